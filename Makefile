@@ -1,0 +1,71 @@
+# make            set up .venv and run the default workflow
+# make test       set up and run the tests
+# make check      formatting, linting and types, as CI does
+# make schema     write the configuration's JSON schema after a change of the typed config
+# make lock       resolve envs/*.in into the pinned envs/*.txt
+# make GPU=1      the same with TensorFlow for NVIDIA GPUs
+# Options: PYTHON=python3.12, CORES=4, ARGS="--configfile workflow/config/petimages.yaml"
+
+PYTHON ?= python3
+CORES ?= all
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := envs/requirements$(if $(GPU),-gpu,).txt
+STAMP := $(VENV)/.installed-$(notdir $(basename $(LOCK)))
+STAMP_DEV := $(VENV)/.installed-dev
+# Bytecode is compiled at install: without it each job would compile TensorFlow's modules anew
+# wherever PYTHONDONTWRITEBYTECODE is set.
+PIP := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pip install --quiet --compile \
+	--disable-pip-version-check
+
+.PHONY: run test check format schema lock clean
+.DEFAULT_GOAL := run
+
+run: $(STAMP)
+	@$(BIN)/snakemake --cores $(CORES) $(ARGS)
+
+test: $(STAMP_DEV)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP_DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+
+format: $(STAMP_DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "Petite needs Python 3.11 to 3.13: name one with make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): $(LOCK) | $(VENV)/bin/python
+	@echo "Setting up $(VENV) (some minutes the first time)"
+	$(PIP) --requirement $(LOCK)
+	@touch $@
+
+$(STAMP_DEV): envs/requirements-dev.txt $(STAMP)
+	$(PIP) --requirement envs/requirements-dev.txt
+	@touch $@
+
+# The configuration's JSON schema, for editors.
+schema: $(STAMP)
+	PYTHONPATH=scripts $(BIN)/python -c "from petite.config import json_schema; print(json_schema(), end='')" \
+		> workflow/schemas/config.schema.json
+
+# uv resolves for every Python and platform at once; one version of a package serves them all.
+lock: | $(VENV)/bin/python
+	$(PIP) uv
+	cd envs && for lock in requirements requirements-gpu requirements-dev; do \
+		../$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 \
+			--fork-strategy fewest --no-emit-index-url --no-emit-find-links \
+			--custom-compile-command "make lock" $$lock.in --output-file $$lock.txt || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) .snakemake results
