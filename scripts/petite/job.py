@@ -1,0 +1,60 @@
+"""What every script of the workflow shares: arguments, logging, threads, and how an error ends."""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from petite.errors import PetiteError
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+# Read by libraries when they are first imported, which some steps do late.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+)
+
+
+def argument_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with what all scripts take: --settings, --log and --threads."""
+    parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
+    parser.add_argument(
+        "--settings", type=json.loads, default={}, help="the settings of this step, as JSON"
+    )
+    parser.add_argument("--log", type=Path, help="a file that takes the log beside stderr")
+    parser.add_argument("--threads", type=int, default=1, help="how many threads to use")
+    return parser
+
+
+def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
+    """Parse the arguments, set up logging and threads, and call `main`.
+
+    Everything that `main` raises lands in the log; a PetiteError is shown as its message alone.
+    Ends the process with status 1 after an error.
+    """
+    args = parser.parse_args()
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if args.log:
+        args.log.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(args.log, mode="w", encoding="utf-8"))
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, handlers=handlers, force=True)
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = str(args.threads)
+    try:
+        # For the libraries that are loaded already, NumPy's BLAS among them.
+        with threadpool_limits(limits=args.threads):
+            main(args)
+    except PetiteError as error:
+        logging.error("%s", error)
+        sys.exit(1)
+    except Exception:
+        logging.exception("unexpected error, please report it with this log")
+        sys.exit(1)

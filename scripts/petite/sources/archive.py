@@ -1,0 +1,234 @@
+"""A zip or tar archive of images, one folder a class, read in place: nothing is unpacked to disk.
+
+Zip and plain tar give any member at once. A compressed tar has to be unpacked from its beginning:
+once to list it and once more to read from it, so `read_many` goes through it in order.
+"""
+
+import lzma
+import re
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, ClassVar, NamedTuple, Protocol, cast
+
+from petite.errors import PetiteError
+from petite.sources.base import (
+    MEMBER_LIMIT,
+    Entry,
+    ImageData,
+    Source,
+    UnreadableEntry,
+    class_folders,
+    read_at_most,
+)
+
+# What Python's zipfile can unpack. Windows packs large zips with Deflate64, which it cannot.
+ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+ZIP_ENCRYPTED = 0x1
+MADE_ON_DOS = 0
+
+# What damaged members make the standard library raise.
+DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    ValueError,
+)
+
+
+class _Member(NamedTuple):
+    """A plain file in an archive: its size unpacked (bytes), and where it lies in the archive."""
+
+    size: int
+    offset: int
+    info: zipfile.ZipInfo | tarfile.TarInfo
+
+
+class _Archive(Protocol):
+    """What zip and tar have in common."""
+
+    def members(self) -> Iterator[tuple[str, _Member | None]]:
+        """The name of each member, and the member itself unless it is a folder.
+
+        Raises _Refused for a member that is no plain file, or cannot be unpacked.
+        """
+
+    def open(self, member: _Member) -> IO[bytes]:
+        """The bytes of a member, unpacked as they are read."""
+
+    def close(self) -> None:
+        """Close the archive's file."""
+
+
+class _Refused(Exception):
+    """Why an archive with this member is not read: (name, reason)."""
+
+
+class _Zip:
+    def __init__(self, path: Path) -> None:
+        self._zip = zipfile.ZipFile(path)
+
+    def members(self) -> Iterator[tuple[str, _Member | None]]:
+        for info in self._zip.infolist():
+            name = info.filename
+            if info.create_system == MADE_ON_DOS:  # some Windows programs write Cat\1.jpg
+                name = name.replace("\\", "/")
+            unix_type = stat.S_IFMT(info.external_attr >> 16)
+            if unix_type not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise _Refused(name, "a link or a device, not a plain file")
+            if name.endswith("/"):
+                yield name, None
+                continue
+            if info.flag_bits & ZIP_ENCRYPTED:
+                raise _Refused(name, "encrypted")
+            if info.compress_type not in ZIP_METHODS:
+                raise _Refused(name, f"compressed with method {info.compress_type}, unknown here")
+            yield name, _Member(info.file_size, info.header_offset, info)
+
+    def open(self, member: _Member) -> IO[bytes]:
+        return self._zip.open(cast(zipfile.ZipInfo, member.info))
+
+    def close(self) -> None:
+        self._zip.close()
+
+
+class _Tar:
+    def __init__(self, path: Path) -> None:
+        self._tar = tarfile.open(path)  # noqa: SIM115 - open as long as the source
+
+    def members(self) -> Iterator[tuple[str, _Member | None]]:
+        for info in self._tar.getmembers():
+            if info.isdir():
+                yield info.name, None
+            elif info.isreg():
+                yield info.name, _Member(info.size, info.offset_data, info)
+            else:
+                raise _Refused(info.name, "a link or a device, not a plain file")
+        self._check_end()
+
+    def _check_end(self) -> None:
+        """Raise ReadError unless the list of members ends as it should.
+
+        The standard library takes a damaged header for the end of the archive; a real end is
+        marked by a block of zeros.
+        """
+        file = cast(IO[bytes], self._tar.fileobj)
+        file.seek(self._tar.offset)
+        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("no end mark after the last member")
+
+    def open(self, member: _Member) -> IO[bytes]:
+        return cast(IO[bytes], self._tar.extractfile(cast(tarfile.TarInfo, member.info)))
+
+    def close(self) -> None:
+        self._tar.close()
+
+
+class ArchiveSource(Source):
+    """Class-per-folder images in a zip or tar; `class_folders` has the rules of the layout."""
+
+    path_is: ClassVar[str | None] = "a zip or tar archive with a folder of images for each class"
+
+    def __init__(self, path: Path | None, member_limit: int = MEMBER_LIMIT) -> None:
+        """Open the archive and read its directory.
+
+        Raises PetiteError when it is no archive or damaged, and for a member with an unsafe or
+        repeated name, an encrypted one, and one that is no plain file (a link, a device).
+        """
+        assert path is not None
+        super().__init__(path)
+        self._limit = member_limit
+        self._archive = _open(path)
+        try:
+            members = _members_by_path(self._archive, path)
+            found = class_folders(members, path)
+        except BaseException:
+            self._archive.close()
+            raise
+        self._members = {image_id: members[parts] for image_id, parts in found.items()}
+
+    def entries(self) -> Iterable[Entry]:
+        for image_id, member in self._members.items():
+            yield Entry(image_id, image_id.split("/")[0], member.size)
+
+    def read(self, image_id: str) -> ImageData:
+        member = self._members[image_id]
+        try:
+            with self._archive.open(member) as file:
+                return read_at_most(file, self._limit)
+        except DAMAGED as error:
+            raise UnreadableEntry(f"unreadable: damaged in the archive ({error})") from error
+
+    def reading_order(self, image_ids: Iterable[str]) -> Iterable[str]:
+        """From the beginning of the archive to its end."""
+        return sorted(image_ids, key=lambda image_id: self._members[image_id].offset)
+
+    def close(self) -> None:
+        self._archive.close()
+
+
+def _open(path: Path) -> _Archive:
+    """Open an archive by what is in it, whatever its name."""
+    if not path.is_file():
+        raise PetiteError(f"{path} is not a file: the source archive needs a zip or tar archive")
+    try:
+        # Tar first: a zip among the last members of a tar would pass for a zip.
+        if tarfile.is_tarfile(path):
+            return _Tar(path)
+        if zipfile.is_zipfile(path):
+            return _Zip(path)
+    except DAMAGED as error:
+        raise _damaged(path, error) from error
+    with path.open("rb") as file:
+        start = file.read(64)
+    hint = " (it looks like a web page)" if start.lstrip().startswith(b"<") else ""
+    raise PetiteError(
+        f"{path} is no archive that can be read{hint}: it must be a zip or a tar (plain, .gz, .bz2 "
+        "or .xz). If it was cut while it was copied or downloaded, get it again; "
+        "if it is of another kind, pack it anew as a zip"
+    )
+
+
+def _damaged(path: Path, error: Exception) -> PetiteError:
+    return PetiteError(f"{path} is damaged or cut short ({error}). Get it again")
+
+
+def _members_by_path(archive: _Archive, path: Path) -> dict[tuple[str, ...], _Member]:
+    """The plain files of an archive by the parts of their path; raises PetiteError (see above)."""
+    members: dict[tuple[str, ...], _Member] = {}
+    try:
+        for name, member in archive.members():
+            if _is_unsafe(name):
+                raise _Refused(name, "a path that leads out of the archive")
+            # Tar writes ./Cat/1.jpg where it was told to pack the folder "."
+            parts = tuple(part for part in name.split("/") if part not in ("", "."))
+            if member is None:
+                continue
+            if parts in members:
+                raise _Refused(name, "in the archive twice")
+            members[parts] = member
+    except _Refused as refusal:
+        name, reason = refusal.args
+        raise PetiteError(
+            f"{path} is refused for its entry {name!r}: {reason}. Pack the images anew as a zip "
+            "of plain files"
+        ) from None
+    except DAMAGED as error:
+        raise _damaged(path, error) from error
+    return members
+
+
+def _is_unsafe(name: str) -> bool:
+    """Whether a name is absolute or leads upwards, on Unix or on Windows."""
+    return (
+        name.startswith(("/", "\\"))
+        or re.match(r"[A-Za-z]:[/\\]", name) is not None
+        or ".." in re.split(r"[/\\]", name)
+    )

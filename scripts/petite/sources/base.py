@@ -1,0 +1,163 @@
+"""What every source of labelled images offers, and the layout that folders and archives share."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, ClassVar, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petite.errors import PetiteError
+
+# More than any photograph takes; guards against compression bombs.
+MEMBER_LIMIT = 200_000_000
+
+# The encoded bytes of an image file, or its pixels: uint8 (height, width) or (height, width, 3).
+ImageData = bytes | NDArray[np.uint8]
+
+
+class Entry(NamedTuple):
+    """One file (or array) of a source, read or not."""
+
+    image_id: str
+    class_name: str
+    bytes: int
+
+
+class UnreadableEntry(Exception):
+    """One entry cannot be read; the rest of the source can.
+
+    `reason` is a short sentence that starts with a stable kind, for the index of images.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Source(ABC):
+    """A place that images come from; a context manager that closes what it opened.
+
+    Opening is cheap, so that many jobs can open the same source at once.
+    """
+
+    # What `path` is for this source, for error messages; None where the source takes no path.
+    path_is: ClassVar[str | None] = None
+    # Height and width in pixels, where all images of the source share one; None otherwise.
+    native_size: int | None = None
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+
+    @abstractmethod
+    def entries(self) -> Iterable[Entry]:
+        """All entries, in no particular order."""
+
+    @abstractmethod
+    def read(self, image_id: str) -> ImageData:
+        """One entry's encoded bytes, or its pixels.
+
+        Raises UnreadableEntry for an entry that cannot be read, KeyError for an unknown one.
+        """
+
+    def reading_order(self, image_ids: Iterable[str]) -> Iterable[str]:
+        """The ids in the order in which reading them takes least; as given unless overridden."""
+        return image_ids
+
+    def read_many(
+        self, image_ids: Iterable[str]
+    ) -> Iterator[tuple[str, ImageData | UnreadableEntry]]:
+        """Read many entries, in whichever order is fast, holding one in memory at a time.
+
+        An entry that cannot be read comes with its UnreadableEntry in place of the data (not
+        raised: that would end the iteration).
+        """
+        for image_id in self.reading_order(image_ids):
+            try:
+                yield image_id, self.read(image_id)
+            except UnreadableEntry as unreadable:
+                yield image_id, unreadable
+
+    def close(self) -> None:  # noqa: B027 - most sources hold nothing open
+        """Close what the source holds open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class ArraySource(Source):
+    """A source that holds all its images, small ones, as one array."""
+
+    def __init__(
+        self, path: Path | None, images: NDArray[np.uint8], labels: NDArray, classes: list[str]
+    ) -> None:
+        """Take uint8 images (n, size, size) and their labels (n,), positions in `classes`."""
+        super().__init__(path)
+        self.native_size = images.shape[1]
+        self._images = {
+            f"{class_name}/{number:04d}": images[row]
+            for label, class_name in enumerate(classes)
+            for number, row in enumerate(np.flatnonzero(labels == label))
+        }
+
+    def entries(self) -> Iterable[Entry]:
+        for image_id, pixels in self._images.items():
+            yield Entry(image_id, image_id.split("/")[0], pixels.nbytes)
+
+    def read(self, image_id: str) -> ImageData:
+        return self._images[image_id]
+
+
+def class_folders(paths: Iterable[tuple[str, ...]], where: Path) -> Mapping[str, tuple[str, ...]]:
+    """Find the class folders among the files of a tree.
+
+    `paths` holds the parts of each file's path. A class is a folder; single folders that wrap the
+    class folders (`PetImages/Cat`) are passed over, whatever their number. Files beside the class
+    folders, and hidden ones, are left out.
+
+    Returns the path of each image by its id: the path below the wrapping folders, joined by "/",
+    its first part the class. Raises PetiteError for a name that is not valid Unicode.
+    """
+    inside = [parts for parts in paths if len(parts) > 1 and not any(map(_is_hidden, parts))]
+    depth = 0
+    while len({parts[depth] for parts in inside}) == 1:
+        deeper = [parts for parts in inside if len(parts) > depth + 2]
+        if not deeper:  # a single class
+            break
+        inside = deeper
+        depth += 1
+    for parts in inside:
+        _check_encodable("/".join(parts), where)
+    return {"/".join(parts[depth:]): parts for parts in inside}
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a file or folder is not for users: hidden, or macOS's copy of file attributes."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _check_encodable(name: str, where: Path) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise PetiteError(
+            f"{where}: the name of {name!r} is not valid UTF-8. Rename the file and run again."
+        ) from None
+
+
+def read_at_most(file: IO[bytes], limit: int) -> bytes:
+    """Read a whole file; raises UnreadableEntry if it holds more than `limit` bytes."""
+    data = file.read(limit + 1)
+    if len(data) > limit:
+        raise UnreadableEntry(f"too large: more than {limit / 1e6:g} MB")
+    return data

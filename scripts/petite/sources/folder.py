@@ -1,0 +1,96 @@
+"""A folder of images on disk, one folder a class."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from petite.errors import PetiteError
+from petite.sources.base import (
+    MEMBER_LIMIT,
+    Entry,
+    ImageData,
+    Source,
+    UnreadableEntry,
+    class_folders,
+    read_at_most,
+)
+
+
+class FolderSource(Source):
+    """Class-per-folder images; `class_folders` has the rules of the layout.
+
+    Linked files are read; linked folders are not entered, so that there are no loops.
+    """
+
+    path_is: ClassVar[str | None] = "a folder with a folder of images for each class"
+
+    def __init__(self, path: Path | None, member_limit: int = MEMBER_LIMIT) -> None:
+        assert path is not None
+        super().__init__(path)
+        self._limit = member_limit
+        if not path.is_dir():
+            raise PetiteError(f"{path} is a file: the source folder needs {self.path_is}")
+
+    @cached_property
+    def _files(self) -> dict[str, Path]:
+        """The file of each image id; one walk over the tree."""
+        assert self.path is not None
+        found = class_folders(_walk(self.path), self.path)
+        return {image_id: self.path.joinpath(*parts) for image_id, parts in found.items()}
+
+    def entries(self) -> Iterable[Entry]:
+        for image_id, file in self._files.items():
+            try:
+                size = file.stat().st_size
+            except OSError:  # a dangling link: listed, and set aside when read
+                size = 0
+            yield Entry(image_id, image_id.split("/")[0], size)
+
+    def read(self, image_id: str) -> ImageData:
+        path = self._files[image_id]
+        try:
+            # A link may lead to a device or a pipe, which could block or never end.
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise UnreadableEntry("unreadable: a link to something that is no file")
+            with path.open("rb") as file:
+                return read_at_most(file, self._limit)
+        except OSError as error:
+            raise UnreadableEntry(f"unreadable: {error.strerror or error}") from error
+
+
+def fingerprint(root: Path) -> str:
+    """A digest of the names, sizes and times of the files in a folder: it tells of any change.
+
+    No file is read. Raises PetiteError for a folder that cannot be looked into.
+    """
+    digest = hashlib.sha256()
+    for parts in _walk(root):
+        file = root.joinpath(*parts)
+        status = file.stat() if file.exists() else file.lstat()
+        digest.update(os.fsencode(f"{'/'.join(parts)}\0{status.st_size} {status.st_mtime_ns}\0"))
+    return digest.hexdigest()
+
+
+def _walk(root: Path) -> Iterator[tuple[str, ...]]:
+    """The parts of the path below `root` of every file and of every link to a file.
+
+    Sorted, folder by folder; without what is hidden, which holds no images.
+    """
+
+    def stop(error: OSError) -> None:
+        raise PetiteError(
+            f"cannot look into {error.filename}: {error.strerror}. Give read access to it."
+        ) from error
+
+    for folder, folders, files in os.walk(root, onerror=stop):
+        # Not entered at all, since a hidden folder can be large: a .git, a cache.
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        parts = Path(folder).relative_to(root).parts
+        for name in sorted(name for name in files if not name.startswith(".")):
+            path = Path(folder, name)
+            if path.is_symlink() or path.is_file():  # not a pipe, a socket or a device
+                yield (*parts, name)
