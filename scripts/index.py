@@ -1,0 +1,44 @@
+"""Gather the shards into a store: judge all entries together and write index and manifest."""
+
+import argparse
+from pathlib import Path
+
+from petite.files import read_table, write_json, write_table
+from petite.ingest import build_index, gather_shards, make_manifest
+from petite.job import argument_parser, run
+from petite.store import shard_record
+
+
+def main(args: argparse.Namespace) -> None:
+    settings = args.settings
+    listing = read_table(args.listing)
+    classes = settings["classes"] or list(dict.fromkeys(listing["class_name"]))
+    index = build_index(
+        gather_shards(listing, [read_table(path) for path in args.rows]),
+        classes,
+        limit_per_class=settings["limit_per_class"],
+        max_bad_share=settings["max_bad_share"],
+        near_copy_distance=settings["near_copy_distance"],
+    )
+    store = args.manifest.parent
+    shards = [shard_record(path.with_suffix(".npy"), store) for path in args.rows]
+    size, channels = settings["image_size"], settings["channels"]
+    manifest = make_manifest(index, classes, shards, size, channels, settings)
+    write_table(args.index, index)
+    write_json(args.manifest, manifest)
+
+
+if __name__ == "__main__":
+    # settings: classes, limit_per_class, max_bad_share, near_copy_distance, image_size, channels
+    parser = argument_parser(__doc__)
+    parser.add_argument("--listing", type=Path, required=True, help="the table of all entries")
+    parser.add_argument(
+        "--rows",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="the tables of the shards in order; the pixels lie beside them as .npy",
+    )
+    parser.add_argument("--index", type=Path, required=True, help="index.parquet to write")
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest.json beside it")
+    run(main, parser)

@@ -1,0 +1,37 @@
+"""Decode one shard of a source's images into the store, with a table of what was found."""
+
+import argparse
+import re
+from pathlib import Path
+
+from petite.files import read_table, write_table
+from petite.ingest import ingest_shard, shard_rows
+from petite.job import argument_parser, run
+from petite.sources import SOURCES, open_source
+
+
+def main(args: argparse.Namespace) -> None:
+    shard, shards = args.shard
+    rows = shard_rows(read_table(args.listing), shard, shards)
+    with open_source(args.source, args.path) as source:
+        table = ingest_shard(source, rows, args.output_pixels, **args.settings)
+    write_table(args.output_rows, table)
+
+
+def shard_number(text: str) -> tuple[int, int]:
+    """Read "1-of-2" as (1, 2)."""
+    match = re.fullmatch(r"(\d+)-of-(\d+)", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 1-of-2")
+    return int(match[1]), int(match[2])
+
+
+if __name__ == "__main__":
+    parser = argument_parser(__doc__)  # settings: image_size, channels, min_side, max_pixels
+    parser.add_argument("--source", choices=sorted(SOURCES), required=True)
+    parser.add_argument("--path", type=Path, help="the file or folder that the source reads")
+    parser.add_argument("--listing", type=Path, required=True, help="the table of all entries")
+    parser.add_argument("--shard", type=shard_number, required=True, help="such as 1-of-2")
+    parser.add_argument("--output-pixels", type=Path, required=True, help="the .npy to write")
+    parser.add_argument("--output-rows", type=Path, required=True, help="the table to write")
+    run(main, parser)

@@ -1,0 +1,196 @@
+"""Finding copies of the same picture: exact ones by digest, near ones by perceptual hash.
+
+The hash has one bit for each of 64 low frequencies of the grey picture (rows and columns 1 to 8 of
+a 32x32 DCT; the mean brightness and whatever varies along one axis only are left out): whether the
+coefficient is above the median of the 64 (the pHash of Zauner 2010, "Implementation and
+Benchmarking of Perceptual Image Hash Functions"). Pairs whose hashes differ in few bits are
+candidates; they are near copies if their 16x16 grey thumbnails also correlate by at least
+`MIN_CORRELATION`.
+
+Measured on the 15,000 cat and dog photos at 150x150 with 45 awkward files (113 million pairs):
+
+- Hashes that differ in 8 bits or fewer: 47 pairs. 34 were planted (all copies of all kinds, the ten
+  re-encoded 180x180 ones at 0 bits) or are byte copies, 12 are copies by nature (looked at one by
+  one), and 1 is false; its thumbnails correlate by 0.23, those of the copies by 0.9989 or more.
+  At 6 bits it is 46 pairs and none false; at 16 bits 15,353, but still 46 with the check.
+- Of 600 photos, found again at 6 bits with the check: all after JPEG at quality 10, at a third of
+  the size, in grey, or at 80% contrast; 98% when 20% brighter; 96% when turned by 1 degree; 48%
+  when cropped by 2% on each side; none when cropped by 5%. 8 bits: 99%, 99%, 56% and none.
+- On small drawings the hash alone is no guide: at 6 bits, 122 pairs across classes among 10,000
+  animal silhouettes of 28x28 pixels, and 19 among 1,797 digits of 8x8. With the check none cross,
+  but 226 silhouettes and 16 digits count as near copies of others that were drawn separately.
+
+So 6 bits are right for photos, and exact copies only for images of less than 32 pixels.
+"""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+MIN_CORRELATION = 0.98
+# Thumbnails that vary less (standard deviation in grey levels) show nothing to compare.
+MIN_CONTRAST = 2.0
+
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601
+HASH_GRID = 32
+THUMBNAIL_SIDE = 16
+BAND_BITS = 16
+PAIRS_AT_ONCE = 1 << 20
+
+
+def fingerprints(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
+    """Perceptual hashes and thumbnails of images of one size.
+
+    Args:
+        pixels: uint8 (n, height, width, channels), 1 or 3 channels.
+
+    Returns:
+        hashes: uint64 (n,).
+        thumbnails: uint8 (n, 16, 16), grey.
+    """
+    count, height, width, channels = pixels.shape
+    luma = LUMA if channels == 3 else np.ones(1, dtype=np.float32)
+    frequencies, averages = _frequencies(width), _averages(THUMBNAIL_SIDE, width)
+    # One product goes over all the pixels: colour to grey, and the columns of both results.
+    columns = np.kron(np.concatenate([frequencies, averages]), luma)
+    lines = pixels.reshape(count, height, width * channels).astype(np.float32) @ columns.T
+    coefficients = (_frequencies(height) @ lines[:, :, :8]).reshape(count, 64)
+    thumbnails = _averages(THUMBNAIL_SIDE, height) @ lines[:, :, 8:]
+    bits = coefficients > np.median(coefficients, axis=1, keepdims=True)
+    hashes = np.packbits(bits, axis=1).view(">u8")[:, 0].astype(np.uint64)
+    return hashes, np.rint(thumbnails).astype(np.uint8)
+
+
+def exact_groups(digests: NDArray) -> NDArray[np.int64]:
+    """Group images that share a digest, directly or through others.
+
+    `digests` is (n, k) of any type that sorts; images that share a value in any one of the k
+    columns are exact copies. Returns int64 (n,): the smallest position in each image's group.
+    """
+    return _smallest_of_component(_exact(digests), len(digests))
+
+
+def copy_groups(
+    digests: NDArray,
+    hashes: NDArray[np.uint64],
+    thumbnails: NDArray[np.uint8],
+    max_distance: int | None,
+) -> NDArray[np.int64]:
+    """Group images that are exact or near copies of one another, directly or through others.
+
+    Args:
+        digests: (n, k), as `exact_groups` takes them.
+        hashes, thumbnails: as `fingerprints` gives them, (n,) and (n, 16, 16).
+        max_distance: bits in which the hashes of near copies may differ; None for exact copies
+            only. Up to 7 is fast, and 15,000 images take 3 s at 12 and 10 s at 16.
+
+    Returns:
+        int64 (n,): the smallest position in each image's group; its own if it has no copy.
+    """
+    exact = exact_groups(digests)
+    if max_distance is None:
+        return exact
+    # One of each set of exact copies stands for all.
+    alone = np.flatnonzero(exact == np.arange(len(exact)))
+    near = [alone[pairs] for pairs in _near(hashes[alone], thumbnails[alone], max_distance)]
+    return _smallest_of_component(np.concatenate([_exact(digests), *near]), len(exact))
+
+
+def _exact(digests: NDArray) -> NDArray[np.int64]:
+    """Each image with the first that has the same digest: pairs (n * k, 2)."""
+    pairs = [np.empty((0, 2), dtype=np.int64)]
+    for column in digests.T:
+        _, first, inverse = np.unique(column, return_index=True, return_inverse=True)
+        pairs.append(np.column_stack([np.arange(len(column)), first[inverse]]))
+    return np.concatenate(pairs)
+
+
+def _near(
+    hashes: NDArray[np.uint64], thumbnails: NDArray[np.uint8], max_distance: int
+) -> Iterator[NDArray[np.int64]]:
+    """Pairs (m, 2) of near copies; a pair may come more than once."""
+    standard = thumbnails.reshape(-1, THUMBNAIL_SIDE**2).astype(np.float32)
+    standard -= standard.mean(axis=1, keepdims=True)
+    contrast = standard.std(axis=1)
+    standard /= np.maximum(contrast, MIN_CONTRAST)[:, np.newaxis]
+    telling = np.flatnonzero(contrast >= MIN_CONTRAST)
+    for pairs in near_hashes(hashes[telling], max_distance):
+        left, right = telling[pairs].T
+        correlation = np.einsum("ij,ij->i", standard[left], standard[right]) / standard.shape[1]
+        yield telling[pairs][correlation >= MIN_CORRELATION]
+
+
+def near_hashes(hashes: NDArray[np.uint64], max_distance: int) -> Iterator[NDArray[np.int64]]:
+    """Find all pairs of 64-bit hashes that differ in at most `max_distance` bits.
+
+    Yields positions (m, 2), the smaller first, in bounded portions; a pair may come more than once.
+
+    Of four bands of 16 bits, at least one differs in at most a quarter of the bits that may
+    differ. So each band is sorted, and only hashes whose band is that near are compared, not all
+    pairs (multi-index hashing, Norouzi et al. 2012).
+    """
+    for shift in range(0, 64, BAND_BITS):
+        band = (hashes >> np.uint64(shift)).astype(np.uint16)
+        order = np.argsort(band, kind="stable")
+        # Where each of the 65,536 values begins among the sorted ones.
+        begins = np.searchsorted(band[order], np.arange((1 << BAND_BITS) + 1))
+        for mask in _masks(max_distance * BAND_BITS // 64):
+            partner = (band ^ mask).astype(np.int64)
+            for left, right in _expand(begins[partner], begins[partner + 1]):
+                right = order[right]
+                distance = np.bitwise_count(hashes[left] ^ hashes[right])
+                near = (left < right) & (distance <= max_distance)
+                if near.any():
+                    yield np.column_stack([left[near], right[near]])
+
+
+def _masks(most: int) -> Iterator[np.uint16]:
+    """All 16-bit numbers with at most `most` bits set."""
+    for number in range(most + 1):
+        for bits in combinations(range(BAND_BITS), number):
+            yield np.uint16(sum(1 << bit for bit in bits))
+
+
+def _expand(
+    begin: NDArray[np.int64], end: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Pair each i with the numbers from begin[i] up to end[i], some PAIRS_AT_ONCE at a time."""
+    lengths = end - begin
+    ends = np.cumsum(lengths)
+    start = 0
+    while start < len(lengths):
+        done = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, done + PAIRS_AT_ONCE, side="right")))
+        part = lengths[start:stop]
+        left = np.repeat(np.arange(start, stop), part)
+        within = np.arange(len(left)) - np.repeat(ends[start:stop] - part - done, part)
+        yield left, begin[left] + within
+        start = stop
+
+
+def _smallest_of_component(edges: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """The smallest node of the connected component of each of `count` nodes."""
+    graph = coo_matrix((np.ones(len(edges), dtype=bool), edges.T), shape=(count, count))
+    components, component = connected_components(graph, directed=False)
+    smallest = np.full(components, count, dtype=np.int64)
+    np.minimum.at(smallest, component, np.arange(count))
+    return smallest[component]
+
+
+def _averages(parts: int, size: int) -> NDArray[np.float32]:
+    """The matrix (parts, size) that averages a line of pixels over `parts` equal stretches."""
+    edges = np.linspace(0, size, parts + 1)
+    pixels = np.arange(size)
+    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    weights = overlap.clip(0)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _frequencies(size: int) -> NDArray[np.float32]:
+    """The matrix (8, size) that takes a line of pixels to its DCT coefficients 1 to 8."""
+    angles = np.arange(1, 9)[:, None] * (2 * np.arange(HASH_GRID) + 1) * np.pi / (2 * HASH_GRID)
+    return np.cos(angles).astype(np.float32) @ _averages(HASH_GRID, size)

@@ -1,0 +1,371 @@
+"""From a source to the store: decode shard by shard, then judge all entries together.
+
+`ingest_shard` runs once for each shard, side by side. `build_index` gathers their tables and
+decides which images are used.
+"""
+
+import hashlib
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from petite.copies import THUMBNAIL_SIDE, copy_groups, exact_groups, fingerprints
+from petite.errors import PetiteError
+from petite.images import Decoded, SetAside, decode, from_array
+from petite.sources import Source, UnreadableEntry
+from petite.store import FORMAT, ShardWriter, shard_writer
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_REPORTS = 5.0
+# Hashed at once: few enough to stay in the processor's cache.
+BLOCK = 32
+EXAMPLES = 3
+MOST_WARNINGS = 20
+
+DIGESTS = ["sha256", "pixel_sha256"]
+STATUSES = ("ok", "set_aside", "beyond_limit")
+FOUND = {
+    "bytes": "int64",
+    "sha256": "str",
+    "reason": "str",
+    "width": "int32",
+    "height": "int32",
+    "pixel_sha256": "str",
+    "phash": "uint64",
+    "thumbnail": "object",
+}
+INDEX_COLUMNS = {
+    "image_id": "str",
+    "class_name": "str",
+    "label": "int16",
+    "status": "str",
+    "reason": "str",
+    "sha256": "str",
+    "phash": "uint64",
+    "width": "int32",
+    "height": "int32",
+    "bytes": "int64",
+    "shard": "int32",
+    "row": "int64",
+    "copy_group": "int64",
+}
+
+
+def shard_rows(listing: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
+    """The part of the listing that shard `shard` (1 to `shards`) holds: one block of rows."""
+    count = len(listing)
+    return listing.iloc[(shard - 1) * count // shards : shard * count // shards]
+
+
+def ingest_shard(
+    source: Source,
+    rows: pd.DataFrame,
+    pixels_path: Path,
+    *,
+    image_size: int,
+    channels: int,
+    min_side: int = 8,
+    max_pixels: int = 50_000_000,
+) -> pd.DataFrame:
+    """Decode the listed entries into a shard; row i of the shard is for row i of `rows`.
+
+    One entry at a time and BLOCK small images are held in memory.
+
+    Args:
+        source: an open source.
+        rows: some rows of its listing (image_id, class_name, bytes; further columns are kept).
+        pixels_path: the shard to write.
+        image_size, channels, min_side, max_pixels: as `petite.images.decode` takes them.
+
+    Returns:
+        `rows` with reason (empty for an image that was read), sha256 (of the file, or of the
+        pixels where the source gives pixels), bytes (as read), width, height, pixel_sha256 (of the
+        stored pixels), phash and thumbnail (256 bytes: 16x16, grey).
+    """
+    table = pd.DataFrame(rows).reset_index(drop=True)
+    row_of = {image_id: row for row, image_id in enumerate(table["image_id"])}
+    found: list[dict[str, Any]] = [{} for _ in row_of]
+    progress = _Progress(len(row_of))
+    with shard_writer(pixels_path, len(row_of), (image_size, image_size, channels)) as shard:
+        block: dict[int, NDArray[np.uint8]] = {}
+        for image_id, data in source.read_many(list(row_of)):
+            row = row_of[image_id]
+            facts: dict[str, Any] = {"bytes": 0, "sha256": ""}
+            try:
+                if isinstance(data, UnreadableEntry):
+                    raise SetAside(data.reason)
+                if isinstance(data, bytes):
+                    facts = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+                    decoded = decode(
+                        data, image_size, channels, min_side=min_side, max_pixels=max_pixels
+                    )
+                else:
+                    data = np.ascontiguousarray(data)
+                    facts = {"bytes": data.nbytes, "sha256": hashlib.sha256(data.data).hexdigest()}
+                    decoded = from_array(data, image_size, channels)
+            except SetAside as problem:
+                found[row] = facts | _nothing(problem.reason)
+            else:
+                found[row] = facts | _about(decoded)
+                block[row] = decoded.pixels
+            if len(block) == BLOCK:
+                _finish(block, found, shard)
+                block = {}
+            progress.step(set_aside=bool(found[row]["reason"]))
+        _finish(block, found, shard)
+    progress.report()
+    facts_table = pd.DataFrame(found, index=table.index, columns=list(FOUND)).astype(FOUND)
+    return table.drop(columns="bytes").join(facts_table)
+
+
+def gather_shards(listing: pd.DataFrame, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put the tables of all shards, in order, under each other; adds shard (from 0) and row.
+
+    Raises PetiteError unless they hold exactly the entries of the listing.
+    """
+    entries = pd.concat(
+        [table.assign(shard=shard, row=range(len(table))) for shard, table in enumerate(tables)],
+        ignore_index=True,
+    )
+    if list(entries["image_id"]) != list(listing["image_id"]):
+        raise PetiteError(
+            f"the shards hold {len(entries)} entries that are not the {len(listing)} of the "
+            "listing in their order. Delete the folder store/shards and run again."
+        )
+    return entries
+
+
+def build_index(
+    entries: pd.DataFrame,
+    classes: Sequence[str],
+    *,
+    limit_per_class: int | None,
+    max_bad_share: float,
+    near_copy_distance: int | None,
+) -> pd.DataFrame:
+    """Decide for each entry whether it is used, and why not; group the copies.
+
+    Args:
+        entries: the tables of all shards in listing order, with shard (from 0) and row.
+        classes: the classes in label order.
+        limit_per_class: use the first so many readable images of each class; None for all.
+        max_bad_share: unreadable entries that are tolerated, as a share of all.
+        near_copy_distance: as `copy_groups` takes it; None for exact copies only.
+
+    Images of different classes with the same bytes or the same stored pixels contradict each other:
+    all of them are set aside, those beyond the limit too. Near copies in different classes are
+    kept in one group and told in the log.
+
+    Returns:
+        The index with INDEX_COLUMNS.
+
+    Raises:
+        PetiteError: when too many entries are unreadable, or a class is left without images.
+    """
+    index = entries.reset_index(drop=True)
+    readable = (index["reason"] == "").to_numpy()
+    _check_bad_share(index[~readable], len(index), max_bad_share)
+    index["label"] = pd.Index(classes).get_indexer(pd.Index(index["class_name"]))
+    index["copy_group"] = np.arange(len(index))
+    good = np.flatnonzero(readable)
+    thumbnails = np.frombuffer(b"".join(index["thumbnail"]), dtype=np.uint8)
+    groups = copy_groups(
+        index.loc[readable, DIGESTS].to_numpy(dtype=str),
+        index.loc[readable, "phash"].to_numpy(),
+        thumbnails.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE),
+        near_copy_distance,
+    )
+    index.loc[readable, "copy_group"] = good[groups]
+
+    index["status"] = np.where(readable, "ok", "set_aside")
+    if limit_per_class is not None:
+        number = index[readable].groupby("class_name").cumcount().reindex(index.index)
+        beyond = (number >= limit_per_class).to_numpy()
+        index.loc[beyond, "status"] = "beyond_limit"
+        index.loc[beyond, "reason"] = f"beyond the limit of {limit_per_class} per class"
+    conflicts = _label_conflicts(index[readable])
+    index.loc[list(conflicts), "status"] = "set_aside"
+    index.loc[list(conflicts), "reason"] = list(conflicts.values())
+    for position, reason in list(conflicts.items())[:MOST_WARNINGS]:
+        logger.warning("%s is set aside: %s", index.loc[position, "image_id"], reason)
+    index.loc[index["status"] == "set_aside", ["shard", "row"]] = -1
+
+    _warn_of_near_conflicts(index[index["status"] == "ok"])
+    _check_classes(index, classes, limit_per_class)
+    return index.astype(INDEX_COLUMNS)[list(INDEX_COLUMNS)]
+
+
+def make_manifest(
+    index: pd.DataFrame,
+    classes: Sequence[str],
+    shards: list[dict[str, Any]],
+    image_size: int,
+    channels: int,
+    settings: dict[str, Any],
+) -> dict[str, Any]:
+    """What the store holds, the same for the same content: no times, no paths of this machine.
+
+    `shards` are records of `petite.store.shard_record`. The digest is a SHA-256 of all the rest
+    and of the index.
+    """
+    counts = index.groupby(["class_name", "status"]).size()
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "classes": list(classes),
+        "image_size": image_size,
+        "channels": channels,
+        "shards": shards,
+        "counts": {
+            name: {status: int(counts.get((name, status), 0)) for status in STATUSES}
+            for name in classes
+        },
+        "settings": settings,
+    }
+    content = [manifest, index.to_dict(orient="list")]
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return manifest | {"digest": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
+
+
+def _nothing(reason: str) -> dict[str, Any]:
+    """What the table says of an entry that was not read."""
+    return {
+        "reason": reason,
+        "width": 0,
+        "height": 0,
+        "pixel_sha256": "",
+        "phash": 0,
+        "thumbnail": b"",
+    }
+
+
+def _about(decoded: Decoded) -> dict[str, Any]:
+    """What the table says of an image, but for its hash and thumbnail, which `_finish` adds."""
+    return {
+        "reason": "",
+        "width": decoded.width,
+        "height": decoded.height,
+        "pixel_sha256": hashlib.sha256(np.ascontiguousarray(decoded.pixels).data).hexdigest(),
+    }
+
+
+def _finish(
+    block: dict[int, NDArray[np.uint8]], found: list[dict[str, Any]], shard: ShardWriter
+) -> None:
+    """Write some images into their rows of the shard, and add their hashes to what was found."""
+    if not block:
+        return
+    hashes, thumbnails = fingerprints(np.stack(list(block.values())))
+    for (row, pixels), phash, thumbnail in zip(block.items(), hashes, thumbnails, strict=True):
+        shard.write(row, pixels)
+        found[row] |= {"phash": int(phash), "thumbnail": thumbnail.tobytes()}
+
+
+class _Progress:
+    """Logs how far a shard is every few seconds, and at its end."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._set_aside = 0
+        self._began = self._reported = time.monotonic()
+
+    def step(self, set_aside: bool) -> None:
+        self._done += 1
+        self._set_aside += set_aside
+        if time.monotonic() - self._reported >= SECONDS_BETWEEN_REPORTS:
+            self.report()
+
+    def report(self) -> None:
+        self._reported = time.monotonic()
+        rate = self._done / max(self._reported - self._began, 1e-9)
+        logger.info(
+            "%d of %d entries read, %d set aside, %.0f a second",
+            self._done,
+            self._total,
+            self._set_aside,
+            rate,
+        )
+
+
+def _check_bad_share(bad: pd.DataFrame, total: int, max_bad_share: float) -> None:
+    """Log the unreadable entries by reason; raise PetiteError if there are too many."""
+    if bad.empty:
+        return
+    kinds = bad["reason"].str.split(":").str[0]
+    lines = []
+    for kind, count in sorted(Counter(kinds).items(), key=lambda item: (-item[1], item[0])):
+        examples = bad.loc[kinds == kind, "image_id"].head(EXAMPLES)
+        lines.append(f"  {count} {kind}, such as {', '.join(examples)}")
+    summary = f"{len(bad)} of {total} entries cannot be read:\n" + "\n".join(lines)
+    if len(bad) > max_bad_share * total:
+        raise PetiteError(
+            f"{summary}\nThat is {len(bad) / total:.1%}, more than dataset.max_bad_share "
+            f"({max_bad_share:.1%}) allows. Look at these files, or raise the setting if they "
+            "may be left out."
+        )
+    logger.warning("%s", summary)
+
+
+def _label_conflicts(readable: pd.DataFrame) -> dict[int, str]:
+    """Reasons, by row of the index, of the entries that have exact copies in another class."""
+    copies = exact_groups(readable[DIGESTS].to_numpy(dtype=str))
+    labels = readable["label"].groupby(copies).transform("nunique")
+    reasons = {}
+    for _, same in readable[labels > 1].groupby(copies[labels > 1]):
+        for position, row in zip(same.index.tolist(), same.to_dict("records"), strict=True):
+            others = same[same["label"] != row["label"]]
+            bytewise = others[others["sha256"] == row["sha256"]]
+            what, partners = ("bytes", bytewise) if len(bytewise) else ("pixels", others)
+            reasons[position] = f"label conflict: same {what} as {partners['image_id'].iloc[0]}"
+    return reasons
+
+
+def _warn_of_near_conflicts(used: pd.DataFrame) -> None:
+    """Log the groups of near copies that are in use under more than one class."""
+    mixed = [
+        group["image_id"]
+        for _, group in used.groupby("copy_group")
+        if len(group) > 1 and group["label"].nunique() > 1
+    ]
+    if mixed:
+        listed = [f"\n  {', '.join(ids.head(10))}" for ids in mixed[:MOST_WARNINGS]]
+        logger.warning(
+            "%d groups of near copies stand under more than one class; one of the labels may be "
+            "wrong. They are used, and kept on one side of the split:%s%s",
+            len(mixed),
+            "".join(listed),
+            "\n  ..." if len(mixed) > MOST_WARNINGS else "",
+        )
+
+
+def _check_classes(
+    index: pd.DataFrame, classes: Sequence[str], limit_per_class: int | None
+) -> None:
+    """Log how many images each class has; raise PetiteError for a class that has none."""
+    usable = index.loc[index["status"] == "ok", "class_name"].value_counts()
+    logger.info("images in use: %s", ", ".join(f"{name} {usable.get(name, 0)}" for name in classes))
+    empty = [name for name in classes if name not in usable.index]
+    if empty:
+        examples = index.loc[index["class_name"] == empty[0], ["image_id", "reason"]].head(EXAMPLES)
+        why = "; ".join(f"{row.image_id}: {row.reason}" for row in examples.itertuples())
+        raise PetiteError(
+            f"no image of the class {empty[0]} can be used ({why or 'it has no entries'}). "
+            "Mend its images or leave the class out."
+        )
+    for name in classes:
+        if limit_per_class is not None and usable[name] < limit_per_class:
+            logger.warning(
+                "%s has %d images in use, fewer than the limit of %d that was asked for",
+                name,
+                usable[name],
+                limit_per_class,
+            )

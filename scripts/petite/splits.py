@@ -1,0 +1,179 @@
+"""Dividing images into training, validation and test parts, and opening those parts.
+
+Each class gives the same share to each part. Images that are copies of one another stay together,
+so that no test image is known from training.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from petite.errors import PetiteError
+from petite.seeds import generator
+from petite.store import Store
+
+PARTS = TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
+
+class Images(NamedTuple):
+    """The images of a part, in the order of the split's table."""
+
+    image_ids: NDArray[np.object_]  # (n,) of str
+    labels: NDArray[np.int16]  # (n,)
+    images: NDArray[np.uint8]  # (n, height, width, channels)
+
+
+def training_images(split: pd.DataFrame) -> pd.DataFrame:
+    """The rows (image_id, label) of the training part: all that selection may see."""
+    return _rows(split, TRAIN)
+
+
+def validation_images(split: pd.DataFrame) -> pd.DataFrame:
+    """The rows (image_id, label) of the validation part, which may be empty."""
+    return _rows(split, VALIDATION)
+
+
+def test_images(store: Store, split: pd.DataFrame) -> Images:
+    """Open the test part. Only evaluation calls this, after training has ended."""
+    rows = _rows(split, TEST)
+    labels = rows["label"].to_numpy(dtype=np.int16)
+    ids = rows["image_id"].to_numpy(dtype=object)
+    return Images(ids, labels, store.images(ids))
+
+
+test_images.__test__ = False  # type: ignore[attr-defined]  # no test, whatever pytest thinks
+
+
+def split_table(index: pd.DataFrame, *, test: float, validation: float, seed: int) -> pd.DataFrame:
+    """Split the images in use of an index: image_id, label and split, in its order."""
+    used = index[index["status"] == "ok"]
+    named = used.drop_duplicates("label").set_index("label")["class_name"]
+    parts = make_split(
+        used["label"].to_numpy(),
+        used["copy_group"].to_numpy(),
+        test=test,
+        validation=validation,
+        seed=seed,
+        classes={int(label): str(name) for label, name in named.items()},  # type: ignore[call-overload]
+    )
+    return used[["image_id", "label"]].assign(split=parts).reset_index(drop=True)
+
+
+def make_split(
+    labels: NDArray[np.integer],
+    groups: NDArray[np.integer],
+    *,
+    test: float,
+    validation: float,
+    seed: int,
+    classes: Mapping[int, str] | None = None,
+) -> NDArray[np.str_]:
+    """Divide images at random, class by class, groups whole.
+
+    Of each class with n images, round(test * n) go to the test part (halves are rounded up, and
+    it is one at least), round(validation * n) to the validation part (one at least, unless
+    `validation` is 0), and the rest to training. A part gets fewer where only groups are left that
+    are larger than what it lacks, and more only where it would otherwise have none of the class.
+    The same arguments give the same split; a row's part depends on the order of the rows.
+
+    Args:
+        labels: (n,), the class of each image.
+        groups: (n,), images with the same number stay together.
+        test: share of all images, above 0.
+        validation: share of all images, 0 for none.
+        seed: of the random order in which groups are dealt out.
+        classes: the name of each label, for error messages.
+
+    Returns:
+        (n,) of "train", "validation" and "test".
+
+    Raises:
+        PetiteError: for a class that cannot have an image in each part.
+    """
+    _, label_of = np.unique(labels, return_inverse=True)
+    _, group_of = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(label_of)
+    shares = {TEST: test, VALIDATION: validation}
+    lacking = {
+        part: np.array([_images_due(share, size) for size in sizes.tolist()])
+        for part, share in shares.items()
+        if share > 0
+    }
+    members = np.split(np.argsort(group_of, kind="stable"), np.cumsum(np.bincount(group_of))[:-1])
+    order = generator(seed, "split").permutation(len(members)).tolist()
+    parts = np.full(len(members), TRAIN, dtype="<U10")
+    for group in order:
+        needs = label_of[members[group]]
+        for part, lack in lacking.items():
+            if _fits(needs, lack):
+                np.subtract.at(lack, needs, 1)
+                parts[group] = part
+                break
+    in_class = _groups_in_classes(label_of, group_of)
+    for part in lacking:
+        _fill_empty(parts, part, in_class, members, order)
+    _check_parts(parts, in_class, [TRAIN, *lacking], np.unique(labels), classes)
+    return parts[group_of]
+
+
+def _rows(split: pd.DataFrame, part: str) -> pd.DataFrame:
+    return split.loc[split["split"] == part, ["image_id", "label"]].reset_index(drop=True)
+
+
+def _images_due(share: float, size: int) -> int:
+    return max(1, math.floor(share * size + 0.5 + 1e-9))  # 0.15 * 10 is a little under 1.5
+
+
+def _fits(needs: NDArray[np.intp], lack: NDArray[np.intp]) -> bool:
+    """Whether a part that lacks so many of each class has room for images of these classes."""
+    if len(needs) == 1:
+        return bool(lack[needs[0]] > 0)
+    return bool((np.bincount(needs, minlength=len(lack)) <= lack).all())
+
+
+def _groups_in_classes(
+    label_of: NDArray[np.intp], group_of: NDArray[np.intp]
+) -> list[NDArray[np.intp]]:
+    """The groups that have images of each class."""
+    pairs = np.unique(np.column_stack([label_of, group_of]), axis=0)
+    return np.split(pairs[:, 1], np.cumsum(np.bincount(pairs[:, 0]))[:-1])
+
+
+def _fill_empty(
+    parts: NDArray[np.str_],
+    part: str,
+    in_class: list[NDArray[np.intp]],
+    members: list[NDArray[np.intp]],
+    order: list[int],
+) -> None:
+    """Give each class that has none in `part` its smallest group, the first of them in `order`."""
+    place = np.argsort(order)
+    for groups in in_class:
+        if (parts[groups] == part).any():
+            continue
+        spare = [group for group in groups.tolist() if parts[group] == TRAIN]
+        if len(spare) > 1:  # one has to stay
+            parts[min(spare, key=lambda group: (len(members[group]), place[group]))] = part
+
+
+def _check_parts(
+    parts: NDArray[np.str_],
+    in_class: list[NDArray[np.intp]],
+    needed: list[str],
+    labels: NDArray,
+    classes: Mapping[int, str] | None,
+) -> None:
+    """Raise PetiteError where a class is missing from a part."""
+    for label, groups in zip(labels.tolist(), in_class, strict=True):
+        missing = [part for part in needed if not (parts[groups] == part).any()]
+        if missing:
+            name = classes[label] if classes else str(label)
+            raise PetiteError(
+                f"the class {name} has {len(groups)} different images (copies count once), too few "
+                f"for {', '.join(needed)}: nothing is left for {' and '.join(missing)}. "
+                "Add images, leave the class out, or set split.validation to 0."
+            )

@@ -1,0 +1,219 @@
+"""The store of decoded images: uint8 pixels in `.npy` shards, one index, one manifest.
+
+This is the one module that knows the format. A store is a folder with
+
+- `shards/1-of-2.npy` ...: uint8 (rows, size, size, channels); the row of an entry that could not be
+  read stays black, and nothing refers to it;
+- `index.parquet`: a row for every entry of the source, with its shard and row or why it has none;
+- `manifest.json`: classes, sizes, and the shards with their rows and SHA-256.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+import pandas as pd
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from petite.errors import PetiteError
+from petite.files import atomic_path, read_json, read_table, sha256_of
+
+FORMAT = 1
+# Each open map holds a file open, of which a process may have about a thousand.
+OPEN_SHARDS = 256
+MEND = "Delete it and run again: the workflow makes it anew."
+
+
+class ShardWriter:
+    """Writes the rows of a shard in any order; made by `shard_writer`."""
+
+    def __init__(self, file: BinaryIO, rows: int, image_shape: tuple[int, int, int]) -> None:
+        self._file = file
+        self._rows = rows
+        self._image_shape = image_shape
+        shape = (rows, *image_shape)
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        npy.write_array_header_1_0(file, header)
+        self._begin = file.tell()
+        file.truncate(self._begin + int(np.prod(shape)))
+
+    def write(self, row: int, pixels: NDArray[np.uint8]) -> None:
+        """Write one image."""
+        if pixels.shape != self._image_shape or pixels.dtype != np.uint8:
+            raise ValueError(f"{pixels.dtype} {pixels.shape} in a shard of {self._image_shape}")
+        if not 0 <= row < self._rows:
+            raise IndexError(f"row {row} of {self._rows}")
+        self._file.seek(self._begin + row * pixels.nbytes)
+        self._file.write(np.ascontiguousarray(pixels).data)
+
+
+@contextmanager
+def shard_writer(path: Path, rows: int, image_shape: tuple[int, int, int]) -> Iterator[ShardWriter]:
+    """Make a shard with room for `rows` images (height, width, channels), black until written.
+
+    The file gets its name when the block ends well. It is written, not mapped into memory, so that
+    a full disk is an error that can be told and not the end of the process.
+    """
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        yield ShardWriter(file, rows, image_shape)
+
+
+def write_shard(path: Path, images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> None:
+    """Write a whole shard, uint8 (rows, height, width, channels), at least one row."""
+    with shard_writer(path, len(images), images[0].shape) as shard:
+        for row, pixels in enumerate(images):
+            shard.write(row, pixels)
+
+
+def shard_record(path: Path, store: Path) -> dict[str, Any]:
+    """What the manifest of the store in folder `store` says of a shard: file, rows, SHA-256."""
+    shape, _ = _read_header(path)
+    return {
+        "file": Path(os.path.relpath(path, store)).as_posix(),
+        "rows": shape[0],
+        "sha256": sha256_of(path),
+    }
+
+
+class Store:
+    """Reads a store. Pixels are mapped into memory and copied out image by image."""
+
+    def __init__(self, manifest_path: Path) -> None:
+        """Open the store and check that its shards are whole by size and shape.
+
+        Raises PetiteError where a file is missing, of another version, or not as the manifest says.
+        """
+        self.path = Path(manifest_path)
+        if not self.path.is_file():
+            raise PetiteError(f"there is no store at {self.path}: run the workflow to make it")
+        self.manifest: dict[str, Any] = read_json(self.path)
+        if self.manifest.get("format") != FORMAT:
+            raise PetiteError(
+                f"{self.path} has format {self.manifest.get('format')}, not {FORMAT}: it was "
+                f"made by another version of Petite. {MEND}"
+            )
+        self.classes: list[str] = self.manifest["classes"]
+        self.image_size: int = self.manifest["image_size"]
+        self.channels: int = self.manifest["channels"]
+        self._shards = [self.path.parent / shard["file"] for shard in self.manifest["shards"]]
+        for path, shard in zip(self._shards, self.manifest["shards"], strict=True):
+            self._check_shape(path, shard["rows"])
+        self._map = lru_cache(OPEN_SHARDS)(self._open_map)
+
+    @classmethod
+    def open(cls, manifest_path: Path) -> Self:
+        """The store of this manifest; see `__init__`."""
+        return cls(manifest_path)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one image: (height, width, channels)."""
+        return self.image_size, self.image_size, self.channels
+
+    @cached_property
+    def index(self) -> pd.DataFrame:
+        """All entries of the source, read or not, in listing order.
+
+        Columns: image_id, class_name, label (int16, position in `classes`), status ("ok",
+        "set_aside" or "beyond_limit"), reason, sha256, phash (uint64), width and height (of the
+        original, upright), bytes, shard (int32) and row (int64; -1 where set aside), copy_group.
+        """
+        return read_table(self.path.parent / "index.parquet")
+
+    def positions(self, image_ids: Iterable[str]) -> NDArray[np.int64]:
+        """Rows of the index of these images; KeyError for an unknown id."""
+        wanted = pd.Index(list(image_ids), dtype=object)
+        found = self._ids.get_indexer(wanted)
+        if (found < 0).any():
+            missing = wanted[found < 0]
+            raise KeyError(f"{len(missing)} ids are not in {self.path}, such as {missing[0]!r}")
+        return found.astype(np.int64)
+
+    def images(self, which: Sequence[str] | NDArray | pd.Series) -> NDArray[np.uint8]:
+        """Read images in the order asked for: uint8 (n, height, width, channels).
+
+        `which` holds image ids, or positions: rows of the index. Raises KeyError for an unknown id
+        and for an image that is set aside.
+        """
+        wanted = np.asarray(which)
+        if len(wanted) == 0:
+            return np.empty((0, *self.shape), dtype=np.uint8)
+        positions = wanted if wanted.dtype.kind in "iu" else self.positions(wanted)
+        shards, rows = self._shard_of[positions], self._row_of[positions]
+        if (shards < 0).any():
+            image_id = self._ids[positions[shards < 0][0]]
+            raise KeyError(f"{image_id!r} is set aside and has no pixels in {self.path}")
+        images = np.empty((len(positions), *self.shape), dtype=np.uint8)
+        for shard in np.unique(shards):
+            here = np.flatnonzero(shards == shard)
+            pixels = self._map(int(shard))
+            for place, row in zip(here.tolist(), rows[here].tolist(), strict=True):
+                images[place] = pixels[row]
+        return images
+
+    def iter_batches(
+        self, which: Sequence[str] | NDArray | pd.Series, batch_size: int
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Read images `batch_size` at a time; the last batch may be smaller. See `images`."""
+        wanted = np.asarray(which)
+        for start in range(0, len(wanted), batch_size):
+            yield self.images(wanted[start : start + batch_size])
+
+    def verify(self) -> None:
+        """Read all shards and compare their SHA-256; raises PetiteError for one that differs."""
+        for path, shard in zip(self._shards, self.manifest["shards"], strict=True):
+            if sha256_of(path) != shard["sha256"]:
+                raise PetiteError(f"{path} is not as it was written (SHA-256 differs). {MEND}")
+
+    @cached_property
+    def _ids(self) -> pd.Index:
+        return pd.Index(self.index["image_id"], dtype=object)
+
+    @cached_property
+    def _shard_of(self) -> NDArray[np.int32]:
+        return self.index["shard"].to_numpy()
+
+    @cached_property
+    def _row_of(self) -> NDArray[np.int64]:
+        return self.index["row"].to_numpy()
+
+    def _open_map(self, shard: int) -> NDArray[np.uint8]:
+        # As a plain array: each row taken from a np.memmap is another memmap, which is slow.
+        return np.asarray(npy.open_memmap(self._shards[shard], mode="r"))
+
+    def _check_shape(self, path: Path, rows: int) -> None:
+        """Raise PetiteError unless the file is a whole shard of so many rows."""
+        if not path.is_file():
+            raise PetiteError(
+                f"the shard {path} is missing, which {self.path} names. "
+                "Run again: the workflow makes it anew."
+            )
+        shape, begin = _read_header(path)
+        if shape != (rows, *self.shape):
+            raise PetiteError(
+                f"{path} holds {shape} pixels where {self.path} says {(rows, *self.shape)}. {MEND}"
+            )
+        expected = begin + int(np.prod(shape))
+        if path.stat().st_size != expected:
+            raise PetiteError(
+                f"{path} has {path.stat().st_size} bytes where {expected} are due. {MEND}"
+            )
+
+
+def _read_header(path: Path) -> tuple[tuple[int, ...], int]:
+    """Shape of a shard, and where in the file its pixels begin."""
+    try:
+        with path.open("rb") as file:
+            if npy.read_magic(file) != (1, 0):
+                raise ValueError("not in version 1.0 of the format")
+            shape, fortran_order, dtype = npy.read_array_header_1_0(file)
+            if fortran_order or dtype != np.uint8:
+                raise ValueError(f"{dtype} pixels")
+            return shape, file.tell()
+    except ValueError as error:
+        raise PetiteError(f"{path} is no shard of a store ({error}). {MEND}") from error
