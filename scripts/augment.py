@@ -1,0 +1,44 @@
+"""A subset and recipes of new images made of it by random transforms."""
+
+import argparse
+import logging
+import time
+from pathlib import Path
+
+from petite.files import read_json, read_table, write_json, write_table
+from petite.job import argument_parser, run
+from petite.recipes import Settings
+from petite.subsets import augmented, recipe_bytes
+
+logger = logging.getLogger(__name__)
+
+
+def main(args: argparse.Namespace) -> None:
+    started = time.perf_counter()
+    settings = Settings.model_validate(args.settings)
+    subset = read_table(args.subset)
+    record = read_json(args.subset.with_suffix(".json"))
+    table = augmented(subset, args.seed, settings)
+    write_table(args.output, table)
+    write_json(
+        args.output.with_suffix(".json"),
+        {
+            "method": "augmentation",
+            "settings": settings.model_dump(mode="json"),
+            "fraction": record["fraction"],
+            "seed": args.seed,
+            "images": record["images"],
+            "rows": len(table),
+            "stored_bytes": record["stored_bytes"] + recipe_bytes(table),
+            "seconds": record["seconds"] + time.perf_counter() - started,
+        },
+    )
+    logger.info("%d new images from %d real ones", len(table) - len(subset), len(subset))
+
+
+if __name__ == "__main__":
+    parser = argument_parser(__doc__)
+    parser.add_argument("--subset", type=Path, required=True, help="of real images; .json beside")
+    parser.add_argument("--seed", type=int, required=True, help="of the recipes")
+    parser.add_argument("--output", type=Path, required=True, help=".parquet; its .json beside it")
+    run(main, parser)

@@ -1,0 +1,118 @@
+"""Subsets as tables: which images to train on, never a copy of their pixels.
+
+Where these functions take `train`, it is the table of the training images in the order of the
+split, with the columns image_id and label.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from petite import recipes
+from petite.features import read_features
+from petite.selection import Ranking, select
+
+COLUMNS = ["image_id", "rank", "class_name", "label", "weight", "origin", "recipe"]
+
+
+def subset_size(fraction: float, train: pd.DataFrame) -> int:
+    """How many images the fraction (0 < fraction <= 1) of the training images is.
+
+    The nearest whole number, but one for each class at least.
+    """
+    return max(train["label"].nunique(), round(fraction * len(train)))
+
+
+def select_images(
+    train: pd.DataFrame,
+    k: int,
+    method: str,
+    seed: int,
+    settings: dict[str, Any],
+    features_path: Path | None,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Run a selection method on the training images.
+
+    features_path: the feature file, for a method that needs one.
+    Returns the ranking table and its record: method, settings, seed, the method's details, and
+    `seconds`, those of the features included.
+    """
+    features, seconds = None, 0.0
+    if features_path is not None:
+        features, record = read_features(features_path, train["image_id"].tolist())
+        seconds = record["seconds"]
+    ranking = select(features, train["label"].to_numpy(), k, method, seed, **settings)
+    record = {
+        **ranking.details,
+        "method": ranking.method,
+        "settings": ranking.settings,
+        "seed": ranking.seed,
+        "seconds": ranking.seconds + seconds,
+    }
+    return ranking_table(ranking, train), record
+
+
+def ranking_table(ranking: Ranking, train: pd.DataFrame) -> pd.DataFrame:
+    """A ranking as a table: rank (int64, from 0), image_id, weight (float64), extra columns."""
+    return pd.DataFrame(
+        {
+            "rank": np.arange(len(ranking.indices), dtype=np.int64),
+            "image_id": train["image_id"].to_numpy()[ranking.indices],
+            "weight": ranking.weights,
+            **ranking.extra,
+        }
+    )
+
+
+def cut(ranked: pd.DataFrame, train: pd.DataFrame, k: int) -> pd.DataFrame:
+    """The first k rows of a ranking table, and every class among them.
+
+    k: from the number of classes to the number of rows.
+    The best image of each class is always in; the others fill up in their order. So a class is
+    missing from no subset, smaller ones lie within larger ones, and wherever the first k rows have
+    every class it is they.
+    """
+    labels = ranked["image_id"].map(train.set_index("image_id")["label"])
+    best_of_class = ~labels.duplicated()
+    others = np.flatnonzero(~best_of_class)[: k - int(best_of_class.sum())]
+    return ranked.iloc[np.sort(np.append(np.flatnonzero(best_of_class), others))]
+
+
+def subset_table(ranked: pd.DataFrame, train: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """The table of a subset: `COLUMNS`, then the extra columns of the ranking table.
+
+    classes: the name of each label. `origin` is the image itself and `recipe` is empty.
+    """
+    table = ranked.merge(train[["image_id", "label"]], on="image_id", validate="one_to_one")
+    table["class_name"] = table["label"].map(dict(enumerate(classes)))
+    table["origin"] = table["image_id"]
+    table["recipe"] = ""
+    extras = [column for column in ranked.columns if column not in COLUMNS]
+    return table[COLUMNS + extras]
+
+
+def augmented(subset: pd.DataFrame, seed: int, settings: recipes.Settings) -> pd.DataFrame:
+    """The subset and, below it, rows of new images with their recipes.
+
+    A new row is its origin's with another image_id, `origin~1`, `origin~2` and so on.
+    """
+    drawn = recipes.draw(subset["image_id"].tolist(), seed, settings)
+    origins = pd.DataFrame({"image_id": [origin for origin, _ in drawn]})
+    new = origins.merge(subset, on="image_id", how="left", validate="many_to_one")[subset.columns]
+    number = origins.groupby("image_id").cumcount() + 1
+    new["image_id"] = origins["image_id"] + "~" + number.astype(str)
+    new["recipe"] = [recipe for _, recipe in drawn]
+    return pd.concat([subset, new], ignore_index=True)
+
+
+def stored_bytes(images: int, image_shape: tuple[int, int, int]) -> int:
+    """What so many images of this shape (height, width, channels) take in the store, as uint8."""
+    return images * int(np.prod(image_shape))
+
+
+def recipe_bytes(subset: pd.DataFrame) -> int:
+    """What the text of a subset's recipes takes."""
+    return sum(len(recipe.encode("utf-8")) for recipe in subset["recipe"])
