@@ -1,0 +1,269 @@
+"""One training job: a subset method at one fraction, trained once for each of its seeds.
+
+Each run becomes a row of metrics, its learning curves, its probabilities on the test images and
+its saved model.
+"""
+
+import json
+import logging
+import platform
+import resource
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+import petite
+from petite.errors import PetiteError
+from petite.files import atomic_path, read_json, read_table, write_csv
+from petite.recipes import render_subset
+from petite.splits import test_images, training_images, validation_images
+from petite.store import Store
+from petite.training import metrics, models
+from petite.training.engine import TrainedRun, predict, train
+from petite.training.settings import TrainingSettings
+
+logger = logging.getLogger(__name__)
+
+RUN_COLUMNS = [
+    "dataset",
+    "method",
+    "fraction",
+    "images",
+    "rows",
+    "split_seed",
+    "selection_seed",
+    "training_seed",
+    "model",
+    "backend",
+    "budget",
+    "steps",
+    "epochs",
+    "batch_size",
+    "accuracy",
+    "loss",
+    "calibration_error",
+    "worst_class",
+    "worst_class_accuracy",
+    "confusion",
+    "validation_accuracy",
+    "validation_loss",
+    "train_accuracy",
+    "train_seconds",
+    "images_per_second",
+    "peak_memory_bytes",
+    "stored_bytes",
+    "select_seconds",
+    "parameters",
+    "threads",
+    "versions",
+]
+HISTORY_COLUMNS = [
+    "method",
+    "fraction",
+    "seed",
+    "epoch",
+    "step",
+    "accuracy",
+    "loss",
+    "validation_accuracy",
+    "validation_loss",
+    "learning_rate",
+]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a training job is about; the names that end up in its rows.
+
+    `subsets` has one file for each of `seeds`, or one file for all of them (`full`).
+    """
+
+    dataset: str
+    method: str
+    fraction: float
+    split_seed: int
+    seeds: Sequence[int]
+    subsets: Sequence[Path]
+
+    def subset_of(self, number: int) -> Path:
+        """The subset file of the run at this position in `seeds`."""
+        return self.subsets[0] if len(self.subsets) == 1 else self.subsets[number]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files that a training job writes; `models` is a folder."""
+
+    runs: Path
+    history: Path
+    predictions: Path
+    models: Path
+
+
+@dataclass(frozen=True)
+class Data:
+    """The images of a data set and how they are divided."""
+
+    store: Store
+    split: pd.DataFrame
+
+    def validation(self) -> tuple[np.ndarray, np.ndarray]:
+        """Images and labels of the validation part; it may be empty."""
+        rows = validation_images(self.split)
+        return self.store.images(rows["image_id"]), rows["label"].to_numpy()
+
+    def training(self, subset: pd.DataFrame, path: Path) -> np.ndarray:
+        """The images of a subset's rows, those with a recipe rendered: uint8 (rows, H, W, C).
+
+        Raises PetiteError when a row is not a training image of the split.
+        """
+        allowed = training_images(self.split)["image_id"]
+        strangers = subset.loc[~subset["origin"].isin(allowed), "origin"]
+        if len(strangers):
+            raise PetiteError(
+                f"{path}: {len(strangers)} rows, {strangers.iloc[0]} among them, are no training "
+                "images of this split: delete the file and select again"
+            )
+        return render_subset(self.store.images(subset["origin"]), subset["recipe"].tolist())
+
+
+def run_job(
+    job: Job, data: Data, settings: TrainingSettings, threads: int, outputs: Outputs
+) -> None:
+    """Train and judge one model for each seed, in turn, and write what came of it.
+
+    The test images are opened for the first time after a run's training has ended. Raises
+    PetiteError when the subsets do not fit the seeds or the split, and where `engine.train` does.
+    """
+    if len(job.subsets) not in (1, len(job.seeds)):
+        raise PetiteError(
+            f"{len(job.subsets)} subset files for {len(job.seeds)} seeds: "
+            "give one for each seed, or one for all"
+        )
+    classes = list(data.store.classes)
+    held_out, held_out_labels = data.validation()
+    rows: list[dict[str, Any]] = []
+    histories: list[dict[str, Any]] = []
+    probabilities: list[np.ndarray] = []
+    for number, seed in enumerate(job.seeds):
+        name = f"{job.method} at {job.fraction:g}, seed {seed}"
+        path = job.subset_of(number)
+        subset = read_table(path)
+        trained = train(
+            data.training(subset, path),
+            subset["label"].to_numpy(),
+            held_out,
+            held_out_labels,
+            classes,
+            seed,
+            settings,
+            weights=subset["weight"].to_numpy(),
+            threads=threads,
+            name=name,
+        )
+        test = test_images(data.store, data.split)
+        predicted = predict(
+            models.logits_of(trained.model),
+            test.images,
+            np.arange(len(test.labels)),
+            settings.test_time_flip,
+        )
+        judged = metrics.evaluate(predicted, test.labels)
+        judged["worst_class"] = classes[judged["worst_class"]]
+        judged["confusion"] = json.dumps(judged["confusion"])
+        logger.info("%s: test accuracy %.4f, loss %.4f", name, judged["accuracy"], judged["loss"])
+        about_subset = read_json(path.with_suffix(".json"))
+        rows.append(
+            about_job(job, seed, settings, threads)
+            | {key: about_subset[key] for key in ("images", "rows", "stored_bytes")}
+            | {"selection_seed": about_subset["seed"], "select_seconds": about_subset["seconds"]}
+            | about_training(trained)
+            | judged
+        )
+        histories += [
+            {"method": job.method, "fraction": job.fraction, "seed": seed, **point}
+            for point in trained.history
+        ]
+        probabilities.append(predicted.astype(np.float32))
+        with atomic_path(outputs.models / f"seed-{seed}.keras") as temporary:
+            trained.model.save(temporary)
+
+    write_csv(outputs.history, pd.DataFrame(histories)[HISTORY_COLUMNS])
+    with atomic_path(outputs.predictions) as temporary:
+        np.savez(
+            temporary,
+            image_ids=np.asarray(test.image_ids, dtype=str),
+            labels=test.labels.astype(np.int16),
+            probabilities=np.stack(probabilities),
+            seeds=np.array(job.seeds),
+        )
+    write_csv(outputs.runs, pd.DataFrame(rows)[RUN_COLUMNS])
+
+
+def about_job(job: Job, seed: int, settings: TrainingSettings, threads: int) -> dict[str, Any]:
+    """The columns of a run that are known before it is trained."""
+    return {
+        "dataset": job.dataset,
+        "method": job.method,
+        "fraction": job.fraction,
+        "split_seed": job.split_seed,
+        "training_seed": seed,
+        "model": settings.model,
+        "backend": settings.backend,
+        "budget": str(settings.budget),
+        "batch_size": settings.batch_size,
+        "threads": threads,
+        "versions": json.dumps(versions(settings.backend), sort_keys=True),
+    }
+
+
+def about_training(trained: TrainedRun) -> dict[str, Any]:
+    """The columns that training gives. The validation metrics are those after the last step."""
+    last = trained.history[-1]
+    return {
+        "steps": trained.steps,
+        "epochs": trained.epochs,
+        "validation_accuracy": last["validation_accuracy"],
+        "validation_loss": last["validation_loss"],
+        "train_accuracy": trained.train_accuracy,
+        "train_seconds": trained.train_seconds,
+        "images_per_second": trained.images_per_second,
+        "peak_memory_bytes": peak_memory_bytes(),
+        "parameters": trained.model.count_params(),
+    }
+
+
+def peak_memory_bytes() -> int:
+    """The most memory of this process so far: later runs of a job include earlier ones."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB
+
+
+def versions(backend: str) -> dict[str, str]:
+    """What the run was made with."""
+    return {
+        "petite": petite.__version__,
+        "python": platform.python_version(),
+        "keras": version("keras"),
+        "numpy": version("numpy"),
+        backend: sys.modules[backend].__version__,
+    }
+
+
+def check_settings(mapping: dict[str, Any]) -> TrainingSettings:
+    """Training settings from JSON; raises PetiteError with everything that is wrong in them."""
+    try:
+        return TrainingSettings.model_validate(mapping)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+            for item in error.errors()
+        )
+        raise PetiteError(f"the training settings cannot be used: {problems}") from None

@@ -1,0 +1,123 @@
+"""What a user can set about training, checked before anything is trained."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from petite.training.models import MODELS
+
+
+class Strict(BaseModel):
+    """A group of settings that refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Budget(Strict):
+    """How long a model trains: in steps (the same for every subset) or in epochs of its subset."""
+
+    steps: int | None = Field(None, ge=1, description="updates of the weights; null: use epochs")
+    epochs: float | None = Field(None, gt=0, description="passes over the subset; null: use steps")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "Budget":
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("budget: give either steps or epochs, and null for the other")
+        return self
+
+    def total_steps(self, rows: int, batch_size: int) -> int:
+        """Steps for a subset of `rows` rows; epochs count images seen, rounded up to a batch."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None
+        return max(1, -int(-self.epochs * rows // batch_size))
+
+    def __str__(self) -> str:
+        return f"{self.steps} steps" if self.steps is not None else f"{self.epochs:g} epochs"
+
+
+class CompactSettings(Strict):
+    """The shape of the model `compact`."""
+
+    widths: list[int] = Field(
+        [16, 24, 48, 96], min_length=2, description="filters of the stem and of each stage"
+    )
+    halvings: list[int] = Field(
+        [0, 1, 1], description="1 where a stage begins with halving the resolution, else 0"
+    )
+    residual_blocks: list[int] = Field([0, 0, 0], description="residual blocks in each stage")
+    residual_convolutions: int = Field(
+        1, ge=1, le=3, description="3x3 convolutions in a residual block"
+    )
+    stem_kernel: int = Field(3, ge=1, le=16, description="side of the first convolution, pixels")
+    stem_stride: int = Field(2, ge=1, le=8, description="stride of the first convolution, pixels")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share dropped before the last layer")
+
+    @model_validator(mode="after")
+    def _one_value_a_stage(self) -> "CompactSettings":
+        stages = len(self.widths) - 1
+        for name in ("halvings", "residual_blocks"):
+            values = getattr(self, name)
+            if len(values) != stages:
+                raise ValueError(
+                    f"{name}: {len(values)} values for {stages} stages; "
+                    "give one for each of widths but the first"
+                )
+        if min(self.widths) < 1 or min(self.residual_blocks) < 0:
+            raise ValueError("widths must be 1 or more, residual_blocks 0 or more")
+        if not set(self.halvings) <= {0, 1}:
+            raise ValueError("halvings: use 0 and 1")
+        return self
+
+
+class Phase(Strict):
+    """A part of a run that trains on smaller images."""
+
+    image_size: int = Field(ge=8, description="side of the images in this phase, pixels")
+    share: float = Field(gt=0, le=1, description="share of the run's steps")
+
+
+class TrainingSettings(Strict):
+    """How the models are trained; the defaults suit small grey images."""
+
+    model: str = Field("compact", description=", ".join(MODELS))
+    compact: CompactSettings = CompactSettings()
+    batch_norm_momentum: float = Field(
+        0.9, gt=0, lt=1, description="0.99 needs thousands of steps; 0.9 suits hundreds"
+    )
+    backend: Literal["tensorflow", "jax", "torch"] = "tensorflow"
+    budget: Budget = Budget(steps=150)
+    batch_size: int = Field(64, ge=2)
+    optimizer: Literal["sgd", "adam", "adamw"] = Field(
+        "adamw", description="sgd is with Nesterov momentum 0.9"
+    )
+    learning_rate: float = Field(0.01, gt=0, description="the highest of the schedule")
+    weight_decay: float = Field(
+        0.05, ge=0, description="decoupled, times the learning rate; convolutions and dense only"
+    )
+    schedule: Literal["one_cycle", "constant"] = Field(
+        "one_cycle", description="one_cycle: linear up from a tenth, then linear down to near 0"
+    )
+    warm_up: float = Field(0.15, ge=0, lt=1, description="share of steps that one_cycle goes up")
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    flips: Literal["none", "random", "alternating"] = Field(
+        "random", description="left-right; alternating: every second pass over an image"
+    )
+    crop_padding: float = Field(
+        0.1, ge=0, lt=1, description="random shift, up to this share of the side, edges mirrored"
+    )
+    phases: list[Phase] = Field(
+        [], description="progressive resizing, in order, shares adding up to 1; []: full size"
+    )
+    test_time_flip: bool = Field(True, description="average the logits of an image and its mirror")
+    evaluations: int = Field(10, ge=1, description="points of the learning curves of a run")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "TrainingSettings":
+        if self.model not in MODELS:
+            raise ValueError(f"model: '{self.model}' is unknown; there are {', '.join(MODELS)}")
+        if self.phases and abs(sum(phase.share for phase in self.phases) - 1) > 1e-6:
+            raise ValueError("phases: the shares must add up to 1")
+        if self.phases and not MODELS[self.model].any_size:
+            raise ValueError(f"phases: '{self.model}' takes one image size only; use []")
+        return self

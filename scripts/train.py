@@ -1,0 +1,42 @@
+"""Train one model for each seed on its subset, and judge each on the test images."""
+
+import argparse
+from pathlib import Path
+
+from petite.files import read_table
+from petite.job import argument_parser, run
+from petite.store import Store
+from petite.training.run import Data, Job, Outputs, check_settings, run_job
+
+
+def main(args: argparse.Namespace) -> None:
+    run_job(
+        Job(args.dataset, args.method, args.fraction, args.split_seed, args.seeds, args.subset),
+        Data(Store.open(args.manifest), read_table(args.split)),
+        check_settings(args.settings),
+        args.threads,
+        Outputs(
+            runs=args.output_runs,
+            history=args.output_history,
+            predictions=args.output_predictions,
+            models=args.output_models,
+        ),
+    )
+
+
+if __name__ == "__main__":
+    parser = argument_parser(__doc__)
+    parser.add_argument("--manifest", type=Path, required=True, help="of the store")
+    parser.add_argument("--index", type=Path, required=True, help="of the store, beside --manifest")
+    parser.add_argument("--split", type=Path, required=True)
+    parser.add_argument("--subset", type=Path, nargs="+", required=True, help="one a seed, or one")
+    parser.add_argument("--seeds", type=int, nargs="+", required=True)
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--method", required=True)
+    parser.add_argument("--fraction", type=float, required=True)
+    parser.add_argument("--split-seed", type=int, required=True)
+    parser.add_argument("--output-runs", type=Path, required=True)
+    parser.add_argument("--output-history", type=Path, required=True)
+    parser.add_argument("--output-predictions", type=Path, required=True)
+    parser.add_argument("--output-models", type=Path, required=True, help="a folder")
+    run(main, parser)
