@@ -1,0 +1,70 @@
+"""Draw one figure as PNG and SVG."""
+
+import argparse
+import inspect
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from petite.errors import PetiteError
+from petite.evidence import read_csv
+from petite.figures import FIGURES, save
+from petite.files import read_json, read_table
+from petite.job import argument_parser, run
+from petite.sources import open_source
+from petite.store import Store
+
+# How each input that a figure may need is read from the argument of its name.
+READERS: dict[str, Callable[[Any], Any]] = {
+    "runs": read_csv,
+    "summary": read_csv,
+    "history": read_csv,
+    "store": Store.open,
+    "features": np.load,
+    "split": read_table,
+    "subset": read_table,
+    "details": read_json,
+}
+
+
+def inputs_for(figure: str, args: argparse.Namespace) -> dict[str, Any]:
+    """The inputs that the figure's function takes, read from the files given."""
+    inputs = {}
+    for name, parameter in inspect.signature(FIGURES[figure]).parameters.items():
+        value = getattr(args, name)
+        if value is not None:
+            inputs[name] = READERS[name](value) if name in READERS else value
+        elif parameter.default is inspect.Parameter.empty:
+            raise PetiteError(f"the figure {figure} needs --{name}.")
+    return inputs
+
+
+def main(args: argparse.Namespace) -> None:
+    with ExitStack() as stack:
+        if args.source is not None:
+            args.source = stack.enter_context(open_source(args.source, args.path))
+        figure = FIGURES[args.figure](**inputs_for(args.figure, args))
+    save(figure, args.output_png, args.output_svg)
+
+
+if __name__ == "__main__":
+    parser = argument_parser(__doc__)
+    parser.add_argument("--figure", choices=FIGURES, required=True)
+    parser.add_argument("--runs", type=Path, help="runs.csv")
+    parser.add_argument("--summary", type=Path, help="summary.csv")
+    parser.add_argument("--history", type=Path, help="history.csv")
+    parser.add_argument("--method", help="curves: of this method alone (with --fraction)")
+    parser.add_argument("--fraction", type=float, help="curves: of this fraction alone")
+    parser.add_argument("--store", type=Path, help="the store's manifest.json")
+    parser.add_argument("--features", type=Path, help="features of the training images, .npy")
+    parser.add_argument("--split", type=Path, help="the split's table")
+    parser.add_argument("--subset", type=Path, help="a subset's table")
+    parser.add_argument("--details", type=Path, help="the JSON beside the subset")
+    parser.add_argument("--source", help="the kind of source, for files that were set aside")
+    parser.add_argument("--path", type=Path, help="where the source is")
+    parser.add_argument("--output-png", type=Path, required=True)
+    parser.add_argument("--output-svg", type=Path, required=True)
+    run(main, parser)

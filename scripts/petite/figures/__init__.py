@@ -1,0 +1,28 @@
+"""The figures: one function each, and a registry of them by name.
+
+A function's parameters are named after the inputs that it needs (see scripts/figures.py). A new
+figure is a function and a line in `FIGURES`.
+"""
+
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+
+from petite.figures.accuracy import accuracy_by_fraction
+from petite.figures.curves import curves
+from petite.figures.plane import plane_cells, plane_chosen, plane_clusters
+from petite.figures.samples import augmented, samples, set_aside
+from petite.figures.style import save
+
+__all__ = ["FIGURES", "save"]
+
+FIGURES: dict[str, Callable[..., Figure]] = {
+    "accuracy_by_fraction": accuracy_by_fraction,
+    "curves": curves,
+    "plane_clusters": plane_clusters,
+    "plane_cells": plane_cells,
+    "plane_chosen": plane_chosen,
+    "samples": samples,
+    "augmented": augmented,
+    "set_aside": set_aside,
+}

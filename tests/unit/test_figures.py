@@ -1,0 +1,471 @@
+"""Every figure is drawn from real files, says what it shows, and comes out the same each time."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from petite import recipes
+from petite.errors import PetiteError
+from petite.evidence import summarize
+from petite.figures import FIGURES, save, style
+from petite.figures.samples import evenly, in_turn, recipe_in_words
+from petite.figures.style import method_colour, method_marker, spread
+from petite.ingest import build_index, gather_shards, ingest_shard, make_manifest
+from petite.selection import select
+from petite.sources import listing, open_source
+from petite.splits import split_table, training_images
+from petite.store import Store, shard_record
+from petite.subsets import augmented as augmented_table
+from petite.subsets import ranking_table, subset_table
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+CASES = {("full", 1.0): 0.95, ("random", 0.5): 0.93, ("random", 0.1): 0.85, ("pca_grid", 0.1): 0.86}
+
+
+def make_runs(cases: dict[tuple[str, float], float], seeds: int) -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "dataset": "pets", "method": method, "fraction": fraction,
+            "images": round(12_150 * fraction), "split_seed": 0, "training_seed": seed,
+            "model": "compact", "backend": "tensorflow", "budget": "150 steps",
+            "accuracy": accuracy + random.normal(0, 0.004), "loss": 0.3,
+            "stored_bytes": 1_000_000, "select_seconds": 1.0, "train_seconds": 60.0,
+        }
+        for (method, fraction), accuracy in cases.items()
+        for seed in range(seeds)
+    )  # fmt: skip
+
+
+def make_history(cases: dict[tuple[str, float], float], seeds: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "method": method, "fraction": fraction, "seed": seed, "epoch": step / (100 * fraction),
+            "step": step, "accuracy": 1 - 0.5 * 0.98**step, "loss": 0.7 * 0.98**step + seed / 100,
+            "validation_accuracy": accuracy - 0.4 * 0.98**step, "validation_loss": 0.5,
+            "learning_rate": 0.1,
+        }
+        for (method, fraction), accuracy in cases.items()
+        for seed in range(seeds)
+        for step in range(25, 176, 25)
+    )  # fmt: skip
+
+
+def saved(figure: Figure, folder: Path, name: str = "figure") -> tuple[Path, Path]:
+    png, svg = folder / f"{name}.png", folder / f"{name}.svg"
+    save(figure, png, svg)
+    return png, svg
+
+
+def words(svg: Path) -> str:
+    """All text of an SVG, which must be well-formed XML."""
+    return " ".join(text.strip() for text in ElementTree.parse(svg).getroot().itertext())
+
+
+def drawn(figure: Figure, folder: Path) -> str:
+    """Save a figure, check that it is a picture with something on it, and return its words."""
+    png, svg = saved(figure, folder)
+    with Image.open(png) as picture:
+        assert picture.width > 1000
+        dark = np.asarray(picture.convert("L")) < 200
+        assert 0.002 < dark.mean() < 0.9
+    return words(svg)
+
+
+class World:
+    """A small data set of real files, taken through the real steps up to the subsets."""
+
+    def __init__(self, folder: Path, classes: int, channels: int) -> None:
+        digits = load_digits()
+        source = folder / "source"
+        for label in range(classes):
+            (source / f"class {label}").mkdir(parents=True)
+            pictures = digits.images[digits.target == label][:24]
+            for number, picture in enumerate(pictures):
+                image = Image.fromarray((picture * 15).astype(np.uint8))
+                image.convert("RGB").save(source / f"class {label}" / f"{number}.png")
+        (source / "class 0" / "none.png").write_bytes(b"")
+        (source / "class 0" / "text.png").write_text("this is no image")
+        Image.new("RGB", (2, 2), "red").save(source / "class 1" / "tiny.png")
+
+        self.source = open_source("folder", source)
+        entries = listing(self.source, None, None, 0.2)
+        store = folder / "store"
+        shard = store / "shards" / "1-of-1.npy"
+        table = ingest_shard(self.source, entries, shard, image_size=8, channels=channels)
+        index = build_index(
+            gather_shards(entries, [table]),
+            [f"class {label}" for label in range(classes)],
+            limit_per_class=None, max_bad_share=0.5, near_copy_distance=None,
+        )  # fmt: skip
+        index.to_parquet(store / "index.parquet")
+        manifest = make_manifest(
+            index,
+            sorted(index["class_name"].unique()),
+            [shard_record(shard, store)],
+            8,
+            channels,
+            {},
+        )
+        self.manifest = store / "manifest.json"
+        self.manifest.write_text(json.dumps(manifest))
+        self.store = Store.open(self.manifest)
+        self.split = split_table(index, test=0.1, validation=0.1, seed=0)
+        train = training_images(self.split)
+        pixels = self.store.images(train["image_id"]).reshape(len(train), -1).astype(np.float32)
+        centred = pixels - pixels.mean(axis=0)
+        self.features = centred @ np.linalg.svd(centred, full_matrices=False)[2][:4].T
+        ranking = select(self.features, train["label"].to_numpy(), 6 * classes, "pca_grid", seed=0)
+        self.details = json.loads(json.dumps(ranking.details))
+        self.subset = subset_table(ranking_table(ranking, train), train, self.store.classes)
+        self.augmented = augmented_table(self.subset, 0, recipes.Settings(ratio=2.0))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("world"), classes=3, channels=3)
+
+
+# -------------------------------------------------------------- accuracy and curves
+
+
+def test_accuracy_names_every_method_fraction_and_number_of_images(tmp_path: Path) -> None:
+    runs = make_runs(CASES, 6)
+    text = drawn(FIGURES["accuracy_by_fraction"](runs, summarize(runs)), tmp_path)
+    for label in ["random", "pca_grid", "full set", "10%", "50%", "1,215", "6,075", "pets"]:
+        assert label in text
+    assert "too few for a claim" not in text
+
+
+def test_accuracy_shows_every_run_as_a_dot() -> None:
+    runs = make_runs(CASES, 3)
+    figure = FIGURES["accuracy_by_fraction"](runs, summarize(runs))
+    [axes] = figure.axes
+    heights = np.concatenate(
+        [dots.get_offsets()[:, 1] for dots in axes.collections if len(dots.get_offsets()) == 3]
+    )
+    assert sorted(heights) == pytest.approx(sorted(100 * runs["accuracy"]))
+
+
+def test_accuracy_intervals_are_those_of_the_table() -> None:
+    runs = make_runs(CASES, 3)
+    summary = summarize(runs)
+    [axes] = FIGURES["accuracy_by_fraction"](runs, summary).axes
+    bars = np.concatenate(
+        [
+            [segment[:, 1] for segment in lines.get_segments()]
+            for bar in axes.containers
+            for lines in bar.lines[2]
+        ]
+    )
+    cut = summary[summary["method"] != "full"]
+    expected = 100 * cut[["accuracy_low", "accuracy_high"]].to_numpy()
+    np.testing.assert_allclose(sorted(map(tuple, bars)), sorted(map(tuple, expected)))
+
+
+@pytest.mark.parametrize(
+    ("cases", "seeds"),
+    [
+        ({("full", 1.0): 0.9}, 2),
+        ({("random", 0.1): 0.8}, 1),
+        ({("random", 0.1): 0.8, ("a_method_with_quite_a_long_name_of_many_letters", 0.1): 0.8}, 2),
+        ({("random", 0.1): 1.0, ("full", 1.0): 1.0}, 2),
+    ],
+)
+def test_accuracy_is_drawn_and_warns_where_there_is_little(
+    cases: dict[tuple[str, float], float], seeds: int, tmp_path: Path
+) -> None:
+    runs = make_runs(cases, seeds)
+    runs["accuracy"] = runs["accuracy"].clip(upper=1)
+    text = drawn(FIGURES["accuracy_by_fraction"](runs, summarize(runs)), tmp_path)
+    assert "too few for a claim" in text
+
+
+def test_an_axis_of_accuracy_never_spans_less_than_four_points() -> None:
+    runs = make_runs({("random", 0.1): 0.8}, 3).assign(accuracy=[0.8, 0.8001, 0.8002])
+    [axes] = FIGURES["accuracy_by_fraction"](runs, summarize(runs)).axes
+    low, high = axes.get_ylim()
+    assert high - low >= 4
+
+
+def test_curves_of_one_condition_have_a_line_for_each_run_and_the_mean(tmp_path: Path) -> None:
+    figure = FIGURES["curves"](make_history(CASES, 3), method="random", fraction=0.1)
+    accuracy, loss = figure.axes[:2]
+    for axes in (accuracy, loss):
+        assert len(axes.lines) == 2 * (3 + 1)
+    mean_of_training_loss = loss.lines[-1].get_ydata()
+    assert mean_of_training_loss[0] == pytest.approx(0.7 * 0.98**25 + 0.01)
+    text = drawn(figure, tmp_path)
+    for label in ["random 10%, 3 runs", "validation", "training", "steps", "epochs", "loss"]:
+        assert label in text
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_the_overview_of_curves_has_every_condition(count: int, tmp_path: Path) -> None:
+    cases = {("random", 1 / (place + 2)): 0.8 for place in range(count)}
+    text = drawn(FIGURES["curves"](make_history(cases, 2)), tmp_path)
+    for _, fraction in cases:
+        assert f"random {100 * fraction:.4g}%" in text
+
+
+def test_curves_without_validation_images_are_drawn(tmp_path: Path) -> None:
+    history = make_history(CASES, 2).assign(validation_accuracy=np.nan, validation_loss=np.nan)
+    assert "random 10%" in drawn(FIGURES["curves"](history, "random", 0.1), tmp_path)
+    assert "random 10%" in drawn(FIGURES["curves"](history), tmp_path)
+
+
+def test_curves_of_an_unknown_condition_are_an_error_that_names_the_known() -> None:
+    with pytest.raises(PetiteError, match=r"no learning curves of method el2n.*pca_grid at 0.1"):
+        FIGURES["curves"](make_history(CASES, 1), method="el2n", fraction=0.1)
+
+
+# ------------------------------------------------------------------------ the plane
+
+
+def test_clusters_have_a_panel_for_each_class(world: World, tmp_path: Path) -> None:
+    figure = FIGURES["plane_clusters"](world.features, world.split, world.subset, world.details)
+    text = drawn(figure, tmp_path)
+    for label in ["class 0", "class 1", "class 2", "cluster 0", "cluster 1"]:
+        assert label in text
+    dots = sum(len(group.get_offsets()) for axes in figure.axes for group in axes.collections)
+    assert dots == len(world.features)
+
+
+def test_each_grid_is_drawn_over_the_points_of_its_class_and_cluster(
+    world: World, tmp_path: Path
+) -> None:
+    figure = FIGURES["plane_cells"](world.features, world.split, world.subset, world.details)
+    for axes, grid in zip(figure.axes, world.details["grids"], strict=True):
+        _, members, lines = axes.collections
+        assert len(members.get_offsets()) == grid["images"]
+        assert members.get_offsets()[:, 0].min() == pytest.approx(grid["x0"], rel=1e-5)
+        assert members.get_offsets()[:, 1].max() == pytest.approx(grid["y1"], rel=1e-5)
+        assert len(lines.get_segments()) == 2 * (grid["side"] + 1)
+        assert f"{grid['chosen']} chosen" in axes.get_title(loc="left")
+    assert "cells" in drawn(figure, tmp_path)
+
+
+def test_chosen_points_are_the_images_of_the_subset(world: World, tmp_path: Path) -> None:
+    figure = FIGURES["plane_chosen"](world.features, world.split, world.subset)
+    for axes, (_, members) in zip(figure.axes, world.subset.groupby("label"), strict=True):
+        _, chosen = axes.collections
+        places = members[["plane_x", "plane_y"]].to_numpy()
+        np.testing.assert_allclose(
+            sorted(map(tuple, chosen.get_offsets())), sorted(map(tuple, places)), rtol=1e-5
+        )
+    assert f"{len(world.subset)} chosen" in drawn(figure, tmp_path)
+
+
+def test_a_plane_of_one_feature_is_a_line(world: World, tmp_path: Path) -> None:
+    figure = FIGURES["plane_chosen"](world.features[:, :1], world.split, world.subset)
+    assert "class 0" in drawn(figure, tmp_path)
+
+
+def test_tables_of_different_runs_are_refused(world: World) -> None:
+    with pytest.raises(PetiteError, match="features of 3 images"):
+        FIGURES["plane_chosen"](world.features[:3], world.split, world.subset)
+    test_ids = world.split.loc[world.split["split"] == "test", "image_id"]
+    leaked = world.subset.assign(image_id=[test_ids.iloc[0], *world.subset["image_id"][1:]])
+    with pytest.raises(PetiteError, match="not in the training split"):
+        FIGURES["plane_chosen"](world.features, world.split, leaked)
+    with pytest.raises(PetiteError, match="no clusters and cells"):
+        FIGURES["plane_cells"](world.features, world.split, world.subset, {"method": "random"})
+
+
+def test_many_points_are_pixels_in_the_svg_which_stays_small(tmp_path: Path) -> None:
+    count = 13_500
+    random = np.random.default_rng(0)
+    ids = [f"Cat/{number}.jpg" for number in range(count)]
+    split = pd.DataFrame({"image_id": ids, "label": np.arange(count) % 2, "split": "train"})
+    subset = split[::10].assign(class_name=[["Cat", "Dog"][n % 2] for n in split["label"][::10]])
+    subset = pd.concat([subset, split[1::100].assign(class_name="Dog")])
+    features = random.normal(size=(count, 2)).astype(np.float32)
+    _, svg = saved(FIGURES["plane_chosen"](features, split, subset), tmp_path)
+    assert svg.stat().st_size < 1_000_000
+    assert "13,500 training images" in words(svg)
+
+
+# ------------------------------------------------------------------------- pictures
+
+
+def test_samples_show_training_images_of_every_class(world: World, tmp_path: Path) -> None:
+    figure = FIGURES["samples"](world.store, world.split)
+    train = set(training_images(world.split)["image_id"])
+    known = {world.store.images([name])[0].tobytes() for name in train}
+    assert len(figure.axes) == 3
+    for axes in figure.axes:
+        shown = np.asarray(axes.images[0].get_array())
+        assert shown.shape == (8, 8 * 9 - 1, 3)
+        assert all(shown[:, 9 * place : 9 * place + 8].tobytes() in known for place in range(8))
+    text = drawn(figure, tmp_path)
+    per_class = training_images(world.split)["label"].value_counts()
+    for label, count in per_class.items():
+        assert f"class {label}  ({count} training images)" in text
+
+
+def test_ten_grey_classes_with_long_names_are_drawn(tmp_path: Path) -> None:
+    world = World(tmp_path / "world", classes=10, channels=1)
+    names = {f"class {n}": f"class {n} with a very long name " * 4 for n in range(10)}
+    world.store.index["class_name"] = world.store.index["class_name"].map(names)
+    world.subset["class_name"] = world.subset["class_name"].map(names)
+    assert "class 9 with" in drawn(FIGURES["samples"](world.store, world.split), tmp_path)
+    figure = FIGURES["plane_clusters"](world.features, world.split, world.subset, world.details)
+    assert "cluster 1" in drawn(figure, tmp_path)
+
+
+def test_augmented_images_are_rendered_beside_their_originals(world: World, tmp_path: Path) -> None:
+    figure = FIGURES["augmented"](world.store, world.augmented)
+    shown = {
+        np.asarray(axes.images[0].get_array()).tobytes() for axes in figure.axes if axes.images
+    }
+    expected = {
+        recipes.render(world.store.images([row.origin])[0], row.recipe).tobytes()
+        for row in world.augmented.itertuples()
+    }
+    assert shown <= expected
+    originals = {world.store.images([name])[0].tobytes() for name in world.subset["image_id"]}
+    assert shown & originals
+    assert shown - originals
+    text = drawn(figure, tmp_path)
+    assert "class 0/" in text
+    assert "factor" in text
+
+
+def test_a_subset_without_augmented_images_is_refused(world: World) -> None:
+    with pytest.raises(PetiteError, match="no augmented images"):
+        FIGURES["augmented"](world.store, world.subset)
+
+
+def test_files_set_aside_are_shown_with_reasons_where_they_decode(
+    world: World, tmp_path: Path
+) -> None:
+    figure = FIGURES["set_aside"](world.store, world.source)
+    by_name = {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
+    assert set(by_name) == {"class 0/none.png", "class 0/text.png", "class 1/tiny.png"}
+    assert np.asarray(by_name["class 1/tiny.png"].images[0].get_array())[50, 50].tolist() == [
+        255, 0, 0,
+    ]  # fmt: skip
+    text = drawn(figure, tmp_path)
+    assert f"3 of {len(world.store.index)} files were set aside" in text
+    for label in ["empty: no bytes", "not an image", "too small: 2x2", "cannot be"]:
+        assert label in text
+
+
+def test_a_clean_data_set_says_that_nothing_was_set_aside(world: World, tmp_path: Path) -> None:
+    store = Store.open(world.manifest)
+    store.index = store.index[store.index["status"] == "ok"]
+    png, svg = saved(FIGURES["set_aside"](store, world.source), tmp_path)
+    assert "No file was set aside" in words(svg)
+    assert png.stat().st_size > 1000
+
+
+# ---------------------------------------------------------------------------- style
+
+
+def test_the_same_figure_gives_the_same_bytes(world: World, tmp_path: Path) -> None:
+    runs = make_runs(CASES, 3)
+    for name, make in {
+        "accuracy": lambda: FIGURES["accuracy_by_fraction"](runs, summarize(runs)),
+        "chosen": lambda: FIGURES["plane_chosen"](world.features, world.split, world.subset),
+    }.items():
+        first, second = saved(make(), tmp_path, f"{name}1"), saved(make(), tmp_path, f"{name}2")
+        for one, other in zip(first, second, strict=True):
+            assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_method_keeps_its_colour_whatever_else_is_drawn() -> None:
+    few = make_runs({("random", 0.1): 0.8, ("herding", 0.1): 0.8}, 2)
+    many = make_runs({(name, 0.1): 0.8 for name in ["random", "a", "b", "herding", "z"]}, 2)
+    for runs in (few, many):
+        [axes] = FIGURES["accuracy_by_fraction"](runs, summarize(runs)).axes
+        [label] = [text for text in axes.texts if text.get_text() == "herding"]
+        assert to_hex(label.get_color()) == method_colour("herding").lower()
+
+
+def test_the_paper_methods_have_looks_of_their_own() -> None:
+    names = ["full", "random", "pca_grid", "augmentation"]
+    assert len({method_colour(name) for name in names}) == 4
+    assert len({(method_colour(name), method_marker(name)) for name in names}) == 4
+
+
+@given(st.lists(st.floats(0, 100), max_size=12), st.floats(0.1, 20))
+def test_labels_are_spread_to_the_gap_in_their_order(places: list[float], gap: float) -> None:
+    moved = spread(places, gap)
+    order = np.argsort(places, kind="stable")
+    assert (np.diff(np.array(moved)[order]) >= gap - 1e-6).all()
+    # Together they stay where they are.
+    assert sum(moved) == pytest.approx(sum(places), abs=1e-6)
+
+
+def test_labels_with_room_stay_where_they_are() -> None:
+    assert spread([10.0, 1.0, 5.0], 2.0) == [10.0, 1.0, 5.0]
+
+
+@given(st.text(min_size=1), st.integers(3, 30))
+def test_a_shortened_name_fits(name: str, length: int) -> None:
+    short = style.shortened(name, length)
+    assert len(short) == min(len(name), length)
+    assert short[0] == name[0] and short[-1] == name[-1]
+
+
+@given(st.integers(1, 500), st.integers(1, 50))
+def test_even_places_are_all_different_and_reach_both_ends(count: int, wanted: int) -> None:
+    places = evenly(count, wanted)
+    assert len(places) == min(count, wanted)
+    assert places[0] == 0
+    assert wanted == 1 or places[-1] == count - 1
+
+
+def test_rare_kinds_have_their_turn() -> None:
+    kinds = pd.Series(["a"] * 50 + ["b"] + ["c"] * 2)
+    assert [kinds[place] for place in in_turn(kinds, 5)] == ["a", "b", "c", "a", "c"]
+
+
+def test_a_recipe_reads_as_words() -> None:
+    assert recipe_in_words('{"degrees": -12.4822, "transform": "rotation"}') == (
+        "rotation\ndegrees -12.5"
+    )
+    assert recipe_in_words('{"transform": "horizontal_flip"}').strip() == "horizontal flip"
+
+
+# --------------------------------------------------------------------------- script
+
+
+def figures_script(*arguments: object) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, SCRIPTS / "figures.py", *map(str, arguments)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_the_script_draws_a_figure_from_files(world: World, tmp_path: Path) -> None:
+    done = figures_script(
+        "--figure", "set_aside", "--store", world.manifest,
+        "--source", "folder", "--path", world.source.path,
+        "--output-png", tmp_path / "a.png", "--output-svg", tmp_path / "a.svg",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "files were set aside" in words(tmp_path / "a.svg")
+    assert (tmp_path / "a.png").stat().st_size > 10_000
+
+
+def test_the_script_names_the_input_that_is_missing(tmp_path: Path) -> None:
+    done = figures_script(
+        "--figure", "accuracy_by_fraction", "--summary", tmp_path / "summary.csv",
+        "--output-png", tmp_path / "a.png", "--output-svg", tmp_path / "a.svg",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "needs --runs" in done.stderr
+    assert "Traceback" not in done.stderr
