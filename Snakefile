@@ -1,0 +1,35 @@
+# How small can an image training set get, which images to keep, and how sure can one be?
+#
+#   snakemake --cores all                                    the default run
+#   snakemake --cores all --configfile workflow/config/X.yaml    another one
+#   snakemake --cores all --config folder=PATH               one's own images
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/select.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{RESULTS}/summary.md",
+        f"{RESULTS}/runs.csv",
+        FIGURES,
+
+
+onsuccess:
+    say_where_things_are()
+
+
+onerror:
+    say_what_failed(log)

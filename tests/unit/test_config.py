@@ -1,0 +1,167 @@
+"""The configuration: what it accepts, and how it says what is wrong."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from petite import config
+from petite.errors import PetiteError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+OVERLAYS = sorted((REPOSITORY / "workflow/config").glob("*.yaml"))
+
+
+def read(path: Path) -> dict:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def default() -> dict:
+    return read(REPOSITORY / "config.yaml")
+
+
+def problems(mapping: dict) -> str:
+    with pytest.raises(PetiteError) as caught:
+        config.load(mapping)
+    return str(caught.value)
+
+
+def test_config_yaml_is_valid_and_names_every_setting_with_its_default(default):
+    loaded = config.load(default)
+    bare = config.load({"methods": default["methods"]})
+    assert loaded.model_dump(exclude={"methods"}) == {
+        **bare.model_dump(exclude={"methods"}),
+        "dataset": {**bare.dataset.model_dump(), "classes": ["cat", "dog"]},
+    }
+    written = set(paths(default))
+    wanted = set(paths(loaded.model_dump(mode="json")))
+    assert {path for path in wanted - written if not path.endswith(".method")} == set()
+
+
+def paths(mapping: dict, prefix: str = "") -> list[str]:
+    found = []
+    for key, value in mapping.items():
+        path = f"{prefix}{key}"
+        found += paths(value, f"{path}.") if isinstance(value, dict) and value else [path]
+    return found
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
+def test_overlay_is_valid_over_the_default(default, overlay):
+    config.load(config.merged(default, read(overlay)))
+
+
+def test_the_json_schema_in_the_repository_is_that_of_the_typed_config():
+    path = REPOSITORY / "workflow/schemas/config.schema.json"
+    assert path.read_text(encoding="utf-8") == config.json_schema()
+
+
+def test_unknown_key_is_refused_with_the_nearest_right_one(default):
+    default["dataset"]["imagesize"] = 32
+    default["methods"]["pca_grid"]["clustres"] = 3
+    default["sedes"] = 3
+    message = problems(default)
+    assert "dataset.imagesize: unknown key; did you mean 'image_size'?" in message
+    assert "methods.pca_grid.clustres: unknown key; did you mean 'clusters'?" in message
+    assert "sedes: unknown key; did you mean 'seeds'?" in message
+    assert "has 3 problems" in message
+
+
+def test_unknown_method_and_source_are_refused_with_the_nearest_right_one(default):
+    default["methods"]["rondom"] = {"fractions": [0.1]}
+    assert "'rondom' is no method; did you mean 'random'?" in problems(default)
+    del default["methods"]["rondom"]
+    default["dataset"]["source"] = "foldr"
+    assert "'foldr' is no source; did you mean 'folder'?" in problems(default)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("methods.random.fractions", [0.5, 1.5], "methods.random.fractions.1: "),
+        ("methods.random.fractions", [0], "methods.random.fractions.0: "),
+        ("methods.random.fractions", [0.1, 0.10], "the same fraction is named twice"),
+        ("methods.random.fractions", [1], "all images are the method 'full'"),
+        ("methods.full.fractions", [0.5], "'full' keeps all images"),
+        ("dataset.name", "../elsewhere", "dataset.name: "),
+        ("dataset.classes", ["cat"], "dataset.classes: name two or more"),
+        ("dataset.classes", ["cat", "cat"], "named twice"),
+        ("dataset.source", "folder", "dataset.path: the source 'folder' needs a path"),
+        ("split.test", 0.95, "split.test and validation together"),
+        ("seeds", 0, "seeds: "),
+        ("seeds", "many", "seeds: "),
+        ("methods", {}, "nothing is switched on"),
+        ("training.budget", {"steps": None, "epochs": None}, "either steps or epochs"),
+        ("dataset", 3, "dataset: "),
+        ("methods", [1], "methods: "),
+    ],
+)
+def test_wrong_value_is_refused_with_its_key(default, path, value, said):
+    target = default
+    *parents, last = path.split(".")
+    for parent in parents:
+        target = target[parent]
+    target[last] = value
+    assert said in problems(default)
+
+
+def test_a_method_may_stand_under_another_name(default):
+    default["methods"]["nine_cells"] = {"method": "pca_grid", "cells": 3, "fractions": [0.1]}
+    loaded = config.load(default)
+    assert loaded.methods["nine_cells"].method == "pca_grid"
+    assert loaded.selection_settings("nine_cells")["cells"] == 3
+
+
+def test_order_of_keys_and_notation_of_numbers_change_nothing(default):
+    other = copy.deepcopy(dict(reversed(default.items())))
+    other["methods"]["random"]["fractions"] = [0.50, 25e-2, 0.100]
+    assert config.load(other) == config.load(default)
+
+
+def test_folder_on_the_command_line_takes_the_settings_for_photographs(default):
+    photos = read(REPOSITORY / "workflow/config/photos.yaml")
+    given = {**default, "folder": "/data/My birds (2024)/"}
+    loaded = config.load(config.with_shortcuts(given, photos))
+    assert loaded.dataset.source == "folder"
+    assert loaded.dataset.path == "/data/My birds (2024)/"
+    assert loaded.dataset.name == "My-birds-2024"
+    assert loaded.dataset.image_size == photos["dataset"]["image_size"]
+    assert loaded.dataset.classes is None
+
+
+def test_archive_on_the_command_line_replaces_that_of_the_configuration(default):
+    petimages = config.merged(default, read(REPOSITORY / "workflow/config/petimages.yaml"))
+    loaded = config.load(config.with_shortcuts({**petimages, "archive": "pets.zip"}, {}))
+    assert (loaded.dataset.path, loaded.dataset.sha256) == ("pets.zip", None)
+    assert loaded.dataset.name == "petimages"
+
+
+def test_folder_and_archive_together_are_refused(default):
+    with pytest.raises(PetiteError, match="not both"):
+        config.with_shortcuts({**default, "folder": "a", "archive": "b"}, {})
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(
+    key=st.sampled_from(sorted(config.Config.model_fields)),
+    value=json_values,
+)
+def test_any_value_for_any_group_is_accepted_or_refused_in_words(key, value):
+    mapping = read(REPOSITORY / "config.yaml")
+    mapping[key] = value
+    try:
+        config.load(mapping)
+    except PetiteError as error:
+        assert key in str(error)

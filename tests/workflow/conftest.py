@@ -1,0 +1,80 @@
+"""Running the workflow for real, in a folder of its own."""
+
+import copy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+# The whole workflow, as small as it can be.
+TINY = {
+    "dataset": {"name": "tiny", "source": "digits", "classes": ["0", "1", "7"], "image_size": 8},
+    "methods": {
+        "random": {"fractions": [0.25, 0.1]},
+        "pca_grid": {"fractions": [0.1]},
+        "augmentation": {"fractions": [0.1]},
+    },
+    "seeds": 2,
+    "seeds_per_job": 2,
+    "training": {"budget": {"steps": 8}, "evaluations": 2, "batch_size": 16},
+}
+
+
+
+@pytest.fixture
+def tiny_config() -> dict:
+    """A configuration of its own for each test, to change at will."""
+    return copy.deepcopy(TINY)
+
+
+Snakemake = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def snakemake() -> Snakemake:
+    """Run Snakemake on Petite's workflow with `folder` as the working directory."""
+
+    def run(folder: Path, *arguments: str, config: dict | None = None):
+        command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+        command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(folder)]
+        command += ["--workflow-profile", str(REPOSITORY / "workflow/profiles/default")]
+        if config is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            overlay = folder / "overlay.yaml"
+            overlay.write_text(yaml.safe_dump(config), encoding="utf-8")
+            command += ["--configfile", str(overlay)]
+        return subprocess.run([*command, *arguments], text=True, capture_output=True)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_run(snakemake: Snakemake, tmp_path_factory: pytest.TempPathFactory):
+    """The tiny workflow, run once: the folder, and what Snakemake said."""
+    folder = tmp_path_factory.mktemp("tiny run")
+    finished = snakemake(folder, config=TINY)
+    assert finished.returncode == 0, finished.stderr
+    return folder, finished
+
+
+@pytest.fixture
+def write_pictures() -> Callable[..., None]:
+    """A function that writes class-per-folder JPEG pictures, told apart by their brightness."""
+
+    def write(folder: Path, classes: list[str], count: int) -> None:
+        random = np.random.default_rng(0)
+        for label, name in enumerate(classes):
+            (folder / name).mkdir(parents=True)
+            for number in range(count):
+                low = 40 + 120 * label // len(classes)
+                pixels = random.integers(low, low + 60, (40, 48, 3)).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / name / f"picture {number}.jpg")
+
+    return write

@@ -1,0 +1,194 @@
+"""The whole workflow, run for real on a tiny configuration."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from petite.store import Store
+
+pytestmark = pytest.mark.workflow
+
+SUMMARY_COLUMNS = (
+    "method fraction images runs accuracy_mean accuracy_sd accuracy_low accuracy_high "
+    "difference_mean difference_low difference_high loss_mean stored_bytes select_seconds_mean "
+    "train_seconds_mean"
+).split()
+
+
+@pytest.fixture(scope="module")
+def results(tiny_run) -> Path:
+    return tiny_run[0] / "results/tiny"
+
+
+def test_summary_has_a_row_for_each_method_and_fraction(results):
+    summary = pd.read_csv(results / "summary.csv")
+    assert list(summary.columns) == SUMMARY_COLUMNS
+    assert set(zip(summary.method, summary.fraction, strict=True)) == {
+        ("full", 1.0),
+        ("random", 0.5),
+        ("random", 0.25),
+        ("random", 0.1),
+        ("pca_grid", 0.1),
+        ("augmentation", 0.1),
+    }
+    assert (summary.runs == 2).all()
+
+
+def test_each_run_is_a_row_and_a_model_that_gives_probabilities(results):
+    runs = pd.read_csv(results / "runs.csv")
+    assert len(runs) == 12
+    assert runs.accuracy.between(0, 1).all()
+    models = sorted(results.glob("models/*/*/*/*.keras"))
+    assert len(models) == 12
+    store = Store.open(results / "store/manifest.json")
+    model = keras.saving.load_model(models[0])
+    images = store.images(store.index.query("status == 'ok'").image_id[:5])
+    np.testing.assert_allclose(model.predict(images, verbose=0).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_subsets_hold_training_images_only_and_as_many_as_asked(results):
+    split = pd.read_parquet(next(results.glob("splits/*.parquet")))
+    training = set(split.image_id[split.split == "train"])
+    for path in results.glob("subsets/*/*/*.parquet"):
+        subset = pd.read_parquet(path)
+        fraction = float(path.parts[-2])
+        assert set(subset.origin) <= training
+        assert subset.origin.nunique() == round(fraction * len(training))
+
+
+def test_figures_are_there_as_png_and_svg(results):
+    names = {path.stem for path in results.glob("figures/*.png")}
+    assert names == {path.stem for path in results.glob("figures/*.svg")}
+    assert {
+        "accuracy_by_fraction",
+        "augmented",
+        "curves",
+        "plane_cells",
+        "plane_chosen",
+        "plane_clusters",
+        "samples",
+        "set_aside",
+    } <= {re.sub(r"-.*", "", name) for name in names}
+
+
+def test_every_rule_leaves_a_log(results):
+    logs = [path for path in results.glob("logs/**/*.log")]
+    assert {"listing", "index", "split", "features", "summarize"} <= {log.stem for log in logs}
+    assert all(log.stat().st_size > 0 for log in logs)
+
+
+def test_the_table_is_what_the_run_prints_last(tiny_run):
+    folder, finished = tiny_run
+    table = (folder / "results/tiny/summary.txt").read_text(encoding="utf-8").rstrip()
+    assert finished.stdout.rstrip().endswith(table)
+    assert "results/tiny/figures" in finished.stdout
+
+
+def test_a_second_run_has_nothing_to_do(tiny_run, snakemake, tiny_config):
+    again = snakemake(tiny_run[0], "--dry-run", config=tiny_config)
+    assert again.returncode == 0
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_another_learning_rate_reruns_trainings_and_not_selections(
+    tiny_run, snakemake, tiny_config
+):
+    tiny_config["training"]["learning_rate"] = 0.01
+    dry = snakemake(tiny_run[0], "--dry-run", "--quiet", config=tiny_config)
+    jobs = due(dry.stdout)
+    assert jobs["train"] == 6
+    assert not {"ingest", "split", "features", "rank", "subset", "augment"} & set(jobs)
+
+
+def test_one_methods_setting_reruns_that_method_alone(tiny_run, snakemake, tiny_config):
+    tiny_config["methods"]["pca_grid"]["clusters"] = 3
+    jobs = due(snakemake(tiny_run[0], "--dry-run", "--quiet", config=tiny_config).stdout)
+    assert jobs["subset"] == 2
+    assert jobs["train"] == 1
+    assert "rank" not in jobs
+
+
+def due(output: str) -> dict[str, int]:
+    """How often each rule is listed in a dry run's table of jobs."""
+    return {
+        name: int(count)
+        for name, count in re.findall(r"^(\w+) +(\d+)$", output, flags=re.M)
+        if name != "total"
+    }
+
+
+def test_a_folder_of_photographs_runs_from_the_command_line(
+    tmp_path, snakemake, tiny_config, write_pictures
+):
+    pictures = tmp_path / "my pets; $(touch gotcha)"
+    write_pictures(pictures, ["a cat", "it's a dog", "Käfer"], 24)
+    (pictures / "a cat" / "broken.jpg").write_bytes(b"")
+    (pictures / "Käfer" / "notes.txt").write_text("no picture")
+    del tiny_config["dataset"]
+    tiny_config["methods"] = {
+        "random": {"fractions": [0.5]},
+        "pca_grid": {"fractions": []},
+        "augmentation": {"fractions": []},
+    }
+    tiny_config["seeds_by_fraction"] = {"1": 1, "0.5": 1}
+    finished = snakemake(
+        tmp_path / "run", "--config", f"folder={pictures}", config=tiny_config
+    )
+    assert finished.returncode == 0, finished.stderr
+    results = tmp_path / "run/results/my-pets-touch-gotcha"
+    index = pd.read_parquet(results / "store/index.parquet")
+    aside = index[index.status == "set_aside"]
+    assert set(aside.image_id) == {"a cat/broken.jpg", "Käfer/notes.txt"}
+    assert json.loads((results / "store/manifest.json").read_text())["channels"] == 3
+    assert not list(tmp_path.glob("**/gotcha"))
+
+
+def test_a_wrong_configuration_is_refused_at_once_in_words(tmp_path, snakemake, tiny_config):
+    tiny_config["sedes"] = 3
+    tiny_config["methods"]["random"]["fractions"] = [2]
+    finished = snakemake(tmp_path, config=tiny_config)
+    assert finished.returncode != 0
+    assert "sedes: unknown key; did you mean 'seeds'?" in finished.stderr
+    assert "methods.random.fractions.0" in finished.stderr
+    assert "Traceback" not in finished.stdout + finished.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_too_many_unreadable_files_stop_the_run_with_the_reason(
+    tmp_path, snakemake, tiny_config, write_pictures
+):
+    write_pictures(tmp_path / "pets", ["cat", "dog"], 6)
+    for number in range(4):
+        (tmp_path / "pets/cat" / f"bad {number}.jpg").write_bytes(b"\xff\xd8 no more")
+    del tiny_config["dataset"]
+    finished = snakemake(
+        tmp_path / "run", "--config", f"folder={tmp_path / 'pets'}", config=tiny_config
+    )
+    assert finished.returncode != 0
+    output = finished.stdout + finished.stderr
+    assert "max_bad_share" in output
+    assert "bad 0.jpg" in output
+    assert "Traceback" not in output
+
+
+def test_the_overlays_make_a_whole_plan(tmp_path, snakemake, photo_archive):
+    repository = Path(__file__).resolve().parents[2]
+    for overlay in ("petimages", "paper", "photos"):
+        dry = snakemake(
+            tmp_path,
+            "--dry-run",
+            "--quiet",
+            "--configfile",
+            str(repository / f"workflow/config/{overlay}.yaml"),
+            "--config",
+            f"archive={photo_archive}",
+        )
+        assert dry.returncode == 0, dry.stderr
+        assert due(dry.stdout)["train"] >= 4

@@ -1,0 +1,113 @@
+# From all runs to the table and the figures.
+# Needs: runs/ (train.smk), and for the pictures the store, features and subsets.
+# Makes: runs.csv, history.csv, summary.*, figures/.
+
+
+rule summarize:
+    input:
+        runs=runs_paths(".csv"),
+        histories=runs_paths(".history.csv"),
+        code=code("summarize", "evidence"),
+    output:
+        runs=report(f"{RESULTS}/runs.csv", caption="../report/runs.rst", category="Table"),
+        history=f"{RESULTS}/history.csv",
+        summary=report(f"{RESULTS}/summary.csv", caption="../report/summary.rst", category="Table"),
+        markdown=f"{RESULTS}/summary.md",
+        text=f"{RESULTS}/summary.txt",
+    log:
+        f"{RESULTS}/logs/summarize.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/summarize.tsv"
+    shell:
+        "{PYTHON} {input.code[0]} --runs {input.runs:q} --histories {input.histories:q} "
+        "--dataset {CONFIG.dataset.name} --output-runs {output.runs:q} "
+        "--output-history {output.history:q} --output-summary {output.summary:q} "
+        "--output-markdown {output.markdown:q} --output-text {output.text:q} --log {log:q}"
+
+
+# The first variant of the paper's method, at its largest fraction, is the one that is drawn.
+GRIDS = [case for case in CASES if method_name(case[0]) == "pca_grid"]
+AUGMENTED = [case for case in CASES if method_name(case[0]) == petite_config.AUGMENTATION]
+
+
+def figure_names():
+    names = ["accuracy_by_fraction", "curves", "samples", "set_aside"]
+    names += [f"curves_{label}-{as_text(fraction)}" for label, fraction in CASES]
+    names += ["plane_clusters", "plane_cells", "plane_chosen"] if GRIDS else []
+    names += ["augmented"] if AUGMENTED else []
+    return names
+
+
+FIGURES = [
+    f"{RESULTS}/figures/{name}.{kind}" for name in figure_names() for kind in ("png", "svg")
+]
+FIGURE = {
+    "png": report(
+        f"{RESULTS}/figures/{{figure}}.png", caption="../report/{figure}.rst", category="Figures"
+    ),
+    "svg": f"{RESULTS}/figures/{{figure}}.svg",
+}
+
+
+def example(cases):
+    """The subset that a picture shows: of the first method, the largest fraction, seed 0."""
+    label = cases[0][0]
+    return subset_path(label, max(fraction for name, fraction in cases if name == label), 0)
+
+
+def figure_inputs(wildcards):
+    """The files that a figure is drawn from, by the names of the arguments of figures.py."""
+    tables, store = rules.summarize.output, rules.index.output.manifest
+    if wildcards.figure == "accuracy_by_fraction":
+        return {"runs": tables.runs, "summary": tables.summary}
+    if wildcards.figure.startswith("curves"):
+        return {"history": tables.history}
+    if wildcards.figure == "samples":
+        return {"store": store, "split": SPLIT}
+    if wildcards.figure == "set_aside":
+        return {"store": store}
+    if wildcards.figure == "augmented":
+        return {"store": store, "subset": example(AUGMENTED)}
+    subset = example(GRIDS)
+    files = {"features": FEATURES["features"], "split": SPLIT, "subset": subset}
+    if wildcards.figure != "plane_chosen":
+        files["details"] = str(Path(subset).with_suffix(".json"))
+    return files
+
+
+def figure_arguments(wildcards):
+    """What figures.py is told: the inputs by name, and what is no file of the workflow."""
+    files = figure_inputs(wildcards)
+    arguments = [f"--{name} {shlex.quote(str(path))}" for name, path in files.items()]
+    name = wildcards.figure
+    if name == "set_aside":
+        arguments.append(SOURCE_ARGUMENTS)
+    if name.startswith("curves_"):
+        name, _, case = name.partition("_")
+        label, _, fraction = case.rpartition("-")
+        arguments.append(f"--method {label} --fraction {fraction}")
+    return f"--figure {name} " + " ".join(arguments)
+
+
+def figure_module(wildcards):
+    family = wildcards.figure.split("_")[0]
+    name = {"augmented": "samples", "set": "samples"}.get(family, family)
+    return code(f"petite/figures/{name}")
+
+
+rule figures:
+    input:
+        unpack(figure_inputs),
+        figure_code=figure_module,
+        code=code("figures", "figures/style"),
+    output:
+        **FIGURE,
+    params:
+        arguments=figure_arguments,
+    log:
+        f"{RESULTS}/logs/figures/{{figure}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/{{figure}}.tsv"
+    shell:
+        "{PYTHON} {input.code[0]} {params.arguments} --output-png {output.png:q} "
+        "--output-svg {output.svg:q} --log {log:q}"
