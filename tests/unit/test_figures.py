@@ -222,7 +222,6 @@ def test_the_overview_of_curves_has_every_condition(count: int, tmp_path: Path) 
 
 def test_curves_without_validation_images_are_drawn(tmp_path: Path) -> None:
     history = make_history(CASES, 2).assign(validation_accuracy=np.nan, validation_loss=np.nan)
-    assert "random 10%" in drawn(FIGURES["curves"](history, "random", 0.1), tmp_path)
     assert "random 10%" in drawn(FIGURES["curves"](history), tmp_path)
 
 

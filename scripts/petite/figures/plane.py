@@ -30,6 +30,7 @@ from petite.selection.pca_grid import nearest_centre
 
 PANELS_WIDE = 4  # at most
 MARGIN = 0.04  # of the plane's width and height
+PLANE = "The axes are the first two principal components of the pixels, in grey levels."
 LABELS = 0.6  # inches beside the panels
 LETTERS_ACROSS = 84  # of a title, over all panels side by side
 
@@ -53,7 +54,7 @@ def plane_clusters(
     style.title(
         figure,
         "Clusters of the training images",
-        f"Each dot is one of the {len(points):,} training images.",
+        f"Each dot is one of the {len(points):,} training images. {PLANE}",
     )
     return figure
 
@@ -85,7 +86,7 @@ def plane_cells(
     style.title(
         figure,
         "The cells from which images are chosen",
-        "Each cluster's own box is cut into cells. Grey: other images of the class.",
+        f"Each cluster's own box is cut into cells. Grey: other images of the class. {PLANE}",
     )
     return figure
 
@@ -106,7 +107,7 @@ def plane_chosen(features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame
     style.title(
         figure,
         f"The {int(points['chosen'].sum()):,} chosen of {len(points):,} training images",
-        "Blue: chosen. Grey: the rest of the class.",
+        f"Blue: chosen. Grey: the rest of the class. {PLANE}",
     )
     return figure
 
@@ -160,7 +161,9 @@ def _panels(points: pd.DataFrame, count: int) -> tuple[Figure, list[Axes]]:
     # A lone point far out must not make the panels slivers: the plane is shown whole either way.
     shape = float(np.clip((y1 - y0) / (x1 - x0), 0.5, 1.5))
     width = (style.WIDTH - LABELS) / columns
-    figure = Figure(figsize=(style.WIDTH, rows * (width * shape + 0.4) + 1.0), layout="constrained")
+    figure = Figure(
+        figsize=(style.WIDTH, rows * (width * shape + 0.4) + 0.75), layout="constrained"
+    )
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axes in grid.flat[count:]:
         axes.remove()
@@ -171,9 +174,10 @@ def _panels(points: pd.DataFrame, count: int) -> tuple[Figure, list[Axes]]:
         # The last panel of a column is not always in the last row.
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.yaxis.set_major_locator(MaxNLocator(4))
-        axes.tick_params(labelbottom=place + columns >= count, labelleft=place % columns == 0)
-    figure.supxlabel("first principal component", fontsize=8.5)
-    figure.supylabel("second principal component", fontsize=8.5)
+        lowest, leftmost = place + columns >= count, place % columns == 0
+        axes.tick_params(labelbottom=lowest, labelleft=leftmost)
+        axes.set_xlabel("component 1" if lowest else "")
+        axes.set_ylabel("component 2" if leftmost else "")
     return figure, list(grid.flat[:count])
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from petite.evidence import percent
 from petite.files import atomic_path
@@ -23,7 +24,7 @@ P = ParamSpec("P")
 PNG_DPI = 200
 WIDTH = 7.0  # inches: a text column of A4 or Letter
 EDGE = 0.012  # of the width, left of titles and notes
-NOTE_LETTERS = 15  # of a note, to an inch
+NOTE_LETTERS = 16.5  # of a note, to an inch
 NOTE_LINE = 0.135  # inches
 
 INK = "#222222"
@@ -143,7 +144,7 @@ def title(figure: Figure, text: str, note: str = "") -> None:
     height = figure.get_figheight() + room
     figure.set_figheight(height)
     engine = figure.get_layout_engine()
-    if engine is not None:
+    if isinstance(engine, ConstrainedLayoutEngine):
         engine.set(rect=(0, room / height, 1, 1 - room / height))
     figure.text(
         EDGE,

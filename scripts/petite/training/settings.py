@@ -86,12 +86,12 @@ class TrainingSettings(Strict):
         0.9, gt=0, lt=1, description="0.99 needs thousands of steps; 0.9 suits hundreds"
     )
     backend: Literal["tensorflow", "jax", "torch"] = "tensorflow"
-    budget: Budget = Budget(steps=150)
+    budget: Budget = Budget(steps=200)
     batch_size: int = Field(64, ge=2)
     optimizer: Literal["sgd", "adam", "adamw"] = Field(
         "adamw", description="sgd is with Nesterov momentum 0.9"
     )
-    learning_rate: float = Field(0.01, gt=0, description="the highest of the schedule")
+    learning_rate: float = Field(0.005, gt=0, description="the highest of the schedule")
     weight_decay: float = Field(
         0.05, ge=0, description="decoupled, times the learning rate; convolutions and dense only"
     )
