@@ -19,6 +19,9 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/report.smk"
 
 
+report: "workflow/report/workflow.rst"
+
+
 rule all:
     default_target: True
     input:

@@ -166,7 +166,8 @@ def table(rows: dict[str, Cost], notes: list[str]) -> str:
         "| | seconds | CPU seconds | peak memory, GB |",
         "|---|---|---|---|",
         *(
-            f"| {name} | {cost.seconds:.1f} | {cost.cpu_seconds:.1f} | {cost.peak_bytes / 1e9:.2f} |"
+            f"| {name} | {cost.seconds:.1f} | {cost.cpu_seconds:.1f} "
+            f"| {cost.peak_bytes / 1e9:.2f} |"
             for name, cost in rows.items()
         ),
     ]

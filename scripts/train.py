@@ -27,7 +27,6 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="of the store")
-    parser.add_argument("--index", type=Path, required=True, help="of the store, beside --manifest")
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--subset", type=Path, nargs="+", required=True, help="one a seed, or one")
     parser.add_argument("--seeds", type=int, nargs="+", required=True)

@@ -8,7 +8,7 @@ import difflib
 import json
 import re
 from functools import cache
-from typing import Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import (
     BaseModel,
@@ -47,7 +47,9 @@ class DatasetSettings(Strict):
         None, pattern=r"^[0-9a-fA-F]{64}$", description="digest that a download must have"
     )
     classes: list[str] | None = Field(None, description="classes to use, in order; null: all")
-    limit_per_class: int | None = Field(None, ge=2, description="readable images a class; null: all")
+    limit_per_class: int | None = Field(
+        None, ge=2, description="readable images a class; null: all"
+    )
     image_size: int = Field(28, ge=8, le=1024, description="side of the stored images, pixels")
     color: Literal["grey", "rgb"] = "grey"
     max_bad_share: float = Field(0.1, ge=0, lt=1, description="stop when more are unreadable")
@@ -120,7 +122,7 @@ def _method_entry(name: str, settings: type[BaseModel]) -> type[BaseModel]:
         f"{name} entry",
         __base__=settings,
         __config__=None,
-        method=(Literal[name], name),  # type: ignore[valid-type]
+        method=(Literal[name], name),  # type: ignore[arg-type]
         fractions=(
             fractions,
             Field(description="shares of the training images to keep; [] switches it off"),
@@ -132,10 +134,20 @@ METHOD_SETTINGS: dict[str, type[BaseModel]] = {
     **{name: method.settings for name, method in METHODS.items()},
     AUGMENTATION: AugmentationSettings,
 }
-MethodEntry = Annotated[
-    Union[tuple(_method_entry(name, model) for name, model in METHOD_SETTINGS.items())],
-    Field(discriminator="method"),
-]
+if TYPE_CHECKING:
+
+    class MethodEntry(BaseModel):
+        """What the entries of all methods share, for the type checker."""
+
+        method: str
+        fractions: list[float]
+
+else:
+    # A union of models that are made here cannot be written with `|`.
+    MethodEntry = Annotated[
+        Union[tuple(_method_entry(name, model) for name, model in METHOD_SETTINGS.items())],  # noqa: UP007
+        Field(discriminator="method"),
+    ]
 
 
 def _name_the_method(methods: Any) -> Any:

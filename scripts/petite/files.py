@@ -13,7 +13,6 @@ import pandas as pd
 
 from petite.errors import PetiteError
 
-
 # What a full disk or a folder without write access answers.
 CANNOT_WRITE = {
     errno.ENOSPC,
@@ -38,7 +37,7 @@ def atomic_path(final: Path) -> Iterator[Path]:
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        os.replace(temporary, final)
+        temporary.replace(final)
     except OSError as error:
         if error.errno not in CANNOT_WRITE:
             raise

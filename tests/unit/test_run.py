@@ -113,7 +113,6 @@ def done(folder: Path) -> Outputs:
     written = outputs(folder / "script")
     arguments: dict[str, Any] = {
         "--manifest": folder / "store/manifest.json",
-        "--index": folder / "store/index.parquet",
         "--split": folder / "split.parquet",
         "--dataset": "shades",
         "--method": "random",

@@ -27,7 +27,6 @@ TINY = {
 }
 
 
-
 @pytest.fixture
 def tiny_config() -> dict:
     """A configuration of its own for each test, to change at will."""

@@ -1,7 +1,6 @@
 """The whole workflow, run for real on a tiny configuration."""
 
 import json
-import os
 import re
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from petite.store import Store
 
@@ -138,9 +136,7 @@ def test_a_folder_of_photographs_runs_from_the_command_line(
         "augmentation": {"fractions": []},
     }
     tiny_config["seeds_by_fraction"] = {"1": 1, "0.5": 1}
-    finished = snakemake(
-        tmp_path / "run", "--config", f"folder={pictures}", config=tiny_config
-    )
+    finished = snakemake(tmp_path / "run", "--config", f"folder={pictures}", config=tiny_config)
     assert finished.returncode == 0, finished.stderr
     results = tmp_path / "run/results/my-pets-touch-gotcha"
     index = pd.read_parquet(results / "store/index.parquet")

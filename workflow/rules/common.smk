@@ -20,7 +20,11 @@ from petite.selection import METHODS
 
 # With conda the job's own environment has the interpreter; otherwise it is this one, which need
 # not be the first on PATH.
-PYTHON = "python" if "conda" in str(workflow.deployment_settings.deployment_method) else sys.executable
+PYTHON = (
+    "python"
+    if "conda" in str(workflow.deployment_settings.deployment_method)
+    else sys.executable
+)
 
 
 def or_exit(function):
@@ -86,7 +90,11 @@ def subset_path(label, fraction, seed):
 
 
 # (label, fraction) of all that is to be trained
-CASES = [(label, fraction) for label, entry in CONFIG.methods.items() for fraction in entry.fractions]
+CASES = [
+    (label, fraction)
+    for label, entry in CONFIG.methods.items()
+    for fraction in entry.fractions
+]
 
 
 def batches(fraction):

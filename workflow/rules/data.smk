@@ -46,12 +46,16 @@ if DATASET.is_remote:
         output:
             file=SOURCE_PATH,
             record=f"{SOURCE_PATH}.json",
-        params:
-            settings=as_param(
-                {"source": DATASET.source, "url": DATASET.path, "sha256": DATASET.sha256}
-            ),
         log:
             f"{RESULTS}/logs/download.log",
+        params:
+            settings=as_param(
+                {
+                    "source": DATASET.source,
+                    "url": DATASET.path,
+                    "sha256": DATASET.sha256,
+                }
+            ),
         shell:
             "{PYTHON} {input.code[0]} --settings {params.settings:q} "
             "--output {output.file:q} --log {log:q}"
@@ -63,6 +67,10 @@ rule listing:
         code=code("listing", *SOURCE_CODE),
     output:
         f"{RESULTS}/store/listing.parquet",
+    log:
+        f"{RESULTS}/logs/listing.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/listing.tsv"
     params:
         settings=as_param(
             {
@@ -72,10 +80,6 @@ rule listing:
             }
         ),
         folder=or_exit(folder_fingerprint),
-    log:
-        f"{RESULTS}/logs/listing.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/listing.tsv"
     shell:
         "{PYTHON} {input.code[0]} {SOURCE_ARGUMENTS} --output {output:q} "
         "--settings {params.settings:q} --log {log:q}"
@@ -89,6 +93,10 @@ rule ingest:
     output:
         pixels=f"{RESULTS}/store/shards/{{scatteritem}}.npy",
         rows=f"{RESULTS}/store/shards/{{scatteritem}}.parquet",
+    log:
+        f"{RESULTS}/logs/ingest/{{scatteritem}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/ingest/{{scatteritem}}.tsv"
     params:
         settings=as_param(
             {
@@ -98,10 +106,6 @@ rule ingest:
                 "max_pixels": DATASET.max_pixels,
             }
         ),
-    log:
-        f"{RESULTS}/logs/ingest/{{scatteritem}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/ingest/{{scatteritem}}.tsv"
     shell:
         "{PYTHON} {input.code[0]} {SOURCE_ARGUMENTS} --listing {input.listing:q} "
         "--shard {wildcards.scatteritem} --output-pixels {output.pixels:q} "
@@ -117,6 +121,10 @@ rule index:
     output:
         index=f"{RESULTS}/store/index.parquet",
         manifest=f"{RESULTS}/store/manifest.json",
+    log:
+        f"{RESULTS}/logs/index.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/index.tsv"
     params:
         settings=as_param(
             {
@@ -128,10 +136,6 @@ rule index:
                 "channels": DATASET.channels,
             }
         ),
-    log:
-        f"{RESULTS}/logs/index.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/index.tsv"
     shell:
         "{PYTHON} {input.code[0]} --listing {input.listing:q} --rows {input.rows:q} "
         "--index {output.index:q} --manifest {output.manifest:q} "
@@ -144,12 +148,14 @@ rule split:
         code=code("split", "splits"),
     output:
         SPLIT,
-    params:
-        settings=as_param({"test": CONFIG.split.test, "validation": CONFIG.split.validation}),
     log:
         f"{RESULTS}/logs/split.log",
     benchmark:
         f"{RESULTS}/benchmarks/split.tsv"
+    params:
+        settings=as_param(
+            {"test": CONFIG.split.test, "validation": CONFIG.split.validation}
+        ),
     shell:
         "{PYTHON} {input.code[0]} --index {input.index:q} --output {output:q} "
         "--seed {CONFIG.split.seed} --settings {params.settings:q} --log {log:q}"

@@ -9,9 +9,13 @@ rule summarize:
         histories=runs_paths(".history.csv"),
         code=code("summarize", "evidence"),
     output:
-        runs=report(f"{RESULTS}/runs.csv", caption="../report/runs.rst", category="Table"),
+        runs=report(
+            f"{RESULTS}/runs.csv", caption="../report/runs.rst", category="Table"
+        ),
         history=f"{RESULTS}/history.csv",
-        summary=report(f"{RESULTS}/summary.csv", caption="../report/summary.rst", category="Table"),
+        summary=report(
+            f"{RESULTS}/summary.csv", caption="../report/summary.rst", category="Table"
+        ),
         markdown=f"{RESULTS}/summary.md",
         text=f"{RESULTS}/summary.txt",
     log:
@@ -27,7 +31,9 @@ rule summarize:
 
 # The first variant of the paper's method, at its largest fraction, is the one that is drawn.
 GRIDS = [case for case in CASES if method_name(case[0]) == "pca_grid"]
-AUGMENTED = [case for case in CASES if method_name(case[0]) == petite_config.AUGMENTATION]
+AUGMENTED = [
+    case for case in CASES if method_name(case[0]) == petite_config.AUGMENTATION
+]
 
 
 def figure_names():
@@ -39,11 +45,15 @@ def figure_names():
 
 
 FIGURES = [
-    f"{RESULTS}/figures/{name}.{kind}" for name in figure_names() for kind in ("png", "svg")
+    f"{RESULTS}/figures/{name}.{kind}"
+    for name in figure_names()
+    for kind in ("png", "svg")
 ]
 FIGURE = {
     "png": report(
-        f"{RESULTS}/figures/{{figure}}.png", caption="../report/{figure}.rst", category="Figures"
+        f"{RESULTS}/figures/{{figure}}.png",
+        caption="../report/figure.rst",
+        category="Figures",
     ),
     "svg": f"{RESULTS}/figures/{{figure}}.svg",
 }
@@ -52,7 +62,9 @@ FIGURE = {
 def example(cases):
     """The subset that a picture shows: of the first method, the largest fraction, seed 0."""
     label = cases[0][0]
-    return subset_path(label, max(fraction for name, fraction in cases if name == label), 0)
+    return subset_path(
+        label, max(fraction for name, fraction in cases if name == label), 0
+    )
 
 
 def figure_inputs(wildcards):
@@ -89,25 +101,35 @@ def figure_arguments(wildcards):
     return f"--figure {name} " + " ".join(arguments)
 
 
-def figure_module(wildcards):
-    family = wildcards.figure.split("_")[0]
-    name = {"augmented": "samples", "set": "samples"}.get(family, family)
-    return code(f"petite/figures/{name}")
+# The module of each family of figures, by the first word of their names, and what it draws on.
+FIGURE_CODE = {
+    "accuracy": ["figures/accuracy", "evidence"],
+    "curves": ["figures/curves", "evidence"],
+    "plane": ["figures/plane", "selection/pca_grid"],
+    "samples": ["figures/samples", "store"],
+    "augmented": ["figures/samples", "store", "recipes"],
+    "set": ["figures/samples", "store", "images"],
+}
+
+
+def figure_code(wildcards):
+    return code(
+        "figures", "figures/style", *FIGURE_CODE[wildcards.figure.split("_")[0]]
+    )
 
 
 rule figures:
     input:
         unpack(figure_inputs),
-        figure_code=figure_module,
-        code=code("figures", "figures/style"),
+        code=figure_code,
     output:
         **FIGURE,
-    params:
-        arguments=figure_arguments,
     log:
         f"{RESULTS}/logs/figures/{{figure}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/figures/{{figure}}.tsv"
+    params:
+        arguments=figure_arguments,
     shell:
         "{PYTHON} {input.code[0]} {params.arguments} --output-png {output.png:q} "
         "--output-svg {output.svg:q} --log {log:q}"

@@ -21,7 +21,14 @@ RANKED = {
     "ranking": f"{RESULTS}/rankings/{{method}}/seed-{{seed}}.parquet",
     "ranking_json": f"{RESULTS}/rankings/{{method}}/seed-{{seed}}.json",
 }
-SELECTION_CODE = ["selection/base", "selection/quota", "features", "seeds", "splits", "subsets"]
+SELECTION_CODE = [
+    "selection/base",
+    "selection/quota",
+    "features",
+    "seeds",
+    "splits",
+    "subsets",
+]
 CHOSEN = {
     "subset": f"{RESULTS}/subsets/{{method}}/{{fraction}}/seed-{{seed}}.parquet",
     "subset_json": f"{RESULTS}/subsets/{{method}}/{{fraction}}/seed-{{seed}}.json",
@@ -65,13 +72,13 @@ rule features:
         code=code("features", "features", "store", "splits"),
     output:
         **FEATURES,
-    params:
-        settings=as_param(CONFIG.features.model_dump(mode="json")),
-    threads: 2
     log:
         f"{RESULTS}/logs/features.log",
     benchmark:
         f"{RESULTS}/benchmarks/features.tsv"
+    threads: 2
+    params:
+        settings=as_param(CONFIG.features.model_dump(mode="json")),
     shell:
         "{PYTHON} {input.code[0]} --manifest {input.manifest:q} --split {input.split:q} "
         "--output-features {output.features:q} --output-json {output.features_json:q} "
@@ -80,8 +87,6 @@ rule features:
 
 # A method that gives an order is asked once for each seed; every fraction is a prefix of it.
 rule rank:
-    wildcard_constraints:
-        method=RANKING,
     input:
         unpack(features_if_needed),
         method_code=method_module,
@@ -89,14 +94,16 @@ rule rank:
         code=code("rank", *SELECTION_CODE),
     output:
         **RANKED,
-    params:
-        settings=method_settings,
-        method=method_argument,
-        features=lambda wildcards, input: optional("features", input.get("features")),
     log:
         f"{RESULTS}/logs/rank/{{method}}/seed-{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/rank/{{method}}/seed-{{seed}}.tsv"
+    wildcard_constraints:
+        method=RANKING,
+    params:
+        settings=method_settings,
+        method=method_argument,
+        features=lambda wildcards, input: optional("features", input.get("features")),
     shell:
         "{PYTHON} {input.code[0]} --method {params.method} --seed {wildcards.seed} "
         "{params.features} --split {input.split:q} --output {output.ranking:q} "
@@ -104,8 +111,6 @@ rule rank:
 
 
 rule subset:
-    wildcard_constraints:
-        method=SELECTING,
     input:
         unpack(ranking_or_features),
         method_code=method_module,
@@ -114,15 +119,17 @@ rule subset:
         code=code("subset", *SELECTION_CODE),
     output:
         **CHOSEN,
+    log:
+        f"{RESULTS}/logs/subset/{{method}}/{{fraction}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/subset/{{method}}/{{fraction}}/seed-{{seed}}.tsv"
+    wildcard_constraints:
+        method=SELECTING,
     params:
         settings=method_settings,
         method=method_argument,
         features=lambda wildcards, input: optional("features", input.get("features")),
         ranking=lambda wildcards, input: optional("ranking", input.get("ranking")),
-    log:
-        f"{RESULTS}/logs/subset/{{method}}/{{fraction}}/seed-{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/subset/{{method}}/{{fraction}}/seed-{{seed}}.tsv"
     shell:
         "{PYTHON} {input.code[0]} --method {params.method} --fraction {wildcards.fraction} "
         "--seed {wildcards.seed} {params.ranking} {params.features} --split {input.split:q} "
@@ -132,19 +139,19 @@ rule subset:
 
 # The real part is what `random` keeps at the same fraction and seed, so that the two compare.
 rule augment:
-    wildcard_constraints:
-        method=AUGMENTING,
     input:
         subset=f"{RESULTS}/subsets/random/{{fraction}}/seed-{{seed}}.parquet",
         code=code("augment", "recipes", "subsets", "seeds"),
     output:
         **CHOSEN,
-    params:
-        settings=method_settings,
     log:
         f"{RESULTS}/logs/augment/{{method}}/{{fraction}}/seed-{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/augment/{{method}}/{{fraction}}/seed-{{seed}}.tsv"
+    wildcard_constraints:
+        method=AUGMENTING,
+    params:
+        settings=method_settings,
     shell:
         "{PYTHON} {input.code[0]} --subset {input.subset:q} --seed {wildcards.seed} "
         "--output {output.subset:q} --settings {params.settings:q} --log {log:q}"

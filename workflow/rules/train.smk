@@ -15,12 +15,12 @@ RUN = f"{{method}}/{{fraction}}/seeds-{{first}}-{{last}}"
 rule train:
     input:
         manifest=rules.index.output.manifest,
-        index=rules.index.output.index,
         split=SPLIT,
         subsets=subsets_to_train,
         code=code(
             "train",
             "recipes",
+            "seeds",
             "splits",
             "store",
             "training/backend",
@@ -30,21 +30,22 @@ rule train:
             "training/models",
             "training/run",
             "training/schedule",
+            "training/settings",
         ),
     output:
         runs=f"{RESULTS}/runs/{RUN}.csv",
         history=f"{RESULTS}/runs/{RUN}.history.csv",
         predictions=f"{RESULTS}/runs/{RUN}.predictions.npz",
         models=directory(f"{RESULTS}/models/{RUN}"),
-    params:
-        settings=as_param(CONFIG.training.model_dump(mode="json")),
-    threads: CONFIG.training_threads
     log:
         f"{RESULTS}/logs/train/{RUN}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train/{RUN}.tsv"
+    threads: CONFIG.training_threads
+    params:
+        settings=as_param(CONFIG.training.model_dump(mode="json")),
     shell:
-        "{PYTHON} {input.code[0]} --manifest {input.manifest:q} --index {input.index:q} "
+        "{PYTHON} {input.code[0]} --manifest {input.manifest:q} "
         "--split {input.split:q} --split-seed {CONFIG.split.seed} --subset {input.subsets:q} "
         "--seeds $(seq {wildcards.first} {wildcards.last}) --dataset {CONFIG.dataset.name} "
         "--method {wildcards.method} --fraction {wildcards.fraction} "
