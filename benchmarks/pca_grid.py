@@ -19,9 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,6 +36,7 @@ PEER = "image-distillation"
 PEER_VERSION = "0.1.6"
 FRACTION = 0.1
 CLUSTERS = 2
+SHARD = "shards/1-of-1.npy"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 # As in the authors' notebooks: float32 / 255, n images for each class and cluster.
@@ -42,8 +44,10 @@ PEER_RUN = """
 import sys
 import numpy as np
 from image_distillation.main import GridSampler
-images = np.load(sys.argv[1]).astype(np.float32) / 255
-sampler = GridSampler(images, np.load(sys.argv[2]), {clusters}, int(sys.argv[3]))
+pixels = np.load(sys.argv[1], mmap_mode="r")[np.load(sys.argv[2])]
+images = pixels.astype(np.float32) / 255
+del pixels
+sampler = GridSampler(images, np.load(sys.argv[3]), {clusters}, int(sys.argv[4]))
 sampler.cluster_images()
 chosen = sampler.get_selected_samples()
 print(len(chosen), len(set(map(int, chosen))))
@@ -77,7 +81,7 @@ def measured(command: list[str], threads: int) -> Cost:
     return Cost(seconds, cpu_seconds, usage.ru_maxrss * unit, printed)
 
 
-def script(name: str, settings: dict[str, object] | None = None, **arguments: object) -> list[str]:
+def script(name: str, settings: Mapping[str, Any] | None = None, **arguments: Any) -> list[str]:
     """The command of one of the workflow's scripts."""
     command = [sys.executable, str(SCRIPTS / f"{name}.py")]
     for argument, value in arguments.items():
@@ -89,7 +93,7 @@ def make_store(photos: Path, folder: Path, image_size: int, limit: int) -> Path:
     """Ingest the photos as the workflow does, and put all of them into the training split."""
     source = {"source": "folder" if photos.is_dir() else "archive", "path": photos}
     listing, manifest = folder / "listing.parquet", folder / "manifest.json"
-    shard = folder / "shards" / "1-of-1.npy"
+    shard = folder / SHARD
     choice = {"classes": None, "limit_per_class": limit, "max_bad_share": 0.1}
     decoding = {"image_size": image_size, "channels": 3}
     commands = [
@@ -120,10 +124,13 @@ def make_store(photos: Path, folder: Path, image_size: int, limit: int) -> Path:
     return manifest
 
 
-def petite(folder: Path, threads: int) -> tuple[list[Cost], dict[str, object]]:
+def petite(folder: Path, threads: int) -> tuple[list[Cost], dict[str, Any]]:
     """Features and selection, a process each."""
     features, subset = folder / "pixels.npy", folder / "subset.parquet"
-    inputs = {"manifest": folder / "manifest.json", "split": folder / "split.parquet"}
+    inputs: dict[str, Any] = {
+        "manifest": folder / "manifest.json",
+        "split": folder / "split.parquet",
+    }
     costs = [
         measured(command, threads)
         for command in (
@@ -186,16 +193,16 @@ def together(costs: list[Cost]) -> Cost:
 
 def main(args: argparse.Namespace, folder: Path) -> None:
     manifest = make_store(args.photos, folder, args.image_size, args.limit_per_class)
-    store = Store.open(manifest)
-    split = read_table(folder / "split.parquet")
-    pixels, labels = folder / "pixels-of-all.npy", folder / "labels.npy"
-    np.save(pixels, store.images(split["image_id"]))
-    np.save(labels, split["label"].to_numpy())
-    groups = split["label"].nunique() * CLUSTERS
-    wanted = round(FRACTION * len(split) / groups)
+    # The pixels are not read here: a child's peak begins with what its parent held at the fork.
+    index = Store.open(manifest).index
+    used = index[index["status"] == "ok"]
+    pixels, rows, labels = folder / SHARD, folder / "rows.npy", folder / "labels.npy"
+    np.save(rows, used["row"].to_numpy())
+    np.save(labels, used["label"].to_numpy())
+    wanted = round(FRACTION * len(used) / (used["label"].nunique() * CLUSTERS))
     peer_python = args.peer_python or install_peer(folder / "peer")
     code = PEER_RUN.format(clusters=CLUSTERS)
-    peer_command = [str(peer_python), "-c", code, str(pixels), str(labels), str(wanted)]
+    peer_command = [str(peer_python), "-c", code, *map(str, (pixels, rows, labels, wanted))]
 
     ours: list[list[Cost]] = []
     theirs: list[Cost] = []
@@ -216,7 +223,7 @@ def main(args: argparse.Namespace, folder: Path) -> None:
             f"**{title}**": peer,
         },
         [
-            f"{len(split):,} photos at {args.image_size}×{args.image_size}. Petite is "
+            f"{len(used):,} photos at {args.image_size}×{args.image_size}. Petite is "
             f"{peer.seconds / whole.seconds:.1f} times as fast and takes 1/"
             f"{peer.peak_bytes / whole.peak_bytes:.1f} of the memory. Asked for {FRACTION:.0%}, "
             f"Petite chose {record['images']:,} different images, the package {int(chosen):,}, "

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,10 +49,12 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, handlers=handlers, force=True)
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(args.threads)
+    started = time.perf_counter()
     try:
         # For the libraries that are loaded already, NumPy's BLAS among them.
         with threadpool_limits(limits=args.threads):
             main(args)
+        logging.info("done in %.1f s", time.perf_counter() - started)
     except PetiteError as error:
         logging.error("%s", error)
         sys.exit(1)

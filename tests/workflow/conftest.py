@@ -43,7 +43,6 @@ def snakemake() -> Snakemake:
     def run(folder: Path, *arguments: str, config: dict | None = None):
         command = [sys.executable, "-m", "snakemake", "--cores", "2"]
         command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(folder)]
-        command += ["--workflow-profile", str(REPOSITORY / "workflow/profiles/default")]
         if config is not None:
             folder.mkdir(parents=True, exist_ok=True)
             overlay = folder / "overlay.yaml"
