@@ -2,7 +2,7 @@
 
 Both choose 10% with two clusters and begin with the decoded photos on disk: Petite's with the
 store (scripts/features.py and scripts/subset.py), `image-distillation` 0.1.6 with the same pixels
-in one .npy file, in an environment of its own with the same NumPy and scikit-learn. What is
+in the same shard, in an environment of its own with the same NumPy and scikit-learn. What is
 measured are whole processes: their wall time with all imports, and their peak resident memory, in
 which the pages of the mapped store count. They take turns, and the fastest round of each counts.
 Writes a Markdown table.

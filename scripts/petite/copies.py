@@ -28,8 +28,6 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 MIN_CORRELATION = 0.98
 # Thumbnails that vary less (standard deviation in grey levels) show nothing to compare.
@@ -174,6 +172,10 @@ def _expand(
 
 def _smallest_of_component(edges: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """The smallest node of the connected component of each of `count` nodes."""
+    # Here, since it takes a third of a second, which the many ingest jobs need not wait for.
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_matrix((np.ones(len(edges), dtype=bool), edges.T), shape=(count, count))
     components, component = connected_components(graph, directed=False)
     smallest = np.full(components, count, dtype=np.int64)

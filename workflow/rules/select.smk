@@ -69,7 +69,7 @@ rule features:
     input:
         manifest=rules.index.output.manifest,
         split=SPLIT,
-        code=code("features", "features", "store", "splits"),
+        code=code("features", "features", "seeds", "store", "splits"),
     output:
         **FEATURES,
     log:
