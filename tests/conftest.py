@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No test asserts a time: on a busy machine an example may take long.
+settings.register_profile("petite", deadline=None)
+settings.load_profile("petite")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
