@@ -9,10 +9,11 @@ candidates; they are near copies if their 16x16 grey thumbnails also correlate b
 
 Measured on the 15,000 cat and dog photos at 150x150 with 45 awkward files (113 million pairs):
 
-- Hashes that differ in 8 bits or fewer: 47 pairs. 34 were planted (all copies of all kinds, the ten
+- Hashes that differ in 8 bits or fewer: 48 pairs. 35 were planted (all copies of all kinds, the ten
   re-encoded 180x180 ones at 0 bits) or are byte copies, 12 are copies by nature (looked at one by
   one), and 1 is false; its thumbnails correlate by 0.23, those of the copies by 0.9989 or more.
-  At 6 bits it is 46 pairs and none false; at 16 bits 15,353, but still 46 with the check.
+  At 6 bits it is 47 pairs and none false; at 16 bits some 15,350, but still 47 with the check.
+  Stored at 64x64 the photos give the same 47 groups.
 - Of 600 photos, found again at 6 bits with the check: all after JPEG at quality 10, at a third of
   the size, in grey, or at 80% contrast; 98% when 20% brighter; 96% when turned by 1 degree; 48%
   when cropped by 2% on each side; none when cropped by 5%. 8 bits: 99%, 99%, 56% and none.

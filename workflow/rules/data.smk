@@ -117,7 +117,7 @@ rule index:
         listing=rules.listing.output[0],
         rows=gather.shards(f"{RESULTS}/store/shards/{{scatteritem}}.parquet"),
         pixels=gather.shards(f"{RESULTS}/store/shards/{{scatteritem}}.npy"),
-        code=code("index", "ingest", "copies", "store"),
+        code=code("index", "ingest", "images", "copies", "store"),
     output:
         index=f"{RESULTS}/store/index.parquet",
         manifest=f"{RESULTS}/store/manifest.json",
@@ -145,7 +145,7 @@ rule index:
 rule split:
     input:
         index=rules.index.output.index,
-        code=code("split", "splits"),
+        code=code("split", "splits", "seeds"),
     output:
         SPLIT,
     log:
