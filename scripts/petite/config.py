@@ -225,11 +225,14 @@ def load(mapping: dict[str, Any]) -> Config:
         ) from None
 
 
-def with_shortcuts(mapping: dict[str, Any], photos: dict[str, Any]) -> dict[str, Any]:
+def with_shortcuts(
+    mapping: dict[str, Any], default: dict[str, Any], photos: dict[str, Any]
+) -> dict[str, Any]:
     """Resolve `folder=PATH` and `archive=PATH` of the command line into `dataset`.
 
     Where the configuration is about something else so far (the default silhouettes), `photos`,
-    the settings that suit photographs, is laid over it.
+    the settings that suit photographs, take the place of `default`, those of config.yaml; what
+    the user changed from the default stays as the user has it.
     """
     given = {key: mapping[key] for key in ("folder", "archive") if mapping.get(key)}
     rest = {key: value for key, value in mapping.items() if key not in ("folder", "archive")}
@@ -240,9 +243,23 @@ def with_shortcuts(mapping: dict[str, Any], photos: dict[str, Any]) -> dict[str,
     [(source, path)] = given.items()
     dataset = rest.get("dataset")
     if not isinstance(dataset, dict) or dataset.get("source") not in ("folder", "archive"):
-        rest = merged(rest, photos)
-        rest = merged(rest, {"dataset": {"name": _name_from(str(path))}})
+        named = {"dataset": {"name": _name_from(str(path))}}
+        rest = merged(merged(merged(default, photos), named), _changes(rest, default))
     return merged(rest, {"dataset": {"source": source, "path": str(path), "sha256": None}})
+
+
+def _changes(mapping: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
+    """The part of `mapping` that is not as in `default`, mappings within mappings likewise."""
+    changes: dict[str, Any] = {}
+    for key, value in mapping.items():
+        if key not in default:
+            changes[key] = value
+        elif isinstance(value, dict) and isinstance(default[key], dict):
+            if inner := _changes(value, default[key]):
+                changes[key] = inner
+        elif value != default[key]:
+            changes[key] = value
+    return changes
 
 
 def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -125,7 +125,10 @@ def test_order_of_keys_and_notation_of_numbers_change_nothing(default):
 def test_folder_on_the_command_line_takes_the_settings_for_photographs(default):
     photos = read(REPOSITORY / "workflow/config/photos.yaml")
     given = {**default, "folder": "/data/My birds (2024)/"}
-    loaded = config.load(config.with_shortcuts(given, photos))
+    given["seeds"] = 9
+    loaded = config.load(config.with_shortcuts(given, default, photos))
+    assert loaded.seeds == 9  # the user's own change stays
+    assert loaded.training.model_dump()["budget"] == photos["training"]["budget"]
     assert loaded.dataset.source == "folder"
     assert loaded.dataset.path == "/data/My birds (2024)/"
     assert loaded.dataset.name == "My-birds-2024"
@@ -135,14 +138,14 @@ def test_folder_on_the_command_line_takes_the_settings_for_photographs(default):
 
 def test_archive_on_the_command_line_replaces_that_of_the_configuration(default):
     petimages = config.merged(default, read(REPOSITORY / "workflow/config/petimages.yaml"))
-    loaded = config.load(config.with_shortcuts({**petimages, "archive": "pets.zip"}, {}))
+    loaded = config.load(config.with_shortcuts({**petimages, "archive": "pets.zip"}, default, {}))
     assert (loaded.dataset.path, loaded.dataset.sha256) == ("pets.zip", None)
     assert loaded.dataset.name == "petimages"
 
 
 def test_folder_and_archive_together_are_refused(default):
     with pytest.raises(PetiteError, match="not both"):
-        config.with_shortcuts({**default, "folder": "a", "archive": "b"}, {})
+        config.with_shortcuts({**default, "folder": "a", "archive": "b"}, default, {})
 
 
 json_values = st.recursive(

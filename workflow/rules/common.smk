@@ -39,8 +39,11 @@ def or_exit(function):
 
 
 def checked_config():
-    photos = yaml.safe_load((BASE / "workflow/config/photos.yaml").read_text("utf-8"))
-    return petite_config.load(petite_config.with_shortcuts(config, photos))
+    default, photos = (
+        yaml.safe_load((BASE / name).read_text("utf-8"))
+        for name in ("config.yaml", "workflow/config/photos.yaml")
+    )
+    return petite_config.load(petite_config.with_shortcuts(config, default, photos))
 
 
 CONFIG = or_exit(checked_config)
