@@ -35,4 +35,4 @@ onsuccess:
 
 
 onerror:
-    say_what_failed(log)
+    say_what_failed()

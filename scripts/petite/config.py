@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     create_model,
@@ -24,17 +23,11 @@ from petite.errors import PetiteError
 from petite.recipes import Settings as AugmentationSettings
 from petite.selection import METHODS
 from petite.sources import SOURCES
-from petite.training.settings import TrainingSettings
+from petite.training.settings import Strict, TrainingSettings
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 AUGMENTATION = "augmentation"
-
-
-class Strict(BaseModel):
-    """A group of settings that refuses keys it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DatasetSettings(Strict):
@@ -204,9 +197,12 @@ class Config(Strict):
 
 def unknown(name: str, known: Any, what: str) -> str:
     """A sentence about an unknown name, with the nearest known ones."""
+    return f"'{name}' is no {what}; {_hint(name, known)}"
+
+
+def _hint(name: str, known: Any) -> str:
     nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(known)}"
-    return f"'{name}' is no {what}; {hint}"
+    return f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(known)}"
 
 
 def load(mapping: dict[str, Any]) -> Config:
@@ -275,7 +271,7 @@ def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def _name_from(path: str) -> str:
     """A name for results/ from a folder's or an archive's name."""
     last = path.rstrip("/").rsplit("/", 1)[-1].split("?")[0]
-    for suffix in (".zip", ".tgz", ".tar", ".gz", ".bz2", ".xz", ".tar"):
+    for suffix in (".zip", ".tgz", ".gz", ".bz2", ".xz", ".tar"):
         last = last.removesuffix(suffix)
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", last).strip("-._") or "images"
 
@@ -311,9 +307,7 @@ def _nearest_key(location: tuple[Any, ...]) -> str:
     elif len(location) > 1:
         annotation = Config.model_fields[location[0]].annotation
         fields = getattr(annotation, "model_fields", fields)
-    *_, key = location
-    nearest = difflib.get_close_matches(str(key), list(fields), n=1, cutoff=0.5)
-    return f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(fields)}"
+    return _hint(str(location[-1]), fields)
 
 
 @cache

@@ -52,7 +52,6 @@ SPLIT = f"{RESULTS}/splits/{CONFIG.split.seed}.parquet"
 
 
 wildcard_constraints:
-    item=r"\d+-of-\d+",
     method=r"[A-Za-z0-9_-]+",
     fraction=r"[0-9.e-]+",
     seed=r"\d+",
@@ -131,7 +130,7 @@ def say_where_things_are():
     atexit.register(print, "\n".join(lines), flush=True)
 
 
-def say_what_failed(log_path):
+def say_what_failed():
     atexit.register(
         print,
         f"\nPetite stopped before its end. The rule that failed and its log are named above; each "
