@@ -1,57 +1,104 @@
-"""Features of the training images: the principal components of their pixels."""
+"""Features of the training images, in one of several spaces."""
 
 import argparse
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from petite.errors import PetiteError
-from petite.features import BLOCK_BYTES, image_ids_digest, pixel_pca
+from petite.features import BLOCK_BYTES, Batches, image_ids_digest, pixel_pca
 from petite.files import atomic_path, read_table, write_json
 from petite.job import argument_parser, run
+from petite.own_features import own_features
+from petite.random_conv import random_conv
 from petite.splits import training_images
 from petite.store import Store
 
 logger = logging.getLogger(__name__)
 
+DEFAULTS = {"space": "pixels", "dimensions": 64, "seed": 0, "path": None}
+# Features, float32 (n, d), and what the record says of them besides.
+Space = tuple[np.ndarray, dict[str, Any]]
+
 
 def main(args: argparse.Namespace) -> None:
     started = time.perf_counter()
-    settings = {"space": "pixels", "dimensions": 64, "seed": 0, **args.settings}
-    if settings["space"] != "pixels":
-        raise PetiteError(f"'{settings['space']}' is no feature space; there is pixels")
+    settings = {**DEFAULTS, **args.settings}
+    if settings["space"] not in SPACES:
+        raise PetiteError(
+            f"'{settings['space']}' is no feature space; there are {', '.join(SPACES)}"
+        )
     store = Store.open(args.manifest)
     image_ids = training_images(read_table(args.split))["image_id"]
-    positions = store.positions(image_ids)
-    batch_size = max(1, BLOCK_BYTES // (4 * int(np.prod(store.shape))))
-    result = pixel_pca(
-        lambda: store.iter_batches(positions, batch_size),
-        dimensions=settings["dimensions"],
-        seed=settings["seed"],
-    )
+    features, about = SPACES[settings["space"]](store, image_ids, settings, args.threads)
     with atomic_path(args.output_features) as temporary:
-        np.save(temporary, result.scores)
+        np.save(temporary, features)
     seconds = time.perf_counter() - started
-    ratio = result.explained_variance_ratio
     write_json(
         args.output_json,
         {
+            **about,
             "space": settings["space"],
-            "dimensions": len(ratio),
-            "explained_variance_ratio": ratio.tolist(),
+            "dimensions": features.shape[1],
             "seconds": seconds,
             "image_ids_sha256": image_ids_digest(image_ids),
         },
     )
     logger.info(
-        "%d components of %d images keep %.1f%% of the variance, in %.1f s",
-        len(ratio),
-        len(image_ids),
-        100 * ratio.sum(),
-        seconds,
+        "%s: %d features of %d images, in %.1f s", settings["space"], *features.shape[::-1], seconds
     )
+
+
+def pixels(store: Store, image_ids: pd.Series, settings: dict[str, Any], threads: int) -> Space:
+    """The principal components of the pixels."""
+    result = pixel_pca(
+        batches_of(store, image_ids), dimensions=settings["dimensions"], seed=settings["seed"]
+    )
+    return result.scores, explained(result.explained_variance_ratio)
+
+
+def untrained(store: Store, image_ids: pd.Series, settings: dict[str, Any], threads: int) -> Space:
+    """The principal components of what an untrained network makes of the images."""
+    features, ratio = random_conv(
+        batches_of(store, image_ids),
+        store.shape,
+        dimensions=settings["dimensions"],
+        seed=settings["seed"],
+        threads=threads,
+    )
+    return features, explained(ratio)
+
+
+def own(store: Store, image_ids: pd.Series, settings: dict[str, Any], threads: int) -> Space:
+    """The user's own vectors, as they are."""
+    if not settings["path"]:
+        raise PetiteError("the feature space 'own' needs a path: that of a .npy or .parquet file")
+    return own_features(Path(settings["path"]), store.index, image_ids.tolist()), {}
+
+
+SPACES: dict[str, Callable[[Store, pd.Series, dict[str, Any], int], Space]] = {
+    "pixels": pixels,
+    "random_conv": untrained,
+    "own": own,
+}
+
+
+def batches_of(store: Store, image_ids: pd.Series) -> Batches:
+    """The images in blocks that fit into memory, from the beginning at each call."""
+    positions = store.positions(image_ids)
+    batch_size = max(1, BLOCK_BYTES // (4 * int(np.prod(store.shape))))
+    return lambda: store.iter_batches(positions, batch_size)
+
+
+def explained(ratio: np.ndarray) -> dict[str, Any]:
+    """What the record and the log say of principal components."""
+    logger.info("%d components keep %.1f%% of the variance", len(ratio), 100 * ratio.sum())
+    return {"explained_variance_ratio": ratio.tolist()}
 
 
 if __name__ == "__main__":

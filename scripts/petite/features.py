@@ -77,7 +77,7 @@ def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA
     variances, rotation = np.linalg.eigh(projected.T.astype(np.float64) @ projected)
     largest = np.argsort(variances)[::-1][:wanted]
     rotation = rotation[:, largest].astype(np.float32)
-    rotation *= _signs(basis @ rotation)
+    rotation *= signs(basis @ rotation)
     shares = np.maximum(variances[largest], 0.0) / (total_variance or 1.0)
     return PixelPCA(projected @ rotation, shares)
 
@@ -165,7 +165,7 @@ def _over_blocks(batches: Batches, work: Callable[[np.ndarray], Result]) -> Iter
             yield waiting.popleft().result()
 
 
-def _signs(components: np.ndarray) -> np.ndarray:
+def signs(components: np.ndarray) -> np.ndarray:
     """For each column +1 or -1, whichever makes its largest entry in size positive."""
     largest = np.argmax(np.abs(components), axis=0)
     return np.where(components[largest, np.arange(components.shape[1])] < 0, -1, 1).astype(

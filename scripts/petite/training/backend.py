@@ -4,6 +4,7 @@ import importlib.util
 import logging
 import os
 import sys
+from pathlib import Path
 from types import ModuleType
 
 from petite.errors import PetiteError
@@ -50,6 +51,31 @@ def load_keras(backend: str, threads: int) -> ModuleType:
             f"to {backend}: train with it in a process of its own"
         )
     return keras
+
+
+def dtype_policy(precision: str) -> str:
+    """Keras's name for a precision: "float32", or "mixed_bfloat16".
+
+    precision: "float32", "bfloat16", or "auto" for bfloat16 where the processor computes in it and
+    float32 elsewhere, where bfloat16 would be slower. Keras must be loaded.
+    """
+    if precision == "auto":
+        precision = "bfloat16" if _computes_in_bfloat16() else "float32"
+    return "mixed_bfloat16" if precision == "bfloat16" else "float32"
+
+
+def _computes_in_bfloat16() -> bool:
+    """Whether the GPU, or without one the CPU, has instructions for bfloat16."""
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(gpu)
+        return bool(details.get("compute_capability", (0, 0)) >= (8, 0))
+    try:
+        flags = Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:  # not Linux
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def _limit_tensorflow(threads: int) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from PIL import Image
 
 from petite.errors import PetiteError
 from petite.training import metrics, models
-from petite.training.backend import load_keras
+from petite.training.backend import dtype_policy, load_keras
 from petite.training.batches import Batches, Images
 from petite.training.schedule import learning_rates
 from petite.training.settings import TrainingSettings
@@ -66,6 +67,7 @@ def train(
     weights: np.ndarray | None = None,
     threads: int = 1,
     name: str = "this run",
+    observe: "Callable[[int, keras.Model], None] | None" = None,
 ) -> TrainedRun:
     """Train a new model.
 
@@ -83,6 +85,8 @@ def train(
         weights: float array of shape (rows,), how much each row counts; None: all the same.
         threads: CPU threads to use.
         name: what messages call this run.
+        observe: called after each evaluation with the number of steps done and the model that
+            gives logits; it must leave the weights alone.
 
     Raises PetiteError when a class has no images, or the loss is no longer a finite number.
     """
@@ -90,6 +94,8 @@ def train(
     keras = load_keras(settings.backend, threads)
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
+    # After clear_session, which resets it.
+    keras.config.set_dtype_policy(dtype_policy(settings.precision))
     size, channels = images.shape[1], images.shape[3]
     model = models.build(
         settings.model,
@@ -115,6 +121,7 @@ def train(
         len(classes),
         settings,
         name,
+        observe,
     )
     for phase_images, last_step in phases(images, loop.steps, settings):
         loop.run(phase_images, last_step, validation_images, validation_labels)
@@ -213,6 +220,15 @@ def phases(images: Images, steps: int, settings: TrainingSettings) -> list[tuple
     return result
 
 
+def evaluation_steps(steps: int, evaluations: int) -> list[int]:
+    """The numbers of steps after which the learning curves get a point; the last is `steps`.
+
+    There are `evaluations` of them, evenly spaced, or one for each step where steps are fewer.
+    """
+    points = np.arange(1, evaluations + 1) * steps / evaluations
+    return sorted({int(step) for step in np.ceil(points)})
+
+
 def resized(images: Images, size: int) -> Images:
     """All images at another side, with antialiasing; the same images when the size is the same."""
     if images.shape[1] == size:
@@ -264,6 +280,7 @@ class _Loop:
         classes: int,
         settings: TrainingSettings,
         name: str,
+        observe: "Callable[[int, keras.Model], None] | None",
     ) -> None:
         self.model = logits_model
         self.batches = batches
@@ -271,12 +288,11 @@ class _Loop:
         self.classes = classes
         self.settings = settings
         self.name = name
+        self.observe = observe
         self.rates = learning_rates(
             settings.schedule, steps, settings.learning_rate, settings.warm_up
         )
-        # Steps after which the learning curves get a point; the last step is always one.
-        points = np.arange(1, settings.evaluations + 1) * steps / settings.evaluations
-        self.evaluate_after = {int(step) for step in np.ceil(points)}
+        self.evaluate_after = set(evaluation_steps(steps, settings.evaluations))
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
         self._timed_steps = 0
@@ -311,6 +327,8 @@ class _Loop:
             self._since_evaluation.append((loss, accuracy))
             if self._step in self.evaluate_after:
                 self._evaluate(validation_images, validation_labels)
+                if self.observe:
+                    self.observe(self._step, self.model)
             self._report(loss)
 
     def _train_step(self, images: Images) -> tuple[float, float]:

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
 import petite
 from petite.errors import PetiteError
@@ -27,7 +26,7 @@ from petite.splits import test_images, training_images, validation_images
 from petite.store import Store
 from petite.training import metrics, models
 from petite.training.engine import TrainedRun, predict, train
-from petite.training.settings import TrainingSettings
+from petite.training.settings import TrainingSettings, checked
 
 logger = logging.getLogger(__name__)
 
@@ -259,11 +258,4 @@ def versions(backend: str) -> dict[str, str]:
 
 def check_settings(mapping: dict[str, Any]) -> TrainingSettings:
     """Training settings from JSON; raises PetiteError with everything that is wrong in them."""
-    try:
-        return TrainingSettings.model_validate(mapping)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
-            for item in error.errors()
-        )
-        raise PetiteError(f"the training settings cannot be used: {problems}") from None
+    return checked(TrainingSettings, mapping, "the training settings")

@@ -1,9 +1,10 @@
 """What a user can set about training, checked before anything is trained."""
 
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from petite.errors import PetiteError
 from petite.training.models import MODELS
 
 
@@ -87,6 +88,11 @@ class TrainingSettings(Strict):
     )
     backend: Literal["tensorflow", "jax", "torch"] = "tensorflow"
     budget: Budget = Budget(steps=200)
+    precision: Literal["float32", "bfloat16", "auto"] = Field(
+        "float32",
+        description="bfloat16: activations in 16 bits, weights in 32; auto: bfloat16 where the "
+        "processor computes in it",
+    )
     batch_size: int = Field(64, ge=2)
     optimizer: Literal["sgd", "adam", "adamw"] = Field(
         "adamw", description="sgd is with Nesterov momentum 0.9"
@@ -121,3 +127,30 @@ class TrainingSettings(Strict):
         if self.phases and not MODELS[self.model].any_size:
             raise ValueError(f"phases: '{self.model}' takes one image size only; use []")
         return self
+
+
+class ProxySettings(Strict):
+    """How the proxy is trained whose run tells how hard each training image is."""
+
+    training: TrainingSettings = TrainingSettings()
+    early: float = Field(
+        0.3, gt=0, le=1, description="share of the run after which el2n and grand are taken"
+    )
+
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def checked(kind: type[Settings], mapping: dict[str, Any], what: str) -> Settings:
+    """Settings of a kind from JSON; raises PetiteError with everything that is wrong in them.
+
+    what: how the message calls them, in the plural.
+    """
+    try:
+        return kind.model_validate(mapping)
+    except ValidationError as error:
+        problems = "; ".join(
+            ": ".join(filter(None, [".".join(map(str, item["loc"])), item["msg"]]))
+            for item in error.errors()
+        )
+        raise PetiteError(f"{what} cannot be used: {problems}") from None
