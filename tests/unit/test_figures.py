@@ -24,6 +24,7 @@ from petite.figures.samples import evenly, in_turn, recipe_in_words
 from petite.figures.style import method_colour, method_marker, spread
 from petite.ingest import build_index, gather_shards, ingest_shard, make_manifest
 from petite.selection import select
+from petite.selection.tilings import TILINGS
 from petite.sources import listing, open_source
 from petite.splits import split_table, training_images
 from petite.store import Store, shard_record
@@ -247,17 +248,20 @@ def test_each_grid_is_drawn_over_the_points_of_its_class_and_cluster(
 ) -> None:
     figure = FIGURES["plane_cells"](world.features, world.split, world.subset, world.details)
     for axes, grid in zip(figure.axes, world.details["grids"], strict=True):
-        _, members, lines = axes.collections
+        _, members = axes.collections
+        [cells] = axes.patches
         assert len(members.get_offsets()) == grid["images"]
         assert members.get_offsets()[:, 0].min() == pytest.approx(grid["x0"], rel=1e-5)
         assert members.get_offsets()[:, 1].max() == pytest.approx(grid["y1"], rel=1e-5)
-        assert len(lines.get_segments()) == 2 * (grid["side"] + 1)
+        lines = cells.get_path().to_polygons(closed_only=False)
+        assert len(lines) == (grid["side"] + 1) ** 2  # side + 1 across, and as many in each row
+        assert f"{grid['side'] ** 2} cell" in axes.get_title(loc="left")
         assert f"{grid['chosen']} chosen" in axes.get_title(loc="left")
     assert "cells" in drawn(figure, tmp_path)
 
 
 def test_chosen_points_are_the_images_of_the_subset(world: World, tmp_path: Path) -> None:
-    figure = FIGURES["plane_chosen"](world.features, world.split, world.subset)
+    figure = FIGURES["plane_chosen"](world.features, world.split, world.subset, world.details)
     for axes, (_, members) in zip(figure.axes, world.subset.groupby("label"), strict=True):
         _, chosen = axes.collections
         places = members[["plane_x", "plane_y"]].to_numpy()
@@ -267,20 +271,70 @@ def test_chosen_points_are_the_images_of_the_subset(world: World, tmp_path: Path
     assert f"{len(world.subset)} chosen" in drawn(figure, tmp_path)
 
 
+def lies_on(edge: np.ndarray, line: np.ndarray) -> bool:
+    """Whether both ends (2, 2) lie on the line from its first to its last point."""
+    along = line[-1] - line[0]
+    x, y = (edge - line[0]).T
+    near = np.abs(x * along[1] - y * along[0]) <= 1e-6 * (along @ along)
+    within = np.abs((edge - line[0]) @ along / (along @ along) - 0.5) <= 0.5 + 1e-6
+    return bool((near & within).all())
+
+
+@pytest.mark.parametrize(
+    ("tiling", "plane"),
+    [("triangle", "pca"), ("brick", "tsne"), ("parallelogram", "features")],
+)
+def test_cells_of_every_tiling_are_drawn_on_the_plane_that_they_divide(
+    world: World, tiling: str, plane: str, tmp_path: Path
+) -> None:
+    # Columns the other way round are no principal components.
+    features = world.features[:, ::-1].copy()
+    train = training_images(world.split)
+    labels = train["label"].to_numpy()
+    ranking = select(
+        features, labels, 18, "pca_grid", tiling=tiling, plane=plane, random_cells=True
+    )
+    details = json.loads(json.dumps(ranking.details))
+    subset = subset_table(ranking_table(ranking, train), train, world.store.classes)
+    figure = FIGURES["plane_cells"](features, world.split, subset, details)
+    for axes, grid in zip(figure.axes, details["grids"], strict=True):
+        places = axes.collections[1].get_offsets()
+        np.testing.assert_allclose(places.min(axis=0), [grid["x0"], grid["y0"]], rtol=1e-5)
+        np.testing.assert_allclose(places.max(axis=0), [grid["x1"], grid["y1"]], rtol=1e-5)
+        [cells] = axes.patches
+        lines = cells.get_path().to_polygons(closed_only=False)
+        box = np.array([grid[key] for key in ("x0", "y0", "x1", "y1")])
+        for polygon in TILINGS[tiling].polygons(box, grid["side"]):
+            for edge in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
+                assert any(lies_on(np.array(edge), line) for line in lines)
+    text = drawn(figure, tmp_path)
+    assert {"pca": "component 1", "tsne": "t-SNE 1", "features": "feature 1"}[plane] in text
+    assert "by lot" in text
+    figure = FIGURES["plane_chosen"](features, world.split, subset, details)
+    places = np.vstack([axes.collections[1].get_offsets() for axes in figure.axes])
+    expected = subset[["plane_x", "plane_y"]].to_numpy()
+    np.testing.assert_allclose(sorted(map(tuple, places)), sorted(map(tuple, expected)), rtol=1e-5)
+
+
 def test_a_plane_of_one_feature_is_a_line(world: World, tmp_path: Path) -> None:
-    figure = FIGURES["plane_chosen"](world.features[:, :1], world.split, world.subset)
+    figure = FIGURES["plane_chosen"](
+        world.features[:, :1], world.split, world.subset, world.details
+    )
     assert "class 0" in drawn(figure, tmp_path)
 
 
 def test_tables_of_different_runs_are_refused(world: World) -> None:
     with pytest.raises(PetiteError, match="features of 3 images"):
-        FIGURES["plane_chosen"](world.features[:3], world.split, world.subset)
+        FIGURES["plane_chosen"](world.features[:3], world.split, world.subset, world.details)
     test_ids = world.split.loc[world.split["split"] == "test", "image_id"]
     leaked = world.subset.assign(image_id=[test_ids.iloc[0], *world.subset["image_id"][1:]])
     with pytest.raises(PetiteError, match="not in the training split"):
-        FIGURES["plane_chosen"](world.features, world.split, leaked)
+        FIGURES["plane_chosen"](world.features, world.split, leaked, world.details)
     with pytest.raises(PetiteError, match="no clusters and cells"):
         FIGURES["plane_cells"](world.features, world.split, world.subset, {"method": "random"})
+    other = {**world.details, "plane_points": {"x": [0.0], "y": [0.0]}}
+    with pytest.raises(PetiteError, match="the places of 1 images"):
+        FIGURES["plane_chosen"](world.features, world.split, world.subset, other)
 
 
 def test_many_points_are_pixels_in_the_svg_which_stays_small(tmp_path: Path) -> None:
@@ -291,7 +345,8 @@ def test_many_points_are_pixels_in_the_svg_which_stays_small(tmp_path: Path) -> 
     subset = split[::10].assign(class_name=[["Cat", "Dog"][n % 2] for n in split["label"][::10]])
     subset = pd.concat([subset, split[1::100].assign(class_name="Dog")])
     features = random.normal(size=(count, 2)).astype(np.float32)
-    _, svg = saved(FIGURES["plane_chosen"](features, split, subset), tmp_path)
+    details = {"plane": "pca", "centres": [], "grids": []}
+    _, svg = saved(FIGURES["plane_chosen"](features, split, subset, details), tmp_path)
     assert svg.stat().st_size < 1_000_000
     assert "13,500 training images" in words(svg)
 
@@ -377,7 +432,9 @@ def test_the_same_figure_gives_the_same_bytes(world: World, tmp_path: Path) -> N
     runs = make_runs(CASES, 3)
     for name, make in {
         "accuracy": lambda: FIGURES["accuracy_by_fraction"](runs, summarize(runs)),
-        "chosen": lambda: FIGURES["plane_chosen"](world.features, world.split, world.subset),
+        "chosen": lambda: FIGURES["plane_chosen"](
+            world.features, world.split, world.subset, world.details
+        ),
     }.items():
         first, second = saved(make(), tmp_path, f"{name}1"), saved(make(), tmp_path, f"{name}2")
         for one, other in zip(first, second, strict=True):

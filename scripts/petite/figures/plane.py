@@ -1,4 +1,4 @@
-"""The plane of the first two principal components, with clusters, cells and chosen images.
+"""The plane that `pca_grid` cuts up, with clusters, cells and chosen images.
 
 The paper's figures 6 to 9, for any number of classes: a panel for each class, or for each class
 and cluster where cells are drawn, all on the same scale.
@@ -8,8 +8,9 @@ What the functions take:
 - features: float32 (n_train, d), a row for each training row of `split`, in its order;
 - split: the table of the split, with image_id, label and split;
 - subset: the table of what was chosen, with image_id, class_name and label;
-- details: the JSON of a subset of `pca_grid`, with `centres` of the clusters in the feature space
-  and `grids`, the boxes that cells divide: label, cluster, x0, y0, x1, y1 and side.
+- details: the JSON of a subset of `pca_grid`, with `centres` of the clusters in the feature space;
+  `grids`, the boxes that cells divide: label, cluster, tiling, x0, y0, x1, y1 and side; `plane`,
+  `random_cells` and, where the plane is not that of the first two features, `plane_points`.
 """
 
 import math
@@ -19,18 +20,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
 from petite.errors import PetiteError
 from petite.figures import style
-from petite.selection.pca_grid import nearest_centre
+from petite.selection.pca_grid import first_two, nearest_centre
+from petite.selection.tilings import TILINGS
 
 PANELS_WIDE = 4  # at most
 MARGIN = 0.04  # of the plane's width and height
-PLANE = "The axes are the first two principal components of the pixels, in grey levels."
+# For each plane what an axis is called, and what the note says of both.
+PLANES = {
+    "pca": ("component", "The axes are the first two principal components of the features."),
+    "features": ("feature", "The axes are the first two features."),
+    "tsne": (
+        "t-SNE",
+        "The axes are those of t-SNE of the features: near images are alike, and how far apart "
+        "others lie means little.",
+    ),
+}
+DEALT = "Images were dealt to the cells of their box by lot, wherever they lie (the control)."
 LABELS = 0.6  # inches beside the panels
 LETTERS_ACROSS = 84  # of a title, over all panels side by side
 
@@ -40,11 +53,11 @@ def plane_clusters(
     features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Mapping[str, Any]
 ) -> Figure:
     """The training images on the plane, coloured by cluster, a panel for each class (Fig. 7)."""
-    points = _points(features, split, subset)
-    points["cluster"] = _clusters(features, details)
+    points = _points(features, split, subset, details)
+    points["cluster"] = nearest_centre(features, np.asarray(details["centres"]))
     clusters = sorted(set(points["cluster"].tolist()))
     classes = dict(list(points.groupby("label")))
-    figure, panels = _panels(points, len(classes))
+    figure, panels = _panels(points, len(classes), details)
     for axes, members in zip(panels, classes.values(), strict=True):
         axes.set_title(_short(members["class_name"].iloc[0], panels))
         for cluster in clusters:
@@ -54,7 +67,7 @@ def plane_clusters(
     style.title(
         figure,
         "Clusters of the training images",
-        f"Each dot is one of the {len(points):,} training images. {PLANE}",
+        f"Each dot is one of the {len(points):,} training images. {_note(details)}",
     )
     return figure
 
@@ -67,10 +80,10 @@ def plane_cells(
     details: Mapping[str, Any],
 ) -> Figure:
     """The cells over each cluster's own box, a panel for each class and cluster (Fig. 8)."""
-    points = _points(features, split, subset)
-    points["cluster"] = _clusters(features, details)
+    points = _points(features, split, subset, details)
+    points["cluster"] = nearest_centre(features, np.asarray(details["centres"]))
     grids = details["grids"]
-    figure, panels = _panels(points, len(grids))
+    figure, panels = _panels(points, len(grids), details)
     for axes, grid in zip(panels, grids, strict=True):
         members = points[points["label"] == grid["label"]]
         inside = members[members["cluster"] == grid["cluster"]]
@@ -78,25 +91,30 @@ def plane_cells(
         _scatter(axes, inside, style.category_colour(int(grid["cluster"])))
         _draw_cells(axes, grid)
         name = _short(members["class_name"].iloc[0], panels, reserved=11)
+        cells = TILINGS[grid["tiling"]].count(grid["side"])
         axes.set_title(
             f"{name}, cluster {grid['cluster']}\n"
-            f"{grid['side']} × {grid['side']} cells, {int(inside['chosen'].sum()):,} chosen",
+            f"{cells:,} cell{'s' if cells > 1 else ''}, {int(inside['chosen'].sum()):,} chosen",
             fontsize=8,
         )
     style.title(
         figure,
         "The cells from which images are chosen",
-        f"Each cluster's own box is cut into cells. Grey: other images of the class. {PLANE}",
+        "Each cluster's own box is cut into cells. Grey: other images of the class. "
+        + (f"{DEALT} " if details["random_cells"] else "")
+        + _note(details),
     )
     return figure
 
 
 @style.styled
-def plane_chosen(features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame) -> Figure:
+def plane_chosen(
+    features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Mapping[str, Any]
+) -> Figure:
     """The chosen images on the faint rest, a panel for each class (Fig. 6, 9)."""
-    points = _points(features, split, subset)
+    points = _points(features, split, subset, details)
     classes = dict(list(points.groupby("label")))
-    figure, panels = _panels(points, len(classes))
+    figure, panels = _panels(points, len(classes), details)
     for label, axes in zip(classes, panels, strict=True):
         members = classes[label]
         chosen = members[members["chosen"]]
@@ -107,25 +125,23 @@ def plane_chosen(features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame
     style.title(
         figure,
         f"The {int(points['chosen'].sum()):,} chosen of {len(points):,} training images",
-        f"Blue: chosen. Grey: the rest of the class. {PLANE}",
+        f"Blue: chosen. Grey: the rest of the class. {_note(details)}",
     )
     return figure
 
 
-def _clusters(features: np.ndarray, details: Mapping[str, Any]) -> np.ndarray:
-    """The cluster of each training image, int64 (n_train,)."""
+def _points(
+    features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Mapping[str, Any]
+) -> pd.DataFrame:
+    """A row for each training image: image_id, label, class_name, x, y, chosen.
+
+    Raises PetiteError when the details are of another method, or the tables not about the same
+    images.
+    """
     if "centres" not in details or "grids" not in details:
         raise PetiteError(
             "this subset has no clusters and cells. Give the JSON of a subset of pca_grid."
         )
-    return nearest_centre(features, np.asarray(details["centres"]))
-
-
-def _points(features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame) -> pd.DataFrame:
-    """A row for each training image: image_id, label, class_name, x, y, chosen.
-
-    Raises PetiteError when the tables are not about the same images.
-    """
     points = split.loc[split["split"] == "train", ["image_id", "label"]].reset_index(drop=True)
     if len(features) != len(points):
         raise PetiteError(
@@ -141,15 +157,34 @@ def _points(features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame) -> 
     names = subset.drop_duplicates("label").set_index("label")["class_name"]
     # Every class has an image in every subset.
     points["class_name"] = points["label"].map(names)
-    points["x"] = features[:, 0]
-    # As pca_grid does where there is one dimension only.
-    points["y"] = features[:, 1] if features.shape[1] > 1 else 0.0
+    points[["x", "y"]] = _plane(features, details)
     points["chosen"] = points["image_id"].isin(subset["image_id"])
     return points
 
 
-def _panels(points: pd.DataFrame, count: int) -> tuple[Figure, list[Axes]]:
+def _plane(features: np.ndarray, details: Mapping[str, Any]) -> np.ndarray:
+    """Where each training image lies, (n_train, 2) float64."""
+    if "plane_points" not in details:
+        return first_two(features)
+    plane = np.stack([details["plane_points"]["x"], details["plane_points"]["y"]], axis=1)
+    if len(plane) != len(features):
+        raise PetiteError(
+            f"the details have the places of {len(plane)} images, but there are {len(features)} "
+            "training images. Give the details and the split of the same run."
+        )
+    return plane
+
+
+def _note(details: Mapping[str, Any]) -> str:
+    """What the axes are."""
+    return PLANES[details["plane"]][1]
+
+
+def _panels(
+    points: pd.DataFrame, count: int, details: Mapping[str, Any]
+) -> tuple[Figure, list[Axes]]:
     """A figure with `count` panels of the whole plane; one unit is as long in x as in y."""
+    axis = PLANES[details["plane"]][0]
     columns = _columns(count)
     rows = math.ceil(count / columns)
     limits = []
@@ -176,8 +211,8 @@ def _panels(points: pd.DataFrame, count: int) -> tuple[Figure, list[Axes]]:
         axes.yaxis.set_major_locator(MaxNLocator(4))
         lowest, leftmost = place + columns >= count, place % columns == 0
         axes.tick_params(labelbottom=lowest, labelleft=leftmost)
-        axes.set_xlabel("component 1" if lowest else "")
-        axes.set_ylabel("component 2" if leftmost else "")
+        axes.set_xlabel(f"{axis} 1" if lowest else "")
+        axes.set_ylabel(f"{axis} 2" if leftmost else "")
     return figure, list(grid.flat[:count])
 
 
@@ -204,15 +239,34 @@ def _scatter(axes: Axes, points: pd.DataFrame, colour: str, larger: bool = False
 
 
 def _draw_cells(axes: Axes, grid: Mapping[str, Any]) -> None:
-    """The lines between the cells of one grid, and its box."""
-    xs = np.linspace(grid["x0"], grid["x1"], grid["side"] + 1)
-    ys = np.linspace(grid["y0"], grid["y1"], grid["side"] + 1)
-    lines = [[(x, grid["y0"]), (x, grid["y1"])] for x in xs]
-    lines += [[(grid["x0"], y), (grid["x1"], y)] for y in ys]
-    axes.add_collection(
-        LineCollection(lines, colors=style.INK, linewidths=0.35, alpha=0.7, zorder=4),
-        autolim=False,
+    """The outlines of the cells of one grid, as one path, which keeps the SVG small."""
+    box = np.array([grid["x0"], grid["y0"], grid["x1"], grid["y1"]])
+    lines = _lines(TILINGS[grid["tiling"]].polygons(box, grid["side"]), box)
+    axes.add_artist(
+        PathPatch(
+            Path.make_compound_path(*map(Path, lines)),
+            fill=False,
+            edgecolor=style.INK,
+            linewidth=0.35,
+            alpha=0.7,
+            zorder=4,
+        )
     )
+
+
+def _lines(polygons: list[np.ndarray], box: np.ndarray) -> np.ndarray:
+    """The edges of the cells, each once: an edge of two cells would be drawn darker.
+
+    Returns (s, 2, 2) float64: where each line begins and ends.
+    """
+    starts = np.concatenate(polygons)
+    ends = np.concatenate([np.roll(polygon, -1, axis=0) for polygon in polygons])
+    # Cells lie in rows: at the heights of their corners, lines go right through the box.
+    across = [[(box[0], y), (box[2], y)] for y in np.unique(starts[:, 1])]
+    upwards = np.concatenate([starts, ends], axis=1)[starts[:, 1] < ends[:, 1]]
+    downwards = np.concatenate([ends, starts], axis=1)[starts[:, 1] > ends[:, 1]]
+    between = np.unique(np.concatenate([upwards, downwards]), axis=0)
+    return np.concatenate([across, between.reshape(-1, 2, 2)])
 
 
 def _short(name: str, panels: list[Axes], reserved: int = 0) -> str:

@@ -2,28 +2,58 @@
 
 `METHODS` maps each name to its method; `select` runs one on arrays:
 
-    ranking = select(features, labels, k=1350, method="pca_grid", seed=0, clusters=2)
+    ranking = select(features, labels, k=1350, method="herding", seed=0)
     kept = labels[ranking.indices]
 
-A new method is one module with a `METHOD` and its name in the list below. Importing this package
-loads NumPy and pydantic only, so that the workflow can read the registry.
+A new method is a function in a module of its family, with an entry in that module's `METHODS`; a
+new family is a module and its name in the list below. Importing this package loads NumPy and
+pydantic only, so that the workflow can read the registry.
 """
 
-import difflib
-import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from petite.errors import PetiteError
-from petite.selection import full, pca_grid, random
-from petite.selection.base import Choice, Method, MethodSettings, Ranking, Task
+from petite.hints import unknown
+from petite.selection import (
+    clusters,
+    coverage,
+    full,
+    memory,
+    pca_grid,
+    random,
+    submodular,
+    thinning,
+)
+from petite.selection import (
+    scores as score_methods,
+)
+from petite.selection.base import Choice, Group, Method, MethodSettings, Ranking, Task
+from petite.selection.selecting import Question, answer, ask
 
-__all__ = ["METHODS", "Choice", "Method", "MethodSettings", "Ranking", "Task", "select"]
+__all__ = [
+    "METHODS",
+    "Choice",
+    "Group",
+    "Method",
+    "MethodSettings",
+    "Question",
+    "Ranking",
+    "Task",
+    "checked_settings",
+    "memory",
+    "named",
+    "question",
+    "select",
+]
 
 METHODS: dict[str, Method] = {
-    module.METHOD.name: module.METHOD for module in (full, random, pca_grid)
+    method.name: method
+    for module in (full, random, pca_grid, clusters, coverage, submodular, thinning, score_methods)
+    for method in module.METHODS
 }
 
 
@@ -33,95 +63,80 @@ def select(
     k: int,
     method: str = "random",
     seed: int = 0,
+    scores: np.ndarray | Mapping[str, np.ndarray] | None = None,
+    quota: str = "proportional",
+    *,
+    class_errors: Mapping[int, float] | None = None,
+    partitions: int | None = None,
+    max_memory: int | None = None,
     **settings: Any,
 ) -> Ranking:
     """Choose k of n images.
 
-    features: (n, d) float32 or float64, finite; None for a method that needs none.
+    features: (n, d) float32 or float64, finite; None for a method that needs none. They are
+        compared in float32.
     labels: (n,) whole numbers, the classes.
     k: how many, 1 to n.
     method: a name in `METHODS`; `settings` are the method's own.
     seed: >= 0; the same seed gives the same ranking.
+    scores: for methods that choose by a score of training: (n,) float, higher for harder images,
+        or the columns of a proxy run by name.
+    quota: how k is shared among the classes: "proportional", "equal", or by class "error".
+    class_errors: for the quota "error", the error of each label, 0 to 1.
+    partitions: parts that large classes are divided into, for methods that can be; None: as many
+        as keep the time in proportion to n, 1 for classes of up to 10,000 images.
+    max_memory: bytes that the selection may take; None: half of what is free.
 
     Returns a `Ranking` of exactly k different images. Raises PetiteError when the method or a
-    setting is unknown or an array or a number does not fit.
+    setting is unknown, an array or a number does not fit, or the memory is not enough.
     """
-    chosen_method = _method(method)
-    checked = _settings(chosen_method, settings)
-    labels = _labels(labels)
-    if not 1 <= k <= len(labels):
-        raise PetiteError(f"{k} images asked for: it must be 1 to {len(labels)}, all there are")
-    if seed < 0:
-        raise PetiteError(f"seed is {seed}: it must be 0 or more")
-    features = _features(features, len(labels), method) if chosen_method.needs_features else None
-
-    started = time.perf_counter()
-    task = Task(features=features, labels=labels, k=int(k), seed=int(seed), method=method)
-    choice = chosen_method.choose(task, checked)
-    seconds = time.perf_counter() - started
-
-    indices = np.asarray(choice.indices, np.int64)
-    if indices.shape != (k,) or len(np.unique(indices)) != k:
-        raise RuntimeError(f"'{method}' did not choose {k} different images: a fault in the method")
-    weights = np.ones(k) if choice.weights is None else np.asarray(choice.weights, np.float64)
-    return Ranking(
-        indices=indices,
-        weights=weights,
-        extra=choice.extra,
-        details=choice.details,
-        method=method,
-        seed=int(seed),
-        settings=checked.model_dump(mode="json"),
-        seconds=seconds,
-    )
+    return answer(
+        question(
+            features, labels, k, method, seed, scores, quota,
+            class_errors=class_errors, partitions=partitions, max_memory=max_memory, **settings,
+        )
+    )  # fmt: skip
 
 
-def _method(name: str) -> Method:
-    if name in METHODS:
-        return METHODS[name]
-    nearest = difflib.get_close_matches(name, METHODS, n=1)
-    hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(METHODS)}"
-    raise PetiteError(f"'{name}' is no selection method; {hint}")
+def question(
+    features: np.ndarray | None,
+    labels: np.ndarray,
+    k: int,
+    method: str = "random",
+    seed: int = 0,
+    scores: np.ndarray | Mapping[str, np.ndarray] | None = None,
+    quota: str = "proportional",
+    *,
+    class_errors: Mapping[int, float] | None = None,
+    partitions: int | None = None,
+    max_memory: int | None = None,
+    **settings: Any,
+) -> Question:
+    """What `select` takes, checked, to be answered in pieces (`petite.selection.selecting`)."""
+    chosen = named(method)
+    return ask(
+        chosen, checked_settings(chosen, settings), features, labels, k, seed, scores, quota,
+        class_errors, partitions, max_memory,
+    )  # fmt: skip
 
 
-def _settings(method: Method, settings: dict[str, Any]) -> MethodSettings:
+def named(method: str) -> Method:
+    """The method of this name. Raises PetiteError when there is none."""
+    if method not in METHODS:
+        raise PetiteError(unknown(method, METHODS, "selection method"))
+    return METHODS[method]
+
+
+def checked_settings(method: Method, settings: dict[str, Any]) -> MethodSettings:
+    """A method's settings, typed. Raises PetiteError with all that is wrong."""
     try:
         return method.settings(**settings)
     except ValidationError as error:
         known = ", ".join(method.settings.model_fields) or "none"
         problems = "; ".join(
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
+            ": ".join(filter(None, (".".join(map(str, item["loc"])), item["msg"])))
+            for item in error.errors()
         )
         raise PetiteError(
             f"the settings of '{method.name}' do not fit: {problems} (it has: {known})"
         ) from None
-
-
-def _labels(labels: np.ndarray) -> np.ndarray:
-    labels = np.asarray(labels)
-    if labels.ndim != 1 or len(labels) == 0 or not np.issubdtype(labels.dtype, np.integer):
-        raise PetiteError(
-            f"labels must be whole numbers of shape (n,), n >= 1; they are {labels.dtype} "
-            f"of shape {labels.shape}"
-        )
-    return labels.astype(np.int64)
-
-
-def _features(features: np.ndarray | None, count: int, method: str) -> np.ndarray:
-    if features is None:
-        raise PetiteError(f"'{method}' compares images by their features: give some")
-    features = np.asarray(features)
-    if features.ndim != 2 or len(features) != count or features.shape[1] == 0:
-        raise PetiteError(
-            f"features must have shape ({count}, d), a row for each label and d >= 1; "
-            f"theirs is {features.shape}"
-        )
-    if features.dtype not in (np.float32, np.float64):
-        raise PetiteError(f"features must be float32 or float64; they are {features.dtype}")
-    bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
-    if len(bad):
-        raise PetiteError(
-            f"the features of {len(bad)} images are not finite (NaN or infinity), "
-            f"the first in row {bad[0]}"
-        )
-    return features

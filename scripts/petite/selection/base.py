@@ -1,4 +1,9 @@
-"""What all selection methods share: the task they are given, what they answer, and the ranking."""
+"""What all selection methods share: the question they are given, what they answer, what they need.
+
+A method is written in one of two ways. Most choose within a group of images, one class or a part of
+one, and know nothing of classes, quotas and partitions (`Method.choose`). A few look at all classes
+at once (`Method.choose_whole`).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,12 +22,40 @@ class MethodSettings(BaseModel):
 
 
 @dataclass(frozen=True)
-class Task:
-    """A checked question to a method: which k of these n images?
+class Group:
+    """A checked question to a method: which k of these m images, all of one class?
 
-    features: (n, d) float32 or float64, finite; None where the method needs none.
+    features: (m, d) float32, finite; None where the method needs none.
+    scores: (m,) float64, finite, higher is harder; None where the method needs none.
+    mass: (m,) float64, how many images each one stands for: 1, or more where a first stage has
+        chosen these as candidates.
+    k: how many to choose, 1 to m.
+    random: the random stream of this method, seed and class.
+    block_bytes: how much memory the method's blocks may take at a time.
+    """
+
+    features: np.ndarray | None
+    scores: np.ndarray | None
+    mass: np.ndarray
+    k: int
+    random: np.random.Generator
+    block_bytes: int
+
+    @property
+    def size(self) -> int:
+        """How many images there are."""
+        return len(self.mass)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A checked question to a method that looks at all classes at once.
+
+    features: (n, d) float32, finite; None where the method needs none.
     labels: (n,) int64.
     k: how many to choose, 1 to n.
+    class_quotas: (c,) int64, how many of each class, in the order of np.unique(labels); their sum
+        is k.
     seed: of the selection.
     method: the method's name.
     """
@@ -30,6 +63,7 @@ class Task:
     features: np.ndarray | None
     labels: np.ndarray
     k: int
+    class_quotas: np.ndarray
     seed: int
     method: str
 
@@ -55,29 +89,67 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a method will take for one group, in units of the machine's three speeds.
+
+    products: multiply-adds in matrix products.
+    elements: array elements passed over outside of them (float32, by simple operations).
+    steps: turns of Python's own loops.
+    memory: bytes that it must hold at once, its features included.
+    """
+
+    products: float = 0.0
+    elements: float = 0.0
+    steps: float = 0.0
+    memory: float = 0.0
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a method, with its settings, needs and promises.
+
+    features: None; "any" for the features that it is given; "gradients" where it makes sense in
+        that space only.
+    scores: None, or the name of the score that it needs and cannot work out from the features.
+    ranks: True where the smaller selections are the prefixes of the larger ones, so that it is run
+        once for a seed; False where it is run for each size.
+    chance: whether the seed makes a difference.
+    two_stage: whether a large class is divided into partitions, candidates chosen from each and
+        the selection from the candidates. False where the method's time grows little faster than
+        the number of images, or it cannot be divided.
+    """
+
+    features: str | None = None
+    scores: str | None = None
+    ranks: bool = False
+    chance: bool = True
+    two_stage: bool = False
+
+
+@dataclass(frozen=True)
 class Method:
     """A selection method as the registry knows it.
 
     name: as in config.yaml.
     settings: the model of its settings.
-    choose: answers a task.
-    needs_features: whether `Task.features` must be given.
-    ranks: True where the smaller selections are the prefixes of the one of all images, so that it
-        is run once for a seed; False where it is run for each size.
-    deterministic: whether the seed makes no difference.
+    traits: what it needs and promises, from its settings.
+    cost: of a group of m images with d features from which k are chosen: (m, k, d, settings).
+    choose: chooses within a group; or
+    choose_whole: chooses over all classes. One of the two is given.
     """
 
     name: str
     settings: type[MethodSettings]
-    choose: Callable[[Task, Any], Choice]
-    needs_features: bool
-    ranks: bool
-    deterministic: bool
+    traits: Callable[[Any], Traits]
+    cost: Callable[[int, int, int, Any], Cost]
+    choose: Callable[[Group, Any], Choice] | None = None
+    choose_whole: Callable[[Task, Any], Choice] | None = None
 
     @property
     def module(self) -> str:
         """The file in petite/selection that the method is written in, without its suffix."""
-        return self.choose.__module__.rsplit(".", 1)[-1]
+        function = self.choose or self.choose_whole
+        return function.__module__.rsplit(".", 1)[-1]
 
 
 @dataclass(frozen=True)
@@ -88,8 +160,9 @@ class Ranking:
     weights: (k,) float64, 1 where the method gives none.
     extra: further columns, each (k,).
     details: what else the method tells, as JSON can hold it.
-    method, seed, settings: what was asked.
+    method, seed, settings, quota, partitions: what was asked.
     seconds: how long the selection took.
+    memory: what the method was forecast to need at most, bytes.
     """
 
     indices: np.ndarray
@@ -99,4 +172,7 @@ class Ranking:
     method: str
     seed: int
     settings: dict[str, Any]
+    quota: str
+    partitions: int
     seconds: float
+    memory: float

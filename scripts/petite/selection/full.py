@@ -3,7 +3,7 @@
 import numpy as np
 
 from petite.errors import PetiteError
-from petite.selection.base import Choice, Method, MethodSettings, Task
+from petite.selection.base import Choice, Cost, Method, MethodSettings, Task, Traits
 
 
 class Settings(MethodSettings):
@@ -21,11 +21,12 @@ def choose(task: Task, settings: Settings) -> Choice:
     return Choice(np.arange(count))
 
 
-METHOD = Method(
-    name="full",
-    settings=Settings,
-    choose=choose,
-    needs_features=False,
-    ranks=True,
-    deterministic=True,
+METHODS = (
+    Method(
+        name="full",
+        settings=Settings,
+        traits=lambda settings: Traits(ranks=True, chance=False),
+        cost=lambda m, k, d, settings: Cost(elements=m, memory=8 * m),
+        choose_whole=choose,
+    ),
 )

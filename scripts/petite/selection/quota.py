@@ -1,8 +1,57 @@
-"""How a budget of images is shared out among classes or other groups."""
+"""How a budget of images is shared out among classes or other groups.
+
+A quota rule is a weight for each group. The groups are filled together, each at a rate in
+proportion to its weight, until a group has no more images; the others then go on. `shares` gives
+the whole numbers nearest to that for one budget, `places` an order in which every prefix keeps to
+it within one image.
+"""
 
 import heapq
+from collections.abc import Mapping
 
 import numpy as np
+
+from petite.errors import PetiteError
+
+QUOTAS = ("proportional", "equal", "error")
+# A class that the proxy never gets wrong still counts for so much of the worst one.
+LEAST_ERROR = 0.1
+
+
+def weights_of(
+    quota: str,
+    sizes: np.ndarray,
+    labels: np.ndarray,
+    class_errors: Mapping[int, float] | None = None,
+) -> np.ndarray:
+    """The weight of each class under a quota rule.
+
+    quota: "proportional" to the classes' sizes, "equal", or by class "error": the share of a
+        class that a model gets wrong, but a tenth of the worst class's at least.
+    sizes: (c,) int, images of each class.
+    labels: (c,) int, the classes' labels.
+    class_errors: the error, 0 to 1, of each label; needed by "error".
+
+    Returns (c,) float64, all above 0. Raises PetiteError for an unknown rule or a missing error.
+    """
+    if quota == "proportional":
+        return np.asarray(sizes, np.float64)
+    if quota == "equal":
+        return np.ones(len(sizes))
+    if quota != "error":
+        raise PetiteError(f"'{quota}' is no quota; there are {', '.join(QUOTAS)}")
+    errors = class_errors or {}
+    missing = [str(label) for label in labels.tolist() if label not in errors]
+    if missing:
+        raise PetiteError(
+            "the quota 'error' needs the error of each class in class_errors; "
+            f"there is none of class {', '.join(missing)}"
+        )
+    given = np.array([errors[label] for label in labels.tolist()], np.float64)
+    if not ((given >= 0) & (given <= 1)).all():
+        raise PetiteError(f"class errors must be shares from 0 to 1; they are {given.tolist()}")
+    worst = given.max() or 1.0
+    return np.maximum(given, LEAST_ERROR * worst)
 
 
 def proportional(sizes: np.ndarray, k: int) -> np.ndarray:
@@ -24,55 +73,86 @@ def proportional(sizes: np.ndarray, k: int) -> np.ndarray:
     return quota
 
 
-def proportional_with_all(sizes: np.ndarray, k: int) -> np.ndarray:
-    """As `proportional`, but no group goes without where k is enough for one each.
+def shares(sizes: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
+    """Share k among groups by their weights; none goes without where k is enough for one each.
 
-    sizes: (g,) int, all above 0. A group whose share rounds to nothing gets one, and the others
-    share the rest.
+    sizes: (g,) int, all above 0; weights: (g,) float, all above 0; 0 <= k <= the sum of sizes.
+    Returns (g,) int64 with sum k, each at most its group's size and within one of its exact share
+    of what is left when those that would have none got one.
     """
     sizes = np.asarray(sizes, np.int64)
-    quota = proportional(sizes, k)
+    if np.array_equal(sizes, weights):
+        quota = proportional(sizes, k)
+    else:
+        exact = _filled(sizes, weights, k)
+        quota = np.minimum(np.floor(exact + 1e-9).astype(np.int64), sizes)
+        # A full group has no remainder.
+        remainder = np.where(quota < sizes, exact - quota, -1.0)
+        largest = np.argsort(-remainder, kind="stable")
+        quota[largest[: k - int(quota.sum())]] += 1
     without = quota == 0
     if k >= len(sizes) and without.any():
         quota[without] = 1
-        quota[~without] = proportional_with_all(sizes[~without], k - int(without.sum()))
+        rest = k - int(without.sum())
+        quota[~without] = shares(sizes[~without], np.asarray(weights)[~without], rest)
     return quota
 
 
-def interleaved(sizes: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """An order of all images' groups in which every prefix is proportional to within one image.
+def places(sizes: np.ndarray, weights: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """An order of all images' groups in which every prefix keeps to the weights within one image.
 
-    sizes: (g,) int, the groups' sizes, all above 0.
+    sizes: (g,) int, the groups' sizes, all above 0; weights: (g,) float, all above 0.
     order: (g,) int, a permutation of the groups: which comes first among equals.
-    Returns (n,) int64, the group of each place; group i fills sizes[i] places, and among the first
-    m places less than one more or fewer than m * sizes[i] / n.
+    Returns (n,) int64, the group of each place; group i fills sizes[i] places.
 
     This is Tijdeman's rule for the chairman assignment problem (Discrete Mathematics 32, 1980):
     the next place goes to the group whose next image is due first, among those whose image is not
     too early.
     """
-    groups = len(sizes)
+    groups, total = len(sizes), int(np.sum(sizes))
     if groups == 1:
-        return np.zeros(int(sizes[0]), np.int64)
-    total = int(np.sum(sizes))
-    # Times are in whole numbers: places times `scale`, so that nothing is rounded.
-    scale = 2 * groups - 2
-    weight = [scale * int(size) for size in sizes]
+        return np.zeros(total, np.int64)
+    slack = 1 / (2 * groups - 2)
     tie = np.argsort(order)
-    places = np.empty(total, np.int64)
-    # The j-th image of a group (from 0) may stand at place m (from 1) once
-    # m * weight >= (j * scale + 1) * total, and must stand there before (j + 1) * scale - 1 passes.
-    waiting = [(-(-total // weight[group]), int(tie[group]), group, 0) for group in range(groups)]
+    # The j-th image of a group (from 0) may stand from the place on at which the group's exact
+    # share is j + slack, and must stand before it is j + 1 - slack.
+    earliest, deadline = [], []
+    for size, weight in zip(sizes, weights, strict=True):
+        images = np.arange(int(size))
+        begin = _when_filled(sizes, weights, (images + slack) / weight)
+        end = _when_filled(sizes, weights, (images + 1 - slack) / weight)
+        earliest.append(np.ceil(np.round(begin, 6)).astype(np.int64).tolist())
+        deadline.append(np.round(end, 6).tolist())
+    waiting = [(earliest[group][0], int(tie[group]), group, 0) for group in range(groups)]
     heapq.heapify(waiting)
-    due: list[tuple[int, int, int, int]] = []
+    due: list[tuple[float, int, int, int]] = []
+    result = np.empty(total, np.int64)
     for place in range(1, total + 1):
-        while waiting and waiting[0][0] <= place:
+        while waiting and (waiting[0][0] <= place or not due):
             _, first, group, image = heapq.heappop(waiting)
-            deadline = ((image + 1) * scale - 1) * total // weight[group]
-            heapq.heappush(due, (deadline, first, group, image))
+            heapq.heappush(due, (deadline[group][image], first, group, image))
         _, first, group, image = heapq.heappop(due)
-        places[place - 1] = group
+        result[place - 1] = group
         if image + 1 < sizes[group]:
-            earliest = -(-((image + 1) * scale + 1) * total // weight[group])
-            heapq.heappush(waiting, (earliest, first, group, image + 1))
-    return places
+            heapq.heappush(waiting, (earliest[group][image + 1], first, group, image + 1))
+    return result
+
+
+def _filled(sizes: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
+    """How full each group is, (g,) float64, when k images are in."""
+    levels, totals = _levels(sizes, weights)
+    return np.minimum(sizes, np.asarray(weights) * np.interp(k, totals, levels))
+
+
+def _when_filled(sizes: np.ndarray, weights: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """How many images are in, when each group has its weight times `level`, or all it has."""
+    levels, totals = _levels(sizes, weights)
+    return np.interp(level, levels, totals)
+
+
+def _levels(sizes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The levels at which a group becomes full, from 0, and how many images are in by then."""
+    full_at = np.asarray(sizes) / np.asarray(weights)
+    levels = np.concatenate([[0.0], np.unique(full_at)])
+    totals = np.minimum(sizes, np.asarray(weights) * levels[:, None]).sum(axis=1)
+    return levels, totals
