@@ -4,7 +4,6 @@
 The settings of a selection method live beside the method, those of training beside the engine.
 """
 
-import difflib
 import json
 import re
 from functools import cache
@@ -20,14 +19,21 @@ from pydantic import (
 )
 
 from petite.errors import PetiteError
+from petite.hints import hint, unknown
 from petite.recipes import Settings as AugmentationSettings
-from petite.selection import METHODS
+from petite.selection import METHODS, MethodSettings, memory
 from petite.sources import SOURCES
 from petite.training.settings import Strict, TrainingSettings
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 AUGMENTATION = "augmentation"
+CHAIN = "chain"
+SPACES = ("pixels", "random_conv", "proxy", "own")
+SpaceName = Literal["pixels", "random_conv", "proxy", "own"]
+# A method that ranks, and takes long to, is asked for the smallest of these shares of all images
+# that its fractions lie within: a smaller one that is added later is cut from the same ranking.
+DEPTHS = (0.1, 0.25, 0.5, 1.0)
 
 
 class DatasetSettings(Strict):
@@ -96,10 +102,28 @@ class SplitSettings(Strict):
 
 
 class FeatureSettings(Strict):
-    """The feature space in which methods compare images: a PCA of the pixels."""
+    """The feature space in which methods compare images, unless a method says otherwise."""
 
+    space: SpaceName = Field("pixels", description=", ".join(SPACES))
+    path: str | None = Field(None, description="own: .npy or .parquet with a row for each image")
     dimensions: int = Field(64, ge=2, le=4096, description="principal components")
     seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _own_has_a_path(self) -> "FeatureSettings":
+        if self.space == "own" and not self.path:
+            raise ValueError("path: the space 'own' needs the path of your matrix")
+        return self
+
+
+class ProxySection(Strict):
+    """The cheap training whose course tells how hard each image is; the rest is as in training."""
+
+    steps: int = Field(200, ge=2, description="updates of the weights, on all training images")
+    evaluations: int = Field(10, ge=2, description="times at which all images are judged")
+    early: float = Field(
+        0.3, gt=0, le=1, description="share of the run after which el2n and grand are taken"
+    )
 
 
 def _once_each(fractions: list[float]) -> list[float]:
@@ -108,18 +132,61 @@ def _once_each(fractions: list[float]) -> list[float]:
     return fractions
 
 
+def _fractions() -> Any:
+    return (
+        Annotated[list[Fraction], BeforeValidator(_once_each)],
+        Field(description="shares of the training images to keep; [] switches it off"),
+    )
+
+
+def _selecting_fields(name: str) -> dict[str, Any]:
+    """What an entry says about a selection method beside the method's own settings."""
+    if name in ("full", AUGMENTATION):
+        return {}
+    return {
+        "quota": (
+            Literal["proportional", "equal", "error"],
+            Field("proportional", description="how the images are shared among the classes"),
+        ),
+        "space": (
+            SpaceName | None,
+            Field(None, description="the features it compares by; null: features.space"),
+        ),
+    }
+
+
 def _method_entry(name: str, settings: type[BaseModel]) -> type[BaseModel]:
     """The model of one entry of `methods`: the method's own settings, and its fractions."""
-    fractions = Annotated[list[Fraction], BeforeValidator(_once_each)]
     return create_model(
         f"{name} entry",
         __base__=settings,
         __config__=None,
         method=(Literal[name], name),  # type: ignore[arg-type]
-        fractions=(
-            fractions,
-            Field(description="shares of the training images to keep; [] switches it off"),
+        fractions=_fractions(),
+        **_selecting_fields(name),
+    )
+
+
+def _step_entry(name: str, settings: type[BaseModel]) -> type[BaseModel]:
+    """The model of one step of a chain: the method's own settings, and its share."""
+    if name == AUGMENTATION:
+        # How many it makes follows from the shares.
+        fields = {
+            key: (field.annotation, field)
+            for key, field in settings.model_fields.items()
+            if key != "ratio"
+        }
+        settings = create_model("augmentation step settings", __base__=MethodSettings, **fields)  # type: ignore[call-overload]
+    return create_model(
+        f"{name} step",
+        __base__=settings,
+        __config__=None,
+        method=(Literal[name], ...),  # type: ignore[arg-type]
+        share=(
+            Annotated[float, Field(gt=0)],
+            Field(1.0, description="images after this step, as a share of the images asked for"),
         ),
+        **_selecting_fields(name),
     )
 
 
@@ -135,22 +202,89 @@ if TYPE_CHECKING:
         method: str
         fractions: list[float]
 
+        steps: list[Any]
+
 else:
-    # A union of models that are made here cannot be written with `|`.
+    # Unions of models that are made here cannot be written with `|`.
+    StepEntry = Annotated[
+        Union[  # noqa: UP007
+            tuple(
+                _step_entry(name, model)
+                for name, model in METHOD_SETTINGS.items()
+                if name != "full"
+            )
+        ],
+        Field(discriminator="method"),
+    ]
+    ChainEntry = create_model(
+        "chain entry",
+        __base__=MethodSettings,
+        method=(Literal[CHAIN], CHAIN),
+        steps=(
+            Annotated[list[StepEntry], Field(min_length=2)],
+            Field(description="methods one after the other, each with its share"),
+        ),
+        fractions=_fractions(),
+    )
     MethodEntry = Annotated[
-        Union[tuple(_method_entry(name, model) for name, model in METHOD_SETTINGS.items())],  # noqa: UP007
+        Union[
+            (
+                *(_method_entry(name, model) for name, model in METHOD_SETTINGS.items()),
+                ChainEntry,
+            )
+        ],
         Field(discriminator="method"),
     ]
 
 
 def _name_the_method(methods: Any) -> Any:
-    """An entry without `method` is the method of its own name."""
+    """An entry without `method` is the method of its own name, a chain, or a pair with a score."""
     if not isinstance(methods, dict):
         return methods
-    return {
-        label: {"method": label, **entry} if isinstance(entry, dict) else entry
-        for label, entry in methods.items()
-    }
+    named = {}
+    for label, entry in methods.items():
+        if isinstance(entry, dict) and "method" not in entry:
+            if "steps" in entry:
+                entry = {"method": CHAIN, **entry}
+            elif label not in METHOD_SETTINGS and {"score", "sampler"} & set(entry):
+                entry = {"method": "score", **entry}
+            else:
+                entry = {"method": label, **entry}
+        named[label] = entry
+    return named
+
+
+def _chain_problems(steps: list[Any]) -> list[str]:
+    """What is wrong with the order and the shares of a chain's steps."""
+    problems = []
+    for place, step in enumerate(steps[:-1]):
+        if step.method == AUGMENTATION:
+            problems.append(f"steps.{place}: augmentation makes images and can only be the last")
+    if steps[-1].share != 1:
+        problems.append(f"steps.{len(steps) - 1}.share: the last step ends with all: set it to 1")
+    for place in range(1, len(steps)):
+        before, step = steps[place - 1], steps[place]
+        if step.method == AUGMENTATION and before.share >= 1:
+            problems.append(
+                f"steps.{place - 1}.share: below 1, so that augmentation has images to make"
+            )
+        elif step.method != AUGMENTATION and before.share <= step.share:
+            problems.append(
+                f"steps.{place - 1}.share: above that of the next step, which chooses from it"
+            )
+    return problems
+
+
+def _space_problem(step: Any) -> str | None:
+    """What is wrong with the feature space that a method is told to use."""
+    if getattr(step, "space", None) is None:
+        return None
+    needs = METHODS[step.method].traits(step).features
+    if needs is None:
+        return f"'{step.method}' compares no features: leave space out"
+    if needs != "any":
+        return f"'{step.method}' works on {needs} only: leave space out"
+    return None
 
 
 class Config(Strict):
@@ -159,12 +293,19 @@ class Config(Strict):
     dataset: DatasetSettings = DatasetSettings()
     split: SplitSettings = SplitSettings()
     features: FeatureSettings = FeatureSettings()
+    proxy: ProxySection = ProxySection()
     methods: Annotated[dict[str, MethodEntry], BeforeValidator(_name_the_method)]
     seeds: int = Field(6, ge=1, le=1000, description="runs of each method and fraction")
     seeds_by_fraction: dict[Fraction, Annotated[int, Field(ge=1, le=1000)]] = Field(
         {}, description="another number of runs at these fractions"
     )
     seeds_per_job: int = Field(3, ge=1, description="runs that one training job does in turn")
+    partitions: int | None = Field(
+        None, ge=1, description="parts of large classes, each a job of its own; null: as it suits"
+    )
+    max_memory: str | None = Field(
+        None, description="of one selection, as 6 GB; null: half of what is free"
+    )
     training: TrainingSettings = TrainingSettings()
     training_threads: int = Field(1, ge=1, description="threads of one training job")
 
@@ -178,8 +319,20 @@ class Config(Strict):
                 problems.append(f"methods.{label}.fractions: 'full' keeps all images: [1] or []")
             if entry.method != "full" and 1.0 in entry.fractions:
                 problems.append(f"methods.{label}.fractions: all images are the method 'full'")
+            if entry.method == CHAIN:
+                problems += [f"methods.{label}.{text}" for text in _chain_problems(entry.steps)]
+            for step in self._steps(label):
+                if problem := _space_problem(step):
+                    problems.append(f"methods.{label}: {problem}")
+                if getattr(step, "space", None) == "own" and not self.features.path:
+                    problems.append(f"methods.{label}: the space 'own' needs features.path")
             if entry.method == AUGMENTATION and "random" not in self.methods:
                 problems.append(f"methods.{label}: its real images are those of 'random': add it")
+        if self.max_memory is not None:
+            try:
+                memory.parse(self.max_memory)
+            except PetiteError as error:
+                problems.append(f"max_memory: {error}")
         if not any(entry.fractions for entry in self.methods.values()):
             problems.append("methods: nothing is switched on; give one method some fractions")
         if problems:
@@ -190,19 +343,90 @@ class Config(Strict):
         """How many seeds a method has at this fraction."""
         return self.seeds_by_fraction.get(fraction, self.seeds)
 
-    def selection_settings(self, label: str) -> dict[str, Any]:
-        """The settings that the method itself uses, without its fractions."""
+    def augmentation_settings(self, label: str) -> dict[str, Any]:
+        """The settings of an entry of the method `augmentation`."""
         return self.methods[label].model_dump(mode="json", exclude={"method", "fractions"})
 
+    def selection_settings(self, label: str) -> dict[str, Any]:
+        """All that decides which images an entry keeps."""
+        settings: dict[str, Any] = {"steps": self.steps(label)}
+        if any(
+            step.method in METHODS and METHODS[step.method].traits(step).two_stage
+            for step in self._steps(label)
+        ):
+            settings["partitions"] = self.partitions
+        return settings
 
-def unknown(name: str, known: Any, what: str) -> str:
-    """A sentence about an unknown name, with the nearest known ones."""
-    return f"'{name}' is no {what}; {_hint(name, known)}"
+    def steps(self, label: str) -> list[dict[str, Any]]:
+        """What the entry asks for, step by step; a method that is no chain is one step.
 
+        Each step has method, settings (the method's own), quota, space (None where it compares no
+        features) and share.
+        """
+        return [self._step(step) for step in self._steps(label)]
 
-def _hint(name: str, known: Any) -> str:
-    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(known)}"
+    def _steps(self, label: str) -> list[Any]:
+        entry = self.methods[label]
+        return entry.steps if entry.method == CHAIN else [entry]
+
+    def _step(self, step: Any) -> dict[str, Any]:
+        beside = {"method", "fractions", "quota", "space", "share"}
+        return {
+            "method": step.method,
+            "settings": step.model_dump(mode="json", exclude=beside),
+            "quota": getattr(step, "quota", "proportional"),
+            "space": self._space(step),
+            "share": getattr(step, "share", 1.0),
+        }
+
+    def _space(self, step: Any) -> str | None:
+        """The feature space that a step compares images in, or None."""
+        if step.method == AUGMENTATION:
+            return None
+        needs = METHODS[step.method].traits(step).features
+        return (step.space or self.features.space) if needs == "any" else needs
+
+    def ranks(self, label: str) -> bool:
+        """Whether the entry's smaller subsets are cut from one ranking."""
+        entry = self.methods[label]
+        return entry.method in METHODS and METHODS[entry.method].traits(entry).ranks
+
+    def depth(self, label: str) -> float:
+        """The share of all images that an entry is to rank."""
+        entry = self.methods[label]
+        if not METHODS[entry.method].traits(entry).two_stage:
+            return 1.0
+        return min(depth for depth in DEPTHS if depth >= max(entry.fractions, default=1.0))
+
+    def needs_proxy_scores(self, label: str) -> bool:
+        """Whether a step chooses by a score of training, or by the classes' errors."""
+        return any(
+            getattr(step, "quota", None) == "error"
+            or (step.method in METHODS and METHODS[step.method].traits(step).scores is not None)
+            for step in self._steps(label)
+        )
+
+    def is_seeded(self, label: str) -> bool:
+        """Whether another seed may choose other images."""
+        return self.needs_proxy_scores(label) or any(
+            step.method == AUGMENTATION
+            or METHODS[step.method].traits(step).chance
+            or self._space(step) in ("proxy", "gradients")
+            for step in self._steps(label)
+        )
+
+    def partitioned(self, label: str) -> int:
+        """Into how many jobs the first stage of an entry's selection is divided; 1: none."""
+        entry = self.methods[label]
+        divided = entry.method in METHODS and METHODS[entry.method].traits(entry).two_stage
+        return self.partitions or 1 if divided else 1
+
+    def proxy_settings(self) -> dict[str, Any]:
+        """What the proxy is trained with: the training's settings, but for its budget."""
+        training = self.training.model_dump(mode="json")
+        training["budget"] = {"steps": self.proxy.steps, "epochs": None}
+        training["evaluations"] = self.proxy.evaluations
+        return {"training": training, "early": self.proxy.early}
 
 
 def load(mapping: dict[str, Any]) -> Config:
@@ -283,7 +507,7 @@ def _line(item: Any) -> str:
         return f"{path}: unknown key; {_nearest_key(item['loc'])}"
     if item["type"] == "union_tag_invalid":
         named = item["ctx"]["tag"]
-        return f"{path}: {unknown(named, METHOD_SETTINGS, 'method')}"
+        return f"{path}: {unknown(str(named), METHOD_SETTINGS, 'method')}"
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "value_error":
         return "\n  - ".join(f"{path}.{line}" if path else line for line in message.splitlines())
@@ -295,19 +519,28 @@ def _line(item: Any) -> str:
 def _path(location: tuple[Any, ...]) -> str:
     """`methods.pca_grid.cells` from pydantic's location, which repeats a method's name."""
     parts = list(location)
-    if parts[:1] == ["methods"] and len(parts) > 2 and parts[2] in METHOD_SETTINGS:
-        del parts[2]
+    if parts[:1] == ["methods"]:
+        # Behind the label of an entry and the number of a step.
+        for place in (5, 2):
+            if len(parts) > place and parts[place] in (*METHOD_SETTINGS, CHAIN):
+                del parts[place]
     return ".".join(str(part) for part in parts if part != "[key]")
 
 
 def _nearest_key(location: tuple[Any, ...]) -> str:
     fields: Any = Config.model_fields
     if location[0] == "methods" and len(location) > 3:
-        fields = ["fractions", "method", *METHOD_SETTINGS[location[2]].model_fields]
+        fields = ["fractions", "method", "quota", "space"]
+        if location[2] == CHAIN:
+            fields = ["fractions", "method", "steps"]
+            if len(location) > 6:
+                fields = ["method", "share", "quota", "space"]
+        named = location[5] if len(location) > 6 else location[2]
+        fields += getattr(METHOD_SETTINGS.get(named), "model_fields", {})
     elif len(location) > 1:
         annotation = Config.model_fields[location[0]].annotation
         fields = getattr(annotation, "model_fields", fields)
-    return _hint(str(location[-1]), fields)
+    return hint(str(location[-1]), fields)
 
 
 @cache

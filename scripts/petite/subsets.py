@@ -4,7 +4,9 @@ Where these functions take `train`, it is the table of the training images in th
 split, with the columns image_id and label.
 """
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,11 @@ import numpy as np
 import pandas as pd
 
 from petite import recipes
+from petite.errors import PetiteError
 from petite.features import read_features
-from petite.selection import Ranking, select
+from petite.files import read_json, read_table
+from petite.selection import Choice, Question, Ranking, question
+from petite.selection.selecting import answer, first_stage, second_stage
 
 COLUMNS = ["image_id", "rank", "class_name", "label", "weight", "origin", "recipe"]
 
@@ -26,33 +31,159 @@ def subset_size(fraction: float, train: pd.DataFrame) -> int:
     return max(train["label"].nunique(), round(fraction * len(train)))
 
 
-def select_images(
+@dataclass(frozen=True)
+class Step:
+    """One selection of a chain; a method by itself is a chain of one.
+
+    space: the feature space it compares images in, or None. share: images after this step, as a
+    share of the images asked for.
+    """
+
+    method: str
+    settings: dict[str, Any]
+    quota: str = "proportional"
+    space: str | None = None
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What selections draw on.
+
+    features: the file of each feature space that is needed.
+    scores: the table of a proxy run, its record beside it, or None.
+    partitions, max_memory: as `petite.selection.select` takes them.
+    """
+
+    features: dict[str, Path]
+    scores: Path | None = None
+    partitions: int | None = None
+    max_memory: int | None = None
+
+
+def choose(
     train: pd.DataFrame,
     k: int,
-    method: str,
+    steps: Sequence[Step],
     seed: int,
-    settings: dict[str, Any],
-    features_path: Path | None,
+    resources: Resources,
+    candidates: Sequence[Path] = (),
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Run a selection method on the training images.
+    """Choose k of the training images, by one method or by several one after the other.
 
-    features_path: the feature file, for a method that needs one.
-    Returns the ranking table and its record: method, settings, seed, the method's details, and
-    `seconds`, those of the features included.
+    candidates: the files of `candidates_of` for all partitions, where they were made beforehand.
+
+    Returns the ranking table of the last step and its record: method, settings, seed, the
+    method's details, `steps` (method and images of each), and `seconds`, those of all steps, their
+    features and the proxy included.
     """
-    features, seconds = None, 0.0
-    if features_path is not None:
-        features, record = read_features(features_path, train["image_id"].tolist())
-        seconds = record["seconds"]
-    ranking = select(features, train["label"].to_numpy(), k, method, seed, **settings)
-    record = {
+    left = train.reset_index(drop=True)
+    seconds, done = preparation_seconds(steps, resources), []
+    for step in steps:
+        wanted = min(len(left), max(left["label"].nunique(), round(step.share * k)))
+        asking = asked(left, train, wanted, step, seed, resources)
+        if candidates:
+            ranking = second_stage(asking, *_read_candidates(candidates, left))
+        else:
+            ranking = answer(asking)
+        table = ranking_table(ranking, left)
+        seconds += ranking.seconds
+        done.append({"method": step.method, "images": len(table)})
+        left = left.iloc[np.sort(ranking.indices)].reset_index(drop=True)
+    return table, ranking_record(ranking, seconds) | {"steps": done}
+
+
+def candidates_of(
+    train: pd.DataFrame, k: int, step: Step, seed: int, resources: Resources, part: int
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The first stage for one partition (from 0): candidates, and its record with its seconds."""
+    started = time.perf_counter()
+    choice = first_stage(asked(train, train, k, step, seed, resources), part)
+    table = pd.DataFrame(
+        {"image_id": train["image_id"].to_numpy()[choice.indices], "mass": choice.weights}
+    )
+    return table, {"part": part, "seconds": time.perf_counter() - started}
+
+
+def _read_candidates(paths: Sequence[Path], train: pd.DataFrame) -> tuple[list[Choice], float]:
+    """What `candidates_of` gave for each partition, and the seconds of all together."""
+    ids = pd.Index(train["image_id"])
+    tables = [read_table(path) for path in paths]
+    choices = [
+        Choice(ids.get_indexer(pd.Index(table["image_id"])), table["mass"].to_numpy())
+        for table in tables
+    ]
+    return choices, sum(_seconds(path) for path in paths)
+
+
+def ranking_record(ranking: Ranking, seconds: float) -> dict[str, Any]:
+    """What is told of a selection beside its table."""
+    return {
         **ranking.details,
         "method": ranking.method,
         "settings": ranking.settings,
+        "quota": ranking.quota,
+        "partitions": ranking.partitions,
         "seed": ranking.seed,
-        "seconds": ranking.seconds + seconds,
+        "memory_forecast": ranking.memory,
+        "seconds": seconds,
     }
-    return ranking_table(ranking, train), record
+
+
+def asked(
+    left: pd.DataFrame, train: pd.DataFrame, k: int, step: Step, seed: int, resources: Resources
+) -> Question:
+    """The question to a step's method: which k of the images that are `left` of `train`?"""
+    rows = pd.Index(train["image_id"]).get_indexer(pd.Index(left["image_id"]))
+    features = scores = errors = None
+    if step.space:
+        features, _ = read_features(resources.features[step.space], train["image_id"].tolist())
+        features = features if len(left) == len(train) else features[rows]
+    if resources.scores:
+        scores, errors = _proxy_scores(resources.scores, train, rows)
+    return question(
+        features,
+        left["label"].to_numpy(),
+        k,
+        step.method,
+        seed,
+        scores,
+        step.quota,
+        class_errors=errors,
+        partitions=resources.partitions,
+        max_memory=resources.max_memory,
+        **step.settings,
+    )
+
+
+def preparation_seconds(steps: Sequence[Step], resources: Resources) -> float:
+    """How long the features and the proxy run of these steps took, each counted once."""
+    spaces = {step.space for step in steps if step.space}
+    seconds = {space: _seconds(resources.features[space]) for space in spaces}
+    # One run of the proxy makes its scores, its features and its gradients.
+    of_proxy = [seconds.pop(space) for space in ("proxy", "gradients") if space in seconds]
+    if resources.scores:
+        of_proxy.append(_seconds(resources.scores))
+    return sum(seconds.values()) + max(of_proxy, default=0.0)
+
+
+def _seconds(path: Path) -> float:
+    return float(read_json(path.with_suffix(".json"))["seconds"])
+
+
+def _proxy_scores(
+    path: Path, train: pd.DataFrame, rows: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[int, float]]:
+    """Some images' scores by name, and the error of each label."""
+    table = read_table(path)
+    if table["image_id"].tolist() != train["image_id"].tolist():
+        raise PetiteError(
+            f"{path} holds scores of other images than the training split's: "
+            "delete it and run again"
+        )
+    scores = {name: table[name].to_numpy()[rows] for name in table.columns if name != "image_id"}
+    errors = read_json(path.with_suffix(".json"))["class_errors"]
+    return scores, dict(enumerate(errors))
 
 
 def ranking_table(ranking: Ranking, train: pd.DataFrame) -> pd.DataFrame:

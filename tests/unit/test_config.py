@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from petite import config
 from petite.errors import PetiteError
+from petite.selection import METHODS
+from petite.selection.scores import ScoreSettings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OVERLAYS = sorted((REPOSITORY / "workflow/config").glob("*.yaml"))
@@ -17,6 +19,9 @@ OVERLAYS = sorted((REPOSITORY / "workflow/config").glob("*.yaml"))
 
 def read(path: Path) -> dict:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+FULL = METHODS["full"]
 
 
 @pytest.fixture
@@ -39,7 +44,27 @@ def test_config_yaml_is_valid_and_names_every_setting_with_its_default(default):
     }
     written = set(paths(default))
     wanted = set(paths(loaded.model_dump(mode="json")))
-    assert {path for path in wanted - written if not path.endswith(".method")} == set()
+    assert {path for path in wanted - written if not said_for_all(path)} == set()
+
+
+def said_for_all(path: str) -> bool:
+    """Whether config.yaml tells of a setting once, above the methods that have it."""
+    group, _, setting = path.removeprefix("methods.").partition(".")
+    if not path.startswith("methods."):
+        return False
+    pieces = ScoreSettings.model_fields if METHODS.get(group, FULL).module == "scores" else {}
+    return setting in {"method", "quota", "space", "steps", *pieces}
+
+
+def test_config_yaml_lists_every_method_and_the_defaults_of_its_settings(default):
+    loaded = config.load(default)
+    assert set(METHODS) - set(default["methods"]) == {"score"}
+    for name, method in METHODS.items():
+        if name in default["methods"]:
+            entry = loaded.methods[name].model_dump()
+            assert {key: entry[key] for key in method.settings.model_fields} == (
+                method.settings().model_dump()
+            )
 
 
 def paths(mapping: dict, prefix: str = "") -> list[str]:
@@ -113,7 +138,67 @@ def test_a_method_may_stand_under_another_name(default):
     default["methods"]["nine_cells"] = {"method": "pca_grid", "cells": 3, "fractions": [0.1]}
     loaded = config.load(default)
     assert loaded.methods["nine_cells"].method == "pca_grid"
-    assert loaded.selection_settings("nine_cells")["cells"] == 3
+    assert loaded.steps("nine_cells")[0]["settings"]["cells"] == 3
+
+
+def test_an_entry_with_a_score_and_a_sampler_is_a_method_of_its_own(default):
+    default["methods"]["mine"] = {"score": "el2n", "sampler": "ccs", "bins": 9, "fractions": [0.1]}
+    loaded = config.load(default)
+    [step] = loaded.steps("mine")
+    assert step["method"] == "score"
+    assert step["settings"]["bins"] == 9
+    assert loaded.needs_proxy_scores("mine")
+    assert loaded.is_seeded("mine")
+    assert not loaded.ranks("mine")
+
+
+def test_a_chain_is_a_list_of_steps_with_shares(default):
+    loaded = config.load(default)
+    first, second = loaded.steps("dedup_then_ccs")
+    assert (first["method"], first["share"], first["space"]) == ("semdedup", 3, "pixels")
+    assert (second["method"], second["share"], second["space"]) == ("ccs", 1, None)
+
+
+def test_a_method_without_chance_chooses_once_for_all_seeds(default):
+    default["methods"]["herding"]["fractions"] = [0.1]
+    assert not config.load(default).is_seeded("herding")
+    default["methods"]["herding"]["space"] = "proxy"  # which is each seed's own
+    assert config.load(default).is_seeded("herding")
+
+
+def test_costly_rankings_go_as_deep_as_the_fractions_need(default):
+    default["methods"]["herding"]["fractions"] = [0.12]
+    loaded = config.load(default)
+    assert loaded.depth("herding") == 0.25
+    assert loaded.depth("random") == 1
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        (
+            {"score": "el2n", "sampler": "top", "bins": 3},
+            "'bins' is of the sampler ccs and this sampler is top: set sampler: ccs",
+        ),
+        ({"method": "craig", "space": "pixels"}, "'craig' works on gradients only"),
+        ({"method": "random", "space": "pixels"}, "'random' compares no features"),
+        ({"method": "herding", "space": "own"}, "the space 'own' needs features.path"),
+        ({"steps": [{"method": "herding"}, {"method": "ccs"}]}, "steps.0.share: above that of"),
+        ({"steps": [{"method": "augmentation"}, {"method": "ccs"}]}, "can only be the last"),
+        (
+            {"steps": [{"method": "herding", "share": 2}, {"method": "augmentation"}]},
+            "below 1, so that augmentation has images to make",
+        ),
+        (
+            {"steps": [{"method": "herding", "share": 2}, {"method": "ccs", "bims": 3}]},
+            "methods.mine.steps.1.bims: unknown key; did you mean 'bins'?",
+        ),
+        ({"steps": [{"method": "herdnig"}, {"method": "ccs"}]}, "did you mean 'herding'"),
+    ],
+)
+def test_a_wrong_combination_is_refused_with_what_would_be_right(default, entry, says):
+    default["methods"]["mine"] = {"fractions": [0.1], **entry}
+    assert says in problems(default)
 
 
 def test_order_of_keys_and_notation_of_numbers_change_nothing(default):

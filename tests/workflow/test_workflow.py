@@ -187,3 +187,99 @@ def test_the_overlays_make_a_whole_plan(tmp_path, snakemake, photo_archive):
         )
         assert dry.returncode == 0, dry.stderr
         assert due(dry)["train"] >= 4
+
+
+# One of each kind of selection: ranked and cut, chosen anew, in each feature space, by a score of
+# training, by class error, in chains; and the large classes' first stage as jobs of their own.
+MANY_METHODS = {
+    "random": {"fractions": [0.1]},
+    "pca_grid": {"fractions": []},
+    "augmentation": {"fractions": []},
+    "full": {"fractions": []},
+    "herding": {"fractions": [0.1, 0.2]},
+    "kmeans_medoid": {"fractions": [0.1], "space": "random_conv"},
+    "k_center_greedy": {"fractions": [0.1], "space": "proxy"},
+    "craig": {"fractions": [0.1]},
+    "mine": {"score": "aum", "sampler": "ccs", "quota": "error", "fractions": [0.1]},
+    "deduplicated": {
+        "steps": [{"method": "semdedup", "share": 3}, {"method": "ccs"}],
+        "fractions": [0.1],
+    },
+    "stretched": {
+        "steps": [{"method": "pca_grid", "share": 0.5}, {"method": "augmentation"}],
+        "fractions": [0.1],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def many_methods(snakemake, tmp_path_factory):
+    """The subsets of MANY_METHODS for seed 0, without trainings: the folder and the config."""
+    folder = tmp_path_factory.mktemp("many methods")
+    config = {
+        "dataset": {"name": "tiny", "source": "digits", "classes": ["0", "1"], "image_size": 8},
+        "methods": MANY_METHODS,
+        "seeds": 1,
+        "partitions": 2,
+        "proxy": {"steps": 12, "evaluations": 3},
+        "training": {"batch_size": 16},
+    }
+    wanted = [
+        f"results/tiny/subsets/{label}/{fraction:g}/seed-0.parquet"
+        for label, entry in MANY_METHODS.items()
+        for fraction in entry["fractions"]
+    ]
+    finished = snakemake(folder, "--", *wanted, config=config)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return folder, config
+
+
+def test_every_kind_of_selection_keeps_what_was_asked_for(many_methods):
+    results = many_methods[0] / "results/tiny"
+    split = pd.read_parquet(results / "splits/0.parquet")
+    training = set(split.image_id[split.split == "train"])
+    for label, entry in MANY_METHODS.items():
+        for fraction in entry["fractions"]:
+            path = results / f"subsets/{label}/{fraction:g}/seed-0.parquet"
+            subset, record = (
+                pd.read_parquet(path),
+                json.loads(path.with_suffix(".json").read_text()),
+            )
+            k = round(fraction * len(training))
+            assert len(subset) == k == record["rows"], label
+            assert set(subset.origin) <= training
+            real = subset[subset.recipe == ""]
+            assert real.image_id.nunique() == len(real) == record["images"]
+    assert record["method"] == "pca_grid"
+    assert [step["method"] for step in record["steps"]] == ["pca_grid"]
+    assert len(real) == round(k / 2)
+
+
+def test_weights_of_craig_add_up_to_the_images_of_a_class(many_methods):
+    results = many_methods[0] / "results/tiny"
+    split = pd.read_parquet(results / "splits/0.parquet")
+    sizes = split[split.split == "train"].groupby("label").size()
+    subset = pd.read_parquet(results / "subsets/craig/0.1/seed-0.parquet")
+    pd.testing.assert_series_equal(
+        subset.groupby("label").weight.sum(), sizes.astype(float), check_names=False, rtol=1e-6
+    )
+
+
+def test_each_partition_is_a_job_where_partitions_are_set(many_methods, snakemake):
+    folder, config = many_methods
+    parts = list((folder / "results/tiny/candidates/herding").glob("**/*.parquet"))
+    assert {path.name for path in parts} == {"0.parquet", "1.parquet"}
+    wanted = "results/tiny/subsets/herding/0.1/seed-0.parquet"
+    again = snakemake(folder, "--dry-run", wanted, config={**config, "partitions": 3})
+    assert due(again)["candidates"] == 3
+
+
+def test_the_estimate_names_each_method_with_seconds_and_memory(many_methods, snakemake):
+    folder, config = many_methods
+    finished = snakemake(folder, "--", "estimate", config=config)
+    assert finished.returncode == 0, finished.stderr
+    for label, entry in MANY_METHODS.items():
+        if entry["fractions"]:
+            assert re.search(
+                rf"^{label} +\d+ +[\d.]+ +[\d.]+  [\d.]+ [KMG]?B$", finished.stdout, re.M
+            )

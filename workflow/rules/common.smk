@@ -71,6 +71,21 @@ def code(script, *modules):
     ]
 
 
+# What every training runs, that of the proxy included.
+TRAINING_CODE = [
+    "seeds",
+    "splits",
+    "store",
+    "training/backend",
+    "training/batches",
+    "training/engine",
+    "training/metrics",
+    "training/models",
+    "training/schedule",
+    "training/settings",
+]
+
+
 def as_text(fraction):
     """A fraction as it stands in paths: 0.1, 0.25, 1."""
     return format(float(fraction), "g")
@@ -82,9 +97,8 @@ def method_name(label):
 
 
 def selection_seed(label, seed):
-    """A method without chance in it chooses once for all seeds."""
-    method = METHODS.get(method_name(label))
-    return 0 if method is not None and method.deterministic else seed
+    """A selection without chance in it is made once for all seeds."""
+    return seed if CONFIG.is_seeded(label) else 0
 
 
 def subset_path(label, fraction, seed):

@@ -36,9 +36,17 @@ AUGMENTED = [
 ]
 
 
+# A figure for each method and fraction is more than anyone looks at where there are many, and a
+# panel for each more than a page holds.
+MOST_SINGLE_CURVES = 12
+MOST_CURVES = 36
+
+
 def figure_names():
-    names = ["accuracy_by_fraction", "curves", "samples", "set_aside"]
-    names += [f"curves_{label}-{as_text(fraction)}" for label, fraction in CASES]
+    names = ["accuracy_by_fraction", "samples", "set_aside"]
+    names += ["curves"] if len(CASES) <= MOST_CURVES else []
+    if len(CASES) <= MOST_SINGLE_CURVES:
+        names += [f"curves_{label}-{as_text(fraction)}" for label, fraction in CASES]
     names += ["plane_clusters", "plane_cells", "plane_chosen"] if GRIDS else []
     names += ["augmented"] if AUGMENTED else []
     return names
@@ -81,10 +89,12 @@ def figure_inputs(wildcards):
     if wildcards.figure == "augmented":
         return {"store": store, "subset": example(AUGMENTED)}
     subset = example(GRIDS)
-    files = {"features": FEATURES["features"], "split": SPLIT, "subset": subset}
-    if wildcards.figure != "plane_chosen":
-        files["details"] = str(Path(subset).with_suffix(".json"))
-    return files
+    return {
+        "features": feature_path(spaces(GRIDS[0][0])[0], 0),
+        "split": SPLIT,
+        "subset": subset,
+        "details": str(Path(subset).with_suffix(".json")),
+    }
 
 
 def figure_arguments(wildcards):
@@ -105,7 +115,7 @@ def figure_arguments(wildcards):
 FIGURE_CODE = {
     "accuracy": ["figures/accuracy", "evidence"],
     "curves": ["figures/curves", "evidence"],
-    "plane": ["figures/plane", "selection/pca_grid"],
+    "plane": ["figures/plane", "selection/pca_grid", "selection/tilings"],
     "samples": ["figures/samples", "store"],
     "augmented": ["figures/samples", "store", "recipes"],
     "set": ["figures/samples", "store", "images"],

@@ -1,95 +1,259 @@
 # From the split to subsets: tables of the images to train on.
 # Needs: the store and the split (data.smk).
-# Makes: features/, rankings/ and subsets/.
+# Makes: features/, proxies/, candidates/, rankings/ and subsets/.
 
 
 def labels_where(condition):
-    """A wildcard's pattern: the labels of the config whose method meets a condition."""
-    names = [label for label in CONFIG.methods if condition(method_name(label))]
+    """A wildcard's pattern: the labels of the config that meet a condition."""
+    names = [label for label in CONFIG.methods if condition(label)]
     return "|".join(map(re.escape, names)) or "no-such-method"
 
 
-AUGMENTING = labels_where(lambda name: name == petite_config.AUGMENTATION)
-SELECTING = labels_where(lambda name: name != petite_config.AUGMENTATION)
-RANKING = labels_where(lambda name: name in METHODS and METHODS[name].ranks)
+AUGMENTING = labels_where(
+    lambda label: method_name(label) == petite_config.AUGMENTATION
+)
+SELECTING = labels_where(lambda label: method_name(label) != petite_config.AUGMENTATION)
+RANKING = labels_where(CONFIG.ranks)
 
 FEATURES = {
-    "features": f"{RESULTS}/features/pixels.npy",
-    "features_json": f"{RESULTS}/features/pixels.json",
+    "features": f"{RESULTS}/features/{{space}}.npy",
+    "features_json": f"{RESULTS}/features/{{space}}.json",
+}
+PROXY = {
+    "scores": f"{RESULTS}/proxies/seed-{{seed}}.parquet",
+    "scores_json": f"{RESULTS}/proxies/seed-{{seed}}.json",
+    "features": f"{RESULTS}/features/proxy/seed-{{seed}}.npy",
+    "features_json": f"{RESULTS}/features/proxy/seed-{{seed}}.json",
+    "gradients": f"{RESULTS}/features/gradients/seed-{{seed}}.npy",
+    "gradients_json": f"{RESULTS}/features/gradients/seed-{{seed}}.json",
+}
+CANDIDATES = {
+    "candidates": f"{RESULTS}/candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.parquet",
+    "candidates_json": f"{RESULTS}/candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.json",
 }
 RANKED = {
     "ranking": f"{RESULTS}/rankings/{{method}}/seed-{{seed}}.parquet",
     "ranking_json": f"{RESULTS}/rankings/{{method}}/seed-{{seed}}.json",
 }
-SELECTION_CODE = [
-    "selection/base",
-    "selection/quota",
-    "features",
-    "seeds",
-    "splits",
-    "subsets",
-]
 CHOSEN = {
     "subset": f"{RESULTS}/subsets/{{method}}/{{fraction}}/seed-{{seed}}.parquet",
     "subset_json": f"{RESULTS}/subsets/{{method}}/{{fraction}}/seed-{{seed}}.json",
 }
+SELECTION_CODE = [
+    "selection/base",
+    "selection/estimate",
+    "selection/kernels",
+    "selection/partitions",
+    "selection/quota",
+    "selection/selecting",
+    "features",
+    "seeds",
+    "splits",
+    "subset_job",
+    "subsets",
+]
+# What a module of methods draws on beside those.
+ALSO = {"pca_grid": ["tilings"], "scores": ["clusters"]}
 
 
-def method_module(wildcards):
-    """The module of a method: an edit of it reruns this method alone."""
-    name = METHODS[method_name(wildcards.method)].choose.__module__
-    return code(name.replace(".", "/"))
+def with_seed(paths, seed):
+    return {name: path.replace("{seed}", str(seed)) for name, path in paths.items()}
 
 
-def features_if_needed(wildcards):
-    return FEATURES if METHODS[method_name(wildcards.method)].needs_features else {}
+def feature_path(space, seed):
+    """The file of a feature space; those of the proxy are its seed's."""
+    if space == "proxy":
+        return with_seed(PROXY, seed)["features"]
+    if space == "gradients":
+        return with_seed(PROXY, seed)["gradients"]
+    return FEATURES["features"].replace("{space}", space)
 
 
-def ranking_or_features(wildcards):
+def method_modules(wildcards):
+    """The modules of an entry's methods: an edit of them reruns what is made by them alone."""
+    names = []
+    for step in CONFIG.steps(wildcards.method):
+        if step["method"] == petite_config.AUGMENTATION:
+            names.append("recipes")
+        else:
+            family = METHODS[step["method"]].module
+            names += [f"selection/{name}" for name in [family, *ALSO.get(family, [])]]
+    return [str(SCRIPTS / "petite" / f"{name}.py") for name in dict.fromkeys(names)]
+
+
+def spaces(label):
+    return list(
+        dict.fromkeys(step["space"] for step in CONFIG.steps(label) if step["space"])
+    )
+
+
+def selection_inputs(wildcards):
+    """The features and scores that an entry's methods need."""
+    label, seed = wildcards.method, wildcards.seed
+    files = {}
+    for space in spaces(label):
+        path = feature_path(space, seed)
+        files[f"features_{space}"] = path
+        files[f"features_{space}_json"] = str(Path(path).with_suffix(".json"))
+    if CONFIG.needs_proxy_scores(label):
+        proxy = with_seed(PROXY, seed)
+        files["scores"] = proxy["scores"]
+        files["scores_json"] = proxy["scores_json"]
+    return files
+
+
+def candidate_inputs(label, size, seed):
+    """The candidates of all partitions, where an entry's first stage is divided into jobs."""
+    parts = CONFIG.partitioned(label)
+    paths = [
+        CANDIDATES["candidates"].format(
+            method=label, fraction=as_text(size), seed=seed, part=part
+        )
+        for part in range(parts)
+    ]
+    return {"candidates": paths} if parts > 1 else {}
+
+
+def rank_inputs(wildcards):
+    label = wildcards.method
+    found = candidate_inputs(label, CONFIG.depth(label), wildcards.seed)
+    return {**selection_inputs(wildcards), **found}
+
+
+def subset_inputs(wildcards):
     """A method that ranks is cut; another one chooses anew for each fraction."""
-    if METHODS[method_name(wildcards.method)].ranks:
+    label = wildcards.method
+    if CONFIG.ranks(label):
         return RANKED
-    return features_if_needed(wildcards)
+    found = candidate_inputs(label, wildcards.fraction, wildcards.seed)
+    return {**selection_inputs(wildcards), **found}
 
 
-def method_settings(wildcards):
+def selection_arguments(wildcards, input):
+    """What the scripts that choose images are told of their inputs, and of what changes nothing.
+
+    Snakemake does not compare params that depend on the input: a change reruns nothing.
+    """
+    arguments = []
+    named = [
+        f"{space}={input[f'features_{space}']}"
+        for space in spaces(wildcards.method)
+        if f"features_{space}" in input.keys()
+    ]
+    if named:
+        arguments.append("--features " + " ".join(map(shlex.quote, named)))
+    for name in ("scores", "ranking"):
+        if name in input.keys():
+            arguments.append(f"--{name} {shlex.quote(str(input[name]))}")
+    if "candidates" in input.keys():
+        paths = input.candidates
+        paths = [paths] if isinstance(paths, str) else paths
+        arguments.append("--candidates " + " ".join(map(shlex.quote, paths)))
+    if CONFIG.max_memory is not None:
+        arguments.append(f"--max-memory {shlex.quote(CONFIG.max_memory)}")
+    return " ".join(arguments)
+
+
+def selection_settings(wildcards):
     return as_param(CONFIG.selection_settings(wildcards.method))
 
 
-def method_argument(wildcards):
-    return method_name(wildcards.method)
+def feature_settings(wildcards):
+    settings = CONFIG.features.model_dump(mode="json") | {"space": wildcards.space}
+    if wildcards.space != "own":
+        del settings["path"]
+    return as_param(settings)
 
 
-def optional(name, path):
-    """`--name PATH` where the job has such an input."""
-    return f"--{name} {shlex.quote(str(path))}" if path else ""
+def own_features(wildcards):
+    """The user's own matrix is an input where it is the space."""
+    return {"own": CONFIG.features.path} if wildcards.space == "own" else {}
 
 
 rule features:
     input:
+        unpack(own_features),
         manifest=rules.index.output.manifest,
         split=SPLIT,
-        code=code("features", "features", "seeds", "store", "splits"),
+        code=code(
+            "features",
+            "features",
+            "own_features",
+            "random_conv",
+            "seeds",
+            "store",
+            "splits",
+            "training/backend",
+            "training/models",
+            "training/settings",
+        ),
     output:
         **FEATURES,
     log:
-        f"{RESULTS}/logs/features.log",
+        f"{RESULTS}/logs/features/{{space}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/features.tsv"
+        f"{RESULTS}/benchmarks/features/{{space}}.tsv"
+    wildcard_constraints:
+        space="pixels|random_conv|own",
     threads: 2
     params:
-        settings=as_param(CONFIG.features.model_dump(mode="json")),
+        settings=feature_settings,
     shell:
         "{PYTHON} {input.code[0]} --manifest {input.manifest:q} --split {input.split:q} "
         "--output-features {output.features:q} --output-json {output.features_json:q} "
         "--settings {params.settings:q} --threads {threads} --log {log:q}"
 
 
+# One cheap training for each seed; all scores of training are taken from it.
+rule proxy:
+    input:
+        manifest=rules.index.output.manifest,
+        split=SPLIT,
+        code=code("proxy", *TRAINING_CODE, "features", "training/proxy"),
+    output:
+        **PROXY,
+    log:
+        f"{RESULTS}/logs/proxy/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/proxy/seed-{{seed}}.tsv"
+    threads: CONFIG.training_threads
+    params:
+        settings=as_param(CONFIG.proxy_settings()),
+    shell:
+        "{PYTHON} {input.code[0]} --manifest {input.manifest:q} --split {input.split:q} "
+        "--seed {wildcards.seed} --output-scores {output.scores:q} "
+        "--output-features {output.features:q} --output-gradients {output.gradients:q} "
+        "--settings {params.settings:q} --threads {threads} --log {log:q}"
+
+
+# Where `partitions` is set: the first stage of a selection, one part of each class a job.
+rule candidates:
+    input:
+        unpack(selection_inputs),
+        method_code=method_modules,
+        split=SPLIT,
+        code=code("candidates", *SELECTION_CODE),
+    output:
+        **CANDIDATES,
+    log:
+        f"{RESULTS}/logs/candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.log",
+    wildcard_constraints:
+        method=SELECTING,
+        part=r"\d+",
+    params:
+        settings=selection_settings,
+        arguments=selection_arguments,
+    shell:
+        "{PYTHON} {input.code[0]} --fraction {wildcards.fraction} --seed {wildcards.seed} "
+        "--part {wildcards.part} --split {input.split:q} --output {output.candidates:q} "
+        "{params.arguments} --settings {params.settings:q} --log {log:q}"
+
+
 # A method that gives an order is asked once for each seed; every fraction is a prefix of it.
 rule rank:
     input:
-        unpack(features_if_needed),
-        method_code=method_module,
+        unpack(rank_inputs),
+        method_code=method_modules,
         split=SPLIT,
         code=code("rank", *SELECTION_CODE),
     output:
@@ -101,19 +265,19 @@ rule rank:
     wildcard_constraints:
         method=RANKING,
     params:
-        settings=method_settings,
-        method=method_argument,
-        features=lambda wildcards, input: optional("features", input.get("features")),
+        settings=selection_settings,
+        depth=lambda wildcards: as_text(CONFIG.depth(wildcards.method)),
+        arguments=selection_arguments,
     shell:
-        "{PYTHON} {input.code[0]} --method {params.method} --seed {wildcards.seed} "
-        "{params.features} --split {input.split:q} --output {output.ranking:q} "
+        "{PYTHON} {input.code[0]} --fraction {params.depth} --seed {wildcards.seed} "
+        "--split {input.split:q} --output {output.ranking:q} {params.arguments} "
         "--settings {params.settings:q} --log {log:q}"
 
 
 rule subset:
     input:
-        unpack(ranking_or_features),
-        method_code=method_module,
+        unpack(subset_inputs),
+        method_code=method_modules,
         manifest=rules.index.output.manifest,
         split=SPLIT,
         code=code("subset", *SELECTION_CODE),
@@ -126,15 +290,12 @@ rule subset:
     wildcard_constraints:
         method=SELECTING,
     params:
-        settings=method_settings,
-        method=method_argument,
-        features=lambda wildcards, input: optional("features", input.get("features")),
-        ranking=lambda wildcards, input: optional("ranking", input.get("ranking")),
+        settings=selection_settings,
+        arguments=selection_arguments,
     shell:
-        "{PYTHON} {input.code[0]} --method {params.method} --fraction {wildcards.fraction} "
-        "--seed {wildcards.seed} {params.ranking} {params.features} --split {input.split:q} "
-        "--manifest {input.manifest:q} --output {output.subset:q} "
-        "--settings {params.settings:q} --log {log:q}"
+        "{PYTHON} {input.code[0]} --fraction {wildcards.fraction} --seed {wildcards.seed} "
+        "--split {input.split:q} --manifest {input.manifest:q} --output {output.subset:q} "
+        "{params.arguments} --settings {params.settings:q} --log {log:q}"
 
 
 # The real part is what `random` keeps at the same fraction and seed, so that the two compare.
@@ -151,7 +312,39 @@ rule augment:
     wildcard_constraints:
         method=AUGMENTING,
     params:
-        settings=method_settings,
+        settings=lambda wildcards: as_param(
+            CONFIG.augmentation_settings(wildcards.method)
+        ),
     shell:
         "{PYTHON} {input.code[0]} --subset {input.subset:q} --seed {wildcards.seed} "
         "--output {output.subset:q} --settings {params.settings:q} --log {log:q}"
+
+
+# What each entry of the config will take on this machine, before anything is chosen.
+rule estimate:
+    input:
+        split=SPLIT,
+        code=code("estimate", "selection/estimate"),
+    log:
+        f"{RESULTS}/logs/estimate.log",
+    params:
+        settings=lambda wildcards: as_param(
+            {
+                "dimensions": CONFIG.features.dimensions,
+                "seeds": CONFIG.seeds,
+                "partitions": CONFIG.partitions,
+                "entries": {
+                    label: {
+                        "steps": CONFIG.steps(label),
+                        "fractions": entry.fractions,
+                        "depth": CONFIG.depth(label) if CONFIG.ranks(label) else None,
+                        "seeded": CONFIG.is_seeded(label),
+                    }
+                    for label, entry in CONFIG.methods.items()
+                    if entry.fractions and entry.method != petite_config.AUGMENTATION
+                },
+            }
+        ),
+    shell:
+        "{PYTHON} {input.code[0]} --split {input.split:q} --settings {params.settings:q} "
+        "--log {log:q}"
