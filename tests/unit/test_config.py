@@ -80,6 +80,14 @@ def test_overlay_is_valid_over_the_default(default, overlay):
     config.load(config.merged(default, read(overlay)))
 
 
+def test_photographs_are_trained_alike_whether_the_papers_or_the_users():
+    petimages, photos = (
+        read(REPOSITORY / f"workflow/config/{name}.yaml")["training"]
+        for name in ("petimages", "photos")
+    )
+    assert petimages == photos
+
+
 def test_the_json_schema_in_the_repository_is_that_of_the_typed_config():
     path = REPOSITORY / "workflow/schemas/config.schema.json"
     assert path.read_text(encoding="utf-8") == config.json_schema()
