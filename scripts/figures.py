@@ -26,6 +26,9 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "features": np.load,
     "split": read_table,
     "subset": read_table,
+    "subsets": lambda texts: {
+        name: read_table(Path(path)) for name, path in (text.split("=", 1) for text in texts)
+    },
     "details": read_json,
 }
 
@@ -57,11 +60,12 @@ if __name__ == "__main__":
     parser.add_argument("--summary", type=Path, help="summary.csv")
     parser.add_argument("--history", type=Path, help="history.csv")
     parser.add_argument("--method", help="curves: of this method alone (with --fraction)")
-    parser.add_argument("--fraction", type=float, help="curves: of this fraction alone")
+    parser.add_argument("--fraction", type=float, help="curves, picks: of this fraction")
     parser.add_argument("--store", type=Path, help="the store's manifest.json")
     parser.add_argument("--features", type=Path, help="features of the training images, .npy")
     parser.add_argument("--split", type=Path, help="the split's table")
     parser.add_argument("--subset", type=Path, help="a subset's table")
+    parser.add_argument("--subsets", nargs="+", metavar="METHOD=PATH", help="tables of subsets")
     parser.add_argument("--details", type=Path, help="the JSON beside the subset")
     parser.add_argument("--source", help="the kind of source, for files that were set aside")
     parser.add_argument("--path", type=Path, help="where the source is")

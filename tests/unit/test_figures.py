@@ -201,6 +201,43 @@ def test_an_axis_of_accuracy_never_spans_less_than_four_points() -> None:
     assert high - low >= 4
 
 
+def test_differences_have_a_panel_for_each_fraction_and_a_row_for_each_method(
+    tmp_path: Path,
+) -> None:
+    cases = CASES | {("herding", 0.1): 0.80, ("herding", 0.5): 0.94}
+    summary = summarize(make_runs(cases, 6))
+    figure = FIGURES["differences"](summary)
+    assert [axes.get_title(loc="left").split(":")[0] for axes in figure.axes] == ["10%", "50%"]
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["herding", "pca_grid"]
+    text = drawn(figure, tmp_path)
+    assert "less that of random" in text
+
+
+def test_differences_that_exclude_zero_are_coloured_by_their_sign() -> None:
+    summary = summarize(make_runs({**CASES, ("herding", 0.1): 0.80, ("zcore", 0.1): 0.95}, 6))
+    [axes] = FIGURES["differences"](summary).axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    dots = {names[int(line.get_ydata()[0])]: line.get_color() for line in axes.lines[1:]}  # type: ignore[index]
+    assert dots["herding"] == style.OKABE_ITO[1]
+    assert dots["zcore"] == style.OKABE_ITO[0]
+
+
+def test_differences_without_random_are_refused() -> None:
+    with pytest.raises(PetiteError, match="`random`"):
+        FIGURES["differences"](summarize(make_runs({("herding", 0.1): 0.8}, 3)))
+
+
+def test_picks_have_a_panel_for_each_method_with_its_images(world: World, tmp_path: Path) -> None:
+    half = world.subset.iloc[::2]
+    figure = FIGURES["picks"](
+        world.features, world.split, {"pca_grid": world.subset, "half": half}, 0.1
+    )
+    assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == ["pca_grid", "half"]
+    shown = [len(axes.collections[1].get_offsets()) for axes in figure.axes[:2]]  # type: ignore[arg-type]
+    assert shown == [len(world.subset), len(half)]
+    assert "10%" in drawn(figure, tmp_path)
+
+
 def test_curves_of_one_condition_have_a_line_for_each_run_and_the_mean(tmp_path: Path) -> None:
     figure = FIGURES["curves"](make_history(CASES, 3), method="random", fraction=0.1)
     accuracy, loss = figure.axes[:2]

@@ -42,8 +42,23 @@ MOST_SINGLE_CURVES = 12
 MOST_CURVES = 36
 
 
+# What is compared with random at the same fraction.
+COMPARED = [
+    (label, fraction)
+    for label, fraction in CASES
+    if label != "random" and ("random", fraction) in CASES
+]
+
+
+# What is shown side by side on the plane: all methods at the smallest fraction.
+SMALLEST = min(fraction for _, fraction in CASES)
+PICKED = [label for label, fraction in CASES if fraction == SMALLEST]
+
+
 def figure_names():
     names = ["accuracy_by_fraction", "samples", "set_aside"]
+    names += ["differences"] if COMPARED else []
+    names += ["picks"] if len(PICKED) > 1 else []
     names += ["curves"] if len(CASES) <= MOST_CURVES else []
     if len(CASES) <= MOST_SINGLE_CURVES:
         names += [f"curves_{label}-{as_text(fraction)}" for label, fraction in CASES]
@@ -80,6 +95,14 @@ def figure_inputs(wildcards):
     tables, store = rules.summarize.output, rules.index.output.manifest
     if wildcards.figure == "accuracy_by_fraction":
         return {"runs": tables.runs, "summary": tables.summary}
+    if wildcards.figure == "differences":
+        return {"summary": tables.summary}
+    if wildcards.figure == "picks":
+        return {
+            "features": feature_path("pixels", 0),
+            "split": SPLIT,
+            **{f"subset_{label}": subset_path(label, SMALLEST, 0) for label in PICKED},
+        }
     if wildcards.figure.startswith("curves"):
         return {"history": tables.history}
     if wildcards.figure == "samples":
@@ -100,8 +123,17 @@ def figure_inputs(wildcards):
 def figure_arguments(wildcards):
     """What figures.py is told: the inputs by name, and what is no file of the workflow."""
     files = figure_inputs(wildcards)
-    arguments = [f"--{name} {shlex.quote(str(path))}" for name, path in files.items()]
     name = wildcards.figure
+    if name == "picks":
+        subsets = [
+            shlex.quote(f"{label}={files.pop(f'subset_{label}')}") for label in PICKED
+        ]
+        files["subsets"] = " ".join(subsets)
+        files["fraction"] = SMALLEST
+    arguments = [
+        f"--{key} {path if key == 'subsets' else shlex.quote(str(path))}"
+        for key, path in files.items()
+    ]
     if name == "set_aside":
         arguments.append(SOURCE_ARGUMENTS)
     if name.startswith("curves_"):
@@ -115,6 +147,8 @@ def figure_arguments(wildcards):
 FIGURE_CODE = {
     "accuracy": ["figures/accuracy", "evidence"],
     "curves": ["figures/curves", "evidence"],
+    "differences": ["figures/differences", "evidence"],
+    "picks": ["figures/picks", "splits"],
     "plane": ["figures/plane", "selection/pca_grid", "selection/tilings"],
     "samples": ["figures/samples", "store"],
     "augmented": ["figures/samples", "store", "recipes"],

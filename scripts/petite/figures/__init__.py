@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 from petite.figures.accuracy import accuracy_by_fraction
 from petite.figures.curves import curves
+from petite.figures.differences import differences
+from petite.figures.picks import picks
 from petite.figures.plane import plane_cells, plane_chosen, plane_clusters
 from petite.figures.samples import augmented, samples, set_aside
 from petite.figures.style import save
@@ -19,6 +21,8 @@ __all__ = ["FIGURES", "save"]
 FIGURES: dict[str, Callable[..., Figure]] = {
     "accuracy_by_fraction": accuracy_by_fraction,
     "curves": curves,
+    "differences": differences,
+    "picks": picks,
     "plane_clusters": plane_clusters,
     "plane_cells": plane_cells,
     "plane_chosen": plane_chosen,

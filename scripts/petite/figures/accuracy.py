@@ -22,10 +22,12 @@ def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     Takes the tables of runs.csv and summary.csv. Each method is a line, or a point where it has
     one fraction; each run is a dot; random has a band, and the full set a horizontal line with one.
     """
-    figure = Figure(figsize=(style.WIDTH, 4.4), layout="constrained")
-    axes = figure.add_subplot()
     cut = summary[summary["method"] != "full"]
     methods = list(dict.fromkeys(cut["method"]))  # random first: `ordered` put it there
+    # Every method's name has a line of its own.
+    height = max(4.4, 1.4 + LABEL_GAP * len(methods))
+    figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
+    axes = figure.add_subplot()
     fractions = np.sort(summary["fraction"].unique())
     limits = _x_limits(fractions, list(summary["method"]))
     width = np.log(limits[1] / limits[0])
