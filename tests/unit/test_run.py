@@ -150,6 +150,7 @@ def test_a_row_for_each_seed_says_what_was_trained(done: Outputs) -> None:
         "split_seed": 0,
         "model": "compact",
         "backend": "tensorflow",
+        "precision": "float32",
         "budget": "5 steps",
         "steps": 5,
         "batch_size": 8,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from petite.errors import PetiteError
 from petite.training import models
+from petite.training.backend import dtype_policy, load_keras
 from petite.training.batches import Batches, mirrored, shifted
 from petite.training.engine import TrainedRun, predict, resized, train
 from petite.training.schedule import learning_rates
@@ -200,6 +201,24 @@ def test_a_seed_gives_the_same_weights_to_the_last_bit() -> None:
     assert weights_of(first) == weights_of(again)
     assert first.history == again.history
     assert weights_of(first) != weights_of(other)
+
+
+def test_bfloat16_computes_in_16_bits_and_keeps_weights_and_answers_in_32() -> None:
+    images, labels = bars(40)
+    run = trained(images, labels, precision="bfloat16", budget={"steps": 30})
+    convolution = next(layer for layer in run.model.layers if "conv" in layer.name)
+    assert convolution.compute_dtype == "bfloat16"
+    assert convolution.kernel.dtype == "float32"
+    answers = predict(models.logits_of(run.model), images, np.arange(40), False)
+    assert (answers.argmax(1) == labels).mean() > 0.9
+    again = trained(*bars(30))
+    assert {layer.compute_dtype for layer in again.model.layers} == {"float32"}
+
+
+def test_automatic_precision_is_one_of_the_two() -> None:
+    load_keras("tensorflow", 1)
+    assert dtype_policy("auto") in ("float32", "mixed_bfloat16")
+    assert dtype_policy("float32") == "float32"
 
 
 def test_a_seed_gives_every_subset_the_same_initial_weights() -> None:

@@ -25,6 +25,7 @@ from petite.recipes import render_subset
 from petite.splits import test_images, training_images, validation_images
 from petite.store import Store
 from petite.training import metrics, models
+from petite.training.backend import dtype_policy
 from petite.training.engine import TrainedRun, predict, train
 from petite.training.settings import TrainingSettings, checked
 
@@ -41,6 +42,7 @@ RUN_COLUMNS = [
     "training_seed",
     "model",
     "backend",
+    "precision",
     "budget",
     "steps",
     "epochs",
@@ -216,6 +218,7 @@ def about_job(job: Job, seed: int, settings: TrainingSettings, threads: int) -> 
         "training_seed": seed,
         "model": settings.model,
         "backend": settings.backend,
+        "precision": dtype_policy(settings.precision),
         "budget": str(settings.budget),
         "batch_size": settings.batch_size,
         "threads": threads,
