@@ -14,6 +14,9 @@ from petite.selection.quota import places
 
 # Rounds of KMeans. The medoids of photographs change little after ten.
 ROUNDS = 10
+# Up to so many clusters KMeans begins with k-means++, which finds clusters that are far apart. For
+# many it takes longer than all rounds: they begin with random images.
+FEW_CLUSTERS = 20
 # Images of a cluster on average, where near copies are looked for within clusters.
 DEDUP_CLUSTER = 400
 
@@ -28,9 +31,14 @@ def kmeans(group: Group, clusters: int) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.exceptions import ConvergenceWarning
 
     assert group.features is not None
-    # Scikit-learn's own start, k-means++, takes longer than all rounds for many clusters.
     start = group.random.choice(group.size, clusters, replace=False)
-    found = KMeans(clusters, init=group.features[start], n_init=1, max_iter=ROUNDS)
+    found = KMeans(
+        clusters,
+        init="k-means++" if clusters <= FEW_CLUSTERS else group.features[start],
+        n_init=1,
+        max_iter=ROUNDS,
+        random_state=int(group.random.integers(2**31)),
+    )
     with warnings.catch_warnings():
         # Fewer different images than clusters, which does no harm.
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -73,11 +73,11 @@ def stages(
         if parts == 1:
             costs.append(method.cost(size, quota, dimensions, settings))
             continue
-        parts = min(parts, size)
-        part = -(-size // parts)
+        here = min(parts, size)
+        part = -(-size // here)
         wanted = partitions.candidates_wanted(quota, part, size)
         first = method.cost(part, wanted, dimensions, settings)
-        found = min(size, wanted * parts)
+        found = min(size, wanted * here)
         blocks = -(-found // partitions.ONE_STAGE)
         second = method.cost(found // blocks, max(1, quota // blocks), dimensions, settings)
         # The features of the class are held beside those of the part.
@@ -86,7 +86,7 @@ def stages(
             Cost(
                 count * cost.products, count * cost.elements, count * cost.steps, cost.memory + held
             )
-            for count, cost in ((parts, first), (blocks, second))
+            for count, cost in ((here, first), (blocks, second))
         ]
     return costs
 
