@@ -84,7 +84,7 @@ def select(
     quota: how k is shared among the classes: "proportional", "equal", or by class "error".
     class_errors: for the quota "error", the error of each label, 0 to 1.
     partitions: parts that large classes are divided into, for methods that can be; None: as many
-        as keep the time in proportion to n, 1 for classes of up to 10,000 images.
+        as keep the time in proportion to n, 1 for classes of up to 8,192 images.
     max_memory: bytes that the selection may take; None: half of what is free.
 
     Returns a `Ranking` of exactly k different images. Raises PetiteError when the method or a

@@ -32,6 +32,7 @@ class Group:
     k: how many to choose, 1 to m.
     random: the random stream of this method, seed and class.
     block_bytes: how much memory the method's blocks may take at a time.
+    hold_bytes: how much it may take to hold the similarities of all pairs.
     """
 
     features: np.ndarray | None
@@ -40,6 +41,7 @@ class Group:
     k: int
     random: np.random.Generator
     block_bytes: int
+    hold_bytes: int = 0
 
     @property
     def size(self) -> int:
@@ -96,12 +98,15 @@ class Cost:
     elements: array elements passed over outside of them (float32, by simple operations).
     steps: turns of Python's own loops.
     memory: bytes that it must hold at once, its features included.
+    pairs: bytes of the similarities of all pairs, where it is faster with them held; it does
+        without where they are too many.
     """
 
     products: float = 0.0
     elements: float = 0.0
     steps: float = 0.0
     memory: float = 0.0
+    pairs: float = 0.0
 
 
 @dataclass(frozen=True)

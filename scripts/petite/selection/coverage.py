@@ -7,13 +7,14 @@ import numpy as np
 from pydantic import Field
 
 from petite.selection.base import Choice, Cost, Group, Method, MethodSettings, Traits
-from petite.selection.kernels import FLOAT
+from petite.selection.kernels import FLOAT, one_thread
 
 
 class KCenterGreedy(MethodSettings):
     """`k_center_greedy` has no settings."""
 
 
+@one_thread
 def k_center_greedy(group: Group, settings: KCenterGreedy) -> Choice:
     """Farthest first: each image is the one farthest from those chosen (Sener, Savarese 2018).
 
@@ -40,6 +41,7 @@ class Herding(MethodSettings):
     """`herding` has no settings."""
 
 
+@one_thread
 def herding(group: Group, settings: Herding) -> Choice:
     """Each image is the one that brings the mean of the chosen nearest to the class's mean.
 

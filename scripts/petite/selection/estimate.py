@@ -15,6 +15,13 @@ from petite.selection.base import Cost, Method
 from petite.selection.kernels import FLOAT
 from petite.selection.memory import in_words
 
+# The similarities of all pairs of 8,192 images.
+MOST_HELD_BYTES = 256 * 2**20
+
+# Turns of a loop that every selection takes, and for each place of a ranking.
+OF_EACH_SELECTION = 10_000
+OF_EACH_PLACE = 4
+
 
 @dataclass(frozen=True)
 class Speeds:
@@ -84,7 +91,11 @@ def stages(
         held = FLOAT * size * dimensions
         costs += [
             Cost(
-                count * cost.products, count * cost.elements, count * cost.steps, cost.memory + held
+                count * cost.products,
+                count * cost.elements,
+                count * cost.steps,
+                cost.memory + held,
+                cost.pairs,
             )
             for count, cost in ((here, first), (blocks, second))
         ]
@@ -109,7 +120,15 @@ def estimate(
         + cost.steps / speeds.steps
         for cost in costs
     )
-    return Estimate(seconds, max(cost.memory for cost in costs), parts)
+    held = max(cost.pairs for cost in costs)
+    # Checks, and the classes put in turn: in Python, image by image.
+    turns = int(sizes.sum()) if method.traits(settings).ranks else k
+    seconds += (OF_EACH_SELECTION + OF_EACH_PLACE * turns) / speeds.steps
+    return Estimate(
+        seconds,
+        max(cost.memory for cost in costs) + (held if held <= MOST_HELD_BYTES else 0),
+        parts,
+    )
 
 
 def estimate_entries(

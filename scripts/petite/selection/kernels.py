@@ -1,10 +1,32 @@
 """Similarities of images by their features, in blocks: nothing here holds all pairs at once."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 FLOAT = 4  # bytes of a float32
+
+
+def one_thread(function: Callable[P, T]) -> Callable[P, T]:
+    """Run a function with one BLAS thread.
+
+    Thousands of small products in a row gain nothing by more, and where other work fills the
+    cores, threads that wait for each other made them ten times as slow.
+    """
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return wrapped
 
 
 def slices(count: int, bytes_each: int, block_bytes: int) -> Iterator[slice]:
@@ -24,7 +46,7 @@ def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 class Similarity:
-    """The similarity of any images of a group, worked out when it is asked for.
+    """The similarity of any images of a group, held where there is memory, else worked out anew.
 
     "rbf" is exp(-|x - y|^2 / s) where s is the mean squared distance of all pairs, so that typical
     strangers are 0.37 alike whatever the scale of the features. "distance" is D - |x - y| with D
@@ -32,8 +54,8 @@ class Similarity:
     uses.
     """
 
-    def __init__(self, features: np.ndarray, kind: str = "rbf") -> None:
-        """Take features, (m, d) float32."""
+    def __init__(self, features: np.ndarray, kind: str = "rbf", hold_bytes: int = 0) -> None:
+        """Take features, (m, d) float32, and bytes that all similarities may take."""
         centred = features - features.mean(axis=0)
         squares = np.vecdot(centred, centred)
         self.kind = kind
@@ -46,14 +68,23 @@ class Similarity:
         self.from_mean = np.sqrt(squares)  # (m,) distances
         self._offset = np.float32(2 * self.from_mean.max())
         self._squares = np.vecdot(self.points, self.points)
+        self._held: np.ndarray | None = None
+        if FLOAT * len(features) ** 2 <= hold_bytes:
+            held = np.empty((len(features), len(features)), np.float32)
+            for block in slices(len(features), FLOAT * len(features), 2**24):
+                held[block] = self._worked_out(block).T
+            self._held = held
 
     def __len__(self) -> int:
         return len(self.points)
 
-    def to(self, columns: np.ndarray | slice, rows: slice = slice(None)) -> np.ndarray:
-        """Similarities of the images `rows` to the images `columns`: float32 (rows, columns)."""
-        result = self.points[rows] @ (-2 * self.points[columns]).T
-        result += self._squares[rows, None]
+    def to(self, columns: np.ndarray | slice) -> np.ndarray:
+        """Similarities of all images to some: float32 (m, columns), not to be written to."""
+        return self._worked_out(columns) if self._held is None else self._held[columns].T
+
+    def _worked_out(self, columns: np.ndarray | slice) -> np.ndarray:
+        result = self.points @ (-2 * self.points[columns]).T
+        result += self._squares[:, None]
         result += self._squares[columns]
         np.maximum(result, 0, out=result)
         if self.kind == "rbf":
@@ -63,7 +94,7 @@ class Similarity:
         return np.subtract(self._offset, result, out=result)
 
     def to_one(self, image: int) -> np.ndarray:
-        """Similarities of all images to one: float32 (m,)."""
+        """Similarities of all images to one: float32 (m,), a copy."""
         return self.to(np.array([image]))[:, 0]
 
     def sums(self, mass: np.ndarray, block_bytes: int) -> np.ndarray:
@@ -84,10 +115,12 @@ def neighbours(features: np.ndarray, count: int, block_bytes: int) -> tuple[np.n
     size = len(features)
     nearest = np.empty((size, count), np.int64)
     distances = np.empty((size, count), np.float32)
+    # A distance and the position that it is sorted with: 4 and 8 bytes.
     for block in slices(size, 4 * FLOAT * size, block_bytes):
         squared = squared_distances(features[block], features)
         squared[np.arange(squared.shape[0]), np.arange(block.start, block.stop)] = np.inf
-        some = np.argpartition(squared, count - 1, axis=1)[:, :count]
+        # A copy: a view would keep all positions.
+        some = np.argpartition(squared, count - 1, axis=1)[:, :count].copy()
         found = np.take_along_axis(squared, some, axis=1)
         order = np.argsort(found, axis=1, kind="stable")
         nearest[block] = np.take_along_axis(some, order, axis=1)

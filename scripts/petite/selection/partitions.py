@@ -14,8 +14,9 @@ import numpy as np
 from petite.seeds import generator
 from petite.selection.base import Choice, Group, Method
 
-# A class with more images than this is divided, unless the user says otherwise.
-ONE_STAGE = 10_000
+# A class with more images than this is divided, unless the user says otherwise. Of so many the
+# similarities of all pairs are held in 256 MiB.
+ONE_STAGE = 8_192
 # Images of a part where Petite decides. Larger parts gain little and take longer.
 PART = 4_096
 CANDIDATES = 2

@@ -11,7 +11,7 @@ from petite.errors import PetiteError
 from petite.seeds import generator
 from petite.selection import memory, partitions
 from petite.selection.base import Choice, Group, Method, Ranking, Task, Traits
-from petite.selection.estimate import stages
+from petite.selection.estimate import MOST_HELD_BYTES, stages
 from petite.selection.quota import places, shares, weights_of
 
 MOST_BLOCK_BYTES = 64 * 2**20
@@ -41,6 +41,7 @@ class Question:
     partitions: int
     memory: float
     block_bytes: int
+    hold_bytes: int
 
     @property
     def order(self) -> np.ndarray:
@@ -78,6 +79,7 @@ class Question:
             k=k,
             random=self.generator(str(number), *purpose),
             block_bytes=self.block_bytes,
+            hold_bytes=self.hold_bytes,
         )
         return members, group
 
@@ -119,12 +121,8 @@ def ask(
     checked_scores = _scores(scores, traits.scores, len(labels), method.name)
     count = partitions.how_many(method, settings, sizes, wanted_partitions)
     limit = memory.available() if max_memory is None else max_memory
-    need = max(
-        cost.memory
-        for cost in stages(
-            method, settings, sizes, k, 0 if checked is None else checked.shape[1], count
-        )
-    )
+    costs = stages(method, settings, sizes, k, 0 if checked is None else checked.shape[1], count)
+    need = max(cost.memory for cost in costs)
     if need > limit:
         raise PetiteError(
             f"'{method.name}' would need {memory.in_words(need)} for {k} of {len(labels)} images "
@@ -135,6 +133,9 @@ def ask(
                 else "raise max_memory or choose another method"
             )
         )
+    block = int(min(MOST_BLOCK_BYTES, max(2**20, (limit - need) / 2)))
+    pairs = int(max(cost.pairs for cost in costs))
+    held = pairs if pairs <= min(MOST_HELD_BYTES, limit - need - block) else 0
     return Question(
         method=method,
         settings=settings,
@@ -149,8 +150,9 @@ def ask(
         quota=quota,
         seed=int(seed),
         partitions=count,
-        memory=need,
-        block_bytes=int(min(MOST_BLOCK_BYTES, max(2**20, (limit - need) / 2))),
+        memory=need + block + held,
+        block_bytes=block,
+        hold_bytes=held,
     )
 
 

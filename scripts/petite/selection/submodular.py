@@ -4,21 +4,22 @@ Each image added to a set of images brings less the more there are (submodularit
 set has at least 1 - 1/e of the largest value that is possible (Nemhauser, Wolsey, Fisher 1978).
 """
 
+import heapq
+
 import numpy as np
 from pydantic import Field
 
 from petite.selection.base import Choice, Cost, Group, Method, MethodSettings, Traits
-from petite.selection.kernels import FLOAT, Similarity
+from petite.selection.kernels import FLOAT, Similarity, one_thread
 
-# Candidates that are worked out together. More are wasted where the first is the best at once,
-# fewer make more turns.
-TOGETHER = 16
+ROUNDING = 1e-6  # of sums of float32, relative
 
 
 class FacilityLocation(MethodSettings):
     """`facility_location` has no settings."""
 
 
+@one_thread
 def facility_location(group: Group, settings: FacilityLocation) -> Choice:
     """Each image adds the most to the sum of all images' similarity to their nearest chosen one.
 
@@ -26,20 +27,21 @@ def facility_location(group: Group, settings: FacilityLocation) -> Choice:
     values are upper bounds, and only images whose bound is high are worked out again.
     """
     assert group.features is not None
-    return Choice(greedy_cover(Similarity(group.features), group)[0])
+    return Choice(greedy_cover(Similarity(group.features, hold_bytes=group.hold_bytes), group)[0])
 
 
 class Craig(MethodSettings):
     """`craig` has no settings."""
 
 
+@one_thread
 def craig(group: Group, settings: Craig) -> Choice:
     """Facility location over gradients, with the number of images that each stands for as weight.
 
     Mirzasoleiman, Bilmes, Leskovec 2020, on the last layer's gradients.
     """
     assert group.features is not None
-    order, best = greedy_cover(Similarity(group.features, "distance"), group)
+    order, best = greedy_cover(Similarity(group.features, "distance", group.hold_bytes), group)
     place = np.empty(group.size, np.int64)
     place[order] = np.arange(group.k)
     return Choice(order, weights=np.bincount(place[best], group.mass, minlength=group.k))
@@ -52,37 +54,28 @@ def greedy_cover(similarity: Similarity, group: Group) -> tuple[np.ndarray, np.n
     int64. Of images that add the same the first is taken.
     """
     size, mass = len(similarity), group.mass.astype(np.float32)
-    together = max(1, min(TOGETHER, group.block_bytes // (3 * FLOAT * size)))
-    bound = similarity.sums(group.mass, group.block_bytes)
     cover = np.zeros(size, np.float32)
     best = np.zeros(size, np.int64)
+    added = np.empty(size, np.float32)
     order = np.empty(group.k, np.int64)
+    # What each image would add at most, negative, for a heap; a little more for what is rounded.
+    sums = (1 + ROUNDING) * similarity.sums(group.mass, group.block_bytes)
+    bounds = [(-bound, image) for image, bound in enumerate(sums.tolist())]
+    heapq.heapify(bounds)
+    worked_out = np.full(size, -1)  # for which place an image's bound is exact
     for place in range(group.k):
-        chosen, gain = -1, -np.inf
-        fresh = np.zeros(size, bool)
-        while True:
-            stale = np.where(fresh, -np.inf, bound)
-            some = np.argpartition(-stale, min(together, size) - 1)[:together]
-            some = some[stale[some] > -np.inf]
-            # An equal bound may hide an earlier image that adds the same.
-            if not len(some) or stale[some].max() < gain:
-                break
-            columns = similarity.to(some)
-            added = mass @ np.maximum(columns - cover[:, None], 0)
-            # Rounding must not lift a bound.
-            bound[some] = np.minimum(bound[some], added)
-            fresh[some] = True
-            top = added.max()
-            first = int(some[added == top].min())
-            if top > gain or (top == gain and first < chosen):
-                chosen, gain = first, float(top)
-                column = columns[:, np.flatnonzero(some == first)[0]]
-        order[place] = chosen
+        while worked_out[image := bounds[0][1]] != place:
+            np.subtract(similarity.to_one(image), cover, out=added)
+            np.maximum(added, 0, out=added)
+            heapq.heapreplace(bounds, (-float(added @ mass), image))
+            worked_out[image] = place
+        heapq.heappop(bounds)
+        column = similarity.to_one(image)
+        order[place] = image
         nearer = column > cover
-        nearer[chosen] = True
+        nearer[image] = True
         cover[nearer] = column[nearer]
-        best[nearer] = chosen
-        bound[chosen] = -np.inf
+        best[nearer] = image
     return order, best
 
 
@@ -94,6 +87,7 @@ class GraphCut(MethodSettings):
     )
 
 
+@one_thread
 def graph_cut(group: Group, settings: GraphCut) -> Choice:
     """Alike to all images, unlike to those chosen (Iyer and others 2021, as in DeepCore).
 
@@ -101,7 +95,7 @@ def graph_cut(group: Group, settings: GraphCut) -> Choice:
     similarities within A.
     """
     assert group.features is not None
-    similarity = Similarity(group.features)
+    similarity = Similarity(group.features, hold_bytes=group.hold_bytes)
     gain = settings.coverage * similarity.sums(group.mass, group.block_bytes)
     # The image itself, once: the similarity of an image to itself is 1.
     gain -= 1
@@ -121,6 +115,7 @@ class KDPP(MethodSettings):
     )
 
 
+@one_thread
 def k_dpp(group: Group, settings: KDPP) -> Choice:
     """The greedy set of the largest determinant of similarities (Chen, Zhang, Zhou 2018).
 
@@ -128,6 +123,7 @@ def k_dpp(group: Group, settings: KDPP) -> Choice:
     extends the Cholesky factor of the chosen images' kernel by one row.
     """
     assert group.features is not None
+    # Not held: only those of the chosen are needed.
     similarity = Similarity(group.features)
     rows = np.empty((group.k, group.size), np.float32)
     left = np.full(group.size, 1 + settings.ridge)
@@ -149,25 +145,30 @@ def k_dpp(group: Group, settings: KDPP) -> Choice:
 
 
 def _sums_cost(m: int, d: int) -> Cost:
-    return Cost(products=m * m * d, elements=7 * m * m, memory=2 * FLOAT * m * d + 60 * m)
+    return Cost(
+        products=m * m * d,
+        elements=7 * m * m,
+        memory=2 * FLOAT * m * d + 60 * m,
+        pairs=FLOAT * m * m,
+    )
 
 
 def _cover_cost(m: int, k: int, d: int, settings: MethodSettings) -> Cost:
     sums = _sums_cost(m, d)
-    # Measured: one round for each image chosen, and each image some four times before bounds are
-    # sharp, most of it for the first few.
-    worked_out = m * (k * TOGETHER + 4 * m)
+    # Measured: each image some six times in all before bounds are sharp, and then a few a place.
+    times = 6 * m + 4 * k
     return Cost(
-        sums.products + worked_out * d,
-        sums.elements + 9 * worked_out,
-        40 * k + 5 * m,
-        sums.memory + 4 * FLOAT * m * TOGETHER,
+        sums.products,
+        sums.elements + 3 * m * times,
+        25 * times,
+        sums.memory,
+        sums.pairs,
     )
 
 
 def _cut_cost(m: int, k: int, d: int, settings: GraphCut) -> Cost:
     sums = _sums_cost(m, d)
-    return Cost(sums.products, sums.elements + k * m * (d / 8 + 9), 12 * k, sums.memory)
+    return Cost(sums.products, sums.elements + 3 * k * m, 12 * k, sums.memory, sums.pairs)
 
 
 def _dpp_cost(m: int, k: int, d: int, settings: KDPP) -> Cost:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from petite.selection.base import Choice, Cost, Group, Method, MethodSettings, Traits
-from petite.selection.kernels import FLOAT, Similarity
+from petite.selection.kernels import FLOAT, Similarity, one_thread
 
 
 class KernelThinning(MethodSettings):
@@ -19,13 +19,14 @@ class KernelThinning(MethodSettings):
     )
 
 
+@one_thread
 def kernel_thinning(group: Group, settings: KernelThinning) -> Choice:
     """Halve a random part of the class down to k images, then exchange single ones for better.
 
     The part has k times a power of two images, as many as there are.
     """
     assert group.features is not None
-    similarity = Similarity(group.features)
+    similarity = Similarity(group.features, hold_bytes=group.hold_bytes)
     rounds = int(np.log2(group.size / group.k))
     chosen = group.random.permutation(group.size)[: group.k << rounds]
     for _ in range(rounds):
@@ -46,12 +47,11 @@ def halve(
     pairs = len(first)
     # The difference of the halves so far, taken at every image: (2 h,).
     difference = np.zeros(len(images))
-    every = similarity.points[images]
     variance = 0.0
     kept = np.empty(pairs, np.int64)
     unlucky = 2 * np.log(4 * pairs / failure)
     for pair in range(pairs):
-        columns = _similarities(similarity, every, images[2 * pair : 2 * pair + 2])
+        columns = similarity.to(images[2 * pair : 2 * pair + 2])[images].astype(np.float64)
         gap = columns[:, 0] - columns[:, 1]
         square = float(gap[2 * pair] - gap[2 * pair + 1])  # k(x,x) + k(y,y) - 2 k(x,y)
         alike = float(difference[2 * pair] - difference[2 * pair + 1])
@@ -97,20 +97,14 @@ def swap(similarity: Similarity, chosen: np.ndarray, mean: np.ndarray) -> np.nda
     return chosen
 
 
-def _similarities(similarity: Similarity, every: np.ndarray, two: np.ndarray) -> np.ndarray:
-    """Similarities of the points `every`, (n, d), to two images: (n, 2) float64."""
-    points = similarity.points[two]
-    squared = np.vecdot(every, every)[:, None] + np.vecdot(points, points) - 2 * (every @ points.T)
-    return np.exp(-np.maximum(squared, 0)).astype(np.float64)
-
-
 def _cost(m: int, k: int, d: int, settings: KernelThinning) -> Cost:
     part = k << int(np.log2(m / k))
     return Cost(
         products=m * m * d,
-        elements=7 * m * m + part * part * (d / 6 + 14) / 1.5 + 3 * k * m * (d / 8 + 8),
+        elements=7 * m * m + 4 * part * part + 9 * k * m,
         steps=40 * part + 40 * k,
-        memory=FLOAT * (2 * m * d + part * (d + 16)) + 60 * m,
+        memory=FLOAT * 2 * m * d + 120 * m,
+        pairs=FLOAT * m * m,
     )
 
 
