@@ -152,7 +152,7 @@ def _kmeans_cost(m: int, clusters: int, d: int) -> Cost:
     return Cost(
         products=(ROUNDS + 2) * m * clusters * d,
         elements=(ROUNDS + 2) * m * clusters * 2,
-        steps=ROUNDS * 200,
+        steps=30_000 + ROUNDS * 200,
         memory=FLOAT * (3 * m * d + 2 * clusters * d + 256 * clusters) + 40 * m,
     )
 

@@ -85,7 +85,7 @@ def stages(
         wanted = partitions.candidates_wanted(quota, part, size)
         first = method.cost(part, wanted, dimensions, settings)
         found = min(size, wanted * here)
-        blocks = -(-found // partitions.ONE_STAGE)
+        blocks = partitions.merge_blocks(found)
         second = method.cost(found // blocks, max(1, quota // blocks), dimensions, settings)
         # The features of the class are held beside those of the part.
         held = FLOAT * size * dimensions

@@ -46,6 +46,11 @@ def candidates_wanted(k: int, part: int, size: int) -> int:
     return min(part, -(-CANDIDATES * k * part // size))
 
 
+def merge_blocks(candidates: int) -> int:
+    """In how many blocks the second stage chooses from so many candidates of a class."""
+    return 1 if candidates <= ONE_STAGE else -(-candidates // PART)
+
+
 def part_of_group(group: Group, members: np.ndarray, k: int) -> Group:
     """The group of some members only, from which k are chosen."""
     return replace(
@@ -79,7 +84,7 @@ def merge(
     assert found.weights is not None
     order = np.argsort(found.indices)
     images, mass = found.indices[order], found.weights[order]
-    blocks = parts_of(len(images), -(-len(images) // ONE_STAGE), seed, "merge", *purpose)
+    blocks = parts_of(len(images), merge_blocks(len(images)), seed, "merge", *purpose)
     ends = np.cumsum([len(block) for block in blocks]) * group.k // len(images)
     wanted = np.diff(ends, prepend=0)
     whole = replace(group, mass=np.zeros(group.size))

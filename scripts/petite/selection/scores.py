@@ -215,8 +215,9 @@ def cost(m: int, k: int, d: int, settings: ScoreSettings) -> Cost:
             memory=FLOAT * 2 * m * d + 40 * m * settings.neighbours,
         )
     geometry = 0 if settings.score in TRAINING_SCORES else FLOAT * 3 * m * d
-    rounds = 12 * m * settings.clusters * (d / 8 + 4) if geometry else 0
-    return Cost(elements=200 * m + rounds, steps=300, memory=geometry + 80 * m)
+    rounds = 12 * m * (d + 4 * settings.clusters) if geometry else 0
+    steps = 30_000 if rounds else 300
+    return Cost(elements=200 * m + rounds, steps=steps, memory=geometry + 80 * m)
 
 
 def _method(name: str, score: str, sampler: str) -> Method:

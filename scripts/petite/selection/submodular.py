@@ -133,7 +133,6 @@ def k_dpp(group: Group, settings: KDPP) -> Choice:
         chosen = int(np.argmax(left) if place else np.argmin(similarity.from_mean))
         order[place] = chosen
         row = similarity.to_one(chosen)
-        row[chosen] += settings.ridge
         row -= rows[:place, chosen] @ rows[:place]
         row /= np.sqrt(left[chosen])
         rows[place] = row
