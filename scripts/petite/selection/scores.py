@@ -210,7 +210,7 @@ def cost(m: int, k: int, d: int, settings: ScoreSettings) -> Cost:
     if settings.sampler == "d2":
         return Cost(
             products=m * m * d,
-            elements=20 * m * m,
+            elements=26 * m * m,
             steps=8 * k,
             memory=FLOAT * 2 * m * d + 40 * m * settings.neighbours,
         )

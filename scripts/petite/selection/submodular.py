@@ -154,8 +154,8 @@ def _sums_cost(m: int, d: int) -> Cost:
 
 def _cover_cost(m: int, k: int, d: int, settings: MethodSettings) -> Cost:
     sums = _sums_cost(m, d)
-    # Measured: each image some six times in all before bounds are sharp, and then a few a place.
-    times = 6 * m + 4 * k
+    # Measured: each image two to six times in all before bounds are sharp.
+    times = 3 * m + 2 * k
     return Cost(
         sums.products,
         sums.elements + 3 * m * times,
