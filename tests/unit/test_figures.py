@@ -201,6 +201,23 @@ def test_an_axis_of_accuracy_never_spans_less_than_four_points() -> None:
     assert high - low >= 4
 
 
+def test_accuracy_of_many_methods_names_those_of_the_paper_and_shows_the_others(
+    tmp_path: Path,
+) -> None:
+    many = {(f"method_{number}", 0.1): 0.8 for number in range(12)}
+    runs = make_runs(CASES | many, 2)
+    text = drawn(FIGURES["accuracy_by_fraction"](runs, summarize(runs)), tmp_path)
+    assert "pca_grid" in text
+    assert "method_3" not in text
+    assert "12 further methods" in text
+
+
+def test_a_difference_beyond_the_axis_is_given_in_numbers(tmp_path: Path) -> None:
+    cases = {(f"method_{number}", 0.1): 0.85 + number / 1000 for number in range(9)}
+    summary = summarize(make_runs(CASES | cases | {("failing", 0.1): 0.3}, 6))
+    assert "-55" in drawn(FIGURES["differences"](summary), tmp_path)
+
+
 def test_differences_have_a_panel_for_each_fraction_and_a_row_for_each_method(
     tmp_path: Path,
 ) -> None:

@@ -13,6 +13,7 @@ LEAST_SPAN = 4.0  # points of accuracy: a narrower axis would make noise look li
 LABEL_GAP = 0.16  # inches between two lines of labels
 LETTER = 0.1  # inches that a letter of a label takes, with some to spare
 LONGEST_NAME = 24  # letters
+MOST_METHODS = 10  # with more, only those of the paper are named
 
 
 @style.styled
@@ -24,9 +25,10 @@ def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """
     cut = summary[summary["method"] != "full"]
     methods = list(dict.fromkeys(cut["method"]))  # random first: `ordered` put it there
-    # Every method's name has a line of its own.
-    height = max(4.4, 1.4 + LABEL_GAP * len(methods))
-    figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
+    others = methods if len(methods) > MOST_METHODS else []
+    others = [method for method in others if method not in style.METHOD_COLOURS]
+    methods = [method for method in methods if method not in others]
+    figure = Figure(figsize=(style.WIDTH, 4.4), layout="constrained")
     axes = figure.add_subplot()
     fractions = np.sort(summary["fraction"].unique())
     limits = _x_limits(fractions, list(summary["method"]))
@@ -36,18 +38,24 @@ def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     full = summary[summary["method"] == "full"]
     if not full.empty:
         _draw_full(axes, full.iloc[0])
+    for method in others:
+        _draw_faintly(axes, cut[cut["method"] == method])
     for method in methods:
         _draw_method(axes, method, offsets[method], cut[cut["method"] == method])
-    for key, chosen in runs.groupby(["method", "fraction"]):
+    for key, chosen in runs[~runs["method"].isin(others)].groupby(["method", "fraction"]):
         method, fraction = str(key[0]), float(str(key[1]))
         _draw_runs(axes, method, fraction * offsets.get(method, 1.0), chosen, width)
 
     _set_x_axis(axes, summary, limits)
     _set_y_axis(axes, runs, summary)
     figure.draw_without_rendering()  # labels are placed in inches, so the size must be known
-    _label_methods(axes, cut, offsets, width)
+    _label_methods(axes, cut[~cut["method"].isin(others)], offsets, width)
     dataset = str(runs["dataset"].iloc[0])
     note = "Small dots: single runs. Bars and bands: 95% intervals of the mean over runs."
+    if others:
+        note += (
+            f" Faint lines: {len(others)} further methods; the figure of differences names them."
+        )
     if (summary["runs"] < ENOUGH_RUNS).any():
         note += f" Some points rest on fewer than {ENOUGH_RUNS} runs, too few for a claim."
     style.title(figure, f"Accuracy on {dataset} by the number of training images kept", note)
@@ -101,6 +109,12 @@ def _draw_full(axes: Axes, row: pd.Series) -> None:
         color=colour,
         fontweight="bold",
     )
+
+
+def _draw_faintly(axes: Axes, rows: pd.DataFrame) -> None:
+    rows = rows.sort_values("fraction")
+    mean = 100 * rows["accuracy_mean"].to_numpy()
+    axes.plot(rows["fraction"], mean, ".-", color="#b8b8b8", linewidth=0.8, markersize=4, zorder=2)
 
 
 def _draw_method(axes: Axes, method: str, offset: float, rows: pd.DataFrame) -> None:

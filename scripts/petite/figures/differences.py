@@ -32,18 +32,18 @@ def differences(summary: pd.DataFrame) -> Figure:
         layout="constrained",
     )
     panels = figure.subplots(1, len(fractions), sharey=True, squeeze=False)[0]
-    limits = _limits(compared)
     for axes, fraction in zip(panels, fractions, strict=True):
         rows = compared[compared["fraction"] == fraction]
-        _draw(axes, rows, order, limits)
+        _draw(axes, rows, order)
         axes.set_title(f"{percent(fraction)}: {int(rows['images'].max()):,} images")
     panels[0].set_yticks(range(len(order)), order)
     panels[0].set_ylim(-0.7, len(order) - 0.3)
-    figure.supxlabel("accuracy on the test images less that of random, points", fontsize=8.5)
+    panels[len(panels) // 2].set_xlabel("accuracy on the test images less that of random, points")
     note = (
         "Dots: mean of the differences, paired by seed. Bars: 95% intervals (Student's t), for "
         f"each comparison by itself: of {len(compared)} some will exclude 0 by chance. "
-        "Blue: above 0; orange: below 0; grey: not distinguishable; a bar that is cut goes on."
+        "Blue: above 0; orange: below 0; grey: not distinguishable. A bar that is cut goes on, "
+        "and a mean beyond the axis is given in numbers."
     )
     if (compared["runs"] < ENOUGH_RUNS).any():
         note += f" Some rest on fewer than {ENOUGH_RUNS} runs, too few for a claim."
@@ -51,36 +51,37 @@ def differences(summary: pd.DataFrame) -> Figure:
     return figure
 
 
-def _limits(compared: pd.DataFrame) -> tuple[float, float]:
-    """Limits that show all means, and the intervals but for the few that are very wide."""
-    means = 100 * compared["difference_mean"]
-    ends = 100 * pd.concat([compared["difference_low"], compared["difference_high"]]).dropna()
-    reach = max(LEAST_SPAN, float(means.abs().max()) * 1.15)
-    if len(ends):
-        reach = max(reach, float(np.quantile(ends.abs(), 0.8)))
-    return -reach, reach
+def _reach(rows: pd.DataFrame) -> float:
+    """How far an axis goes either way: over most intervals, but not over the few very wide ones."""
+    ends = 100 * rows[["difference_low", "difference_high", "difference_mean"]].to_numpy()
+    return max(LEAST_SPAN, float(np.nanquantile(np.abs(ends), 0.75)) * 1.2)
 
 
-def _draw(axes: Axes, rows: pd.DataFrame, order: list[str], limits: tuple[float, float]) -> None:
+def _draw(axes: Axes, rows: pd.DataFrame, order: list[str]) -> None:
+    reach = _reach(rows)
     axes.axvline(0, color=style.INK, linewidth=0.8, zorder=1)
     for row in rows.to_dict("records"):
         place = order.index(row["method"])
         mean, low, high = (100 * row[f"difference_{end}"] for end in ("mean", "low", "high"))
         colour = BETTER if low > 0 else WORSE if high < 0 else UNCLEAR
-        if not np.isnan(low):
-            axes.hlines(
-                place, max(low, limits[0]), min(high, limits[1]), color=colour, linewidth=1.6
-            )
-        axes.plot(
-            mean,
+        if not np.isnan(low) and max(low, -reach) < min(high, reach):
+            axes.hlines(place, max(low, -reach), min(high, reach), color=colour, linewidth=1.6)
+        dot = {"color": colour, "markeredgecolor": "white", "markeredgewidth": 0.6, "zorder": 3}
+        if abs(mean) <= reach:
+            axes.plot(mean, place, "o", markersize=5, **dot)
+            continue
+        side = np.sign(mean)
+        axes.plot(side * reach, place, "<" if side < 0 else ">", markersize=6, clip_on=False, **dot)
+        axes.text(
+            side * reach * 0.93,
             place,
-            "o",
+            f"{mean:+.0f}",
+            ha="left" if side < 0 else "right",
+            va="center",
+            fontsize=7.5,
             color=colour,
-            markersize=5,
-            markeredgecolor="white",
-            markeredgewidth=0.6,
-            zorder=3,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
         )
-    axes.set_xlim(limits)
+    axes.set_xlim(-reach, reach)
     axes.grid(axis="both")
     axes.tick_params(axis="y", length=0)

@@ -14,6 +14,7 @@ from petite.figures import style
 from petite.splits import training_images
 
 PANELS_WIDE = 5
+LONGEST_NAME = 20  # letters
 MARGIN = 0.04  # of the plane's width and height
 
 
@@ -38,7 +39,7 @@ def picks(
     names = sorted({name for table in subsets.values() for name in table["class_name"].unique()})
     for axes, (method, table) in zip(panels, subsets.items(), strict=False):
         _draw(axes, plane, rows, table.drop_duplicates("origin"), names)
-        axes.set_title(style.shortened(method, 22), fontsize=7.5)
+        axes.set_title(style.shortened(method, LONGEST_NAME), fontsize=7.5)
     for axes in panels[len(subsets) :]:
         axes.set_axis_off()
     low, high = plane.min(axis=0), plane.max(axis=0)
