@@ -62,15 +62,14 @@ def part_of_group(group: Group, members: np.ndarray, k: int) -> Group:
     )
 
 
-def candidates(group: Group, members: np.ndarray, method: Method, settings: Any) -> Choice:
-    """The first stage for one part of a group: candidates, and how many images each stands for."""
+def candidates(group: Group, method: Method, settings: Any) -> Choice:
+    """The first stage for a part: candidates, and how many images each of them stands for."""
     assert method.choose is not None
-    wanted = candidates_wanted(group.k, len(members), group.size)
-    choice = method.choose(part_of_group(group, members, wanted), settings)
+    choice = method.choose(group, settings)
     mass = choice.weights
     if mass is None:
-        mass = np.full(len(choice.indices), group.mass[members].sum() / len(choice.indices))
-    return Choice(members[choice.indices], weights=mass)
+        mass = np.full(group.k, group.mass.sum() / group.k)
+    return Choice(choice.indices, weights=mass)
 
 
 def merge(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,12 +51,14 @@ class Question:
             return np.arange(len(self.sizes))
         return self.generator("classes").permutation(len(self.sizes))
 
+    @cached_property
     def quotas(self) -> np.ndarray:
         """How many images of each class, (c,) int64."""
         if self.traits.ranks:
-            return np.bincount(self.places()[: self.k], minlength=len(self.sizes))
+            return np.bincount(self.places[: self.k], minlength=len(self.sizes))
         return shares(self.sizes, self.weights, self.k)
 
+    @cached_property
     def places(self) -> np.ndarray:
         """The class of each place of the ranking, (n,) or (k,) int64."""
         if self.traits.ranks:
@@ -69,24 +72,35 @@ class Question:
         """The random stream of this method and seed for a purpose."""
         return generator(self.seed, "selection", self.method.name, *purpose)
 
-    def group(self, number: int, k: int, *purpose: str) -> tuple[np.ndarray, Group]:
-        """The images of a class, (m,) int64, and the method's question about them."""
-        members = np.flatnonzero(self.classes == number)
-        group = Group(
-            features=None if self.features is None else self.features[members],
-            scores=None if self.scores is None else self.scores[members],
-            mass=np.ones(len(members)),
+    @cached_property
+    def members(self) -> list[np.ndarray]:
+        """The images of each class, (m,) int64 each."""
+        return [np.flatnonzero(self.classes == number) for number in range(len(self.sizes))]
+
+    def group(self, number: int, images: np.ndarray, k: int, *purpose: str) -> Group:
+        """The method's question about some images of a class."""
+        return Group(
+            features=None if self.features is None else self.features[images],
+            scores=None if self.scores is None else self.scores[images],
+            mass=np.ones(len(images)),
             k=k,
             random=self.generator(str(number), *purpose),
             block_bytes=self.block_bytes,
             hold_bytes=self.hold_bytes,
         )
-        return members, group
 
-    def parts(self, number: int) -> list[np.ndarray]:
-        """The partitions of a class, as positions within it."""
-        size = int(self.sizes[number])
-        return partitions.parts_of(size, self.partitions, self.partition_seed, str(number))
+    @cached_property
+    def parts(self) -> list[list[np.ndarray]]:
+        """The partitions of each class, as images."""
+        return [
+            [
+                members[part]
+                for part in partitions.parts_of(
+                    len(members), self.partitions, self.partition_seed, str(number)
+                )
+            ]
+            for number, members in enumerate(self.members)
+        ]
 
     @property
     def partition_seed(self) -> int:
@@ -172,12 +186,14 @@ def answer(question: Question) -> Ranking:
 def first_stage(question: Question, part: int) -> Choice:
     """The candidates of one partition (from 0) of every class, with how many each stands for."""
     found = []
-    for number, k in enumerate(question.quotas()):
-        parts = question.parts(number)
+    for number, k in enumerate(question.quotas.tolist()):
+        parts = question.parts[number]
         if k and part < len(parts):
-            members, group = question.group(number, int(k), "part", str(part))
-            choice = partitions.candidates(group, parts[part], question.method, question.settings)
-            found.append(Choice(members[choice.indices], choice.weights))
+            images = parts[part]
+            wanted = partitions.candidates_wanted(k, len(images), int(question.sizes[number]))
+            group = question.group(number, images, wanted, "part", str(part))
+            choice = partitions.candidates(group, question.method, question.settings)
+            found.append(Choice(images[choice.indices], choice.weights))
     nothing = Choice(np.empty(0, np.int64), np.empty(0))
     return Choice(*_together([nothing, *found]))
 
@@ -199,7 +215,8 @@ def second_stage(question: Question, found: list[Choice], seconds: float) -> Ran
     indices, mass = _together(found)
 
     def merge(question: Question, number: int, k: int) -> tuple[np.ndarray, Choice]:
-        members, group = question.group(number, k, "merge")
+        members = question.members[number]
+        group = question.group(number, members, k, "merge")
         mine = question.classes[indices] == number
         # Members are in order, so that a search gives an image's place in its class.
         candidates = Choice(np.searchsorted(members, indices[mine]), mass[mine])
@@ -217,7 +234,8 @@ def second_stage(question: Question, found: list[Choice], seconds: float) -> Ran
 
 
 def _one_stage(question: Question, number: int, k: int) -> tuple[np.ndarray, Choice]:
-    members, group = question.group(number, k)
+    members = question.members[number]
+    group = question.group(number, members, k)
     assert question.method.choose is not None
     return members, question.method.choose(group, question.settings)
 
@@ -239,7 +257,7 @@ def _whole(question: Question) -> Choice:
 
 def _by_class(question: Question, choose: Any) -> Choice:
     """Choose within every class that has a quota, and put the classes' images in their places."""
-    place = question.places()[: question.k]
+    place = question.places[: question.k]
     indices = np.empty(question.k, np.int64)
     weights: np.ndarray | None = None
     extra: dict[str, np.ndarray] = {}
