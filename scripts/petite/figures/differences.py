@@ -1,5 +1,7 @@
 """Each method's difference from random at the same size: which ones are better, and how surely."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -66,7 +68,12 @@ def _draw(axes: Axes, rows: pd.DataFrame, order: list[str]) -> None:
         colour = BETTER if low > 0 else WORSE if high < 0 else UNCLEAR
         if not np.isnan(low) and max(low, -reach) < min(high, reach):
             axes.hlines(place, max(low, -reach), min(high, reach), color=colour, linewidth=1.6)
-        dot = {"color": colour, "markeredgecolor": "white", "markeredgewidth": 0.6, "zorder": 3}
+        dot: dict[str, Any] = {
+            "color": colour,
+            "markeredgecolor": "white",
+            "markeredgewidth": 0.6,
+            "zorder": 3,
+        }
         if abs(mean) <= reach:
             axes.plot(mean, place, "o", markersize=5, **dot)
             continue
