@@ -137,6 +137,11 @@ def asked(
     rows = pd.Index(train["image_id"]).get_indexer(pd.Index(left["image_id"]))
     features = scores = errors = None
     if step.space:
+        if step.space not in resources.features:
+            raise PetiteError(
+                f"'{step.method}' compares images in the space {step.space}: "
+                f"give --features {step.space}=PATH"
+            )
         features, _ = read_features(resources.features[step.space], train["image_id"].tolist())
         features = features if len(left) == len(train) else features[rows]
     if resources.scores:
@@ -158,7 +163,7 @@ def asked(
 
 def preparation_seconds(steps: Sequence[Step], resources: Resources) -> float:
     """How long the features and the proxy run of these steps took, each counted once."""
-    spaces = {step.space for step in steps if step.space}
+    spaces = {step.space for step in steps if step.space} & set(resources.features)
     seconds = {space: _seconds(resources.features[space]) for space in spaces}
     # One run of the proxy makes its scores, its features and its gradients.
     of_proxy = [seconds.pop(space) for space in ("proxy", "gradients") if space in seconds]

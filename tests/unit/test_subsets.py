@@ -167,12 +167,18 @@ def make_subset(folder: Path, method: str, fraction: float, **files: Path) -> pd
     output = folder / method / f"{fraction}.parquet"
     run_script(
         "subset",
-        *("--method", method, "--fraction", fraction, "--seed", 3),
+        *("--fraction", fraction, "--seed", 3),
         *("--split", folder / "split.parquet", "--manifest", folder / "manifest.json"),
         *("--output", output),
         *(part for name, path in files.items() for part in (f"--{name}", path)),
+        settings=one_step(method),
     )
     return read_table(output)
+
+
+def one_step(method: str) -> dict[str, Any]:
+    space = "pixels" if method == "pca_grid" else None
+    return {"steps": [{"method": method, "settings": {}, "space": space}]}
 
 
 def test_features_are_of_the_training_images_alone(folder: Path, features: Path) -> None:
@@ -184,13 +190,14 @@ def test_features_are_of_the_training_images_alone(folder: Path, features: Path)
 
 
 def test_pca_grid_chooses_training_images_for_one_fraction(folder: Path, features: Path) -> None:
-    subset = make_subset(folder, "pca_grid", 0.3, features=features)
+    subset = make_subset(folder, "pca_grid", 0.3, features=Path(f"pixels={features}"))
     split = read_table(folder / "split.parquet").set_index("image_id")["split"]
     assert len(subset) == subset["image_id"].nunique() == 16
     assert (split[subset["image_id"]] == "train").all()
     record = read_json(folder / "pca_grid" / "0.3.json")
     assert (record["method"], record["seed"], record["fraction"]) == ("pca_grid", 3, 0.3)
-    assert record["settings"] == {"clusters": 2, "cells": "auto"}
+    assert record["settings"]["clusters"] == 2
+    assert record["steps"] == [{"method": "pca_grid", "images": 16}]
     assert record["images"] == record["rows"] == 16
     assert record["stored_bytes"] == 16 * 8 * 8 * 3
     assert record["seconds"] > read_json(features.with_suffix(".json"))["seconds"]
@@ -202,8 +209,9 @@ def test_a_ranking_is_cut_and_augmented(folder: Path) -> None:
     ranking = folder / "random.parquet"
     run_script(
         "rank",
-        *("--method", "random", "--seed", 3),
+        *("--fraction", 1, "--seed", 3),
         *("--split", folder / "split.parquet", "--output", ranking),
+        settings=one_step("random"),
     )
     half = make_subset(folder, "random", 0.5, ranking=ranking)
     tenth = make_subset(folder, "random", 0.1, ranking=ranking)
@@ -227,13 +235,15 @@ def test_a_ranking_is_cut_and_augmented(folder: Path) -> None:
 
 
 def test_what_a_method_lacks_is_said_in_one_message(folder: Path) -> None:
-    with pytest.raises(RuntimeError, match="give --ranking"):
-        make_subset(folder, "random", 0.2)
-    with pytest.raises(RuntimeError, match="give some"):
+    with pytest.raises(RuntimeError, match="space pixels: give --features pixels=PATH"):
         make_subset(folder, "pca_grid", 0.2)
-    with pytest.raises(RuntimeError, match="gives no ranking"):
+    with pytest.raises(RuntimeError, match="by the score 'el2n': give scores"):
+        make_subset(folder, "el2n", 0.2)
+    chain = {"steps": [*one_step("random")["steps"], *one_step("random")["steps"]]}
+    with pytest.raises(RuntimeError, match="a chain is chosen by subset.py"):
         run_script(
             "rank",
-            *("--method", "pca_grid", "--seed", 0),
+            *("--fraction", 1, "--seed", 0),
             *("--split", folder / "split.parquet", "--output", folder / "x.parquet"),
+            settings=chain,
         )

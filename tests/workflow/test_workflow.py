@@ -78,7 +78,7 @@ def test_figures_are_there_as_png_and_svg(results):
 
 def test_every_rule_leaves_a_log(results):
     logs = [path for path in results.glob("logs/**/*.log")]
-    assert {"listing", "index", "split", "features", "summarize"} <= {log.stem for log in logs}
+    assert {"listing", "index", "split", "pixels", "summarize"} <= {log.stem for log in logs}
     assert all(log.stat().st_size > 0 for log in logs)
 
 
