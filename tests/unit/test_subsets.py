@@ -240,7 +240,7 @@ def test_what_a_method_lacks_is_said_in_one_message(folder: Path) -> None:
     with pytest.raises(RuntimeError, match="by the score 'el2n': give scores"):
         make_subset(folder, "el2n", 0.2)
     chain = {"steps": [*one_step("random")["steps"], *one_step("random")["steps"]]}
-    with pytest.raises(RuntimeError, match="a chain is chosen by subset.py"):
+    with pytest.raises(RuntimeError, match=r"a chain is chosen by subset\.py"):
         run_script(
             "rank",
             *("--fraction", 1, "--seed", 0),
