@@ -1,22 +1,44 @@
-"""Gather the runs of all training jobs and sum them up in tables."""
+"""Gather the runs of all training jobs, sum them up in tables, and say what they come down to."""
 
 import argparse
+import textwrap
 from pathlib import Path
 
-from petite.evidence import collect, markdown_table, summarize, terminal_table
+from petite.evidence import (
+    Predictions,
+    collect,
+    compare,
+    cost_ledger,
+    markdown_table,
+    random_curve,
+    recommend,
+    recommendation_page,
+    summarize,
+    terminal_table,
+)
 from petite.files import write_csv, write_text
 from petite.job import argument_parser, run
 
+TERMINAL_COLUMNS = 100
+
 
 def main(args: argparse.Namespace) -> None:
+    tolerance = args.settings["tolerance"]
     runs, histories = collect(args.runs, args.histories)
     summary = summarize(runs)
+    curve = random_curve(runs)
+    verdicts = compare(runs, tolerance, curve, Predictions(args.predictions))
+    recommendation = recommend(verdicts, tolerance, curve)
+    page = recommendation_page(args.dataset, recommendation, verdicts, tolerance, curve)
+    answer = textwrap.fill(recommendation.answer, TERMINAL_COLUMNS, break_long_words=False)
     write_csv(args.output_runs, runs)
     write_csv(args.output_history, histories)
     write_csv(args.output_summary, summary)
+    write_csv(args.output_verdicts, verdicts)
+    write_csv(args.output_costs, cost_ledger(runs))
     write_text(args.output_markdown, markdown_table(summary, args.dataset))
-    if args.output_text:
-        write_text(args.output_text, terminal_table(summary) + "\n")
+    write_text(args.output_recommendation, page)
+    write_text(args.output_text, f"{terminal_table(summary)}\n\n{answer}\n")
 
 
 if __name__ == "__main__":
@@ -25,10 +47,16 @@ if __name__ == "__main__":
     parser.add_argument(
         "--histories", type=Path, nargs="+", required=True, help="CSV files of their histories"
     )
+    parser.add_argument(
+        "--predictions", type=Path, nargs="*", default=[], help="NPZ files beside the runs"
+    )
     parser.add_argument("--dataset", required=True, help="the name of the data set, for the title")
     parser.add_argument("--output-runs", type=Path, required=True)
     parser.add_argument("--output-history", type=Path, required=True)
     parser.add_argument("--output-summary", type=Path, required=True)
-    parser.add_argument("--output-markdown", type=Path, required=True)
-    parser.add_argument("--output-text", type=Path, help="the table for the terminal")
+    parser.add_argument("--output-verdicts", type=Path, required=True)
+    parser.add_argument("--output-costs", type=Path, required=True)
+    parser.add_argument("--output-markdown", type=Path, required=True, help="the summary's table")
+    parser.add_argument("--output-recommendation", type=Path, required=True)
+    parser.add_argument("--output-text", type=Path, required=True, help="for the terminal")
     run(main, parser)

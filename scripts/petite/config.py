@@ -126,6 +126,20 @@ class ProxySection(Strict):
     )
 
 
+class EvidenceSettings(Strict):
+    """What the answer is measured by."""
+
+    tolerance: float = Field(
+        0.01, gt=0, lt=1, description="accuracy that may be lost against the full set, a share"
+    )
+    pilot_sd: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="spread (sd) of paired differences in an earlier run, a share of accuracy",
+    )
+
+
 def _once_each(fractions: list[float]) -> list[float]:
     if len(set(fractions)) < len(fractions):
         raise ValueError("the same fraction is named twice")
@@ -308,6 +322,7 @@ class Config(Strict):
     )
     training: TrainingSettings = TrainingSettings()
     training_threads: int = Field(1, ge=1, description="threads of one training job")
+    evidence: EvidenceSettings = EvidenceSettings()
 
     @model_validator(mode="after")
     def _methods_fit_together(self) -> "Config":

@@ -13,7 +13,9 @@ from scipy import stats
 
 from petite.errors import PetiteError
 from petite.evidence import (
+    COST_COLUMNS,
     SUMMARY_COLUMNS,
+    VERDICT_COLUMNS,
     collect,
     markdown_table,
     mean_interval,
@@ -41,6 +43,7 @@ def run_row(method: str, fraction: float, seed: int, accuracy: float, **other: o
         "accuracy": accuracy,
         "loss": 2 * (1 - accuracy),
         "worst_class": "Cat",
+        "peak_memory_bytes": 10**9 + seed,
         "train_seconds": 10.0 + seed,
         "stored_bytes": 1000 * round(1000 * fraction),
         "select_seconds": 0.5,
@@ -204,6 +207,20 @@ def test_runs_that_make_no_table_are_refused(change, message: str) -> None:
 # ------------------------------------------------------------------------------- files
 
 
+def write_predictions(path: Path, job: pd.DataFrame) -> None:
+    """Two classes, a hundred images; each run is right on the first so many of them."""
+    labels = np.arange(100) % 2
+    right = np.arange(100) < 100 * job["accuracy"].to_numpy()[:, None]
+    chosen = np.where(right, labels, 1 - labels)
+    np.savez(
+        path,
+        image_ids=np.array([f"{number}.png" for number in range(100)]),
+        labels=labels.astype(np.int16),
+        probabilities=np.eye(2, dtype=np.float32)[chosen],
+        seeds=job["training_seed"].to_numpy(),
+    )
+
+
 @pytest.fixture
 def job_files(tmp_path: Path) -> tuple[list[Path], list[Path]]:
     """The files of training jobs, two seeds in each job at most, as training writes them."""
@@ -216,6 +233,7 @@ def job_files(tmp_path: Path) -> tuple[list[Path], list[Path]]:
             runs.append(folder / f"seeds-{first}-{last}.csv")
             job.to_csv(runs[-1], index=False)
             histories.append(folder / f"seeds-{first}-{last}.history.csv")
+            write_predictions(runs[-1].with_suffix(".predictions.npz"), job)
             pd.DataFrame(
                 {
                     "method": method,
@@ -242,7 +260,11 @@ def summarize_script(
         [sys.executable, SCRIPTS / "summarize.py", "--runs", *runs, "--histories", *histories,
          "--dataset", "pets", "--output-runs", out / "runs.csv",
          "--output-history", out / "history.csv", "--output-summary", out / "summary.csv",
-         "--output-markdown", out / "summary.md", "--output-text", out / "summary.txt"],
+         "--output-verdicts", out / "verdicts.csv", "--output-costs", out / "costs.csv",
+         "--output-markdown", out / "summary.md", "--output-text", out / "summary.txt",
+         "--output-recommendation", out / "recommendation.md",
+         "--predictions", *[path.with_suffix(".predictions.npz") for path in runs],
+         "--settings", '{"tolerance": 0.01}'],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -259,6 +281,7 @@ def test_the_script_writes_the_same_bytes_whatever_the_order_of_its_inputs(
         done = summarize_script(some, others, out)
         assert done.returncode == 0, done.stderr
     names = ["runs.csv", "history.csv", "summary.csv", "summary.md", "summary.txt"]
+    names += ["verdicts.csv", "costs.csv", "recommendation.md"]
     assert sorted(path.name for path in first.iterdir()) == sorted(names)
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes()
@@ -266,6 +289,14 @@ def test_the_script_writes_the_same_bytes_whatever_the_order_of_its_inputs(
     pd.testing.assert_frame_equal(written, summarize(RUNS), check_exact=True)
     assert len(read_csv(first / "runs.csv")) == len(RUNS)
     assert len(read_csv(first / "history.csv")) == 2 * len(RUNS)
+    verdicts = read_csv(first / "verdicts.csv")
+    assert list(verdicts.columns) == VERDICT_COLUMNS
+    assert verdicts["new_images_low"].notna().sum() == 2  # pca_grid and augmentation
+    assert list(read_csv(first / "costs.csv").columns) == COST_COLUMNS
+    # The run prints this file at its end, and ends with the answer.
+    page = (first / "recommendation.md").read_text()
+    answer = (first / "summary.txt").read_text().rpartition("\n\n")[2]
+    assert f"**{' '.join(answer.split())}**" in page
 
 
 def test_the_script_ends_with_a_message_and_no_traceback(

@@ -120,8 +120,16 @@ def batches(fraction):
     return [(first, min(first + step, runs) - 1) for first in range(0, runs, step)]
 
 
+# What is compared with random at the same fraction.
+COMPARED = [
+    (label, fraction)
+    for label, fraction in CASES
+    if label != "random" and ("random", fraction) in CASES
+]
+
+
 def runs_paths(suffix):
-    """The files of all training jobs: suffix is .csv or .history.csv."""
+    """The files of all training jobs: suffix is .csv, .history.csv or .predictions.npz."""
     return [
         f"{RESULTS}/runs/{label}/{as_text(fraction)}/seeds-{first}-{last}{suffix}"
         for label, fraction in CASES
@@ -136,6 +144,7 @@ def say_where_things_are():
         return
     lines = [
         "",
+        f"Answer   {RESULTS}/recommendation.md  (its numbers: {RESULTS}/verdicts.csv)",
         f"Table    {RESULTS}/summary.md  (all runs: {RESULTS}/runs.csv)",
         f"Figures  {RESULTS}/figures/  (begin with accuracy_by_fraction.png)",
         "",

@@ -1,13 +1,25 @@
 # From all runs to the table and the figures.
 # Needs: runs/ (train.smk), and for the pictures the store, features and subsets.
-# Makes: runs.csv, history.csv, summary.*, figures/.
+# Makes: runs.csv, history.csv, summary.*, verdicts.csv, costs.csv, recommendation.md, figures/.
+
+
+EVIDENCE_CODE = [
+    "evidence/costs",
+    "evidence/learning_curve",
+    "evidence/recommendation",
+    "evidence/runs",
+    "evidence/statistics",
+    "evidence/summary",
+    "evidence/verdicts",
+]
 
 
 rule summarize:
     input:
         runs=runs_paths(".csv"),
         histories=runs_paths(".history.csv"),
-        code=code("summarize", "evidence"),
+        predictions=runs_paths(".predictions.npz"),
+        code=code("summarize", *EVIDENCE_CODE),
     output:
         runs=report(
             f"{RESULTS}/runs.csv", caption="../report/runs.rst", category="Table"
@@ -16,17 +28,31 @@ rule summarize:
         summary=report(
             f"{RESULTS}/summary.csv", caption="../report/summary.rst", category="Table"
         ),
+        verdicts=report(
+            f"{RESULTS}/verdicts.csv",
+            caption="../report/verdicts.rst",
+            category="Table",
+        ),
+        costs=report(
+            f"{RESULTS}/costs.csv", caption="../report/costs.rst", category="Table"
+        ),
         markdown=f"{RESULTS}/summary.md",
+        recommendation=f"{RESULTS}/recommendation.md",
         text=f"{RESULTS}/summary.txt",
     log:
         f"{RESULTS}/logs/summarize.log",
     benchmark:
         f"{RESULTS}/benchmarks/summarize.tsv"
+    params:
+        settings=as_param({"tolerance": CONFIG.evidence.tolerance}),
     shell:
         "{PYTHON} {input.code[0]} --runs {input.runs:q} --histories {input.histories:q} "
-        "--dataset {CONFIG.dataset.name} --output-runs {output.runs:q} "
-        "--output-history {output.history:q} --output-summary {output.summary:q} "
-        "--output-markdown {output.markdown:q} --output-text {output.text:q} --log {log:q}"
+        "--predictions {input.predictions:q} --dataset {CONFIG.dataset.name} "
+        "--output-runs {output.runs:q} --output-history {output.history:q} "
+        "--output-summary {output.summary:q} --output-verdicts {output.verdicts:q} "
+        "--output-costs {output.costs:q} --output-markdown {output.markdown:q} "
+        "--output-recommendation {output.recommendation:q} --output-text {output.text:q} "
+        "--settings {params.settings:q} --log {log:q}"
 
 
 # The first variant of the paper's method, at its largest fraction, is the one that is drawn.
@@ -40,14 +66,6 @@ AUGMENTED = [
 # panel for each more than a page holds.
 MOST_SINGLE_CURVES = 12
 MOST_CURVES = 36
-
-
-# What is compared with random at the same fraction.
-COMPARED = [
-    (label, fraction)
-    for label, fraction in CASES
-    if label != "random" and ("random", fraction) in CASES
-]
 
 
 # What is shown side by side on the plane: all methods at the smallest fraction.
@@ -145,10 +163,19 @@ def figure_arguments(wildcards):
 
 # The module of each family of figures, by the first word of their names, and what it draws on.
 FIGURE_CODE = {
-    "accuracy": ["figures/accuracy", "evidence"],
-    "curves": ["figures/curves", "evidence"],
-    "differences": ["figures/differences", "evidence"],
-    "picks": ["figures/picks", "splits"],
+    "accuracy": [
+        "figures/accuracy",
+        "evidence/runs",
+        "evidence/statistics",
+        "evidence/summary",
+    ],
+    "curves": ["figures/curves", "evidence/runs", "evidence/summary"],
+    "differences": [
+        "figures/differences",
+        "evidence/statistics",
+        "evidence/summary",
+    ],
+    "picks": ["figures/picks", "evidence/summary", "splits"],
     "plane": ["figures/plane", "selection/pca_grid", "selection/tilings"],
     "samples": ["figures/samples", "store"],
     "augmented": ["figures/samples", "store", "recipes"],

@@ -320,11 +320,17 @@ rule augment:
         "--output {output.subset:q} --settings {params.settings:q} --log {log:q}"
 
 
-# What each entry of the config will take on this machine, before anything is chosen.
+# What each entry of the config will take on this machine, and what so many seeds can tell, before
+# anything is chosen.
 rule estimate:
     input:
         split=SPLIT,
-        code=code("estimate", "selection/estimate"),
+        code=code(
+            "estimate",
+            "selection/estimate",
+            "evidence/recommendation",
+            "evidence/statistics",
+        ),
     log:
         f"{RESULTS}/logs/estimate.log",
     params:
@@ -342,6 +348,10 @@ rule estimate:
                     }
                     for label, entry in CONFIG.methods.items()
                     if entry.fractions and entry.method != petite_config.AUGMENTATION
+                },
+                "design": {
+                    "seeds": [CONFIG.runs_at(fraction) for _, fraction in COMPARED],
+                    "pilot_sd": CONFIG.evidence.pilot_sd,
                 },
             }
         ),

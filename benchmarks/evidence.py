@@ -1,0 +1,316 @@
+"""Whether Petite's intervals cover and its tests hold their level, by simulation with known truth.
+
+Writes the Markdown tables of docs/evidence.md. The simulations are those of
+tests/unit/test_evidence_simulations.py, which runs fewer of them.
+
+    python benchmarks/evidence.py --simulations 4000 --output results/benchmarks/evidence.md
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from petite.evidence import random_curve
+from petite.evidence.learning_curve import Estimate
+from petite.evidence.runs import PAIR
+from petite.evidence.statistics import (
+    ALPHA,
+    Interval,
+    bootstrap_t_interval,
+    equivalence_p,
+    holm,
+    mean_interval,
+    sign_flip_p,
+    smallest_effect,
+    two_way_interval,
+)
+from petite.files import write_text
+from petite.seeds import generator
+
+Noise = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+SEEDS = (6, 10)
+RESAMPLES = 1_999
+
+# Noise of paired differences, with mean 0 and standard deviation 1.
+NOISES: dict[str, Noise] = {
+    "normal": lambda random, shape: random.standard_normal(shape),
+    "both runs skewed alike (skewness 2)": lambda random, shape: (
+        (random.exponential(size=shape) - random.exponential(size=shape)) / np.sqrt(2)
+    ),
+    "differences skewed (skewness 1)": lambda random, shape: (random.gamma(4, size=shape) - 4) / 2,
+    "differences very skewed (skewness 2)": lambda random, shape: (
+        random.exponential(size=shape) - 1
+    ),
+}
+
+
+# ------------------------------------------------------------------------- intervals of a mean
+
+
+def scipy_interval(method: str) -> Callable[[np.ndarray], Interval]:
+    """The bootstrap of SciPy, to be compared with: `percentile` or `BCa`."""
+    from scipy.stats import bootstrap
+
+    def interval(values: np.ndarray) -> Interval:
+        lows, highs = [], []
+        for part in np.array_split(values, max(1, len(values) // 500)):
+            found = bootstrap(
+                (part,), np.mean, axis=-1, n_resamples=RESAMPLES, method=method, rng=0
+            ).confidence_interval
+            lows.append(found.low)
+            highs.append(found.high)
+        return Interval(np.concatenate(lows), np.concatenate(highs))
+
+    return interval
+
+
+def coverage(
+    interval: Callable[[np.ndarray], Interval], noise: Noise, n: int, simulations: int
+) -> tuple[float, float]:
+    """How often the interval of n values holds their true mean, and its median width in sd."""
+    values = noise(generator(n, "coverage"), (simulations, n))
+    low, high = interval(values)
+    return float(((low <= 0) & (high >= 0)).mean()), float(np.median(high - low))
+
+
+# ------------------------------------------------------------------------- seeds and images
+
+
+def crossed(
+    random: np.random.Generator, n: int, images: int, of_seeds: float, of_images: float
+) -> np.ndarray:
+    """Image by image differences (n, images) of two models that are equally good: int8.
+
+    Each image has a chance of its own to be got right by each of the two, normal on the logit
+    scale about the same mean (spread `of_images`), and each seed shifts both (spread `of_seeds`).
+    """
+    logits = 2.0 + random.normal(0, of_images, (2, 1, images)) + random.normal(0, 1.5, images)
+    logits = logits + random.normal(0, of_seeds, (2, n, 1))
+    right = random.random((2, n, images)) < 1 / (1 + np.exp(-logits))
+    return right[0].astype(np.int8) - right[1]
+
+
+def pigeonhole_interval(differences: np.ndarray, random: np.random.Generator) -> Interval:
+    """Percentiles of resampled rows and columns (Owen 2007), to be compared with."""
+    n, images = differences.shape
+    rows = random.multinomial(n, np.full(n, 1 / n), 500)
+    columns = random.multinomial(images, np.full(images, 1 / images), 500)
+    means = ((rows @ differences) * columns).sum(axis=1) / differences.size
+    return Interval(*np.quantile(means, [ALPHA / 2, 1 - ALPHA / 2]))
+
+
+def two_way_coverage(
+    n: int, of_seeds: float, of_images: float, simulations: int, images: int = 300
+) -> dict[str, float]:
+    """The share of simulations whose interval holds 0, for each way to make the interval."""
+    random = generator(n, "two-way coverage")
+    held = {"over seeds alone": 0, "two-way (Petite's)": 0, "pigeonhole bootstrap": 0}
+    for _ in range(simulations):
+        differences = crossed(random, n, images, of_seeds, of_images)
+        intervals = (
+            mean_interval(differences.mean(axis=1)),
+            two_way_interval(differences),
+            pigeonhole_interval(differences, random),
+        )
+        for name, (low, high) in zip(held, intervals, strict=True):
+            held[name] += bool(low <= 0 <= high)
+    return {name: count / simulations for name, count in held.items()}
+
+
+# -------------------------------------------------------------------------------- the tests
+
+
+def tables_without_effect(
+    noise: Noise, methods: int, n: int, simulations: int
+) -> tuple[float, float]:
+    """Tables of methods that are all as good as random, and so are A/A comparisons.
+
+    Returns the share of tables in which Holm lets any method pass, and the share of comparisons
+    that are distinguishable. All methods are compared with the same runs of random.
+    """
+    random = generator(n, "no effect")
+    reference = noise(random, (simulations, 1, n))
+    differences = noise(random, (simulations, methods, n)) - reference
+    adjusted = np.array([holm([sign_flip_p(row) for row in table]) for table in differences])
+    passed = adjusted <= ALPHA
+    return float(passed.any(axis=1).mean()), float(passed.mean())
+
+
+def power(n: int, simulations: int) -> float:
+    """How often the t interval excludes 0 where the true effect is `smallest_effect` of n."""
+    values = generator(n, "power").normal(smallest_effect(n, 1.0), 1.0, (simulations, n))
+    return float((mean_interval(values).low > 0).mean())
+
+
+def false_equivalence(n: int, simulations: int) -> float:
+    """How often equivalence is claimed where the truth lies on the very edge of the tolerance."""
+    values = generator(n, "equivalence").normal(1.0, 0.3, (simulations, n))
+    return float((equivalence_p(values, 1.0) <= ALPHA).mean())
+
+
+# ------------------------------------------------------------------------- the learning curve
+
+FULL_SET = 1_700
+FRACTIONS = (1.0, 0.5, 0.25, 0.1, 0.05)
+KEPT = 0.1
+TOLERANCE = 0.01
+A, B, C = 0.98, 1.2, 0.5
+SHARED_SD = 0.004  # of a seed's deviation that it has at every size
+
+
+def true_accuracy(images: float) -> float:
+    return A - B * images**-C
+
+
+def random_runs(random: np.random.Generator, n: int, sd: float) -> tuple[pd.DataFrame, np.ndarray]:
+    """Runs of random at all FRACTIONS with n seeds, and the deviation of each seed."""
+    shared = random.normal(0, SHARED_SD, n)
+    rows = [
+        {
+            "method": "full" if fraction == 1 else "random",
+            "fraction": fraction,
+            "images": FULL_SET * fraction,
+            "split_seed": 0,
+            "training_seed": seed,
+            "accuracy": true_accuracy(FULL_SET * fraction) + shared[seed] + random.normal(0, sd),
+        }
+        for fraction in FRACTIONS
+        for seed in range(n)
+    ]
+    return pd.DataFrame(rows), shared
+
+
+def holds(estimate: Estimate, truth: float) -> bool:
+    """Whether an interval holds the truth; a bound "above N" or "below N" leaves that side open."""
+    low = 0.0 if estimate.low.censored == "below" else estimate.low.value
+    high = np.inf if estimate.high.censored == "above" else estimate.high.value
+    return bool(low <= truth <= high)
+
+
+def recovered(
+    n: int, multiplier: float, sd: float, simulations: int, draws: int = 1_000
+) -> dict[str, float]:
+    """How well a known data multiplier and the sufficient size are found again."""
+    random = generator(n, "multiplier", str(multiplier))
+    seeds = pd.MultiIndex.from_product([[0], range(n)], names=PAIR)
+    target = true_accuracy(FULL_SET) - TOLERANCE
+    sufficient = (B / (A - target)) ** (1 / C)
+    points, held, sizes_held = [], [], []
+    for number in range(simulations):
+        runs, shared = random_runs(random, n, sd)
+        accuracy = true_accuracy(FULL_SET * KEPT * multiplier) + shared + random.normal(0, sd, n)
+        curve = random_curve(runs, draws=draws, seed=number)
+        assert curve is not None
+        found = curve.multiplier(pd.Series(accuracy, index=seeds), FULL_SET * KEPT)
+        size = curve.sufficient(TOLERANCE)
+        assert size is not None
+        points.append(found.point.value)
+        held.append(holds(found, multiplier))
+        sizes_held.append(holds(size, sufficient))
+    return {
+        "median": float(np.median(points)),
+        "coverage": float(np.mean(held)),
+        "sufficient": float(np.mean(sizes_held)),
+    }
+
+
+# -------------------------------------------------------------------------------- the tables
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(header) + " |", "|:--|" + "--:|" * (len(header) - 1)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f}%"
+
+
+def coverage_table(simulations: int) -> str:
+    intervals = {
+        "Student's t": mean_interval,
+        "bootstrap-t": bootstrap_t_interval,
+        "percentile": scipy_interval("percentile"),
+        "BCa": scipy_interval("BCa"),
+    }
+    rows = []
+    for name, noise in NOISES.items():
+        for n in SEEDS:
+            found = [coverage(interval, noise, n, simulations) for interval in intervals.values()]
+            rows.append([name, str(n), *(f"{percent(share)} ({w:.2f})" for share, w in found)])
+    return markdown(["noise of the differences", "seeds", *intervals], rows)
+
+
+def two_way_table(simulations: int) -> str:
+    rows = []
+    for of_seeds, of_images in ((0.0, 0.0), (0.1, 0.0), (0.1, 0.5), (0.3, 0.5), (0.1, 1.5)):
+        for n in SEEDS:
+            found = two_way_coverage(n, of_seeds, of_images, simulations)
+            rows.append([f"{of_seeds:g}, {of_images:g}", str(n), *map(percent, found.values())])
+    return markdown(["spread of seeds, images (logits)", "seeds", *found], rows)
+
+
+def level_table(simulations: int) -> str:
+    rows = []
+    for name in list(NOISES)[:1] + list(NOISES)[2:]:
+        for n in (6, 10, 12):
+            family, _ = tables_without_effect(NOISES[name], 15, n, simulations)
+            _, single = tables_without_effect(NOISES[name], 1, n, simulations)
+            rows.append([name.replace("differences", "runs"), str(n), percent(family)])
+            rows[-1].append(percent(1 - single))
+    return markdown(
+        ["noise of the runs", "seeds", "any of 15 methods passes", "A/A is not distinguishable"],
+        rows,
+    )
+
+
+def design_table(simulations: int) -> str:
+    rows = [
+        [str(n), percent(power(n, simulations)), percent(false_equivalence(n, simulations))]
+        for n in SEEDS
+    ]
+    header = ["seeds", "smallest effect is seen", "equivalence claimed at the very tolerance"]
+    return markdown(header, rows)
+
+
+def curve_table(simulations: int) -> str:
+    rows = []
+    for sd in (0.003, 0.01):
+        for n in SEEDS:
+            for multiplier in (0.5, 1.0, 2.0):
+                found = recovered(n, multiplier, sd, simulations)
+                rows.append([f"{100 * sd:g} points", str(n), f"{multiplier:g}"])
+                rows[-1] += [f"{found['median']:.2f}", percent(found["coverage"])]
+                rows[-1].append(percent(found["sufficient"]))
+    header = ["noise of a run", "seeds", "true multiplier", "median estimate", "interval holds it"]
+    return markdown([*header, "interval holds the sufficient size"], rows)
+
+
+def main(args: argparse.Namespace) -> None:
+    few = max(args.simulations // 4, 1)  # of what is simulated one by one
+    sections = {
+        "Coverage of 95% intervals of a mean (median width in standard deviations)": (
+            coverage_table(args.simulations)
+        ),
+        "Coverage of 95% intervals over seeds and test images": two_way_table(few),
+        "Tests where no method has an effect": level_table(args.simulations),
+        "Power and equivalence": design_table(args.simulations),
+        "Data multipliers and the sufficient size": curve_table(few),
+    }
+    text = "\n".join(f"### {title}\n\n{table}" for title, table in sections.items())
+    write_text(args.output, f"{args.simulations:,} and {few:,} simulations a case.\n\n{text}")
+    print(text)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--simulations", type=int, default=4_000)
+    parser.add_argument("--output", type=Path, required=True)
+    main(parser.parse_args())
