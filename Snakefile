@@ -17,6 +17,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/select.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/page.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -28,6 +29,7 @@ rule all:
         f"{RESULTS}/summary.md",
         f"{RESULTS}/runs.csv",
         FIGURES,
+        f"{RESULTS}/report.html",
 
 
 onsuccess:

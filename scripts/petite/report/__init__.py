@@ -1,0 +1,11 @@
+"""The page that a run ends with: one HTML file that needs no network and answers the question.
+
+`inputs` reads what a run made; each section has a module that turns it into plain values
+(`answer`, `chart`, `table`, `plane`, `galleries`, `models`, `making`); `templates/` turns those
+into HTML. `sprites` packs images, `palette` has the colours for light and dark.
+"""
+
+from petite.report.inputs import Inputs
+from petite.report.page import page
+
+__all__ = ["Inputs", "page"]

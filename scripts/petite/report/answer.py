@@ -1,0 +1,148 @@
+"""The first screen in words: the question, the answer, how sure it is, and what to beware of."""
+
+import re
+from typing import Any, NamedTuple
+
+import pandas as pd
+from markdown_it import MarkdownIt
+
+from petite.evidence import ENOUGH_RUNS, percent
+from petite.report.inputs import Inputs
+from petite.report.words import accuracy, interval, number, points
+
+IMBALANCE = 1.5  # the largest class has so many times the images of the smallest
+FEW_TEST_IMAGES = 1000
+SET_ASIDE = 0.05  # share of the files
+
+
+class Answer(NamedTuple):
+    """The answer in a sentence; HTML of what stands beside it, and of the evidence for it."""
+
+    sentence: str
+    beside: str
+    evidence: str
+
+
+def answer(inputs: Inputs) -> Answer:
+    """The recommendation of the run, or, where it has none, what its table says."""
+    if inputs.recommendation is None:
+        return Answer(*_from_summary(inputs.summary), "")
+    return _from_markdown(inputs.recommendation)
+
+
+def _from_markdown(text: str) -> Answer:
+    """The first paragraph is the answer, sections of plain words go beside it, tables below.
+
+    No HTML in it is let through: names of classes and methods come from the user's files.
+    """
+    introduction, *sections = re.split(r"^##\s+", text, flags=re.M)
+    paragraphs = [line for line in introduction.split("\n\n") if not line.startswith("#")]
+    sentence = " ".join(paragraphs).strip().strip("*").replace("\n", " ")
+    tables = next((n for n, part in enumerate(sections) if "\n|" in part), len(sections))
+    beside, evidence = (
+        MarkdownIt("js-default").render("".join(f"### {part}" for part in parts))
+        for parts in (sections[:tables], sections[tables:])
+    )
+    return Answer(sentence or "The run came to no recommendation.", beside, _scrolling(evidence))
+
+
+def _scrolling(html: str) -> str:
+    """Tables in boxes that scroll by themselves, so that the page need not."""
+    box = '<div class="wide" tabindex="0" role="group" aria-label="Table">'
+    return html.replace("<table>", f"{box}<table>").replace("</table>", "</table></div>")
+
+
+def _from_summary(summary: pd.DataFrame) -> tuple[str, str]:
+    """The smallest size against the full set, and what can be told apart from random there."""
+    smallest = summary[summary["fraction"] == summary["fraction"].min()]
+    random = smallest[smallest["method"] == "random"]
+    row = random.iloc[0] if len(random) else smallest.iloc[0]
+    how = "at random" if row["method"] == "random" else f"by {row['method']}"
+    sentence = (
+        f"With {percent(row['fraction'])} of the training images ({number(row['images'])}), chosen "
+        f"{how}, {_accuracy(row)} of the test images are classified rightly"
+    )
+    full = summary[summary["method"] == "full"]
+    sentence += f"; with all of them, {_accuracy(full.iloc[0])}." if len(full) else "."
+    compared = smallest.dropna(subset=["difference_low"])
+    told = compared[(compared["difference_low"] > 0) | (compared["difference_high"] < 0)]
+    if compared.empty:
+        return sentence, "<p>No method was compared with random at this size.</p>"
+    best = compared.sort_values("difference_mean").iloc[-1]
+    more = (
+        f"<p>Of {len(compared)} methods at this size, {len(told) or 'none'} can be told from "
+        f"random by its own 95% interval; the highest difference is "
+        f"{points(best['difference_mean'])} points "
+        f"{interval(best['difference_low'], best['difference_high'], signed=True)}.</p>"
+    )
+    return sentence, more
+
+
+def _accuracy(row: pd.Series) -> str:
+    bounds = interval(row["accuracy_low"], row["accuracy_high"])
+    return f"{accuracy(row['accuracy_mean'])}% {bounds}".strip()
+
+
+def warnings(inputs: Inputs) -> list[str]:
+    """What a reader should beware of, each a sentence."""
+    found = [_few_seeds(inputs.summary), *_about_images(inputs), _small_test(inputs)]
+    return [text for text in found if text]
+
+
+def _few_seeds(summary: pd.DataFrame) -> str:
+    few = summary[summary["runs"] < ENOUGH_RUNS]
+    if few.empty:
+        return ""
+    how_many = "All rows" if len(few) == len(summary) else f"{len(few)} of {len(summary)} rows"
+    return (
+        f"{how_many} of the table rest on fewer than {ENOUGH_RUNS} seeds. No outcome of so few "
+        f"could show a difference at the 5% level. Train more: seeds: {ENOUGH_RUNS}."
+    )
+
+
+def _about_images(inputs: Inputs) -> list[str]:
+    index = inputs.store.index
+    counts = inputs.train["label"].value_counts()
+    texts = []
+    if counts.max() > IMBALANCE * counts.min():
+        most, least = inputs.store.classes[counts.idxmax()], inputs.store.classes[counts.idxmin()]  # type: ignore[call-overload]
+        texts.append(
+            f"The classes differ in size: {number(counts.max())} training images of {most}, "
+            f"{number(counts.min())} of {least}. Accuracy says more about the large ones."
+        )
+    conflicts = int(index["reason"].str.startswith("label conflict").sum())
+    if conflicts:
+        texts.append(
+            f"Copies filed under different classes were set aside ({number(conflicts)} in "
+            "all). Look at them below and mend their labels."
+        )
+    aside = int((index["status"] == "set_aside").sum())
+    if aside > SET_ASIDE * len(index):
+        texts.append(
+            f"{number(aside)} of {number(len(index))} files were set aside. What the rest says may "
+            "not hold for them."
+        )
+    return texts
+
+
+def _small_test(inputs: Inputs) -> str:
+    count = int((inputs.split["split"] == "test").sum())
+    if count >= FEW_TEST_IMAGES:
+        return ""
+    return (
+        f"There are {number(count)} test images: one of them is {100 / count:.2g} points. On other "
+        "images of the kind, all accuracies may be some points higher or lower."
+    )
+
+
+def facts(inputs: Inputs) -> list[tuple[str, Any]]:
+    """The run in five numbers, for the line under the question."""
+    runs = inputs.summary["runs"]
+    seeds = number(runs.max()) if runs.min() == runs.max() else f"{runs.min()}–{runs.max()}"
+    return [
+        ("training images", number(len(inputs.train))),
+        ("test images", number((inputs.split["split"] == "test").sum())),
+        ("classes", number(len(inputs.store.classes))),
+        ("methods", number(inputs.summary["method"].nunique())),
+        ("seeds each", seeds),
+    ]

@@ -1,0 +1,147 @@
+"""What the page is made from: the tables, images and subsets of one run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from petite.errors import PetiteError
+from petite.evidence import ordered, read_csv
+from petite.files import read_json, read_table
+from petite.sources import Source
+from petite.splits import training_images
+from petite.store import Store
+
+
+class Case(NamedTuple):
+    """What was trained: a method at a fraction."""
+
+    method: str
+    fraction: float
+
+    @property
+    def key(self) -> str:
+        """Its name in the page's data."""
+        return f"{self.method}:{self.fraction:g}"
+
+
+class Predictions(NamedTuple):
+    """What the models of one training job say of the test images."""
+
+    case: Case
+    image_ids: np.ndarray  # (n,) str
+    labels: np.ndarray  # (n,) int
+    probabilities: np.ndarray  # (seeds, n, classes)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A finished run.
+
+    tables: files by name. runs.csv, history.csv and summary.csv must be there; verdicts.csv,
+        costs.csv and recommendation.md are used where they are.
+    subsets: of each case, the subset of seed 0.
+    features: (n_train, d), a row for each training image in the order of the split.
+    source: where the files that were set aside are shown from; None shows none of them.
+    config: the whole configuration, as it was checked.
+    checkout: the folder that Petite runs from, for its commit.
+    """
+
+    tables: Mapping[str, Path]
+    store: Store
+    split: pd.DataFrame
+    features: np.ndarray
+    subsets: Mapping[Case, Path]
+    predictions: Sequence[Path]
+    source: Source | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    checkout: Path | None = None
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """runs.csv."""
+        return self._table("runs.csv")
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """history.csv."""
+        return self._table("history.csv")
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """summary.csv in reading order."""
+        return ordered(self._table("summary.csv"))
+
+    @cached_property
+    def verdicts(self) -> pd.DataFrame | None:
+        """verdicts.csv, where the run has one."""
+        return self._table("verdicts.csv") if "verdicts.csv" in self.tables else None
+
+    @cached_property
+    def costs(self) -> pd.DataFrame | None:
+        """costs.csv, where the run has one."""
+        return self._table("costs.csv") if "costs.csv" in self.tables else None
+
+    @cached_property
+    def recommendation(self) -> str | None:
+        """The text of recommendation.md, where the run has one."""
+        path = self.tables.get("recommendation.md")
+        return Path(path).read_text(encoding="utf-8") if path else None
+
+    @cached_property
+    def dataset(self) -> str:
+        """The name of the data set."""
+        return str(self.runs["dataset"].iloc[0])
+
+    @cached_property
+    def cases(self) -> list[Case]:
+        """All that was trained, in reading order."""
+        return [
+            Case(str(row.method), float(row.fraction))  # type: ignore[arg-type]
+            for row in self.summary.itertuples()
+        ]
+
+    @cached_property
+    def train(self) -> pd.DataFrame:
+        """The training images (image_id, label), in the order of the features."""
+        return training_images(self.split)
+
+    @cached_property
+    def chosen(self) -> dict[Case, np.ndarray]:
+        """For each case with a subset: which training images it keeps, bool (n_train,)."""
+        return {
+            case: self.train["image_id"].isin(read_table(path)["origin"]).to_numpy()
+            for case, path in self.subsets.items()
+        }
+
+    def details(self, case: Case) -> dict[str, Any]:
+        """What the selection wrote beside a case's subset."""
+        return read_json(self.subsets[case].with_suffix(".json"))
+
+    def read_predictions(self) -> list[Predictions]:
+        """The predictions of all training jobs.
+
+        Raises PetiteError for jobs that were judged on different test images.
+        """
+        found = []
+        for path in self.predictions:
+            case = Case(path.parent.parent.name, float(path.parent.name))
+            with np.load(path) as file:
+                found.append(
+                    Predictions(case, file["image_ids"], file["labels"], file["probabilities"])
+                )
+            if not np.array_equal(found[-1].image_ids, found[0].image_ids):
+                raise PetiteError(
+                    f"{path} and {self.predictions[0]} are about different test images. "
+                    "Delete the older one and train again."
+                )
+        return found
+
+    def _table(self, name: str) -> pd.DataFrame:
+        if name not in self.tables:
+            raise PetiteError(f"the page needs {name}: give it among --tables.")
+        return read_csv(self.tables[name])

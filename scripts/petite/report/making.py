@@ -1,0 +1,122 @@
+"""How the run was made, so that another can repeat it: settings, versions, commit, machine."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from petite.report.inputs import Inputs
+from petite.report.words import bytes_in_words, number
+
+GIT_SECONDS = 10
+
+
+def making(inputs: Inputs) -> dict[str, Any]:
+    """Facts as pairs of words, and the configuration as YAML."""
+    return {
+        "facts": [(name, value) for name, value in _facts(inputs) if value],
+        "config": settings_file(inputs.config),
+        "file_name": f"{inputs.dataset}.yaml",
+    }
+
+
+def settings_file(config: Mapping[str, Any]) -> str:
+    """The configuration as YAML that a run can be given, methods that are off cut to that."""
+    config = dict(config)
+    if "methods" in config:
+        config["methods"] = {
+            label: entry if entry.get("fractions") else {"fractions": []}
+            for label, entry in config["methods"].items()
+        }
+    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _facts(inputs: Inputs) -> list[tuple[str, str]]:
+    runs, manifest = inputs.runs, inputs.store.manifest
+    seeds = runs["training_seed"]
+    trained = datetime.fromtimestamp(Path(inputs.tables["runs.csv"]).stat().st_mtime, UTC)
+    return [
+        ("Data set", f"{inputs.dataset}, {number(len(inputs.store.index))} files in the source"),
+        ("Digest of the images", str(manifest.get("digest", ""))),
+        ("Stored as", f"{_size(inputs)} pixels, {_colours(inputs)}"),
+        ("Split", _split(inputs)),
+        ("Model", f"{runs['model'].iloc[0]}, {number(runs['parameters'].max())} weights"),
+        ("Training", f"{runs['budget'].iloc[0]}, batches of {number(runs['batch_size'].iloc[0])}"),
+        ("Precision", ", ".join(map(str, runs["precision"].unique()))),
+        ("Seeds", f"{seeds.min()} to {seeds.max()}, of selection and of training"),
+        ("Models trained", f"{number(len(runs))}, {number(runs['train_seconds'].sum())} s in all"),
+        ("Versions", _versions(runs["versions"].iloc[0])),
+        ("Commit of Petite", commit(inputs.checkout)),
+        ("This page was made on", machine()),
+        ("Tables of", f"{trained:%Y-%m-%d %H:%M} UTC"),
+    ]
+
+
+def _size(inputs: Inputs) -> str:
+    return f"{inputs.store.image_size} × {inputs.store.image_size}"
+
+
+def _colours(inputs: Inputs) -> str:
+    return "colour" if inputs.store.channels == 3 else "grey"
+
+
+def _split(inputs: Inputs) -> str:
+    counts = inputs.split["split"].value_counts()
+    parts = [
+        f"{number(counts[name])} {name}"
+        for name in ("train", "validation", "test")
+        if name in counts
+    ]
+    return f"{', '.join(parts)}, seed {inputs.runs['split_seed'].iloc[0]}"
+
+
+def _versions(text: str) -> str:
+    return ", ".join(f"{name} {version}" for name, version in json.loads(text).items())
+
+
+def commit(checkout: Path | None) -> str:
+    """The commit of a checkout, and whether files differ from it; "" where git cannot tell."""
+    if checkout is None:
+        return ""
+    try:
+        head = _git(checkout, "rev-parse", "HEAD")
+        # Without --untracked-files=no the results of a run would count as a change.
+        changed = _git(checkout, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return f"{head[:12]}{', with changes' if changed else ''}"
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    finished = subprocess.run(
+        ["git", "-C", str(folder), *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=GIT_SECONDS,
+    )
+    return finished.stdout.strip()
+
+
+def machine() -> str:
+    """The processor, its cores, the memory and the system of this machine."""
+    memory = bytes_in_words(psutil.virtual_memory().total)
+    system = f"{platform.system()} {platform.machine()}"
+    return f"{_processor()}, {os.cpu_count()} cores, {memory} of memory, {system}"
+
+
+def _processor() -> str:
+    """The processor's name; Linux keeps it where `platform` does not look."""
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "an unknown processor"

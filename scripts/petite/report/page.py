@@ -1,0 +1,93 @@
+"""The whole page: sections as plain values, put into the templates."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from petite.report import (
+    answer,
+    chart,
+    galleries,
+    making,
+    models,
+    palette,
+    plane,
+    sprites,
+    table,
+    words,
+)
+from petite.report.inputs import Inputs
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def page(inputs: Inputs) -> str:
+    """The HTML of the page: everything it shows is in it."""
+    return environment().get_template("page.html").render(sections(inputs))
+
+
+def sections(inputs: Inputs) -> dict[str, Any]:
+    """What the templates show, by section."""
+    tolerance = inputs.config.get("evidence", {}).get("tolerance")
+    methods = list(dict.fromkeys(inputs.summary["method"]))
+    shown = plane.plane(inputs)
+    pictured = shown.pop("pictured")
+    train = inputs.train["image_id"].iloc[pictured]
+    sheet = sprites.sheet(sprites.thumbnails(inputs.store.images(train)))
+    case = shown.pop("case")
+    shown["data"]["columns"] = sheet.columns
+    return {
+        "dataset": inputs.dataset,
+        "answer": answer.answer(inputs),
+        "warnings": answer.warnings(inputs),
+        "facts": answer.facts(inputs),
+        "charts": chart.accuracy_charts(inputs, tolerance),
+        "legend": chart.legend(inputs.summary),
+        "described": chart.described(inputs.summary),
+        "tolerance": tolerance,
+        "table": table.table(inputs),
+        "plane": shown,
+        "plane_sheet": sheet,
+        "picks": galleries.picks(inputs, case, pictured, sheet),
+        "picks_share": words.percent(case.fraction) if case else "",
+        "across": galleries.ACROSS,
+        "pictured_all": len(pictured) == len(inputs.train),
+        "pictured_count": words.number(len(pictured)),
+        "train_count": words.number(len(inputs.train)),
+        "galleries": galleries.galleries(inputs),
+        "models": models.models(inputs),
+        "bokeh": plane.scripts(),
+        "making": making.making(inputs),
+        "method_colours": palette.method_colours(methods),
+        "class_colours": palette.class_colours(len(inputs.store.classes)),
+    }
+
+
+@cache
+def environment() -> Environment:
+    """Jinja2 as the page uses it: all values are escaped, and a missing one is an error."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["data"] = as_data
+    made.globals["inline"] = inline
+    return made
+
+
+def as_data(value: Any) -> Markup:
+    """A value as JSON for a script element, where "</script>" must not occur."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def inline(name: str) -> Markup:
+    """A file of the templates' folder as it is: the styles and the script are in the page."""
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))

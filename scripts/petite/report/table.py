@@ -1,0 +1,134 @@
+"""The table: a row for each method and fraction, with small pictures of what is uncertain."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from petite.report.inputs import Case, Inputs
+from petite.report.words import accuracy, bytes_in_words, interval, number, percent, points, seconds
+
+WIDTH, HEIGHT, EDGE = 150, 18, 5
+# Intervals of rows with two or three seeds can be so wide that all others would shrink to dots.
+WIDEST = 0.95  # quantile of the bounds that the scale of the differences reaches
+
+
+class Scale:
+    """From a value to a place in a cell's picture; what lies outside ends at the edge."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low, high
+
+    def __call__(self, value: float) -> float:
+        share = min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
+        return round(EDGE + share * (WIDTH - 2 * EDGE), 1)
+
+    def picture(self, mean: float, low: float, high: float) -> dict[str, Any] | None:
+        """Where an interval and its mean stand; None where there is no value."""
+        if math.isnan(mean):
+            return None
+        bounded = not math.isnan(low)
+        return {
+            "x": self(mean),
+            "low": self(low) if bounded else None,
+            "high": self(high) if bounded else None,
+            "cut_low": bounded and low < self.low,
+            "cut_high": bounded and high > self.high,
+        }
+
+
+def table(inputs: Inputs) -> dict[str, Any]:
+    """Rows, and the scales of the two columns with pictures."""
+    summary = inputs.summary
+    across = _accuracy_scale(summary)
+    beside = _difference_scale(summary)
+    told = _verdicts(inputs.verdicts)
+    rows = [
+        _row(row, told.get(Case(str(row.method), float(row.fraction)), {}), across, beside)  # type: ignore[arg-type]
+        for row in summary.itertuples()
+    ]
+    return {
+        "rows": rows,
+        "zero": beside(0.0),
+        "across": {"low": accuracy(across.low), "high": accuracy(across.high)},
+        "beside": {"low": points(beside.low), "high": points(beside.high)},
+        "width": WIDTH,
+        "height": HEIGHT,
+        "verdicts": list(dict.fromkeys(row["verdict"] for row in rows if row["verdict"])),
+        "fractions": [percent(f) for f in dict.fromkeys(summary["fraction"].tolist())],
+        "has_verdicts": bool(told),
+    }
+
+
+def _row(row: Any, told: dict[str, Any], across: Scale, beside: Scale) -> dict[str, Any]:
+    case = Case(row.method, row.fraction)
+    return {
+        "case": case.key,
+        "method": row.method,
+        "share": percent(row.fraction),
+        "images": number(row.images),
+        "runs": number(row.runs),
+        "accuracy": accuracy(row.accuracy_mean),
+        "accuracy_bounds": interval(row.accuracy_low, row.accuracy_high),
+        "accuracy_picture": across.picture(row.accuracy_mean, row.accuracy_low, row.accuracy_high),
+        "difference": points(row.difference_mean),
+        "difference_bounds": interval(row.difference_low, row.difference_high, signed=True),
+        "difference_picture": beside.picture(
+            row.difference_mean, row.difference_low, row.difference_high
+        ),
+        "verdict": told.get("verdict", ""),
+        "to_full": told.get("to_full", ""),
+        "multiplier": told.get("multiplier", ""),
+        "stored": bytes_in_words(row.stored_bytes),
+        "select": seconds(row.select_seconds_mean),
+        "train": seconds(row.train_seconds_mean),
+        # What the columns are sorted by, in their order.
+        "keys": {
+            "method": row.method,
+            "share": row.fraction,
+            "images": row.images,
+            "runs": row.runs,
+            "accuracy": row.accuracy_mean,
+            "difference": _or_nothing(row.difference_mean),
+            "verdict": told.get("verdict", ""),
+            "full": told.get("to_full", ""),
+            "stored": row.stored_bytes,
+            "select": _or_nothing(row.select_seconds_mean),
+            "train": _or_nothing(row.train_seconds_mean),
+        },
+    }
+
+
+def _or_nothing(value: float) -> float | str:
+    return "" if math.isnan(value) else value
+
+
+def _verdicts(verdicts: pd.DataFrame | None) -> dict[Case, dict[str, str]]:
+    """What verdicts.csv says of each case, where the run has one."""
+    if verdicts is None:
+        return {}
+    told = {}
+    for _, row in verdicts.iterrows():
+        words = {name: str(row.get(name, "")) for name in ("verdict", "to_full")}
+        multiplier = row.get("multiplier_text", "")
+        words["multiplier"] = "" if pd.isna(multiplier) else str(multiplier)
+        told[Case(str(row["method"]), float(row["fraction"]))] = words
+    return told
+
+
+def _accuracy_scale(summary: pd.DataFrame) -> Scale:
+    shown = pd.concat([summary["accuracy_mean"], summary["accuracy_low"], summary["accuracy_high"]])
+    low, high = float(shown.quantile(1 - WIDEST)), float(shown.max())
+    low = min(low, float(summary["accuracy_mean"].min()))
+    return Scale(math.floor(100 * low) / 100, math.ceil(100 * high) / 100 or 1.0)
+
+
+def _difference_scale(summary: pd.DataFrame) -> Scale:
+    """Symmetrical, so that 0 is in the middle of the column."""
+    bounds = summary[["difference_low", "difference_high"]].abs().to_numpy().ravel()
+    bounds = bounds[~np.isnan(bounds)]
+    means = summary["difference_mean"].abs().dropna()
+    reach = max(np.quantile(bounds, WIDEST) if len(bounds) else 0.0, *means, 0.01)
+    reach = math.ceil(100 * reach) / 100
+    return Scale(-reach, reach)

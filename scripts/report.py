@@ -1,0 +1,64 @@
+"""Write the page that a run ends with."""
+
+import argparse
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from petite.errors import PetiteError
+from petite.files import read_table, write_text
+from petite.job import argument_parser, run
+from petite.report import Inputs, page
+from petite.report.inputs import Case
+from petite.sources import open_source
+from petite.store import Store
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def case_and_path(text: str) -> tuple[Case, Path]:
+    """A case and its file from METHOD:FRACTION=PATH."""
+    try:
+        case, path = text.split("=", 1)
+        method, fraction = case.rsplit(":", 1)
+        return Case(method, float(fraction)), Path(path)
+    except ValueError:
+        raise PetiteError(f"{text!r} is no subset: give METHOD:FRACTION=PATH") from None
+
+
+def main(args: argparse.Namespace) -> None:
+    with ExitStack() as stack:
+        source = None
+        if args.source is not None:
+            source = stack.enter_context(open_source(args.source, args.path))
+        inputs = Inputs(
+            tables={path.name: path for path in args.tables},
+            store=Store.open(args.manifest),
+            split=read_table(args.split),
+            features=np.load(args.features),
+            subsets=dict(map(case_and_path, args.subsets)),
+            predictions=args.predictions,
+            source=source,
+            config=args.settings,
+            checkout=CHECKOUT,
+        )
+        write_text(args.output, page(inputs))
+
+
+if __name__ == "__main__":
+    parser = argument_parser(__doc__)
+    parser.add_argument(
+        "--tables", type=Path, nargs="+", required=True, help="what summarize.py wrote"
+    )
+    parser.add_argument("--manifest", type=Path, required=True, help="of the store")
+    parser.add_argument("--split", type=Path, required=True)
+    parser.add_argument("--features", type=Path, required=True, help="of the plane")
+    parser.add_argument(
+        "--subsets", nargs="+", default=[], help="METHOD:FRACTION=PATH, of seed 0 each"
+    )
+    parser.add_argument("--predictions", type=Path, nargs="+", default=[], help=".npz of the runs")
+    parser.add_argument("--source", help="the kind of source, to show files that were set aside")
+    parser.add_argument("--path", type=Path, help="of the source")
+    parser.add_argument("--output", type=Path, required=True)
+    run(main, parser)

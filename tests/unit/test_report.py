@@ -1,0 +1,333 @@
+"""The page of a run, made from a small invented one."""
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from petite.errors import PetiteError
+from petite.evidence import summarize
+from petite.files import write_csv, write_json, write_table
+from petite.report import Inputs, chart, galleries, making, models, page, palette, plane, sprites
+from petite.report import answer as answers
+from petite.report import table as tables
+from petite.report.galleries import Tile
+from petite.report.inputs import Case, Predictions
+from petite.sources import open_source
+from petite.store import Store, shard_record, write_shard
+
+CLASSES = ["cat", "<dog>"]
+IMAGES = 80
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    """A run of three methods on 80 images, 56 of them for training, with two seeds."""
+    return invented_run(tmp_path_factory.mktemp("run"))
+
+
+def invented_run(folder: Path) -> Inputs:
+    index = write_store(folder / "store")
+    used = index[index["status"] == "ok"].reset_index(drop=True)
+    split = used[["image_id", "label"]].assign(
+        split=np.where(np.arange(len(used)) % 10 < 7, "train", "test")
+    )
+    train = split[split["split"] == "train"]
+    test = split[split["split"] == "test"]
+    random = np.random.default_rng(0)
+    runs, history = [], []
+    subsets, predictions = {}, []
+    for case in (Case("full", 1.0), Case("random", 0.5), Case("random", 0.1), Case("herding", 0.1)):
+        kept = train.iloc[:: round(1 / case.fraction)]
+        path = folder / "subsets" / f"{case.method}-{case.fraction:g}.parquet"
+        write_table(path, kept.assign(origin=kept["image_id"]))
+        write_json(path.with_suffix(".json"), {"seconds": 0.1})
+        subsets[case] = path
+        probabilities = random.dirichlet([1, 1], (2, len(test))).astype(np.float32)
+        probabilities[:, 0] = [0.5 - 0.4 * (1 - 2 * test["label"].iloc[0])] * 2
+        probabilities[:, 0, 1] = 1 - probabilities[:, 0, 0]
+        path = folder / "runs" / case.method / f"{case.fraction:g}" / "seeds-0-1.predictions.npz"
+        path.parent.mkdir(parents=True)
+        np.savez(
+            path,
+            image_ids=test["image_id"].to_numpy(str),
+            labels=test["label"].to_numpy(),
+            probabilities=probabilities,
+            seeds=np.array([0, 1]),
+        )
+        predictions.append(path)
+        for seed in (0, 1):
+            runs.append(invented_row(case, seed, len(kept)))
+            history += [
+                {
+                    "method": case.method,
+                    "fraction": case.fraction,
+                    "seed": seed,
+                    "step": step,
+                    "accuracy": 0.5 + step / 40,
+                    "validation_accuracy": 0.5 + step / 50,
+                }
+                for step in (5, 10)
+            ]
+    tables = {name: folder / name for name in ("runs.csv", "history.csv", "summary.csv")}
+    write_csv(tables["runs.csv"], pd.DataFrame(runs))
+    write_csv(tables["history.csv"], pd.DataFrame(history))
+    write_csv(tables["summary.csv"], summarize(pd.DataFrame(runs)))
+    return Inputs(
+        tables=tables,
+        store=Store.open(folder / "store/manifest.json"),
+        split=split,
+        features=random.normal(size=(len(train), 3)).astype(np.float32),
+        subsets=subsets,
+        predictions=predictions,
+        config={"seeds": 2, "methods": {"random": {"fractions": [0.1]}, "el2n": {"fractions": []}}},
+    )
+
+
+def write_store(folder: Path) -> pd.DataFrame:
+    """80 images of two classes, the last one set aside, the first two copies of each other."""
+    pixels = np.random.default_rng(1).integers(0, 256, (IMAGES, 8, 8, 1)).astype(np.uint8)
+    write_shard(folder / "shards/1.npy", pixels)
+    numbers = np.arange(IMAGES)
+    index = pd.DataFrame(
+        {
+            "image_id": [f"{CLASSES[n % 2]}/{n}" for n in numbers],
+            "class_name": [CLASSES[n % 2] for n in numbers],
+            "label": (numbers % 2).astype(np.int16),
+            "status": "ok",
+            "reason": "",
+            "shard": np.zeros(IMAGES, np.int32),
+            "row": numbers,
+            "copy_group": np.where(numbers == 2, 0, numbers),
+        }
+    )
+    index.loc[IMAGES - 1, ["status", "reason"]] = ["set_aside", "label conflict: same as cat/1"]
+    index.loc[IMAGES - 1, ["shard", "row"]] = -1
+    write_table(folder / "index.parquet", index)
+    manifest = {"format": 1, "classes": CLASSES, "image_size": 8, "channels": 1, "digest": "d1"}
+    shards = [shard_record(folder / "shards/1.npy", folder)]
+    write_json(folder / "manifest.json", manifest | {"shards": shards})
+    return index
+
+
+def invented_row(case: Case, seed: int, images: int) -> dict:
+    return {
+        "dataset": "invented",
+        "method": case.method,
+        "fraction": case.fraction,
+        "images": images,
+        "split_seed": 0,
+        "training_seed": seed,
+        "selection_seed": seed,
+        "model": "compact",
+        "backend": "tensorflow",
+        "budget": "10 steps",
+        "precision": "float32",
+        "batch_size": 8,
+        "accuracy": 0.6 + 0.3 * case.fraction + 0.01 * seed,
+        "loss": 0.4,
+        "calibration_error": 0.05,
+        "worst_class": "cat",
+        "worst_class_accuracy": 0.5,
+        "train_accuracy": 0.9,
+        "train_seconds": 2.0,
+        "select_seconds": 0.5,
+        "peak_memory_bytes": 10**8,
+        "stored_bytes": 64 * images,
+        "parameters": 1000,
+        "versions": json.dumps({"petite": "0.1.0"}),
+    }
+
+
+def test_the_page_is_one_file_that_names_nothing_outside(inputs):
+    html = page(inputs)
+    shown = re.sub(r"<script.*?</script>", "", html, flags=re.S)
+    assert html.startswith("<!DOCTYPE html>")
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']+""", shown)
+    assert not re.findall(r"url\((?!data:|#)", shown)
+    assert len(html) < 5e6
+
+
+def test_the_same_run_gives_the_same_bytes(inputs):
+    # Bokeh numbers the parts of all drawings of a process; a job makes one.
+    first, second = (re.sub(r'"p\d+"', '"p"', page(inputs)) for _ in range(2))
+    assert first == second
+
+
+def test_names_from_the_users_files_are_text_and_no_html(inputs):
+    html = page(inputs)
+    assert "&lt;dog&gt;" in html
+    assert "<dog>" not in re.sub(r"<script.*?</script>", "", html, flags=re.S)
+    data = re.search(r'id="plane-data">(.*?)</script>', html, flags=re.S)
+    assert data and json.loads(data[1])["classes"] == CLASSES
+
+
+def test_without_a_recommendation_the_answer_is_what_the_table_says(inputs):
+    told = answers.answer(inputs)
+    assert "10% of the training images" in told.sentence
+    assert "63.5%" in told.sentence
+    assert "91.0%" not in told.sentence and "90.5%" in told.sentence
+
+
+def test_the_recommendation_is_divided_into_answer_words_and_evidence():
+    text = "# Title\n\n**Keep 10%.**\n\n## How sure\n\nVery.\n\n## Test\n\n| a |\n|--|\n| <b> |\n"
+    told = answers._from_markdown(text)
+    assert told.sentence == "Keep 10%."
+    assert "Very." in told.beside and "<table>" not in told.beside
+    assert '<div class="wide"' in told.evidence and "&lt;b&gt;" in told.evidence
+
+
+def test_warnings_tell_of_few_seeds_and_of_copies_across_classes(inputs):
+    told = " ".join(answers.warnings(inputs))
+    assert "fewer than 6 seeds" in told
+    assert "different classes were set aside (1 in all)" in told
+    assert "test images" in told
+
+
+def test_the_picture_puts_more_images_to_the_right_and_more_accuracy_up(inputs):
+    drawn = chart.accuracy_chart(inputs.summary, inputs.runs, chart.WIDE, "wide", tolerance=0.01)
+    random = next(each for each in drawn["series"] if each["method"] == "random")
+    small, large = random["marks"]
+    assert small["x"] < large["x"] and small["y"] > large["y"]
+    assert len(random["dots"]) == 4
+    upper, lower = drawn["full"]["tolerated"]
+    assert upper < drawn["full"]["y"] < lower
+
+
+def test_differences_are_drawn_around_nought(inputs):
+    made = tables.table(inputs)
+    assert made["zero"] == tables.WIDTH / 2
+    row = next(row for row in made["rows"] if row["method"] == "herding")
+    assert row["difference"] == "0.0" and row["difference_picture"]["x"] == made["zero"]
+    assert made["rows"][0]["difference_picture"] is None
+
+
+def test_an_interval_beyond_the_scale_is_cut_and_says_so():
+    drawn = tables.Scale(-0.1, 0.1).picture(0.05, -0.5, 0.08)
+    assert drawn["cut_low"] and not drawn["cut_high"]
+    assert drawn["low"] == tables.EDGE
+
+
+def test_the_chosen_images_of_the_plane_are_those_of_the_subset(inputs):
+    made = plane.plane(inputs)
+    case = Case("random", 0.5)
+    packed = np.frombuffer(base64.b64decode(made["data"]["chosen"][case.key]), np.uint8)
+    bits = np.unpackbits(packed)[: len(inputs.train)].astype(bool)
+    np.testing.assert_array_equal(bits, inputs.chosen[case])
+    assert [size["key"] for size in made["methods"][0]["sizes"]] == ["random:0.1", "random:0.5"]
+
+
+def test_large_sets_have_thumbnails_of_what_is_kept_first(inputs, monkeypatch):
+    monkeypatch.setattr(plane, "MOST_THUMBNAILS", 20)
+    rows = plane.sampled(inputs)
+    assert len(rows) <= 20
+    smallest = inputs.chosen[Case("herding", 0.1)]
+    assert smallest[rows].sum() >= 2
+
+
+@pytest.mark.parametrize("count, wanted", [(0, 3), (2, 5), (100, 7)])
+def test_evenly_gives_different_positions(count, wanted):
+    places = plane.evenly(count, wanted)
+    assert len(set(places.tolist())) == min(count, wanted)
+    assert all(0 <= place < count for place in places)
+
+
+def test_walls_are_drawn_once(inputs):
+    grid = {"x0": 0.0, "y0": 0.0, "x1": 2.0, "y1": 2.0, "tiling": "rectangle", "side": 2}
+    assert len(plane._walls(grid)) == 12
+
+
+def test_a_sheet_holds_images_in_rows():
+    images = np.arange(50, dtype=np.uint8)[:, None, None, None].repeat(3, axis=3)
+    sheet = sprites.sheet(np.broadcast_to(images, (50, 4, 4, 3)))
+    assert (sheet.columns, sheet.rows) == (40, 2)
+    assert sheet.place(41) == {"column": 1, "row": 1}
+    assert sheet.uri.startswith("data:image/webp;base64,")
+
+
+def test_a_sheet_without_images_is_a_tile():
+    assert sprites.sheet(np.empty((0, 8, 8, 3), np.uint8)).total == 1
+
+
+def test_mistakes_count_models_and_name_the_commonest_wrong_class():
+    probabilities = np.array([[[0.9, 0.1, 0], [0, 0.2, 0.8]], [[0.9, 0.1, 0], [0, 0.9, 0.1]]])
+    found = Predictions(Case("random", 0.1), np.array(["a", "b"]), np.array([0, 1]), probabilities)
+    told = galleries.mistakes([found]).set_index("image_id")
+    assert told["wrong"].tolist() == [0, 1]
+    assert told.loc["b", "taken_for"] == 2 and told.loc["b", "models"] == 2
+
+
+def test_the_test_image_that_all_models_miss_comes_first(inputs):
+    shown = galleries.always_wrong(inputs)
+    assert shown["all"] >= 1
+    assert "by 8 of 8" in shown["tiles"][0].words
+
+
+def test_copies_and_set_aside_files_are_listed(inputs):
+    assert galleries.copied(inputs)["count"] == "1"
+    assert galleries.set_aside(inputs)["kinds"] == [("label conflict", "1")]
+
+
+def test_files_that_were_set_aside_are_shown_where_they_decode(inputs, tmp_path):
+    folder = tmp_path / "source"
+    for class_name in CLASSES:
+        (folder / class_name).mkdir(parents=True)
+    Image.new("RGB", (30, 20), "red").save(folder / f"<dog>/{IMAGES - 1}", "PNG")
+    with open_source("folder", folder) as source:
+        tiles = galleries.set_aside(Inputs(**{**vars_of(inputs), "source": source}))["tiles"]
+        assert [tile.name for tile in tiles] == [f"<dog>/{IMAGES - 1}"]
+        assert tiles[0].picture is not None
+    placed = galleries._placed(
+        [Tile(None, "a", "b")], sprites.sheet(np.empty((0, 8, 8, 3))), iter([])
+    )
+    assert placed[0]["place"] is None
+
+
+def test_many_classes_are_told_as_pairs():
+    classes = [f"class {n}" for n in range(models.MOST_CELLS + 1)]
+    probabilities = np.zeros((1, 3, len(classes)))
+    probabilities[0, :, 4] = 1
+    found = Predictions(
+        Case("random", 0.1), np.array(list("abc")), np.array([4, 2, 2]), probabilities
+    )
+    told = models.mistakes([found], classes)
+    assert told and told["rows"] == []
+    assert told["pairs"] == [{"true": "class 2", "taken_for": "class 4", "count": "2.0"}]
+
+
+def test_predictions_about_other_images_are_an_error(inputs, tmp_path):
+    strange = tmp_path / "random/0.1/other.predictions.npz"
+    strange.parent.mkdir(parents=True)
+    np.savez(strange, image_ids=["x"], labels=[0], probabilities=np.ones((1, 1, 2)), seeds=[0])
+    mixed = Inputs(**{**vars_of(inputs), "predictions": [*inputs.predictions, strange]})
+    with pytest.raises(PetiteError, match="different test images"):
+        mixed.read_predictions()
+
+
+def test_a_missing_table_is_named(inputs):
+    without = Inputs(**{**vars_of(inputs), "tables": {}})
+    with pytest.raises(PetiteError, match=r"needs \w+\.csv"):
+        page(without)
+
+
+def vars_of(inputs: Inputs) -> dict:
+    return {name: getattr(inputs, name) for name in Inputs.__dataclass_fields__}
+
+
+def test_the_settings_leave_out_what_is_off():
+    text = making.settings_file({"methods": {"a": {"fractions": [], "cells": 3}}, "seeds": 2})
+    assert "cells" not in text and "seeds: 2" in text
+
+
+def test_no_commit_outside_a_checkout(tmp_path):
+    assert making.commit(tmp_path) == "" == making.commit(None)
+
+
+@pytest.mark.parametrize("colour", ["#0072B2", "#bd1f01", "#832db6", "#222222"])
+def test_colours_can_be_seen_on_dark(colour):
+    assert palette.contrast(palette.pair(colour)[1], palette.DARK_PAGE) >= 3
