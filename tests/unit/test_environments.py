@@ -7,7 +7,7 @@ import yaml
 
 ENVIRONMENTS = Path(__file__).resolve().parents[2] / "envs"
 # The names of conda-forge and bioconda where they differ from PyPI's.
-CONDA_NAMES = {"snakemake-minimal": "snakemake"}
+CONDA_NAMES = {"snakemake-minimal": "snakemake", "python-lmdb": "lmdb"}
 
 
 def locked(name: str) -> dict[str, str]:
