@@ -305,6 +305,32 @@ def test_random_gives_every_image_of_a_class_the_same_chance() -> None:
     np.testing.assert_allclose(times, 500, atol=90)
 
 
+def test_random_draws_what_it_has_always_drawn_and_another_stream_draws_other_images() -> None:
+    labels = np.repeat([0, 1, 2], [30, 20, 10])
+    drawn = [select(None, labels, 12, "random", 3, stream=stream).indices for stream in (0, 1, 2)]
+    assert drawn[0].tolist() == [12, 46, 5, 57, 34, 23, 19, 33, 17, 56, 37, 27]
+    assert len({frozenset(indices.tolist()) for indices in drawn}) == 3
+    for stream, indices in enumerate(drawn):
+        again = select(None, labels, 12, "random", 3, stream=stream).indices
+        assert again.tolist() == indices.tolist()
+        assert np.bincount(labels[indices]).tolist() == [6, 4, 2]
+
+
+def test_two_streams_of_random_share_as_many_images_as_chance_gives() -> None:
+    labels = labels_of([40])
+    shared = [
+        len(
+            np.intersect1d(
+                select(None, labels, 10, "random", seed).indices,
+                select(None, labels, 10, "random", seed, stream=1).indices,
+            )
+        )
+        for seed in range(400)
+    ]
+    # A quarter of ten; the standard deviation of the mean is 0.06.
+    assert np.mean(shared) == pytest.approx(2.5, abs=0.25)
+
+
 def test_unknown_methods_and_settings_are_refused_with_what_there_is() -> None:
     labels = labels_of([3, 3])
     with pytest.raises(PetiteError, match="did you mean 'pca_grid'"):

@@ -193,6 +193,7 @@ def test_the_overlays_make_a_whole_plan(tmp_path, snakemake, photo_archive):
 # training, by class error, in chains; and the large classes' first stage as jobs of their own.
 MANY_METHODS = {
     "random": {"fractions": [0.1]},
+    "random_again": {"method": "random", "stream": 1, "fractions": [0.1]},
     "pca_grid": {"fractions": []},
     "augmentation": {"fractions": []},
     "full": {"fractions": []},
@@ -253,6 +254,16 @@ def test_every_kind_of_selection_keeps_what_was_asked_for(many_methods):
     assert record["method"] == "pca_grid"
     assert [step["method"] for step in record["steps"]] == ["pca_grid"]
     assert len(real) == round(k / 2)
+
+
+def test_another_stream_of_random_is_a_control_with_other_images(many_methods):
+    subsets = many_methods[0] / "results/tiny/subsets"
+    random, again = (
+        pd.read_parquet(subsets / label / "0.1/seed-0.parquet")
+        for label in ("random", "random_again")
+    )
+    assert random.class_name.value_counts().equals(again.class_name.value_counts())
+    assert set(random.image_id) != set(again.image_id)
 
 
 def test_weights_of_craig_add_up_to_the_images_of_a_class(many_methods):

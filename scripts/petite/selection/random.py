@@ -1,15 +1,27 @@
 """`random`: stratified uniform choice, the bar that every other method has to clear."""
 
+import numpy as np
+from pydantic import Field
+
 from petite.selection.base import Choice, Cost, Group, Method, MethodSettings, Traits
 
 
 class Settings(MethodSettings):
-    """`random` has no settings."""
+    """Settings of `random`."""
+
+    stream: int = Field(
+        0, ge=0, le=1000, description="another number draws other images: random against random"
+    )
 
 
 def choose(group: Group, settings: Settings) -> Choice:
     """The first k of the images in random order."""
-    return Choice(group.random.permutation(group.size)[: group.k])
+    return Choice(_random(group, settings).permutation(group.size)[: group.k])
+
+
+def _random(group: Group, settings: Settings) -> np.random.Generator:
+    """The group's own stream, or one that is independent of it."""
+    return group.random.spawn(settings.stream)[-1] if settings.stream else group.random
 
 
 METHODS = (
