@@ -2,6 +2,7 @@
 
 import argparse
 import textwrap
+from dataclasses import asdict
 from pathlib import Path
 
 from petite.evidence import (
@@ -16,7 +17,7 @@ from petite.evidence import (
     summarize,
     terminal_table,
 )
-from petite.files import write_csv, write_text
+from petite.files import write_csv, write_json, write_text
 from petite.job import argument_parser, run
 
 TERMINAL_COLUMNS = 100
@@ -28,7 +29,7 @@ def main(args: argparse.Namespace) -> None:
     summary = summarize(runs)
     curve = random_curve(runs)
     verdicts = compare(runs, tolerance, curve, Predictions(args.predictions))
-    recommendation = recommend(verdicts, tolerance, curve)
+    recommendation = recommend(runs, verdicts, tolerance, curve)
     page = recommendation_page(args.dataset, recommendation, verdicts, tolerance, curve)
     answer = textwrap.fill(recommendation.answer, TERMINAL_COLUMNS, break_long_words=False)
     write_csv(args.output_runs, runs)
@@ -38,6 +39,7 @@ def main(args: argparse.Namespace) -> None:
     write_csv(args.output_costs, cost_ledger(runs))
     write_text(args.output_markdown, markdown_table(summary, args.dataset))
     write_text(args.output_recommendation, page)
+    write_json(args.output_choice, asdict(recommendation))
     write_text(args.output_text, f"{terminal_table(summary)}\n\n{answer}\n")
 
 
@@ -58,5 +60,6 @@ if __name__ == "__main__":
     parser.add_argument("--output-costs", type=Path, required=True)
     parser.add_argument("--output-markdown", type=Path, required=True, help="the summary's table")
     parser.add_argument("--output-recommendation", type=Path, required=True)
+    parser.add_argument("--output-choice", type=Path, required=True, help="the same as JSON")
     parser.add_argument("--output-text", type=Path, required=True, help="for the terminal")
     run(main, parser)

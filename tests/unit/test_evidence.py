@@ -23,6 +23,7 @@ from petite.evidence import (
     summarize,
     terminal_table,
 )
+from petite.files import read_json
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -263,6 +264,7 @@ def summarize_script(
          "--output-verdicts", out / "verdicts.csv", "--output-costs", out / "costs.csv",
          "--output-markdown", out / "summary.md", "--output-text", out / "summary.txt",
          "--output-recommendation", out / "recommendation.md",
+         "--output-choice", out / "recommendation.json",
          "--predictions", *[path.with_suffix(".predictions.npz") for path in runs],
          "--settings", '{"tolerance": 0.01}'],
         capture_output=True, text=True, check=False,
@@ -281,7 +283,7 @@ def test_the_script_writes_the_same_bytes_whatever_the_order_of_its_inputs(
         done = summarize_script(some, others, out)
         assert done.returncode == 0, done.stderr
     names = ["runs.csv", "history.csv", "summary.csv", "summary.md", "summary.txt"]
-    names += ["verdicts.csv", "costs.csv", "recommendation.md"]
+    names += ["verdicts.csv", "costs.csv", "recommendation.md", "recommendation.json"]
     assert sorted(path.name for path in first.iterdir()) == sorted(names)
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes()
@@ -297,6 +299,10 @@ def test_the_script_writes_the_same_bytes_whatever_the_order_of_its_inputs(
     page = (first / "recommendation.md").read_text()
     answer = (first / "summary.txt").read_text().rpartition("\n\n")[2]
     assert f"**{' '.join(answer.split())}**" in page
+    choice = read_json(first / "recommendation.json")
+    assert (choice["method"], choice["fraction"], choice["seed"]) == ("full", 1.0, 0)
+    assert choice["images"] == 1000
+    assert choice["answer"] == " ".join(answer.split())
 
 
 def test_the_script_ends_with_a_message_and_no_traceback(

@@ -11,7 +11,6 @@ from scipy import stats
 
 from petite.evidence import statistics
 from petite.evidence.statistics import (
-    bootstrap_t_interval,
     equivalence_p,
     holm,
     least_p,
@@ -38,35 +37,24 @@ p_lists = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 
 def test_intervals_of_many_cases_are_those_of_each() -> None:
     values = np.random.default_rng(0).normal(size=(2, 3, 5))
-    for interval in (mean_interval, bootstrap_t_interval):
-        together = interval(values)
-        assert together.low.shape == (2, 3)
-        assert tuple(interval(values[1, 2])) == pytest.approx(
-            (together.low[1, 2], together.high[1, 2])
-        )
+    together = mean_interval(values)
+    assert together.low.shape == (2, 3)
+    assert tuple(mean_interval(values[1, 2])) == pytest.approx(
+        (together.low[1, 2], together.high[1, 2])
+    )
 
 
 @given(spread_samples, st.floats(-2, 2), st.floats(0.1, 10))
 def test_intervals_move_and_stretch_with_their_values(values, shift, factor) -> None:
     moved = shift + factor * np.array(values)
-    for interval in (mean_interval, bootstrap_t_interval):
-        low, high = interval(values)
-        assert tuple(interval(moved)) == pytest.approx(
-            (shift + factor * low, shift + factor * high), abs=1e-6, nan_ok=True
-        )
+    low, high = mean_interval(values)
+    assert tuple(mean_interval(moved)) == pytest.approx(
+        (shift + factor * low, shift + factor * high), abs=1e-6
+    )
 
 
-def test_the_bootstrap_t_interval_leans_to_the_long_tail() -> None:
-    values = [0.0, 0.1, 0.2, 0.3, 0.4, 3.0]
-    low, high = bootstrap_t_interval(values)
-    mean = np.mean(values)
-    assert high - mean > 2 * (mean - low) > 0
-
-
-def test_too_few_values_have_no_interval_and_equal_ones_have_no_width() -> None:
-    assert np.isnan(bootstrap_t_interval([0.1, 0.2])).all()
-    assert np.isnan(mean_interval([0.1])).all()
-    assert tuple(bootstrap_t_interval([0.1] * 4)) == pytest.approx((0.1, 0.1))
+def test_equal_values_have_an_interval_without_width() -> None:
+    assert tuple(mean_interval([0.1] * 4)) == pytest.approx((0.1, 0.1))
 
 
 # ------------------------------------------------------------------------------- sign flips
@@ -82,7 +70,8 @@ def test_the_sign_flip_test_by_hand() -> None:
     assert math.isnan(sign_flip_p([]))
 
 
-@given(spread_samples)
+# Sixty-fourths, of which sums are exact: Petite takes for a tie what differs by rounding alone.
+@given(st.lists(st.integers(-64, 64).map(lambda number: number / 64), min_size=2, max_size=9))
 def test_the_sign_flip_test_is_that_of_scipy(values) -> None:
     exact = stats.permutation_test(
         (np.array(values),), np.sum, permutation_type="samples", n_resamples=np.inf

@@ -73,7 +73,7 @@ def table_of(runs: pd.DataFrame, tolerance: float = 0.01) -> pd.DataFrame:
 
 def sentence_of(runs: pd.DataFrame, tolerance: float = 0.01) -> str:
     curve = random_curve(runs)
-    return recommend(compare(runs, tolerance, curve), tolerance, curve).answer
+    return recommend(runs, compare(runs, tolerance, curve), tolerance, curve).answer
 
 
 # ------------------------------------------------------------------------------ the verdicts
@@ -185,9 +185,15 @@ def test_a_tolerance_that_is_no_share_is_refused(tolerance) -> None:
         compare(runs_of(MEANS), tolerance)
 
 
-def test_the_full_set_alone_is_nothing_to_judge() -> None:
-    with pytest.raises(PetiteError, match="only the full set"):
-        compare(runs_of({("full", 1.0): 0.9}), 0.01)
+def test_the_full_set_alone_is_kept_and_said_to_be_all_that_was_tried() -> None:
+    runs = runs_of({("full", 1.0): 0.9})
+    table = compare(runs, 0.01, random_curve(runs))
+    assert table.empty and list(table.columns) == VERDICT_COLUMNS
+    found = recommend(runs, table, 0.01)
+    assert (found.method, found.fraction, found.images) == ("full", 1.0, 1000)
+    assert found.answer.startswith("Keep all 1,000 images: no subset was tried")
+    assert "give random and other methods fractions" in found.next_steps
+    assert "nan" not in recommendation_page("pets", found, table, 0.01)
 
 
 # --------------------------------------------------------------------- kept predictions
@@ -235,6 +241,27 @@ def test_predictions_are_gathered_and_give_the_interval_for_new_images(kept) -> 
     assert (row["low"], row["high"]) == pytest.approx((low, high))
 
 
+def test_the_difference_from_the_full_set_has_an_interval_for_new_images_too(kept) -> None:
+    runs, files, right = kept
+    for path in files:
+        if path.parent.name == "random":
+            csv = path.with_name(path.name.replace(".predictions.npz", ".csv"))
+            text = csv.read_text().replace("random,0.1", "full,1.0")
+            csv.write_text(text)
+    runs.loc[runs["method"] == "random", ["method", "fraction"]] = ["full", 1.0]
+    table = compare(runs, 0.01, None, Predictions(files))
+    row = table.set_index("method").loc["good"]
+    differences = right["good"].astype(np.int8) - right["random"].astype(np.int8)
+    assert row["full_low"] == pytest.approx(mean_interval(differences.mean(axis=1), 0.9).low)
+    assert (row["full_new_images_low"], row["full_new_images_high"]) == pytest.approx(
+        tuple(two_way_interval(differences, 0.9))
+    )
+    page = recommendation_page("pets", recommend(runs, table, 0.01), table, 0.01)
+    low, high = (f"{100 * row[f'full_new_images_{end}']:+.1f}" for end in ("low", "high"))
+    assert f"| {low} to {high} |" in page
+    assert "those over seeds and images speak of new test images too" in page
+
+
 def test_predictions_of_other_images_are_refused(kept) -> None:
     runs, files, _ = kept
     with np.load(files[-1]) as held:
@@ -275,7 +302,8 @@ def test_cut_and_missing_predictions_are_named(kept) -> None:
         (
             {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.949},
             8,
-            "chosen by good: shown to be within 1 point of the full set (-0.1 points, 90% interval",
+            "chosen by good: shown to be within 1 point of the full set on these test images (-0.1 "
+            "points, 90% interval",
         ),
         (
             {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.949},
@@ -285,32 +313,70 @@ def test_cut_and_missing_predictions_are_named(kept) -> None:
         (
             {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.97},
             8,
-            "shown to lose less than 1 point against the full set (+2.0 points",
+            "shown to lose less than 1 point against the full set on these test images (+2.0 "
+            "points",
         ),
         (
             {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.92},
             8,
-            "Choosing pays: good at 10% beats random by +2.0 points, 95% interval",
+            "Keep all 1,000 images: no subset is shown to be within 1 point of the full set on "
+            "these test images (the nearest is 100 images (10%) chosen by good, -3.0 points, 90%",
+        ),
+        (
+            {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.92},
+            8,
+            "if that is too many, choosing pays: good at 10% beats random by +2.0 points, 95%",
         ),
         (
             {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("same", 0.1): 0.9},
             8,
-            "Random is enough: no method is shown to beat it (the highest difference, same at 10%",
+            "if that is too many, random is enough: no method is shown to beat it (the highest "
+            "difference, same at 10%",
+        ),
+        (
+            {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("bad", 0.1): 0.88, ("bad", 0.05): 0.7},
+            8,
+            "random is enough: no method is shown to beat it (the highest difference, bad at 10%: "
+            "-2.0 points",
         ),
         (
             {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.92},
             3,
             "3 seeds are too few to tell whether a method beats random (the highest difference",
         ),
-        ({("random", 0.1): 0.9, ("good", 0.1): 0.92}, 8, "the full set was not trained"),
-        ({("full", 1.0): 0.95, ("random", 0.1): 0.9}, 8, "No method was compared with random"),
+        (
+            {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.949},
+            5,
+            "Keep all 1,000 images for now: 5 seeds are too few to show that a subset does as well "
+            "(the nearest is 100 images (10%) chosen by good, -0.1 points",
+        ),
+        (
+            {("random", 0.1): 0.9, ("good", 0.1): 0.92},
+            8,
+            "Choosing pays: good at 10% beats random by +2.0 points, 95% interval +1.9 to +2.1; "
+            "how small is small enough is open, as the full set was not trained, so keep the "
+            "largest subset, 100 images (10%) chosen by good.",
+        ),
+        ({("full", 1.0): 0.95, ("random", 0.1): 0.9}, 8, "no method was compared with random"),
+        (
+            {("full", 1.0): 0.95, ("only", 0.5): 0.95, ("only", 0.1): 0.9},
+            8,
+            "Keep 500 images (50%) chosen by only: shown to be within 1 point of the full set on "
+            "these test images (0.0 points, 90% interval -0.1 to +0.1), though not compared with "
+            "random at this size.",
+        ),
+        (
+            {("only", 0.5): 0.95, ("only", 0.1): 0.9},
+            8,
+            "No method was compared with random; how small is small enough is open",
+        ),
     ],
 )
 def test_the_answer_says_it(means, seeds, says) -> None:
     answer = sentence_of(runs_of(means, seeds=seeds))
     assert says in answer
     assert answer.endswith(".") and answer.count(". ") == 0
-    if len(means) > 2 or ("full", 1.0) not in means:
+    if "o method was compared with random" not in answer:
         assert "interval" in answer
 
 
@@ -323,20 +389,49 @@ def test_the_smallest_good_subset_is_recommended_and_random_where_nothing_beats_
         ("random", 0.1): 0.9,
     }
     runs = runs_of(means)
-    chosen = recommend(compare(runs, 0.01), 0.01)
+    chosen = recommend(runs, compare(runs, 0.01), 0.01)
     assert (chosen.method, chosen.fraction, chosen.images) == ("random", 0.25, 250)
-    none_good = recommend(compare(runs, 0.0001), 0.0001)
-    assert (none_good.method, none_good.fraction) == ("random", 0.5)
+    none_good = recommend(runs, compare(runs, 0.0001), 0.0001)
+    assert (none_good.method, none_good.fraction, none_good.images) == ("full", 1.0, 1000)
+    runs = runs[runs["method"] != "full"]
+    unknown = recommend(runs, compare(runs, 0.01), 0.01)
+    assert (unknown.method, unknown.fraction, unknown.images) == ("random", 0.5, 500)
+
+
+def test_of_equal_means_the_first_by_name_is_recommended_whatever_the_order_of_the_runs() -> None:
+    runs = runs_of({("full", 1.0): 0.95, ("b", 0.1): 0.95, ("a", 0.1): 0.95}, noise=0)
+    for some in (runs, runs.iloc[::-1]):
+        assert recommend(some, compare(some, 0.01), 0.01).method == "a"
+
+
+def test_what_is_shown_to_be_worse_than_random_is_not_recommended() -> None:
+    runs = runs_of({("full", 1.0): 0.95, ("random", 0.1): 0.952, ("worse", 0.1): 0.948})
+    table = compare(runs, 0.01).set_index("method")
+    assert table.loc["worse", ["verdict", "to_full"]].tolist() == ["worse", "equivalent"]
+    # Random is better still, but may be too noisy to be shown near the full set.
+    table.loc["random", "to_full"] = "not shown"
+    found = recommend(runs, table.reset_index(), 0.01)
+    assert (found.method, found.images) == ("full", 1000)
+    assert "but for such as are worse than random, no subset is shown" in found.answer
+
+
+def test_a_subset_without_a_seed_in_common_with_the_full_set_is_not_called_the_nearest() -> None:
+    runs = runs_of({("full", 1.0): 0.95, ("random", 0.5): 0.9, ("random", 0.1): 0.8})
+    runs.loc[runs["fraction"] == 0.5, "training_seed"] += 100
+    answer = sentence_of(runs)
+    assert "the nearest is 100 images (10%) chosen at random, -15.0 points" in answer
+    assert "no run of a subset shares its seeds" in sentence_of(runs[runs["fraction"] != 0.1])
 
 
 def test_it_says_how_sure_and_what_next() -> None:
     means = {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("a", 0.1): 0.92, ("b", 0.1): 0.9}
-    few = recommend(compare(runs_of(means, seeds=6, noise=0.02), 0.01), 0.01)
+    runs = runs_of(means, seeds=6, noise=0.02)
+    few = recommend(runs, compare(runs, 0.01), 0.01)
     assert "cannot fall below 0.062" in few.how_sure
     assert "7 seeds could pass 0.05" in few.how_sure
     assert "Set seeds to 7 or more" in few.next_steps
     assert "takes about" in few.next_steps
-    enough = recommend(compare(runs_of(means), 0.01), 0.01)
+    enough = recommend(runs_of(means), compare(runs_of(means), 0.01), 0.01)
     assert "1 better, 1 not distinguishable" in enough.how_sure
     assert "the smallest true difference" in enough.how_sure
 
@@ -354,7 +449,7 @@ def test_the_page_has_every_table_in_columns() -> None:
     runs = runs_of(MEANS)
     curve = random_curve(runs)
     table = compare(runs, 0.01, curve)
-    page = recommendation_page("pets", recommend(table, 0.01, curve), table, 0.01, curve)
+    page = recommendation_page("pets", recommend(runs, table, 0.01, curve), table, 0.01, curve)
     blocks = [block for block in page.split("\n\n") if block.startswith("|")]
     assert len(blocks) == 2
     for block in blocks:
@@ -366,7 +461,7 @@ def test_the_page_has_every_table_in_columns() -> None:
 def test_the_page_of_a_single_size_and_seed_is_whole() -> None:
     runs = runs_of({("random", 0.1): 0.9, ("good", 0.1): 0.92}, seeds=1)
     table = compare(runs, 0.01, random_curve(runs))
-    page = recommendation_page("pets", recommend(table, 0.01), table, 0.01)
+    page = recommendation_page("pets", recommend(runs, table, 0.01), table, 0.01)
     assert "no learning curve" in page
     assert "nan" not in page
 

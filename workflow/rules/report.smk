@@ -1,6 +1,6 @@
 # From all runs to the table and the figures.
 # Needs: runs/ (train.smk), and for the pictures the store, features and subsets.
-# Makes: runs.csv, history.csv, summary.*, verdicts.csv, costs.csv, recommendation.md, figures/.
+# Makes: runs.csv, history.csv, summary.*, verdicts.csv, costs.csv, recommendation.*, figures/.
 
 
 EVIDENCE_CODE = [
@@ -38,6 +38,7 @@ rule summarize:
         ),
         markdown=f"{RESULTS}/summary.md",
         recommendation=f"{RESULTS}/recommendation.md",
+        choice=f"{RESULTS}/recommendation.json",
         text=f"{RESULTS}/summary.txt",
     log:
         f"{RESULTS}/logs/summarize.log",
@@ -51,7 +52,8 @@ rule summarize:
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-summary {output.summary:q} --output-verdicts {output.verdicts:q} "
         "--output-costs {output.costs:q} --output-markdown {output.markdown:q} "
-        "--output-recommendation {output.recommendation:q} --output-text {output.text:q} "
+        "--output-recommendation {output.recommendation:q} "
+        "--output-choice {output.choice:q} --output-text {output.text:q} "
         "--settings {params.settings:q} --log {log:q}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from petite.evidence.learning_curve import LearningCurve
-from petite.evidence.runs import REFERENCE
+from petite.evidence.runs import FULL, REFERENCE, images_of_full
 from petite.evidence.statistics import (
     ALPHA,
     ENOUGH_RUNS,
@@ -35,11 +35,14 @@ GOOD_ENOUGH = (EQUIVALENT, NOT_WORSE)
 class Recommendation:
     """What to keep (`method` at `fraction`: so many `images`), and why, in words.
 
-    answer: one sentence with an interval, without Markdown. how_sure, next_steps: a paragraph each.
+    seed: of the selection whose subset is meant: always the first, since to take the one that did
+    best would be to choose by the test images. answer: one sentence, without Markdown. how_sure,
+    next_steps: a paragraph each.
     """
 
     method: str
     fraction: float
+    seed: int
     images: int
     answer: str
     how_sure: str
@@ -47,31 +50,45 @@ class Recommendation:
 
 
 def recommend(
-    table: pd.DataFrame, tolerance: float, curve: LearningCurve | None = None
+    runs: pd.DataFrame, table: pd.DataFrame, tolerance: float, curve: LearningCurve | None = None
 ) -> Recommendation:
-    """What the verdicts (`table`, see `compare`) come down to.
+    """What the verdicts on `runs` (`table`, see `compare`) come down to.
 
     It recommends the subset with the fewest images that is shown to lose no more than `tolerance`
-    (a share) against the full set. Where none is, it recommends the largest, which is likely to
-    lose least. At that size it is the most accurate method among those that are shown to be better
-    than random, and random where there is none.
+    (a share) against the full set, and is not shown to be worse than random. Of its size it is the
+    most accurate method among those that are shown to be better than random, and random where
+    there is none. Where no subset is shown to be good enough, it recommends to keep all; where the
+    full set was not trained, the largest subset, which is likely to lose least.
     """
-    chosen = _chosen(table)
+    full_images = images_of_full(runs)
+    good = table[_good_enough(table)]
+    if good.empty and full_images is not None:
+        method, fraction, images = FULL, 1.0, full_images
+        answer = _keep_all(table, full_images, tolerance)
+    else:
+        size = table["images"].max() if good.empty else good["images"].min()
+        pool = table if good.empty else good
+        chosen = _best_of(pool[pool["images"] == size])
+        method, fraction = str(chosen["method"]), float(chosen["fraction"])
+        images = int(chosen["images"])
+        answer = _unknown_size(table, chosen) if good.empty else _keep(table, chosen, tolerance)
     return Recommendation(
-        method=str(chosen["method"]),
-        fraction=float(chosen["fraction"]),
-        images=int(chosen["images"]),
-        answer=_answer(table, chosen, tolerance),
+        method=method,
+        fraction=fraction,
+        seed=0,
+        images=images,
+        answer=f"{answer}.",
         how_sure=_how_sure(table),
         next_steps=_next_steps(table, tolerance, curve),
     )
 
 
-def _chosen(table: pd.DataFrame) -> pd.Series:
-    good = table[table["to_full"].isin(GOOD_ENOUGH)]
-    pool = table if good.empty else good
-    size = pool["images"].max() if good.empty else pool["images"].min()
-    pool = pool[pool["images"] == size]
+def _good_enough(table: pd.DataFrame) -> pd.Series:
+    return table["to_full"].isin(GOOD_ENOUGH) & (table["verdict"] != WORSE)
+
+
+def _best_of(pool: pd.DataFrame) -> pd.Series:
+    """The subset to take among those of one size."""
     for preferred in (pool["verdict"] == BETTER, pool["method"] == REFERENCE):
         if preferred.any():
             pool = pool[preferred]
@@ -82,14 +99,48 @@ def _chosen(table: pd.DataFrame) -> pd.Series:
 # ------------------------------------------------------------------------------ the answer
 
 
-def _answer(table: pd.DataFrame, chosen: pd.Series, tolerance: float) -> str:
-    if chosen["to_full"] not in GOOD_ENOUGH:
-        return f"{_methods(table)}; {_none_good_enough(table, tolerance)}."
+def _keep(table: pd.DataFrame, chosen: pd.Series, tolerance: float) -> str:
+    """A subset is good enough."""
     shown = "be within" if chosen["to_full"] == EQUIVALENT else "lose less than"
     beside = "of" if chosen["to_full"] == EQUIVALENT else "against"
     return (
-        f"Keep {_subset(chosen)}: shown to {shown} {_points(tolerance)} {beside} the full set "
-        f"({_to_full(chosen)}), {_beside_random(table, chosen)}."
+        f"Keep {_subset(chosen)}: shown to {shown} {_points(tolerance)} {beside} the full set on "
+        f"these test images ({_to_full(chosen)}), {_beside_random(table, chosen)}"
+    )
+
+
+def _keep_all(table: pd.DataFrame, images: int, tolerance: float) -> str:
+    """The full set was trained and no subset is shown to do as well."""
+    keep = f"Keep all {images:,} images"
+    if table.empty:
+        return f"{keep}: no subset was tried, so nothing is known of smaller ones"
+    compared = table[table["to_full"] != NOT_COMPARED]
+    if compared.empty:
+        return f"{keep}: no run of a subset shares its seeds with one of the full set"
+    nearest = compared.sort_values("full_difference", kind="stable").iloc[-1]
+    nearest_text = f"the nearest is {_subset(nearest)}, {_to_full(nearest)}"
+    if (compared["to_full"] == TOO_FEW).all():
+        keep += (
+            f" for now: {_seed_counts(compared['full_pairs'])} are too few to show that a subset "
+            f"does as well ({nearest_text})"
+        )
+    else:
+        which = "no subset"
+        if compared["to_full"].isin(GOOD_ENOUGH).any():
+            which = "but for such as are worse than random, no subset"
+        keep += (
+            f": {which} is shown to be within {_points(tolerance)} of the full set on these test "
+            f"images ({nearest_text})"
+        )
+    return f"{keep}; if that is too many, {_methods(table)}"
+
+
+def _unknown_size(table: pd.DataFrame, chosen: pd.Series) -> str:
+    """The full set was not trained."""
+    methods = _methods(table)
+    return (
+        f"{methods[0].upper()}{methods[1:]}; how small is small enough is open, as the full set "
+        f"was not trained, so keep the largest subset, {_subset(chosen)}"
     )
 
 
@@ -101,6 +152,13 @@ def _beside_random(table: pd.DataFrame, chosen: pd.Series) -> str:
         ]
         if others.empty:
             return "and no method was compared with random at this size"
+        better = others[others["verdict"] == BETTER]
+        if not better.empty:
+            best = better.sort_values("difference", kind="stable").iloc[-1]
+            return (
+                f"though {best['method']} is better at this size by {_difference(best)}, but not "
+                "itself shown to be near enough"
+            )
         if (others["verdict"] == TOO_FEW).any():
             return "and the seeds are too few to tell whether a method does better at this size"
         return "and random is enough: no method is shown to do better at this size"
@@ -116,31 +174,20 @@ def _methods(table: pd.DataFrame) -> str:
     """What came of the comparisons with random, all sizes together."""
     compared = table[table["verdict"] != NOT_COMPARED]
     if compared.empty:
-        return "No method was compared with random"
+        return "no method was compared with random"
     better = compared[compared["verdict"] == BETTER]
     best = (compared if better.empty else better).sort_values("difference").iloc[-1]
     name = f"{best['method']} at {percent(best['fraction'])}"
     if not better.empty:
-        return f"Choosing pays: {name} beats random by {_difference(best)}"
+        return f"choosing pays: {name} beats random by {_difference(best)}"
     if (compared["verdict"] == TOO_FEW).any():
         return (
             f"{_seed_counts(compared['pairs'])} are too few to tell whether a method beats random "
             f"(the highest difference, {name}: {_difference(best)})"
         )
     return (
-        f"Random is enough: no method is shown to beat it (the highest difference, {name}: "
+        f"random is enough: no method is shown to beat it (the highest difference, {name}: "
         f"{_difference(best)})"
-    )
-
-
-def _none_good_enough(table: pd.DataFrame, tolerance: float) -> str:
-    """What is known of the full set where no subset is shown to do as well."""
-    if (table["to_full"] == NOT_COMPARED).all():
-        return "how small is small enough is open, as the full set was not trained"
-    nearest = table.sort_values("full_difference").iloc[-1]
-    return (
-        f"no subset is shown to be within {_points(tolerance)} of the full set; the nearest is "
-        f"{_subset(nearest)}, {_to_full(nearest)}"
     )
 
 
@@ -182,7 +229,8 @@ def _seed_counts(pairs: Sequence[int] | pd.Series) -> str:
 def _how_sure(table: pd.DataFrame) -> str:
     compared = table[table["verdict"] != NOT_COMPARED]
     if compared.empty:
-        return "Nothing was compared with random, so there is no verdict on a method."
+        nothing = "Nothing was compared with random, so there is no verdict on a method."
+        return nothing if table.empty else f"{nothing} {_scope(table)}"
     counts = compared["verdict"].value_counts()
     verdicts = ", ".join(
         f"{counts[name]} {name}"
@@ -193,19 +241,19 @@ def _how_sure(table: pd.DataFrame) -> str:
     sentences = [
         f"{_comparisons(len(compared))} with random, {_seed_counts(compared['pairs'])} each: "
         f"{verdicts}.",
-        "The exact sign-flip test decides, after Holm's adjustment for all comparisons: it holds "
-        "whatever the noise looks like.",
+        "The exact sign-flip test decides, after Holm's adjustment for all comparisons. It needs "
+        "no normal noise, only that the differences of a method without effect lie evenly about 0.",
         _floor(fewest, len(compared)),
         _seen(compared),
-        _scope(compared),
+        _scope(table),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _scope(compared: pd.DataFrame) -> str:
+def _scope(table: pd.DataFrame) -> str:
     """What the intervals speak of."""
     text = "Intervals speak of new seeds on these test images"
-    if compared["new_images_low"].notna().any():
+    if table[["new_images_low", "full_new_images_low"]].notna().any(axis=None):
         text += "; those over seeds and images speak of new test images too"
     return f"{text}. Another split was not tried."
 
@@ -234,11 +282,14 @@ def _seen(compared: pd.DataFrame) -> str:
     size = f"{high} points" if low == high else f"{low} to {high} points, by comparison"
     return (
         "With the spread seen, the smallest true difference that a single paired t test finds in 4 "
-        f"of 5 such runs is {size}: a smaller one may well be there."
+        f"of 5 such runs is {size}: a smaller one may well be there, and the adjusted sign-flip "
+        "test needs a larger one."
     )
 
 
 def _next_steps(table: pd.DataFrame, tolerance: float, curve: LearningCurve | None) -> str:
+    if table.empty:
+        return "Train subsets too: give random and other methods fractions, say [0.5, 0.25, 0.1]."
     steps = [
         _more_seeds_to_decide(table),
         _more_seeds_to_see(table, tolerance),
@@ -396,7 +447,7 @@ def _random_rows(compared: pd.DataFrame) -> list[str]:
 
 def _full_rows(with_full: pd.DataFrame, tolerance: float) -> list[str]:
     header = ["method", "fraction", "images", "pairs", "difference, points", "90%: new seeds"]
-    header += ["p", "p, Holm", "to the full set"]
+    header += ["90%: new seeds and images", "p", "p, Holm", "to the full set"]
     rows = [
         [
             row["method"],
@@ -405,6 +456,7 @@ def _full_rows(with_full: pd.DataFrame, tolerance: float) -> list[str]:
             f"{row['full_pairs']}",
             signed(row["full_difference"]),
             _range(row["full_low"], row["full_high"]),
+            _range(row["full_new_images_low"], row["full_new_images_high"]),
             "–" if math.isnan(row["full_p_value"]) else f"{row['full_p_value']:.2g}",
             "–" if math.isnan(row["full_p_adjusted"]) else f"{row['full_p_adjusted']:.2g}",
             row["to_full"],

@@ -83,6 +83,12 @@ def paired_differences(
     return (own - others).dropna().to_numpy(dtype=np.float64)
 
 
+def images_of_full(runs: pd.DataFrame) -> int | None:
+    """How many images the full set has; None where it was not trained."""
+    full = runs.loc[runs["method"] == FULL, "images"]
+    return None if full.empty else round(full.mean())
+
+
 def read_csv(path: Path) -> pd.DataFrame:
     """Read runs, histories or a summary; names stay text even where they look like numbers.
 

@@ -27,7 +27,6 @@ MOST_EXACT_PAIRS = 16
 RANDOM_FLIPS = 99_999
 
 MOST_SEEDS = 1_000
-RESAMPLES = 2_000
 TWO_WAY_DRAWS = 20_000
 PIECE = 2_000_000  # numbers that are held at once where flips or images are gone through in pieces
 
@@ -59,35 +58,6 @@ def mean_interval(values: Values, confidence: float = CONFIDENCE) -> Interval:
         return _no_interval(sample)
     half = stdtrit(n - 1, (1 + confidence) / 2) * standard_error(sample)
     return Interval(sample.mean(axis=-1) - half, sample.mean(axis=-1) + half)
-
-
-def bootstrap_t_interval(
-    values: Values, confidence: float = CONFIDENCE, resamples: int = RESAMPLES, seed: int = 0
-) -> Interval:
-    """The interval of the mean of `values` (..., n) by the bootstrap of Student's statistic.
-
-    Unlike `mean_interval` it takes skewed noise into account, at the price of bounds that are far
-    off when few values happen to lie close together (Efron and Tibshirani 1993, section 12.5).
-    NaN for fewer than three values; infinite where so many resamples repeat a single value that t
-    is not bounded.
-    """
-    sample = np.asarray(values, dtype=np.float64)
-    n = sample.shape[-1]
-    if n < 3:
-        return _no_interval(sample)
-    drawn = generator(seed, "bootstrap-t").integers(0, n, (resamples, n))
-    counts = (drawn[:, None, :] == np.arange(n)[:, None]).sum(axis=-1).T  # (n, resamples)
-    mean, error = sample.mean(axis=-1, keepdims=True), standard_error(sample)[..., None]
-    # Centred first: the difference of two large squares would lose the digits that matter.
-    deviations = sample - mean
-    means = deviations @ counts / n
-    errors = np.sqrt(np.maximum(deviations**2 @ counts / n - means**2, 0) / (n - 1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.where(errors > 1e-6 * error, means / errors, np.copysign(np.inf, means))
-        tails = [(1 + confidence) / 2, (1 - confidence) / 2]
-        steps = np.quantile(t, tails, axis=-1, method="closest_observation")[..., None] * error
-    low, high = np.where(error > 0, mean - steps, mean)[..., 0]
-    return Interval(low, high)
 
 
 def t_draws(values: np.ndarray, weights: np.ndarray, uniform: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Each method and size against random, and against the full set: what the runs can tell.
 
 Whether a method is better or worse than random is decided by the exact sign-flip test, adjusted
-after Holm for all comparisons of the table. It holds its level whatever the noise looks like; the
+after Holm for all comparisons of the table. It needs no normal noise, only that the differences of
+a method without effect lie evenly about 0, as they do where its runs vary like those of random. The
 intervals, Student's t, need noise that is not too skewed, and say how large a difference may be.
 """
 
@@ -24,6 +25,7 @@ from petite.evidence.runs import (
 )
 from petite.evidence.statistics import (
     ALPHA,
+    CONFIDENCE,
     ENOUGH_RUNS,
     equivalence_p,
     holm,
@@ -66,6 +68,8 @@ VERDICT_COLUMNS = [
     "full_difference",
     "full_low",
     "full_high",
+    "full_new_images_low",
+    "full_new_images_high",
     "full_p_value",
     "full_p_adjusted",
     "full_loss_p_value",
@@ -86,8 +90,9 @@ def compare(
 ) -> pd.DataFrame:
     """A row for each method and fraction of `runs` but the full set, in reading order.
 
-    The columns are VERDICT_COLUMNS; differences, bounds, `sd`, `tolerance` and `smallest_effect`
-    are shares of the test images (0 to 1).
+    There is no row where the full set alone was trained. The columns are VERDICT_COLUMNS;
+    differences, bounds, `sd`, `tolerance` and `smallest_effect` are shares of the test images (0 to
+    1).
 
     Against random at the same fraction: `pairs` (runs that share their seeds), the mean
     `difference` with its 95% interval over seeds (`low`, `high`) and over seeds and test images
@@ -96,8 +101,9 @@ def compare(
     the `smallest_effect` that the design could see, and the `verdict`: better, worse, not
     distinguishable, too few seeds (no outcome of so few pairs would have passed), or not compared.
 
-    Against the full set: `full_pairs`, `full_difference` with its 90% interval, the p of two
-    one-sided tests that it lies within the tolerance (`full_p_*`), the p of the one that no more
+    Against the full set: `full_pairs`, `full_difference` with its 90% intervals (`full_low`,
+    `full_high` over seeds, `full_new_images_*` over seeds and test images), the p of two one-sided
+    tests that it lies within the tolerance (`full_p_*`), the p of the one that no more
     than the tolerance is lost (`full_loss_p_*`), each Holm-adjusted by itself, and `to_full`:
     equivalent (both), not worse (the second alone), not shown, too few seeds, or not compared.
 
@@ -113,6 +119,7 @@ def compare(
             "say 0.01 for one percentage point."
         )
     check_runs(runs)
+    of_full = predictions.right(FULL, 1.0) if predictions else pd.DataFrame()
     rows = []
     for fraction, at_fraction in runs[runs["method"] != FULL].groupby("fraction"):
         size = float(str(fraction))
@@ -123,19 +130,20 @@ def compare(
             row = {"method": name, "fraction": size, "images": images}
             row["accuracy"] = group["accuracy"].mean()
             row |= _against_random(runs, name, size)
-            row |= _for_new_images(predictions, name, size, right)
             row |= _against_full(runs, name, size, tolerance)
+            if predictions:
+                row |= _for_new_images(predictions, name, size, right, of_full)
             row |= _multiplier(runs, name, size, images, curve)
             rows.append(row)
     if not rows:
-        raise PetiteError("only the full set was trained. Give `random` or a method fractions.")
-    table = ordered(pd.DataFrame(rows))
+        return pd.DataFrame(columns=VERDICT_COLUMNS)
+    table = ordered(pd.DataFrame(rows)).reindex(columns=VERDICT_COLUMNS)
     for p in ("p", "full_p", "full_loss_p"):
         table[f"{p}_adjusted"] = holm(table[f"{p}_value"].to_numpy())
     comparisons = int(table["p_value"].notna().sum())
     table["verdict"] = [_verdict(row, comparisons) for _, row in table.iterrows()]
     table["to_full"] = [_to_full(row) for _, row in table.iterrows()]
-    return table[VERDICT_COLUMNS]
+    return table
 
 
 def _against_random(runs: pd.DataFrame, method: str, fraction: float) -> dict[str, float]:
@@ -158,14 +166,25 @@ def _against_random(runs: pd.DataFrame, method: str, fraction: float) -> dict[st
 
 
 def _for_new_images(
-    predictions: Predictions | None, method: str, fraction: float, right: pd.DataFrame
+    predictions: Predictions,
+    method: str,
+    fraction: float,
+    of_random: pd.DataFrame,
+    of_full: pd.DataFrame,
 ) -> dict[str, float]:
-    """The interval of the difference from random over seeds and test images."""
-    differences = np.empty((0, 0))
-    if predictions is not None and method != REFERENCE:
-        differences = paired_predictions(predictions, method, fraction, right)
-    low, high = np.clip(two_way_interval(differences), -1, 1)
-    return {"new_images_low": low, "new_images_high": high}
+    """The intervals of both differences over seeds and test images.
+
+    of_random, of_full: what `Predictions.right` gives for what is compared with.
+    """
+    bounds: dict[str, float] = {}
+    for name, reference, confidence in (
+        ("new_images", of_random if method != REFERENCE else pd.DataFrame(), CONFIDENCE),
+        ("full_new_images", of_full, EQUIVALENCE_CONFIDENCE),
+    ):
+        differences = paired_predictions(predictions, method, fraction, reference)
+        low, high = np.clip(two_way_interval(differences, confidence), -1, 1)
+        bounds |= {f"{name}_low": low, f"{name}_high": high}
+    return bounds
 
 
 def _against_full(
