@@ -31,6 +31,7 @@ def main(args: argparse.Namespace) -> None:
             "rows": len(table),
             "stored_bytes": record["stored_bytes"] + recipe_bytes(table),
             "seconds": record["seconds"] + time.perf_counter() - started,
+            "proxy_seconds": record["proxy_seconds"],
         },
     )
     logger.info("%d new images from %d real ones", len(table) - len(subset), len(subset))

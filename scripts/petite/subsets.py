@@ -20,6 +20,7 @@ from petite.files import read_json, read_table
 from petite.selection import Choice, Question, Ranking, question
 from petite.selection.selecting import answer, first_stage, second_stage
 
+PROXY_SPACES = {"proxy", "gradients"}
 COLUMNS = ["image_id", "rank", "class_name", "label", "weight", "origin", "recipe"]
 
 
@@ -75,10 +76,11 @@ def choose(
 
     Returns the ranking table of the last step and its record: method, settings, seed, the
     method's details, `steps` (method and images of each), and `seconds`, those of all steps, their
-    features and the proxy included.
+    features and the proxy included, with `proxy_seconds`, the proxy's part.
     """
     left = train.reset_index(drop=True)
-    seconds, done = preparation_seconds(steps, resources), []
+    proxy_seconds, done = _proxy_seconds(steps, resources), []
+    seconds = _features_seconds(steps, resources) + proxy_seconds
     for step in steps:
         wanted = min(len(left), max(left["label"].nunique(), round(step.share * k)))
         asking = asked(left, train, wanted, step, seed, resources)
@@ -90,7 +92,8 @@ def choose(
         seconds += ranking.seconds
         done.append({"method": step.method, "images": len(table)})
         left = left.iloc[np.sort(ranking.indices)].reset_index(drop=True)
-    return table, ranking_record(ranking, seconds) | {"steps": done}
+    record = ranking_record(ranking, seconds) | {"proxy_seconds": proxy_seconds, "steps": done}
+    return table, record
 
 
 def candidates_of(
@@ -161,15 +164,19 @@ def asked(
     )
 
 
-def preparation_seconds(steps: Sequence[Step], resources: Resources) -> float:
-    """How long the features and the proxy run of these steps took, each counted once."""
+def _features_seconds(steps: Sequence[Step], resources: Resources) -> float:
+    """How long the features of these steps took, each space counted once; not the proxy's."""
     spaces = {step.space for step in steps if step.space} & set(resources.features)
-    seconds = {space: _seconds(resources.features[space]) for space in spaces}
-    # One run of the proxy makes its scores, its features and its gradients.
-    of_proxy = [seconds.pop(space) for space in ("proxy", "gradients") if space in seconds]
-    if resources.scores:
-        of_proxy.append(_seconds(resources.scores))
-    return sum(seconds.values()) + max(of_proxy, default=0.0)
+    return sum(_seconds(resources.features[space]) for space in spaces - PROXY_SPACES)
+
+
+def _proxy_seconds(steps: Sequence[Step], resources: Resources) -> float:
+    """How long the run of the proxy took; 0 where these steps do without."""
+    spaces = {step.space for step in steps if step.space} & set(resources.features)
+    # One run makes the scores, the features and the gradients.
+    made = [resources.features[space] for space in spaces & PROXY_SPACES]
+    made += [resources.scores] if resources.scores else []
+    return max(map(_seconds, made), default=0.0)
 
 
 def _seconds(path: Path) -> float:

@@ -48,6 +48,7 @@ def run_row(method: str, fraction: float, seed: int, accuracy: float, **other: o
         "train_seconds": 10.0 + seed,
         "stored_bytes": 1000 * round(1000 * fraction),
         "select_seconds": 0.5,
+        "proxy_seconds": 0.0,
         "versions": '{"keras": "3"}',
     } | other
 

@@ -48,6 +48,7 @@ def runs_of(
                 "accuracy": mean + noise * (wave[seed] - wave.mean()),
                 "train_seconds": 10.0 + seed,
                 "select_seconds": 2.0,
+                "proxy_seconds": 1.5,
                 "stored_bytes": 1e6 * fraction,
                 "peak_memory_bytes": 10**9 + seed,
             }
@@ -474,6 +475,7 @@ def test_costs_by_hand() -> None:
     assert list(table.columns) == COST_COLUMNS
     good = table[table["method"] == "good"].iloc[0]
     assert (good["select_seconds"], good["train_seconds"], good["total_seconds"]) == (2, 11, 13)
+    assert good["proxy_seconds"] == 1.5
     assert good["peak_memory_bytes"] == 10**9 + 2
     assert good["points_per_second"] == pytest.approx(92 / 13)
     assert good["points_per_megabyte"] == pytest.approx(920)

@@ -83,7 +83,10 @@ def write_subset(path: Path, rows: pd.DataFrame, seed: int, recipe: str | None =
         subset = pd.concat([subset, new], ignore_index=True)
     write_table(path, subset)
     about = {"images": len(rows), "rows": len(subset), "seed": seed}
-    write_json(path.with_suffix(".json"), {**about, "stored_bytes": 1234, "seconds": 0.25})
+    write_json(
+        path.with_suffix(".json"),
+        {**about, "stored_bytes": 1234, "seconds": 0.25, "proxy_seconds": 0.2},
+    )
 
 
 def outputs(folder: Path) -> Outputs:
@@ -156,6 +159,7 @@ def test_a_row_for_each_seed_says_what_was_trained(done: Outputs) -> None:
         "batch_size": 8,
         "stored_bytes": 1234,
         "select_seconds": 0.25,
+        "proxy_seconds": 0.2,
         "threads": 1,
     }
     assert first[list(expected)].to_dict() == expected

@@ -12,13 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from petite.features import image_ids_digest
 from petite.files import read_json, read_table, write_json, write_table
 from petite.recipes import Settings
 from petite.selection import select
 from petite.store import shard_record, write_shard
 from petite.subsets import (
     COLUMNS,
+    Resources,
+    Step,
     augmented,
+    choose,
     cut,
     ranking_table,
     recipe_bytes,
@@ -63,6 +67,31 @@ def test_cuts_are_nested_prefixes_that_miss_no_class(sizes: list[int], seed: int
         prefix = ranked["image_id"].iloc[:k]
         if label_of[prefix].nunique() == 3:
             assert kept.tolist() == prefix.tolist()
+
+
+def test_the_proxys_seconds_are_counted_once_and_told_by_themselves(tmp_path: Path) -> None:
+    train = train_table([6, 4])
+    features = {}
+    for number, space in enumerate(["pixels", "proxy"]):
+        values = np.random.default_rng(number).normal(size=(10, 3)).astype(np.float32)
+        features[space] = tmp_path / f"{space}.npy"
+        np.save(features[space], values)
+        about = {"image_ids_sha256": image_ids_digest(train["image_id"]), "seconds": 100.0}
+        write_json(features[space].with_suffix(".json"), about)
+    scores = tmp_path / "scores.parquet"
+    write_table(scores, train[["image_id"]].assign(el2n=np.linspace(0, 1, 10)))
+    write_json(scores.with_suffix(".json"), {"seconds": 101.0, "class_errors": [0.1, 0.2, 0.3]})
+    steps = [
+        Step("herding", {}, space="pixels", share=2),
+        Step("k_center_greedy", {}, space="proxy", share=1.5),
+        Step("el2n", {}),
+    ]
+    _, record = choose(train, 4, steps, 0, Resources(features, scores))
+    assert record["proxy_seconds"] == 101
+    assert 201 < record["seconds"] < 220
+    _, record = choose(train, 4, steps[:1], 0, Resources(features, None))
+    assert record["proxy_seconds"] == 0
+    assert 100 < record["seconds"] < 110
 
 
 def test_a_subset_names_its_images_classes_and_origins() -> None:
@@ -201,6 +230,7 @@ def test_pca_grid_chooses_training_images_for_one_fraction(folder: Path, feature
     assert record["images"] == record["rows"] == 16
     assert record["stored_bytes"] == 16 * 8 * 8 * 3
     assert record["seconds"] > read_json(features.with_suffix(".json"))["seconds"]
+    assert record["proxy_seconds"] == 0
     assert sum(grid["chosen"] for grid in record["grids"]) == 16
     assert np.array(record["centres"]).shape == (2, 5)
 
@@ -231,6 +261,7 @@ def test_a_ranking_is_cut_and_augmented(folder: Path) -> None:
     assert (record["images"], record["rows"]) == (27, 54)
     assert record["stored_bytes"] == real["stored_bytes"] + recipe_bytes(table)
     assert record["seconds"] >= real["seconds"]
+    assert record["proxy_seconds"] == real["proxy_seconds"] == 0
     assert record["settings"]["transforms"]["blur"] is None
 
 

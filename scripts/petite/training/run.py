@@ -61,10 +61,12 @@ RUN_COLUMNS = [
     "peak_memory_bytes",
     "stored_bytes",
     "select_seconds",
+    "proxy_seconds",
     "parameters",
     "threads",
     "versions",
 ]
+ABOUT_SUBSET = ["images", "rows", "stored_bytes", "proxy_seconds"]
 HISTORY_COLUMNS = [
     "method",
     "fraction",
@@ -183,7 +185,7 @@ def run_job(
         about_subset = read_json(path.with_suffix(".json"))
         rows.append(
             about_job(job, seed, settings, threads)
-            | {key: about_subset[key] for key in ("images", "rows", "stored_bytes")}
+            | {key: about_subset[key] for key in ABOUT_SUBSET}
             | {"selection_seed": about_subset["seed"], "select_seconds": about_subset["seconds"]}
             | about_training(trained)
             | judged
