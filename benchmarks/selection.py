@@ -333,7 +333,7 @@ PEERS = (
 
 def facility_value(features: np.ndarray, chosen: np.ndarray) -> float:
     """Similarity of all images to their nearest chosen one, together; the more the better."""
-    return float(Similarity(features).to(chosen).max(axis=1).sum(dtype=np.float64))
+    return float(Similarity(features).rows(chosen).max(axis=0).sum(dtype=np.float64))
 
 
 def medoid_value(features: np.ndarray, chosen: np.ndarray) -> float:
