@@ -7,6 +7,7 @@ way there is, in float64 and with all pairs at once.
 import itertools
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -262,6 +263,21 @@ def test_the_order_is_that_of_the_plain_greedy(
         assert image in equals
     # Two images that are nearest to each other may add exactly the same.
     assert sum(len(equals) == 1 for equals in best) >= 20
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_an_image_that_stands_for_several_is_covered_as_often(held: bool) -> None:
+    features = cloud(300)
+    similarity = similarities(features)
+    mass = np.random.default_rng(1).integers(1, 9, 300).astype(float)
+    group = replace(group_of(features, 60, hold_bytes=held * FLOAT * 300**2), mass=mass)
+    method = METHODS["facility_location"]
+    assert method.choose
+    cover = np.zeros(300)
+    for image in method.choose(group, method.settings()).indices:
+        added = np.maximum(similarity - cover, 0) @ mass
+        assert added[image] >= added.max() - 1e-3
+        np.maximum(cover, similarity[image], out=cover)
 
 
 def best_at_each_place(

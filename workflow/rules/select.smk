@@ -87,6 +87,13 @@ def spaces(label):
     )
 
 
+# Otherwise Snakemake would go on, unasked, with what another file gave before.
+OWN = CONFIG.features.path
+CHOOSING = [label for label, entry in CONFIG.methods.items() if entry.fractions]
+if any("own" in spaces(label) for label in CHOOSING) and not Path(OWN).is_file():
+    sys.exit(f"Petite: features.path: there is no file {OWN}: correct the path")
+
+
 def selection_inputs(wildcards):
     """The features and scores that an entry's methods need."""
     label, seed = wildcards.method, wildcards.seed
@@ -167,7 +174,7 @@ def feature_settings(wildcards):
 
 def own_features(wildcards):
     """The user's own matrix is an input where it is the space."""
-    return {"own": CONFIG.features.path} if wildcards.space == "own" else {}
+    return {"own": OWN} if wildcards.space == "own" else {}
 
 
 rule features:

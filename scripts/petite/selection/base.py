@@ -98,6 +98,7 @@ class Cost:
     elements: array elements passed over outside of them (float32, by simple operations).
     steps: turns of Python's own loops.
     memory: bytes that it must hold at once, its features included.
+    blocks: bytes that it goes through in blocks, as many at a time as there is room for.
     pairs: bytes of the similarities of all pairs, where it is faster with them held; it does
         without where they are too many.
     """
@@ -106,6 +107,7 @@ class Cost:
     elements: float = 0.0
     steps: float = 0.0
     memory: float = 0.0
+    blocks: float = 0.0
     pairs: float = 0.0
 
 

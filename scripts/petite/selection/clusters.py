@@ -149,10 +149,12 @@ def semdedup(group: Group, settings: SemDeDup) -> Choice:
 
 
 def _kmeans_cost(m: int, clusters: int, d: int) -> Cost:
+    # Small clusters settle sooner.
+    rounds = 2 + ROUNDS * min(1.0, m / (10 * clusters))
     return Cost(
-        products=(ROUNDS + 2) * m * clusters * d,
-        elements=(ROUNDS + 2) * m * clusters * 2,
-        steps=30_000 + ROUNDS * 200,
+        products=rounds * m * clusters * d,
+        elements=rounds * m * clusters,
+        steps=6_000,
         memory=FLOAT * (3 * m * d + 2 * clusters * d + 256 * clusters) + 40 * m,
     )
 
@@ -165,7 +167,7 @@ def _typiclust_cost(m: int, k: int, d: int, settings: TypiClust) -> Cost:
     cost = _kmeans_cost(m, k, d)
     within = m * m / max(1, k)
     return Cost(
-        cost.products + within * d, cost.elements + 12 * within, cost.steps + 12 * k, cost.memory
+        cost.products + within * d, cost.elements + 12 * within, cost.steps + 70 * k, cost.memory
     )
 
 

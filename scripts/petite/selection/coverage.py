@@ -130,7 +130,7 @@ def _zcore_cost(m: int, k: int, d: int, settings: ZCore) -> Cost:
     drawn = settings.samples * m
     near = settings.neighbours
     return Cost(
-        elements=settings.planes * m * 200 + drawn * (2_500 + 350 * near),
+        elements=settings.planes * m * 400 + drawn * (4_500 + 650 * near),
         steps=60 * settings.planes,
         memory=FLOAT * m * d + 100 * m + drawn / settings.planes * near * 48,
     )

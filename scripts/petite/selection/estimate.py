@@ -5,7 +5,8 @@ Each method tells its cost in matrix products, passes over elements and turns of
 """
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,14 @@ from petite.selection.memory import in_words
 
 # The similarities of all pairs of 8,192 images.
 MOST_HELD_BYTES = 256 * 2**20
+MOST_BLOCK_BYTES = 64 * 2**20
 
 # Turns of a loop that every selection takes, and for each place of a ranking.
-OF_EACH_SELECTION = 10_000
-OF_EACH_PLACE = 4
+OF_EACH_SELECTION = 1_000
+OF_EACH_PLACE = 1
+# Bytes for each image, whatever the method: labels, classes, members; and its place in a ranking.
+OF_EACH_IMAGE_BYTES = 40
+OF_EACH_PLACE_BYTES = 40
 
 
 @dataclass(frozen=True)
@@ -42,24 +47,28 @@ class Estimate:
 
 
 def calibrate() -> Speeds:
-    """Measure this machine, in some tenths of a second."""
+    """Measure this machine, in some tenths of a second.
+
+    In pieces of a millisecond or two, the fastest of which counts: other work seldom interrupts
+    all of them.
+    """
     random = np.random.default_rng(0)
-    a = random.random((4096, 64), np.float32)
+    a = random.random((8, 512, 64), np.float32)
     b = random.random((64, 2048), np.float32)
-    out = np.empty((4096, 2048), np.float32)
-    products = a.size * b.shape[1] / _seconds(lambda: np.matmul(a, b, out=out))
-    elements = out.size / _seconds(lambda: np.maximum(out, 0.5, out=out))
+    out = np.empty((8, 512, 2048), np.float32)
+    products = a[0].size * b.shape[1] / _seconds(lambda piece: np.matmul(a[piece], b, out[piece]))
+    elements = out[0].size / _seconds(lambda piece: np.maximum(out[piece], 0.5, out[piece]))
     small = np.zeros(16)
-    steps = 1_000 / _seconds(lambda: [small.sum() for _ in range(1_000)])
+    steps = 1_000 / _seconds(lambda piece: [small.sum() for _ in range(1_000)])
     return Speeds(products, elements, steps)
 
 
-def _seconds(work: Any) -> float:
-    """The best of some repetitions."""
+def _seconds(work: Callable[[int], Any]) -> float:
+    """The best time of eight pieces of work, done some times in turn."""
     best = np.inf
-    for _ in range(5):
+    for piece in [*range(8)] * 5:
         began = time.perf_counter()
-        work()
+        work(piece)
         best = min(best, time.perf_counter() - began)
     return best
 
@@ -71,6 +80,19 @@ def stages(
 
     sizes: (c,) int, images of each class; k: how many are chosen; dimensions: of the features.
     """
+    total = int(sizes.sum())
+    places = total if method.traits(settings).ranks else k
+    beside = OF_EACH_IMAGE_BYTES * total + OF_EACH_PLACE_BYTES * places
+    return [
+        replace(cost, memory=cost.memory + beside)
+        for cost in _pieces(method, settings, sizes, k, dimensions, parts)
+    ]
+
+
+def _pieces(
+    method: Method, settings: Any, sizes: np.ndarray, k: int, dimensions: int, parts: int
+) -> list[Cost]:
+    """What the method itself costs in each piece of work."""
     total = int(sizes.sum())
     if method.choose_whole:
         return [method.cost(total, k, dimensions, settings)]
@@ -90,12 +112,12 @@ def stages(
         # The features of the class are held beside those of the part.
         held = FLOAT * size * dimensions
         costs += [
-            Cost(
-                count * cost.products,
-                count * cost.elements,
-                count * cost.steps,
-                cost.memory + held,
-                cost.pairs,
+            replace(
+                cost,
+                products=count * cost.products,
+                elements=count * cost.elements,
+                steps=count * cost.steps,
+                memory=cost.memory + held,
             )
             for count, cost in ((here, first), (blocks, second))
         ]
@@ -121,12 +143,15 @@ def estimate(
         for cost in costs
     )
     held = max(cost.pairs for cost in costs)
+    blocks = max(cost.blocks for cost in costs)
     # Checks, and the classes put in turn: in Python, image by image.
     turns = int(sizes.sum()) if method.traits(settings).ranks else k
     seconds += (OF_EACH_SELECTION + OF_EACH_PLACE * turns) / speeds.steps
     return Estimate(
         seconds,
-        max(cost.memory for cost in costs) + (held if held <= MOST_HELD_BYTES else 0),
+        max(cost.memory for cost in costs)
+        + min(blocks, MOST_BLOCK_BYTES)
+        + (held if held <= MOST_HELD_BYTES else 0),
         parts,
     )
 

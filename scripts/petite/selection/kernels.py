@@ -10,6 +10,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 FLOAT = 4  # bytes of a float32
+# Of a block that is gone over several times: about what a processor's cache holds.
+CACHE_BYTES = 2**22
 
 
 def one_thread(function: Callable[P, T]) -> Callable[P, T]:
@@ -70,39 +72,53 @@ class Similarity:
         self._squares = np.vecdot(self.points, self.points)
         self._held: np.ndarray | None = None
         if FLOAT * len(features) ** 2 <= hold_bytes:
-            held = np.empty((len(features), len(features)), np.float32)
-            for block in slices(len(features), FLOAT * len(features), 2**24):
-                held[block] = self._worked_out(block).T
-            self._held = held
+            self._held = self._all_pairs()
 
     def __len__(self) -> int:
         return len(self.points)
 
-    def to(self, columns: np.ndarray | slice) -> np.ndarray:
-        """Similarities of all images to some: float32 (m, columns), not to be written to."""
-        return self._worked_out(columns) if self._held is None else self._held[columns].T
+    def rows(self, images: np.ndarray | slice) -> np.ndarray:
+        """Similarities of some images to all, float32 (images, m).
 
-    def _worked_out(self, columns: np.ndarray | slice) -> np.ndarray:
-        result = self.points @ (-2 * self.points[columns]).T
-        result += self._squares[:, None]
-        result += self._squares[columns]
-        np.maximum(result, 0, out=result)
+        Those of a slice are not to be written to; those of positions are a copy.
+        """
+        return self._worked_out(images) if self._held is None else self._held[images]
+
+    def _all_pairs(self) -> np.ndarray:
+        held = np.empty((len(self), len(self)), np.float32)
+        for block in slices(len(self), FLOAT * len(self), CACHE_BYTES):
+            # As far as the diagonal; what is above it is the same.
+            until = slice(block.stop)
+            self._worked_out(block, until, held[block, until])
+            held[: block.start, block] = held[block, : block.start].T
+        return held
+
+    def _worked_out(
+        self,
+        images: np.ndarray | slice,
+        others: slice = slice(None),
+        out: np.ndarray | None = None,
+    ) -> np.ndarray:
+        # Minus the squared distances.
+        result = np.matmul(2 * self.points[images], self.points[others].T, out=out)
+        result -= self._squares[images, None]
+        result -= self._squares[others]
+        np.minimum(result, 0, out=result)
         if self.kind == "rbf":
-            np.negative(result, out=result)
             return np.exp(result, out=result)
-        np.sqrt(result, out=result)
+        np.sqrt(np.negative(result, out=result), out=result)
         return np.subtract(self._offset, result, out=result)
 
-    def to_one(self, image: int) -> np.ndarray:
-        """Similarities of all images to one: float32 (m,), a copy."""
-        return self.to(np.array([image]))[:, 0]
+    def row(self, image: int) -> np.ndarray:
+        """Similarities of one image to all: float32 (m,), not to be written to."""
+        return self.rows(slice(image, image + 1))[0]
 
     def sums(self, mass: np.ndarray, block_bytes: int) -> np.ndarray:
         """For each image the sum of all images' similarities to it, by their mass: float64 (m,)."""
         result = np.empty(len(self))
         weights = mass.astype(np.float32)
         for block in slices(len(self), 3 * FLOAT * len(self), block_bytes):
-            result[block] = weights @ self.to(block)
+            result[block] = self.rows(block) @ weights
         return result
 
 

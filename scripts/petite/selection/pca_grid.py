@@ -277,9 +277,9 @@ def cost(m: int, k: int, d: int, settings: Settings) -> Cost:
     """What choosing k of m images with d features takes: KMeans, and the plane."""
     # Factors fitted to times measured on 1,000 to 12,000 images.
     elements = ROUNDS * STARTS * m * (d + 8.0 * settings.clusters)
-    products, memory = 0.0, 8.0 * m * d + 200.0 * m
+    products, memory = 0.0, 8.0 * m * d + 100.0 * m
     if settings.plane == "pca":
-        products, memory = 2.0 * m * d * d, memory + 8.0 * m * d + 16.0 * d * d
+        products, memory = 2.0 * m * d * d, memory + 16.0 * d * d
     if settings.plane == "tsne":
         elements, memory = elements + 1e6 * m * np.log2(m + 1), memory + 8_000.0 * m
     return Cost(products=products, elements=elements, steps=k, memory=memory)

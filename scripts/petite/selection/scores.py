@@ -210,14 +210,18 @@ def cost(m: int, k: int, d: int, settings: ScoreSettings) -> Cost:
     if settings.sampler == "d2":
         return Cost(
             products=m * m * d,
-            elements=26 * m * m,
+            elements=16 * m * m,
             steps=8 * k,
             memory=FLOAT * 2 * m * d + 40 * m * settings.neighbours,
+            blocks=4 * FLOAT * m * m,
         )
-    geometry = 0 if settings.score in TRAINING_SCORES else FLOAT * 3 * m * d
-    rounds = 12 * m * (d + 4 * settings.clusters) if geometry else 0
-    steps = 30_000 if rounds else 300
-    return Cost(elements=200 * m + rounds, steps=steps, memory=geometry + 80 * m)
+    elements, steps, memory = 200.0 * m, 300.0, 50.0 * m
+    if settings.score == "mean_distance":
+        elements, memory = elements + 4 * m * d, memory + FLOAT * 2 * m * d
+    elif settings.score not in TRAINING_SCORES:
+        elements += 20 * m * (d + 4 * settings.clusters)
+        steps, memory = 6_000, memory + FLOAT * 3 * m * d
+    return Cost(elements=elements, steps=steps, memory=memory)
 
 
 def _method(name: str, score: str, sampler: str) -> Method:

@@ -12,10 +12,8 @@ from petite.errors import PetiteError
 from petite.seeds import generator
 from petite.selection import memory, partitions
 from petite.selection.base import Choice, Group, Method, Ranking, Task, Traits
-from petite.selection.estimate import MOST_HELD_BYTES, stages
+from petite.selection.estimate import MOST_BLOCK_BYTES, MOST_HELD_BYTES, stages
 from petite.selection.quota import places, shares, weights_of
-
-MOST_BLOCK_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)

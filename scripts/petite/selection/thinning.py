@@ -51,8 +51,8 @@ def halve(
     kept = np.empty(pairs, np.int64)
     unlucky = 2 * np.log(4 * pairs / failure)
     for pair in range(pairs):
-        columns = similarity.to(images[2 * pair : 2 * pair + 2])[images].astype(np.float64)
-        gap = columns[:, 0] - columns[:, 1]
+        rows = similarity.rows(images[2 * pair : 2 * pair + 2])[:, images].astype(np.float64)
+        gap = rows[0] - rows[1]
         square = float(gap[2 * pair] - gap[2 * pair + 1])  # k(x,x) + k(y,y) - 2 k(x,y)
         alike = float(difference[2 * pair] - difference[2 * pair + 1])
         threshold = max(np.sqrt(square * variance * unlucky), square)
@@ -77,11 +77,11 @@ def swap(similarity: Similarity, chosen: np.ndarray, mean: np.ndarray) -> np.nda
     count = len(chosen)
     total = np.zeros(len(similarity))
     for image in chosen:
-        total += similarity.to_one(image)
+        total += similarity.row(image)
     taken = np.zeros(len(similarity), bool)
     taken[chosen] = True
     for place, old in enumerate(chosen):
-        total -= similarity.to_one(old)
+        total -= similarity.row(old)
         taken[old] = False
         # The squared MMD but for what does not depend on the new image x, times count / 2;
         # k(x, x) is 1 for all.
@@ -91,7 +91,7 @@ def swap(similarity: Similarity, chosen: np.ndarray, mean: np.ndarray) -> np.nda
         # The old one stays where no other is better by more than rounding.
         if cost[old] <= cost[new] + 1e-7:
             new = int(old)
-        total += similarity.to_one(new)
+        total += similarity.row(new)
         taken[new] = True
         chosen[place] = new
     return chosen
