@@ -18,10 +18,11 @@ from pydantic import (
     model_validator,
 )
 
+from petite import memory
 from petite.errors import PetiteError
 from petite.hints import hint, unknown
 from petite.recipes import Settings as AugmentationSettings
-from petite.selection import METHODS, MethodSettings, memory
+from petite.selection import METHODS, MethodSettings
 from petite.sources import SOURCES
 from petite.training.settings import Strict, TrainingSettings
 
@@ -324,7 +325,8 @@ class Config(Strict):
         None, ge=1, description="parts of large classes, each a job of its own; null: as it suits"
     )
     max_memory: str | None = Field(
-        None, description="of one selection, as 6 GB; null: half of what is free"
+        None,
+        description="of one selection, of a training's images, as 6 GB; null: half of the free",
     )
     training: TrainingSettings = TrainingSettings()
     training_threads: int = Field(1, ge=1, description="threads of one training job")

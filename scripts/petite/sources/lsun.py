@@ -79,7 +79,7 @@ class LsunSource(Source):
         # As buffers, so that listing looks at the length of a value and never at its pages.
         return self._environments[class_name].begin(buffers=True).cursor()
 
-    def _text(self, key: memoryview, class_name: str) -> str:
+    def _text(self, key: bytes | memoryview, class_name: str) -> str:
         try:
             return bytes(key).decode("utf-8")
         except UnicodeDecodeError:
