@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from petite import memory
 from petite.features import image_ids_digest
 from petite.files import atomic_path, read_table, write_json, write_table
 from petite.job import argument_parser, run
@@ -16,6 +17,7 @@ from petite.splits import training_images, validation_images
 from petite.store import Store
 from petite.training import metrics
 from petite.training.proxy import class_errors, gradients, record_dynamics, scores
+from petite.training.reading import held, size_trained_on
 from petite.training.settings import ProxySettings, checked
 
 logger = logging.getLogger(__name__)
@@ -27,13 +29,20 @@ def main(args: argparse.Namespace) -> None:
     store, split = Store.open(args.manifest), read_table(args.split)
     rows, held_out = training_images(split), validation_images(split)
     labels = rows["label"].to_numpy()
+    images = store.view(rows["image_id"])
+    limit = memory.available() if args.max_memory is None else memory.parse(args.max_memory)
     dynamics = record_dynamics(
-        store.images(rows["image_id"]), labels, store.classes, args.seed, settings, args.threads
+        held(images, size_trained_on(images, settings.training), limit, "the training images"),
+        labels,
+        store.classes,
+        args.seed,
+        settings,
+        args.threads,
     )
     errors = class_errors(
         dynamics,
         labels,
-        store.images(held_out["image_id"]),
+        store.view(held_out["image_id"]),
         held_out["label"].to_numpy(),
         store.classes,
     )
@@ -79,6 +88,7 @@ if __name__ == "__main__":
     parser.add_argument("--manifest", type=Path, required=True, help="of the store")
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--seed", type=int, required=True, help="of the training")
+    parser.add_argument("--max-memory", help="of the images, as 6 GB; default: half of the free")
     parser.add_argument("--output-scores", type=Path, required=True, help=".parquet; .json beside")
     parser.add_argument("--output-features", type=Path, required=True, help=".npy; .json beside")
     parser.add_argument("--output-gradients", type=Path, required=True, help=".npy; .json beside")

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from petite import memory
 from petite.files import read_table
 from petite.job import argument_parser, run
 from petite.store import Store
@@ -21,6 +22,7 @@ def main(args: argparse.Namespace) -> None:
             predictions=args.output_predictions,
             models=args.output_models,
         ),
+        None if args.max_memory is None else memory.parse(args.max_memory),
     )
 
 
@@ -34,6 +36,7 @@ if __name__ == "__main__":
     parser.add_argument("--method", required=True)
     parser.add_argument("--fraction", type=float, required=True)
     parser.add_argument("--split-seed", type=int, required=True)
+    parser.add_argument("--max-memory", help="of the images, as 6 GB; default: half of the free")
     parser.add_argument("--output-runs", type=Path, required=True)
     parser.add_argument("--output-history", type=Path, required=True)
     parser.add_argument("--output-predictions", type=Path, required=True)

@@ -18,10 +18,11 @@ from pydantic import (
     model_validator,
 )
 
+from petite import memory
 from petite.errors import PetiteError
 from petite.hints import hint, unknown
 from petite.recipes import Settings as AugmentationSettings
-from petite.selection import METHODS, MethodSettings, memory
+from petite.selection import METHODS, MethodSettings
 from petite.sources import SOURCES
 from petite.training.settings import Strict, TrainingSettings
 
@@ -31,6 +32,8 @@ AUGMENTATION = "augmentation"
 CHAIN = "chain"
 SPACES = ("pixels", "random_conv", "proxy", "own")
 SpaceName = Literal["pixels", "random_conv", "proxy", "own"]
+# Sources at a path, which `--config source=PATH` names.
+SHORTCUTS = ("folder", "archive", "lsun")
 # A method that ranks, and takes long to, is asked for the smallest of these shares of all images
 # that its fractions lie within: a smaller one that is added later is cut from the same ranking.
 DEPTHS = (0.1, 0.25, 0.5, 1.0)
@@ -41,7 +44,9 @@ class DatasetSettings(Strict):
 
     name: str = Field("silhouettes", pattern=NAME_PATTERN, description="results/<name>/")
     source: str = Field("silhouettes", description=", ".join(SOURCES))
-    path: str | None = Field(None, description="folder: a folder; archive: a file or http(s) URL")
+    path: str | None = Field(
+        None, description="folder, lsun: a folder; archive: a file or http(s) URL"
+    )
     sha256: str | None = Field(
         None, pattern=r"^[0-9a-fA-F]{64}$", description="digest that a download must have"
     )
@@ -63,8 +68,10 @@ class DatasetSettings(Strict):
     def _source_is_known(self) -> "DatasetSettings":
         if self.source not in SOURCES:
             raise ValueError(f"source: {unknown(self.source, SOURCES, 'source')}")
-        if self.source in ("folder", "archive") and not self.path:
+        if self.source in SHORTCUTS and not self.path:
             raise ValueError(f"path: the source '{self.source}' needs a path")
+        if self.source == "lsun" and self.is_remote:
+            raise ValueError("path: download LSUN's zips, unzip them, and give their folder")
         return self
 
     @model_validator(mode="after")
@@ -318,7 +325,8 @@ class Config(Strict):
         None, ge=1, description="parts of large classes, each a job of its own; null: as it suits"
     )
     max_memory: str | None = Field(
-        None, description="of one selection, as 6 GB; null: half of what is free"
+        None,
+        description="of one selection, of a training's images, as 6 GB; null: half of the free",
     )
     training: TrainingSettings = TrainingSettings()
     training_threads: int = Field(1, ge=1, description="threads of one training job")
@@ -463,21 +471,21 @@ def load(mapping: dict[str, Any]) -> Config:
 def with_shortcuts(
     mapping: dict[str, Any], default: dict[str, Any], photos: dict[str, Any]
 ) -> dict[str, Any]:
-    """Resolve `folder=PATH` and `archive=PATH` of the command line into `dataset`.
+    """Resolve `folder=PATH`, `archive=PATH` and `lsun=PATH` of the command line into `dataset`.
 
     Where the configuration is about something else so far (the default silhouettes), `photos`,
     the settings that suit photographs, take the place of `default`, those of config.yaml; what
     the user changed from the default stays as the user has it.
     """
-    given = {key: mapping[key] for key in ("folder", "archive") if mapping.get(key)}
-    rest = {key: value for key, value in mapping.items() if key not in ("folder", "archive")}
+    given = {key: mapping[key] for key in SHORTCUTS if mapping.get(key)}
+    rest = {key: value for key, value in mapping.items() if key not in SHORTCUTS}
     if not given:
         return rest
     if len(given) > 1:
-        raise PetiteError("give folder=PATH or archive=PATH, not both")
+        raise PetiteError(f"give {' or '.join(f'{key}=PATH' for key in given)}, not both")
     [(source, path)] = given.items()
     dataset = rest.get("dataset")
-    if not isinstance(dataset, dict) or dataset.get("source") not in ("folder", "archive"):
+    if not isinstance(dataset, dict) or dataset.get("source") not in SHORTCUTS:
         named = {"dataset": {"name": _name_from(str(path))}}
         rest = merged(merged(merged(default, photos), named), _changes(rest, default))
     return merged(rest, {"dataset": {"source": source, "path": str(path), "sha256": None}})

@@ -7,13 +7,16 @@ one. The empty recipe is the image itself.
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from petite.errors import PetiteError
 from petite.seeds import generator
+
+if TYPE_CHECKING:
+    from petite.training.batches import Images
 
 # Numbers in recipes are cut to so many decimals: short texts, and the same image anywhere.
 DECIMALS = 4
@@ -124,6 +127,20 @@ def render_subset(images: np.ndarray, recipes: Sequence[str]) -> np.ndarray:
     for row, (image, recipe) in enumerate(zip(images, recipes, strict=True)):
         rendered[row] = render(image, recipe)
     return rendered
+
+
+class Rendered:
+    """Images with their recipes, rendered each time that they are asked for."""
+
+    def __init__(self, images: "Images", recipes: Sequence[str]) -> None:
+        """Take n images and n recipes, "" for an image as it is."""
+        self.shape = images.shape
+        self._images = images
+        self._recipes = np.asarray(recipes, dtype=object)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """See `petite.training.batches.Images`."""
+        return render_subset(self._images[rows], self._recipes[rows].tolist())
 
 
 def _samplers(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from petite.errors import PetiteError
 from petite.seeds import generator
-from petite.store import Store
+from petite.store import Store, StoredImages
 
 PARTS = TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
@@ -24,7 +24,7 @@ class Images(NamedTuple):
 
     image_ids: NDArray[np.object_]  # (n,) of str
     labels: NDArray[np.int16]  # (n,)
-    images: NDArray[np.uint8]  # (n, height, width, channels)
+    images: StoredImages  # (n, height, width, channels), read as they are asked for
 
 
 def training_images(split: pd.DataFrame) -> pd.DataFrame:
@@ -42,7 +42,7 @@ def test_images(store: Store, split: pd.DataFrame) -> Images:
     rows = _rows(split, TEST)
     labels = rows["label"].to_numpy(dtype=np.int16)
     ids = rows["image_id"].to_numpy(dtype=object)
-    return Images(ids, labels, store.images(ids))
+    return Images(ids, labels, store.view(ids))
 
 
 test_images.__test__ = False  # type: ignore[attr-defined]  # no test, whatever pytest thinks

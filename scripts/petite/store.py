@@ -17,6 +17,9 @@ from typing import Any, BinaryIO, Self
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
@@ -81,7 +84,11 @@ def shard_record(path: Path, store: Path) -> dict[str, Any]:
 
 
 class Store:
-    """Reads a store. Pixels are mapped into memory and copied out image by image."""
+    """Reads a store, image by image.
+
+    Shards are read and not mapped into memory: mapped pages would count as memory of the process,
+    and a disk that fails would end it without a word.
+    """
 
     def __init__(self, manifest_path: Path) -> None:
         """Open the store and check that its shards are whole by size and shape.
@@ -103,7 +110,7 @@ class Store:
         self._shards = [self.path.parent / shard["file"] for shard in self.manifest["shards"]]
         for path, shard in zip(self._shards, self.manifest["shards"], strict=True):
             self._check_shape(path, shard["rows"])
-        self._map = lru_cache(OPEN_SHARDS)(self._open_map)
+        self._open_shard = lru_cache(OPEN_SHARDS)(lambda shard: _Shard(self._shards[shard]))
 
     @classmethod
     def open(cls, manifest_path: Path) -> Self:
@@ -127,12 +134,19 @@ class Store:
 
     def positions(self, image_ids: Iterable[str]) -> NDArray[np.int64]:
         """Rows of the index of these images; KeyError for an unknown id."""
-        wanted = pd.Index(list(image_ids), dtype=object)
-        found = self._ids.get_indexer(wanted)
-        if (found < 0).any():
-            missing = wanted[found < 0]
-            raise KeyError(f"{len(missing)} ids are not in {self.path}, such as {missing[0]!r}")
-        return found.astype(np.int64)
+        # With Arrow's tables of what is wanted: a Python object for each image of a large store
+        # would take a hundred bytes.
+        wanted = pa.array(image_ids, pa.large_string()).dictionary_encode()
+        found = pc.index_in(self._places["image_id"], value_set=wanted.dictionary)
+        rows = np.flatnonzero(found.is_valid())
+        position_of = np.full(len(wanted.dictionary), -1, dtype=np.int64)
+        position_of[found.drop_null().to_numpy()] = rows
+        positions = position_of[wanted.indices.to_numpy()]
+        if (positions < 0).any():
+            missing = np.flatnonzero(positions < 0)
+            name = wanted[int(missing[0])].as_py()
+            raise KeyError(f"{len(missing)} ids are not in {self.path}, such as {name!r}")
+        return positions
 
     def images(self, which: Sequence[str] | NDArray | pd.Series) -> NDArray[np.uint8]:
         """Read images in the order asked for: uint8 (n, height, width, channels).
@@ -146,15 +160,17 @@ class Store:
         positions = wanted if wanted.dtype.kind in "iu" else self.positions(wanted)
         shards, rows = self._shard_of[positions], self._row_of[positions]
         if (shards < 0).any():
-            image_id = self._ids[positions[shards < 0][0]]
+            image_id = self._places["image_id"][int(positions[shards < 0][0])].as_py()
             raise KeyError(f"{image_id!r} is set aside and has no pixels in {self.path}")
         images = np.empty((len(positions), *self.shape), dtype=np.uint8)
-        for shard in np.unique(shards):
-            here = np.flatnonzero(shards == shard)
-            pixels = self._map(int(shard))
-            for place, row in zip(here.tolist(), rows[here].tolist(), strict=True):
-                images[place] = pixels[row]
+        for image, shard, row in zip(images, shards.tolist(), rows.tolist(), strict=True):
+            self._open_shard(shard).read_into(image, row)
         return images
+
+    def view(self, which: Sequence[str] | NDArray | pd.Series) -> "StoredImages":
+        """These images, to be read as they are needed; see `images`."""
+        wanted = np.asarray(which)
+        return StoredImages(self, wanted if wanted.dtype.kind in "iu" else self.positions(wanted))
 
     def iter_batches(
         self, which: Sequence[str] | NDArray | pd.Series, batch_size: int
@@ -171,20 +187,18 @@ class Store:
                 raise PetiteError(f"{path} is not as it was written (SHA-256 differs). {MEND}")
 
     @cached_property
-    def _ids(self) -> pd.Index:
-        return pd.Index(self.index["image_id"], dtype=object)
+    def _places(self) -> pa.Table:
+        """Where each entry's pixels are: the columns of the index that reading them takes."""
+        columns = ["image_id", "shard", "row"]
+        return pq.read_table(self.path.parent / "index.parquet", columns=columns)
 
     @cached_property
     def _shard_of(self) -> NDArray[np.int32]:
-        return self.index["shard"].to_numpy()
+        return self._places["shard"].to_numpy()
 
     @cached_property
     def _row_of(self) -> NDArray[np.int64]:
-        return self.index["row"].to_numpy()
-
-    def _open_map(self, shard: int) -> NDArray[np.uint8]:
-        # As a plain array: each row taken from a np.memmap is another memmap, which is slow.
-        return np.asarray(npy.open_memmap(self._shards[shard], mode="r"))
+        return self._places["row"].to_numpy()
 
     def _check_shape(self, path: Path, rows: int) -> None:
         """Raise PetiteError unless the file is a whole shard of so many rows."""
@@ -203,6 +217,40 @@ class Store:
             raise PetiteError(
                 f"{path} has {path.stat().st_size} bytes where {expected} are due. {MEND}"
             )
+
+
+class StoredImages:
+    """Some images of a store, read each time that they are asked for; made by `Store.view`.
+
+    shape: (images, height, width, channels).
+    """
+
+    def __init__(self, store: Store, positions: NDArray[np.int64]) -> None:
+        self._store = store
+        self._positions = positions
+        self.shape: tuple[int, ...] = (len(positions), *store.shape)
+
+    def __getitem__(self, rows: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """The images of these row numbers, in their order: uint8 (len(rows), H, W, C)."""
+        return self._store.images(self._positions[rows])
+
+
+class _Shard:
+    """A shard's file, open as long as the object lives."""
+
+    def __init__(self, path: Path) -> None:
+        _, self._begin = _read_header(path)
+        self._path = path
+        self._file = os.open(path, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        os.close(self._file)
+
+    def read_into(self, image: NDArray[np.uint8], row: int) -> None:
+        """Fill an array of one image's shape with the image of this row."""
+        read = os.preadv(self._file, [image.data], self._begin + row * image.nbytes)
+        if read != image.nbytes:
+            raise PetiteError(f"{self._path} ends within row {row}. {MEND}")
 
 
 def _read_header(path: Path) -> tuple[tuple[int, ...], int]:

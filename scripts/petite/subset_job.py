@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from petite import memory
 from petite.errors import PetiteError
 from petite.files import read_table
-from petite.selection import memory
 from petite.splits import training_images
 from petite.subsets import Resources, Step
 

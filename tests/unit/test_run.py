@@ -268,10 +268,40 @@ def test_the_test_part_is_opened_after_training_only(
 def test_recipes_are_rendered_and_rows_without_one_are_read_as_they_are(folder: Path) -> None:
     path = folder / "seed-1.parquet"
     subset = pd.read_parquet(path)
-    images = data(folder).training(subset, path)
+    view = data(folder).training(subset, path)
+    images = view[np.arange(16)]
+    assert view.shape == images.shape
     originals = data(folder).store.images(subset["origin"][:8])
     assert (images[:8] == originals).all()
     assert (images[8:] == originals[:, :, ::-1]).all()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"phases": [{"image_size": 8, "share": 0.5}, {"image_size": 10, "share": 0.5}]}],
+    ids=["one size", "growing"],
+)
+def test_a_set_beyond_max_memory_is_streamed_from_the_store_with_the_same_result(
+    folder: Path, caplog: pytest.LogCaptureFixture, changes: dict[str, Any]
+) -> None:
+    settings = check_settings({**SETTINGS, **changes})
+    made = {}
+    for name, limit in (("held", 10**9), ("streamed", 1)):
+        made[name] = outputs(folder / f"{name}-{len(changes)}")
+        with caplog.at_level("INFO"):
+            caplog.clear()
+            run_job(job(folder), data(folder), settings, 1, made[name], max_memory=limit)
+        assert ("read from the store" in caplog.text) == (name == "streamed")
+    held, streamed = made["held"], made["streamed"]
+    assert held.history.read_bytes() == streamed.history.read_bytes()
+    with np.load(held.predictions) as a, np.load(streamed.predictions) as b:
+        assert a["probabilities"].tobytes() == b["probabilities"].tobytes()
+    for seed in (0, 1):  # the second has augmented images
+        one, other = (
+            keras.models.load_model(run.models / f"seed-{seed}.keras") for run in (held, streamed)
+        )
+        for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+            assert a.tobytes() == b.tobytes()
 
 
 def test_a_subset_with_a_test_image_is_refused(folder: Path) -> None:

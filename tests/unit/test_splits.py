@@ -175,7 +175,7 @@ def test_the_parts_are_opened_apart_and_complete() -> None:
     table = split_table(index_of(100), test=0.1, validation=0.1, seed=0)
 
     class FakeStore:
-        def images(self, ids) -> np.ndarray:
+        def view(self, ids) -> np.ndarray:
             return np.array([int(image_id[2:]) for image_id in ids])
 
     training, validation = splits.training_images(table), splits.validation_images(table)

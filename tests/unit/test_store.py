@@ -1,5 +1,8 @@
 """The store: what is written is read, and what is damaged is told."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +105,60 @@ def test_more_shards_than_may_be_open_are_read(
     order = np.array([0, 19, 1, 10, 18, 2])
     for _ in range(2):
         np.testing.assert_array_equal(store.images(order), pixels[order])
+
+
+def test_a_view_reads_images_by_the_numbers_of_its_rows(manifest: Path, pixels: np.ndarray) -> None:
+    order = np.array([19, 0, 6, 5, 13, 0, 12])
+    store = Store.open(manifest)
+    for which in (order, [f"a/{number}.jpg" for number in order]):
+        view = store.view(which)
+        assert view.shape == (7, SIZE, SIZE, 3)
+        rows = np.array([6, 0, 1, 1])
+        np.testing.assert_array_equal(view[rows], pixels[order[rows]])
+        assert view[np.arange(0)].shape == (0, SIZE, SIZE, 3)
+
+
+def test_an_image_that_the_disk_lost_since_is_told(manifest: Path) -> None:
+    store = Store.open(manifest)
+    shard = manifest.parent / "shards/3-of-3.npy"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    with pytest.raises(PetiteError, match=r"3-of-3\.npy ends within row 6.*run again"):
+        store.images(np.array([COUNT - 1]))
+
+
+def test_reading_a_store_larger_than_memory_takes_no_more_than_what_is_read(
+    tmp_path: Path,
+) -> None:
+    side, count = 256, 2_000  # 393 MB
+    zeros = np.zeros((side, side, 3), np.uint8)
+    write_shard(tmp_path / "shards/1-of-1.npy", [zeros] * count)
+    ids = [f"a/{number}" for number in range(count)]
+    index = {"image_id": ids, "shard": np.int32(0), "row": np.arange(count)}
+    write_table(tmp_path / "index.parquet", pd.DataFrame(index))
+    content = {"format": 1, "classes": ["a", "b"], "image_size": side, "channels": 3}
+    record = shard_record(tmp_path / "shards/1-of-1.npy", tmp_path)
+    write_json(tmp_path / "manifest.json", content | {"shards": [record]})
+    program = (
+        "import resource, sys, numpy as np\n"
+        "from petite.store import Store\n"
+        "view = Store.open(sys.argv[1]).view(np.arange(int(sys.argv[2])))\n"
+        "peaks = []\n"
+        "for start in range(0, len(view._positions), 100):\n"
+        "    view[np.arange(start, start + 100)]\n"
+        "    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        "print(peaks[0], peaks[-1])\n"
+    )
+    scripts = Path(__file__).resolve().parents[2] / "scripts"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "manifest.json"), str(count)],
+        env={**os.environ, "PYTHONPATH": str(scripts)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    first, last = map(int, done.stdout.split())
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert (last - first) * unit < 60e6  # of 393 MB; a batch is 20 MB
 
 
 def test_a_missing_store_is_told(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import atexit
 import json
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -84,6 +85,14 @@ TRAINING_CODE = [
     "training/schedule",
     "training/settings",
 ]
+
+
+# An argument and no param: another limit gives the same results, so a change reruns nothing.
+MAX_MEMORY = (
+    ""
+    if CONFIG.max_memory is None
+    else f"--max-memory {shlex.quote(CONFIG.max_memory)}"
+)
 
 
 def as_text(fraction):

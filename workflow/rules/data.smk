@@ -6,6 +6,7 @@ import shlex
 
 from petite.download import archive_name
 from petite.sources import fingerprint
+from petite.sources.lsun import database_files
 from petite.sources.silhouettes import WHEEL_NAME
 
 
@@ -18,6 +19,13 @@ def source_path():
     return DATASET.path
 
 
+def source_files():
+    """The files that the source reads; a folder's are known by their fingerprint instead."""
+    if DATASET.source == "lsun":
+        return database_files(Path(DATASET.path))
+    return [SOURCE_PATH] if SOURCE_PATH and DATASET.source != "folder" else []
+
+
 def folder_fingerprint():
     """A folder's own time says little: any file in it that changes is a reason to look anew."""
     return fingerprint(Path(DATASET.path)) if DATASET.source == "folder" else None
@@ -28,7 +36,7 @@ SOURCE_PATH = or_exit(source_path)
 SOURCE_CODE = ["sources/__init__", "sources/base", f"sources/{DATASET.source}"]
 
 
-SOURCE_FILE = [SOURCE_PATH] if SOURCE_PATH and DATASET.source != "folder" else []
+SOURCE_FILES = or_exit(source_files)
 SOURCE_ARGUMENTS = f"--source {DATASET.source}"
 if SOURCE_PATH:
     SOURCE_ARGUMENTS += f" --path {shlex.quote(SOURCE_PATH)}"
@@ -63,7 +71,7 @@ if DATASET.is_remote:
 
 rule listing:
     input:
-        source=SOURCE_FILE,
+        source=SOURCE_FILES,
         code=code("listing", *SOURCE_CODE),
     output:
         f"{RESULTS}/store/listing.parquet",
@@ -87,7 +95,7 @@ rule listing:
 
 rule ingest:
     input:
-        source=SOURCE_FILE,
+        source=SOURCE_FILES,
         listing=rules.listing.output[0],
         code=code("ingest", "ingest", "images", "store", "copies", *SOURCE_CODE),
     output:

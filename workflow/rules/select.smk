@@ -156,8 +156,7 @@ def selection_arguments(wildcards, input):
         paths = input.candidates
         paths = [paths] if isinstance(paths, str) else paths
         arguments.append("--candidates " + " ".join(map(shlex.quote, paths)))
-    if CONFIG.max_memory is not None:
-        arguments.append(f"--max-memory {shlex.quote(CONFIG.max_memory)}")
+    arguments.append(MAX_MEMORY)
     return " ".join(arguments)
 
 
@@ -216,7 +215,13 @@ rule proxy:
     input:
         manifest=rules.index.output.manifest,
         split=SPLIT,
-        code=code("proxy", *TRAINING_CODE, "features", "training/proxy"),
+        code=code(
+            "proxy",
+            *TRAINING_CODE,
+            "features",
+            "training/proxy",
+            "training/reading",
+        ),
     output:
         **PROXY,
     log:
@@ -230,7 +235,7 @@ rule proxy:
         "{PYTHON} {input.code[0]} --manifest {input.manifest:q} --split {input.split:q} "
         "--seed {wildcards.seed} --output-scores {output.scores:q} "
         "--output-features {output.features:q} --output-gradients {output.gradients:q} "
-        "--settings {params.settings:q} --threads {threads} --log {log:q}"
+        "--settings {params.settings:q} --threads {threads} {MAX_MEMORY} --log {log:q}"
 
 
 # Where `partitions` is set: the first stage of a selection, one part of each class a job.

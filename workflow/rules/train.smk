@@ -17,7 +17,9 @@ rule train:
         manifest=rules.index.output.manifest,
         split=SPLIT,
         subsets=subsets_to_train,
-        code=code("train", *TRAINING_CODE, "recipes", "training/run"),
+        code=code(
+            "train", *TRAINING_CODE, "recipes", "training/reading", "training/run"
+        ),
     output:
         runs=f"{RESULTS}/runs/{RUN}.csv",
         history=f"{RESULTS}/runs/{RUN}.history.csv",
@@ -37,4 +39,4 @@ rule train:
         "--method {wildcards.method} --fraction {wildcards.fraction} "
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-predictions {output.predictions:q} --output-models {output.models:q} "
-        "--settings {params.settings:q} --threads {threads} --log {log:q}"
+        "--settings {params.settings:q} --threads {threads} {MAX_MEMORY} --log {log:q}"

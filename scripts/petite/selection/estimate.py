@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from petite.memory import in_words
 from petite.selection import partitions
 from petite.selection.base import Cost, Method
 from petite.selection.kernels import FLOAT
-from petite.selection.memory import in_words
 
 # The similarities of all pairs of 8,192 images.
 MOST_HELD_BYTES = 256 * 2**20

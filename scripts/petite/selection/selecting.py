@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from petite import memory
 from petite.errors import PetiteError
 from petite.seeds import generator
-from petite.selection import memory, partitions
+from petite.selection import partitions
 from petite.selection.base import Choice, Group, Method, Ranking, Task, Traits
 from petite.selection.estimate import MOST_BLOCK_BYTES, MOST_HELD_BYTES, stages
 from petite.selection.quota import places, shares, weights_of

@@ -8,6 +8,7 @@ import logging
 import math
 import re
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,7 @@ from petite.sources.archive import ArchiveSource
 from petite.sources.base import Entry, ImageData, Source, UnreadableEntry
 from petite.sources.digits import DigitsSource
 from petite.sources.folder import FolderSource, fingerprint
+from petite.sources.lsun import LsunSource
 from petite.sources.silhouettes import SilhouettesSource
 
 __all__ = [
@@ -37,8 +39,11 @@ SOURCES: dict[str, type[Source]] = {
     "archive": ArchiveSource,
     "digits": DigitsSource,
     "folder": FolderSource,
+    "lsun": LsunSource,
     "silhouettes": SilhouettesSource,
 }
+
+LISTED_AT_ONCE = 65_536
 
 # Folders named so hold a split of the images, each with class folders of its own.
 SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation"}
@@ -71,6 +76,9 @@ def listing(
 ) -> pd.DataFrame:
     """List a source's entries: one row each, class by class, in natural order within a class.
 
+    A source with an order of its own (`lists_in_order`) keeps it. No more than LISTED_AT_ONCE
+    entries are Python objects at a time, except to put them in order.
+
     `classes` restricts the listing to these, in this order; else all are taken, sorted. With
     `limit_per_class` L, each class is cut to the first ceil(L / (1 - max_bad_share)) entries: as
     many as leave L images when the share that may be bad is bad (0 <= max_bad_share < 1).
@@ -78,22 +86,37 @@ def listing(
     Returns the columns position (int64, from 0), image_id (str), class_name (str), bytes (int64).
     Raises PetiteError when there are no images, fewer than two classes, or no such class.
     """
-    by_class: dict[str, list[Entry]] = {}
-    for entry in source.entries():
-        by_class.setdefault(entry.class_name, []).append(entry)
-    chosen = _choose_classes(by_class, classes, source)
+    by_class = _entries_by_class(source)
+    chosen = _choose_classes(list(by_class), classes, source)
 
     most = None
     if limit_per_class is not None:
         # As a fraction of decimal digits: 7 / (1 - 0.3) is a little over 10 in floating point.
         most = math.ceil(limit_per_class / (1 - Fraction(str(max_bad_share))))
-    rows = []
-    for class_name in chosen:
-        rows += sorted(by_class[class_name], key=lambda entry: natural_order(entry.image_id))[:most]
-    frame = pd.DataFrame(rows, columns=list(Entry._fields)).astype({"bytes": "int64"})
+    ordered = (
+        by_class[name] if source.lists_in_order else _in_natural_order(by_class[name])
+        for name in chosen
+    )
+    frame = pd.concat([entries[:most] for entries in ordered], ignore_index=True)
     frame.insert(0, "position", pd.RangeIndex(len(frame)).to_numpy(dtype="int64"))
     logger.info("%d entries in %d classes: %s", len(frame), len(chosen), ", ".join(chosen))
     return frame
+
+
+def _entries_by_class(source: Source) -> dict[str, pd.DataFrame]:
+    """The entries of each class, columns as in Entry, in the order in which the source has them."""
+    blocks: dict[str, list[pd.DataFrame]] = {}
+    entries = iter(source.entries())
+    while some := list(islice(entries, LISTED_AT_ONCE)):
+        frame = pd.DataFrame(some, columns=list(Entry._fields)).astype({"bytes": "int64"})
+        for class_name, block in frame.groupby("class_name"):
+            blocks.setdefault(str(class_name), []).append(block)
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in blocks.items()}
+
+
+def _in_natural_order(entries: pd.DataFrame) -> pd.DataFrame:
+    keys = [natural_order(image_id) for image_id in entries["image_id"]]
+    return entries.iloc[sorted(range(len(keys)), key=keys.__getitem__)]
 
 
 def natural_order(name: str) -> tuple[list[str | tuple[int, str]], str]:
@@ -105,12 +128,10 @@ def natural_order(name: str) -> tuple[list[str | tuple[int, str]], str]:
     return parts, name
 
 
-def _choose_classes(
-    by_class: dict[str, list[Entry]], wanted: list[str] | None, source: Source
-) -> list[str]:
+def _choose_classes(present: list[str], wanted: list[str] | None, source: Source) -> list[str]:
     """The classes to list, in order; raises PetiteError where they cannot be what is meant."""
     where = source.path or "the source"
-    found = sorted(by_class)
+    found = sorted(present)
     if not found:
         raise PetiteError(
             f"no images in {where}: there must be a folder of images for each class, "
@@ -124,7 +145,7 @@ def _choose_classes(
                 "first), or name them in `classes` if they are the classes"
             )
         wanted = found
-    unknown = [name for name in wanted if name not in by_class]
+    unknown = [name for name in wanted if name not in found]
     if unknown:
         hints = "; ".join(f"{name!r}{_nearest(name, found)}" for name in unknown)
         raise PetiteError(f"no such class in {where}: {hints}")

@@ -47,6 +47,9 @@ class Source(ABC):
     path_is: ClassVar[str | None] = None
     # Height and width in pixels, where all images of the source share one; None otherwise.
     native_size: int | None = None
+    # Whether `entries` gives each class in the order in which it is to be listed. Others are listed
+    # in natural order, which takes some kilobytes an entry to work out.
+    lists_in_order: ClassVar[bool] = False
 
     def __init__(self, path: Path | None) -> None:
         self.path = path

@@ -229,14 +229,34 @@ def evaluation_steps(steps: int, evaluations: int) -> list[int]:
     return sorted({int(step) for step in np.ceil(points)})
 
 
+class Resized:
+    """Images at another side, resized each time that they are asked for."""
+
+    def __init__(self, images: Images, size: int) -> None:
+        rows, _, _, channels = images.shape
+        self.shape: tuple[int, ...] = (rows, size, size, channels)
+        self._images = images
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """See `petite.training.batches.Images`."""
+        return resized_array(self._images[rows], self.shape[1])
+
+
 def resized(images: Images, size: int) -> Images:
-    """All images at another side, with antialiasing; the same images when the size is the same."""
+    """All images at another side, with antialiasing; the same images when the size is the same.
+
+    An array is resized once, images that are read as they are needed each time.
+    """
     if images.shape[1] == size:
         return images
+    return resized_array(images, size) if isinstance(images, np.ndarray) else Resized(images, size)
+
+
+def resized_array(images: np.ndarray, size: int) -> np.ndarray:
+    """Images, uint8 (rows, H, W, C), at another side: uint8 (rows, size, size, C)."""
     rows, channels = images.shape[0], images.shape[3]
     result = np.empty((rows, size, size, channels), dtype=np.uint8)
-    for row in range(rows):
-        pixels = images[np.array([row])][0]
+    for row, pixels in enumerate(images):
         picture = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
         smaller = np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR))
         result[row] = smaller.reshape(size, size, channels)

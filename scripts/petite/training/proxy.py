@@ -55,7 +55,7 @@ class Dynamics:
 
 
 def record_dynamics(
-    images: np.ndarray,
+    images: Images,
     labels: np.ndarray,
     classes: list[str],
     seed: int,
@@ -67,7 +67,7 @@ def record_dynamics(
     The early evaluation is the one nearest to `settings.early` of the run, the earlier of two.
 
     Args:
-        images: uint8, shape (n, H, W, C), H == W.
+        images: uint8, shape (n, H, W, C), H == W; read by arrays of row numbers.
         labels: positions in `classes`.
         classes: names of the classes.
         seed: of the training.
@@ -85,7 +85,7 @@ def record_dynamics(
     run = train(
         images,
         labels,
-        images[:0],
+        images[np.arange(0)],
         labels[:0],
         classes,
         seed,

@@ -19,14 +19,17 @@ import numpy as np
 import pandas as pd
 
 import petite
+from petite import memory
 from petite.errors import PetiteError
 from petite.files import atomic_path, read_json, read_table, write_csv
-from petite.recipes import render_subset
+from petite.recipes import Rendered
 from petite.splits import test_images, training_images, validation_images
 from petite.store import Store
 from petite.training import metrics, models
 from petite.training.backend import dtype_policy
+from petite.training.batches import Images
 from petite.training.engine import TrainedRun, predict, train
+from petite.training.reading import held, size_of, size_trained_on
 from petite.training.settings import TrainingSettings, checked
 
 logger = logging.getLogger(__name__)
@@ -117,13 +120,13 @@ class Data:
     store: Store
     split: pd.DataFrame
 
-    def validation(self) -> tuple[np.ndarray, np.ndarray]:
+    def validation(self) -> tuple[Images, np.ndarray]:
         """Images and labels of the validation part; it may be empty."""
         rows = validation_images(self.split)
-        return self.store.images(rows["image_id"]), rows["label"].to_numpy()
+        return self.store.view(rows["image_id"]), rows["label"].to_numpy()
 
-    def training(self, subset: pd.DataFrame, path: Path) -> np.ndarray:
-        """The images of a subset's rows, those with a recipe rendered: uint8 (rows, H, W, C).
+    def training(self, subset: pd.DataFrame, path: Path) -> Images:
+        """The images of a subset's rows, those with a recipe rendered; read as they are needed.
 
         Raises PetiteError when a row is not a training image of the split.
         """
@@ -134,13 +137,22 @@ class Data:
                 f"{path}: {len(strangers)} rows, {strangers.iloc[0]} among them, are no training "
                 "images of this split: delete the file and select again"
             )
-        return render_subset(self.store.images(subset["origin"]), subset["recipe"].tolist())
+        return Rendered(self.store.view(subset["origin"]), subset["recipe"].tolist())
 
 
 def run_job(
-    job: Job, data: Data, settings: TrainingSettings, threads: int, outputs: Outputs
+    job: Job,
+    data: Data,
+    settings: TrainingSettings,
+    threads: int,
+    outputs: Outputs,
+    max_memory: int | None = None,
 ) -> None:
     """Train and judge one model for each seed, in turn, and write what came of it.
+
+    max_memory: bytes that the images may take; None: half of what is free. What takes more is read
+    from the store as it is needed, with the same result. The test images, which are looked at
+    once a run, are never held.
 
     The test images are opened for the first time after a run's training has ended. Raises
     PetiteError when the subsets do not fit the seeds or the split, and where `engine.train` does.
@@ -151,7 +163,11 @@ def run_job(
             "give one for each seed, or one for all"
         )
     classes = list(data.store.classes)
+    limit = memory.available() if max_memory is None else max_memory
     held_out, held_out_labels = data.validation()
+    held_out = held(held_out, size_of(held_out), limit, "the validation images")
+    if isinstance(held_out, np.ndarray):
+        limit -= held_out.nbytes
     rows: list[dict[str, Any]] = []
     histories: list[dict[str, Any]] = []
     probabilities: list[np.ndarray] = []
@@ -159,8 +175,9 @@ def run_job(
         name = f"{job.method} at {job.fraction:g}, seed {seed}"
         path = job.subset_of(number)
         subset = read_table(path)
+        images = data.training(subset, path)
         trained = train(
-            data.training(subset, path),
+            held(images, size_trained_on(images, settings), limit, f"the images of {name}"),
             subset["label"].to_numpy(),
             held_out,
             held_out_labels,

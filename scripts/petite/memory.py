@@ -1,4 +1,4 @@
-"""How much memory a selection may take."""
+"""How much memory a step may take."""
 
 from petite.errors import PetiteError
 
