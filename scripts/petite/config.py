@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     Field,
@@ -23,10 +24,24 @@ from petite.errors import PetiteError
 from petite.hints import hint, unknown
 from petite.recipes import Settings as AugmentationSettings
 from petite.selection import METHODS, MethodSettings
-from petite.sources import SOURCES
-from petite.training.settings import Strict, TrainingSettings
+from petite.settings import Strict
+from petite.sources import SOURCES, USUAL_LIMITS
+from petite.training.settings import TrainingSettings
 
-Fraction = Annotated[float, Field(gt=0, le=1)]
+
+def _few_digits(fraction: float) -> float:
+    """Fractions stand in file names, with so many digits."""
+    if float(f"{fraction:g}") != fraction:
+        raise ValueError(f"{fraction!r} has more than six digits: write {fraction:g}")
+    return fraction
+
+
+Fraction = Annotated[float, Field(gt=0, le=1), AfterValidator(_few_digits)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+# More values than any configuration needs. A few lines of YAML can stand for billions.
+MOST_VALUES = 100_000
+# Labels stand in paths and on command lines.
+LABEL = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 AUGMENTATION = "augmentation"
 CHAIN = "chain"
@@ -59,6 +74,15 @@ class DatasetSettings(Strict):
     max_bad_share: float = Field(0.1, ge=0, lt=1, description="stop when more are unreadable")
     min_side: int = Field(8, ge=1, description="smaller originals are set aside, pixels")
     max_pixels: int = Field(50_000_000, ge=1, description="larger originals are set aside")
+    max_bytes: int = Field(
+        USUAL_LIMITS.max_bytes, ge=1, description="originals with more bytes are set aside"
+    )
+    max_seconds: float = Field(
+        60, gt=0, le=86_400, description="originals that take longer to decode are set aside"
+    )
+    max_entries: int = Field(
+        USUAL_LIMITS.max_entries, ge=1, description="an archive with more entries is refused"
+    )
     near_copy_distance: int | None = Field(
         None, ge=0, le=16, description="differing bits of the perceptual hash; null: exact copies"
     )
@@ -68,11 +92,27 @@ class DatasetSettings(Strict):
     def _source_is_known(self) -> "DatasetSettings":
         if self.source not in SOURCES:
             raise ValueError(f"source: {unknown(self.source, SOURCES, 'source')}")
-        if self.source in SHORTCUTS and not self.path:
-            raise ValueError(f"path: the source '{self.source}' needs a path")
-        if self.source == "lsun" and self.is_remote:
-            raise ValueError("path: download LSUN's zips, unzip them, and give their folder")
+        if SOURCES[self.source].path_is and self.source != "silhouettes":
+            if not self.path:
+                raise ValueError(f"path: the source '{self.source}' needs a path")
+            self._check_path(self.path)
+        elif self.path is not None:
+            raise ValueError(f"path: the source '{self.source}' takes no path: set it to null")
         return self
+
+    def _check_path(self, path: str) -> None:
+        if "\0" in path:
+            raise ValueError("path: there is a zero byte in it")
+        scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", path)
+        if scheme and scheme[1].lower() not in ("http", "https"):
+            raise ValueError(
+                f"path: '{scheme[0]}' is not supported: give an http:// or https:// address, or "
+                "the path of a file"
+            )
+        if scheme and self.source == "lsun":
+            raise ValueError("path: download LSUN's zips, unzip them, and give their folder")
+        if scheme and self.source != "archive":
+            raise ValueError("path: an address leads to an archive: set source to archive")
 
     @model_validator(mode="after")
     def _classes_differ(self) -> "DatasetSettings":
@@ -97,7 +137,7 @@ class DatasetSettings(Strict):
 class SplitSettings(Strict):
     """How images are divided into training, validation and test parts."""
 
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     test: float = Field(0.1, gt=0, lt=1, description="share of all images")
     validation: float = Field(0.05, ge=0, lt=1, description="share of all images")
 
@@ -114,7 +154,7 @@ class FeatureSettings(Strict):
     space: SpaceName = Field("pixels", description=", ".join(SPACES))
     path: str | None = Field(None, description="own: .npy or .parquet with a row for each image")
     dimensions: int = Field(64, ge=2, le=4096, description="principal components")
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _own_has_a_path(self) -> "FeatureSettings":
@@ -155,7 +195,7 @@ def _once_each(fractions: list[float]) -> list[float]:
 
 def _fractions() -> Any:
     return (
-        Annotated[list[Fraction], BeforeValidator(_once_each)],
+        Annotated[list[Fraction], AfterValidator(_once_each)],
         Field(description="shares of the training images to keep; [] switches it off"),
     )
 
@@ -336,8 +376,11 @@ class Config(Strict):
     def _methods_fit_together(self) -> "Config":
         problems = []
         for label, entry in self.methods.items():
-            if not label.replace("_", "").replace("-", "").isalnum():
-                problems.append(f"methods.{label}: use letters, digits, '_' and '-' in names")
+            if not LABEL.fullmatch(label):
+                problems.append(
+                    f"methods.{label}: a name begins with a letter or a digit, a to z and 0 to 9, "
+                    "and goes on with these, '_' and '-'"
+                )
             if entry.method == "full" and set(entry.fractions) - {1.0}:
                 problems.append(f"methods.{label}.fractions: 'full' keeps all images: [1] or []")
             if entry.method != "full" and 1.0 in entry.fractions:
@@ -457,6 +500,7 @@ def load(mapping: dict[str, Any]) -> Config:
 
     Raises PetiteError with one line for each thing that is wrong.
     """
+    check_size(mapping)
     try:
         return Config.model_validate(mapping)
     except ValidationError as error:
@@ -468,6 +512,28 @@ def load(mapping: dict[str, Any]) -> Config:
         ) from None
 
 
+def check_size(mapping: dict[str, Any]) -> None:
+    """Raise PetiteError for a configuration of more than MOST_VALUES values, or within itself.
+
+    YAML can name a list and use it again, ten times in a list that is used ten times and so on:
+    little in memory, and endless for whoever goes through it.
+    """
+    for key, group in mapping.items():
+        values, count = [group], 0
+        while values:
+            value = values.pop()
+            count += 1
+            if count > MOST_VALUES:
+                raise PetiteError(
+                    f"the configuration has a problem: {key} holds more than {MOST_VALUES} values. "
+                    "Look for a YAML alias (*name) that is repeated, or that is within itself"
+                )
+            if isinstance(value, dict):
+                values += value.values()
+            elif isinstance(value, list | tuple):
+                values += value
+
+
 def with_shortcuts(
     mapping: dict[str, Any], default: dict[str, Any], photos: dict[str, Any]
 ) -> dict[str, Any]:
@@ -477,6 +543,7 @@ def with_shortcuts(
     the settings that suit photographs, take the place of `default`, those of config.yaml; what
     the user changed from the default stays as the user has it.
     """
+    check_size(mapping)
     given = {key: mapping[key] for key in SHORTCUTS if mapping.get(key)}
     rest = {key: value for key, value in mapping.items() if key not in SHORTCUTS}
     if not given:

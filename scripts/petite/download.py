@@ -211,6 +211,18 @@ class _Part:
         self._state_path.unlink(missing_ok=True)
 
 
+class _Session(requests.Session):
+    """Follows redirects within http and https, and from http to https, but not back."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        target = super().get_redirect_target(resp)
+        if target and urlsplit(resp.url).scheme == "https" and urlsplit(target).scheme == "http":
+            raise requests.exceptions.InvalidSchema(
+                f"the server leads from https to {public_url(target)}, which is not protected"
+            )
+        return target
+
+
 class _TryAgain(Exception):
     """This attempt failed, another may not; `wait` is how long the server asks to wait, in s."""
 
@@ -222,7 +234,7 @@ class _TryAgain(Exception):
 def _fetch(url: str, part: _Part, retries: int, first_wait: float, stall_timeout: float) -> None:
     """Attempt until the part is whole."""
     furthest, failures = part.size(), 0
-    with requests.Session() as session:
+    with _Session() as session:
         session.headers["User-Agent"] = f"petite/{__version__}"
         # What arrives is to be the file itself, byte for byte.
         session.headers["Accept-Encoding"] = "identity"

@@ -2,10 +2,14 @@
 
 Files come from anywhere: cut short, hostile, mislabelled. `decode` gives pixels or raises
 `SetAside` with a reason that starts with a stable kind: "empty", "not an image", "too small",
-"too large", "cut short" or "damaged".
+"too large", "too slow", "cut short" or "damaged".
 """
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
+from types import FrameType
 from typing import NamedTuple
 
 import numpy as np
@@ -47,6 +51,10 @@ class SetAside(Exception):
         self.reason = reason
 
 
+class _TimeIsUp(BaseException):
+    """Raised wherever the program is when the time is up; no `except Exception` may take it."""
+
+
 class Decoded(NamedTuple):
     """An image as it is stored, and what it was."""
 
@@ -56,7 +64,13 @@ class Decoded(NamedTuple):
 
 
 def decode(
-    data: bytes, size: int, channels: int, *, min_side: int = 8, max_pixels: int = 50_000_000
+    data: bytes,
+    size: int,
+    channels: int,
+    *,
+    min_side: int = 8,
+    max_pixels: int = 50_000_000,
+    max_seconds: float | None = None,
 ) -> Decoded:
     """Decode an image file and resize it to a square.
 
@@ -74,6 +88,9 @@ def decode(
         channels: 1 for grey (ITU-R 601 luma), 3 for RGB.
         min_side: images with fewer pixels on a side are set aside.
         max_pixels: larger images (width x height) are set aside before any pixel is decoded.
+        max_seconds: images that take longer are set aside; None for no limit. By an alarm, so in
+            the main thread alone, and a call into Pillow's C code is ended no earlier than it
+            returns: after 64 kB of a file, or a whole WebP, both of which `max_pixels` bounds.
 
     Raises:
         SetAside: for anything that is no usable image. Only MemoryError passes through beside it.
@@ -81,7 +98,10 @@ def decode(
     if not data:
         raise SetAside("empty: no bytes")
     try:
-        return _decode(data, size, channels, min_side, max_pixels)
+        with _alarm(max_seconds):
+            return _decode(data, size, channels, min_side, max_pixels)
+    except _TimeIsUp:
+        raise SetAside(f"too slow: more than {max_seconds:g} seconds to decode") from None
     except (SetAside, MemoryError):
         raise
     except Exception as error:  # Pillow's plug-ins raise nearly anything on hostile bytes
@@ -96,6 +116,25 @@ def from_array(pixels: NDArray[np.uint8], size: int, channels: int) -> Decoded:
     height, width = pixels.shape[:2]
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels)
     return Decoded(_to_square(image, size, channels), width, height)
+
+
+@contextmanager
+def _alarm(seconds: float | None) -> Iterator[None]:
+    """Raise _TimeIsUp in the block after so many seconds."""
+    if seconds is None:
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise _TimeIsUp
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _decode(data: bytes, size: int, channels: int, min_side: int, max_pixels: int) -> Decoded:
@@ -152,7 +191,7 @@ def _to_plain_mode(image: Image.Image, mode: str) -> Image.Image:
     `resize` weighs the colours of RGBA by their opacity, so white can be laid under afterwards.
     """
     if image.mode.startswith("I"):  # 16-bit grey, which Pillow's own conversion clips at 255
-        high_byte = np.asarray(image).astype(np.int64) >> 8
+        high_byte = np.asarray(image) >> 8
         image = Image.fromarray(high_byte.clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         return image.convert("RGBA")

@@ -75,6 +75,7 @@ def ingest_shard(
     channels: int,
     min_side: int = 8,
     max_pixels: int = 50_000_000,
+    max_seconds: float | None = None,
 ) -> pd.DataFrame:
     """Decode the listed entries into a shard; row i of the shard is for row i of `rows`.
 
@@ -84,7 +85,8 @@ def ingest_shard(
         source: an open source.
         rows: some rows of its listing (image_id, class_name, bytes; further columns are kept).
         pixels_path: the shard to write.
-        image_size, channels, min_side, max_pixels: as `petite.images.decode` takes them.
+        image_size, channels, min_side, max_pixels, max_seconds: as `petite.images.decode` takes
+            them.
 
     Returns:
         `rows` with reason (empty for an image that was read), sha256 (of the file, or of the
@@ -106,7 +108,12 @@ def ingest_shard(
                 if isinstance(data, bytes):
                     facts = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
                     decoded = decode(
-                        data, image_size, channels, min_side=min_side, max_pixels=max_pixels
+                        data,
+                        image_size,
+                        channels,
+                        min_side=min_side,
+                        max_pixels=max_pixels,
+                        max_seconds=max_seconds,
                     )
                 else:
                     data = np.ascontiguousarray(data)

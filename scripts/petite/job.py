@@ -6,12 +6,12 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from petite.errors import PetiteError
+from petite.errors import DamagedFiles, PetiteError
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
@@ -39,7 +39,8 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
     """Parse the arguments, set up logging and threads, and call `main`.
 
     Everything that `main` raises lands in the log; a PetiteError is shown as its message alone.
-    Ends the process with status 1 after an error.
+    What is damaged is removed, so that the workflow makes it anew. Ends the process with status 1
+    after an error.
     """
     args = parser.parse_args()
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
@@ -57,7 +58,17 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
         logging.info("done in %.1f s", time.perf_counter() - started)
     except PetiteError as error:
         logging.error("%s", error)
+        if isinstance(error, DamagedFiles):
+            _remove(error.paths)
         sys.exit(1)
     except Exception:
         logging.exception("unexpected error, please report it with this log")
         sys.exit(1)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    try:
+        for path in paths:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        logging.error("it cannot be removed (%s): remove it, then run again", error)

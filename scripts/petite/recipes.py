@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from petite.errors import PetiteError
 from petite.seeds import generator
+from petite.settings import Strict
 
 if TYPE_CHECKING:
     from petite.training.batches import Images
@@ -22,20 +23,18 @@ if TYPE_CHECKING:
 DECIMALS = 4
 
 
-def _ordered(bounds: Any) -> Any:
-    if isinstance(bounds, list | tuple) and len(bounds) == 2 and bounds[0] > bounds[1]:
+def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
         raise ValueError(f"the range is upside down: write [{bounds[1]}, {bounds[0]}]")
     return bounds
 
 
 Positive = Annotated[float, Field(gt=0, le=10)]
-Range = Annotated[tuple[Positive, Positive], BeforeValidator(_ordered)]
+Range = Annotated[tuple[Positive, Positive], AfterValidator(_ordered)]
 
 
-class Transforms(BaseModel):
+class Transforms(Strict):
     """Which transforms are drawn from, each with its range; false or null switches one off."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     horizontal_flip: bool = Field(True, description="left and right changed over")
     vertical_flip: bool = Field(True, description="top and bottom changed over")
@@ -48,11 +47,20 @@ class Transforms(BaseModel):
         (0.7, 1.3), description="distance from the mean grey level times a factor from to"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _false_is_off(cls, mapping: Any) -> Any:
+        if not isinstance(mapping, dict):
+            return mapping
+        flips = ("horizontal_flip", "vertical_flip")
+        return {
+            name: None if value is False and name not in flips else value
+            for name, value in mapping.items()
+        }
 
-class Settings(BaseModel):
+
+class Settings(Strict):
     """How a subset is augmented."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     ratio: float = Field(1.0, gt=0, le=100, description="new images for each real one")
     transforms: Transforms = Field(

@@ -427,9 +427,9 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(server: Server, tmp_path:
     assert server.requests == []
 
 
-def test_a_certificate_that_is_not_trusted_is_refused_and_one_that_is_is_not(
-    tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of its own for a server on this machine, and its key."""
     if shutil.which("openssl") is None:
         pytest.skip("needs the openssl program to make a certificate")
     pem = tmp_path / "server.pem"
@@ -437,12 +437,33 @@ def test_a_certificate_that_is_not_trusted_is_refused_and_one_that_is_is_not(
     command += ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
     command += ["-keyout", str(pem), "-out", str(pem)]
     subprocess.run(command, check=True, capture_output=True)
-    with serve(CONTENT, certificate=pem) as server:
+    return pem
+
+
+def test_a_redirect_from_https_to_http_is_refused_and_the_other_way_is_followed(
+    certificate: Path, server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with serve(CONTENT, certificate=certificate) as safe:
+        safe.plan = [status(302, {"Location": server.url + "?key=secret"})]
+        with pytest.raises(PetiteError, match="leads from https to http://") as error:
+            fetch(safe, target)
+        assert "secret" not in str(error.value)
+        assert server.requests == []
+        server.plan = [status(302, {"Location": safe.url})]
+        fetch(server, target)
+    assert_arrived(target)
+
+
+def test_a_certificate_that_is_not_trusted_is_refused_and_one_that_is_is_not(
+    certificate: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve(CONTENT, certificate=certificate) as server:
         with pytest.raises(PetiteError, match="cannot be trusted"):
             fetch(server, target)
         assert server.requests == []
         assert not target.exists()
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         fetch(server, target)
     assert_arrived(target)
 

@@ -1,9 +1,15 @@
 """Decoding image files, whole and broken, of every kind that is read."""
 
 import io
+import json
+import signal
 import struct
+import subprocess
+import sys
+import time
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,7 +42,7 @@ def corners(pixels: np.ndarray) -> list[list[int]]:
     return [pixels[y, x].astype(int).tolist() for y, x in ((2, 2), (2, -3), (-3, 2), (-3, -3))]
 
 
-def set_aside_reason(data: bytes, **limits: int) -> str:
+def set_aside_reason(data: bytes, **limits: float) -> str:
     with pytest.raises(SetAside) as caught:
         decode(data, 16, 3, **limits)
     return caught.value.reason
@@ -313,3 +319,50 @@ def test_an_array_of_another_size_is_resized() -> None:
     assert (decoded.width, decoded.height) == (20, 10)
     assert (decoded.pixels[:, :15] == 0).all()
     assert (decoded.pixels[:, 25:] == 255).all()
+
+
+def many_scans(side: int, scans: int) -> bytes:
+    """A small progressive JPEG that takes long: each scan goes over the whole image once more."""
+    data = encoded(Image.new("L", (side, side), 128), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + scans * last + data[-2:]
+
+
+def test_an_image_that_takes_too_long_is_set_aside_and_the_next_one_is_read() -> None:
+    slow = many_scans(2000, 600)  # 24 kB; some 5 s
+    assert set_aside_reason(slow, max_seconds=0.5) == "too slow: more than 0.5 seconds to decode"
+    assert decode(many_scans(200, 10), 16, 1, max_seconds=60).width == 200
+
+
+def test_the_alarm_for_slow_images_leaves_no_trace() -> None:
+    def theirs(number: int, frame: object) -> None:
+        raise AssertionError("an alarm that nobody set")
+
+    before = signal.signal(signal.SIGALRM, theirs)
+    try:
+        with pytest.raises(SetAside):
+            decode(b"no image", 16, 1, max_seconds=0.05)
+        time.sleep(0.2)
+        assert signal.getsignal(signal.SIGALRM) is theirs
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_twenty_thousand_damaged_files_are_read_or_set_aside() -> None:
+    script = Path(__file__).with_name("fuzz_images.py")
+    # In a process of its own, with a limit on its memory: a crash or a hang ends that one alone.
+    finished = subprocess.run(
+        [sys.executable, str(script), "0", "20000", str(4 * 10**9)],
+        text=True,
+        capture_output=True,
+        timeout=900,
+    )
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    result = json.loads(finished.stdout)
+    found = result["found"]
+    assert sum(found.values()) == 20_000
+    # The mutations are neither too weak to do harm nor too strong to get past a header.
+    assert found["read"] > 1000
+    assert found["damaged"] > 1000
+    assert found["cut short"] > 1000
+    assert result["peak"] < 10**9

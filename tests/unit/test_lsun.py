@@ -18,7 +18,7 @@ from petite.errors import PetiteError
 from petite.files import read_table, write_table
 from petite.ingest import ingest_shard, shard_rows
 from petite.sources import listing, open_source
-from petite.sources.base import Entry, Source, UnreadableEntry
+from petite.sources.base import Entry, Limits, Source, UnreadableEntry
 from petite.sources.lsun import LsunSource
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -164,7 +164,7 @@ def test_a_value_beyond_the_limit_is_set_aside_unread(databases: Path) -> None:
     largest = max(PICTURES["cat"], key=lambda key: len(PICTURES["cat"][key]))
     limit = len(PICTURES["cat"][largest]) - 1
     with (
-        LsunSource(databases, member_limit=limit) as source,
+        LsunSource(databases, limits=Limits(max_bytes=limit)) as source,
         pytest.raises(UnreadableEntry, match="too large"),
     ):
         source.read(f"cat/{largest}")

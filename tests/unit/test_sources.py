@@ -2,6 +2,7 @@
 
 import bz2
 import contextlib
+import copy
 import gzip
 import io
 import json
@@ -26,6 +27,7 @@ from hypothesis.extra import numpy as hnp
 from petite.errors import PetiteError
 from petite.sources import (
     Entry,
+    Limits,
     Source,
     UnreadableEntry,
     fingerprint,
@@ -365,7 +367,7 @@ def test_a_file_name_that_is_not_unicode_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_over_the_limit_is_unreadable(tmp_path: Path) -> None:
     root = make_folder(tmp_path, {"Cat/1.jpg": b"x" * 100, "Dog/1.jpg": b"x" * 101})
-    source = FolderSource(root, member_limit=100)
+    source = FolderSource(root, limits=Limits(max_bytes=100))
     assert source.read("Cat/1.jpg") == b"x" * 100
     with pytest.raises(UnreadableEntry, match="too large"):
         source.read("Dog/1.jpg")
@@ -516,12 +518,71 @@ def test_empty_folders_in_an_archive_are_no_entries(tmp_path: Path) -> None:
 def test_a_compression_bomb_is_unreadable_and_the_rest_is_not(tmp_path: Path, kind: str) -> None:
     tree = {"Cat/bomb.jpg": bytes(5_000_000), "Cat/fits.jpg": bytes(1000), "Dog/1.jpg": b"dog"}
     path = MAKERS[kind][1](tmp_path / "a", tree)
-    with ArchiveSource(path, member_limit=1000) as source:
+    with ArchiveSource(path, limits=Limits(max_bytes=1000)) as source:
         read = dict(source.read_many(tree))
     assert isinstance(read["Cat/bomb.jpg"], UnreadableEntry)
-    assert read["Cat/bomb.jpg"].reason == "too large: more than 0.001 MB"
+    assert read["Cat/bomb.jpg"].reason == "too large: more than 0.001 MB (max_bytes)"
     assert read["Cat/fits.jpg"] == bytes(1000)
     assert read["Dog/1.jpg"] == b"dog"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_with_an_entry_packed_a_thousandfold_is_refused(tmp_path: Path, method: int) -> None:
+    path = make_zip(tmp_path / "a.zip", {**PETS, "Dog/bomb.jpg": bytes(30_000_000)}, method)
+    with pytest.raises(PetiteError, match=r"'Dog/bomb.jpg': unpacks to 30 MB, more than 1000"):
+        ArchiveSource(path)
+
+
+def test_a_zip_whose_entries_share_their_packed_bytes_is_refused(tmp_path: Path) -> None:
+    # Each is packed about 500-fold, which may be; all of them stand for 600 MB in 40 kB.
+    path = tmp_path / "a.zip"
+    block = np.random.default_rng(0).bytes(2000).ljust(1_000_000, b"\0")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("Cat/0.jpg", block * 20)
+        for number in range(1, 30):
+            again = copy.copy(archive.infolist()[0])
+            again.filename = f"Dog/{number}.jpg"
+            archive.filelist.append(again)
+    with pytest.raises(PetiteError, match=r"refused for its entry 'Dog/\d+.jpg': unpacks to"):
+        ArchiveSource(path)
+
+
+@pytest.mark.parametrize("mode", ["w:xz", "w:bz2", "w:gz"])
+def test_a_tar_that_unpacks_a_thousandfold_is_refused_before_it_is_unpacked(
+    tmp_path: Path, mode: str
+) -> None:
+    # The header announces 100 GB that are not there: reading on would find the archive cut short.
+    path = make_tar(tmp_path / "a.tar", PETS, mode)
+    bomb = tarfile.TarInfo("Dog/bomb.jpg")
+    bomb.size = 10**11
+    with tarfile.open(path, mode) as archive:
+        archive.addfile(tarfile.TarInfo("Cat/1.jpg"))
+        archive.fileobj.write(bomb.tobuf())  # type: ignore[union-attr]
+    with pytest.raises(PetiteError, match=r"'Dog/bomb.jpg': unpacks to 100000 MB, more than"):
+        ArchiveSource(path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_tar_with_gigabytes_of_attributes_is_refused_before_they_are_read(
+    tmp_path: Path, kind: bytes
+) -> None:
+    path = tmp_path / "a.tar.gz"
+    header = tarfile.TarInfo("Cat/attributes")
+    header.type, header.size = kind, 5_000_000_000
+    with gzip.open(path, "wb") as file:
+        file.write(header.tobuf(tarfile.GNU_FORMAT) + bytes(4096))
+    with pytest.raises(PetiteError, match=r"'Cat/attributes': a name or attributes of 5000 MB"):
+        ArchiveSource(path)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+def test_an_archive_with_too_many_entries_is_refused_at_the_first_beyond(
+    tmp_path: Path, kind: str
+) -> None:
+    path = MAKERS[kind][1](tmp_path / "a", {**PETS, "Dog/2.jpg": b"c"})
+    assert len(list(ArchiveSource(path, Limits(max_entries=3)).entries())) == 3
+    with pytest.raises(PetiteError, match=r"'Dog/2.jpg': .* more than 2 \(max_entries\)"):
+        ArchiveSource(path, Limits(max_entries=2))
 
 
 def test_a_zip_entry_that_says_it_is_small_is_not_believed(tmp_path: Path) -> None:

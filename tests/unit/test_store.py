@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from petite.errors import PetiteError
+from petite.errors import DamagedFiles, PetiteError
 from petite.files import read_json, write_json, write_table
 from petite.store import Store, shard_record, shard_writer, write_shard
 
@@ -120,9 +120,10 @@ def test_a_view_reads_images_by_the_numbers_of_its_rows(manifest: Path, pixels: 
 
 def test_an_image_that_the_disk_lost_since_is_told(manifest: Path) -> None:
     store = Store.open(manifest)
+    store.images(np.array([COUNT - 1]))
     shard = manifest.parent / "shards/3-of-3.npy"
-    shard.write_bytes(shard.read_bytes()[:-1])
-    with pytest.raises(PetiteError, match=r"3-of-3\.npy ends within row 6.*run again"):
+    os.truncate(shard, shard.stat().st_size - 1)
+    with pytest.raises(PetiteError, match=r"3-of-3\.npy ends within row 6.*Run again"):
         store.images(np.array([COUNT - 1]))
 
 
@@ -265,3 +266,46 @@ def test_a_full_disk_is_told(tmp_path: Path, pixels: np.ndarray) -> None:
         shard = ShardWriter(file, COUNT, (SIZE, SIZE, 3))
         for row in range(COUNT):
             shard.write(row, pixels[row])
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def test_one_flipped_bit_is_found_when_the_shard_is_read(manifest: Path) -> None:
+    shard = manifest.parent / "shards/3-of-3.npy"
+    flip_a_bit(shard)
+    store = Store.open(manifest)
+    store.images([0])  # of the first shard, which is whole
+    with pytest.raises(DamagedFiles, match=r"3-of-3\.npy is not as it was written") as error:
+        store.images([COUNT - 1])
+    assert error.value.paths == (shard, manifest)
+
+
+def test_a_shard_is_verified_once(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("petite.store.OPEN_SHARDS", 1)
+    store = Store.open(manifest)
+    store.images([0])
+    flip_a_bit(manifest.parent / "shards/1-of-3.npy")
+    store.images([COUNT - 1])
+    store.images([0])
+
+
+def test_a_job_that_finds_a_damaged_shard_says_so_and_removes_it(manifest: Path) -> None:
+    flip_a_bit(manifest.parent / "shards/3-of-3.npy")
+    program = (
+        "import petite.job as job; from petite.store import Store; from pathlib import Path;"
+        f"job.run(lambda args: Store.open(Path({str(manifest)!r})).verify(), "
+        "job.argument_parser(''))"
+    )
+    scripts = Path(__file__).resolve().parents[2] / "scripts"
+    finished = subprocess.run(
+        [sys.executable, "-c", program], cwd=scripts, text=True, capture_output=True
+    )
+    assert finished.returncode == 1
+    assert "3-of-3.npy is not as it was written" in finished.stderr
+    assert "Traceback" not in finished.stderr
+    left = {path.name for path in manifest.parent.rglob("*.*")}
+    assert left == {"index.parquet", "1-of-3.npy", "2-of-3.npy"}

@@ -39,7 +39,9 @@ SOURCE_CODE = ["sources/__init__", "sources/base", f"sources/{DATASET.source}"]
 SOURCE_FILES = or_exit(source_files)
 SOURCE_ARGUMENTS = f"--source {DATASET.source}"
 if SOURCE_PATH:
-    SOURCE_ARGUMENTS += f" --path {shlex.quote(SOURCE_PATH)}"
+    SOURCE_ARGUMENTS += f" --path={shlex.quote(SOURCE_PATH)}"
+if DATASET.source == "archive":
+    SOURCE_ARGUMENTS += f" --max-entries {DATASET.max_entries}"
 
 
 scattergather:
@@ -112,6 +114,8 @@ rule ingest:
                 "channels": DATASET.channels,
                 "min_side": DATASET.min_side,
                 "max_pixels": DATASET.max_pixels,
+                "max_bytes": DATASET.max_bytes,
+                "max_seconds": DATASET.max_seconds,
             }
         ),
     shell:

@@ -10,15 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from petite.seeds import generator
+from petite.settings import Strict
 
 
-class MethodSettings(BaseModel):
+class MethodSettings(Strict):
     """Settings of a method: every field has a default and a description; others are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,14 @@ import pandas as pd
 
 from petite.errors import PetiteError
 from petite.sources.archive import ArchiveSource
-from petite.sources.base import Entry, ImageData, Source, UnreadableEntry
+from petite.sources.base import (
+    USUAL_LIMITS,
+    Entry,
+    ImageData,
+    Limits,
+    Source,
+    UnreadableEntry,
+)
 from petite.sources.digits import DigitsSource
 from petite.sources.folder import FolderSource, fingerprint
 from petite.sources.lsun import LsunSource
@@ -23,8 +30,10 @@ from petite.sources.silhouettes import SilhouettesSource
 
 __all__ = [
     "SOURCES",
+    "USUAL_LIMITS",
     "Entry",
     "ImageData",
+    "Limits",
     "Source",
     "UnreadableEntry",
     "fingerprint",
@@ -49,7 +58,7 @@ LISTED_AT_ONCE = 65_536
 SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation"}
 
 
-def open_source(name: str, path: Path | None) -> Source:
+def open_source(name: str, path: Path | None, limits: Limits = USUAL_LIMITS) -> Source:
     """Open the source `name` at `path` (None for a source that comes with a library).
 
     Raises PetiteError for an unknown name, a missing or unwanted path, and a path that does not
@@ -65,7 +74,7 @@ def open_source(name: str, path: Path | None) -> Source:
         raise PetiteError(f"the source {name} needs a path: {kind.path_is}")
     elif not path.exists():
         raise PetiteError(f"{path} does not exist: the source {name} needs {kind.path_is}")
-    return kind(path)
+    return kind(path, limits)
 
 
 def listing(

@@ -11,14 +11,16 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, ClassVar, NamedTuple, Protocol, cast
+from typing import IO, Any, ClassVar, NamedTuple, Protocol, Self, cast
 
 from petite.errors import PetiteError
 from petite.sources.base import (
-    MEMBER_LIMIT,
+    USUAL_LIMITS,
     Entry,
     ImageData,
+    Limits,
     Source,
     UnreadableEntry,
     class_folders,
@@ -29,6 +31,21 @@ from petite.sources.base import (
 ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 ZIP_ENCRYPTED = 0x1
 MADE_ON_DOS = 0
+
+# Photographs hardly shrink when they are packed. What unpacks to more than so many times its size,
+# from `SMALL` bytes on, was made to fill a memory or a disk.
+MOST_EXPANSION = 1000
+SMALL = 10_000_000
+
+# Of a long name or a set of attributes in a tar, bytes, which are read into memory at once.
+LONGEST_HEADER = 1_000_000
+HEADERS = {
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+}
 
 # What damaged members make the standard library raise.
 DAMAGED = (
@@ -90,6 +107,7 @@ class _Zip:
                 raise _Refused(name, "encrypted")
             if info.compress_type not in ZIP_METHODS:
                 raise _Refused(name, f"compressed with method {info.compress_type}, unknown here")
+            _check_expansion(name, info.file_size, info.compress_size)
             yield name, _Member(info.file_size, info.header_offset, info)
 
     def open(self, member: _Member) -> IO[bytes]:
@@ -99,12 +117,26 @@ class _Zip:
         self._zip.close()
 
 
+class _TarInfo(tarfile.TarInfo):
+    """A header in a tar, looked at before the standard library acts on it."""
+
+    @classmethod
+    def frombuf(cls, *args: Any, **kwargs: Any) -> Self:
+        info = super().frombuf(*args, **kwargs)
+        if info.type in HEADERS and info.size > LONGEST_HEADER:
+            raise _Refused(info.name, f"a name or attributes of {info.size / 1e6:.0f} MB")
+        return info
+
+
 class _Tar:
     def __init__(self, path: Path) -> None:
-        self._tar = tarfile.open(path)  # noqa: SIM115 - open as long as the source
+        self._bytes = path.stat().st_size
+        self._tar = tarfile.open(path, tarinfo=_TarInfo)  # noqa: SIM115 - open as long as the source
 
     def members(self) -> Iterator[tuple[str, _Member | None]]:
-        for info in self._tar.getmembers():
+        for info in self._tar:
+            # Before the next header is looked for, for which this member has to be unpacked.
+            _check_expansion(info.name, info.offset_data + info.size, self._bytes)
             if info.isdir():
                 yield info.name, None
             elif info.isreg():
@@ -136,18 +168,18 @@ class ArchiveSource(Source):
 
     path_is: ClassVar[str | None] = "a zip or tar archive with a folder of images for each class"
 
-    def __init__(self, path: Path | None, member_limit: int = MEMBER_LIMIT) -> None:
+    def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
         """Open the archive and read its directory.
 
-        Raises PetiteError when it is no archive or damaged, and for a member with an unsafe or
-        repeated name, an encrypted one, and one that is no plain file (a link, a device).
+        Raises PetiteError when it is no archive or damaged, when it has too many entries, and for
+        a member with an unsafe or repeated name, an encrypted one, one that is no plain file (a
+        link, a device), and one that unpacks to more than MOST_EXPANSION times its size.
         """
         assert path is not None
-        super().__init__(path)
-        self._limit = member_limit
+        super().__init__(path, limits)
         self._archive = _open(path)
         try:
-            members = _members_by_path(self._archive, path)
+            members = _members_by_path(self._archive, path, limits.max_entries)
             found = class_folders(members, path)
         except BaseException:
             self._archive.close()
@@ -162,7 +194,7 @@ class ArchiveSource(Source):
         member = self._members[image_id]
         try:
             with self._archive.open(member) as file:
-                return read_at_most(file, self._limit)
+                return read_at_most(file, self.limits.max_bytes)
         except DAMAGED as error:
             raise UnreadableEntry(f"unreadable: damaged in the archive ({error})") from error
 
@@ -180,10 +212,12 @@ def _open(path: Path) -> _Archive:
         raise PetiteError(f"{path} is not a file: the source archive needs a zip or tar archive")
     try:
         # Tar first: a zip among the last members of a tar would pass for a zip.
-        if tarfile.is_tarfile(path):
+        with suppress(tarfile.TarError):
             return _Tar(path)
         if zipfile.is_zipfile(path):
             return _Zip(path)
+    except _Refused as refusal:
+        raise _refused(path, *refusal.args) from None
     except DAMAGED as error:
         raise _damaged(path, error) from error
     with path.open("rb") as file:
@@ -200,11 +234,31 @@ def _damaged(path: Path, error: Exception) -> PetiteError:
     return PetiteError(f"{path} is damaged or cut short ({error}). Get it again")
 
 
-def _members_by_path(archive: _Archive, path: Path) -> dict[tuple[str, ...], _Member]:
+def _refused(path: Path, name: str, reason: str) -> PetiteError:
+    return PetiteError(
+        f"{path} is refused for its entry {name!r}: {reason}. Pack the images anew as a zip "
+        "of plain files"
+    )
+
+
+def _check_expansion(name: str, unpacked: int, packed: int) -> None:
+    """Raise _Refused for so many bytes in a few."""
+    if unpacked > SMALL and unpacked > MOST_EXPANSION * packed:
+        raise _Refused(
+            name, f"unpacks to {unpacked / 1e6:.0f} MB, more than {MOST_EXPANSION} times its size"
+        )
+
+
+def _members_by_path(
+    archive: _Archive, path: Path, max_entries: int
+) -> dict[tuple[str, ...], _Member]:
     """The plain files of an archive by the parts of their path; raises PetiteError (see above)."""
     members: dict[tuple[str, ...], _Member] = {}
+    packed, unpacked = path.stat().st_size, 0
     try:
-        for name, member in archive.members():
+        for number, (name, member) in enumerate(archive.members(), start=1):
+            if number > max_entries:
+                raise _Refused(name, f"the archive has more than {max_entries} (max_entries)")
             if _is_unsafe(name):
                 raise _Refused(name, "a path that leads out of the archive")
             # Tar writes ./Cat/1.jpg where it was told to pack the folder "."
@@ -214,12 +268,11 @@ def _members_by_path(archive: _Archive, path: Path) -> dict[tuple[str, ...], _Me
             if parts in members:
                 raise _Refused(name, "in the archive twice")
             members[parts] = member
+            # Entries that share their packed bytes are each small beside them, and together not.
+            unpacked += member.size
+            _check_expansion(name, unpacked, packed)
     except _Refused as refusal:
-        name, reason = refusal.args
-        raise PetiteError(
-            f"{path} is refused for its entry {name!r}: {reason}. Pack the images anew as a zip "
-            "of plain files"
-        ) from None
+        raise _refused(path, *refusal.args) from None
     except DAMAGED as error:
         raise _damaged(path, error) from error
     return members

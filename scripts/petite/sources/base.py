@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 
 from petite.errors import PetiteError
 
-# More than any photograph takes; guards against compression bombs.
-MEMBER_LIMIT = 200_000_000
-
 # The encoded bytes of an image file, or its pixels: uint8 (height, width) or (height, width, 3).
 ImageData = bytes | NDArray[np.uint8]
 
@@ -24,6 +21,18 @@ class Entry(NamedTuple):
     image_id: str
     class_name: str
     bytes: int
+
+
+class Limits(NamedTuple):
+    """How much a source may ask of the machine."""
+
+    # Of one image file, unpacked: more than any photograph takes. A larger one is set aside.
+    max_bytes: int = 200_000_000
+    # Of an archive, each of which takes about 1 kB of memory. One with more is refused.
+    max_entries: int = 500_000
+
+
+USUAL_LIMITS = Limits()
 
 
 class UnreadableEntry(Exception):
@@ -51,8 +60,9 @@ class Source(ABC):
     # in natural order, which takes some kilobytes an entry to work out.
     lists_in_order: ClassVar[bool] = False
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
         self.path = path
+        self.limits = limits
 
     @abstractmethod
     def entries(self) -> Iterable[Entry]:
@@ -102,10 +112,15 @@ class ArraySource(Source):
     """A source that holds all its images, small ones, as one array."""
 
     def __init__(
-        self, path: Path | None, images: NDArray[np.uint8], labels: NDArray, classes: list[str]
+        self,
+        path: Path | None,
+        limits: Limits,
+        images: NDArray[np.uint8],
+        labels: NDArray,
+        classes: list[str],
     ) -> None:
         """Take uint8 images (n, size, size) and their labels (n,), positions in `classes`."""
-        super().__init__(path)
+        super().__init__(path, limits)
         self.native_size = images.shape[1]
         self._images = {
             f"{class_name}/{number:04d}": images[row]
@@ -161,6 +176,11 @@ def _check_encodable(name: str, where: Path) -> None:
 def read_at_most(file: IO[bytes], limit: int) -> bytes:
     """Read a whole file; raises UnreadableEntry if it holds more than `limit` bytes."""
     data = file.read(limit + 1)
-    if len(data) > limit:
-        raise UnreadableEntry(f"too large: more than {limit / 1e6:g} MB")
+    check_bytes(len(data), limit)
     return data
+
+
+def check_bytes(count: int, limit: int) -> None:
+    """Raise UnreadableEntry for an image file of more than `limit` bytes."""
+    if count > limit:
+        raise UnreadableEntry(f"too large: more than {limit / 1e6:g} MB (max_bytes)")

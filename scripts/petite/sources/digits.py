@@ -4,16 +4,17 @@ from pathlib import Path
 
 import numpy as np
 
-from petite.sources.base import ArraySource
+from petite.sources.base import USUAL_LIMITS, ArraySource, Limits
 
 
 class DigitsSource(ArraySource):
     """The digits that come with scikit-learn (UCI, Alpaydin and Kaynak 1998), read offline."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
         from sklearn.datasets import load_digits  # takes a second to import
 
         digits = load_digits()
         # Ink is given from 0 to 16.
         images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
-        super().__init__(path, images, digits.target, [str(name) for name in digits.target_names])
+        classes = [str(name) for name in digits.target_names]
+        super().__init__(path, limits, images, digits.target, classes)

@@ -10,9 +10,10 @@ from typing import ClassVar
 
 from petite.errors import PetiteError
 from petite.sources.base import (
-    MEMBER_LIMIT,
+    USUAL_LIMITS,
     Entry,
     ImageData,
+    Limits,
     Source,
     UnreadableEntry,
     class_folders,
@@ -28,10 +29,9 @@ class FolderSource(Source):
 
     path_is: ClassVar[str | None] = "a folder with a folder of images for each class"
 
-    def __init__(self, path: Path | None, member_limit: int = MEMBER_LIMIT) -> None:
+    def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
         assert path is not None
-        super().__init__(path)
-        self._limit = member_limit
+        super().__init__(path, limits)
         if not path.is_dir():
             raise PetiteError(f"{path} is a file: the source folder needs {self.path_is}")
 
@@ -57,7 +57,7 @@ class FolderSource(Source):
             if not stat.S_ISREG(path.stat().st_mode):
                 raise UnreadableEntry("unreadable: a link to something that is no file")
             with path.open("rb") as file:
-                return read_at_most(file, self._limit)
+                return read_at_most(file, self.limits.max_bytes)
         except OSError as error:
             raise UnreadableEntry(f"unreadable: {error.strerror or error}") from error
 

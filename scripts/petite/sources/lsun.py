@@ -17,7 +17,15 @@ from typing import ClassVar
 import lmdb
 
 from petite.errors import PetiteError
-from petite.sources.base import MEMBER_LIMIT, Entry, ImageData, Source, UnreadableEntry
+from petite.sources.base import (
+    USUAL_LIMITS,
+    Entry,
+    ImageData,
+    Limits,
+    Source,
+    UnreadableEntry,
+    check_bytes,
+)
 
 DATABASE = "data.mdb"
 
@@ -33,11 +41,10 @@ class LsunSource(Source):
     )
     lists_in_order = True
 
-    def __init__(self, path: Path | None, member_limit: int = MEMBER_LIMIT) -> None:
+    def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
         """Open the databases; raises PetiteError when one is damaged, cut short or empty."""
         assert path is not None
-        super().__init__(path)
-        self._limit = member_limit
+        super().__init__(path, limits)
         self._environments: dict[str, lmdb.Environment] = {}
         try:
             for file in database_files(path):
@@ -67,8 +74,7 @@ class LsunSource(Source):
             value = cursor.value()
         except lmdb.Error as error:
             raise UnreadableEntry(f"unreadable: damaged in the database ({error})") from error
-        if len(value) > self._limit:
-            raise UnreadableEntry(f"too large: more than {self._limit / 1e6:g} MB")
+        check_bytes(len(value), self.limits.max_bytes)
         return bytes(value)
 
     def close(self) -> None:

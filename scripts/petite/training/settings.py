@@ -2,22 +2,19 @@
 
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from petite.errors import PetiteError
+from petite.settings import Strict
 from petite.training.models import MODELS
-
-
-class Strict(BaseModel):
-    """A group of settings that refuses keys it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Budget(Strict):
     """How long a model trains: in steps (the same for every subset) or in epochs of its subset."""
 
-    steps: int | None = Field(None, ge=1, description="updates of the weights; null: use epochs")
+    steps: int | None = Field(
+        None, ge=1, le=10**9, description="updates of the weights; null: use epochs"
+    )
     epochs: float | None = Field(None, gt=0, description="passes over the subset; null: use steps")
 
     @model_validator(mode="after")
@@ -93,7 +90,7 @@ class TrainingSettings(Strict):
         description="bfloat16: activations in 16 bits, weights in 32; auto: bfloat16 where the "
         "processor computes in it",
     )
-    batch_size: int = Field(64, ge=2)
+    batch_size: int = Field(64, ge=2, le=65_536)
     optimizer: Literal["sgd", "adam", "adamw"] = Field(
         "adamw", description="sgd is with Nesterov momentum 0.9"
     )

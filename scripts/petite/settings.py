@@ -1,0 +1,45 @@
+"""What all groups of settings have in common."""
+
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+
+class Strict(BaseModel):
+    """A group of settings that refuses keys it does not know, flags for numbers, and infinity."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_flag_for_a_number(cls, mapping: Any) -> Any:
+        """Python takes true for 1, and YAML takes yes and on for true."""
+        if not isinstance(mapping, dict):
+            return mapping
+        wrong = [
+            f"{name}: input should be a number, not true or false"
+            for name, field in cls.model_fields.items()
+            if _takes_numbers_alone(field.annotation) and _has_flag(mapping.get(name))
+        ]
+        if wrong:
+            raise ValueError("\n".join(wrong))
+        return mapping
+
+
+def _takes_numbers_alone(annotation: Any) -> bool:
+    kinds = _kinds(annotation)
+    return bool(kinds & {int, float}) and bool not in kinds
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """A type and the types within it, such as int in list[int] | None."""
+    inner: set[Any] = set().union(*map(_kinds, get_args(annotation)))
+    return inner | ({annotation} if isinstance(annotation, type) else set())
+
+
+def _has_flag(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_flag, [*value, *value.values()]))
+    if isinstance(value, list | tuple):
+        return any(map(_has_flag, value))
+    return isinstance(value, bool)
