@@ -3,6 +3,7 @@
 #   snakemake --cores all                                    the default run
 #   snakemake --cores all --configfile workflow/config/X.yaml    another one
 #   snakemake --cores all --config folder=PATH               one's own images
+#   snakemake --cores all export --config export=random:0.1  take a subset away
 
 from snakemake.utils import min_version
 
@@ -18,6 +19,7 @@ include: "workflow/rules/select.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/page.smk"
+include: "workflow/rules/export.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -7,7 +7,7 @@ The settings of a selection method live beside the method, those of training bes
 import json
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union
 
 from pydantic import (
     AfterValidator,
@@ -45,6 +45,7 @@ LABEL = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 AUGMENTATION = "augmentation"
 CHAIN = "chain"
+BEST = "best"
 SPACES = ("pixels", "random_conv", "proxy", "own")
 SpaceName = Literal["pixels", "random_conv", "proxy", "own"]
 # Sources at a path, which `--config source=PATH` names.
@@ -52,6 +53,27 @@ SHORTCUTS = ("folder", "archive", "lsun")
 # A method that ranks, and takes long to, is asked for the smallest of these shares of all images
 # that its fractions lie within: a smaller one that is added later is cut from the same ranking.
 DEPTHS = (0.1, 0.25, 0.5, 1.0)
+
+
+class Exported(NamedTuple):
+    """A subset that is taken away: the label of its entry, its fraction and selection seed."""
+
+    method: str
+    fraction: float
+    seed: int
+
+
+def _is(text: str, number: float) -> bool:
+    """Whether a text is this number."""
+    try:
+        return float(text) == number
+    except ValueError:
+        return False
+
+
+def _listed(value: Any) -> Any:
+    """One name is a list of one, so that --config export_formats=zip does."""
+    return [value] if isinstance(value, str) else value
 
 
 class DatasetSettings(Strict):
@@ -371,6 +393,13 @@ class Config(Strict):
     training: TrainingSettings = TrainingSettings()
     training_threads: int = Field(1, ge=1, description="threads of one training job")
     evidence: EvidenceSettings = EvidenceSettings()
+    # What is taken away changes no result, so it is no part of what is told of how one was made.
+    export: str = Field(
+        BEST, exclude=True, description="METHOD:FRACTION, METHOD:FRACTION:SEED, or best"
+    )
+    export_formats: Annotated[
+        list[Literal["folder", "zip", "npz", "parquet"]], BeforeValidator(_listed)
+    ] = Field(["folder"], min_length=1, exclude=True, description="how its images are written")
 
     @model_validator(mode="after")
     def _methods_fit_together(self) -> "Config":
@@ -399,6 +428,10 @@ class Config(Strict):
                 memory.parse(self.max_memory)
             except PetiteError as error:
                 problems.append(f"max_memory: {error}")
+        try:
+            self.exported()
+        except PetiteError as error:
+            problems.append(f"export: {error}")
         if not any(entry.fractions for entry in self.methods.values()):
             problems.append("methods: nothing is switched on; give one method some fractions")
         if problems:
@@ -408,6 +441,34 @@ class Config(Strict):
     def runs_at(self, fraction: float) -> int:
         """How many seeds a method has at this fraction."""
         return self.seeds_by_fraction.get(fraction, self.seeds)
+
+    def exported(self) -> Exported | None:
+        """The subset that `export` names; None for the recommended one, known after all runs.
+
+        Raises PetiteError where there is no such subset.
+        """
+        if self.export == BEST:
+            return None
+        found = re.fullmatch(r"([^:]+):([^:]+)(?::(\d+))?", self.export)
+        cases = [
+            (label, fraction)
+            for label, entry in self.methods.items()
+            for fraction in entry.fractions
+        ]
+        label, text, seed = found.groups() if found else ("", "", None)
+        fraction = next((f for name, f in cases if name == label and _is(text, f)), None)
+        if fraction is None:
+            there = ", ".join(f"{name}:{number:g}" for name, number in cases)
+            raise PetiteError(
+                f"'{self.export}' is no subset of this configuration. Give {BEST}, or one of "
+                f"{there}, with :SEED behind it for another seed than 0"
+            )
+        if int(seed or 0) >= self.runs_at(fraction):
+            raise PetiteError(
+                f"'{self.export}' is no subset of this configuration: {label}:{fraction:g} has "
+                f"the seeds 0 to {self.runs_at(fraction) - 1}"
+            )
+        return Exported(label, fraction, int(seed or 0) if self.is_seeded(label) else 0)
 
     def augmentation_settings(self, label: str) -> dict[str, Any]:
         """The settings of an entry of the method `augmentation`."""

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,9 +36,38 @@ def atomic_path(final: Path) -> Iterator[Path]:
     final = Path(final)
     temporary = final.with_name(f".{final.stem}.{os.getpid()}{final.suffix}")
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(final)
+        with _told(final):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            temporary.replace(final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(final: Path) -> Iterator[Path]:
+    """Yield a new folder beside `final` that takes its place when the block succeeds.
+
+    Raises PetiteError when the disk is full or the folder cannot be written.
+    """
+    final = Path(final)
+    temporary = final.with_name(f".{final.name}.{os.getpid()}")
+    try:
+        with _told(final):
+            temporary.mkdir(parents=True)
+            yield temporary
+            if final.exists():
+                shutil.rmtree(final)
+            temporary.replace(final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _told(final: Path) -> Iterator[None]:
+    """Say in words why `final` cannot be written."""
+    try:
+        yield
     except OSError as error:
         if error.errno not in CANNOT_WRITE:
             raise
@@ -45,8 +75,6 @@ def atomic_path(final: Path) -> Iterator[Path]:
             f"cannot write {final}: {error.strerror or error}. "
             "Make room or give write access to its folder, then run again."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -42,6 +42,9 @@ def test_config_yaml_is_valid_and_names_every_setting_with_its_default(default):
         **bare.model_dump(exclude={"methods"}),
         "dataset": {**bare.dataset.model_dump(), "classes": ["cat", "dog"]},
     }
+    # What is exported is in no dump of the configuration.
+    for name in ("export", "export_formats"):
+        assert default[name] == getattr(bare, name)
     written = set(paths(default))
     wanted = set(paths(loaded.model_dump(mode="json")))
     assert {path for path in wanted - written if not said_for_all(path)} == set()
@@ -207,6 +210,39 @@ def test_costly_rankings_go_as_deep_as_the_fractions_need(default):
 def test_a_wrong_combination_is_refused_with_what_would_be_right(default, entry, says):
     default["methods"]["mine"] = {"fractions": [0.1], **entry}
     assert says in problems(default)
+
+
+@pytest.mark.parametrize(
+    ("export", "expected"),
+    [
+        ("best", None),
+        ("random:0.1", ("random", 0.1, 0)),
+        ("random:0.10:5", ("random", 0.1, 5)),
+        # The same images for all seeds.
+        ("full:1:2", ("full", 1.0, 0)),
+    ],
+)
+def test_a_subset_to_export_is_named_by_method_fraction_and_seed(default, export, expected):
+    assert config.load(default | {"export": export}).exported() == expected
+
+
+@pytest.mark.parametrize(
+    "export", ["random", "random:0.3", "rondom:0.1", "random:", "random:x", "random:0.1:-1", ""]
+)
+def test_an_unknown_subset_to_export_is_told_with_those_there_are(default, export):
+    found = problems(default | {"export": export})
+    assert f"export: '{export}' is no subset of this configuration" in found
+    assert "full:1, random:0.5, random:0.25, random:0.1, pca_grid:0.1" in found
+
+
+def test_a_seed_beyond_those_that_are_run_is_not_exported(default):
+    assert "random:0.1 has the seeds 0 to 5" in problems(default | {"export": "random:0.1:6"})
+
+
+def test_export_formats_are_checked_and_are_no_part_of_what_a_run_was_made_with(default):
+    assert config.load(default | {"export_formats": "zip"}).export_formats == ["zip"]
+    assert "export_formats.0" in problems(default | {"export_formats": ["tar"]})
+    assert not {"export", "export_formats"} & set(config.load(default).model_dump())
 
 
 def test_order_of_keys_and_notation_of_numbers_change_nothing(default):

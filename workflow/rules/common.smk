@@ -156,6 +156,7 @@ def say_where_things_are():
         f"Answer   {RESULTS}/recommendation.md  (its numbers: {RESULTS}/verdicts.csv)",
         f"Table    {RESULTS}/summary.md  (all runs: {RESULTS}/runs.csv)",
         f"Figures  {RESULTS}/figures/  (begin with accuracy_by_fraction.png)",
+        *([f"Export   {EXPORT}/"] if (Path(EXPORT) / "README.md").exists() else []),
         "",
         summary.read_text("utf-8").rstrip(),
     ]

@@ -1,0 +1,45 @@
+"""Write the images of a subset, with a manifest and a card, for use without Petite."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from petite.export import About, export_subset
+from petite.files import read_json, read_table
+from petite.job import argument_parser, run
+from petite.sources import open_source
+from petite.splits import training_images
+from petite.store import Store
+
+logger = logging.getLogger(__name__)
+
+
+def main(args: argparse.Namespace) -> None:
+    choice = args.settings["choice"] or read_json(args.recommendation)
+    path = Path(args.settings["subsets"][f"{choice['method']}:{choice['fraction']:g}"])
+    about = About(
+        dataset=args.dataset,
+        source=args.source,
+        label=choice["method"],
+        fraction=choice["fraction"],
+        seed=choice["seed"],
+        record=read_json(path.with_suffix(".json")),
+        training_images=len(training_images(read_table(args.split))),
+        why=choice.get("answer"),
+    )
+    store, formats = Store.open(args.manifest), args.settings["formats"]
+    with open_source(args.source, args.path) as source:
+        manifest = export_subset(args.output, read_table(path), about, store, source, formats)
+    logger.info("%d images of %s are in %s", len(manifest), about.label, args.output)
+
+
+if __name__ == "__main__":
+    parser = argument_parser(__doc__)
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
+    parser.add_argument("--split", type=Path, required=True, help="the split's table")
+    parser.add_argument("--source", required=True, help="what kind of source the images come from")
+    parser.add_argument("--path", type=Path, help="where the source is")
+    parser.add_argument("--recommendation", type=Path, help=".json, where --settings has no choice")
+    parser.add_argument("--dataset", required=True, help="the name of the data set")
+    parser.add_argument("--output", type=Path, required=True, help="a folder")
+    run(main, parser)

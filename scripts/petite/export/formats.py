@@ -1,0 +1,100 @@
+"""A subset's images packed in one file, for programs that read no folders."""
+
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.lib import format as npy
+
+from petite.files import atomic_path
+from petite.recipes import render_subset
+from petite.store import Store
+
+AT_ONCE = 256
+# Hugging Face's readers take a row group at a time.
+ROW_GROUP = 100
+UNIX = 3
+READABLE = 0o100644  # a plain file that all may read
+
+
+def write_zip(path: Path, folder: Path, manifest: pd.DataFrame, others: Sequence[Path]) -> None:
+    """The files of the manifest as images/<file>, and `others` beside them. Times are fixed."""
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for other in others:
+            _add(archive, other.name, other.read_bytes(), zipfile.ZIP_DEFLATED)
+        # Images are compressed already.
+        for file in manifest["file"]:
+            _add(archive, f"images/{file}", (folder / file).read_bytes(), zipfile.ZIP_STORED)
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes, compression: int) -> None:
+    info = zipfile.ZipInfo(name)  # of 1980, the zip format's first day
+    info.create_system = UNIX
+    info.external_attr = READABLE << 16
+    info.compress_type = compression
+    archive.writestr(info, data)
+
+
+def write_npz(path: Path, manifest: pd.DataFrame, store: Store) -> None:
+    """The images as they were trained on, with what belongs to them, for `numpy.load`.
+
+    images: uint8 (n, size, size, channels), recipes carried out; labels: int64 (n,); weights:
+    float64 (n,); image_ids: str (n,); class_names: str (classes,). No pickle is in it. A batch of
+    images is held in memory at a time.
+    """
+    arrays = {
+        "labels": manifest["label"].to_numpy(np.int64),
+        "weights": manifest["weight"].to_numpy(np.float64),
+        "image_ids": manifest["image_id"].to_numpy(dtype=str),
+        "class_names": np.array(store.classes, dtype=str),
+    }
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        with archive.open(zipfile.ZipInfo("images.npy"), "w", force_zip64=True) as file:
+            shape = (len(manifest), *store.shape)
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            npy.write_array_header_1_0(file, header)
+            for batch in _pixels(manifest, store):
+                file.write(batch.tobytes())
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
+                npy.write_array(file, array, allow_pickle=False)
+
+
+def _pixels(manifest: pd.DataFrame, store: Store) -> Iterator[np.ndarray]:
+    for start in range(0, len(manifest), AT_ONCE):
+        part = manifest.iloc[start : start + AT_ONCE]
+        yield render_subset(store.images(part["origin"]), part["recipe"].tolist())
+
+
+def write_parquet(path: Path, folder: Path, manifest: pd.DataFrame, classes: Sequence[str]) -> None:
+    """The manifest with the files' bytes, as Hugging Face's `datasets` reads it.
+
+    Columns: image (struct of bytes and path), label (a ClassLabel), and those of the manifest.
+    """
+    text = ["image_id", "class_name", "origin", "recipe", "sha256"]
+    features = {
+        "image": {"_type": "Image"},
+        "label": {"names": list(classes), "_type": "ClassLabel"},
+        **{name: {"dtype": "string", "_type": "Value"} for name in text},
+        "weight": {"dtype": "float64", "_type": "Value"},
+        "rank": {"dtype": "int64", "_type": "Value"},
+    }
+    image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    types = {"image": image, "label": pa.int64(), "weight": pa.float64(), "rank": pa.int64()}
+    about = json.dumps({"info": {"features": features}}, ensure_ascii=False)
+    schema = pa.schema([(name, types.get(name, pa.string())) for name in features])
+    schema = schema.with_metadata({"huggingface": about})
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        for start in range(0, len(manifest), ROW_GROUP):
+            part = manifest.iloc[start : start + ROW_GROUP]
+            columns = {name: part[name] for name in features if name != "image"}
+            images = [
+                {"bytes": (folder / file).read_bytes(), "path": file} for file in part["file"]
+            ]
+            table = {name: images if name == "image" else columns[name] for name in features}
+            writer.write_table(pa.Table.from_pydict(table, schema=schema))

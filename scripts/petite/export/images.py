@@ -1,0 +1,135 @@
+"""The images of a subset as files in class folders, under names that are safe anywhere."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from petite.errors import PetiteError
+from petite.images import FORMATS
+from petite.recipes import render
+from petite.sources import Source, UnreadableEntry
+from petite.store import Store
+
+MANIFEST_COLUMNS = [
+    "file",
+    "image_id",
+    "class_name",
+    "label",
+    "weight",
+    "rank",
+    "origin",
+    "recipe",
+    "sha256",
+    "bytes",
+]
+SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp"}
+MEND = "Put the images back as they were, or run the workflow again on those that there are."
+LONGEST_NAME = 60
+RENDERED_AT_ONCE = 256
+# Windows opens a device for these, whatever the folder.
+RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)}
+
+
+def class_folders(classes: Sequence[str]) -> list[str]:
+    """A folder name for each class: its own name where that is safe and differs from the others.
+
+    Letters lose their accents, anything but letters, digits, "_" and "-" becomes "-", and names
+    that would be the same, in capitals or not, get the label's number behind them.
+    """
+    folders: list[str] = []
+    taken: set[str] = set()
+    for label, name in enumerate(classes):
+        folder = _safe(name) or f"class-{label}"
+        while folder.lower() in taken | RESERVED:
+            folder += f"-{label}"
+        taken.add(folder.lower())
+        folders.append(folder)
+    return folders
+
+
+def write_images(folder: Path, subset: pd.DataFrame, store: Store, source: Source) -> pd.DataFrame:
+    """Write the images of a subset as `folder`/<class>/<row>-<name>.<suffix>.
+
+    subset: see `petite.subsets.COLUMNS`. Originals are written byte for byte, with the suffix of
+    what they are; images of a source without files, and those that recipes make of stored images,
+    as PNG, which loses nothing. Files begin with the number of their row, so that names never
+    collide.
+
+    Returns the manifest, a row for each row of the subset, with MANIFEST_COLUMNS: `file` is the
+    path below `folder`; `sha256` and `bytes` are of that file.
+
+    Raises PetiteError when an original is gone, cannot be read or has changed since it was read
+    into the store.
+    """
+    names = class_folders(store.classes)
+    for name in names:
+        (folder / name).mkdir(parents=True)
+    digits = len(str(len(subset) - 1))
+    manifest = subset[[column for column in MANIFEST_COLUMNS if column in subset]].reset_index(
+        drop=True
+    )
+    written: dict[int, tuple[str, str, int]] = {}
+    for row, data, suffix in _files(manifest, store, source):
+        label, origin = int(manifest["label"][row]), str(manifest["origin"][row])
+        # What augmentation adds to an id tells its images apart.
+        stem = PurePosixPath(origin).stem + manifest["image_id"][row].removeprefix(origin)
+        name = "-".join(filter(None, [f"{row:0{digits}d}", _safe(stem)]))
+        file = f"{names[label]}/{name}{suffix}"
+        (folder / file).write_bytes(data)
+        written[row] = file, hashlib.sha256(data).hexdigest(), len(data)
+    facts = pd.DataFrame.from_dict(written, "index", columns=["file", "sha256", "bytes"])
+    return manifest.join(facts)[MANIFEST_COLUMNS]
+
+
+def _safe(name: str) -> str:
+    """A part of a file's name that is safe on any system; may be empty."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9_]+", "-", plain)[:LONGEST_NAME].strip("-")
+
+
+def _files(rows: pd.DataFrame, store: Store, source: Source) -> Iterator[tuple[int, bytes, str]]:
+    """The row, the bytes and the suffix of each image's file, in the order of fast reading."""
+    real = rows[rows["recipe"] == ""]
+    row_of = dict(zip(real["image_id"], real.index, strict=True))
+    positions = store.positions(row_of)
+    expected = dict(zip(row_of, store.index["sha256"].to_numpy()[positions], strict=True))
+    try:
+        for image_id, data in source.read_many(list(row_of)):
+            if isinstance(data, UnreadableEntry):
+                raise PetiteError(f"{image_id} cannot be read any more: {data.reason}. {MEND}")
+            content = data if isinstance(data, bytes) else np.ascontiguousarray(data).tobytes()
+            if hashlib.sha256(content).hexdigest() != expected[image_id]:
+                raise PetiteError(f"{image_id} has changed since it was read. {MEND}")
+            if isinstance(data, bytes):
+                yield row_of[image_id], data, _suffix(data)
+            else:
+                yield row_of[image_id], _png(data), ".png"
+    except KeyError as error:
+        raise PetiteError(f"{error.args[0]} is gone from {source.path}. {MEND}") from None
+    made = rows[rows["recipe"] != ""]
+    for start in range(0, len(made), RENDERED_AT_ONCE):
+        part = made.iloc[start : start + RENDERED_AT_ONCE]
+        for row, recipe, pixels in zip(
+            part.index, part["recipe"], store.images(part["origin"]), strict=True
+        ):
+            yield row, _png(render(pixels, recipe)), ".png"
+
+
+def _suffix(data: bytes) -> str:
+    """The suffix of what the bytes are, whatever the original was called."""
+    with Image.open(BytesIO(data), formats=FORMATS) as image:
+        return SUFFIXES[str(image.format)]
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    """uint8 (height, width), (height, width, 1) or (height, width, 3) as a PNG."""
+    file = BytesIO()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels).save(file, "PNG")
+    return file.getvalue()

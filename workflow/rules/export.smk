@@ -1,0 +1,71 @@
+# From a subset to files for use without Petite: snakemake export --config export=METHOD:FRACTION[:SEED]
+# Needs: the store and its source (data.smk), the subset (select.smk); for the recommended subset, which
+# is known after all runs, the recommendation (report.smk).
+# Makes: export/<METHOD>-<FRACTION>-seed-<N>/, or export/best/.
+
+
+EXPORTED = CONFIG.exported()
+EXPORT_NAME = (
+    f"{EXPORTED.method}-{as_text(EXPORTED.fraction)}-seed-{EXPORTED.seed}"
+    if EXPORTED
+    else petite_config.BEST
+)
+EXPORT = f"{RESULTS}/export/{EXPORT_NAME}"
+EXPORT_FILES = {
+    "folder": directory(f"{EXPORT}/images"),
+    "zip": f"{EXPORT}/images.zip",
+    "npz": f"{EXPORT}/images.npz",
+    "parquet": f"{EXPORT}/images.parquet",
+}
+# Any of these may be the recommended one.
+EXPORT_SUBSETS = {
+    f"{label}:{as_text(fraction)}": subset_path(
+        label, fraction, EXPORTED.seed if EXPORTED else 0
+    )
+    for label, fraction in CASES
+    if not EXPORTED or (label, fraction) == (EXPORTED.method, EXPORTED.fraction)
+}
+
+
+rule export:
+    input:
+        recommendation=[] if EXPORTED else rules.summarize.output.choice,
+        subsets=list(EXPORT_SUBSETS.values()),
+        manifest=rules.index.output.manifest,
+        split=SPLIT,
+        source=SOURCE_FILE,
+        code=code(
+            "export",
+            "export/__init__",
+            "export/card",
+            "export/formats",
+            "export/images",
+            "recipes",
+            "store",
+            *SOURCE_CODE,
+        ),
+    output:
+        **{name: EXPORT_FILES[name] for name in CONFIG.export_formats},
+        manifest=f"{EXPORT}/manifest.csv",
+        record=f"{EXPORT}/manifest.json",
+        card=f"{EXPORT}/README.md",
+    log:
+        f"{RESULTS}/logs/export/{EXPORT_NAME}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/export/{EXPORT_NAME}.tsv"
+    params:
+        settings=as_param(
+            {
+                "choice": EXPORTED._asdict() if EXPORTED else None,
+                "subsets": EXPORT_SUBSETS,
+                "formats": sorted(CONFIG.export_formats),
+            }
+        ),
+        folder=EXPORT,
+        recommendation=(
+            "" if EXPORTED else f"--recommendation {rules.summarize.output.choice}"
+        ),
+    shell:
+        "{PYTHON} {input.code[0]} --manifest {input.manifest:q} --split {input.split:q} "
+        "{SOURCE_ARGUMENTS} {params.recommendation} --dataset {CONFIG.dataset.name} "
+        "--output {params.folder:q} --settings {params.settings:q} --log {log:q}"
