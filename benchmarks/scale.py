@@ -18,6 +18,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ def main() -> None:
     real_kind.add_argument("--databases", type=Path, required=True, help="of make_lmdb.py")
     real_kind.add_argument("--parts", type=float, nargs="+", default=[0.1, 0.3, 1.0])
     real_kind.add_argument("--shards", type=int, default=20, help="a multiple of 20")
+    real_kind.add_argument("--jobs", type=int, default=2, help="shards side by side")
     synthetic_kind = kinds.add_parser("synthetic")
     synthetic_kind.add_argument("--images", type=int, nargs="+", required=True)
     synthetic_kind.add_argument("--shard-images", type=int, default=20_000)
@@ -64,7 +66,8 @@ def real(args: argparse.Namespace) -> None:
     """List, ingest shard by shard, and gather and split growing parts."""
     listing = list_databases(args, args.databases, args.work / "listing.parquet")
     settings = {"image_size": args.size, "channels": 3}
-    for shard in range(1, args.shards + 1):
+
+    def ingest(shard: int) -> None:
         name = f"{shard}-of-{args.shards}"
         measure(
             args,
@@ -75,6 +78,9 @@ def real(args: argparse.Namespace) -> None:
             ["--output-pixels", args.work / f"shards/{name}.npy"],
             ["--output-rows", args.work / f"shards/{name}.parquet"],
         )
+
+    with ThreadPoolExecutor(args.jobs) as pool:
+        list(pool.map(ingest, range(1, args.shards + 1)))
     # The first shards of each class: half of all shards are of the one, half of the other.
     half = args.shards // 2
     for part in args.parts:

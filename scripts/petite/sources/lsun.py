@@ -21,7 +21,7 @@ from petite.errors import PetiteError
 from petite.sources.base import MEMBER_LIMIT, Entry, ImageData, Source, UnreadableEntry
 
 DATABASE = "data.mdb"
-READ_AT_ONCE = 1_000
+READ_AT_ONCE = 100
 
 
 class LsunSource(Source):
