@@ -14,7 +14,7 @@ def main(args: argparse.Namespace) -> None:
     listing = read_table(args.listing)
     classes = settings["classes"] or list(dict.fromkeys(listing["class_name"]))
     index = build_index(
-        gather_shards(listing, [read_table(path) for path in args.rows]),
+        gather_shards(listing, (read_table(path) for path in args.rows)),
         classes,
         limit_per_class=settings["limit_per_class"],
         max_bad_share=settings["max_bad_share"],

@@ -4,15 +4,14 @@ import argparse
 import re
 from pathlib import Path
 
-from petite.files import read_table, write_table
-from petite.ingest import ingest_shard, shard_rows
+from petite.files import write_table
+from petite.ingest import ingest_shard, read_shard_rows
 from petite.job import argument_parser, run
 from petite.sources import SOURCES, USUAL_LIMITS, Limits, open_source
 
 
 def main(args: argparse.Namespace) -> None:
-    shard, shards = args.shard
-    rows = shard_rows(read_table(args.listing), shard, shards)
+    rows = read_shard_rows(args.listing, *args.shard)
     settings = dict(args.settings)
     max_bytes = settings.pop("max_bytes", USUAL_LIMITS.max_bytes)
     limits = Limits(max_bytes, args.max_entries)

@@ -37,8 +37,12 @@ MIN_CONTRAST = 2.0
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601
 HASH_GRID = 32
 THUMBNAIL_SIDE = 16
-BAND_BITS = 16
 PAIRS_AT_ONCE = 1 << 20
+# Thumbnails of so many pairs are compared at a time; as float32 they take 1 KB each.
+COMPARED_AT_ONCE = 1 << 14
+# From so many hashes on, three longer bands: pairs that share one by chance grow fewer.
+MANY_HASHES = 400_000
+BANDS, BANDS_OF_MANY = (16, 16, 16, 16), (22, 21, 21)
 
 
 def fingerprints(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
@@ -116,15 +120,26 @@ def _near(
     hashes: NDArray[np.uint64], thumbnails: NDArray[np.uint8], max_distance: int
 ) -> Iterator[NDArray[np.int64]]:
     """Pairs (m, 2) of near copies; a pair may come more than once."""
-    standard = thumbnails.reshape(-1, THUMBNAIL_SIDE**2).astype(np.float32)
-    standard -= standard.mean(axis=1, keepdims=True)
-    contrast = standard.std(axis=1)
-    standard /= np.maximum(contrast, MIN_CONTRAST)[:, np.newaxis]
+    flat = thumbnails.reshape(-1, THUMBNAIL_SIDE**2)
+    contrast = np.empty(len(flat), np.float32)
+    for start in range(0, len(flat), COMPARED_AT_ONCE):
+        here = slice(start, start + COMPARED_AT_ONCE)
+        contrast[here] = flat[here].std(axis=1, dtype=np.float32)
     telling = np.flatnonzero(contrast >= MIN_CONTRAST)
-    for pairs in near_hashes(hashes[telling], max_distance):
-        left, right = telling[pairs].T
-        correlation = np.einsum("ij,ij->i", standard[left], standard[right]) / standard.shape[1]
-        yield telling[pairs][correlation >= MIN_CORRELATION]
+    for found in near_hashes(hashes[telling], max_distance):
+        for start in range(0, len(found), COMPARED_AT_ONCE):
+            pairs = telling[found[start : start + COMPARED_AT_ONCE]]
+            left, right = (_standardized(flat[side], contrast[side]) for side in pairs.T)
+            correlation = np.einsum("ij,ij->i", left, right) / left.shape[1]
+            yield pairs[correlation >= MIN_CORRELATION]
+
+
+def _standardized(flat: NDArray[np.uint8], contrast: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Thumbnails (n, 256) less their means, by their standard deviations."""
+    standard = flat.astype(np.float32)
+    standard -= standard.mean(axis=1, keepdims=True)
+    standard /= contrast[:, np.newaxis]
+    return standard
 
 
 def near_hashes(hashes: NDArray[np.uint64], max_distance: int) -> Iterator[NDArray[np.int64]]:
@@ -133,29 +148,36 @@ def near_hashes(hashes: NDArray[np.uint64], max_distance: int) -> Iterator[NDArr
     Yields positions (m, 2), the smaller first, in bounded portions; a pair may come more than once.
 
     Of four bands of 16 bits, at least one differs in at most a quarter of the bits that may
-    differ. So each band is sorted, and only hashes whose band is that near are compared, not all
-    pairs (multi-index hashing, Norouzi et al. 2012).
+    differ; of three bands, in at most a third. So each band is sorted, and only hashes whose band
+    is that near are compared, not all pairs (multi-index hashing, Norouzi et al. 2012). The longer
+    the bands the fewer are near by chance, and the more values there are to look up.
     """
-    for shift in range(0, 64, BAND_BITS):
-        band = (hashes >> np.uint64(shift)).astype(np.uint16)
+    bands = BANDS if len(hashes) < MANY_HASHES else BANDS_OF_MANY
+    shift = 0
+    for bits in bands:
+        band = ((hashes >> np.uint64(shift)) & np.uint64((1 << bits) - 1)).astype(np.int32)
+        shift += bits
         order = np.argsort(band, kind="stable")
-        # Where each of the 65,536 values begins among the sorted ones.
-        begins = np.searchsorted(band[order], np.arange((1 << BAND_BITS) + 1))
-        for mask in _masks(max_distance * BAND_BITS // 64):
-            partner = (band ^ mask).astype(np.int64)
+        # Where each value begins among the sorted ones.
+        begins = np.searchsorted(band[order], np.arange((1 << bits) + 1, dtype=np.int32))
+        for mask in _masks(bits, max_distance // len(bands)):
+            # Of two values that differ by the mask, one alone looks for the other.
+            source = np.flatnonzero((band & mask & -mask) == 0) if mask else np.arange(len(band))
+            partner = band[source] ^ mask
             for left, right in _expand(begins[partner], begins[partner + 1]):
-                right = order[right]
-                distance = np.bitwise_count(hashes[left] ^ hashes[right])
-                near = (left < right) & (distance <= max_distance)
+                left, right = source[left], order[right]
+                near = np.bitwise_count(hashes[left] ^ hashes[right]) <= max_distance
+                if mask == 0:
+                    near &= left < right
                 if near.any():
-                    yield np.column_stack([left[near], right[near]])
+                    yield np.sort(np.column_stack([left[near], right[near]]), axis=1)
 
 
-def _masks(most: int) -> Iterator[np.uint16]:
-    """All 16-bit numbers with at most `most` bits set."""
+def _masks(bits: int, most: int) -> Iterator[int]:
+    """All numbers of so many bits with at most `most` of them set."""
     for number in range(most + 1):
-        for bits in combinations(range(BAND_BITS), number):
-            yield np.uint16(sum(1 << bit for bit in bits))
+        for places in combinations(range(bits), number):
+            yield sum(1 << place for place in places)
 
 
 def _expand(

@@ -67,19 +67,30 @@ def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA
         product += part
     basis = np.linalg.qr(product)[0]
 
-    projections, sums_of_squares = zip(
-        *_over_blocks(batches, lambda block: _project(block, mean, basis)), strict=True
-    )
-    projected = np.concatenate(projections)
-    total_variance = sum(sums_of_squares)
+    projections: deque[np.ndarray] = deque()
+    within = np.zeros((basis.shape[1], basis.shape[1]))
+    total_variance = 0.0
+    for projected, sum_of_squares in _over_blocks(
+        batches, lambda block: _project(block, mean, basis)
+    ):
+        projections.append(projected)
+        exact = projected.astype(np.float64)
+        within += exact.T @ exact
+        total_variance += sum_of_squares
 
     # Within the basis the problem is small and solved exactly.
-    variances, rotation = np.linalg.eigh(projected.T.astype(np.float64) @ projected)
+    variances, rotation = np.linalg.eigh(within)
     largest = np.argsort(variances)[::-1][:wanted]
     rotation = rotation[:, largest].astype(np.float32)
     rotation *= signs(basis @ rotation)
     shares = np.maximum(variances[largest], 0.0) / (total_variance or 1.0)
-    return PixelPCA(projected @ rotation, shares)
+    scores = np.empty((count, wanted), np.float32)
+    done = 0
+    while projections:  # each goes as it is used: both in whole would be twice the memory
+        block = projections.popleft() @ rotation
+        scores[done : done + len(block)] = block
+        done += len(block)
+    return PixelPCA(scores, shares)
 
 
 def _group_sums(

@@ -26,6 +26,10 @@ CANNOT_WRITE = {
 }
 
 
+# Of a Parquet file: what a reader of some rows reads at least.
+ROWS_IN_GROUP = 65_536
+
+
 @contextmanager
 def atomic_path(final: Path) -> Iterator[Path]:
     """Yield a temporary path beside `final` that becomes `final` when the block succeeds.
@@ -96,7 +100,7 @@ def read_json(path: Path) -> Any:
 def write_table(path: Path, frame: pd.DataFrame) -> None:
     """Write a table as Parquet; the same table gives the same bytes."""
     with atomic_path(path) as temporary:
-        frame.to_parquet(temporary, index=False)
+        frame.to_parquet(temporary, index=False, row_group_size=ROWS_IN_GROUP)
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -127,6 +127,8 @@ def test_unknown_method_and_source_are_refused_with_the_nearest_right_one(defaul
         ("dataset.classes", ["cat"], "dataset.classes: name two or more"),
         ("dataset.classes", ["cat", "cat"], "named twice"),
         ("dataset.source", "folder", "dataset.path: the source 'folder' needs a path"),
+        ("dataset.source", "lsun", "dataset.path: the source 'lsun' needs a path"),
+        ("dataset", {"source": "lsun", "path": "http://x/cat.zip"}, "unzip them, and give"),
         ("split.test", 0.95, "split.test and validation together"),
         ("seeds", 0, "seeds: "),
         ("seeds", "many", "seeds: "),
@@ -263,6 +265,13 @@ def test_folder_on_the_command_line_takes_the_settings_for_photographs(default):
     assert loaded.dataset.name == "My-birds-2024"
     assert loaded.dataset.image_size == photos["dataset"]["image_size"]
     assert loaded.dataset.classes is None
+
+
+def test_lsun_on_the_command_line_names_the_folder_of_the_databases(default):
+    overlay = config.merged(default, read(REPOSITORY / "workflow/config/lsun.yaml"))
+    loaded = config.load(config.with_shortcuts({**overlay, "lsun": "/data/lsun"}, default, {}))
+    assert (loaded.dataset.source, loaded.dataset.path) == ("lsun", "/data/lsun")
+    assert loaded.dataset.name == "lsun"
 
 
 def test_archive_on_the_command_line_replaces_that_of_the_configuration(default):

@@ -136,3 +136,23 @@ def test_all_near_pairs_are_found_and_no_others(
         if (int(hashes[left]) ^ int(hashes[right])).bit_count() <= distance
     }
     assert found == expected
+
+
+@pytest.mark.parametrize("distance", [5, 8])
+def test_among_many_hashes_the_same_pairs_are_found(
+    monkeypatch: pytest.MonkeyPatch, distance: int
+) -> None:
+    random = np.random.default_rng(0)
+    hashes = random.integers(0, 1 << 64, 400, dtype=np.uint64)
+    hashes[1::2] = [  # each has a neighbour that differs in 0 to 12 bits
+        value ^ np.uint64(sum(1 << int(bit) for bit in random.choice(64, row % 13, replace=False)))
+        for row, value in enumerate(hashes[::2])
+    ]
+
+    def pairs() -> set[tuple[int, int]]:
+        return {tuple(pair) for some in near_hashes(hashes, distance) for pair in some.tolist()}
+
+    few = pairs()
+    monkeypatch.setattr(copies, "MANY_HASHES", 0)
+    assert pairs() == few
+    assert len(few) > 80

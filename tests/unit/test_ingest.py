@@ -10,13 +10,22 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from petite import ingest
 from petite.errors import PetiteError
+from petite.files import write_table
 from petite.images import decode
-from petite.ingest import build_index, gather_shards, ingest_shard, make_manifest, shard_rows
+from petite.ingest import (
+    build_index,
+    gather_shards,
+    ingest_shard,
+    make_manifest,
+    read_shard_rows,
+    shard_rows,
+)
 from petite.sources import Entry, ImageData, Source, UnreadableEntry
 from petite.store import Store
 
@@ -85,6 +94,21 @@ def index_of(data: dict[str, ImageData | None], folder: Path, **options: object)
     index = build_index(entries, classes, **(defaults | options))
     assert list(index.columns) == list(ingest.INDEX_COLUMNS)
     return index.set_index("image_id")
+
+
+def test_the_rows_of_a_shard_are_read_without_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("petite.files.ROWS_IN_GROUP", 3)
+    rows = listing_of(FakeSource({f"a/{number}": None for number in range(20)}))
+    rows = rows.astype({"image_id": "str", "class_name": "str"})
+    write_table(tmp_path / "listing.parquet", rows)
+    assert pq.ParquetFile(tmp_path / "listing.parquet").num_row_groups == 7
+    for shards in (1, 3, 20, 30):
+        for shard in range(1, shards + 1):
+            expected = shard_rows(rows, shard, shards).reset_index(drop=True)
+            read = read_shard_rows(tmp_path / "listing.parquet", shard, shards)
+            pd.testing.assert_frame_equal(read, expected)
 
 
 @pytest.mark.parametrize(("count", "shards"), [(10, 3), (3, 5), (7, 1), (0, 2)])

@@ -170,6 +170,18 @@ def test_a_value_beyond_the_limit_is_set_aside_unread(databases: Path) -> None:
         source.read(f"cat/{largest}")
 
 
+def test_databases_that_are_opened_anew_on_the_way_are_read_alike(
+    databases: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_source("lsun", databases) as source:
+        whole = listed(source)
+        read = dict(source.read_many(whole["image_id"]))
+    monkeypatch.setattr("petite.sources.lsun.READ_AT_ONCE", 4)
+    with open_source("lsun", databases) as source:
+        pd.testing.assert_frame_equal(listed(source), whole)
+        assert dict(source.read_many(whole["image_id"])) == read
+
+
 def test_an_unknown_key_is_a_key_error(databases: Path) -> None:
     with open_source("lsun", databases) as source:
         for image_id in ("cat/none", "bird/" + "0" * 40):

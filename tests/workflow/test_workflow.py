@@ -95,6 +95,12 @@ def test_a_second_run_has_nothing_to_do(tiny_run, snakemake, tiny_config):
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
+def test_another_limit_of_memory_reruns_nothing(tiny_run, snakemake, tiny_config):
+    tiny_config["max_memory"] = "1 GB"
+    again = snakemake(tiny_run[0], "--dry-run", config=tiny_config)
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
 def test_another_learning_rate_reruns_trainings_and_not_selections(
     tiny_run, snakemake, tiny_config
 ):

@@ -6,11 +6,12 @@ file is made for an image. LMDB keeps its keys in order, and they are listed in 
 shard is a range of keys.
 
 LMDB maps the file into memory and trusts what stands in it. A file that is cut short is told from
-its size before it is read; one whose inner pages were altered can end the process.
+its size before it is read; one whose inner pages were altered can end the process. What was read
+stays mapped, and counts as memory of the process, until the database is closed: so it is opened
+anew every READ_AT_ONCE values.
 """
 
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -28,6 +29,7 @@ from petite.sources.base import (
 )
 
 DATABASE = "data.mdb"
+READ_AT_ONCE = 100
 
 
 class LsunSource(Source):
@@ -45,53 +47,83 @@ class LsunSource(Source):
         """Open the databases; raises PetiteError when one is damaged, cut short or empty."""
         assert path is not None
         super().__init__(path, limits)
-        self._environments: dict[str, lmdb.Environment] = {}
+        self._databases: dict[str, _Database] = {}
         try:
             for file in database_files(path):
-                self._environments[file.parent.name] = _open(file)
+                self._databases[file.parent.name] = _Database(file)
         except BaseException:
             self.close()
             raise
-        self._cursor = cache(self._open_cursor)
 
     def entries(self) -> Iterable[Entry]:
-        for class_name in self._environments:
-            try:
-                for key, value in self._open_cursor(class_name):
-                    yield Entry(
-                        f"{class_name}/{self._text(key, class_name)}", class_name, len(value)
-                    )
-            except lmdb.Error as error:
-                assert self.path is not None
-                raise _damaged(self.path / class_name / DATABASE, error) from error
+        for class_name, database in self._databases.items():
+            for key, size in database.sizes():
+                yield Entry(f"{class_name}/{key}", class_name, size)
 
     def read(self, image_id: str) -> ImageData:
         class_name, _, key = image_id.partition("/")
-        cursor = self._cursor(class_name)
+        return self._databases[class_name].read(key, self.limits.max_bytes)
+
+    def close(self) -> None:
+        for database in self._databases.values():
+            database.close()
+
+
+class _Database:
+    """The database of one class."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._open()
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """The keys in their order, each with the size of its value in bytes."""
         try:
-            if not cursor.set_key(key.encode()):
-                raise KeyError(image_id)
-            value = cursor.value()
+            found = self._opened().first()
+            while found:
+                key = bytes(self._cursor.key())
+                yield self._text(key), len(self._cursor.value())
+                found = self._opened().set_range(key) and self._cursor.next()
+        except lmdb.Error as error:
+            raise PetiteError(
+                f"{self._file} is damaged ({error}). Unzip or download it again"
+            ) from error
+
+    def read(self, key: str, limit: int) -> bytes:
+        """A value; KeyError for an unknown key, UnreadableEntry for one that cannot be read."""
+        try:
+            if not self._opened().set_key(key.encode()):
+                raise KeyError(key)
+            value = self._cursor.value()
         except lmdb.Error as error:
             raise UnreadableEntry(f"unreadable: damaged in the database ({error})") from error
-        check_bytes(len(value), self.limits.max_bytes)
+        check_bytes(len(value), limit)
         return bytes(value)
 
     def close(self) -> None:
-        for environment in self._environments.values():
-            environment.close()
+        self._environment.close()
 
-    def _open_cursor(self, class_name: str) -> lmdb.Cursor:
-        # As buffers, so that listing looks at the length of a value and never at its pages.
-        return self._environments[class_name].begin(buffers=True).cursor()
+    def _opened(self) -> lmdb.Cursor:
+        """The cursor; opens the database anew after READ_AT_ONCE calls."""
+        self._read += 1
+        if self._read > READ_AT_ONCE:
+            self.close()
+            self._open()
+        return self._cursor
 
-    def _text(self, key: bytes | memoryview, class_name: str) -> str:
+    def _open(self) -> None:
+        self._environment = _open(self._file)
+        # As buffers: a value is copied when it is wanted, not when the cursor passes.
+        self._cursor = self._environment.begin(buffers=True).cursor()
+        self._read = 0
+
+    def _text(self, key: bytes) -> str:
         try:
-            return bytes(key).decode("utf-8")
+            return key.decode("utf-8")
         except UnicodeDecodeError:
             raise PetiteError(
-                f"{self.path}/{class_name}: the key {bytes(key)!r} is not UTF-8 text. LSUN's keys "
-                "are; write the database anew with keys that name the images"
+                f"{self._file}: the key {key!r} is not UTF-8 text. LSUN's keys are; write the "
+                "database anew with keys that name the images"
             ) from None
 
 
@@ -139,7 +171,3 @@ def _open(file: Path) -> lmdb.Environment:
         environment.close()
         raise PetiteError(f"{file} {problem}")
     return environment
-
-
-def _damaged(file: Path, error: Exception) -> PetiteError:
-    return PetiteError(f"{file} is damaged ({error}). Unzip or download it again")

@@ -1,0 +1,208 @@
+"""What the steps from a source to the split take as the number of images grows.
+
+    python benchmarks/make_lmdb.py --archive petimages-15k.zip --output /tmp/scale --images 100000
+    python benchmarks/scale.py real --databases /tmp/scale --work /tmp/scale-work
+    python benchmarks/scale.py synthetic --images 1000000 6710000 --work /tmp/scale-work
+
+`real` lists the databases, ingests them in shards of equal size, and gathers and splits growing
+parts of them. `synthetic` lists a database of so many keys with short values, reads a shard's rows
+out of its listing, and gathers and splits tables of random digests, hashes and thumbnails: what
+these steps read and hold, without the images. Every step is the workflow's script in a process of
+its own; its CPU seconds and its peak memory are the kernel's, so that they mean something on a
+machine that does other work. A line of JSON is appended to <work>/measured.jsonl for each.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from petite.files import read_table, write_table
+from petite.ingest import read_shard_rows, shard_rows
+from petite.store import write_shard
+
+CLASSES = ["cat", "dog"]
+LIST = {"classes": CLASSES, "limit_per_class": None, "max_bad_share": 0.1}
+MAP_SIZE = 1 << 40
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    real_kind = kinds.add_parser("real")
+    real_kind.add_argument("--databases", type=Path, required=True, help="of make_lmdb.py")
+    real_kind.add_argument("--parts", type=float, nargs="+", default=[0.1, 0.3, 1.0])
+    real_kind.add_argument("--shards", type=int, default=20, help="a multiple of 20")
+    real_kind.add_argument("--jobs", type=int, default=2, help="shards side by side")
+    synthetic_kind = kinds.add_parser("synthetic")
+    synthetic_kind.add_argument("--images", type=int, nargs="+", required=True)
+    synthetic_kind.add_argument("--shard-images", type=int, default=20_000)
+    for kind in (real_kind, synthetic_kind):
+        kind.add_argument("--size", type=int, default=64, help="side of the stored images")
+        kind.add_argument("--distance", type=int, default=6, help="near_copy_distance")
+        kind.add_argument("--work", type=Path, required=True, help="a folder for what is made")
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    if args.kind == "real":
+        real(args)
+    else:
+        for count in args.images:
+            synthetic(args, count)
+
+
+def real(args: argparse.Namespace) -> None:
+    """List, ingest shard by shard, and gather and split growing parts."""
+    listing = list_databases(args, args.databases, args.work / "listing.parquet")
+    settings = {"image_size": args.size, "channels": 3}
+
+    def ingest(shard: int) -> None:
+        name = f"{shard}-of-{args.shards}"
+        measure(
+            args,
+            "ingest",
+            len(shard_rows(listing, shard, args.shards)),
+            ["--source", "lsun", "--path", args.databases, "--shard", name],
+            ["--listing", args.work / "listing.parquet", "--settings", json.dumps(settings)],
+            ["--output-pixels", args.work / f"shards/{name}.npy"],
+            ["--output-rows", args.work / f"shards/{name}.parquet"],
+        )
+
+    with ThreadPoolExecutor(args.jobs) as pool:
+        list(pool.map(ingest, range(1, args.shards + 1)))
+    # The first shards of each class: half of all shards are of the one, half of the other.
+    half = args.shards // 2
+    for part in args.parts:
+        chosen = [first + i for first in (1, half + 1) for i in range(round(part * half))]
+        rows = pd.concat([shard_rows(listing, shard, args.shards) for shard in chosen])
+        tables = [args.work / f"shards/{shard}-of-{args.shards}.parquet" for shard in chosen]
+        gather_and_split(args, rows, tables)
+
+
+def synthetic(args: argparse.Namespace, count: int) -> None:
+    """List so many keys, read the rows of a shard, and gather and split random tables."""
+    folder = args.work / f"synthetic-{count}"
+    shards = -(-count // args.shard_images)
+    for number, class_name in enumerate(CLASSES):
+        write_keys(folder / "databases" / class_name, number, count // len(CLASSES))
+    listing = list_databases(args, folder / "databases", folder / "listing.parquet")
+    began = time.process_time()
+    rows = read_shard_rows(folder / "listing.parquet", shards, shards)
+    print(f"rows of a shard: {len(rows)} in {time.process_time() - began:.2f} CPU s")
+    tables = []
+    for shard in range(1, shards + 1):
+        tables.append(folder / f"shards/{shard}-of-{shards}.parquet")
+        rows = shard_rows(listing, shard, shards)
+        write_table(tables[-1], random_table(rows, shard))
+        write_shard(tables[-1].with_suffix(".npy"), np.zeros((len(rows), 1, 1, 3), np.uint8))
+    gather_and_split(args, listing, tables)
+
+
+def write_keys(folder: Path, seed: int, count: int) -> None:
+    """A database of `count` keys of 40 hexadecimal digits with values of 100 bytes."""
+    folder.mkdir(parents=True)
+    keys = np.random.default_rng(seed).bytes(20 * count)
+    ordered = sorted(keys[20 * number : 20 * number + 20].hex().encode() for number in range(count))
+    with (
+        lmdb.open(str(folder), map_size=MAP_SIZE, sync=False) as environment,
+        environment.begin(write=True) as transaction,
+    ):
+        for key in ordered:
+            transaction.put(key, bytes(100), append=True)
+
+
+def random_table(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """What ingest finds of images that are all different."""
+    random = np.random.default_rng(seed)
+    table = rows.reset_index(drop=True)
+    facts = {
+        "sha256": [random.bytes(32).hex() for _ in range(len(table))],
+        "reason": pd.array([""] * len(table), "str"),
+        "width": np.int32(256),
+        "height": np.int32(256),
+        "pixel_sha256": [random.bytes(32).hex() for _ in range(len(table))],
+        "phash": random.integers(0, 1 << 64, len(table), dtype=np.uint64),
+        "thumbnail": [random.bytes(256) for _ in range(len(table))],
+    }
+    return table.assign(**facts)
+
+
+def list_databases(args: argparse.Namespace, databases: Path, output: Path) -> pd.DataFrame:
+    """Run the listing; give it."""
+    with_settings = ["--source", "lsun", "--path", databases, "--settings", json.dumps(LIST)]
+    used = run_script("listing", with_settings, ["--output", output])
+    listing = read_table(output)
+    record(args, "listing", len(listing), used | {"bytes": output.stat().st_size})
+    return listing
+
+
+def gather_and_split(args: argparse.Namespace, rows: pd.DataFrame, tables: list[Path]) -> None:
+    """Run the index and the split over the tables of some shards."""
+    folder = tables[0].parents[1] / f"part-{len(rows)}"
+    write_table(folder / "listing.parquet", rows)
+    settings = LIST | {"near_copy_distance": args.distance, "image_size": args.size, "channels": 3}
+    measure(
+        args,
+        "index",
+        len(rows),
+        ["--listing", folder / "listing.parquet", "--rows", *tables],
+        ["--index", folder / "index.parquet", "--manifest", folder / "manifest.json"],
+        ["--settings", json.dumps(settings)],
+    )
+    measure(
+        args,
+        "split",
+        len(rows),
+        ["--index", folder / "index.parquet", "--output", folder / "split.parquet"],
+        ["--seed", 0, "--settings", '{"test": 0.1, "validation": 0.05}'],
+    )
+
+
+def measure(args: argparse.Namespace, step: str, images: int, *arguments: list[Any]) -> None:
+    record(args, step, images, run_script(step, *arguments))
+
+
+def run_script(step: str, *arguments: list[Any]) -> dict[str, float]:
+    """Run a script of the workflow; its seconds, CPU seconds and peak memory (bytes)."""
+    command = [sys.executable, ROOT / f"scripts/{step}.py"]
+    began = time.perf_counter()
+    job = subprocess.Popen(
+        [str(item) for item in [*command, *(item for some in arguments for item in some)]],
+        stderr=subprocess.DEVNULL,
+    )
+    _, status, usage = os.wait4(job.pid, 0)
+    job.returncode = os.waitstatus_to_exitcode(status)
+    if job.returncode:
+        raise RuntimeError(f"scripts/{step}.py failed")
+    return {
+        "seconds": time.perf_counter() - began,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+    }
+
+
+def record(args: argparse.Namespace, step: str, images: int, used: dict[str, float]) -> None:
+    """Print what a step took and append it to the measurements."""
+    line = {"kind": args.kind, "step": step, "images": images, **used, "load": os.getloadavg()[0]}
+    print(
+        f"{step:8} {images:>9,} images {used['seconds']:8.1f} s {used['cpu_seconds']:8.1f} CPU s "
+        f"{used['peak_bytes'] / 1e6:8.0f} MB",
+        flush=True,
+    )
+    with (args.work / "measured.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+if __name__ == "__main__":
+    main()
