@@ -6,25 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from petite.errors import PetiteError
 from petite.files import read_table, write_text
 from petite.job import argument_parser, run
 from petite.report import Inputs, page
-from petite.report.inputs import Case
 from petite.sources import open_source
 from petite.store import Store
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-
-
-def case_and_path(text: str) -> tuple[Case, Path]:
-    """A case and its file from METHOD:FRACTION=PATH."""
-    try:
-        case, path = text.split("=", 1)
-        method, fraction = case.rsplit(":", 1)
-        return Case(method, float(fraction)), Path(path)
-    except ValueError:
-        raise PetiteError(f"{text!r} is no subset: give METHOD:FRACTION=PATH") from None
 
 
 def main(args: argparse.Namespace) -> None:
@@ -37,8 +25,9 @@ def main(args: argparse.Namespace) -> None:
             store=Store.open(args.manifest),
             split=read_table(args.split),
             features=np.load(args.features),
-            subsets=dict(map(case_and_path, args.subsets)),
+            subsets=args.subsets,
             predictions=args.predictions,
+            space=args.features.stem,
             source=source,
             config=args.settings,
             checkout=CHECKOUT,
@@ -53,11 +42,13 @@ if __name__ == "__main__":
     )
     parser.add_argument("--manifest", type=Path, required=True, help="of the store")
     parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--features", type=Path, required=True, help="of the plane")
+    parser.add_argument("--features", type=Path, required=True, help=".../SPACE.npy, for the plane")
     parser.add_argument(
-        "--subsets", nargs="+", default=[], help="METHOD:FRACTION=PATH, of seed 0 each"
+        "--subsets", type=Path, nargs="+", default=[], help=".../METHOD/FRACTION/seed-N.parquet"
     )
-    parser.add_argument("--predictions", type=Path, nargs="+", default=[], help=".npz of the runs")
+    parser.add_argument(
+        "--predictions", type=Path, nargs="+", default=[], help=".../METHOD/FRACTION/*.npz"
+    )
     parser.add_argument("--source", help="the kind of source, to show files that were set aside")
     parser.add_argument("--path", type=Path, help="of the source")
     parser.add_argument("--output", type=Path, required=True)

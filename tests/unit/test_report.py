@@ -23,6 +23,8 @@ from petite.store import Store, shard_record, write_shard
 
 CLASSES = ["cat", "<dog>"]
 IMAGES = 80
+GRIDDED = Case("herding", 0.1)
+GRIDS = [{"x0": -1, "y0": -1, "x1": 1, "y1": 1, "tiling": "rectangle", "side": 2, "label": 1}]
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +43,16 @@ def invented_run(folder: Path) -> Inputs:
     test = split[split["split"] == "test"]
     random = np.random.default_rng(0)
     runs, history = [], []
-    subsets, predictions = {}, []
+    subsets, predictions = [], []
     for case in (Case("full", 1.0), Case("random", 0.5), Case("random", 0.1), Case("herding", 0.1)):
         kept = train.iloc[:: round(1 / case.fraction)]
-        path = folder / "subsets" / f"{case.method}-{case.fraction:g}.parquet"
-        write_table(path, kept.assign(origin=kept["image_id"]))
-        write_json(path.with_suffix(".json"), {"seconds": 0.1})
-        subsets[case] = path
+        for seed in (0, 1) if case.method == "random" else (0,):
+            path = folder / "subsets" / case.method / f"{case.fraction:g}" / f"seed-{seed}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            those = train.iloc[seed :: round(1 / case.fraction)]
+            write_table(path, those.assign(origin=those["image_id"]))
+            write_json(path.with_suffix(".json"), {"grids": GRIDS if case == GRIDDED else []})
+            subsets.append(path)
         probabilities = random.dirichlet([1, 1], (2, len(test))).astype(np.float32)
         probabilities[:, 0] = [0.5 - 0.4 * (1 - 2 * test["label"].iloc[0])] * 2
         probabilities[:, 0, 1] = 1 - probabilities[:, 0, 0]
@@ -169,17 +174,55 @@ def test_names_from_the_users_files_are_text_and_no_html(inputs):
 
 def test_without_a_recommendation_the_answer_is_what_the_table_says(inputs):
     told = answers.answer(inputs)
-    assert "10% of the training images" in told.sentence
-    assert "63.5%" in told.sentence
-    assert "91.0%" not in told.sentence and "90.5%" in told.sentence
+    first, rest = words_of(told.first), words_of(told.rest)
+    assert "10% of the training images" in first and "63.5%" in first
+    assert "91.0%" not in rest and "90.5%" in rest
 
 
-def test_the_recommendation_is_divided_into_answer_words_and_evidence():
-    text = "# Title\n\n**Keep 10%.**\n\n## How sure\n\nVery.\n\n## Test\n\n| a |\n|--|\n| <b> |\n"
-    told = answers._from_markdown(text)
-    assert told.sentence == "Keep 10%."
-    assert "Very." in told.beside and "<table>" not in told.beside
-    assert '<div class="wide"' in told.evidence and "&lt;b&gt;" in told.evidence
+def words_of(parts: list[answers.Part]) -> str:
+    return "".join(part.text for part in parts)
+
+
+RECOMMENDATION = """# Title
+
+**Keep 5 images (5%): shown to lose less (-0.5 points, interval -1.0 to +0.7; enough), p 1e-05.**
+
+## How sure
+
+With 2 seeds p is 0.5. Another split was not tried. It was so on 2026-11-24.
+
+## Test
+
+| a |
+|--|
+| <b> |
+"""
+
+
+@pytest.fixture
+def recommended(inputs, tmp_path) -> answers.Answer:
+    path = tmp_path / "recommendation.md"
+    path.write_text(RECOMMENDATION, encoding="utf-8")
+    tables = {**inputs.tables, "recommendation.md": path}
+    return answers.answer(Inputs(**{**vars_of(inputs), "tables": tables}))
+
+
+def test_the_answer_is_divided_into_what_comes_first_the_rest_and_asides(recommended):
+    assert recommended.first == [("Keep 5 images ", False), ("(5%)", False)]
+    texts = [part.text for part in recommended.rest]
+    assert texts == ["Shown to lose less ", texts[1], ", p 1e-05."]
+    assert [part.aside for part in recommended.rest] == [False, True, False]
+
+
+def test_numbers_of_the_answer_have_minus_signs(recommended):
+    assert recommended.rest[1].text == "(−0.5 points, interval −1.0 to +0.7; enough)"
+    assert "2026-11-24" in recommended.beside
+
+
+def test_words_of_the_recommendation_stand_beside_and_tables_are_evidence(recommended):
+    assert recommended.beside.count("<li>") == 3 and "<li>Another split" in recommended.beside
+    assert "<table>" not in recommended.beside
+    assert '<div class="scroll"' in recommended.evidence and "&lt;b&gt;" in recommended.evidence
 
 
 def test_warnings_tell_of_few_seeds_and_of_copies_across_classes(inputs):
@@ -195,8 +238,17 @@ def test_the_picture_puts_more_images_to_the_right_and_more_accuracy_up(inputs):
     small, large = random["marks"]
     assert small["x"] < large["x"] and small["y"] > large["y"]
     assert len(random["dots"]) == 4
-    upper, lower = drawn["full"]["tolerated"]
-    assert upper < drawn["full"]["y"] < lower
+    tolerated = drawn["full"]["tolerated"]
+    assert tolerated["y"] < drawn["full"]["y"] < tolerated["y"] + tolerated["height"]
+
+
+def test_intervals_far_beyond_all_seeds_do_not_flatten_the_picture(inputs):
+    wild = inputs.summary.assign(accuracy_low=-2.0, accuracy_high=3.0)
+    frame = chart.Frame(wild, inputs.runs, chart.WIDE)
+    seeds = inputs.runs["accuracy"]
+    assert frame.cut and frame.low > seeds.min() - 2 * (seeds.max() - seeds.min())
+    assert frame.y(3.0) == frame.top and frame.y(-2.0) == frame.bottom
+    assert not chart.Frame(inputs.summary, inputs.runs, chart.WIDE).cut
 
 
 def test_differences_are_drawn_around_nought(inputs):
@@ -216,10 +268,56 @@ def test_an_interval_beyond_the_scale_is_cut_and_says_so():
 def test_the_chosen_images_of_the_plane_are_those_of_the_subset(inputs):
     made = plane.plane(inputs)
     case = Case("random", 0.5)
-    packed = np.frombuffer(base64.b64decode(made["data"]["chosen"][case.key]), np.uint8)
-    bits = np.unpackbits(packed)[: len(inputs.train)].astype(bool)
-    np.testing.assert_array_equal(bits, inputs.chosen[case])
+    for seed in (0, 1):
+        packed = unpacked(made["data"]["chosen"][f"random:0.5:{seed}"], np.uint8)
+        bits = np.unpackbits(packed)[: len(inputs.train)].astype(bool)
+        np.testing.assert_array_equal(bits, inputs.kept(case, seed))
+    assert (inputs.kept(case, 0) != inputs.kept(case, 1)).any()
     assert [size["key"] for size in made["methods"][0]["sizes"]] == ["random:0.1", "random:0.5"]
+
+
+def unpacked(text: str, dtype: type) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), dtype)
+
+
+def test_seeds_have_names_and_a_selection_without_chance_is_the_same_for_any(inputs):
+    methods = {method["name"]: method["sizes"] for method in plane.plane(inputs)["methods"]}
+    assert methods["random"][0]["seeds"] == {0: "0", 1: "1"}
+    assert methods["herding"][0]["seeds"] == {0: "any"}
+
+
+def test_without_room_every_case_still_has_its_first_seed(inputs, monkeypatch):
+    monkeypatch.setattr(plane, "ROOM_FOR_SUBSETS", 0)
+    monkeypatch.setattr(plane, "ROOM_FOR_CELLS", 0)
+    data = plane.plane(inputs)["data"]
+    assert sorted(data["chosen"]) == ["herding:0.1:0", "random:0.1:0", "random:0.5:0"]
+    assert data["cells"] == {}
+
+
+def test_the_cells_of_a_tiling_are_lines_of_their_class(inputs):
+    cells = plane.plane(inputs)["data"]["cells"]
+    assert list(cells) == ["herding:0.1:0"]
+    lines = unpacked(cells["herding:0.1:0"], np.float32).reshape(-1, 5)
+    assert len(lines) == 12 and set(lines[:, 4]) == {1}
+
+
+def test_cells_in_another_space_than_the_planes_are_not_drawn(inputs):
+    methods = {"herding": {"fractions": [0.1], "space": "random_conv"}}
+    elsewhere = Inputs(**{**vars_of(inputs), "config": {"methods": methods}})
+    assert plane.plane(elsewhere)["data"]["cells"] == {}
+
+
+def test_very_large_sets_are_drawn_in_part_and_counted_in_full(inputs, monkeypatch):
+    monkeypatch.setattr(plane, "MOST_POINTS", 30)
+    monkeypatch.setattr(plane, "MOST_THUMBNAILS", 20)
+    made = plane.plane(inputs)
+    data = made["data"]
+    assert made["points"] == 30 < data["total"] == len(inputs.train)
+    labels = unpacked(data["labels"], np.uint16)
+    assert len(labels) == len(unpacked(data["x"], np.float32)) == 30
+    assert sum(data["counts"]["random:0.5:0"]) == inputs.chosen[Case("random", 0.5)].sum()
+    names = [data["classes"][label] for label in labels[unpacked(data["pictured"], np.uint32)]]
+    assert names == [name.split("/")[0] for name in data["names"]]
 
 
 def test_large_sets_have_thumbnails_of_what_is_kept_first(inputs, monkeypatch):

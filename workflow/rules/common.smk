@@ -153,6 +153,7 @@ def say_where_things_are():
         return
     lines = [
         "",
+        f"Page     {RESULTS}/report.html  (open it: all that follows, in one file)",
         f"Answer   {RESULTS}/recommendation.md  (its numbers: {RESULTS}/verdicts.csv)",
         f"Table    {RESULTS}/summary.md  (all runs: {RESULTS}/runs.csv)",
         f"Figures  {RESULTS}/figures/  (begin with accuracy_by_fraction.png)",

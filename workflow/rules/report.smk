@@ -97,6 +97,7 @@ FIGURE = {
         f"{RESULTS}/figures/{{figure}}.png",
         caption="../report/figure.rst",
         category="Figures",
+        labels={"figure": "{figure}"},
     ),
     "svg": f"{RESULTS}/figures/{{figure}}.svg",
 }

@@ -12,13 +12,14 @@ from petite.report.inputs import Case, Inputs, Predictions
 from petite.report.plane import evenly
 from petite.report.words import number
 
-ACROSS = 18  # images kept, and as many dropped, of each class
+ACROSS = 24  # images kept, and as many dropped, of each class
 MOST_CLASSES = 20
 MOST_SET_ASIDE = 24
 MOST_LISTED = 200  # names of files that were set aside
 MOST_GROUPS = 12  # groups of copies
 MOST_IN_GROUP = 4
-MOST_WRONG = 36
+MOST_WRONG = 24
+SIDE = 96  # pixels of these images at most: they are few, and to be looked at
 
 
 class Tile(NamedTuple):
@@ -56,7 +57,7 @@ def galleries(inputs: Inputs) -> dict[str, Any]:
     tiles += wrong["tiles"]
     side = max(
         (tile.picture.shape[0] for tile in tiles if tile.picture is not None),
-        default=sprites.LARGEST_SIDE,
+        default=SIDE,
     )
     pictures = [sprites.thumbnail(tile.picture, side) for tile in tiles if tile.picture is not None]
     sheet = sprites.sheet(np.array(pictures, np.uint8).reshape(-1, side, side, 3))
@@ -88,7 +89,7 @@ def set_aside(inputs: Inputs) -> dict[str, Any]:
     if inputs.source is not None:
         for _, file in files.loc[in_turn(kinds, MOST_SET_ASIDE)].iterrows():
             image = thumbnail(inputs.source, file["image_id"], inputs.store.channels)
-            picture = None if image is None else sprites.thumbnail(image, sprites.LARGEST_SIDE)
+            picture = None if image is None else sprites.thumbnail(image, SIDE)
             tiles.append(Tile(picture, file["image_id"], file["reason"]))
     return {
         "count": number(len(files)),
@@ -110,7 +111,7 @@ def copied(inputs: Inputs) -> dict[str, Any]:
     groups = []
     for _, members in list(repeated.groupby("copy_group"))[:MOST_GROUPS]:
         members = members.head(MOST_IN_GROUP)
-        pictures = sprites.thumbnails(inputs.store.images(members["image_id"]))
+        pictures = sprites.thumbnails(inputs.store.images(members["image_id"]), SIDE)
         groups.append(
             [
                 Tile(picture, image_id, str(parts.get(image_id, "")))
@@ -137,7 +138,7 @@ def always_wrong(inputs: Inputs) -> dict[str, Any]:
     worst = told[told["wrong"] > 0].sort_values("wrong", ascending=False, kind="stable")
     worst = worst.head(MOST_WRONG)
     classes = inputs.store.classes
-    pictures = sprites.thumbnails(inputs.store.images(worst["image_id"]))
+    pictures = sprites.thumbnails(inputs.store.images(worst["image_id"]), SIDE)
     tiles = [
         Tile(
             picture,

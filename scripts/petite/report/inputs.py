@@ -44,8 +44,10 @@ class Inputs:
 
     tables: files by name. runs.csv, history.csv and summary.csv must be there; verdicts.csv,
         costs.csv and recommendation.md are used where they are.
-    subsets: of each case, the subset of seed 0.
+    subsets: the chosen images, named METHOD/FRACTION/seed-N.parquet; a selection without chance in
+        it has one for all seeds.
     features: (n_train, d), a row for each training image in the order of the split.
+    space: what the features are, as the configuration names it.
     source: where the files that were set aside are shown from; None shows none of them.
     config: the whole configuration, as it was checked.
     checkout: the folder that Petite runs from, for its commit.
@@ -55,8 +57,9 @@ class Inputs:
     store: Store
     split: pd.DataFrame
     features: np.ndarray
-    subsets: Mapping[Case, Path]
+    subsets: Sequence[Path]
     predictions: Sequence[Path]
+    space: str = "pixels"
     source: Source | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     checkout: Path | None = None
@@ -111,16 +114,28 @@ class Inputs:
         return training_images(self.split)
 
     @cached_property
-    def chosen(self) -> dict[Case, np.ndarray]:
-        """For each case with a subset: which training images it keeps, bool (n_train,)."""
-        return {
-            case: self.train["image_id"].isin(read_table(path)["origin"]).to_numpy()
-            for case, path in self.subsets.items()
-        }
+    def by_seed(self) -> dict[Case, dict[int, Path]]:
+        """For each case the subsets that it has, by the seed of their selection, rising."""
+        found: dict[Case, dict[int, Path]] = {}
+        for path in sorted(self.subsets, key=_seed):
+            found.setdefault(_case(path), {})[_seed(path)] = path
+        return found
 
-    def details(self, case: Case) -> dict[str, Any]:
-        """What the selection wrote beside a case's subset."""
-        return read_json(self.subsets[case].with_suffix(".json"))
+    @cached_property
+    def chosen(self) -> dict[Case, np.ndarray]:
+        """For each case with a subset: which images the first one keeps, bool (n_train,)."""
+        return {case: self.kept(case, min(seeds)) for case, seeds in self.by_seed.items()}
+
+    def kept(self, case: Case, seed: int) -> np.ndarray:
+        """Which training images a subset keeps, bool (n_train,)."""
+        return (
+            self.train["image_id"].isin(read_table(self.by_seed[case][seed])["origin"]).to_numpy()
+        )
+
+    def details(self, case: Case, seed: int | None = None) -> dict[str, Any]:
+        """What the selection wrote beside a subset, the first one where no seed is named."""
+        seeds = self.by_seed[case]
+        return read_json(seeds[min(seeds) if seed is None else seed].with_suffix(".json"))
 
     def read_predictions(self) -> list[Predictions]:
         """The predictions of all training jobs.
@@ -129,10 +144,11 @@ class Inputs:
         """
         found = []
         for path in self.predictions:
-            case = Case(path.parent.parent.name, float(path.parent.name))
             with np.load(path) as file:
                 found.append(
-                    Predictions(case, file["image_ids"], file["labels"], file["probabilities"])
+                    Predictions(
+                        _case(path), file["image_ids"], file["labels"], file["probabilities"]
+                    )
                 )
             if not np.array_equal(found[-1].image_ids, found[0].image_ids):
                 raise PetiteError(
@@ -145,3 +161,13 @@ class Inputs:
         if name not in self.tables:
             raise PetiteError(f"the page needs {name}: give it among --tables.")
         return read_csv(self.tables[name])
+
+
+def _case(path: Path) -> Case:
+    """The case of a file that is named METHOD/FRACTION/..."""
+    return Case(path.parent.parent.name, float(path.parent.name))
+
+
+def _seed(path: Path) -> int:
+    """The seed of a file that is named seed-N."""
+    return int(path.stem.removeprefix("seed-"))

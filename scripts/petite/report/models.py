@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from petite.figures import style
 from petite.report.inputs import Case, Inputs, Predictions
@@ -128,11 +129,16 @@ def calibration(predictions: Sequence[Predictions]) -> dict[str, Any] | None:
         "from": (_across(low, low), _up(low)),
         "to": (_across(1, low), _up(1)),
         "x_ticks": [
-            {"x": _across(value, low), "text": f"{100 * value:.0f}"}
-            for value in np.linspace(low, 1, 4).tolist()
+            {"x": _across(value, low), "text": f"{100 * value:.0f}"} for value in _round_shares(low)
         ],
         "y_ticks": [{"y": _up(value), "text": f"{100 * value:.0f}"} for value in (0, 0.5, 1)],
     }
+
+
+def _round_shares(low: float) -> list[float]:
+    """Ticks between chance and certainty, at round percentages."""
+    values = np.asarray(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(100 * low, 100)) / 100
+    return [value for value in values.tolist() if low - 1e-9 <= value <= 1 + 1e-9]
 
 
 def _across(value: float, low: float) -> float:
@@ -163,7 +169,7 @@ def mistakes(predictions: Sequence[Predictions], classes: Sequence[str]) -> dict
                 "class_name": class_name,
                 "cells": [
                     {
-                        "count": f"{mean[row, column]:.3g}",
+                        "count": f"{mean[row, column]:.1f}",
                         "share": f"{100 * shares[row, column]:.0f}",
                         "right": row == column,
                     }

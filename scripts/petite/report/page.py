@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from petite.report import (
     answer,
@@ -49,6 +49,7 @@ def sections(inputs: Inputs) -> dict[str, Any]:
         "legend": chart.legend(inputs.summary),
         "described": chart.described(inputs.summary),
         "tolerance": tolerance,
+        "tolerance_words": words.within(tolerance) if tolerance else "",
         "table": table.table(inputs),
         "plane": shown,
         "plane_sheet": sheet,
@@ -57,6 +58,8 @@ def sections(inputs: Inputs) -> dict[str, Any]:
         "across": galleries.ACROSS,
         "pictured_all": len(pictured) == len(inputs.train),
         "pictured_count": words.number(len(pictured)),
+        "points_all": shown["points"] == len(inputs.train),
+        "points_count": words.number(shown["points"]),
         "train_count": words.number(len(inputs.train)),
         "galleries": galleries.galleries(inputs),
         "models": models.models(inputs),
@@ -78,6 +81,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["data"] = as_data
+    made.filters["breakable"] = breakable
     made.globals["inline"] = inline
     return made
 
@@ -86,6 +90,11 @@ def as_data(value: Any) -> Markup:
     """A value as JSON for a script element, where "</script>" must not occur."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))
+
+
+def breakable(path: str) -> Markup:
+    """A path that may go on in another line after its slashes."""
+    return escape(path).replace("/", Markup("/<wbr>"))
 
 
 def inline(name: str) -> Markup:

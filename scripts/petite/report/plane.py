@@ -1,11 +1,13 @@
 """The plane: training images at their first two features, and what each method keeps of them.
 
-Bokeh draws it (its WebGL copes with tens of thousands of points); the menu and the slider are
-plain HTML, and page.js moves the points of the chosen subset in and out.
+Bokeh draws it (its WebGL copes with tens of thousands of points); the menus and the slider are
+plain HTML, and page.js moves the points of the chosen subset in and out. What the page holds of it
+is bounded, however large the data set and however many the methods and seeds.
 """
 
 import base64
 import math
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -13,7 +15,6 @@ import numpy as np
 from bokeh.core.types import ID
 from bokeh.embed import json_item
 from bokeh.models import (
-    BasicTicker,
     ColumnDataSource,
     CustomJS,
     LinearColorMapper,
@@ -29,37 +30,94 @@ from petite.report.inputs import Case, Inputs
 from petite.report.words import number, percent
 from petite.selection.tilings import TILINGS
 
+MOST_POINTS = 40_000
 MOST_THUMBNAILS = 1_700
 OF_SMALL_SUBSETS = 0.5  # share of the thumbnails that goes to the subsets first
 MOST_CELLS = 2_500  # smaller ones than these cannot be seen
+# Of the first seed every subset is there; others and cells as long as there is room, in bytes.
+ROOM_FOR_SUBSETS = 400_000
+ROOM_FOR_CELLS = 300_000
+CLASSES_IN_WORDS = 20
 MARGIN = 0.04
 
 
 def plane(inputs: Inputs) -> dict[str, Any]:
-    """What the section shows: the drawing as Bokeh's JSON, and the data of menu and slider."""
-    points = first_two(inputs.features)
+    """What the section shows: the drawing as Bokeh's JSON, and the data of the controls."""
     pictured = sampled(inputs)
+    drawn = sampled_points(len(inputs.train), pictured)
+    points = first_two(inputs.features[drawn])
+    labels = inputs.train["label"].to_numpy()
     cases = [case for case in inputs.cases if case in inputs.chosen and case.method != "full"]
     shown = default_case(inputs, cases)
-    walled = [(case, cells(inputs, case)) for case in cases]
+    subsets = {(case, seed): kept for case, seed, kept in subsets_with_room(inputs, cases, drawn)}
     return {
-        "drawing": drawing(points, inputs, shown),
+        "drawing": drawing(points, len(inputs.store.classes)),
         "case": shown,
         "default": shown.key if shown else "",
-        "methods": _methods(inputs, cases),
+        "methods": _methods(inputs, cases, subsets),
         "data": {
-            "labels": _packed(inputs.train["label"].to_numpy(np.uint16)),
+            "x": _packed(points[:, 0]),
+            "y": _packed(points[:, 1]),
+            "labels": _packed(labels[drawn].astype(np.uint16)),
             "classes": inputs.store.classes,
-            "pictured": _packed(pictured.astype(np.uint32)),
+            "total": len(inputs.train),
+            "pictured": _packed(np.searchsorted(drawn, pictured).astype(np.uint32)),
             "names": inputs.train["image_id"].iloc[pictured].tolist(),
-            "chosen": {case.key: _packed(np.packbits(inputs.chosen[case])) for case in cases},
-            "cells": {case.key: _packed(walls) for case, walls in walled if len(walls)},
+            "chosen": {
+                _key(case, seed): _packed(np.packbits(kept[drawn]))
+                for (case, seed), kept in subsets.items()
+            },
+            "counts": {
+                _key(case, seed): np.bincount(labels[kept], minlength=len(inputs.store.classes))[
+                    :CLASSES_IN_WORDS
+                ].tolist()
+                for (case, seed), kept in subsets.items()
+            },
+            "cells": dict(cells_with_room(inputs, subsets)),
         },
-        "axes": "features of the run's space"
-        if inputs.config.get("features", {}).get("space", "pixels") != "pixels"
-        else "principal components of the pixels",
+        "axes": _axes(inputs),
+        "points": len(drawn),
         "pictured": pictured,
     }
+
+
+def _key(case: Case, seed: int) -> str:
+    """The name of a subset in the page's data."""
+    return f"{case.key}:{seed}"
+
+
+def _axes(inputs: Inputs) -> str:
+    """What the two directions are."""
+    if inputs.space == "pixels":
+        return "principal components of the pixels"
+    return f"features of the space {inputs.space}"
+
+
+def subsets_with_room(
+    inputs: Inputs, cases: Iterable[Case], drawn: np.ndarray
+) -> Iterator[tuple[Case, int, np.ndarray]]:
+    """(case, seed, which training images are kept): the first seed of all cases, then the next."""
+    queue = [
+        (place, case, seed) for case in cases for place, seed in enumerate(inputs.by_seed[case])
+    ]
+    room = float(ROOM_FOR_SUBSETS)
+    for place, case, seed in sorted(queue, key=lambda entry: entry[0]):
+        if place and room < 0:
+            return
+        room -= len(drawn) / 6  # a bit for each, as text
+        yield case, seed, inputs.kept(case, seed)
+
+
+def cells_with_room(
+    inputs: Inputs, subsets: Iterable[tuple[Case, int]]
+) -> Iterator[tuple[str, str]]:
+    """The cells of those subsets that have some, packed, as long as there is room."""
+    room = float(ROOM_FOR_CELLS)
+    for case, seed in subsets:
+        packed = _packed(cells(inputs, case, seed))
+        room -= len(packed)
+        if packed and room > 0:
+            yield _key(case, seed), packed
 
 
 def first_two(features: np.ndarray) -> np.ndarray:
@@ -96,25 +154,43 @@ def sampled(inputs: Inputs) -> np.ndarray:
     return np.flatnonzero(taken)
 
 
+def sampled_points(count: int, pictured: np.ndarray) -> np.ndarray:
+    """Rows of the training images that are drawn, int64, rising; those with a thumbnail are."""
+    if count <= MOST_POINTS:
+        return np.arange(count)
+    others = np.setdiff1d(np.arange(count), pictured, assume_unique=True)
+    taken = others[evenly(len(others), MOST_POINTS - len(pictured))]
+    return np.sort(np.concatenate([pictured, taken]))
+
+
 def evenly(count: int, wanted: int) -> np.ndarray:
     """`wanted` positions (all, if there are fewer) evenly spaced over range(count)."""
     taken = min(count, wanted)
     return np.floor((np.arange(taken) + 0.5) * count / max(taken, 1)).astype(int)
 
 
-def cells(inputs: Inputs, case: Case) -> np.ndarray:
-    """The walls of the cells that a case was chosen from: float32 (lines, 4), from x, y to x, y.
+def cells(inputs: Inputs, case: Case, seed: int) -> np.ndarray:
+    """The walls of the cells that images were chosen from: float32 (lines, 5).
 
-    Empty where there is no tiling, where it divides another plane, and where cells are too many.
+    A line goes from x, y to x, y, and belongs to the class with the label in its last column. Empty
+    where there is no tiling, where it divides another plane, and where cells are too many.
     """
-    details = inputs.details(case)
+    details = inputs.details(case, seed)
     grids = details.get("grids", [])
-    nothing = np.empty((0, 4), np.float32)
-    if not grids or "plane_points" in details:
+    nothing = np.empty((0, 5), np.float32)
+    if not grids or "plane_points" in details or _space_of(inputs, case.method) != inputs.space:
         return nothing
     if sum(TILINGS[grid["tiling"]].count(grid["side"]) for grid in grids) > MOST_CELLS:
         return nothing
-    return np.concatenate([_walls(grid) for grid in grids]).astype(np.float32)
+    return np.concatenate(
+        [np.insert(_walls(grid), 4, grid["label"], axis=1) for grid in grids], dtype=np.float32
+    )
+
+
+def _space_of(inputs: Inputs, method: str) -> str:
+    """The space that a method compares images in."""
+    own = inputs.config.get("methods", {}).get(method, {}).get("space")
+    return own or inputs.config.get("features", {}).get("space", "pixels")
 
 
 def _walls(grid: dict[str, Any]) -> np.ndarray:
@@ -130,20 +206,20 @@ def _walls(grid: dict[str, Any]) -> np.ndarray:
     return np.unique(np.hstack([starts, ends]).astype(np.float32), axis=0)
 
 
-def drawing(points: np.ndarray, inputs: Inputs, shown: Case | None) -> Any:
-    """The scatter plot as Bokeh's JSON. page.js finds its parts by their names."""
-    labels = inputs.train["label"].to_numpy(np.int32)
-    colours = [light for light, _ in palette.class_colours(len(inputs.store.classes))]
+def drawing(points: np.ndarray, classes: int) -> Any:
+    """The scatter plot as Bokeh's JSON, without its points: page.js has them and puts them in.
+
+    page.js finds the parts by their names.
+    """
+    colours = [light for light, _ in palette.class_colours(classes)]
     mapper = LinearColorMapper(
         palette=colours, low=-0.5, high=len(colours) - 0.5, name="class_colours"
     )
-    chosen = inputs.chosen[shown] if shown else np.zeros(len(points), bool)
     ranges = _ranges(points)
     zoom = WheelZoomTool(modifiers="ctrl")  # the wheel alone scrolls the page
     plot = figure(
         name="plane",
-        height=560,
-        sizing_mode="stretch_width",
+        sizing_mode="stretch_both",
         x_range=ranges[0],
         y_range=ranges[1],
         tools=[PanTool(), zoom],
@@ -152,40 +228,39 @@ def drawing(points: np.ndarray, inputs: Inputs, shown: Case | None) -> Any:
         background_fill_color=None,
         border_fill_color=None,
         outline_line_color=None,
-        x_axis_label="first",
-        y_axis_label="second",
     )
     plot.toolbar.active_scroll = zoom
-    plot.xaxis.ticker = plot.yaxis.ticker = BasicTicker(desired_num_ticks=5)
-    plot.axis.minor_tick_line_color = None
-    everything = ColumnDataSource(
-        {"x": points[:, 0], "y": points[:, 1], "label": labels}, name="everything"
-    )
-    kept = ColumnDataSource(
-        {"x": points[chosen, 0], "y": points[chosen, 1], "label": labels[chosen]}, name="kept"
-    )
-    walls = cells(inputs, shown) if shown else np.empty((0, 4), np.float32)
-    lines = ColumnDataSource(
-        {name: walls[:, place] for place, name in enumerate(("x0", "y0", "x1", "y1"))},
-        name="cells",
-    )
+    # Where a point lies among others is all there is to see: the numbers have no unit.
+    plot.axis.visible = False
+    plot.grid.visible = False
+    everything = ColumnDataSource({"x": [], "y": [], "label": []}, name="everything")
+    kept = ColumnDataSource({"x": [], "y": [], "label": []}, name="kept")
+    lines = ColumnDataSource({name: [] for name in ("x0", "y0", "x1", "y1", "label")}, name="cells")
     size = float(np.clip(220 / math.sqrt(max(len(points), 1)), 2.5, 7))
-    fill: Any = {"field": "label", "transform": mapper}
+    colour: Any = {"field": "label", "transform": mapper}
     plot.scatter(
         "x",
         "y",
         source=everything,
         size=size,
-        fill_color=fill,
+        fill_color=colour,
         fill_alpha=0.22,
         line_color=None,
         name="all_dots",
     )
     plot.segment(
-        "x0", "y0", "x1", "y1", source=lines, line_width=0.7, line_alpha=0.55, name="walls"
+        "x0",
+        "y0",
+        "x1",
+        "y1",
+        source=lines,
+        line_color=colour,
+        line_width=1,
+        line_alpha=0.6,
+        name="walls",
     )
     plot.scatter(
-        "x", "y", source=kept, size=1.5 * size, fill_color=fill, line_width=0.8, name="kept_dots"
+        "x", "y", source=kept, size=1.5 * size, fill_color=colour, line_width=0.8, name="kept_dots"
     )
     for event in ("mousemove", "mouseleave", "tap"):
         plot.js_on_event(event, CustomJS(code="window.petitePlane(cb_obj)"))
@@ -208,8 +283,13 @@ def _ranges(points: np.ndarray) -> list[Range1d]:
     return ranges
 
 
-def _methods(inputs: Inputs, cases: list[Case]) -> list[dict[str, Any]]:
-    """The menu: each method with its sizes, rising."""
+def _methods(
+    inputs: Inputs, cases: list[Case], subsets: Iterable[tuple[Case, int]]
+) -> list[dict[str, Any]]:
+    """The menu: each method with its sizes, rising, and the seeds that can be looked at."""
+    seeds: dict[Case, list[int]] = {}
+    for case, seed in subsets:
+        seeds.setdefault(case, []).append(seed)
     methods = []
     for method in dict.fromkeys(case.method for case in cases):
         sizes = sorted((case for case in cases if case.method == method), key=lambda c: c.fraction)
@@ -219,6 +299,7 @@ def _methods(inputs: Inputs, cases: list[Case]) -> list[dict[str, Any]]:
                 "sizes": [
                     {
                         "key": case.key,
+                        "seeds": _seed_names(inputs, case, seeds[case]),
                         "text": f"{percent(case.fraction)}: "
                         f"{number(inputs.chosen[case].sum())} images",
                     }
@@ -227,6 +308,14 @@ def _methods(inputs: Inputs, cases: list[Case]) -> list[dict[str, Any]]:
             }
         )
     return methods
+
+
+def _seed_names(inputs: Inputs, case: Case, seeds: list[int]) -> dict[int, str]:
+    """The seeds with their names; a selection without chance in it is the same for all."""
+    runs = inputs.runs
+    trained = ((runs["method"] == case.method) & (runs["fraction"] == case.fraction)).sum()
+    alike = trained > 1 and len(inputs.by_seed[case]) == 1
+    return {seed: "any" if alike else str(seed) for seed in seeds}
 
 
 def _packed(values: np.ndarray) -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 
 COLUMNS = 40
 LARGEST_SIDE = 48  # pixels of a thumbnail; smaller images stay as they are
+PIXELS_SHOW = 40  # thumbnails with a smaller side are shown as the pixels that they are
 EXACT_BYTES = 700_000  # a sheet that can be kept pixel by pixel in so many bytes is
 QUALITY = 62  # of WebP otherwise
 
@@ -27,15 +28,20 @@ class Sheet(NamedTuple):
         """How many rows of images it has."""
         return math.ceil(self.total / self.columns)
 
+    @property
+    def rendering(self) -> str:
+        """How CSS is to enlarge them."""
+        return "pixelated" if self.side < PIXELS_SHOW else "auto"
+
     def place(self, number: int) -> dict[str, int]:
         """Where image `number` is, in images."""
         return {"column": number % self.columns, "row": number // self.columns}
 
 
-def thumbnails(images: np.ndarray) -> np.ndarray:
-    """Images uint8 (n, size, size, channels) at LARGEST_SIDE at most, in colour: (n, s, s, 3)."""
-    count, size = len(images), images.shape[1] if len(images) else LARGEST_SIDE
-    side = min(size, LARGEST_SIDE)
+def thumbnails(images: np.ndarray, largest: int = LARGEST_SIDE) -> np.ndarray:
+    """Images uint8 (n, size, size, channels) with a side of `largest` at most, (n, s, s, 3)."""
+    count, size = len(images), images.shape[1] if len(images) else largest
+    side = min(size, largest)
     made = np.empty((count, side, side, 3), np.uint8)
     for number, image in enumerate(images):
         made[number] = thumbnail(image, side)

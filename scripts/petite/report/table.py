@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from petite.evidence.runs import REFERENCE
 from petite.report.inputs import Case, Inputs
-from petite.report.words import accuracy, bytes_in_words, interval, number, percent, points, seconds
+from petite.report.words import accuracy, interval, number, percent, points, seconds
 
-WIDTH, HEIGHT, EDGE = 150, 18, 5
+WIDTH, HEIGHT, EDGE = 140, 18, 5
 # Intervals of rows with two or three seeds can be so wide that all others would shrink to dots.
 WIDEST = 0.95  # quantile of the bounds that the scale of the differences reaches
 
@@ -63,6 +64,7 @@ def table(inputs: Inputs) -> dict[str, Any]:
 
 def _row(row: Any, told: dict[str, Any], across: Scale, beside: Scale) -> dict[str, Any]:
     case = Case(row.method, row.fraction)
+    verdict = "" if row.method == REFERENCE else told.get("verdict", "")
     return {
         "case": case.key,
         "method": row.method,
@@ -77,10 +79,8 @@ def _row(row: Any, told: dict[str, Any], across: Scale, beside: Scale) -> dict[s
         "difference_picture": beside.picture(
             row.difference_mean, row.difference_low, row.difference_high
         ),
-        "verdict": told.get("verdict", ""),
+        "verdict": verdict,
         "to_full": told.get("to_full", ""),
-        "multiplier": told.get("multiplier", ""),
-        "stored": bytes_in_words(row.stored_bytes),
         "select": seconds(row.select_seconds_mean),
         "train": seconds(row.train_seconds_mean),
         # What the columns are sorted by, in their order.
@@ -91,9 +91,8 @@ def _row(row: Any, told: dict[str, Any], across: Scale, beside: Scale) -> dict[s
             "runs": row.runs,
             "accuracy": row.accuracy_mean,
             "difference": _or_nothing(row.difference_mean),
-            "verdict": told.get("verdict", ""),
+            "verdict": verdict,
             "full": told.get("to_full", ""),
-            "stored": row.stored_bytes,
             "select": _or_nothing(row.select_seconds_mean),
             "train": _or_nothing(row.train_seconds_mean),
         },
@@ -111,8 +110,6 @@ def _verdicts(verdicts: pd.DataFrame | None) -> dict[Case, dict[str, str]]:
     told = {}
     for _, row in verdicts.iterrows():
         words = {name: str(row.get(name, "")) for name in ("verdict", "to_full")}
-        multiplier = row.get("multiplier_text", "")
-        words["multiplier"] = "" if pd.isna(multiplier) else str(multiplier)
         told[Case(str(row["method"]), float(row["fraction"]))] = words
     return told
 

@@ -4,7 +4,16 @@ import math
 
 from petite.evidence import percent
 
-__all__ = ["accuracy", "bytes_in_words", "interval", "number", "percent", "points", "seconds"]
+__all__ = [
+    "accuracy",
+    "bytes_in_words",
+    "interval",
+    "number",
+    "percent",
+    "points",
+    "seconds",
+    "within",
+]
 
 NOTHING = "–"
 
@@ -35,10 +44,18 @@ def interval(low: float, high: float, signed: bool = False) -> str:
     return f"[{say(low)}, {say(high)}]"
 
 
+def within(tolerance: float) -> str:
+    """How far from the full set is as good: 0.01 -> "within 1 point"."""
+    size = f"{100 * tolerance:g}"
+    return f"within {size} point{'' if size == '1' else 's'}"
+
+
 def seconds(duration: float) -> str:
     """A time in the unit that suits it."""
     if math.isnan(duration):
         return NOTHING
+    if 0 < duration < 0.005:
+        return "< 0.01 s"
     if duration < 10:
         return f"{duration:.2f} s"
     if duration < 120:

@@ -12,13 +12,14 @@ findAll("[data-needs-script]").forEach((element) => (element.hidden = false));
 function startTable() {
   const body = find(".results tbody");
   const headings = findAll(".results thead th");
-  const rows = [...body.rows];
+  const inOrder = [...body.rows];
+  const rows = [...inOrder];
   const keys = new Map(rows.map((row) => [row, JSON.parse(row.dataset.sort)]));
   const menu = find("#sort-by");
   const names = findAll(".results thead button").map((button) => button.textContent);
   // Without verdicts their columns are not shown, but their keys are there.
   const place = Object.fromEntries(
-    ["method", "share", "images", "runs", "accuracy", "difference", "verdict", "full", "stored",
+    ["method", "share", "images", "runs", "accuracy", "difference", "verdict", "full",
      "select", "train"].map((name, number) => [name, number]),
   );
 
@@ -38,6 +39,11 @@ function startTable() {
     body.append(...rows);
   }
 
+  function unsort() {
+    headings.forEach((heading) => heading.setAttribute("aria-sort", "none"));
+    body.append(...inOrder);
+  }
+
   headings.forEach((heading, number) => {
     menu.add(new Option(names[number], heading.dataset.key));
     find("button", heading).addEventListener("click", () => {
@@ -46,10 +52,10 @@ function startTable() {
       sort(heading, now === "none" ? heading.dataset.first : other);
     });
   });
-  menu.selectedIndex = -1;
   menu.addEventListener("change", () => {
     const heading = headings.find((candidate) => candidate.dataset.key === menu.value);
-    sort(heading, heading.dataset.first);
+    if (heading) sort(heading, heading.dataset.first);
+    else unsort();
   });
 
   function filter() {
@@ -86,7 +92,7 @@ startModels();
 // ---------------------------------------------------------------- the plane
 
 const NEAR = 22; // pixels within which a dot's image is shown
-const PICKS = 18;
+const PICKS = 24;
 
 function unpack(text, Type) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -95,51 +101,48 @@ function unpack(text, Type) {
 
 async function startPlane() {
   const data = JSON.parse(find("#plane-data").textContent);
+  const points = { x: unpack(data.x, Float32Array), y: unpack(data.y, Float32Array) };
   const labels = unpack(data.labels, Uint16Array);
   const pictured = unpack(data.pictured, Uint32Array);
+  const everyRow = Array.from(labels.keys());
   const views = await Bokeh.embed.embed_item(JSON.parse(find("#plane-picture").textContent));
   const plot = [...views][0].model;
   const part = (name) => plot.document.get_model_by_name(name);
-  const everything = part("everything").data;
   const methods = JSON.parse(find("#plane-methods").textContent);
   const method = find("#plane-method");
   const size = find("#plane-size");
-  let shown = "";
+  const seed = find("#plane-seed");
+  const only = find("#plane-class");
+  let kept = new Uint8Array(labels.length); // 1 for what the subset that is shown keeps
 
-  function isChosen(key) {
-    const bits = unpack(data.chosen[key], Uint8Array);
-    return (row) => (bits[row >> 3] >> (7 - (row & 7))) & 1;
-  }
+  const ofClass = (label) => only.value === "" || label === Number(only.value);
 
-  function setKept(chosen) {
-    const rows = [];
-    for (let row = 0; row < labels.length; row++) if (chosen(row)) rows.push(row);
-    part("kept").data = {
-      x: Float32Array.from(rows, (row) => everything.x[row]),
-      y: Float32Array.from(rows, (row) => everything.y[row]),
-      label: Int32Array.from(rows, (row) => labels[row]),
+  function put(name, rows) {
+    part(name).data = {
+      x: Float32Array.from(rows, (row) => points.x[row]),
+      y: Float32Array.from(rows, (row) => points.y[row]),
+      label: Float32Array.from(rows, (row) => labels[row]),
     };
-    return rows;
   }
 
-  function setCells(key) {
-    const walls = data.cells[key] ? unpack(data.cells[key], Float32Array) : new Float32Array(0);
-    const column = (place) => walls.filter((_, number) => number % 4 === place);
-    part("cells").data = { x0: column(0), y0: column(1), x1: column(2), y1: column(3) };
+  function setCells(packed) {
+    const walls = packed ? unpack(packed, Float32Array) : new Float32Array(0);
+    const lines = [];
+    for (let at = 0; at < walls.length; at += 5) if (ofClass(walls[at + 4])) lines.push(at);
+    const column = (place) => Float32Array.from(lines, (at) => walls[at + place]);
+    part("cells").data = { x0: column(0), y0: column(1), x1: column(2), y1: column(3), label: column(4) };
     find("#plane-cells").disabled = !walls.length;
   }
 
-  function say(rows) {
-    const counts = new Map();
-    rows.forEach((row) => counts.set(labels[row], (counts.get(labels[row]) || 0) + 1));
-    const each = data.classes
-      .slice(0, 20)
-      .map((name, label) => `${name} ${(counts.get(label) || 0).toLocaleString("en")}`);
+  function say(key) {
+    const counts = data.counts[key];
+    const all = counts.reduce((sum, count) => sum + count, 0);
+    const each = counts.map((count, label) => `${data.classes[label]} ${count.toLocaleString("en")}`);
+    const more = data.classes.length > counts.length;
     find("#plane-words").textContent =
-      `${method.value} keeps ${rows.length.toLocaleString("en")} of ` +
-      `${labels.length.toLocaleString("en")} images: ${each.join(", ")}` +
-      (data.classes.length > 20 ? ", …" : ".") +
-      (data.cells[shown] ? " The lines are the cells of its tiling." : "");
+      `${method.value} keeps ${more ? "" : `${all.toLocaleString("en")} of `}` +
+      `${data.total.toLocaleString("en")} images: ${each.join(", ")}${more ? ", …" : "."}` +
+      (data.cells[key] ? " The lines are the cells of its tiling." : "");
   }
 
   function evenly(list, wanted) {
@@ -164,31 +167,41 @@ async function startPlane() {
     image.style.setProperty("--row", Math.floor(place / data.columns));
   }
 
-  function setPicks(chosen) {
+  function setPicks() {
     for (const pick of findAll(".pick")) {
       const label = Number(pick.dataset.label);
       const members = [...pictured.keys()].filter((place) => labels[pictured[place]] === label);
       for (const [name, wanted] of [["kept", 1], ["dropped", 0]]) {
-        const those = members.filter((place) => chosen(pictured[place]) === wanted);
+        const those = members.filter((place) => kept[pictured[place]] === wanted);
         find(`.${name}`, pick).replaceChildren(...evenly(those, PICKS).map(tile));
       }
     }
   }
 
   function show() {
-    const sizes = methods.find((each) => each.name === method.value).sizes;
-    const { key, text } = sizes[Number(size.value)];
-    if (key === shown) return;
-    shown = key;
+    const { key, text, seeds } = methods.find((each) => each.name === method.value).sizes[Number(size.value)];
+    setSeeds(seeds);
+    const subset = `${key}:${seed.value}`;
     find("#plane-size-text").textContent = text;
     size.setAttribute("aria-valuetext", text);
-    const chosen = isChosen(key);
-    const rows = setKept(chosen);
-    setCells(key);
-    say(rows);
-    setPicks(chosen);
-    find("#picks-words").textContent = `${method.value}, ${text}`;
+    const bits = unpack(data.chosen[subset], Uint8Array);
+    find("#plane-tip").hidden = true;
+    kept = kept.map((_, row) => (bits[row >> 3] >> (7 - (row & 7))) & 1);
+    const rows = everyRow.filter((row) => kept[row] && ofClass(labels[row]));
+    put("kept", rows);
+    setCells(data.cells[subset]);
+    say(subset);
+    setPicks();
+    find("#picks-words").textContent = `${method.value}, ${text}, seed ${seed.selectedOptions[0].text}`;
     find("#plane-drawing").dataset.kept = rows.length;
+  }
+
+  function setSeeds(seeds) {
+    const texts = Object.entries(seeds);
+    const now = seed.value;
+    seed.replaceChildren(...texts.map(([value, text]) => new Option(text, value)));
+    if (now in seeds) seed.value = now;
+    seed.disabled = texts.length < 2;
   }
 
   function chooseMethod() {
@@ -198,8 +211,15 @@ async function startPlane() {
     size.value = Math.min(Number(size.value), sizes.length - 1);
     show();
   }
+
+  function chooseClass() {
+    put("everything", everyRow.filter((row) => ofClass(labels[row])));
+    show();
+  }
   method.addEventListener("change", chooseMethod);
   size.addEventListener("input", show);
+  seed.addEventListener("change", show);
+  only.addEventListener("change", chooseClass);
 
   // ------------------------------------------------ colours of light and dark
 
@@ -207,12 +227,6 @@ async function startPlane() {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(name).trim();
     part("class_colours").palette = data.classes.map((_, label) => colour(`--class-${label}`));
-    for (const axis of [...plot.below, ...plot.left]) {
-      axis.axis_label_text_color = axis.major_label_text_color = colour("--quiet");
-      axis.axis_line_color = axis.major_tick_line_color = colour("--rule");
-    }
-    for (const grid of plot.center) grid.grid_line_color = colour("--rule");
-    part("walls").glyph.line_color = colour("--quiet");
     part("kept_dots").glyph.line_color = colour("--ink");
   }
   paint();
@@ -243,8 +257,6 @@ async function startPlane() {
   // ------------------------------------------------ the image under the pointer
 
   const tip = find("#plane-tip");
-  const chosenNow = () => isChosen(shown);
-
   function nearest(event) {
     const across = plot.inner_width / (plot.x_range.end - plot.x_range.start);
     const up = plot.inner_height / (plot.y_range.end - plot.y_range.start);
@@ -252,8 +264,9 @@ async function startPlane() {
     let least = NEAR ** 2;
     for (let place = 0; place < pictured.length; place++) {
       const row = pictured[place];
+      if (!ofClass(labels[row])) continue;
       const distance =
-        ((everything.x[row] - event.x) * across) ** 2 + ((everything.y[row] - event.y) * up) ** 2;
+        ((points.x[row] - event.x) * across) ** 2 + ((points.y[row] - event.y) * up) ** 2;
       if (distance < least) [best, least] = [place, distance];
     }
     return best;
@@ -266,7 +279,7 @@ async function startPlane() {
     const row = pictured[place];
     setPlace(find(".thumb", tip), place);
     find("p", tip).textContent =
-      `${data.names[place]} (${data.classes[labels[row]]}), ${chosenNow()(row) ? "kept" : "dropped"}`;
+      `${data.names[place]} (${data.classes[labels[row]]}), ${kept[row] ? "kept" : "dropped"}`;
     const room = tip.parentElement.getBoundingClientRect();
     const left = event.sx + 16 + tip.offsetWidth < room.width ? event.sx + 16 : event.sx - 16 - tip.offsetWidth;
     const top = Math.min(event.sy + 16, room.height - tip.offsetHeight);
@@ -274,6 +287,7 @@ async function startPlane() {
     tip.style.top = `${Math.max(0, top)}px`;
   };
 
+  put("everything", everyRow);
   chooseMethod();
   find("#plane-drawing").dataset.ready = "";
 }
