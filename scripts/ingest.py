@@ -4,17 +4,17 @@ import argparse
 import re
 from pathlib import Path
 
-from petite.files import read_table, write_table
+from petite.files import write_table
 from petite.ingest import ingest_shard, shard_rows
 from petite.job import argument_parser, run
-from petite.sources import SOURCES, open_source
+from petite.sources import SOURCES, listing, open_source
 
 
 def main(args: argparse.Namespace) -> None:
-    shard, shards = args.shard
-    rows = shard_rows(read_table(args.listing), shard, shards)
+    settings = dict(args.settings)
     with open_source(args.source, args.path) as source:
-        table = ingest_shard(source, rows, args.output_pixels, **args.settings)
+        rows = shard_rows(listing(source, **settings.pop("listing")), *args.shard)
+        table = ingest_shard(source, rows, args.output_pixels, **settings)
     write_table(args.output_rows, table)
 
 
@@ -27,10 +27,11 @@ def shard_number(text: str) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    parser = argument_parser(__doc__)  # settings: image_size, channels, min_side, max_pixels
+    # settings: image_size, channels, min_side, max_pixels, listing (classes, limit_per_class,
+    # max_bad_share)
+    parser = argument_parser(__doc__)
     parser.add_argument("--source", choices=sorted(SOURCES), required=True)
     parser.add_argument("--path", type=Path, help="the file or folder that the source reads")
-    parser.add_argument("--listing", type=Path, required=True, help="the table of all entries")
     parser.add_argument("--shard", type=shard_number, required=True, help="such as 1-of-2")
     parser.add_argument("--output-pixels", type=Path, required=True, help="the .npy to write")
     parser.add_argument("--output-rows", type=Path, required=True, help="the table to write")

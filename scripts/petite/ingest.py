@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import time
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,9 +62,14 @@ INDEX_COLUMNS = {
 
 
 def shard_rows(listing: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
-    """The part of the listing that shard `shard` (1 to `shards`) holds: one block of rows."""
-    count = len(listing)
-    return listing.iloc[(shard - 1) * count // shards : shard * count // shards]
+    """The part of the listing that shard `shard` (1 to `shards`) holds, in the listing's order.
+
+    It goes by a checksum of the id alone, so that an image that comes or goes leaves the other
+    shards as they are; the position in the listing, which it moves, is left out.
+    """
+    checksums = [zlib.crc32(name.encode("utf-8", "surrogatepass")) for name in listing["image_id"]]
+    here = np.asarray(checksums, dtype=np.int64) % shards == shard - 1
+    return listing.loc[here].drop(columns="position")
 
 
 def ingest_shard(
@@ -128,20 +134,21 @@ def ingest_shard(
 
 
 def gather_shards(listing: pd.DataFrame, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Put the tables of all shards, in order, under each other; adds shard (from 0) and row.
+    """Put the tables of all shards together, in listing order; adds shard (from 0) and row.
 
-    Raises PetiteError unless they hold exactly the entries of the listing.
+    Raises PetiteError unless each holds exactly its entries of the listing.
     """
+    for number, table in enumerate(tables, 1):
+        due = shard_rows(listing, number, len(tables))
+        if list(table["image_id"]) != list(due["image_id"]):
+            raise PetiteError(
+                f"shard {number} of {len(tables)} holds {len(table)} entries that are not the "
+                f"{len(due)} of the listing. Delete the folder store/shards and run again."
+            )
     entries = pd.concat(
-        [table.assign(shard=shard, row=range(len(table))) for shard, table in enumerate(tables)],
-        ignore_index=True,
+        [table.assign(shard=shard, row=range(len(table))) for shard, table in enumerate(tables)]
     )
-    if list(entries["image_id"]) != list(listing["image_id"]):
-        raise PetiteError(
-            f"the shards hold {len(entries)} entries that are not the {len(listing)} of the "
-            "listing in their order. Delete the folder store/shards and run again."
-        )
-    return entries
+    return entries.set_index("image_id").loc[listing["image_id"]].reset_index()
 
 
 def build_index(

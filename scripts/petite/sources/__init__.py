@@ -16,7 +16,7 @@ from petite.errors import PetiteError
 from petite.sources.archive import ArchiveSource
 from petite.sources.base import Entry, ImageData, Source, UnreadableEntry
 from petite.sources.digits import DigitsSource
-from petite.sources.folder import FolderSource, fingerprint
+from petite.sources.folder import FolderSource
 from petite.sources.silhouettes import SilhouettesSource
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "ImageData",
     "Source",
     "UnreadableEntry",
-    "fingerprint",
     "listing",
     "natural_order",
     "open_source",
