@@ -9,6 +9,9 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+include: "workflow/rules/console.smk"
+
+
 configfile: f"{workflow.basedir}/config.yaml"
 
 
@@ -28,6 +31,7 @@ rule all:
     input:
         f"{RESULTS}/summary.md",
         f"{RESULTS}/runs.csv",
+        f"{RESULTS}/provenance.json",
         FIGURES,
         f"{RESULTS}/report.html",
 
@@ -37,4 +41,4 @@ onsuccess:
 
 
 onerror:
-    say_what_failed()
+    say_what_failed(log)

@@ -98,6 +98,11 @@ class Progress:
             self._ended.set()
             self.clear()
 
+    @property
+    def left(self) -> int:
+        """How many of the jobs that are due were not done."""
+        return self._total - self._done
+
     def failures(self, run_log: str) -> str:
         """What failed, the last lines of its log, and what to do; `run_log` is that of the run."""
         heading = "Petite stopped before its end"
