@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 SECONDS_BETWEEN_DRAWINGS = 0.5
-BAR_CELLS = 20
+BAR_CELLS = 12
 USUAL_COLUMNS = 80
 LAST_LINES = 15
 # Of so many the logs are shown; the others mostly failed for the same reason.
@@ -138,13 +138,13 @@ class Progress:
 
 
 def newest_line(jobs: Sequence[Job]) -> str:
-    """The name of the job that wrote to its log last, with what it wrote; "" without jobs."""
+    """What the job that wrote to its log last wrote, or its name before that; "" without jobs."""
     lines = [(_changed(job.log), job.name, last_lines(job.log, 1)) for job in jobs if job.log]
     if not lines:
         return ""
     _, name, line = max(lines)
     record = RECORD.fullmatch(line[0]) if line else None
-    return f"{name}: {record['message']}" if record else name
+    return record["message"] if record else name
 
 
 def _changed(path: Path) -> float:

@@ -44,12 +44,12 @@ def test_on_a_terminal_a_bar_shows_jobs_done_and_the_newest_line_of_a_log(tmp_pa
         progress.start(0, Job("split"))
         progress.finish(0)
         progress.start(1, Job("train", log))
+        assert progress.left == 3
         seen = read_until(controller, "step 120 of 200")
         progress.end()
     os.close(controller)
     assert CLEAR_LINE in seen
-    assert "█████░░░░░░░░░░░░░░░ 1 of 4 jobs" in seen
-    assert "train: step 120 of 200" in seen
+    assert "███░░░░░░░░░ 1 of 4 jobs" in seen
     assert "\n" not in seen
 
 
@@ -123,7 +123,7 @@ def test_the_newest_line_is_of_the_log_that_changed_last(tmp_path):
     old = log_of(tmp_path, f"{STAMP} INFO old", name="old.log")
     new = log_of(tmp_path, f"{STAMP} INFO new", name="new.log")
     os.utime(old, (1, 1))
-    assert newest_line([Job("a", new), Job("b", old)]) == "a: new"
+    assert newest_line([Job("a", new), Job("b", old)]) == "new"
     assert newest_line([Job("c", log_of(tmp_path, name="empty.log"))]) == "c"
     assert newest_line([Job("all")]) == ""
 

@@ -258,7 +258,7 @@ def in_words(due: Jobs) -> str:
         return "nothing"
     rules = list(methods)
     if "split" in rules:
-        shards = "one shard's" if due.get("ingest") == 1 else "every"
+        shards = "one shard's" if due.get("ingest") == 1 else "every shard's"
         words = [f"{shards} `{rule}`" if rule == "ingest" else f"`{rule}`" for rule in rules]
         return ", ".join(words[: rules.index("split") + 1]) + " and everything after it"
     by_method: dict[str, list[str]] = {}
