@@ -1,6 +1,7 @@
 # make            set up .venv and run the default workflow
 # make test       set up and run the tests
 # make check      formatting, linting and types, as CI does
+# make readme     write README's table of what reruns when, from its tests
 # make schema     write the configuration's JSON schema after a change of the typed config
 # make lock       resolve envs/*.in into the pinned envs/*.txt
 # make GPU=1      the same with TensorFlow for NVIDIA GPUs
@@ -19,7 +20,7 @@ STAMP_DEV := $(VENV)/.installed-dev
 PIP := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pip install --quiet --compile \
 	--disable-pip-version-check
 
-.PHONY: run test check format schema lock clean
+.PHONY: run test check format readme schema lock clean
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
@@ -33,6 +34,7 @@ check: $(STAMP_DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
+	$(BIN)/snakemake --lint
 
 format: $(STAMP_DEV)
 	$(BIN)/ruff check --fix .
@@ -52,6 +54,9 @@ $(STAMP): $(LOCK) | $(VENV)/bin/python
 $(STAMP_DEV): envs/requirements-dev.txt $(STAMP)
 	$(PIP) --requirement envs/requirements-dev.txt
 	@touch $@
+
+readme: $(STAMP_DEV)
+	$(BIN)/python tests/workflow/test_reruns.py
 
 # The configuration's JSON schema, for editors.
 schema: $(STAMP)

@@ -10,6 +10,9 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+include: "workflow/rules/console.smk"
+
+
 configfile: f"{workflow.basedir}/config.yaml"
 
 
@@ -30,6 +33,7 @@ rule all:
     input:
         f"{RESULTS}/summary.md",
         f"{RESULTS}/runs.csv",
+        f"{RESULTS}/provenance.json",
         FIGURES,
         f"{RESULTS}/report.html",
 
@@ -39,4 +43,4 @@ onsuccess:
 
 
 onerror:
-    say_what_failed()
+    say_what_failed(log)

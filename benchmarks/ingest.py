@@ -10,6 +10,7 @@ and writes the store. "Jobs" are whole runs of `scripts/ingest.py` with the star
 
 import argparse
 import io
+import json
 import multiprocessing
 import os
 import platform
@@ -33,7 +34,8 @@ from petite.files import read_table, write_table
 from petite.ingest import ingest_shard, shard_rows
 from petite.sources import listing, open_source
 
-SETTINGS = '{"image_size": %d, "channels": 3, "min_side": 8, "max_pixels": 50000000}'
+LISTING = {"classes": None, "limit_per_class": None, "max_bad_share": 0.1}
+SETTINGS = {"channels": 3, "min_side": 8, "max_pixels": 50_000_000, "listing": LISTING}
 
 
 def main() -> None:
@@ -54,7 +56,7 @@ def main() -> None:
 def measure(args: argparse.Namespace, folder: Path) -> str:
     """Measure everything and return the Markdown."""
     with open_source("archive", args.archive) as source:
-        entries = listing(source, None, None, 0.1)
+        entries = listing(source, **LISTING)
     write_table(folder / "listing.parquet", entries)
     seconds: dict[str, list[tuple[float, float]]] = {}
     peak = 0
@@ -185,10 +187,10 @@ def jobs(args: argparse.Namespace, folder: Path) -> tuple[float, float, int]:
         shard = f"{number}-of-{args.processes}"
         command = [
             *(sys.executable, str(ROOT / "scripts/ingest.py"), "--source", "archive"),
-            *("--path", str(args.archive), "--listing", str(folder / "listing.parquet")),
-            *("--shard", shard, "--output-pixels", str(folder / f"{shard}.npy")),
+            *("--path", str(args.archive), "--shard", shard),
+            *("--output-pixels", str(folder / f"{shard}.npy")),
             *("--output-rows", str(folder / f"{shard}.parquet")),
-            *("--settings", SETTINGS % args.size),
+            *("--settings", json.dumps({**SETTINGS, "image_size": args.size})),
         ]
         running.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
     peak, cpu = 0, 0.0

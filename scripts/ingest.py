@@ -5,17 +5,21 @@ import re
 from pathlib import Path
 
 from petite.files import write_table
-from petite.ingest import ingest_shard, read_shard_rows
+from petite.ingest import ingest_shard, read_shard_rows, shard_rows_by_name
 from petite.job import argument_parser, run
-from petite.sources import SOURCES, USUAL_LIMITS, Limits, open_source
+from petite.sources import SOURCES, USUAL_LIMITS, Limits, listing, open_source
 
 
 def main(args: argparse.Namespace) -> None:
-    rows = read_shard_rows(args.listing, *args.shard)
     settings = dict(args.settings)
+    listed = settings.pop("listing", None)
     max_bytes = settings.pop("max_bytes", USUAL_LIMITS.max_bytes)
     limits = Limits(max_bytes, args.max_entries)
     with open_source(args.source, args.path, limits) as source:
+        if args.listing:
+            rows = read_shard_rows(args.listing, *args.shard)
+        else:
+            rows = shard_rows_by_name(listing(source, **listed), *args.shard)
         table = ingest_shard(source, rows, args.output_pixels, **settings)
     write_table(args.output_rows, table)
 
@@ -29,12 +33,19 @@ def shard_number(text: str) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    # settings: image_size, channels, min_side, max_pixels, max_bytes, max_seconds
+    # settings: image_size, channels, min_side, max_pixels, max_bytes, max_seconds; without a
+    # listing also `listing` (classes, limit_per_class, max_bad_share), how to make it
     parser = argument_parser(__doc__)
     parser.add_argument("--source", choices=sorted(SOURCES), required=True)
     parser.add_argument("--path", type=Path, help="the file or folder that the source reads")
     parser.add_argument("--max-entries", type=int, default=USUAL_LIMITS.max_entries)
-    parser.add_argument("--listing", type=Path, required=True, help="the table of all entries")
+    parser.add_argument(
+        "--listing",
+        type=Path,
+        nargs="?",
+        help="the table of all entries, a shard a block of it; none: the source is listed, and an "
+        "entry's shard goes by its name",
+    )
     parser.add_argument("--shard", type=shard_number, required=True, help="such as 1-of-2")
     parser.add_argument("--output-pixels", type=Path, required=True, help="the .npy to write")
     parser.add_argument("--output-rows", type=Path, required=True, help="the table to write")

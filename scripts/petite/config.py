@@ -6,6 +6,7 @@ The settings of a selection method live beside the method, those of training bes
 
 import json
 import re
+from collections.abc import Collection
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union
 
@@ -469,6 +470,24 @@ class Config(Strict):
                 f"the seeds 0 to {self.runs_at(fraction) - 1}"
             )
         return Exported(label, fraction, int(seed or 0) if self.is_seeded(label) else 0)
+
+    def seed_batches(
+        self, fraction: float, done: Collection[tuple[int, int]]
+    ) -> list[tuple[int, int]]:
+        """(first, last) seed of each training job at this fraction.
+
+        Batches that are `done` stay as they are: more seeds, or another number of them in a job,
+        train what is missing and nothing again.
+        """
+        runs = self.runs_at(fraction)
+        batches = []
+        first = 0
+        while first < runs:
+            made = [last for begin, last in done if begin == first and last < runs]
+            last = max(made, default=min(first + self.seeds_per_job, runs) - 1)
+            batches.append((first, last))
+            first = last + 1
+        return batches
 
     def augmentation_settings(self, label: str) -> dict[str, Any]:
         """The settings of an entry of the method `augmentation`."""

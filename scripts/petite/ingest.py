@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import time
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -81,6 +82,17 @@ def read_shard_rows(path: Path, shard: int, shards: int) -> pd.DataFrame:
     return pd.read_parquet(path, filters=[("position", ">=", start), ("position", "<", stop)])
 
 
+def shard_rows_by_name(listing: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
+    """The part of the listing that shard `shard` (1 to `shards`) holds, in the listing's order.
+
+    It goes by a checksum of the id alone, so that a file that comes to a folder or goes leaves the
+    other shards as they are; the position in the listing, which it moves, is left out.
+    """
+    checksums = [zlib.crc32(name.encode("utf-8", "surrogatepass")) for name in listing["image_id"]]
+    here = np.asarray(checksums, dtype=np.int64) % shards == shard - 1
+    return listing.loc[here].drop(columns="position")
+
+
 def ingest_shard(
     source: Source,
     rows: pd.DataFrame,
@@ -150,32 +162,35 @@ def ingest_shard(
 
 
 def gather_shards(listing: pd.DataFrame, tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Put the tables of all shards, in order, under each other; adds shard (from 0) and row.
+    """Put the tables of all shards together, in listing order; adds shard (from 0) and row.
 
+    The shards are blocks of the listing (`shard_rows`), or go by name (`shard_rows_by_name`).
     Thumbnails become an Arrow column: as Python objects they would take twice as much memory.
 
-    Raises PetiteError unless they hold exactly the entries of the listing.
+    Raises PetiteError unless each holds exactly its entries of the listing.
     """
-    entries = pd.concat(
-        [
-            table.assign(
-                shard=shard,
-                row=np.arange(len(table)),
-                thumbnail=table["thumbnail"].astype(pd.ArrowDtype(pa.large_binary())),
-            )
-            for shard, table in enumerate(tables)
-        ],
-        ignore_index=True,
-    )
-    same = len(entries) == len(listing) and (
-        (entries["image_id"].array == listing["image_id"].array).all()
-    )
-    if not same:
+    ids, parts = [], []
+    for shard, table in enumerate(tables):
+        ids.append(table[["image_id"]])
+        thumbnails = table["thumbnail"].astype(pd.ArrowDtype(pa.large_binary()))
+        parts.append(table.assign(shard=shard, row=np.arange(len(table)), thumbnail=thumbnails))
+    entries = pd.concat(parts, ignore_index=True)
+    if _same_ids(entries, listing):
+        return entries
+    by_name = (shard_rows_by_name(listing, number, len(ids)) for number in range(1, len(ids) + 1))
+    if not all(map(_same_ids, ids, by_name)):
         raise PetiteError(
             f"the shards hold {len(entries)} entries that are not the {len(listing)} of the "
-            "listing in their order. Delete the folder store/shards and run again."
+            "listing, each in its shard. Delete the folder store/shards and run again."
         )
-    return entries
+    places = pd.Index(entries["image_id"]).get_indexer(listing["image_id"])
+    return entries.take(places).reset_index(drop=True)
+
+
+def _same_ids(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether two tables are of the same entries in the same order."""
+    ids, others = one["image_id"].array, other["image_id"].array
+    return len(ids) == len(others) and bool((ids == others).all())
 
 
 def build_index(

@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -30,7 +31,7 @@ def argument_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--settings", type=json.loads, default={}, help="the settings of this step, as JSON"
     )
-    parser.add_argument("--log", type=Path, help="a file that takes the log beside stderr")
+    parser.add_argument("--log", type=Path, help="a file for the log, in place of stderr")
     parser.add_argument("--threads", type=int, default=1, help="how many threads to use")
     return parser
 
@@ -43,11 +44,9 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
     after an error.
     """
     args = parser.parse_args()
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if args.log:
-        args.log.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(args.log, mode="w", encoding="utf-8"))
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, handlers=handlers, force=True)
+        _send_stderr_to(args.log)
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr, force=True)
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(args.threads)
     started = time.perf_counter()
@@ -55,7 +54,9 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
         # For the libraries that are loaded already, NumPy's BLAS among them.
         with threadpool_limits(limits=args.threads):
             main(args)
-        logging.info("done in %.1f s", time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        megabytes = peak_memory_bytes() / 1e6
+        logging.info("done in %.1f s, with %.0f MB of memory at most", seconds, megabytes)
     except PetiteError as error:
         logging.error("%s", error)
         if isinstance(error, DamagedFiles):
@@ -72,3 +73,19 @@ def _remove(paths: Iterable[Path]) -> None:
             path.unlink(missing_ok=True)
     except OSError as error:
         logging.error("it cannot be removed (%s): remove it, then run again", error)
+
+
+def peak_memory_bytes() -> int:
+    """The most memory that this process has had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB
+
+
+def _send_stderr_to(log: Path) -> None:
+    """From now on all that this process and its children write to stderr lands in `log`.
+
+    TensorFlow's C++ and a crash of the interpreter do not go through `logging`.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as file:
+        os.dup2(file.fileno(), sys.stderr.fileno())

@@ -306,3 +306,23 @@ def test_any_value_for_any_group_is_accepted_or_refused_in_words(key, value):
         config.load(mapping)
     except PetiteError as error:
         assert key in str(error)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "per_job", "done", "expected"),
+    [
+        (5, 2, [], [(0, 1), (2, 3), (4, 4)]),
+        (6, 2, [(0, 1), (2, 3), (4, 4)], [(0, 1), (2, 3), (4, 4), (5, 5)]),
+        (9, 3, [(0, 1), (2, 3), (4, 4)], [(0, 1), (2, 3), (4, 4), (5, 7), (8, 8)]),
+        (3, 2, [(0, 1), (2, 3)], [(0, 1), (2, 2)]),
+        (6, 3, [(3, 3), (3, 5)], [(0, 2), (3, 5)]),
+    ],
+)
+def test_batches_of_seeds_that_ran_are_kept_and_the_rest_is_divided(seeds, per_job, done, expected):
+    loaded = config.load(
+        {"methods": {"full": {"fractions": [1]}}, "seeds": seeds, "seeds_per_job": per_job}
+    )
+    assert loaded.seed_batches(1.0, done) == expected
+    # A job that parses the rules while the others run finds the same plan.
+    for count in range(len(expected)):
+        assert loaded.seed_batches(1.0, [*done, *expected[:count]]) == expected

@@ -5,7 +5,7 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from petite.ingest import (
     make_manifest,
     read_shard_rows,
     shard_rows,
+    shard_rows_by_name,
 )
 from petite.sources import Entry, ImageData, Source, UnreadableEntry
 from petite.store import Store
@@ -71,12 +72,14 @@ def listing_of(source: Source) -> pd.DataFrame:
     return frame
 
 
-def tables_of(source: Source, folder: Path, shards: int = 2, channels: int = 3) -> list:
+def tables_of(
+    source: Source, folder: Path, shards: int = 2, channels: int = 3, part: Callable = shard_rows
+) -> list:
     rows = listing_of(source)
     return [
         ingest_shard(
             source,
-            shard_rows(rows, number, shards),
+            part(rows, number, shards),
             folder / f"{number}.npy",
             image_size=SIZE,
             channels=channels,
@@ -119,6 +122,50 @@ def test_shards_are_blocks_that_cover_the_listing(count: int, shards: int) -> No
     assert max(map(len, blocks)) - min(map(len, blocks)) <= 1
 
 
+def listing_of_names(names: Iterable[str]) -> pd.DataFrame:
+    frame = pd.DataFrame({"image_id": list(names)}, dtype="str")
+    frame.insert(0, "position", np.arange(len(frame)))
+    return frame
+
+
+@pytest.mark.parametrize(("count", "shards"), [(1000, 3), (3, 5), (7, 1), (0, 2)])
+def test_each_entry_is_in_one_shard_and_shards_are_of_like_size(count: int, shards: int) -> None:
+    names = [f"a/{number}.jpg" for number in range(count)]
+    parts = [
+        shard_rows_by_name(listing_of_names(names), number, shards)["image_id"].tolist()
+        for number in range(1, shards + 1)
+    ]
+    assert sorted(name for part in parts for name in part) == sorted(names)
+    assert all(part == [name for name in names if name in set(part)] for part in parts)
+    if count > 100:
+        assert max(map(len, parts)) < 1.2 * count / shards
+
+
+def test_an_image_that_comes_or_goes_changes_its_own_shard_alone() -> None:
+    names = [f"a/{number}.jpg" for number in range(50)]
+    more = [*names[:10], "a/new.jpg", *names[10:]]
+    changed = [
+        number
+        for number in range(1, 5)
+        if not shard_rows_by_name(listing_of_names(names), number, 4)
+        .reset_index(drop=True)
+        .equals(shard_rows_by_name(listing_of_names(more), number, 4).reset_index(drop=True))
+    ]
+    assert len(changed) == 1
+    assert "a/new.jpg" in set(shard_rows_by_name(listing_of_names(more), changed[0], 4)["image_id"])
+
+
+def test_gathered_shards_follow_the_listing(tmp_path: Path) -> None:
+    source = FakeSource({f"a/{number}": png(number) for number in range(9)})
+    tables = tables_of(source, tmp_path, shards=3, part=shard_rows_by_name)
+    entries = gather_shards(listing_of(source), tables)
+    assert entries["image_id"].tolist() == listing_of(source)["image_id"].tolist()
+    pixels = [np.load(tmp_path / f"{number}.npy") for number in (1, 2, 3)]
+    for number, row in enumerate(entries.itertuples()):
+        expected = decode(png(number), SIZE, 3).pixels
+        np.testing.assert_array_equal(pixels[row.shard][row.row], expected)
+
+
 def test_rows_of_a_shard_follow_the_listing_whatever_the_order_of_reading(tmp_path: Path) -> None:
     # More than one block, and not a whole number of them.
     data: dict[str, ImageData | None] = {f"a/{n}.png": png(n) for n in range(ingest.BLOCK + 5)}
@@ -157,7 +204,7 @@ def test_arrays_are_stored_as_they_are(tmp_path: Path) -> None:
 def test_a_shard_without_entries_is_possible(tmp_path: Path) -> None:
     source = FakeSource({"a/1.png": png(1)})
     tables = tables_of(source, tmp_path, shards=3)
-    assert [len(table) for table in tables] == [0, 0, 1]
+    assert sorted(len(table) for table in tables) == [0, 0, 1]
     assert len(gather_shards(listing_of(source), tables)) == 1
 
 
@@ -283,8 +330,9 @@ def test_fewer_images_than_the_limit_are_told(tmp_path: Path, caplog) -> None:
 
 
 def test_shards_of_another_listing_are_refused(tmp_path: Path) -> None:
-    source = FakeSource({"a/0": png(0), "a/1": png(1), "a/2": png(2)})
+    source = FakeSource({f"a/{number}": png(number) for number in range(8)})
     tables = tables_of(source, tmp_path)
+    assert all(map(len, tables))
     for wrong in (tables[:1], tables[::-1], [*tables, tables[0]]):
         with pytest.raises(PetiteError, match="Delete the folder store/shards"):
             gather_shards(listing_of(source), wrong)
@@ -317,28 +365,31 @@ def script(name: str, *arguments: object) -> subprocess.CompletedProcess:
 def run_scripts(photos: Path, store: Path, shards: int) -> None:
     """Make a store and its split of a folder of photos, as the workflow does."""
     (store / "shards").mkdir(parents=True)
-    ids = [path.relative_to(photos).as_posix() for path in sorted(photos.rglob("*.png"))]
-    classes = [image_id.split("/")[0] for image_id in ids]
-    listing = {"position": np.arange(len(ids)), "image_id": ids, "class_name": classes, "bytes": 0}
-    pd.DataFrame(listing).to_parquet(store / "listing.parquet")
     image = {"image_size": SIZE, "channels": 1}
     pixels = [store / f"shards/{number}-of-{shards}.npy" for number in range(1, shards + 1)]
     rows = [path.with_suffix(".parquet") for path in pixels]
+    entries = {"classes": None, "limit_per_class": None, "max_bad_share": 0.1}
+    source = ("--source", "folder", "--path", photos)
     commands: list[list[object]] = [
         [
-            *("ingest", "--source", "folder", "--path", photos),
-            *("--listing", store / "listing.parquet", "--shard", path.stem),
+            *("listing", *source, "--output", store / "listing.parquet"),
+            *("--settings", json.dumps(entries)),
+        ]
+    ]
+    decoding = image | {"min_side": 8, "max_pixels": 10_000, "listing": entries}
+    commands += [
+        [
+            *("ingest", *source, "--shard", path.stem),
             *("--output-pixels", path, "--output-rows", table),
-            *("--settings", json.dumps(image | {"min_side": 8, "max_pixels": 10_000})),
+            *("--settings", json.dumps(decoding)),
         ]
         for path, table in zip(pixels, rows, strict=True)
     ]
-    rest = {"classes": None, "limit_per_class": None, "max_bad_share": 0.1}
     commands.append(
         [
             *("index", "--listing", store / "listing.parquet", "--rows", *rows),
             *("--index", store / "index.parquet", "--manifest", store / "manifest.json"),
-            *("--settings", json.dumps(image | rest | {"near_copy_distance": 6})),
+            *("--settings", json.dumps(image | entries | {"near_copy_distance": 6})),
         ]
     )
     commands.append(
@@ -380,7 +431,7 @@ def test_the_scripts_make_a_store_and_a_split_with_the_same_bytes_each_time(tmp_
 
 def test_a_wrong_shard_number_is_told(tmp_path: Path) -> None:
     done = script(
-        *("ingest", "--source", "digits", "--listing", "x", "--shard", "3-of-2"),
+        *("ingest", "--source", "digits", "--shard", "3-of-2"),
         *("--output-pixels", tmp_path / "x.npy", "--output-rows", tmp_path / "x.parquet"),
     )
     assert done.returncode == 2

@@ -429,3 +429,8 @@ def test_no_commit_outside_a_checkout(tmp_path):
 @pytest.mark.parametrize("colour", ["#0072B2", "#bd1f01", "#832db6", "#222222"])
 def test_colours_can_be_seen_on_dark(colour):
     assert palette.contrast(palette.pair(colour)[1], palette.DARK_PAGE) >= 3
+
+
+def test_rows_that_are_all_alike_stand_in_the_middle():
+    scale = tables.Scale(1.0, 1.0)
+    assert scale(1.0) == tables.WIDTH / 2

@@ -62,7 +62,7 @@ def tiny_run(snakemake: Snakemake, tmp_path_factory: pytest.TempPathFactory):
     return folder, finished
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_pictures() -> Callable[..., None]:
     """A function that writes class-per-folder JPEG pictures, told apart by their brightness."""
 

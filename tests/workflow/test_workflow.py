@@ -101,24 +101,6 @@ def test_another_limit_of_memory_reruns_nothing(tiny_run, snakemake, tiny_config
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
-def test_another_learning_rate_reruns_trainings_and_not_selections(
-    tiny_run, snakemake, tiny_config
-):
-    tiny_config["training"]["learning_rate"] = 0.01
-    dry = snakemake(tiny_run[0], "--dry-run", config=tiny_config)
-    jobs = due(dry)
-    assert jobs["train"] == 5
-    assert not {"ingest", "split", "features", "rank", "subset", "augment"} & set(jobs)
-
-
-def test_one_methods_setting_reruns_that_method_alone(tiny_run, snakemake, tiny_config):
-    tiny_config["methods"]["pca_grid"]["clusters"] = 3
-    jobs = due(snakemake(tiny_run[0], "--dry-run", config=tiny_config))
-    assert jobs["subset"] == 2
-    assert jobs["train"] == 1
-    assert "rank" not in jobs
-
-
 def due(dry_run: CompletedProcess[str]) -> dict[str, int]:
     """How often each rule is listed in a dry run's table of jobs."""
     return {
@@ -289,6 +271,17 @@ def test_each_partition_is_a_job_where_partitions_are_set(many_methods, snakemak
     wanted = "results/tiny/subsets/herding/0.1/seed-0.parquet"
     again = snakemake(folder, "--dry-run", wanted, config={**config, "partitions": 3})
     assert due(again)["candidates"] == 3
+
+
+def test_another_learning_rate_makes_proxies_due_and_what_is_chosen_by_them(
+    many_methods, snakemake
+):
+    folder, config = many_methods
+    changed = {**config, "training": {**config["training"], "learning_rate": 0.01}}
+    for label, is_due in (("mine", True), ("herding", False)):
+        wanted = f"results/tiny/subsets/{label}/0.1/seed-0.parquet"
+        dry = snakemake(folder, "--dry-run", wanted, config=changed)
+        assert ({"proxy", "subset"} <= set(due(dry))) is is_due
 
 
 def test_the_estimate_names_each_method_with_seconds_and_memory(many_methods, snakemake):

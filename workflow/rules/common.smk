@@ -1,6 +1,5 @@
 # What the rules share: the checked configuration, names of files, settings as params. No rules.
 
-import atexit
 import json
 import os
 import re
@@ -19,13 +18,9 @@ from petite import config as petite_config
 from petite.errors import PetiteError
 from petite.selection import METHODS
 
-# With conda the job's own environment has the interpreter; otherwise it is this one, which need
-# not be the first on PATH.
-PYTHON = (
-    "python"
-    if "conda" in str(workflow.deployment_settings.deployment_method)
-    else sys.executable
-)
+# The `python` of the rules is this interpreter, which need not be the first on PATH. A conda
+# environment puts its own before it.
+os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
 
 
 def or_exit(function):
@@ -66,10 +61,18 @@ def as_param(settings):
 
 
 def code(script, *modules):
-    """The script and the library's modules that a rule runs: an edit of them reruns it."""
+    """The script and the library's modules of a rule; an edit of them reruns it."""
     return [str(SCRIPTS / f"{script}.py")] + [
         str(SCRIPTS / "petite" / f"{module}.py") for module in modules
     ]
+
+
+# With --cache the store and the features come from Snakemake's cache or go into it. It takes none
+# with a benchmark; the logs have the time and the memory of these.
+IS_CACHED = (
+    workflow.workflow_settings.cache is not None
+    and os.environ.get("SNAKEMAKE_OUTPUT_CACHE") is not None
+)
 
 
 # What every training runs, that of the proxy included.
@@ -87,12 +90,10 @@ TRAINING_CODE = [
 ]
 
 
-# An argument and no param: another limit gives the same results, so a change reruns nothing.
-MAX_MEMORY = (
-    ""
-    if CONFIG.max_memory is None
-    else f"--max-memory {shlex.quote(CONFIG.max_memory)}"
-)
+def memory_limit(wildcards, input):
+    """Snakemake does not compare params that depend on the input: another limit reruns nothing."""
+    limit = CONFIG.max_memory
+    return "" if limit is None else f"--max-memory {shlex.quote(limit)}"
 
 
 def as_text(fraction):
@@ -122,11 +123,14 @@ CASES = [
 ]
 
 
-def batches(fraction):
-    """(first, last) seed of each training job at this fraction."""
-    runs = CONFIG.runs_at(fraction)
-    step = CONFIG.seeds_per_job
-    return [(first, min(first + step, runs) - 1) for first in range(0, runs, step)]
+def batches(label, fraction):
+    """(first, last) seed of each training job of a case; those that ran are kept as they are."""
+    folder = Path(RESULTS) / "runs" / label / as_text(fraction)
+    names = [
+        re.fullmatch(r"seeds-(\d+)-(\d+)", path.stem) for path in folder.glob("*.csv")
+    ]
+    done = [(int(name[1]), int(name[2])) for name in names if name]
+    return CONFIG.seed_batches(fraction, done)
 
 
 # What is compared with random at the same fraction.
@@ -142,34 +146,5 @@ def runs_paths(suffix):
     return [
         f"{RESULTS}/runs/{label}/{as_text(fraction)}/seeds-{first}-{last}{suffix}"
         for label, fraction in CASES
-        for first, last in batches(fraction)
+        for first, last in batches(label, fraction)
     ]
-
-
-def say_where_things_are():
-    """At the very end of the run, after Snakemake's own last lines."""
-    summary = Path(RESULTS) / "summary.txt"
-    if not summary.exists():
-        return
-    lines = [
-        "",
-        f"Page     {RESULTS}/report.html  (open it: all that follows, in one file)",
-        f"Answer   {RESULTS}/recommendation.md  (its numbers: {RESULTS}/verdicts.csv)",
-        f"Table    {RESULTS}/summary.md  (all runs: {RESULTS}/runs.csv)",
-        f"Figures  {RESULTS}/figures/  (begin with accuracy_by_fraction.png)",
-        *([f"Export   {EXPORT}/"] if (Path(EXPORT) / "README.md").exists() else []),
-        "",
-        summary.read_text("utf-8").rstrip(),
-    ]
-    atexit.register(print, "\n".join(lines), flush=True)
-
-
-def say_what_failed():
-    atexit.register(
-        print,
-        f"\nPetite stopped before its end. The rule that failed and its log are named above; each "
-        f"rule's log lies in {RESULTS}/logs/.\nMend the cause and start the same command again: "
-        "what is done stays done.",
-        file=sys.stderr,
-        flush=True,
-    )

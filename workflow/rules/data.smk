@@ -2,46 +2,8 @@
 # Needs: the network for a source that is downloaded.
 # Makes: store/ (listing, shards, index, manifest) and splits/.
 
-import shlex
 
-from petite.download import archive_name
-from petite.sources import fingerprint
-from petite.sources.lsun import database_files
-from petite.sources.silhouettes import WHEEL_NAME
-
-
-def source_path():
-    """Where the source's file or folder is, or will be once it is downloaded."""
-    if DATASET.source == "silhouettes":
-        return f"results/downloads/{WHEEL_NAME}"
-    if DATASET.is_remote:
-        return f"results/downloads/{archive_name(DATASET.path)}"
-    return DATASET.path
-
-
-def source_files():
-    """The files that the source reads; a folder's are known by their fingerprint instead."""
-    if DATASET.source == "lsun":
-        return database_files(Path(DATASET.path))
-    return [SOURCE_PATH] if SOURCE_PATH and DATASET.source != "folder" else []
-
-
-def folder_fingerprint():
-    """A folder's own time says little: any file in it that changes is a reason to look anew."""
-    return fingerprint(Path(DATASET.path)) if DATASET.source == "folder" else None
-
-
-DATASET = CONFIG.dataset
-SOURCE_PATH = or_exit(source_path)
-SOURCE_CODE = ["sources/__init__", "sources/base", f"sources/{DATASET.source}"]
-
-
-SOURCE_FILES = or_exit(source_files)
-SOURCE_ARGUMENTS = f"--source {DATASET.source}"
-if SOURCE_PATH:
-    SOURCE_ARGUMENTS += f" --path={shlex.quote(SOURCE_PATH)}"
-if DATASET.source == "archive":
-    SOURCE_ARGUMENTS += f" --max-entries {DATASET.max_entries}"
+include: "../lookups/data.smk"
 
 
 scattergather:
@@ -58,6 +20,8 @@ if DATASET.is_remote:
             record=f"{SOURCE_PATH}.json",
         log:
             f"{RESULTS}/logs/download.log",
+        conda:
+            "../../envs/petite.yaml"
         params:
             settings=as_param(
                 {
@@ -67,7 +31,7 @@ if DATASET.is_remote:
                 }
             ),
         shell:
-            "{PYTHON} {input.code[0]} --settings {params.settings:q} "
+            "python {input.code[0]} --settings {params.settings:q} "
             "--output {output.file:q} --log {log:q}"
 
 
@@ -81,35 +45,36 @@ rule listing:
         f"{RESULTS}/logs/listing.log",
     benchmark:
         f"{RESULTS}/benchmarks/listing.tsv"
+    conda:
+        "../../envs/petite.yaml"
     params:
-        settings=as_param(
-            {
-                "classes": DATASET.classes,
-                "limit_per_class": DATASET.limit_per_class,
-                "max_bad_share": DATASET.max_bad_share,
-            }
-        ),
-        folder=or_exit(folder_fingerprint),
+        settings=as_param(LISTING_SETTINGS),
+        folder=as_param(FOLDER),
+        source=source_arguments,
     shell:
-        "{PYTHON} {input.code[0]} {SOURCE_ARGUMENTS} --output {output:q} "
+        "python {input.code[0]} {params.source} --output {output:q} "
         "--settings {params.settings:q} --log {log:q}"
 
 
+# Each job lists a folder itself: with the listing as its input, every shard would be made anew
+# whenever one file comes or goes. What tells of a change in a shard's own files is params.files.
 rule ingest:
     input:
         source=SOURCE_FILES,
-        listing=rules.listing.output[0],
+        listing=[] if FOLDER else rules.listing.output[0],
         code=code("ingest", "ingest", "images", "store", "copies", *SOURCE_CODE),
     output:
         pixels=f"{RESULTS}/store/shards/{{scatteritem}}.npy",
         rows=f"{RESULTS}/store/shards/{{scatteritem}}.parquet",
     log:
         f"{RESULTS}/logs/ingest/{{scatteritem}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/ingest/{{scatteritem}}.tsv"
+    cache: IS_CACHED
+    conda:
+        "../../envs/petite.yaml"
     params:
         settings=as_param(
             {
+                "listing": LISTING_SETTINGS if FOLDER else None,
                 "image_size": DATASET.image_size,
                 "channels": DATASET.channels,
                 "min_side": DATASET.min_side,
@@ -118,9 +83,13 @@ rule ingest:
                 "max_seconds": DATASET.max_seconds,
             }
         ),
+        files=lambda wildcards: FOLDER.get(wildcards.scatteritem, ""),
+        # The key of the cache is made of params, not of wildcards.
+        shard=lambda wildcards: wildcards.scatteritem,
+        source=source_arguments,
     shell:
-        "{PYTHON} {input.code[0]} {SOURCE_ARGUMENTS} --listing {input.listing:q} "
-        "--shard {wildcards.scatteritem} --output-pixels {output.pixels:q} "
+        "python {input.code[0]} {params.source} --listing {input.listing:q} "
+        "--shard {params.shard} --output-pixels {output.pixels:q} "
         "--output-rows {output.rows:q} --settings {params.settings:q} --log {log:q}"
 
 
@@ -135,8 +104,9 @@ rule index:
         manifest=f"{RESULTS}/store/manifest.json",
     log:
         f"{RESULTS}/logs/index.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/index.tsv"
+    cache: IS_CACHED
+    conda:
+        "../../envs/petite.yaml"
     params:
         settings=as_param(
             {
@@ -149,7 +119,7 @@ rule index:
             }
         ),
     shell:
-        "{PYTHON} {input.code[0]} --listing {input.listing:q} --rows {input.rows:q} "
+        "python {input.code[0]} --listing {input.listing:q} --rows {input.rows:q} "
         "--index {output.index:q} --manifest {output.manifest:q} "
         "--settings {params.settings:q} --log {log:q}"
 
@@ -164,10 +134,13 @@ rule split:
         f"{RESULTS}/logs/split.log",
     benchmark:
         f"{RESULTS}/benchmarks/split.tsv"
+    conda:
+        "../../envs/petite.yaml"
     params:
         settings=as_param(
             {"test": CONFIG.split.test, "validation": CONFIG.split.validation}
         ),
+        seed=CONFIG.split.seed,
     shell:
-        "{PYTHON} {input.code[0]} --index {input.index:q} --output {output:q} "
-        "--seed {CONFIG.split.seed} --settings {params.settings:q} --log {log:q}"
+        "python {input.code[0]} --index {input.index:q} --output {output:q} "
+        "--seed {params.seed} --settings {params.settings:q} --log {log:q}"

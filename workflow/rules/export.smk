@@ -33,7 +33,7 @@ rule export:
         subsets=list(EXPORT_SUBSETS.values()),
         manifest=rules.index.output.manifest,
         split=SPLIT,
-        source=SOURCE_FILE,
+        source=SOURCE_FILES,
         code=code(
             "export",
             "export/__init__",
@@ -53,6 +53,8 @@ rule export:
         f"{RESULTS}/logs/export/{EXPORT_NAME}.log",
     benchmark:
         f"{RESULTS}/benchmarks/export/{EXPORT_NAME}.tsv"
+    conda:
+        "../../envs/petite.yaml"
     params:
         settings=as_param(
             {
@@ -61,11 +63,13 @@ rule export:
                 "formats": sorted(CONFIG.export_formats),
             }
         ),
-        folder=EXPORT,
+        dataset=CONFIG.dataset.name,
+        source=source_arguments,
+        folder=lambda wildcards, output: str(Path(output.card).parent),
         recommendation=(
             "" if EXPORTED else f"--recommendation {rules.summarize.output.choice}"
         ),
     shell:
-        "{PYTHON} {input.code[0]} --manifest {input.manifest:q} --split {input.split:q} "
-        "{SOURCE_ARGUMENTS} {params.recommendation} --dataset {CONFIG.dataset.name} "
+        "python {input.code[0]} --manifest {input.manifest:q} --split {input.split:q} "
+        "{params.source} {params.recommendation} --dataset {params.dataset} "
         "--output {params.folder:q} --settings {params.settings:q} --log {log:q}"

@@ -3,40 +3,7 @@
 # Makes: report.html.
 
 
-# What changes no result of a run does not belong in how it was made.
-NOT_ON_PAGE = ["max_memory", "seeds_per_job", "training_threads"]
-# The page lets its reader look at so many seeds: enough to see what chance does, and few enough
-# for the length of the command.
-MOST_PAGE_SEEDS = 6
-PAGE_SUBSETS = list(
-    dict.fromkeys(
-        subset_path(label, fraction, seed)
-        for label, fraction in CASES
-        for seed in range(min(CONFIG.runs_at(fraction), MOST_PAGE_SEEDS))
-    )
-)
-PAGE_CODE = [
-    "report/" + path.relative_to(SCRIPTS / "petite/report").with_suffix("").as_posix()
-    for path in sorted((SCRIPTS / "petite/report").rglob("*.py"))
-]
-PAGE_TEMPLATES = [
-    str(path)
-    for path in sorted((SCRIPTS / "petite/report/templates").iterdir())
-    if path.is_file()
-]
-
-
-def page_settings():
-    settings = CONFIG.model_dump(mode="json")
-    return as_param(
-        {key: value for key, value in settings.items() if key not in NOT_ON_PAGE}
-    )
-
-
-def page_features():
-    """The space that is compared by, where it is one for all seeds; the pixels otherwise."""
-    space = CONFIG.features.space
-    return feature_path("pixels" if space == "proxy" else space, 0)
+include: "../lookups/page.smk"
 
 
 rule report:
@@ -68,10 +35,13 @@ rule report:
         f"{RESULTS}/logs/report.log",
     benchmark:
         f"{RESULTS}/benchmarks/report.tsv"
+    conda:
+        "../../envs/petite.yaml"
     params:
         settings=page_settings(),
+        source=source_arguments,
     shell:
-        "{PYTHON} {input.code[0]} --tables {input.tables:q} --manifest {input.manifest:q} "
+        "python {input.code[0]} --tables {input.tables:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --features {input.features:q} --subsets {input.subsets:q} "
-        "--predictions {input.predictions:q} {SOURCE_ARGUMENTS} --output {output:q} "
+        "--predictions {input.predictions:q} {params.source} --output {output:q} "
         "--settings {params.settings:q} --log {log:q}"

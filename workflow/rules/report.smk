@@ -1,17 +1,10 @@
 # From all runs to the table and the figures.
 # Needs: runs/ (train.smk), and for the pictures the store, features and subsets.
-# Makes: runs.csv, history.csv, summary.*, verdicts.csv, costs.csv, recommendation.*, figures/.
+# Makes: runs.csv, history.csv, summary.*, verdicts.csv, costs.csv, recommendation.*, provenance.json,
+# figures/.
 
 
-EVIDENCE_CODE = [
-    "evidence/costs",
-    "evidence/learning_curve",
-    "evidence/recommendation",
-    "evidence/runs",
-    "evidence/statistics",
-    "evidence/summary",
-    "evidence/verdicts",
-]
+include: "../lookups/report.smk"
 
 
 rule summarize:
@@ -44,11 +37,14 @@ rule summarize:
         f"{RESULTS}/logs/summarize.log",
     benchmark:
         f"{RESULTS}/benchmarks/summarize.tsv"
+    conda:
+        "../../envs/petite.yaml"
     params:
         settings=as_param({"tolerance": CONFIG.evidence.tolerance}),
+        dataset=CONFIG.dataset.name,
     shell:
-        "{PYTHON} {input.code[0]} --runs {input.runs:q} --histories {input.histories:q} "
-        "--predictions {input.predictions:q} --dataset {CONFIG.dataset.name} "
+        "python {input.code[0]} --runs {input.runs:q} --histories {input.histories:q} "
+        "--predictions {input.predictions:q} --dataset {params.dataset} "
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-summary {output.summary:q} --output-verdicts {output.verdicts:q} "
         "--output-costs {output.costs:q} --output-markdown {output.markdown:q} "
@@ -57,139 +53,26 @@ rule summarize:
         "--settings {params.settings:q} --log {log:q}"
 
 
-# The first variant of the paper's method, at its largest fraction, is the one that is drawn.
-GRIDS = [case for case in CASES if method_name(case[0]) == "pca_grid"]
-AUGMENTED = [
-    case for case in CASES if method_name(case[0]) == petite_config.AUGMENTATION
-]
-
-
-# A figure for each method and fraction is more than anyone looks at where there are many, and a
-# panel for each more than a page holds.
-MOST_SINGLE_CURVES = 12
-MOST_CURVES = 36
-
-
-# What is shown side by side on the plane: all methods at the smallest fraction.
-SMALLEST = min(fraction for _, fraction in CASES)
-PICKED = [label for label, fraction in CASES if fraction == SMALLEST]
-
-
-def figure_names():
-    names = ["accuracy_by_fraction", "samples", "set_aside"]
-    names += ["differences"] if COMPARED else []
-    names += ["picks"] if len(PICKED) > 1 else []
-    names += ["curves"] if len(CASES) <= MOST_CURVES else []
-    if len(CASES) <= MOST_SINGLE_CURVES:
-        names += [f"curves_{label}-{as_text(fraction)}" for label, fraction in CASES]
-    names += ["plane_clusters", "plane_cells", "plane_chosen"] if GRIDS else []
-    names += ["augmented"] if AUGMENTED else []
-    return names
-
-
-FIGURES = [
-    f"{RESULTS}/figures/{name}.{kind}"
-    for name in figure_names()
-    for kind in ("png", "svg")
-]
-FIGURE = {
-    "png": report(
-        f"{RESULTS}/figures/{{figure}}.png",
-        caption="../report/figure.rst",
-        category="Figures",
-        labels={"figure": "{figure}"},
-    ),
-    "svg": f"{RESULTS}/figures/{{figure}}.svg",
-}
-
-
-def example(cases):
-    """The subset that a picture shows: of the first method, the largest fraction, seed 0."""
-    label = cases[0][0]
-    return subset_path(
-        label, max(fraction for name, fraction in cases if name == label), 0
-    )
-
-
-def figure_inputs(wildcards):
-    """The files that a figure is drawn from, by the names of the arguments of figures.py."""
-    tables, store = rules.summarize.output, rules.index.output.manifest
-    if wildcards.figure == "accuracy_by_fraction":
-        return {"runs": tables.runs, "summary": tables.summary}
-    if wildcards.figure == "differences":
-        return {"summary": tables.summary}
-    if wildcards.figure == "picks":
-        return {
-            "features": feature_path("pixels", 0),
-            "split": SPLIT,
-            **{f"subset_{label}": subset_path(label, SMALLEST, 0) for label in PICKED},
-        }
-    if wildcards.figure.startswith("curves"):
-        return {"history": tables.history}
-    if wildcards.figure == "samples":
-        return {"store": store, "split": SPLIT}
-    if wildcards.figure == "set_aside":
-        return {"store": store}
-    if wildcards.figure == "augmented":
-        return {"store": store, "subset": example(AUGMENTED)}
-    subset = example(GRIDS)
-    return {
-        "features": feature_path(spaces(GRIDS[0][0])[0], 0),
-        "split": SPLIT,
-        "subset": subset,
-        "details": str(Path(subset).with_suffix(".json")),
-    }
-
-
-def figure_arguments(wildcards):
-    """What figures.py is told: the inputs by name, and what is no file of the workflow."""
-    files = figure_inputs(wildcards)
-    name = wildcards.figure
-    if name == "picks":
-        subsets = [
-            shlex.quote(f"{label}={files.pop(f'subset_{label}')}") for label in PICKED
-        ]
-        files["subsets"] = " ".join(subsets)
-        files["fraction"] = SMALLEST
-    arguments = [
-        f"--{key} {path if key == 'subsets' else shlex.quote(str(path))}"
-        for key, path in files.items()
-    ]
-    if name == "set_aside":
-        arguments.append(SOURCE_ARGUMENTS)
-    if name.startswith("curves_"):
-        name, _, case = name.partition("_")
-        label, _, fraction = case.rpartition("-")
-        arguments.append(f"--method {label} --fraction {fraction}")
-    return f"--figure {name} " + " ".join(arguments)
-
-
-# The module of each family of figures, by the first word of their names, and what it draws on.
-FIGURE_CODE = {
-    "accuracy": [
-        "figures/accuracy",
-        "evidence/runs",
-        "evidence/statistics",
-        "evidence/summary",
-    ],
-    "curves": ["figures/curves", "evidence/runs", "evidence/summary"],
-    "differences": [
-        "figures/differences",
-        "evidence/statistics",
-        "evidence/summary",
-    ],
-    "picks": ["figures/picks", "evidence/summary", "splits"],
-    "plane": ["figures/plane", "selection/pca_grid", "selection/tilings"],
-    "samples": ["figures/samples", "store"],
-    "augmented": ["figures/samples", "store", "recipes"],
-    "set": ["figures/samples", "store", "images"],
-}
-
-
-def figure_code(wildcards):
-    return code(
-        "figures", "figures/style", *FIGURE_CODE[wildcards.figure.split("_")[0]]
-    )
+# Made when the results are: the configuration reaches it unseen by Snakemake.
+rule provenance:
+    input:
+        runs=rules.summarize.output.runs,
+        manifest=rules.index.output.manifest,
+        split=SPLIT,
+        files=[*SOURCE_FILES, *own_features_file()],
+        code=code("provenance", "provenance"),
+    output:
+        f"{RESULTS}/provenance.json",
+    log:
+        f"{RESULTS}/logs/provenance.log",
+    conda:
+        "../../envs/petite.yaml"
+    params:
+        settings=whole_config,
+    shell:
+        "python {input.code[0]} --runs {input.runs:q} --manifest {input.manifest:q} "
+        "--split {input.split:q} --files {input.files:q} --output {output:q} "
+        "--settings {params.settings:q} --log {log:q}"
 
 
 rule figures:
@@ -202,8 +85,10 @@ rule figures:
         f"{RESULTS}/logs/figures/{{figure}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/figures/{{figure}}.tsv"
+    conda:
+        "../../envs/petite.yaml"
     params:
         arguments=figure_arguments,
     shell:
-        "{PYTHON} {input.code[0]} {params.arguments} --output-png {output.png:q} "
+        "python {input.code[0]} {params.arguments} --output-png {output.png:q} "
         "--output-svg {output.svg:q} --log {log:q}"

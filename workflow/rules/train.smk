@@ -3,13 +3,7 @@
 # Makes: runs/ (metrics, learning curves, predictions) and models/.
 
 
-def subsets_to_train(wildcards):
-    seeds = range(int(wildcards.first), int(wildcards.last) + 1)
-    paths = [subset_path(wildcards.method, wildcards.fraction, seed) for seed in seeds]
-    return list(dict.fromkeys(paths))
-
-
-RUN = f"{{method}}/{{fraction}}/seeds-{{first}}-{{last}}"
+include: "../lookups/train.smk"
 
 
 rule train:
@@ -29,14 +23,19 @@ rule train:
         f"{RESULTS}/logs/train/{RUN}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train/{RUN}.tsv"
+    conda:
+        "../../envs/petite.yaml"
     threads: CONFIG.training_threads
     params:
         settings=as_param(CONFIG.training.model_dump(mode="json")),
+        dataset=CONFIG.dataset.name,
+        split_seed=CONFIG.split.seed,
+        memory=memory_limit,
     shell:
-        "{PYTHON} {input.code[0]} --manifest {input.manifest:q} "
-        "--split {input.split:q} --split-seed {CONFIG.split.seed} --subset {input.subsets:q} "
-        "--seeds $(seq {wildcards.first} {wildcards.last}) --dataset {CONFIG.dataset.name} "
+        "python {input.code[0]} --manifest {input.manifest:q} "
+        "--split {input.split:q} --split-seed {params.split_seed} --subset {input.subsets:q} "
+        "--seeds $(seq {wildcards.first} {wildcards.last}) --dataset {params.dataset} "
         "--method {wildcards.method} --fraction {wildcards.fraction} "
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-predictions {output.predictions:q} --output-models {output.models:q} "
-        "--settings {params.settings:q} --threads {threads} {MAX_MEMORY} --log {log:q}"
+        "--settings {params.settings:q} --threads {threads} {params.memory} --log {log:q}"

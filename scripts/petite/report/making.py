@@ -1,21 +1,16 @@
 """How the run was made, so that another can repeat it: settings, versions, commit, machine."""
 
 import json
-import os
-import platform
-import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 
+from petite import provenance
 from petite.report.inputs import Inputs
 from petite.report.words import bytes_in_words, number
-
-GIT_SECONDS = 10
 
 
 def making(inputs: Inputs) -> dict[str, Any]:
@@ -83,40 +78,14 @@ def _versions(text: str) -> str:
 
 def commit(checkout: Path | None) -> str:
     """The commit of a checkout, and whether files differ from it; "" where git cannot tell."""
-    if checkout is None:
+    found = provenance.commit(checkout) if checkout else {"commit": None}
+    if found["commit"] is None:
         return ""
-    try:
-        head = _git(checkout, "rev-parse", "HEAD")
-        # Without --untracked-files=no the results of a run would count as a change.
-        changed = _git(checkout, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return f"{head[:12]}{', with changes' if changed else ''}"
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    finished = subprocess.run(
-        ["git", "-C", str(folder), *arguments],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=GIT_SECONDS,
-    )
-    return finished.stdout.strip()
+    return f"{found['commit'][:12]}{', with changes' if found['dirty'] else ''}"
 
 
 def machine() -> str:
     """The processor, its cores, the memory and the system of this machine."""
-    memory = bytes_in_words(psutil.virtual_memory().total)
-    system = f"{platform.system()} {platform.machine()}"
-    return f"{_processor()}, {os.cpu_count()} cores, {memory} of memory, {system}"
-
-
-def _processor() -> str:
-    """The processor's name; Linux keeps it where `platform` does not look."""
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or "an unknown processor"
+    about = provenance.hardware()
+    memory = bytes_in_words(about["memory_bytes"])
+    return f"{about['processor']}, {about['cores']} cores, {memory} of memory, {about['system']}"

@@ -22,7 +22,9 @@ class Scale:
         self.low, self.high = low, high
 
     def __call__(self, value: float) -> float:
-        share = min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
+        # All rows may be alike, as those of a tiny test set are.
+        width = self.high - self.low
+        share = min(max((value - self.low) / width, 0.0), 1.0) if width else 0.5
         return round(EDGE + share * (WIDTH - 2 * EDGE), 1)
 
     def picture(self, mean: float, low: float, high: float) -> dict[str, Any] | None:

@@ -24,7 +24,7 @@ from petite.sources.base import (
     UnreadableEntry,
 )
 from petite.sources.digits import DigitsSource
-from petite.sources.folder import FolderSource, fingerprint
+from petite.sources.folder import FolderSource
 from petite.sources.lsun import LsunSource
 from petite.sources.silhouettes import SilhouettesSource
 
@@ -36,7 +36,6 @@ __all__ = [
     "Limits",
     "Source",
     "UnreadableEntry",
-    "fingerprint",
     "listing",
     "natural_order",
     "open_source",

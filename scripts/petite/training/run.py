@@ -7,7 +7,6 @@ its saved model.
 import json
 import logging
 import platform
-import resource
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import petite
 from petite import memory
 from petite.errors import PetiteError
 from petite.files import atomic_path, read_json, read_table, write_csv
+from petite.job import peak_memory_bytes
 from petite.recipes import Rendered
 from petite.splits import test_images, training_images, validation_images
 from petite.store import Store
@@ -256,15 +256,10 @@ def about_training(trained: TrainedRun) -> dict[str, Any]:
         "train_accuracy": trained.train_accuracy,
         "train_seconds": trained.train_seconds,
         "images_per_second": trained.images_per_second,
+        # So far: later runs of a job include earlier ones.
         "peak_memory_bytes": peak_memory_bytes(),
         "parameters": trained.model.count_params(),
     }
-
-
-def peak_memory_bytes() -> int:
-    """The most memory of this process so far: later runs of a job include earlier ones."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB
 
 
 def versions(backend: str) -> dict[str, str]:

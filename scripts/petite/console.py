@@ -1,0 +1,197 @@
+"""What a run of many jobs says on the terminal: how far it is, what failed, and what to do then."""
+
+import math
+import os
+import re
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+SECONDS_BETWEEN_DRAWINGS = 0.5
+BAR_CELLS = 12
+USUAL_COLUMNS = 80
+LAST_LINES = 15
+# Of so many the logs are shown; the others mostly failed for the same reason.
+MOST_FAILURES = 5
+# Enough for the last lines of a log, however long it is.
+TAIL_BYTES = 16_384
+# A record of a log as petite.job writes it: date, time, level, message.
+RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ (?P<level>[A-Z]+) (?P<message>.*)")
+CLEAR_LINE = "\r\x1b[K"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that was started: its name, and the file that it writes its log to, if any."""
+
+    name: str
+    log: Path | None = None
+    started: float = field(default_factory=time.monotonic)
+
+
+class Progress:
+    """How far a run is: a bar on a terminal, else a line for each job that is done.
+
+    The bar shows the newest line of the logs of the jobs at work. Whoever else writes to the same
+    terminal calls `clear` first; the bar comes back by itself.
+    """
+
+    def __init__(self, stream: TextIO, draws: bool = True) -> None:
+        """Draw on `stream`; without `draws` only remember what failed."""
+        self._stream = stream
+        self._draws = draws
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self._total = 0
+        self._done = 0
+        self._running: dict[int, Job] = {}
+        self._failed: dict[int, Job] = {}
+        self._ended = threading.Event()
+        self._is_terminal = draws and stream.isatty() and os.environ.get("TERM") != "dumb"
+
+    def plan(self, total: int) -> None:
+        """So many jobs are due; on a terminal the bar begins."""
+        self._total = total
+        if self._is_terminal:
+            threading.Thread(target=self._draw_until_the_end, daemon=True).start()
+
+    def start(self, number: int, job: Job) -> None:
+        """A job begins; `number` tells it from the others."""
+        with self._lock:
+            self._running[number] = job
+
+    def finish(self, number: int) -> None:
+        """A job is done."""
+        with self._lock:
+            self._done += 1
+            job = self._running.pop(number, None)
+            if job is None or job.log is None or self._is_terminal or not self._draws:
+                return
+            took = in_words(time.monotonic() - job.started)
+            print(f"{self._count()}: {job.name} took {took}", file=self._stream, flush=True)
+
+    def fail(self, number: int, job: Job) -> None:
+        """A job has failed; it is told at once, and again by `failures` at the end."""
+        with self._lock:
+            self._running.pop(number, None)
+            if number in self._failed:
+                return
+            self._failed[number] = job
+            if not self._draws:
+                return
+            clear = CLEAR_LINE if self._is_terminal else ""
+            print(f"{clear}Failed: {job.name}", file=self._stream, flush=True)
+
+    def clear(self) -> None:
+        """Take the bar off the line, for something else to be written there."""
+        if self._is_terminal:
+            with self._lock:
+                self._stream.write(CLEAR_LINE)
+                self._stream.flush()
+
+    def end(self) -> None:
+        """No more is drawn."""
+        if not self._ended.is_set():
+            self._ended.set()
+            self.clear()
+
+    @property
+    def left(self) -> int:
+        """How many of the jobs that are due were not done."""
+        return self._total - self._done
+
+    def failures(self, run_log: str) -> str:
+        """What failed, the last lines of its log, and what to do; `run_log` is that of the run."""
+        heading = "Petite stopped before its end"
+        if self._failed:
+            count = "1 job" if len(self._failed) == 1 else f"{len(self._failed)} jobs"
+            heading = f"Petite stopped: {count} failed, {self._done} of {self._total} are done"
+        jobs = list(self._failed.values())
+        parts = [f"\n{heading}.\n", *map(_failure, jobs[:MOST_FAILURES])]
+        if more := jobs[MOST_FAILURES:]:
+            parts.append("Failed as well:\n" + "".join(f"  {job.name}\n" for job in more))
+        parts.append(
+            "Mend the cause and start the same command again: what is done stays done.\n"
+            f"The log of the whole run: {run_log}"
+        )
+        return "\n".join(parts)
+
+    def _count(self) -> str:
+        elapsed = in_words(time.monotonic() - self._began)
+        return f"{self._done} of {self._total} jobs, {elapsed}"
+
+    def _draw_until_the_end(self) -> None:
+        while not self._ended.wait(SECONDS_BETWEEN_DRAWINGS):
+            with self._lock:
+                # A terminal may not know its width.
+                width = os.get_terminal_size(self._stream.fileno()).columns or USUAL_COLUMNS
+                self._stream.write(CLEAR_LINE + self._line()[: width - 1])
+                self._stream.flush()
+
+    def _line(self) -> str:
+        full = math.floor(BAR_CELLS * self._done / max(self._total, 1))
+        bar = "█" * full + "░" * (BAR_CELLS - full)
+        return f"{bar} {self._count()}  {newest_line(list(self._running.values()))}"
+
+
+def newest_line(jobs: Sequence[Job]) -> str:
+    """What the job that wrote to its log last wrote, or its name before that; "" without jobs."""
+    lines = [(_changed(job.log), job.name, last_lines(job.log, 1)) for job in jobs if job.log]
+    if not lines:
+        return ""
+    _, name, line = max(lines)
+    record = RECORD.fullmatch(line[0]) if line else None
+    return record["message"] if record else name
+
+
+def _changed(path: Path) -> float:
+    return path.stat().st_mtime if path.exists() else 0.0
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """The last lines of a text file that may be long, empty or missing."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TAIL_BYTES))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return []
+    return text.splitlines()[-count:]
+
+
+def _failure(job: Job) -> str:
+    """What is told of a job that failed: its log's last record, or its last lines."""
+    records = last_lines(job.log, TAIL_BYTES) if job.log else []
+    if not records:
+        return f"{job.name} failed before it wrote to its log; see the lines above.\n"
+    levels = [record["level"] if record else "" for record in map(RECORD.fullmatch, records)]
+    if "ERROR" in levels:
+        place = levels.index("ERROR")
+        message, *rest = records[place:]
+        found = RECORD.fullmatch(message)
+        assert found is not None
+        more = ["..."] if len(rest) > LAST_LINES else []
+        lines = [found["message"], *more, *rest[-LAST_LINES:]]
+        advice = ""
+    else:
+        lines = records[-LAST_LINES:]
+        advice = (
+            "  No error is told there: the job was killed from outside, often for lack of memory.\n"
+            "  Give it more, or let fewer jobs run at a time (--cores 1).\n"
+        )
+    shown = "".join(f"    {line}\n" for line in lines)
+    return f"{job.name} failed. The end of its log, {job.log}:\n{shown}{advice}"
+
+
+def in_words(seconds: float) -> str:
+    """A time as 8 s, 3 min 20 s or 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

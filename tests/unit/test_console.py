@@ -1,0 +1,135 @@
+"""What a run says on the terminal: in a file, and on a real pseudo-terminal."""
+
+import io
+import os
+import pty
+import time
+from pathlib import Path
+
+import pytest
+
+from petite.console import CLEAR_LINE, LAST_LINES, Job, Progress, in_words, last_lines, newest_line
+
+STAMP = "2026-01-02 03:04:05,678"
+
+
+def log_of(folder: Path, *lines: str, name: str = "train.log") -> Path:
+    path = folder / name
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_without_a_terminal_each_finished_job_is_a_line(tmp_path):
+    stream = io.StringIO()
+    progress = Progress(stream)
+    progress.plan(3)
+    for number, name in enumerate(["ingest/1-of-2", "train/random/0.1/seeds-0-1"]):
+        progress.start(number, Job(name, log_of(tmp_path)))
+        progress.finish(number)
+    progress.start(2, Job("all"))  # what has no log does no work
+    progress.finish(2)
+    progress.end()
+    assert stream.getvalue().splitlines() == [
+        "1 of 3 jobs, 0 s: ingest/1-of-2 took 0 s",
+        "2 of 3 jobs, 0 s: train/random/0.1/seeds-0-1 took 0 s",
+    ]
+
+
+def test_on_a_terminal_a_bar_shows_jobs_done_and_the_newest_line_of_a_log(tmp_path):
+    controller, terminal = pty.openpty()
+    log = log_of(tmp_path, f"{STAMP} INFO step 120 of 200")
+    with os.fdopen(terminal, "w", encoding="utf-8") as stream:
+        progress = Progress(stream)
+        progress.plan(4)
+        progress.start(0, Job("split"))
+        progress.finish(0)
+        progress.start(1, Job("train", log))
+        assert progress.left == 3
+        seen = read_until(controller, "step 120 of 200")
+        progress.end()
+    os.close(controller)
+    assert CLEAR_LINE in seen
+    assert "███░░░░░░░░░ 1 of 4 jobs" in seen
+    assert "\n" not in seen
+
+
+def read_until(descriptor: int, text: str) -> str:
+    seen = ""
+    deadline = time.monotonic() + 60
+    while text not in seen and time.monotonic() < deadline:
+        seen += os.read(descriptor, 1024).decode("utf-8", errors="replace")
+    return seen
+
+
+def test_a_failure_is_told_with_its_log_what_it_says_and_what_to_do(tmp_path):
+    progress = Progress(io.StringIO())
+    progress.plan(5)
+    log = log_of(
+        tmp_path,
+        f"{STAMP} INFO step 1 of 8",
+        f"{STAMP} ERROR the loss is nan: lower training.learning_rate",
+        "(now 1e30)",
+    )
+    progress.start(0, Job("train/random", log))
+    progress.fail(0, Job("train/random", log))
+    progress.fail(0, Job("train/random", log))  # Snakemake reports a failure twice
+    said = progress.failures("run.log")
+    assert "1 job failed, 0 of 5 are done" in said
+    assert f"train/random failed. The end of its log, {log}:" in said
+    assert "    the loss is nan: lower training.learning_rate\n    (now 1e30)\n" in said
+    assert "step 1 of 8" not in said
+    assert "start the same command again" in said
+    assert said.endswith("run.log")
+
+
+def test_of_a_long_error_the_message_and_the_end_are_told(tmp_path):
+    trace = [f"  frame {number}" for number in range(100)]
+    log = log_of(tmp_path, f"{STAMP} ERROR unexpected error", *trace, "ValueError: no")
+    progress = Progress(io.StringIO())
+    progress.fail(0, Job("rank", log))
+    said = progress.failures("run.log")
+    assert "    unexpected error\n    ...\n" in said
+    assert "frame 99\n    ValueError: no\n" in said
+    assert "frame 50" not in said
+    assert "killed" not in said
+
+
+def test_a_job_that_was_killed_is_told_apart(tmp_path):
+    progress = Progress(io.StringIO())
+    progress.fail(0, Job("rank", log_of(tmp_path, f"{STAMP} INFO reading")))
+    assert "killed from outside" in progress.failures("run.log")
+
+
+def test_who_asks_for_all_of_snakemakes_words_gets_no_others(tmp_path):
+    stream = io.StringIO()
+    progress = Progress(stream, draws=False)
+    progress.plan(1)
+    job = Job("rank", log_of(tmp_path))
+    progress.start(0, job)
+    progress.finish(0)
+    progress.fail(1, job)
+    assert stream.getvalue() == ""
+    assert "rank failed" in progress.failures("run.log")
+
+
+def test_of_a_long_log_only_the_end_is_read(tmp_path):
+    log = log_of(tmp_path, *(f"line {number}" for number in range(100_000)))
+    assert last_lines(log, 2) == ["line 99998", "line 99999"]
+    assert len(last_lines(log, LAST_LINES)) == LAST_LINES
+    assert last_lines(tmp_path / "missing.log", 3) == []
+
+
+def test_the_newest_line_is_of_the_log_that_changed_last(tmp_path):
+    old = log_of(tmp_path, f"{STAMP} INFO old", name="old.log")
+    new = log_of(tmp_path, f"{STAMP} INFO new", name="new.log")
+    os.utime(old, (1, 1))
+    assert newest_line([Job("a", new), Job("b", old)]) == "new"
+    assert newest_line([Job("c", log_of(tmp_path, name="empty.log"))]) == "c"
+    assert newest_line([Job("all")]) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(7.6, "8 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")]
+)
+def test_times_in_words(seconds, words):
+    assert in_words(seconds) == words

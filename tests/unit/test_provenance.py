@@ -1,0 +1,67 @@
+"""What is written of where results come from."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from petite.files import sha256_of, write_json
+from petite.provenance import commit, hardware, packages, provenance
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    (folder / "code.py").write_text("1\n")
+    git(folder, "init", "--quiet")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message", "first")
+    return folder
+
+
+def test_a_commit_is_dirty_once_a_file_of_it_differs(checkout):
+    (checkout / "results.csv").write_text("made by a run")
+    clean = commit(checkout)
+    assert len(clean["commit"]) == 40 and clean["dirty"] is False
+    (checkout / "code.py").write_text("2\n")
+    assert commit(checkout) == {"commit": clean["commit"], "dirty": True}
+
+
+def test_outside_git_there_is_no_commit(tmp_path):
+    assert commit(tmp_path) == {"commit": None, "dirty": None}
+
+
+def test_all_facts_are_there_and_the_same_twice(checkout, tmp_path):
+    manifest, split = tmp_path / "manifest.json", tmp_path / "split.parquet"
+    write_json(manifest, {"digest": "abc"})
+    split.write_bytes(b"split")
+    runs = pd.DataFrame(
+        {
+            "split_seed": [0, 0, 0],
+            "selection_seed": [0, 1, 0],
+            "training_seed": [0, 1, 2],
+            "versions": ['{"keras": "3"}', '{"keras": "3"}', '{"keras": "4"}'],
+        }
+    )
+    config = {"seeds": 3}
+    made = provenance(config, runs, manifest, {"split": split}, checkout)
+    assert made["config"] == config
+    assert made["petite"]["dirty"] is False
+    assert made["seeds"] == {"split": [0], "selection": [0, 1], "training": [0, 1, 2]}
+    assert made["inputs"] == {"images": "abc", "split": f"sha256:{sha256_of(split)}"}
+    assert made["training_versions"] == [{"keras": "3"}, {"keras": "4"}]
+    again = provenance(config, runs, manifest, {"split": split}, checkout)
+    assert json.dumps(made) == json.dumps(again)
+
+
+def test_packages_and_hardware_are_named():
+    assert packages()["numpy"].startswith("2.")
+    assert hardware()["cores"] >= 1 and hardware()["memory_bytes"] > 1e8

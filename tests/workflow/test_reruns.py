@@ -1,0 +1,343 @@
+"""What reruns when: one real run, then one change at a time and a dry run that lists what is due.
+
+The table in README.md is made from CASES: `make readme` writes it, a test compares it.
+"""
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+README = REPOSITORY / "README.md"
+BEGIN, END = "<!-- written by `make readme` from the tests -->\n", "<!-- end -->\n"
+
+# Small, but with what the rules tell apart: a method that ranks once and is cut, one that chooses
+# anew for each size, one that is made of another's subsets, and three shards of a folder.
+BASE: dict[str, Any] = {
+    "dataset": {
+        "name": "tiny",
+        "source": "folder",
+        "path": "pictures",
+        "classes": None,
+        "image_size": 8,
+        "shards": 3,
+    },
+    "methods": {
+        "full": {"fractions": []},
+        "random": {"fractions": [0.5, 0.25]},
+        "pca_grid": {"fractions": [0.25]},
+        "augmentation": {"fractions": [0.25]},
+    },
+    "seeds": 2,
+    "seeds_per_job": 2,
+    "training": {"budget": {"steps": 4}, "evaluations": 2, "batch_size": 16},
+}
+
+# Jobs by name: the rule, and the method that it is about. A figure counts by its kind.
+Jobs = dict[str, int]
+FIGURES_OF_TABLES = {"figures accuracy": 1, "figures curves": 5, "figures differences": 1}
+TABLES: Jobs = {"summarize": 1, "provenance": 1, **FIGURES_OF_TABLES, "report": 1}
+TRAININGS: Jobs = {"train random": 2, "train pca_grid": 1, "train augmentation": 1}
+GRID: Jobs = {"subset pca_grid": 2, "train pca_grid": 1, "figures plane": 3, "figures picks": 1}
+SELECTIONS: Jobs = {
+    "features": 1,
+    "rank random": 2,
+    "subset random": 4,
+    "subset pca_grid": 2,
+    "augment augmentation": 2,
+    "figures plane": 3,
+    "figures picks": 1,
+    "figures augmented": 1,
+}
+AFTER_SPLIT = {**SELECTIONS, **TRAININGS, **TABLES, "figures samples": 1}
+AFTER_INDEX = {"split": 1, **AFTER_SPLIT, "figures set": 1}
+ONE_SHARD = {"listing": 1, "ingest": 1, "index": 1, **AFTER_INDEX}
+LAST = {"summarize": "the tables", "provenance": "", "figures": "figures", "report": "the page"}
+Edit = Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One change, as README calls it, and what it makes due.
+
+    `config` is laid over BASE, `edit` changes files of the checkout, `arguments` go to Snakemake.
+    """
+
+    what: str
+    due: Jobs
+    config: dict[str, Any] = field(default_factory=dict)
+    edit: Edit | None = None
+    arguments: tuple[str, ...] = ()
+
+
+def append(path: str, text: str) -> Edit:
+    def edit(folder: Path) -> None:
+        with (folder / path).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    return edit
+
+
+def add_picture(folder: Path) -> None:
+    first = folder / "pictures/cat/picture 0.jpg"
+    # Bytes after the end of a JPEG are no part of the picture: a file of its own.
+    (first.parent / "another.jpg").write_bytes(first.read_bytes() + b"another")
+
+
+def remove_picture(folder: Path) -> None:
+    (folder / "pictures/cat/picture 3.jpg").unlink()
+
+
+def touch_everything(folder: Path) -> None:
+    """As after a fresh clone: all of the code is newer than all results."""
+    for part in ("Snakefile", "config.yaml", "scripts", "workflow"):
+        for path in [folder / part, *(folder / part).rglob("*")]:
+            os.utime(path)
+
+
+def write_otherwise(folder: Path) -> None:
+    """The same settings in another order and other words."""
+    backwards = reversed_keys(BASE)
+    text = yaml.safe_dump(backwards, sort_keys=False)
+    assert "- 0.25\n" in text
+    text = "# a comment\n" + text.replace("- 0.25\n", "- 0.250\n")
+    (folder / "overlay.yaml").write_text(text, "utf-8")
+
+
+def reversed_keys(mapping: Any) -> Any:
+    if not isinstance(mapping, dict):
+        return mapping
+    return {key: reversed_keys(mapping[key]) for key in reversed(mapping)}
+
+
+CASES = [
+    Case(
+        "a setting of one method",
+        {**GRID, **TABLES},
+        config={"methods": {"pca_grid": {"clusters": 3}}},
+    ),
+    Case(
+        "an edit in one method's module",
+        {**GRID, **TABLES},
+        edit=append("scripts/petite/selection/pca_grid.py", "# another thought\n"),
+    ),
+    Case(
+        "a method added",
+        {
+            "rank herding": 1,
+            "subset herding": 1,
+            "train herding": 1,
+            **TABLES,
+            "figures curves": 6,
+            "figures picks": 1,
+        },
+        config={"methods": {"herding": {"fractions": [0.25]}}},
+    ),
+    Case(
+        "a method dropped",
+        {**TABLES, "figures curves": 4, "figures picks": 1},
+        config={"methods": {"pca_grid": {"fractions": []}}},
+    ),
+    Case(
+        "a fraction added",
+        {"subset random": 2, "train random": 1, **TABLES, "figures curves": 6},
+        config={"methods": {"random": {"fractions": [0.5, 0.35, 0.25]}}},
+    ),
+    Case(
+        "a seed added",
+        {
+            "rank random": 1,
+            "subset random": 2,
+            "subset pca_grid": 1,
+            "augment augmentation": 1,
+            **TRAININGS,
+            **TABLES,
+        },
+        config={"seeds": 3},
+    ),
+    Case(
+        "the learning rate, or another setting of training",
+        {**TRAININGS, **TABLES},
+        config={"training": {"learning_rate": 0.004}},
+    ),
+    Case(
+        "an edit in a module of training",
+        {**TRAININGS, **TABLES},
+        edit=append("scripts/petite/training/engine.py", "# another thought\n"),
+    ),
+    Case(
+        "the feature space",
+        {"features": 1, **GRID, **TABLES},
+        config={"features": {"dimensions": 3}},
+    ),
+    Case(
+        "the split",
+        {"split": 1, **AFTER_SPLIT},
+        config={"split": {"seed": 1}},
+    ),
+    Case(
+        "the image size",
+        {"ingest": 3, "index": 1, **AFTER_INDEX},
+        config={"dataset": {"image_size": 9}},
+    ),
+    Case(
+        "a file added to a folder of images",
+        ONE_SHARD,
+        edit=add_picture,
+    ),
+    Case(
+        "a file of the folder changed",
+        ONE_SHARD,
+        edit=append("pictures/dog/picture 5.jpg", "another end"),
+    ),
+    Case(
+        "a file of the folder removed",
+        ONE_SHARD,
+        edit=remove_picture,
+    ),
+    Case(
+        "the tolerance that the answer is judged by",
+        TABLES,
+        config={"evidence": {"tolerance": 0.02}},
+    ),
+    Case(
+        "a label or a colour in the figures",
+        {
+            **FIGURES_OF_TABLES,
+            "figures plane": 3,
+            "figures picks": 1,
+            "figures augmented": 1,
+            "figures samples": 1,
+            "figures set": 1,
+            "report": 1,
+        },
+        edit=append("scripts/petite/figures/style.py", "# another colour\n"),
+    ),
+    Case(
+        "threads, cores, memory, how many seeds a job trains",
+        {},
+        config={"training_threads": 2, "max_memory": "1 GB", "seeds_per_job": 1},
+        arguments=("--cores", "1"),
+    ),
+    Case("the profile", {}, arguments=("--workflow-profile", "none")),
+    Case(
+        "the order of keys, 0.3 written as 0.30, comments",
+        {},
+        edit=write_otherwise,
+    ),
+    Case("new times of the code: a touch, a fresh clone", {}, edit=touch_everything),
+    Case("a checkout that was moved", {}),  # as all cases are
+]
+
+
+def table() -> str:
+    """README's table."""
+    rows = [f"| {case.what} | {in_words(case.due)} |\n" for case in CASES]
+    return "".join(["| change | what runs again |\n|---|---|\n", *rows])
+
+
+def in_words(due: Jobs) -> str:
+    """The rules that are due, of some methods where it is not all; then what they end in."""
+    methods: dict[str, list[str]] = {}
+    for job in due:
+        rule, _, method = job.partition(" ")
+        methods.setdefault(rule, []).append(method)
+    last = [words for rule, words in LAST.items() if methods.pop(rule, None) and words]
+    if not methods and not last:
+        return "nothing"
+    rules = list(methods)
+    if "split" in rules:
+        shards = "one shard's" if due.get("ingest") == 1 else "every shard's"
+        words = [f"{shards} `{rule}`" if rule == "ingest" else f"`{rule}`" for rule in rules]
+        return ", ".join(words[: rules.index("split") + 1]) + " and everything after it"
+    by_method: dict[str, list[str]] = {}
+    for rule, about in methods.items():
+        everything = {job for job in AFTER_INDEX if job.startswith(f"{rule} ")}
+        is_all = about == [""] or everything == {f"{rule} {method}" for method in about}
+        by_method.setdefault("" if is_all else f" of {', '.join(about)}", []).append(f"`{rule}`")
+    parts = [", ".join(rules) + of_method for of_method, rules in by_method.items()]
+    return "; ".join([*parts, ", ".join(last)])
+
+
+def with_table(text: str) -> str:
+    """README with the table as it is due between the two marks."""
+    before, rest = text.split(BEGIN)
+    return before + BEGIN + table() + END + rest.split(END, 1)[1]
+
+
+def test_the_table_in_readme_is_that_of_these_tests():
+    text = README.read_text("utf-8")
+    assert with_table(text) == text, "README's table is not that of the tests: run `make readme`"
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, write_pictures) -> Path:
+    """A checkout with its images, in which the workflow ran once."""
+    folder = tmp_path_factory.mktemp("reruns") / "checkout"
+    for name in ("scripts", "workflow", "envs"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)
+    for name in ("Snakefile", "config.yaml", "profiles"):
+        shutil.copy2(REPOSITORY / name, folder, follow_symlinks=False)
+    write_pictures(folder / "pictures", ["cat", "dog"], 60)
+    (folder / "overlay.yaml").write_text(yaml.safe_dump(BASE), "utf-8")
+    ran = snakemake(folder)
+    assert ran.returncode == 0, ran.stderr
+    return folder
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "snakemake", "--configfile", "overlay.yaml", "--cores", "2"]
+    return subprocess.run([*command, *arguments], cwd=folder, text=True, capture_output=True)
+
+
+def merge(over: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
+    result = copy.deepcopy(base)
+    for key, value in over.items():
+        is_mapping = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merge(value, result[key]) if is_mapping else value
+    return result
+
+
+def due_jobs(folder: Path, *arguments: str) -> Jobs:
+    """What a dry run lists, by rule and method."""
+    dry = snakemake(folder, "--dry-run", *arguments)
+    said = dry.stdout + dry.stderr
+    assert dry.returncode == 0, said
+    if "Nothing to be done" in said:
+        return {}
+    blocks = re.findall(r"^rule (\w+):\n((?: +\S.*\n)*)", said, re.MULTILINE)
+    assert blocks, said
+    jobs: Counter[str] = Counter()
+    for rule, about in blocks:
+        wildcards = dict(re.findall(r"(\w+)=([^,\n]+)", about.partition("wildcards: ")[2]))
+        figure = wildcards.get("figure", "").split("_")[0]
+        jobs[f"{rule} {wildcards.get('method', figure)}".rstrip()] += 1
+    del jobs["all"]  # the target does no work
+    return dict(jobs)
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
+def test_a_change_makes_these_jobs_due_and_no_others(finished, tmp_path, case):
+    folder = tmp_path / "moved"
+    shutil.copytree(finished, folder, symlinks=True)
+    (folder / "overlay.yaml").write_text(yaml.safe_dump(merge(case.config, BASE)), "utf-8")
+    if case.edit:
+        case.edit(folder)
+    assert due_jobs(folder, *case.arguments) == case.due
+
+
+if __name__ == "__main__":
+    README.write_text(with_table(README.read_text("utf-8")), "utf-8")

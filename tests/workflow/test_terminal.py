@@ -1,0 +1,87 @@
+"""What a run says: of its progress, of its failures, and to `snakemake --lint`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from petite.console import LAST_LINES
+
+pytestmark = pytest.mark.workflow
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def failed(snakemake, tmp_path_factory, write_pictures):
+    """A run in which all four jobs that read the images fail."""
+    folder = tmp_path_factory.mktemp("failed")
+    write_pictures(folder / "pets", ["cat", "dog"], 8)
+    config = {
+        "dataset": {"name": "pets", "source": "folder", "path": "pets", "shards": 4},
+        "methods": {"full": {"fractions": [1]}},
+    }
+    # In the way of each shard's file stands a folder that is not empty.
+    for shard in range(1, 5):
+        (folder / f"results/pets/store/shards/{shard}-of-4.parquet/x").mkdir(parents=True)
+    return folder, snakemake(folder, config=config)
+
+
+def test_the_last_lines_of_a_failed_run_name_what_failed_and_what_to_do(failed):
+    folder, finished = failed
+    assert finished.returncode == 1
+    end = finished.stderr.partition("Petite stopped: ")[2]
+    assert "4 jobs failed" in end
+    for shard in range(1, 5):
+        log = f"results/pets/logs/ingest/{shard}-of-4.log"
+        assert f"ingest/{shard}-of-4 failed. The end of its log, {log}:" in end
+    assert "start the same command again: what is done stays done." in end
+    run_log = end.rstrip().rpartition("The log of the whole run: ")[2]
+    assert (folder / run_log).is_file()
+    assert len(end.splitlines()) < 4 * (LAST_LINES + 5)
+
+
+def test_snakemakes_own_report_of_a_failure_is_not_shown_beside(failed):
+    said = failed[1].stdout + failed[1].stderr
+    for noise in ("Error in rule", "CalledProcessError", "(command exited", "Traceback"):
+        assert noise not in said.partition("Petite stopped: ")[0]
+
+
+def test_a_run_tells_jobs_done_of_jobs_due_and_keeps_the_rest_for_its_log(tiny_run):
+    folder, finished = tiny_run
+    lines = [line for line in finished.stderr.splitlines() if " jobs, " in line]
+    total = int(lines[0].split()[2])
+    # All but the target itself.
+    assert [int(line.split()[0]) for line in lines] == list(range(1, total))
+    for noise in ("oneDNN", "absl", "cuda", "INFO", "jobid", "Select jobs"):
+        assert noise not in finished.stdout + finished.stderr
+    [log] = (folder / ".snakemake/log").glob("*.log")
+    assert "jobid" in log.read_text("utf-8")
+
+
+def test_the_log_of_a_training_has_its_course_and_what_tensorflow_says(tiny_run):
+    log = tiny_run[0] / "results/tiny/logs/train/random/0.1/seeds-0-1.log"
+    assert "test accuracy" in log.read_text("utf-8")
+    assert "MB of memory at most" in log.read_text("utf-8")
+
+
+def test_jobs_that_until_leaves_undone_are_told_and_the_same_command_does_them(
+    snakemake, tmp_path, tiny_config
+):
+    manifest = tmp_path / "results/tiny/store/manifest.json"
+    first = snakemake(tmp_path, "--until", "listing", "index", config=tiny_config)
+    assert "Left undone: 1 of the jobs." in first.stderr
+    assert not manifest.exists()
+    second = snakemake(tmp_path, "--until", "listing", "index", config=tiny_config)
+    assert manifest.exists()
+    assert "Left undone" not in second.stderr
+    assert "Answer" not in first.stdout + second.stdout  # there is none yet
+
+
+def test_the_linter_finds_nothing():
+    command = [sys.executable, "-m", "snakemake", "--lint"]
+    finished = subprocess.run(command, cwd=REPOSITORY, text=True, capture_output=True)
+    said = finished.stdout + finished.stderr
+    assert finished.returncode == 0, said
+    assert "Lints for" not in said

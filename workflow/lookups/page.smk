@@ -1,0 +1,37 @@
+# What page.smk looks up: what the page is made from.
+
+
+# What changes no result of a run does not belong in how it was made.
+NOT_ON_PAGE = ["max_memory", "seeds_per_job", "training_threads"]
+# The page lets its reader look at so many seeds: enough to see what chance does, and few enough
+# for the length of the command.
+MOST_PAGE_SEEDS = 6
+PAGE_SUBSETS = list(
+    dict.fromkeys(
+        subset_path(label, fraction, seed)
+        for label, fraction in sorted(CASES)
+        for seed in range(min(CONFIG.runs_at(fraction), MOST_PAGE_SEEDS))
+    )
+)
+PAGE_CODE = [
+    path.relative_to(SCRIPTS / "petite").with_suffix("").as_posix()
+    for path in sorted((SCRIPTS / "petite/report").rglob("*.py"))
+]
+PAGE_TEMPLATES = [
+    str(path)
+    for path in sorted((SCRIPTS / "petite/report/templates").iterdir())
+    if path.is_file()
+]
+
+
+def page_settings():
+    settings = CONFIG.model_dump(mode="json")
+    return as_param(
+        {key: value for key, value in settings.items() if key not in NOT_ON_PAGE}
+    )
+
+
+def page_features():
+    """The space that is compared by, where it is one for all seeds; the pixels otherwise."""
+    space = CONFIG.features.space
+    return feature_path("pixels" if space == "proxy" else space, 0)

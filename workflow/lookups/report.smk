@@ -1,0 +1,162 @@
+# What report.smk looks up: which figures there are, and what each is drawn from.
+
+
+EVIDENCE_CODE = [
+    "evidence/costs",
+    "evidence/learning_curve",
+    "evidence/recommendation",
+    "evidence/runs",
+    "evidence/statistics",
+    "evidence/summary",
+    "evidence/verdicts",
+]
+
+
+# The first variant of the paper's method, at its largest fraction, is the one that is drawn.
+GRIDS = [case for case in CASES if method_name(case[0]) == "pca_grid"]
+AUGMENTED = [
+    case for case in CASES if method_name(case[0]) == petite_config.AUGMENTATION
+]
+
+
+# A figure for each method and fraction is more than anyone looks at where there are many, and a
+# panel for each more than a page holds.
+MOST_SINGLE_CURVES = 12
+MOST_CURVES = 36
+
+
+# What is shown side by side on the plane: all methods at the smallest fraction, random first and
+# the others by name, whatever their order in the config.
+SMALLEST = min(fraction for _, fraction in CASES)
+PICKED = sorted(
+    (label for label, fraction in CASES if fraction == SMALLEST),
+    key=lambda label: (label != "random", label),
+)
+
+
+def figure_names():
+    names = ["accuracy_by_fraction", "samples", "set_aside"]
+    names += ["differences"] if COMPARED else []
+    names += ["picks"] if len(PICKED) > 1 else []
+    names += ["curves"] if len(CASES) <= MOST_CURVES else []
+    if len(CASES) <= MOST_SINGLE_CURVES:
+        names += [f"curves_{label}-{as_text(fraction)}" for label, fraction in CASES]
+    names += ["plane_clusters", "plane_cells", "plane_chosen"] if GRIDS else []
+    names += ["augmented"] if AUGMENTED else []
+    return names
+
+
+FIGURES = [
+    f"{RESULTS}/figures/{name}.{kind}"
+    for name in figure_names()
+    for kind in ("png", "svg")
+]
+FIGURE = {
+    "png": report(
+        f"{RESULTS}/figures/{{figure}}.png",
+        caption="../report/figure.rst",
+        category="Figures",
+        labels={"figure": "{figure}"},
+    ),
+    "svg": f"{RESULTS}/figures/{{figure}}.svg",
+}
+
+
+def example(cases):
+    """The subset that a picture shows: of the first method, the largest fraction, seed 0."""
+    label = cases[0][0]
+    return subset_path(
+        label, max(fraction for name, fraction in cases if name == label), 0
+    )
+
+
+def figure_inputs(wildcards):
+    """The files that a figure is drawn from, by the names of the arguments of figures.py."""
+    tables, store = rules.summarize.output, rules.index.output.manifest
+    if wildcards.figure == "accuracy_by_fraction":
+        return {"runs": tables.runs, "summary": tables.summary}
+    if wildcards.figure == "differences":
+        return {"summary": tables.summary}
+    if wildcards.figure == "picks":
+        return {
+            "features": feature_path("pixels", 0),
+            "split": SPLIT,
+            **{f"subset_{label}": subset_path(label, SMALLEST, 0) for label in PICKED},
+        }
+    if wildcards.figure.startswith("curves"):
+        return {"history": tables.history}
+    if wildcards.figure == "samples":
+        return {"store": store, "split": SPLIT}
+    if wildcards.figure == "set_aside":
+        return {"store": store}
+    if wildcards.figure == "augmented":
+        return {"store": store, "subset": example(AUGMENTED)}
+    subset = example(GRIDS)
+    return {
+        "features": feature_path(spaces(GRIDS[0][0])[0], 0),
+        "split": SPLIT,
+        "subset": subset,
+        "details": str(Path(subset).with_suffix(".json")),
+    }
+
+
+def figure_arguments(wildcards):
+    """What figures.py is told: the inputs by name, and what is no file of the workflow."""
+    files = figure_inputs(wildcards)
+    name = wildcards.figure
+    if name == "picks":
+        subsets = [
+            shlex.quote(f"{label}={files.pop(f'subset_{label}')}") for label in PICKED
+        ]
+        files["subsets"] = " ".join(subsets)
+        files["fraction"] = SMALLEST
+    arguments = [
+        f"--{key} {path if key == 'subsets' else shlex.quote(str(path))}"
+        for key, path in files.items()
+    ]
+    if name == "set_aside":
+        arguments.append(SOURCE_ARGUMENTS)
+    if name.startswith("curves_"):
+        name, _, case = name.partition("_")
+        label, _, fraction = case.rpartition("-")
+        arguments.append(f"--method {label} --fraction {fraction}")
+    return f"--figure {name} " + " ".join(arguments)
+
+
+# The module of each family of figures, by the first word of their names, and what it draws on.
+FIGURE_CODE = {
+    "accuracy": [
+        "figures/accuracy",
+        "evidence/runs",
+        "evidence/statistics",
+        "evidence/summary",
+    ],
+    "curves": ["figures/curves", "evidence/runs", "evidence/summary"],
+    "differences": [
+        "figures/differences",
+        "evidence/statistics",
+        "evidence/summary",
+    ],
+    "picks": ["figures/picks", "evidence/summary", "splits"],
+    "plane": ["figures/plane", "selection/pca_grid", "selection/tilings"],
+    "samples": ["figures/samples", "store"],
+    "augmented": ["figures/samples", "store", "recipes"],
+    "set": ["figures/samples", "store", "images"],
+}
+
+
+def figure_code(wildcards):
+    return code(
+        "figures", "figures/style", *FIGURE_CODE[wildcards.figure.split("_")[0]]
+    )
+
+
+def own_features_file():
+    """The matrix that the user gave, where one is used."""
+    is_used = any("own" in spaces(label) for label, _ in CASES)
+    return [CONFIG.features.path] if is_used else []
+
+
+def whole_config(wildcards, input):
+    """Snakemake does not compare params that depend on the input: threads rerun nothing."""
+    return as_param(CONFIG.model_dump(mode="json"))

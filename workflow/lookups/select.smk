@@ -1,0 +1,174 @@
+# What select.smk looks up: files by feature space, method and seed, and their code.
+
+
+def labels_where(condition):
+    """A wildcard's pattern: the labels of the config that meet a condition."""
+    names = [label for label in CONFIG.methods if condition(label)]
+    return "|".join(map(re.escape, names)) or "no-such-method"
+
+
+AUGMENTING = labels_where(
+    lambda label: method_name(label) == petite_config.AUGMENTATION
+)
+SELECTING = labels_where(lambda label: method_name(label) != petite_config.AUGMENTATION)
+RANKING = labels_where(CONFIG.ranks)
+
+FEATURES = {
+    "features": f"{RESULTS}/features/{{space}}.npy",
+    "features_json": f"{RESULTS}/features/{{space}}.json",
+}
+PROXY = {
+    "scores": f"{RESULTS}/proxies/seed-{{seed}}.parquet",
+    "scores_json": f"{RESULTS}/proxies/seed-{{seed}}.json",
+    "features": f"{RESULTS}/features/proxy/seed-{{seed}}.npy",
+    "features_json": f"{RESULTS}/features/proxy/seed-{{seed}}.json",
+    "gradients": f"{RESULTS}/features/gradients/seed-{{seed}}.npy",
+    "gradients_json": f"{RESULTS}/features/gradients/seed-{{seed}}.json",
+}
+CANDIDATES = {
+    "candidates": f"{RESULTS}/candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.parquet",
+    "candidates_json": f"{RESULTS}/candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.json",
+}
+RANKED = {
+    "ranking": f"{RESULTS}/rankings/{{method}}/seed-{{seed}}.parquet",
+    "ranking_json": f"{RESULTS}/rankings/{{method}}/seed-{{seed}}.json",
+}
+CHOSEN = {
+    "subset": f"{RESULTS}/subsets/{{method}}/{{fraction}}/seed-{{seed}}.parquet",
+    "subset_json": f"{RESULTS}/subsets/{{method}}/{{fraction}}/seed-{{seed}}.json",
+}
+SELECTION_CODE = [
+    "selection/base",
+    "selection/estimate",
+    "selection/kernels",
+    "selection/partitions",
+    "selection/quota",
+    "selection/selecting",
+    "features",
+    "seeds",
+    "splits",
+    "subset_job",
+    "subsets",
+]
+# What a module of methods draws on beside those.
+ALSO = {"pca_grid": ["tilings"], "scores": ["clusters"]}
+
+
+def with_seed(paths, seed):
+    return {name: path.replace("{seed}", str(seed)) for name, path in paths.items()}
+
+
+def feature_path(space, seed):
+    """The file of a feature space; those of the proxy are its seed's."""
+    if space == "proxy":
+        return with_seed(PROXY, seed)["features"]
+    if space == "gradients":
+        return with_seed(PROXY, seed)["gradients"]
+    return FEATURES["features"].replace("{space}", space)
+
+
+def method_modules(wildcards):
+    """The modules of an entry's methods: an edit of them reruns what is made by them alone."""
+    names = []
+    for step in CONFIG.steps(wildcards.method):
+        if step["method"] == petite_config.AUGMENTATION:
+            names.append("recipes")
+        else:
+            family = METHODS[step["method"]].module
+            names += [f"selection/{name}" for name in [family, *ALSO.get(family, [])]]
+    return [str(SCRIPTS / "petite" / f"{name}.py") for name in dict.fromkeys(names)]
+
+
+def spaces(label):
+    return list(
+        dict.fromkeys(step["space"] for step in CONFIG.steps(label) if step["space"])
+    )
+
+
+# Otherwise Snakemake would go on, unasked, with what another file gave before.
+OWN = CONFIG.features.path
+CHOOSING = [label for label, entry in CONFIG.methods.items() if entry.fractions]
+if any("own" in spaces(label) for label in CHOOSING) and not Path(OWN).is_file():
+    sys.exit(f"Petite: features.path: there is no file {OWN}: correct the path")
+
+
+def selection_inputs(wildcards):
+    """The features and scores that an entry's methods need."""
+    label, seed = wildcards.method, wildcards.seed
+    files = {}
+    for space in spaces(label):
+        path = feature_path(space, seed)
+        files[f"features_{space}"] = path
+        files[f"features_{space}_json"] = str(Path(path).with_suffix(".json"))
+    if CONFIG.needs_proxy_scores(label):
+        proxy = with_seed(PROXY, seed)
+        files["scores"] = proxy["scores"]
+        files["scores_json"] = proxy["scores_json"]
+    return files
+
+
+def candidate_inputs(label, size, seed):
+    """The candidates of all partitions, where an entry's first stage is divided into jobs."""
+    parts = CONFIG.partitioned(label)
+    paths = [
+        CANDIDATES["candidates"].format(
+            method=label, fraction=as_text(size), seed=seed, part=part
+        )
+        for part in range(parts)
+    ]
+    return {"candidates": paths} if parts > 1 else {}
+
+
+def rank_inputs(wildcards):
+    label = wildcards.method
+    found = candidate_inputs(label, CONFIG.depth(label), wildcards.seed)
+    return {**selection_inputs(wildcards), **found}
+
+
+def subset_inputs(wildcards):
+    """A method that ranks is cut; another one chooses anew for each fraction."""
+    label = wildcards.method
+    if CONFIG.ranks(label):
+        return RANKED
+    found = candidate_inputs(label, wildcards.fraction, wildcards.seed)
+    return {**selection_inputs(wildcards), **found}
+
+
+def selection_arguments(wildcards, input):
+    """What the scripts that choose images are told of their inputs, and of what changes nothing.
+
+    Snakemake does not compare params that depend on the input: a change reruns nothing.
+    """
+    arguments = []
+    named = [
+        f"{space}={input[f'features_{space}']}"
+        for space in spaces(wildcards.method)
+        if f"features_{space}" in input.keys()
+    ]
+    if named:
+        arguments.append("--features " + " ".join(map(shlex.quote, named)))
+    for name in ("scores", "ranking"):
+        if name in input.keys():
+            arguments.append(f"--{name} {shlex.quote(str(input[name]))}")
+    if "candidates" in input.keys():
+        paths = input.candidates
+        paths = [paths] if isinstance(paths, str) else paths
+        arguments.append("--candidates " + " ".join(map(shlex.quote, paths)))
+    arguments.append(memory_limit(wildcards, input))
+    return " ".join(arguments)
+
+
+def selection_settings(wildcards):
+    return as_param(CONFIG.selection_settings(wildcards.method))
+
+
+def feature_settings(wildcards):
+    settings = CONFIG.features.model_dump(mode="json") | {"space": wildcards.space}
+    if wildcards.space != "own":
+        del settings["path"]
+    return as_param(settings)
+
+
+def own_features(wildcards):
+    """The user's own matrix is an input where it is the space."""
+    return {"own": OWN} if wildcards.space == "own" else {}
