@@ -322,6 +322,7 @@ class Config(Strict):
     )
     training: TrainingSettings = TrainingSettings()
     training_threads: int = Field(1, ge=1, description="threads of one training job")
+    training_gpus: int = Field(0, ge=0, description="GPUs that a cluster gives a training job")
     evidence: EvidenceSettings = EvidenceSettings()
 
     @model_validator(mode="after")

@@ -40,6 +40,7 @@ scattergather:
 
 if DATASET.is_remote:
 
+    # Where the workflow was started: other nodes of a cluster may have no network.
     rule download:
         input:
             code=code("download", "download", "sources/silhouettes"),
@@ -48,6 +49,7 @@ if DATASET.is_remote:
             record=f"{SOURCE_PATH}.json",
         log:
             f"{RESULTS}/logs/download.log",
+        localrule: True
         params:
             settings=as_param(
                 {
@@ -71,6 +73,8 @@ rule listing:
         f"{RESULTS}/logs/listing.log",
     benchmark:
         f"{RESULTS}/benchmarks/listing.tsv"
+    resources:
+        mem_mb=memory(700, 2000),
     params:
         settings=as_param(
             {
@@ -97,6 +101,8 @@ rule ingest:
         f"{RESULTS}/logs/ingest/{{scatteritem}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/ingest/{{scatteritem}}.tsv"
+    resources:
+        mem_mb=memory(1000, 500),
     params:
         settings=as_param(
             {
@@ -125,6 +131,8 @@ rule index:
         f"{RESULTS}/logs/index.log",
     benchmark:
         f"{RESULTS}/benchmarks/index.tsv"
+    resources:
+        mem_mb=memory(700, 4000),
     params:
         settings=as_param(
             {
@@ -152,6 +160,8 @@ rule split:
         f"{RESULTS}/logs/split.log",
     benchmark:
         f"{RESULTS}/benchmarks/split.tsv"
+    resources:
+        mem_mb=memory(700, 2000),
     params:
         settings=as_param(
             {"test": CONFIG.split.test, "validation": CONFIG.split.validation}

@@ -4,7 +4,7 @@
 
 
 # What changes no result of a run does not belong in how it was made.
-NOT_ON_PAGE = ["max_memory", "seeds_per_job", "training_threads"]
+NOT_ON_PAGE = ["max_memory", "seeds_per_job", "training_gpus", "training_threads"]
 PAGE_SUBSETS = {
     f"{label}:{as_text(fraction)}": subset_path(label, fraction, 0)
     for label, fraction in CASES
@@ -57,6 +57,8 @@ rule report:
         f"{RESULTS}/logs/report.log",
     benchmark:
         f"{RESULTS}/benchmarks/report.tsv"
+    resources:
+        mem_mb=memory(1000, 1000),
     params:
         settings=page_settings(),
         subsets=" ".join(

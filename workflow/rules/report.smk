@@ -43,6 +43,8 @@ rule summarize:
         f"{RESULTS}/logs/summarize.log",
     benchmark:
         f"{RESULTS}/benchmarks/summarize.tsv"
+    resources:
+        mem_mb=memory(700, 0),
     params:
         settings=as_param({"tolerance": CONFIG.evidence.tolerance}),
     shell:
@@ -199,6 +201,8 @@ rule figures:
         f"{RESULTS}/logs/figures/{{figure}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/figures/{{figure}}.tsv"
+    resources:
+        mem_mb=memory(800, 1000),
     params:
         arguments=figure_arguments,
     shell:

@@ -196,6 +196,8 @@ rule features:
     wildcard_constraints:
         space="pixels|random_conv|own",
     threads: 2
+    resources:
+        mem_mb=memory(800, IMAGE_BYTES + 1000),
     params:
         settings=feature_settings,
     shell:
@@ -217,6 +219,9 @@ rule proxy:
     benchmark:
         f"{RESULTS}/benchmarks/proxy/seed-{{seed}}.tsv"
     threads: CONFIG.training_threads
+    resources:
+        mem_mb=memory(1500, 4 * IMAGE_BYTES),
+        gpu=CONFIG.training_gpus,
     params:
         settings=as_param(CONFIG.proxy_settings()),
     shell:
@@ -240,6 +245,8 @@ rule candidates:
     wildcard_constraints:
         method=SELECTING,
         part=r"\d+",
+    resources:
+        mem_mb=memory(800, 1500),
     params:
         settings=selection_settings,
         arguments=selection_arguments,
@@ -264,6 +271,8 @@ rule rank:
         f"{RESULTS}/benchmarks/rank/{{method}}/seed-{{seed}}.tsv"
     wildcard_constraints:
         method=RANKING,
+    resources:
+        mem_mb=memory(800, 1500),
     params:
         settings=selection_settings,
         depth=lambda wildcards: as_text(CONFIG.depth(wildcards.method)),
@@ -289,6 +298,8 @@ rule subset:
         f"{RESULTS}/benchmarks/subset/{{method}}/{{fraction}}/seed-{{seed}}.tsv"
     wildcard_constraints:
         method=SELECTING,
+    resources:
+        mem_mb=memory(800, 1500),
     params:
         settings=selection_settings,
         arguments=selection_arguments,
@@ -311,6 +322,8 @@ rule augment:
         f"{RESULTS}/benchmarks/augment/{{method}}/{{fraction}}/seed-{{seed}}.tsv"
     wildcard_constraints:
         method=AUGMENTING,
+    resources:
+        mem_mb=memory(700, 1000),
     params:
         settings=lambda wildcards: as_param(
             CONFIG.augmentation_settings(wildcards.method)
@@ -333,6 +346,7 @@ rule estimate:
         ),
     log:
         f"{RESULTS}/logs/estimate.log",
+    localrule: True
     params:
         settings=lambda wildcards: as_param(
             {

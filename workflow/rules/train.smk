@@ -28,6 +28,9 @@ rule train:
     benchmark:
         f"{RESULTS}/benchmarks/train/{RUN}.tsv"
     threads: CONFIG.training_threads
+    resources:
+        mem_mb=memory(1500, 4 * IMAGE_BYTES),
+        gpu=CONFIG.training_gpus,
     params:
         settings=as_param(CONFIG.training.model_dump(mode="json")),
     shell:
