@@ -393,6 +393,7 @@ class Config(Strict):
     )
     training: TrainingSettings = TrainingSettings()
     training_threads: int = Field(1, ge=1, description="threads of one training job")
+    training_gpus: int = Field(0, ge=0, description="GPUs that a cluster gives a training job")
     evidence: EvidenceSettings = EvidenceSettings()
     # What is taken away changes no result, so it is no part of what is told of how one was made.
     export: str = Field(

@@ -2,7 +2,7 @@
 
 
 # What changes no result of a run does not belong in how it was made.
-NOT_ON_PAGE = ["max_memory", "seeds_per_job", "training_threads"]
+NOT_ON_PAGE = ["max_memory", "seeds_per_job", "training_gpus", "training_threads"]
 # The page lets its reader look at so many seeds: enough to see what chance does, and few enough
 # for the length of the command.
 MOST_PAGE_SEEDS = 6

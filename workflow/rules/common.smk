@@ -7,6 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import pyarrow.parquet
 import yaml
 
 # Relative where it can be, so that a moved checkout reruns nothing.
@@ -148,3 +149,37 @@ def runs_paths(suffix):
         for label, fraction in CASES
         for first, last in batches(label, fraction)
     ]
+
+
+# Taken for the number of images while nothing tells it.
+MANY_IMAGES = 25_000
+
+
+def number_of_images():
+    """Those of the store; before it is made, the entries of the listing."""
+    manifest = Path(RESULTS) / "store/manifest.json"
+    listing = Path(RESULTS) / "store/listing.parquet"
+    if manifest.exists():
+        counts = json.loads(manifest.read_text("utf-8"))["counts"]
+        return sum(count["ok"] for count in counts.values())
+    if listing.exists():
+        return pyarrow.parquet.read_metadata(listing).num_rows
+    return MANY_IMAGES
+
+
+# Bytes of one stored image.
+IMAGE_BYTES = CONFIG.dataset.image_size**2 * CONFIG.dataset.channels
+
+
+def memory(base, per_image):
+    """The mem_mb of a rule: MB for any job, and bytes for each image; doubled at each new attempt.
+
+    A fifth above the most that was seen in benchmarks/ (max_rss) and the 360 MB that the two
+    Snakemakes take which a cluster's executor runs around a job.
+    """
+
+    def mem_mb(wildcards, attempt):
+        needed = base + per_image * number_of_images() / 1e6
+        return round(needed * 2 ** (attempt - 1))
+
+    return mem_mb

@@ -12,6 +12,7 @@ scattergather:
 
 if DATASET.is_remote:
 
+    # Where the workflow was started: other nodes of a cluster may have no network.
     rule download:
         input:
             code=code("download", "download", "sources/silhouettes"),
@@ -20,6 +21,7 @@ if DATASET.is_remote:
             record=f"{SOURCE_PATH}.json",
         log:
             f"{RESULTS}/logs/download.log",
+        localrule: True
         conda:
             "../../envs/petite.yaml"
         params:
@@ -47,6 +49,8 @@ rule listing:
         f"{RESULTS}/benchmarks/listing.tsv"
     conda:
         "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(700, 2000),
     params:
         settings=as_param(LISTING_SETTINGS),
         folder=as_param(FOLDER),
@@ -71,6 +75,8 @@ rule ingest:
     cache: IS_CACHED
     conda:
         "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(1000, 500),
     params:
         settings=as_param(
             {
@@ -107,6 +113,8 @@ rule index:
     cache: IS_CACHED
     conda:
         "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(700, 4000),
     params:
         settings=as_param(
             {
@@ -136,6 +144,8 @@ rule split:
         f"{RESULTS}/benchmarks/split.tsv"
     conda:
         "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(700, 2000),
     params:
         settings=as_param(
             {"test": CONFIG.split.test, "validation": CONFIG.split.validation}

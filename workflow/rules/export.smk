@@ -55,6 +55,8 @@ rule export:
         f"{RESULTS}/benchmarks/export/{EXPORT_NAME}.tsv"
     conda:
         "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(1000, 1000),
     params:
         settings=as_param(
             {

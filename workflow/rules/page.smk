@@ -37,6 +37,8 @@ rule report:
         f"{RESULTS}/benchmarks/report.tsv"
     conda:
         "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(1000, 1000),
     params:
         settings=page_settings(),
         source=source_arguments,

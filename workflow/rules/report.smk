@@ -39,6 +39,8 @@ rule summarize:
         f"{RESULTS}/benchmarks/summarize.tsv"
     conda:
         "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(700, 0),
     params:
         settings=as_param({"tolerance": CONFIG.evidence.tolerance}),
         dataset=CONFIG.dataset.name,
@@ -67,6 +69,8 @@ rule provenance:
         f"{RESULTS}/logs/provenance.log",
     conda:
         "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(1000, 1000),
     params:
         settings=whole_config,
     shell:
@@ -87,6 +91,8 @@ rule figures:
         f"{RESULTS}/benchmarks/figures/{{figure}}.tsv"
     conda:
         "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(800, 1000),
     params:
         arguments=figure_arguments,
     shell:

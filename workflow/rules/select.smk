@@ -33,6 +33,8 @@ rule features:
     conda:
         "../../envs/petite.yaml"
     threads: 2
+    resources:
+        mem_mb=memory(800, IMAGE_BYTES + 1000),
     params:
         settings=feature_settings,
     shell:
@@ -62,6 +64,9 @@ rule proxy:
     conda:
         "../../envs/petite.yaml"
     threads: CONFIG.training_threads
+    resources:
+        mem_mb=memory(1500, 4 * IMAGE_BYTES),
+        gpu=CONFIG.training_gpus,
     params:
         settings=as_param(CONFIG.proxy_settings()),
         memory=memory_limit,
@@ -88,6 +93,8 @@ rule candidates:
         part=r"\d+",
     conda:
         "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(800, 1500),
     params:
         settings=selection_settings,
         arguments=selection_arguments,
@@ -114,6 +121,8 @@ rule rank:
         method=RANKING,
     conda:
         "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(800, 1500),
     params:
         settings=selection_settings,
         depth=lambda wildcards: as_text(CONFIG.depth(wildcards.method)),
@@ -141,6 +150,8 @@ rule subset:
         method=SELECTING,
     conda:
         "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(800, 1500),
     params:
         settings=selection_settings,
         arguments=selection_arguments,
@@ -165,6 +176,8 @@ rule augment:
         method=AUGMENTING,
     conda:
         "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(700, 1000),
     params:
         settings=lambda wildcards: as_param(
             CONFIG.augmentation_settings(wildcards.method)
@@ -187,6 +200,7 @@ rule estimate:
         ),
     log:
         f"{RESULTS}/logs/estimate.log",
+    localrule: True
     conda:
         "../../envs/petite.yaml"
     params:

@@ -26,6 +26,9 @@ rule train:
     conda:
         "../../envs/petite.yaml"
     threads: CONFIG.training_threads
+    resources:
+        mem_mb=memory(1500, 4 * IMAGE_BYTES),
+        gpu=CONFIG.training_gpus,
     params:
         settings=as_param(CONFIG.training.model_dump(mode="json")),
         dataset=CONFIG.dataset.name,

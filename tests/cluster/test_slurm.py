@@ -1,0 +1,155 @@
+"""The workflow on a real Slurm: the same tables as without it, also after what goes wrong there."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import TABLES, Run
+from loopback import LoopbackSlurm, wait_until
+
+pytestmark = pytest.mark.cluster
+
+# What a table says of time and memory differs from run to run.
+VARYING = re.compile("second|memory")
+CSV_TABLES = ["runs", "history", "summary", "verdicts", "costs"]
+
+
+def tables(run: Run) -> dict[str, str | bytes]:
+    """Every table of a run by its name: CSV files without what varies, the others as they are."""
+    found: dict[str, str | bytes] = {}
+    for name in CSV_TABLES:
+        table = pd.read_csv(run.results / f"{name}.csv", dtype=str, keep_default_na=False)
+        varying = [column for column in table.columns if VARYING.search(column)]
+        found[name] = table.drop(columns=varying).to_csv(index=False)
+    paths = [run.results / "recommendation.md", run.results / "store/index.parquet"]
+    for pattern in ("splits/*.parquet", "subsets/**/*.parquet", "runs/**/*.predictions.npz"):
+        paths += sorted(run.results.glob(pattern))
+    for path in paths:
+        found[path.relative_to(run.results).as_posix()] = path.read_bytes()
+    return found
+
+
+def assert_same_tables(run: Run, reference: Run) -> None:
+    ours, theirs = tables(run), tables(reference)
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def test_the_tables_are_those_of_a_local_run(slurm_run, local_run):
+    # CSV files; recommendation, index and split; subsets, of `full` only one; predictions.
+    assert len(tables(local_run)) == 5 + 3 + 7 + 4
+    assert_same_tables(slurm_run, local_run)
+
+
+def test_short_jobs_share_a_slurm_job_and_trainings_have_their_own(slurm_run):
+    folders = re.findall(r"SLURM jobid \d+ \(log: .*/slurm-logs/(\w+)/", slurm_run.said)
+    assert sorted(folders) == sorted(
+        ["rule_listing", "rule_ingest", "rule_ingest", "group_prepare_features_index_split"]
+        + ["group_choose_augment_rank_subset"]
+        + 4 * ["rule_train"]
+        + ["rule_summarize", "group_report_figures_report"]
+    )
+
+
+def test_a_group_asks_for_what_one_of_its_jobs_needs(slurm_run, slurm):
+    ours = {name: slurm.details(job) for job, name in slurm.jobs("COMPLETED").items()}
+    asked = {
+        name.removeprefix("rule_").split("_")[0]: dict(
+            item.split("=") for item in details["TRES"].split(",")
+        )
+        for name, details in ours.items()
+    }
+    assert (asked["prepare"]["cpu"], asked["choose"]["cpu"]) == ("2", "1")
+    assert int(asked["choose"]["mem"].removesuffix("M")) < 1000
+
+
+def test_each_slurm_job_leaves_a_log_where_snakemake_says(slurm_run):
+    logs = re.findall(r"SLURM jobid \d+ \(log: (.*)\)\.$", slurm_run.said, re.M)
+    assert len(logs) == 11
+    for log in logs:
+        assert log.startswith(f"{slurm_run.folder}/results/slurm-logs/")
+        assert "(100%) done" in Path(log).read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def troubled(
+    untrained, slurm: LoopbackSlurm, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Run, dict[str, str]]:
+    """A run whose three trainings go wrong, each in its way, and their first Slurm jobs."""
+    methods = ("random", "pca_grid", "augmentation")
+    run = untrained(tmp_path_factory.mktemp("troubled"), *methods)
+    little = 'train:mem_mb=(450 if wildcards.method == "random" else 1500) * attempt ** 2'
+    short = 'train:runtime=1 if attempt == 1 and wildcards.method == "augmentation" else 60'
+    snakemake = run.start("--set-resources", little, short, "--", TABLES)
+    jobs = {method: run.job(method) for method in methods}
+    slurm.run("scancel", jobs["pca_grid"])
+    hanging = jobs["augmentation"]
+    wait_until(lambda: slurm.processes(hanging), "its processes", lambda: run.said)
+    for pid in slurm.processes(hanging):
+        os.kill(pid, signal.SIGSTOP)
+    assert snakemake.wait() == 0, run.said
+    return run, jobs
+
+
+def last_try(run: Run, slurm: LoopbackSlurm, first: str) -> dict[str, str]:
+    """What Slurm knows of the job that did in the end what a first job failed to do."""
+    failed = slurm.details(first)
+    again = [slurm.details(job) for job in slurm.jobs("COMPLETED") if int(job) > int(first)]
+    return next(job for job in again if job["Comment"] == failed["Comment"])
+
+
+def test_a_job_over_its_memory_is_killed_and_passes_with_more(troubled, slurm, local_run):
+    run, jobs = troubled
+    killed, passed = slurm.details(jobs["random"]), last_try(run, slurm, jobs["random"])
+    assert killed["JobState"] in ("FAILED", "OUT_OF_MEMORY")
+    assert "memory limit" in Path(killed["StdOut"]).read_text("utf-8")
+    assert ("mem=450M" in killed["TRES"], "mem=1800M" in passed["TRES"]) == (True, True)
+    assert_same_tables(run, local_run)
+
+
+def test_a_job_over_its_time_is_killed_and_passes_with_more(troubled, slurm, local_run):
+    run, jobs = troubled
+    killed, passed = slurm.details(jobs["augmentation"]), last_try(run, slurm, jobs["augmentation"])
+    assert killed["JobState"] == "TIMEOUT"
+    assert (killed["TimeLimit"], passed["TimeLimit"]) == ("00:01:00", "01:00:00")
+    assert_same_tables(run, local_run)
+
+
+def test_a_cancelled_job_is_done_again(troubled, slurm, local_run):
+    run, jobs = troubled
+    assert slurm.details(jobs["pca_grid"])["JobState"] == "CANCELLED"
+    assert last_try(run, slurm, jobs["pca_grid"])
+    assert_same_tables(run, local_run)
+
+
+def test_a_training_gets_the_gpus_that_the_config_asks_for(troubled, slurm):
+    _, jobs = troubled
+    assert slurm.details(jobs["random"])["TresPerJob"] == "gres:gpu:1"
+
+
+def test_a_job_outlives_a_restart_of_its_nodes_daemon(untrained, slurm, local_run, tmp_path):
+    run = untrained(tmp_path, "random")
+    snakemake = run.start("--", TABLES)
+    job = run.job("random")
+    slurm.stop_node()
+    slurm.start_node()
+    assert snakemake.wait() == 0, run.said
+    assert slurm.details(job)["JobState"] == "COMPLETED"
+    assert_same_tables(run, local_run)
+
+
+def test_a_run_goes_on_after_snakemake_was_killed(untrained, slurm, local_run, tmp_path):
+    run = untrained(tmp_path, "random")
+    snakemake = run.start("--", TABLES)
+    job = run.job("random")
+    snakemake.kill()
+    assert snakemake.wait() == -signal.SIGKILL
+    assert not list(run.results.glob("runs/random/**/*.csv"))
+    slurm.run("scancel", job)
+    wait_until(lambda: not slurm.jobs(), "the job to end", lambda: run.said)
+    run.finish("--unlock")
+    run.finish("--", TABLES)
+    assert_same_tables(run, local_run)
