@@ -12,7 +12,7 @@ import pandas as pd
 
 from petite.errors import PetiteError
 from petite.features import BLOCK_BYTES, Batches, image_ids_digest, pixel_pca
-from petite.files import atomic_path, read_table, write_json
+from petite.files import read_table, write_array, write_json
 from petite.job import argument_parser, run
 from petite.own_features import own_features
 from petite.random_conv import random_conv
@@ -36,8 +36,7 @@ def main(args: argparse.Namespace) -> None:
     store = Store.open(args.manifest)
     image_ids = training_images(read_table(args.split))["image_id"]
     features, about = SPACES[settings["space"]](store, image_ids, settings, args.threads)
-    with atomic_path(args.output_features) as temporary:
-        np.save(temporary, features)
+    write_array(args.output_features, features)
     seconds = time.perf_counter() - started
     write_json(
         args.output_json,

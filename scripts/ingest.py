@@ -21,6 +21,7 @@ def main(args: argparse.Namespace) -> None:
         else:
             rows = shard_rows_by_name(listing(source, **listed), *args.shard)
         table = ingest_shard(source, rows, args.output_pixels, **settings)
+        source.check_unchanged()
     write_table(args.output_rows, table)
 
 

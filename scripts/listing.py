@@ -11,7 +11,9 @@ from petite.sources import SOURCES, USUAL_LIMITS, listing, open_source
 def main(args: argparse.Namespace) -> None:
     limits = USUAL_LIMITS._replace(max_entries=args.max_entries)
     with open_source(args.source, args.path, limits) as source:
-        write_table(args.output, listing(source, **args.settings))
+        table = listing(source, **args.settings)
+        source.check_unchanged()
+    write_table(args.output, table)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pandas as pd
 
 from petite import memory
 from petite.features import image_ids_digest
-from petite.files import atomic_path, read_table, write_json, write_table
+from petite.files import read_table, write_array, write_json, write_table
 from petite.job import argument_parser, run
 from petite.splits import training_images, validation_images
 from petite.store import Store
@@ -78,8 +78,7 @@ def main(args: argparse.Namespace) -> None:
 
 def write_space(path: Path, features: np.ndarray, about: dict[str, Any]) -> None:
     """Write features, float32 (n, d), and their record beside them."""
-    with atomic_path(path) as temporary:
-        np.save(temporary, features)
+    write_array(path, features)
     write_json(path.with_suffix(".json"), {**about, "dimensions": features.shape[1]})
 
 

@@ -1,6 +1,8 @@
 """What the tests need from outside: the real photographs, where they are at hand."""
 
 import os
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,29 @@ def photo_archive() -> Path:
     if not path.is_file():
         pytest.skip(f"no photographs at {path}: set PETITE_PHOTOS to petimages-15k.zip")
     return path
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """A function that gives an empty disk of so many bytes, in memory: the folder it is at."""
+    mounted: list[Path] = []
+
+    def mount(size: int) -> Path:
+        folder = tmp_path / f"disk {len(mounted)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+            reason = done.stderr.strip() if done.returncode else ""
+        except FileNotFoundError:
+            reason = "there is no mount"
+        if reason:
+            if os.environ.get("CI") == "true" and os.geteuid() == 0:
+                pytest.fail(f"root cannot make a small disk: {reason}")
+            pytest.skip(f"needs to mount a small disk, which only root may: {reason}")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -43,6 +43,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 MOST_VALUES = 100_000
 # Labels stand in paths and on command lines.
 LABEL = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
+# In the name of a rule's input.
+WILDCARD = re.compile(r"\{\s*\w[^{}]*\}")
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 AUGMENTATION = "augmentation"
 CHAIN = "chain"
@@ -75,6 +77,14 @@ def _is(text: str, number: float) -> bool:
 def _listed(value: Any) -> Any:
     """One name is a list of one, so that --config export_formats=zip does."""
     return [value] if isinstance(value, str) else value
+
+
+def _no_wildcards(path: str) -> None:
+    if found := WILDCARD.search(path):
+        raise ValueError(
+            f"path: the name has {found[0]} in it, which Snakemake takes for a place to fill in: "
+            "rename the file or its folder"
+        )
 
 
 class DatasetSettings(Strict):
@@ -136,6 +146,8 @@ class DatasetSettings(Strict):
             raise ValueError("path: download LSUN's zips, unzip them, and give their folder")
         if scheme and self.source != "archive":
             raise ValueError("path: an address leads to an archive: set source to archive")
+        if self.source == "archive" and not scheme:
+            _no_wildcards(path)
 
     @model_validator(mode="after")
     def _classes_differ(self) -> "DatasetSettings":
@@ -183,6 +195,8 @@ class FeatureSettings(Strict):
     def _own_has_a_path(self) -> "FeatureSettings":
         if self.space == "own" and not self.path:
             raise ValueError("path: the space 'own' needs the path of your matrix")
+        if self.path:
+            _no_wildcards(self.path)
         return self
 
 

@@ -4,12 +4,14 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from petite.errors import PetiteError
@@ -28,24 +30,29 @@ CANNOT_WRITE = {
 
 # Of a Parquet file: what a reader of some rows reads at least.
 ROWS_IN_GROUP = 65_536
+# With less than this free (bytes), a disk is full: what was refused may have been larger.
+FULL = 1 << 20
 
 
 @contextmanager
-def atomic_path(final: Path) -> Iterator[Path]:
+def atomic_path(final: Path, need: int | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `final` that becomes `final` when the block succeeds.
 
     The temporary name keeps the suffix of `final`, since writers such as `np.save` look at it.
+    What an earlier process that was killed has left of the same file is removed. `need` is the
+    size of the file in bytes where it is known before.
     Raises PetiteError when the disk is full or the folder cannot be written.
     """
     final = Path(final)
     temporary = final.with_name(f".{final.stem}.{os.getpid()}{final.suffix}")
     try:
-        with _told(final):
+        with _told(final, temporary, need):
             final.parent.mkdir(parents=True, exist_ok=True)
+            _remove_leftovers(final)
             yield temporary
             temporary.replace(final)
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
 
 
 @contextmanager
@@ -57,7 +64,7 @@ def atomic_folder(final: Path) -> Iterator[Path]:
     final = Path(final)
     temporary = final.with_name(f".{final.name}.{os.getpid()}")
     try:
-        with _told(final):
+        with _told(final, temporary):
             temporary.mkdir(parents=True)
             yield temporary
             if final.exists():
@@ -68,17 +75,67 @@ def atomic_folder(final: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _told(final: Path) -> Iterator[None]:
+def _told(final: Path, temporary: Path, need: int | None = None) -> Iterator[None]:
     """Say in words why `final` cannot be written."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in CANNOT_WRITE:
+    except Exception as error:
+        reason = _why_not_written(error, temporary, need)
+        if reason is None:
             raise
         raise PetiteError(
-            f"cannot write {final}: {error.strerror or error}. "
+            f"cannot write {final}: {reason}. "
             "Make room or give write access to its folder, then run again."
         ) from error
+
+
+def _why_not_written(error: Exception, temporary: Path, need: int | None) -> str | None:
+    """What the disk or the folder has against a file, or None where the error is another one."""
+    if isinstance(error, PetiteError):
+        return None
+    number = error.errno if isinstance(error, OSError) else None
+    free = _free(temporary.parent)
+    # NumPy, HDF5 and zipfile tell of a full disk in errors of their own, without its number.
+    if number in (errno.ENOSPC, errno.EDQUOT) or (number is None and free < FULL):
+        written = temporary.stat().st_size if temporary.exists() else 0
+        wanted = f"{need / 1e6:.1f} MB" if need else f"more than {(written + free) / 1e6:.1f} MB"
+        return f"no space left on the disk: it takes {wanted}, and {free / 1e6:.1f} MB are free"
+    if number in CANNOT_WRITE:
+        return os.strerror(number)
+    return None
+
+
+def _free(folder: Path) -> float:
+    """Bytes that are free where a folder is, or infinity where that cannot be told."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return float("inf")
+
+
+def _remove_leftovers(final: Path) -> None:
+    """Remove the temporary files of processes that are no more."""
+    pattern = re.compile(rf"\.{re.escape(final.stem)}\.(\d+){re.escape(final.suffix)}")
+    for path in final.parent.iterdir():
+        match = pattern.fullmatch(path.name)
+        if match and not _is_running(int(match[1])):
+            _remove(path)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, if it is there and can be."""
+    with suppress(OSError):
+        path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -106,6 +163,12 @@ def write_table(path: Path, frame: pd.DataFrame) -> None:
 def read_table(path: Path) -> pd.DataFrame:
     """Read a Parquet table."""
     return pd.read_parquet(path)
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an array as .npy."""
+    with atomic_path(path, array.nbytes) as temporary:
+        np.save(temporary, array)
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:

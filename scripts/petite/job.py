@@ -7,14 +7,19 @@ import os
 import resource
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from petite.errors import DamagedFiles, PetiteError
+from petite.files import CANNOT_WRITE
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+UNEXPECTED = "unexpected error, please report it with this log"
 
 # Read by libraries when they are first imported, which some steps do late.
 THREAD_VARIABLES = (
@@ -44,9 +49,10 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
     after an error.
     """
     args = parser.parse_args()
-    if args.log:
-        _send_stderr_to(args.log)
+    log = _Log(args.log)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr, force=True)
+    # A full disk takes no log: what is lost there is told on the terminal.
+    logging.raiseExceptions = False
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(args.threads)
     started = time.perf_counter()
@@ -58,13 +64,46 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
         megabytes = peak_memory_bytes() / 1e6
         logging.info("done in %.1f s, with %.0f MB of memory at most", seconds, megabytes)
     except PetiteError as error:
-        logging.error("%s", error)
+        log.error(str(error))
         if isinstance(error, DamagedFiles):
             _remove(error.paths)
         sys.exit(1)
-    except Exception:
-        logging.exception("unexpected error, please report it with this log")
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
+            log.error(f"cannot write {error.filename}: {error}. Make room or give access")
+        else:
+            log.error(f"{UNEXPECTED}\n{traceback.format_exc()}")
         sys.exit(1)
+
+
+class _Log:
+    """Where what a step says goes: a file, or stderr where there is none."""
+
+    def __init__(self, path: Path | None) -> None:
+        """From now on all that this process and its children write to stderr lands in `path`.
+
+        TensorFlow's C++ and a crash of the interpreter do not go through `logging`.
+        """
+        self._path = path
+        self._terminal = os.dup(sys.stderr.fileno())
+        if path:
+            with suppress(OSError):  # a folder that cannot be written: stderr stays what it was
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("wb") as file:
+                    os.dup2(file.fileno(), sys.stderr.fileno())
+
+    def error(self, message: str) -> None:
+        """Log why the step ends, and tell it on the terminal where the file could not take it."""
+        logging.error("%s", message)
+        if self._path and not self._holds(message):
+            os.write(self._terminal, f"{message}\n".encode())
+
+    def _holds(self, message: str) -> bool:
+        assert self._path is not None
+        try:
+            return message.encode() in self._path.read_bytes()
+        except OSError:
+            return False
 
 
 def _remove(paths: Iterable[Path]) -> None:
@@ -79,13 +118,3 @@ def peak_memory_bytes() -> int:
     """The most memory that this process has had."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB
-
-
-def _send_stderr_to(log: Path) -> None:
-    """From now on all that this process and its children write to stderr lands in `log`.
-
-    TensorFlow's C++ and a crash of the interpreter do not go through `logging`.
-    """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as file:
-        os.dup2(file.fileno(), sys.stderr.fileno())

@@ -62,7 +62,8 @@ def shard_writer(path: Path, rows: int, image_shape: tuple[int, int, int]) -> It
     The file gets its name when the block ends well. It is written, not mapped into memory, so that
     a full disk is an error that can be told and not the end of the process.
     """
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
+    need = rows * int(np.prod(image_shape))
+    with atomic_path(path, need) as temporary, temporary.open("wb") as file:
         yield ShardWriter(file, rows, image_shape)
 
 

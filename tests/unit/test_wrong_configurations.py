@@ -39,8 +39,10 @@ WRONG: list[tuple[str, Any]] = [
     *[("methods.random.fractions", value) for value in (None, 0.1, "0.1", {0.1: 1}, True, [[0.1]])],
     *[("dataset.classes", value) for value in ("cat", {"cat": 1}, 2, [1, 2], [None, "cat"])],
     *[("seeds_by_fraction", value) for value in (3, [3], "3", {"half": 3}, {0.5: "many"}, None)],
-    *[("training.compact.widths", value) for value in (16, "16", [16], [16, "x"])],
-    ("training.compact.widths", [True, 24, 8, 9]),
+    *[
+        ("training.compact.widths", value)
+        for value in (16, "16", [16], [16, "x"], [True, 24, 8, 9])
+    ],
     *[("training.phases", value) for value in (1, {"share": 1}, [1], [[]], None)],
     # Out of range.
     *[("seeds", value) for value in (0, -1, 1001, 10**30)],
@@ -111,6 +113,8 @@ WRONG: list[tuple[str, Any]] = [
     ("dataset", {**ARCHIVE, "path": "ftp://a.example/b.zip"}),
     ("dataset", {**ARCHIVE, "path": "file:///etc/passwd"}),
     ("dataset", {**ARCHIVE, "path": "a\0b.zip"}),
+    ("dataset", {**ARCHIVE, "path": "/data/{seed}/a.zip"}),
+    ("features.path", "mine {method}.npy"),
     ("dataset", {**ARCHIVE, "source": "folder", "path": "https://a.example/b.zip"}),
     ("split", {"test": 0.5, "validation": 0.45}),
     ("features.space", "own"),

@@ -33,7 +33,7 @@ if DATASET.is_remote:
                 }
             ),
         shell:
-            "python {input.code[0]} --settings {params.settings:q} "
+            "python {input.code[0]:q} --settings {params.settings:q} "
             "--output {output.file:q} --log {log:q}"
 
 
@@ -56,7 +56,7 @@ rule listing:
         folder=as_param(FOLDER),
         source=source_arguments,
     shell:
-        "python {input.code[0]} {params.source} --output {output:q} "
+        "python {input.code[0]:q} {params.source} --output {output:q} "
         "--settings {params.settings:q} --log {log:q}"
 
 
@@ -94,7 +94,7 @@ rule ingest:
         shard=lambda wildcards: wildcards.scatteritem,
         source=source_arguments,
     shell:
-        "python {input.code[0]} {params.source} --listing {input.listing:q} "
+        "python {input.code[0]:q} {params.source} --listing {input.listing:q} "
         "--shard {params.shard} --output-pixels {output.pixels:q} "
         "--output-rows {output.rows:q} --settings {params.settings:q} --log {log:q}"
 
@@ -127,7 +127,7 @@ rule index:
             }
         ),
     shell:
-        "python {input.code[0]} --listing {input.listing:q} --rows {input.rows:q} "
+        "python {input.code[0]:q} --listing {input.listing:q} --rows {input.rows:q} "
         "--index {output.index:q} --manifest {output.manifest:q} "
         "--settings {params.settings:q} --log {log:q}"
 
@@ -152,5 +152,5 @@ rule split:
         ),
         seed=CONFIG.split.seed,
     shell:
-        "python {input.code[0]} --index {input.index:q} --output {output:q} "
+        "python {input.code[0]:q} --index {input.index:q} --output {output:q} "
         "--seed {params.seed} --settings {params.settings:q} --log {log:q}"

@@ -72,6 +72,6 @@ rule export:
             "" if EXPORTED else f"--recommendation {rules.summarize.output.choice}"
         ),
     shell:
-        "python {input.code[0]} --manifest {input.manifest:q} --split {input.split:q} "
+        "python {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
         "{params.source} {params.recommendation} --dataset {params.dataset} "
         "--output {params.folder:q} --settings {params.settings:q} --log {log:q}"

@@ -43,7 +43,7 @@ rule report:
         settings=page_settings(),
         source=source_arguments,
     shell:
-        "python {input.code[0]} --tables {input.tables:q} --manifest {input.manifest:q} "
+        "python {input.code[0]:q} --tables {input.tables:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --features {input.features:q} --subsets {input.subsets:q} "
         "--predictions {input.predictions:q} {params.source} --output {output:q} "
         "--settings {params.settings:q} --log {log:q}"

@@ -45,7 +45,7 @@ rule summarize:
         settings=as_param({"tolerance": CONFIG.evidence.tolerance}),
         dataset=CONFIG.dataset.name,
     shell:
-        "python {input.code[0]} --runs {input.runs:q} --histories {input.histories:q} "
+        "python {input.code[0]:q} --runs {input.runs:q} --histories {input.histories:q} "
         "--predictions {input.predictions:q} --dataset {params.dataset} "
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-summary {output.summary:q} --output-verdicts {output.verdicts:q} "
@@ -74,7 +74,7 @@ rule provenance:
     params:
         settings=whole_config,
     shell:
-        "python {input.code[0]} --runs {input.runs:q} --manifest {input.manifest:q} "
+        "python {input.code[0]:q} --runs {input.runs:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --files {input.files:q} --output {output:q} "
         "--settings {params.settings:q} --log {log:q}"
 
@@ -96,5 +96,5 @@ rule figures:
     params:
         arguments=figure_arguments,
     shell:
-        "python {input.code[0]} {params.arguments} --output-png {output.png:q} "
+        "python {input.code[0]:q} {params.arguments} --output-png {output.png:q} "
         "--output-svg {output.svg:q} --log {log:q}"

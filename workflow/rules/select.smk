@@ -38,7 +38,7 @@ rule features:
     params:
         settings=feature_settings,
     shell:
-        "python {input.code[0]} --manifest {input.manifest:q} --split {input.split:q} "
+        "python {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
         "--output-features {output.features:q} --output-json {output.features_json:q} "
         "--settings {params.settings:q} --threads {threads} --log {log:q}"
 
@@ -71,7 +71,7 @@ rule proxy:
         settings=as_param(CONFIG.proxy_settings()),
         memory=memory_limit,
     shell:
-        "python {input.code[0]} --manifest {input.manifest:q} --split {input.split:q} "
+        "python {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
         "--seed {wildcards.seed} --output-scores {output.scores:q} "
         "--output-features {output.features:q} --output-gradients {output.gradients:q} "
         "--settings {params.settings:q} --threads {threads} {params.memory} --log {log:q}"
@@ -99,7 +99,7 @@ rule candidates:
         settings=selection_settings,
         arguments=selection_arguments,
     shell:
-        "python {input.code[0]} --fraction {wildcards.fraction} --seed {wildcards.seed} "
+        "python {input.code[0]:q} --fraction {wildcards.fraction} --seed {wildcards.seed} "
         "--part {wildcards.part} --split {input.split:q} --output {output.candidates:q} "
         "{params.arguments} --settings {params.settings:q} --log {log:q}"
 
@@ -128,7 +128,7 @@ rule rank:
         depth=lambda wildcards: as_text(CONFIG.depth(wildcards.method)),
         arguments=selection_arguments,
     shell:
-        "python {input.code[0]} --fraction {params.depth} --seed {wildcards.seed} "
+        "python {input.code[0]:q} --fraction {params.depth} --seed {wildcards.seed} "
         "--split {input.split:q} --output {output.ranking:q} {params.arguments} "
         "--settings {params.settings:q} --log {log:q}"
 
@@ -156,7 +156,7 @@ rule subset:
         settings=selection_settings,
         arguments=selection_arguments,
     shell:
-        "python {input.code[0]} --fraction {wildcards.fraction} --seed {wildcards.seed} "
+        "python {input.code[0]:q} --fraction {wildcards.fraction} --seed {wildcards.seed} "
         "--split {input.split:q} --manifest {input.manifest:q} --output {output.subset:q} "
         "{params.arguments} --settings {params.settings:q} --log {log:q}"
 
@@ -183,7 +183,7 @@ rule augment:
             CONFIG.augmentation_settings(wildcards.method)
         ),
     shell:
-        "python {input.code[0]} --subset {input.subset:q} --seed {wildcards.seed} "
+        "python {input.code[0]:q} --subset {input.subset:q} --seed {wildcards.seed} "
         "--output {output.subset:q} --settings {params.settings:q} --log {log:q}"
 
 
@@ -226,5 +226,5 @@ rule estimate:
             }
         ),
     shell:
-        "python {input.code[0]} --split {input.split:q} --settings {params.settings:q} "
+        "python {input.code[0]:q} --split {input.split:q} --settings {params.settings:q} "
         "--log {log:q}"

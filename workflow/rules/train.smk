@@ -35,7 +35,7 @@ rule train:
         split_seed=CONFIG.split.seed,
         memory=memory_limit,
     shell:
-        "python {input.code[0]} --manifest {input.manifest:q} "
+        "python {input.code[0]:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --split-seed {params.split_seed} --subset {input.subsets:q} "
         "--seeds $(seq {wildcards.first} {wildcards.last}) --dataset {params.dataset} "
         "--method {wildcards.method} --fraction {wildcards.fraction} "

@@ -178,6 +178,7 @@ class ArchiveSource(Source):
         assert path is not None
         super().__init__(path, limits)
         self._archive = _open(path)
+        self._opened = _state(path)
         try:
             members = _members_by_path(self._archive, path, limits.max_entries)
             found = class_folders(members, path)
@@ -191,7 +192,7 @@ class ArchiveSource(Source):
             yield Entry(image_id, image_id.split("/")[0], member.size)
 
     def read(self, image_id: str) -> ImageData:
-        member = self._members[image_id]
+        member = self._member(image_id)
         try:
             with self._archive.open(member) as file:
                 return read_at_most(file, self.limits.max_bytes)
@@ -200,16 +201,37 @@ class ArchiveSource(Source):
 
     def reading_order(self, image_ids: Iterable[str]) -> Iterable[str]:
         """From the beginning of the archive to its end."""
-        return sorted(image_ids, key=lambda image_id: self._members[image_id].offset)
+        return sorted(image_ids, key=lambda image_id: self._member(image_id).offset)
+
+    def _member(self, image_id: str) -> _Member:
+        if image_id not in self._members:
+            raise self.changed(f"{image_id} is gone")
+        return self._members[image_id]
+
+    def check_unchanged(self) -> None:
+        assert self.path is not None
+        if _state(self.path) != self._opened:
+            raise self.changed("its size or its time is another one")
 
     def close(self) -> None:
         self._archive.close()
+
+
+def _state(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def _open(path: Path) -> _Archive:
     """Open an archive by what is in it, whatever its name."""
     if not path.is_file():
         raise PetiteError(f"{path} is not a file: the source archive needs a zip or tar archive")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise PetiteError(
+            f"cannot read {path}: {error.strerror}. Give read access to it"
+        ) from error
     try:
         # Tar first: a zip among the last members of a tar would pass for a zip.
         with suppress(tarfile.TarError):

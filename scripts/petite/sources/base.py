@@ -72,8 +72,19 @@ class Source(ABC):
     def read(self, image_id: str) -> ImageData:
         """One entry's encoded bytes, or its pixels.
 
-        Raises UnreadableEntry for an entry that cannot be read, KeyError for an unknown one.
+        Raises UnreadableEntry for an entry that cannot be read, PetiteError for one that is not
+        in the source (any more).
         """
+
+    def check_unchanged(self) -> None:  # noqa: B027 - few sources can tell
+        """Raise PetiteError where the source is no longer what it was when it was opened."""
+
+    def changed(self, what: str) -> PetiteError:
+        """The error for a source that changed while it was read."""
+        return PetiteError(
+            f"{self.path} was changed while it was read: {what}. Run again once it stays as it is: "
+            "it is then read anew"
+        )
 
     def reading_order(self, image_ids: Iterable[str]) -> Iterable[str]:
         """The ids in the order in which reading them takes least; as given unless overridden."""

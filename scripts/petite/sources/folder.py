@@ -63,7 +63,9 @@ class FolderSource(Source):
         return digest.hexdigest()
 
     def read(self, image_id: str) -> ImageData:
-        path = self._files[image_id]
+        path = self._files.get(image_id)
+        if path is None:
+            raise self.changed(f"{image_id} is gone")
         try:
             # A link may lead to a device or a pipe, which could block or never end.
             if not stat.S_ISREG(path.stat().st_mode):
