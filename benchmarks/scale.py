@@ -69,6 +69,8 @@ def real(args: argparse.Namespace) -> None:
 
     def ingest(shard: int) -> None:
         name = f"{shard}-of-{args.shards}"
+        if (args.work / f"shards/{name}.parquet").exists():
+            return  # of a run that was stopped
         measure(
             args,
             "ingest",
