@@ -393,11 +393,11 @@ class Config(Strict):
     features: FeatureSettings = FeatureSettings()
     proxy: ProxySection = ProxySection()
     methods: Annotated[dict[str, MethodEntry], BeforeValidator(_name_the_method)]
-    seeds: int = Field(6, ge=1, le=1000, description="runs of each method and fraction")
+    seeds: int = Field(7, ge=1, le=1000, description="runs of each method and fraction")
     seeds_by_fraction: dict[Fraction, Annotated[int, Field(ge=1, le=1000)]] = Field(
         {}, description="another number of runs at these fractions"
     )
-    seeds_per_job: int = Field(3, ge=1, description="runs that one training job does in turn")
+    seeds_per_job: int = Field(4, ge=1, description="runs that one training job does in turn")
     partitions: int | None = Field(
         None, ge=1, description="parts of large classes, each a job of its own; null: as it suits"
     )

@@ -238,7 +238,7 @@ def test_an_unknown_subset_to_export_is_told_with_those_there_are(default, expor
 
 
 def test_a_seed_beyond_those_that_are_run_is_not_exported(default):
-    assert "random:0.1 has the seeds 0 to 5" in problems(default | {"export": "random:0.1:6"})
+    assert "random:0.1 has the seeds 0 to 6" in problems(default | {"export": "random:0.1:7"})
 
 
 def test_export_formats_are_checked_and_are_no_part_of_what_a_run_was_made_with(default):
