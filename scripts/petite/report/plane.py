@@ -1,7 +1,9 @@
 """The plane: training images at their first two features, and what each method keeps of them.
 
-Bokeh draws it (its WebGL copes with tens of thousands of points); the menus and the slider are
-plain HTML, and page.js moves the points of the chosen subset in and out. What the page holds of it
+Bokeh draws it, on a plain canvas: while the plane moves it thins out the points, and tens of
+thousands stay smooth. (Its WebGL draws all, which takes a second a frame where there is no graphics
+card.) The menus and the slider are plain HTML, and page.js moves the points of the chosen subset in
+and out. What the page holds of it
 is bounded, however large the data set and however many the methods and seeds.
 """
 
@@ -224,7 +226,6 @@ def drawing(points: np.ndarray, classes: int) -> Any:
         y_range=ranges[1],
         tools=[PanTool(), zoom],
         toolbar_location=None,
-        output_backend="webgl",
         background_fill_color=None,
         border_fill_color=None,
         outline_line_color=None,
@@ -326,7 +327,5 @@ def _packed(values: np.ndarray) -> str:
 @cache
 def scripts() -> tuple[str, ...]:
     """Bokeh's own code, which goes into the page."""
-    resources = Resources(
-        mode="inline", components=["bokeh", "bokeh-gl"], minified=True, log_level="error"
-    )
+    resources = Resources(mode="inline", components=["bokeh"], minified=True, log_level="error")
     return tuple(resources.js_raw)
