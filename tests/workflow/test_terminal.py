@@ -79,6 +79,13 @@ def test_jobs_that_until_leaves_undone_are_told_and_the_same_command_does_them(
     assert "Answer" not in first.stdout + second.stdout  # there is none yet
 
 
+def test_what_snakemake_is_asked_is_answered(snakemake, tmp_path, tiny_config):
+    listed = snakemake(tmp_path, "--list-rules", config=tiny_config)
+    assert "provenance" in listed.stdout + listed.stderr
+    unlocked = snakemake(tmp_path, "--unlock", config=tiny_config)
+    assert "Unlocked" in unlocked.stdout + unlocked.stderr
+
+
 def test_the_linter_finds_nothing():
     command = [sys.executable, "-m", "snakemake", "--lint"]
     finished = subprocess.run(command, cwd=REPOSITORY, text=True, capture_output=True)

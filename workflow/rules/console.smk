@@ -20,6 +20,7 @@ class Watcher(logging.Handler):
     def __init__(self, progress):
         super().__init__()
         self.progress = progress
+        self.has_begun = False
         self.is_whole = False  # whether the run goes on to the table and the page
         self.exports = False
 
@@ -56,15 +57,18 @@ TOLD_AT_THE_END = (
 def is_shown(record):
     """Whether the terminal shows what Snakemake says; all of it is in .snakemake/log."""
     event = getattr(record, "event", None)
-    if event == LogEvent.RUN_INFO:
-        shown = True
-    elif event in (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR):
+    text = str(record.msg)
+    if event == LogEvent.WORKFLOW_STARTED:
+        WATCHER.has_begun = True
+    if not WATCHER.has_begun:
+        return True  # the answers to --list-rules, --unlock and so on
+    if event in (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR):
         shown = False
+    elif event == LogEvent.RUN_INFO or "Nothing to be done" in text:
+        shown = True
     else:
-        text = str(record.msg)
         is_told = any(words in text for words in TOLD_AT_THE_END)
-        shown = "Nothing to be done" in text
-        shown |= record.levelno >= logging.WARNING and not is_told
+        shown = record.levelno >= logging.WARNING and not is_told
     if shown:
         PROGRESS.clear()
     return shown

@@ -58,7 +58,10 @@ class FolderSource(Source):
         digest = hashlib.sha256()
         for image_id in image_ids:
             file = self._files[image_id]
-            status = file.stat() if file.exists() else file.lstat()
+            try:
+                status = file.stat()
+            except FileNotFoundError:  # a dangling link
+                status = file.lstat()
             digest.update(f"{image_id}\0{status.st_size} {status.st_mtime_ns}\0".encode())
         return digest.hexdigest()
 
