@@ -36,6 +36,13 @@ PEER = "image-distillation"
 PEER_VERSION = "0.1.6"
 FRACTION = 0.1
 CLUSTERS = 2
+STEP = {
+    "method": "pca_grid",
+    "settings": {"clusters": CLUSTERS},
+    "quota": "proportional",
+    "space": "pixels",
+    "share": 1.0,
+}
 SHARD = "shards/1-of-1.npy"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -143,12 +150,11 @@ def petite(folder: Path, threads: int) -> tuple[list[Cost], dict[str, Any]]:
             ),
             script(
                 "subset",
-                {"clusters": CLUSTERS},
+                {"steps": [STEP]},
                 **inputs,
-                method="pca_grid",
                 fraction=FRACTION,
                 seed=0,
-                features=features,
+                features=f"pixels={features}",
                 output=subset,
                 threads=threads,
             ),

@@ -783,9 +783,9 @@ def draw(results: Results, args: argparse.Namespace) -> "Figure":
         figure,
         f"Choosing {args.fraction:.0%} of n images: time and memory of each method",
         f"{args.classes} classes, {args.dimensions} features in memory before the start, "
-        f"{args.threads} thread(s), the fastest of {args.rounds} round(s). All panels of a column "
-        "have one scale. Dotted: time in proportion to n. Grey, at the right: the features' own "
-        "size. Less than 1 MB is shown as 1 MB.",
+        f"{args.threads} thread(s), {args.clock} time, fastest of {args.rounds} round(s). All "
+        "panels of a column have one scale. Dotted: time in proportion to n. Grey, at the "
+        "right: the features' own size. Less than 1 MB is shown as 1 MB.",
     )
     figure.draw_without_rendering()  # labels are placed in inches, so the size must be known
     for (left, right), names in zip(grid, rows.values(), strict=True):

@@ -8,6 +8,7 @@ from pathlib import Path
 from petite.evidence import planned
 from petite.files import read_table
 from petite.job import argument_parser, run
+from petite.own_features import own_dimensions
 from petite.selection.estimate import as_text, calibrate, estimate_entries
 from petite.splits import training_images
 
@@ -17,7 +18,13 @@ TERMINAL_COLUMNS = 100
 def main(args: argparse.Namespace) -> None:
     design = args.settings.pop("design")
     labels = training_images(read_table(args.split))["label"].to_numpy()
-    rows = estimate_entries(labels, calibrate(), **args.settings)
+    own = args.settings.pop("own")
+    rows = estimate_entries(
+        labels,
+        calibrate(),
+        **args.settings,
+        own_dimensions=own_dimensions(Path(own)) if own else None,
+    )
     sys.stdout.write(as_text(rows))
     sys.stdout.write("\n" + textwrap.fill(planned(**design), TERMINAL_COLUMNS) + "\n")
 

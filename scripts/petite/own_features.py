@@ -1,11 +1,13 @@
 """The feature space `own`: vectors of the user's, from a NumPy or a Parquet file."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.lib import format as npy
+from pyarrow.parquet import read_schema
 
 from petite.errors import PetiteError
 
@@ -49,12 +51,21 @@ def own_features(path: Path, index: pd.DataFrame, image_ids: Sequence[str]) -> n
     return features
 
 
+def own_dimensions(path: Path) -> int:
+    """How many features a file gives for each image, from its header alone; see `own_features`.
+
+    Raises PetiteError when it cannot be read.
+    """
+    path = Path(path)
+    if path.suffix == ".npy":
+        return int(_matrix(path).shape[-1])
+    with _told(path, "Parquet"):
+        return len(set(read_schema(path).names) - {"image_id"})
+
+
 def _from_npy(path: Path, index: pd.DataFrame, image_ids: pd.Index) -> np.ndarray:
     """The rows of a matrix over all images in use."""
-    try:
-        matrix = npy.open_memmap(path, mode="r")
-    except (ValueError, OSError) as error:
-        raise PetiteError(f"{path} cannot be read as a .npy file ({error}): save it anew") from None
+    matrix = _matrix(path)
     used = index.loc[index["status"] == "ok", "image_id"]
     if matrix.ndim != 2 or len(matrix) != len(used):
         raise PetiteError(
@@ -68,12 +79,8 @@ def _from_npy(path: Path, index: pd.DataFrame, image_ids: pd.Index) -> np.ndarra
 
 def _from_parquet(path: Path, index: pd.DataFrame, image_ids: pd.Index) -> np.ndarray:
     """The rows of a table with the column image_id."""
-    try:
+    with _told(path, "Parquet"):
         table = pd.read_parquet(path)
-    except (ValueError, OSError) as error:
-        raise PetiteError(
-            f"{path} cannot be read as a Parquet file ({error}): save it anew"
-        ) from None
     if "image_id" not in table.columns:
         raise PetiteError(f"{path} has no column image_id, which says whose features a row holds")
     given = pd.Index(table.pop("image_id"), dtype=object)
@@ -85,6 +92,22 @@ def _from_parquet(path: Path, index: pd.DataFrame, image_ids: pd.Index) -> np.nd
         )
     rows = table.iloc[_found(path, given, image_ids)]
     return np.ascontiguousarray(rows.to_numpy(dtype=np.float32, na_value=np.nan))
+
+
+def _matrix(path: Path) -> np.ndarray:
+    with _told(path, ".npy"):
+        return npy.open_memmap(path, mode="r")
+
+
+@contextmanager
+def _told(path: Path, kind: str) -> Iterator[None]:
+    """A file that cannot be read ends in a PetiteError."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise PetiteError(
+            f"{path} cannot be read as a {kind} file ({error}): save it anew"
+        ) from None
 
 
 READERS: dict[str, Callable[[Path, pd.DataFrame, pd.Index], np.ndarray]] = {

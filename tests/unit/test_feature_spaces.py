@@ -17,7 +17,7 @@ from petite import random_conv as spaces
 from petite.errors import PetiteError
 from petite.features import read_features
 from petite.files import write_json, write_table
-from petite.own_features import own_features
+from petite.own_features import own_dimensions, own_features
 from petite.random_conv import batch_size, random_conv, standardized_pca, stem_stride, untrained
 from petite.store import shard_record, write_shard
 from petite.training.backend import load_keras
@@ -179,6 +179,14 @@ def test_a_missing_file_and_other_kinds_of_file_are_told(tmp_path: Path) -> None
         (tmp_path / name).write_bytes(b"neither of the two, but some bytes")
         with pytest.raises(PetiteError, match=rf"{name} cannot be read .*save it anew"):
             own_features(tmp_path / name, INDEX, WANTED)
+
+
+def test_how_many_features_there_are_is_told_without_reading_them(tmp_path: Path) -> None:
+    assert own_dimensions(matrix_file(tmp_path, MATRIX)) == 2
+    assert own_dimensions(table_file(tmp_path, WANTED, x=[1, 2, 3], y=[4, 5, 6], z=[7, 8, 9])) == 3
+    (tmp_path / "own.npy").write_bytes(b"no matrix")
+    with pytest.raises(PetiteError, match=r"own\.npy cannot be read .*save it anew"):
+        own_dimensions(tmp_path / "own.npy")
 
 
 @pytest.mark.parametrize("shape", [(3, 2), (5, 2), (4,), (4, 2, 1)])

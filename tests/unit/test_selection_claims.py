@@ -376,6 +376,14 @@ def test_craigs_weight_is_the_number_of_images_nearest_to_the_chosen_one() -> No
     np.testing.assert_array_equal(ranking.weights, np.bincount(nearest, minlength=17))
 
 
+def test_an_image_as_unlike_the_chosen_one_as_can_be_still_counts_for_its_weight() -> None:
+    group = replace(group_of(np.array([[0], [1]], np.float32), 1), mass=np.array([1.0, 2.0]))
+    method = METHODS["craig"]
+    assert method.choose
+    choice = method.choose(group, method.settings())
+    assert (choice.indices.tolist(), choice.weights.tolist()) == ([1], [3])
+
+
 def test_craig_is_facility_location_of_distances() -> None:
     features = cloud(90)
     distance = np.sqrt(squared_distances(features))

@@ -54,8 +54,9 @@ def test_images_are_chosen_by_the_users_features(indexed, snakemake, name: str) 
         np.save(indexed / name, matrix)
     else:
         table_of(ids, matrix).to_parquet(indexed / name)
-    finished = snakemake(indexed, "--", SUBSET, config=config_with(name))
+    finished = snakemake(indexed, "--", SUBSET, "estimate", config=config_with(name))
     assert finished.returncode == 0, finished.stderr
+    assert "mine " in finished.stdout
     split = pd.read_parquet(indexed / "results/tiny/splits/0.parquet").query("split == 'train'")
     features = matrix[pd.Index(ids).get_indexer(split["image_id"])]
     k = round(0.1 * len(split))

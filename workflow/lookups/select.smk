@@ -87,8 +87,10 @@ def spaces(label):
 
 # Otherwise Snakemake would go on, unasked, with what another file gave before.
 OWN = CONFIG.features.path
-CHOOSING = [label for label, entry in CONFIG.methods.items() if entry.fractions]
-if any("own" in spaces(label) for label in CHOOSING) and not Path(OWN).is_file():
+USES_OWN = any(
+    "own" in spaces(label) for label, entry in CONFIG.methods.items() if entry.fractions
+)
+if USES_OWN and not Path(OWN).is_file():
     sys.exit(f"Petite: features.path: there is no file {OWN}: correct the path")
 
 

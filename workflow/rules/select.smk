@@ -194,6 +194,7 @@ rule estimate:
         split=SPLIT,
         code=code(
             "estimate",
+            "own_features",
             "selection/estimate",
             "evidence/recommendation",
             "evidence/statistics",
@@ -207,6 +208,7 @@ rule estimate:
         settings=lambda wildcards: as_param(
             {
                 "dimensions": CONFIG.features.dimensions,
+                "own": OWN if USES_OWN else None,
                 "seeds": CONFIG.seeds,
                 "partitions": CONFIG.partitions,
                 "entries": {

@@ -103,6 +103,8 @@ def typiclust(group: Group, settings: TypiClust) -> Choice:
     """k clusters, and the most typical image of each (Hacohen, Dekel, Weinshall 2022).
 
     Typical is the image with the smallest mean distance to its nearest neighbours in the cluster.
+    The paper makes 500 clusters at most, passes over those of five images or fewer, and goes round
+    the others; here there is a cluster for each image wanted, and none is passed over.
     """
     assert group.features is not None
     cluster, distance = kmeans(group, group.k)
@@ -126,8 +128,9 @@ def semdedup(group: Group, settings: SemDeDup) -> Choice:
     """Drop the images most like another one of their cluster, then choose at random.
 
     Abbas and others 2023. Of two that are alike the one nearer to the cluster's centre goes. The
-    paper drops what is nearer than a threshold; here it is the share `drop`, which means the same
-    on any features. The dropped images come last, the least alike first.
+    paper drops what is more alike, by cosine, than a threshold; here it is the share `drop`, by
+    Euclidean distance, which means the same on any features. The dropped images come last, the
+    least alike first.
     """
     assert group.features is not None
     cluster, distance = kmeans(group, max(1, group.size // DEDUP_CLUSTER))

@@ -163,12 +163,14 @@ def estimate_entries(
     dimensions: int,
     seeds: int,
     partitions: int | None,
+    own_dimensions: int | None = None,
 ) -> list[dict[str, Any]]:
     """What each entry of a configuration will take: for each, all its selections together.
 
     labels: (n,) int, of the training images. entries: by label, with steps, fractions, depth (the
     share that is ranked, None where each fraction is chosen by itself) and seeded (whether each
-    seed chooses anew). Features and proxies, which the methods share, are not counted.
+    seed chooses anew). dimensions: of the features; own_dimensions: of the user's own. Features
+    and proxies, which the methods share, are not counted.
 
     Returns rows with label, selections, seconds of all of them, seconds_each and memory in bytes
     of the largest.
@@ -188,7 +190,10 @@ def estimate_entries(
                 method = METHODS[step["method"]]
                 k = min(int(pool.sum()), max(1, round(step["share"] * share * len(labels))))
                 settings = checked_settings(method, step["settings"])
-                found.append(estimate(method, settings, pool, k, dimensions, speeds, partitions))
+                width = own_dimensions if step["space"] == "own" else None
+                found.append(
+                    estimate(method, settings, pool, k, width or dimensions, speeds, partitions)
+                )
                 pool = np.maximum(1, pool * k // pool.sum())
             each.append((sum(e.seconds for e in found), max(e.memory for e in found)))
         times = seeds if entry["seeded"] else 1

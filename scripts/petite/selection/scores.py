@@ -160,7 +160,8 @@ def d2(group: Group, score: np.ndarray, lot: np.ndarray, settings: ScoreSettings
 
     On the graph of nearest neighbours each image's score first gains its neighbours' scores, by
     nearness; then the highest is taken, and its neighbours lose by nearness what it had. Nearness
-    is exp(-damping * squared distance), distances in units of the mean one in the graph.
+    is exp(-damping * squared distance), distances in units of the mean one in the graph, so that
+    one damping fits all features; the paper has one for each of the two passes.
     """
     assert group.features is not None
     if group.size == 1:
@@ -170,7 +171,7 @@ def d2(group: Group, score: np.ndarray, lot: np.ndarray, settings: ScoreSettings
     )
     squared = distance.astype(np.float64) ** 2
     nearness = np.exp(-settings.damping * squared / (squared.mean() or 1.0))
-    # From 0 to 1, so that a loss never lifts an image whose score is below 0.
+    # From 0 to 1: an image with a score below 0 would lift its neighbours when it is taken.
     value = score - score.min()
     value /= value.max() or 1.0
     value = value + (nearness * value[near]).sum(axis=1)

@@ -80,7 +80,8 @@ def greedy_cover(similarity: Similarity, group: Group) -> tuple[np.ndarray, np.n
             bounds -= (1 - ROUNDING) * (mass[images] @ lost)
         bounds[image] = -np.inf
         cover[nearer] = row[nearer]
-        best[nearer] = image
+        # Whatever is like none of the chosen is the first one's.
+        best[nearer if place else slice(None)] = image
         best[image] = image
     return order, best
 

@@ -23,7 +23,9 @@ class KernelThinning(MethodSettings):
 def kernel_thinning(group: Group, settings: KernelThinning) -> Choice:
     """Halve a random part of the class down to k images, then exchange single ones for better.
 
-    The part has k times a power of two images, as many as there are.
+    The part has k times a power of two images, as many as there are. Of two halves one is carried
+    on; the paper carries all and exchanges images of the best. One kernel serves both steps, as in
+    the same authors' "Generalized Kernel Thinning" (2022).
     """
     assert group.features is not None
     similarity = Similarity(group.features, hold_bytes=group.hold_bytes)
