@@ -4,12 +4,13 @@
     python benchmarks/scale.py real --databases /tmp/scale --work /tmp/scale-work
     python benchmarks/scale.py synthetic --images 1000000 6710000 --work /tmp/scale-work
 
-`real` lists the databases, ingests them in shards of equal size, and gathers and splits growing
-parts of them. `synthetic` lists a database of so many keys with short values, reads a shard's rows
-out of its listing, and gathers and splits tables of random digests, hashes and thumbnails: what
-these steps read and hold, without the images. Every step is the workflow's script in a process of
-its own; its CPU seconds and its peak memory are the kernel's, so that they mean something on a
-machine that does other work. A line of JSON is appended to <work>/measured.jsonl for each.
+`real` lists the databases, ingests them in shards of equal size, gathers and splits growing parts
+of them, and works out the features of their pixels. `synthetic` lists a database of so many keys
+with short values, reads a shard's rows out of its listing, and gathers and splits tables of random
+digests, hashes and thumbnails: what these steps read and hold, without the images. Every step is
+the workflow's script in a process of its own; its CPU seconds and its peak memory are the kernel's,
+so that they mean something on a machine that does other work. A line of JSON is appended to
+<work>/measured.jsonl for each.
 """
 
 import argparse
@@ -35,6 +36,7 @@ from petite.store import write_shard
 
 CLASSES = ["cat", "dog"]
 LIST = {"classes": CLASSES, "limit_per_class": None, "max_bad_share": 0.1}
+FEATURES = {"space": "pixels", "dimensions": 64, "seed": 0}
 MAP_SIZE = 1 << 40
 
 
@@ -63,7 +65,7 @@ def main() -> None:
 
 
 def real(args: argparse.Namespace) -> None:
-    """List, ingest shard by shard, and gather and split growing parts."""
+    """List, ingest shard by shard, then gather and split growing parts and work out features."""
     listing = list_databases(args, args.databases, args.work / "listing.parquet")
     settings = {"image_size": args.size, "channels": 3}
 
@@ -89,7 +91,15 @@ def real(args: argparse.Namespace) -> None:
         chosen = [first + i for first in (1, half + 1) for i in range(round(part * half))]
         rows = pd.concat([shard_rows(listing, shard, args.shards) for shard in chosen])
         tables = [args.work / f"shards/{shard}-of-{args.shards}.parquet" for shard in chosen]
-        gather_and_split(args, rows, tables)
+        folder = gather_and_split(args, rows, tables)
+        measure(
+            args,
+            "features",
+            len(rows),
+            ["--manifest", folder / "manifest.json", "--split", folder / "split.parquet"],
+            ["--output-features", folder / "pixels.npy", "--output-json", folder / "pixels.json"],
+            ["--settings", json.dumps(FEATURES)],
+        )
 
 
 def synthetic(args: argparse.Namespace, count: int) -> None:
@@ -149,8 +159,8 @@ def list_databases(args: argparse.Namespace, databases: Path, output: Path) -> p
     return listing
 
 
-def gather_and_split(args: argparse.Namespace, rows: pd.DataFrame, tables: list[Path]) -> None:
-    """Run the index and the split over the tables of some shards."""
+def gather_and_split(args: argparse.Namespace, rows: pd.DataFrame, tables: list[Path]) -> Path:
+    """Run the index and the split over the tables of some shards; the folder with their output."""
     folder = tables[0].parents[1] / f"part-{len(rows)}"
     write_table(folder / "listing.parquet", rows)
     settings = LIST | {"near_copy_distance": args.distance, "image_size": args.size, "channels": 3}
@@ -169,6 +179,7 @@ def gather_and_split(args: argparse.Namespace, rows: pd.DataFrame, tables: list[
         ["--index", folder / "index.parquet", "--output", folder / "split.parquet"],
         ["--seed", 0, "--settings", '{"test": 0.1, "validation": 0.05}'],
     )
+    return folder
 
 
 def measure(args: argparse.Namespace, step: str, images: int, *arguments: list[Any]) -> None:
