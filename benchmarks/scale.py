@@ -30,8 +30,8 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from petite.files import read_table, write_table
-from petite.ingest import read_shard_rows, shard_rows
+from petite.files import read_table, sha256_of, write_table
+from petite.ingest import SHARD_DIGEST, read_shard_rows, shard_rows
 from petite.store import write_shard
 
 CLASSES = ["cat", "dog"]
@@ -116,8 +116,11 @@ def synthetic(args: argparse.Namespace, count: int) -> None:
     for shard in range(1, shards + 1):
         tables.append(folder / f"shards/{shard}-of-{shards}.parquet")
         rows = shard_rows(listing, shard, shards)
-        write_table(tables[-1], random_table(rows, shard))
-        write_shard(tables[-1].with_suffix(".npy"), np.zeros((len(rows), 1, 1, 3), np.uint8))
+        pixels = tables[-1].with_suffix(".npy")
+        write_shard(pixels, np.zeros((len(rows), 1, 1, 3), np.uint8))
+        table = random_table(rows, shard)
+        table.attrs[SHARD_DIGEST] = sha256_of(pixels)
+        write_table(tables[-1], table)
     gather_and_split(args, listing, tables)
 
 

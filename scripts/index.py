@@ -4,9 +4,8 @@ import argparse
 from pathlib import Path
 
 from petite.files import read_table, write_json, write_table
-from petite.ingest import build_index, gather_shards, make_manifest
+from petite.ingest import build_index, checked_shard, gather_shards, make_manifest
 from petite.job import argument_parser, run
-from petite.store import shard_record
 
 
 def main(args: argparse.Namespace) -> None:
@@ -21,7 +20,7 @@ def main(args: argparse.Namespace) -> None:
         near_copy_distance=settings["near_copy_distance"],
     )
     store = args.manifest.parent
-    shards = [shard_record(path.with_suffix(".npy"), store) for path in args.rows]
+    shards = [checked_shard(path, store) for path in args.rows]
     size, channels = settings["image_size"], settings["channels"]
     manifest = make_manifest(index, classes, shards, size, channels, settings)
     write_table(args.index, index)

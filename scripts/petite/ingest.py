@@ -21,10 +21,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from petite.copies import THUMBNAIL_SIDE, copy_groups, exact_groups, fingerprints
-from petite.errors import PetiteError
+from petite.errors import DamagedFiles, PetiteError
+from petite.files import sha256_of
 from petite.images import Decoded, SetAside, decode, from_array
 from petite.sources import Source, UnreadableEntry
-from petite.store import FORMAT, ShardWriter, shard_writer
+from petite.store import FORMAT, MEND, ShardWriter, shard_record, shard_writer
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ MOST_WARNINGS = 20
 # Rows of the index that are text at a time, for the digest.
 DIGESTED_AT_ONCE = 65_536
 
+SHARD_DIGEST = "shard_sha256"  # attribute of a shard's table
 DIGESTS = ["sha256", "pixel_sha256"]
 STATUSES = ("ok", "set_aside", "beyond_limit")
 FOUND = {
@@ -158,7 +160,25 @@ def ingest_shard(
         _finish(block, found, shard)
     progress.report()
     facts_table = pd.DataFrame(found, index=table.index, columns=list(FOUND)).astype(FOUND)
-    return table.drop(columns="bytes").join(facts_table)
+    table = table.drop(columns="bytes").join(facts_table)
+    # Kept in the Parquet file, so that damage is known from what was written.
+    table.attrs[SHARD_DIGEST] = sha256_of(pixels_path)
+    return table
+
+
+def checked_shard(rows: Path, store: Path) -> dict[str, Any]:
+    """The `shard_record` of the shard beside a table of `ingest_shard`.
+
+    Raises DamagedFiles where the pixels are not those that were written with the table.
+    """
+    pixels = rows.with_suffix(".npy")
+    record = shard_record(pixels, store)
+    attributes = json.loads((pq.read_schema(rows).metadata or {}).get(b"PANDAS_ATTRS", "{}"))
+    if record["sha256"] != attributes.get(SHARD_DIGEST):
+        raise DamagedFiles(
+            f"{pixels} is not as it was written: its SHA-256 differs. {MEND}", [pixels, rows]
+        )
+    return record
 
 
 def gather_shards(listing: pd.DataFrame, tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
