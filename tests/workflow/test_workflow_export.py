@@ -20,10 +20,10 @@ def due(dry_run: CompletedProcess[str]) -> set[str]:
 def test_a_finished_run_exports_a_subset_and_makes_nothing_else(tiny_run, snakemake, tiny_config):
     folder, _ = tiny_run
     wanted = {"export": "pca_grid:0.1:1", "export_formats": ["folder", "npz"]}
-    dry = snakemake(folder, "--dry-run", "export", config=tiny_config | wanted)
+    dry = snakemake(folder, "--dry-run", "--", "export", config=tiny_config | wanted)
     assert "export" in due(dry)
     assert not {"train", "subset", "rank", "ingest"} & due(dry)
-    finished = snakemake(folder, "export", config=tiny_config | wanted)
+    finished = snakemake(folder, "--", "export", config=tiny_config | wanted)
     assert finished.returncode == 0, finished.stderr
     results = folder / "results/tiny"
     out = results / "export/pca_grid-0.1-seed-1"
@@ -43,7 +43,7 @@ def test_the_recommended_subset_is_the_one_that_is_exported_by_default(
 ):
     folder, _ = tiny_run
     config = tiny_config | {"export_formats": ["parquet"]}
-    finished = snakemake(folder, "export", config=config)
+    finished = snakemake(folder, "--", "export", config=config)
     assert finished.returncode == 0, finished.stderr
     results = folder / "results/tiny"
     choice = json.loads((results / "recommendation.json").read_text(encoding="utf-8"))
@@ -61,7 +61,9 @@ def test_the_recommended_subset_is_the_one_that_is_exported_by_default(
 def test_an_unknown_subset_is_refused_at_once_with_those_there_are(
     tmp_path, snakemake, tiny_config
 ):
-    finished = snakemake(tmp_path, "export", "--config", "export=pca_gird:0.1", config=tiny_config)
+    finished = snakemake(
+        tmp_path, "--config", "export=pca_gird:0.1", "--", "export", config=tiny_config
+    )
     assert finished.returncode != 0
     assert "pca_grid:0.1, random:0.25, random:0.1" in finished.stderr
     assert "Traceback" not in finished.stdout + finished.stderr
