@@ -84,7 +84,7 @@ def test_features_that_do_not_fit_end_the_run_in_a_sentence(indexed, snakemake, 
     finished = snakemake(indexed, "--", SUBSET, config=config_with(path))
     output = finished.stdout + finished.stderr
     assert finished.returncode != 0
-    (line,) = {line.partition(" ERROR ")[2] for line in output.splitlines() if reason in line}
+    (line,) = {line.strip() for line in output.splitlines() if reason in line}
     assert line.startswith(path)
     assert "Traceback" not in output
 
