@@ -118,11 +118,13 @@ def slurm_run(tmp_path_factory: pytest.TempPathFactory, slurm: LoopbackSlurm) ->
 
 @pytest.fixture(scope="session")
 def untrained(slurm_run: Run) -> Callable[..., Run]:
-    """A function that copies the run on Slurm to a folder, without some methods' trainings."""
+    """A function that copies the run on Slurm to a folder, without tables and some trainings."""
 
     def copy(folder: Path, *methods: str) -> Run:
         shutil.copytree(slurm_run.folder, folder, dirs_exist_ok=True)
         (folder / "said.txt").unlink()
+        for table in (folder / "results/tiny").glob("*.*"):
+            table.unlink()
         for method in methods:
             shutil.rmtree(folder / "results/tiny/runs" / method)
             shutil.rmtree(folder / "results/tiny/models" / method)
