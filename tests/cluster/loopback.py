@@ -72,7 +72,7 @@ class LoopbackSlurm:
     cpus, gpus: how many the node claims to have; the GPUs are empty files, for Slurm to lend.
     """
 
-    def __init__(self, folder: Path, cpus: int = 4, gpus: int = 2) -> None:
+    def __init__(self, folder: Path, cpus: int = 4, gpus: int = 4) -> None:
         self.folder = folder
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         for name in ("state", "spool", "log", "bin"):

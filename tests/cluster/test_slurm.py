@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import TABLES, Run
 from loopback import LoopbackSlurm, wait_until
+from runs import TABLES, Run
 
 pytestmark = pytest.mark.cluster
 

@@ -1,0 +1,80 @@
+"""Petite's workflow run by Snakemake, on this machine or on a cluster."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from loopback import LoopbackSlurm, wait_until
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PROFILE = REPOSITORY / "workflow/profiles/slurm"
+
+# The whole workflow, as small as it can be.
+TINY = {
+    "dataset": {"name": "tiny", "source": "digits", "classes": ["0", "1"], "image_size": 8},
+    "methods": {
+        "random": {"fractions": [0.1]},
+        "pca_grid": {"fractions": [0.1]},
+        "augmentation": {"fractions": [0.1]},
+    },
+    "seeds": 2,
+    "seeds_per_job": 2,
+    "training": {"budget": {"steps": 8}, "evaluations": 2, "batch_size": 16},
+    "training_gpus": 1,
+}
+# The last of the tables: all others are made before or with it.
+TABLES = "results/tiny/recommendation.md"
+# How the executor plugin calls a training, in the comment of its Slurm job.
+TRAINING = "rule_train_wildcards"
+
+
+class Run:
+    """Snakemake in a folder, locally or on a cluster."""
+
+    def __init__(self, folder: Path, slurm: LoopbackSlurm | None) -> None:
+        self.folder, self.slurm = folder, slurm
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results/tiny"
+
+    @property
+    def said(self) -> str:
+        """All that Snakemake said in this folder so far."""
+        return (self.folder / "said.txt").read_text("utf-8")
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start Snakemake; what it says goes to `said`."""
+        (self.folder / "overlay.yaml").write_text(yaml.safe_dump(TINY), "utf-8")
+        command = [sys.executable, "-m", "snakemake", "--configfile", "overlay.yaml"]
+        command += ["--snakefile", str(REPOSITORY / "Snakefile")]
+        if self.slurm:
+            # The profile waits for slow file systems and busy clusters, which this is not.
+            command += ["--profile", str(PROFILE)]
+            command += ["--slurm-init-seconds-before-status-checks", "3"]
+        else:
+            command += ["--cores", "2"]
+        with (self.folder / "said.txt").open("ab") as said:
+            return subprocess.Popen(
+                [*command, *arguments],
+                cwd=self.folder,
+                env=self.slurm.environment if self.slurm else None,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+
+    def finish(self, *arguments: str) -> None:
+        """Run Snakemake to its good end."""
+        assert self.start(*arguments).wait() == 0, self.said
+
+    def job(self, method: str) -> str:
+        """The id of the Slurm job that runs a method's training, once it runs."""
+
+        def found() -> list[str]:
+            assert self.slurm
+            running = self.slurm.jobs("RUNNING").items()
+            return [job for job, what in running if what.startswith(f"{TRAINING}_{method}_")]
+
+        wait_until(found, f"a training of {method} to run", lambda: self.said, seconds=300)
+        return found()[0]
