@@ -7,7 +7,7 @@ from pathlib import Path
 from petite.export import About, export_subset
 from petite.files import read_json, read_table
 from petite.job import argument_parser, run
-from petite.sources import open_source
+from petite.source_job import add_source, opened
 from petite.splits import training_images
 from petite.store import Store
 
@@ -28,7 +28,7 @@ def main(args: argparse.Namespace) -> None:
         why=choice.get("answer"),
     )
     store, formats = Store.open(args.manifest), args.settings["formats"]
-    with open_source(args.source, args.path) as source:
+    with opened(args) as source:
         manifest = export_subset(args.output, read_table(path), about, store, source, formats)
     logger.info("%d images of %s are in %s", len(manifest), about.label, args.output)
 
@@ -37,8 +37,7 @@ if __name__ == "__main__":
     parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True, help="the split's table")
-    parser.add_argument("--source", required=True, help="what kind of source the images come from")
-    parser.add_argument("--path", type=Path, help="where the source is")
+    add_source(parser)
     parser.add_argument("--recommendation", type=Path, help=".json, where --settings has no choice")
     parser.add_argument("--dataset", required=True, help="the name of the data set")
     parser.add_argument("--output", type=Path, required=True, help="a folder")

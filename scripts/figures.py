@@ -14,7 +14,7 @@ from petite.evidence import read_csv
 from petite.figures import FIGURES, save
 from petite.files import read_json, read_table
 from petite.job import argument_parser, run
-from petite.sources import open_source
+from petite.source_job import add_source, opened
 from petite.store import Store
 
 # How each input that a figure may need is read from the argument of its name.
@@ -48,7 +48,7 @@ def inputs_for(figure: str, args: argparse.Namespace) -> dict[str, Any]:
 def main(args: argparse.Namespace) -> None:
     with ExitStack() as stack:
         if args.source is not None:
-            args.source = stack.enter_context(open_source(args.source, args.path))
+            args.source = stack.enter_context(opened(args))
         figure = FIGURES[args.figure](**inputs_for(args.figure, args))
     save(figure, args.output_png, args.output_svg)
 
@@ -67,8 +67,7 @@ if __name__ == "__main__":
     parser.add_argument("--subset", type=Path, help="a subset's table")
     parser.add_argument("--subsets", nargs="+", metavar="METHOD=PATH", help="tables of subsets")
     parser.add_argument("--details", type=Path, help="the JSON beside the subset")
-    parser.add_argument("--source", help="the kind of source, for files that were set aside")
-    parser.add_argument("--path", type=Path, help="where the source is")
+    add_source(parser, required=False)  # for files that were set aside
     parser.add_argument("--output-png", type=Path, required=True)
     parser.add_argument("--output-svg", type=Path, required=True)
     run(main, parser)

@@ -7,15 +7,15 @@ from pathlib import Path
 from petite.files import write_table
 from petite.ingest import ingest_shard, read_shard_rows, shard_rows_by_name
 from petite.job import argument_parser, run
-from petite.sources import SOURCES, USUAL_LIMITS, Limits, listing, open_source
+from petite.source_job import add_source, opened
+from petite.sources import USUAL_LIMITS, listing
 
 
 def main(args: argparse.Namespace) -> None:
     settings = dict(args.settings)
     listed = settings.pop("listing", None)
     max_bytes = settings.pop("max_bytes", USUAL_LIMITS.max_bytes)
-    limits = Limits(max_bytes, args.max_entries)
-    with open_source(args.source, args.path, limits) as source:
+    with opened(args, max_bytes) as source:
         if args.listing:
             rows = read_shard_rows(args.listing, *args.shard)
         else:
@@ -37,9 +37,7 @@ if __name__ == "__main__":
     # settings: image_size, channels, min_side, max_pixels, max_bytes, max_seconds; without a
     # listing also `listing` (classes, limit_per_class, max_bad_share), how to make it
     parser = argument_parser(__doc__)
-    parser.add_argument("--source", choices=sorted(SOURCES), required=True)
-    parser.add_argument("--path", type=Path, help="the file or folder that the source reads")
-    parser.add_argument("--max-entries", type=int, default=USUAL_LIMITS.max_entries)
+    add_source(parser)
     parser.add_argument(
         "--listing",
         type=Path,

@@ -9,7 +9,7 @@ import numpy as np
 from petite.files import read_table, write_text
 from petite.job import argument_parser, run
 from petite.report import Inputs, page
-from petite.sources import open_source
+from petite.source_job import add_source, opened
 from petite.store import Store
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -19,7 +19,7 @@ def main(args: argparse.Namespace) -> None:
     with ExitStack() as stack:
         source = None
         if args.source is not None:
-            source = stack.enter_context(open_source(args.source, args.path))
+            source = stack.enter_context(opened(args))
         inputs = Inputs(
             tables={path.name: path for path in args.tables},
             store=Store.open(args.manifest),
@@ -49,7 +49,6 @@ if __name__ == "__main__":
     parser.add_argument(
         "--predictions", type=Path, nargs="+", default=[], help=".../METHOD/FRACTION/*.npz"
     )
-    parser.add_argument("--source", help="the kind of source, to show files that were set aside")
-    parser.add_argument("--path", type=Path, help="of the source")
+    add_source(parser, required=False)  # to show files that were set aside
     parser.add_argument("--output", type=Path, required=True)
     run(main, parser)

@@ -21,19 +21,24 @@ from petite.files import write_csv, write_json, write_text
 from petite.job import argument_parser, run
 
 TERMINAL_COLUMNS = 100
+# Not named each by itself: with a thousand jobs the command would be too long for the system.
+BESIDE_RUNS = (".history.csv", ".predictions.npz")
 
 
 def main(args: argparse.Namespace) -> None:
     tolerance = args.settings["tolerance"]
-    runs, histories = collect(args.runs, args.histories)
+    histories, predictions = (
+        [path.with_suffix(suffix) for path in args.runs] for suffix in BESIDE_RUNS
+    )
+    runs, history = collect(args.runs, histories)
     summary = summarize(runs)
     curve = random_curve(runs)
-    verdicts = compare(runs, tolerance, curve, Predictions(args.predictions))
+    verdicts = compare(runs, tolerance, curve, Predictions(predictions))
     recommendation = recommend(runs, verdicts, tolerance, curve)
     page = recommendation_page(args.dataset, recommendation, verdicts, tolerance, curve)
     answer = textwrap.fill(recommendation.answer, TERMINAL_COLUMNS, break_long_words=False)
     write_csv(args.output_runs, runs)
-    write_csv(args.output_history, histories)
+    write_csv(args.output_history, history)
     write_csv(args.output_summary, summary)
     write_csv(args.output_verdicts, verdicts)
     write_csv(args.output_costs, cost_ledger(runs))
@@ -45,12 +50,12 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
-    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="CSV files of runs")
     parser.add_argument(
-        "--histories", type=Path, nargs="+", required=True, help="CSV files of their histories"
-    )
-    parser.add_argument(
-        "--predictions", type=Path, nargs="*", default=[], help="NPZ files beside the runs"
+        "--runs",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="CSV files of runs; beside each are its .history.csv and .predictions.npz",
     )
     parser.add_argument("--dataset", required=True, help="the name of the data set, for the title")
     parser.add_argument("--output-runs", type=Path, required=True)

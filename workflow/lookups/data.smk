@@ -47,7 +47,12 @@ def folder_fingerprints():
 
 DATASET = CONFIG.dataset
 SOURCE_PATH = or_exit(source_path)
-SOURCE_CODE = ["sources/__init__", "sources/base", f"sources/{DATASET.source}"]
+SOURCE_CODE = [
+    "source_job",
+    "sources/__init__",
+    "sources/base",
+    f"sources/{DATASET.source}",
+]
 
 
 SOURCE_FILES = or_exit(source_files)

@@ -45,8 +45,7 @@ rule summarize:
         settings=as_param({"tolerance": CONFIG.evidence.tolerance}),
         dataset=CONFIG.dataset.name,
     shell:
-        "python {input.code[0]:q} --runs {input.runs:q} --histories {input.histories:q} "
-        "--predictions {input.predictions:q} --dataset {params.dataset} "
+        "python {input.code[0]:q} --runs {input.runs:q} --dataset {params.dataset} "
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-summary {output.summary:q} --output-verdicts {output.verdicts:q} "
         "--output-costs {output.costs:q} --output-markdown {output.markdown:q} "
