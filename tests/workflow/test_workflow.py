@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -110,7 +111,7 @@ def due(dry_run: CompletedProcess[str]) -> dict[str, int]:
     }
 
 
-def test_a_folder_of_photographs_runs_from_the_command_line(
+def test_an_archive_of_photographs_runs_from_the_command_line_to_the_kept_images(
     tmp_path, snakemake, tiny_config, write_pictures
 ):
     pictures = tmp_path / "my pets; $(touch gotcha)"
@@ -124,9 +125,12 @@ def test_a_folder_of_photographs_runs_from_the_command_line(
         "augmentation": {"fractions": []},
     }
     tiny_config["seeds_by_fraction"] = {"1": 1, "0.5": 1}
-    finished = snakemake(tmp_path / "run", "--config", f"folder={pictures}", config=tiny_config)
+    archive = shutil.make_archive(str(pictures), "zip", pictures)
+    arguments = ["--config", f"archive={archive}", "--", "all", "export"]
+    finished = snakemake(tmp_path / "run", *arguments, config=tiny_config)
     assert finished.returncode == 0, finished.stderr
     results = tmp_path / "run/results/my-pets-touch-gotcha"
+    assert len(list((results / "export/best/images/a cat").iterdir())) > 10
     index = pd.read_parquet(results / "store/index.parquet")
     aside = index[index.status == "set_aside"]
     assert set(aside.image_id) == {"a cat/broken.jpg", "Käfer/notes.txt"}
