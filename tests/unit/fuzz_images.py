@@ -23,6 +23,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from petite.images import SetAside, decode
+from petite.job import peak_memory_bytes
 
 SIDE = 96
 KINDS = {"empty", "not an image", "too small", "too large", "cut short", "damaged"}
@@ -136,8 +137,7 @@ def main(first: int, last: int, limit: int) -> None:
             kind = problem.reason.split(":")[0]
             assert kind in KINDS, (number, problem.reason)
             found[kind] += 1
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"found": found, "peak": peak}))
+    print(json.dumps({"found": found, "peak": peak_memory_bytes()}))
 
 
 if __name__ == "__main__":
