@@ -26,8 +26,14 @@ PIP := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pip install --quiet --com
 run: $(STAMP)
 	@$(BIN)/snakemake --cores $(CORES) $(ARGS)
 
+# The unit tests share the cores; the others run Snakemake, which uses them itself.
 test: $(STAMP_DEV)
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/unit
+	$(BIN)/python -m pytest --ignore tests/unit
+endif
 
 check: $(STAMP_DEV)
 	$(BIN)/ruff check .
