@@ -38,7 +38,7 @@ def is_over(record_path):
 
 def remove_lock_of_killed_runs():
     """Remove the lock where every run that can have left it was on this machine and is over."""
-    records = list(RUNS.glob("*.json"))
+    records = list(RUNS.glob("[0-9]*.json"))
     over = [path for path in records if is_over(path)]
     if LOCKS.is_dir() and any(LOCKS.iterdir()):
         if over == records != []:
