@@ -50,7 +50,7 @@ def test_short_jobs_share_a_slurm_job_and_trainings_have_their_own(slurm_run):
         ["rule_listing", "rule_ingest", "rule_ingest", "group_prepare_features_index_split"]
         + ["group_choose_augment_rank_subset"]
         + 4 * ["rule_train"]
-        + ["rule_summarize", "group_report_figures_report"]
+        + ["rule_summarize", "group_report_figures_provenance_report"]
     )
 
 

@@ -66,6 +66,8 @@ def is_shown(record):
         shown = False
     elif event == LogEvent.RUN_INFO or "Nothing to be done" in text:
         shown = True
+    elif "snakemake_executor_plugin" in record.pathname:
+        shown = True  # which of a cluster's jobs is whose, and where its log is
     else:
         is_told = any(words in text for words in TOLD_AT_THE_END)
         shown = record.levelno >= logging.WARNING and not is_told
