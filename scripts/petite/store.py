@@ -171,7 +171,9 @@ class Store:
             raise KeyError(f"{image_id!r} is set aside and has no pixels in {self.path}")
         images = np.empty((len(positions), *self.shape), dtype=np.uint8)
         for image, shard, row in zip(images, shards.tolist(), rows.tolist(), strict=True):
-            self._open_shard(shard).read_into(image, row)
+            if not self._open_shard(shard).read_into(image, row):
+                path = self._shards[shard]
+                raise self._damaged(path, f"{path} ends within row {row}.")
         return images
 
     def view(self, which: Sequence[str] | NDArray | pd.Series) -> "StoredImages":
@@ -261,17 +263,15 @@ class _Shard:
 
     def __init__(self, path: Path) -> None:
         _, self._begin = _read_header(path)
-        self._path = path
         self._file = os.open(path, os.O_RDONLY)
 
     def __del__(self) -> None:
         os.close(self._file)
 
-    def read_into(self, image: NDArray[np.uint8], row: int) -> None:
-        """Fill an array of one image's shape with the image of this row."""
+    def read_into(self, image: NDArray[np.uint8], row: int) -> bool:
+        """Fill an array of one image's shape with the image of this row; False where it is cut."""
         read = os.preadv(self._file, [image.data], self._begin + row * image.nbytes)
-        if read != image.nbytes:
-            raise PetiteError(f"{self._path} ends within row {row}. {MEND}")
+        return read == image.nbytes
 
 
 def _read_header(path: Path) -> tuple[tuple[int, ...], int]:

@@ -182,10 +182,10 @@ def test_databases_that_are_opened_anew_on_the_way_are_read_alike(
         assert dict(source.read_many(whole["image_id"])) == read
 
 
-def test_an_unknown_key_is_a_key_error(databases: Path) -> None:
+def test_an_image_that_is_not_in_the_databases_any_more_is_named(databases: Path) -> None:
     with open_source("lsun", databases) as source:
         for image_id in ("cat/none", "bird/" + "0" * 40):
-            with pytest.raises(KeyError):
+            with pytest.raises(PetiteError, match=f"{image_id} is gone. Run again"):
                 source.read(image_id)
 
 

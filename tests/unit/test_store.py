@@ -123,8 +123,9 @@ def test_an_image_that_the_disk_lost_since_is_told(manifest: Path) -> None:
     store.images(np.array([COUNT - 1]))
     shard = manifest.parent / "shards/3-of-3.npy"
     os.truncate(shard, shard.stat().st_size - 1)
-    with pytest.raises(PetiteError, match=r"3-of-3\.npy ends within row 6.*Run again"):
+    with pytest.raises(DamagedFiles, match=r"3-of-3\.npy ends within row 6.*Run again") as error:
         store.images(np.array([COUNT - 1]))
+    assert error.value.paths == (shard, manifest)  # which the workflow makes anew
 
 
 def test_reading_a_store_larger_than_memory_takes_no_more_than_what_is_read(

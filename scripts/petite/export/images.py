@@ -100,19 +100,16 @@ def _files(rows: pd.DataFrame, store: Store, source: Source) -> Iterator[tuple[i
     row_of = dict(zip(real["image_id"], real.index, strict=True))
     positions = store.positions(row_of)
     expected = dict(zip(row_of, store.index["sha256"].to_numpy()[positions], strict=True))
-    try:
-        for image_id, data in source.read_many(list(row_of)):
-            if isinstance(data, UnreadableEntry):
-                raise PetiteError(f"{image_id} cannot be read any more: {data.reason}. {MEND}")
-            content = data if isinstance(data, bytes) else np.ascontiguousarray(data).tobytes()
-            if hashlib.sha256(content).hexdigest() != expected[image_id]:
-                raise PetiteError(f"{image_id} has changed since it was read. {MEND}")
-            if isinstance(data, bytes):
-                yield row_of[image_id], data, _suffix(data)
-            else:
-                yield row_of[image_id], _png(data), ".png"
-    except KeyError as error:
-        raise PetiteError(f"{error.args[0]} is gone from {source.path}. {MEND}") from None
+    for image_id, data in source.read_many(list(row_of)):
+        if isinstance(data, UnreadableEntry):
+            raise PetiteError(f"{image_id} cannot be read any more: {data.reason}. {MEND}")
+        content = data if isinstance(data, bytes) else np.ascontiguousarray(data).tobytes()
+        if hashlib.sha256(content).hexdigest() != expected[image_id]:
+            raise PetiteError(f"{image_id} has changed since it was read. {MEND}")
+        if isinstance(data, bytes):
+            yield row_of[image_id], data, _suffix(data)
+        else:
+            yield row_of[image_id], _png(data), ".png"
     made = rows[rows["recipe"] != ""]
     for start in range(0, len(made), RENDERED_AT_ONCE):
         part = made.iloc[start : start + RENDERED_AT_ONCE]

@@ -168,11 +168,6 @@ def thumbnail(source: Source, image_id: str, channels: int) -> np.ndarray | None
         return from_array(data, THUMBNAIL, channels).pixels
     except (UnreadableEntry, SetAside):
         return None
-    except KeyError:
-        raise PetiteError(
-            f"{image_id} is in the index but not in the source. "
-            "Give the source that the store was made from."
-        ) from None
 
 
 def recipe_in_words(recipe: str) -> str:

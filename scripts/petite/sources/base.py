@@ -144,6 +144,8 @@ class ArraySource(Source):
             yield Entry(image_id, image_id.split("/")[0], pixels.nbytes)
 
     def read(self, image_id: str) -> ImageData:
+        if image_id not in self._images:
+            raise self.changed(f"{image_id} is gone")
         return self._images[image_id]
 
 

@@ -62,7 +62,10 @@ class LsunSource(Source):
 
     def read(self, image_id: str) -> ImageData:
         class_name, _, key = image_id.partition("/")
-        return self._databases[class_name].read(key, self.limits.max_bytes)
+        try:
+            return self._databases[class_name].read(key, self.limits.max_bytes)
+        except KeyError:
+            raise self.changed(f"{image_id} is gone") from None
 
     def close(self) -> None:
         for database in self._databases.values():
