@@ -15,7 +15,6 @@ from petite.features import BLOCK_BYTES, Batches, image_ids_digest, pixel_pca
 from petite.files import read_table, write_array, write_json
 from petite.job import argument_parser, run
 from petite.own_features import own_features
-from petite.random_conv import random_conv
 from petite.splits import training_images
 from petite.store import Store
 
@@ -63,6 +62,8 @@ def pixels(store: Store, image_ids: pd.Series, settings: dict[str, Any], threads
 
 def untrained(store: Store, image_ids: pd.Series, settings: dict[str, Any], threads: int) -> Space:
     """The principal components of what an untrained network makes of the images."""
+    from petite.random_conv import random_conv  # loads what trains networks
+
     features, ratio = random_conv(
         batches_of(store, image_ids),
         store.shape,

@@ -1,6 +1,7 @@
 """Feature spaces: the vectors by which selection methods compare images."""
 
 import hashlib
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +21,11 @@ from petite.seeds import generator
 # first 64 components of 3,375 photographs keep 99.0% of the variance that the exact ones have, and
 # the first nine more than 99.9% each.
 OVERSAMPLING = 16
+
+# Images, at the least, by which the search for directions is sharpened: every second one, say, from
+# twice as many on. By 6,750 of 13,500 photographs of 150x150 the first 64 components keep 98.9% of
+# the variance that those of a longer search keep, by all of them 99.0%, by 3,375 98.7%.
+SHARPENING = 6_000
 
 # What one block of images may take as float32; each thread holds one.
 BLOCK_BYTES = 64 * 2**20
@@ -51,7 +57,8 @@ def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA
     The method is randomized subspace iteration (Halko, Martinsson and Tropp 2011, algorithms 4.4
     and 5.1) on the covariance. The first pass sums random groups of images, which gives the mean
     and starting directions that already lean towards the leading components; the second sharpens
-    them by one iteration; the third solves the problem within them. Each component's sign makes its
+    them by one iteration, on SHARPENING images or more, evenly spread; the third solves the problem
+    within them, on all. Each component's sign makes its
     largest loading positive, as in scikit-learn's PCA.
 
     Raises PetiteError when there are no images or `dimensions` is below 1.
@@ -59,12 +66,19 @@ def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA
     if dimensions < 1:
         raise PetiteError(f"dimensions is {dimensions}: ask for 1 or more")
     random = generator(seed, "features", "pixel_pca")
-    count, mean, start = _group_sums(batches, dimensions + OVERSAMPLING, random)
+    sums = _GroupSums(dimensions + OVERSAMPLING, random)
+    # One block after the other, while the next one is read.
+    deque(_over_blocks(batches, sums.add, threads=1), maxlen=0)
+    if (count := sums.count) == 0:
+        raise PetiteError("there are no images to take features of: the training split is empty")
+    mean = sums.mean().astype(np.float32)
     wanted = min(dimensions, count, mean.size)
 
-    basis = _orthonormal(start)
+    basis = _orthonormal(sums.centred())
+    centring = _Centring(mean)
+    some = _every(max(1, count // SHARPENING), batches)
     product = np.zeros_like(basis)
-    for part in _over_blocks(batches, lambda block: _covariance_times(block, mean, basis)):
+    for part in _over_blocks(some, lambda block: _covariance_times(centring(block), basis)):
         product += part
     basis = _orthonormal(product)
 
@@ -72,7 +86,7 @@ def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA
     within = np.zeros((basis.shape[1], basis.shape[1]))
     total_variance = 0.0
     for projected, sum_of_squares in _over_blocks(
-        batches, lambda block: _project(block, mean, basis)
+        batches, lambda block: _project(centring(block), basis)
     ):
         projections.append(projected)
         exact = projected.astype(np.float64)
@@ -94,35 +108,42 @@ def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA
     return PixelPCA(scores, shares)
 
 
-def _group_sums(
-    batches: Batches, groups: int, random: np.random.Generator
-) -> tuple[int, np.ndarray, np.ndarray]:
-    """How many images there are, their mean image, and the sums of random groups of them.
+class _GroupSums:
+    """Sums of random groups of images, of equal size to within one.
 
-    groups: how many, but never more than there are pixels. They are of equal size to within one.
-    Returns the count, the mean, float32 (pixels,), and the sums of the centred images, float32
-    (pixels, groups).
+    groups: how many, but never more than there are pixels.
     """
-    count = 0
-    sums = np.zeros((0, 0), np.uint32)
-    for block in _blocks(batches):
-        if count == 0:
-            groups = min(groups, block.shape[1])
-            # Whole numbers, exact whatever the order; enough for 16 million images a group.
-            sums = np.zeros((groups, block.shape[1]), np.uint32)
-            turn = random.permutation(groups)
+
+    def __init__(self, groups: int, random: np.random.Generator) -> None:
+        self.count = 0  # of the images
+        self._groups = groups
+        self._random = random
+        self._sums = np.zeros((0, 0), np.uint32)
+        self._turn = np.zeros(0, np.int64)
+
+    def add(self, block: np.ndarray) -> None:
+        """Add images (b, pixels), each to the next group in a random order."""
+        if self.count == 0:
+            self._groups = min(self._groups, block.shape[1])
+            # Whole numbers; enough for 16 million images a group.
+            self._sums = np.zeros((self._groups, block.shape[1]), np.uint32)
         for image in block:
-            sums[turn[count % groups]] += image
-            count += 1
-            if count % groups == 0:
-                turn = random.permutation(groups)
-    if count == 0:
-        raise PetiteError("there are no images to take features of: the training split is empty")
-    sizes = np.full(groups, count // groups)
-    sizes[turn[: count % groups]] += 1
-    mean = sums.sum(axis=0, dtype=np.uint64) / count
-    centred = (sums - sizes[:, None] * mean).astype(np.float32)
-    return count, mean.astype(np.float32), np.ascontiguousarray(centred.T)
+            place = self.count % self._groups
+            if place == 0:
+                self._turn = self._random.permutation(self._groups)
+            self._sums[self._turn[place]] += image
+            self.count += 1
+
+    def mean(self) -> np.ndarray:
+        """The mean image, float64 (pixels,)."""
+        return self._sums.sum(axis=0, dtype=np.uint64) / self.count
+
+    def centred(self) -> np.ndarray:
+        """The sums of the images less the mean, float32 (pixels, groups)."""
+        sizes = np.full(self._groups, self.count // self._groups)
+        sizes[self._turn[: self.count % self._groups]] += 1
+        centred = (self._sums - sizes[:, None] * self.mean()).astype(np.float32)
+        return np.ascontiguousarray(centred.T)
 
 
 def _orthonormal(columns: np.ndarray) -> np.ndarray:
@@ -133,27 +154,54 @@ def _orthonormal(columns: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(scipy.linalg.qr(columns, mode="economic", check_finite=False)[0])
 
 
-def _covariance_times(block: np.ndarray, mean: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """What a block of images adds to the covariance (times n) times the basis."""
-    centred = _centred(block, mean)
+def _covariance_times(centred: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """What a block of centred images adds to the covariance (times n) times the basis."""
     return centred.T @ (centred @ basis)
 
 
-def _project(block: np.ndarray, mean: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, float]:
+def _project(centred: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, float]:
     """A block of centred images in the basis, and the sum of its squares."""
-    centred = _centred(block, mean)
     # Sums of rows in float32, their sum in float64: no digits lost to a long running sum.
     return centred @ basis, float(np.vecdot(centred, centred).sum(dtype=np.float64))
 
 
-def _centred(block: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """A block of images (b, pixels) less the mean, float32."""
-    centred = np.empty(block.shape, np.float32)
-    for row, image in zip(centred, block, strict=True):
-        # One image at a time, within the cache: the whole block at once takes twice as long.
-        row[:] = image
-        row -= mean
-    return centred
+class _Centring:
+    """Takes the mean image, float32 (pixels,), off blocks of images."""
+
+    def __init__(self, mean: np.ndarray) -> None:
+        self._mean = mean
+        # Memory that was used before: to get it anew takes as long as to fill it.
+        self._kept = threading.local()
+
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        """A block (b, pixels) less the mean, float32; good until this thread's next call."""
+        kept = getattr(self._kept, "rows", None)
+        if kept is None or len(kept) < len(block):
+            kept = self._kept.rows = np.empty(block.shape, np.float32)
+        centred = kept[: len(block)]
+        for row, image in zip(centred, block, strict=True):
+            # One image at a time, within the cache: the whole block at once takes twice as long.
+            row[:] = image
+            row -= self._mean
+        return centred
+
+
+def _every(step: int, batches: Batches) -> Batches:
+    """Every `step`-th image, as many at a time as before."""
+
+    def batches_of_some() -> Iterator[np.ndarray]:
+        waiting: list[np.ndarray] = []
+        skip = 0
+        for batch in batches():
+            waiting.append(batch[skip::step])
+            skip = (skip - len(batch)) % step
+            if len(waiting) == step:
+                yield np.concatenate(waiting)
+                waiting = []
+        if waiting:
+            yield np.concatenate(waiting)
+
+    return batches if step == 1 else batches_of_some
 
 
 def _blocks(batches: Batches) -> Iterator[np.ndarray]:
@@ -165,15 +213,23 @@ def _blocks(batches: Batches) -> Iterator[np.ndarray]:
             yield flat[start : start + rows]
 
 
-def _over_blocks(batches: Batches, work: Callable[[np.ndarray], Result]) -> Iterator[Result]:
+def _blas_threads() -> int:
+    """How many threads BLAS has."""
+    return max(
+        (lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"), default=1
+    )
+
+
+def _over_blocks(
+    batches: Batches, work: Callable[[np.ndarray], Result], threads: int | None = None
+) -> Iterator[Result]:
     """Yield `work(block)` for all blocks, in their order, computed by as many threads as BLAS has.
 
     Each thread does whole blocks, which also shares out the work that is not BLAS's; and since
-    nothing is added up by threads, their number does not change a digit.
+    nothing is added up by threads, their number does not change a digit. With `threads` 1 a block
+    is done when the next one is begun.
     """
-    threads = max(
-        (lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"), default=1
-    )
+    threads = threads or _blas_threads()
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[Result]] = deque()
         for block in _blocks(batches):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
@@ -69,6 +71,33 @@ def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
         with threadpool_limits(threads, user_api="blas"):
             results.append(pixel_pca(batches_of(images, 50), dimensions=5).scores)
     np.testing.assert_array_equal(*results)
+
+
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 9))
+def test_every_so_manyth_image_is_taken_however_they_are_batched(
+    count: int, batch: int, step: int
+) -> None:
+    images = np.arange(count, dtype=np.uint8).reshape(count, 1, 1, 1)
+    some = list(features._every(step, batches_of(images, batch))())
+    np.testing.assert_array_equal(np.concatenate(some), images[::step])
+    assert max(map(len, some)) <= batch
+
+
+def test_the_search_is_sharpened_by_a_part_of_many_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = smooth_images(600)
+    best = PCA(6, svd_solver="full").fit(images.reshape(600, -1).astype(np.float64))
+    monkeypatch.setattr(features, "SHARPENING", 150)
+    seen = []
+    product = features._covariance_times
+    monkeypatch.setattr(
+        features,
+        "_covariance_times",
+        lambda block, basis: (seen.append(block), product(block, basis))[1],
+    )
+    ours = pixel_pca(batches_of(images, 64), dimensions=6)
+    assert sum(map(len, seen)) == 150
+    kept = ours.explained_variance_ratio.sum() / best.explained_variance_ratio_.sum()
+    assert 0.999 < kept <= 1 + 1e-6
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
