@@ -122,6 +122,7 @@ class Traits:
     two_stage: whether a large class is divided into partitions, candidates chosen from each and
         the selection from the candidates. False where the method's time grows little faster than
         the number of images, or it cannot be divided.
+    part: images of a partition, where Petite decides. Larger ones gain little and take longer.
     """
 
     features: str | None = None
@@ -129,6 +130,7 @@ class Traits:
     ranks: bool = False
     chance: bool = True
     two_stage: bool = False
+    part: int = 4_096
 
 
 @dataclass(frozen=True)

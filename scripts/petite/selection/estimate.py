@@ -107,7 +107,7 @@ def _pieces(
         wanted = partitions.candidates_wanted(quota, part, size)
         first = method.cost(part, wanted, dimensions, settings)
         found = min(size, wanted * here)
-        blocks = partitions.merge_blocks(found)
+        blocks = partitions.merge_blocks(found, method.traits(settings).part)
         second = method.cost(found // blocks, max(1, quota // blocks), dimensions, settings)
         # The features of the class are held beside those of the part.
         held = FLOAT * size * dimensions

@@ -17,8 +17,6 @@ from petite.selection.base import Choice, Group, Method
 # A class with more images than this is divided, unless the user says otherwise. Of so many the
 # similarities of all pairs are held in 256 MiB.
 ONE_STAGE = 8_192
-# Images of a part where Petite decides. Larger parts gain little and take longer.
-PART = 4_096
 CANDIDATES = 2
 
 
@@ -27,12 +25,13 @@ def how_many(method: Method, settings: Any, sizes: np.ndarray, partitions: int |
 
     sizes: (c,) int, images of each class; partitions: as the user asks, or None.
     """
-    if not method.choose or not method.traits(settings).two_stage:
+    traits = method.traits(settings)
+    if not method.choose or not traits.two_stage:
         return 1
     if partitions is not None:
         return partitions
     largest = int(sizes.max())
-    return 1 if largest <= ONE_STAGE else -(-largest // PART)
+    return 1 if largest <= ONE_STAGE else -(-largest // traits.part)
 
 
 def parts_of(size: int, partitions: int, seed: int, *purpose: str) -> list[np.ndarray]:
@@ -46,9 +45,12 @@ def candidates_wanted(k: int, part: int, size: int) -> int:
     return min(part, -(-CANDIDATES * k * part // size))
 
 
-def merge_blocks(candidates: int) -> int:
-    """In how many blocks the second stage chooses from so many candidates of a class."""
-    return 1 if candidates <= ONE_STAGE else -(-candidates // PART)
+def merge_blocks(candidates: int, part: int) -> int:
+    """In how many blocks the second stage chooses from so many candidates of a class.
+
+    part: images of a block, about, where they are many.
+    """
+    return 1 if candidates <= ONE_STAGE else -(-candidates // part)
 
 
 def part_of_group(group: Group, members: np.ndarray, k: int) -> Group:
@@ -83,7 +85,8 @@ def merge(
     assert found.weights is not None
     order = np.argsort(found.indices)
     images, mass = found.indices[order], found.weights[order]
-    blocks = parts_of(len(images), merge_blocks(len(images)), seed, "merge", *purpose)
+    count = merge_blocks(len(images), method.traits(settings).part)
+    blocks = parts_of(len(images), count, seed, "merge", *purpose)
     ends = np.cumsum([len(block) for block in blocks]) * group.k // len(images)
     wanted = np.diff(ends, prepend=0)
     whole = replace(group, mass=np.zeros(group.size))

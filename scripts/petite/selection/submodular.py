@@ -197,7 +197,10 @@ METHODS = (
     Method(
         name="k_dpp",
         settings=KDPP,
-        traits=lambda settings: Traits(features="any", ranks=True, chance=False, two_stage=True),
+        # Its time grows with the square of the images that a part or a block of candidates gives.
+        traits=lambda settings: Traits(
+            features="any", ranks=True, chance=False, two_stage=True, part=2_048
+        ),
         cost=_dpp_cost,
         choose=k_dpp,
     ),
