@@ -26,13 +26,13 @@ PIP := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pip install --quiet --com
 run: $(STAMP)
 	@$(BIN)/snakemake --cores $(CORES) $(ARGS)
 
-# The unit tests share the cores; the others run Snakemake, which uses them itself.
+# The slowest files first. More processes than cores: those that run Snakemake or Slurm often wait.
 test: $(STAMP_DEV)
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/unit
-	$(BIN)/python -m pytest --ignore tests/unit
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \
+		tests/cluster tests/workflow tests/unit
 endif
 
 check: $(STAMP_DEV)

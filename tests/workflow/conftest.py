@@ -1,14 +1,18 @@
 """Running the workflow for real, in a folder of its own."""
 
 import copy
+import fcntl
+import os
+import pickle
+import shutil
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from loaded_snakemake import LoadedSnakemake
 from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -37,28 +41,49 @@ Snakemake = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def snakemake() -> Snakemake:
+def loaded_snakemake() -> Iterator[LoadedSnakemake]:
+    """Snakemake, ready to run."""
+    loaded = LoadedSnakemake()
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture(scope="session")
+def snakemake(loaded_snakemake: LoadedSnakemake) -> Snakemake:
     """Run Snakemake on Petite's workflow with `folder` as the working directory."""
 
     def run(folder: Path, *arguments: str, config: dict | None = None):
-        command = [sys.executable, "-m", "snakemake", "--cores", "2"]
-        command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(folder)]
+        options = ["--cores", "2"]
+        options += ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(folder)]
         if config is not None:
             folder.mkdir(parents=True, exist_ok=True)
             overlay = folder / "overlay.yaml"
             overlay.write_text(yaml.safe_dump(config), encoding="utf-8")
-            command += ["--configfile", str(overlay)]
-        return subprocess.run([*command, *arguments], text=True, capture_output=True)
+            options += ["--configfile", str(overlay)]
+        return loaded_snakemake.run(*options, *arguments, cwd=Path.cwd())
 
     return run
 
 
 @pytest.fixture(scope="session")
 def tiny_run(snakemake: Snakemake, tmp_path_factory: pytest.TempPathFactory):
-    """The tiny workflow, run once: the folder, and what Snakemake said."""
-    folder = tmp_path_factory.mktemp("tiny run")
-    finished = snakemake(folder, config=TINY)
+    """The tiny workflow, run once: the folder, and what Snakemake said.
+
+    Where several processes test side by side, one of them runs it and each has a copy.
+    """
+    together, process = tmp_path_factory.getbasetemp(), os.environ.get("PYTEST_XDIST_WORKER", "")
+    if process:
+        together = together.parent
+    # Side by side, so that the way to the code is the same and nothing is due for another reason.
+    first, folder = together / "tiny run", together / f"tiny run {process}"
+    with (together / "tiny run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        said = together / "tiny run.pickle"
+        if not said.exists():
+            said.write_bytes(pickle.dumps(snakemake(first, config=TINY)))
+    finished = pickle.loads(said.read_bytes())
     assert finished.returncode == 0, finished.stderr
+    shutil.copytree(first, folder, symlinks=True)
     return folder, finished
 
 

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -43,6 +42,8 @@ BASE: dict[str, Any] = {
     "seeds_per_job": 2,
     "training": {"budget": {"steps": 4}, "evaluations": 2, "batch_size": 16},
 }
+
+OPTIONS = ("--configfile", "overlay.yaml", "--cores", "2")
 
 # Jobs by name: the rule, and the method that it is about. A figure counts by its kind.
 Jobs = dict[str, int]
@@ -282,7 +283,7 @@ def test_the_table_in_readme_is_that_of_these_tests():
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, write_pictures) -> Path:
+def finished(tmp_path_factory, write_pictures, loaded_snakemake) -> Path:
     """A checkout with its images, in which the workflow ran once."""
     folder = tmp_path_factory.mktemp("reruns") / "checkout"
     for name in ("scripts", "workflow", "envs"):
@@ -292,14 +293,9 @@ def finished(tmp_path_factory, write_pictures) -> Path:
         shutil.copy2(REPOSITORY / name, folder, follow_symlinks=False)
     write_pictures(folder / "pictures", ["cat", "dog"], 60)
     (folder / "overlay.yaml").write_text(yaml.safe_dump(BASE), "utf-8")
-    ran = snakemake(folder)
+    ran = loaded_snakemake.run(*OPTIONS, cwd=folder)
     assert ran.returncode == 0, ran.stderr
     return folder
-
-
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", "--configfile", "overlay.yaml", "--cores", "2"]
-    return subprocess.run([*command, *arguments], cwd=folder, text=True, capture_output=True)
 
 
 def merge(over: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
@@ -310,9 +306,8 @@ def merge(over: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def due_jobs(folder: Path, *arguments: str) -> Jobs:
+def jobs_of(dry: subprocess.CompletedProcess[str]) -> Jobs:
     """What a dry run lists, by rule and method."""
-    dry = snakemake(folder, "--dry-run", *arguments)
     said = dry.stdout + dry.stderr
     assert dry.returncode == 0, said
     if "Nothing to be done" in said:
@@ -330,13 +325,14 @@ def due_jobs(folder: Path, *arguments: str) -> Jobs:
 
 @pytest.mark.workflow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
-def test_a_change_makes_these_jobs_due_and_no_others(finished, tmp_path, case):
+def test_a_change_makes_these_jobs_due_and_no_others(finished, tmp_path, loaded_snakemake, case):
     folder = tmp_path / "moved"
     shutil.copytree(finished, folder, symlinks=True)
     (folder / "overlay.yaml").write_text(yaml.safe_dump(merge(case.config, BASE)), "utf-8")
     if case.edit:
         case.edit(folder)
-    assert due_jobs(folder, *case.arguments) == case.due
+    dry = loaded_snakemake.run(*OPTIONS, "--dry-run", *case.arguments, cwd=folder)
+    assert jobs_of(dry) == case.due
 
 
 if __name__ == "__main__":
