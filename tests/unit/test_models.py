@@ -105,6 +105,18 @@ def test_images_too_small_for_a_model_are_an_error_that_says_so(name: str, size:
         models.build(name, size, 1, 2, batch_norm_momentum=0.9, **settings)
 
 
+def test_keras_is_loaded_without_what_only_draws_or_estimates_and_leaves_it_to_others() -> None:
+    code = (
+        "import sys\n"
+        "from petite.training.backend import load_keras\n"
+        "load_keras('tensorflow', 1)\n"
+        "print(*(name in sys.modules for name in ('matplotlib', 'sklearn')))\n"
+        "import matplotlib.pyplot, sklearn.cluster\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True)
+    assert (done.stdout.split(), done.returncode) == (["False", "False"], 0), done.stderr
+
+
 def test_a_backend_that_is_not_installed_is_an_error_that_says_so() -> None:
     code = (
         "import importlib.util\n"

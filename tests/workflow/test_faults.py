@@ -118,29 +118,34 @@ def undisturbed(tmp_path_factory) -> tuple[Path, float]:
     return folder, time.monotonic() - began
 
 
-def test_a_run_killed_at_ten_random_moments_gives_the_same_results(
+def test_two_runs_killed_at_ten_random_moments_give_the_same_results(
     undisturbed: tuple[Path, float], tmp_path: Path
 ) -> None:
     clean, duration = undisturbed
     expected = contents(clean)
     dice = random.Random(0)
-    folder, kills, locks = tmp_path / "killed", 0, 0
-    while kills < KILLS:
-        process = start(folder, RUNS)
-        with suppress(subprocess.TimeoutExpired):
-            said = process.communicate(timeout=dice.uniform(0, duration))[0]
-            assert process.returncode == 0, said
-            assert contents(folder) == expected
-            shutil.rmtree(folder)
-            continue
-        kill(process)
-        kills += 1
-        locks += any((folder / ".snakemake").glob("locks/*"))
-        # What has its final name is whole.
-        half = contents(folder)
-        assert half == {name: expected[name] for name in half}
-    finish(start(folder, RUNS))
-    assert contents(folder) == expected
+    kills = locks = 0
+    for number in range(2):
+        folder, half = tmp_path / f"killed {number}", {}
+        while kills < KILLS * (number + 1) // 2:
+            # What is left of the run, and the start of Snakemake.
+            due = duration * (1.2 - len(half) / len(expected))
+            process = start(folder, RUNS)
+            with suppress(subprocess.TimeoutExpired):
+                said = process.communicate(timeout=dice.uniform(0, due))[0]
+                assert process.returncode == 0, said
+                assert contents(folder) == expected
+                shutil.rmtree(folder)
+                half = {}
+                continue
+            kill(process)
+            kills += 1
+            locks += any((folder / ".snakemake").glob("locks/*"))
+            # What has its final name is whole.
+            half = contents(folder)
+            assert half == {name: expected[name] for name in half}
+        finish(start(folder, RUNS))
+        assert contents(folder) == expected
     assert locks > 0  # some of the kills left Snakemake's lock behind
 
 

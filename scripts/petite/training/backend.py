@@ -4,8 +4,11 @@ import importlib.util
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 from petite.errors import PetiteError
 
@@ -42,8 +45,10 @@ def load_keras(backend: str, threads: int) -> ModuleType:
         os.environ["KERAS_BACKEND"] = backend
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
-    LIMITS[backend](threads)
-    import keras
+    # Keras looks for them to draw, and to wrap models as estimators: a quarter of what is loaded.
+    with _hidden("matplotlib", "sklearn"):
+        LIMITS[backend](threads)
+        import keras
 
     if keras.backend.backend() != backend:
         raise PetiteError(
@@ -51,6 +56,19 @@ def load_keras(backend: str, threads: int) -> ModuleType:
             f"to {backend}: train with it in a process of its own"
         )
     return keras
+
+
+@contextmanager
+def _hidden(*names: str) -> Iterator[None]:
+    """Let imports in the block not find these packages, but for those that are loaded."""
+    hidden = [name for name in names if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = cast(ModuleType, None)  # as Python marks what cannot be imported
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def dtype_policy(precision: str) -> str:
