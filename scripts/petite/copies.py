@@ -62,9 +62,11 @@ def fingerprints(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray
     columns = np.kron(np.concatenate([frequencies, averages]), luma)
     weights = np.ascontiguousarray(columns.T)
     lines = np.empty((count, height, weights.shape[1]), np.float32)
+    values = np.empty((height, width * channels), np.float32)
     for image, line in zip(pixels, lines, strict=True):
         # One image at a time stays within the cache: all at once take half as long again.
-        np.matmul(image.reshape(height, width * channels).astype(np.float32), weights, out=line)
+        values[:] = image.reshape(values.shape)
+        np.matmul(values, weights, out=line)
     coefficients = (_frequencies(height) @ lines[:, :, :8]).reshape(count, 64)
     thumbnails = _averages(THUMBNAIL_SIDE, height) @ lines[:, :, 8:]
     bits = coefficients > np.median(coefficients, axis=1, keepdims=True)

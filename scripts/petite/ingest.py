@@ -127,7 +127,8 @@ def ingest_shard(
     found: list[dict[str, Any]] = [{} for _ in row_of]
     progress = _Progress(len(row_of))
     with shard_writer(pixels_path, len(row_of), (image_size, image_size, channels)) as shard:
-        block: dict[int, NDArray[np.uint8]] = {}
+        block = np.empty((BLOCK, image_size, image_size, channels), np.uint8)
+        held: list[int] = []  # the rows that the images in the block are for
         for image_id, data in source.read_many(list(row_of)):
             row = row_of[image_id]
             facts: dict[str, Any] = {"bytes": 0, "sha256": ""}
@@ -152,12 +153,14 @@ def ingest_shard(
                 found[row] = facts | _nothing(problem.reason)
             else:
                 found[row] = facts | _about(decoded)
-                block[row] = decoded.pixels
-            if len(block) == BLOCK:
-                _finish(block, found, shard)
-                block = {}
+                block[len(held)] = decoded.pixels
+                held.append(row)
+            if len(held) == BLOCK:
+                _finish(block, held, found, shard)
+                held = []
             progress.step(set_aside=bool(found[row]["reason"]))
-        _finish(block, found, shard)
+        if held:
+            _finish(block[: len(held)], held, found, shard)
     progress.report()
     facts_table = pd.DataFrame(found, index=table.index, columns=list(FOUND)).astype(FOUND)
     table = table.drop(columns="bytes").join(facts_table)
@@ -345,13 +348,11 @@ def _about(decoded: Decoded) -> dict[str, Any]:
 
 
 def _finish(
-    block: dict[int, NDArray[np.uint8]], found: list[dict[str, Any]], shard: ShardWriter
+    block: NDArray[np.uint8], rows: list[int], found: list[dict[str, Any]], shard: ShardWriter
 ) -> None:
     """Write some images into their rows of the shard, and add their hashes to what was found."""
-    if not block:
-        return
-    hashes, thumbnails = fingerprints(np.stack(list(block.values())))
-    for (row, pixels), phash, thumbnail in zip(block.items(), hashes, thumbnails, strict=True):
+    hashes, thumbnails = fingerprints(block)
+    for row, pixels, phash, thumbnail in zip(rows, block, hashes, thumbnails, strict=True):
         shard.write(row, pixels)
         found[row] |= {"phash": int(phash), "thumbnail": thumbnail.tobytes()}
 
