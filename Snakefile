@@ -18,6 +18,7 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/lock.smk"
+include: "workflow/rules/scheduler.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/select.smk"
 include: "workflow/rules/train.smk"
@@ -37,6 +38,10 @@ rule all:
         f"{RESULTS}/provenance.json",
         FIGURES,
         f"{RESULTS}/report.html",
+
+
+onstart:
+    drop_default_rate_limit()
 
 
 onsuccess:

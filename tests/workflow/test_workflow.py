@@ -138,6 +138,21 @@ def test_an_archive_of_photographs_runs_from_the_command_line_to_the_kept_images
     assert not list(tmp_path.glob("**/gotcha"))
 
 
+def test_snakemake_looks_for_jobs_when_one_has_ended_and_at_no_other_time(
+    tmp_path, snakemake, tiny_config
+):
+    tiny_config["seeds"] = 4
+    subsets = [
+        f"results/tiny/subsets/random/{fraction}/seed-{seed}.parquet"
+        for fraction in (0.25, 0.1)
+        for seed in range(4)
+    ]
+    finished = snakemake(tmp_path, "--verbose", "--", *subsets, config=tiny_config)
+    assert finished.returncode == 0, finished.stderr
+    said = finished.stdout + finished.stderr
+    assert 0 < said.count("Ready jobs: ") <= said.count("Finished jobid: ")
+
+
 def test_a_wrong_configuration_is_refused_at_once_in_words(tmp_path, snakemake, tiny_config):
     tiny_config["sedes"] = 3
     tiny_config["methods"]["random"]["fractions"] = [2]
