@@ -58,8 +58,8 @@ def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA
     and 5.1) on the covariance. The first pass sums random groups of images, which gives the mean
     and starting directions that already lean towards the leading components; the second sharpens
     them by one iteration, on SHARPENING images or more, evenly spread; the third solves the problem
-    within them, on all. Each component's sign makes its
-    largest loading positive, as in scikit-learn's PCA.
+    within them, on all. Each component's sign makes its largest loading positive, as in
+    scikit-learn's PCA.
 
     Raises PetiteError when there are no images or `dimensions` is below 1.
     """
