@@ -255,14 +255,14 @@ def test_the_test_part_is_opened_after_training_only(
     import petite.training.run as run
 
     events: list[str] = []
-    for name in ("train", "test_images"):
-        original = getattr(run, name)
+    for owner, name in ((run.Trainer, "train"), (run, "test_images")):
+        original = getattr(owner, name)
 
         def record(*args: Any, _name: str = name, _original: Any = original, **kw: Any) -> Any:
             events.append(_name)
             return _original(*args, **kw)
 
-        monkeypatch.setattr(run, name, record)
+        monkeypatch.setattr(owner, name, record)
     tiny = check_settings({**SETTINGS, "budget": {"steps": 1}})
     one = job(folder, seeds=[0], subsets=[folder / "seed-0.parquet"])
     run_job(one, data(folder), tiny, 1, outputs(folder / "order"))

@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from petite.errors import PetiteError
-from petite.training import models
 from petite.training.backend import dtype_policy, load_keras
 from petite.training.batches import Batches, mirrored, shifted
-from petite.training.engine import TrainedRun, predict, resized, train
+from petite.training.engine import TrainedRun, Trainer, predict, resized, train
 from petite.training.schedule import learning_rates
 from petite.training.settings import TrainingSettings
 
@@ -209,7 +209,7 @@ def test_bfloat16_computes_in_16_bits_and_keeps_weights_and_answers_in_32() -> N
     convolution = next(layer for layer in run.model.layers if "conv" in layer.name)
     assert convolution.compute_dtype == "bfloat16"
     assert convolution.kernel.dtype == "float32"
-    answers = predict(models.logits_of(run.model), images, np.arange(40), False)
+    answers = predict(run.logits_model, images, np.arange(40), False)
     assert (answers.argmax(1) == labels).mean() > 0.9
     again = trained(*bars(30))
     assert {layer.compute_dtype for layer in again.model.layers} == {"float32"}
@@ -267,6 +267,26 @@ def test_equal_weights_are_no_weights(plain: TrainedRun) -> None:
     assert weights_of(doubled) == weights_of(plain)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"compact": {**SMALL["compact"], "dropout": 0.5}},
+        {"phases": [{"image_size": 8, "share": 0.5}, {"image_size": 12, "share": 0.5}]},
+    ],
+    ids=["dropout", "phases"],
+)
+def test_what_a_trainer_trained_before_is_forgotten(changes: dict[str, Any]) -> None:
+    images, labels = bars(30)
+    nothing = images[:0], labels[:0]
+    expected = trained(images, labels, seed=1, **changes)
+    trainer = Trainer(12, 1, names(2), settings(**changes))
+    others, their_labels = bars(20, seed=1)
+    trainer.train(others, their_labels, *nothing, seed=0, weights=np.linspace(1, 2, 20))
+    run = trainer.train(images, labels, *nothing, seed=1)
+    assert weights_of(run) == weights_of(expected)
+    pd.testing.assert_frame_equal(pd.DataFrame(run.history), pd.DataFrame(expected.history))
+
+
 def test_weights_decide_between_contradicting_labels() -> None:
     images, labels = bars(40)
     both, contradicting = np.concatenate([images, images]), np.concatenate([labels, 1 - labels])
@@ -281,7 +301,7 @@ def test_weights_decide_between_contradicting_labels() -> None:
         settings(budget={"steps": 60}),
         weights=weights,
     )
-    found = predict(models.logits_of(run.model), images, np.arange(40), False).argmax(axis=1)
+    found = predict(run.logits_model, images, np.arange(40), False).argmax(axis=1)
     assert (found == labels).mean() > 0.9
 
 
@@ -310,13 +330,13 @@ def test_predictions_are_those_of_the_model_that_is_saved(
     images, _ = bars(30)
     plain.model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    expected = predict(models.logits_of(plain.model), images, np.arange(30), test_time_flip=False)
+    expected = predict(plain.logits_model, images, np.arange(30), test_time_flip=False)
     assert loaded.predict_on_batch(images)[:, 0] == pytest.approx(expected[:, 1], abs=1e-6)
 
 
 def test_test_time_flips_make_predictions_blind_to_mirroring(plain: TrainedRun) -> None:
     images, _ = bars(30)
-    logits_model = models.logits_of(plain.model)
+    logits_model = plain.logits_model
     everything, mirror = np.arange(30), np.ascontiguousarray(images[:, :, ::-1])
     both = [predict(logits_model, set_, everything, True) for set_ in (images, mirror)]
     one = [predict(logits_model, set_, everything, False) for set_ in (images, mirror)]
@@ -326,7 +346,7 @@ def test_test_time_flips_make_predictions_blind_to_mirroring(plain: TrainedRun) 
 
 def test_predictions_do_not_depend_on_how_many_are_made_at_once(plain: TrainedRun) -> None:
     images, _ = bars(140)
-    logits_model = models.logits_of(plain.model)
+    logits_model = plain.logits_model
     everything = predict(logits_model, images, np.arange(140), False)
     some = predict(logits_model, images, np.array([139, 3]), False)
     assert everything.shape == (140, 2)

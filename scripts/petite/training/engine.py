@@ -35,6 +35,7 @@ class TrainedRun:
 
     Attributes:
         model: takes images of values 0 to 255, gives probabilities; not compiled.
+        logits_model: the same without its last activation, compiled; see `models.logits_of`.
         history: one dict for each evaluation: epoch (float, passes over the subset), step,
             accuracy and loss (means over the steps since the last evaluation, of the augmented
             images, the loss smoothed as it was trained), validation_accuracy, validation_loss
@@ -48,6 +49,7 @@ class TrainedRun:
     """
 
     model: "keras.Model"
+    logits_model: "keras.Model"
     history: list[dict[str, float]]
     steps: int
     epochs: float
@@ -69,10 +71,7 @@ def train(
     name: str = "this run",
     observe: "Callable[[int, keras.Model], None] | None" = None,
 ) -> TrainedRun:
-    """Train a new model.
-
-    The seed decides the initial weights (the same for every subset), the order, the augmentation
-    and the dropout. The same seed on the same machine gives the same model, bit by bit.
+    """Train a new model: a `Trainer` for one run.
 
     Args:
         images: uint8, shape (rows, H, W, C), H == W; read by arrays of row numbers.
@@ -90,52 +89,113 @@ def train(
 
     Raises PetiteError when a class has no images, or the loss is no longer a finite number.
     """
-    check_classes(labels, classes, name)
-    keras = load_keras(settings.backend, threads)
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(seed)
-    # After clear_session, which resets it.
-    keras.config.set_dtype_policy(dtype_policy(settings.precision))
-    size, channels = images.shape[1], images.shape[3]
-    model = models.build(
-        settings.model,
-        size,
-        channels,
-        len(classes),
-        settings.batch_norm_momentum,
-        **model_settings(settings),
+    return Trainer(images.shape[1], images.shape[3], classes, settings, threads).train(
+        images, labels, validation_images, validation_labels, seed, weights, name, observe
     )
-    logits_model = models.logits_of(model)
-    compile_for_training(logits_model, settings, len(classes))
-    loop = _Loop(
-        logits_model,
-        Batches(
-            labels,
-            normalized_weights(weights),
-            settings.batch_size,
-            seed,
-            settings.flips,
-            settings.crop_padding,
-        ),
-        settings.budget.total_steps(len(labels), settings.batch_size),
-        len(classes),
-        settings,
-        name,
-        observe,
-    )
-    for phase_images, last_step in phases(images, loop.steps, settings):
-        loop.run(phase_images, last_step, validation_images, validation_labels)
-    some = np.unique(np.linspace(0, len(labels) - 1, TRAIN_ACCURACY_ROWS).round().astype(int))
-    right = predict(logits_model, images, some, settings.test_time_flip).argmax(1) == labels[some]
-    return TrainedRun(
-        model=model,
-        history=loop.history,
-        steps=loop.steps,
-        epochs=loop.steps * settings.batch_size / len(labels),
-        train_seconds=loop.seconds,
-        images_per_second=loop.images_per_second,
-        train_accuracy=float(right.mean()),
-    )
+
+
+class Trainer:
+    """A model that is built and compiled once, and trained from its beginning for each run.
+
+    To compile takes longer than many a step, and runs of one job differ only in images and seed.
+    """
+
+    def __init__(
+        self,
+        image_size: int,
+        channels: int,
+        classes: list[str],
+        settings: TrainingSettings,
+        threads: int = 1,
+    ) -> None:
+        """Load Keras; see `train` for what the others are.
+
+        image_size: side of the images, pixels. channels: 1 for grey, 3 for RGB.
+        """
+        self.classes = classes
+        self.settings = settings
+        self._shape = (image_size, channels)
+        self._keras = load_keras(settings.backend, threads)
+        self._keras.backend.clear_session()
+        # After clear_session, which resets it.
+        self._keras.config.set_dtype_policy(dtype_policy(settings.precision))
+        self._model = self._build()
+        self._logits_model = models.logits_of(self._model)
+        compile_for_training(self._logits_model, settings, len(classes))
+        variables = self._logits_model.optimizer.variables
+        self._optimizer_at_first = [self._keras.ops.copy(each.value) for each in variables]
+
+    def train(
+        self,
+        images: Images,
+        labels: np.ndarray,
+        validation_images: Images,
+        validation_labels: np.ndarray,
+        seed: int,
+        weights: np.ndarray | None = None,
+        name: str = "this run",
+        observe: "Callable[[int, keras.Model], None] | None" = None,
+    ) -> TrainedRun:
+        """Train the model anew; the models of the run before become those of this one.
+
+        The seed decides the initial weights (the same for every subset), the order, the
+        augmentation and the dropout. The same seed on the same machine gives the same model, bit
+        by bit, whatever was trained before.
+
+        For the arguments and errors see the function `train`.
+        """
+        check_classes(labels, self.classes, name)
+        self._begin(seed)
+        settings = self.settings
+        loop = _Loop(
+            self._logits_model,
+            Batches(
+                labels,
+                normalized_weights(weights),
+                settings.batch_size,
+                seed,
+                settings.flips,
+                settings.crop_padding,
+            ),
+            settings.budget.total_steps(len(labels), settings.batch_size),
+            len(self.classes),
+            settings,
+            name,
+            observe,
+        )
+        for phase_images, last_step in phases(images, loop.steps, settings):
+            loop.run(phase_images, last_step, validation_images, validation_labels)
+        some = np.unique(np.linspace(0, len(labels) - 1, TRAIN_ACCURACY_ROWS).round().astype(int))
+        predicted = predict(self._logits_model, images, some, settings.test_time_flip).argmax(1)
+        return TrainedRun(
+            model=self._model,
+            logits_model=self._logits_model,
+            history=loop.history,
+            steps=loop.steps,
+            epochs=loop.steps * settings.batch_size / len(labels),
+            train_seconds=loop.seconds,
+            images_per_second=loop.images_per_second,
+            train_accuracy=float((predicted == labels[some]).mean()),
+        )
+
+    def _build(self) -> "keras.Model":
+        return models.build(
+            self.settings.model,
+            *self._shape,
+            len(self.classes),
+            self.settings.batch_norm_momentum,
+            **model_settings(self.settings),
+        )
+
+    def _begin(self, seed: int) -> None:
+        """Put the model and its optimizer where a run of this seed begins."""
+        self._keras.utils.set_random_seed(seed)
+        # All variables, that is also the state of the dropout's random numbers.
+        for variable, new in zip(self._model.variables, self._build().variables, strict=True):
+            variable.assign(new.value)
+        optimizer = self._logits_model.optimizer
+        for variable, value in zip(optimizer.variables, self._optimizer_at_first, strict=True):
+            variable.assign(value)
 
 
 def check_classes(labels: np.ndarray, classes: list[str], name: str) -> None:

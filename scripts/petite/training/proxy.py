@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from petite.seeds import generator
-from petite.training import metrics, models
+from petite.training import metrics
 from petite.training.batches import Images
 from petite.training.engine import (
     EVALUATION_BATCH,
@@ -279,9 +279,8 @@ def class_errors(
     if len(np.unique(held_out_labels)) < len(classes):
         return _class_errors(dynamics.logits[-1].argmax(axis=1), labels, classes)
     rows = np.arange(len(held_out_labels))
-    logits_model = models.logits_of(dynamics.run.model)
-    predicted = predict(logits_model, held_out, rows, test_time_flip=False).argmax(axis=1)
-    return _class_errors(predicted, held_out_labels, classes)
+    predicted = predict(dynamics.run.logits_model, held_out, rows, test_time_flip=False)
+    return _class_errors(predicted.argmax(axis=1), held_out_labels, classes)
 
 
 def _class_errors(

@@ -25,10 +25,10 @@ from petite.job import peak_memory_bytes
 from petite.recipes import Rendered
 from petite.splits import test_images, training_images, validation_images
 from petite.store import Store
-from petite.training import metrics, models
+from petite.training import metrics
 from petite.training.backend import dtype_policy
 from petite.training.batches import Images
-from petite.training.engine import TrainedRun, predict, train
+from petite.training.engine import TrainedRun, Trainer, predict
 from petite.training.reading import held, size_of, size_trained_on
 from petite.training.settings import TrainingSettings, checked
 
@@ -168,6 +168,7 @@ def run_job(
     held_out = held(held_out, size_of(held_out), limit, "the validation images")
     if isinstance(held_out, np.ndarray):
         limit -= held_out.nbytes
+    trainer = Trainer(held_out.shape[1], held_out.shape[3], classes, settings, threads)
     rows: list[dict[str, Any]] = []
     histories: list[dict[str, Any]] = []
     probabilities: list[np.ndarray] = []
@@ -176,21 +177,18 @@ def run_job(
         path = job.subset_of(number)
         subset = read_table(path)
         images = data.training(subset, path)
-        trained = train(
+        trained = trainer.train(
             held(images, size_trained_on(images, settings), limit, f"the images of {name}"),
             subset["label"].to_numpy(),
             held_out,
             held_out_labels,
-            classes,
             seed,
-            settings,
             weights=subset["weight"].to_numpy(),
-            threads=threads,
             name=name,
         )
         test = test_images(data.store, data.split)
         predicted = predict(
-            models.logits_of(trained.model),
+            trained.logits_model,
             test.images,
             np.arange(len(test.labels)),
             settings.test_time_flip,
