@@ -1,4 +1,4 @@
-"""What the tests need from outside: the real photographs, where they are at hand."""
+"""What tests of several folders need: the real photographs, small disks, Snakemake ready to run."""
 
 import os
 import subprocess
@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from loaded_python import LoadedPython
+
+from petite.training.backend import ENVIRONMENT
 
 # No test asserts a time: on a busy machine an example may take long.
 settings.register_profile("petite", deadline=None)
@@ -49,3 +52,41 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     yield mount
     for folder in mounted:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+# What the steps load, but for Petite's own modules: some tests have a checkout of their own.
+PACKAGES = (
+    "numpy pandas pyarrow.parquet pydantic scipy.linalg scipy.special PIL.Image sklearn.cluster "
+    "sklearn.decomposition matplotlib.figure matplotlib.backends.backend_agg bokeh.embed jinja2 "
+    "tensorflow keras"
+).split()
+
+
+@pytest.fixture(scope="session")
+def loaded_steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadedPython]:
+    """A `python` for the steps of the workflow that has their packages loaded."""
+    environment = {**os.environ, **ENVIRONMENT, "KERAS_BACKEND": "tensorflow"}
+    with LoadedPython(tmp_path_factory.mktemp("steps"), PACKAGES, environment) as steps:
+        yield steps
+
+
+@pytest.fixture(scope="session")
+def loaded_snakemake(
+    loaded_steps: LoadedPython, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Run Snakemake in a folder; it and its steps begin with their packages loaded."""
+    environment = loaded_steps.as_python()
+    folder = tmp_path_factory.mktemp("snakemake")
+    with LoadedPython(folder, ["snakemake.cli"], environment) as loaded:
+
+        def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+            # The environment anew: a test may have changed it.
+            return subprocess.run(
+                [*loaded.command, "-m", "snakemake", *arguments],
+                cwd=folder,
+                env=loaded_steps.as_python(),
+                capture_output=True,
+                text=True,
+            )
+
+        yield run

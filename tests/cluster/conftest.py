@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from loaded_python import LoadedPython
 from loopback import LoopbackSlurm, missing
-from runs import TABLES, Run
+from runs import EVERY_RULE, TABLES, Run
 
 
 @pytest.fixture(scope="session")
@@ -27,18 +28,20 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackSlurm]:
 
 
 @pytest.fixture(scope="session")
-def local_run(tmp_path_factory: pytest.TempPathFactory, slurm: LoopbackSlurm) -> Run:
+def local_run(
+    tmp_path_factory: pytest.TempPathFactory, slurm: LoopbackSlurm, loaded_steps: LoadedPython
+) -> Run:
     """The tables as this machine makes them without a cluster."""
-    run = Run(tmp_path_factory.mktemp("local"), None)
+    run = Run(tmp_path_factory.mktemp("local"), None, loaded_steps.as_python())
     run.finish(TABLES)
     return run
 
 
 @pytest.fixture(scope="session")
 def slurm_run(tmp_path_factory: pytest.TempPathFactory, slurm: LoopbackSlurm) -> Run:
-    """The whole workflow on Slurm."""
-    run = Run(tmp_path_factory.mktemp("cluster"), slurm)
-    run.finish()
+    """Every rule of the workflow on Slurm."""
+    run = Run(tmp_path_factory.mktemp("cluster"), slurm, slurm.environment)
+    run.finish("--", *EVERY_RULE)
     return run
 
 
@@ -54,6 +57,6 @@ def untrained(slurm_run: Run) -> Callable[..., Run]:
         for method in methods:
             shutil.rmtree(folder / "results/tiny/runs" / method)
             shutil.rmtree(folder / "results/tiny/models" / method)
-        return Run(folder, slurm_run.slurm)
+        return Run(folder, slurm_run.slurm, slurm_run.environment)
 
     return copy

@@ -6,13 +6,12 @@ import os
 import pickle
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from loaded_snakemake import LoadedSnakemake
 from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -41,18 +40,12 @@ Snakemake = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def loaded_snakemake() -> Iterator[LoadedSnakemake]:
-    """Snakemake, ready to run."""
-    loaded = LoadedSnakemake()
-    yield loaded
-    loaded.close()
-
-
-@pytest.fixture(scope="session")
-def snakemake(loaded_snakemake: LoadedSnakemake) -> Snakemake:
+def snakemake(loaded_snakemake: Snakemake) -> Snakemake:
     """Run Snakemake on Petite's workflow with `folder` as the working directory."""
 
-    def run(folder: Path, *arguments: str, config: dict | None = None):
+    def run(
+        folder: Path, *arguments: str, config: dict | None = None
+    ) -> subprocess.CompletedProcess[str]:
         options = ["--cores", "2"]
         options += ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(folder)]
         if config is not None:
@@ -60,7 +53,7 @@ def snakemake(loaded_snakemake: LoadedSnakemake) -> Snakemake:
             overlay = folder / "overlay.yaml"
             overlay.write_text(yaml.safe_dump(config), encoding="utf-8")
             options += ["--configfile", str(overlay)]
-        return loaded_snakemake.run(*options, *arguments, cwd=Path.cwd())
+        return loaded_snakemake(Path.cwd(), *options, *arguments)
 
     return run
 

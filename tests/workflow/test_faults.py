@@ -20,6 +20,7 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
+from loaded_python import LoadedPython
 from PIL import Image
 
 pytestmark = pytest.mark.workflow
@@ -235,7 +236,11 @@ def remove(path: Path) -> None:
 
 
 def test_every_step_tells_of_a_full_disk_and_works_once_there_is_room(
-    tiny_run, tiny_config, snakemake, small_disk: Callable[[int], Path]
+    tiny_run,
+    tiny_config,
+    snakemake,
+    loaded_steps: LoadedPython,
+    small_disk: Callable[[int], Path],
 ) -> None:
     disk = small_disk(100 * 2**20)
     shutil.copytree(tiny_run[0] / "results", disk / "results")
@@ -249,7 +254,7 @@ def test_every_step_tells_of_a_full_disk_and_works_once_there_is_room(
         for path in outputs:
             remove(path)
         ballast = fill(disk)
-        full = run_command(commands[step], disk)
+        full = run_command(commands[step], disk, loaded_steps)
         assert full.returncode == 1, step
         # The log tells it, where the disk took so much, and the terminal otherwise.
         log = disk / re.search(r"--log (\S+)", commands[step])[1]
@@ -266,17 +271,18 @@ def test_every_step_tells_of_a_full_disk_and_works_once_there_is_room(
         left = {path.name for path in disk.rglob(".*") if path.is_file()}
         assert left <= {".snakemake_timestamp"}, step  # Snakemake's own
         ballast.unlink()
-        again = run_command(commands[step], disk)
+        again = run_command(commands[step], disk, loaded_steps)
         assert again.returncode == 0, again.stderr
         assert all(path.exists() for path in outputs), step
 
 
-def run_command(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # as the rules have it
+def run_command(
+    command: str, folder: Path, python: LoadedPython
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
-        env={**os.environ, "PATH": path},
+        env=python.as_python(),
         text=True,
         capture_output=True,
     )

@@ -293,7 +293,7 @@ def finished(tmp_path_factory, write_pictures, loaded_snakemake) -> Path:
         shutil.copy2(REPOSITORY / name, folder, follow_symlinks=False)
     write_pictures(folder / "pictures", ["cat", "dog"], 60)
     (folder / "overlay.yaml").write_text(yaml.safe_dump(BASE), "utf-8")
-    ran = loaded_snakemake.run(*OPTIONS, cwd=folder)
+    ran = loaded_snakemake(folder, *OPTIONS)
     assert ran.returncode == 0, ran.stderr
     return folder
 
@@ -331,7 +331,7 @@ def test_a_change_makes_these_jobs_due_and_no_others(finished, tmp_path, loaded_
     (folder / "overlay.yaml").write_text(yaml.safe_dump(merge(case.config, BASE)), "utf-8")
     if case.edit:
         case.edit(folder)
-    dry = loaded_snakemake.run(*OPTIONS, "--dry-run", *case.arguments, cwd=folder)
+    dry = loaded_snakemake(folder, *OPTIONS, "--dry-run", *case.arguments)
     assert jobs_of(dry) == case.due
 
 

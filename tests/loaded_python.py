@@ -1,0 +1,137 @@
+"""Packages loaded once, and a fork for each program: to load takes longer than most programs run.
+
+The commands of README and the rules' own `python`, which load them each time, are tested in
+test_faults.py and on the cluster.
+"""
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import runpy
+import selectors
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+CLIENT = Path(__file__).with_name("loaded_python_client.py")
+
+
+class LoadedPython:
+    """A process that has loaded packages and takes command lines of Python at a socket."""
+
+    def __init__(self, folder: Path, modules: Iterable[str], environment: dict[str, str]) -> None:
+        """Load the modules. The socket is in `folder`."""
+        path = folder / "socket"
+        command = [sys.executable, __file__, str(path), *modules]
+        self._server = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+        assert self._server.stdout
+        assert self._server.stdout.readline() == b"ready\n"
+        self.command = [sys.executable, "-I", "-S", str(CLIENT), str(path)]
+
+    def as_python(self) -> dict[str, str]:
+        """The environment in which `python` is this one to bash."""
+        return {**os.environ, "BASH_FUNC_python%%": f'() {{ {shlex.join(self.command)} "$@"; }}'}
+
+    def __enter__(self) -> "LoadedPython":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.terminate()
+        self._server.wait()
+
+
+def serve(path: str, modules: list[str]) -> None:
+    """Run what clients ask for, each in a fork, tell them the exit status, and end with them.
+
+    Threads do not live on in a fork. OpenBLAS and Arrow's jemalloc begin theirs anew, and
+    TensorFlow has none before its first operation.
+    """
+    del sys.path[0]  # the folder of this file
+    atexit.register(_leave)  # first, to be called last
+    for module in modules:
+        importlib.import_module(module)
+    gc.freeze()  # what is shared with the forks stays so
+    with socket.socket(socket.AF_UNIX) as server, selectors.DefaultSelector() as selector:
+        server.bind(path)
+        server.listen(64)
+        selector.register(server, selectors.EVENT_READ)
+        os.write(1, b"ready\n")
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is server:
+                    _begin(server.accept()[0], selector)
+                else:
+                    _end(*key.data, selector)
+
+
+def _begin(client: socket.socket, selector: selectors.BaseSelector) -> None:
+    """Start the program that a client asks for."""
+    _, descriptors, _, _ = socket.recv_fds(client, 1, 3)
+    with client.makefile() as file:
+        request = json.loads(file.readline())
+    program = os.fork()
+    if not program:
+        _become(request, descriptors)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    ended = os.pidfd_open(program)
+    for source in (client, ended):
+        selector.register(source, selectors.EVENT_READ, (program, ended, client))
+
+
+def _end(program: int, ended: int, client: socket.socket, selector: selectors.BaseSelector) -> None:
+    """The program or its client has ended: end both."""
+    selector.unregister(client)
+    selector.unregister(ended)
+    with suppress(ProcessLookupError):
+        os.kill(program, signal.SIGKILL)  # has no effect on one that has ended
+    _, status = os.waitpid(program, 0)
+    os.close(ended)
+    with client, suppress(BrokenPipeError):
+        client.send(b"%d" % os.waitstatus_to_exitcode(status))
+
+
+_status = 1  # of an exception
+
+
+def _become(request: dict, descriptors: list[int]) -> NoReturn:
+    """Go on as `python` with the arguments, folder, environment and files of the client."""
+    global _status
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["cwd"])
+    first, *others = request["arguments"]
+    try:
+        if first == "-m":
+            sys.argv = others
+            runpy.run_module(others[0], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = [first, *others]
+            sys.path.insert(0, str(Path(first).resolve().parent))
+            runpy.run_path(first, run_name="__main__")
+        sys.exit()
+    except SystemExit as end:
+        _status = end.code if isinstance(end.code, int) else bool(end.code)
+        raise
+
+
+def _leave() -> None:
+    """End without clearing away all that was loaded, which takes longer than to load a step."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(_status)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], sys.argv[2:])
