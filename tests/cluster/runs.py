@@ -20,7 +20,12 @@ TINY = {
     },
     "seeds": 2,
     "seeds_per_job": 2,
-    "training": {"budget": {"steps": 8}, "evaluations": 2, "batch_size": 16},
+    "training": {
+        "budget": {"steps": 8},
+        "evaluations": 2,
+        "batch_size": 16,
+        "compact": {"widths": [4, 8], "halvings": [1], "residual_blocks": [0]},
+    },
     "training_gpus": 1,
 }
 # The last of the tables: all others are made before or with it.

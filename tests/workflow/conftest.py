@@ -26,7 +26,13 @@ TINY = {
     },
     "seeds": 2,
     "seeds_per_job": 2,
-    "training": {"budget": {"steps": 8}, "evaluations": 2, "batch_size": 16},
+    "training": {
+        "budget": {"steps": 8},
+        "evaluations": 2,
+        "batch_size": 16,
+        # Few layers: they are traced for longer than they are trained.
+        "compact": {"widths": [4, 8], "halvings": [1], "residual_blocks": [0]},
+    },
 }
 
 

@@ -40,7 +40,12 @@ SMALL: dict[str, Any] = {
     },
     "seeds": 2,
     "seeds_per_job": 2,
-    "training": {"budget": {"steps": 3}, "evaluations": 1, "batch_size": 16},
+    "training": {
+        "budget": {"steps": 3},
+        "evaluations": 1,
+        "batch_size": 16,
+        "compact": {"widths": [4, 8], "halvings": [1], "residual_blocks": [0]},
+    },
 }
 RESULTS = "results/small"
 RUNS = f"{RESULTS}/runs.csv"

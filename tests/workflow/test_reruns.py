@@ -40,7 +40,12 @@ BASE: dict[str, Any] = {
     },
     "seeds": 2,
     "seeds_per_job": 2,
-    "training": {"budget": {"steps": 4}, "evaluations": 2, "batch_size": 16},
+    "training": {
+        "budget": {"steps": 4},
+        "evaluations": 2,
+        "batch_size": 16,
+        "compact": {"widths": [4, 8], "halvings": [1], "residual_blocks": [0]},
+    },
 }
 
 OPTIONS = ("--configfile", "overlay.yaml", "--cores", "2")

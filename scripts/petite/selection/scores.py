@@ -217,6 +217,8 @@ def cost(m: int, k: int, d: int, settings: ScoreSettings) -> Cost:
             blocks=4 * FLOAT * m * m,
         )
     elements, steps, memory = 200.0 * m, 300.0, 50.0 * m
+    if settings.sampler == "ccs":
+        elements += 8 * m * settings.bins
     if settings.score == "mean_distance":
         elements, memory = elements + 4 * m * d, memory + FLOAT * 2 * m * d
     elif settings.score not in TRAINING_SCORES:

@@ -104,7 +104,7 @@ def _cost(m: int, k: int, d: int, settings: KernelThinning) -> Cost:
     return Cost(
         products=m * m * d,
         elements=7 * m * m + 4 * part * part + 9 * k * m,
-        steps=40 * part + 40 * k,
+        steps=25 * part + 25 * k,
         memory=FLOAT * 2 * m * d + 120 * m,
         pairs=FLOAT * m * m,
     )
