@@ -60,6 +60,11 @@ PACKAGES = (
     "sklearn.decomposition matplotlib.figure matplotlib.backends.backend_agg bokeh.embed jinja2 "
     "tensorflow keras"
 ).split()
+# What Snakemake and the workflow's rules load, soon or late.
+SNAKEMAKE = (
+    "snakemake.cli snakemake.report.html_reporter snakemake.profiles snakemake.storage "
+    "smart_open dpath numpy pydantic pyarrow PIL.Image lmdb"
+).split()
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +82,7 @@ def loaded_snakemake(
     """Run Snakemake in a folder; it and its steps begin with their packages loaded."""
     environment = loaded_steps.as_python()
     folder = tmp_path_factory.mktemp("snakemake")
-    with LoadedPython(folder, ["snakemake.cli"], environment) as loaded:
+    with LoadedPython(folder, SNAKEMAKE, environment) as loaded:
 
         def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             # The environment anew: a test may have changed it.
