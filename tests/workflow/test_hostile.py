@@ -205,7 +205,10 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "encrypted": (zip_encrypted, "'Cat/2.png': encrypted"),
     "twice": (zip_with_a_name_twice, "'Cat/2.png': in the archive twice"),
-    "one too many": (zip_with_an_entry_too_many, "'Cat/500000.png': the archive has more than 500000"),
+    "one too many": (
+        zip_with_an_entry_too_many,
+        "'Cat/500000.png': the archive has more than 500000",
+    ),
 }
 
 
