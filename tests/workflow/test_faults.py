@@ -51,15 +51,21 @@ RESULTS = "results/small"
 RUNS = f"{RESULTS}/runs.csv"
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start Snakemake in a folder, on SMALL."""
+def start(
+    folder: Path, *arguments: str, environment: dict[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """Start Snakemake in a folder, on SMALL; without an environment in this process's."""
     folder.mkdir(parents=True, exist_ok=True)
     overlay = folder / "small.yaml"
     overlay.write_text(yaml.safe_dump(SMALL), encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(folder)]
     command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", str(overlay)]
     return subprocess.Popen(
-        [*command, "--", *arguments], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [*command, "--", *arguments],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
 
 
@@ -70,14 +76,24 @@ def finish(process: subprocess.Popen[str]) -> str:
     return said
 
 
-def kill(process: subprocess.Popen[str]) -> None:
-    """SIGKILL to a run and to all its jobs."""
-    family = [psutil.Process(process.pid)]
-    family += family[0].children(recursive=True)
-    for member in family:
-        with suppress(psutil.NoSuchProcess):
-            member.kill()
+def kill(process: subprocess.Popen[str], folder: Path) -> None:
+    """SIGKILL to a run and to all its jobs: whatever is at work in its folder."""
+    process.kill()
+    process.wait()
+    # Again, for what began meanwhile.
+    while at_work := [each for each in psutil.process_iter() if works_in(each, folder)]:
+        for each in at_work:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        psutil.wait_procs(at_work)
     process.communicate()
+
+
+def works_in(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and process.cwd() == str(folder)
+    except psutil.Error:  # it has ended, or is another user's
+        return False
 
 
 # Columns and keys that tell of time or memory, and files that are full of them.
@@ -116,19 +132,20 @@ def contents(folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> tuple[Path, float]:
+def undisturbed(tmp_path_factory, loaded_steps: LoadedPython) -> tuple[Path, float]:
     """SMALL run to its table of runs: the folder, and how long it took in seconds."""
     folder = tmp_path_factory.mktemp("undisturbed")
     began = time.monotonic()
-    finish(start(folder, RUNS))
+    finish(start(folder, RUNS, environment=loaded_steps.as_python()))
     return folder, time.monotonic() - began
 
 
 def test_two_runs_killed_at_ten_random_moments_give_the_same_results(
-    undisturbed: tuple[Path, float], tmp_path: Path
+    undisturbed: tuple[Path, float], loaded_steps: LoadedPython, tmp_path: Path
 ) -> None:
     clean, duration = undisturbed
     expected = contents(clean)
+    environment = loaded_steps.as_python()
     dice = random.Random(0)
     kills = locks = 0
     for number in range(2):
@@ -136,7 +153,7 @@ def test_two_runs_killed_at_ten_random_moments_give_the_same_results(
         while kills < KILLS * (number + 1) // 2:
             # What is left of the run, and the start of Snakemake.
             due = duration * (1.2 - len(half) / len(expected))
-            process = start(folder, RUNS)
+            process = start(folder, RUNS, environment=environment)
             with suppress(subprocess.TimeoutExpired):
                 said = process.communicate(timeout=dice.uniform(0, due))[0]
                 assert process.returncode == 0, said
@@ -144,13 +161,13 @@ def test_two_runs_killed_at_ten_random_moments_give_the_same_results(
                 shutil.rmtree(folder)
                 half = {}
                 continue
-            kill(process)
+            kill(process, folder)
             kills += 1
             locks += any((folder / ".snakemake").glob("locks/*"))
             # What has its final name is whole.
             half = contents(folder)
             assert half == {name: expected[name] for name in half}
-        finish(start(folder, RUNS))
+        finish(start(folder, RUNS, environment=environment))
         assert contents(folder) == expected
     assert locks > 0  # some of the kills left Snakemake's lock behind
 
@@ -167,7 +184,7 @@ def test_a_second_run_in_the_same_folder_is_told_why_it_must_wait_and_a_killed_o
         said = second.communicate()[0]
         assert first.poll() is None, "the first run was over before the second began"
     finally:
-        kill(first)
+        kill(first, tmp_path)
     assert second.returncode != 0
     assert f"another run is at work in this folder (process {first.pid})" in said
     assert "Directory cannot be locked" in said

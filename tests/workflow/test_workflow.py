@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 from subprocess import CompletedProcess
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -47,6 +46,8 @@ def test_each_run_is_a_row_and_a_model_that_gives_probabilities(results):
     models = sorted(results.glob("models/*/*/*/*.keras"))
     assert len(models) == 10
     store = Store.open(results / "store/manifest.json")
+    import keras  # here, so that no other process loads TensorFlow for it
+
     model = keras.saving.load_model(models[0])
     images = store.images(store.index.query("status == 'ok'").image_id[:5])
     np.testing.assert_allclose(model.predict(images, verbose=0).sum(axis=1), 1, rtol=1e-5)
