@@ -29,12 +29,16 @@ class LoadedPython:
 
     def __init__(self, folder: Path, modules: Iterable[str], environment: dict[str, str]) -> None:
         """Load the modules. The socket is in `folder`."""
+        self.command = [sys.executable]
+        self._server: subprocess.Popen[bytes] | None = None
+        if sys.platform != "linux":  # elsewhere not all of them outlive a fork
+            return
         path = folder / "socket"
         command = [sys.executable, __file__, str(path), *modules]
         self._server = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
         assert self._server.stdout
         assert self._server.stdout.readline() == b"ready\n"
-        self.command = [sys.executable, "-I", "-S", str(CLIENT), str(path)]
+        self.command += ["-I", "-S", str(CLIENT), str(path)]
 
     def as_python(self) -> dict[str, str]:
         """The environment in which `python` is this one to bash."""
@@ -44,8 +48,9 @@ class LoadedPython:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.terminate()
-        self._server.wait()
+        if self._server:
+            self._server.terminate()
+            self._server.wait()
 
 
 def serve(path: str, modules: list[str]) -> None:
