@@ -72,7 +72,7 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
         if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
             log.error(f"cannot write {error.filename}: {error}. Make room or give access")
         else:
-            log.error(f"{UNEXPECTED}\n{traceback.format_exc()}")
+            log.error(f"{UNEXPECTED}\n{traceback.format_exc().rstrip()}")
         sys.exit(1)
 
 
