@@ -174,8 +174,9 @@ def _failure(job: Job) -> str:
         message, *rest = records[place:]
         found = RECORD.fullmatch(message)
         assert found is not None
-        more = ["..."] if len(rest) > LAST_LINES else []
-        lines = [found["message"], *more, *rest[-LAST_LINES:]]
+        if len(rest) > LAST_LINES:
+            rest = ["...", *rest[1 - LAST_LINES :]]
+        lines = [found["message"], *rest]
         advice = ""
     else:
         lines = records[-LAST_LINES:]
