@@ -40,7 +40,7 @@ def local_run(
 @pytest.fixture(scope="session")
 def slurm_run(tmp_path_factory: pytest.TempPathFactory, slurm: LoopbackSlurm) -> Run:
     """Every rule of the workflow on Slurm."""
-    run = Run(tmp_path_factory.mktemp("cluster"), slurm, slurm.environment)
+    run = Run(tmp_path_factory.mktemp("cluster"), slurm)
     run.finish("--", *EVERY_RULE)
     return run
 
@@ -57,6 +57,6 @@ def untrained(slurm_run: Run) -> Callable[..., Run]:
         for method in methods:
             shutil.rmtree(folder / "results/tiny/runs" / method)
             shutil.rmtree(folder / "results/tiny/models" / method)
-        return Run(folder, slurm_run.slurm, slurm_run.environment)
+        return Run(folder, slurm_run.slurm)
 
     return copy

@@ -30,7 +30,7 @@ TINY = {
 }
 # The last of the tables: all others are made before or with it.
 TABLES = "results/tiny/recommendation.md"
-# One of every rule. A figure is as good as another here, and takes as long as all but training.
+# One of every rule. All figures would take as long as all trainings, and go the same way.
 EVERY_RULE = [
     TABLES,
     "results/tiny/report.html",
@@ -45,9 +45,14 @@ class Run:
     """Snakemake in a folder, locally or on a cluster."""
 
     def __init__(
-        self, folder: Path, slurm: LoopbackSlurm | None, environment: dict[str, str]
+        self,
+        folder: Path,
+        slurm: LoopbackSlurm | None,
+        environment: dict[str, str] | None = None,
     ) -> None:
-        self.folder, self.slurm, self.environment = folder, slurm, environment
+        """A run on Slurm, whose environment it is given, or without it in another."""
+        self.folder, self.slurm = folder, slurm
+        self._environment = slurm.environment if slurm else environment
 
     @property
     def results(self) -> Path:
@@ -73,7 +78,7 @@ class Run:
             return subprocess.Popen(
                 [*command, *arguments],
                 cwd=self.folder,
-                env=self.environment,
+                env=self._environment,
                 stdout=said,
                 stderr=subprocess.STDOUT,
             )
