@@ -158,7 +158,8 @@ def test_a_photo_turned_by_exif_is_stored_upright(photo_archive, index, pixels_o
     assert index.loc[ROTATED, "status"] == "ok"
     small = np.asarray(image.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BILINEAR))
     # Orientation 6: turned by 90 degrees clockwise to stand upright.
-    np.testing.assert_array_equal(pixels_of(ROTATED), np.rot90(small, k=-1))
+    off = [np.abs(pixels_of(ROTATED) - np.rot90(small, k).astype(int)).mean() for k in range(4)]
+    assert off[3] < 4 < 20 < min(off[:3])
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -168,7 +168,7 @@ def test_grey_is_the_luma_of_the_colours() -> None:
 
 def test_an_animation_gives_its_first_frame() -> None:
     frames = [Image.new("RGB", (20, 20), colour) for colour in (RED, GREEN, BLUE)]
-    for kind in ("GIF", "WEBP", "PNG"):
+    for kind in ("GIF", "WEBP", "PNG", "MPO"):
         data = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
         np.testing.assert_allclose(decode(data, 10, 3).pixels[5, 5], RED, atol=6, err_msg=kind)
 
@@ -188,6 +188,40 @@ def test_a_large_jpeg_decoded_small_looks_like_one_decoded_whole() -> None:
     decoded = decode(data, 96, 3)
     assert (decoded.width, decoded.height) == (1001, 777)
     assert np.abs(decoded.pixels.astype(int) - whole).mean() < 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    width=st.integers(8, 400),
+    height=st.integers(8, 400),
+    size=st.integers(8, 64),
+    channels=st.sampled_from([1, 3]),
+    progressive=st.booleans(),
+)
+def test_a_jpeg_of_any_size_fills_the_square_as_it_fills_its_own(
+    width: int, height: int, size: int, channels: int, progressive: bool
+) -> None:
+    across, down = np.linspace(0, 250, width), np.linspace(0, 250, height)
+    slopes = np.stack(np.broadcast_arrays(across, down[:, None], 125), axis=2)
+    image = Image.fromarray(slopes.astype(np.uint8))
+    data = encoded(image, "JPEG", quality=100, subsampling=0, progressive=progressive)
+    whole = image.resize((size, size), Image.Resampling.BILINEAR)
+    whole = np.asarray(whole if channels == 3 else whole.convert("L")).reshape(size, size, channels)
+    assert np.abs(decode(data, size, channels).pixels.astype(int) - whole).mean() < 1.5
+
+
+def test_a_jpeg_of_the_size_wanted_has_pillows_pixels() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise), "JPEG")
+    np.testing.assert_array_equal(decode(data, 48, 3).pixels, Image.open(io.BytesIO(data)))
+
+
+def test_a_damaged_jpeg_that_pillow_reads_has_pillows_pixels() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise), "JPEG")
+    damaged = data[:1500] + b"\xff\xd5" + data[1502:]  # a mark that has no place there
+    whole = Image.open(io.BytesIO(damaged)).resize((24, 24), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(decode(damaged, 24, 3).pixels, whole)
 
 
 def test_bytes_after_the_image_do_not_matter() -> None:
@@ -328,9 +362,14 @@ def many_scans(side: int, scans: int) -> bytes:
     return data[:-2] + scans * last + data[-2:]
 
 
-def test_an_image_that_takes_too_long_is_set_aside_and_the_next_one_is_read() -> None:
+def test_an_image_that_takes_too_long_is_set_aside_and_the_next_one_is_read(monkeypatch) -> None:
+    def not_to_be_stopped(*args: object, **options: object) -> None:
+        raise AssertionError("decoded in one call")
+
+    monkeypatch.setattr("simplejpeg.decode_jpeg", not_to_be_stopped)
     slow = many_scans(2000, 600)  # 24 kB; some 5 s
     assert set_aside_reason(slow, max_seconds=0.5) == "too slow: more than 0.5 seconds to decode"
+    monkeypatch.undo()
     assert decode(many_scans(200, 10), 16, 1, max_seconds=60).width == 200
 
 
