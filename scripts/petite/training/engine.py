@@ -122,8 +122,12 @@ class Trainer:
         self._model = self._build()
         self._logits_model = models.logits_of(self._model)
         compile_for_training(self._logits_model, settings, len(classes))
-        variables = self._logits_model.optimizer.variables
-        self._optimizer_at_first = [self._keras.ops.copy(each.value) for each in variables]
+        ops = self._keras.ops
+        # Not in the backend's own arrays: JAX's training step takes those that are assigned away.
+        self._optimizer_at_first = [
+            ops.convert_to_numpy(ops.copy(variable.value))
+            for variable in self._logits_model.optimizer.variables
+        ]
 
     def train(
         self,
