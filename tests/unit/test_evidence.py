@@ -40,6 +40,7 @@ def run_row(method: str, fraction: float, seed: int, accuracy: float, **other: o
         "training_seed": seed,
         "model": "compact",
         "backend": "tensorflow",
+        "precision": "float32",
         "budget": "100 steps",
         "accuracy": accuracy,
         "loss": 2 * (1 - accuracy),
@@ -199,6 +200,10 @@ def test_a_loss_that_is_no_number_shows() -> None:
         (lambda runs: runs.assign(accuracy=runs["accuracy"].where(runs.index != 0)), "no accuracy"),
         (lambda runs: runs.assign(dataset=["a"] + ["b"] * (len(runs) - 1)), "dataset: a, b"),
         (lambda runs: runs.assign(model=["a"] + ["b"] * (len(runs) - 1)), "differ in model"),
+        (
+            lambda runs: runs.assign(precision=["mixed_bfloat16"] + ["float32"] * (len(runs) - 1)),
+            "differ in precision: float32, mixed_bfloat16.*set it to float32 or bfloat16",
+        ),
     ],
 )
 def test_runs_that_make_no_table_are_refused(change, message: str) -> None:

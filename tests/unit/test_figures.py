@@ -42,6 +42,7 @@ def make_runs(cases: dict[tuple[str, float], float], seeds: int) -> pd.DataFrame
             "dataset": "pets", "method": method, "fraction": fraction,
             "images": round(12_150 * fraction), "split_seed": 0, "training_seed": seed,
             "model": "compact", "backend": "tensorflow", "budget": "150 steps",
+            "precision": "float32",
             "accuracy": accuracy + random.normal(0, 0.004), "loss": 0.3,
             "stored_bytes": 1_000_000, "select_seconds": 1.0, "train_seconds": 60.0,
         }

@@ -11,6 +11,7 @@ from petite.evidence.runs import FULL, REFERENCE, images_of_full
 from petite.evidence.statistics import (
     ALPHA,
     ENOUGH_RUNS,
+    holm,
     least_p,
     seeds_to_decide,
     seeds_to_see,
@@ -26,6 +27,7 @@ from petite.evidence.verdicts import (
     NOT_WORSE,
     TOO_FEW,
     WORSE,
+    least_adjusted_p,
 )
 
 GOOD_ENOUGH = (EQUIVALENT, NOT_WORSE)
@@ -56,9 +58,10 @@ def recommend(
 
     It recommends the subset with the fewest images that is shown to lose no more than `tolerance`
     (a share) against the full set, and is not shown to be worse than random. Of its size it is the
-    most accurate method among those that are shown to be better than random, and random where
-    there is none. Where no subset is shown to be good enough, it recommends to keep all; where the
-    full set was not trained, the largest subset, which is likely to lose least.
+    most accurate method among those that are shown to be better than random, random where there is
+    none, and the first by name where random itself is not shown to be good enough: by accuracy
+    alone the test images would choose. Where no subset is shown to be good enough, it recommends to
+    keep all; where the full set was not trained, the largest subset, which is likely to lose least.
     """
     full_images = images_of_full(runs)
     good = table[_good_enough(table)]
@@ -89,11 +92,11 @@ def _good_enough(table: pd.DataFrame) -> pd.Series:
 
 def _best_of(pool: pd.DataFrame) -> pd.Series:
     """The subset to take among those of one size."""
-    for preferred in (pool["verdict"] == BETTER, pool["method"] == REFERENCE):
-        if preferred.any():
-            pool = pool[preferred]
-            break
-    return pool.sort_values("accuracy", ascending=False, kind="stable").iloc[0]
+    better = pool[pool["verdict"] == BETTER]
+    if not better.empty:
+        return better.sort_values("accuracy", ascending=False, kind="stable").iloc[0]
+    random = pool[pool["method"] == REFERENCE]
+    return (pool.sort_values("method") if random.empty else random).iloc[0]
 
 
 # ------------------------------------------------------------------------------ the answer
@@ -237,13 +240,13 @@ def _how_sure(table: pd.DataFrame) -> str:
         for name in (BETTER, WORSE, NOT_DISTINGUISHABLE, TOO_FEW)
         if name in counts
     )
-    fewest = int(compared["pairs"].min())
+    least = least_adjusted_p(compared)
     sentences = [
         f"{_comparisons(len(compared))} with random, {_seed_counts(compared['pairs'])} each: "
         f"{verdicts}.",
         "The exact sign-flip test decides, after Holm's adjustment for all comparisons. It needs "
         "no normal noise, only that the differences of a method without effect lie evenly about 0.",
-        _floor(fewest, len(compared)),
+        _floor(int(compared["pairs"].iloc[least.argmax()]), least.max(), len(compared)),
         _seen(compared),
         _scope(table),
     ]
@@ -262,9 +265,8 @@ def _comparisons(count: int) -> str:
     return "1 comparison" if count == 1 else f"{count} comparisons"
 
 
-def _floor(pairs: int, comparisons: int) -> str:
-    """The smallest p that so many pairs can give, where it is worth a word."""
-    least = min(1.0, comparisons * least_p(pairs))
+def _floor(pairs: int, least: float, comparisons: int) -> str:
+    """The smallest adjusted p that so many pairs can give, where it decides nothing."""
     if least <= ALPHA:
         return ""
     return (
@@ -359,7 +361,8 @@ def planned(seeds: Sequence[int], pilot_sd: float | None) -> str:
     fewest = min(seeds)
     sentences = [
         f"{_comparisons(comparisons)} with random, {_seed_counts(seeds)} each.",
-        _floor(fewest, comparisons),
+        # At best: every method wins every time.
+        _floor(fewest, holm([least_p(n) for n in seeds]).max(), comparisons),
     ]
     if pilot_sd is None:
         sentences.append("Set evidence.pilot_sd to learn how small a difference this can show.")

@@ -14,9 +14,17 @@ REFERENCE = "random"  # what every method is compared with
 FULL = "full"  # the method that keeps all training images
 
 PAIR = ["split_seed", "training_seed"]  # runs that agree in these share all but their images
-TEXT_COLUMNS = ["dataset", "method", "model", "backend", "budget", "worst_class", "versions"]
+TEXT_COLUMNS = [
+    *("dataset", "method", "model", "backend", "budget", "precision", "worst_class", "versions")
+]
 # Runs that differ in one of these answer different questions and do not belong in one table.
-ONE_VALUE_COLUMNS = ["dataset", "model", "backend", "budget"]
+ONE_VALUE_COLUMNS = ["dataset", "model", "backend", "budget", "precision"]
+
+ONE_KIND_OF_ANY = "Summarize each kind by itself."
+ONE_KIND = {
+    "precision": "training.precision: auto takes what each machine has; set it to float32 or "
+    "bfloat16 and run again."
+}
 
 
 def ordered(frame: pd.DataFrame, then: Iterable[str] = ()) -> pd.DataFrame:
@@ -42,7 +50,7 @@ def check_runs(runs: pd.DataFrame) -> None:
         if len(found) > 1:
             raise PetiteError(
                 f"the runs differ in {column}: {', '.join(map(str, found))}. "
-                "Only runs of one kind can be compared; summarize each kind by itself."
+                f"Only runs of one kind can be compared. {ONE_KIND.get(column, ONE_KIND_OF_ANY)}"
             )
     repeated = runs[runs.duplicated(["method", "fraction", *PAIR])]
     if not repeated.empty:

@@ -140,8 +140,10 @@ def compare(
     table = ordered(pd.DataFrame(rows)).reindex(columns=VERDICT_COLUMNS)
     for p in ("p", "full_p", "full_loss_p"):
         table[f"{p}_adjusted"] = holm(table[f"{p}_value"].to_numpy())
-    comparisons = int(table["p_value"].notna().sum())
-    table["verdict"] = [_verdict(row, comparisons) for _, row in table.iterrows()]
+    table["verdict"] = [
+        _verdict(row, least)
+        for (_, row), least in zip(table.iterrows(), least_adjusted_p(table), strict=True)
+    ]
     table["to_full"] = [_to_full(row) for _, row in table.iterrows()]
     return table
 
@@ -217,15 +219,26 @@ def _multiplier(
     }
 
 
-def _verdict(row: pd.Series, comparisons: int) -> str:
+def least_adjusted_p(table: pd.DataFrame) -> np.ndarray:
+    """What `p_adjusted` of each row would be had it won every time, the others as they came: (m,).
+
+    NaN for what is not compared with random.
+    """
+    p_values = table["p_value"].to_numpy()
+    least = np.full(len(table), np.nan)
+    for row in np.flatnonzero(~np.isnan(p_values)):
+        best = p_values.copy()
+        best[row] = least_p(int(table["pairs"].iloc[row]))
+        least[row] = holm(best)[row]
+    return least
+
+
+def _verdict(row: pd.Series, least_adjusted: float) -> str:
     if not row["pairs"]:
         return NOT_COMPARED
     if row["p_adjusted"] <= ALPHA:
         return BETTER if row["difference"] > 0 else WORSE
-    # The best that could have come: all differences of one sign, and no other test as clear.
-    if comparisons * least_p(row["pairs"]) > ALPHA:
-        return TOO_FEW
-    return NOT_DISTINGUISHABLE
+    return TOO_FEW if least_adjusted > ALPHA else NOT_DISTINGUISHABLE
 
 
 def _to_full(row: pd.Series) -> str:
