@@ -16,6 +16,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 # Pillow's own guard has a fixed limit for the whole process. Here every image is measured against
 # `max_pixels` after its header is read and before any pixel is.
@@ -43,7 +44,10 @@ ORIENTATIONS = {
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 TURNED = {5, 6, 7, 8}  # these orientations exchange width and height
 
-JPEG_BEGINS, SCAN_BEGINS = b"\xff\xd8\xff", b"\xff\xda"
+# Lossless JPEGs cannot be made small while they are decoded: libjpeg-turbo would write all of their
+# pixels into the room for the few that were asked for.
+LOSSLESS_JPEG = (b"\xff\xc3", b"\xff\xcb")  # these two bytes begin its header, SOF3 or SOF11
+SCAN_BEGINS = b"\xff\xda"
 # A progressive JPEG has some ten. Each goes over the whole image, so that a small file of many
 # takes long: that one is left to Pillow, which can be stopped.
 MOST_SCANS = 20
@@ -85,8 +89,9 @@ def decode(
     The aspect ratio is not kept, as in the paper; the resampling is antialiased (bilinear).
 
     A JPEG is made small while it is decoded, by eighths and as far as it stays at least `size`
-    high and wide: what is left out are the high frequencies of its cosine transform, which is
-    antialiasing too, somewhat sharper. docs/speed.md has how much the pixels differ by it.
+    high and wide (twice that where its colours are coarser one way than the other): what is left
+    out are the high frequencies of its cosine transform, which is antialiasing too, somewhat
+    sharper. docs/speed.md has how much the pixels differ by it.
 
     Args:
         data: the whole file.
@@ -170,19 +175,22 @@ def _scaled_jpeg(
 
     None for what is no JPEG or no usual one, and for one with any damage: Pillow judges that.
     """
-    if not data.startswith(JPEG_BEGINS) or header.mode not in ("L", "RGB"):
+    if not isinstance(header, JpegImageFile) or header.mode not in ("L", "RGB"):
         return None
-    if data.count(SCAN_BEGINS) > MOST_SCANS:
+    if any(marker in data for marker in LOSSLESS_JPEG) or data.count(SCAN_BEGINS) > MOST_SCANS:
         return None
     colorspace = "GRAY" if channels == 1 else "RGB"
+    # Colours of 4:2:0 are scaled by themselves, those of 4:2:2 stay at half the width wanted.
+    _, across, down, _ = header.layer[0]
+    least = size if across == down else 2 * size
     try:
         pixels = simplejpeg.decode_jpeg(
-            data, colorspace, min_height=size, min_width=size, min_factor=1, strict=True
+            data, colorspace, min_height=least, min_width=least, min_factor=1, strict=True
         )
     except ValueError:
         return None
     # A side of 1,001 pixels at 2/8 becomes 251, of which the image takes 250.25.
-    share = (8 * pixels.shape[1] // header.width) / 8
+    share = (8 * max(pixels.shape[:2]) // max(header.size)) / 8
     return pixels, (0, 0, share * header.width, share * header.height)
 
 

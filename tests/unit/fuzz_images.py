@@ -49,6 +49,7 @@ def originals() -> list[bytes]:
     return [
         encoded(flower, "JPEG", exif=exif),
         encoded(temple, "JPEG", progressive=True, quality=95),
+        encoded(flower, "JPEG", subsampling="4:2:2"),
         encoded(temple.convert("L"), "JPEG", restart_marker_blocks=4),
         encoded(flower.convert("CMYK"), "JPEG", subsampling=2),
         encoded(flower, "PNG", exif=exif),

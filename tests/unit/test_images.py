@@ -22,6 +22,9 @@ from petite.images import SetAside, decode, from_array
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
@@ -197,17 +200,70 @@ def test_a_large_jpeg_decoded_small_looks_like_one_decoded_whole() -> None:
     size=st.integers(8, 64),
     channels=st.sampled_from([1, 3]),
     progressive=st.booleans(),
+    subsampling=st.sampled_from(["4:4:4", "4:2:2", "4:2:0"]),
 )
 def test_a_jpeg_of_any_size_fills_the_square_as_it_fills_its_own(
-    width: int, height: int, size: int, channels: int, progressive: bool
+    width: int, height: int, size: int, channels: int, progressive: bool, subsampling: str
 ) -> None:
-    across, down = np.linspace(0, 250, width), np.linspace(0, 250, height)
+    across, down = (np.linspace(0, min(250, 4 * side), side) for side in (width, height))
     slopes = np.stack(np.broadcast_arrays(across, down[:, None], 125), axis=2)
     image = Image.fromarray(slopes.astype(np.uint8))
-    data = encoded(image, "JPEG", quality=100, subsampling=0, progressive=progressive)
-    whole = image.resize((size, size), Image.Resampling.BILINEAR)
-    whole = np.asarray(whole if channels == 3 else whole.convert("L")).reshape(size, size, channels)
-    assert np.abs(decode(data, size, channels).pixels.astype(int) - whole).mean() < 1.5
+    data = encoded(image, "JPEG", quality=100, subsampling=subsampling, progressive=progressive)
+    whole = Image.open(io.BytesIO(data))
+    whole.draft("L" if channels == 1 else None, whole.size)
+    whole = np.asarray(whole.resize((size, size), Image.Resampling.BILINEAR))
+    pixels = decode(data, size, channels).pixels
+    assert np.abs(pixels.astype(int) - whole.reshape(pixels.shape)).mean() < 1.5
+
+
+@pytest.mark.parametrize("shape", [(7, 64), (5, 200), (3, 500), (200, 5)])
+def test_a_narrow_jpeg_is_read_where_the_smallest_side_allows_it(shape: tuple[int, int]) -> None:
+    data = encoded(Image.new("RGB", shape, RED), "JPEG", quality=95)
+    pixels = decode(data, 32, 3, min_side=1).pixels
+    np.testing.assert_allclose(pixels, np.broadcast_to(RED, (32, 32, 3)), atol=3)
+
+
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+def test_colours_keep_their_resolution_however_the_jpeg_samples_them(subsampling: str) -> None:
+    stripes = np.zeros((600, 800, 3), np.uint8)
+    stripes[:, :, 2] = 200
+    stripes[:, np.arange(800) // 24 % 2 == 0] = (200, 60, 0)
+    image = Image.fromarray(stripes)
+    data = encoded(image, "JPEG", quality=95, subsampling=subsampling)
+    whole = Image.open(io.BytesIO(data)).resize((75, 75), Image.Resampling.BILINEAR)
+    assert np.abs(decode(data, 75, 3).pixels.astype(int) - whole).mean() < 4
+
+
+def lossless_jpeg(side: int, bands: int) -> bytes:
+    """A lossless JPEG (SOF3), black: each sample is foretold without an error."""
+    frame = struct.pack(">BHHB", 8, side, side, bands)
+    frame += b"".join(bytes([band, 0x11, 0]) for band in range(1, bands + 1))
+    table = bytes([0, 1, *[0] * 15, 0])  # one code, of one bit: "0 bits differ"
+    # The first sample is foretold as 128, which is what black is here then.
+    scan = bytes([bands, *(part for band in range(1, bands + 1) for part in (band, 0)), 1, 0, 0])
+    segments = [(0xC3, frame), (0xC4, table), (0xDA, scan)]
+    head = b"".join(
+        struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body for marker, body in segments
+    )
+    bits = side * side * bands
+    return b"\xff\xd8" + head + bytes(bits // 8) + b"\xff\xd9"
+
+
+@pytest.mark.parametrize(("channels", "bands"), [(1, 1), (3, 3), (3, 1), (1, 3)])
+def test_a_lossless_jpeg_is_left_to_pillow(channels: int, bands: int) -> None:
+    code = (
+        "import sys\n"
+        "from petite.images import decode\n"
+        f"pixels = decode(sys.stdin.buffer.read(), 16, {channels}).pixels\n"
+        "print(pixels.shape, pixels.min(), pixels.max())\n"
+    )
+    # In a process of its own: what libjpeg-turbo would do ends it.
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=lossless_jpeg(400, bands), capture_output=True,
+        cwd=SCRIPTS, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.decode().strip() == f"(16, 16, {channels}) 128 128"
 
 
 def test_a_jpeg_of_the_size_wanted_has_pillows_pixels() -> None:
@@ -297,6 +353,8 @@ def mutations() -> Iterator[bytes]:
     for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP"):
         yield encoded(Image.fromarray(noise), kind, **({"exif": exif} if kind != "BMP" else {}))
     yield encoded(Image.fromarray(noise), "JPEG", progressive=True)
+    yield encoded(Image.fromarray(noise), "JPEG", subsampling="4:2:2")
+    yield lossless_jpeg(40, 3)
     yield encoded(Image.fromarray(noise).convert("CMYK"), "JPEG")
     yield encoded(Image.fromarray(noise).convert("P"), "PNG", transparency=3)
 
