@@ -28,7 +28,7 @@ def main(args: argparse.Namespace) -> None:
         why=choice.get("answer"),
     )
     store, formats = Store.open(args.manifest), args.settings["formats"]
-    with opened(args) as source:
+    with opened(args, args.settings["max_bytes"]) as source:
         manifest = export_subset(args.output, read_table(path), about, store, source, formats)
     logger.info("%d images of %s are in %s", len(manifest), about.label, args.output)
 

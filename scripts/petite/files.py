@@ -59,19 +59,23 @@ def atomic_path(final: Path, need: int | None = None) -> Iterator[Path]:
 def atomic_folder(final: Path) -> Iterator[Path]:
     """Yield a new folder beside `final` that takes its place when the block succeeds.
 
+    What an earlier process that was killed has left of the same folder is removed.
     Raises PetiteError when the disk is full or the folder cannot be written.
     """
     final = Path(final)
-    temporary = final.with_name(f".{final.name}.{os.getpid()}")
+    temporary = final.with_name(f".{final.stem}.{os.getpid()}{final.suffix}")
     try:
         with _told(final, temporary):
-            temporary.mkdir(parents=True)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            _remove_leftovers(final)
+            _remove(temporary)
+            temporary.mkdir()
             yield temporary
             if final.exists():
                 shutil.rmtree(final)
             temporary.replace(final)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary)
 
 
 @contextmanager
@@ -114,7 +118,7 @@ def _free(folder: Path) -> float:
 
 
 def _remove_leftovers(final: Path) -> None:
-    """Remove the temporary files of processes that are no more."""
+    """Remove the temporary files and folders of processes that are no more."""
     pattern = re.compile(rf"\.{re.escape(final.stem)}\.(\d+){re.escape(final.suffix)}")
     for path in final.parent.iterdir():
         match = pattern.fullmatch(path.name)
@@ -133,9 +137,12 @@ def _is_running(process: int) -> bool:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file, if it is there and can be."""
+    """Remove a file or a folder, if it is there and can be."""
     with suppress(OSError):
-        path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

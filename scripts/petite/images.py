@@ -85,7 +85,8 @@ def decode(
     """Decode an image file and resize it to a square.
 
     Reads JPEG, PNG, WebP, GIF (the first frame) and BMP, judged by content and not by name, turned
-    upright by EXIF orientation. Transparent parts become white; 16-bit grey keeps its high byte.
+    upright by EXIF orientation. Transparent parts become white (but for a single transparent shade
+    of a 4-bit grey or 16-bit colour PNG); 16-bit grey keeps its high byte.
     The aspect ratio is not kept, as in the paper; the resampling is antialiased (bilinear).
 
     A JPEG is made small while it is decoded, by eighths and as far as it stays at least `size`
@@ -244,8 +245,10 @@ def _to_plain_mode(image: Image.Image, mode: str) -> Image.Image:
     `resize` weighs the colours of RGBA by their opacity, so white can be laid under afterwards.
     """
     if image.mode.startswith("I"):  # 16-bit grey, which Pillow's own conversion clips at 255
-        high_byte = np.asarray(image) >> 8
-        image = Image.fromarray(high_byte.clip(0, 255).astype(np.uint8))
+        values = np.asarray(image)
+        high_byte = (values >> 8).clip(0, 255).astype(np.uint8)
+        high_byte[values == image.info.get("transparency")] = 255
+        image = Image.fromarray(high_byte)
     if image.has_transparency_data:
         return image.convert("RGBA")
     return image if image.mode == mode else image.convert(mode)  # `convert` always copies

@@ -411,14 +411,29 @@ def _label_conflicts(
     readable: rows of the index, (n,); copies: the group of exact copies of each, (n,).
     """
     mixed = _in_mixed_groups(index["label"].to_numpy()[readable], copies)
-    reasons = {}
-    for _, same in index.iloc[readable[mixed]].groupby(copies[mixed]):
-        for position, row in zip(same.index.tolist(), same.to_dict("records"), strict=True):
-            others = same[same["label"] != row["label"]]
-            bytewise = others[others["sha256"] == row["sha256"]]
-            what, partners = ("bytes", bytewise) if len(bytewise) else ("pixels", others)
-            reasons[position] = f"label conflict: same {what} as {partners['image_id'].iloc[0]}"
-    return reasons
+    rows = index.iloc[readable[mixed]]
+    labels, names = rows["label"].to_numpy(), rows["image_id"].to_numpy()
+    by_bytes = _first_of_another_label(labels, pd.factorize(rows["sha256"])[0])
+    by_pixels = _first_of_another_label(labels, copies[mixed])
+    return {
+        position: f"label conflict: same bytes as {names[same_bytes]}"
+        if same_bytes >= 0
+        else f"label conflict: same pixels as {names[same_pixels]}"
+        for position, same_bytes, same_pixels in zip(
+            rows.index.tolist(), by_bytes, by_pixels, strict=True
+        )
+    }
+
+
+def _first_of_another_label(labels: NDArray, groups: NDArray) -> NDArray[np.int64]:
+    """For each of n rows the first row of its group that has another label, or -1: (n,)."""
+    _, first, group_of = np.unique(groups, return_index=True, return_inverse=True)
+    of_first = first[group_of]
+    differing = np.flatnonzero(labels != labels[of_first])
+    second = np.full(len(first), -1)
+    # Backwards, so that the first of them stays.
+    second[group_of[differing[::-1]]] = differing[::-1]
+    return np.where(labels == labels[of_first], second[group_of], of_first)
 
 
 def _warn_of_near_conflicts(used: pd.DataFrame) -> None:

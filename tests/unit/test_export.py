@@ -47,7 +47,7 @@ def write_pictures(folder: Path) -> None:
             path = folder / name / place.removeprefix("..")
             Image.fromarray(pixels).save(path, "JPEG")
         pixels = random.integers(0, 255, (9, 9, 4)).astype(np.uint8)
-        for kind in ("PNG", "WEBP", "BMP", "GIF"):
+        for kind in ("PNG", "WEBP", "BMP", "GIF", "MPO"):
             Image.fromarray(pixels[..., :3]).save(folder / name / f"as {kind}.jpg", kind)
 
 

@@ -1,5 +1,6 @@
 """Writing files: whole under their final name or not at all, and in words where they cannot be."""
 
+import os
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from petite.errors import PetiteError
-from petite.files import atomic_path, write_text
+from petite.files import atomic_folder, atomic_path, write_text
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -40,6 +41,16 @@ def test_what_a_killed_process_left_is_removed_and_what_a_running_one_writes_is_
     write_text(final, "second")
     assert final.read_text() == "second"
     assert set(tmp_path.iterdir()) == {final, other}
+
+
+def test_folders_that_killed_processes_left_are_removed_even_of_the_same_number(tmp_path):
+    left = [tmp_path / f".images.{number}" for number in (os.getpid(), 2**22 + 1)]
+    for folder in left:
+        (folder / "a class").mkdir(parents=True)
+        (folder / "a class/1.jpg").touch()
+    with atomic_folder(tmp_path / "images") as temporary:
+        (temporary / "new.jpg").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["images", "new.jpg"]
 
 
 @pytest.mark.parametrize("failure", [OSError("4096 requested and 12 written"), OSError(28, "full")])

@@ -128,6 +128,13 @@ def test_sixteen_bit_grey_keeps_its_high_byte(channels: int) -> None:
     np.testing.assert_array_equal(pixels, expected)
 
 
+def test_the_transparent_shade_of_sixteen_bit_grey_becomes_white() -> None:
+    steps = np.repeat(np.array([0, 5000], np.uint16), 8)
+    data = encoded(Image.fromarray(np.tile(steps, (16, 1))), "PNG", transparency=5000)
+    pixels = decode(data, 16, 1).pixels[..., 0]
+    assert (pixels[:, :8] == 0).all() and (pixels[:, 8:] == 255).all()
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 def test_transparent_parts_become_white(mode: str) -> None:
     pixels = np.zeros((32, 32, 4), np.uint8)

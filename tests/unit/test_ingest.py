@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from petite import ingest
@@ -19,6 +21,7 @@ from petite.errors import PetiteError
 from petite.files import write_table
 from petite.images import decode
 from petite.ingest import (
+    _first_of_another_label,
     build_index,
     gather_shards,
     ingest_shard,
@@ -283,6 +286,16 @@ def test_label_conflicts_are_all_set_aside(tmp_path: Path, caplog) -> None:
     ]
     assert (index["shard"] == -1).tolist() == (index["status"] == "set_aside").tolist()
     assert "b/1 is set aside: label conflict" in caplog.text
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=30))
+def test_a_label_conflict_names_the_first_row_with_another_label(rows) -> None:
+    labels, groups = np.array(rows).T
+    expected = [
+        next((i for i, (lab, other) in enumerate(rows) if other == group and lab != label), -1)
+        for label, group in rows
+    ]
+    assert _first_of_another_label(labels, groups).tolist() == expected
 
 
 def test_a_conflict_with_an_image_beyond_the_limit_is_one_too(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ rule export:
     input:
         recommendation=[] if EXPORTED else rules.summarize.output.choice,
         subsets=list(EXPORT_SUBSETS.values()),
+        records=records_of(EXPORT_SUBSETS.values()),
         manifest=rules.index.output.manifest,
         split=SPLIT,
         source=SOURCE_FILES,
@@ -63,6 +64,7 @@ rule export:
                 "choice": EXPORTED._asdict() if EXPORTED else None,
                 "subsets": EXPORT_SUBSETS,
                 "formats": sorted(CONFIG.export_formats),
+                "max_bytes": DATASET.max_bytes,
             }
         ),
         dataset=CONFIG.dataset.name,

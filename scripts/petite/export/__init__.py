@@ -5,7 +5,6 @@ programs; `card` tells a reader what they are. The same subset gives the same by
 """
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,12 +64,8 @@ def export_subset(
 
 @contextmanager
 def _images_folder(out: Path, keep: bool) -> Iterator[Path]:
-    """The folder `images` of `out`, or one that is there as long as files are packed from it."""
-    if keep:
-        with atomic_folder(out / "images") as folder:
-            yield folder
-    else:
-        shutil.rmtree(out / "images", ignore_errors=True)
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".images.", dir=out) as name:
-            yield Path(name)
+    """The folder `images` of `out`; without `keep` it is there until files are packed from it."""
+    with atomic_folder(out / "images") as folder:
+        yield folder
+    if not keep:
+        shutil.rmtree(out / "images")

@@ -29,7 +29,14 @@ MANIFEST_COLUMNS = [
     "sha256",
     "bytes",
 ]
-SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp"}
+SUFFIXES = {
+    "JPEG": ".jpg",
+    "MPO": ".jpg",  # a JPEG with further pictures behind it, as some cameras write them
+    "PNG": ".png",
+    "WEBP": ".webp",
+    "GIF": ".gif",
+    "BMP": ".bmp",
+}
 MEND = "Put the images back as they were, or run the workflow again on those that there are."
 LONGEST_NAME = 60
 RENDERED_AT_ONCE = 256

@@ -54,8 +54,6 @@ class Source(ABC):
 
     # What `path` is for this source, for error messages; None where the source takes no path.
     path_is: ClassVar[str | None] = None
-    # Height and width in pixels, where all images of the source share one; None otherwise.
-    native_size: int | None = None
     # Whether `entries` gives each class in the order in which it is to be listed. Others are listed
     # in natural order, which takes some kilobytes an entry to work out.
     lists_in_order: ClassVar[bool] = False
@@ -132,7 +130,6 @@ class ArraySource(Source):
     ) -> None:
         """Take uint8 images (n, size, size) and their labels (n,), positions in `classes`."""
         super().__init__(path, limits)
-        self.native_size = images.shape[1]
         self._images = {
             f"{class_name}/{number:04d}": images[row]
             for label, class_name in enumerate(classes)

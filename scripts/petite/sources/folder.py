@@ -60,7 +60,7 @@ class FolderSource(Source):
             file = self._files[image_id]
             try:
                 status = file.stat()
-            except FileNotFoundError:  # a dangling link
+            except OSError:  # a link that leads nowhere, or in a circle
                 status = file.lstat()
             digest.update(f"{image_id}\0{status.st_size} {status.st_mtime_ns}\0".encode())
         return digest.hexdigest()
