@@ -13,7 +13,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 def main(args: argparse.Namespace) -> None:
     inputs = {"index": args.manifest.parent / "index.parquet", "split": args.split}
-    inputs |= {path.name: path for path in args.files}
+    # With the folder: LSUN's databases are all called data.mdb.
+    inputs |= {f"{path.parent.name}/{path.name}": path for path in args.files}
     made = provenance(args.settings, read_csv(args.runs), args.manifest, inputs, CHECKOUT)
     write_json(args.output, made)
 

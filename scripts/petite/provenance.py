@@ -55,8 +55,13 @@ def provenance(
 
 
 def commit(checkout: Path) -> dict[str, Any]:
-    """The commit of a checkout, and whether its files differ from it; None without git."""
+    """The commit of a checkout, and whether its files differ from it; None without git.
+
+    None too where the checkout lies in another repository and is none itself.
+    """
     try:
+        if Path(_git(checkout, "rev-parse", "--show-toplevel")).resolve() != checkout.resolve():
+            return {"commit": None, "dirty": None}
         head = _git(checkout, "rev-parse", "HEAD")
         # Without --untracked-files=no the results of a run would count as a change.
         changed = _git(checkout, "status", "--porcelain", "--untracked-files=no")

@@ -39,6 +39,11 @@ def test_outside_git_there_is_no_commit(tmp_path):
     assert commit(tmp_path) == {"commit": None, "dirty": None}
 
 
+def test_the_commit_of_a_repository_around_the_checkout_is_not_its_own(checkout):
+    (checkout / "petite").mkdir()
+    assert commit(checkout / "petite") == {"commit": None, "dirty": None}
+
+
 def test_all_facts_are_there_and_the_same_twice(checkout, tmp_path):
     manifest, split = tmp_path / "manifest.json", tmp_path / "split.parquet"
     write_json(manifest, {"digest": "abc"})
