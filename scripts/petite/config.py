@@ -48,6 +48,7 @@ WILDCARD = re.compile(r"\{\s*\w[^{}]*\}")
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 AUGMENTATION = "augmentation"
 CHAIN = "chain"
+LEAST_REAL_SHARE = 0.02  # of a chain's images before augmentation, which makes the others
 BEST = "best"
 SPACES = ("pixels", "random_conv", "proxy", "own")
 SpaceName = Literal["pixels", "random_conv", "proxy", "own"]
@@ -355,6 +356,11 @@ def _name_the_method(methods: Any) -> Any:
 def _chain_problems(steps: list[Any]) -> list[str]:
     """What is wrong with the order and the shares of a chain's steps."""
     problems = []
+    if steps[-1].method == AUGMENTATION and steps[-2].share < LEAST_REAL_SHARE:
+        problems.append(
+            f"steps.{len(steps) - 2}.share: {LEAST_REAL_SHARE} or more, so that augmentation does "
+            f"not make more than {1 / LEAST_REAL_SHARE - 1:.0f} images of each"
+        )
     for place, step in enumerate(steps[:-1]):
         if step.method == AUGMENTATION:
             problems.append(f"steps.{place}: augmentation makes images and can only be the last")
@@ -499,7 +505,10 @@ class Config(Strict):
         first = 0
         while first < runs:
             made = [last for begin, last in done if begin == first and last < runs]
-            last = max(made, default=min(first + self.seeds_per_job, runs) - 1)
+            # A new batch ends where one that is done begins.
+            ahead = [begin for begin, last in done if first < begin <= last < runs]
+            stop = min(ahead, default=runs)
+            last = max(made, default=min(first + self.seeds_per_job, stop) - 1)
             batches.append((first, last))
             first = last + 1
         return batches

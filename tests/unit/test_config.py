@@ -316,6 +316,9 @@ def test_any_value_for_any_group_is_accepted_or_refused_in_words(key, value):
         (9, 3, [(0, 1), (2, 3), (4, 4)], [(0, 1), (2, 3), (4, 4), (5, 7), (8, 8)]),
         (3, 2, [(0, 1), (2, 3)], [(0, 1), (2, 2)]),
         (6, 3, [(3, 3), (3, 5)], [(0, 2), (3, 5)]),
+        (7, 7, [(4, 6)], [(0, 3), (4, 6)]),
+        (7, 3, [(4, 6)], [(0, 2), (3, 3), (4, 6)]),
+        (6, 7, [(4, 6)], [(0, 5)]),
     ],
 )
 def test_batches_of_seeds_that_ran_are_kept_and_the_rest_is_divided(seeds, per_job, done, expected):

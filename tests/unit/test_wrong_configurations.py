@@ -139,6 +139,10 @@ WRONG: list[tuple[str, Any]] = [
     ("methods.grid_then_augmentation.steps", [{"method": "augmentation"}, {"method": "random"}]),
     ("methods.grid_then_augmentation.steps", [{"method": "herding"}, {"method": "random"}]),
     ("methods.grid_then_augmentation.steps", "pca_grid, augmentation"),
+    (
+        "methods.grid_then_augmentation.steps",
+        [{"method": "pca_grid", "share": 0.01}, {"method": "augmentation"}],
+    ),
     ("methods.dedup_then_ccs.steps", [{"method": "semdedup", "share": 0}, {"method": "ccs"}]),
     ("methods.dedup_then_ccs.steps", [{"share": 3}, {"method": "ccs"}]),
     ("methods.mine", {"score": "el2n", "sampler": "tops", "fractions": [0.1]}),

@@ -180,7 +180,8 @@ CASES = [
     Case(
         "an edit in a module of training",
         {**TRAININGS, **TABLES},
-        edit=append("scripts/petite/training/engine.py", "# another thought\n"),
+        # The one that the features draw on too, in another space.
+        edit=append("scripts/petite/training/models.py", "# another thought\n"),
     ),
     Case(
         "the feature space",

@@ -50,8 +50,24 @@ SELECTION_CODE = [
     "subset_job",
     "subsets",
 ]
-# What a module of methods draws on beside those.
+# What a feature space draws on beside scripts/features.py and what all of them need.
+FEATURE_CODE = {
+    "pixels": [],
+    "random_conv": [
+        "random_conv",
+        "training/backend",
+        "training/models",
+        "training/settings",
+    ],
+    "own": ["own_features"],
+}
+# What a module of methods draws on beside SELECTION_CODE.
 ALSO = {"pca_grid": ["tilings"], "scores": ["clusters"]}
+
+
+def records_of(paths):
+    """What stands beside each subset: how it was chosen. A job that reads it names it too."""
+    return [str(Path(path).with_suffix(".json")) for path in paths]
 
 
 def with_seed(paths, seed):
@@ -165,10 +181,17 @@ def selection_settings(wildcards):
 
 
 def feature_settings(wildcards):
-    settings = CONFIG.features.model_dump(mode="json") | {"space": wildcards.space}
-    if wildcards.space != "own":
-        del settings["path"]
-    return as_param(settings)
+    """What decides the features of a space: `own` is taken as it is, the others are computed."""
+    settings = CONFIG.features.model_dump(mode="json")
+    used = ["path"] if wildcards.space == "own" else ["dimensions", "seed"]
+    return as_param(
+        {"space": wildcards.space} | {name: settings[name] for name in used}
+    )
+
+
+def feature_code(wildcards):
+    modules = FEATURE_CODE[wildcards.space]
+    return code("features", "features", "seeds", "store", "splits", *modules)
 
 
 def own_features(wildcards):

@@ -7,4 +7,8 @@ def subsets_to_train(wildcards):
     return list(dict.fromkeys(paths))
 
 
+def records_to_train(wildcards):
+    return records_of(subsets_to_train(wildcards))
+
+
 RUN = f"{{method}}/{{fraction}}/seeds-{{first}}-{{last}}"

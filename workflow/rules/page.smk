@@ -13,6 +13,7 @@ rule report:
         split=SPLIT,
         features=page_features(),
         subsets=PAGE_SUBSETS,
+        records=records_of(PAGE_SUBSETS),
         predictions=runs_paths(".predictions.npz"),
         templates=PAGE_TEMPLATES,
         code=code(

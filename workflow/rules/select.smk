@@ -11,18 +11,7 @@ rule features:
         unpack(own_features),
         manifest=rules.index.output.manifest,
         split=SPLIT,
-        code=code(
-            "features",
-            "features",
-            "own_features",
-            "random_conv",
-            "seeds",
-            "store",
-            "splits",
-            "training/backend",
-            "training/models",
-            "training/settings",
-        ),
+        code=feature_code,
     output:
         **FEATURES,
     log:
@@ -165,6 +154,7 @@ rule subset:
 rule augment:
     input:
         subset=f"{RESULTS}/subsets/random/{{fraction}}/seed-{{seed}}.parquet",
+        record=f"{RESULTS}/subsets/random/{{fraction}}/seed-{{seed}}.json",
         code=code("augment", "recipes", "subsets", "seeds"),
     output:
         **CHOSEN,

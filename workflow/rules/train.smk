@@ -11,6 +11,7 @@ rule train:
         manifest=rules.index.output.manifest,
         split=SPLIT,
         subsets=subsets_to_train,
+        records=records_to_train,
         code=code(
             "train", *TRAINING_CODE, "recipes", "training/reading", "training/run"
         ),

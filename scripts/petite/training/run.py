@@ -175,7 +175,7 @@ def run_job(
     for number, seed in enumerate(job.seeds):
         name = f"{job.method} at {job.fraction:g}, seed {seed}"
         path = job.subset_of(number)
-        subset = read_table(path)
+        subset, about_subset = read_table(path), read_json(path.with_suffix(".json"))
         images = data.training(subset, path)
         trained = trainer.train(
             held(images, size_trained_on(images, settings), limit, f"the images of {name}"),
@@ -197,7 +197,6 @@ def run_job(
         judged["worst_class"] = classes[judged["worst_class"]]
         judged["confusion"] = json.dumps(judged["confusion"])
         logger.info("%s: test accuracy %.4f, loss %.4f", name, judged["accuracy"], judged["loss"])
-        about_subset = read_json(path.with_suffix(".json"))
         rows.append(
             about_job(job, seed, settings, threads)
             | {key: about_subset[key] for key in ABOUT_SUBSET}
