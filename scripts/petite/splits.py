@@ -28,7 +28,10 @@ class Images(NamedTuple):
 
 
 def training_images(split: pd.DataFrame) -> pd.DataFrame:
-    """The rows (image_id, label) of the training part: all that selection may see."""
+    """The rows (image_id, label) of the training part: all that selection may choose from.
+
+    Beside it, `quota: error` asks how often the proxy is wrong on the validation part.
+    """
     return _rows(split, TRAIN)
 
 

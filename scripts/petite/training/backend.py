@@ -29,7 +29,8 @@ def load_keras(backend: str, threads: int) -> ModuleType:
 
     Args:
         backend: "tensorflow", "jax" or "torch".
-        threads: threads of one operation; operations run one after the other.
+        threads: threads of one operation; operations run one after the other. JAX on a CPU can be
+            held to one thread alone: from two on it takes all cores.
 
     Returns:
         The module `keras`.
