@@ -4,6 +4,9 @@ import argparse
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from petite.evidence import planned
 from petite.files import read_table
@@ -11,22 +14,31 @@ from petite.job import argument_parser, run
 from petite.own_features import own_dimensions
 from petite.selection.estimate import as_text, calibrate, estimate_entries
 from petite.splits import training_images
+from petite.training.engine import feature_width
+from petite.training.proxy import gradient_width
+from petite.training.settings import TrainingSettings
 
 TERMINAL_COLUMNS = 100
 
 
 def main(args: argparse.Namespace) -> None:
-    design = args.settings.pop("design")
     labels = training_images(read_table(args.split))["label"].to_numpy()
-    own = args.settings.pop("own")
+    widths = widths_of(args.settings, len(np.unique(labels)))
     rows = estimate_entries(
-        labels,
-        calibrate(),
-        **args.settings,
-        own_dimensions=own_dimensions(Path(own)) if own else None,
+        labels, calibrate(), args.settings["entries"], widths, args.settings["partitions"]
     )
     sys.stdout.write(as_text(rows))
-    sys.stdout.write("\n" + textwrap.fill(planned(**design), TERMINAL_COLUMNS) + "\n")
+    sys.stdout.write(
+        "\n" + textwrap.fill(planned(**args.settings["design"]), TERMINAL_COLUMNS) + "\n"
+    )
+
+
+def widths_of(settings: dict[str, Any], classes: int) -> dict[str, int]:
+    """How many features an image has in each space."""
+    proxy = feature_width(TrainingSettings.model_validate(settings["training"]))
+    widths = dict.fromkeys(("pixels", "random_conv"), settings["dimensions"])
+    widths |= {"proxy": proxy, "gradients": gradient_width(proxy, classes)}
+    return widths | ({"own": own_dimensions(Path(settings["own"]))} if settings["own"] else {})
 
 
 if __name__ == "__main__":

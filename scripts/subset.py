@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from petite.errors import PetiteError
 from petite.files import read_json, read_table, write_json, write_table
 from petite.job import argument_parser, run
 from petite.recipes import Settings as AugmentationSettings
@@ -33,6 +34,11 @@ def main(args: argparse.Namespace) -> None:
     images = len(subset)
     last = steps(args)[-1]
     if last.method == "augmentation":
+        if images >= k:
+            raise PetiteError(
+                f"of {k} images asked for, {images} are real ones, at least one of each class, so "
+                "augmentation has none to make: ask for a larger fraction, or leave it out there"
+            )
         settings = AugmentationSettings(ratio=(k - images) / images, **last.settings)
         subset = augmented(subset, args.seed, settings)
     write_table(args.output, subset)

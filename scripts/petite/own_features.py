@@ -58,7 +58,12 @@ def own_dimensions(path: Path) -> int:
     """
     path = Path(path)
     if path.suffix == ".npy":
-        return int(_matrix(path).shape[-1])
+        shape = _matrix(path).shape
+        if len(shape) != 2:
+            raise PetiteError(
+                f"{path} holds an array of shape {shape}; due is a matrix with a row for each image"
+            )
+        return int(shape[1])
     with _told(path, "Parquet"):
         return len(set(read_schema(path).names) - {"image_id"})
 

@@ -130,9 +130,12 @@ def standardized_pca(blocks: Blocks, dimensions: int) -> tuple[np.ndarray, np.nd
     largest = np.argsort(variances)[::-1][:wanted]
     loadings = loadings[:, largest]
     loadings = loadings * signs(loadings) * scale[:, None]
-    coordinates = [((block - mean) @ loadings).astype(np.float32) for block in blocks()]
-    shares = np.maximum(variances[largest], 0) / (varies.sum() or 1)
-    return np.concatenate(coordinates), shares
+    coordinates = np.empty((count, wanted), np.float32)
+    done = 0
+    for block in blocks():
+        coordinates[done : done + len(block)] = (block - mean) @ loadings
+        done += len(block)
+    return coordinates, np.maximum(variances[largest], 0) / (varies.sum() or 1)
 
 
 def _moments(blocks: Blocks) -> tuple[int, np.ndarray, np.ndarray]:

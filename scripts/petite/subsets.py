@@ -18,6 +18,7 @@ from petite.errors import PetiteError
 from petite.features import read_features
 from petite.files import read_json, read_table
 from petite.selection import Choice, Question, Ranking, question
+from petite.selection.quota import with_every_group
 from petite.selection.selecting import answer, first_stage, second_stage
 
 PROXY_SPACES = {"proxy", "gradients"}
@@ -219,9 +220,7 @@ def cut(ranked: pd.DataFrame, train: pd.DataFrame, k: int) -> pd.DataFrame:
     every class it is they.
     """
     labels = ranked["image_id"].map(train.set_index("image_id")["label"])
-    best_of_class = ~labels.duplicated()
-    others = np.flatnonzero(~best_of_class)[: k - int(best_of_class.sum())]
-    return ranked.iloc[np.sort(np.append(np.flatnonzero(best_of_class), others))]
+    return ranked.iloc[with_every_group(labels.to_numpy(), k)]
 
 
 def subset_table(ranked: pd.DataFrame, train: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:

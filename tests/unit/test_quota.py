@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from petite.errors import PetiteError
-from petite.selection.quota import places, proportional, shares, weights_of
+from petite.selection.quota import places, proportional, shares, weights_of, with_every_group
 
 group_sizes = st.lists(st.integers(1, 40), min_size=1, max_size=8)
 group_weights = st.lists(st.floats(0.01, 10), min_size=8, max_size=8)
@@ -82,6 +82,17 @@ def test_proportional_places_never_stray_by_an_image(sizes: list[int], data: st.
     held = np.cumsum(places(size, size, order)[:, None] == np.arange(len(sizes)), axis=0)
     exact = np.arange(1, sum(sizes) + 1)[:, None] * size / sum(sizes)
     assert np.abs(held - exact).max() < 1
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.data())
+def test_a_cut_has_every_group_and_is_a_prefix_where_that_has_every_group(groups, data) -> None:
+    kinds = len(set(groups))
+    k = data.draw(st.integers(kinds, len(groups)))
+    chosen = with_every_group(np.array(groups), k)
+    assert len(chosen) == k and (np.diff(chosen) > 0).all()
+    assert {groups[place] for place in chosen} == set(groups)
+    if len(set(groups[:k])) == kinds:
+        assert chosen.tolist() == list(range(k))
 
 
 def test_equal_groups_take_turns_in_the_given_order() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from petite.errors import PetiteError
 from petite.selection import METHODS, Ranking, select
+from petite.selection.quota import with_every_group
 from petite.selection.scores import TRAINING_SCORES
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -117,6 +118,22 @@ def test_every_class_gets_its_quota_to_within_one_image(
 
 
 @pytest.mark.parametrize("name", CHOOSING)
+def test_no_class_is_missing_where_there_is_room_for_one_image_of_each(name: str) -> None:
+    labels = labels_of([60, 50, 2, 1])
+    assert set(labels[selected(name, labels, 6).indices]) == set(labels)
+
+
+@pytest.mark.parametrize("name", BY_FEATURES)
+@pytest.mark.parametrize("factor", [2.0**70, 2.0**-70])
+def test_the_scale_of_the_features_changes_no_choice(name: str, factor: float) -> None:
+    labels = labels_of([30, 20])
+    features = features_of(labels)
+    plain = selected(name, labels, 12, features=features)
+    scaled = selected(name, labels, 12, features=features * np.float32(factor))
+    np.testing.assert_array_equal(scaled.indices, plain.indices)
+
+
+@pytest.mark.parametrize("name", CHOOSING)
 def test_equal_quotas_are_equal_as_far_as_the_classes_reach(name: str) -> None:
     labels = labels_of([40, 20, 3])
     held = np.bincount(labels[selected(name, labels, 30, quota="equal").indices], minlength=8)
@@ -165,8 +182,10 @@ def test_prefixes_of_a_full_ranking_are_the_smaller_selections(
     whole = selected(name, labels, len(labels), seed)
     for k in {1, len(labels) // 2 + 1, len(labels)}:
         if k <= len(labels):
+            # But for classes so rare that the prefix has none of them.
+            places = with_every_group(labels[whole.indices], k) if k >= len(sizes) else slice(k)
             smaller = selected(name, labels, k, seed)
-            np.testing.assert_array_equal(whole.indices[:k], smaller.indices)
+            np.testing.assert_array_equal(whole.indices[places], smaller.indices)
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,14 @@ from scipy.spatial.distance import cdist
 
 from petite.selection import METHODS, select
 from petite.selection.base import Group, Task
-from petite.selection.estimate import Speeds, estimate, stages
-from petite.selection.kernels import FLOAT, Similarity
+from petite.selection.estimate import (
+    MOST_BLOCK_BYTES,
+    Speeds,
+    estimate,
+    estimate_entries,
+    stages,
+)
+from petite.selection.kernels import FLOAT, Similarity, neighbours
 from petite.selection.selecting import answer, ask, first_stage, second_stage
 from petite.selection.thinning import halve, swap
 
@@ -795,12 +801,56 @@ def test_ten_times_the_images_in_two_stages_take_ten_times_as_long(name: str) ->
 def test_a_small_class_does_not_change_the_forecast_for_the_others(small: int) -> None:
     method = METHODS["k_dpp"]
     alone, beside = (
-        stages(method, method.settings(), np.array(sizes), 500, 64, 13)
-        for sizes in ([50_000], [small, 50_000])
+        stages(method, method.settings(), np.array(sizes), np.array(quotas), 64, 13)
+        for sizes, quotas in (([50_000], [500]), ([small, 50_000], [1, 499]))
     )
     assert max(cost.memory for cost in beside) == pytest.approx(
         max(cost.memory for cost in alone), rel=0.01
     )
+
+
+def test_a_quota_that_gives_one_class_most_is_in_the_forecast_of_memory() -> None:
+    method = METHODS["k_dpp"]
+    costs = [
+        stages(method, method.settings(), np.full(4, 2_000), np.array(quotas), 64, 1)
+        for quotas in ([400, 400, 400, 400], [1_300, 100, 100, 100])
+    ]
+    even, uneven = (max(cost.memory for cost in each) for each in costs)
+    assert uneven > 2 * even
+
+
+def test_the_estimate_counts_the_seeds_of_each_fraction_and_knows_the_spaces_widths() -> None:
+    step = {"method": "kmeans_medoid", "settings": {}, "quota": "equal", "share": 1.0}
+    entry = {"fractions": [0.5, 0.1], "seeds": [3, 25], "depth": None, "seeded": True}
+    entries = {
+        space: {**entry, "steps": [{**step, "space": space}]} for space in ("pixels", "gradients")
+    }
+    widths = {"pixels": 64, "gradients": 512}
+    labels = np.repeat([0, 1], [3_000, 1_000])
+    narrow, wide = estimate_entries(labels, SPEEDS, entries, widths, None)
+    assert narrow["selections"] == wide["selections"] == 28
+    assert wide["seconds"] > 2 * narrow["seconds"] and wide["memory"] > 2 * narrow["memory"]
+
+
+def test_neighbours_are_found_far_from_the_origin() -> None:
+    features = np.random.default_rng(0).normal(size=(300, 16)).astype(np.float32)
+    near, _ = neighbours(features, 5, 2**20)
+    far, _ = neighbours(features + np.float32(1_000), 5, 2**20)
+    assert (near == far).mean() > 0.99
+
+
+def test_typical_images_of_few_large_clusters_take_the_memory_that_is_forecast() -> None:
+    method, size = METHODS["typiclust"], 2_500
+    features = np.random.default_rng(0).normal(size=(size, 16)).astype(np.float32)
+    cost = method.cost(size, 2, 16, method.settings())
+    tracemalloc.start()
+    try:
+        group = replace(group_of(features, 2, 0, 0), block_bytes=MOST_BLOCK_BYTES)
+        method.choose(group, method.settings())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak / 2 <= cost.memory + cost.blocks <= 10 * peak
 
 
 @pytest.mark.parametrize(

@@ -265,6 +265,20 @@ def test_a_ranking_is_cut_and_augmented(folder: Path) -> None:
     assert record["settings"]["transforms"]["blur"] is None
 
 
+def test_a_chain_that_leaves_augmentation_nothing_to_make_is_an_error_that_says_so(
+    folder: Path,
+) -> None:
+    random = one_step("random")["steps"][0] | {"share": 0.5}
+    chain = {"steps": [random, {"method": "augmentation", "settings": {}, "share": 1.0}]}
+    with pytest.raises(RuntimeError, match=r"of 2 images asked for, 2 are real ones.*fraction"):
+        run_script(
+            "subset",
+            *("--fraction", 0.001, "--seed", 0, "--split", folder / "split.parquet"),
+            *("--manifest", folder / "manifest.json", "--output", folder / "x.parquet"),
+            settings=chain,
+        )
+
+
 def test_what_a_method_lacks_is_said_in_one_message(folder: Path) -> None:
     with pytest.raises(RuntimeError, match="space pixels: give --features pixels=PATH"):
         make_subset(folder, "pca_grid", 0.2)

@@ -199,12 +199,13 @@ rule estimate:
             {
                 "dimensions": CONFIG.features.dimensions,
                 "own": OWN if USES_OWN else None,
-                "seeds": CONFIG.seeds,
+                "training": CONFIG.proxy_settings()["training"],
                 "partitions": CONFIG.partitions,
                 "entries": {
                     label: {
                         "steps": CONFIG.steps(label),
                         "fractions": entry.fractions,
+                        "seeds": [CONFIG.runs_at(share) for share in entry.fractions],
                         "depth": CONFIG.depth(label) if CONFIG.ranks(label) else None,
                         "seeded": CONFIG.is_seeded(label),
                     }

@@ -135,10 +135,12 @@ def semdedup(group: Group, settings: SemDeDup) -> Choice:
     assert group.features is not None
     cluster, distance = kmeans(group, max(1, group.size // DEDUP_CLUSTER))
     nearest = np.full(group.size, np.inf, np.float32)
+    # About the mean: far from 0, float32 has no digits left for the distances.
+    centred = group.features - group.features.mean(axis=0)
     for number in np.unique(cluster):
         members = np.flatnonzero(cluster == number)
         members = members[np.argsort(-distance[members], kind="stable")]
-        points = group.features[members]
+        points = centred[members]
         for block in slices(len(members), 2 * FLOAT * len(members), group.block_bytes):
             between = squared_distances(points[block], points)
             # Only those that come before, which are farther out.
@@ -170,7 +172,11 @@ def _typiclust_cost(m: int, k: int, d: int, settings: TypiClust) -> Cost:
     cost = _kmeans_cost(m, k, d)
     within = m * m / max(1, k)
     return Cost(
-        cost.products + within * d, cost.elements + 12 * within, cost.steps + 70 * k, cost.memory
+        cost.products + within * d,
+        cost.elements + 12 * within,
+        cost.steps + 70 * k,
+        cost.memory,
+        blocks=4 * FLOAT * (m / max(1, k)) ** 2,
     )
 
 
@@ -183,7 +189,11 @@ def _semdedup_cost(m: int, k: int, d: int, settings: SemDeDup) -> Cost:
     cost = _kmeans_cost(m, max(1, m // DEDUP_CLUSTER), d)
     within = 2 * m * min(m, DEDUP_CLUSTER)
     return Cost(
-        cost.products + within * d, cost.elements + 6 * within, cost.steps + m / 40, cost.memory
+        cost.products + within * d,
+        cost.elements + 6 * within,
+        cost.steps + m / 40,
+        cost.memory,
+        blocks=2 * FLOAT * min(m, DEDUP_CLUSTER) ** 2,
     )
 
 

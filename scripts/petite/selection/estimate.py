@@ -5,7 +5,7 @@ Each method tells its cost in matrix products, passes over elements and turns of
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from petite.memory import in_words
 from petite.selection import partitions
 from petite.selection.base import Cost, Method
 from petite.selection.kernels import FLOAT
+from petite.selection.quota import shares
 
 # The similarities of all pairs of 8,192 images.
 MOST_HELD_BYTES = 256 * 2**20
@@ -72,31 +73,41 @@ def calibrate() -> Speeds:
 
 
 def stages(
-    method: Method, settings: Any, sizes: np.ndarray, k: int, dimensions: int, parts: int
+    method: Method,
+    settings: Any,
+    sizes: np.ndarray,
+    quotas: np.ndarray,
+    dimensions: int,
+    parts: int,
 ) -> list[Cost]:
     """The cost of each piece of work that a selection consists of.
 
-    sizes: (c,) int, images of each class; k: how many are chosen; dimensions: of the features.
+    sizes, quotas: (c,) int, images of each class, and how many of them are chosen; dimensions: of
+    the features.
     """
     total = int(sizes.sum())
-    places = total if method.traits(settings).ranks else k
+    places = total if method.traits(settings).ranks else int(quotas.sum())
     beside = OF_EACH_IMAGE_BYTES * total + OF_EACH_PLACE_BYTES * places
     return [
         replace(cost, memory=cost.memory + beside)
-        for cost in _pieces(method, settings, sizes, k, dimensions, parts)
+        for cost in _pieces(method, settings, sizes, quotas, dimensions, parts)
     ]
 
 
 def _pieces(
-    method: Method, settings: Any, sizes: np.ndarray, k: int, dimensions: int, parts: int
+    method: Method,
+    settings: Any,
+    sizes: np.ndarray,
+    quotas: np.ndarray,
+    dimensions: int,
+    parts: int,
 ) -> list[Cost]:
     """What the method itself costs in each piece of work."""
-    total = int(sizes.sum())
     if method.choose_whole:
-        return [method.cost(total, k, dimensions, settings)]
+        return [method.cost(int(sizes.sum()), int(quotas.sum()), dimensions, settings)]
     costs = []
-    for size in sizes.tolist():
-        quota = min(size, max(1, round(k * size / total)))
+    for size, chosen in zip(sizes.tolist(), quotas.tolist(), strict=True):
+        quota = max(1, chosen)
         if parts == 1:
             costs.append(method.cost(size, quota, dimensions, settings))
             continue
@@ -130,10 +141,15 @@ def estimate(
     dimensions: int,
     speeds: Speeds,
     wanted_partitions: int | None = None,
+    quota: str = "proportional",
 ) -> Estimate:
-    """What a selection will take; arguments as `stages` takes them."""
+    """What a selection of k images will take; other arguments as `stages` takes them.
+
+    The quota "error" is taken for "equal": the errors are known after the proxy's training.
+    """
     parts = partitions.how_many(method, settings, sizes, wanted_partitions)
-    costs = stages(method, settings, sizes, k, dimensions, parts)
+    quotas = shares(sizes, sizes if quota == "proportional" else np.ones(len(sizes)), k)
+    costs = stages(method, settings, sizes, quotas, dimensions, parts)
     seconds = sum(
         cost.products / speeds.products
         + cost.elements / speeds.elements
@@ -158,17 +174,15 @@ def estimate_entries(
     labels: np.ndarray,
     speeds: Speeds,
     entries: dict[str, Any],
-    dimensions: int,
-    seeds: int,
+    widths: Mapping[str, int],
     partitions: int | None,
-    own_dimensions: int | None = None,
 ) -> list[dict[str, Any]]:
     """What each entry of a configuration will take: for each, all its selections together.
 
-    labels: (n,) int, of the training images. entries: by label, with steps, fractions, depth (the
-    share that is ranked, None where each fraction is chosen by itself) and seeded (whether each
-    seed chooses anew). dimensions: of the features; own_dimensions: of the user's own. Features
-    and proxies, which the methods share, are not counted.
+    labels: (n,) int, of the training images. entries: by label, with steps, fractions, the number
+    of `seeds` of each fraction, depth (the share that is ranked, None where each fraction is chosen
+    by itself) and seeded (whether each seed chooses anew). widths: of the features, by space.
+    Features and proxies, which the methods share, are not counted.
 
     Returns rows with label, selections, seconds of all of them, seconds_each and memory in bytes
     of the largest.
@@ -178,9 +192,12 @@ def estimate_entries(
     _, sizes = np.unique(labels, return_counts=True)
     rows = []
     for label, entry in entries.items():
-        shares = [entry["depth"]] if entry["depth"] else entry["fractions"]
+        sizes_asked = [entry["depth"]] if entry["depth"] else entry["fractions"]
+        times = [max(entry["seeds"])] if entry["depth"] else entry["seeds"]
+        if not entry["seeded"]:
+            times = [1] * len(sizes_asked)
         each = []
-        for share in shares:
+        for share in sizes_asked:
             found, pool = [], sizes
             for step in entry["steps"]:
                 if step["method"] not in METHODS:  # augmentation: no selection
@@ -188,18 +205,17 @@ def estimate_entries(
                 method = METHODS[step["method"]]
                 k = min(int(pool.sum()), max(1, round(step["share"] * share * len(labels))))
                 settings = checked_settings(method, step["settings"])
-                width = own_dimensions if step["space"] == "own" else None
+                width = widths.get(step["space"], 0)
                 found.append(
-                    estimate(method, settings, pool, k, width or dimensions, speeds, partitions)
+                    estimate(method, settings, pool, k, width, speeds, partitions, step["quota"])
                 )
                 pool = np.maximum(1, pool * k // pool.sum())
             each.append((sum(e.seconds for e in found), max(e.memory for e in found)))
-        times = seeds if entry["seeded"] else 1
         rows.append(
             {
                 "label": label,
-                "selections": times * len(each),
-                "seconds": times * sum(seconds for seconds, _ in each),
+                "selections": sum(times),
+                "seconds": sum(n * took for n, (took, _) in zip(times, each, strict=True)),
                 "seconds_each": max(seconds for seconds, _ in each),
                 "memory": max(memory for _, memory in each),
             }

@@ -129,6 +129,8 @@ def neighbours(features: np.ndarray, count: int, block_bytes: int) -> tuple[np.n
     Returns their positions, (m, count) int64, nearest first, and distances, float32.
     """
     size = len(features)
+    # About the mean: far from 0, float32 has no digits left for the distances.
+    features = features - features.mean(axis=0)
     nearest = np.empty((size, count), np.int64)
     distances = np.empty((size, count), np.float32)
     # A distance and the position that it is sorted with: 4 and 8 bytes.

@@ -54,6 +54,17 @@ def weights_of(
     return np.maximum(given, LEAST_ERROR * worst)
 
 
+def with_every_group(groups: np.ndarray, k: int) -> np.ndarray:
+    """Positions of k of a ranking's images, rising: the first of each group, then the first others.
+
+    groups: (n,), the group of each place of the ranking; k: from the number of groups to n. Where
+    the first k places have every group it is they.
+    """
+    _, firsts = np.unique(groups, return_index=True)
+    others = np.setdiff1d(np.arange(len(groups)), firsts)[: k - len(firsts)]
+    return np.sort(np.append(firsts, others))
+
+
 def proportional(sizes: np.ndarray, k: int) -> np.ndarray:
     """Share k among groups in proportion to their sizes, by the largest remainder.
 

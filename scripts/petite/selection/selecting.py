@@ -14,7 +14,10 @@ from petite.seeds import generator
 from petite.selection import partitions
 from petite.selection.base import Choice, Group, Method, Ranking, Task, Traits
 from petite.selection.estimate import MOST_BLOCK_BYTES, MOST_HELD_BYTES, stages
-from petite.selection.quota import places, shares, weights_of
+from petite.selection.quota import places, shares, weights_of, with_every_group
+
+# Features whose largest is neither so large nor so small can be squared and added up in float32.
+IN_REACH = 1e12
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,15 @@ class Question:
 
     @cached_property
     def places(self) -> np.ndarray:
-        """The class of each place of the ranking, (n,) or (k,) int64."""
+        """The class of each place of the ranking, (n,) or (k,) int64.
+
+        Where k is enough, every class is among the first k, however rare.
+        """
         if self.traits.ranks:
-            return places(self.sizes, self.weights, self.order)
+            mixed = places(self.sizes, self.weights, self.order)
+            if self.k < len(self.sizes):
+                return mixed
+            return np.append(*_parted(mixed, with_every_group(mixed, self.k)))
         quotas = shares(self.sizes, self.weights, self.k)
         some = np.flatnonzero(quotas)
         mixed = places(quotas[some], quotas[some].astype(float), np.argsort(self.order[some]))
@@ -107,6 +116,11 @@ class Question:
         return self.seed if self.traits.chance else 0
 
 
+def _parted(values: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values at the chosen positions, and all others."""
+    return values[chosen], np.delete(values, chosen)
+
+
 def ask(
     method: Method,
     settings: Any,
@@ -134,7 +148,9 @@ def ask(
     checked_scores = _scores(scores, traits.scores, len(labels), method.name)
     count = partitions.how_many(method, settings, sizes, wanted_partitions)
     limit = memory.available() if max_memory is None else max_memory
-    costs = stages(method, settings, sizes, k, 0 if checked is None else checked.shape[1], count)
+    weights = weights_of(quota, sizes, names, class_errors)
+    width = 0 if checked is None else checked.shape[1]
+    costs = stages(method, settings, sizes, shares(sizes, weights, k), width, count)
     need = max(cost.memory for cost in costs)
     if need > limit:
         raise PetiteError(
@@ -158,7 +174,7 @@ def ask(
         labels=labels,
         classes=classes,
         sizes=sizes,
-        weights=weights_of(quota, sizes, names, class_errors),
+        weights=weights,
         k=int(k),
         quota=quota,
         seed=int(seed),
@@ -322,7 +338,18 @@ def _features(features: np.ndarray | None, count: int, method: str) -> np.ndarra
             f"the features of {len(bad)} images are not finite (NaN, infinity, or beyond "
             f"float32), the first in row {bad[0]}"
         )
-    return single
+    return _in_reach(single)
+
+
+def _in_reach(features: np.ndarray) -> np.ndarray:
+    """The features, by a power of two nearer to 1 where their squares would leave float32.
+
+    Which images are alike does not change by it.
+    """
+    largest = float(np.abs(features).max())
+    if largest == 0 or 1 / IN_REACH < largest < IN_REACH:
+        return features
+    return np.ldexp(features, -int(np.log2(largest)))
 
 
 def _scores(

@@ -225,6 +225,11 @@ def model_settings(settings: TrainingSettings) -> dict[str, Any]:
     return {} if group is None else group.model_dump()
 
 
+def feature_width(settings: TrainingSettings) -> int:
+    """How many features the last layer of the chosen model takes."""
+    return models.MODELS[settings.model].width(**model_settings(settings))
+
+
 def compile_for_training(
     logits_model: "keras.Model", settings: TrainingSettings, classes: int
 ) -> None:

@@ -75,6 +75,9 @@ def logits_of(model: "keras.Model") -> "keras.Model":
     return keras.Model(model.input, model.get_layer("logits").output, name=model.name)
 
 
+PAPER_DENSE = 512
+
+
 def paper_cnn(images: Any, batch_norm_momentum: float) -> Any:
     """The paper's CNN up to its last layer (Sal, Erdağ, Biçici; images scaled to 0..1).
 
@@ -90,7 +93,7 @@ def paper_cnn(images: Any, batch_norm_momentum: float) -> Any:
         x = layers.ReLU()(x)
         x = layers.MaxPooling2D(2)(x)
     x = layers.Flatten()(x)
-    x = layers.Dense(512)(x)
+    x = layers.Dense(PAPER_DENSE)(x)
     x = layers.BatchNormalization(momentum=batch_norm_momentum)(x)
     x = layers.ReLU()(x)
     return layers.Dropout(0.5)(x)
@@ -150,12 +153,13 @@ class Family:
     """A kind of model.
 
     `features` maps the input and the settings to what the last layer takes; `smallest_side` gives
-    the least side in pixels from the settings; `any_size` says that one model takes images of
-    different sizes.
+    the least side in pixels from the settings, and `width` how many features the last layer takes;
+    `any_size` says that one model takes images of different sizes.
     """
 
     features: Callable[..., Any]
     smallest_side: Callable[..., int]
+    width: Callable[..., int]
     any_size: bool
 
 
@@ -163,7 +167,10 @@ MODELS: dict[str, Family] = {
     "compact": Family(
         compact,
         smallest_side=lambda **settings: settings["stem_stride"] * 2 ** sum(settings["halvings"]),
+        width=lambda **settings: settings["widths"][-1],
         any_size=True,
     ),
-    "paper_cnn": Family(paper_cnn, smallest_side=lambda: 64, any_size=False),
+    "paper_cnn": Family(
+        paper_cnn, smallest_side=lambda: 64, width=lambda: PAPER_DENSE, any_size=False
+    ),
 }

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 GRADIENT_DIMENSIONS = 512
 
 
+def gradient_width(width: int, classes: int) -> int:
+    """How many numbers stand for the last layer's gradient: `width` features and a bias a logit."""
+    return min((1 if classes == 2 else classes) * (width + 1), GRADIENT_DIMENSIONS)
+
+
 @dataclass(frozen=True)
 class Dynamics:
     """What was noted of a proxy's training; images as they are, neither augmented nor flipped.
