@@ -98,7 +98,7 @@ class World:
             for number, picture in enumerate(pictures):
                 image = Image.fromarray((picture * 15).astype(np.uint8))
                 image.convert("RGB").save(source / f"class {label}" / f"{number}.png")
-        (source / "class 0" / "none.png").write_bytes(b"")
+        (source / "class 0" / "$_$.png").write_bytes(b"")  # no mathematics
         (source / "class 0" / "text.png").write_text("this is no image")
         Image.new("RGB", (2, 2), "red").save(source / "class 1" / "tiny.png")
 
@@ -462,7 +462,7 @@ def test_files_set_aside_are_shown_with_reasons_where_they_decode(
 ) -> None:
     figure = FIGURES["set_aside"](world.store, world.source)
     by_name = {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
-    assert set(by_name) == {"class 0/none.png", "class 0/text.png", "class 1/tiny.png"}
+    assert set(by_name) == {"class 0/$_$.png", "class 0/text.png", "class 1/tiny.png"}
     assert np.asarray(by_name["class 1/tiny.png"].images[0].get_array())[50, 50].tolist() == [
         255, 0, 0,
     ]  # fmt: skip

@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
+from petite import config
 from petite.errors import PetiteError
-from petite.evidence import summarize
-from petite.files import write_csv, write_json, write_table
+from petite.evidence import compare, cost_ledger, recommend, recommendation_page, summarize
+from petite.figures import style
+from petite.files import write_csv, write_json, write_table, write_text
 from petite.report import Inputs, chart, galleries, making, models, page, palette, plane, sprites
 from petite.report import answer as answers
 from petite.report import table as tables
@@ -23,6 +26,12 @@ from petite.store import Store, shard_record, write_shard
 
 CLASSES = ["cat", "<dog>"]
 IMAGES = 80
+METHODS = {
+    "full": {"fractions": [1]},
+    "random": {"fractions": [0.5, 0.1]},
+    "herding": {"fractions": [0.1]},
+    "mine": {"score": "forgetting", "sampler": "ccs", "fractions": []},
+}
 GRIDDED = Case("herding", 0.1)
 GRIDS = [{"x0": -1, "y0": -1, "x1": 1, "y1": 1, "tiling": "rectangle", "side": 2, "label": 1}]
 
@@ -83,6 +92,7 @@ def invented_run(folder: Path) -> Inputs:
     write_csv(tables["runs.csv"], pd.DataFrame(runs))
     write_csv(tables["history.csv"], pd.DataFrame(history))
     write_csv(tables["summary.csv"], summarize(pd.DataFrame(runs)))
+    write_evidence(folder, pd.DataFrame(runs), tables)
     return Inputs(
         tables=tables,
         store=Store.open(folder / "store/manifest.json"),
@@ -90,8 +100,19 @@ def invented_run(folder: Path) -> Inputs:
         features=random.normal(size=(len(train), 3)).astype(np.float32),
         subsets=subsets,
         predictions=predictions,
-        config={"seeds": 2, "methods": {"random": {"fractions": [0.1]}, "el2n": {"fractions": []}}},
+        config=config.load({"methods": METHODS, "seeds": 2}).model_dump(mode="json"),
     )
+
+
+def write_evidence(folder: Path, runs: pd.DataFrame, tables: dict[str, Path]) -> None:
+    """What of the tables compares the methods."""
+    names = ("verdicts.csv", "costs.csv", "recommendation.md")
+    tables |= {name: folder / name for name in names}
+    verdicts = compare(runs, 0.01)
+    write_csv(tables["verdicts.csv"], verdicts)
+    write_csv(tables["costs.csv"], cost_ledger(runs))
+    chosen = recommend(runs, verdicts, 0.01)
+    write_text(tables["recommendation.md"], recommendation_page("invented", chosen, verdicts, 0.01))
 
 
 def write_store(folder: Path) -> pd.DataFrame:
@@ -142,6 +163,7 @@ def invented_row(case: Case, seed: int, images: int) -> dict:
         "train_accuracy": 0.9,
         "train_seconds": 2.0,
         "select_seconds": 0.5,
+        "proxy_seconds": 0.0,
         "peak_memory_bytes": 10**8,
         "stored_bytes": 64 * images,
         "parameters": 1000,
@@ -172,15 +194,21 @@ def test_names_from_the_users_files_are_text_and_no_html(inputs):
     assert data and json.loads(data[1])["classes"] == CLASSES
 
 
-def test_without_a_recommendation_the_answer_is_what_the_table_says(inputs):
-    told = answers.answer(inputs)
-    first, rest = words_of(told.first), words_of(told.rest)
-    assert "10% of the training images" in first and "63.5%" in first
-    assert "91.0%" not in rest and "90.5%" in rest
-
-
-def words_of(parts: list[answers.Part]) -> str:
-    return "".join(part.text for part in parts)
+def test_the_table_has_the_verdicts_and_the_costs_of_each_row(inputs):
+    rows = {row["case"]: row for row in tables.table(inputs)["rows"]}
+    told = {case: (row["verdict"], row["to_full"]) for case, row in rows.items()}
+    assert told == {
+        "full:1": ("", ""),
+        "random:0.5": ("", "too few seeds"),
+        "random:0.1": ("", "too few seeds"),
+        "herding:0.1": ("too few seeds", "too few seeds"),
+    }
+    html = page(inputs)
+    assert '<td role="cell" data-name="verdict"><span class="verdict" data-verdict="too few' in html
+    assert "<option>too few seeds</option>" in html
+    costs = {row["name"]: row for row in models.costs(inputs)}
+    assert costs["random 10%"]["lost"] == "−27.0" and costs["full"]["lost"] == "0.0"
+    assert costs["herding 10%"]["memory"] == "100 MB"
 
 
 RECOMMENDATION = """# Title
@@ -302,9 +330,12 @@ def test_the_cells_of_a_tiling_are_lines_of_their_class(inputs):
 
 
 def test_cells_in_another_space_than_the_planes_are_not_drawn(inputs):
-    methods = {"herding": {"fractions": [0.1], "space": "random_conv"}}
-    elsewhere = Inputs(**{**vars_of(inputs), "config": {"methods": methods}})
-    assert plane.plane(elsewhere)["data"]["cells"] == {}
+    elsewhere = {"method": "herding", "space": "random_conv"}
+    chain = {"steps": [elsewhere, {"method": "augmentation"}]}
+    for entry in (elsewhere, chain):
+        changed = {"methods": {"herding": {"fractions": [0.1]} | entry}}
+        moved = Inputs(**{**vars_of(inputs), "config": changed})
+        assert plane.cells(moved, GRIDDED, 0).size == 0
 
 
 def test_very_large_sets_are_drawn_in_part_and_counted_in_full(inputs, monkeypatch):
@@ -329,8 +360,8 @@ def test_large_sets_have_thumbnails_of_what_is_kept_first(inputs, monkeypatch):
 
 
 @pytest.mark.parametrize("count, wanted", [(0, 3), (2, 5), (100, 7)])
-def test_evenly_gives_different_positions(count, wanted):
-    places = plane.evenly(count, wanted)
+def test_middles_are_different_positions(count, wanted):
+    places = plane.middles(count, wanted)
     assert len(set(places.tolist())) == min(count, wanted)
     assert all(0 <= place < count for place in places)
 
@@ -417,18 +448,24 @@ def vars_of(inputs: Inputs) -> dict:
     return {name: getattr(inputs, name) for name in Inputs.__dataclass_fields__}
 
 
-def test_the_settings_leave_out_what_is_off():
-    text = making.settings_file({"methods": {"a": {"fractions": [], "cells": 3}}, "seeds": 2})
-    assert "cells" not in text and "seeds: 2" in text
+def test_the_settings_leave_out_what_is_off_and_make_the_same_configuration(inputs):
+    text = making.settings_file(inputs.config)
+    assert "seeds: 2" in text and "cells" not in text and "mine" not in text
+    again = config.load(yaml.safe_load(text)).model_dump(mode="json")
+    switched_on = {name: entry for name, entry in again["methods"].items() if entry["fractions"]}
+    assert switched_on == {name: inputs.config["methods"][name] for name in switched_on}
+    assert set(switched_on) == {"full", "random", "herding"}
 
 
 def test_no_commit_outside_a_checkout(tmp_path):
     assert making.commit(tmp_path) == "" == making.commit(None)
 
 
-@pytest.mark.parametrize("colour", ["#0072B2", "#bd1f01", "#832db6", "#222222"])
-def test_colours_can_be_seen_on_dark(colour):
-    assert palette.contrast(palette.pair(colour)[1], palette.DARK_PAGE) >= 3
+@pytest.mark.parametrize("colour", [*style.CATEGORY_COLOURS, *style.OKABE_ITO, style.INK])
+def test_colours_can_be_seen_on_light_and_on_dark(colour):
+    on_light, on_dark = palette.pair(colour)
+    assert palette.contrast(on_light, palette.LIGHT_PAGE) >= 3
+    assert palette.contrast(on_dark, palette.DARK_PAGE) >= 3
 
 
 def test_rows_that_are_all_alike_stand_in_the_middle():

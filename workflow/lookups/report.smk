@@ -137,7 +137,7 @@ FIGURE_CODE = {
         "evidence/statistics",
         "evidence/summary",
     ],
-    "picks": ["figures/picks", "evidence/summary", "splits"],
+    "picks": ["figures/picks", "evidence/summary", "selection/pca_grid", "splits"],
     "plane": ["figures/plane", "selection/pca_grid", "selection/tilings"],
     "samples": ["figures/samples", "store"],
     "augmented": ["figures/samples", "store", "recipes"],

@@ -21,6 +21,7 @@ rule report:
             *PAGE_CODE,
             "figures/samples",
             "figures/style",
+            "selection/pca_grid",
             "selection/tilings",
             "store",
             "training/metrics",

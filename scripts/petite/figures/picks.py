@@ -11,10 +11,12 @@ from matplotlib.lines import Line2D
 
 from petite.evidence import percent
 from petite.figures import style
+from petite.selection.pca_grid import first_two
 from petite.splits import training_images
 
 PANELS_WIDE = 5
 LONGEST_NAME = 20  # letters
+MOST_CLASSES = 20  # that the legend names
 MARGIN = 0.04  # of the plane's width and height
 
 
@@ -29,8 +31,7 @@ def picks(
     subsets: by method, tables with origin and class_name.
     """
     train = training_images(split)
-    plane = np.zeros((len(train), 2))
-    plane[:, : min(2, features.shape[1])] = features[:, :2]
+    plane = first_two(features)
     rows = pd.Series(np.arange(len(train)), index=train["image_id"])
     columns = min(PANELS_WIDE, len(subsets))
     lines = math.ceil(len(subsets) / columns)
@@ -49,19 +50,20 @@ def picks(
     figure.legend(
         handles=[
             Line2D([], [], marker="o", linestyle="", color=style.category_colour(place), label=name)
-            for place, name in enumerate(names)
+            for place, name in enumerate(names[:MOST_CLASSES])
         ],
         loc="outside upper right",
         ncols=min(6, len(names)),
         frameon=False,
         fontsize=8,
     )
-    style.title(
-        figure,
-        f"What each method keeps at {percent(fraction)}",
+    note = (
         f"The {len(train):,} training images (grey) on the plane of their first two features, and "
-        "those that each method keeps with seed 0, coloured by class.",
+        "those that each method keeps with seed 0, coloured by class."
     )
+    if len(names) > MOST_CLASSES:
+        note += f" The first {MOST_CLASSES} of {len(names)} classes are named."
+    style.title(figure, f"What each method keeps at {percent(fraction)}", note)
     return figure
 
 

@@ -100,7 +100,9 @@ def set_aside(store: Store, source: Source) -> Figure:
     if files.empty:
         figure = Figure(figsize=(style.WIDTH, 0.4))
         style.title(
-            figure, "No file was set aside", f"All {len(index):,} files could be read and used."
+            figure,
+            "No file was set aside",
+            f"All {len(index):,} files that were looked at can be used.",
         )
         return figure
     kinds = files["reason"].map(reason_kind)

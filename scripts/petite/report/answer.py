@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 from markdown_it import MarkdownIt
 
-from petite.evidence import ENOUGH_RUNS, percent
+from petite.evidence import ENOUGH_RUNS
 from petite.report.inputs import Inputs
-from petite.report.words import accuracy, interval, number, points
+from petite.report.words import number
 
 IMBALANCE = 1.5  # the largest class has so many times the images of the smallest
 FEW_TEST_IMAGES = 1000
@@ -36,12 +36,8 @@ class Answer(NamedTuple):
 
 
 def answer(inputs: Inputs) -> Answer:
-    """The recommendation of the run, or, where it has none, what its table says."""
-    if inputs.recommendation is None:
-        sentence, beside = _from_summary(inputs.summary)
-        evidence = ""
-    else:
-        sentence, beside, evidence = _from_markdown(inputs.recommendation)
+    """The recommendation of the run."""
+    sentence, beside, evidence = _from_markdown(inputs.recommendation)
     first, rest = _divided(sentence)
     return Answer(_parts(first), _parts(rest), beside, evidence)
 
@@ -110,37 +106,6 @@ def _scrolling(html: str) -> str:
     """Tables in boxes that scroll by themselves, so that the page need not."""
     box = '<div class="scroll" tabindex="0" role="group" aria-label="Table">'
     return html.replace("<table>", f"{box}<table>").replace("</table>", "</table></div>")
-
-
-def _from_summary(summary: pd.DataFrame) -> tuple[str, str]:
-    """The smallest size against the full set, and what can be told apart from random there."""
-    smallest = summary[summary["fraction"] == summary["fraction"].min()]
-    random = smallest[smallest["method"] == "random"]
-    row = random.iloc[0] if len(random) else smallest.iloc[0]
-    how = "at random" if row["method"] == "random" else f"by {row['method']}"
-    sentence = (
-        f"With {percent(row['fraction'])} of the training images ({number(row['images'])}), chosen "
-        f"{how}, {_accuracy(row)} of the test images are classified rightly"
-    )
-    full = summary[summary["method"] == "full"]
-    sentence += f"; with all of them, {_accuracy(full.iloc[0])}." if len(full) else "."
-    compared = smallest.dropna(subset=["difference_low"])
-    told = compared[(compared["difference_low"] > 0) | (compared["difference_high"] < 0)]
-    if compared.empty:
-        return sentence, "<p>No method was compared with random at this size.</p>"
-    best = compared.sort_values("difference_mean").iloc[-1]
-    more = (
-        f"<p>Of {len(compared)} methods at this size, {len(told) or 'none'} can be told from "
-        f"random by its own 95% interval; the highest difference is "
-        f"{points(best['difference_mean'])} points "
-        f"{interval(best['difference_low'], best['difference_high'], signed=True)}.</p>"
-    )
-    return sentence, more
-
-
-def _accuracy(row: pd.Series) -> str:
-    bounds = interval(row["accuracy_low"], row["accuracy_high"])
-    return f"{accuracy(row['accuracy_mean'])}% {bounds}".strip()
 
 
 def warnings(inputs: Inputs) -> list[str]:

@@ -9,7 +9,7 @@ import pandas as pd
 from petite.figures.samples import in_turn, reason_kind, thumbnail
 from petite.report import sprites
 from petite.report.inputs import Case, Inputs, Predictions
-from petite.report.plane import evenly
+from petite.report.plane import middles
 from petite.report.words import number
 
 ACROSS = 24  # images kept, and as many dropped, of each class
@@ -44,7 +44,7 @@ def picks(
         row: dict[str, Any] = {"class_name": class_name, "label": label}
         for part, mask in (("kept", kept), ("dropped", ~kept)):
             members = np.flatnonzero(mask & (labels == label))
-            members = members[evenly(len(members), ACROSS)]
+            members = members[middles(len(members), ACROSS)]
             row[part] = [{"name": names[place], **sheet.place(place)} for place in members.tolist()]
         rows.append(row)
     return rows
@@ -84,6 +84,7 @@ def set_aside(inputs: Inputs) -> dict[str, Any]:
     """Files that were not used: how many for which reason, some pictures, and names."""
     index = inputs.store.index
     files = index[index["status"] == "set_aside"]
+    beyond = int((index["status"] == "beyond_limit").sum())
     kinds = files["reason"].map(reason_kind)
     tiles = []
     if inputs.source is not None:
@@ -94,6 +95,7 @@ def set_aside(inputs: Inputs) -> dict[str, Any]:
     return {
         "count": number(len(files)),
         "of": number(len(index)),
+        "beyond": number(beyond) if beyond else "",
         "any": len(files) > 0,
         "kinds": [(kind, number(count)) for kind, count in kinds.value_counts().items()],
         "tiles": tiles,

@@ -42,8 +42,8 @@ class Predictions(NamedTuple):
 class Inputs:
     """A finished run.
 
-    tables: files by name. runs.csv, history.csv and summary.csv must be there; verdicts.csv,
-        costs.csv and recommendation.md are used where they are.
+    tables: files by name: runs.csv, history.csv, summary.csv, verdicts.csv, costs.csv and
+        recommendation.md.
     subsets: the chosen images, named METHOD/FRACTION/seed-N.parquet; a selection without chance in
         it has one for all seeds.
     features: (n_train, d), a row for each training image in the order of the split.
@@ -80,20 +80,19 @@ class Inputs:
         return ordered(self._table("summary.csv"))
 
     @cached_property
-    def verdicts(self) -> pd.DataFrame | None:
-        """verdicts.csv, where the run has one."""
-        return self._table("verdicts.csv") if "verdicts.csv" in self.tables else None
+    def verdicts(self) -> pd.DataFrame:
+        """verdicts.csv."""
+        return self._table("verdicts.csv")
 
     @cached_property
-    def costs(self) -> pd.DataFrame | None:
-        """costs.csv, where the run has one."""
-        return self._table("costs.csv") if "costs.csv" in self.tables else None
+    def costs(self) -> pd.DataFrame:
+        """costs.csv."""
+        return self._table("costs.csv")
 
     @cached_property
-    def recommendation(self) -> str | None:
-        """The text of recommendation.md, where the run has one."""
-        path = self.tables.get("recommendation.md")
-        return Path(path).read_text(encoding="utf-8") if path else None
+    def recommendation(self) -> str:
+        """The text of recommendation.md."""
+        return self._path("recommendation.md").read_text(encoding="utf-8")
 
     @cached_property
     def dataset(self) -> str:
@@ -158,9 +157,12 @@ class Inputs:
         return found
 
     def _table(self, name: str) -> pd.DataFrame:
+        return read_csv(self._path(name))
+
+    def _path(self, name: str) -> Path:
         if name not in self.tables:
             raise PetiteError(f"the page needs {name}: give it among --tables.")
-        return read_csv(self.tables[name])
+        return Path(self.tables[name])
 
 
 def _case(path: Path) -> Case:

@@ -12,23 +12,31 @@ from petite import provenance
 from petite.report.inputs import Inputs
 from petite.report.words import bytes_in_words, number
 
+COMMIT = "Commit of Petite"
+
 
 def making(inputs: Inputs) -> dict[str, Any]:
     """Facts as pairs of words, and the configuration as YAML."""
+    facts = {name: value for name, value in _facts(inputs) if value}
     return {
-        "facts": [(name, value) for name, value in _facts(inputs) if value],
+        "facts": list(facts.items()),
+        "has_commit": COMMIT in facts,
         "config": settings_file(inputs.config),
         "file_name": f"{inputs.dataset}.yaml",
     }
 
 
 def settings_file(config: Mapping[str, Any]) -> str:
-    """The configuration as YAML that a run can be given, methods that are off cut to that."""
+    """The configuration as YAML that a run can be given, methods that are off cut to that.
+
+    An entry under a name of its own is left out where it is off: nothing else says what it is.
+    """
     config = dict(config)
     if "methods" in config:
         config["methods"] = {
-            label: entry if entry.get("fractions") else {"fractions": []}
+            label: entry if entry["fractions"] else {"fractions": []}
             for label, entry in config["methods"].items()
+            if entry["fractions"] or entry["method"] == label
         }
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)
 
@@ -38,7 +46,7 @@ def _facts(inputs: Inputs) -> list[tuple[str, str]]:
     seeds = runs["training_seed"]
     trained = datetime.fromtimestamp(Path(inputs.tables["runs.csv"]).stat().st_mtime, UTC)
     return [
-        ("Data set", f"{inputs.dataset}, {number(len(inputs.store.index))} files in the source"),
+        ("Data set", f"{inputs.dataset}, {number(len(inputs.store.index))} files looked at"),
         ("Digest of the images", str(manifest.get("digest", ""))),
         ("Stored as", f"{_size(inputs)} pixels, {_colours(inputs)}"),
         ("Split", _split(inputs)),
@@ -48,7 +56,7 @@ def _facts(inputs: Inputs) -> list[tuple[str, str]]:
         ("Seeds", f"{seeds.min()} to {seeds.max()}, of selection and of training"),
         ("Models trained", f"{number(len(runs))}, {number(runs['train_seconds'].sum())} s in all"),
         ("Versions", _versions(runs["versions"].iloc[0])),
-        ("Commit of Petite", commit(inputs.checkout)),
+        (COMMIT, commit(inputs.checkout)),
         ("This page was made on", machine()),
         ("Tables of", f"{trained:%Y-%m-%d %H:%M} UTC"),
     ]

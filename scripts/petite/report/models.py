@@ -191,7 +191,7 @@ def mistakes(predictions: Sequence[Predictions], classes: Sequence[str]) -> dict
 
 def costs(inputs: Inputs) -> list[dict[str, Any]]:
     """What each case took, with bars on one scale for the seconds of selection and training."""
-    table = inputs.costs if inputs.costs is not None else _costs_from_runs(inputs.runs)
+    table = inputs.costs
     by_case = {Case(row["method"], row["fraction"]): row for _, row in table.iterrows()}
     full = by_case.get(Case("full", 1.0))
     total = table["select_seconds"].fillna(0) + table["train_seconds"].fillna(0)
@@ -216,11 +216,3 @@ def costs(inputs: Inputs) -> list[dict[str, Any]]:
 
 def _percent_of(part: float, whole: float) -> str:
     return "0" if math.isnan(part) or not whole else f"{100 * part / whole:.1f}"
-
-
-def _costs_from_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """What costs.csv would say, for a run that has none."""
-    columns = ["select_seconds", "train_seconds", "stored_bytes", "accuracy"]
-    groups = runs.groupby(["method", "fraction"])
-    peak = groups["peak_memory_bytes"].max()
-    return groups[columns].mean().assign(peak_memory_bytes=peak).reset_index()

@@ -56,6 +56,7 @@ def sections(inputs: Inputs) -> dict[str, Any]:
         "picks": galleries.picks(inputs, case, pictured, sheet),
         "picks_share": words.percent(case.fraction) if case else "",
         "across": galleries.ACROSS,
+        "most_classes": galleries.MOST_CLASSES,
         "pictured_all": len(pictured) == len(inputs.train),
         "pictured_count": words.number(len(pictured)),
         "points_all": shown["points"] == len(inputs.train),

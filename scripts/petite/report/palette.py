@@ -1,12 +1,12 @@
-"""Colours: those of the figures, and for dark screens the same hues, light enough to be seen."""
+"""Colours: those of the figures, of the same hues but dark or light enough for either screen."""
 
 from collections.abc import Sequence
 
 from petite.figures import style
 
-DARK_PAGE, DARK_INK = "#15181c", "#e8eaed"
-# WCAG 2.2 asks for 3:1 of what a graphic is read by; some more, since lines are thin.
-LEAST_CONTRAST = 4.0
+LIGHT_PAGE, DARK_PAGE, DARK_INK = "#ffffff", "#15181c", "#e8eaed"
+# WCAG 2.2 asks for 3:1 of what a graphic is read by; some more on dark, since lines are thin.
+LEAST_CONTRAST = {LIGHT_PAGE: 3.0, DARK_PAGE: 4.0}
 STEPS = 40
 
 
@@ -21,21 +21,22 @@ def class_colours(count: int) -> list[tuple[str, str]]:
 
 
 def pair(colour: str) -> tuple[str, str]:
-    """A figure's colour, and a paler one of its hue that stands out from a dark page."""
+    """A figure's colour as it stands out from a light page, and from a dark one."""
     # What is drawn in ink stays ink: a grey would look like that of random.
-    return colour, DARK_INK if colour == style.INK else visible(colour, DARK_PAGE)
+    dark = DARK_INK if colour == style.INK else visible(colour, DARK_PAGE)
+    return visible(colour, LIGHT_PAGE), dark
 
 
-def visible(colour: str, background: str) -> str:
-    """`colour`, mixed with as little white as gives it `LEAST_CONTRAST` on a dark background."""
-    red, green, blue = _channels(colour)
+def visible(colour: str, page: str) -> str:
+    """`colour`, mixed with as little white (on dark) or black as gives it LEAST_CONTRAST."""
+    other = 255 if page == DARK_PAGE else 0
     for step in range(STEPS + 1):
         share = step / STEPS
-        mixed = [channel + share * (255 - channel) for channel in (red, green, blue)]
+        mixed = [channel + share * (other - channel) for channel in _channels(colour)]
         text = "#" + "".join(f"{round(channel):02x}" for channel in mixed)
-        if contrast(text, background) >= LEAST_CONTRAST:
-            return text
-    return "#ffffff"
+        if contrast(text, page) >= LEAST_CONTRAST[page]:
+            break
+    return text
 
 
 def contrast(one: str, other: str) -> float:

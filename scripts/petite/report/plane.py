@@ -30,6 +30,7 @@ from bokeh.resources import Resources
 from petite.report import palette
 from petite.report.inputs import Case, Inputs
 from petite.report.words import number, percent
+from petite.selection.pca_grid import first_two
 from petite.selection.tilings import TILINGS
 
 MOST_POINTS = 40_000
@@ -47,7 +48,7 @@ def plane(inputs: Inputs) -> dict[str, Any]:
     """What the section shows: the drawing as Bokeh's JSON, and the data of the controls."""
     pictured = sampled(inputs)
     drawn = sampled_points(len(inputs.train), pictured)
-    points = first_two(inputs.features[drawn])
+    points = first_two(inputs.features[drawn]).astype(np.float32)
     labels = inputs.train["label"].to_numpy()
     cases = [case for case in inputs.cases if case in inputs.chosen and case.method != "full"]
     shown = default_case(inputs, cases)
@@ -122,15 +123,8 @@ def cells_with_room(
             yield _key(case, seed), packed
 
 
-def first_two(features: np.ndarray) -> np.ndarray:
-    """Where each image lies, (n, 2) float32; 0 where there is only one feature."""
-    points = np.zeros((len(features), 2), np.float32)
-    points[:, : min(2, features.shape[1])] = features[:, :2]
-    return points
-
-
 def default_case(inputs: Inputs, cases: list[Case]) -> Case | None:
-    """What is shown at first: the first method that is not random, at its smallest size."""
+    """What is shown at first: the smallest size of a method with cells, else of one not random."""
     smallest = sorted(cases, key=lambda case: (case.method == "random", case.fraction))
     grids = [case for case in smallest if "grids" in inputs.details(case)]
     return next(iter(grids or smallest), None)
@@ -150,9 +144,9 @@ def sampled(inputs: Inputs) -> np.ndarray:
     taken = np.zeros(count, bool)
     for mask in kept:
         rows = np.flatnonzero(mask)
-        taken[rows[evenly(len(rows), wanted)]] = True
+        taken[rows[middles(len(rows), wanted)]] = True
     others = np.flatnonzero(~taken)
-    taken[others[evenly(len(others), MOST_THUMBNAILS - int(taken.sum()))]] = True
+    taken[others[middles(len(others), MOST_THUMBNAILS - int(taken.sum()))]] = True
     return np.flatnonzero(taken)
 
 
@@ -161,12 +155,12 @@ def sampled_points(count: int, pictured: np.ndarray) -> np.ndarray:
     if count <= MOST_POINTS:
         return np.arange(count)
     others = np.setdiff1d(np.arange(count), pictured, assume_unique=True)
-    taken = others[evenly(len(others), MOST_POINTS - len(pictured))]
+    taken = others[middles(len(others), MOST_POINTS - len(pictured))]
     return np.sort(np.concatenate([pictured, taken]))
 
 
-def evenly(count: int, wanted: int) -> np.ndarray:
-    """`wanted` positions (all, if there are fewer) evenly spaced over range(count)."""
+def middles(count: int, wanted: int) -> np.ndarray:
+    """The middles of `wanted` equal stretches of range(count); all of it if it has fewer."""
     taken = min(count, wanted)
     return np.floor((np.arange(taken) + 0.5) * count / max(taken, 1)).astype(int)
 
@@ -190,9 +184,10 @@ def cells(inputs: Inputs, case: Case, seed: int) -> np.ndarray:
 
 
 def _space_of(inputs: Inputs, method: str) -> str:
-    """The space that a method compares images in."""
-    own = inputs.config.get("methods", {}).get(method, {}).get("space")
-    return own or inputs.config.get("features", {}).get("space", "pixels")
+    """The space that a method compares images in; of a chain, its last step that compares any."""
+    entry = inputs.config.get("methods", {}).get(method, {})
+    own = [step["space"] for step in entry.get("steps", [entry]) if step.get("space")]
+    return own[-1] if own else inputs.config.get("features", {}).get("space", "pixels")
 
 
 def _walls(grid: dict[str, Any]) -> np.ndarray:

@@ -60,7 +60,6 @@ def table(inputs: Inputs) -> dict[str, Any]:
         "height": HEIGHT,
         "verdicts": list(dict.fromkeys(row["verdict"] for row in rows if row["verdict"])),
         "fractions": [percent(f) for f in dict.fromkeys(summary["fraction"].tolist())],
-        "has_verdicts": bool(told),
     }
 
 
@@ -105,10 +104,8 @@ def _or_nothing(value: float) -> float | str:
     return "" if math.isnan(value) else value
 
 
-def _verdicts(verdicts: pd.DataFrame | None) -> dict[Case, dict[str, str]]:
-    """What verdicts.csv says of each case, where the run has one."""
-    if verdicts is None:
-        return {}
+def _verdicts(verdicts: pd.DataFrame) -> dict[Case, dict[str, str]]:
+    """What verdicts.csv says of each case; it has no row for the full set."""
     told = {}
     for _, row in verdicts.iterrows():
         words = {name: str(row.get(name, "")) for name in ("verdict", "to_full")}

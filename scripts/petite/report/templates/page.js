@@ -17,7 +17,6 @@ function startTable() {
   const keys = new Map(rows.map((row) => [row, JSON.parse(row.dataset.sort)]));
   const menu = find("#sort-by");
   const names = findAll(".results thead button").map((button) => button.textContent);
-  // Without verdicts their columns are not shown, but their keys are there.
   const place = Object.fromEntries(
     ["method", "share", "images", "runs", "accuracy", "difference", "verdict", "full",
      "select", "train"].map((name, number) => [name, number]),
@@ -61,7 +60,7 @@ function startTable() {
   function filter() {
     const part = find("#filter-method").value.trim().toLowerCase();
     const share = find("#filter-share").value;
-    const verdict = find("#filter-verdict")?.value || "";
+    const verdict = find("#filter-verdict").value;
     for (const row of rows) {
       row.hidden =
         !row.dataset.method.toLowerCase().includes(part) ||
@@ -145,7 +144,7 @@ async function startPlane() {
       (data.cells[key] ? " The lines are the cells of its tiling." : "");
   }
 
-  function evenly(list, wanted) {
+  function middles(list, wanted) {
     const count = Math.min(list.length, wanted);
     return Array.from({ length: count }, (_, n) => list[Math.floor(((n + 0.5) * list.length) / count)]);
   }
@@ -173,7 +172,7 @@ async function startPlane() {
       const members = [...pictured.keys()].filter((place) => labels[pictured[place]] === label);
       for (const [name, wanted] of [["kept", 1], ["dropped", 0]]) {
         const those = members.filter((place) => kept[pictured[place]] === wanted);
-        find(`.${name}`, pick).replaceChildren(...evenly(those, PICKS).map(tile));
+        find(`.${name}`, pick).replaceChildren(...middles(those, PICKS).map(tile));
       }
     }
   }
@@ -292,4 +291,4 @@ async function startPlane() {
   find("#plane-drawing").dataset.ready = "";
 }
 // Without a subset there is nothing to choose from.
-if (find("#plane-method").options.length) startPlane();
+if (find("#plane-method")) startPlane();
