@@ -270,6 +270,17 @@ def test_the_picture_puts_more_images_to_the_right_and_more_accuracy_up(inputs):
     assert tolerated["y"] < drawn["full"]["y"] < tolerated["y"] + tolerated["height"]
 
 
+def test_many_methods_of_one_size_stay_within_the_picture(inputs):
+    runs = inputs.runs[inputs.runs["fraction"] != 0.5]
+    herding = runs[runs["method"] == "herding"]
+    many = pd.concat([runs, *(herding.assign(method=f"method_{n}") for n in range(30))])
+    for size in (chart.WIDE, chart.NARROW):
+        drawn = chart.accuracy_chart(summarize(many), many, size, "any")
+        places = [mark["x"] for series in drawn["series"] for mark in series["marks"]]
+        assert len(places) == 32 and len(set(places)) > 16
+        assert drawn["frame"].left <= min(places) <= max(places) <= drawn["frame"].right
+
+
 def test_intervals_far_beyond_all_seeds_do_not_flatten_the_picture(inputs):
     wild = inputs.summary.assign(accuracy_low=-2.0, accuracy_high=3.0)
     frame = chart.Frame(wild, inputs.runs, chart.WIDE)

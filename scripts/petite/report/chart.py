@@ -84,7 +84,10 @@ def accuracy_chart(
     frame = Frame(summary, runs, size)
     cut = summary[summary["method"] != "full"]
     methods = list(dict.fromkeys(cut["method"]))
-    step = min(9.0, 0.5 * _least_gap(frame, cut["fraction"]) / max(len(methods), 1))
+    # Those at the left of the smallest size stay within the axes, however many.
+    room = frame.x(summary["fraction"].min()) - frame.left
+    gap = _least_gap(frame, cut["fraction"])
+    step = min(9.0, 0.5 * gap / max(len(methods), 1), room / max(len(methods) // 2, 1))
     series = [
         _series(frame, cut[cut["method"] == method], runs, step * _beside(place))
         for place, method in enumerate(methods)

@@ -136,11 +136,11 @@ async function startPlane() {
   function say(key) {
     const counts = data.counts[key];
     const all = counts.reduce((sum, count) => sum + count, 0);
-    const each = counts.map((count, label) => `${data.classes[label]} ${count.toLocaleString("en")}`);
+    const each = counts.map((count, label) => `${data.classes[label]}: ${count.toLocaleString("en")}`);
     const more = data.classes.length > counts.length;
     find("#plane-words").textContent =
       `${method.value} keeps ${more ? "" : `${all.toLocaleString("en")} of `}` +
-      `${data.total.toLocaleString("en")} images: ${each.join(", ")}${more ? ", …" : "."}` +
+      `${data.total.toLocaleString("en")} images (${each.join(", ")}${more ? ", …" : ""}).` +
       (data.cells[key] ? " The lines are the cells of its tiling." : "");
   }
 
