@@ -70,10 +70,12 @@ def serve(path: str, modules: list[str]) -> None:
         selector.register(server, selectors.EVENT_READ)
         os.write(1, b"ready\n")
         while True:
+            over = set()
             for key, _ in selector.select():
                 if key.fileobj is server:
                     _begin(server.accept()[0], selector)
-                else:
+                elif key.data not in over:  # a program and its client may end at the same time
+                    over.add(key.data)
                     _end(*key.data, selector)
 
 

@@ -19,7 +19,6 @@ from petite.training.settings import ProxySettings
 SETTINGS = {
     "backend": sys.argv[1],
     "compact": {"widths": [8, 16], "halvings": [1], "residual_blocks": [0], "dropout": 0.2},
-    "phases": [{"image_size": 8, "share": 0.5}, {"image_size": 12, "share": 0.5}],
     "budget": {"steps": 100},
     "batch_size": 16,
     "evaluations": 2,
@@ -37,8 +36,10 @@ images = (noise + 90 * labels[:, None, None, None]).clip(0, 255).astype(np.uint8
 settings = ProxySettings.model_validate({"training": SETTINGS})
 
 trainer = Trainer(12, 1, CLASSES, settings.training)
-weights = [weights_of(trainer.train(images, labels, images, labels, seed)) for seed in (0, 1, 0)]
-run = trainer.train(images, labels, images, labels, 0)
+weights = []
+for seed in (0, 1, 0):
+    run = trainer.train(images, labels, images, labels, seed)
+    weights.append(weights_of(run))
 predicted = predict(run.logits_model, images, np.arange(60), test_time_flip=True)
 with tempfile.TemporaryDirectory() as folder:
     import keras
