@@ -539,6 +539,18 @@ def test_even_places_are_all_different_and_reach_both_ends(count: int, wanted: i
     assert wanted == 1 or places[-1] == count - 1
 
 
+def test_of_many_classes_the_first_are_named_and_the_note_says_so(tmp_path: Path) -> None:
+    classes = np.arange(30).repeat(4)
+    split = pd.DataFrame({"image_id": np.arange(120).astype(str), "label": classes})
+    names = [f"class {label:02d}" for label in classes]
+    kept = pd.DataFrame({"origin": split["image_id"], "class_name": names}).iloc[::4]
+    features = np.random.default_rng(0).normal(size=(120, 3)).astype(np.float32)
+    figure = FIGURES["picks"](features, split.assign(split="train"), {"random": kept}, 0.25)
+    text = drawn(figure, tmp_path)
+    assert "class 19" in text and "class 20" not in text
+    assert "The first 20 of 30 classes are named." in text
+
+
 def test_rare_kinds_have_their_turn() -> None:
     kinds = pd.Series(["a"] * 50 + ["b"] + ["c"] * 2)
     assert [kinds[place] for place in in_turn(kinds, 5)] == ["a", "b", "c", "a", "c"]

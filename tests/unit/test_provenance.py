@@ -2,13 +2,16 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from petite.files import sha256_of, write_json
+from petite.files import read_json, sha256_of, write_json
 from petite.provenance import commit, hardware, packages, provenance
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -65,6 +68,25 @@ def test_all_facts_are_there_and_the_same_twice(checkout, tmp_path):
     assert made["training_versions"] == [{"keras": "3"}, {"keras": "4"}]
     again = provenance(config, runs, manifest, {"split": split}, checkout)
     assert json.dumps(made) == json.dumps(again)
+
+
+def test_inputs_of_the_same_name_in_different_folders_are_all_there(tmp_path):
+    files = [tmp_path / name / "data.mdb" for name in ("cat", "dog")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text(file.parent.name)
+    write_json(tmp_path / "manifest.json", {"digest": "abc"})
+    for name in ("index.parquet", "split.parquet"):
+        (tmp_path / name).write_bytes(b"table")
+    seeds = "split_seed,selection_seed,training_seed"
+    (tmp_path / "runs.csv").write_text(f"{seeds},versions\n0,0,0,{{}}\n")
+    command = [sys.executable, SCRIPTS / "provenance.py", "--runs", tmp_path / "runs.csv"]
+    command += ["--manifest", tmp_path / "manifest.json", "--split", tmp_path / "split.parquet"]
+    command += ["--files", *files, "--output", tmp_path / "provenance.json", "--settings", "{}"]
+    subprocess.run([str(part) for part in command], check=True)
+    inputs = read_json(tmp_path / "provenance.json")["inputs"]
+    assert inputs["cat/data.mdb"] == f"sha256:{sha256_of(files[0])}"
+    assert inputs["dog/data.mdb"] == f"sha256:{sha256_of(files[1])}"
 
 
 def test_packages_and_hardware_are_named():

@@ -413,6 +413,17 @@ def test_copies_and_set_aside_files_are_listed(inputs):
     assert galleries.set_aside(inputs)["kinds"] == [("label conflict", "1")]
 
 
+def test_files_beyond_the_limit_are_told_apart_from_those_set_aside(inputs, monkeypatch):
+    index = inputs.store.index
+    status = index["status"].mask(index.index.isin([4, 5, 6]), "beyond_limit")
+    monkeypatch.setitem(inputs.store.__dict__, "index", index.assign(status=status))
+    told = galleries.set_aside(inputs)
+    assert (told["count"], told["beyond"]) == ("1", "3")
+    html = page(inputs)
+    assert "1 of 80 files were set aside" in html
+    assert "3 more were beyond the limit for each class." in html
+
+
 def test_files_that_were_set_aside_are_shown_where_they_decode(inputs, tmp_path):
     folder = tmp_path / "source"
     for class_name in CLASSES:
