@@ -356,11 +356,6 @@ def _name_the_method(methods: Any) -> Any:
 def _chain_problems(steps: list[Any]) -> list[str]:
     """What is wrong with the order and the shares of a chain's steps."""
     problems = []
-    if steps[-1].method == AUGMENTATION and steps[-2].share < LEAST_REAL_SHARE:
-        problems.append(
-            f"steps.{len(steps) - 2}.share: {LEAST_REAL_SHARE} or more, so that augmentation does "
-            f"not make more than {1 / LEAST_REAL_SHARE - 1:.0f} images of each"
-        )
     for place, step in enumerate(steps[:-1]):
         if step.method == AUGMENTATION:
             problems.append(f"steps.{place}: augmentation makes images and can only be the last")
@@ -368,11 +363,17 @@ def _chain_problems(steps: list[Any]) -> list[str]:
         problems.append(f"steps.{len(steps) - 1}.share: the last step ends with all: set it to 1")
     for place in range(1, len(steps)):
         before, step = steps[place - 1], steps[place]
-        if step.method == AUGMENTATION and before.share >= 1:
-            problems.append(
-                f"steps.{place - 1}.share: below 1, so that augmentation has images to make"
-            )
-        elif step.method != AUGMENTATION and before.share <= step.share:
+        if step.method == AUGMENTATION:
+            if before.share >= 1:
+                problems.append(
+                    f"steps.{place - 1}.share: below 1, so that augmentation has images to make"
+                )
+            elif before.share < LEAST_REAL_SHARE:
+                problems.append(
+                    f"steps.{place - 1}.share: {LEAST_REAL_SHARE} or more, so that augmentation "
+                    f"does not make more than {1 / LEAST_REAL_SHARE - 1:.0f} images of each"
+                )
+        elif before.share <= step.share:
             problems.append(
                 f"steps.{place - 1}.share: above that of the next step, which chooses from it"
             )

@@ -22,11 +22,8 @@ def test_a_client_and_its_program_that_end_at_once_leave_the_next_one_to_run(
     with LoadedPython(tmp_path, [], dict(os.environ)) as loaded:
         client = subprocess.Popen([*loaded.command, str(waits)], stdout=subprocess.PIPE)
         assert client.stdout and client.stdout.readline() == b"begun\n"
-        (server,) = (
-            each
-            for each in psutil.Process().children()
-            if str(tmp_path / "socket") in each.cmdline() and each.pid != client.pid
-        )
+        assert loaded._server
+        server = psutil.Process(loaded._server.pid)
         (program,) = server.children()
         # While it does not look, so that it hears of both at the same time.
         server.send_signal(signal.SIGSTOP)

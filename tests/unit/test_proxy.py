@@ -159,6 +159,10 @@ def test_long_gradients_are_projected_and_keep_their_distances() -> None:
     labels, features = np.arange(12) % 10, random.normal(size=(12, 99)).astype(np.float32)
     projected = proxy.gradients(probabilities, labels, features, seed=3)
     assert projected.shape == (12, 512)
+    for classes in (2, 3, 10):
+        some = metrics.from_logits(random.normal(size=(12, classes)))
+        made = proxy.gradients(some, np.arange(12) % classes, features)
+        assert made.shape[1] == proxy.gradient_width(99, classes)
     errors = probabilities - np.eye(10)[labels]
     whole = np.einsum("nc,nd->ncd", errors, np.hstack([features, np.ones((12, 1))])).reshape(12, -1)
     pairs = np.triu_indices(12, 1)

@@ -346,7 +346,7 @@ def test_cells_in_another_space_than_the_planes_are_not_drawn(inputs):
     for entry in (elsewhere, chain):
         changed = {"methods": {"herding": {"fractions": [0.1]} | entry}}
         moved = Inputs(**{**vars_of(inputs), "config": changed})
-        assert plane.cells(moved, GRIDDED, 0).size == 0
+        assert plane.plane(moved)["data"]["cells"] == {}
 
 
 def test_very_large_sets_are_drawn_in_part_and_counted_in_full(inputs, monkeypatch):

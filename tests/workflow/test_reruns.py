@@ -88,9 +88,14 @@ class Case:
 
 
 def append(path: str, text: str) -> Edit:
+    return append_to_each([path], text)
+
+
+def append_to_each(paths: list[str], text: str) -> Edit:
     def edit(folder: Path) -> None:
-        with (folder / path).open("a", encoding="utf-8") as file:
-            file.write(text)
+        for path in paths:
+            with (folder / path).open("a", encoding="utf-8") as file:
+                file.write(text)
 
     return edit
 
@@ -180,8 +185,11 @@ CASES = [
     Case(
         "an edit in a module of training",
         {**TRAININGS, **TABLES},
-        # The one that the features draw on too, in another space.
-        edit=append("scripts/petite/training/models.py", "# another thought\n"),
+        # The second is one that the features draw on too, in another space.
+        edit=append_to_each(
+            ["scripts/petite/training/engine.py", "scripts/petite/training/models.py"],
+            "# another thought\n",
+        ),
     ),
     Case(
         "the feature space",

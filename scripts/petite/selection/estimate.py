@@ -15,7 +15,7 @@ from petite.memory import in_words
 from petite.selection import partitions
 from petite.selection.base import Cost, Method
 from petite.selection.kernels import FLOAT
-from petite.selection.quota import shares
+from petite.selection.quota import shares, weights_of
 
 # The similarities of all pairs of 8,192 images.
 MOST_HELD_BYTES = 256 * 2**20
@@ -85,52 +85,45 @@ def stages(
     sizes, quotas: (c,) int, images of each class, and how many of them are chosen; dimensions: of
     the features.
     """
-    total = int(sizes.sum())
-    places = total if method.traits(settings).ranks else int(quotas.sum())
-    beside = OF_EACH_IMAGE_BYTES * total + OF_EACH_PLACE_BYTES * places
-    return [
-        replace(cost, memory=cost.memory + beside)
-        for cost in _pieces(method, settings, sizes, quotas, dimensions, parts)
-    ]
-
-
-def _pieces(
-    method: Method,
-    settings: Any,
-    sizes: np.ndarray,
-    quotas: np.ndarray,
-    dimensions: int,
-    parts: int,
-) -> list[Cost]:
-    """What the method itself costs in each piece of work."""
+    total, chosen = int(sizes.sum()), int(quotas.sum())
     if method.choose_whole:
-        return [method.cost(int(sizes.sum()), int(quotas.sum()), dimensions, settings)]
-    costs = []
-    for size, chosen in zip(sizes.tolist(), quotas.tolist(), strict=True):
-        quota = max(1, chosen)
-        if parts == 1:
-            costs.append(method.cost(size, quota, dimensions, settings))
-            continue
-        here = min(parts, size)
-        part = -(-size // here)
-        wanted = partitions.candidates_wanted(quota, part, size)
-        first = method.cost(part, wanted, dimensions, settings)
-        found = min(size, wanted * here)
-        blocks = partitions.merge_blocks(found, method.traits(settings).part)
-        second = method.cost(found // blocks, max(1, quota // blocks), dimensions, settings)
-        # The features of the class are held beside those of the part.
-        held = FLOAT * size * dimensions
-        costs += [
-            replace(
-                cost,
-                products=count * cost.products,
-                elements=count * cost.elements,
-                steps=count * cost.steps,
-                memory=cost.memory + held,
-            )
-            for count, cost in ((here, first), (blocks, second))
+        costs = [method.cost(total, chosen, dimensions, settings)]
+    else:
+        costs = [
+            cost
+            for size, quota in zip(sizes.tolist(), quotas.tolist(), strict=True)
+            for cost in _of_class(method, settings, size, max(1, quota), dimensions, parts)
         ]
-    return costs
+    places = total if method.traits(settings).ranks else chosen
+    beside = OF_EACH_IMAGE_BYTES * total + OF_EACH_PLACE_BYTES * places
+    return [replace(cost, memory=cost.memory + beside) for cost in costs]
+
+
+def _of_class(
+    method: Method, settings: Any, size: int, quota: int, dimensions: int, parts: int
+) -> list[Cost]:
+    """What the method itself costs for `quota` of the images of one class."""
+    if parts == 1:
+        return [method.cost(size, quota, dimensions, settings)]
+    here = min(parts, size)
+    part = -(-size // here)
+    wanted = partitions.candidates_wanted(quota, part, size)
+    first = method.cost(part, wanted, dimensions, settings)
+    found = min(size, wanted * here)
+    blocks = partitions.merge_blocks(found, method.traits(settings).part)
+    second = method.cost(found // blocks, max(1, quota // blocks), dimensions, settings)
+    # The features of the class are held beside those of the part.
+    held = FLOAT * size * dimensions
+    return [
+        replace(
+            cost,
+            products=count * cost.products,
+            elements=count * cost.elements,
+            steps=count * cost.steps,
+            memory=cost.memory + held,
+        )
+        for count, cost in ((here, first), (blocks, second))
+    ]
 
 
 def estimate(
@@ -148,7 +141,8 @@ def estimate(
     The quota "error" is taken for "equal": the errors are known after the proxy's training.
     """
     parts = partitions.how_many(method, settings, sizes, wanted_partitions)
-    quotas = shares(sizes, sizes if quota == "proportional" else np.ones(len(sizes)), k)
+    known = "equal" if quota == "error" else quota
+    quotas = shares(sizes, weights_of(known, sizes, np.arange(len(sizes))), k)
     costs = stages(method, settings, sizes, quotas, dimensions, parts)
     seconds = sum(
         cost.products / speeds.products

@@ -61,7 +61,7 @@ def with_every_group(groups: np.ndarray, k: int) -> np.ndarray:
     the first k places have every group it is they.
     """
     _, firsts = np.unique(groups, return_index=True)
-    others = np.setdiff1d(np.arange(len(groups)), firsts)[: k - len(firsts)]
+    others = np.delete(np.arange(len(groups)), firsts)[: k - len(firsts)]
     return np.sort(np.append(firsts, others))
 
 

@@ -70,7 +70,8 @@ class Question:
             mixed = places(self.sizes, self.weights, self.order)
             if self.k < len(self.sizes):
                 return mixed
-            return np.append(*_parted(mixed, with_every_group(mixed, self.k)))
+            first = with_every_group(mixed, self.k)
+            return np.append(mixed[first], np.delete(mixed, first))
         quotas = shares(self.sizes, self.weights, self.k)
         some = np.flatnonzero(quotas)
         mixed = places(quotas[some], quotas[some].astype(float), np.argsort(self.order[some]))
@@ -114,11 +115,6 @@ class Question:
     def partition_seed(self) -> int:
         """The seed of the partitions; a method without chance in it chooses once for all seeds."""
         return self.seed if self.traits.chance else 0
-
-
-def _parted(values: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The values at the chosen positions, and all others."""
-    return values[chosen], np.delete(values, chosen)
 
 
 def ask(
