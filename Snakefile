@@ -10,15 +10,17 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-include: "workflow/rules/console.smk"
+include: "workflow/rules/place.smk"
 
 
-configfile: f"{workflow.basedir}/config.yaml"
+if IS_MAIN:
+
+    include: "workflow/rules/console.smk"
+
+    configfile: f"{CHECKOUT}/config.yaml"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/lock.smk"
-include: "workflow/rules/scheduler.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/select.smk"
 include: "workflow/rules/train.smk"
@@ -27,11 +29,11 @@ include: "workflow/rules/page.smk"
 include: "workflow/rules/export.smk"
 
 
-report: "workflow/report/workflow.rst"
-
-
-rule all:
-    default_target: True
+# The default, as the first rule outside of included files. A workflow that includes this one has
+# an `all` of its own.
+rule:
+    name:
+        "petite" if IS_INCLUDED else "all"
     input:
         f"{RESULTS}/summary.md",
         f"{RESULTS}/runs.csv",
@@ -40,13 +42,18 @@ rule all:
         f"{RESULTS}/report.html",
 
 
-onstart:
-    drop_default_rate_limit()
+if IS_MAIN:
 
+    include: "workflow/rules/lock.smk"
+    include: "workflow/rules/scheduler.smk"
 
-onsuccess:
-    say_where_things_are()
+    report: "workflow/report/workflow.rst"
 
+    onstart:
+        drop_default_rate_limit()
 
-onerror:
-    say_what_failed(log)
+    onsuccess:
+        say_where_things_are()
+
+    onerror:
+        say_what_failed(log)
