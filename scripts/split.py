@@ -3,18 +3,23 @@
 import argparse
 from pathlib import Path
 
-from petite.files import read_table, write_table
+from petite.files import read_table, write_json, write_table
 from petite.job import argument_parser, run
+from petite.notices import Notices
 from petite.splits import split_table
 
 
 def main(args: argparse.Namespace) -> None:
-    write_table(args.output, split_table(read_table(args.index), seed=args.seed, **args.settings))
+    notices = Notices()
+    index = read_table(args.index)
+    table = split_table(index, seed=args.seed, notices=notices, **args.settings)
+    write_table(args.output, table)
+    write_json(args.output.with_suffix(".json"), {"notices": notices})
 
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)  # settings: test, validation
     parser.add_argument("--index", type=Path, required=True, help="index.parquet of the store")
-    parser.add_argument("--output", type=Path, required=True, help="the table to write")
+    parser.add_argument("--output", type=Path, required=True, help="the table; a .json beside it")
     parser.add_argument("--seed", type=int, required=True, help="the split seed")
     run(main, parser)
