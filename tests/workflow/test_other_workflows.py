@@ -47,7 +47,7 @@ onsuccess:
 MODULE = """
 module {name}:
     snakefile: "{repository}/Snakefile"
-    config: {{**SETTINGS, "dataset": {{**SETTINGS["dataset"], "name": "{name}", "shards": {shards}}}}}
+    config: SETTINGS | {{"dataset": SETTINGS["dataset"] | {{"name": "{name}", "shards": {shards}}}}}
     {where}
 
 
