@@ -1,6 +1,5 @@
 """Petite as a part of another workflow: modules, and an included file."""
 
-import copy
 import os
 import shutil
 import subprocess
