@@ -4,6 +4,9 @@
 #   snakemake --cores all --configfile workflow/config/X.yaml    another one
 #   snakemake --cores all --config folder=PATH               one's own images
 #   snakemake --cores all export --config export=random:0.1  take a subset away
+#   snakemake --cores 1 config                               the settings in force, and from where
+
+import copy
 
 from snakemake.utils import min_version
 
@@ -13,6 +16,10 @@ min_version("9.0")
 include: "workflow/rules/console.smk"
 
 
+# What was written in files and on the command line, before the defaults are laid below it.
+WRITTEN = copy.deepcopy(config)
+
+
 configfile: f"{workflow.basedir}/config.yaml"
 
 
@@ -20,6 +27,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/lock.smk"
 include: "workflow/rules/scheduler.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/config.smk"
 include: "workflow/rules/select.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/report.smk"
@@ -42,6 +50,7 @@ rule all:
 
 onstart:
     drop_default_rate_limit()
+    say_what_is_in_force()
 
 
 onsuccess:

@@ -2,7 +2,7 @@
 
 import shlex
 
-from petite.download import archive_name
+from petite.download import archive_name, public_url
 from petite.ingest import shard_rows_by_name
 from petite.sources import listing, open_source
 from petite.sources.lsun import database_files
@@ -31,13 +31,14 @@ LISTING_SETTINGS = {
 }
 
 
-def folder_fingerprints():
-    """For each shard of a folder what tells of a change in its files; {} for other sources."""
+def folder_listing():
+    """The images of a folder and the fingerprint of each shard, which tells of a change in its
+    files; nothing for other sources."""
     if DATASET.source != "folder":
-        return {}
+        return None, {}
     folder = open_source("folder", Path(DATASET.path))
     entries = listing(folder, **LISTING_SETTINGS)
-    return {
+    return entries, {
         f"{shard}-of-{DATASET.shards}": folder.fingerprint(
             shard_rows_by_name(entries, shard, DATASET.shards)["image_id"]
         )
@@ -56,7 +57,7 @@ SOURCE_CODE = [
 
 
 SOURCE_FILES = or_exit(source_files)
-FOLDER = or_exit(folder_fingerprints)
+FOLDER_LISTING, FOLDER = or_exit(folder_listing)
 SOURCE_ARGUMENTS = f"--source {DATASET.source}"
 if SOURCE_PATH:
     SOURCE_ARGUMENTS += f" --path={shlex.quote(SOURCE_PATH)}"

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pyarrow.parquet
-import yaml
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
 
 # Relative where it can be, so that a moved checkout reruns nothing.
 BASE = Path(os.path.relpath(workflow.basedir))
@@ -17,6 +18,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from petite import config as petite_config
 from petite.errors import PetiteError
+from petite.layers import Layer, command_line, read_layer, resolve
 from petite.selection import METHODS
 
 # The `python` of the rules is this interpreter, which need not be the first on PATH. A conda
@@ -35,15 +37,29 @@ def or_exit(function):
         sys.exit(f"Petite: {error}")
 
 
-def checked_config():
-    default, photos = (
-        yaml.safe_load((BASE / name).read_text("utf-8"))
-        for name in ("config.yaml", "workflow/config/photos.yaml")
-    )
-    return petite_config.load(petite_config.with_shortcuts(config, default, photos))
+def written_layers():
+    """What the user wrote, the weakest first; one layer where another workflow gives it."""
+    petite_config.check_size(WRITTEN)
+    settings = workflow.config_settings
+    files = [
+        Layer(os.path.relpath(path), load_configfile(path))
+        for path in workflow.overwrite_configfiles
+    ]
+    together = {}
+    for values in [*(layer.values for layer in files), settings.config]:
+        update_config(together, values)
+    if together == WRITTEN:
+        return [*files, command_line(settings.config_args or [])]
+    return [Layer("the workflow that uses Petite", WRITTEN)]
 
 
-CONFIG = or_exit(checked_config)
+def resolved_config():
+    default = read_layer(BASE / "config.yaml", "default")
+    return resolve(default, written_layers(), BASE / "workflow/config")
+
+
+RESOLVED = or_exit(resolved_config)
+CONFIG = or_exit(lambda: petite_config.load(RESOLVED.values))
 RESULTS = f"results/{CONFIG.dataset.name}"
 SPLIT = f"{RESULTS}/splits/{CONFIG.split.seed}.parquet"
 SPLIT_NOTICES = f"{RESULTS}/splits/{CONFIG.split.seed}.json"
