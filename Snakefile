@@ -6,26 +6,22 @@
 #   snakemake --cores all export --config export=random:0.1  take a subset away
 #   snakemake --cores 1 config                               the settings in force, and from where
 
-import copy
-
 from snakemake.utils import min_version
 
 min_version("9.0")
 
 
-include: "workflow/rules/console.smk"
+include: "workflow/rules/place.smk"
 
 
-# What was written in files and on the command line, before the defaults are laid below it.
-WRITTEN = copy.deepcopy(config)
+if IS_MAIN:
 
+    include: "workflow/rules/console.smk"
 
-configfile: f"{workflow.basedir}/config.yaml"
+    configfile: f"{CHECKOUT}/config.yaml"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/lock.smk"
-include: "workflow/rules/scheduler.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/config.smk"
 include: "workflow/rules/select.smk"
@@ -35,11 +31,11 @@ include: "workflow/rules/page.smk"
 include: "workflow/rules/export.smk"
 
 
-report: "workflow/report/workflow.rst"
-
-
-rule all:
-    default_target: True
+# The default, as the first rule outside of included files. A workflow that includes this one has
+# an `all` of its own.
+rule:
+    name:
+        "petite" if IS_INCLUDED else "all"
     input:
         f"{RESULTS}/summary.md",
         f"{RESULTS}/runs.csv",
@@ -48,14 +44,19 @@ rule all:
         f"{RESULTS}/report.html",
 
 
-onstart:
-    drop_default_rate_limit()
-    say_what_is_in_force()
+if IS_MAIN:
 
+    include: "workflow/rules/lock.smk"
+    include: "workflow/rules/scheduler.smk"
 
-onsuccess:
-    say_where_things_are()
+    report: "workflow/report/workflow.rst"
 
+    onstart:
+        drop_default_rate_limit()
+        say_what_is_in_force()
 
-onerror:
-    say_what_failed(log)
+    onsuccess:
+        say_where_things_are()
+
+    onerror:
+        say_what_failed(log)

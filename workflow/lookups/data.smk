@@ -21,8 +21,10 @@ def source_path():
 def source_files():
     """The files that the source reads; a folder's are known by their fingerprints instead."""
     if DATASET.source == "lsun":
-        return database_files(Path(DATASET.path))
-    return [SOURCE_PATH] if SOURCE_PATH and DATASET.source != "folder" else []
+        return [outside(path) for path in database_files(Path(DATASET.path))]
+    if DATASET.is_remote:
+        return [SOURCE_PATH]
+    return [outside(SOURCE_PATH)] if DATASET.source == "archive" else []
 
 
 LISTING_SETTINGS = {
@@ -39,14 +41,15 @@ def folder_listing():
     folder = open_source("folder", Path(DATASET.path))
     entries = listing(folder, **LISTING_SETTINGS)
     return entries, {
-        f"{shard}-of-{DATASET.shards}": folder.fingerprint(
-            shard_rows_by_name(entries, shard, DATASET.shards)["image_id"]
+        name: folder.fingerprint(
+            shard_rows_by_name(entries, number, DATASET.shards)["image_id"]
         )
-        for shard in range(1, DATASET.shards + 1)
+        for number, name in enumerate(SHARDS, start=1)
     }
 
 
 DATASET = CONFIG.dataset
+SHARDS = [f"{number}-of-{DATASET.shards}" for number in range(1, DATASET.shards + 1)]
 SOURCE_PATH = or_exit(source_path)
 SOURCE_CODE = [
     "source_job",
@@ -60,7 +63,8 @@ SOURCE_FILES = or_exit(source_files)
 FOLDER_LISTING, FOLDER = or_exit(folder_listing)
 SOURCE_ARGUMENTS = f"--source {DATASET.source}"
 if SOURCE_PATH:
-    SOURCE_ARGUMENTS += f" --path={shlex.quote(SOURCE_PATH)}"
+    SOURCE_PLACE = placed(SOURCE_PATH) if DATASET.is_remote else SOURCE_PATH
+    SOURCE_ARGUMENTS += f" --path={shlex.quote(SOURCE_PLACE)}"
 if DATASET.source == "archive":
     SOURCE_ARGUMENTS += f" --max-entries {DATASET.max_entries}"
 

@@ -18,7 +18,7 @@ PAGE_CODE = [
     for path in sorted((SCRIPTS / "petite/report").rglob("*.py"))
 ]
 PAGE_TEMPLATES = [
-    str(path)
+    outside(path)
     for path in sorted((SCRIPTS / "petite/report/templates").iterdir())
     if path.is_file()
 ]

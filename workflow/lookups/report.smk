@@ -100,9 +100,9 @@ def figure_inputs(wildcards):
     }
 
 
-def figure_arguments(wildcards):
+def figure_arguments(wildcards, input):
     """What figures.py is told: the inputs by name, and what is no file of the workflow."""
-    files = figure_inputs(wildcards)
+    files = {key: input[key] for key in figure_inputs(wildcards)}
     name = wildcards.figure
     if name == "picks":
         subsets = [
@@ -154,7 +154,7 @@ def figure_code(wildcards):
 def own_features_file():
     """The matrix that the user gave, where one is used."""
     is_used = any("own" in spaces(label) for label, _ in CASES)
-    return [CONFIG.features.path] if is_used else []
+    return [outside(CONFIG.features.path)] if is_used else []
 
 
 def whole_config(wildcards, input):

@@ -92,7 +92,7 @@ def method_modules(wildcards):
         else:
             family = METHODS[step["method"]].module
             names += [f"selection/{name}" for name in [family, *ALSO.get(family, [])]]
-    return [str(SCRIPTS / "petite" / f"{name}.py") for name in dict.fromkeys(names)]
+    return [outside(SCRIPTS / "petite" / f"{name}.py") for name in dict.fromkeys(names)]
 
 
 def spaces(label):
@@ -196,4 +196,4 @@ def feature_code(wildcards):
 
 def own_features(wildcards):
     """The user's own matrix is an input where it is the space."""
-    return {"own": OWN} if wildcards.space == "own" else {}
+    return {"own": outside(OWN)} if wildcards.space == "own" else {}

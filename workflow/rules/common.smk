@@ -9,21 +9,17 @@ from pathlib import Path
 
 import pyarrow.parquet
 from snakemake.common.configfile import load_configfile
-from snakemake.utils import update_config
 
 # Relative where it can be, so that a moved checkout reruns nothing.
-BASE = Path(os.path.relpath(workflow.basedir))
+BASE = Path(os.path.relpath(CHECKOUT))
+if str(BASE).startswith("-"):  # programs would take it for an option
+    BASE = CHECKOUT
 SCRIPTS = BASE / "scripts"
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from petite import config as petite_config
 from petite.errors import PetiteError
 from petite.layers import Layer, command_line, read_layer, resolve
 from petite.selection import METHODS
-
-# The `python` of the rules is this interpreter, which need not be the first on PATH. A conda
-# environment puts its own before it.
-os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
 
 
 def or_exit(function):
@@ -38,19 +34,19 @@ def or_exit(function):
 
 
 def written_layers():
-    """What the user wrote, the weakest first; one layer where another workflow gives it."""
-    petite_config.check_size(WRITTEN)
-    settings = workflow.config_settings
+    """What the user wrote, the weakest first; one layer where another workflow gives it.
+
+    A module has a configuration of its own, an included file shares the other workflow's: there
+    Petite's settings are those below `petite`, or all of them.
+    """
+    if not IS_MAIN:
+        given = config.get("petite", config) if IS_INCLUDED else config
+        return [Layer("the workflow that uses Petite", given)]
     files = [
         Layer(os.path.relpath(path), load_configfile(path))
         for path in workflow.overwrite_configfiles
     ]
-    together = {}
-    for values in [*(layer.values for layer in files), settings.config]:
-        update_config(together, values)
-    if together == WRITTEN:
-        return [*files, command_line(settings.config_args or [])]
-    return [Layer("the workflow that uses Petite", WRITTEN)]
+    return [*files, command_line(workflow.config_settings.config_args or [])]
 
 
 def resolved_config():
@@ -58,8 +54,20 @@ def resolved_config():
     return resolve(default, written_layers(), BASE / "workflow/config")
 
 
+def checked_config():
+    try:
+        return petite_config.load(RESOLVED.values)
+    except PetiteError as error:
+        if IS_INCLUDED and "petite" not in config:
+            raise PetiteError(
+                f"{error}\nWhere a workflow that includes Petite has settings of its own, put those "
+                "of Petite below `petite:`"
+            ) from None
+        raise
+
+
 RESOLVED = or_exit(resolved_config)
-CONFIG = or_exit(lambda: petite_config.load(RESOLVED.values))
+CONFIG = or_exit(checked_config)
 RESULTS = f"results/{CONFIG.dataset.name}"
 SPLIT = f"{RESULTS}/splits/{CONFIG.split.seed}.parquet"
 SPLIT_NOTICES = f"{RESULTS}/splits/{CONFIG.split.seed}.json"
@@ -73,6 +81,17 @@ wildcard_constraints:
     last=r"\d+",
 
 
+PATHS = workflow.modifier.path_modifier
+
+
+def placed(path):
+    """Where a path below results/ is on disk: a module may have a prefix, or another folder.
+
+    Snakemake changes the paths of input, output, log and benchmark so by itself.
+    """
+    return PATHS.replace_prefix(path)
+
+
 def as_param(settings):
     """Settings as the one param of a rule: the same settings are the same text."""
     return json.dumps(settings, sort_keys=True, ensure_ascii=False)
@@ -80,9 +99,13 @@ def as_param(settings):
 
 def code(script, *modules):
     """The script and the library's modules of a rule; an edit of them reruns it."""
-    return [str(SCRIPTS / f"{script}.py")] + [
-        str(SCRIPTS / "petite" / f"{module}.py") for module in modules
-    ]
+    names = [f"{script}.py", *(f"petite/{module}.py" for module in modules)]
+    return [outside(SCRIPTS / name) for name in names]
+
+
+def outside(path):
+    """A file that is not among the results: no prefix of a module is put before it."""
+    return local(str(path))
 
 
 # With --cache the store and the features come from Snakemake's cache or go into it. It takes none
@@ -143,7 +166,7 @@ CASES = [
 
 def batches(label, fraction):
     """(first, last) seed of each training job of a case; those that ran are kept as they are."""
-    folder = Path(RESULTS) / "runs" / label / as_text(fraction)
+    folder = Path(placed(RESULTS)) / "runs" / label / as_text(fraction)
     names = [
         re.fullmatch(r"seeds-(\d+)-(\d+)", path.stem) for path in folder.glob("*.csv")
     ]
@@ -174,8 +197,8 @@ MANY_IMAGES = 25_000
 
 def number_of_images():
     """Those of the store; before it is made, the entries of the listing."""
-    manifest = Path(RESULTS) / "store/manifest.json"
-    listing = Path(RESULTS) / "store/listing.parquet"
+    manifest = Path(placed(RESULTS)) / "store/manifest.json"
+    listing = Path(placed(RESULTS)) / "store/listing.parquet"
     if manifest.exists():
         counts = json.loads(manifest.read_text("utf-8"))["counts"]
         return sum(count["ok"] for count in counts.values())

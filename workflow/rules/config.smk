@@ -27,7 +27,7 @@ def owner():
 
 
 OWNER = owner()
-if workflow.exec_mode == ExecMode.DEFAULT:
+if IS_MAIN and workflow.exec_mode == ExecMode.DEFAULT:
     or_exit(lambda: check_owner(Path(RESULTS), OWNER))
 
 
@@ -55,6 +55,7 @@ rule config:
     conda:
         "../../envs/petite.yaml"
     params:
+        python=python,
         settings=lambda wildcards: as_param(
             {
                 "described": described(
@@ -68,4 +69,4 @@ rule config:
             }
         ),
     shell:
-        "python {input.code[0]:q} --settings {params.settings:q} --log {log:q}"
+        "{params.python} {input.code[0]:q} --settings {params.settings:q} --log {log:q}"

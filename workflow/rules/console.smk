@@ -9,8 +9,6 @@ from pathlib import Path
 from snakemake_interface_executor_plugins.settings import ExecMode
 from snakemake_interface_logger_plugins.common import LogEvent
 
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
-
 from petite.console import Job, Progress
 
 

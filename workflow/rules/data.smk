@@ -6,8 +6,8 @@
 include: "../lookups/data.smk"
 
 
-scattergather:
-    shards=DATASET.shards,
+wildcard_constraints:
+    shard=r"\d+-of-\d+",
 
 
 if DATASET.is_remote:
@@ -25,6 +25,7 @@ if DATASET.is_remote:
         conda:
             "../../envs/petite.yaml"
         params:
+            python=python,
             settings=as_param(
                 {
                     "source": DATASET.source,
@@ -33,7 +34,7 @@ if DATASET.is_remote:
                 }
             ),
         shell:
-            "python {input.code[0]:q} --settings {params.settings:q} "
+            "{params.python} {input.code[0]:q} --settings {params.settings:q} "
             "--output {output.file:q} --log {log:q}"
 
 
@@ -53,11 +54,12 @@ rule listing:
     resources:
         mem_mb=memory(700, 2000),
     params:
+        python=python,
         settings=as_param(LISTING_SETTINGS),
         folder=as_param(FOLDER),
         source=source_arguments,
     shell:
-        "python {input.code[0]:q} {params.source} --output {output.table:q} "
+        "{params.python} {input.code[0]:q} {params.source} --output {output.table:q} "
         "--settings {params.settings:q} --log {log:q}"
 
 
@@ -69,16 +71,17 @@ rule ingest:
         listing=[] if FOLDER else rules.listing.output.table,
         code=code("ingest", "ingest", "images", "store", "copies", *SOURCE_CODE),
     output:
-        pixels=f"{RESULTS}/store/shards/{{scatteritem}}.npy",
-        rows=f"{RESULTS}/store/shards/{{scatteritem}}.parquet",
+        pixels=f"{RESULTS}/store/shards/{{shard}}.npy",
+        rows=f"{RESULTS}/store/shards/{{shard}}.parquet",
     log:
-        f"{RESULTS}/logs/ingest/{{scatteritem}}.log",
+        f"{RESULTS}/logs/ingest/{{shard}}.log",
     cache: IS_CACHED
     conda:
         "../../envs/petite.yaml"
     resources:
         mem_mb=memory(1000, 500),
     params:
+        python=python,
         settings=as_param(
             {
                 "listing": LISTING_SETTINGS if FOLDER else None,
@@ -90,12 +93,12 @@ rule ingest:
                 "max_seconds": DATASET.max_seconds,
             }
         ),
-        files=lambda wildcards: FOLDER.get(wildcards.scatteritem, ""),
+        files=lambda wildcards: FOLDER.get(wildcards.shard, ""),
         # The key of the cache is made of params, not of wildcards.
-        shard=lambda wildcards: wildcards.scatteritem,
+        shard=lambda wildcards: wildcards.shard,
         source=source_arguments,
     shell:
-        "python {input.code[0]:q} {params.source} --listing {input.listing:q} "
+        "{params.python} {input.code[0]:q} {params.source} --listing {input.listing:q} "
         "--shard {params.shard} --output-pixels {output.pixels:q} "
         "--output-rows {output.rows:q} --settings {params.settings:q} --log {log:q}"
 
@@ -103,8 +106,8 @@ rule ingest:
 rule index:
     input:
         listing=rules.listing.output.table,
-        rows=gather.shards(f"{RESULTS}/store/shards/{{scatteritem}}.parquet"),
-        pixels=gather.shards(f"{RESULTS}/store/shards/{{scatteritem}}.npy"),
+        rows=[f"{RESULTS}/store/shards/{shard}.parquet" for shard in SHARDS],
+        pixels=[f"{RESULTS}/store/shards/{shard}.npy" for shard in SHARDS],
         code=code("index", "ingest", "images", "copies", "notices", "store"),
     output:
         index=f"{RESULTS}/store/index.parquet",
@@ -118,6 +121,7 @@ rule index:
     resources:
         mem_mb=memory(700, 4000),
     params:
+        python=python,
         settings=as_param(
             {
                 "classes": DATASET.classes,
@@ -129,7 +133,7 @@ rule index:
             }
         ),
     shell:
-        "python {input.code[0]:q} --listing {input.listing:q} --rows {input.rows:q} "
+        "{params.python} {input.code[0]:q} --listing {input.listing:q} --rows {input.rows:q} "
         "--index {output.index:q} --manifest {output.manifest:q} "
         "--settings {params.settings:q} --log {log:q}"
 
@@ -150,10 +154,11 @@ rule split:
     resources:
         mem_mb=memory(700, 2000),
     params:
+        python=python,
         settings=as_param(
             {"test": CONFIG.split.test, "validation": CONFIG.split.validation}
         ),
         seed=CONFIG.split.seed,
     shell:
-        "python {input.code[0]:q} --index {input.index:q} --output {output.table:q} "
+        "{params.python} {input.code[0]:q} --index {input.index:q} --output {output.table:q} "
         "--seed {params.seed} --settings {params.settings:q} --log {log:q}"

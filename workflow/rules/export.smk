@@ -59,10 +59,13 @@ rule export:
     resources:
         mem_mb=memory(1000, 1000),
     params:
+        python=python,
         settings=as_param(
             {
                 "choice": EXPORTED._asdict() if EXPORTED else None,
-                "subsets": EXPORT_SUBSETS,
+                "subsets": {
+                    case: placed(path) for case, path in EXPORT_SUBSETS.items()
+                },
                 "formats": sorted(CONFIG.export_formats),
                 "max_bytes": DATASET.max_bytes,
             }
@@ -71,9 +74,11 @@ rule export:
         source=source_arguments,
         folder=lambda wildcards, output: str(Path(output.card).parent),
         recommendation=(
-            "" if EXPORTED else f"--recommendation {rules.summarize.output.choice}"
+            ""
+            if EXPORTED
+            else f"--recommendation {shlex.quote(rules.summarize.output.choice)}"
         ),
     shell:
-        "python {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
+        "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
         "{params.source} {params.recommendation} --dataset {params.dataset} "
         "--output {params.folder:q} --settings {params.settings:q} --log {log:q}"

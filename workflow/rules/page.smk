@@ -42,10 +42,11 @@ rule report:
     resources:
         mem_mb=memory(1000, 1000),
     params:
+        python=python,
         settings=page_settings(),
         source=source_arguments,
     shell:
-        "python {input.code[0]:q} --tables {input.tables:q} --manifest {input.manifest:q} "
+        "{params.python} {input.code[0]:q} --tables {input.tables:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --features {input.features:q} --subsets {input.subsets:q} "
         "--predictions {input.predictions:q} {params.source} --output {output:q} "
         "--settings {params.settings:q} --log {log:q}"

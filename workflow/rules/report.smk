@@ -42,10 +42,11 @@ rule summarize:
     resources:
         mem_mb=memory(700, 0),
     params:
+        python=python,
         settings=as_param({"tolerance": CONFIG.evidence.tolerance}),
         dataset=CONFIG.dataset.name,
     shell:
-        "python {input.code[0]:q} --runs {input.runs:q} --dataset {params.dataset} "
+        "{params.python} {input.code[0]:q} --runs {input.runs:q} --dataset {params.dataset} "
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-summary {output.summary:q} --output-verdicts {output.verdicts:q} "
         "--output-costs {output.costs:q} --output-markdown {output.markdown:q} "
@@ -71,9 +72,10 @@ rule provenance:
     resources:
         mem_mb=memory(1000, 1000),
     params:
+        python=python,
         settings=whole_config,
     shell:
-        "python {input.code[0]:q} --runs {input.runs:q} --manifest {input.manifest:q} "
+        "{params.python} {input.code[0]:q} --runs {input.runs:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --files {input.files:q} --output {output:q} "
         "--settings {params.settings:q} --log {log:q}"
 
@@ -93,7 +95,8 @@ rule figures:
     resources:
         mem_mb=memory(800, 1000),
     params:
+        python=python,
         arguments=figure_arguments,
     shell:
-        "python {input.code[0]:q} {params.arguments} --output-png {output.png:q} "
+        "{params.python} {input.code[0]:q} {params.arguments} --output-png {output.png:q} "
         "--output-svg {output.svg:q} --log {log:q}"

@@ -25,9 +25,10 @@ rule features:
     resources:
         mem_mb=memory(800, IMAGE_BYTES + 1000),
     params:
+        python=python,
         settings=feature_settings,
     shell:
-        "python {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
+        "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
         "--output-features {output.features:q} --output-json {output.features_json:q} "
         "--settings {params.settings:q} --threads {threads} --log {log:q}"
 
@@ -57,10 +58,11 @@ rule proxy:
         mem_mb=memory(1500, 4 * IMAGE_BYTES),
         gpu=CONFIG.training_gpus,
     params:
+        python=python,
         settings=as_param(CONFIG.proxy_settings()),
         memory=memory_limit,
     shell:
-        "python {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
+        "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
         "--seed {wildcards.seed} --output-scores {output.scores:q} "
         "--output-features {output.features:q} --output-gradients {output.gradients:q} "
         "--settings {params.settings:q} --threads {threads} {params.memory} --log {log:q}"
@@ -85,10 +87,11 @@ rule candidates:
     resources:
         mem_mb=memory(800, 1500),
     params:
+        python=python,
         settings=selection_settings,
         arguments=selection_arguments,
     shell:
-        "python {input.code[0]:q} --fraction {wildcards.fraction} --seed {wildcards.seed} "
+        "{params.python} {input.code[0]:q} --fraction {wildcards.fraction} --seed {wildcards.seed} "
         "--part {wildcards.part} --split {input.split:q} --output {output.candidates:q} "
         "{params.arguments} --settings {params.settings:q} --log {log:q}"
 
@@ -113,11 +116,12 @@ rule rank:
     resources:
         mem_mb=memory(800, 1500),
     params:
+        python=python,
         settings=selection_settings,
         depth=lambda wildcards: as_text(CONFIG.depth(wildcards.method)),
         arguments=selection_arguments,
     shell:
-        "python {input.code[0]:q} --fraction {params.depth} --seed {wildcards.seed} "
+        "{params.python} {input.code[0]:q} --fraction {params.depth} --seed {wildcards.seed} "
         "--split {input.split:q} --output {output.ranking:q} {params.arguments} "
         "--settings {params.settings:q} --log {log:q}"
 
@@ -142,10 +146,11 @@ rule subset:
     resources:
         mem_mb=memory(800, 1500),
     params:
+        python=python,
         settings=selection_settings,
         arguments=selection_arguments,
     shell:
-        "python {input.code[0]:q} --fraction {wildcards.fraction} --seed {wildcards.seed} "
+        "{params.python} {input.code[0]:q} --fraction {wildcards.fraction} --seed {wildcards.seed} "
         "--split {input.split:q} --manifest {input.manifest:q} --output {output.subset:q} "
         "{params.arguments} --settings {params.settings:q} --log {log:q}"
 
@@ -169,11 +174,12 @@ rule augment:
     resources:
         mem_mb=memory(700, 1000),
     params:
+        python=python,
         settings=lambda wildcards: as_param(
             CONFIG.augmentation_settings(wildcards.method)
         ),
     shell:
-        "python {input.code[0]:q} --subset {input.subset:q} --seed {wildcards.seed} "
+        "{params.python} {input.code[0]:q} --subset {input.subset:q} --seed {wildcards.seed} "
         "--output {output.subset:q} --settings {params.settings:q} --log {log:q}"
 
 
@@ -195,6 +201,7 @@ rule estimate:
     conda:
         "../../envs/petite.yaml"
     params:
+        python=python,
         settings=lambda wildcards: as_param(
             {
                 "dimensions": CONFIG.features.dimensions,
@@ -219,5 +226,5 @@ rule estimate:
             }
         ),
     shell:
-        "python {input.code[0]:q} --split {input.split:q} --settings {params.settings:q} "
+        "{params.python} {input.code[0]:q} --split {input.split:q} --settings {params.settings:q} "
         "--log {log:q}"

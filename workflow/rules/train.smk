@@ -31,12 +31,13 @@ rule train:
         mem_mb=memory(1500, 4 * IMAGE_BYTES),
         gpu=CONFIG.training_gpus,
     params:
+        python=python,
         settings=as_param(CONFIG.training.model_dump(mode="json")),
         dataset=CONFIG.dataset.name,
         split_seed=CONFIG.split.seed,
         memory=memory_limit,
     shell:
-        "python {input.code[0]:q} --manifest {input.manifest:q} "
+        "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --split-seed {params.split_seed} --subset {input.subsets:q} "
         "--seeds $(seq {wildcards.first} {wildcards.last}) --dataset {params.dataset} "
         "--method {wildcards.method} --fraction {wildcards.fraction} "

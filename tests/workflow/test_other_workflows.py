@@ -1,0 +1,207 @@
+"""Petite as a part of another workflow: modules, and an included file."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.workflow
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# It does not know this interpreter, and is the outer workflow's to keep.
+PATH = "/usr/local/bin:/usr/bin:/bin"
+
+OUTER = """
+import yaml
+
+SETTINGS = yaml.safe_load(open("petite.yaml"))
+
+
+rule all:
+    input: "mine.txt"
+
+
+rule mine:
+    input: {wanted}
+    output: "mine.txt"
+    shell: "echo $PATH >{{output}} && wc -c {{input:q}} >>{{output}}"
+
+
+{use}
+
+
+onstart:
+    print("the outer workflow starts")
+
+
+onsuccess:
+    print("the outer workflow is done")
+"""
+
+MODULE = """
+module {name}:
+    snakefile: "{repository}/Snakefile"
+    config: SETTINGS | {{"dataset": SETTINGS["dataset"] | {{"name": "{name}", "shards": {shards}}}}}
+    {where}
+
+
+use rule * from {name} as {name}_*
+"""
+
+
+def module(name: str, where: str = "", shards: int = 2, repository: Path = REPOSITORY) -> str:
+    return MODULE.format(name=name, where=where, shards=shards, repository=repository)
+
+
+@pytest.fixture
+def small_config(tiny_config: dict[str, Any]) -> dict[str, Any]:
+    """One method at one fraction."""
+    off = {name: {"fractions": []} for name in ("full", "pca_grid", "augmentation")}
+    return {**tiny_config, "methods": {**off, "random": {"fractions": [0.5]}}}
+
+
+def run_outer(
+    folder: Path, use: str, wanted: list[str], settings: dict[str, Any], *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """A workflow that uses Petite, run for real; wanted: the files that its own rule reads."""
+    (folder / "petite.yaml").write_text(yaml.safe_dump(settings), "utf-8")
+    (folder / "Snakefile").write_text(OUTER.format(use=use, wanted=wanted), "utf-8")
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+        cwd=folder,
+        env={**os.environ, "PATH": PATH},
+        capture_output=True,
+        text=True,
+    )
+
+
+def said_of(finished: subprocess.CompletedProcess[str]) -> str:
+    """What a run that ended well said."""
+    said = finished.stdout + finished.stderr
+    assert finished.returncode == 0, said
+    return said
+
+
+def check_undisturbed(folder: Path, said: str) -> None:
+    """The outer workflow's hooks ran; its terminal, its PATH and its locks are its own."""
+    assert "the outer workflow starts" in said
+    assert "the outer workflow is done" in said
+    assert "Finished jobid" in said
+    assert "Answer   " not in said
+    assert (folder / "mine.txt").read_text("utf-8").startswith(f"{PATH}\n")
+    assert not (folder / ".snakemake/petite").exists()
+
+
+def test_two_modules_with_a_prefix_and_a_replaced_folder_leave_the_outer_workflow_alone(
+    tmp_path: Path, small_config: dict[str, Any]
+) -> None:
+    use = module("first", 'prefix: "a prefix"')
+    use += module("second", 'replace_prefix: {"results/": "elsewhere/"}', shards=3)
+    first, second = tmp_path / "a prefix/results/first", tmp_path / "elsewhere/second"
+    wanted = [
+        "a prefix/results/first/report.html",
+        "a prefix/results/first/figures/picks.png",
+        "a prefix/results/first/provenance.json",
+        "elsewhere/second/runs.csv",
+    ]
+    small_config["methods"]["pca_grid"] = {"fractions": [0.5]}
+    check_undisturbed(tmp_path, said_of(run_outer(tmp_path, use, wanted, small_config)))
+    assert len(list((first / "store/shards").glob("*.npy"))) == 2
+    assert len(list((second / "store/shards").glob("*.npy"))) == 3
+    assert not (tmp_path / "results").exists()
+    # What was trained is found again where it is: one seed more is one training more.
+    small_config["seeds"] = 3
+    due = said_of(run_outer(tmp_path, use, wanted, small_config, "--dry-run"))
+    assert "first_train             2" in due
+    assert "seeds-2-2" in due
+    assert "seeds-0-2" not in due
+
+
+def test_a_module_exports_below_its_prefix(tmp_path: Path, small_config: dict[str, Any]) -> None:
+    small_config["export"] = "random:0.5"
+    export = "deep/er/results/images/export/random-0.5-seed-0/images.npz"
+    small_config["export_formats"] = ["npz"]
+    use = module("images", 'prefix: "deep/er"')
+    check_undisturbed(tmp_path, said_of(run_outer(tmp_path, use, [export], small_config)))
+    assert (tmp_path / export).exists()
+
+
+def test_a_checkout_inside_the_outer_workflows_folder_is_no_part_of_a_prefix(
+    tmp_path: Path, small_config: dict[str, Any]
+) -> None:
+    (tmp_path / "petite").mkdir()
+    for name in ("Snakefile", "config.yaml", "scripts", "workflow", "envs"):
+        (tmp_path / "petite" / name).symlink_to(REPOSITORY / name)
+    use = module("images", 'prefix: "out"', repository=Path("petite"))
+    split = "out/results/images/splits/0.parquet"
+    check_undisturbed(tmp_path, said_of(run_outer(tmp_path, use, [split], small_config)))
+
+
+def test_the_users_own_paths_are_taken_as_they_are_written(
+    tmp_path: Path, small_config: dict[str, Any], write_pictures
+) -> None:
+    """An archive may be what another rule of the outer workflow makes."""
+    write_pictures(tmp_path / "pictures", ["cat", "dog"], 20)
+    small_config["dataset"] |= {"source": "archive", "path": "made/pets.zip", "classes": None}
+    use = module("pets", 'prefix: "out"') + (
+        '\nrule pack:\n    output: "made/pets.zip"\n'
+        "    run:\n        import shutil\n"
+        '        shutil.make_archive("made/pets", "zip", "pictures")\n'
+    )
+    split = "out/results/pets/splits/0.parquet"
+    check_undisturbed(tmp_path, said_of(run_outer(tmp_path, use, [split], small_config)))
+
+
+def test_an_including_workflow_keeps_its_configuration_its_target_and_its_hooks(
+    tmp_path: Path, small_config: dict[str, Any]
+) -> None:
+    use = f"""
+assert config == {{"samples": ["a", "b"], "petite": SETTINGS}}
+include: "{REPOSITORY}/Snakefile"
+assert config == {{"samples": ["a", "b"], "petite": SETTINGS}}
+"""
+    outer = yaml.safe_dump({"samples": ["a", "b"], "petite": small_config})
+    (tmp_path / "outer.yaml").write_text(outer, "utf-8")
+    wanted = ["results/tiny/runs.csv"]
+    arguments = ("--configfile", "outer.yaml")
+    check_undisturbed(tmp_path, said_of(run_outer(tmp_path, use, wanted, small_config, *arguments)))
+
+
+def test_a_wrong_key_of_a_module_is_told_in_one_sentence(
+    tmp_path: Path, small_config: dict[str, Any]
+) -> None:
+    finished = run_outer(tmp_path, module("images"), [], {**small_config, "sedes": 3}, "--dry-run")
+    assert finished.returncode != 0
+    assert "sedes: unknown key; did you mean 'seeds'?" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_an_including_workflow_with_settings_of_its_own_is_told_where_petites_go(
+    tmp_path: Path, small_config: dict[str, Any]
+) -> None:
+    include = f'include: "{REPOSITORY}/Snakefile"'
+    finished = run_outer(tmp_path, include, [], small_config, "--config", "samples=3", "--dry-run")
+    assert finished.returncode != 0
+    assert "put those of Petite below `petite:`" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_two_checkouts_in_one_workflow_are_refused(
+    tmp_path: Path, small_config: dict[str, Any]
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("config.yaml", "workflow", "envs"):
+        (other / name).symlink_to(REPOSITORY / name)
+    shutil.copy(REPOSITORY / "Snakefile", other)
+    shutil.copytree(REPOSITORY / "scripts", other / "scripts")
+    use = module("first") + module("second", repository=other)
+    finished = run_outer(tmp_path, use, [], small_config, "--dry-run")
+    assert finished.returncode != 0
+    assert "Use one checkout of Petite for all modules of a workflow" in finished.stderr
+    assert "Traceback" not in finished.stderr
