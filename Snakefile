@@ -4,6 +4,7 @@
 #   snakemake --cores all --configfile workflow/config/X.yaml    another one
 #   snakemake --cores all --config folder=PATH               one's own images
 #   snakemake --cores all export --config export=random:0.1  take a subset away
+#   snakemake --cores 1 config                               the settings in force, and from where
 
 from snakemake.utils import min_version
 
@@ -22,6 +23,7 @@ if IS_MAIN:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/config.smk"
 include: "workflow/rules/select.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/report.smk"
@@ -51,6 +53,7 @@ if IS_MAIN:
 
     onstart:
         drop_default_rate_limit()
+        say_what_is_in_force()
 
     onsuccess:
         say_where_things_are()

@@ -5,8 +5,10 @@ The settings of a selection method live beside the method, those of training bes
 """
 
 import json
+import os
 import re
 from collections.abc import Collection
+from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union
 
@@ -45,15 +47,16 @@ MOST_VALUES = 100_000
 LABEL = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
 # In the name of a rule's input.
 WILDCARD = re.compile(r"\{\s*\w[^{}]*\}")
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+# A folder of results/: letters and digits of any script.
+NAME = re.compile(r"\w[\w.-]*")
 AUGMENTATION = "augmentation"
 CHAIN = "chain"
 LEAST_REAL_SHARE = 0.02  # of a chain's images before augmentation, which makes the others
 BEST = "best"
+# What YAML makes of no, 007, 1e3 and 2024-05-01.
+NOT_TEXT = (bool, int, float, date)
 SPACES = ("pixels", "random_conv", "proxy", "own")
 SpaceName = Literal["pixels", "random_conv", "proxy", "own"]
-# Sources at a path, which `--config source=PATH` names.
-SHORTCUTS = ("folder", "archive", "lsun")
 # A method that ranks, and takes long to, is asked for the smallest of these shares of all images
 # that its fractions lie within: a smaller one that is added later is cut from the same ranking.
 DEPTHS = (0.1, 0.25, 0.5, 1.0)
@@ -80,6 +83,23 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _expanded(path: str) -> str:
+    """A path below someone's home, `~/photos`, in full."""
+    return path if "://" in path else os.path.expanduser(path)  # noqa: PTH111 - keeps "./2024"
+
+
+def _named(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            f"'{name}' cannot name a folder of results/: begin with a letter or a digit, and go on "
+            "with these, '_', '-' and '.'"
+        )
+    return name
+
+
+UserPath = Annotated[str, AfterValidator(_expanded)]
+
+
 def _no_wildcards(path: str) -> None:
     if found := WILDCARD.search(path):
         raise ValueError(
@@ -91,9 +111,11 @@ def _no_wildcards(path: str) -> None:
 class DatasetSettings(Strict):
     """Where the images come from and how they are stored."""
 
-    name: str = Field("silhouettes", pattern=NAME_PATTERN, description="results/<name>/")
+    name: Annotated[str, AfterValidator(_named)] = Field(
+        "silhouettes", description="results/<name>/"
+    )
     source: str = Field("silhouettes", description=", ".join(SOURCES))
-    path: str | None = Field(
+    path: UserPath | None = Field(
         None, description="folder, lsun: a folder; archive: a file or http(s) URL"
     )
     sha256: str | None = Field(
@@ -188,7 +210,9 @@ class FeatureSettings(Strict):
     """The feature space in which methods compare images, unless a method says otherwise."""
 
     space: SpaceName = Field("pixels", description=", ".join(SPACES))
-    path: str | None = Field(None, description="own: .npy or .parquet with a row for each image")
+    path: UserPath | None = Field(
+        None, description="own: .npy or .parquet with a row for each image"
+    )
     dimensions: int = Field(64, ge=2, le=4096, description="principal components")
     seed: Seed = 0
 
@@ -446,6 +470,8 @@ class Config(Strict):
                     problems.append(f"methods.{label}: the space 'own' needs features.path")
             if entry.method == AUGMENTATION and "random" not in self.methods:
                 problems.append(f"methods.{label}: its real images are those of 'random': add it")
+        size = self.dataset.image_size
+        problems += [f"training.{text}" for text in self.training.size_problems(size)]
         if self.max_memory is not None:
             try:
                 memory.parse(self.max_memory)
@@ -639,62 +665,6 @@ def check_size(mapping: dict[str, Any]) -> None:
                 values += value
 
 
-def with_shortcuts(
-    mapping: dict[str, Any], default: dict[str, Any], photos: dict[str, Any]
-) -> dict[str, Any]:
-    """Resolve `folder=PATH`, `archive=PATH` and `lsun=PATH` of the command line into `dataset`.
-
-    Where the configuration is about something else so far (the default silhouettes), `photos`,
-    the settings that suit photographs, take the place of `default`, those of config.yaml; what
-    the user changed from the default stays as the user has it.
-    """
-    check_size(mapping)
-    given = {key: mapping[key] for key in SHORTCUTS if mapping.get(key)}
-    rest = {key: value for key, value in mapping.items() if key not in SHORTCUTS}
-    if not given:
-        return rest
-    if len(given) > 1:
-        raise PetiteError(f"give {' or '.join(f'{key}=PATH' for key in given)}, not both")
-    [(source, path)] = given.items()
-    dataset = rest.get("dataset")
-    if not isinstance(dataset, dict) or dataset.get("source") not in SHORTCUTS:
-        named = {"dataset": {"name": _name_from(str(path))}}
-        rest = merged(merged(merged(default, photos), named), _changes(rest, default))
-    return merged(rest, {"dataset": {"source": source, "path": str(path), "sha256": None}})
-
-
-def _changes(mapping: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
-    """The part of `mapping` that is not as in `default`, mappings within mappings likewise."""
-    changes: dict[str, Any] = {}
-    for key, value in mapping.items():
-        if key not in default:
-            changes[key] = value
-        elif isinstance(value, dict) and isinstance(default[key], dict):
-            if inner := _changes(value, default[key]):
-                changes[key] = inner
-        elif value != default[key]:
-            changes[key] = value
-    return changes
-
-
-def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `over`, mappings within mappings likewise."""
-    result = dict(base)
-    for key, value in over.items():
-        if isinstance(value, dict) and isinstance(result.get(key), dict):
-            value = merged(result[key], value)
-        result[key] = value
-    return result
-
-
-def _name_from(path: str) -> str:
-    """A name for results/ from a folder's or an archive's name."""
-    last = path.rstrip("/").rsplit("/", 1)[-1].split("?")[0]
-    for suffix in (".zip", ".tgz", ".gz", ".bz2", ".xz", ".tar"):
-        last = last.removesuffix(suffix)
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", last).strip("-._") or "images"
-
-
 def _line(item: Any) -> str:
     """One problem found by pydantic, as a person would say it."""
     path = _path(item["loc"])
@@ -703,12 +673,21 @@ def _line(item: Any) -> str:
     if item["type"] == "union_tag_invalid":
         named = item["ctx"]["tag"]
         return f"{path}: {unknown(str(named), METHOD_SETTINGS, 'method')}"
+    if item["type"] == "string_type" and isinstance(item["input"], NOT_TEXT):
+        return f"{path}: YAML reads {_yaml(item['input'])} here, not text: put it in quotes"
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "value_error":
-        return "\n  - ".join(f"{path}.{line}" if path else line for line in message.splitlines())
-    given = json.dumps(item["input"], default=str, ensure_ascii=False)
-    given = given if len(given) <= 60 else given[:57] + "..."
-    return f"{path}: {message[0].lower() + message[1:]} (it is {given})"
+        # A group's own checks begin with the key that is wrong in it.
+        joint = "." if isinstance(item["input"], dict) else ": "
+        where = f"{path}{joint}" if path else ""
+        return "\n  - ".join(f"{where}{line}" for line in message.splitlines())
+    return f"{path}: {message[0].lower() + message[1:]} (it is {_yaml(item['input'])})"
+
+
+def _yaml(value: Any) -> str:
+    """A value as YAML has it, shortened."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _path(location: tuple[Any, ...]) -> str:

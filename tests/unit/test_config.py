@@ -8,12 +8,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petite import config
+from petite import config, layers
 from petite.errors import PetiteError
+from petite.layers import Layer
 from petite.selection import METHODS
 from petite.selection.scores import ScoreSettings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PRESETS = REPOSITORY / "workflow/config"
 OVERLAYS = sorted((REPOSITORY / "workflow/config").glob("*.yaml"))
 
 
@@ -80,7 +82,10 @@ def paths(mapping: dict, prefix: str = "") -> list[str]:
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
 def test_overlay_is_valid_over_the_default(default, overlay):
-    config.load(config.merged(default, read(overlay)))
+    resolved = layers.resolve(
+        Layer("default", default), [Layer(overlay.name, read(overlay))], PRESETS
+    )
+    config.load(resolved.values)
 
 
 def test_photographs_are_trained_alike_whether_the_papers_or_the_users():
@@ -251,39 +256,6 @@ def test_order_of_keys_and_notation_of_numbers_change_nothing(default):
     other = copy.deepcopy(dict(reversed(default.items())))
     other["methods"]["random"]["fractions"] = [0.50, 25e-2, 0.100]
     assert config.load(other) == config.load(default)
-
-
-def test_folder_on_the_command_line_takes_the_settings_for_photographs(default):
-    photos = read(REPOSITORY / "workflow/config/photos.yaml")
-    given = {**default, "folder": "/data/My birds (2024)/"}
-    given["seeds"] = 9
-    loaded = config.load(config.with_shortcuts(given, default, photos))
-    assert loaded.seeds == 9  # the user's own change stays
-    assert loaded.training.model_dump()["budget"] == photos["training"]["budget"]
-    assert loaded.dataset.source == "folder"
-    assert loaded.dataset.path == "/data/My birds (2024)/"
-    assert loaded.dataset.name == "My-birds-2024"
-    assert loaded.dataset.image_size == photos["dataset"]["image_size"]
-    assert loaded.dataset.classes is None
-
-
-def test_lsun_on_the_command_line_names_the_folder_of_the_databases(default):
-    overlay = config.merged(default, read(REPOSITORY / "workflow/config/lsun.yaml"))
-    loaded = config.load(config.with_shortcuts({**overlay, "lsun": "/data/lsun"}, default, {}))
-    assert (loaded.dataset.source, loaded.dataset.path) == ("lsun", "/data/lsun")
-    assert loaded.dataset.name == "lsun"
-
-
-def test_archive_on_the_command_line_replaces_that_of_the_configuration(default):
-    petimages = config.merged(default, read(REPOSITORY / "workflow/config/petimages.yaml"))
-    loaded = config.load(config.with_shortcuts({**petimages, "archive": "pets.zip"}, default, {}))
-    assert (loaded.dataset.path, loaded.dataset.sha256) == ("pets.zip", None)
-    assert loaded.dataset.name == "petimages"
-
-
-def test_folder_and_archive_together_are_refused(default):
-    with pytest.raises(PetiteError, match="not both"):
-        config.with_shortcuts({**default, "folder": "a", "archive": "b"}, default, {})
 
 
 json_values = st.recursive(

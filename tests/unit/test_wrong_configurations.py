@@ -9,8 +9,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from petite import config
+from petite import config, layers
 from petite.errors import PetiteError
+from petite.layers import Layer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEFAULT = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
@@ -209,9 +210,14 @@ def test_a_yaml_bomb_is_refused_with_its_key(path: str, bomb: Any) -> None:
     for name in path.split(".")[:-1]:
         group = group[name]
     group[path.split(".")[-1]] = bomb
-    for check in (config.load, lambda given: config.with_shortcuts(given, DEFAULT, {})):
+    for check in (config.load, resolved):
         with pytest.raises(PetiteError, match=rf"{path.split('.')[0]} holds more than"):
             check(mapping)
+
+
+def resolved(mapping: dict[str, Any]) -> layers.Resolved:
+    default, written = Layer("default", DEFAULT), Layer("mine.yaml", mapping)
+    return layers.resolve(default, [written], REPOSITORY / "workflow/config")
 
 
 def every_path(mapping: dict[str, Any], prefix: str = "") -> list[str]:

@@ -1,4 +1,4 @@
-"""Where the checkout, the working folder, the images and the results lie, and images that are gone."""
+"""Where checkout, working folder, images and results lie; and images that are gone."""
 
 import json
 import os

@@ -2,8 +2,8 @@
 
 import shlex
 
-from petite.download import archive_name
-from petite.files import read_json
+from petite.download import archive_name, public_url
+from petite.files import read_json, read_table
 from petite.ingest import shard_rows_by_name
 from petite.source_job import reason_gone
 from petite.sources import listing, open_source
@@ -102,15 +102,17 @@ LISTING_SETTINGS = {
 }
 
 
-def folder_fingerprints():
-    """For each shard of a folder what tells of a change in its files; {} for other sources."""
+def folder_listing():
+    """The images of a folder and the fingerprint of each shard, which tells of a change in its
+    files; nothing for other sources."""
     if DATASET.source != "folder":
-        return {}
+        return None, {}
     if GONE:
-        return GONE["fingerprints"]
+        kept = read_table(Path(placed(f"{RESULTS}/store/listing.parquet")))
+        return kept, GONE["fingerprints"]
     folder = open_source("folder", Path(DATASET.path))
     entries = listing(folder, **LISTING_SETTINGS)
-    return {
+    return entries, {
         name: folder.fingerprint(
             shard_rows_by_name(entries, number, DATASET.shards)["image_id"]
         )
@@ -152,7 +154,7 @@ def source_if_there():
     ]
 
 
-FOLDER = or_exit(folder_fingerprints)
+FOLDER_LISTING, FOLDER = or_exit(folder_listing)
 SOURCE_ARGUMENTS = f"--source {DATASET.source}"
 if SOURCE_PATH:
     SOURCE_PLACE = placed(SOURCE_PATH) if DATASET.is_remote else SOURCE_PATH

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pyarrow.parquet
-import yaml
+from snakemake.common.configfile import load_configfile
 
 # Relative where it can be, so that a moved checkout reruns nothing.
 BASE = Path(os.path.relpath(CHECKOUT))
@@ -18,6 +18,7 @@ SCRIPTS = BASE / "scripts"
 
 from petite import config as petite_config
 from petite.errors import PetiteError
+from petite.layers import Layer, command_line, read_layer, resolve
 from petite.selection import METHODS
 
 
@@ -32,26 +33,30 @@ def or_exit(function):
         sys.exit(f"Petite: {error}")
 
 
-def own_config(default):
-    """The configuration, where it is not all of another workflow's; over the default settings.
+def written_layers():
+    """What the user wrote, the weakest first; one layer where another workflow gives it.
 
     A module has a configuration of its own, an included file shares the other workflow's: there
     Petite's settings are those below `petite`, or all of them.
     """
-    if IS_MAIN:
-        return config
-    given = config.get("petite", config) if IS_INCLUDED else config
-    return petite_config.merged(default, given)
+    if not IS_MAIN:
+        given = config.get("petite", config) if IS_INCLUDED else config
+        return [Layer("the workflow that uses Petite", given)]
+    files = [
+        Layer(os.path.relpath(path), load_configfile(path))
+        for path in workflow.overwrite_configfiles
+    ]
+    return [*files, command_line(workflow.config_settings.config_args or [])]
+
+
+def resolved_config():
+    default = read_layer(BASE / "config.yaml", "default")
+    return resolve(default, written_layers(), BASE / "workflow/config")
 
 
 def checked_config():
-    default, photos = (
-        yaml.safe_load((BASE / name).read_text("utf-8"))
-        for name in ("config.yaml", "workflow/config/photos.yaml")
-    )
     try:
-        settings = petite_config.with_shortcuts(own_config(default), default, photos)
-        return petite_config.load(settings)
+        return petite_config.load(RESOLVED.values)
     except PetiteError as error:
         if IS_INCLUDED and "petite" not in config:
             raise PetiteError(
@@ -61,6 +66,7 @@ def checked_config():
         raise
 
 
+RESOLVED = or_exit(resolved_config)
 CONFIG = or_exit(checked_config)
 RESULTS = f"results/{CONFIG.dataset.name}"
 SPLIT = f"{RESULTS}/splits/{CONFIG.split.seed}.parquet"

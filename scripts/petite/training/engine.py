@@ -188,7 +188,7 @@ class Trainer:
             *self._shape,
             len(self.classes),
             self.settings.batch_norm_momentum,
-            **model_settings(self.settings),
+            **self.settings.model_settings(),
         )
 
     def _begin(self, seed: int) -> None:
@@ -219,15 +219,9 @@ def normalized_weights(weights: np.ndarray | None) -> np.ndarray | None:
     return (weights / weights.mean()).astype(np.float32)
 
 
-def model_settings(settings: TrainingSettings) -> dict[str, Any]:
-    """The settings of the chosen model's own group, if it has one."""
-    group = getattr(settings, settings.model, None)
-    return {} if group is None else group.model_dump()
-
-
 def feature_width(settings: TrainingSettings) -> int:
     """How many features the last layer of the chosen model takes."""
-    return models.MODELS[settings.model].width(**model_settings(settings))
+    return models.MODELS[settings.model].width(**settings.model_settings())
 
 
 def compile_for_training(
@@ -282,10 +276,11 @@ def phases(images: Images, steps: int, settings: TrainingSettings) -> list[tuple
         return [(images, steps)]
     result: list[tuple[Images, int]] = []
     done = 0.0
-    for phase in settings.phases:
+    sides = settings.phase_sides(images.shape[1])
+    for phase, side in zip(settings.phases, sides, strict=True):
         done += phase.share
-        models.check_image_size(settings.model, phase.image_size, model_settings(settings))
-        result.append((resized(images, phase.image_size), round(done * steps)))
+        models.check_image_size(settings.model, side, settings.model_settings())
+        result.append((resized(images, side), round(done * steps)))
     return result
 
 

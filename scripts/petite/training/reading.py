@@ -25,7 +25,7 @@ def size_trained_on(images: Images, settings: TrainingSettings) -> int:
     Bytes. The sizes are those of `settings.phases`.
     """
     rows, side, _, channels = images.shape
-    sides = {side, *(phase.image_size for phase in settings.phases)}
+    sides = {side, *settings.phase_sides(side)}
     return rows * channels * sum(side**2 for side in sides)
 
 

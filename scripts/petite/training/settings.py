@@ -71,8 +71,17 @@ class CompactSettings(Strict):
 class Phase(Strict):
     """A part of a run that trains on smaller images."""
 
-    image_size: int = Field(ge=8, description="side of the images in this phase, pixels")
+    scale: float | None = Field(
+        None, gt=0, le=1, description="side of the images in this phase, a share of the stored side"
+    )
+    image_size: int | None = Field(None, ge=8, description="or that side in pixels")
     share: float = Field(gt=0, le=1, description="share of the run's steps")
+
+    @model_validator(mode="after")
+    def _one_side(self) -> "Phase":
+        if (self.scale is None) == (self.image_size is None):
+            raise ValueError("scale: give either scale or image_size")
+        return self
 
 
 class TrainingSettings(Strict):
@@ -124,6 +133,54 @@ class TrainingSettings(Strict):
         if self.phases and not MODELS[self.model].any_size:
             raise ValueError(f"phases: '{self.model}' takes one image size only; use []")
         return self
+
+    def model_settings(self) -> dict[str, Any]:
+        """The settings of the chosen model's own group, if it has one."""
+        group = getattr(self, self.model, None)
+        return {} if group is None else group.model_dump()
+
+    def smallest_side(self) -> int:
+        """The least side in pixels of images for the chosen model."""
+        return MODELS[self.model].smallest_side(**self.model_settings())
+
+    def phase_sides(self, stored: int) -> list[int]:
+        """The side in pixels of each phase's images, for images that are stored with `stored`.
+
+        A scale gives no less than the model can take.
+        """
+        least = min(self.smallest_side(), stored)
+        return [
+            max(least, round(phase.scale * stored)) if phase.scale else int(phase.image_size or 0)
+            for phase in self.phases
+        ]
+
+    def size_problems(self, stored: int) -> list[str]:
+        """What does not fit images that are stored with this side, in pixels."""
+        smallest = self.smallest_side()
+        if stored < smallest:
+            return [
+                f"model: '{self.model}' with these settings needs images of {smallest} pixels a "
+                f"side, and dataset.image_size is {stored}"
+            ]
+        sides = self.phase_sides(stored)
+        problems = []
+        for place, side in enumerate(sides):
+            if side > stored:
+                problems.append(
+                    f"phases.{place}.image_size: {side} is above dataset.image_size ({stored})"
+                )
+            elif side < smallest:
+                problems.append(
+                    f"phases.{place}.image_size: {side} is too small for the model "
+                    f"'{self.model}', which needs {smallest}"
+                )
+        if sides and sides[-1] < stored:
+            problems.append(
+                f"phases.{len(sides) - 1}: the run would end at {sides[-1]} pixels a side and be "
+                f"judged at dataset.image_size ({stored}), at which the network never trained: end "
+                "with a phase of scale: 1"
+            )
+        return problems
 
 
 class ProxySettings(Strict):

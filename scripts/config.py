@@ -1,0 +1,13 @@
+"""Print the configuration in force, and where each of its values comes from."""
+
+import argparse
+
+from petite.job import argument_parser, run
+
+
+def main(args: argparse.Namespace) -> None:
+    print(args.settings["described"], flush=True)
+
+
+if __name__ == "__main__":
+    run(main, argument_parser(__doc__))  # settings: described
