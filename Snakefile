@@ -47,6 +47,7 @@ rule:
 if IS_MAIN:
 
     include: "workflow/rules/lock.smk"
+    include: "workflow/rules/partial.smk"
     include: "workflow/rules/scheduler.smk"
 
     report: "workflow/report/workflow.rst"
@@ -59,4 +60,5 @@ if IS_MAIN:
         say_where_things_are()
 
     onerror:
+        make_tables_of_what_is_done()
         say_what_failed(log)

@@ -1,8 +1,9 @@
 """Gather the runs of all training jobs, sum them up in tables, and say what they come down to."""
 
 import argparse
+import json
 import textwrap
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from petite.evidence import (
@@ -17,6 +18,7 @@ from petite.evidence import (
     summarize,
     terminal_table,
 )
+from petite.evidence.gaps import Gap, gaps_text
 from petite.files import write_csv, write_json, write_text
 from petite.job import argument_parser, run
 
@@ -35,17 +37,21 @@ def main(args: argparse.Namespace) -> None:
     curve = random_curve(runs)
     verdicts = compare(runs, tolerance, curve, Predictions(predictions))
     recommendation = recommend(runs, verdicts, tolerance, curve)
+    missing = gaps_text([Gap(**gap) for gap in args.gaps])
+    answer = f"{missing} {recommendation.answer}".strip()
+    recommendation = replace(recommendation, answer=answer)
     page = recommendation_page(args.dataset, recommendation, verdicts, tolerance, curve)
-    answer = textwrap.fill(recommendation.answer, TERMINAL_COLUMNS, break_long_words=False)
+    wrapped = textwrap.fill(answer, TERMINAL_COLUMNS, break_long_words=False)
     write_csv(args.output_runs, runs)
     write_csv(args.output_history, history)
     write_csv(args.output_summary, summary)
     write_csv(args.output_verdicts, verdicts)
     write_csv(args.output_costs, cost_ledger(runs))
-    write_text(args.output_markdown, markdown_table(summary, args.dataset))
+    markdown = markdown_table(summary, args.dataset)
+    write_text(args.output_markdown, markdown + (f"\n**{missing}**\n" if missing else ""))
     write_text(args.output_recommendation, page)
     write_json(args.output_choice, asdict(recommendation))
-    write_text(args.output_text, f"{terminal_table(summary)}\n\n{answer}\n")
+    write_text(args.output_text, f"{terminal_table(summary)}\n\n{wrapped}\n")
 
 
 if __name__ == "__main__":
@@ -58,6 +64,12 @@ if __name__ == "__main__":
         help="CSV files of runs; beside each are its .history.csv and .predictions.npz",
     )
     parser.add_argument("--dataset", required=True, help="the name of the data set, for the title")
+    parser.add_argument(
+        "--gaps",
+        type=json.loads,
+        default=[],
+        help="what is missing, as JSON; see petite.evidence.gaps",
+    )
     parser.add_argument("--output-runs", type=Path, required=True)
     parser.add_argument("--output-history", type=Path, required=True)
     parser.add_argument("--output-summary", type=Path, required=True)

@@ -3,6 +3,7 @@
 
 EVIDENCE_CODE = [
     "evidence/costs",
+    "evidence/gaps",
     "evidence/learning_curve",
     "evidence/recommendation",
     "evidence/runs",
