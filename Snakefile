@@ -42,6 +42,7 @@ rule:
         f"{RESULTS}/provenance.json",
         FIGURES,
         f"{RESULTS}/report.html",
+        KEPT,
 
 
 if IS_MAIN:
