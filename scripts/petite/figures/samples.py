@@ -117,7 +117,9 @@ def set_aside(store: Store, source: Source | None) -> Figure:
     for axes in grid.flat:
         axes.set_axis_off()
     for axes, (_, file) in zip(grid.flat, chosen.iterrows(), strict=False):
-        image = source and thumbnail(source, file["image_id"], store.channels)
+        image = None
+        if source is not None:
+            image = thumbnail(source, file["image_id"], store.channels)
         if image is None:
             _tile(axes, "cannot be\nshown")
         else:
