@@ -131,3 +131,18 @@ def test_when_nothing_was_trained_there_is_no_table(
     assert failed.returncode != 0
     assert "features/own failed" in said_of(failed)
     assert not (tmp_path / "results/tiny/summary.md").exists()
+
+
+# --- the order of arguments
+
+
+def test_a_target_goes_before_the_files_or_behind_two_dashes(
+    tmp_path: Path, snakemake, tiny_config: dict[str, Any]
+) -> None:
+    """As docs/faults.md says; after --configfile Snakemake takes it for a file."""
+    config = tiny_config | {"export": "random:0.1"}
+    for arguments in (
+        ("export", "--dry-run"),
+        ("--dry-run", "--config", "seeds=2", "--", "export"),
+    ):
+        assert due(snakemake(tmp_path, *arguments, config=config))["export"] == 1
