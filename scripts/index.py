@@ -37,7 +37,8 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    # settings: classes, limit_per_class, min_per_class, max_bad_share, near_copy_distance, image_size, channels
+    # settings: classes, limit_per_class, min_per_class, max_bad_share, near_copy_distance,
+    # image_size, channels
     parser = argument_parser(__doc__)
     parser.add_argument("--listing", type=Path, required=True, help="the table of all entries")
     parser.add_argument(
@@ -47,6 +48,8 @@ if __name__ == "__main__":
         required=True,
         help="the tables of the shards in order; the pixels lie beside them as .npy",
     )
-    parser.add_argument("--index", type=Path, required=True, help="index.parquet; index.json beside it")
+    parser.add_argument(
+        "--index", type=Path, required=True, help="index.parquet; index.json beside it"
+    )
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json beside it")
     run(main, parser)
