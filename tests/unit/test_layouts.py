@@ -151,6 +151,11 @@ def test_classes_with_names_somewhat_like_splits_are_classes(
     assert classes_of(open_tree(*names)) == sorted(names)
 
 
+def test_the_part_with_class_folders_in_it_is_named(open_tree: Callable[..., Source]) -> None:
+    with pytest.raises(PetiteError, match=r"train holds folders \(ants, bees\), .*: give it"):
+        listed(open_tree("train/ants", "train/bees", "test/{}.jpg"))
+
+
 def test_labels_in_the_file_names_of_splits_are_named(open_tree: Callable[..., Source]) -> None:
     with pytest.raises(PetiteError, match=r"labels \(cat, dog\): make a folder for each"):
         listed(open_tree("train/cat.{}.jpg", "train/dog.{}.jpg", "test1/{}.jpg"))
@@ -180,6 +185,9 @@ def test_a_folder_with_labels_in_its_file_names_beside_one_without_is_no_class(
         ["cat/IMG_{}.jpg", "cat/DSC_{}.jpg", "dog/{}.jpg"],
         ["cat/IMG_{}.jpg", "cat/DSC_{}.jpg", "dog/IMG_{}.jpg", "dog/DSC_{}.jpg"],
         ["benign/p16_slice{}.png", "benign/p17_slice{}.png", "malignant/{}.png"],
+        ["cat/{}.jpg", "dog/{}.png"],
+        ["cat/img_{}_cat.jpg", "dog/img_{}_dog.jpg"],
+        ["with_mask/with_mask_{}.jpg", "without_mask/without_mask_{}.jpg"],
         ["cat/left{}.jpg", "cat/right{}.jpg", "dog/left{}.jpg", "dog/right{}.jpg"],
     ],
 )
@@ -196,6 +204,8 @@ def test_file_names_in_class_folders_may_be_anything(
         ["imgs", "segmentation"],
         ["JPEGImages/2007_{}.jpg", "SegmentationClass/2007_{}.png"],
         ["x/photo_{}.jpg", "y/photo_{}.png"],
+        ["ISIC_input/ISIC_{}.jpg", "ISIC_truth/ISIC_{}_segmentation.png"],
+        ["x/slice {}.png", "y/slice {}_mask.png"],
         ["data/images/a{}.jpg", "data/labels/a{}.png", "data/edges/a{}.png"],
     ],
 )

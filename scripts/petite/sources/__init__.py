@@ -162,9 +162,10 @@ def _choose_classes(present: list[str], wanted: list[str] | None, source: Source
         check_names(chosen, where)
     if len(chosen) < 2:
         raise PetiteError(
-            f"only one class ({chosen[0] if chosen else 'none'}) is asked for or present in "
-            f"{where}, which has {', '.join(found)}: two or more are needed, a folder each"
-            f"{flat_hint(layout, found) if layout and wanted is None else ''}"
+            f"only one class ({chosen[0] if chosen else 'none'}) "
+            + (f"is in {where}" if wanted is None else f"is named, and there are {shown(found)}")
+            + ": two or more are needed, a folder of images each"
+            + (flat_hint(layout, found) if layout and wanted is None else "")
         )
     return chosen
 

@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 from pathlib import PurePath
 from typing import Generic, TypeVar
 
@@ -366,11 +367,17 @@ def _named_as_parts(layout: Layout, chosen: Sequence[str]) -> str | None:
     found = any(len(words) > 1 for words in parts.values())
     if not found and not all(NUMBERED_PART.fullmatch(name.lower()) for name in chosen):
         return None
+    inner = {name: sorted(_inner_names(layout.folders.get(name, Counter()))) for name in chosen}
+    in_folders = "".join(
+        f". {name} holds folders ({shown(names)}), which look like the classes: give it"
+        for name, names in inner.items()
+        if len(names) > 1
+    )
     labels = sorted({label for name in chosen for label in _labels(_file_names(layout, [name]))})
     in_names = f". The file names seem to carry labels ({shown(labels)}): {SORT}" if labels else ""
     return (
         "their names are those of splits. Petite makes its own splits: give one folder of images "
-        f"for each class{in_names}"
+        f"for each class{in_folders}{in_names}"
     )
 
 
@@ -397,28 +404,36 @@ def _named_as_images(layout: Layout, chosen: Sequence[str]) -> str | None:
 
 
 def _paired_files(layout: Layout, chosen: Sequence[str]) -> str | None:
-    """The sign of masks by file names: the same names in two folders, with another ending."""
+    """The sign of masks by file names: those of the images, with another ending or a word more."""
     if len(chosen) > 5:  # pairs of folders are few
         return None
-    suffix_of: dict[str, dict[str, str]] = {name: {} for name in chosen}
-    for image_id in layout.files:
-        class_name, _, path = image_id.partition("/")
-        stem, suffix = _ending(path.rsplit("/", 1)[-1])
-        if class_name in suffix_of and not stem.isdecimal():
-            suffix_of[class_name][stem] = suffix.lower()
-    for position, one in enumerate(chosen):
-        for other in chosen[position + 1 :]:
-            fewer = min(layout.folders[one].total(), layout.folders[other].total())
-            both = suffix_of[one].keys() & suffix_of[other].keys()
-            paired = [stem for stem in both if suffix_of[one][stem] != suffix_of[other][stem]]
-            if len(paired) > 2 and len(paired) >= 0.9 * fewer:
-                stem = min(paired)
-                return (
-                    f"{one} and {other} hold files of the same names with another ending "
-                    f"({stem}{suffix_of[one][stem]}, {stem}{suffix_of[other][stem]}), as images "
-                    "and their masks do. Petite needs a folder of images for each class"
-                )
+    names = {name: _by_stem(_file_names(layout, [name])) for name in chosen}
+    for one, other in permutations(chosen, 2):
+        (word_of_one, stems), (word, others) = names[one], names[other]
+        if word_of_one:
+            continue
+        paired = [stem for stem in stems.keys() & others if word or stems[stem] != others[stem]]
+        fewer = min(len(stems), len(others))
+        if len(paired) > 2 and len(paired) >= 0.9 * fewer:
+            stem = min(paired)
+            return (
+                f"{one} and {other} hold files of the same names but for the ending "
+                f"({stem}{stems[stem]}, {stem}{word}{others[stem]}), as images and their masks "
+                "do. Petite needs a folder of images for each class"
+            )
     return None
+
+
+def _by_stem(names: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """The word at the end of all names (_mask), and the ending of each by what stands before it.
+
+    Names that are numbers alone are left out: they are the same in folders of any kind.
+    """
+    parts = [_ending(name) for name in names]
+    words = {re.sub(r".*\d", "", stem) for stem, _ in parts}
+    word = words.pop() if len(words) == 1 else ""
+    stems = {stem.removesuffix(word): ending.lower() for stem, ending in parts}
+    return word, {stem: ending for stem, ending in stems.items() if not stem.isdecimal()}
 
 
 def _labels_in_one(layout: Layout, chosen: Sequence[str]) -> str | None:
@@ -487,8 +502,8 @@ def flat_hint(layout: Layout, chosen: Sequence[str]) -> str:
         )
     if layout.tables:
         hints.append(
-            f"If {shown(layout.tables, 3)} holds labels: tables of labels are not read, so sort "
-            "the images into one folder per class by it"
+            f"If {shown(sorted(layout.tables), 3)} holds labels: tables of labels are not read, so "
+            "sort the images into one folder per class by it"
         )
     if layout.empty:
         hints.append(f"No images are in {empty_folders(layout, list(layout.empty))}")
