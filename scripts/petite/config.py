@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     ValidationError,
     create_model,
+    field_validator,
     model_validator,
 )
 
@@ -29,6 +30,7 @@ from petite.recipes import Settings as AugmentationSettings
 from petite.selection import METHODS, MethodSettings
 from petite.settings import Strict
 from petite.sources import SOURCES, USUAL_LIMITS
+from petite.sources.layout import nfc
 from petite.training.settings import TrainingSettings
 
 
@@ -125,6 +127,11 @@ class DatasetSettings(Strict):
     limit_per_class: int | None = Field(
         None, ge=2, description="readable images a class; null: all"
     )
+    min_per_class: int | None = Field(
+        None,
+        ge=1,
+        description="classes with fewer different images are left out; null: none is",
+    )
     image_size: int = Field(28, ge=8, le=1024, description="side of the stored images, pixels")
     color: Literal["grey", "rgb"] = "grey"
     max_bad_share: float = Field(0.1, ge=0, lt=1, description="stop when more are unreadable")
@@ -171,6 +178,12 @@ class DatasetSettings(Strict):
             raise ValueError("path: an address leads to an archive: set source to archive")
         if self.source == "archive" and not scheme:
             _no_wildcards(path)
+
+    @field_validator("classes")
+    @classmethod
+    def _spelled_as_listed(cls, classes: list[str] | None) -> list[str] | None:
+        """As the sources list them: é is one character on some systems, and two on others."""
+        return classes and [nfc(name) for name in classes]
 
     @model_validator(mode="after")
     def _classes_differ(self) -> "DatasetSettings":

@@ -224,6 +224,7 @@ def build_index(
     limit_per_class: int | None,
     max_bad_share: float,
     near_copy_distance: int | None,
+    min_per_class: int | None = None,
     notices: Notices | None = None,
 ) -> pd.DataFrame:
     """Decide for each entry whether it is used, and why not; group the copies.
@@ -234,6 +235,8 @@ def build_index(
         limit_per_class: use the first so many readable images of each class; None for all.
         max_bad_share: unreadable entries that are tolerated, as a share of all.
         near_copy_distance: as `copy_groups` takes it; None for exact copies only.
+        min_per_class: leave out the classes with fewer different images in use, copies counted
+            once: they have no label (-1), and their images are set aside; None for none.
         notices: what a user should know is added to them.
 
     Images of different classes with the same bytes or the same stored pixels contradict each other:
@@ -244,7 +247,8 @@ def build_index(
         The index with INDEX_COLUMNS.
 
     Raises:
-        PetiteError: when too many entries are unreadable, or a class is left without images.
+        PetiteError: when too many entries are unreadable, a class is left without images, or
+            fewer than two classes are left.
     """
     index = entries.reset_index(drop=True)
     readable = (index["reason"] == "").to_numpy()
@@ -274,11 +278,19 @@ def build_index(
     index.loc[list(conflicts), "reason"] = list(conflicts.values())
     for position, reason in list(conflicts.items())[:MOST_WARNINGS]:
         logger.warning("%s is set aside: %s", index.loc[position, "image_id"], reason)
+    if min_per_class is not None:
+        classes = _leave_out_small(index, classes, min_per_class, notices)
     index.loc[index["status"] == "set_aside", ["shard", "row"]] = -1
 
     _warn_of_near_conflicts(index[index["status"] == "ok"])
     _check_classes(index, classes, limit_per_class)
     return index.astype(INDEX_COLUMNS)[list(INDEX_COLUMNS)]
+
+
+def labeled_classes(index: pd.DataFrame) -> list[str]:
+    """The classes of an index in label order, without those that are left out."""
+    labeled = index.loc[index["label"] >= 0, ["label", "class_name"]].drop_duplicates()
+    return labeled.sort_values("label")["class_name"].tolist()
 
 
 def make_manifest(
@@ -463,19 +475,54 @@ def _in_mixed_groups(labels: NDArray, groups: NDArray) -> NDArray[np.bool_]:
     return (squares * sizes != sums**2)[group_of]
 
 
+def _leave_out_small(
+    index: pd.DataFrame, classes: Sequence[str], least: int, notices: Notices | None
+) -> list[str]:
+    """Set the classes with fewer than `least` different images aside; returns the others.
+
+    Their rows of the index get the label -1, and those of the others are numbered anew.
+    """
+    used = index[index["status"] == "ok"]
+    different = used.groupby("class_name")["copy_group"].nunique()
+    small = {name: int(different.get(name, 0)) for name in classes}
+    small = {name: count for name, count in small.items() if count < least}
+    kept = [name for name in classes if name not in small]
+    if not small:
+        return kept
+    left_out = (
+        f"{len(small)} of {len(classes)} classes have fewer than {least} different images "
+        f"(dataset.min_per_class): {', '.join(f'{name} ({n})' for name, n in small.items())}"
+    )
+    if len(kept) < 2:
+        raise PetiteError(
+            f"{left_out}. Without them, fewer than two classes are left. Add images, or lower the "
+            "setting"
+        )
+    if notices is not None:
+        notices.add(f"{left_out}. They are left out")
+    index["label"] = pd.Index(kept).get_indexer(pd.Index(index["class_name"]))
+    aside = (index["label"] < 0) & (index["status"] != "set_aside")
+    counts = index.loc[aside, "class_name"].map(small).astype("str")
+    index.loc[aside, "status"] = "set_aside"
+    index.loc[aside, "reason"] = (
+        "small class: " + counts + f" different images, fewer than {least} (min_per_class)"
+    )
+    return kept
+
+
 def _check_classes(
     index: pd.DataFrame, classes: Sequence[str], limit_per_class: int | None
 ) -> None:
     """Log how many images each class has; raise PetiteError for a class that has none."""
     usable = index.loc[index["status"] == "ok", "class_name"].value_counts()
     logger.info("images in use: %s", ", ".join(f"{name} {usable.get(name, 0)}" for name in classes))
-    empty = [name for name in classes if name not in usable.index]
-    if empty:
-        examples = index.loc[index["class_name"] == empty[0], ["image_id", "reason"]].head(EXAMPLES)
-        why = "; ".join(f"{row.image_id}: {row.reason}" for row in examples.itertuples())
+    if empty := [name for name in classes if name not in usable.index]:
+        listed = [f"\n  {name}: {_why_unused(index, name)}" for name in empty[:MOST_WARNINGS]]
         raise PetiteError(
-            f"no image of the class {empty[0]} can be used ({why or 'it has no entries'}). "
-            "Mend its images or leave the class out."
+            f"no image can be used of {len(empty)} of {len(classes)} classes:{''.join(listed)}"
+            + ("\n  ..." if len(empty) > MOST_WARNINGS else "")
+            + "\nMend their images, or leave these classes out: by naming the others in "
+            "dataset.classes, or with dataset.min_per_class: 1"
         )
     for name in classes:
         if limit_per_class is not None and usable[name] < limit_per_class:
@@ -485,3 +532,10 @@ def _check_classes(
                 usable[name],
                 limit_per_class,
             )
+
+
+def _why_unused(index: pd.DataFrame, class_name: str) -> str:
+    """Some images of a class that has none in use, each with the reason."""
+    examples = index.loc[index["class_name"] == class_name, ["image_id", "reason"]].head(EXAMPLES)
+    listed = (f"{row.image_id}: {row.reason}" for row in examples.itertuples())
+    return "; ".join(listed) or "it has no entries"

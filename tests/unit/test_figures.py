@@ -256,6 +256,15 @@ def test_picks_have_a_panel_for_each_method_with_its_images(world: World, tmp_pa
     assert "10%" in drawn(figure, tmp_path)
 
 
+def test_picks_name_the_classes_in_the_order_of_their_labels() -> None:
+    names = ["2", "10", "1"]
+    split = pd.DataFrame({"image_id": ["a", "b", "c"], "label": [0, 1, 2], "split": "train"})
+    kept = pd.DataFrame({"origin": ["c", "b", "a"], "label": [2, 1, 0], "class_name": names[::-1]})
+    features = np.arange(6, dtype=np.float32).reshape(3, 2)
+    figure = FIGURES["picks"](features, split, {"random": kept[:2], "herding": kept}, 0.5)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == names
+
+
 def test_curves_of_one_condition_have_a_line_for_each_run_and_the_mean(tmp_path: Path) -> None:
     figure = FIGURES["curves"](make_history(CASES, 3), method="random", fraction=0.1)
     accuracy, loss = figure.axes[:2]

@@ -55,6 +55,8 @@ SOURCE_CODE = [
     "source_job",
     "sources/__init__",
     "sources/base",
+    "sources/layout",
+    "notices",
     f"sources/{DATASET.source}",
 ]
 

@@ -41,7 +41,7 @@ if DATASET.is_remote:
 rule listing:
     input:
         source=SOURCE_FILES,
-        code=code("listing", "notices", *SOURCE_CODE),
+        code=code("listing", *SOURCE_CODE),
     output:
         table=f"{RESULTS}/store/listing.parquet",
         notices=f"{RESULTS}/store/listing.json",
@@ -126,6 +126,7 @@ rule index:
             {
                 "classes": DATASET.classes,
                 "limit_per_class": DATASET.limit_per_class,
+                "min_per_class": DATASET.min_per_class,
                 "max_bad_share": DATASET.max_bad_share,
                 "near_copy_distance": DATASET.near_copy_distance,
                 "image_size": DATASET.image_size,
