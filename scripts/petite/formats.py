@@ -24,6 +24,7 @@ TGA_FOOTER = b"TRUEVISION-XFILE.\0"
 TGA_UNCOMPRESSED = (1, 2, 3)  # image types
 PNM = re.compile(rb"P[1-6f]\s")
 
+OTHER_FORMAT = "other format"  # the kind of reason
 CONVERT = "convert it to JPEG or PNG"
 UNPACK = "unpack it"
 FRAMES = "save its frames as JPEG or PNG"
@@ -105,7 +106,7 @@ def why_not_read(data: bytes) -> str:
 
 def unsupported(name: str, remedy: str = CONVERT) -> str:
     """The reason for a file of a format that is known and not read."""
-    return f"other format: {name}; {remedy}"
+    return f"{OTHER_FORMAT}: {name}; {remedy}"
 
 
 def usual_name(name: str) -> str:

@@ -43,6 +43,7 @@ ORIENTATIONS = {
 # Of TIFF: their tags are numbers.
 REDUCED, TILE_WIDTH, TILE_LENGTH, DNG_VERSION = 254, 322, 323, 50706
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+CHECKED = 8  # pixels a side of a checkerboard's squares
 # Modes that Pillow converts to no other.
 ONE_STEP = {"LAB": "RGB", "La": "LA"}
 TURNED = {5, 6, 7, 8}  # these orientations exchange width and height
@@ -77,6 +78,15 @@ class Decoded(NamedTuple):
     limits: Counts | None = None  # of more than 8 bits: what became black, and white
     is_transparent: bool = False
     has_more: bool = False  # pages or frames, of which this is the first
+
+
+class Preview(NamedTuple):
+    """A file as a person would see it."""
+
+    pixels: NDArray[np.uint8]  # (height, width, 3)
+    width: int  # of the original, upright, in pixels
+    height: int
+    levels: int  # gray levels or counts that it has
 
 
 def decode(
@@ -118,6 +128,53 @@ def decode(
     """
     with _judged(data, max_seconds):
         return _decode(data, size, channels, min_side, max_pixels, depth)
+
+
+def preview(
+    data: bytes, most: int, *, max_pixels: int = 50_000_000, max_seconds: float | None = None
+) -> Preview:
+    """A file as a person would see it: at most `most` pixels a side, in its own shape.
+
+    Of more than 8 bits a channel, its own range is shown. Raises SetAside as `decode`.
+    """
+    with _judged(data, max_seconds), open_image(data) as image:
+        _check_size(image, 1, max_pixels)
+        if is_deep(image):
+            counted = Counted(image, lambda: open_image(data))
+            levels = len(np.unique(counted.sample()))
+            shown, _ = counted.to_bytes("each")
+        else:
+            image.load()
+            levels = gray_levels(image)
+            shown = image
+        turn = ORIENTATIONS.get(_orientation(image))
+        shown = _to_plain_mode(shown, "RGB")
+        upright = shown if turn is None else shown.transpose(turn)
+    return Preview(_fitted(upright, most), *upright.size, levels)
+
+
+def preview_of_array(pixels: NDArray[np.uint8], most: int) -> Preview:
+    """`preview` of an image that is an array already; see `from_array`."""
+    image = _from_pixels(pixels)
+    return Preview(_fitted(image.convert("RGB"), most), *image.size, gray_levels(image))
+
+
+def gray_levels(image: Image.Image | NDArray[np.uint8]) -> int:
+    """How many of 256 gray levels an image has, a color one in its luma."""
+    if not isinstance(image, Image.Image):
+        image = _from_pixels(image)
+    return sum(count > 0 for count in _to_plain_mode(image, "L").convert("L").histogram())
+
+
+def _fitted(image: Image.Image, most: int) -> NDArray[np.uint8]:
+    """An image RGB or RGBA made small, and laid on a checkerboard where it is transparent."""
+    small = image.copy()
+    small.thumbnail((most, most))
+    if small.mode == "RGBA":
+        squares = (np.indices((small.height, small.width)) // CHECKED).sum(axis=0) % 2
+        board = Image.fromarray(np.where(squares, 255, 215).astype(np.uint8)).convert("RGBA")
+        small = Image.alpha_composite(board, small).convert("RGB")
+    return np.asarray(small)
 
 
 def counts_of(
@@ -278,8 +335,11 @@ def _array_to_square(
     """`_to_square` for an array, (height, width) or (height, width, 1 or 3)."""
     if pixels.shape == (size, size, channels) and box == (0, 0, size, size) and turn is None:
         return pixels
-    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels)
-    return _to_square(image, size, channels, box, turn)
+    return _to_square(_from_pixels(pixels), size, channels, box, turn)
+
+
+def _from_pixels(pixels: NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels)
 
 
 def _to_square(

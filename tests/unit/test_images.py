@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from petite.images import SetAside, decode, from_array
+from petite.images import SetAside, decode, from_array, preview, preview_of_array
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -388,6 +388,32 @@ def test_no_bytes_raise_anything_but_set_aside(data: st.DataObject) -> None:
         assert "\n" not in problem.reason
     else:
         assert decoded.pixels.shape[:2] == (16, 16)
+
+
+def test_a_preview_is_upright_in_its_own_shape_and_counts_levels() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    seen = preview(encoded(quarters().resize((48, 32)), "PNG", exif=exif), 24)
+    assert seen.pixels.shape == (24, 16, 3)
+    assert (seen.width, seen.height) == (32, 48)
+    np.testing.assert_allclose(corners(seen.pixels), [BLUE, RED, WHITE, GREEN], atol=25)
+    assert preview(encoded(Image.new("L", (9, 9), 7), "PNG"), 24).levels == 1
+    counts = np.arange(1024, dtype=np.uint16).reshape(32, 32)
+    deep = preview(encoded(Image.fromarray(counts), "PNG"), 32)
+    assert deep.levels == 1024 and (deep.pixels.min(), deep.pixels.max()) == (0, 255)
+    array = preview_of_array(np.tile(np.arange(16, dtype=np.uint8), (8, 1)), 24)
+    assert (array.width, array.height, array.levels) == (16, 8, 16)
+
+
+def test_transparent_parts_of_a_preview_are_a_checkerboard() -> None:
+    seen = preview(encoded(Image.new("RGBA", (32, 32), (255, 255, 255, 0)), "PNG"), 32)
+    assert set(np.unique(seen.pixels)) == {215, 255}
+
+
+@pytest.mark.parametrize("data", [b"", b"text", b"\x89PNG\r\n\x1a\n"])
+def test_what_cannot_be_read_has_no_preview(data: bytes) -> None:
+    with pytest.raises(SetAside):
+        preview(data, 24)
 
 
 def test_running_out_of_memory_is_not_taken_for_a_bad_image(monkeypatch) -> None:

@@ -2,6 +2,7 @@
 
 import shlex
 
+from petite.depth import may_be_deep, sampled
 from petite.download import archive_name
 from petite.ingest import shard_rows_by_name
 from petite.sources import listing, open_source
@@ -37,9 +38,20 @@ def folder_fingerprints():
         return {}
     folder = open_source("folder", Path(DATASET.path))
     entries = listing(folder, **LISTING_SETTINGS)
+    # How deep images are stored depends on the sample, wherever they are.
+    sample = [
+        image_id
+        for image_id in (
+            sampled(entries["image_id"]) if DATASET.depth == "stretch" else []
+        )
+        if may_be_deep(folder.head(image_id))
+    ]
     return {
         f"{shard}-of-{DATASET.shards}": folder.fingerprint(
-            shard_rows_by_name(entries, shard, DATASET.shards)["image_id"]
+            [
+                *shard_rows_by_name(entries, shard, DATASET.shards)["image_id"],
+                *sample,
+            ]
         )
         for shard in range(1, DATASET.shards + 1)
     }
@@ -53,6 +65,9 @@ SOURCE_CODE = [
     "sources/base",
     f"sources/{DATASET.source}",
 ]
+
+# From the bytes of a file to pixels.
+READING_CODE = ["images", "formats", "png", "depth"]
 
 
 SOURCE_FILES = or_exit(source_files)

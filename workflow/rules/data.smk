@@ -67,7 +67,7 @@ rule ingest:
     input:
         source=SOURCE_FILES,
         listing=[] if FOLDER else rules.listing.output.table,
-        code=code("ingest", "ingest", "images", "store", "copies", *SOURCE_CODE),
+        code=code("ingest", "ingest", "store", "copies", *READING_CODE, *SOURCE_CODE),
     output:
         pixels=f"{RESULTS}/store/shards/{{scatteritem}}.npy",
         rows=f"{RESULTS}/store/shards/{{scatteritem}}.parquet",
@@ -84,6 +84,7 @@ rule ingest:
                 "listing": LISTING_SETTINGS if FOLDER else None,
                 "image_size": DATASET.image_size,
                 "channels": DATASET.channels,
+                "depth": DATASET.depth,
                 "min_side": DATASET.min_side,
                 "max_pixels": DATASET.max_pixels,
                 "max_bytes": DATASET.max_bytes,
@@ -105,7 +106,9 @@ rule index:
         listing=rules.listing.output.table,
         rows=gather.shards(f"{RESULTS}/store/shards/{{scatteritem}}.parquet"),
         pixels=gather.shards(f"{RESULTS}/store/shards/{{scatteritem}}.npy"),
-        code=code("index", "ingest", "images", "copies", "notices", "store"),
+        code=code(
+            "index", "ingest", "images", "copies", "notices", "store", "stored_check"
+        ),
     output:
         index=f"{RESULTS}/store/index.parquet",
         manifest=f"{RESULTS}/store/manifest.json",
@@ -126,6 +129,7 @@ rule index:
                 "near_copy_distance": DATASET.near_copy_distance,
                 "image_size": DATASET.image_size,
                 "channels": DATASET.channels,
+                "depth": DATASET.depth,
             }
         ),
     shell:

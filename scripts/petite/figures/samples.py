@@ -78,11 +78,11 @@ def augmented(store: Store, subset: pd.DataFrame) -> Figure:
     for block, origin in zip(blocks, origins, strict=False):
         original = store.images([origin])[0]
         style.show_image(block[0], original)
-        _caption(block[0], style.shortened(origin, 17), bold=True)
+        caption(block[0], style.shortened(origin, 17), bold=True)
         recipes = _different(list(new.loc[new["origin"] == origin, "recipe"]), versions)
         for axes, recipe in zip(block[1:], recipes, strict=False):
             style.show_image(axes, render(original, recipe))
-            _caption(axes, recipe_in_words(recipe))
+            caption(axes, recipe_in_words(recipe))
     style.title(
         figure,
         "Originals and what augmentation made of them",
@@ -116,11 +116,11 @@ def set_aside(store: Store, source: Source) -> Figure:
     for axes, (_, file) in zip(grid.flat, chosen.iterrows(), strict=False):
         image = thumbnail(source, file["image_id"], store.channels)
         if image is None:
-            _tile(axes, "cannot be\nshown")
+            tile(axes, "cannot be\nshown")
         else:
             style.show_image(axes, image)
         axes.set_title(style.shortened(file["image_id"], 16), fontsize=6.5, loc="center")
-        _caption(axes, wrapped(file["reason"], 22, 3))
+        caption(axes, wrapped(file["reason"], 22, 3))
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.value_counts().items())
     style.title(
         figure,
@@ -166,7 +166,7 @@ def thumbnail(source: Source, image_id: str, channels: int) -> np.ndarray | None
     try:
         data = source.read(image_id)
         if isinstance(data, bytes):
-            return decode(data, THUMBNAIL, channels, min_side=1).pixels
+            return decode(data, THUMBNAIL, channels, min_side=1, depth="each").pixels
         return from_array(data, THUMBNAIL, channels).pixels
     except (UnreadableEntry, SetAside):
         return None
@@ -207,7 +207,7 @@ def _different(recipes: Sequence[str], wanted: int) -> list[str]:
     return [recipes[place] for place in in_turn(pd.Series(recipes).map(_transform), wanted)]
 
 
-def _caption(axes: Axes, text: str, bold: bool = False) -> None:
+def caption(axes: Axes, text: str, bold: bool = False) -> None:
     axes.text(
         0.5,
         -0.05,
@@ -221,7 +221,7 @@ def _caption(axes: Axes, text: str, bold: bool = False) -> None:
     )
 
 
-def _tile(axes: Axes, text: str) -> None:
+def tile(axes: Axes, text: str) -> None:
     """A grey square with a word in it, where there is no picture."""
     style.show_image(axes, np.full((8, 8, 1), 240, np.uint8))
     axes.text(

@@ -20,6 +20,8 @@ from petite.sources.base import (
     read_at_most,
 )
 
+HEAD_BYTES = 64
+
 
 class FolderSource(Source):
     """Class-per-folder images; `class_folders` has the rules of the layout.
@@ -64,6 +66,17 @@ class FolderSource(Source):
                 status = file.lstat()
             digest.update(f"{image_id}\0{status.st_size} {status.st_mtime_ns}\0".encode())
         return digest.hexdigest()
+
+    def head(self, image_id: str) -> bytes:
+        """The first bytes of a file; none where it cannot be read."""
+        path = self._files[image_id]
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                return b""
+            with path.open("rb") as file:
+                return file.read(HEAD_BYTES)
+        except OSError:
+            return b""
 
     def read(self, image_id: str) -> ImageData:
         path = self._files.get(image_id)
