@@ -135,6 +135,10 @@ def test_the_digits_give_no_notice(tmp_path: Path) -> None:
     assert noticed_in("digits", None, tmp_path, 8, 1) == []
 
 
+def test_the_silhouettes_give_no_notice(silhouettes_wheel: Path, tmp_path: Path) -> None:
+    assert noticed_in("silhouettes", silhouettes_wheel, tmp_path, 28, 1) == []
+
+
 def test_fifteen_thousand_photos_give_no_notice(photo_archive: Path, tmp_path: Path) -> None:
     assert noticed_in("archive", photo_archive, tmp_path, 32, 3) == []
 
