@@ -5,7 +5,6 @@ Files come from anywhere: cut short, hostile, mislabelled. `decode` gives pixels
 "too small", "too large", "too slow", "cut short" or "damaged".
 """
 
-import math
 import re
 import signal
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from PIL import AvifImagePlugin, Image, ImageFile, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from petite import formats, png
+from petite import formats, png, tiff
 from petite.depth import Counted, Counts, Depth, is_deep
 
 # Pillow's own guard has a fixed limit for the whole process. Here every image is measured against
@@ -40,8 +39,6 @@ ORIENTATIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# Of TIFF: their tags are numbers.
-REDUCED, TILE_WIDTH, TILE_LENGTH, DNG_VERSION = 254, 322, 323, 50706
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 CHECKED = 8  # pixels a side of a checkerboard's squares
 # Modes that Pillow converts to no other.
@@ -200,11 +197,10 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
     if name == "PNG":
         data = png.without_texts(data)
     image = Image.open(BytesIO(data), formats=[name])
-    if isinstance(image, TiffImageFile) and (
-        DNG_VERSION in image.tag_v2 or image.tag_v2.get(REDUCED, 0) & 1
-    ):
-        # Its first image is a small preview.
-        raise SetAside(formats.unsupported("camera RAW"))
+    if isinstance(image, TiffImageFile):
+        if reason := tiff.why_not_read(image):
+            raise SetAside(reason)
+        tiff.use_native_order(image)
     return image
 
 
@@ -282,9 +278,8 @@ def _check_size(image: Image.Image, min_side: int, max_pixels: int) -> None:
     width, height = image.size
     if min(width, height) < min_side:
         raise SetAside(f"too small: {width}x{height} pixels, at least {min_side}x{min_side} wanted")
-    if isinstance(image, TiffImageFile):  # a tile may be larger than the image
-        tile = [int(image.tag_v2.get(tag, 1)) for tag in (TILE_WIDTH, TILE_LENGTH)]
-        width, height = max((width, height), tile, key=math.prod)
+    if isinstance(image, TiffImageFile):
+        width, height = tiff.largest_part(image)
     if width * height > max_pixels:
         raise SetAside(f"too large: {width}x{height} pixels, at most {max_pixels} wanted")
 
@@ -377,8 +372,10 @@ def _to_plain_mode(image: Image.Image, mode: str) -> Image.Image:
 def _reason(data: bytes, error: Exception) -> str:
     """Why an image is set aside, from what Pillow raised."""
     if isinstance(error, UnidentifiedImageError):
-        name = formats.usual_name(formats.format_of(data) or "")
-        return f"damaged: begins as {name}, but has no readable header"
+        name = formats.format_of(data) or ""
+        if name == "TIFF" and (reason := tiff.why_not_opened(data)):
+            return reason
+        return f"damaged: begins as {formats.usual_name(name)}, but has no readable header"
     message = " ".join(str(error).split())[:200] or type(error).__name__
     is_cut = re.search("truncated|not enough image data", message, re.IGNORECASE)
     kind = "cut short" if is_cut else "damaged"

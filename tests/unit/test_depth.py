@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from petite.depth import SAMPLED_IMAGES, Depth, may_be_deep, range_of, sampled
-from petite.images import counts_of, decode
+from petite.images import SetAside, counts_of, decode
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -35,17 +35,26 @@ def png16(counts: np.ndarray, color: int, extra: bytes = b"") -> bytes:
 
 
 def tiff(
-    counts: np.ndarray, order: str = "<", kind: int = 1, photometric: int = 1, extra: int = -1
+    counts: np.ndarray,
+    order: str = "<",
+    *,
+    kind: int = 1,
+    photometric: int = 1,
+    extra: int = -1,
+    is_packed: bool = False,
+    planes: int = 1,
 ) -> bytes:
-    """An uncompressed TIFF of counts (height, width) or (height, width, bands)."""
+    """A TIFF of counts (height, width) or (height, width, bands), uncompressed or deflated."""
     data = counts.astype(counts.dtype.newbyteorder(order)).tobytes()
+    data = zlib.compress(data) if is_packed else data
     height, width = counts.shape[:2]
     bands = 1 if counts.ndim == 2 else counts.shape[2]
     bits = [8 * counts.dtype.itemsize] * bands
     tags = [
-        (256, 4, [width]), (257, 4, [height]), (258, 3, bits), (259, 3, [1]),
+        (256, 4, [width]), (257, 4, [height]), (258, 3, bits), (259, 3, [8 if is_packed else 1]),
         (262, 3, [photometric]), (273, 4, [8]), (277, 3, [bands]), (278, 4, [height]),
-        (279, 4, [len(data)]), (339, 3, [kind] * bands),
+        (279, 4, [len(data)]), (284, 3, [planes]),
+        (339, 3, [kind] * bands),
     ]  # fmt: skip
     if extra >= 0:
         tags.append((338, 3, [extra]))
@@ -80,6 +89,9 @@ GRAYS = {
     "TIFF, float, packed": encoded(
         Image.fromarray(COUNTS.astype(np.float32)), "TIFF", compression="tiff_adobe_deflate"
     ),
+    "TIFF, signed, packed, big-endian": tiff(COUNTS.astype(np.int16), ">", kind=2, is_packed=True),
+    "TIFF, 32 bits, packed, big-endian": tiff(COUNTS.astype(np.int32), ">", kind=2, is_packed=True),
+    "TIFF, float, packed, big-endian": tiff(COUNTS.astype(np.float32), ">", kind=3, is_packed=True),
     "PGM": b"P5 16 16 65535\n" + COUNTS.astype(">u2").tobytes(),
     "PGM, plain": b"P2 16 16 65535\n" + " ".join(map(str, COUNTS.ravel())).encode(),
     "PFM": encoded(Image.fromarray(COUNTS.astype(np.float32)), "PPM"),
@@ -90,6 +102,8 @@ COLORED = {
     "PNG with opacity": png16(np.dstack([COLORS, np.full_like(COUNTS, 65_535)]), 6),
     "TIFF": tiff(COLORS, photometric=2),
     "TIFF, big-endian": tiff(COLORS, ">", photometric=2),
+    "TIFF, packed": tiff(COLORS, photometric=2, is_packed=True),
+    "TIFF, packed, big-endian": tiff(COLORS, ">", photometric=2, is_packed=True),
     "TIFF with opacity": tiff(
         np.dstack([COLORS, np.full_like(COUNTS, 65_535)]), photometric=2, extra=2
     ),
@@ -152,6 +166,24 @@ def test_what_is_no_number_is_black_and_does_not_set_the_range() -> None:
 def test_a_tiff_whose_zero_is_white_is_not_inverted() -> None:
     levels = gray(tiff(COUNTS, photometric=0), "each")
     np.testing.assert_allclose(levels, 255 - LEVELS, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        (tiff(COUNTS.astype(np.float64), kind=3), "1 band of 64 bits, floating-point"),
+        (tiff(COUNTS.astype(np.float16), kind=3), "1 band of 16 bits, floating-point"),
+        (tiff(COUNTS.astype(np.uint64)), "1 band of 64 bits, unsigned"),
+        (tiff((COUNTS - 280).astype(np.int8), kind=2), "1 band of 8 bits, signed"),
+        (tiff(COLORS.astype(np.float32), kind=3, photometric=2), "3 bands of 32 bits"),
+        (tiff(np.dstack(13 * [COUNTS])), "13 bands of 16 bits"),
+        (tiff(np.dstack(2 * [COUNTS])), "2 bands of 16 bits"),
+        (tiff(COLORS, photometric=2, planes=2), "3 bands of 16 bits, unsigned, in planes"),
+    ],
+)
+def test_kinds_of_tiff_that_are_not_read_are_named(data: bytes, named: str) -> None:
+    with pytest.raises(SetAside, match=f"^other format: TIFF of {named}.*; save it with"):
+        decode(data, 16, 1)
 
 
 def test_transparent_counts_become_white() -> None:

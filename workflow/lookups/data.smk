@@ -67,7 +67,7 @@ SOURCE_CODE = [
 ]
 
 # From the bytes of a file to pixels.
-READING_CODE = ["images", "formats", "png", "depth"]
+READING_CODE = ["images", "formats", "png", "tiff", "depth"]
 
 
 SOURCE_FILES = or_exit(source_files)
