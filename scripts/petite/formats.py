@@ -81,11 +81,12 @@ TEXT_BEGINS = 1000  # bytes of a text that are looked at
 
 def format_of(data: bytes) -> str | None:
     """Pillow's name for the format, None where it is none that is read."""
-    if _other(data) is not None:
-        return None
     for name, beginnings in SIGNATURES.items():
         if data.startswith(beginnings):
-            return name
+            # Some cameras' files begin as TIFF.
+            return None if name == "TIFF" and _other(data) else name
+    if _other(data):
+        return None
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
     if data[4:8] == b"ftyp" and _has_brand(data, AVIF_BRANDS):

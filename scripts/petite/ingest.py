@@ -417,18 +417,24 @@ def _finish(
     """Write some images into their rows of the shard, and add to what was found of them."""
     hashes, thumbnails = fingerprints(block)
     levels = block.reshape(len(block), -1)
-    first = block[..., :1].astype(np.int16)
-    off_gray = np.abs(block - first).reshape(len(block), -1).max(axis=1)
-    facts = zip(hashes, thumbnails, levels.min(axis=1), levels.max(axis=1), off_gray, strict=True)
-    for row, pixels, (phash, thumbnail, low, high, off) in zip(rows, block, facts, strict=True):
+    facts = zip(hashes, thumbnails, levels.min(axis=1), levels.max(axis=1), strict=True)
+    for row, pixels, (phash, thumbnail, low, high) in zip(rows, block, facts, strict=True):
         shard.write(row, pixels)
         found[row] |= {
             "phash": int(phash),
             "thumbnail": thumbnail.tobytes(),
             "lowest": int(low),
             "highest": int(high),
-            "is_gray": bool(off <= GRAY_TOLERANCE),
+            "is_gray": _is_gray(pixels),
         }
+
+
+def _is_gray(pixels: NDArray[np.uint8]) -> bool:
+    """Whether an image (height, width, channels) has no color; one that has shows it at once."""
+    for part in (pixels[::8, ::8], pixels):
+        if np.abs(part.astype(np.int16) - part[..., :1]).max() > GRAY_TOLERANCE:
+            return False
+    return True
 
 
 class _Progress:
