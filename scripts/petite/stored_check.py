@@ -14,9 +14,7 @@ COLUMNS = [
 ]  # fmt: skip
 LOSS = 0.1  # share of the images from which a loss is told
 MOST = 0.5  # share of the images that is "most"
-FLAT = (
-    16  # of 256 levels: fewer between an image's darkest and brightest pixel show next to nothing
-)
+FLAT = 16  # of 256 levels: fewer from darkest to brightest pixel show next to nothing
 NARROW = 32  # of 256 levels, where counts of more than 8 bits could have filled all
 LONG = 3  # times as long as wide: the square squeezes it out of shape
 LOOK = "The figure `stored` of a finished run shows files beside what is stored of them."

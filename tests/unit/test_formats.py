@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from petite.export.images import SUFFIXES
 from petite.formats import format_of
 from petite.images import SetAside, decode
 
@@ -219,6 +220,11 @@ def test_other_formats_are_named_with_what_to_do(name: str) -> None:
     told = reason(OTHERS[name])
     assert told.startswith(f"other format: {name.strip()}")
     assert told.split("; ")[1]
+
+
+def test_every_format_that_is_read_has_a_suffix_for_export() -> None:
+    kinds = ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000", "QOI", "TGA"]
+    assert {format_of(encoded(kind)) for kind in kinds} == set(kinds) == set(SUFFIXES)
 
 
 def test_avif_is_told_from_heic_by_its_brands() -> None:

@@ -36,11 +36,11 @@ SUFFIXES = {
     "GIF": ".gif",
     "BMP": ".bmp",
     "TIFF": ".tif",
+    "PPM": ".ppm",
     "AVIF": ".avif",
     "JPEG2000": ".jp2",
-    "PPM": ".pnm",
-    "QOI": ".qoi",
     "TGA": ".tga",
+    "QOI": ".qoi",
 }
 MEND = "Put the images back as they were, or run the workflow again on those that there are."
 LONGEST_NAME = 60
