@@ -52,8 +52,6 @@ if __name__ == "__main__":
         required=True,
         help="the tables of the shards in order; the pixels lie beside them as .npy",
     )
-    parser.add_argument(
-        "--index", type=Path, required=True, help="index.parquet; index.json beside it"
-    )
+    parser.add_argument("--index", type=Path, required=True, help="index.parquet")
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json beside it")
     run(main, parser)

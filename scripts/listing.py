@@ -22,10 +22,5 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argument_parser(__doc__)  # settings: classes, limit_per_class, max_bad_share
     add_source(parser)
-    parser.add_argument(
-        "--output",
-        type=Path,
-        required=True,
-        help="the table to write; a .json with the notices beside it",
-    )
+    parser.add_argument("--output", type=Path, required=True, help="the table to write")
     run(main, parser)

@@ -5,7 +5,6 @@ The settings of a selection method live beside the method, those of training bes
 """
 
 import json
-import math
 import re
 from collections.abc import Collection
 from functools import cache
@@ -50,6 +49,7 @@ LABEL = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
 WILDCARD = re.compile(r"\{\s*\w[^{}]*\}")
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 AUGMENTATION = "augmentation"
+INFINITY = float("inf")
 CHAIN = "chain"
 LEAST_REAL_SHARE = 0.02  # of a chain's images before augmentation, which makes the others
 BEST = "best"
@@ -135,7 +135,7 @@ class DatasetSettings(Strict):
         is_range = (
             isinstance(value, list | tuple)
             and len(value) == 2
-            and all(isinstance(count, int | float) and math.isfinite(count) for count in value)
+            and all(isinstance(count, int | float) and abs(count) < INFINITY for count in value)
             and value[0] < value[1]
         )
         if not is_name and not is_range:
