@@ -483,7 +483,8 @@ def test_a_file_that_is_gone_is_a_tile_beside_what_is_stored_of_it(
         raise UnreadableEntry("unreadable: no such file")
 
     monkeypatch.setattr(world.source, "read", gone)
-    assert "cannot be" in drawn(FIGURES["stored"](world.store, world.source), tmp_path)
+    for source in (world.source, None):
+        assert "cannot be" in drawn(FIGURES["stored"](world.store, source), tmp_path)
 
 
 def test_files_set_aside_are_shown_with_reasons_where_they_decode(

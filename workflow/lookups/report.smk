@@ -141,7 +141,7 @@ FIGURE_CODE = {
     "plane": ["figures/plane", "selection/pca_grid", "selection/tilings"],
     "samples": ["figures/samples", "store"],
     "augmented": ["figures/samples", "store", "recipes"],
-    "stored": ["figures/stored", "figures/samples", "store", *READING_CODE],
+    "stored": ["figures/samples", "store", *READING_CODE],
     "set": ["figures/samples", "store", *READING_CODE],
 }
 
