@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from petite.formats import OTHER_FORMAT
 from petite.notices import Notices
 
 # Columns of the tables of `petite.ingest.ingest_shard` that are looked at.
@@ -36,6 +37,8 @@ def check_stored(
         depth: the setting, see `petite.depth`.
         notices: where they are added.
     """
+    if text := _left_out(entries["reason"]):
+        notices.add(text)
     read = entries.loc[entries["reason"] == "", COLUMNS]
     if read.empty:
         return
@@ -61,6 +64,21 @@ def check_copies(index: pd.DataFrame, notices: Notices) -> None:
             "them: they may show next to nothing as stored, or be frames of one video. "
             f"{LOOK}"
         )
+
+
+def _left_out(reasons: pd.Series) -> str:
+    """Say so where files are of formats that are not read."""
+    counts = reasons[reasons.str.startswith(OTHER_FORMAT)].value_counts()
+    if counts.empty:
+        return ""
+    kinds = (
+        f"{count:,} {str(reason).removeprefix(OTHER_FORMAT + ': ')}"
+        for reason, count in counts.items()
+    )
+    return (
+        f"{counts.sum():,} of {len(reasons):,} files are left out, because their formats are not "
+        f"read. {'. '.join(kinds)}."
+    )
 
 
 def _flat(read: pd.DataFrame, depth: str | Sequence[float]) -> list[str]:

@@ -317,6 +317,20 @@ def noticed_near_copies(folder: Path, draw: Draw) -> list[str]:
     return noticed_in("folder", folder / "images", folder, 32, 3)
 
 
+def test_files_of_formats_that_are_not_read_are_said_by_name(tmp_path: Path) -> None:
+    for number in range(3):
+        heic = b"\0\0\0\x18ftypheic" + bytes(40 + number)
+        (tmp_path / "images" / "a").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "images" / "a" / f"{number}.heic").write_bytes(heic)
+    (tmp_path / "images" / "a" / "scan.pdf").write_bytes(b"%PDF-1.4")
+    (tmp_path / "images" / "a" / "empty.jpg").write_bytes(b"")
+    (said,) = noticed(tmp_path, photo)
+    assert said == (
+        "4 of 17 files are left out, because their formats are not read. "
+        "3 HEIC; convert it to JPEG or PNG. 1 PDF; save its pages as JPEG or PNG."
+    )
+
+
 def test_nothing_is_said_of_a_set_of_which_nothing_could_be_read() -> None:
     notices = Notices()
     entries = pd.DataFrame({"reason": ["empty: no bytes"], "width": [0]}).reindex(

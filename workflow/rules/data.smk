@@ -107,7 +107,14 @@ rule index:
         rows=gather.shards(f"{RESULTS}/store/shards/{{scatteritem}}.parquet"),
         pixels=gather.shards(f"{RESULTS}/store/shards/{{scatteritem}}.npy"),
         code=code(
-            "index", "ingest", "images", "copies", "notices", "store", "stored_check"
+            "index",
+            "ingest",
+            "images",
+            "formats",
+            "copies",
+            "notices",
+            "store",
+            "stored_check",
         ),
     output:
         index=f"{RESULTS}/store/index.parquet",
