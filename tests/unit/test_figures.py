@@ -25,7 +25,7 @@ from petite.figures.style import method_colour, method_marker, spread
 from petite.ingest import build_index, gather_shards, ingest_shard, make_manifest
 from petite.selection import select
 from petite.selection.tilings import TILINGS
-from petite.sources import listing, open_source
+from petite.sources import UnreadableEntry, listing, open_source
 from petite.splits import split_table, training_images
 from petite.store import Store, shard_record
 from petite.subsets import augmented as augmented_table
@@ -464,6 +464,36 @@ def test_augmented_images_are_rendered_beside_their_originals(world: World, tmp_
 def test_a_subset_without_augmented_images_is_refused(world: World) -> None:
     with pytest.raises(PetiteError, match="no augmented images"):
         FIGURES["augmented"](world.store, world.subset)
+
+
+def test_files_stand_beside_what_is_stored_of_them(world: World, tmp_path: Path) -> None:
+    figure = FIGURES["stored"](world.store, world.source)
+    shown = [axes for axes in figure.axes if axes.images]
+    assert len(shown) == 24
+    for file, stored in zip(shown[::2], shown[1::2], strict=True):
+        image_id = file.get_title(loc="left")
+        np.testing.assert_array_equal(
+            np.asarray(stored.images[0].get_array()), world.store.images([image_id])[0]
+        )
+        expected = Image.open(world.source.path / image_id)
+        np.testing.assert_array_equal(np.asarray(file.images[0].get_array()), expected)
+    # Those of each class come first to last in turn.
+    assert [axes.get_title(loc="left") for axes in shown[::8]] == [
+        "class 0/0.png", "class 1/0.png", "class 2/0.png",
+    ]  # fmt: skip
+    text = drawn(figure, tmp_path)
+    assert "8 × 8 pixels" in text and "gray levels" in text
+
+
+def test_a_file_that_is_gone_is_a_tile_beside_what_is_stored_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def gone(image_id: str) -> bytes:
+        raise UnreadableEntry("unreadable: no such file")
+
+    monkeypatch.setattr(world.source, "read", gone)
+    for source in (world.source, None):
+        assert "cannot be" in drawn(FIGURES["stored"](world.store, source), tmp_path)
 
 
 def test_files_set_aside_are_shown_with_reasons_where_they_decode(

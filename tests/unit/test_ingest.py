@@ -317,6 +317,16 @@ def test_near_copies_in_two_classes_are_told_and_kept_in_one_group(tmp_path: Pat
     assert "a/1, b/1" in caplog.text
 
 
+def test_formats_that_are_not_read_are_counted_by_name_with_what_to_do(tmp_path: Path) -> None:
+    heic = b"\0\0\0\x18ftypheic" + bytes(40)
+    data = {"a/0": png(0), "a/1": heic, "a/2": heic, "a/3": b"%PDF-1.4", "b/0": png(1), "b/1": heic}
+    with pytest.raises(PetiteError) as caught:
+        index_of(data, tmp_path, max_bad_share=0.1)
+    message = str(caught.value)
+    assert "3 other format: HEIC; convert it to JPEG or PNG, such as a/1, a/2, b/1" in message
+    assert "1 other format: PDF; save its pages as JPEG or PNG, such as a/3" in message
+
+
 def test_too_many_unreadable_entries_stop_with_counts_and_examples(tmp_path: Path) -> None:
     data = {"a/0": png(0), "a/x": b"", "a/y": b"", "a/z": b"text", "b/0": png(1), "b/1": png(2)}
     assert (index_of(data, tmp_path, max_bad_share=0.5)["status"] == "set_aside").sum() == 3
@@ -400,6 +410,15 @@ def test_no_class_is_left_out_unless_it_is_asked_for(tmp_path: Path) -> None:
 def test_fewer_than_two_classes_that_are_large_enough_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PetiteError, match=r"4 of 5 .*: a \(3\), b .* d \(0\)\. Without"):
         index_of(SMALL, tmp_path, min_per_class=4)
+
+
+def test_what_was_found_of_the_stored_images_is_said_where_a_class_is_left_empty(
+    tmp_path: Path,
+) -> None:
+    notices = Notices()
+    notices.add("They become blank.")
+    with pytest.raises(PetiteError, match=r"(?s)  b: b/0: label.*\nThey become blank\."):
+        index_of({"a/0": png(0), "a/1": png(1), "b/0": png(0)}, tmp_path, notices=notices)
 
 
 def test_fewer_images_than_the_limit_are_told(tmp_path: Path, caplog) -> None:

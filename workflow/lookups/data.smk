@@ -2,6 +2,7 @@
 
 import shlex
 
+from petite.depth import may_be_deep, sampled
 from petite.download import archive_name, public_url
 from petite.ingest import shard_rows_by_name
 from petite.sources import listing, open_source
@@ -40,9 +41,20 @@ def folder_listing():
         return None, {}
     folder = open_source("folder", Path(DATASET.path))
     entries = listing(folder, **LISTING_SETTINGS)
+    # How deep images are stored depends on the sample, wherever they are.
+    sample = [
+        image_id
+        for image_id in (
+            sampled(entries["image_id"]) if DATASET.depth == "stretch" else []
+        )
+        if may_be_deep(folder.head(image_id))
+    ]
     return entries, {
         name: folder.fingerprint(
-            shard_rows_by_name(entries, number, DATASET.shards)["image_id"]
+            [
+                *shard_rows_by_name(entries, number, DATASET.shards)["image_id"],
+                *sample,
+            ]
         )
         for number, name in enumerate(SHARDS, start=1)
     }
@@ -59,6 +71,9 @@ SOURCE_CODE = [
     "notices",
     f"sources/{DATASET.source}",
 ]
+
+# From the bytes of a file to pixels.
+READING_CODE = ["images", "formats", "png", "tiff", "depth"]
 
 
 SOURCE_FILES = or_exit(source_files)

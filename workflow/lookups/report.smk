@@ -35,7 +35,7 @@ PICKED = sorted(
 
 
 def figure_names():
-    names = ["accuracy_by_fraction", "samples", "set_aside"]
+    names = ["accuracy_by_fraction", "samples", "stored", "set_aside"]
     names += ["differences"] if COMPARED else []
     names += ["picks"] if len(PICKED) > 1 else []
     names += ["curves"] if len(CASES) <= MOST_CURVES else []
@@ -87,7 +87,7 @@ def figure_inputs(wildcards):
         return {"history": tables.history}
     if wildcards.figure == "samples":
         return {"store": store, "split": SPLIT}
-    if wildcards.figure == "set_aside":
+    if wildcards.figure in ("stored", "set_aside"):
         return {"store": store}
     if wildcards.figure == "augmented":
         return {"store": store, "subset": example(AUGMENTED)}
@@ -114,7 +114,7 @@ def figure_arguments(wildcards, input):
         f"--{key} {path if key == 'subsets' else shlex.quote(str(path))}"
         for key, path in files.items()
     ]
-    if name == "set_aside":
+    if name in ("stored", "set_aside"):
         arguments.append(SOURCE_ARGUMENTS)
     if name.startswith("curves_"):
         name, _, case = name.partition("_")
@@ -141,7 +141,8 @@ FIGURE_CODE = {
     "plane": ["figures/plane", "selection/pca_grid", "selection/tilings"],
     "samples": ["figures/samples", "store"],
     "augmented": ["figures/samples", "store", "recipes"],
-    "set": ["figures/samples", "store", "images"],
+    "stored": ["figures/samples", "store", *READING_CODE],
+    "set": ["figures/samples", "store", *READING_CODE],
 }
 
 

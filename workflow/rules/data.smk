@@ -69,7 +69,7 @@ rule ingest:
     input:
         source=SOURCE_FILES,
         listing=[] if FOLDER else rules.listing.output.table,
-        code=code("ingest", "ingest", "images", "store", "copies", *SOURCE_CODE),
+        code=code("ingest", "ingest", "store", "copies", *READING_CODE, *SOURCE_CODE),
     output:
         pixels=f"{RESULTS}/store/shards/{{shard}}.npy",
         rows=f"{RESULTS}/store/shards/{{shard}}.parquet",
@@ -87,6 +87,7 @@ rule ingest:
                 "listing": LISTING_SETTINGS if FOLDER else None,
                 "image_size": DATASET.image_size,
                 "channels": DATASET.channels,
+                "depth": DATASET.depth,
                 "min_side": DATASET.min_side,
                 "max_pixels": DATASET.max_pixels,
                 "max_bytes": DATASET.max_bytes,
@@ -108,7 +109,16 @@ rule index:
         listing=rules.listing.output.table,
         rows=[f"{RESULTS}/store/shards/{shard}.parquet" for shard in SHARDS],
         pixels=[f"{RESULTS}/store/shards/{shard}.npy" for shard in SHARDS],
-        code=code("index", "ingest", "images", "copies", "notices", "store"),
+        code=code(
+            "index",
+            "ingest",
+            "images",
+            "formats",
+            "copies",
+            "notices",
+            "store",
+            "stored_check",
+        ),
     output:
         index=f"{RESULTS}/store/index.parquet",
         manifest=f"{RESULTS}/store/manifest.json",
@@ -131,6 +141,7 @@ rule index:
                 "near_copy_distance": DATASET.near_copy_distance,
                 "image_size": DATASET.image_size,
                 "channels": DATASET.channels,
+                "depth": DATASET.depth,
             }
         ),
     shell:

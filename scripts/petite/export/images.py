@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image
 
 from petite.errors import PetiteError
-from petite.images import FORMATS
+from petite.formats import format_of
 from petite.recipes import render
 from petite.sources import Source, UnreadableEntry
 from petite.store import Store
@@ -31,11 +31,16 @@ MANIFEST_COLUMNS = [
 ]
 SUFFIXES = {
     "JPEG": ".jpg",
-    "MPO": ".jpg",  # a JPEG with further pictures behind it, as some cameras write them
     "PNG": ".png",
     "WEBP": ".webp",
     "GIF": ".gif",
     "BMP": ".bmp",
+    "TIFF": ".tif",
+    "PPM": ".ppm",
+    "AVIF": ".avif",
+    "JPEG2000": ".jp2",
+    "TGA": ".tga",
+    "QOI": ".qoi",
 }
 MEND = "Put the images back as they were, or run the workflow again on those that there are."
 LONGEST_NAME = 60
@@ -128,8 +133,7 @@ def _files(rows: pd.DataFrame, store: Store, source: Source) -> Iterator[tuple[i
 
 def _suffix(data: bytes) -> str:
     """The suffix of what the bytes are, whatever the original was called."""
-    with Image.open(BytesIO(data), formats=FORMATS) as image:
-        return SUFFIXES[str(image.format)]
+    return SUFFIXES[str(format_of(data))]
 
 
 def _png(pixels: np.ndarray) -> bytes:

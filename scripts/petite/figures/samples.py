@@ -1,4 +1,5 @@
-"""Pictures of the pictures: samples of each class, augmented ones, and files that were set aside.
+"""Pictures of the pictures: samples of each class, files beside what is stored of them, augmented
+images, and files that were set aside.
 
 The paper's figures 11 to 14, for any number of classes, colour or grey.
 """
@@ -13,10 +14,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from petite.errors import PetiteError
 from petite.figures import style
-from petite.images import SetAside, decode, from_array
+from petite.images import (
+    Preview,
+    SetAside,
+    decode,
+    from_array,
+    gray_levels,
+    preview,
+    preview_of_array,
+)
 from petite.recipes import render
 from petite.sources import Source, UnreadableEntry
 from petite.store import Store
@@ -29,6 +39,10 @@ MOST_CLASSES = 20  # that get rows of their own
 AUGMENTED_ACROSS, AUGMENTED_DOWN = 6, 4
 MOST_SET_ASIDE = 24
 THUMBNAIL = 96  # pixels
+# Of the figure of files beside what is stored of them:
+PAIRS_ACROSS = 3
+MOST_PAIRS = 12
+PREVIEW = 240  # pixels
 
 
 @style.styled
@@ -88,6 +102,37 @@ def augmented(store: Store, subset: pd.DataFrame) -> Figure:
         "Originals and what augmentation made of them",
         f"Bold: originals. {len(new):,} new images of {new['origin'].nunique():,} originals; "
         "each new one has one transformation, drawn at random.",
+    )
+    return figure
+
+
+@style.styled
+def stored(store: Store, source: Source | None) -> Figure:
+    """The first images of each class, each file beside what is stored of it.
+
+    source: None where it is gone, and no file can be shown.
+    """
+    used = store.index[store.index["status"] == "ok"]
+    chosen = used.loc[sorted(in_turn(used["class_name"], MOST_PAIRS))]
+    rows = math.ceil(len(chosen) / PAIRS_ACROSS)
+    figure = Figure(figsize=(style.WIDTH, 0.8 + 1.5 * rows), layout="constrained")
+    grid = figure.subplots(rows, 2 * PAIRS_ACROSS, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    pairs = grid.reshape(rows * PAIRS_ACROSS, 2)
+    images = store.images(chosen["image_id"])
+    for (left, right), image_id, image in zip(pairs, chosen["image_id"], images, strict=False):
+        _show_file(left, _original(source, image_id))
+        left.set_title(style.shortened(image_id, 20), fontsize=6.5)
+        style.show_image(right, image)
+        _frame(right)
+        _caption(right, _facts(store.image_size, store.image_size, gray_levels(image)))
+    style.title(
+        figure,
+        "Files, and what is stored of them",
+        "Left: the file, on a checkerboard where it is transparent; more than 8 bits in the file's "
+        f"own range. Right: as stored, {store.image_size} × {store.image_size} pixels, enlarged "
+        "without smoothing. What cannot be seen there cannot be learned.",
     )
     return figure
 
@@ -166,7 +211,7 @@ def thumbnail(source: Source, image_id: str, channels: int) -> np.ndarray | None
     try:
         data = source.read(image_id)
         if isinstance(data, bytes):
-            return decode(data, THUMBNAIL, channels, min_side=1).pixels
+            return decode(data, THUMBNAIL, channels, min_side=1, depth="each").pixels
         return from_array(data, THUMBNAIL, channels).pixels
     except (UnreadableEntry, SetAside):
         return None
@@ -234,3 +279,36 @@ def _tile(axes: Axes, text: str) -> None:
         fontsize=7,
         color=style.QUIET,
     )
+
+
+def _original(source: Source | None, image_id: str) -> Preview | None:
+    """The file as it looks; None where it is gone, or cannot be shown any more."""
+    if source is None:
+        return None
+    try:
+        data = source.read(image_id)
+        if isinstance(data, bytes):
+            return preview(data, PREVIEW)
+        return preview_of_array(data, PREVIEW)
+    except (UnreadableEntry, SetAside):
+        return None
+
+
+def _show_file(axes: Axes, original: Preview | None) -> None:
+    if original is None:
+        _tile(axes, "cannot be\nshown")
+        return
+    style.show_image(axes, original.pixels)
+    _frame(axes)
+    _caption(axes, _facts(original.width, original.height, original.levels))
+
+
+def _frame(axes: Axes) -> None:
+    """A thin line around an image, which may be as white as the page."""
+    axes.add_patch(
+        Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, color=style.FAINT, lw=0.6)
+    )
+
+
+def _facts(width: int, height: int, levels: int) -> str:
+    return f"{width} × {height} pixels\n{levels:,} gray level{'s' if levels > 1 else ''}"

@@ -20,6 +20,8 @@ from petite.sources.base import (
 )
 from petite.sources.layout import Folder, Layout, find_layout, is_hidden
 
+HEAD_BYTES = 64
+
 
 class FolderSource(Source):
     """Class-per-folder images; `find_layout` has the rules of the layout.
@@ -63,6 +65,17 @@ class FolderSource(Source):
                 status = file.stat(follow_symlinks=False)
             digest.update(f"{image_id}\0{status.st_size} {status.st_mtime_ns}\0".encode())
         return digest.hexdigest()
+
+    def head(self, image_id: str) -> bytes:
+        """The first bytes of a file; none where it cannot be read."""
+        path = Path(self.layout.files[image_id].path)
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                return b""
+            with path.open("rb") as file:
+                return file.read(HEAD_BYTES)
+        except OSError:
+            return b""
 
     def read(self, image_id: str) -> ImageData:
         if image_id not in self.layout.files:
