@@ -137,7 +137,16 @@ rule index:
 rule split:
     input:
         index=rules.index.output.index,
-        code=code("split", "splits", "notices", "seeds"),
+        code=code(
+            "split",
+            "splits",
+            "split_words",
+            "groups",
+            "group_signs",
+            "copies",
+            "notices",
+            "seeds",
+        ),
     output:
         table=SPLIT,
         notices=SPLIT_NOTICES,
@@ -151,7 +160,11 @@ rule split:
         mem_mb=memory(700, 2000),
     params:
         settings=as_param(
-            {"test": CONFIG.split.test, "validation": CONFIG.split.validation}
+            {
+                "test": CONFIG.split.test,
+                "validation": CONFIG.split.validation,
+                "groups": CONFIG.split.groups,
+            }
         ),
         seed=CONFIG.split.seed,
     shell:
