@@ -37,18 +37,18 @@ def problem(groups: str) -> str | None:
     except (pa.ArrowInvalid, re.error, OverflowError, RecursionError) as error:
         reason = str(error).removeprefix("Invalid regular expression: ")
         return (
-            f"{groups!r} is not a valid pattern ({reason}): it has to be a regular expression, "
+            f"'{groups}' is not a valid pattern ({reason}): it has to be a regular expression, "
             "without look-ahead, look-behind and back references"
         )
     if count == 1:
         return None
     if count == 0:
         return (
-            f"{groups!r} has no capture group: put the part of the name that is the same within "
+            f"'{groups}' has no capture group: put the part of the name that is the same within "
             f"a group in parentheses, such as {EXAMPLE}, or write {SUBFOLDER}"
         )
     return (
-        f"{groups!r} has {count} capture groups: keep one, around the part of the name that is "
+        f"'{groups}' has {count} capture groups: keep one, around the part of the name that is "
         "the same within a group, and write the others as (?:...)"
     )
 
@@ -80,12 +80,32 @@ def named_groups(image_ids: Iterable[str], groups: str) -> Named:
     """
     pattern = SUBFOLDER_PATTERN if groups == SUBFOLDER else groups
     ids = pa.array(image_ids, pa.large_string())
+    if isinstance(ids, pa.ChunkedArray):  # of a column that Arrow holds
+        ids = ids.combine_chunks()
     found = _matches(ids, pattern)
     captured = pc.replace_substring_regex(ids, f"(?s)^.*?(?:{pattern}).*$", r"\1")
     named = pc.and_(found, pc.not_equal(captured, ""))
     encoded = pc.if_else(named, captured, None).dictionary_encode()
     numbers = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
     return Named(numbers, encoded.dictionary.to_numpy(zero_copy_only=False))
+
+
+def found_groups(image_ids: pd.Series, groups: str) -> Named:
+    """`named_groups`; raises PetiteError where no image has a name."""
+    named = named_groups(image_ids, groups)
+    if len(named.names):
+        return named
+    example = image_ids.iloc[0]
+    if groups == SUBFOLDER:
+        raise PetiteError(
+            f"split.groups: {SUBFOLDER}, but no image lies in a subfolder of its class folder (such"
+            f" as {example}). Give a pattern of the names, such as {EXAMPLE}, or leave split.groups"
+            " out."
+        )
+    raise PetiteError(
+        f"split.groups: '{groups}' is found in no name, such as {example}. Names begin with the "
+        f"class folder: in {example.split('/')[0]}/p01_3.png the pattern {EXAMPLE} finds p01."
+    )
 
 
 def grouped(used: pd.DataFrame, groups: str, notices: Notices) -> Groups:
@@ -95,9 +115,7 @@ def grouped(used: pd.DataFrame, groups: str, notices: Notices) -> Groups:
     are copies (`copy_group`), directly or through others. An image without a name is in a group
     of its own, together with its copies.
     """
-    numbers, names = named_groups(used["image_id"], groups)
-    if not len(names):
-        raise PetiteError(_no_match(used, groups))
+    numbers, names = found_groups(used["image_id"], groups)
     without = np.flatnonzero(numbers < 0)
     if len(without):
         notices.add(_some_without(used, groups, without))
@@ -117,23 +135,9 @@ def _matches(ids: pa.Array, pattern: str) -> pa.Array:
     return pc.match_substring_regex(ids, pattern)
 
 
-def _no_match(used: pd.DataFrame, groups: str) -> str:
-    example = used["image_id"].iloc[0]
-    if groups == SUBFOLDER:
-        return (
-            f"split.groups: {SUBFOLDER}, but no image lies in a subfolder of its class folder (such"
-            f" as {example}). Give a pattern of the names, such as {EXAMPLE}, or leave split.groups"
-            " out."
-        )
-    return (
-        f"split.groups: {groups!r} is found in no name, such as {example}. Names begin with the "
-        f"class folder: for {example.split('/')[0]}/p01_3.png the pattern {EXAMPLE} gives 'p01'."
-    )
-
-
 def _some_without(used: pd.DataFrame, groups: str, without: NDArray[np.int64]) -> str:
     example = used["image_id"].iloc[without[0]]
-    why = "are in no subfolder" if groups == SUBFOLDER else f"do not match {groups!r}"
+    why = "are in no subfolder" if groups == SUBFOLDER else f"do not match '{groups}'"
     return (
         f"split.groups: {len(without)} of {len(used)} images {why}, such as {example}. "
         "Each of them is a group of its own."

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 # With fewer test images than this, one is more than three points of accuracy.
 FEW_TEST_IMAGES = 30
-MOST_LISTED = 20
+NAMES_LISTED = 30
 GROUPS_LISTED = 3
+# The terminal shows the last 15 lines of an error.
+LINES = 10
 
 
 class SmallClass(NamedTuple):
@@ -26,11 +28,17 @@ def too_small(small: list[SmallClass], classes: int, needed: list[str]) -> str:
     """The error for the classes that cannot be in each part needed, among so many classes."""
     grouped = any(one.largest for one in small)
     together = "groups stay together" if grouped else "copies count once"
+    alike: dict[str, list[str]] = {}
+    for one in small:
+        alike.setdefault(_size(one), []).append(one.name)
+    lines = [f"  {_listed(names)}: {size}" for size, names in alike.items()]
+    if len(lines) > LINES:
+        rest = sum(map(len, list(alike.values())[LINES:]))
+        lines[LINES:] = [f"  and {_count(rest, 'class', 'classes')} more"]
     return (
-        f"{len(small)} of {_count(classes, 'class', 'classes')} cannot be divided into "
+        f"{len(small):,} of {_count(classes, 'class', 'classes')} cannot be divided into "
         f"{', '.join(needed[:-1])} and {needed[-1]} ({together}):\n"
-        + "\n".join(f"  {_size(one)}" for one in small[:MOST_LISTED])
-        + (f"\n  and {len(small) - MOST_LISTED} more" if len(small) > MOST_LISTED else "")
+        + "\n".join(lines)
         + f"\n{_remedies(small, needed, grouped)}"
     )
 
@@ -76,8 +84,8 @@ def few_test_images(labels: NDArray[np.integer], classes: Mapping[int, str]) -> 
 
 
 def _size(one: SmallClass) -> str:
-    """`dog: 12 images, 1 different image; none for validation and train`."""
-    said = f"{one.name}: {_count(one.images, 'image')}"
+    """`12 images, 1 different image; none for train and validation`."""
+    said = _count(one.images, "image")
     if one.largest:
         more = ", ..." if len(one.largest) > GROUPS_LISTED else ""
         largest = ", ".join(one.largest[:GROUPS_LISTED])
@@ -107,8 +115,8 @@ def _remedies(small: list[SmallClass], needed: list[str], grouped: bool) -> str:
 
 def _listed(names: list[str]) -> str:
     """The first of many names."""
-    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
-    return f"{', '.join(names[:MOST_LISTED])}{more}"
+    more = f" and {len(names) - NAMES_LISTED:,} more" if len(names) > NAMES_LISTED else ""
+    return f"{', '.join(names[:NAMES_LISTED])}{more}"
 
 
 def _count(number: int, noun: str, plural: str | None = None) -> str:

@@ -52,6 +52,13 @@ def test_the_name_of_a_group_is_the_subfolder_or_what_the_capture_group_finds(
     assert names(setting, image_id) == [name]
 
 
+@pytest.mark.parametrize("dtype", ["object", "str", "string[pyarrow]"])
+def test_names_may_be_held_by_python_pandas_or_arrow(dtype: str) -> None:
+    halves = [pd.Series([f"a/p{n}_1"], dtype=dtype) for n in range(2)]
+    numbers, found = named_groups(pd.concat(halves), r"/(p\d+)_")
+    assert numbers.tolist() == [0, 1] and found.tolist() == ["p0", "p1"]
+
+
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
@@ -91,7 +98,7 @@ def test_images_of_one_name_are_one_group_in_whichever_class_and_without_a_name_
     assert numbers.tolist() == [0, 0, 0, 3, 4, 5]
     assert found.tolist() == ["p1", "p1", "p1", "p2", "b/x.png", "b/y.png"]
     (notice,) = notices
-    assert "2 of 6 images do not match" in notice and "b/x.png" in notice
+    assert r"2 of 6 images do not match '/(p\d+)_'" in notice and "b/x.png" in notice
 
 
 def test_copies_join_the_groups_that_they_are_of() -> None:

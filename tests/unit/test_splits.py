@@ -234,11 +234,19 @@ def test_a_class_of_copies_is_too_small_whatever_the_number_of_its_files() -> No
     assert "min_per_class" not in message and "dataset.classes" in message
 
 
-def test_of_a_thousand_classes_that_are_too_small_the_first_are_named() -> None:
-    labels, groups = divided([[1]] * 1000)
-    message = error_of(labels, groups)
-    assert message.startswith("1000 of 1,000 classes")
-    assert "and 980 more" in message and len(message.splitlines()) == 23
+def test_classes_of_one_size_share_a_line_and_of_a_thousand_the_first_are_named() -> None:
+    labels, groups = divided([[1]] * 1000 + [[1] * 2])
+    lines = error_of(labels, groups).splitlines()
+    assert lines[0].startswith("1,001 of 1,001 classes")
+    assert lines[1].startswith("  0, 1, 2,")
+    assert lines[1].endswith("29 and 970 more: 1 image; none for train and validation")
+    assert lines[2] == "  1000: 2 images; none for train" and len(lines) == 4
+
+
+def test_classes_of_many_sizes_fill_no_more_lines_than_the_terminal_shows() -> None:
+    labels, groups = divided([[size] for size in range(1, 101)])
+    lines = error_of(labels, groups).splitlines()
+    assert len(lines) == 13 and lines[-2] == "  and 90 classes more"
 
 
 def test_the_groups_that_hold_all_of_a_class_are_named() -> None:

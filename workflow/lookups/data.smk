@@ -3,6 +3,7 @@
 import shlex
 
 from petite.download import archive_name
+from petite.groups import found_groups
 from petite.ingest import shard_rows_by_name
 from petite.sources import listing, open_source
 from petite.sources.lsun import database_files
@@ -37,6 +38,9 @@ def folder_fingerprints():
         return {}
     folder = open_source("folder", Path(DATASET.path))
     entries = listing(folder, **LISTING_SETTINGS)
+    if CONFIG.split.groups:
+        # Known now, not when all images are read.
+        found_groups(entries["image_id"], CONFIG.split.groups)
     return {
         f"{shard}-of-{DATASET.shards}": folder.fingerprint(
             shard_rows_by_name(entries, shard, DATASET.shards)["image_id"]
