@@ -100,7 +100,8 @@ def _remedies(small: list[SmallClass], needed: list[str], grouped: bool) -> str:
     ways = ["Add images"]
     if grouped:
         ways = ["Add images of other groups", "let split.groups make smaller groups"]
-    if all(one.images < len(needed) for one in small):
+    # The setting counts different images.
+    if all((one.images if grouped else one.groups) < len(needed) for one in small):
         ways.append(f"leave such classes out by dataset.min_per_class: {len(needed)}")
     else:
         ways.append("name the other classes in dataset.classes")

@@ -231,6 +231,14 @@ def test_a_class_of_copies_is_too_small_whatever_the_number_of_its_files() -> No
     labels, groups = divided([[1] * 50, [50]])
     message = error_of(labels, groups, validation=0)
     assert "1: 50 images, 1 different image; none for test" in message
+    assert "dataset.min_per_class: 2" in message  # which counts different images
+
+
+def test_a_class_of_few_groups_with_many_images_is_not_left_out_by_their_number() -> None:
+    labels, groups = divided([[1] * 50, [20, 30]])
+    names = np.array([f"p{group}" for group in groups], dtype=object)
+    message = error_of(labels, groups, group_names=names)
+    assert "1: 50 images in 2 groups (p51 30, p50 20)" in message
     assert "min_per_class" not in message and "dataset.classes" in message
 
 
