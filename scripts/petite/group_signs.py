@@ -70,10 +70,9 @@ def suggestion(used: pd.DataFrame, seed: int) -> str | None:
     `used` has image_id, class_name, label, phash and copy_group of the images to be split.
     """
     found = [
-        (likeness, sign)
+        borne_out
         for settings in (PREFIXES, (SUFFIX,))
-        if (first := _first_borne_out(used, settings, seed))
-        for likeness, sign in [first]
+        if (borne_out := _first_borne_out(used, settings, seed))
     ]
     if found:
         likeness, sign = max(found, key=lambda one: one[0].within)

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from petite.copies import fingerprints
@@ -171,3 +173,28 @@ def test_the_split_says_so_unless_groups_are_set(groups: str | None) -> None:
     split_table(table, test=0.2, validation=0.1, seed=0, groups=groups, notices=notices)
     suggested = [notice for notice in notices if "The names suggest" in notice]
     assert len(suggested) == (groups is None)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    names=st.lists(
+        st.text("ab01_-. ()'\\/é猫٣\n+[", min_size=1, max_size=8), min_size=1, max_size=12
+    ),
+    seed=st.integers(0, 99),
+)
+def test_whatever_the_names_the_setting_said_is_one_that_names_groups(names, seed) -> None:
+    rng = np.random.default_rng(seed)
+    ids = [f"{CLASSES[n % 2]}/{name}{m}.png" for n, name in enumerate(names) for m in range(8)]
+    table = pd.DataFrame(
+        {
+            "image_id": ids,
+            "class_name": [image_id.split("/")[0] for image_id in ids],
+            "label": [CLASSES.index(image_id.split("/")[0]) for image_id in ids],
+            # Few hashes, by name: pictures of like names are alike.
+            "phash": np.repeat(rng.integers(0, 2**63, len(names)), 8).astype(np.uint64),
+            "copy_group": np.arange(len(ids)),
+        }
+    )
+    notice = suggestion(table, seed)
+    if notice is not None:
+        assert len(named_groups(ids, setting_in(notice)).names)
