@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from petite import memory
+from petite import groups, memory
 from petite.errors import PetiteError
 from petite.hints import hint, unknown
 from petite.recipes import Settings as AugmentationSettings
@@ -234,6 +234,17 @@ class SplitSettings(Strict):
     seed: Seed = 0
     test: float = Field(0.1, gt=0, lt=1, description="share of all images")
     validation: float = Field(0.05, ge=0, lt=1, description="share of all images")
+    groups: str | None = Field(
+        None,
+        description="images that stay together: subfolder, or a pattern of their names with one "
+        "capture group; null: copies alone",
+    )
+
+    @model_validator(mode="after")
+    def _groups_can_be_told(self) -> "SplitSettings":
+        if self.groups is not None and (problem := groups.problem(self.groups)):
+            raise ValueError(f"groups: {problem}")
+        return self
 
     @model_validator(mode="after")
     def _something_is_left(self) -> "SplitSettings":

@@ -62,6 +62,11 @@ WRONG: list[tuple[str, Any]] = [
     *[("split.test", value) for value in (0, 1, -0.1, 1.1, float("nan"), float("inf"))],
     *[("split.validation", value) for value in (-0.1, 1)],
     *[("split.seed", value) for value in (-1, 2**31)],
+    *[
+        ("split.groups", value)
+        for value in (False, 3, [], {"by": "subfolder"}, "", "(", "subfoldr")
+    ],
+    *[("split.groups", value) for value in (r"p\d+", r"(p\d+)_(s\d+)", r"(?=p)(\d+)", r"(.)\1")],
     *[("features.dimensions", value) for value in (1, 0, 5000)],
     *[("proxy.steps", 1), ("proxy.evaluations", 1), ("proxy.early", 0), ("proxy.early", 1.5)],
     *[("evidence.tolerance", 0), ("evidence.tolerance", 1), ("evidence.pilot_sd", 0)],

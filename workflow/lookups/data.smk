@@ -4,6 +4,7 @@ import shlex
 
 from petite.depth import may_be_deep, sampled
 from petite.download import archive_name, public_url
+from petite.groups import found_groups
 from petite.ingest import shard_rows_by_name
 from petite.sources import listing, open_source
 from petite.sources.lsun import database_files
@@ -35,24 +36,30 @@ LISTING_SETTINGS = {
 
 
 def folder_listing():
-    """The images of a folder and the fingerprint of each shard, which tells of a change in its
-    files; nothing for other sources."""
+    """The images of a folder, and groups that fit them; None for other sources."""
     if DATASET.source != "folder":
-        return None, {}
+        return None
+    entries = listing(open_source("folder", Path(DATASET.path)), **LISTING_SETTINGS)
+    if CONFIG.split.groups:
+        # Known now, not when all images are read.
+        found_groups(entries["image_id"], CONFIG.split.groups)
+    return entries
+
+
+def folder_fingerprints():
+    """For each shard of a folder what tells of a change in its files; {} for other sources."""
+    if FOLDER_LISTING is None:
+        return {}
     folder = open_source("folder", Path(DATASET.path))
-    entries = listing(folder, **LISTING_SETTINGS)
     # How deep images are stored depends on the sample, wherever they are.
-    sample = [
-        image_id
-        for image_id in (
-            sampled(entries["image_id"]) if DATASET.depth == "stretch" else []
-        )
-        if may_be_deep(folder.head(image_id))
-    ]
-    return entries, {
+    candidates = (
+        sampled(FOLDER_LISTING["image_id"]) if DATASET.depth == "stretch" else []
+    )
+    sample = [name for name in candidates if may_be_deep(folder.head(name))]
+    return {
         name: folder.fingerprint(
             [
-                *shard_rows_by_name(entries, number, DATASET.shards)["image_id"],
+                *shard_rows_by_name(FOLDER_LISTING, number, DATASET.shards)["image_id"],
                 *sample,
             ]
         )
@@ -77,7 +84,8 @@ READING_CODE = ["images", "formats", "png", "tiff", "depth"]
 
 
 SOURCE_FILES = or_exit(source_files)
-FOLDER_LISTING, FOLDER = or_exit(folder_listing)
+FOLDER_LISTING = or_exit(folder_listing)
+FOLDER = or_exit(folder_fingerprints)
 SOURCE_ARGUMENTS = f"--source {DATASET.source}"
 if SOURCE_PATH:
     SOURCE_PLACE = placed(SOURCE_PATH) if DATASET.is_remote else SOURCE_PATH

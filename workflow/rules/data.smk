@@ -153,7 +153,16 @@ rule index:
 rule split:
     input:
         index=rules.index.output.index,
-        code=code("split", "splits", "notices", "seeds"),
+        code=code(
+            "split",
+            "splits",
+            "split_words",
+            "groups",
+            "group_signs",
+            "copies",
+            "notices",
+            "seeds",
+        ),
     output:
         table=SPLIT,
         notices=SPLIT_NOTICES,
@@ -168,7 +177,11 @@ rule split:
     params:
         python=python,
         settings=as_param(
-            {"test": CONFIG.split.test, "validation": CONFIG.split.validation}
+            {
+                "test": CONFIG.split.test,
+                "validation": CONFIG.split.validation,
+                "groups": CONFIG.split.groups,
+            }
         ),
         seed=CONFIG.split.seed,
     shell:
