@@ -186,7 +186,7 @@ rule estimate:
             "estimate",
             "own_features",
             "selection/estimate",
-            "evidence/recommendation",
+            "evidence/confidence",
             "evidence/statistics",
         ),
     log:
