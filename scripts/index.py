@@ -6,10 +6,11 @@ from pathlib import Path
 from petite.files import read_table, write_json, write_table
 from petite.ingest import build_index, checked_shard, gather_shards, make_manifest
 from petite.job import argument_parser, run
+from petite.notices import Notices
 
 
 def main(args: argparse.Namespace) -> None:
-    settings = args.settings
+    settings, notices = args.settings, Notices()
     listing = read_table(args.listing)
     classes = settings["classes"] or list(dict.fromkeys(listing["class_name"]))
     index = build_index(
@@ -18,6 +19,7 @@ def main(args: argparse.Namespace) -> None:
         limit_per_class=settings["limit_per_class"],
         max_bad_share=settings["max_bad_share"],
         near_copy_distance=settings["near_copy_distance"],
+        notices=notices,
     )
     store = args.manifest.parent
     shards = [checked_shard(path, store) for path in args.rows]
@@ -25,6 +27,7 @@ def main(args: argparse.Namespace) -> None:
     manifest = make_manifest(index, classes, shards, size, channels, settings)
     write_table(args.index, index)
     write_json(args.manifest, manifest)
+    write_json(args.index.with_suffix(".json"), {"notices": notices})
 
 
 if __name__ == "__main__":
@@ -38,6 +41,6 @@ if __name__ == "__main__":
         required=True,
         help="the tables of the shards in order; the pixels lie beside them as .npy",
     )
-    parser.add_argument("--index", type=Path, required=True, help="index.parquet to write")
+    parser.add_argument("--index", type=Path, required=True, help="index.parquet")
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json beside it")
     run(main, parser)

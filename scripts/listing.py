@@ -3,17 +3,20 @@
 import argparse
 from pathlib import Path
 
-from petite.files import write_table
+from petite.files import write_json, write_table
 from petite.job import argument_parser, run
+from petite.notices import Notices
 from petite.source_job import add_source, opened
 from petite.sources import listing
 
 
 def main(args: argparse.Namespace) -> None:
+    notices = Notices()
     with opened(args) as source:
-        table = listing(source, **args.settings)
+        table = listing(source, notices=notices, **args.settings)
         source.check_unchanged()
     write_table(args.output, table)
+    write_json(args.output.with_suffix(".json"), {"notices": notices})
 
 
 if __name__ == "__main__":

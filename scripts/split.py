@@ -3,13 +3,18 @@
 import argparse
 from pathlib import Path
 
-from petite.files import read_table, write_table
+from petite.files import read_table, write_json, write_table
 from petite.job import argument_parser, run
+from petite.notices import Notices
 from petite.splits import split_table
 
 
 def main(args: argparse.Namespace) -> None:
-    write_table(args.output, split_table(read_table(args.index), seed=args.seed, **args.settings))
+    notices = Notices()
+    index = read_table(args.index)
+    table = split_table(index, seed=args.seed, notices=notices, **args.settings)
+    write_table(args.output, table)
+    write_json(args.output.with_suffix(".json"), {"notices": notices})
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """What a run of many jobs says on the terminal: how far it is, what failed, and what to do then."""
 
+import logging
 import math
 import os
 import re
+import textwrap
 import threading
 import time
 from collections.abc import Sequence
@@ -10,9 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from petite import notices
+
 SECONDS_BETWEEN_DRAWINGS = 0.5
 BAR_CELLS = 12
 USUAL_COLUMNS = 80
+NOTICE_COLUMNS = 100
+# As it stands in a log.
+NOTICE = logging.getLevelName(notices.NOTICE)
 LAST_LINES = 15
 # Of so many the logs are shown; the others mostly failed for the same reason.
 MOST_FAILURES = 5
@@ -49,6 +56,7 @@ class Progress:
         self._done = 0
         self._running: dict[int, Job] = {}
         self._failed: dict[int, Job] = {}
+        self._noticed: set[str] = set()
         self._ended = threading.Event()
         self._is_terminal = draws and stream.isatty() and os.environ.get("TERM") != "dumb"
 
@@ -68,10 +76,21 @@ class Progress:
         with self._lock:
             self._done += 1
             job = self._running.pop(number, None)
-            if job is None or job.log is None or self._is_terminal or not self._draws:
+            if job is None or job.log is None or not self._draws:
+                return
+            self._show_notices(job.log)
+            if self._is_terminal:
                 return
             took = in_words(time.monotonic() - job.started)
             print(f"{self._count()}: {job.name} took {took}", file=self._stream, flush=True)
+
+    def _show_notices(self, log: Path) -> None:
+        """What a job has found out for its user, each thing once."""
+        for notice in notices_in(log):
+            if notice not in self._noticed:
+                self._noticed.add(notice)
+                clear = CLEAR_LINE if self._is_terminal else ""
+                print(f"{clear}{wrapped(f'Note: {notice}')}", file=self._stream, flush=True)
 
     def fail(self, number: int, job: Job) -> None:
         """A job has failed; it is told at once, and again by `failures` at the end."""
@@ -145,6 +164,17 @@ def newest_line(jobs: Sequence[Job]) -> str:
     _, name, line = max(lines)
     record = RECORD.fullmatch(line[0]) if line else None
     return record["message"] if record else name
+
+
+def notices_in(log: Path) -> list[str]:
+    """The notices in the log of a job; see `petite.notices`."""
+    records = map(RECORD.fullmatch, last_lines(log, TAIL_BYTES))
+    return [found["message"] for found in records if found and found["level"] == NOTICE]
+
+
+def wrapped(text: str) -> str:
+    """A sentence on as many lines as it takes, the further ones indented."""
+    return textwrap.fill(text, NOTICE_COLUMNS, subsequent_indent="  ", break_long_words=False)
 
 
 def _changed(path: Path) -> float:

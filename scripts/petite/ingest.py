@@ -24,6 +24,7 @@ from petite.copies import THUMBNAIL_SIDE, copy_groups, exact_groups, fingerprint
 from petite.errors import DamagedFiles, PetiteError
 from petite.files import sha256_of
 from petite.images import Decoded, SetAside, decode, from_array
+from petite.notices import Notices
 from petite.sources import Source, UnreadableEntry
 from petite.store import FORMAT, MEND, ShardWriter, shard_record, shard_writer
 
@@ -223,6 +224,7 @@ def build_index(
     limit_per_class: int | None,
     max_bad_share: float,
     near_copy_distance: int | None,
+    notices: Notices | None = None,
 ) -> pd.DataFrame:
     """Decide for each entry whether it is used, and why not; group the copies.
 
@@ -232,6 +234,7 @@ def build_index(
         limit_per_class: use the first so many readable images of each class; None for all.
         max_bad_share: unreadable entries that are tolerated, as a share of all.
         near_copy_distance: as `copy_groups` takes it; None for exact copies only.
+        notices: what a user should know is added to them.
 
     Images of different classes with the same bytes or the same stored pixels contradict each other:
     all of them are set aside, those beyond the limit too. Near copies in different classes are

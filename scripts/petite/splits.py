@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from petite.errors import PetiteError
+from petite.notices import Notices
 from petite.seeds import generator
 from petite.store import Store, StoredImages
 
@@ -51,8 +52,18 @@ def test_images(store: Store, split: pd.DataFrame) -> Images:
 test_images.__test__ = False  # type: ignore[attr-defined]  # no test, whatever pytest thinks
 
 
-def split_table(index: pd.DataFrame, *, test: float, validation: float, seed: int) -> pd.DataFrame:
-    """Split the images in use of an index: image_id, label and split, in its order."""
+def split_table(
+    index: pd.DataFrame,
+    *,
+    test: float,
+    validation: float,
+    seed: int,
+    notices: Notices | None = None,
+) -> pd.DataFrame:
+    """Split the images in use of an index: image_id, label and split, in its order.
+
+    What a user should know of the split is added to `notices`.
+    """
     used = index[index["status"] == "ok"]
     named = used.drop_duplicates("label").set_index("label")["class_name"]
     parts = make_split(

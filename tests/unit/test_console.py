@@ -53,6 +53,19 @@ def test_on_a_terminal_a_bar_shows_jobs_done_and_the_newest_line_of_a_log(tmp_pa
     assert "\n" not in seen
 
 
+def test_what_a_job_noticed_is_shown_once_when_it_ends(tmp_path):
+    stream = io.StringIO()
+    progress = Progress(stream)
+    progress.plan(2)
+    lines = [f"{STAMP} WARNING of a library", f"{STAMP} NOTICE 3 classes: the folders of a/b"]
+    for number, name in enumerate(["listing", "split"]):
+        progress.start(number, Job(name, log_of(tmp_path, *lines, name=f"{name}.log")))
+        progress.finish(number)
+    said = stream.getvalue()
+    assert said.count("Note: 3 classes: the folders of a/b\n") == 1
+    assert "of a library" not in said
+
+
 def read_until(descriptor: int, text: str) -> str:
     seen = ""
     deadline = time.monotonic() + 60

@@ -46,6 +46,7 @@ def checked_config():
 CONFIG = or_exit(checked_config)
 RESULTS = f"results/{CONFIG.dataset.name}"
 SPLIT = f"{RESULTS}/splits/{CONFIG.split.seed}.parquet"
+SPLIT_NOTICES = f"{RESULTS}/splits/{CONFIG.split.seed}.json"
 
 
 wildcard_constraints:

@@ -40,9 +40,10 @@ if DATASET.is_remote:
 rule listing:
     input:
         source=SOURCE_FILES,
-        code=code("listing", *SOURCE_CODE),
+        code=code("listing", "notices", *SOURCE_CODE),
     output:
-        f"{RESULTS}/store/listing.parquet",
+        table=f"{RESULTS}/store/listing.parquet",
+        notices=f"{RESULTS}/store/listing.json",
     log:
         f"{RESULTS}/logs/listing.log",
     benchmark:
@@ -56,7 +57,7 @@ rule listing:
         folder=as_param(FOLDER),
         source=source_arguments,
     shell:
-        "python {input.code[0]:q} {params.source} --output {output:q} "
+        "python {input.code[0]:q} {params.source} --output {output.table:q} "
         "--settings {params.settings:q} --log {log:q}"
 
 
@@ -65,7 +66,7 @@ rule listing:
 rule ingest:
     input:
         source=SOURCE_FILES,
-        listing=[] if FOLDER else rules.listing.output[0],
+        listing=[] if FOLDER else rules.listing.output.table,
         code=code("ingest", "ingest", "images", "store", "copies", *SOURCE_CODE),
     output:
         pixels=f"{RESULTS}/store/shards/{{scatteritem}}.npy",
@@ -101,13 +102,14 @@ rule ingest:
 
 rule index:
     input:
-        listing=rules.listing.output[0],
+        listing=rules.listing.output.table,
         rows=gather.shards(f"{RESULTS}/store/shards/{{scatteritem}}.parquet"),
         pixels=gather.shards(f"{RESULTS}/store/shards/{{scatteritem}}.npy"),
-        code=code("index", "ingest", "images", "copies", "store"),
+        code=code("index", "ingest", "images", "copies", "notices", "store"),
     output:
         index=f"{RESULTS}/store/index.parquet",
         manifest=f"{RESULTS}/store/manifest.json",
+        notices=f"{RESULTS}/store/index.json",
     log:
         f"{RESULTS}/logs/index.log",
     cache: IS_CACHED
@@ -135,9 +137,10 @@ rule index:
 rule split:
     input:
         index=rules.index.output.index,
-        code=code("split", "splits", "seeds"),
+        code=code("split", "splits", "notices", "seeds"),
     output:
-        SPLIT,
+        table=SPLIT,
+        notices=SPLIT_NOTICES,
     log:
         f"{RESULTS}/logs/split.log",
     benchmark:
@@ -152,5 +155,5 @@ rule split:
         ),
         seed=CONFIG.split.seed,
     shell:
-        "python {input.code[0]:q} --index {input.index:q} --output {output:q} "
+        "python {input.code[0]:q} --index {input.index:q} --output {output.table:q} "
         "--seed {params.seed} --settings {params.settings:q} --log {log:q}"

@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from petite.errors import PetiteError
+from petite.notices import Notices
 from petite.sources.archive import ArchiveSource
 from petite.sources.base import (
     USUAL_LIMITS,
@@ -81,6 +82,7 @@ def listing(
     classes: list[str] | None,
     limit_per_class: int | None,
     max_bad_share: float,
+    notices: Notices | None = None,
 ) -> pd.DataFrame:
     """List a source's entries: one row each, class by class, in natural order within a class.
 
@@ -90,6 +92,8 @@ def listing(
     `classes` restricts the listing to these, in this order; else all are taken, sorted. With
     `limit_per_class` L, each class is cut to the first ceil(L / (1 - max_bad_share)) entries: as
     many as leave L images when the share that may be bad is bad (0 <= max_bad_share < 1).
+
+    What a user should know of it is added to `notices`.
 
     Returns the columns position (int64, from 0), image_id (str), class_name (str), bytes (int64).
     Raises PetiteError when there are no images, fewer than two classes, or no such class.
