@@ -72,6 +72,18 @@ def metric_for(runs: pd.DataFrame, setting: str = AUTO) -> str:
     return BALANCED if is_unequal(test_counts(runs)) else ACCURACY
 
 
+def with_scores(summary: pd.DataFrame, runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both tables with the metric that is compared as score_mean, _low and _high, and as score."""
+    metric = compared_metric(summary)
+    scores = {f"score_{name}": summary[f"{metric}_{name}"] for name in ("mean", "low", "high")}
+    return summary.assign(**scores), runs.assign(score=runs[metric])
+
+
+def compared_metric(summary: pd.DataFrame) -> str:
+    """The metric of a summary's differences: one of METRICS."""
+    return str(summary["metric"].iloc[0])
+
+
 def image_weights(labels: np.ndarray, metric: str) -> np.ndarray:
     """What each test image counts in a metric: float64 (n,), with the sum 1."""
     if metric == ACCURACY:

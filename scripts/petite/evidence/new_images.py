@@ -22,7 +22,9 @@ from petite.evidence.statistics import (
 from petite.seeds import generator
 
 
-def bounding_draws(values: np.ndarray, extreme: float, seed: int = 0) -> np.ndarray:
+def bounding_draws(
+    values: np.ndarray, extreme: float, draws: int = TWO_WAY_DRAWS, seed: int = 0
+) -> np.ndarray:
     """Draws of the mean of values (n,) of which none can lie beyond `extreme`: sorted float64.
 
     Each draw weights the values, and one more at `extreme`, by a uniform Dirichlet vector
@@ -33,9 +35,9 @@ def bounding_draws(values: np.ndarray, extreme: float, seed: int = 0) -> np.ndar
     """
     distinct, counts = np.unique(np.append(values, extreme).round(12), return_counts=True)
     random = generator(seed, "new images")
-    total, weights = np.zeros(TWO_WAY_DRAWS), np.zeros(TWO_WAY_DRAWS)
+    total, weights = np.zeros(draws), np.zeros(draws)
     for value, count in zip(distinct.tolist(), counts.tolist(), strict=True):
-        gamma = random.standard_gamma(count, TWO_WAY_DRAWS)
+        gamma = random.standard_gamma(count, draws)
         total += value * gamma
         weights += gamma
     return np.sort(total / weights)
@@ -71,6 +73,7 @@ class NewImages:
 
     differences: np.ndarray
     weights: np.ndarray
+    draws: int = TWO_WAY_DRAWS
 
     @property
     def is_known(self) -> bool:
@@ -79,7 +82,7 @@ class NewImages:
 
     @cached_property
     def _together(self) -> np.ndarray:
-        return np.sort(two_way_draws(self.differences, self.weights))
+        return np.sort(two_way_draws(self.differences, self.weights, self.draws))
 
     @cached_property
     def _values(self) -> np.ndarray:
@@ -92,11 +95,11 @@ class NewImages:
 
     @cached_property
     def _lower(self) -> np.ndarray:
-        return bounding_draws(self._values, -self._extreme)
+        return bounding_draws(self._values, -self._extreme, self.draws)
 
     @cached_property
     def _upper(self) -> np.ndarray:
-        return bounding_draws(self._values, self._extreme)
+        return bounding_draws(self._values, self._extreme, self.draws)
 
     def interval(self, confidence: float = CONFIDENCE) -> Interval:
         """The interval of the mean difference for new seeds and images; NaN where unknown."""

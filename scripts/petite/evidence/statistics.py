@@ -92,9 +92,12 @@ def two_way_interval(
 
 
 def two_way_draws(
-    differences: np.ndarray, weights: np.ndarray | None = None, seed: int = 0
+    differences: np.ndarray,
+    weights: np.ndarray | None = None,
+    count: int = TWO_WAY_DRAWS,
+    seed: int = 0,
 ) -> np.ndarray:
-    """Draws of a mean paired difference for new seeds and new test images: float64 (draws,).
+    """Draws of a mean paired difference for new seeds and new test images: float64 (count,).
 
     differences: integers (seeds, images), for each pair and image 1 where the one model alone was
     right, -1 where the other alone was, 0 otherwise; two seeds and images at least.
@@ -110,8 +113,8 @@ def two_way_draws(
     scale = np.ones(images) if weights is None else weights * images
     mean, of_seeds, of_images = _mean_and_variances(differences, scale)
     random = generator(seed, "seeds and images")
-    draws = random.standard_t(n - 1, TWO_WAY_DRAWS) * math.sqrt(of_seeds)
-    draws += random.standard_normal(TWO_WAY_DRAWS) * math.sqrt(of_images)
+    draws = random.standard_t(n - 1, count) * math.sqrt(of_seeds)
+    draws += random.standard_normal(count) * math.sqrt(of_images)
     return mean + draws
 
 

@@ -79,7 +79,7 @@ def _warning(summary: pd.DataFrame) -> str:
     )
 
 
-def _other_shares(summary: pd.DataFrame) -> str:
+def other_shares(summary: pd.DataFrame) -> str:
     """Why rows hold another share than their fraction; "" where none does."""
     why = {why_other_share(row) for _, row in summary.iterrows() if is_other_share(row)}
     return f"Fraction (share): the share really kept, {' or '.join(sorted(why))}." if why else ""
@@ -100,7 +100,7 @@ def markdown_table(summary: pd.DataFrame, dataset: str) -> str:
         "each run with the run of random at the same fraction, split and training seed. "
         "They cover other seeds, not other test images.",
     ]
-    if why := _other_shares(summary):
+    if why := other_shares(summary):
         lines += ["", why]
     if warning := _warning(summary):
         lines += ["", f"**{warning}**"]
@@ -153,7 +153,7 @@ def terminal_table(summary: pd.DataFrame, balanced: bool = False) -> str:
     lines.append(
         f"[low, high]: 95% interval over runs. Against random: points{of_metric}, paired by seed."
     )
-    if why := _other_shares(summary):
+    if why := other_shares(summary):
         lines.append(why)
     if few:
         lines.append(
