@@ -188,6 +188,7 @@ rule estimate:
             "selection/estimate",
             "evidence/confidence",
             "evidence/statistics",
+            "evidence/words",
         ),
     log:
         f"{RESULTS}/logs/estimate.log",
