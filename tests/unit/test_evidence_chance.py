@@ -24,6 +24,7 @@ from petite.evidence import (
     recommendation_page,
     summarize,
     terminal_table,
+    test_counts,
     with_measures,
 )
 from petite.files import write_json
@@ -82,7 +83,7 @@ def judged(
     folder: Path, labels: np.ndarray, answers: Answers, tolerance: float = 0.01
 ) -> tuple[Chance, Recommendation, pd.DataFrame]:
     runs, predictions = made_up(folder, labels, answers)
-    metric = metric_for(runs)
+    metric = metric_for(test_counts(runs))
     table = compare(runs, tolerance, random_curve(runs, metric), predictions, metric)
     names = [f"class{number}" for number in range(labels.max() + 1)]
     chance = against_chance(runs, predictions, names, CIRCUMSTANCES)
@@ -240,7 +241,10 @@ def test_the_same_answers_on_few_images_are_too_few_test_images_and_it_says_how_
     assert row["test_images_needed"] == 299
     assert row["least_tolerance"] == pytest.approx(0.0149, abs=1e-4)
     assert found.method == "full"
-    assert "200 test images, which are too few to show it for others" in found.answer
+    assert (
+        "200 test images, which are too few to show it for others (that takes 299 or more; "
+        in found.answer
+    )
     assert "it takes 299 or more" in found.next_steps
     assert "evidence.tolerance of 0.015" in found.next_steps
 
@@ -282,9 +286,9 @@ def test_balanced_accuracy_is_compared_where_a_class_has_more_than_twice_another
 ) -> None:
     labels = np.repeat(np.arange(len(counts)), counts)
     runs, _ = made_up(tmp_path, labels, {("full", 1.0): right_in(labels, 0.9)})
-    assert metric_for(runs) == metric
-    assert metric_for(runs, "accuracy") == "accuracy"
-    assert metric_for(runs, "balanced_accuracy") == "balanced_accuracy"
+    assert metric_for(test_counts(runs)) == metric
+    assert metric_for(test_counts(runs), "accuracy") == "accuracy"
+    assert metric_for(test_counts(runs), "balanced_accuracy") == "balanced_accuracy"
 
 
 def test_the_balanced_accuracy_is_the_mean_of_the_classes_whatever_their_sizes(tmp_path) -> None:
@@ -324,7 +328,7 @@ def test_all_that_speaks_of_the_metric_names_it(tmp_path) -> None:
     runs, predictions = made_up(
         tmp_path, labels, {("full", 1.0): answers, ("random", 0.1): answers}
     )
-    metric = metric_for(runs)
+    metric = metric_for(test_counts(runs))
     curve, summary = random_curve(runs, metric), summarize(runs, metric)
     table = compare(runs, 0.02, curve, predictions, metric)
     found = recommend(runs, table, 0.02, curve)

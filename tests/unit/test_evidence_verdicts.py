@@ -17,6 +17,7 @@ from petite.evidence import (
     compare,
     cost_ledger,
     planned,
+    planned_images,
     random_curve,
     recommend,
     recommendation_page,
@@ -479,6 +480,18 @@ def test_what_a_design_can_tell_is_said_before_it_is_run() -> None:
     assert "7 seeds could pass" in planned([6, 6], 0.01)
     assert "pilot_sd" in planned([8], None)
     assert "Nothing is compared" in planned([], None)
+
+
+def test_what_the_test_images_can_tell_is_said_before_anything_is_trained() -> None:
+    halves, flawed = np.arange(200) % 2, np.repeat([0, 1], [198, 2])
+    few = planned_images(halves, 5, 0.01)
+    assert "200 test images cannot show that a subset loses less than 1 point of accuracy" in few
+    assert "takes 459 or more (split.test), or an evidence.tolerance of 0.023 or more" in few
+    assert planned_images(halves, 5, 0.05).endswith("just as well as the full set.")
+    assert "of balanced accuracy" in planned_images(flawed, 1, 0.01)
+    assert "14,978 or more" in planned_images(flawed, 1, 0.01)
+    assert "299 or more" in planned_images(flawed, 1, 0.01, "accuracy")
+    assert "Nothing is compared" in planned_images(halves, 0, 0.01)
 
 
 def test_the_page_has_every_table_in_columns() -> None:

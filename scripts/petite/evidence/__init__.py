@@ -9,7 +9,7 @@ docs/evidence.md tells how Petite decides.
 """
 
 from petite.evidence.chance import Chance, Circumstances, against_chance
-from petite.evidence.confidence import planned
+from petite.evidence.confidence import planned, planned_images
 from petite.evidence.costs import COST_COLUMNS, cost_ledger
 from petite.evidence.learning_curve import LearningCurve, random_curve
 from petite.evidence.metrics import METRICS, is_unequal, metric_for, test_counts, with_measures
@@ -46,6 +46,7 @@ __all__ = [
     "ordered",
     "percent",
     "planned",
+    "planned_images",
     "random_curve",
     "read_csv",
     "recommend",

@@ -1,4 +1,4 @@
-"""Whether anything was learned: the full set against the best answer that never looks.
+"""Whether anything was learned: the full set against the best constant answer.
 
 A subset that loses nothing against models that learned nothing is no recommendation. So before any,
 the models of all images must beat the constant answer (always the class with the most test images)

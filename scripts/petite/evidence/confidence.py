@@ -3,10 +3,13 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from petite.evidence.chance import Chance
 from petite.evidence.learning_curve import LearningCurve
+from petite.evidence.metrics import AUTO, IN_WORDS, image_weights, metric_for
+from petite.evidence.new_images import images_to_show, tolerance_to_show
 from petite.evidence.statistics import (
     ALPHA,
     ENOUGH_RUNS,
@@ -18,9 +21,11 @@ from petite.evidence.statistics import (
 )
 from petite.evidence.verdicts import (
     BETTER,
+    EQUIVALENT,
     NOT_COMPARED,
     NOT_DISTINGUISHABLE,
     NOT_SHOWN,
+    NOT_WORSE,
     TOO_FEW,
     TOO_FEW_IMAGES,
     WORSE,
@@ -126,6 +131,8 @@ def _learn_first(chance: Chance) -> str:
 def _more_images(table: pd.DataFrame, tolerance: float) -> str:
     """How many test images could show that a subset does as well."""
     images, needed = table["test_images"].max(), table["test_images_needed"].max()
+    if table["to_full"].isin((EQUIVALENT, NOT_WORSE)).any():
+        return ""
     if images < needed:
         return (
             f"With {images:,.0f} test images not even a subset that does just as well can be shown "
@@ -192,6 +199,33 @@ def _smaller_sizes(tolerance: float, curve: LearningCurve | None) -> str:
     return (
         f"Even the smallest random subset, {sufficient.point.value:,.0f} images, seems to be "
         f"within {points_of(tolerance)} of the full set: try smaller fractions."
+    )
+
+
+def planned_images(
+    test_labels: np.ndarray, subsets: int, tolerance: float, setting: str = AUTO
+) -> str:
+    """What the test images can tell of subsets against the full set, before anything is trained.
+
+    test_labels: (n,) labels of the test images. subsets: how many are compared with the full set.
+    setting: evidence.metric.
+    """
+    if not subsets:
+        return "Nothing is compared with the full set."
+    metric = metric_for(np.unique(test_labels, return_counts=True)[1], setting)
+    weights = image_weights(test_labels, metric)
+    images, heaviest = len(weights), float(weights.max()) * len(weights)
+    needed = images_to_show(tolerance, subsets, heaviest)
+    text = (
+        f"{images:,} test images can show that a subset loses less than {points_of(tolerance)} of "
+        f"{IN_WORDS[metric]}, where it does just as well as the full set"
+    )
+    if images >= needed:
+        return f"{text}."
+    least = tolerance_to_show(images, subsets, heaviest)
+    return (
+        f"{text.replace(' can show', ' cannot show')}: that takes {needed:,} or more (split.test), "
+        f"or an evidence.tolerance of {_rounded_up(least):g} or more."
     )
 
 

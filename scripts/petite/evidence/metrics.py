@@ -65,11 +65,14 @@ def is_unequal(counts: np.ndarray) -> bool:
     return len(counts) > 0 and counts.max() > UNEQUAL * counts.min()
 
 
-def metric_for(runs: pd.DataFrame, setting: str = AUTO) -> str:
-    """The metric of comparisons by the setting evidence.metric: auto, or one of METRICS."""
+def metric_for(counts: np.ndarray, setting: str = AUTO) -> str:
+    """The metric of comparisons by the setting evidence.metric: auto, or one of METRICS.
+
+    counts: (classes,), the test images of each class (see `test_counts`).
+    """
     if setting != AUTO:
         return setting
-    return BALANCED if is_unequal(test_counts(runs)) else ACCURACY
+    return BALANCED if is_unequal(counts) else ACCURACY
 
 
 def with_scores(summary: pd.DataFrame, runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

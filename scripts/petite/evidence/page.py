@@ -37,7 +37,7 @@ def recommendation_page(
         recommendation.next_steps,
     ]
     if chance is not None:
-        lines += ["", "## Against answers that do not look", "", *_chance_rows(chance)]
+        lines += ["", "## Against a constant answer", "", *_chance_rows(chance)]
     if not compared.empty:
         lines += ["", "## Against random at the same size", "", *_random_rows(compared)]
     with_full = table[table["to_full"] != NOT_COMPARED]
@@ -59,17 +59,17 @@ def _chance_rows(chance: Chance) -> list[str]:
         ("balanced accuracy", chance.balanced_accuracy, 1 / chance.classes, chance.balanced_p),
     )
     rows = [
-        [name, f"{100 * found:.1f}", f"{100 * blind:.1f}", _p(p)]
-        for name, found, blind, p in measured
+        [name, f"{100 * found:.1f}", f"{100 * baseline:.1f}", _p(p)]
+        for name, found, baseline, p in measured
     ]
-    header = ["in %", f"models of {which} {chance.trained_on:,} images", "without a look", "p"]
+    header = ["in %", f"models of {which} {chance.trained_on:,} images", "baseline", "p"]
     answered = "Every class is answered."
     if chance.never:
         answered = f"Classes that no run answers: {named(chance.never)}."
     return [
         *_markdown(header, rows),
         "",
-        f"Without a look: always answering {chance.constant}, and 1 / {chance.classes}. One-sided "
+        f"Baselines: always answering {chance.constant}, and 1 / {chance.classes}. One-sided "
         f"tests over the {chance.test_images:,} test images, with the mean of the runs on each. "
         f"{answered}",
     ]

@@ -162,7 +162,7 @@ def _keep_all(table: pd.DataFrame, images: int, tolerance: float) -> str:
         keep += (
             f" for now: {subset(smallest)} lose less than {points_of(tolerance)} of {metric} on "
             f"the {smallest['test_images']:,.0f} test images, which are too few to show it for "
-            f"others ({from_full(smallest)})"
+            f"others ({_images_needed(smallest)}{from_full(smallest)})"
         )
     else:
         which = "no subset"
@@ -173,6 +173,13 @@ def _keep_all(table: pd.DataFrame, images: int, tolerance: float) -> str:
             f"{metric}{_scope(table)} ({nearest_text})"
         )
     return f"{keep}; if that is too many, {_methods(table)}"
+
+
+def _images_needed(row: pd.Series) -> str:
+    """How many test images it takes, where those at hand are fewer than the least."""
+    if row["test_images"] >= row["test_images_needed"]:
+        return ""
+    return f"that takes {row['test_images_needed']:,.0f} or more; "
 
 
 def _unknown_size(table: pd.DataFrame, chosen: pd.Series) -> str:
