@@ -171,8 +171,17 @@ def test_a_class_that_is_never_answered_is_not_learned(tmp_path) -> None:
 def test_one_of_hundreds_of_classes_may_be_missing(tmp_path) -> None:
     labels = np.arange(300)
     all_but_one = np.where(labels == 7, 8, labels)[None].repeat(6, axis=0)
-    chance, _, _ = judged(tmp_path, labels, {("full", 1.0): all_but_one})
+    chance, found, _ = judged(tmp_path, labels, {("full", 1.0): all_but_one})
     assert chance.is_beaten and chance.never == ("class7",)
+    assert "never answered: class7" in found.how_sure
+
+
+def test_trainings_that_failed_among_others_are_named(tmp_path) -> None:
+    answers = right_in(HALVES, 0.9)
+    answers[:2] = 0
+    chance, found, _ = judged(tmp_path, HALVES, {("full", 1.0): answers, ("random", 0.1): answers})
+    assert chance.is_beaten
+    assert "2 of 7 runs have one answer for all images" in found.how_sure
 
 
 def test_a_judge_that_finds_flaws_but_calls_more_than_a_constant_answer_is_told_apart(

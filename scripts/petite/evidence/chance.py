@@ -95,11 +95,18 @@ class Chance:
             f"{100 * self.balanced_accuracy:.1f}%, and {100 / self.classes:.3g}% by chance "
             f"(p {self.balanced_p:.2g})"
         )
-        if self.never:
-            text += f"; never answered: {named(self.never)}"
+        return "; ".join([text, *self._odd_answers()])
+
+    def caution(self) -> str:
+        """What to beware of though chance is beaten, as a sentence; "" where there is nothing."""
+        odd = self._odd_answers()
+        return f"Beware of {_of(self)}: {'; '.join(odd)}." if odd else ""
+
+    def _odd_answers(self) -> list[str]:
+        odd = [f"never answered: {named(self.never)}"] if self.never else []
         if self.one_answer:
-            text += f"; {self.one_answer} of {self.runs} runs have one answer for all images"
-        return text
+            odd.append(f"{self.one_answer} of {self.runs} runs have one answer for all images")
+        return odd
 
     def reasons(self) -> str:
         """What it may come from, the test images' number first where that alone may be it."""

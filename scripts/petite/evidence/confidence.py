@@ -34,8 +34,13 @@ from petite.evidence.verdicts import (
 from petite.evidence.words import comparisons, points_of, seed_counts
 
 
-def how_sure(table: pd.DataFrame) -> str:
+def how_sure(table: pd.DataFrame, chance: Chance | None = None) -> str:
     """A paragraph on the comparisons: how many, how they came out, and what they could see."""
+    caution = chance.caution() if chance is not None and chance.is_beaten else ""
+    return f"{caution} {_comparisons_with_random(table)}".strip()
+
+
+def _comparisons_with_random(table: pd.DataFrame) -> str:
     compared = table[table["verdict"] != NOT_COMPARED]
     if compared.empty:
         nothing = "Nothing was compared with random, so there is no verdict on a method."

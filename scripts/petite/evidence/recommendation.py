@@ -88,7 +88,7 @@ def recommend(
         images=images,
         metric=metric_of(table),
         answer=f"{answer}.",
-        how_sure=how_sure(table),
+        how_sure=how_sure(table, chance),
         next_steps=next_steps(table, tolerance, curve, chance),
     )
 
