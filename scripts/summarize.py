@@ -6,19 +6,26 @@ from dataclasses import asdict
 from pathlib import Path
 
 from petite.evidence import (
+    Circumstances,
     Predictions,
+    against_chance,
     collect,
     compare,
     cost_ledger,
+    is_unequal,
     markdown_table,
+    metric_for,
     random_curve,
     recommend,
     recommendation_page,
     summarize,
     terminal_table,
+    test_counts,
+    with_measures,
 )
-from petite.files import write_csv, write_json, write_text
+from petite.files import read_json, read_table, write_csv, write_json, write_text
 from petite.job import argument_parser, run
+from petite.splits import training_images
 
 TERMINAL_COLUMNS = 100
 # Not named each by itself: with a thousand jobs the command would be too long for the system.
@@ -27,15 +34,24 @@ BESIDE_RUNS = (".history.csv", ".predictions.npz")
 
 def main(args: argparse.Namespace) -> None:
     tolerance = args.settings["tolerance"]
-    histories, predictions = (
-        [path.with_suffix(suffix) for path in args.runs] for suffix in BESIDE_RUNS
-    )
+    histories, files = ([path.with_suffix(suffix) for path in args.runs] for suffix in BESIDE_RUNS)
     runs, history = collect(args.runs, histories)
-    summary = summarize(runs)
-    curve = random_curve(runs)
-    verdicts = compare(runs, tolerance, curve, Predictions(predictions))
-    recommendation = recommend(runs, verdicts, tolerance, curve)
-    page = recommendation_page(args.dataset, recommendation, verdicts, tolerance, curve)
+    training, manifest = training_images(read_table(args.split)), read_json(args.manifest)
+    runs = with_measures(runs, len(training))
+    counts, predictions = test_counts(runs), Predictions(files)
+    metric = metric_for(counts, args.settings["metric"])
+    summary = summarize(runs, metric)
+    curve = random_curve(runs, metric)
+    verdicts = compare(runs, tolerance, curve, predictions, metric)
+    circumstances = Circumstances(
+        manifest["image_size"],
+        args.settings["flips"],
+        training["label"].value_counts().tolist(),
+    )
+    chance = against_chance(runs, predictions, manifest["classes"], circumstances)
+    recommendation = recommend(runs, verdicts, tolerance, curve, chance)
+    page = recommendation_page(args.dataset, recommendation, verdicts, tolerance, curve, chance)
+    table = terminal_table(summary, balanced=is_unequal(counts))
     answer = textwrap.fill(recommendation.answer, TERMINAL_COLUMNS, break_long_words=False)
     write_csv(args.output_runs, runs)
     write_csv(args.output_history, history)
@@ -45,7 +61,7 @@ def main(args: argparse.Namespace) -> None:
     write_text(args.output_markdown, markdown_table(summary, args.dataset))
     write_text(args.output_recommendation, page)
     write_json(args.output_choice, asdict(recommendation))
-    write_text(args.output_text, f"{terminal_table(summary)}\n\n{answer}\n")
+    write_text(args.output_text, f"{table}\n\n{answer}\n")
 
 
 if __name__ == "__main__":
@@ -57,6 +73,8 @@ if __name__ == "__main__":
         required=True,
         help="CSV files of runs; beside each are its .history.csv and .predictions.npz",
     )
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
+    parser.add_argument("--split", type=Path, required=True, help="the split's table")
     parser.add_argument("--dataset", required=True, help="the name of the data set, for the title")
     parser.add_argument("--output-runs", type=Path, required=True)
     parser.add_argument("--output-history", type=Path, required=True)

@@ -286,7 +286,12 @@ class EvidenceSettings(Strict):
     """What the answer is measured by."""
 
     tolerance: float = Field(
-        0.01, gt=0, lt=1, description="accuracy that may be lost against the full set, a share"
+        0.01, gt=0, lt=1, description="what may be lost of the metric against the full set, a share"
+    )
+    metric: Literal["auto", "accuracy", "balanced_accuracy"] = Field(
+        "auto",
+        description="what is compared; auto: balanced_accuracy where the largest class has more "
+        "than twice the test images of the smallest, accuracy otherwise",
     )
     pilot_sd: float | None = Field(
         None,

@@ -23,7 +23,7 @@ from petite.evidence import (
     summarize,
     terminal_table,
 )
-from petite.files import read_json
+from petite.files import read_json, write_json, write_table
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -45,6 +45,8 @@ def run_row(method: str, fraction: float, seed: int, accuracy: float, **other: o
         "accuracy": accuracy,
         "loss": 2 * (1 - accuracy),
         "worst_class": "Cat",
+        "steps": 100,
+        "train_accuracy": 0.99,
         "peak_memory_bytes": 10**9 + seed,
         "train_seconds": 10.0 + seed,
         "stored_bytes": 1000 * round(1000 * fraction),
@@ -260,16 +262,26 @@ def job_files(tmp_path: Path) -> tuple[list[Path], list[Path]]:
     return runs, histories
 
 
+def about_images(folder: Path) -> list[str | Path]:
+    """The arguments of a store of two classes with 1,000 training images."""
+    write_json(folder / "manifest.json", {"classes": ["Cat", "Dog"], "image_size": 28})
+    labels = np.arange(1000) % 2
+    ids = [f"train/{number}.png" for number in range(1000)]
+    split = pd.DataFrame({"image_id": ids, "label": labels, "split": "train"})
+    write_table(folder / "split.parquet", split)
+    return ["--manifest", folder / "manifest.json", "--split", folder / "split.parquet"]
+
+
 def summarize_script(runs: list[Path], out: Path) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, SCRIPTS / "summarize.py", "--runs", *runs,
+        [sys.executable, SCRIPTS / "summarize.py", "--runs", *runs, *about_images(out.parent),
          "--dataset", "pets", "--output-runs", out / "runs.csv",
          "--output-history", out / "history.csv", "--output-summary", out / "summary.csv",
          "--output-verdicts", out / "verdicts.csv", "--output-costs", out / "costs.csv",
          "--output-markdown", out / "summary.md", "--output-text", out / "summary.txt",
          "--output-recommendation", out / "recommendation.md",
          "--output-choice", out / "recommendation.json",
-         "--settings", '{"tolerance": 0.01}'],
+         "--settings", '{"tolerance": 0.01, "metric": "auto", "flips": "random"}'],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -289,6 +301,7 @@ def test_the_script_writes_the_same_bytes_whatever_the_order_of_its_inputs(
         assert (first / name).read_bytes() == (second / name).read_bytes()
     written = read_csv(first / "summary.csv")
     pd.testing.assert_frame_equal(written, summarize(RUNS), check_exact=True)
+    assert written["share"].tolist() == pytest.approx(written["fraction"].tolist())
     assert len(read_csv(first / "runs.csv")) == len(RUNS)
     assert len(read_csv(first / "history.csv")) == 2 * len(RUNS)
     verdicts = read_csv(first / "verdicts.csv")
@@ -378,7 +391,7 @@ def test_the_markdown_table_says_what_a_person_wants_to_know() -> None:
     [grid] = [line for line in lines if "pca_grid" in line and line.startswith("|")]
     cells = [cell.strip() for cell in grid.strip("|").split("|")]
     assert cells == [
-        "pca_grid", "10%", "100", "3", "83.7 [79.9, 87.5]", "+1.7 [-4.6, +7.9]",
+        "pca_grid", "10%", "100", "3", "83.7 [79.9, 87.5]", "–", "–", "+1.7 [-4.6, +7.9]",
         "0.327", "0.10", "0.50", "11",
     ]  # fmt: skip
     tables = [line for line in lines if line.startswith("|")]
@@ -404,7 +417,7 @@ def test_the_terminal_table_is_aligned_and_fits_whatever_the_names() -> None:
         ("a_method_with_quite_a_long_name_of_many_letters", 0.125): [0.999, 0.001],
     }
     runs = runs_of(accuracies)
-    runs["images"] = 12_345_678
+    runs["images"] = round(12_345_678 * runs["fraction"]).astype(int)
     runs["stored_bytes"] = 987_654_321_000
     runs["train_seconds"] = 123_456.0
     lines = terminal_table(summarize(runs)).splitlines()

@@ -177,6 +177,18 @@ def test_accuracy_intervals_are_those_of_the_table() -> None:
     np.testing.assert_allclose(sorted(map(tuple, bars)), sorted(map(tuple, expected)))
 
 
+def test_the_figures_show_and_name_the_metric_that_is_compared() -> None:
+    runs = make_runs(CASES, 3)
+    runs = runs.assign(balanced_accuracy=runs["accuracy"] / 2)
+    summary = summarize(runs, "balanced_accuracy")
+    [axes] = FIGURES["accuracy_by_fraction"](runs, summary).axes
+    assert axes.get_ylabel() == "balanced accuracy on the test images, %"
+    heights = [height for dots in axes.collections for _, height in dots.get_offsets()]
+    assert 100 * runs["balanced_accuracy"].max() == pytest.approx(max(heights))
+    panels = FIGURES["differences"](summary).axes
+    assert "balanced accuracy on the test images" in " ".join(p.get_xlabel() for p in panels)
+
+
 @pytest.mark.parametrize(
     ("cases", "seeds"),
     [

@@ -253,6 +253,24 @@ def test_words_of_the_recommendation_stand_beside_and_tables_are_evidence(recomm
     assert '<div class="scroll"' in recommended.evidence and "&lt;b&gt;" in recommended.evidence
 
 
+def test_the_page_shows_and_names_the_metric_that_is_compared_and_the_real_shares(inputs, tmp_path):
+    runs = inputs.runs.assign(balanced_accuracy=inputs.runs["accuracy"] / 2)
+    few = runs["fraction"] == runs["fraction"].min()
+    runs.loc[few, "share"] = 3 * runs.loc[few, "fraction"]
+    paths = {name: tmp_path / name for name in ("runs.csv", "summary.csv")}
+    write_csv(paths["runs.csv"], runs)
+    write_csv(paths["summary.csv"], summarize(runs, "balanced_accuracy"))
+    html = page(Inputs(**{**vars_of(inputs), "tables": {**inputs.tables, **paths}}))
+    assert "<h2>Balanced accuracy by the number of training images kept</h2>" in html
+    assert 'aria-label="Balanced accuracy on the test images' in html
+    assert "in points of balanced accuracy" in html
+    fraction = runs["fraction"].min()
+    assert f'data-name="kept">{100 * fraction:g}% ({300 * fraction:.0f}%)</td>' in html
+    assert "as each class has at least one" in html
+    rows = tables.table(Inputs(**{**vars_of(inputs), "tables": {**inputs.tables, **paths}}))["rows"]
+    assert all(float(row["balanced"]) < 60 and row["worst"] == "50.0" for row in rows)
+
+
 def test_warnings_tell_of_few_seeds_and_of_copies_across_classes(inputs):
     told = " ".join(answers.warnings(inputs))
     assert "fewer than 6 seeds" in told

@@ -35,11 +35,17 @@ LISTING_SETTINGS = {
 }
 
 
+def opened_folder():
+    """The folder, whose tree is walked once; None for other sources."""
+    if DATASET.source == "folder":
+        return open_source("folder", Path(DATASET.path))
+
+
 def folder_listing():
-    """The images of a folder, and groups that fit them; None for other sources."""
-    if DATASET.source != "folder":
+    """The images of a folder, which its groups fit; None for other sources."""
+    if OPENED_FOLDER is None:
         return None
-    entries = listing(open_source("folder", Path(DATASET.path)), **LISTING_SETTINGS)
+    entries = listing(OPENED_FOLDER, **LISTING_SETTINGS)
     if CONFIG.split.groups:
         # Known now, not when all images are read.
         found_groups(entries["image_id"], CONFIG.split.groups)
@@ -48,16 +54,15 @@ def folder_listing():
 
 def folder_fingerprints():
     """For each shard of a folder what tells of a change in its files; {} for other sources."""
-    if FOLDER_LISTING is None:
+    if OPENED_FOLDER is None:
         return {}
-    folder = open_source("folder", Path(DATASET.path))
     # How deep images are stored depends on the sample, wherever they are.
     candidates = (
         sampled(FOLDER_LISTING["image_id"]) if DATASET.depth == "stretch" else []
     )
-    sample = [name for name in candidates if may_be_deep(folder.head(name))]
+    sample = [name for name in candidates if may_be_deep(OPENED_FOLDER.head(name))]
     return {
-        name: folder.fingerprint(
+        name: OPENED_FOLDER.fingerprint(
             [
                 *shard_rows_by_name(FOLDER_LISTING, number, DATASET.shards)["image_id"],
                 *sample,
@@ -84,6 +89,7 @@ READING_CODE = ["images", "formats", "png", "tiff", "depth"]
 
 
 SOURCE_FILES = or_exit(source_files)
+OPENED_FOLDER = or_exit(opened_folder)
 FOLDER_LISTING = or_exit(folder_listing)
 FOLDER = or_exit(folder_fingerprints)
 SOURCE_ARGUMENTS = f"--source {DATASET.source}"

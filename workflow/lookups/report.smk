@@ -2,13 +2,9 @@
 
 
 EVIDENCE_CODE = [
-    "evidence/costs",
-    "evidence/learning_curve",
-    "evidence/recommendation",
-    "evidence/runs",
-    "evidence/statistics",
-    "evidence/summary",
-    "evidence/verdicts",
+    path.relative_to(SCRIPTS / "petite").with_suffix("").as_posix()
+    for path in sorted((SCRIPTS / "petite/evidence").glob("*.py"))
+    if path.stem != "__init__"
 ]
 
 
@@ -127,17 +123,19 @@ def figure_arguments(wildcards, input):
 FIGURE_CODE = {
     "accuracy": [
         "figures/accuracy",
+        "evidence/metrics",
         "evidence/runs",
         "evidence/statistics",
-        "evidence/summary",
+        "evidence/words",
     ],
-    "curves": ["figures/curves", "evidence/runs", "evidence/summary"],
+    "curves": ["figures/curves", "evidence/runs", "evidence/words"],
     "differences": [
         "figures/differences",
+        "evidence/metrics",
         "evidence/statistics",
-        "evidence/summary",
+        "evidence/words",
     ],
-    "picks": ["figures/picks", "evidence/summary", "selection/pca_grid", "splits"],
+    "picks": ["figures/picks", "evidence/words", "selection/pca_grid", "splits"],
     "plane": ["figures/plane", "selection/pca_grid", "selection/tilings"],
     "samples": ["figures/samples", "store"],
     "augmented": ["figures/samples", "store", "recipes"],

@@ -19,6 +19,9 @@ rule report:
         code=code(
             "report",
             *PAGE_CODE,
+            "evidence/metrics",
+            "evidence/tables",
+            "evidence/words",
             "figures/samples",
             "figures/style",
             "selection/pca_grid",

@@ -12,7 +12,9 @@ rule summarize:
         runs=runs_paths(".csv"),
         histories=runs_paths(".history.csv"),
         predictions=runs_paths(".predictions.npz"),
-        code=code("summarize", *EVIDENCE_CODE),
+        manifest=rules.index.output.manifest,
+        split=SPLIT,
+        code=code("summarize", *EVIDENCE_CODE, "splits"),
     output:
         runs=report(
             f"{RESULTS}/runs.csv", caption="../report/runs.rst", category="Table"
@@ -43,10 +45,17 @@ rule summarize:
         mem_mb=memory(700, 0),
     params:
         python=python,
-        settings=as_param({"tolerance": CONFIG.evidence.tolerance}),
+        settings=as_param(
+            {
+                "tolerance": CONFIG.evidence.tolerance,
+                "metric": CONFIG.evidence.metric,
+                "flips": CONFIG.training.flips,
+            }
+        ),
         dataset=CONFIG.dataset.name,
     shell:
-        "{params.python} {input.code[0]:q} --runs {input.runs:q} --dataset {params.dataset} "
+        "{params.python} {input.code[0]:q} --runs {input.runs:q} --manifest {input.manifest:q} "
+        "--split {input.split:q} --dataset {params.dataset} "
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-summary {output.summary:q} --output-verdicts {output.verdicts:q} "
         "--output-costs {output.costs:q} --output-markdown {output.markdown:q} "

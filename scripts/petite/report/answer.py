@@ -7,6 +7,7 @@ import pandas as pd
 from markdown_it import MarkdownIt
 
 from petite.evidence import ENOUGH_RUNS
+from petite.evidence.metrics import IN_WORDS, compared_metric
 from petite.report.inputs import Inputs
 from petite.report.words import number
 
@@ -126,14 +127,15 @@ def _few_seeds(summary: pd.DataFrame) -> str:
 
 
 def _about_images(inputs: Inputs) -> list[str]:
-    index = inputs.store.index
+    index, metric = inputs.store.index, IN_WORDS[compared_metric(inputs.summary)]
     counts = inputs.train["label"].value_counts()
     texts = []
     if counts.max() > IMBALANCE * counts.min():
         most, least = inputs.store.classes[counts.idxmax()], inputs.store.classes[counts.idxmin()]  # type: ignore[call-overload]
         texts.append(
             f"The classes differ in size: {number(counts.max())} training images of {most}, "
-            f"{number(counts.min())} of {least}. Accuracy says more about the large ones."
+            f"{number(counts.min())} of {least}. Accuracy says more about the large ones, balanced "
+            f"accuracy as much about each. Runs are compared in {metric}."
         )
     conflicts = int(index["reason"].str.startswith("label conflict").sum())
     if conflicts:

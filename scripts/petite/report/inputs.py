@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from petite.errors import PetiteError
-from petite.evidence import ordered, read_csv
+from petite.evidence import ordered, read_csv, with_measures
 from petite.files import read_json, read_table
 from petite.sources import Source
 from petite.splits import training_images
@@ -67,7 +67,7 @@ class Inputs:
     @cached_property
     def runs(self) -> pd.DataFrame:
         """runs.csv."""
-        return self._table("runs.csv")
+        return with_measures(self._table("runs.csv"))
 
     @cached_property
     def history(self) -> pd.DataFrame:

@@ -48,6 +48,7 @@ def _numbers(runs: pd.DataFrame, case: Case) -> list[tuple[str, str]]:
     return [
         ("accuracy on the test images", f"{accuracy(mean['accuracy'])}%"),
         ("on the images it was trained on", f"{accuracy(mean['train_accuracy'])}%"),
+        ("balanced accuracy, the mean of the classes", f"{accuracy(mean['balanced_accuracy'])}%"),
         (f"on the worst class (mostly {worst})", f"{accuracy(mean['worst_class_accuracy'])}%"),
         ("log-loss", "–" if math.isnan(mean["loss"]) else f"{mean['loss']:.3f}"),
         ("calibration error", f"{100 * mean['calibration_error']:.1f} points"),

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from petite.evidence.metrics import IN_WORDS, compared_metric
 from petite.report import (
     answer,
     chart,
@@ -47,9 +48,10 @@ def sections(inputs: Inputs) -> dict[str, Any]:
         "facts": answer.facts(inputs),
         "charts": chart.accuracy_charts(inputs, tolerance),
         "legend": chart.legend(inputs.summary),
-        "described": chart.described(inputs.summary),
+        "described": chart.described(inputs.summary, inputs.runs),
         "tolerance": tolerance,
         "tolerance_words": words.within(tolerance) if tolerance else "",
+        "metric": IN_WORDS[compared_metric(inputs.summary)],
         "table": table.table(inputs),
         "plane": shown,
         "plane_sheet": sheet,
