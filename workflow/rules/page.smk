@@ -19,8 +19,11 @@ rule report:
         code=code(
             "report",
             *PAGE_CODE,
+            "figures/fonts",
             "figures/samples",
             "figures/style",
+            "names",
+            "plain_matplotlib",
             "selection/pca_grid",
             "selection/tilings",
             "store",

@@ -5,6 +5,7 @@
 into HTML. `sprites` packs images, `palette` has the colours for light and dark.
 """
 
+import petite.plain_matplotlib  # noqa: F401  # isort: skip  # before Matplotlib
 from petite.report.inputs import Inputs
 from petite.report.page import page
 
