@@ -4,12 +4,18 @@ They come from the user's folders and may hold anything: letters of any script, 
 nobody sees or that turn the text around, and hundreds of letters.
 """
 
+import re
 import unicodedata
+from collections import Counter
+from collections.abc import Callable, Mapping
 
 # Characters that turn around the text after them, beyond the end of the name.
 TURNING = {*"\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"}
 # Bidirectional classes of letters and numbers that are written from right to left.
 RIGHT_TO_LEFT = {"R", "AL", "AN"}
+# Words and the spaces between them; numbers and commas beside them are of the sentence.
+LETTERS = "\u0590-\u05ff\u0600-\u065f\u066a-\u06ef\u06fa-\u08ff\ufb1d-\ufdff\ufe70-\ufeff"
+RIGHT_TO_LEFT_WORDS = re.compile(f"[{LETTERS}]+(?: +[{LETTERS}]+)*")
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 
 
@@ -43,6 +49,29 @@ def isolated(name: str) -> str:
     if any(unicodedata.bidirectional(letter) in RIGHT_TO_LEFT for letter in name):
         return f"{FIRST_STRONG_ISOLATE}{name}{POP_ISOLATE}"
     return name
+
+
+def isolated_words(text: str) -> str:
+    """A sentence in which the words that are written from right to left are isolated."""
+    return RIGHT_TO_LEFT_WORDS.sub(f"{FIRST_STRONG_ISOLATE}\\g<0>{POP_ISOLATE}", text)
+
+
+def told_apart(
+    names: Mapping[int, str], length: int, short: Callable[[str, int], str]
+) -> dict[int, str]:
+    """The names of classes by number in `length` letters, no two alike: by number where need be.
+
+    short: what cuts a name to a length.
+    """
+    times = Counter(short(name, length) for name in names.values())
+
+    def label_of(label: int, name: str) -> str:
+        if times[short(name, length)] == 1:
+            return short(name, length)
+        number = f"{label}: "
+        return number + short(name, length - len(number))
+
+    return {label: label_of(label, name) for label, name in names.items()}
 
 
 def _is_unseen(letter: str) -> bool:

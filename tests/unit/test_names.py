@@ -5,7 +5,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petite.names import isolated, printable, shortened
+from petite.names import isolated, isolated_words, printable, shortened, told_apart
 
 
 @given(st.text(min_size=1), st.integers(5, 30))
@@ -35,3 +35,16 @@ def test_only_names_from_right_to_left_are_isolated():
     assert isolated("cat (3)") == "cat (3)"
     for name in ("חתול", "قطة", "cat חתול"):
         assert isolated(name) == f"\u2068{name}\u2069"
+
+
+def test_words_from_right_to_left_in_a_sentence_are_isolated_one_by_one():
+    assert (
+        isolated_words("חתול קטן: 3, كلب: 4 (5)")
+        == "\u2068חתול קטן\u2069: 3, \u2068كلب\u2069: 4 (5)"
+    )
+    assert isolated_words("cat: 3") == "cat: 3"
+
+
+def test_names_that_are_cut_to_the_same_get_their_numbers():
+    names = {0: "a" * 50 + "1" + "b" * 50, 1: "a" * 50 + "2" + "b" * 50, 2: "cat"}
+    assert told_apart(names, 12, shortened) == {0: "0: aaaa…bbbb", 1: "1: aaaa…bbbb", 2: "cat"}

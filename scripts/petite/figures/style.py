@@ -6,7 +6,6 @@ Figures are made without pyplot: nothing global is kept, and importing takes hal
 import functools
 import textwrap
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from petite.evidence import percent
 from petite.figures import fonts
 from petite.files import atomic_path
-from petite.names import isolated, printable, shortened
+from petite.names import isolated, printable, shortened, told_apart
 
 P = ParamSpec("P")
 
@@ -189,16 +188,8 @@ def readable(name: str, length: int) -> str:
 
 
 def class_labels(names: Mapping[int, str], length: int) -> dict[int, str]:
-    """What each class, by its number, is called in a figure: no two alike, by number if need be."""
-    times = Counter(readable(name, length) for name in names.values())
-
-    def label_of(label: int, name: str) -> str:
-        if times[readable(name, length)] == 1:
-            return readable(name, length)
-        number = f"{label}: "
-        return number + readable(name, length - len(number))
-
-    return {label: label_of(label, name) for label, name in names.items()}
+    """What each class, by its number, is called in a figure, no two alike."""
+    return told_apart(names, length, readable)
 
 
 def largest_and_smallest(sizes: Sequence[int], most: int) -> list[int]:
