@@ -146,7 +146,12 @@ FIGURE_CODE = {
 
 def figure_code(wildcards):
     return code(
-        "figures", "figures/style", *FIGURE_CODE[wildcards.figure.split("_")[0]]
+        "figures",
+        "figures/fonts",
+        "figures/style",
+        "names",
+        "plain_matplotlib",
+        *FIGURE_CODE[wildcards.figure.split("_")[0]],
     )
 
 

@@ -6,6 +6,7 @@ figure is a function and a line in `FIGURES`.
 
 from collections.abc import Callable
 
+import petite.plain_matplotlib  # noqa: F401  # isort: skip  # before Matplotlib
 from matplotlib.figure import Figure
 
 from petite.figures.accuracy import accuracy_by_fraction

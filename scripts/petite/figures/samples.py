@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from petite.errors import PetiteError
-from petite.figures import style
+from petite.figures import fonts, style
 from petite.images import (
     Preview,
     SetAside,
@@ -27,6 +27,7 @@ from petite.images import (
     preview,
     preview_of_array,
 )
+from petite.names import printable
 from petite.recipes import render
 from petite.sources import Source, UnreadableEntry
 from petite.store import Store
@@ -53,19 +54,21 @@ def samples(store: Store, split: pd.DataFrame) -> Figure:
     """
     training = split.loc[split["split"] == "train", "image_id"]
     usable = store.index[store.index["image_id"].isin(training)]
-    classes = dict(list(usable.groupby("label")))
-    shown = list(classes.values())[:MOST_CLASSES]
+    classes = list(usable.groupby("label"))
+    places = style.largest_and_smallest([len(members) for _, members in classes], MOST_CLASSES)
+    shown = {int(str(classes[place][0])): classes[place][1] for place in places}
+    names = style.class_labels(
+        {label: str(members["class_name"].iloc[0]) for label, members in shown.items()}, 60
+    )
     figure = Figure(figsize=(style.WIDTH, 0.5 + 1.15 * len(shown)), layout="constrained")
     rows = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
-    for axes, members in zip(rows, shown, strict=True):
+    for axes, (label, members) in zip(rows, shown.items(), strict=True):
         chosen = members.iloc[evenly(len(members), ACROSS)]
         style.show_image(axes, strip(store.images(chosen["image_id"]), ACROSS))
-        name = style.shortened(str(members["class_name"].iloc[0]), 60)
-        axes.set_title(f"{name}  ({len(members):,} training images)", fontsize=8.5)
+        axes.set_title(f"{names[label]}  ({len(members):,} training images)", fontsize=8.5)
     size = store.image_size
-    note = f"{size} × {size} pixels, as the models see them."
-    if len(classes) > len(shown):
-        note += f" The first {len(shown)} of {len(classes)} classes."
+    note = f"{size} × {size} pixels, as the models see them. "
+    note += style.left_out(len(shown), len(classes), "classes")
     style.title(figure, "Samples of each class", note)
     return figure
 
@@ -92,7 +95,7 @@ def augmented(store: Store, subset: pd.DataFrame) -> Figure:
     for block, origin in zip(blocks, origins, strict=False):
         original = store.images([origin])[0]
         style.show_image(block[0], original)
-        _caption(block[0], style.shortened(origin, 17), bold=True)
+        _caption(block[0], style.readable(origin, 17), bold=True)
         recipes = _different(list(new.loc[new["origin"] == origin, "recipe"]), versions)
         for axes, recipe in zip(block[1:], recipes, strict=False):
             style.show_image(axes, render(original, recipe))
@@ -123,7 +126,7 @@ def stored(store: Store, source: Source | None) -> Figure:
     images = store.images(chosen["image_id"])
     for (left, right), image_id, image in zip(pairs, chosen["image_id"], images, strict=False):
         _show_file(left, _original(source, image_id))
-        left.set_title(style.shortened(image_id, 20), fontsize=6.5)
+        left.set_title(style.readable(image_id, 20), fontsize=6.5)
         style.show_image(right, image)
         _frame(right)
         _caption(right, _facts(store.image_size, store.image_size, gray_levels(image)))
@@ -164,8 +167,8 @@ def set_aside(store: Store, source: Source) -> Figure:
             _tile(axes, "cannot be\nshown")
         else:
             style.show_image(axes, image)
-        axes.set_title(style.shortened(file["image_id"], 16), fontsize=6.5, loc="center")
-        _caption(axes, wrapped(file["reason"], 22, 3))
+        axes.set_title(style.readable(file["image_id"], 16), fontsize=6.5, loc="center")
+        _caption(axes, wrapped(fonts.with_code_points(printable(file["reason"])), 22, 3))
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.value_counts().items())
     style.title(
         figure,
