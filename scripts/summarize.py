@@ -17,7 +17,7 @@ from petite.evidence import (
     summarize,
     terminal_table,
 )
-from petite.files import write_csv, write_json, write_text
+from petite.files import write_csv_and_parquet, write_json, write_text
 from petite.job import argument_parser, run
 
 TERMINAL_COLUMNS = 100
@@ -37,11 +37,11 @@ def main(args: argparse.Namespace) -> None:
     recommendation = recommend(runs, verdicts, tolerance, curve)
     page = recommendation_page(args.dataset, recommendation, verdicts, tolerance, curve)
     answer = textwrap.fill(recommendation.answer, TERMINAL_COLUMNS, break_long_words=False)
-    write_csv(args.output_runs, runs)
-    write_csv(args.output_history, history)
-    write_csv(args.output_summary, summary)
-    write_csv(args.output_verdicts, verdicts)
-    write_csv(args.output_costs, cost_ledger(runs))
+    write_csv_and_parquet(args.output_runs, runs)
+    write_csv_and_parquet(args.output_history, history)
+    write_csv_and_parquet(args.output_summary, summary)
+    write_csv_and_parquet(args.output_verdicts, verdicts)
+    write_csv_and_parquet(args.output_costs, cost_ledger(runs))
     write_text(args.output_markdown, markdown_table(summary, args.dataset))
     write_text(args.output_recommendation, page)
     write_json(args.output_choice, asdict(recommendation))
@@ -58,6 +58,7 @@ if __name__ == "__main__":
         help="CSV files of runs; beside each are its .history.csv and .predictions.npz",
     )
     parser.add_argument("--dataset", required=True, help="the name of the data set, for the title")
+    # CSV files; each is written as .parquet too.
     parser.add_argument("--output-runs", type=Path, required=True)
     parser.add_argument("--output-history", type=Path, required=True)
     parser.add_argument("--output-summary", type=Path, required=True)

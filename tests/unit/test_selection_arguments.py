@@ -6,8 +6,10 @@ answer is a ranking or a PetiteError.
 
 import doctest
 import math
+import re
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -418,3 +420,11 @@ def test_whatever_is_given_the_answer_is_a_ranking_or_a_petite_error(
 def test_the_examples_of_the_library_hold() -> None:
     result = doctest.testmod(petite.selection)
     assert result.attempted and not result.failed
+
+
+def test_the_example_of_the_docs_holds() -> None:
+    docs = Path(__file__).resolve().parents[2] / "docs/methods.md"
+    names: dict[str, Any] = {}
+    exec(re.search(r"```python\n(.*?)```", docs.read_text("utf-8"), re.DOTALL)[1], names)
+    assert len(names["kept"]) == 100
+    assert set(names["kept"]) == {"cat", "dog"}
