@@ -23,7 +23,13 @@ from petite.evidence import (
     test_counts,
     with_measures,
 )
-from petite.files import read_json, read_table, write_csv, write_json, write_text
+from petite.files import (
+    read_json,
+    read_table,
+    write_csv_and_parquet,
+    write_json,
+    write_text,
+)
 from petite.job import argument_parser, run
 from petite.splits import training_images
 
@@ -53,11 +59,11 @@ def main(args: argparse.Namespace) -> None:
     page = recommendation_page(args.dataset, recommendation, verdicts, tolerance, curve, chance)
     table = terminal_table(summary, balanced=is_unequal(counts))
     answer = textwrap.fill(recommendation.answer, TERMINAL_COLUMNS, break_long_words=False)
-    write_csv(args.output_runs, runs)
-    write_csv(args.output_history, history)
-    write_csv(args.output_summary, summary)
-    write_csv(args.output_verdicts, verdicts)
-    write_csv(args.output_costs, cost_ledger(runs))
+    write_csv_and_parquet(args.output_runs, runs)
+    write_csv_and_parquet(args.output_history, history)
+    write_csv_and_parquet(args.output_summary, summary)
+    write_csv_and_parquet(args.output_verdicts, verdicts)
+    write_csv_and_parquet(args.output_costs, cost_ledger(runs))
     write_text(args.output_markdown, markdown_table(summary, args.dataset))
     write_text(args.output_recommendation, page)
     write_json(args.output_choice, asdict(recommendation))
@@ -76,6 +82,7 @@ if __name__ == "__main__":
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True, help="the split's table")
     parser.add_argument("--dataset", required=True, help="the name of the data set, for the title")
+    # CSV files; each is written as .parquet too.
     parser.add_argument("--output-runs", type=Path, required=True)
     parser.add_argument("--output-history", type=Path, required=True)
     parser.add_argument("--output-summary", type=Path, required=True)

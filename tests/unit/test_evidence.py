@@ -23,7 +23,7 @@ from petite.evidence import (
     summarize,
     terminal_table,
 )
-from petite.files import read_json, write_json, write_table
+from petite.files import read_json, write_csv_and_parquet, write_json, write_table
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -296,6 +296,7 @@ def test_the_script_writes_the_same_bytes_whatever_the_order_of_its_inputs(
         assert done.returncode == 0, done.stderr
     names = ["runs.csv", "history.csv", "summary.csv", "summary.md", "summary.txt"]
     names += ["verdicts.csv", "costs.csv", "recommendation.md", "recommendation.json"]
+    names += [f"{Path(name).stem}.parquet" for name in names if name.endswith(".csv")]
     assert sorted(path.name for path in first.iterdir()) == sorted(names)
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes()
@@ -316,6 +317,49 @@ def test_the_script_writes_the_same_bytes_whatever_the_order_of_its_inputs(
     assert (choice["method"], choice["fraction"], choice["seed"]) == ("full", 1.0, 0)
     assert choice["images"] == 1000
     assert choice["answer"] == " ".join(answer.split())
+
+
+# What a plain reader of CSV takes for a number, for true or for nothing.
+ODD_NAMES = ["nan", "NA", "None", "null", "1e3", "007", "true", "inf", "N-A", "-1"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_names_that_look_like_something_else_survive_a_plain_reader_of_parquet(
+    name: str, tmp_path: Path
+) -> None:
+    odd = RUNS.replace({"method": {"pca_grid": name}}).assign(dataset=name, worst_class=name)
+    runs = []
+    for (method, fraction), group in odd.groupby(["method", "fraction"]):
+        runs.append(tmp_path / f"{method}-{fraction:g}.csv")
+        group.to_csv(runs[-1], index=False)
+        write_predictions(runs[-1].with_suffix(".predictions.npz"), group)
+        step = group[["method", "fraction"]].assign(seed=group["training_seed"], step=1)
+        step.to_csv(runs[-1].with_suffix(".history.csv"), index=False)
+    out = tmp_path / "out"
+    done = summarize_script(runs, out)
+    assert done.returncode == 0, done.stderr
+    for table in ("runs", "history", "summary", "verdicts", "costs"):
+        read = pd.read_parquet(out / f"{table}.parquet")
+        assert name in read["method"].tolist(), table
+        back = read_csv(out / f"{table}.csv")
+        assert (read.columns.tolist(), len(read)) == (back.columns.tolist(), len(back))
+        assert read["method"].tolist() == back["method"].tolist()
+        assert (read["fraction"] == back["fraction"]).all()
+    kept = pd.read_parquet(out / "runs.parquet")
+    assert set(kept["dataset"]) == set(kept["worst_class"]) == {name}
+    # As docs/evidence.md says for the CSV files.
+    text = pd.read_csv(out / "runs.csv", dtype=str, keep_default_na=False)
+    assert set(text["dataset"]) == set(text["worst_class"]) == {name}
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "a,b", 'say "so"', "two\nlines", "a\rb", "é ", "'", "#1"]
+)
+def test_class_names_of_any_characters_survive_in_both(name: str, tmp_path: Path) -> None:
+    frame = RUNS.assign(worst_class=name)
+    write_csv_and_parquet(tmp_path / "runs.csv", frame)
+    for back in (read_csv(tmp_path / "runs.csv"), pd.read_parquet(tmp_path / "runs.parquet")):
+        assert set(back["worst_class"]) == {name}
 
 
 def test_the_script_ends_with_a_message_and_no_traceback(

@@ -38,6 +38,7 @@ CHOSEN = {
     "subset_json": f"{RESULTS}/subsets/{{method}}/{{fraction}}/seed-{{seed}}.json",
 }
 SELECTION_CODE = [
+    "selection/arguments",
     "selection/base",
     "selection/estimate",
     "selection/kernels",

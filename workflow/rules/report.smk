@@ -1,7 +1,6 @@
 # From all runs to the table and the figures.
 # Needs: runs/ (train.smk), and for the pictures the store, features and subsets.
-# Makes: runs.csv, history.csv, summary.*, verdicts.csv, costs.csv, recommendation.*, provenance.json,
-# figures/.
+# Makes: runs.*, history.*, summary.*, verdicts.*, costs.*, recommendation.*, provenance.json, figures/.
 
 
 include: "../lookups/report.smk"
@@ -35,6 +34,11 @@ rule summarize:
         recommendation=f"{RESULTS}/recommendation.md",
         choice=f"{RESULTS}/recommendation.json",
         text=f"{RESULTS}/summary.txt",
+        # Beside the CSV files, whose names the script knows them by.
+        parquet=expand(
+            f"{RESULTS}/{{table}}.parquet",
+            table=["runs", "history", "summary", "verdicts", "costs"],
+        ),
     log:
         f"{RESULTS}/logs/summarize.log",
     benchmark:
