@@ -11,6 +11,7 @@ min_version("9.0")
 
 
 include: "workflow/rules/console.smk"
+include: "workflow/rules/stop.smk"
 
 
 configfile: f"{workflow.basedir}/config.yaml"
@@ -42,6 +43,7 @@ rule all:
 
 onstart:
     drop_default_rate_limit()
+    stop_on_signals()
 
 
 onsuccess:
