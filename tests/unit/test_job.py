@@ -86,7 +86,7 @@ def test_the_end_of_its_cpu_time_is_told(tmp_path):
 
 def test_a_step_that_ignores_ctrl_c_goes_on(tmp_path):
     does = "os.kill(os.getpid(), signal.SIGINT); time.sleep(0.1)"
-    status, log, left = step(tmp_path, does, "trap '' INT")
+    status, _, left = step(tmp_path, does, "trap '' INT")
     assert (status, left) == (0, ["result.bin"])
 
 

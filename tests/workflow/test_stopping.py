@@ -142,7 +142,7 @@ def test_a_run_that_is_stopped_says_so_in_two_lines_and_the_same_command_goes_on
     jobs = run.jobs()
     stop(run)
     said = run.end()
-    *before, last, how_to_go_on = said.rstrip().splitlines()
+    *_, last, how_to_go_on = said.rstrip().splitlines()
     assert f"Stopped by {by}: " in last
     assert how_to_go_on == "Start the same command again to go on: what is done stays done."
     assert run.process.returncode == 128 + (signal.SIGINT if by == "Ctrl-C" else signal.SIGTERM)

@@ -55,6 +55,7 @@ FEATURE_CODE = {
     "pixels": [],
     "random_conv": [
         "random_conv",
+        "environment",
         "training/backend",
         "training/models",
         "training/settings",

@@ -16,12 +16,14 @@ SCRIPTS = BASE / "scripts"
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from petite import config as petite_config
+from petite import environment
 from petite.errors import PetiteError
 from petite.selection import METHODS
 
 # The `python` of the rules is this interpreter, which need not be the first on PATH. A conda
 # environment puts its own before it.
 os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+environment.hold_for_steps(os.environ)
 
 
 def or_exit(function):
@@ -82,6 +84,7 @@ TRAINING_CODE = [
     "seeds",
     "splits",
     "store",
+    "environment",
     "training/backend",
     "training/batches",
     "training/engine",
