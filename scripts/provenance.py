@@ -6,6 +6,7 @@ from pathlib import Path
 from petite.evidence import read_csv
 from petite.files import write_json
 from petite.job import argument_parser, run
+from petite.notices import notice
 from petite.provenance import provenance
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -16,6 +17,8 @@ def main(args: argparse.Namespace) -> None:
     # With the folder: LSUN's databases are all called data.mdb.
     inputs |= {f"{path.parent.name}/{path.name}": path for path in args.files}
     made = provenance(args.settings, read_csv(args.runs), args.manifest, inputs, CHECKOUT)
+    if reason := made["petite"].get("reason"):
+        notice(f"provenance.json names no commit of Petite: {reason}")
     write_json(args.output, made)
 
 

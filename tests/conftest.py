@@ -10,8 +10,9 @@ import pytest
 from hypothesis import settings
 from loaded_python import LoadedPython
 
+from petite import environment as variables
 from petite.sources.silhouettes import WHEEL_NAME
-from petite.training.backend import ENVIRONMENT
+from petite.training.backend import LOG_LEVEL
 
 # No test asserts a time: on a busy machine an example may take long.
 settings.register_profile("petite", deadline=None)
@@ -87,7 +88,7 @@ SNAKEMAKE = (
 @pytest.fixture(scope="session")
 def loaded_steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadedPython]:
     """A `python` for the steps of the workflow that has their packages loaded."""
-    environment = {**os.environ, **ENVIRONMENT, "KERAS_BACKEND": "tensorflow"}
+    environment = {**os.environ, **variables.SET, **LOG_LEVEL, "KERAS_BACKEND": "tensorflow"}
     with LoadedPython(tmp_path_factory.mktemp("steps"), PACKAGES, environment) as steps:
         yield steps
 

@@ -56,6 +56,7 @@ FEATURE_CODE = {
     "pixels": [],
     "random_conv": [
         "random_conv",
+        "environment",
         "training/backend",
         "training/models",
         "training/settings",

@@ -125,6 +125,7 @@ TRAINING_CODE = [
     "seeds",
     "splits",
     "store",
+    "environment",
     "training/backend",
     "training/batches",
     "training/engine",

@@ -75,7 +75,7 @@ rule provenance:
         manifest=rules.index.output.manifest,
         split=SPLIT,
         files=[*SOURCE_FILES, *own_features_file()],
-        code=code("provenance", "provenance"),
+        code=code("provenance", "environment", "notices", "provenance"),
     output:
         f"{RESULTS}/provenance.json",
     log:

@@ -6,6 +6,7 @@ its saved model.
 
 import json
 import logging
+import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 import petite
-from petite import memory
+from petite import environment, memory
 from petite.errors import PetiteError
 from petite.files import atomic_path, read_json, read_table, write_csv
 from petite.job import peak_memory_bytes
@@ -264,8 +265,11 @@ def about_training(trained: TrainedRun) -> dict[str, Any]:
 
 
 def versions(backend: str) -> dict[str, str]:
-    """What the run was made with."""
+    """What the run was made with: versions, and variables that may change the numbers."""
+    variables = environment.written_down(os.environ)
+    text = " ".join(f"{name}={value}" for name, value in variables.items())
     return {
+        **({"environment": text} if text else {}),
         "petite": petite.__version__,
         "python": platform.python_version(),
         "keras": version("keras"),
