@@ -4,13 +4,19 @@ import argparse
 import logging
 from pathlib import Path
 
+import pandas as pd
+
 from petite.errors import PetiteError
 from petite.export import About, export_subset
 from petite.files import read_json, read_table
 from petite.job import argument_parser, run
-from petite.source_job import add_source, opened
+from petite.source_job import add_source, opened_if_there, reason_gone
 from petite.splits import training_images
 from petite.store import Store
+
+# Formats that are made of the stored images alone.
+OF_THE_STORE = {"npz"}
+SHOWN = 5
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +40,24 @@ def main(args: argparse.Namespace) -> None:
         why=choice.get("answer"),
     )
     store, formats = Store.open(args.manifest), args.settings["formats"]
-    with opened(args, args.settings["max_bytes"]) as source:
-        manifest = export_subset(args.output, read_table(path), about, store, source, formats)
+    subset = read_table(path)
+    with opened_if_there(args, args.settings["max_bytes"]) as source:
+        if source is None and (wanted := sorted({*formats} - OF_THE_STORE)):
+            raise PetiteError(_without_originals(args.path, subset, wanted))
+        manifest = export_subset(args.output, subset, about, store, source, formats)
     logger.info("%d images of %s are in %s", len(manifest), about.label, args.output)
+
+
+def _without_originals(path: Path, subset: pd.DataFrame, formats: list[str]) -> str:
+    """What to do where the source is gone."""
+    files = subset.loc[subset["recipe"] == "", "image_id"].tolist()
+    shown = ", ".join(files[:SHOWN]) + (", ..." if len(files) > SHOWN else "")
+    return (
+        f"{path} {reason_gone(path)}, and the export as {' and '.join(formats)} is made of its "
+        f"files: {len(files)} of them are wanted ({shown}). Put them back, or name the place where "
+        "they are now (dataset.path), or export the stored images, which needs no originals: "
+        "--config export_formats=[npz]"
+    )
 
 
 if __name__ == "__main__":

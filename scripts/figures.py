@@ -3,7 +3,6 @@
 import argparse
 import inspect
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from petite.evidence import read_csv
 from petite.figures import FIGURES, save
 from petite.files import read_json, read_table
 from petite.job import argument_parser, run
-from petite.source_job import add_source, opened
+from petite.source_job import add_source, opened_if_there
 from petite.store import Store
 
 # How each input that a figure may need is read from the argument of its name.
@@ -38,7 +37,7 @@ def inputs_for(figure: str, args: argparse.Namespace) -> dict[str, Any]:
     inputs = {}
     for name, parameter in inspect.signature(FIGURES[figure]).parameters.items():
         value = getattr(args, name)
-        if value is not None:
+        if value is not None or name == "source":
             inputs[name] = READERS[name](value) if name in READERS else value
         elif parameter.default is inspect.Parameter.empty:
             raise PetiteError(f"the figure {figure} needs --{name}.")
@@ -46,9 +45,7 @@ def inputs_for(figure: str, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def main(args: argparse.Namespace) -> None:
-    with ExitStack() as stack:
-        if args.source is not None:
-            args.source = stack.enter_context(opened(args))
+    with opened_if_there(args) as args.source:
         figure = FIGURES[args.figure](**inputs_for(args.figure, args))
     save(figure, args.output_png, args.output_svg)
 

@@ -1,6 +1,7 @@
 """List the images of a source, class by class, as the ingest jobs will read them."""
 
 import argparse
+import json
 from pathlib import Path
 
 from petite.files import write_json, write_table
@@ -16,11 +17,12 @@ def main(args: argparse.Namespace) -> None:
         table = listing(source, notices=notices, **args.settings)
         source.check_unchanged()
     write_table(args.output, table)
-    write_json(args.output.with_suffix(".json"), {"notices": notices})
+    write_json(args.output.with_suffix(".json"), {"notices": notices, "source": args.kept})
 
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)  # settings: classes, limit_per_class, max_bad_share
     add_source(parser)
+    parser.add_argument("--kept", type=json.loads, help="JSON that is kept beside the table")
     parser.add_argument("--output", type=Path, required=True, help="the table to write")
     run(main, parser)

@@ -1,7 +1,6 @@
 """Write the page that a run ends with."""
 
 import argparse
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +8,14 @@ import numpy as np
 from petite.files import read_json, read_table, write_text
 from petite.job import argument_parser, run
 from petite.report import Inputs, page
-from petite.source_job import add_source, opened
+from petite.source_job import add_source, opened_if_there
 from petite.store import Store
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def main(args: argparse.Namespace) -> None:
-    with ExitStack() as stack:
-        source = None
-        if args.source is not None:
-            source = stack.enter_context(opened(args))
+    with opened_if_there(args) as source:
         inputs = Inputs(
             tables={path.name: path for path in args.tables},
             store=Store.open(args.manifest),

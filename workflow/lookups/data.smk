@@ -4,11 +4,14 @@ import shlex
 
 from petite.depth import may_be_deep, sampled
 from petite.download import archive_name, public_url
+from petite.files import read_json, read_table
 from petite.groups import found_groups
 from petite.ingest import shard_rows_by_name
+from petite.source_job import reason_gone
 from petite.sources import listing, open_source
 from petite.sources.lsun import database_files
 from petite.sources.silhouettes import WHEEL_NAME
+from snakemake.io import flag
 
 
 def source_path():
@@ -20,13 +23,79 @@ def source_path():
     return DATASET.path
 
 
+def source_at_last():
+    """What the last listing kept of the source, where that is gone since; None where it is there.
+
+    A finished run needs its images no more: what is made of the store goes on without them, as long
+    as the store is whole and is what the configuration asks for.
+    """
+    if DATASET.path is None or DATASET.is_remote or not reason_gone(Path(DATASET.path)):
+        return None
+    store = Path(placed(f"{RESULTS}/store"))
+    shards = [store / "shards" / shard for shard in SHARDS]
+    files = [
+        shard.with_suffix(kind) for shard in shards for kind in (".npy", ".parquet")
+    ]
+    files += [store / "listing.parquet", store / "listing.json"]
+    if not all(file.exists() for file in files):
+        return None
+    source = read_json(store / "listing.json").get("source")
+    if not source or source["path"] != DATASET.path:
+        return None
+    made_with = source["settings"]
+    if others := [
+        key for key in STORE_SETTINGS if made_with.get(key) != STORE_SETTINGS[key]
+    ]:
+        was = {key: made_with.get(key) for key in others}
+        raise PetiteError(
+            f"dataset.path: {DATASET.path} {reason_gone(Path(DATASET.path))}, and the images that "
+            f"{RESULTS} keeps of it were made with {as_param(was)}. Put the originals back, or keep "
+            "these settings"
+        )
+    return source
+
+
 def source_files():
     """The files that the source reads; a folder's are known by their fingerprints instead."""
+    if GONE:
+        # Snakemake leaves out a job that lacks an input where its output is there: so it keeps what
+        # was made of the source, whatever else has changed.
+        return [outside(f"{DATASET.path} {reason_gone(Path(DATASET.path))}")]
     if DATASET.source == "lsun":
         return [outside(path) for path in database_files(Path(DATASET.path))]
     if DATASET.is_remote:
         return [SOURCE_PATH]
     return [outside(SOURCE_PATH)] if DATASET.source == "archive" else []
+
+
+def check_place_of_images():
+    """Raise PetiteError where the images are not found, or where a run's own would be taken."""
+    path = Path(DATASET.path)
+    if not GONE and reason_gone(path) == "does not exist":
+        # In another workflow it may be what one of the other rules makes.
+        if IS_MAIN or DATASET.source != "archive":
+            raise PetiteError(f"dataset.path: {path} does not exist{other_place(path)}")
+    if DATASET.source == "folder":
+        for place, what in (
+            (Path.cwd(), "the folder that Petite runs in"),
+            (Path(placed("results")), "the results"),
+            (CHECKOUT, "Petite's own files"),
+        ):
+            if place.resolve().is_relative_to(path.resolve()):
+                raise PetiteError(
+                    f"dataset.path: {path} also holds {what} ({place.resolve()}), whose pictures "
+                    "would be taken for images. Give a folder that holds the images alone, or run "
+                    "in a folder outside of it: snakemake --directory FOLDER"
+                )
+
+
+def other_place(path):
+    """What to say of a path that is not found in the working folder."""
+    if path.is_absolute():
+        return ": correct the path"
+    there = Path(os.environ.get("PWD", ""), path)  # where Snakemake was started
+    found = f"; {there} does: give that" if there.exists() else ""
+    return f" in the folder that Petite runs in, {Path.cwd()}{found}"
 
 
 LISTING_SETTINGS = {
@@ -37,14 +106,16 @@ LISTING_SETTINGS = {
 
 def opened_folder():
     """The folder, whose tree is walked once; None for other sources."""
-    if DATASET.source == "folder":
+    if DATASET.source == "folder" and not GONE:
         return open_source("folder", Path(DATASET.path))
 
 
 def folder_listing():
     """The images of a folder, which its groups fit; None for other sources."""
-    if OPENED_FOLDER is None:
+    if DATASET.source != "folder":
         return None
+    if GONE:
+        return read_table(Path(placed(f"{RESULTS}/store/listing.parquet")))
     entries = listing(OPENED_FOLDER, **LISTING_SETTINGS)
     if CONFIG.split.groups:
         # Known now, not when all images are read.
@@ -54,8 +125,10 @@ def folder_listing():
 
 def folder_fingerprints():
     """For each shard of a folder what tells of a change in its files; {} for other sources."""
-    if OPENED_FOLDER is None:
+    if DATASET.source != "folder":
         return {}
+    if GONE:
+        return GONE["fingerprints"]
     # How deep images are stored depends on the sample, wherever they are.
     candidates = (
         sampled(FOLDER_LISTING["image_id"]) if DATASET.depth == "stretch" else []
@@ -73,6 +146,10 @@ def folder_fingerprints():
 
 
 DATASET = CONFIG.dataset
+# All that the listing and the shards may be made by.
+STORE_SETTINGS = DATASET.model_dump(
+    mode="json", exclude={"name", "path", "sha256", "near_copy_distance"}
+)
 SHARDS = [f"{number}-of-{DATASET.shards}" for number in range(1, DATASET.shards + 1)]
 SOURCE_PATH = or_exit(source_path)
 SOURCE_CODE = [
@@ -88,8 +165,26 @@ SOURCE_CODE = [
 READING_CODE = ["images", "formats", "png", "tiff", "depth"]
 
 
+GONE = or_exit(source_at_last)
+if DATASET.path is not None and not DATASET.is_remote:
+    or_exit(check_place_of_images)
 SOURCE_FILES = or_exit(source_files)
 OPENED_FOLDER = or_exit(opened_folder)
+
+
+def source_if_there():
+    """The files of the source, for a job that can do without.
+
+    In place of one that is gone it has another, by the name of the first: nothing is due for that.
+    """
+    if not GONE:
+        return SOURCE_FILES
+    return [
+        flag(ancient(outside(BASE / "config.yaml")), "sourcecache_entry", path)
+        for path in GONE["files"]
+    ]
+
+
 FOLDER_LISTING = or_exit(folder_listing)
 FOLDER = or_exit(folder_fingerprints)
 SOURCE_ARGUMENTS = f"--source {DATASET.source}"
@@ -98,6 +193,19 @@ if SOURCE_PATH:
     SOURCE_ARGUMENTS += f" --path={shlex.quote(SOURCE_PLACE)}"
 if DATASET.source == "archive":
     SOURCE_ARGUMENTS += f" --max-entries {DATASET.max_entries}"
+
+
+def source_kept(wildcards, input):
+    """What is kept of the source, for when it is gone. See `source_at_last`."""
+    files = [str(path) for path in SOURCE_FILES]
+    return as_param(
+        {
+            "path": DATASET.path,
+            "files": files,
+            "fingerprints": FOLDER,
+            "settings": STORE_SETTINGS,
+        }
+    )
 
 
 def source_arguments(wildcards, input):

@@ -158,7 +158,34 @@ def figure_code(wildcards):
 def own_features_file():
     """The matrix that the user gave, where one is used."""
     is_used = any("own" in spaces(label) for label, _ in CASES)
-    return [outside(CONFIG.features.path)] if is_used else []
+    return [CONFIG.features.path] if is_used else []
+
+
+def provenance_files(wildcards, input):
+    """What the user gave, if need be by the name of what is gone.
+
+    It is no input: what is made of it is, and a finished run can do without.
+    """
+    given = (
+        GONE["files"]
+        if GONE
+        else [placed(path) if DATASET.is_remote else path for path in SOURCE_FILES]
+    )
+    return " ".join(shlex.quote(str(path)) for path in [*given, *own_features_file()])
+
+
+def known_digests(wildcards, input):
+    """The digests of the last provenance, for files that are gone."""
+    return KNOWN_DIGESTS
+
+
+def digests_so_far():
+    path = Path(placed(f"{RESULTS}/provenance.json"))
+    return as_param(read_json(path)["inputs"] if GONE and path.exists() else {})
+
+
+# Read now: the job's own output is removed before it runs.
+KNOWN_DIGESTS = or_exit(digests_so_far)
 
 
 def whole_config(wildcards, input):

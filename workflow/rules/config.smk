@@ -33,7 +33,8 @@ if IS_MAIN and workflow.exec_mode == ExecMode.DEFAULT:
 
 def say_what_is_in_force():
     """One line on the images and the preset, before the first job."""
-    record_owner(Path(RESULTS), OWNER)
+    if not GONE:
+        record_owner(Path(RESULTS), OWNER)
     if RESOLVED.preset is None:
         return
     count = f"{len(FOLDER_LISTING):,} images, " if DATASET.source == "folder" else ""

@@ -58,9 +58,10 @@ rule listing:
         settings=as_param(LISTING_SETTINGS),
         folder=as_param(FOLDER),
         source=source_arguments,
+        kept=source_kept,
     shell:
         "{params.python} {input.code[0]:q} {params.source} --output {output.table:q} "
-        "--settings {params.settings:q} --log {log:q}"
+        "--kept {params.kept:q} --settings {params.settings:q} --log {log:q}"
 
 
 # Each job lists a folder itself: with the listing as its input, every shard would be made anew

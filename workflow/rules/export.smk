@@ -34,7 +34,7 @@ rule export:
         records=records_of(EXPORT_SUBSETS.values()),
         manifest=rules.index.output.manifest,
         split=SPLIT,
-        source=SOURCE_FILES,
+        source=source_if_there(),
         code=code(
             "export",
             "export/__init__",

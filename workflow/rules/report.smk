@@ -74,8 +74,7 @@ rule provenance:
         runs=rules.summarize.output.runs,
         manifest=rules.index.output.manifest,
         split=SPLIT,
-        files=[*SOURCE_FILES, *own_features_file()],
-        code=code("provenance", "environment", "notices", "provenance"),
+        code=code("provenance", "environment", "notices", "provenance", "source_job"),
     output:
         f"{RESULTS}/provenance.json",
     log:
@@ -87,10 +86,12 @@ rule provenance:
     params:
         python=python,
         settings=whole_config,
+        files=provenance_files,
+        known=known_digests,
     shell:
         "{params.python} {input.code[0]:q} --runs {input.runs:q} --manifest {input.manifest:q} "
-        "--split {input.split:q} --files {input.files:q} --output {output:q} "
-        "--settings {params.settings:q} --log {log:q}"
+        "--split {input.split:q} --files {params.files} --known {params.known:q} "
+        "--output {output:q} --settings {params.settings:q} --log {log:q}"
 
 
 rule figures:

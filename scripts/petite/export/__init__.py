@@ -34,13 +34,14 @@ def export_subset(
     subset: pd.DataFrame,
     about: About,
     store: Store,
-    source: Source,
+    source: Source | None,
     formats: Sequence[str],
 ) -> pd.DataFrame:
     """Write a subset (see `petite.subsets.COLUMNS`) and all that is told of it to the folder `out`.
 
     formats: of folder, zip, npz and parquet, those that are wanted. What an earlier export left of
-    the others is removed, since it may be another subset.
+    the others is removed, since it may be another subset. source: None where it is gone: only npz
+    can be made then, and the manifest names no files.
 
     Returns the manifest. Raises PetiteError as `write_images` does, and when `out` cannot be
     written.

@@ -78,7 +78,9 @@ def class_folders(classes: Sequence[str]) -> list[str]:
     return [f"{label:0{digits}d}-{_safe(name) or 'class'}" for label, name in enumerate(classes)]
 
 
-def write_images(folder: Path, subset: pd.DataFrame, store: Store, source: Source) -> pd.DataFrame:
+def write_images(
+    folder: Path, subset: pd.DataFrame, store: Store, source: Source | None
+) -> pd.DataFrame:
     """Write the images of a subset as `folder`/<class>/<row>-<name>.<suffix>.
 
     subset: see `petite.subsets.COLUMNS`. Originals are written byte for byte, with the suffix of
@@ -87,18 +89,21 @@ def write_images(folder: Path, subset: pd.DataFrame, store: Store, source: Sourc
     collide.
 
     Returns the manifest, a row for each row of the subset, with MANIFEST_COLUMNS: `file` is the
-    path below `folder`; `sha256` and `bytes` are of that file.
+    path below `folder`; `sha256` and `bytes` are of that file. Without a source no file is written,
+    and these are empty.
 
     Raises PetiteError when an original is gone, cannot be read or has changed since it was read
     into the store.
     """
+    manifest = subset[[column for column in MANIFEST_COLUMNS if column in subset]].reset_index(
+        drop=True
+    )
+    if source is None:
+        return manifest.assign(file="", sha256="", bytes=0)[MANIFEST_COLUMNS]
     names = class_folders(store.classes)
     for name in names:
         (folder / name).mkdir(parents=True)
     digits = len(str(len(subset) - 1))
-    manifest = subset[[column for column in MANIFEST_COLUMNS if column in subset]].reset_index(
-        drop=True
-    )
     written: dict[int, tuple[str, str, int]] = {}
     for row, data, suffix in _files(manifest, store, source):
         label, origin = int(manifest["label"][row]), str(manifest["origin"][row])

@@ -141,8 +141,11 @@ def stored(store: Store, source: Source | None) -> Figure:
 
 
 @style.styled
-def set_aside(store: Store, source: Source) -> Figure:
-    """Some of the files that were not used, with the reason; as a tile where nothing decodes."""
+def set_aside(store: Store, source: Source | None) -> Figure:
+    """Some of the files that were not used, with the reason; as a tile where nothing decodes.
+
+    source: None where it is gone, and nothing can be shown.
+    """
     index = store.index
     files = index[index["status"] == "set_aside"]
     if files.empty:
@@ -162,7 +165,7 @@ def set_aside(store: Store, source: Source) -> Figure:
     for axes in grid.flat:
         axes.set_axis_off()
     for axes, (_, file) in zip(grid.flat, chosen.iterrows(), strict=False):
-        image = thumbnail(source, file["image_id"], store.channels)
+        image = thumbnail(source, file["image_id"], store.channels) if source else None
         if image is None:
             _tile(axes, "cannot be\nshown")
         else:
