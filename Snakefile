@@ -17,6 +17,7 @@ include: "workflow/rules/place.smk"
 if IS_MAIN:
 
     include: "workflow/rules/console.smk"
+    include: "workflow/rules/stop.smk"
 
     configfile: f"{CHECKOUT}/config.yaml"
 
@@ -55,6 +56,7 @@ if IS_MAIN:
 
     onstart:
         drop_default_rate_limit()
+        stop_on_signals()
         say_what_is_in_force()
 
     onsuccess:

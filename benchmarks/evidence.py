@@ -7,6 +7,7 @@ tests/unit/test_evidence_simulations.py, which runs fewer of them.
 """
 
 import argparse
+import itertools
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ sys.path.insert(0, str(SCRIPTS))
 
 from petite.evidence import random_curve
 from petite.evidence.learning_curve import Estimate
+from petite.evidence.metrics import ACCURACY, BALANCED, image_weights
+from petite.evidence.new_images import NewImages, above_p
 from petite.evidence.runs import PAIR
 from petite.evidence.statistics import (
     ALPHA,
@@ -27,6 +30,7 @@ from petite.evidence.statistics import (
     equivalence_p,
     holm,
     mean_interval,
+    not_worse_p,
     sign_flip_p,
     smallest_effect,
     standard_error,
@@ -194,6 +198,147 @@ def false_equivalence(n: int, simulations: int) -> float:
     return float((equivalence_p(values, 1.0) <= ALPHA).mean())
 
 
+# ------------------------------------------------------------------- few test images
+
+TEST_IMAGES = (5, 10, 20, 50, 100, 200)
+IMBALANCES = (1, 9, 99)  # images of the common class for one of the rare
+TOLERANCES = (0.01, 0.05, 0.2)
+LOST_IN = ("both classes", "the rare class", "the common class")
+# How a loss comes about, beside where: the same images in all runs; by chance, in each run by
+# itself; images that half of the runs lose; in runs that lose more and less; or the same images in
+# all runs while others are won.
+LOST_AS = ("the same images", "by chance", "in half of the runs", "by seeds", "with others won")
+# Half of the runs lose twice the tolerance, the others nothing: no test on so few seeds holds then.
+IN_EVERY_OTHER_RUN = "in every other run"
+WON = 0.05  # share of images that is won where others are
+SIMULATED_SEEDS = 7
+FEWER_DRAWS = 4_000  # than Petite's, for the time of the simulation
+
+
+def two_classes(images: int, imbalance: int) -> np.ndarray:
+    """Labels of so many images, of which the rare class, 1, has one at least."""
+    rare = max(1, round(images / (imbalance + 1)))
+    return np.repeat([0, 1], [images - rare, rare])
+
+
+def chance_of_loss(
+    labels: np.ndarray, weights: np.ndarray, tolerance: float, lost_in: str
+) -> np.ndarray:
+    """For each image the chance to be lost, such that the metric loses just the tolerance."""
+    if lost_in == "both classes":
+        return np.full(len(labels), tolerance)
+    weight = np.bincount(labels, weights)
+    first = int(lost_in == "the rare class")
+    chances = np.zeros(2)
+    chances[first] = min(1.0, tolerance / weight[first])
+    chances[1 - first] = (tolerance - chances[first] * weight[first]) / weight[1 - first]
+    return chances[labels]
+
+
+def lossy(random: np.random.Generator, chances: np.ndarray, lost_as: str, n: int) -> np.ndarray:
+    """Image by image differences (n, images) of a worse model from a better one: int8."""
+    shape = (n, len(chances))
+    if lost_as == "by chance":
+        return -(random.random(shape) < chances).astype(np.int8)
+    if lost_as == "in half of the runs":
+        fragile = random.random(len(chances)) < np.minimum(1, 2 * chances)
+        lost = random.random(shape) < np.maximum(chances, 0.5)
+        return -(fragile & lost).astype(np.int8)
+    if lost_as == IN_EVERY_OTHER_RUN:
+        by_seed = 2 * (random.random((n, 1)) < 0.5)
+        return -(random.random(shape) < chances * by_seed).astype(np.int8)
+    if lost_as == "by seeds":
+        # Evenly about 1, so that the mean loss stays what it is, and no chance exceeds 1.
+        most = min(1.0, 1 / chances.max() - 1)
+        by_seed = 1 + np.clip(random.normal(0, 0.5, (n, 1)), -most, most)
+        return -(random.random(shape) < chances * by_seed).astype(np.int8)
+    uniform = random.random(len(chances))
+    won = np.minimum(WON, (1 - chances) / 2) if lost_as == "with others won" else 0 * chances
+    difference = np.where(uniform < chances + won, -1, np.where(uniform > 1 - won, 1, 0))
+    return np.repeat(difference[None].astype(np.int8), n, axis=0)
+
+
+def claims_not_worse(differences: np.ndarray, weights: np.ndarray, tolerance: float) -> bool:
+    """Whether a subset with these differences from the full set is called not worse."""
+    if not_worse_p(differences @ weights, tolerance) > ALPHA:
+        return False
+    return NewImages(differences, weights, FEWER_DRAWS).not_worse_p(tolerance) <= ALPHA
+
+
+def false_not_worse(
+    images: int,
+    imbalance: int,
+    metric: str,
+    truth: tuple[float, str, str],
+    simulations: int,
+    stream: str = "",
+) -> float:
+    """How often a subset is called not worse that loses just the tolerance.
+
+    truth: the tolerance, one of LOST_IN and one of LOST_AS.
+    """
+    tolerance, lost_in, lost_as = truth
+    labels = two_classes(images, imbalance)
+    weights = image_weights(labels, metric)
+    chances = chance_of_loss(labels, weights, tolerance, lost_in)
+    random = generator(images, "not worse", str(imbalance), metric, *map(str, truth), stream)
+    return float(
+        np.mean(
+            [
+                claims_not_worse(
+                    lossy(random, chances, lost_as, SIMULATED_SEEDS), weights, tolerance
+                )
+                for _ in range(simulations)
+            ]
+        )
+    )
+
+
+def worst_false_not_worse(
+    images: int, imbalance: int, metric: str, simulations: int
+) -> tuple[float, tuple[float, str, str]]:
+    """The highest rate over all truths, and of which: looked for first, then simulated afresh."""
+    truths = list(itertools.product(TOLERANCES, LOST_IN, LOST_AS))
+    rates = [
+        false_not_worse(images, imbalance, metric, truth, max(simulations // 10, 1), "search")
+        for truth in truths
+    ]
+    worst = truths[int(np.argmax(rates))]
+    return false_not_worse(images, imbalance, metric, worst, simulations), worst
+
+
+def claimed_where_nothing_is_lost(images: int, differing: float, simulations: int) -> float:
+    """How often a subset without loss is called not worse at one point.
+
+    differing: the share of images on which two runs differ, half of them won and half lost, by
+    chance in each pair.
+    """
+    random = generator(images, "no loss", str(differing))
+    weights = np.full(images, 1 / images)
+    claims = 0
+    for _ in range(simulations):
+        uniform = random.random((SIMULATED_SEEDS, images))
+        lost, won = uniform < differing / 2, uniform > 1 - differing / 2
+        claims += claims_not_worse(won.astype(np.int8) - lost, weights, 0.01)
+    return claims / simulations
+
+
+def blind_judge_passes(images: int, imbalance: int, n: int, simulations: int) -> float:
+    """How often n runs that answer without a look, by the shares of the classes, beat chance."""
+    labels = two_classes(images, imbalance)
+    scale = image_weights(labels, BALANCED) * images
+    random = generator(images, "blind", str(imbalance), str(n))
+    passed = 0
+    for _ in range(simulations):
+        answers = random.random((n, images)) < labels.mean()
+        right = (answers == labels).mean(axis=0)
+        passed += (
+            above_p(right - (labels == 0), -1, 0) <= ALPHA
+            and above_p(right * scale, 0, 1 / 2) <= ALPHA
+        )
+    return passed / simulations
+
+
 # ------------------------------------------------------------------------- the learning curve
 
 FULL_SET = 1_700
@@ -331,6 +476,55 @@ def design_table(simulations: int) -> str:
     return markdown([*header, "equivalence claimed at the very tolerance"], rows)
 
 
+def not_worse_table(simulations: int) -> str:
+    cases = [(1, ACCURACY), *itertools.product(IMBALANCES[1:], (ACCURACY, BALANCED))]
+    rows = []
+    for images in TEST_IMAGES:
+        found = [worst_false_not_worse(images, *case, simulations)[0] for case in cases]
+        rows.append([str(images), *map(percent, found)])
+    names = [f"{imbalance} to 1, {metric.replace('_', ' ')}" for imbalance, metric in cases]
+    collapsing = [
+        percent(false_not_worse(images, 1, ACCURACY, truth, simulations))
+        for images in (50, 100, 200)
+        for truth in [(0.2, LOST_IN[0], IN_EVERY_OTHER_RUN)]
+    ]
+    return (
+        markdown(["test images", *names], rows)
+        + "\nWhere every other run loses twice the tolerance, 20 points, and the others nothing: "
+        + f"{', '.join(collapsing)} with 50, 100 and 200 test images.\n"
+    )
+
+
+def shown_table(simulations: int) -> str:
+    rows = [
+        [
+            f"{images:,}",
+            *(
+                percent(claimed_where_nothing_is_lost(images, differing, simulations))
+                for differing in (0.0, 0.01, 0.02, 0.05)
+            ),
+        ]
+        for images in (200, 300, 500, 1_000, 2_000)
+    ]
+    return markdown(["test images", "0% differ", "1% differ", "2% differ", "5% differ"], rows)
+
+
+def blind_table(simulations: int) -> str:
+    rows = [
+        [
+            str(images),
+            *(
+                percent(blind_judge_passes(images, imbalance, n, simulations))
+                for imbalance in IMBALANCES
+                for n in (1, 7)
+            ),
+        ]
+        for images in TEST_IMAGES
+    ]
+    names = [f"{imbalance} to 1, {n} runs" for imbalance in IMBALANCES for n in (1, 7)]
+    return markdown(["test images", *names], rows)
+
+
 def curve_table(simulations: int) -> str:
     rows = []
     for sd in (0.003, 0.01):
@@ -353,6 +547,11 @@ def main(args: argparse.Namespace) -> None:
         "Coverage of 95% intervals over seeds and test images": two_way_table(few),
         "Tests where no method has an effect": level_table(args.simulations),
         "Power and equivalence": design_table(args.simulations),
+        "Few test images: called not worse at a loss of the very tolerance": (
+            not_worse_table(args.simulations)
+        ),
+        "Few test images: called not worse at one point where nothing is lost": shown_table(few),
+        "Judges that do not look: shown to have learned": blind_table(few),
         "Data multipliers and the sufficient size": curve_table(few),
     }
     text = "\n".join(f"### {title}\n\n{table}" for title, table in sections.items())

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from petite.evidence import planned
+from petite.evidence import planned, planned_images
 from petite.files import read_table
 from petite.job import argument_parser, run
 from petite.own_features import own_dimensions
 from petite.selection.estimate import as_text, calibrate, estimate_entries
-from petite.splits import training_images
+from petite.splits import TEST, training_images
 from petite.training.engine import feature_width
 from petite.training.proxy import gradient_width
 from petite.training.settings import TrainingSettings
@@ -22,15 +22,18 @@ TERMINAL_COLUMNS = 100
 
 
 def main(args: argparse.Namespace) -> None:
-    labels = training_images(read_table(args.split))["label"].to_numpy()
+    split = read_table(args.split)
+    labels = training_images(split)["label"].to_numpy()
     widths = widths_of(args.settings, len(np.unique(labels)))
     rows = estimate_entries(
         labels, calibrate(), args.settings["entries"], widths, args.settings["partitions"]
     )
     sys.stdout.write(as_text(rows))
-    sys.stdout.write(
-        "\n" + textwrap.fill(planned(**args.settings["design"]), TERMINAL_COLUMNS) + "\n"
+    tested = split.loc[split["split"] == TEST, "label"].to_numpy()
+    says = (
+        f"{planned(**args.settings['design'])} {planned_images(tested, **args.settings['tests'])}"
     )
+    sys.stdout.write("\n" + textwrap.fill(says, TERMINAL_COLUMNS) + "\n")
 
 
 def widths_of(settings: dict[str, Any], classes: int) -> dict[str, int]:

@@ -23,6 +23,11 @@ logger = logging.getLogger(__name__)
 
 def main(args: argparse.Namespace) -> None:
     choice = args.settings["choice"] or read_json(args.recommendation)
+    if choice["method"] is None:
+        raise PetiteError(
+            f"there is nothing to export, as no subset is recommended ({args.recommendation} says "
+            "why): name a subset yourself, as in --config export=random:0.1"
+        )
     path = Path(args.settings["subsets"][f"{choice['method']}:{choice['fraction']:g}"])
     about = About(
         dataset=args.dataset,

@@ -4,34 +4,52 @@ import argparse
 from pathlib import Path
 
 from petite.files import read_table, write_json, write_table
-from petite.ingest import build_index, checked_shard, gather_shards, make_manifest
+from petite.ingest import (
+    build_index,
+    checked_shard,
+    gather_shards,
+    labeled_classes,
+    make_manifest,
+)
 from petite.job import argument_parser, run
 from petite.notices import Notices
+from petite.stored_check import check_copies, check_stored
 
 
 def main(args: argparse.Namespace) -> None:
     settings, notices = args.settings, Notices()
     listing = read_table(args.listing)
     classes = settings["classes"] or list(dict.fromkeys(listing["class_name"]))
+    size, channels = settings["image_size"], settings["channels"]
+    entries = gather_shards(listing, (read_table(path) for path in args.rows))
+    check_stored(
+        entries,
+        image_size=size,
+        channels=channels,
+        depth=settings.get("depth", "full"),
+        notices=notices,
+    )
     index = build_index(
-        gather_shards(listing, (read_table(path) for path in args.rows)),
+        entries,
         classes,
         limit_per_class=settings["limit_per_class"],
+        min_per_class=settings["min_per_class"],
         max_bad_share=settings["max_bad_share"],
         near_copy_distance=settings["near_copy_distance"],
         notices=notices,
     )
+    check_copies(index, notices)
     store = args.manifest.parent
     shards = [checked_shard(path, store) for path in args.rows]
-    size, channels = settings["image_size"], settings["channels"]
-    manifest = make_manifest(index, classes, shards, size, channels, settings)
+    manifest = make_manifest(index, labeled_classes(index), shards, size, channels, settings)
     write_table(args.index, index)
     write_json(args.manifest, manifest)
     write_json(args.index.with_suffix(".json"), {"notices": notices})
 
 
 if __name__ == "__main__":
-    # settings: classes, limit_per_class, max_bad_share, near_copy_distance, image_size, channels
+    # settings: classes, limit_per_class, min_per_class, max_bad_share, near_copy_distance,
+    # image_size, channels, depth
     parser = argument_parser(__doc__)
     parser.add_argument("--listing", type=Path, required=True, help="the table of all entries")
     parser.add_argument(

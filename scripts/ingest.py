@@ -2,25 +2,44 @@
 
 import argparse
 import re
+from functools import cache
 from pathlib import Path
 
+import pandas as pd
+
+from petite.depth import Depth
 from petite.files import write_table
-from petite.ingest import ingest_shard, read_shard_rows, shard_rows_by_name
+from petite.ingest import ingest_shard, range_of_set, read_shard_rows, shard_rows_by_name
 from petite.job import argument_parser, run
 from petite.source_job import add_source, opened
 from petite.sources import USUAL_LIMITS, listing
+
+LIMITS = ("max_pixels", "max_seconds")
 
 
 def main(args: argparse.Namespace) -> None:
     settings = dict(args.settings)
     listed = settings.pop("listing", None)
+    depth = settings.pop("depth", "full")
     max_bytes = settings.pop("max_bytes", USUAL_LIMITS.max_bytes)
     with opened(args, max_bytes) as source:
         if args.listing:
             rows = read_shard_rows(args.listing, *args.shard)
         else:
-            rows = shard_rows_by_name(listing(source, **listed), *args.shard)
-        table = ingest_shard(source, rows, args.output_pixels, **settings)
+            entries = listing(source, **listed)
+            rows = shard_rows_by_name(entries, *args.shard)
+
+        @cache  # found once, and only where an image needs it
+        def set_range() -> Depth:
+            ids = (pd.read_parquet(args.listing) if args.listing else entries)["image_id"]
+            limits = {name: settings[name] for name in LIMITS if name in settings}
+            return range_of_set(source, ids, **limits)
+
+        if depth == "stretch":
+            depth = set_range
+        elif not isinstance(depth, str):
+            depth = tuple(depth)
+        table = ingest_shard(source, rows, args.output_pixels, depth=depth, **settings)
         source.check_unchanged()
     write_table(args.output_rows, table)
 
@@ -34,7 +53,7 @@ def shard_number(text: str) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    # settings: image_size, channels, min_side, max_pixels, max_bytes, max_seconds; without a
+    # settings: image_size, channels, depth, min_side, max_pixels, max_bytes, max_seconds; without a
     # listing also `listing` (classes, limit_per_class, max_bad_share), how to make it
     parser = argument_parser(__doc__)
     add_source(parser)

@@ -7,6 +7,7 @@ from pathlib import Path
 from petite.evidence import read_csv
 from petite.files import write_json
 from petite.job import argument_parser, run
+from petite.notices import notice
 from petite.provenance import provenance
 from petite.source_job import reason_gone
 
@@ -19,6 +20,8 @@ def main(args: argparse.Namespace) -> None:
     inputs |= {f"{path.parent.name}/{path.name}": path for path in args.files}
     there = {name: path for name, path in inputs.items() if not reason_gone(path)}
     made = provenance(args.settings, read_csv(args.runs), args.manifest, there, CHECKOUT)
+    if reason := made["petite"].get("reason"):
+        notice(f"provenance.json names no commit of Petite: {reason}")
     # Of a source that is gone by now the digest that was taken when it was there.
     gone = inputs.keys() - there.keys()
     made["inputs"] |= {name: args.known[name] for name in sorted(gone) if name in args.known}

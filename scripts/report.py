@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from petite.files import read_table, write_text
+from petite.files import read_json, read_table, write_text
 from petite.job import argument_parser, run
 from petite.report import Inputs, page
 from petite.source_job import add_source, opened_if_there
@@ -26,6 +26,7 @@ def main(args: argparse.Namespace) -> None:
             space=args.features.stem,
             source=source,
             config=args.settings,
+            notices=[text for path in args.notices for text in read_json(path)["notices"]],
             checkout=CHECKOUT,
         )
         write_text(args.output, page(inputs))
@@ -44,6 +45,9 @@ if __name__ == "__main__":
     )
     parser.add_argument(
         "--predictions", type=Path, nargs="+", default=[], help=".../METHOD/FRACTION/*.npz"
+    )
+    parser.add_argument(
+        "--notices", type=Path, nargs="+", default=[], help="JSON files of what steps found out"
     )
     add_source(parser, required=False)  # to show files that were set aside
     parser.add_argument("--output", type=Path, required=True)

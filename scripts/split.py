@@ -18,7 +18,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = argument_parser(__doc__)  # settings: test, validation
+    parser = argument_parser(__doc__)  # settings: test, validation, groups
     parser.add_argument("--index", type=Path, required=True, help="index.parquet of the store")
     parser.add_argument("--output", type=Path, required=True, help="the table to write")
     parser.add_argument("--seed", type=int, required=True, help="the split seed")

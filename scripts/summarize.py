@@ -7,20 +7,33 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from petite.evidence import (
+    Circumstances,
     Predictions,
+    against_chance,
     collect,
     compare,
     cost_ledger,
+    is_unequal,
     markdown_table,
+    metric_for,
     random_curve,
     recommend,
     recommendation_page,
     summarize,
     terminal_table,
+    test_counts,
+    with_measures,
 )
 from petite.evidence.gaps import Gap, gaps_text
-from petite.files import write_csv, write_json, write_text
+from petite.files import (
+    read_json,
+    read_table,
+    write_csv_and_parquet,
+    write_json,
+    write_text,
+)
 from petite.job import argument_parser, run
+from petite.splits import training_images
 
 TERMINAL_COLUMNS = 100
 # Not named each by itself: with a thousand jobs the command would be too long for the system.
@@ -29,29 +42,38 @@ BESIDE_RUNS = (".history.csv", ".predictions.npz")
 
 def main(args: argparse.Namespace) -> None:
     tolerance = args.settings["tolerance"]
-    histories, predictions = (
-        [path.with_suffix(suffix) for path in args.runs] for suffix in BESIDE_RUNS
-    )
+    histories, files = ([path.with_suffix(suffix) for path in args.runs] for suffix in BESIDE_RUNS)
     runs, history = collect(args.runs, histories)
-    summary = summarize(runs)
-    curve = random_curve(runs)
-    verdicts = compare(runs, tolerance, curve, Predictions(predictions))
-    recommendation = recommend(runs, verdicts, tolerance, curve)
+    training, manifest = training_images(read_table(args.split)), read_json(args.manifest)
+    runs = with_measures(runs, len(training))
+    counts, predictions = test_counts(runs), Predictions(files)
+    metric = metric_for(counts, args.settings["metric"])
+    summary = summarize(runs, metric)
+    curve = random_curve(runs, metric)
+    verdicts = compare(runs, tolerance, curve, predictions, metric)
+    circumstances = Circumstances(
+        manifest["image_size"],
+        args.settings["flips"],
+        training["label"].value_counts().tolist(),
+    )
+    chance = against_chance(runs, predictions, manifest["classes"], circumstances)
+    recommendation = recommend(runs, verdicts, tolerance, curve, chance)
     missing = gaps_text([Gap(**gap) for gap in args.gaps])
-    answer = f"{missing} {recommendation.answer}".strip()
+    answer = f"{recommendation.answer} {missing}".strip()
     recommendation = replace(recommendation, answer=answer)
-    page = recommendation_page(args.dataset, recommendation, verdicts, tolerance, curve)
+    page = recommendation_page(args.dataset, recommendation, verdicts, tolerance, curve, chance)
+    table = terminal_table(summary, balanced=is_unequal(counts))
     wrapped = textwrap.fill(answer, TERMINAL_COLUMNS, break_long_words=False)
-    write_csv(args.output_runs, runs)
-    write_csv(args.output_history, history)
-    write_csv(args.output_summary, summary)
-    write_csv(args.output_verdicts, verdicts)
-    write_csv(args.output_costs, cost_ledger(runs))
+    write_csv_and_parquet(args.output_runs, runs)
+    write_csv_and_parquet(args.output_history, history)
+    write_csv_and_parquet(args.output_summary, summary)
+    write_csv_and_parquet(args.output_verdicts, verdicts)
+    write_csv_and_parquet(args.output_costs, cost_ledger(runs))
     markdown = markdown_table(summary, args.dataset)
     write_text(args.output_markdown, markdown + (f"\n**{missing}**\n" if missing else ""))
     write_text(args.output_recommendation, page)
     write_json(args.output_choice, asdict(recommendation))
-    write_text(args.output_text, f"{terminal_table(summary)}\n\n{wrapped}\n")
+    write_text(args.output_text, f"{table}\n\n{wrapped}\n")
 
 
 if __name__ == "__main__":
@@ -63,6 +85,8 @@ if __name__ == "__main__":
         required=True,
         help="CSV files of runs; beside each are its .history.csv and .predictions.npz",
     )
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
+    parser.add_argument("--split", type=Path, required=True, help="the split's table")
     parser.add_argument("--dataset", required=True, help="the name of the data set, for the title")
     parser.add_argument(
         "--gaps",
@@ -70,6 +94,7 @@ if __name__ == "__main__":
         default=[],
         help="what is missing, as JSON; see petite.evidence.gaps",
     )
+    # CSV files; each is written as .parquet too.
     parser.add_argument("--output-runs", type=Path, required=True)
     parser.add_argument("--output-history", type=Path, required=True)
     parser.add_argument("--output-summary", type=Path, required=True)

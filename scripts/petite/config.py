@@ -19,16 +19,19 @@ from pydantic import (
     Field,
     ValidationError,
     create_model,
+    field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
-from petite import memory
+from petite import groups, memory
 from petite.errors import PetiteError
 from petite.hints import hint, unknown
 from petite.recipes import Settings as AugmentationSettings
 from petite.selection import METHODS, MethodSettings
 from petite.settings import Strict
 from petite.sources import SOURCES, USUAL_LIMITS
+from petite.sources.layout import nfc
 from petite.training.settings import TrainingSettings
 
 
@@ -50,6 +53,7 @@ WILDCARD = re.compile(r"\{\s*\w[^{}]*\}")
 # A folder of results/: letters and digits of any script.
 NAME = re.compile(r"\w[\w.-]*")
 AUGMENTATION = "augmentation"
+INFINITY = float("inf")
 CHAIN = "chain"
 LEAST_REAL_SHARE = 0.02  # of a chain's images before augmentation, which makes the others
 BEST = "best"
@@ -125,8 +129,16 @@ class DatasetSettings(Strict):
     limit_per_class: int | None = Field(
         None, ge=2, description="readable images a class; null: all"
     )
+    min_per_class: int | None = Field(
+        None,
+        ge=1,
+        description="classes with fewer different images are left out; null: none is",
+    )
     image_size: int = Field(28, ge=8, le=1024, description="side of the stored images, pixels")
     color: Literal["grey", "rgb"] = "grey"
+    depth: Literal["stretch", "each", "full"] | tuple[float, float] = Field(
+        "stretch", description="what becomes black and white of more than 8 bits a channel"
+    )
     max_bad_share: float = Field(0.1, ge=0, lt=1, description="stop when more are unreadable")
     min_side: int = Field(8, ge=1, description="smaller originals are set aside, pixels")
     max_pixels: int = Field(50_000_000, ge=1, description="larger originals are set aside")
@@ -143,6 +155,24 @@ class DatasetSettings(Strict):
         None, ge=0, le=16, description="differing bits of the perceptual hash; null: exact copies"
     )
     shards: int = Field(2, ge=1, le=10_000, description="ingest jobs that can run side by side")
+
+    @field_validator("depth", mode="before")
+    @classmethod
+    def _depth_is_known(cls, value: Any) -> Any:
+        is_name = isinstance(value, str) and value in ("stretch", "each", "full")
+        is_range = (
+            isinstance(value, list | tuple)
+            and len(value) == 2
+            and all(isinstance(count, int | float) and abs(count) < INFINITY for count in value)
+            and value[0] < value[1]
+        )
+        if not is_name and not is_range:
+            raise PydanticCustomError(
+                "depth",
+                "must be stretch, each, full or two counts, the smaller first: those that become "
+                "black and white, such as [0, 4095]",
+            )
+        return value
 
     @model_validator(mode="after")
     def _source_is_known(self) -> "DatasetSettings":
@@ -172,6 +202,12 @@ class DatasetSettings(Strict):
         if self.source == "archive" and not scheme:
             _no_wildcards(path)
 
+    @field_validator("classes")
+    @classmethod
+    def _spelled_as_listed(cls, classes: list[str] | None) -> list[str] | None:
+        """As the sources list them: é is one character on some systems, and two on others."""
+        return classes and [nfc(name) for name in classes]
+
     @model_validator(mode="after")
     def _classes_differ(self) -> "DatasetSettings":
         if self.classes is not None:
@@ -198,6 +234,17 @@ class SplitSettings(Strict):
     seed: Seed = 0
     test: float = Field(0.1, gt=0, lt=1, description="share of all images")
     validation: float = Field(0.05, ge=0, lt=1, description="share of all images")
+    groups: str | None = Field(
+        None,
+        description="images that stay together: subfolder, or a pattern of their names with one "
+        "capture group; null: copies alone",
+    )
+
+    @model_validator(mode="after")
+    def _groups_can_be_told(self) -> "SplitSettings":
+        if self.groups is not None and (problem := groups.problem(self.groups)):
+            raise ValueError(f"groups: {problem}")
+        return self
 
     @model_validator(mode="after")
     def _something_is_left(self) -> "SplitSettings":
@@ -239,7 +286,12 @@ class EvidenceSettings(Strict):
     """What the answer is measured by."""
 
     tolerance: float = Field(
-        0.01, gt=0, lt=1, description="accuracy that may be lost against the full set, a share"
+        0.01, gt=0, lt=1, description="what may be lost of the metric against the full set, a share"
+    )
+    metric: Literal["auto", "accuracy", "balanced_accuracy"] = Field(
+        "auto",
+        description="what is compared; auto: balanced_accuracy where the largest class has more "
+        "than twice the test images of the smallest, accuracy otherwise",
     )
     pilot_sd: float | None = Field(
         None,

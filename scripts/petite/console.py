@@ -4,15 +4,16 @@ import logging
 import math
 import os
 import re
+import signal
 import textwrap
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
-from petite import notices
+from petite import memory, notices, stopping
 
 SECONDS_BETWEEN_DRAWINGS = 0.5
 BAR_CELLS = 12
@@ -28,14 +29,37 @@ TAIL_BYTES = 16_384
 # A record of a log as petite.job writes it: date, time, level, message.
 RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ (?P<level>[A-Z]+) (?P<message>.*)")
 CLEAR_LINE = "\r\x1b[K"
+# How Snakemake reports the end of a job's command, and the Slurm plugin that of a Slurm job.
+STATUS = re.compile(
+    r"died with (?:<Signals\.\w+: |unknown signal )(?P<signal>\d+)|exit status (?P<status>\d+)"
+)
+SLURM_STATUS = re.compile(r"SLURM status is: '(?P<status>[A-Z_]+)")
+GIVE_MEMORY = "Give it more memory, or let fewer jobs run at a time (--cores 1)."
+# Added to the end of a job.
+KERNEL_WAS_SHORT = "while the kernel ended processes for lack of memory"
+SLURM_REASONS = {
+    "OUT_OF_MEMORY": "its memory ran out. Raise mem_mb in the profile.",
+    "TIMEOUT": "its time ran out. Raise runtime in the profile.",
+    "DEADLINE": "its deadline is over.",
+    "CANCELLED": "it was canceled (scancel).",
+    "PREEMPTED": "it made room for another.",
+    "NODE_FAIL": "its node failed.",
+}
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job that was started: its name, and the file that it writes its log to, if any."""
+    """A job that was started.
+
+    Args:
+        name: what it is called.
+        log: the file that it writes its log to, if any.
+        end: what Snakemake reports of the end of one that failed.
+    """
 
     name: str
     log: Path | None = None
+    end: str = ""
     started: float = field(default_factory=time.monotonic)
 
 
@@ -57,6 +81,11 @@ class Progress:
         self._running: dict[int, Job] = {}
         self._failed: dict[int, Job] = {}
         self._noticed: set[str] = set()
+        self._oom_kills = memory.oom_kills()
+        # The signal that stops the run before its end, and whether its jobs are killed for it. Set
+        # by the handler of signals, which may not wait for a lock.
+        self.stopped: int | None = None
+        self.kills = False
         self._ended = threading.Event()
         self._is_terminal = draws and stream.isatty() and os.environ.get("TERM") != "dumb"
 
@@ -93,11 +122,16 @@ class Progress:
                 print(f"{clear}{wrapped(f'Note: {notice}')}", file=self._stream, flush=True)
 
     def fail(self, number: int, job: Job) -> None:
-        """A job has failed; it is told at once, and again by `failures` at the end."""
+        """A job has failed; it is told at once, and again by `failures` at the end.
+
+        Not so one that ends because the run is stopped.
+        """
         with self._lock:
             self._running.pop(number, None)
-            if number in self._failed:
+            if number in self._failed or self.stopped:
                 return
+            if _signal_of(job.end) == signal.SIGKILL and memory.oom_kills() > self._oom_kills:
+                job = replace(job, end=f"{job.end} {KERNEL_WAS_SHORT}")
             self._failed[number] = job
             if not self._draws:
                 return
@@ -143,6 +177,17 @@ class Progress:
         )
         return "\n".join(parts)
 
+    def stopped_in_words(self) -> str:
+        """That the run was stopped, how far it came, and how to go on."""
+        assert self.stopped is not None
+        done = f"{self._done} of {self._total} jobs are done" if self._total else "no job had begun"
+        lines = [f"\nStopped by {stopping.in_words(self.stopped)}: {done}."]
+        if self._failed:
+            names = ", ".join(job.name for job in self._failed.values())
+            lines.append(f"Failed before that: {names}. The same command tries again.")
+        lines.append("Start the same command again to go on: what is done stays done.")
+        return "\n".join(lines)
+
     def _count(self) -> str:
         elapsed = in_words(time.monotonic() - self._began)
         return f"{self._done} of {self._total} jobs, {elapsed}"
@@ -158,6 +203,8 @@ class Progress:
     def _line(self) -> str:
         full = math.floor(BAR_CELLS * self._done / max(self._total, 1))
         bar = "█" * full + "░" * (BAR_CELLS - full)
+        if self.stopped:
+            return f"{bar} {self._count()}  stopping (Ctrl-C again: at once)"
         return f"{bar} {self._count()}  {newest_line(list(self._running.values()))}"
 
 
@@ -202,7 +249,8 @@ def _failure(job: Job) -> str:
     """What is told of a job that failed: its log's last record, or its last lines."""
     records = last_lines(job.log, TAIL_BYTES) if job.log else []
     if not records:
-        return f"{job.name} failed before it wrote to its log; see the lines above.\n"
+        reason = _reason(job.end, [])
+        return f"{job.name} failed before it wrote to its log (see the lines above): {reason}\n"
     levels = [record["level"] if record else "" for record in map(RECORD.fullmatch, records)]
     if "ERROR" in levels:
         place = levels.index("ERROR")
@@ -215,12 +263,40 @@ def _failure(job: Job) -> str:
         advice = ""
     else:
         lines = records[-LAST_LINES:]
-        advice = (
-            "  No error is told there: the job was killed from outside, often for lack of memory.\n"
-            "  Give it more, or let fewer jobs run at a time (--cores 1).\n"
-        )
+        advice = f"  No error is in its log: {_reason(job.end, records)}\n"
     shown = "".join(f"    {line}\n" for line in lines)
     return f"{job.name} failed. The end of its log, {job.log}:\n{shown}{advice}"
+
+
+def _signal_of(end: str) -> int | None:
+    """The number of the signal that ended a job, or None."""
+    found = STATUS.search(end)
+    if not found:
+        return None
+    if found["signal"]:
+        return int(found["signal"])
+    return stopping.signal_of(int(found["status"]))
+
+
+def _reason(end: str, lines: Sequence[str]) -> str:
+    """Why a job ended whose log has no error, by Snakemake's report and the end of its log."""
+    if slurm := SLURM_STATUS.search(end):
+        status = slurm["status"]
+        return f"Slurm ended it ({status}): {SLURM_REASONS.get(status, 'see its log.')}"
+    number = _signal_of(end)
+    if KERNEL_WAS_SHORT in end:
+        return f"it was killed (SIGKILL) {KERNEL_WAS_SHORT}. {GIVE_MEMORY}"
+    if memory.is_shortage("\n".join(lines)):
+        return f"its memory ran out. {GIVE_MEMORY}"
+    if number == signal.SIGKILL:
+        return (
+            "it was killed from outside (SIGKILL), and nothing here tells by whom: a person, "
+            "a limit on memory or time, or the system. Its own log (dmesg) may tell."
+        )
+    if number is not None:
+        return f"it was ended by {stopping.in_words(number)}.{memory.limit_in_words()}"
+    status = STATUS.search(end)
+    return f"it ended with status {status['status']}." if status else "nothing tells why it ended."
 
 
 def in_words(seconds: float) -> str:

@@ -1,5 +1,6 @@
 """Reading and writing files so that no half-written file is ever seen under its final name."""
 
+import csv
 import errno
 import hashlib
 import json
@@ -9,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -179,9 +180,25 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write a table as CSV."""
+    """Write a table as CSV.
+
+    Text is quoted where it must be. Python before 3.13 does not quote a carriage return, which
+    would end the row: with one in the table, all text is quoted.
+    """
+    text = frame.select_dtypes(exclude=["number", "bool"])
+    returns = any(text[column].astype(str).str.contains("\r").any() for column in text)
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
     with atomic_path(path) as temporary:
-        frame.to_csv(temporary, index=False)
+        frame.to_csv(temporary, index=False, quoting=quoting)
+
+
+def write_csv_and_parquet(path: Path, frame: pd.DataFrame) -> None:
+    """Write a table as CSV, and beside it as Parquet, where names are text whatever they look like.
+
+    A plain reader of CSV takes 007 for a number and NA, nan or None for nothing at all.
+    """
+    write_csv(path, frame)
+    write_table(path.with_suffix(".parquet"), frame)
 
 
 def sha256_of(path: Path) -> str:

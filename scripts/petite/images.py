@@ -1,10 +1,11 @@
 """From the bytes of an image file to a small square of uint8 pixels, whatever the bytes are.
 
 Files come from anywhere: cut short, hostile, mislabelled. `decode` gives pixels or raises
-`SetAside` with a reason that starts with a stable kind: "empty", "not an image", "too small",
-"too large", "too slow", "cut short" or "damaged".
+`SetAside` with a reason that starts with a stable kind: "empty", "not an image", "other format",
+"too small", "too large", "too slow", "cut short" or "damaged".
 """
 
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,22 +16,19 @@ from typing import NamedTuple
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, ImageFile, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+
+from petite import formats, png, tiff
+from petite.depth import Counted, Counts, Depth, is_deep
 
 # Pillow's own guard has a fixed limit for the whole process. Here every image is measured against
 # `max_pixels` after its header is read and before any pixel is.
 Image.MAX_IMAGE_PIXELS = None
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-SIGNATURES = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"GIF87a": "GIF",
-    b"GIF89a": "GIF",
-    b"RIFF": "WebP",
-    b"BM": "BMP",
-}
+# One job of many side by side.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 EXIF_ORIENTATION = 0x0112
 ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -42,6 +40,9 @@ ORIENTATIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+CHECKED = 8  # pixels a side of a checkerboard's squares
+# Modes that Pillow converts to no other.
+ONE_STEP = {"LAB": "RGB", "La": "LA"}
 TURNED = {5, 6, 7, 8}  # these orientations exchange width and height
 
 # Lossless JPEGs cannot be made small while they are decoded: libjpeg-turbo would write all of their
@@ -71,6 +72,18 @@ class Decoded(NamedTuple):
     pixels: NDArray[np.uint8]  # (size, size, channels)
     width: int  # of the original, upright, in pixels
     height: int
+    limits: Counts | None = None  # of more than 8 bits: what became black, and white
+    is_transparent: bool = False
+    has_more: bool = False  # pages or frames, of which this is the first
+
+
+class Preview(NamedTuple):
+    """A file as a person would see it."""
+
+    pixels: NDArray[np.uint8]  # (height, width, 3)
+    width: int  # of the original, upright, in pixels
+    height: int
+    levels: int  # gray levels or counts that it has
 
 
 def decode(
@@ -81,12 +94,13 @@ def decode(
     min_side: int = 8,
     max_pixels: int = 50_000_000,
     max_seconds: float | None = None,
+    depth: Depth = "full",
 ) -> Decoded:
     """Decode an image file and resize it to a square.
 
-    Reads JPEG, PNG, WebP, GIF (the first frame) and BMP, judged by content and not by name, turned
-    upright by EXIF orientation. Transparent parts become white (but for a single transparent shade
-    of a 4-bit grey or 16-bit colour PNG); 16-bit grey keeps its high byte.
+    Reads the formats of `petite.formats` (of several pages or frames the first), judged by content
+    and not by name, turned upright by EXIF orientation. Transparent parts become white (but for a
+    single transparent shade of a 4-bit gray PNG). Color profiles are not applied.
     The aspect ratio is not kept, as in the paper; the resampling is antialiased (bilinear).
 
     A JPEG is made small while it is decoded, by eighths and as far as it stays at least `size`
@@ -102,16 +116,102 @@ def decode(
         max_pixels: larger images (width x height) are set aside before any pixel is decoded.
         max_seconds: images that take longer are set aside; None for no limit. By an alarm, so in
             the main thread alone, and a call into C code is ended no earlier than it returns:
-            after 64 kB of a file, a whole WebP or a usual JPEG, which `max_pixels` bounds.
+            after 64 kB of a file, a whole WebP, AVIF, JPEG 2000, packed TIFF or a usual JPEG, which
+            `max_pixels` bounds.
+        depth: what becomes black and white of more than 8 bits a channel, see `petite.depth`.
 
     Raises:
         SetAside: for anything that is no usable image. Only MemoryError passes through beside it.
     """
+    with _judged(data, max_seconds):
+        return _decode(data, size, channels, min_side, max_pixels, depth)
+
+
+def preview(
+    data: bytes, most: int, *, max_pixels: int = 50_000_000, max_seconds: float | None = None
+) -> Preview:
+    """A file as a person would see it: at most `most` pixels a side, in its own shape.
+
+    Of more than 8 bits a channel, its own range is shown. Raises SetAside as `decode`.
+    """
+    with _judged(data, max_seconds), open_image(data) as image:
+        _check_size(image, 1, max_pixels)
+        if is_deep(image):
+            counted = Counted(image, lambda: open_image(data))
+            levels = len(np.unique(counted.sample()))
+            shown, _ = counted.to_bytes("each")
+        else:
+            image.load()
+            levels = gray_levels(image)
+            shown = image
+        turn = ORIENTATIONS.get(_orientation(image))
+        shown = _to_plain_mode(shown, "RGB")
+        upright = shown if turn is None else shown.transpose(turn)
+    return Preview(_fitted(upright, most), *upright.size, levels)
+
+
+def preview_of_array(pixels: NDArray[np.uint8], most: int) -> Preview:
+    """`preview` of an image that is an array already; see `from_array`."""
+    image = _from_pixels(pixels)
+    return Preview(_fitted(image.convert("RGB"), most), *image.size, gray_levels(image))
+
+
+def gray_levels(image: Image.Image | NDArray[np.uint8]) -> int:
+    """How many of 256 gray levels an image has, a color one in its luma."""
+    if not isinstance(image, Image.Image):
+        image = _from_pixels(image)
+    return sum(count > 0 for count in _to_plain_mode(image, "L").convert("L").histogram())
+
+
+def _fitted(image: Image.Image, most: int) -> NDArray[np.uint8]:
+    """An image RGB or RGBA made small, and laid on a checkerboard where it is transparent."""
+    small = image.copy()
+    small.thumbnail((most, most))
+    if small.mode == "RGBA":
+        squares = (np.indices((small.height, small.width)) // CHECKED).sum(axis=0) % 2
+        board = Image.fromarray(np.where(squares, 255, 215).astype(np.uint8)).convert("RGBA")
+        small = Image.alpha_composite(board, small).convert("RGB")
+    return np.asarray(small)
+
+
+def counts_of(
+    data: bytes, *, max_pixels: int = 50_000_000, max_seconds: float | None = None
+) -> NDArray[np.float32] | None:
+    """Some counts of an image of more than 8 bits a channel, for `petite.depth.range_of`.
+
+    None for other images. Raises SetAside as `decode`, which has the arguments.
+    """
+    with _judged(data, max_seconds), open_image(data) as image:
+        _check_size(image, 1, max_pixels)
+        return Counted(image, lambda: open_image(data)).sample() if is_deep(image) else None
+
+
+def open_image(data: bytes) -> ImageFile.ImageFile:
+    """Read the header of an image file; no pixel is decoded.
+
+    Raises SetAside for a format that is not read, and whatever Pillow does for a damaged header.
+    """
+    name = formats.format_of(data)
+    if name is None:
+        raise SetAside(formats.why_not_read(data))
+    if name == "PNG":
+        data = png.without_texts(data)
+    image = Image.open(BytesIO(data), formats=[name])
+    if isinstance(image, TiffImageFile):
+        if reason := tiff.why_not_read(image):
+            raise SetAside(reason)
+        tiff.use_native_order(image)
+    return image
+
+
+@contextmanager
+def _judged(data: bytes, max_seconds: float | None) -> Iterator[None]:
+    """Raise SetAside in place of whatever decoding these bytes raises in the block."""
     if not data:
         raise SetAside("empty: no bytes")
     try:
         with _alarm(max_seconds):
-            return _decode(data, size, channels, min_side, max_pixels)
+            yield
     except _TimeIsUp:
         raise SetAside(f"too slow: more than {max_seconds:g} seconds to decode") from None
     except (SetAside, MemoryError):
@@ -148,25 +248,40 @@ def _alarm(seconds: float | None) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _decode(data: bytes, size: int, channels: int, min_side: int, max_pixels: int) -> Decoded:
-    with Image.open(BytesIO(data), formats=FORMATS) as image:
+def _decode(
+    data: bytes, size: int, channels: int, min_side: int, max_pixels: int, depth: Depth
+) -> Decoded:
+    with open_image(data) as image:
         width, height = image.size
-        if min(width, height) < min_side:
-            raise SetAside(
-                f"too small: {width}x{height} pixels, at least {min_side}x{min_side} wanted"
-            )
-        if width * height > max_pixels:
-            raise SetAside(f"too large: {width}x{height} pixels, at most {max_pixels} wanted")
+        _check_size(image, min_side, max_pixels)
         scaled = _scaled_jpeg(data, image, size, channels)
-        if scaled is None:
+        has_more = not isinstance(image, JpegImageFile) and getattr(image, "is_animated", False)
+        shown: Image.Image = image
+        limits = None
+        if is_deep(image):
+            shown, limits = Counted(image, lambda: open_image(data)).to_bytes(depth)
+        elif scaled is None:
             image.load()
         orientation = _orientation(image)
         turn = ORIENTATIONS.get(orientation)
         if scaled is None:
-            pixels = _to_square(image, size, channels, turn=turn)
+            pixels = _to_square(shown, size, channels, turn=turn)
         else:
             pixels = _array_to_square(*scaled, size, channels, turn=turn)
-    return Decoded(pixels, *((height, width) if orientation in TURNED else (width, height)))
+    if orientation in TURNED:
+        width, height = height, width
+    return Decoded(pixels, width, height, limits, image.has_transparency_data, has_more)
+
+
+def _check_size(image: Image.Image, min_side: int, max_pixels: int) -> None:
+    """Raise SetAside for an image, opened and not loaded, of a size that is not wanted."""
+    width, height = image.size
+    if min(width, height) < min_side:
+        raise SetAside(f"too small: {width}x{height} pixels, at least {min_side}x{min_side} wanted")
+    if isinstance(image, TiffImageFile):
+        width, height = tiff.largest_part(image)
+    if width * height > max_pixels:
+        raise SetAside(f"too large: {width}x{height} pixels, at most {max_pixels} wanted")
 
 
 def _scaled_jpeg(
@@ -215,8 +330,11 @@ def _array_to_square(
     """`_to_square` for an array, (height, width) or (height, width, 1 or 3)."""
     if pixels.shape == (size, size, channels) and box == (0, 0, size, size) and turn is None:
         return pixels
-    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels)
-    return _to_square(image, size, channels, box, turn)
+    return _to_square(_from_pixels(pixels), size, channels, box, turn)
+
+
+def _from_pixels(pixels: NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels)
 
 
 def _to_square(
@@ -244,11 +362,8 @@ def _to_plain_mode(image: Image.Image, mode: str) -> Image.Image:
 
     `resize` weighs the colours of RGBA by their opacity, so white can be laid under afterwards.
     """
-    if image.mode.startswith("I"):  # 16-bit grey, which Pillow's own conversion clips at 255
-        values = np.asarray(image)
-        high_byte = (values >> 8).clip(0, 255).astype(np.uint8)
-        high_byte[values == image.info.get("transparency")] = 255
-        image = Image.fromarray(high_byte)
+    if image.mode in ONE_STEP:
+        image = image.convert(ONE_STEP[image.mode])
     if image.has_transparency_data:
         return image.convert("RGBA")
     return image if image.mode == mode else image.convert(mode)  # `convert` always copies
@@ -256,11 +371,12 @@ def _to_plain_mode(image: Image.Image, mode: str) -> Image.Image:
 
 def _reason(data: bytes, error: Exception) -> str:
     """Why an image is set aside, from what Pillow raised."""
-    names = [name for signature, name in SIGNATURES.items() if data.startswith(signature)]
     if isinstance(error, UnidentifiedImageError):
-        if not names:
-            return "not an image: no JPEG, PNG, WebP, GIF or BMP data"
-        return f"damaged: begins as {names[0]}, but has no readable header"
+        name = formats.format_of(data) or ""
+        if name == "TIFF" and (reason := tiff.why_not_opened(data)):
+            return reason
+        return f"damaged: begins as {formats.usual_name(name)}, but has no readable header"
     message = " ".join(str(error).split())[:200] or type(error).__name__
-    kind = "cut short" if "truncated" in message.lower() else "damaged"
+    is_cut = re.search("truncated|not enough image data", message, re.IGNORECASE)
+    kind = "cut short" if is_cut else "damaged"
     return f"{kind}: {message}"

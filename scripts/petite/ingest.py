@@ -7,10 +7,12 @@ decides which images are used.
 import hashlib
 import json
 import logging
+import math
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from petite.copies import THUMBNAIL_SIDE, copy_groups, exact_groups, fingerprints
+from petite.depth import Depth, may_be_deep, range_of, sampled
 from petite.errors import DamagedFiles, PetiteError
 from petite.files import sha256_of
-from petite.images import Decoded, SetAside, decode, from_array
+from petite.formats import OTHER_FORMAT
+from petite.images import Decoded, SetAside, counts_of, decode, from_array
 from petite.notices import Notices
 from petite.sources import Source, UnreadableEntry
 from petite.store import FORMAT, MEND, ShardWriter, shard_record, shard_writer
@@ -33,6 +37,8 @@ logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_REPORTS = 5.0
 # Hashed at once: few enough to stay in the processor's cache.
 BLOCK = 32
+# Levels between the channels of an image without a color: JPEG rounds each by itself.
+GRAY_TOLERANCE = 4
 EXAMPLES = 3
 MOST_WARNINGS = 20
 # Rows of the index that are text at a time, for the digest.
@@ -50,6 +56,13 @@ FOUND = {
     "pixel_sha256": "str",
     "phash": "uint64",
     "thumbnail": "object",
+    "black": "float64",
+    "white": "float64",
+    "is_transparent": "bool",
+    "has_more": "bool",
+    "lowest": "uint8",
+    "highest": "uint8",
+    "is_gray": "bool",
 }
 INDEX_COLUMNS = {
     "image_id": "str",
@@ -106,6 +119,7 @@ def ingest_shard(
     min_side: int = 8,
     max_pixels: int = 50_000_000,
     max_seconds: float | None = None,
+    depth: Depth | Callable[[], Depth] = "full",
 ) -> pd.DataFrame:
     """Decode the listed entries into a shard; row i of the shard is for row i of `rows`.
 
@@ -117,11 +131,15 @@ def ingest_shard(
         pixels_path: the shard to write.
         image_size, channels, min_side, max_pixels, max_seconds: as `petite.images.decode` takes
             them.
+        depth: as `decode` takes it, or what finds it (`range_of_set`) where an image needs it.
 
     Returns:
         `rows` with reason (empty for an image that was read), sha256 (of the file, or of the
         pixels where the source gives pixels), bytes (as read), width, height, pixel_sha256 (of the
-        stored pixels), phash and thumbnail (256 bytes: 16x16, grey).
+        stored pixels), phash and thumbnail (256 bytes: 16x16, grey); and for
+        `petite.stored_check` black and white (the counts that became so; NaN for 8 bits),
+        is_transparent, has_more (pages or frames), lowest and highest (of all stored values) and
+        is_gray.
     """
     table = pd.DataFrame(rows).reset_index(drop=True)
     row_of = {image_id: row for row, image_id in enumerate(table["image_id"])}
@@ -145,6 +163,7 @@ def ingest_shard(
                         min_side=min_side,
                         max_pixels=max_pixels,
                         max_seconds=max_seconds,
+                        depth=_depth_for(data, depth),
                     )
                 else:
                     data = np.ascontiguousarray(data)
@@ -168,6 +187,36 @@ def ingest_shard(
     # Kept in the Parquet file, so that damage is known from what was written.
     table.attrs[SHARD_DIGEST] = sha256_of(pixels_path)
     return table
+
+
+def range_of_set(
+    source: Source,
+    image_ids: Iterable[str],
+    *,
+    max_pixels: int = 50_000_000,
+    max_seconds: float | None = None,
+) -> Depth:
+    """The range of counts of a set's images of more than 8 bits a channel, from a sample of all.
+
+    The same for the same set, whichever shard asks. Images of a set whose sample has none of more
+    than 8 bits are rare: each has its own range.
+    """
+    samples = []
+    for _, data in source.read_many(sampled(image_ids)):
+        if isinstance(data, bytes) and may_be_deep(data):
+            with suppress(SetAside):
+                counts = counts_of(data, max_pixels=max_pixels, max_seconds=max_seconds)
+                samples += [] if counts is None or counts.size == 0 else [counts]
+    limits = range_of(samples)
+    logger.info("counts from black to white: %s, from %d images", limits or "each", len(samples))
+    return limits or "each"
+
+
+def _depth_for(data: bytes, depth: Depth | Callable[[], Depth]) -> Depth:
+    """How this image is read: the range of the set is found where an image needs it."""
+    if not callable(depth):
+        return depth
+    return depth() if may_be_deep(data) else "full"
 
 
 def checked_shard(rows: Path, store: Path) -> dict[str, Any]:
@@ -224,6 +273,7 @@ def build_index(
     limit_per_class: int | None,
     max_bad_share: float,
     near_copy_distance: int | None,
+    min_per_class: int | None = None,
     notices: Notices | None = None,
 ) -> pd.DataFrame:
     """Decide for each entry whether it is used, and why not; group the copies.
@@ -234,6 +284,8 @@ def build_index(
         limit_per_class: use the first so many readable images of each class; None for all.
         max_bad_share: unreadable entries that are tolerated, as a share of all.
         near_copy_distance: as `copy_groups` takes it; None for exact copies only.
+        min_per_class: leave out the classes with fewer different images in use, copies counted
+            once: they have no label (-1), and their images are set aside; None for none.
         notices: what a user should know is added to them.
 
     Images of different classes with the same bytes or the same stored pixels contradict each other:
@@ -244,7 +296,8 @@ def build_index(
         The index with INDEX_COLUMNS.
 
     Raises:
-        PetiteError: when too many entries are unreadable, or a class is left without images.
+        PetiteError: when too many entries are unreadable, a class is left without images, or
+            fewer than two classes are left.
     """
     index = entries.reset_index(drop=True)
     readable = (index["reason"] == "").to_numpy()
@@ -274,11 +327,19 @@ def build_index(
     index.loc[list(conflicts), "reason"] = list(conflicts.values())
     for position, reason in list(conflicts.items())[:MOST_WARNINGS]:
         logger.warning("%s is set aside: %s", index.loc[position, "image_id"], reason)
+    if min_per_class is not None:
+        classes = _leave_out_small(index, classes, min_per_class, notices)
     index.loc[index["status"] == "set_aside", ["shard", "row"]] = -1
 
     _warn_of_near_conflicts(index[index["status"] == "ok"])
-    _check_classes(index, classes, limit_per_class)
+    _check_classes(index, classes, limit_per_class, notices or [])
     return index.astype(INDEX_COLUMNS)[list(INDEX_COLUMNS)]
+
+
+def labeled_classes(index: pd.DataFrame) -> list[str]:
+    """The classes of an index in label order, without those that are left out."""
+    labeled = index.loc[index["label"] >= 0, ["label", "class_name"]].drop_duplicates()
+    return labeled.sort_values("label")["class_name"].tolist()
 
 
 def make_manifest(
@@ -337,27 +398,55 @@ def _nothing(reason: str) -> dict[str, Any]:
         "pixel_sha256": "",
         "phash": 0,
         "thumbnail": b"",
+        "black": math.nan,
+        "white": math.nan,
+        "is_transparent": False,
+        "has_more": False,
+        "lowest": 0,
+        "highest": 0,
+        "is_gray": False,
     }
 
 
 def _about(decoded: Decoded) -> dict[str, Any]:
-    """What the table says of an image, but for its hash and thumbnail, which `_finish` adds."""
+    """What the table says of an image, but for what `_finish` adds."""
+    black, white = decoded.limits or (math.nan, math.nan)
     return {
         "reason": "",
         "width": decoded.width,
         "height": decoded.height,
         "pixel_sha256": hashlib.sha256(np.ascontiguousarray(decoded.pixels).data).hexdigest(),
+        "black": black,
+        "white": white,
+        "is_transparent": decoded.is_transparent,
+        "has_more": decoded.has_more,
     }
 
 
 def _finish(
     block: NDArray[np.uint8], rows: list[int], found: list[dict[str, Any]], shard: ShardWriter
 ) -> None:
-    """Write some images into their rows of the shard, and add their hashes to what was found."""
+    """Write some images into their rows of the shard, and add to what was found of them."""
     hashes, thumbnails = fingerprints(block)
-    for row, pixels, phash, thumbnail in zip(rows, block, hashes, thumbnails, strict=True):
+    levels = block.reshape(len(block), -1)
+    facts = zip(hashes, thumbnails, levels.min(axis=1), levels.max(axis=1), strict=True)
+    for row, pixels, (phash, thumbnail, low, high) in zip(rows, block, facts, strict=True):
         shard.write(row, pixels)
-        found[row] |= {"phash": int(phash), "thumbnail": thumbnail.tobytes()}
+        found[row] |= {
+            "phash": int(phash),
+            "thumbnail": thumbnail.tobytes(),
+            "lowest": int(low),
+            "highest": int(high),
+            "is_gray": _is_gray(pixels),
+        }
+
+
+def _is_gray(pixels: NDArray[np.uint8]) -> bool:
+    """Whether an image (height, width, channels) has no color; one that has shows it at once."""
+    for part in (pixels[::8, ::8], pixels):
+        if np.abs(part.astype(np.int16) - part[..., :1]).max() > GRAY_TOLERANCE:
+            return False
+    return True
 
 
 class _Progress:
@@ -391,7 +480,7 @@ def _check_bad_share(bad: pd.DataFrame, total: int, max_bad_share: float) -> Non
     """Log the unreadable entries by reason; raise PetiteError if there are too many."""
     if bad.empty:
         return
-    kinds = bad["reason"].str.split(":").str[0]
+    kinds = bad["reason"].map(_kind_to_count)
     lines = []
     for kind, count in sorted(Counter(kinds).items(), key=lambda item: (-item[1], item[0])):
         examples = bad.loc[kinds == kind, "image_id"].head(EXAMPLES)
@@ -404,6 +493,11 @@ def _check_bad_share(bad: pd.DataFrame, total: int, max_bad_share: float) -> Non
             "may be left out."
         )
     logger.warning("%s", summary)
+
+
+def _kind_to_count(reason: str) -> str:
+    """What a reason is counted under: its kind, or the format with what to do about it."""
+    return reason if reason.startswith(OTHER_FORMAT) else reason.split(":")[0]
 
 
 def _label_conflicts(
@@ -463,19 +557,58 @@ def _in_mixed_groups(labels: NDArray, groups: NDArray) -> NDArray[np.bool_]:
     return (squares * sizes != sums**2)[group_of]
 
 
+def _leave_out_small(
+    index: pd.DataFrame, classes: Sequence[str], least: int, notices: Notices | None
+) -> list[str]:
+    """Set the classes with fewer than `least` different images aside; returns the others.
+
+    Their rows of the index get the label -1, and those of the others are numbered anew.
+    """
+    used = index[index["status"] == "ok"]
+    different = used.groupby("class_name")["copy_group"].nunique()
+    small = {name: int(different.get(name, 0)) for name in classes}
+    small = {name: count for name, count in small.items() if count < least}
+    kept = [name for name in classes if name not in small]
+    if not small:
+        return kept
+    left_out = (
+        f"{len(small)} of {len(classes)} classes have fewer than {least} different images "
+        f"(dataset.min_per_class): {', '.join(f'{name} ({n})' for name, n in small.items())}"
+    )
+    if len(kept) < 2:
+        raise PetiteError(
+            f"{left_out}. Without them, fewer than two classes are left. Add images, or lower the "
+            "setting"
+        )
+    if notices is not None:
+        notices.add(f"{left_out}. They are left out")
+    index["label"] = pd.Index(kept).get_indexer(pd.Index(index["class_name"]))
+    aside = (index["label"] < 0) & (index["status"] != "set_aside")
+    counts = index.loc[aside, "class_name"].map(small).astype("str")
+    index.loc[aside, "status"] = "set_aside"
+    index.loc[aside, "reason"] = (
+        "small class: " + counts + f" different images, fewer than {least} (min_per_class)"
+    )
+    return kept
+
+
 def _check_classes(
-    index: pd.DataFrame, classes: Sequence[str], limit_per_class: int | None
+    index: pd.DataFrame,
+    classes: Sequence[str],
+    limit_per_class: int | None,
+    notices: Sequence[str],
 ) -> None:
     """Log how many images each class has; raise PetiteError for a class that has none."""
     usable = index.loc[index["status"] == "ok", "class_name"].value_counts()
     logger.info("images in use: %s", ", ".join(f"{name} {usable.get(name, 0)}" for name in classes))
-    empty = [name for name in classes if name not in usable.index]
-    if empty:
-        examples = index.loc[index["class_name"] == empty[0], ["image_id", "reason"]].head(EXAMPLES)
-        why = "; ".join(f"{row.image_id}: {row.reason}" for row in examples.itertuples())
+    if empty := [name for name in classes if name not in usable.index]:
+        listed = [f"\n  {name}: {_why_unused(index, name)}" for name in empty[:MOST_WARNINGS]]
         raise PetiteError(
-            f"no image of the class {empty[0]} can be used ({why or 'it has no entries'}). "
-            "Mend its images or leave the class out."
+            f"no image can be used of {len(empty)} of {len(classes)} classes:{''.join(listed)}"
+            + ("\n  ..." if len(empty) > MOST_WARNINGS else "")
+            + "\nMend their images, or leave these classes out: by naming the others in "
+            "dataset.classes, or with dataset.min_per_class: 1"
+            + "".join(f"\n{text}" for text in notices)
         )
     for name in classes:
         if limit_per_class is not None and usable[name] < limit_per_class:
@@ -485,3 +618,10 @@ def _check_classes(
                 usable[name],
                 limit_per_class,
             )
+
+
+def _why_unused(index: pd.DataFrame, class_name: str) -> str:
+    """Some images of a class that has none in use, each with the reason."""
+    examples = index.loc[index["class_name"] == class_name, ["image_id", "reason"]].head(EXAMPLES)
+    listed = (f"{row.image_id}: {row.reason}" for row in examples.itertuples())
+    return "; ".join(listed) or "it has no entries"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from petite import memory, stopping
 from petite.errors import DamagedFiles, PetiteError
 from petite.files import CANNOT_WRITE
 
@@ -46,10 +47,11 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
 
     Everything that `main` raises lands in the log; a PetiteError is shown as its message alone.
     What is damaged is removed, so that the workflow makes it anew. Ends the process with status 1
-    after an error.
+    after an error, and with 128 more than its number after a signal, as a shell does.
     """
     args = parser.parse_args()
     log = _Log(args.log)
+    stopping.raise_on_signals()
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr, force=True)
     # A full disk takes no log: what is lost there is told on the terminal.
     logging.raiseExceptions = False
@@ -68,12 +70,40 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
         if isinstance(error, DamagedFiles):
             _remove(error.paths)
         sys.exit(1)
+    except stopping.Stopped as stopped:
+        log.error(str(stopped))
+        sys.exit(stopping.status(stopped.number))
     except Exception as error:
         if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
             log.error(f"cannot write {error.filename}: {error}. Make room or give access")
+        elif memory.is_shortage(_in_words(error)):
+            logging.info("%s", traceback.format_exc().rstrip())
+            log.error(f"memory ran out: {_first_line(error)}.{_more_memory()}")
         else:
-            log.error(f"{UNEXPECTED}\n{traceback.format_exc().rstrip()}")
+            # What is left of a library for lack of memory fails in any way.
+            limit = memory.limit_in_words()
+            log.error(f"{UNEXPECTED}{limit and '.' + limit}\n{traceback.format_exc().rstrip()}")
         sys.exit(1)
+
+
+def _in_words(error: BaseException | None) -> str:
+    """An error and those behind it, without the code that they came through."""
+    words = []
+    while error is not None:
+        words.append(f"{type(error).__name__}: {error}")
+        error = error.__cause__ or error.__context__
+    return "\n".join(words)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def _more_memory() -> str:
+    """What to do where memory ran out."""
+    few = " Give the job more, or let fewer jobs run at a time (--cores 1)."
+    return memory.limit_in_words() or few
 
 
 class _Log:

@@ -1,14 +1,33 @@
-"""How much memory a step may take."""
+"""How much memory a step may take, and whether it ran out."""
 
+import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from petite.errors import PetiteError
 
+logger = logging.getLogger(__name__)
+
 UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
+
+# Slurm's memory variables, and how many of these units are on a node.
+SLURM_MEMORY = {
+    "SLURM_MEM_PER_NODE": None,
+    "SLURM_MEM_PER_CPU": "SLURM_CPUS_ON_NODE",
+    "SLURM_MEM_PER_GPU": "SLURM_GPUS_ON_NODE",
+}
+SLURM_UNITS = {"K": 2**10, "": 2**20, "M": 2**20, "G": 2**30, "T": 2**40}
+
+# What libraries and the system say where memory ran out.
+SHORTAGE = re.compile(
+    "MemoryError|bad_alloc|Cannot allocate memory|failed to map segment|ResourceExhausted"
+    "|RESOURCE_EXHAUSTED|OOM when allocating|[Oo]ut of memory|OUT_OF_MEMORY"
+    "|Memory allocation still failed|exceeded.*memory limit"
+)
 
 # The files of a Linux control group, by its version: the limit, and what is in use of it (bytes).
 CGROUP_FILES = {
@@ -27,10 +46,29 @@ def available() -> int:
 
     free = [psutil.virtual_memory().available]
     # Slurm may enforce it by looking now and then, without a control group.
-    if allocated := os.environ.get("SLURM_MEM_PER_NODE", ""):
-        free.append(int(allocated) * 2**20 - psutil.Process().memory_info().rss)
+    used = psutil.Process().memory_info().rss
+    free += [allocated - used for allocated in slurm_allocations()]
     free += _free_in_control_groups()
     return max(0, int(min(free))) // 2
+
+
+def slurm_allocations() -> Iterator[int]:
+    """What Slurm gives the job that this process is in on this node, bytes.
+
+    Slurm has one of three variables, in megabytes or with a suffix K, M, G or T; 0 is the whole
+    node.
+    """
+    for name, unit in SLURM_MEMORY.items():
+        text = os.environ.get(name, "")
+        if not text:
+            continue
+        size = re.fullmatch(r"(\d+)([KMGT]?)", text.strip().upper())
+        units = os.environ.get(unit, "") if unit else "1"
+        if size is None or not units.isdigit():
+            beside = f", {unit}={units}" if unit else ""
+            logger.warning("%s=%s%s is not understood and left aside", name, text, beside)
+        elif int(size[1]):
+            yield int(size[1]) * SLURM_UNITS[size[2]] * int(units)
 
 
 def _free_in_control_groups() -> Iterator[int]:
@@ -64,6 +102,46 @@ def _control_groups() -> Iterator[tuple[Path, int]]:
         for parent in folder.parents:
             if parent.is_relative_to(root):
                 yield parent, version
+
+
+def oom_kills() -> int:
+    """How many processes the kernel has killed for lack of memory, as far as it tells.
+
+    In the control groups of this process; where they do not count, on the whole machine.
+    """
+    files = [
+        folder / ("memory.events" if version == 2 else "memory.oom_control")
+        for folder, version in _control_groups()
+    ]
+    counts = [count for file in files if (count := _count(file)) is not None]
+    return max(counts) if counts else _count(Path("/proc/vmstat")) or 0
+
+
+def _count(file: Path) -> int | None:
+    """The number after oom_kill in a file of the kernel's, or None."""
+    with suppress(OSError, ValueError):
+        words = file.read_text("ascii").split()
+        return int(words[words.index("oom_kill") + 1])
+    return None
+
+
+def is_shortage(text: str) -> bool:
+    """Whether an error, or the end of a log, says that memory ran out."""
+    return SHORTAGE.search(text) is not None
+
+
+def limit_of_process() -> int | None:
+    """The bytes of address space that `ulimit -v` allows this process, or None."""
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def limit_in_words() -> str:
+    """The limit of this process as a sentence of its own after others; "" without one."""
+    limit = limit_of_process()
+    return f" `ulimit -v` allows it {in_words(limit)}: raise it." if limit is not None else ""
 
 
 def parse(text: str) -> int:

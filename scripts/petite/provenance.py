@@ -12,10 +12,13 @@ from typing import Any
 import pandas as pd
 import psutil
 
+from petite import environment
 from petite.files import read_json, sha256_of
 
 GIT_SECONDS = 10
 FORMAT = 1
+NO_COMMIT = {"commit": None, "dirty": None}
+OF_ANOTHER_REPOSITORY = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_NAMESPACE"}
 
 
 def provenance(
@@ -42,6 +45,8 @@ def provenance(
         "config": dict(config),
         "packages": packages(),
         "training_versions": [json.loads(text) for text in sorted(set(runs["versions"]))],
+        # Of this step: those of trainings, on other machines maybe, are among training_versions.
+        "environment": environment.written_down(os.environ),
         "hardware": hardware(),
         "seeds": {
             name: sorted(int(seed) for seed in runs[f"{name}_seed"].unique())
@@ -55,18 +60,27 @@ def provenance(
 
 
 def commit(checkout: Path) -> dict[str, Any]:
-    """The commit of a checkout, and whether its files differ from it; None without git.
+    """The commit of a checkout, and whether its files differ from it; None where git cannot tell.
 
-    None too where the checkout lies in another repository and is none itself.
+    None too where the checkout lies in another repository and is none itself. A `reason` is there
+    where git refuses: what it says, with its remedy.
     """
     try:
         if Path(_git(checkout, "rev-parse", "--show-toplevel")).resolve() != checkout.resolve():
-            return {"commit": None, "dirty": None}
+            return dict(NO_COMMIT)
         head = _git(checkout, "rev-parse", "HEAD")
         # Without --untracked-files=no the results of a run would count as a change.
         changed = _git(checkout, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.SubprocessError):
-        return {"commit": None, "dirty": None}
+    except subprocess.CalledProcessError as error:
+        if not (checkout / ".git").exists():
+            return dict(NO_COMMIT)
+        return {**NO_COMMIT, "reason": " ".join(error.stderr.split())}
+    except subprocess.TimeoutExpired:
+        return {**NO_COMMIT, "reason": f"git took more than {GIT_SECONDS} s"}
+    except OSError as error:
+        if not (checkout / ".git").exists():
+            return dict(NO_COMMIT)
+        return {**NO_COMMIT, "reason": f"git cannot be run: {error.strerror}"}
     return {"commit": head, "dirty": bool(changed)}
 
 
@@ -77,8 +91,15 @@ def _git(folder: Path, *arguments: str) -> str:
         text=True,
         check=True,
         timeout=GIT_SECONDS,
+        # In English, of this folder alone, and without a question that waits for an answer.
+        env=_without_git(os.environ) | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
     )
     return finished.stdout.strip()
+
+
+def _without_git(variables: Mapping[str, str]) -> dict[str, str]:
+    """Without GIT_DIR and the like, which a hook or a shell may set for another repository."""
+    return {name: value for name, value in variables.items() if name not in OF_ANOTHER_REPOSITORY}
 
 
 def packages() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Dividing images into training, validation and test parts, and opening those parts.
 
 Each class gives the same share to each part. Images that are copies of one another stay together,
-so that no test image is known from training.
+and those of one group where groups are named, so that no test image is known from training.
 """
 
 import math
@@ -13,8 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from petite.errors import PetiteError
+from petite.group_signs import suggestion
+from petite.groups import grouped
 from petite.notices import Notices
 from petite.seeds import generator
+from petite.split_words import SmallClass, about_groups, few_test_images, too_small
 from petite.store import Store, StoredImages
 
 PARTS = TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -58,22 +61,35 @@ def split_table(
     test: float,
     validation: float,
     seed: int,
+    groups: str | None = None,
     notices: Notices | None = None,
 ) -> pd.DataFrame:
     """Split the images in use of an index: image_id, label and split, in its order.
 
-    What a user should know of the split is added to `notices`.
+    Images of a group (see `petite.groups`) stay together, as copies do. Without `groups` their
+    names are searched for signs of some. What a user should know is added to `notices`.
     """
+    notices = Notices() if notices is None else notices
     used = index[index["status"] == "ok"]
     named = used.drop_duplicates("label").set_index("label")["class_name"]
+    classes = {int(label): str(name) for label, name in named.items()}  # type: ignore[call-overload]
+    labels = used["label"].to_numpy()
+    together = None if groups is None else grouped(used, groups, notices)
     parts = make_split(
-        used["label"].to_numpy(),
-        used["copy_group"].to_numpy(),
+        labels,
+        used["copy_group"].to_numpy() if together is None else together.numbers,
         test=test,
         validation=validation,
         seed=seed,
-        classes={int(label): str(name) for label, name in named.items()},  # type: ignore[call-overload]
+        classes=classes,
+        group_names=None if together is None else together.names,
     )
+    if together is not None:
+        notices.add(about_groups(parts, together.numbers, labels, classes))
+    elif sign := suggestion(used, seed):
+        notices.add(sign)
+    if few := few_test_images(labels[parts == TEST], classes):
+        notices.add(few)
     return used[["image_id", "label"]].assign(split=parts).reset_index(drop=True)
 
 
@@ -85,6 +101,7 @@ def make_split(
     validation: float,
     seed: int,
     classes: Mapping[int, str] | None = None,
+    group_names: NDArray[np.object_] | None = None,
 ) -> NDArray[np.str_]:
     """Divide images at random, class by class, groups whole.
 
@@ -101,12 +118,14 @@ def make_split(
         validation: share of all images, 0 for none.
         seed: of the random order in which groups are dealt out.
         classes: the name of each label, for error messages.
+        group_names: (n,), the name of each image's group, for error messages; None where groups
+            are no more than copies.
 
     Returns:
         (n,) of "train", "validation" and "test".
 
     Raises:
-        PetiteError: for a class that cannot have an image in each part.
+        PetiteError: naming all classes that cannot have an image in each part.
     """
     _, label_of = np.unique(labels, return_inverse=True)
     _, group_of = np.unique(groups, return_inverse=True)
@@ -128,9 +147,11 @@ def make_split(
                 parts[group] = part
                 break
     in_class = _groups_in_classes(label_of, group_of)
-    for part in lacking:
-        _fill_empty(parts, part, in_class, members, order)
-    _check_parts(parts, in_class, [TRAIN, *lacking], np.unique(labels), classes)
+    for part in [*lacking, TRAIN]:
+        _fill_empty(parts, part, in_class, members, label_of, order)
+    names = [classes[label] if classes else str(label) for label in np.unique(labels).tolist()]
+    needed = [part for part in PARTS if part == TRAIN or part in lacking]
+    _check_parts(parts[group_of], needed, label_of, group_of, names, group_names)
     return parts[group_of]
 
 
@@ -162,32 +183,60 @@ def _fill_empty(
     part: str,
     in_class: list[NDArray[np.intp]],
     members: list[NDArray[np.intp]],
+    label_of: NDArray[np.intp],
     order: list[int],
 ) -> None:
-    """Give each class that has none in `part` its smallest group, the first of them in `order`."""
+    """Give each class that has none in `part` its smallest group, the first of them in `order`.
+
+    One from training if there is one to spare. Another group of each of its classes has to stay.
+    """
+
+    def is_spare(group: int) -> bool:
+        return all(
+            np.count_nonzero(parts[in_class[label]] == parts[group]) > 1
+            for label in np.unique(label_of[members[group]])
+        )
+
     place = np.argsort(order)
+
+    def rank(group: int) -> tuple[bool, int, int]:
+        return parts[group] != TRAIN, len(members[group]), place[group]
+
     for groups in in_class:
         if (parts[groups] == part).any():
             continue
-        spare = [group for group in groups.tolist() if parts[group] == TRAIN]
-        if len(spare) > 1:  # one has to stay
-            parts[min(spare, key=lambda group: (len(members[group]), place[group]))] = part
+        if spare := list(filter(is_spare, groups.tolist())):
+            parts[min(spare, key=rank)] = part
 
 
 def _check_parts(
     parts: NDArray[np.str_],
-    in_class: list[NDArray[np.intp]],
     needed: list[str],
-    labels: NDArray,
-    classes: Mapping[int, str] | None,
+    label_of: NDArray[np.intp],
+    group_of: NDArray[np.intp],
+    names: list[str],
+    group_names: NDArray[np.object_] | None,
 ) -> None:
-    """Raise PetiteError where a class is missing from a part."""
-    for label, groups in zip(labels.tolist(), in_class, strict=True):
-        missing = [part for part in needed if not (parts[groups] == part).any()]
-        if missing:
-            name = classes[label] if classes else str(label)
-            raise PetiteError(
-                f"the class {name} has {len(groups)} different images (copies count once), too few "
-                f"for {', '.join(needed)}: nothing is left for {' and '.join(missing)}. "
-                "Add images, leave the class out, or set split.validation to 0."
+    """Raise PetiteError naming all classes that are missing from a part of those needed.
+
+    parts, label_of, group_of: of each image, (n,); names: of the classes.
+    """
+    has = {part: np.bincount(label_of[parts == part], minlength=len(names)) > 0 for part in needed}
+    small = []
+    for label in np.flatnonzero(~np.all(list(has.values()), axis=0)).tolist():
+        rows = np.flatnonzero(label_of == label)
+        _, first, sizes = np.unique(group_of[rows], return_index=True, return_counts=True)
+        largest = np.argsort(-sizes, kind="stable")
+        small.append(
+            SmallClass(
+                name=names[label],
+                images=len(rows),
+                groups=len(sizes),
+                largest=[]
+                if group_names is None
+                else [f"{group_names[rows[first[at]]]} {sizes[at]}" for at in largest],
+                without=[part for part in needed if not has[part][label]],
             )
+        )
+    if small:
+        raise PetiteError(too_small(small, len(names), needed))

@@ -19,19 +19,27 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
+import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from sklearn.datasets import load_sample_image
 
+from petite.depth import Depth
 from petite.images import SetAside, decode
 from petite.job import peak_memory_bytes
 
 SIDE = 96
-KINDS = {"empty", "not an image", "too small", "too large", "cut short", "damaged"}
+KINDS = {
+    "empty", "not an image", "other format", "too small", "too large", "cut short", "damaged",
+    "too slow",
+}  # fmt: skip
+MAX_SECONDS = 20
+DEPTHS: tuple[Depth, ...] = ("full", "each", (200, 360))
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     file = io.BytesIO()
-    image.save(file, kind, **options)
+    image.copy().save(file, kind, **options)  # saving as JPEG leaves settings on an image
     return file.getvalue()
 
 
@@ -45,7 +53,13 @@ def originals() -> list[bytes]:
     clear.putalpha(temple.convert("L"))
     exif = Image.Exif()
     exif[0x0112] = 6
-    frames: dict[str, Any] = {"save_all": True, "append_images": [temple, flower]}
+    frames: dict[str, Any] = {"save_all": True, "append_images": [temple.copy(), flower.copy()]}
+    gray = temple.convert("L")
+    counts = np.asarray(gray).astype(np.uint16) * 16
+    texts = PngInfo()
+    texts.add_text("Comment", "made by nobody " * 50, zip=True)
+    texts.add_itxt("XML:com.adobe.xmp", '<x tiff:Orientation="6"/>' * 20, zip=True)
+    small = flower.resize((32, 32))  # of the formats that are decoded in Python
     return [
         encoded(flower, "JPEG", exif=exif),
         encoded(temple, "JPEG", progressive=True, quality=95),
@@ -62,6 +76,34 @@ def originals() -> list[bytes]:
         encoded(flower, "GIF"),
         encoded(temple.convert("L"), "GIF", transparency=7),
         encoded(flower, "GIF", **frames),
+        encoded(flower, "PNG", pnginfo=texts, icc_profile=bytes(3000)),
+        encoded(flower, "TIFF"),
+        encoded(flower, "TIFF", compression="tiff_lzw", exif=exif),
+        encoded(flower, "TIFF", compression="jpeg"),
+        encoded(clear, "TIFF", compression="tiff_adobe_deflate"),
+        encoded(gray.convert("1"), "TIFF", compression="group4"),
+        encoded(flower.convert("CMYK"), "TIFF", compression="packbits"),
+        encoded(gray, "TIFF", **frames),
+        encoded(Image.fromarray(counts), "TIFF", compression="zstd"),
+        encoded(Image.fromarray(counts.astype(np.float32)), "TIFF", compression="lzma"),
+        encoded(Image.fromarray(counts.astype(np.int32) - 900), "TIFF"),
+        encoded(flower, "PPM"),
+        encoded(gray, "PPM"),
+        encoded(Image.fromarray(counts.astype(np.int32)), "PPM"),
+        b"P6 32 32 4095\n" + np.repeat(counts[:32, :32, None], 3, axis=2).astype(">u2").tobytes(),
+        b"P3 32 32 255\n" + " ".join(map(str, np.asarray(small).ravel())).encode(),
+        encoded(gray.convert("1"), "PPM"),
+        encoded(Image.fromarray(counts.astype(np.float32)), "PPM"),
+        encoded(flower, "AVIF", exif=exif),
+        encoded(clear, "AVIF"),
+        encoded(flower, "AVIF", **frames),
+        encoded(flower, "JPEG2000"),
+        encoded(clear, "JPEG2000", irreversible=True, quality_layers=[20, 40]),
+        encoded(flower, "JPEG2000", tile_size=(32, 32), no_jp2=True),
+        encoded(Image.fromarray(counts), "JPEG2000"),
+        encoded(small, "QOI"),
+        encoded(flower, "TGA"),
+        encoded(clear, "TGA", compression="tga_rle"),
     ]
 
 
@@ -131,7 +173,13 @@ def main(first: int, last: int, limit: int) -> None:
     for number in range(first, last):
         print(number, file=sys.stderr)  # the last one is that of a crash
         try:
-            pixels = decode(damaged(number, files), 32, 1 + 2 * (number % 2)).pixels
+            pixels = decode(
+                damaged(number, files),
+                32,
+                1 + 2 * (number % 2),
+                max_seconds=MAX_SECONDS,
+                depth=DEPTHS[number % len(DEPTHS)],
+            ).pixels
             assert pixels.shape[:2] == (32, 32), number
             found["read"] += 1
         except SetAside as problem:

@@ -18,13 +18,13 @@ SET_ASIDE = {
     "truncated-0.jpg": "cut short: ",
     "truncated-1.jpg": "cut short: ",
     "text.jpg": "not an image: ",
-    "Thumbs.db": "not an image: ",
 }
 UNREADABLE = {
     **{f"{name}/{file}": reason for name in ("Cat", "Dog") for file, reason in SET_ASIDE.items()},
     "Cat/one-pixel.png": "too small: 1x1 pixels, at least 8x8 wanted",
     "Dog/bomb.png": "too large: 30000x30000 pixels, ",
 }
+SIDE_FILES = {"Cat/Thumbs.db", "Dog/Thumbs.db"}
 ROTATED = "Dog/exif-rotated.jpg"
 # The file each is a copy of, in the same class.
 BYTE_COPIES = {
@@ -95,8 +95,16 @@ def pixels_of(ingested, index):
 
 
 def test_all_45_awkward_files_are_in_this_test() -> None:
-    planted = {*UNREADABLE, *BYTE_COPIES, *OTHER_COPIES, *CONFLICTS, *READ}
+    planted = {*UNREADABLE, *BYTE_COPIES, *OTHER_COPIES, *CONFLICTS, *READ, *SIDE_FILES}
     assert len(planted) == 45
+
+
+def test_known_side_files_are_counted_and_are_no_entries(photo_archive: Path) -> None:
+    with open_source("archive", photo_archive) as source:
+        layout = source.layout
+        assert layout is not None
+        assert layout.side_files == {"Thumbs.db": len(SIDE_FILES)}
+        assert not SIDE_FILES & {entry.image_id for entry in source.entries()}
 
 
 @pytest.mark.parametrize(("image_id", "reason"), UNREADABLE.items())

@@ -101,6 +101,14 @@ def test_the_json_schema_in_the_repository_is_that_of_the_typed_config():
     assert path.read_text(encoding="utf-8") == config.json_schema()
 
 
+def test_classes_are_spelled_as_the_sources_list_them_and_one_twice_is_refused(default):
+    one, two = "caf\u00e9", "cafe\u0301"
+    default["dataset"]["classes"] = [two, "tea"]
+    assert config.load(default).dataset.classes == [one, "tea"]
+    default["dataset"]["classes"] = [two, one]
+    assert "the same class is named twice" in problems(default)
+
+
 def test_unknown_key_is_refused_with_the_nearest_right_one(default):
     default["dataset"]["imagesize"] = 32
     default["methods"]["pca_grid"]["clustres"] = 3

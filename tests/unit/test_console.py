@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import signal
 import time
 from pathlib import Path
 
@@ -107,10 +108,71 @@ def test_of_a_long_error_the_message_and_the_end_are_told(tmp_path):
     assert "killed" not in said
 
 
-def test_a_job_that_was_killed_is_told_apart(tmp_path):
+def failure(folder: Path, end: str, *lines: str) -> str:
+    """What is said of a job without an error in its log, by Snakemake's report of its end."""
     progress = Progress(io.StringIO())
-    progress.fail(0, Job("rank", log_of(tmp_path, f"{STAMP} INFO reading")))
-    assert "killed from outside" in progress.failures("run.log")
+    progress.fail(0, Job("rank", log_of(folder, *lines), end))
+    return progress.failures("run.log")
+
+
+READING = f"{STAMP} INFO reading"
+SLURM = "SLURM-job '7' failed, SLURM status is: '{}'. Reason: unknown"
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ("Command 'x' returned non-zero exit status 137.", "killed from outside (SIGKILL)"),
+        ("Command 'x' died with <Signals.SIGKILL: 9>.", "nothing here tells by whom"),
+        ("Command 'x' died with <Signals.SIGSEGV: 11>.", "ended by SIGSEGV"),
+        ("Command 'x' died with unknown signal 40.", "ended by signal 40"),
+        ("Command 'x' returned non-zero exit status 152.", "the limit on its CPU time is over"),
+        ("Command 'x' returned non-zero exit status 3.", "it ended with status 3"),
+        ("", "nothing tells why it ended"),
+        (SLURM.format("OUT_OF_MEMORY"), "its memory ran out. Raise mem_mb"),
+        (SLURM.format("TIMEOUT"), "its time ran out. Raise runtime"),
+        (SLURM.format("CANCELLED"), "it was canceled"),
+        (SLURM.format("BOOT_FAIL"), "Slurm ended it (BOOT_FAIL)"),
+    ],
+)
+def test_of_a_job_that_was_killed_only_what_is_known_is_told(tmp_path, end, reason):
+    said = failure(tmp_path, end, READING)
+    assert f"No error is in its log: {reason}" in said or reason in said
+    assert ("memory ran out" in said) == ("OUT_OF_MEMORY" in end)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "terminate called after throwing an instance of 'std::bad_alloc'",
+        "OpenBLAS error: Memory allocation still failed after 10 retries, giving up.",
+        "fatal: Cannot allocate memory",
+        "tensorflow.python.framework.errors_impl.ResourceExhaustedError: OOM when allocating",
+    ],
+)
+def test_a_job_that_aborts_for_lack_of_memory_is_told_so(tmp_path, line):
+    said = failure(tmp_path, "Command 'x' died with <Signals.SIGABRT: 6>.", READING, line)
+    assert "its memory ran out" in said
+    assert line in said
+
+
+def test_a_job_that_fails_because_the_run_is_stopped_is_no_failure(tmp_path):
+    stream = io.StringIO()
+    progress = Progress(stream)
+    progress.plan(3)
+    job = Job("rank", log_of(tmp_path, READING))
+    progress.start(0, job)
+    progress.finish(0)
+    progress.fail(1, Job("subset"))
+    progress.stopped = signal.SIGINT
+    progress.fail(2, job)
+    progress.end()
+    assert "Failed: rank" not in stream.getvalue()
+    assert progress.stopped_in_words().strip().splitlines() == [
+        "Stopped by Ctrl-C: 1 of 3 jobs are done.",
+        "Failed before that: subset. The same command tries again.",
+        "Start the same command again to go on: what is done stays done.",
+    ]
 
 
 def test_who_asks_for_all_of_snakemakes_words_gets_no_others(tmp_path):

@@ -23,7 +23,7 @@ from petite.evidence import (
     summarize,
     terminal_table,
 )
-from petite.files import read_json
+from petite.files import read_json, write_csv_and_parquet, write_json, write_table
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -45,6 +45,8 @@ def run_row(method: str, fraction: float, seed: int, accuracy: float, **other: o
         "accuracy": accuracy,
         "loss": 2 * (1 - accuracy),
         "worst_class": "Cat",
+        "steps": 100,
+        "train_accuracy": 0.99,
         "peak_memory_bytes": 10**9 + seed,
         "train_seconds": 10.0 + seed,
         "stored_bytes": 1000 * round(1000 * fraction),
@@ -260,16 +262,26 @@ def job_files(tmp_path: Path) -> tuple[list[Path], list[Path]]:
     return runs, histories
 
 
+def about_images(folder: Path) -> list[str | Path]:
+    """The arguments of a store of two classes with 1,000 training images."""
+    write_json(folder / "manifest.json", {"classes": ["Cat", "Dog"], "image_size": 28})
+    labels = np.arange(1000) % 2
+    ids = [f"train/{number}.png" for number in range(1000)]
+    split = pd.DataFrame({"image_id": ids, "label": labels, "split": "train"})
+    write_table(folder / "split.parquet", split)
+    return ["--manifest", folder / "manifest.json", "--split", folder / "split.parquet"]
+
+
 def summarize_script(runs: list[Path], out: Path) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, SCRIPTS / "summarize.py", "--runs", *runs,
+        [sys.executable, SCRIPTS / "summarize.py", "--runs", *runs, *about_images(out.parent),
          "--dataset", "pets", "--output-runs", out / "runs.csv",
          "--output-history", out / "history.csv", "--output-summary", out / "summary.csv",
          "--output-verdicts", out / "verdicts.csv", "--output-costs", out / "costs.csv",
          "--output-markdown", out / "summary.md", "--output-text", out / "summary.txt",
          "--output-recommendation", out / "recommendation.md",
          "--output-choice", out / "recommendation.json",
-         "--settings", '{"tolerance": 0.01}'],
+         "--settings", '{"tolerance": 0.01, "metric": "auto", "flips": "random"}'],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -284,11 +296,13 @@ def test_the_script_writes_the_same_bytes_whatever_the_order_of_its_inputs(
         assert done.returncode == 0, done.stderr
     names = ["runs.csv", "history.csv", "summary.csv", "summary.md", "summary.txt"]
     names += ["verdicts.csv", "costs.csv", "recommendation.md", "recommendation.json"]
+    names += [f"{Path(name).stem}.parquet" for name in names if name.endswith(".csv")]
     assert sorted(path.name for path in first.iterdir()) == sorted(names)
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes()
     written = read_csv(first / "summary.csv")
     pd.testing.assert_frame_equal(written, summarize(RUNS), check_exact=True)
+    assert written["share"].tolist() == pytest.approx(written["fraction"].tolist())
     assert len(read_csv(first / "runs.csv")) == len(RUNS)
     assert len(read_csv(first / "history.csv")) == 2 * len(RUNS)
     verdicts = read_csv(first / "verdicts.csv")
@@ -303,6 +317,49 @@ def test_the_script_writes_the_same_bytes_whatever_the_order_of_its_inputs(
     assert (choice["method"], choice["fraction"], choice["seed"]) == ("full", 1.0, 0)
     assert choice["images"] == 1000
     assert choice["answer"] == " ".join(answer.split())
+
+
+# What a plain reader of CSV takes for a number, for true or for nothing.
+ODD_NAMES = ["nan", "NA", "None", "null", "1e3", "007", "true", "inf", "N-A", "-1"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_names_that_look_like_something_else_survive_a_plain_reader_of_parquet(
+    name: str, tmp_path: Path
+) -> None:
+    odd = RUNS.replace({"method": {"pca_grid": name}}).assign(dataset=name, worst_class=name)
+    runs = []
+    for (method, fraction), group in odd.groupby(["method", "fraction"]):
+        runs.append(tmp_path / f"{method}-{fraction:g}.csv")
+        group.to_csv(runs[-1], index=False)
+        write_predictions(runs[-1].with_suffix(".predictions.npz"), group)
+        step = group[["method", "fraction"]].assign(seed=group["training_seed"], step=1)
+        step.to_csv(runs[-1].with_suffix(".history.csv"), index=False)
+    out = tmp_path / "out"
+    done = summarize_script(runs, out)
+    assert done.returncode == 0, done.stderr
+    for table in ("runs", "history", "summary", "verdicts", "costs"):
+        read = pd.read_parquet(out / f"{table}.parquet")
+        assert name in read["method"].tolist(), table
+        back = read_csv(out / f"{table}.csv")
+        assert (read.columns.tolist(), len(read)) == (back.columns.tolist(), len(back))
+        assert read["method"].tolist() == back["method"].tolist()
+        assert (read["fraction"] == back["fraction"]).all()
+    kept = pd.read_parquet(out / "runs.parquet")
+    assert set(kept["dataset"]) == set(kept["worst_class"]) == {name}
+    # As docs/evidence.md says for the CSV files.
+    text = pd.read_csv(out / "runs.csv", dtype=str, keep_default_na=False)
+    assert set(text["dataset"]) == set(text["worst_class"]) == {name}
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "a,b", 'say "so"', "two\nlines", "a\rb", "é ", "'", "#1"]
+)
+def test_class_names_of_any_characters_survive_in_both(name: str, tmp_path: Path) -> None:
+    frame = RUNS.assign(worst_class=name)
+    write_csv_and_parquet(tmp_path / "runs.csv", frame)
+    for back in (read_csv(tmp_path / "runs.csv"), pd.read_parquet(tmp_path / "runs.parquet")):
+        assert set(back["worst_class"]) == {name}
 
 
 def test_the_script_ends_with_a_message_and_no_traceback(
@@ -378,7 +435,7 @@ def test_the_markdown_table_says_what_a_person_wants_to_know() -> None:
     [grid] = [line for line in lines if "pca_grid" in line and line.startswith("|")]
     cells = [cell.strip() for cell in grid.strip("|").split("|")]
     assert cells == [
-        "pca_grid", "10%", "100", "3", "83.7 [79.9, 87.5]", "+1.7 [-4.6, +7.9]",
+        "pca_grid", "10%", "100", "3", "83.7 [79.9, 87.5]", "–", "–", "+1.7 [-4.6, +7.9]",
         "0.327", "0.10", "0.50", "11",
     ]  # fmt: skip
     tables = [line for line in lines if line.startswith("|")]
@@ -404,7 +461,7 @@ def test_the_terminal_table_is_aligned_and_fits_whatever_the_names() -> None:
         ("a_method_with_quite_a_long_name_of_many_letters", 0.125): [0.999, 0.001],
     }
     runs = runs_of(accuracies)
-    runs["images"] = 12_345_678
+    runs["images"] = round(12_345_678 * runs["fraction"]).astype(int)
     runs["stored_bytes"] = 987_654_321_000
     runs["train_seconds"] = 123_456.0
     lines = terminal_table(summarize(runs)).splitlines()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from petite.evidence import random_curve
 from petite.evidence.learning_curve import Bound, Estimate, fit
-from petite.evidence.runs import PAIR, accuracies
+from petite.evidence.runs import PAIR, measured
 
 SIZES = {1.0: 1000, 0.5: 500, 0.25: 250, 0.1: 100}
 
@@ -135,7 +135,7 @@ def test_a_multiplier_is_the_number_of_random_images_for_each_chosen_one() -> No
 
 def test_random_is_worth_itself() -> None:
     runs = runs_of(power_law)
-    found = random_curve(runs).multiplier(accuracies(runs, "random", 0.25), 250)
+    found = random_curve(runs).multiplier(measured(runs, "random", 0.25), 250)
     # The same runs on both sides: paired, there is no uncertainty left.
     assert [bound.value for bound in (found.point, found.low, found.high)] == pytest.approx(
         [1, 1, 1], rel=1e-3

@@ -114,3 +114,42 @@ def test_known_multipliers_and_sizes_are_found_again(simulated, multiplier) -> N
     assert found["median"] == pytest.approx(multiplier, rel=0.05)
     assert found["coverage"] >= 0.9
     assert found["sufficient"] >= 0.9
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy"])
+@pytest.mark.parametrize(
+    ("images", "imbalance", "tolerance"),
+    [(5, 1, 0.2), (20, 9, 0.2), (50, 1, 0.2), (100, 9, 0.05), (200, 99, 0.05), (200, 1, 0.01)],
+)
+def test_a_loss_of_the_very_tolerance_is_seldom_called_none_on_few_test_images(
+    simulated, images, imbalance, tolerance, metric
+) -> None:
+    for lost_in in simulated.LOST_IN:
+        for lost_as in simulated.LOST_AS:
+            truth = tolerance, lost_in, lost_as
+            rate = simulated.false_not_worse(images, imbalance, metric, truth, 100)
+            assert rate <= 0.12, truth  # 5%, and three times the error of 100 simulations
+
+
+def test_over_all_truths_one_loss_in_twenty_is_called_none_at_most(simulated) -> None:
+    truths = [
+        (tolerance, lost_in, lost_as)
+        for tolerance in (0.05, 0.2)
+        for lost_in in simulated.LOST_IN
+        for lost_as in simulated.LOST_AS
+    ]
+    rates = [simulated.false_not_worse(100, 1, "accuracy", truth, 60) for truth in truths]
+    assert np.mean(rates) <= 0.05
+
+
+def test_alike_models_are_called_so_with_as_many_test_images_as_it_takes(simulated) -> None:
+    assert simulated.claimed_where_nothing_is_lost(200, 0.0, 20) == 0
+    assert simulated.claimed_where_nothing_is_lost(320, 0.0, 20) == 1
+    assert simulated.claimed_where_nothing_is_lost(2_000, 0.02, 20) >= 0.9
+
+
+@pytest.mark.parametrize("imbalance", [1, 9, 99])
+@pytest.mark.parametrize("runs", [1, 2, 7])
+def test_judges_that_do_not_look_seldom_seem_to_have_learned(simulated, imbalance, runs) -> None:
+    for images in (5, 20, 200):
+        assert simulated.blind_judge_passes(images, imbalance, runs, 200) <= 0.08

@@ -171,8 +171,9 @@ def test_equivalence_passes_just_where_the_90_percent_interval_is_within(values,
     assert (equivalence_p(values, tolerance) < 0.05) == within
 
 
-def test_equal_values_are_equivalent_or_not_by_their_mean() -> None:
-    assert equivalence_p([0.001] * 5, 0.01) == 0
+def test_equal_values_are_equivalent_or_not_by_their_mean_but_never_for_certain() -> None:
+    assert equivalence_p([0.001] * 5, 0.01) == 1 / 2**5
+    assert not_worse_p([0.0] * 7, 0.01) == 1 / 2**7
     assert equivalence_p([0.02] * 5, 0.01) == 1
     assert equivalence_p([0.01] * 5, 0.01) == 0.5
 

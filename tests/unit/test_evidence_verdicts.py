@@ -17,10 +17,12 @@ from petite.evidence import (
     compare,
     cost_ledger,
     planned,
+    planned_images,
     random_curve,
     recommend,
     recommendation_page,
 )
+from petite.evidence.new_images import NewImages
 from petite.evidence.statistics import mean_interval, two_way_interval
 
 WAVES = np.array([0.3, -1.0, 0.8, -0.4, 1.0, -0.7, 0.2, -0.2, 0.6, -0.6])
@@ -257,8 +259,11 @@ def test_predictions_are_gathered_and_give_the_interval_for_new_images(kept) -> 
     assert list(frame.index) == [(0, seed) for seed in range(6)]
     assert predictions.right("good", 0.2).empty
     row = compare(runs, 0.01, None, predictions).iloc[1]
-    expected = two_way_interval(right["good"].astype(np.int8) - right["random"].astype(np.int8))
+    differences = right["good"].astype(np.int8) - right["random"].astype(np.int8)
+    expected = NewImages(differences, np.full(60, 1 / 60)).interval()
     assert (row["new_images_low"], row["new_images_high"]) == pytest.approx(tuple(expected))
+    low, high = two_way_interval(differences)
+    assert row["new_images_low"] <= low + 1e-9 and row["new_images_high"] >= high - 1e-9
     low, high = mean_interval(right["good"].mean(axis=1) - right["random"].mean(axis=1))
     assert (row["low"], row["high"]) == pytest.approx((low, high))
 
@@ -276,7 +281,7 @@ def test_the_difference_from_the_full_set_has_an_interval_for_new_images_too(kep
     differences = right["good"].astype(np.int8) - right["random"].astype(np.int8)
     assert row["full_low"] == pytest.approx(mean_interval(differences.mean(axis=1), 0.9).low)
     assert (row["full_new_images_low"], row["full_new_images_high"]) == pytest.approx(
-        tuple(two_way_interval(differences, 0.9))
+        tuple(NewImages(differences, np.full(60, 1 / 60)).interval(0.9))
     )
     page = recommendation_page("pets", recommend(runs, table, 0.01), table, 0.01)
     low, high = (f"{100 * row[f'full_new_images_{end}']:+.1f}" for end in ("low", "high"))
@@ -324,8 +329,8 @@ def test_cut_and_missing_predictions_are_named(kept) -> None:
         (
             {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.949},
             8,
-            "chosen by good: shown to be within 1 point of the full set on these test images (-0.1 "
-            "points, 90% interval",
+            "chosen by good: shown to be within 1 point of the full set in accuracy on these test "
+            "images (-0.1 points, 90% interval",
         ),
         (
             {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.949},
@@ -335,14 +340,15 @@ def test_cut_and_missing_predictions_are_named(kept) -> None:
         (
             {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.97},
             8,
-            "shown to lose less than 1 point against the full set on these test images (+2.0 "
-            "points",
+            "shown to lose less than 1 point against the full set in accuracy on these test images "
+            "(+2.0 points",
         ),
         (
             {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.92},
             8,
-            "Keep all 1,000 images: no subset is shown to be within 1 point of the full set on "
-            "these test images (the nearest is 100 images (10%) chosen by good, -3.0 points, 90%",
+            "Keep all 1,000 images: no subset is shown to be within 1 point of the full set in "
+            "accuracy on these test images (the nearest is 100 images (10%) chosen by good, -3.0 "
+            "points, 90%",
         ),
         (
             {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.92},
@@ -370,7 +376,7 @@ def test_cut_and_missing_predictions_are_named(kept) -> None:
             {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.949},
             5,
             "Keep all 1,000 images for now: 5 seeds are too few to show that a subset does as well "
-            "(the nearest is 100 images (10%) chosen by good, -0.1 points",
+            "in accuracy (the nearest is 100 images (10%) chosen by good, -0.1 points",
         ),
         (
             {("random", 0.1): 0.9, ("good", 0.1): 0.92},
@@ -383,9 +389,9 @@ def test_cut_and_missing_predictions_are_named(kept) -> None:
         (
             {("full", 1.0): 0.95, ("only", 0.5): 0.95, ("only", 0.1): 0.9},
             8,
-            "Keep 500 images (50%) chosen by only: shown to be within 1 point of the full set on "
-            "these test images (0.0 points, 90% interval -0.1 to +0.1), though not compared with "
-            "random at this size.",
+            "Keep 500 images (50%) chosen by only: shown to be within 1 point of the full set in "
+            "accuracy on these test images (0.0 points, 90% interval -0.1 to +0.1), though not "
+            "compared with random at this size.",
         ),
         (
             {("only", 0.5): 0.95, ("only", 0.1): 0.9},
@@ -474,6 +480,18 @@ def test_what_a_design_can_tell_is_said_before_it_is_run() -> None:
     assert "7 seeds could pass" in planned([6, 6], 0.01)
     assert "pilot_sd" in planned([8], None)
     assert "Nothing is compared" in planned([], None)
+
+
+def test_what_the_test_images_can_tell_is_said_before_anything_is_trained() -> None:
+    halves, flawed = np.arange(200) % 2, np.repeat([0, 1], [198, 2])
+    few = planned_images(halves, 5, 0.01)
+    assert "200 test images cannot show that a subset loses less than 1 point of accuracy" in few
+    assert "takes 459 or more (split.test), or an evidence.tolerance of 0.023 or more" in few
+    assert planned_images(halves, 5, 0.05).endswith("just as well as the full set.")
+    assert "of balanced accuracy" in planned_images(flawed, 1, 0.01)
+    assert "14,978 or more" in planned_images(flawed, 1, 0.01)
+    assert "299 or more" in planned_images(flawed, 1, 0.01, "accuracy")
+    assert "Nothing is compared" in planned_images(halves, 0, 0.01)
 
 
 def test_the_page_has_every_table_in_columns() -> None:

@@ -1,11 +1,14 @@
 """An exported subset holds its images unchanged, says what they are, and loads elsewhere."""
 
+import contextlib
 import hashlib
+import importlib.util
 import json
 import re
 import zipfile
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,9 +54,11 @@ def write_pictures(folder: Path) -> None:
             Image.fromarray(pixels[..., :3]).save(folder / name / f"as {kind}.jpg", kind)
 
 
-def make_store(folder: Path, source: Source, size: int, channels: int) -> Store:
-    entries = listing(source, None, None, 0.1)
-    classes = list(dict.fromkeys(entries["class_name"]))
+def make_store(
+    folder: Path, source: Source, size: int, channels: int, classes: list[str] | None = None
+) -> Store:
+    entries = listing(source, classes, None, 0.1)
+    classes = classes or list(dict.fromkeys(entries["class_name"]))
     pixels = folder / "shards/1-of-1.npy"
     rows = ingest_shard(source, entries, pixels, image_size=size, channels=channels)
     index = build_index(
@@ -150,16 +155,24 @@ def test_file_names_are_safe_unique_and_end_as_what_they_are(exported) -> None:
 
 def test_class_folders_keep_names_that_are_safe_and_tell_the_others_apart() -> None:
     assert class_folders(["Cat", "Dog"]) == ["Cat", "Dog"]
-    assert class_folders(["a cat", "a-cat", "A cat"]) == ["a-cat", "a-cat-1", "A-cat-2"]
+    assert class_folders(["a cat", "a-cat"]) == ["a-cat", "a-cat-1"]
     assert class_folders(["甲虫", "..", "nul"]) == ["class-0", "class-1", "nul-2"]
-    assert class_folders(["a", "a-2", "A"]) == ["a", "a-2", "A-2-2"]
+    assert class_folders(["__pycache__", "_"]) == ["0-pycache", "1-class"]
 
 
-@given(st.lists(st.text(max_size=8), min_size=1, max_size=8, unique=True))
-def test_class_folders_are_safe_and_differ_whatever_the_classes_are_called(classes) -> None:
+def test_class_folders_begin_with_the_label_where_their_names_are_in_another_order() -> None:
+    assert class_folders(["dog", "cat"]) == ["0-dog", "1-cat"]
+    assert class_folders(["B", "a"]) == ["0-B", "1-a"]
+    assert class_folders([str(month) for month in range(1, 11)])[::9] == ["0-1", "9-10"]
+    assert class_folders([f"{n}-x" for n in range(12)])[2::8] == ["02-2-x", "10-10-x"]
+
+
+@given(st.lists(st.text(max_size=8), min_size=1, max_size=30, unique=True))
+def test_class_folders_are_safe_differ_and_sort_as_the_labels(classes) -> None:
     folders = class_folders(classes)
     assert len({folder.lower() for folder in folders}) == len(classes)
-    assert all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", folder) for folder in folders)
+    assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", folder) for folder in folders)
+    assert folders == sorted(folders) == sorted(folders, key=str.lower)
 
 
 def test_images_without_files_are_written_losslessly(tmp_path: Path) -> None:
@@ -220,9 +233,21 @@ def test_an_original_that_is_not_as_it_was_stops_the_export_and_leaves_nothing(
 # ------------------------------------------------------------------------------ what is told
 
 
+def loading_lines(card: str) -> list[str]:
+    """The pieces of Python of a card."""
+    return re.findall(r"^```python\n(.*?)^```", card, re.DOTALL | re.MULTILINE)
+
+
+def read_csv_as_the_card_says(out: Path) -> pd.DataFrame:
+    names: dict[str, Any] = {}
+    with contextlib.chdir(out):
+        exec(loading_lines((out / "README.md").read_text(encoding="utf-8"))[0], names)
+    return names["manifest"]
+
+
 def test_the_manifest_and_the_card_say_what_it_is_and_how_it_was_made(exported) -> None:
     _, out, store, subset, manifest = exported
-    written = pd.read_csv(out / "manifest.csv", keep_default_na=False)
+    written = read_csv_as_the_card_says(out)
     pd.testing.assert_frame_equal(written, manifest, check_dtype=False)
     record = read_json(out / "manifest.json")
     assert (record["method"], record["fraction"], record["seed"]) == ("herding", 0.5, 0)
@@ -238,7 +263,9 @@ def test_the_manifest_and_the_card_say_what_it_is_and_how_it_was_made(exported) 
         folder = class_folders(CLASSES)[label]
         assert f"| {label} | {name.replace('|', chr(92) + '|')} | {folder} | {count} |" in card
     assert "weights, 1 to 3" in card
-    assert "files are WebP" in card
+    for library, suffix in (("Keras", ".webp"), ("torchvision", ".gif")):
+        count = manifest["file"].str.endswith(suffix).sum()
+        assert f"{library} leaves {count} files out of a folder ({suffix})" in card
 
 
 def test_a_recommended_subset_says_why(exported, tmp_path: Path) -> None:
@@ -267,41 +294,120 @@ def test_the_npz_holds_the_pixels_that_were_trained_on_and_no_pickle(exported) -
         assert kept["class_names"].tolist() == CLASSES
 
 
-def test_keras_loads_the_folder_as_the_card_says(exported) -> None:
-    import keras
+# Names in an order of one's own, or that some program sorts, splits or takes for something else.
+CLASS_NAMES = {
+    "an order of one's own": ["dog", "cat", "bird"],
+    "numbers": [str(month) for month in range(1, 13)],
+    "leading zeros": ["010", "02", "3"],
+    "capitals": ["apple", "Banana", "Cherry", "apricot"],
+    "accents": ["e\u0301clair", "éclat", "zebra", "Äpfel"],
+    "splits": ["train", "test", "val", "dev-1", "evaluation"],
+    "of one split": ["crash-test", "test drive"],
+    "words of YAML and pandas": ["no", "yes", "true", "None", "nan", "NA", "null"],
+    "numbers in disguise": ["1e3", "0x10", "1_000", "1.0", "-1", "007"],
+    "dots and spaces": [" a b", "a.b", "a..b", "v1.0", "trailing "],
+    "quotes": ["it's", 'say "so"', "back\\slash", "a,b", "a|b", "a`b", "{images}", "{folders}"],
+    "hidden": ["_private", "__special__", "-minus", "~home", "#hash"],
+    "not in ASCII": ["猫", "狗", "🐦 bird", "مرحبا"],
+    "of a device": ["nul", "con", "aux"],
+    "long": ["x" * 120 + "b", "x" * 120 + "a"],
+}
 
-    _, out, _, _, manifest = exported
-    loaded = keras.utils.image_dataset_from_directory(
-        out / "images", class_names=class_folders(CLASSES), image_size=(8, 8), verbose=False,
-        shuffle=False, batch_size=None,
-    )  # fmt: skip
-    seen = manifest[~manifest["file"].str.endswith(".webp")]
-    assert loaded.class_names == class_folders(CLASSES)
-    labels = [int(label) for _, label in loaded]
-    assert np.bincount(labels).tolist() == seen["label"].value_counts().sort_index().tolist()
+
+@pytest.fixture(scope="module", params=CLASS_NAMES)
+def named(request, tmp_path_factory: pytest.TempPathFactory):
+    """Classes of these names, one image in the first, in all formats: folder, manifest, names.
+
+    The class of an image can be told by its pixels, which are 20 times its label.
+    """
+    folder = tmp_path_factory.mktemp("named")
+    classes = CLASS_NAMES[request.param]
+    for label, name in enumerate(classes):
+        (folder / "pictures" / name).mkdir(parents=True)
+        for number in range(1 if label == 0 else 3):
+            # Names by which some programs would divide them into splits.
+            stem = ["train_1", "cat.test.2", "validation 3"][number]
+            path = folder / "pictures" / name / f"{stem}.png"
+            Image.new("RGB", (9, 9), (20 * label, number, 0)).save(path)
+    with open_source("folder", folder / "pictures") as source:
+        store = make_store(folder / "store", source, 8, 3, classes)
+        used = store.index[store.index["status"] == "ok"]
+        ranked = pd.DataFrame(
+            {"rank": np.arange(len(used)), "image_id": used["image_id"].to_numpy(), "weight": 1.0}
+        )
+        subset = subset_table(
+            ranked.sample(frac=1, random_state=0), used[["image_id", "label"]], store.classes
+        )
+        manifest = export_subset(folder / "out", subset, about(), store, source, FORMATS)
+    return folder / "out", manifest, store.classes
 
 
-@pytest.mark.parametrize("from_zip", [False, True])
-def test_hugging_face_loads_the_folder_and_the_zip(exported, tmp_path: Path, from_zip) -> None:
-    from datasets import ClassLabel, load_dataset
-    from datasets import Image as ImageFeature
+def labels_and_pixels(loaded: Any) -> list[tuple[int, int]]:
+    """The label and the first pixel's red of every image that a card's code has loaded."""
+    if isinstance(loaded, np.lib.npyio.NpzFile):
+        return list(
+            zip(loaded["labels"].tolist(), loaded["images"][:, 0, 0, 0].tolist(), strict=True)
+        )
+    if hasattr(loaded, "features"):  # of datasets
+        return [(row["label"], np.asarray(row["image"])[0, 0, 0]) for row in loaded]
+    if hasattr(loaded, "class_to_idx"):  # of torchvision
+        return [(label, np.asarray(image)[0, 0, 0]) for image, label in loaded]
+    return [  # of Keras: batches, resized
+        (int(label), round(float(image[0, 0, 0])))
+        for images, labels in loaded
+        for image, label in zip(images, labels, strict=True)
+    ]
 
-    _, out, _, _, manifest = exported
-    if from_zip:
-        out = tmp_path / "unpacked"
-        zipfile.ZipFile(exported[1] / "images.zip").extractall(out)
-    loaded = load_dataset(
-        "imagefolder",
-        data_dir=str(out / "images"),
-        split="train",
-        cache_dir=str(tmp_path / "cache"),
+
+def test_every_way_that_the_card_names_gives_the_labels_of_the_card(
+    named, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    out, manifest, classes = named
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path)
+    monkeypatch.chdir(out)
+    expected = sorted((label, 20 * label) for label in manifest["label"])
+    loaded_by = []
+    names: dict[str, Any] = {}
+    for code in loading_lines(Path("README.md").read_text(encoding="utf-8")):
+        library = re.search(r"^(?:import|from) (\w+)", code)[1]
+        if importlib.util.find_spec(library) is None:
+            assert library == "torchvision"
+            continue
+        exec(code, names)
+        if library not in ("pandas", "zipfile"):
+            loaded = names["kept" if library == "numpy" else "images"]
+            assert sorted(labels_and_pixels(loaded)) == expected, code
+            loaded_by.append(library)
+    assert sorted(set(loaded_by) - {"torchvision"}) == ["datasets", "keras", "numpy"]
+    assert len(loaded_by) >= 6
+    assert names["manifest"]["class_name"].tolist() == manifest["class_name"].tolist()
+    assert names["manifest"]["image_id"].tolist() == manifest["image_id"].tolist()
+    assert names["kept"]["class_names"].tolist() == classes
+    assert read_json(Path("manifest.json"))["classes"] == classes
+
+
+# But for classes that are called as splits are, which the card's line sees to.
+@pytest.mark.parametrize(
+    "named", [key for key in CLASS_NAMES if key not in ("splits", "of one split")], indirect=True
+)
+def test_names_of_files_do_not_divide_a_folder_into_splits(named, tmp_path: Path) -> None:
+    from datasets import load_dataset
+
+    out, manifest, _ = named
+    loaded = load_dataset("imagefolder", data_dir=str(out / "images"), cache_dir=str(tmp_path))
+    assert set(loaded) == {"train"}
+    assert sorted(loaded["train"]["label"]) == sorted(manifest["label"])
+
+
+def test_programs_that_number_folders_by_name_find_the_labels_too(named) -> None:
+    out, manifest, classes = named
+    # As torchvision's ImageFolder, fastai and Hugging Face's hub do.
+    folders = sorted(path.name for path in (out / "images").iterdir())
+    assert folders == class_folders(classes)
+    assert [folders.index(Path(file).parts[0]) for file in manifest["file"]] == list(
+        manifest["label"]
     )
-    assert isinstance(loaded.features["image"], ImageFeature)
-    assert isinstance(loaded.features["label"], ClassLabel)
-    names = [loaded.features["label"].int2str(label) for label in loaded["label"]]
-    expected = [class_folders(CLASSES)[label] for label in manifest["label"]]
-    assert sorted(names) == sorted(expected)
-    assert loaded[0]["image"].size[0] > 0
 
 
 def test_hugging_face_loads_the_parquet_with_images_labels_and_weights(

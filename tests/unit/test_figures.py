@@ -1,6 +1,7 @@
 """Every figure is drawn from real files, says what it shows, and comes out the same each time."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib import rc_context, rcParams
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
@@ -25,7 +27,7 @@ from petite.figures.style import method_colour, method_marker, spread
 from petite.ingest import build_index, gather_shards, ingest_shard, make_manifest
 from petite.selection import select
 from petite.selection.tilings import TILINGS
-from petite.sources import listing, open_source
+from petite.sources import UnreadableEntry, listing, open_source
 from petite.splits import split_table, training_images
 from petite.store import Store, shard_record
 from petite.subsets import augmented as augmented_table
@@ -177,6 +179,18 @@ def test_accuracy_intervals_are_those_of_the_table() -> None:
     np.testing.assert_allclose(sorted(map(tuple, bars)), sorted(map(tuple, expected)))
 
 
+def test_the_figures_show_and_name_the_metric_that_is_compared() -> None:
+    runs = make_runs(CASES, 3)
+    runs = runs.assign(balanced_accuracy=runs["accuracy"] / 2)
+    summary = summarize(runs, "balanced_accuracy")
+    [axes] = FIGURES["accuracy_by_fraction"](runs, summary).axes
+    assert axes.get_ylabel() == "balanced accuracy on the test images, %"
+    heights = [height for dots in axes.collections for _, height in dots.get_offsets()]
+    assert 100 * runs["balanced_accuracy"].max() == pytest.approx(max(heights))
+    panels = FIGURES["differences"](summary).axes
+    assert "balanced accuracy on the test images" in " ".join(p.get_xlabel() for p in panels)
+
+
 @pytest.mark.parametrize(
     ("cases", "seeds"),
     [
@@ -251,9 +265,21 @@ def test_picks_have_a_panel_for_each_method_with_its_images(world: World, tmp_pa
         world.features, world.split, {"pca_grid": world.subset, "half": half}, 0.1
     )
     assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == ["pca_grid", "half"]
-    shown = [len(axes.collections[1].get_offsets()) for axes in figure.axes[:2]]  # type: ignore[arg-type]
+    shown = [
+        sum(len(dots.get_offsets()) for dots in axes.collections[1:])  # type: ignore[arg-type]
+        for axes in figure.axes[:2]
+    ]
     assert shown == [len(world.subset), len(half)]
     assert "10%" in drawn(figure, tmp_path)
+
+
+def test_picks_name_the_classes_in_the_order_of_their_labels() -> None:
+    names = ["2", "10", "1"]
+    split = pd.DataFrame({"image_id": ["a", "b", "c"], "label": [0, 1, 2], "split": "train"})
+    kept = pd.DataFrame({"origin": ["c", "b", "a"], "label": [2, 1, 0], "class_name": names[::-1]})
+    features = np.arange(6, dtype=np.float32).reshape(3, 2)
+    figure = FIGURES["picks"](features, split, {"random": kept[:2], "herding": kept}, 0.5)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == names
 
 
 def test_curves_of_one_condition_have_a_line_for_each_run_and_the_mean(tmp_path: Path) -> None:
@@ -457,6 +483,36 @@ def test_a_subset_without_augmented_images_is_refused(world: World) -> None:
         FIGURES["augmented"](world.store, world.subset)
 
 
+def test_files_stand_beside_what_is_stored_of_them(world: World, tmp_path: Path) -> None:
+    figure = FIGURES["stored"](world.store, world.source)
+    shown = [axes for axes in figure.axes if axes.images]
+    assert len(shown) == 24
+    for file, stored in zip(shown[::2], shown[1::2], strict=True):
+        image_id = file.get_title(loc="left")
+        np.testing.assert_array_equal(
+            np.asarray(stored.images[0].get_array()), world.store.images([image_id])[0]
+        )
+        expected = Image.open(world.source.path / image_id)
+        np.testing.assert_array_equal(np.asarray(file.images[0].get_array()), expected)
+    # Those of each class come first to last in turn.
+    assert [axes.get_title(loc="left") for axes in shown[::8]] == [
+        "class 0/0.png", "class 1/0.png", "class 2/0.png",
+    ]  # fmt: skip
+    text = drawn(figure, tmp_path)
+    assert "8 × 8 pixels" in text and "gray levels" in text
+
+
+def test_a_file_that_is_gone_is_a_tile_beside_what_is_stored_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def gone(image_id: str) -> bytes:
+        raise UnreadableEntry("unreadable: no such file")
+
+    monkeypatch.setattr(world.source, "read", gone)
+    for source in (world.source, None):
+        assert "cannot be" in drawn(FIGURES["stored"](world.store, source), tmp_path)
+
+
 def test_files_set_aside_are_shown_with_reasons_where_they_decode(
     world: World, tmp_path: Path
 ) -> None:
@@ -524,13 +580,6 @@ def test_labels_with_room_stay_where_they_are() -> None:
     assert spread([10.0, 1.0, 5.0], 2.0) == [10.0, 1.0, 5.0]
 
 
-@given(st.text(min_size=1), st.integers(3, 30))
-def test_a_shortened_name_fits(name: str, length: int) -> None:
-    short = style.shortened(name, length)
-    assert len(short) == min(len(name), length)
-    assert short[0] == name[0] and short[-1] == name[-1]
-
-
 @given(st.integers(1, 500), st.integers(1, 50))
 def test_even_places_are_all_different_and_reach_both_ends(count: int, wanted: int) -> None:
     places = evenly(count, wanted)
@@ -539,16 +588,81 @@ def test_even_places_are_all_different_and_reach_both_ends(count: int, wanted: i
     assert wanted == 1 or places[-1] == count - 1
 
 
-def test_of_many_classes_the_first_are_named_and_the_note_says_so(tmp_path: Path) -> None:
-    classes = np.arange(30).repeat(4)
-    split = pd.DataFrame({"image_id": np.arange(120).astype(str), "label": classes})
-    names = [f"class {label:02d}" for label in classes]
-    kept = pd.DataFrame({"origin": split["image_id"], "class_name": names}).iloc[::4]
-    features = np.random.default_rng(0).normal(size=(120, 3)).astype(np.float32)
-    figure = FIGURES["picks"](features, split.assign(split="train"), {"random": kept}, 0.25)
+def plane_inputs(classes: int, images: int) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame, dict]:
+    """What the figures of the plane take, of classes of one size but for a large one."""
+    labels = np.repeat(np.arange(classes), images)
+    labels = np.concatenate([labels, np.full(30, classes // 2)])
+    split = pd.DataFrame({"image_id": np.arange(len(labels)).astype(str), "label": labels})
+    split["split"] = "train"
+    features = np.random.default_rng(0).normal(size=(len(labels), 3)).astype(np.float32)
+    ranking = select(features, labels, classes, "pca_grid", seed=0)
+    names = [f"class {label:04d}" for label in range(classes)]
+    train = training_images(split)
+    subset = subset_table(ranking_table(ranking, train), train, names)
+    return features, split, subset, json.loads(json.dumps(ranking.details))
+
+
+@pytest.mark.parametrize("name", ["plane_clusters", "plane_cells", "plane_chosen"])
+@pytest.mark.parametrize(("classes", "images"), [(1000, 5), (30, 4), (3, 20)])
+def test_the_plane_of_any_number_of_classes_has_few_panels(
+    name: str, classes: int, images: int, tmp_path: Path
+) -> None:
+    features, split, subset, details = plane_inputs(classes, images)
+    figure = FIGURES[name](features, split, subset, details)
+    assert len(figure.axes) <= 32
+    png, svg = saved(figure, tmp_path)
+    with Image.open(png) as picture:
+        assert picture.height < 5000
+    assert svg.stat().st_size < 2_000_000
+    assert f"class {classes // 2:04d}" in words(svg)  # the largest
+    if classes == 1000:
+        what = "boxes" if name == "plane_cells" else "classes"
+        text = " ".join(words(svg).split())  # the note has several lines
+        assert f"The 16 largest and the 16 smallest of 1,000 {what} are shown; 968" in text
+
+
+@pytest.mark.parametrize("classes", [1000, 21, 20, 4, 1])
+def test_picks_name_the_classes_that_can_be_told_apart(classes: int, tmp_path: Path) -> None:
+    _, split, _, _ = plane_inputs(classes, 5)
+    names = np.char.add("class ", split["label"].to_numpy().astype(str))
+    kept = pd.DataFrame({"origin": split["image_id"], "class_name": names}).iloc[::2]
+    features = np.random.default_rng(0).normal(size=(len(split), 3)).astype(np.float32)
+    figure = FIGURES["picks"](features, split, {"random": kept}, 0.5)
     text = drawn(figure, tmp_path)
-    assert "class 19" in text and "class 20" not in text
-    assert "The first 20 of 30 classes are named." in text
+    assert figure.get_figheight() < 6
+    looks = {
+        (to_hex(dots.get_facecolors()[0]), dots.get_paths()[0].vertices.tobytes())
+        for dots in figure.axes[0].collections[1:]
+    }
+    if classes > 20:
+        assert f"of {classes:,} classes." in text and "class 0" not in text
+        assert len(looks) == 1
+    else:
+        assert all(f"class {label}" in text for label in range(classes))
+        assert len(looks) == classes
+
+
+def test_samples_of_very_many_classes_show_the_largest_and_the_smallest(
+    world: World, tmp_path: Path
+) -> None:
+    store = Store.open(world.manifest)
+    train = training_images(world.split)
+    labels = np.arange(len(store.index)) % 25
+    names = [f"class {label}" for label in labels]
+    store.index = store.index.assign(label=labels, class_name=names)
+    figure = FIGURES["samples"](store, world.split)
+    assert len(figure.axes) == 20
+    text = " ".join(drawn(figure, tmp_path).split())
+    assert "The 10 largest and the 10 smallest of 25 classes are shown; 5 are left out." in text
+    sizes = store.index[store.index["image_id"].isin(train["image_id"])]["label"].value_counts()
+    for label in (sizes.idxmax(), sizes.idxmin()):
+        assert f"class {label} ({sizes[label]} training" in text
+
+
+def test_sizes_are_all_shown_or_from_both_ends() -> None:
+    assert style.largest_and_smallest([3, 1, 2], 3) == [0, 1, 2]
+    assert style.largest_and_smallest([3, 1, 2, 9], 3) == [3, 0, 1]
+    assert style.largest_and_smallest([], 3) == []
 
 
 def test_rare_kinds_have_their_turn() -> None:
@@ -571,6 +685,84 @@ def figures_script(*arguments: object) -> subprocess.CompletedProcess:
         [sys.executable, SCRIPTS / "figures.py", *map(str, arguments)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+SETTINGS = """
+image.origin: lower
+text.usetex: True
+font.family: Comic Neue
+savefig.dpi: 30
+savefig.bbox: tight
+axes.prop_cycle: cycler(color=["red"])
+image.cmap: jet
+svg.fonttype: path
+figure.constrained_layout.use: False
+backend: TkAgg
+interactive: True
+"""
+
+
+@pytest.fixture(scope="module")
+def drawn_plainly(world: World, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    return drawn_with({}, world, tmp_path_factory.mktemp("plain"))
+
+
+def drawn_with(environment: dict[str, str], world: World, folder: Path) -> list[bytes]:
+    """The bytes of a figure from a process with `folder` as its home and working folder."""
+    world.split.to_parquet(folder / "split.parquet")
+    png, svg = folder / "a.png", folder / "a.svg"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MPL")}
+    done = subprocess.run(
+        [
+            sys.executable, SCRIPTS / "figures.py", "--figure", "samples",
+            "--store", world.manifest, "--split", folder / "split.parquet",
+            "--output-png", png, "--output-svg", svg,
+        ],
+        cwd=folder, env={**kept, "HOME": str(folder), **environment},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [png.read_bytes(), svg.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["matplotlibrc", ".config/matplotlib/matplotlibrc", ".matplotlib/matplotlibrc", "given.txt"],
+)
+def test_the_users_settings_of_matplotlib_change_no_figure(
+    place: str, world: World, drawn_plainly: list[bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(SETTINGS)
+    given = {"MATPLOTLIBRC": str(path)} if place == "given.txt" else {}
+    assert drawn_with(given, world, tmp_path) == drawn_plainly
+
+
+@pytest.mark.parametrize("name", ["TkAgg", "no such backend", "module://notebook.backend_inline"])
+def test_the_users_backend_changes_no_figure(
+    name: str, world: World, drawn_plainly: list[bytes], tmp_path: Path
+) -> None:
+    assert drawn_with({"MPLBACKEND": name}, world, tmp_path) == drawn_plainly
+
+
+def test_a_home_that_cannot_be_written_to_or_read_changes_no_figure(
+    world: World, drawn_plainly: list[bytes], tmp_path: Path
+) -> None:
+    settings = tmp_path / ".config/matplotlib/matplotlibrc"
+    settings.parent.mkdir(parents=True)
+    settings.write_bytes("font.family: Caf\xe9".encode("latin-1"))
+    assert drawn_with({}, world, tmp_path) == drawn_plainly
+    (tmp_path / "file").touch()
+    unwritable = {"MPLCONFIGDIR": str(tmp_path / "file/matplotlib")}
+    assert drawn_with(unwritable, world, tmp_path) == drawn_plainly
+
+
+def test_the_settings_of_a_program_that_draws_a_figure_stay_as_they_were() -> None:
+    with rc_context({"image.origin": "lower"}):
+        summary = summarize(make_runs(CASES, 3))
+        FIGURES["differences"](summary)
+        assert rcParams["image.origin"] == "lower"
 
 
 def test_the_script_draws_a_figure_from_files(world: World, tmp_path: Path) -> None:

@@ -25,11 +25,13 @@ from petite.ingest import (
     build_index,
     gather_shards,
     ingest_shard,
+    labeled_classes,
     make_manifest,
     read_shard_rows,
     shard_rows,
     shard_rows_by_name,
 )
+from petite.notices import Notices
 from petite.sources import Entry, ImageData, Source, UnreadableEntry
 from petite.store import Store
 
@@ -315,6 +317,16 @@ def test_near_copies_in_two_classes_are_told_and_kept_in_one_group(tmp_path: Pat
     assert "a/1, b/1" in caplog.text
 
 
+def test_formats_that_are_not_read_are_counted_by_name_with_what_to_do(tmp_path: Path) -> None:
+    heic = b"\0\0\0\x18ftypheic" + bytes(40)
+    data = {"a/0": png(0), "a/1": heic, "a/2": heic, "a/3": b"%PDF-1.4", "b/0": png(1), "b/1": heic}
+    with pytest.raises(PetiteError) as caught:
+        index_of(data, tmp_path, max_bad_share=0.1)
+    message = str(caught.value)
+    assert "3 other format: HEIC; convert it to JPEG or PNG, such as a/1, a/2, b/1" in message
+    assert "1 other format: PDF; save its pages as JPEG or PNG, such as a/3" in message
+
+
 def test_too_many_unreadable_entries_stop_with_counts_and_examples(tmp_path: Path) -> None:
     data = {"a/0": png(0), "a/x": b"", "a/y": b"", "a/z": b"text", "b/0": png(1), "b/1": png(2)}
     assert (index_of(data, tmp_path, max_bad_share=0.5)["status"] == "set_aside").sum() == 3
@@ -326,13 +338,87 @@ def test_too_many_unreadable_entries_stop_with_counts_and_examples(tmp_path: Pat
     assert "max_bad_share" in message
 
 
-def test_a_class_without_a_usable_image_is_named(tmp_path: Path) -> None:
-    data = {"a/0": png(0), "a/1": png(1), "b/0": b""}
-    with pytest.raises(PetiteError, match=r"class b .*b/0: empty: no bytes"):
+def test_all_classes_without_a_usable_image_are_named(tmp_path: Path) -> None:
+    data = {"a/0": png(0), "a/1": png(1), "b/0": b"", "c/0": png(0)}
+    with pytest.raises(PetiteError) as caught:
         index_of(data, tmp_path)
-    data = {"a/0": png(0), "a/1": png(1), "b/0": png(0)}
-    with pytest.raises(PetiteError, match=r"class b .*label conflict"):
-        index_of(data, tmp_path)
+    message = str(caught.value)
+    assert "2 of 3 classes" in message
+    assert "\n  b: b/0: empty: no bytes" in message
+    assert "\n  c: c/0: label conflict: same bytes as a/0" in message
+    assert "dataset.classes" in message
+    assert "dataset.min_per_class: 1" in message
+
+
+SMALL: dict[str, ImageData | None] = {
+    **{f"a/{n}": png(n) for n in range(3)},
+    **{f"b/{n}": png(10 + n) for n in range(2)},
+    "b/again": png(11),
+    "c/0": png(20),
+    "d/0": b"",
+    **{f"e/{n}": png(30 + n) for n in range(4)},
+}
+
+
+def test_small_classes_are_left_out_by_min_per_class_and_said(tmp_path: Path) -> None:
+    notices = Notices()
+    index = index_of(SMALL, tmp_path, min_per_class=3, notices=notices)
+    assert notices == [
+        "3 of 5 classes have fewer than 3 different images (dataset.min_per_class): "
+        "b (2), c (1), d (0). They are left out"
+    ]
+    assert labeled_classes(index.reset_index()) == ["a", "e"]
+    used = index[index["status"] == "ok"]
+    assert used["class_name"].tolist() == ["a"] * 3 + ["e"] * 4
+    assert used["label"].tolist() == [0] * 3 + [1] * 4
+    aside = index[index["status"] == "set_aside"]
+    assert (aside[["label", "shard", "row"]] == -1).all(axis=None)
+    assert aside["reason"].tolist() == [
+        *["small class: 2 different images, fewer than 3 (min_per_class)"] * 3,
+        "small class: 1 different images, fewer than 3 (min_per_class)",
+        "empty: no bytes",
+    ]
+
+
+def test_images_beyond_the_limit_are_set_aside_with_their_small_class(tmp_path: Path) -> None:
+    same = {f"c/{n}": png(20) for n in range(4)}
+    index = index_of(SMALL | same, tmp_path, min_per_class=2, limit_per_class=2)
+    assert index.loc[list(same), "status"].unique().tolist() == ["set_aside"]
+    assert labeled_classes(index.reset_index()) == ["a", "b", "e"]
+
+
+def test_classes_stay_in_their_order_where_others_are_left_out(tmp_path: Path) -> None:
+    source = FakeSource(SMALL)
+    entries = gather_shards(listing_of(source), tables_of(source, tmp_path))
+    settings = {"limit_per_class": None, "max_bad_share": 0.5, "near_copy_distance": None}
+    index = build_index(entries, ["e", "d", "c", "b", "a"], min_per_class=2, **settings)
+    assert labeled_classes(index) == ["e", "b", "a"]
+    manifest = make_manifest(index, labeled_classes(index), [], SIZE, 3, {})
+    assert list(manifest["counts"]) == ["e", "b", "a"]
+
+
+def test_no_class_is_left_out_unless_it_is_asked_for(tmp_path: Path) -> None:
+    data = {name: content for name, content in SMALL.items() if name != "d/0"}
+    notices = Notices()
+    index = index_of(data, tmp_path, notices=notices)
+    assert labeled_classes(index.reset_index()) == ["a", "b", "c", "e"]
+    assert notices == []
+    assert index_of(data, tmp_path, min_per_class=1, notices=notices).equals(index)
+    assert notices == []
+
+
+def test_fewer_than_two_classes_that_are_large_enough_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(PetiteError, match=r"4 of 5 .*: a \(3\), b .* d \(0\)\. Without"):
+        index_of(SMALL, tmp_path, min_per_class=4)
+
+
+def test_what_was_found_of_the_stored_images_is_said_where_a_class_is_left_empty(
+    tmp_path: Path,
+) -> None:
+    notices = Notices()
+    notices.add("They become blank.")
+    with pytest.raises(PetiteError, match=r"(?s)  b: b/0: label.*\nThey become blank\."):
+        index_of({"a/0": png(0), "a/1": png(1), "b/0": png(0)}, tmp_path, notices=notices)
 
 
 def test_fewer_images_than_the_limit_are_told(tmp_path: Path, caplog) -> None:
@@ -382,6 +468,7 @@ def run_scripts(photos: Path, store: Path, shards: int) -> None:
     pixels = [store / f"shards/{number}-of-{shards}.npy" for number in range(1, shards + 1)]
     rows = [path.with_suffix(".parquet") for path in pixels]
     entries = {"classes": None, "limit_per_class": None, "max_bad_share": 0.1}
+    judging = {"near_copy_distance": 6, "min_per_class": None}
     source = ("--source", "folder", "--path", photos)
     commands: list[list[object]] = [
         [
@@ -402,7 +489,7 @@ def run_scripts(photos: Path, store: Path, shards: int) -> None:
         [
             *("index", "--listing", store / "listing.parquet", "--rows", *rows),
             *("--index", store / "index.parquet", "--manifest", store / "manifest.json"),
-            *("--settings", json.dumps(image | entries | {"near_copy_distance": 6})),
+            *("--settings", json.dumps(image | entries | judging)),
         ]
     )
     commands.append(

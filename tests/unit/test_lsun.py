@@ -17,6 +17,7 @@ from PIL import Image
 from petite.errors import PetiteError
 from petite.files import read_table, write_table
 from petite.ingest import ingest_shard, shard_rows
+from petite.notices import Notices
 from petite.sources import listing, open_source
 from petite.sources.base import Entry, Limits, Source, UnreadableEntry
 from petite.sources.lsun import LsunSource
@@ -286,3 +287,48 @@ def test_a_key_that_is_no_text_is_refused(databases: Path) -> None:
     put(databases / "cat", {b"\xff\xfe": b"value"})
     with open_source("lsun", databases) as source, pytest.raises(PetiteError, match="not UTF-8"):
         listed(source)
+
+
+def test_lsun_classes_are_said_in_natural_order_and_what_is_left_out_too(tmp_path: Path) -> None:
+    for name in ("10", "9", "cafe\u0301"):
+        write_database(tmp_path / name, PICTURES["cat"])
+    (tmp_path / "birds").mkdir()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/1.webp").touch()
+    notices = Notices()
+    with open_source("lsun", tmp_path) as source:
+        frame = listing(source, None, None, 0.1, notices)
+    assert frame["class_name"].unique().tolist() == ["9", "10", "caf\u00e9"]
+    assert notices == [
+        f"3 classes, one for each folder in {tmp_path}: "
+        "9 (15 files), 10 (15 files), caf\u00e9 (15 files)",
+        "no images are in birds (empty), photos (only 1 .webp): not taken for a class",
+    ]
+
+
+def test_linked_databases_are_read_and_links_that_lead_nowhere_named(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        write_database(tmp_path / "nas" / name, PICTURES["cat"])
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / name).symlink_to(tmp_path / "nas" / name)
+    with open_source("lsun", tmp_path / "data") as source:
+        assert listing(source, None, None, 0.1)["class_name"].unique().tolist() == ["cat", "dog"]
+    (tmp_path / "data/bird").symlink_to(tmp_path / "nas/bird")
+    with open_source("lsun", tmp_path / "data") as source:
+        with pytest.raises(PetiteError, match=r"bird \(leads to .*, which does not exist\)"):
+            listing(source, None, None, 0.1)
+        assert len(listing(source, ["cat", "dog"], None, 0.1)) == 30
+
+
+def test_databases_of_splits_and_of_one_name_in_two_spellings_are_refused(tmp_path: Path) -> None:
+    for name in ("church_train_lmdb", "church_val_lmdb"):
+        write_database(tmp_path / "splits" / name, PICTURES["cat"])
+    with (
+        open_source("lsun", tmp_path / "splits") as source,
+        pytest.raises(PetiteError, match="names are those of splits"),
+    ):
+        listing(source, None, None, 0.1)
+    for name in ("caf\u00e9", "cafe\u0301"):
+        write_database(tmp_path / "twice" / name, PICTURES["cat"])
+    with pytest.raises(PetiteError, match="spelled in two ways"):
+        open_source("lsun", tmp_path / "twice")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from petite.errors import PetiteError
-from petite.training import models
+from petite.training import metrics, models
 from petite.training.backend import load_keras
 from petite.training.settings import CompactSettings, TrainingSettings
 
@@ -38,9 +38,10 @@ def test_the_papers_cnn_has_the_papers_layers() -> None:
     model = models.build("paper_cnn", 150, 3, 2, batch_norm_momentum=0.99)
     names = [type(layer).__name__ for layer in model.layers]
     block = ["Conv2D", "BatchNormalization", "ReLU", "MaxPooling2D"]
-    head = ["Flatten", "Dense", "BatchNormalization", "ReLU", "Dropout", "Dense", "Activation"]
-    assert names == ["InputLayer", "Rescaling", *(6 * block), *head]
-    assert model.layers[-1].activation is keras.activations.sigmoid
+    head = ["Flatten", "Dense", "BatchNormalization", "ReLU", "Dropout", "Dense"]
+    both = ["Rescaling", "Rescaling", "Concatenate", "Activation"]
+    assert names == ["InputLayer", "Rescaling", *(6 * block), *head, *both]
+    assert model.layers[-1].activation is keras.activations.softmax
     dropout = next(layer for layer in model.layers if isinstance(layer, keras.layers.Dropout))
     assert dropout.rate == 0.5
     momenta = {layer.momentum for layer in model.layers if hasattr(layer, "momentum")}
@@ -84,18 +85,37 @@ def test_compact_takes_other_image_sizes_too() -> None:
 
 @pytest.mark.parametrize("name", list(models.MODELS))
 @pytest.mark.parametrize(("classes", "units"), [(2, 1), (5, 5)])
-def test_outputs_are_probabilities_of_logits(name: str, classes: int, units: int) -> None:
+def test_outputs_are_a_probability_for_each_class(name: str, classes: int, units: int) -> None:
     settings = COMPACT if name == "compact" else {}
     model = models.build(name, 64, 1, classes, batch_norm_momentum=0.9, **settings)
-    images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 1), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 1), dtype=np.uint8)
     probabilities = model.predict_on_batch(images)
     logits = models.logits_of(model).predict_on_batch(images)
-    assert probabilities.shape == logits.shape == (3, units)
-    if classes == 2:
-        assert probabilities == pytest.approx(1 / (1 + np.exp(-logits)), abs=1e-6)
-    else:
-        assert probabilities.sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
-        assert probabilities.argmax(axis=1).tolist() == logits.argmax(axis=1).tolist()
+    assert logits.shape == (20, units)
+    assert probabilities.shape == (20, classes)
+    assert probabilities.dtype == np.float32
+    assert probabilities == pytest.approx(metrics.from_logits(logits), abs=1e-6)
+
+
+def test_probabilities_of_two_classes_are_exact_for_any_logit() -> None:
+    logit = keras.Input((1,))
+    model = keras.Model(logit, keras.ops.softmax(models._of_both_classes(logit)))
+    logits = np.array([[-1e30], [-200], [-3.5], [0], [1e-6], [60], [1e30]], np.float32)
+    assert model.predict_on_batch(logits) == pytest.approx(metrics.from_logits(logits), rel=1e-6)
+
+
+def test_probabilities_are_float32_where_training_computes_in_less() -> None:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        for classes in (2, 3):
+            model = models.build("compact", 28, 1, classes, batch_norm_momentum=0.9, **COMPACT)
+            images = np.random.default_rng(0).integers(0, 256, (9, 28, 28, 1), dtype=np.uint8)
+            probabilities = model.predict_on_batch(images)
+            assert probabilities.dtype == np.float32
+            assert probabilities.sum(axis=1) == pytest.approx(np.ones(9), abs=1e-6)
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @pytest.mark.parametrize(("name", "size"), [("paper_cnn", 28), ("compact", 7)])

@@ -47,6 +47,31 @@ def test_the_commit_of_a_repository_around_the_checkout_is_not_its_own(checkout)
     assert commit(checkout / "petite") == {"commit": None, "dirty": None}
 
 
+def test_where_git_refuses_a_checkout_it_is_told_with_gits_remedy(checkout, monkeypatch):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # as if it were another user's
+    found = commit(checkout)
+    assert (found["commit"], found["dirty"]) == (None, None)
+    assert "detected dubious ownership in repository" in found["reason"]
+    assert f"git config --global --add safe.directory {checkout}" in found["reason"]
+
+
+def test_a_checkout_without_a_git_to_ask_or_with_a_damaged_one_says_so(checkout, monkeypatch):
+    (checkout / ".git/HEAD").write_text("nonsense")
+    assert "not a git repository" in commit(checkout)["reason"]
+    monkeypatch.setenv("PATH", "")
+    assert commit(checkout)["reason"] == "git cannot be run: No such file or directory"
+
+
+def test_gits_variables_for_another_repository_do_not_count(checkout, tmp_path, monkeypatch):
+    found = commit(checkout)
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "--quiet")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    assert commit(checkout) == found
+
+
 def test_all_facts_are_there_and_the_same_twice(checkout, tmp_path):
     manifest, split = tmp_path / "manifest.json", tmp_path / "split.parquet"
     write_json(manifest, {"digest": "abc"})
@@ -68,6 +93,15 @@ def test_all_facts_are_there_and_the_same_twice(checkout, tmp_path):
     assert made["training_versions"] == [{"keras": "3"}, {"keras": "4"}]
     again = provenance(config, runs, manifest, {"split": split}, checkout)
     assert json.dumps(made) == json.dumps(again)
+
+
+def test_variables_that_may_change_numbers_are_there(checkout, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    write_json(tmp_path / "manifest.json", {"digest": "abc"})
+    columns = ["split_seed", "selection_seed", "training_seed"]
+    runs = pd.DataFrame({**{name: [0] for name in columns}, "versions": ["{}"]})
+    made = provenance({}, runs, tmp_path / "manifest.json", {}, checkout)
+    assert made["environment"]["OPENBLAS_CORETYPE"] == "Haswell"
 
 
 def test_inputs_of_the_same_name_in_different_folders_are_all_there(tmp_path):

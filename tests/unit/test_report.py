@@ -2,8 +2,14 @@
 
 import base64
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +30,7 @@ from petite.report.inputs import Case, Predictions
 from petite.sources import open_source
 from petite.store import Store, shard_record, write_shard
 
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 CLASSES = ["cat", "<dog>"]
 IMAGES = 80
 METHODS = {
@@ -42,11 +49,14 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     return invented_run(tmp_path_factory.mktemp("run"))
 
 
-def invented_run(folder: Path) -> Inputs:
-    index = write_store(folder / "store")
+def invented_run(
+    folder: Path, classes: Sequence[str] = CLASSES, images: int = IMAGES, **more: Any
+) -> Inputs:
+    """A run on `images` images, of each class in turn; `more` goes into the Inputs."""
+    index = write_store(folder / "store", classes, images)
     used = index[index["status"] == "ok"].reset_index(drop=True)
     split = used[["image_id", "label"]].assign(
-        split=np.where(np.arange(len(used)) % 10 < 7, "train", "test")
+        split=np.where(np.arange(len(used)) // len(classes) % 10 < 7, "train", "test")
     )
     train = split[split["split"] == "train"]
     test = split[split["split"] == "test"]
@@ -62,9 +72,9 @@ def invented_run(folder: Path) -> Inputs:
             write_table(path, those.assign(origin=those["image_id"]))
             write_json(path.with_suffix(".json"), {"grids": GRIDS if case == GRIDDED else []})
             subsets.append(path)
-        probabilities = random.dirichlet([1, 1], (2, len(test))).astype(np.float32)
-        probabilities[:, 0] = [0.5 - 0.4 * (1 - 2 * test["label"].iloc[0])] * 2
-        probabilities[:, 0, 1] = 1 - probabilities[:, 0, 0]
+        probabilities = random.dirichlet(np.ones(len(classes)), (2, len(test))).astype(np.float32)
+        # All models get the first one wrong, by the next class.
+        probabilities[:, 0] = np.eye(len(classes))[(test["label"].iloc[0] + 1) % len(classes)]
         path = folder / "runs" / case.method / f"{case.fraction:g}" / "seeds-0-1.predictions.npz"
         path.parent.mkdir(parents=True)
         np.savez(
@@ -76,7 +86,7 @@ def invented_run(folder: Path) -> Inputs:
         )
         predictions.append(path)
         for seed in (0, 1):
-            runs.append(invented_row(case, seed, len(kept)))
+            runs.append(invented_row(case, seed, len(kept)) | {"worst_class": classes[0]})
             history += [
                 {
                     "method": case.method,
@@ -101,6 +111,7 @@ def invented_run(folder: Path) -> Inputs:
         subsets=subsets,
         predictions=predictions,
         config=config.load({"methods": METHODS, "seeds": 2}).model_dump(mode="json"),
+        **more,
     )
 
 
@@ -115,27 +126,35 @@ def write_evidence(folder: Path, runs: pd.DataFrame, tables: dict[str, Path]) ->
     write_text(tables["recommendation.md"], recommendation_page("invented", chosen, verdicts, 0.01))
 
 
-def write_store(folder: Path) -> pd.DataFrame:
-    """80 images of two classes, the last one set aside, the first two copies of each other."""
-    pixels = np.random.default_rng(1).integers(0, 256, (IMAGES, 8, 8, 1)).astype(np.uint8)
+def write_store(folder: Path, classes: Sequence[str], images: int) -> pd.DataFrame:
+    """Images, the last one of them set aside, and two that are copies of each other."""
+    pixels = np.random.default_rng(1).integers(0, 256, (images, 8, 8, 1)).astype(np.uint8)
     write_shard(folder / "shards/1.npy", pixels)
-    numbers = np.arange(IMAGES)
+    numbers = np.arange(images)
+    labels = numbers % len(classes)
     index = pd.DataFrame(
         {
-            "image_id": [f"{CLASSES[n % 2]}/{n}" for n in numbers],
-            "class_name": [CLASSES[n % 2] for n in numbers],
-            "label": (numbers % 2).astype(np.int16),
+            "image_id": [f"{classes[label]}/{n}" for n, label in enumerate(labels)],
+            "class_name": [classes[label] for label in labels],
+            "label": labels.astype(np.int16),
             "status": "ok",
             "reason": "",
-            "shard": np.zeros(IMAGES, np.int32),
+            "shard": np.zeros(images, np.int32),
             "row": numbers,
             "copy_group": np.where(numbers == 2, 0, numbers),
         }
     )
-    index.loc[IMAGES - 1, ["status", "reason"]] = ["set_aside", "label conflict: same as cat/1"]
-    index.loc[IMAGES - 1, ["shard", "row"]] = -1
+    reason = f"label conflict: same as {classes[0]}/1"
+    index.loc[images - 1, ["status", "reason"]] = ["set_aside", reason]
+    index.loc[images - 1, ["shard", "row"]] = -1
     write_table(folder / "index.parquet", index)
-    manifest = {"format": 1, "classes": CLASSES, "image_size": 8, "channels": 1, "digest": "d1"}
+    manifest = {
+        "format": 1,
+        "classes": list(classes),
+        "image_size": 8,
+        "channels": 1,
+        "digest": "d1",
+    }
     shards = [shard_record(folder / "shards/1.npy", folder)]
     write_json(folder / "manifest.json", manifest | {"shards": shards})
     return index
@@ -253,6 +272,24 @@ def test_words_of_the_recommendation_stand_beside_and_tables_are_evidence(recomm
     assert '<div class="scroll"' in recommended.evidence and "&lt;b&gt;" in recommended.evidence
 
 
+def test_the_page_shows_and_names_the_metric_that_is_compared_and_the_real_shares(inputs, tmp_path):
+    runs = inputs.runs.assign(balanced_accuracy=inputs.runs["accuracy"] / 2)
+    few = runs["fraction"] == runs["fraction"].min()
+    runs.loc[few, "share"] = 3 * runs.loc[few, "fraction"]
+    paths = {name: tmp_path / name for name in ("runs.csv", "summary.csv")}
+    write_csv(paths["runs.csv"], runs)
+    write_csv(paths["summary.csv"], summarize(runs, "balanced_accuracy"))
+    html = page(Inputs(**{**vars_of(inputs), "tables": {**inputs.tables, **paths}}))
+    assert "<h2>Balanced accuracy by the number of training images kept</h2>" in html
+    assert 'aria-label="Balanced accuracy on the test images' in html
+    assert "in points of balanced accuracy" in html
+    fraction = runs["fraction"].min()
+    assert f'data-name="kept">{100 * fraction:g}% ({300 * fraction:.0f}%)</td>' in html
+    assert "as each class has at least one" in html
+    rows = tables.table(Inputs(**{**vars_of(inputs), "tables": {**inputs.tables, **paths}}))["rows"]
+    assert all(float(row["balanced"]) < 60 and row["worst"] == "50.0" for row in rows)
+
+
 def test_warnings_tell_of_few_seeds_and_of_copies_across_classes(inputs):
     told = " ".join(answers.warnings(inputs))
     assert "fewer than 6 seeds" in told
@@ -357,7 +394,7 @@ def test_very_large_sets_are_drawn_in_part_and_counted_in_full(inputs, monkeypat
     assert made["points"] == 30 < data["total"] == len(inputs.train)
     labels = unpacked(data["labels"], np.uint16)
     assert len(labels) == len(unpacked(data["x"], np.float32)) == 30
-    assert sum(data["counts"]["random:0.5:0"]) == inputs.chosen[Case("random", 0.5)].sum()
+    assert data["counts"]["random:0.5:0"]["all"] == inputs.chosen[Case("random", 0.5)].sum()
     names = [data["classes"][label] for label in labels[unpacked(data["pictured"], np.uint32)]]
     assert names == [name.split("/")[0] for name in data["names"]]
 
@@ -396,7 +433,9 @@ def test_a_sheet_without_images_is_a_tile():
 
 def test_mistakes_count_models_and_name_the_commonest_wrong_class():
     probabilities = np.array([[[0.9, 0.1, 0], [0, 0.2, 0.8]], [[0.9, 0.1, 0], [0, 0.9, 0.1]]])
-    found = Predictions(Case("random", 0.1), np.array(["a", "b"]), np.array([0, 1]), probabilities)
+    found = Predictions.of(
+        Case("random", 0.1), np.array(["a", "b"]), np.array([0, 1]), probabilities
+    )
     told = galleries.mistakes([found]).set_index("image_id")
     assert told["wrong"].tolist() == [0, 1]
     assert told.loc["b", "taken_for"] == 2 and told.loc["b", "models"] == 2
@@ -443,11 +482,11 @@ def test_many_classes_are_told_as_pairs():
     classes = [f"class {n}" for n in range(models.MOST_CELLS + 1)]
     probabilities = np.zeros((1, 3, len(classes)))
     probabilities[0, :, 4] = 1
-    found = Predictions(
+    found = Predictions.of(
         Case("random", 0.1), np.array(list("abc")), np.array([4, 2, 2]), probabilities
     )
     told = models.mistakes([found], classes)
-    assert told and told["rows"] == []
+    assert told and told["rows"] == [] and told["more_pairs"] == "0"
     assert told["pairs"] == [{"true": "class 2", "taken_for": "class 4", "count": "2.0"}]
 
 
@@ -457,7 +496,7 @@ def test_predictions_about_other_images_are_an_error(inputs, tmp_path):
     np.savez(strange, image_ids=["x"], labels=[0], probabilities=np.ones((1, 1, 2)), seeds=[0])
     mixed = Inputs(**{**vars_of(inputs), "predictions": [*inputs.predictions, strange]})
     with pytest.raises(PetiteError, match="different test images"):
-        mixed.read_predictions()
+        _ = mixed.judged
 
 
 def test_a_missing_table_is_named(inputs):
@@ -493,3 +532,37 @@ def test_colours_can_be_seen_on_light_and_on_dark(colour):
 def test_rows_that_are_all_alike_stand_in_the_middle():
     scale = tables.Scale(1.0, 1.0)
     assert scale(1.0) == tables.WIDTH / 2
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"BOKEH_SIMPLE_IDS": "no"},
+        {"BOKEH_RESOURCES": "cdn", "BOKEH_MINIFIED": "no", "BOKEH_LOG_LEVEL": "debug"},
+        {"BOKEH_DEV": "yes", "HOME": "home"},
+        {"MPLBACKEND": "module://notebook.backend_inline"},
+    ],
+    ids=lambda environment: "-".join(environment),
+)
+def test_the_users_environment_changes_nothing_on_the_page(environment, tmp_path):
+    folder = tmp_path / "run"
+    code = (
+        "import sys; from pathlib import Path; sys.path[:0] = sys.argv[1:3];"
+        "from test_report import invented_run, page;"
+        "print(page(invented_run(Path(sys.argv[3]))))"
+    )
+    settings = tmp_path / "home/.bokeh/bokeh.yaml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("simple_ids: false\nminified: false\nresources: cdn\n")
+    if "HOME" in environment:
+        environment = {**environment, "HOME": str(tmp_path / "home")}
+    pages = []
+    for more in ({}, environment):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(SCRIPTS), str(Path(__file__).parent), str(folder)],
+            env={**os.environ, **more}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        pages.append(re.sub(r"\d+-\d+-\d+ \d+:\d+ UTC", "", done.stdout))
+        shutil.rmtree(folder)
+    assert pages[0] == pages[1]

@@ -1,6 +1,7 @@
 """A whole training job on a small real store: the files it writes, and what it refuses."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from petite.errors import PetiteError
 from petite.files import read_json, write_json, write_table
@@ -217,12 +219,63 @@ def test_the_saved_models_give_the_written_predictions(done: Outputs, folder: Pa
     images = data(folder).store.images(test["image_id"])
     for number, seed in enumerate((0, 1)):
         model = keras.models.load_model(done.models / f"seed-{seed}.keras")
-        logits = np.log(model.predict_on_batch(images) / (1 - model.predict_on_batch(images)))
-        mirror = model.predict_on_batch(np.ascontiguousarray(images[:, :, ::-1]))
-        both = (logits + np.log(mirror / (1 - mirror))) / 2  # as test_time_flip averages
+        mirrored = np.ascontiguousarray(images[:, :, ::-1])
+        both = [np.log(model.predict_on_batch(some)) for some in (images, mirrored)]
+        # As test_time_flip averages: the logits, which are the logarithms but for a constant.
         with np.load(done.predictions) as predictions:
-            expected = predictions["probabilities"][number, :, 1]
-        assert 1 / (1 + np.exp(-both[:, 0])) == pytest.approx(expected, abs=1e-4)
+            expected = predictions["probabilities"][number]
+        assert metrics.from_logits(np.mean(both, axis=0)) == pytest.approx(expected, abs=1e-4)
+
+
+def example(models: Path) -> str:
+    """The Python of the page beside the models."""
+    page = (models / "README.md").read_text(encoding="utf-8")
+    return re.search(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[1]
+
+
+@pytest.mark.parametrize("classes", [["light", "dark"], ["nan", "1e3", "käfer, 'x'"]])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_page_beside_the_models_names_the_class_of_a_raw_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, classes: list[str], channels: int
+) -> None:
+    random = np.random.default_rng(0)
+    count = 90
+    labels = np.arange(count) % len(classes)
+    low = 200 * (len(classes) - 1 - labels) // (len(classes) - 1)
+    noise = random.integers(0, 50, (count, 10, 10, channels))
+    images = (noise + low[:, None, None, None]).astype(np.uint8)
+    write_shard(tmp_path / "store/shards/1-of-1.npy", images)
+    index = pd.DataFrame(
+        {
+            "image_id": [f"{label}/{row}" for row, label in enumerate(labels)],
+            "label": labels.astype(np.int16),
+            "status": "ok",
+            "shard": np.int32(0),
+            "row": np.arange(count),
+        }
+    )
+    write_table(tmp_path / "store/index.parquet", index)
+    shards = [shard_record(tmp_path / "store/shards/1-of-1.npy", tmp_path / "store")]
+    manifest = {"format": 1, "classes": classes, "image_size": 10, "channels": channels}
+    write_json(tmp_path / "store/manifest.json", manifest | {"shards": shards})
+    parts = np.repeat(["train", "validation", "test"], [60, 12, 18])
+    split = index[["image_id", "label"]].assign(split=parts)
+    write_subset(tmp_path / "all.parquet", index.iloc[:60], seed=0)
+    written = outputs(tmp_path)
+    learns = check_settings({**SETTINGS, "budget": {"steps": 60}, "crop_padding": 0})
+    one = job(tmp_path, seeds=[5], subsets=[tmp_path / "all.parquet"])
+    run_job(one, Data(Store.open(tmp_path / "store/manifest.json"), split), learns, 1, written)
+    assert pd.read_csv(written.runs)["accuracy"].tolist() == [1.0]
+    assert read_json(written.models / "classes.json") == classes
+    monkeypatch.chdir(written.models)
+    for label, name in enumerate(classes):
+        pixels = images[60 + np.flatnonzero(labels[60:] == label)[0]]
+        photo = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
+        photo.convert("RGB").save("photo.jpg", "PNG")  # without a loss, known by its content
+        said: dict[str, Any] = {}
+        exec(example(written.models), said)
+        assert said["probabilities"].shape == (len(classes),)
+        assert said["names"][said["probabilities"].argmax()] == name
 
 
 def test_the_same_job_in_another_process_gives_the_same_metrics(
@@ -244,6 +297,8 @@ def test_one_subset_serves_all_seeds(folder: Path) -> None:
     assert runs["selection_seed"].tolist() == [0, 0]
     assert runs["loss"].nunique() == 2
     assert sorted(path.name for path in written.models.iterdir()) == [
+        "README.md",
+        "classes.json",
         "seed-3.keras",
         "seed-4.keras",
     ]

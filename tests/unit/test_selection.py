@@ -1,6 +1,7 @@
 """What every selection method keeps to: a new one in METHODS is tested here without a word more.
 
-What each claims for itself is in test_selection_claims.py; quotas are in test_quota.py.
+What each claims for itself is in test_selection_claims.py; quotas are in test_quota.py, and the
+types of arguments in test_selection_arguments.py.
 """
 
 import subprocess
@@ -374,24 +375,24 @@ def test_a_setting_of_another_sampler_is_refused_with_what_would_be_right() -> N
 
 @pytest.mark.parametrize("k", [0, 7, -1])
 def test_more_or_fewer_images_than_there_are_are_refused(k: int) -> None:
-    with pytest.raises(PetiteError, match="must be 1 to 6"):
+    with pytest.raises(PetiteError, match=f"k must be a whole number of images, 1 to 6, got {k}"):
         select(None, labels_of([3, 3]), k)
 
 
-def test_arrays_that_do_not_fit_are_refused() -> None:
+def test_what_does_not_fit_is_refused() -> None:
     labels = labels_of([3, 3])
     good = features_of(labels)
     with pytest.raises(PetiteError, match="whole numbers"):
-        select(None, labels.astype(float), 2)
-    with pytest.raises(PetiteError, match="whole numbers"):
+        select(None, labels + 0.5, 2)
+    with pytest.raises(PetiteError, match="one label for each image"):
         select(None, np.array([], int), 1)
-    with pytest.raises(PetiteError, match="seed is -1"):
+    with pytest.raises(PetiteError, match=r"seed must be .* got -1"):
         select(None, labels, 2, seed=-1)
-    with pytest.raises(PetiteError, match="partitions is 0"):
+    with pytest.raises(PetiteError, match=r"partitions must be .* got 0"):
         select(good, labels, 2, "herding", partitions=0)
     with pytest.raises(PetiteError, match="give some"):
         select(None, labels, 2, "pca_grid")
     with pytest.raises(PetiteError, match=r"shape \(6, d\)"):
         select(good[:5], labels, 2, "pca_grid")
-    with pytest.raises(PetiteError, match="float32 or float64"):
-        select(good.astype(int), labels, 2, "pca_grid")
+    with pytest.raises(PetiteError, match="must be numbers"):
+        select(good.astype(str), labels, 2, "pca_grid")

@@ -55,11 +55,18 @@ WRONG: list[tuple[str, Any]] = [
     *[("dataset.max_seconds", value) for value in (0, -1, float("inf"), 10**6)],
     *[("dataset.max_entries", 0), ("dataset.max_entries", -1)],
     *[("dataset.limit_per_class", value) for value in (0, 1, -5)],
+    *[("dataset.depth", value) for value in ([3, 1], [1, 1], [0], [0, 1, 2], [0, float("inf")])],
+    *[("dataset.depth", value) for value in ("strech", 16, None, {}, [None, 3], ["0", "9"])],
     *[("dataset.near_copy_distance", value) for value in (-1, 17)],
     *[("dataset.shards", value) for value in (0, -1, 10_001)],
     *[("split.test", value) for value in (0, 1, -0.1, 1.1, float("nan"), float("inf"))],
     *[("split.validation", value) for value in (-0.1, 1)],
     *[("split.seed", value) for value in (-1, 2**31)],
+    *[
+        ("split.groups", value)
+        for value in (False, 3, [], {"by": "subfolder"}, "", "(", "subfoldr")
+    ],
+    *[("split.groups", value) for value in (r"p\d+", r"(p\d+)_(s\d+)", r"(?=p)(\d+)", r"(.)\1")],
     *[("features.dimensions", value) for value in (1, 0, 5000)],
     *[("proxy.steps", 1), ("proxy.evaluations", 1), ("proxy.early", 0), ("proxy.early", 1.5)],
     *[("evidence.tolerance", 0), ("evidence.tolerance", 1), ("evidence.pilot_sd", 0)],

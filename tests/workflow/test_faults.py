@@ -114,6 +114,8 @@ def content(path: Path) -> Any:
     if path.suffix == ".csv":
         table = pd.read_csv(path)
         return table[[name for name in table if not MEASURED.search(name)]].to_csv()
+    if path.suffix == ".parquet" and path.with_suffix(".csv").is_file():
+        return pd.read_parquet(path).filter(regex=f"^(?!.*({MEASURED.pattern}))").to_csv()
     if path.suffix == ".keras":
         with zipfile.ZipFile(path) as model:  # Keras puts the time and numbers by chance beside it
             return model.read("model.weights.h5")

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = REPOSITORY / "README.md"
@@ -67,7 +69,7 @@ SELECTIONS: Jobs = {
     "figures augmented": 1,
 }
 AFTER_SPLIT = {**SELECTIONS, **TRAININGS, **TABLES, "figures samples": 1}
-AFTER_INDEX = {"split": 1, **AFTER_SPLIT, "figures set": 1}
+AFTER_INDEX = {"split": 1, **AFTER_SPLIT, "figures set": 1, "figures stored": 1}
 ONE_SHARD = {"listing": 1, "ingest": 1, "index": 1, **AFTER_INDEX}
 LAST = {"summarize": "the tables", "provenance": "", "figures": "figures", "report": "the page"}
 Edit = Callable[[Path], None]
@@ -235,6 +237,7 @@ CASES = [
             "figures augmented": 1,
             "figures samples": 1,
             "figures set": 1,
+            "figures stored": 1,
             "report": 1,
         },
         edit=append("scripts/petite/figures/style.py", "# another colour\n"),
@@ -347,6 +350,38 @@ def test_a_change_makes_these_jobs_due_and_no_others(finished, tmp_path, loaded_
         case.edit(folder)
     dry = loaded_snakemake(folder, *OPTIONS, "--dry-run", *case.arguments)
     assert jobs_of(dry) == case.due
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize(
+    ("kind", "depth", "shards"),
+    [(np.uint16, "stretch", 3), (np.uint16, "each", 1), (np.uint8, "stretch", 1)],
+)
+def test_an_image_that_sets_the_range_of_counts_makes_all_shards_due(
+    tmp_path, loaded_snakemake, kind, depth, shards
+):
+    """Every shard's pixels depend on a sampled image of more than 8 bits, and on no other's."""
+    (tmp_path / "overlay.yaml").write_text(
+        yaml.safe_dump(merge({"dataset": {"depth": depth}}, BASE)), "utf-8"
+    )
+    rng = np.random.default_rng(0)
+
+    def write(name: str) -> None:
+        path = tmp_path / "pictures" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 200, (16, 16)).astype(kind)).save(path)
+
+    for number in range(12):
+        write(f"{'ab'[number % 2]}/{number}.png")
+    target = "results/tiny/store/manifest.json"
+    ran = loaded_snakemake(tmp_path, *OPTIONS, target, "--snakefile", str(REPOSITORY / "Snakefile"))
+    assert ran.returncode == 0, ran.stderr
+    write("a/new.png")
+    dry = loaded_snakemake(
+        tmp_path, *OPTIONS, "--dry-run", target, "--snakefile", str(REPOSITORY / "Snakefile")
+    )
+    said = dry.stdout + dry.stderr
+    assert len(re.findall(r"^rule ingest:", said, re.MULTILINE)) == shards, said
 
 
 if __name__ == "__main__":

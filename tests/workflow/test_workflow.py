@@ -15,7 +15,9 @@ from petite.store import Store
 pytestmark = pytest.mark.workflow
 
 SUMMARY_COLUMNS = (
-    "method fraction images runs accuracy_mean accuracy_sd accuracy_low accuracy_high "
+    "method fraction share images runs accuracy_mean accuracy_sd accuracy_low accuracy_high "
+    "balanced_accuracy_mean balanced_accuracy_low balanced_accuracy_high "
+    "worst_class_accuracy_mean metric "
     "difference_mean difference_low difference_high loss_mean stored_bytes select_seconds_mean "
     "train_seconds_mean"
 ).split()
@@ -74,6 +76,7 @@ def test_figures_are_there_as_png_and_svg(results):
         "plane_chosen",
         "plane_clusters",
         "samples",
+        "stored",
         "set_aside",
     } <= {re.sub(r"-.*", "", name) for name in names}
 
@@ -127,11 +130,12 @@ def test_an_archive_of_photographs_runs_from_the_command_line_to_the_kept_images
     }
     tiny_config["seeds_by_fraction"] = {"1": 1, "0.5": 1}
     archive = shutil.make_archive(str(pictures), "zip", pictures)
-    arguments = ["--config", f"archive={archive}", "--", "all", "export"]
+    # So few steps show nothing, so that none is recommended.
+    arguments = ["--config", f"archive={archive}", "export=full:1", "--", "all", "export"]
     finished = snakemake(tmp_path / "run", *arguments, config=tiny_config)
     assert finished.returncode == 0, finished.stderr
     results = tmp_path / "run/results/my-pets-touch-gotcha"
-    assert len(list((results / "export/best/images").glob("*/*.jpg"))) > 50
+    assert len(list((results / "export/full-1-seed-0/images").glob("*/*.jpg"))) > 50
     index = pd.read_parquet(results / "store/index.parquet")
     aside = index[index.status == "set_aside"]
     assert set(aside.image_id) == {"a cat/broken.jpg", "Käfer/notes.txt"}

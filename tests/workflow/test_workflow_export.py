@@ -38,14 +38,29 @@ def test_a_finished_run_exports_a_subset_and_makes_nothing_else(tiny_run, snakem
     assert "Nothing to be done" in snakemake(folder, "--dry-run", config=tiny_config).stdout
 
 
-def test_the_recommended_subset_is_the_one_that_is_exported_by_default(
+def test_where_nothing_was_learned_no_subset_is_exported_by_default_and_it_says_so(
     tiny_run, snakemake, tiny_config
 ):
-    folder, _ = tiny_run
+    """Eight steps of training teach nothing that 54 test images could show."""
+    folder, ran = tiny_run
+    assert "learned, so no subset is recommended" in " ".join(ran.stdout.split())
+    finished = snakemake(folder, "--", "export", config=tiny_config)
+    assert finished.returncode != 0
+    assert "nothing to export, as no subset is recommended" in finished.stderr
+    assert "--config export=random:0.1" in finished.stderr
+    assert "Traceback" not in finished.stdout + finished.stderr
+
+
+def test_the_recommended_subset_is_the_one_that_is_exported_by_default(
+    tmp_path, snakemake, tiny_config
+):
+    methods = {name: {"fractions": []} for name in ("pca_grid", "augmentation")}
+    tiny_config["methods"] = methods | {"random": {"fractions": [0.25]}}
+    tiny_config["training"]["budget"] = {"steps": 100}
     config = tiny_config | {"export_formats": ["parquet"]}
-    finished = snakemake(folder, "--", "export", config=config)
+    finished = snakemake(tmp_path, "--", "export", config=config)
     assert finished.returncode == 0, finished.stderr
-    results = folder / "results/tiny"
+    results = tmp_path / "results/tiny"
     choice = json.loads((results / "recommendation.json").read_text(encoding="utf-8"))
     record = json.loads((results / "export/best/manifest.json").read_text(encoding="utf-8"))
     for key in ("method", "fraction", "seed", "images"):

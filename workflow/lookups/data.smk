@@ -2,8 +2,10 @@
 
 import shlex
 
+from petite.depth import may_be_deep, sampled
 from petite.download import archive_name, public_url
 from petite.files import read_json, read_table
+from petite.groups import found_groups
 from petite.ingest import shard_rows_by_name
 from petite.source_job import reason_gone
 from petite.sources import listing, open_source
@@ -102,19 +104,42 @@ LISTING_SETTINGS = {
 }
 
 
+def opened_folder():
+    """The folder, whose tree is walked once; None for other sources."""
+    if DATASET.source == "folder" and not GONE:
+        return open_source("folder", Path(DATASET.path))
+
+
 def folder_listing():
-    """The images of a folder and the fingerprint of each shard, which tells of a change in its
-    files; nothing for other sources."""
+    """The images of a folder, which its groups fit; None for other sources."""
     if DATASET.source != "folder":
-        return None, {}
+        return None
     if GONE:
-        kept = read_table(Path(placed(f"{RESULTS}/store/listing.parquet")))
-        return kept, GONE["fingerprints"]
-    folder = open_source("folder", Path(DATASET.path))
-    entries = listing(folder, **LISTING_SETTINGS)
-    return entries, {
-        name: folder.fingerprint(
-            shard_rows_by_name(entries, number, DATASET.shards)["image_id"]
+        return read_table(Path(placed(f"{RESULTS}/store/listing.parquet")))
+    entries = listing(OPENED_FOLDER, **LISTING_SETTINGS)
+    if CONFIG.split.groups:
+        # Known now, not when all images are read.
+        found_groups(entries["image_id"], CONFIG.split.groups)
+    return entries
+
+
+def folder_fingerprints():
+    """For each shard of a folder what tells of a change in its files; {} for other sources."""
+    if DATASET.source != "folder":
+        return {}
+    if GONE:
+        return GONE["fingerprints"]
+    # How deep images are stored depends on the sample, wherever they are.
+    candidates = (
+        sampled(FOLDER_LISTING["image_id"]) if DATASET.depth == "stretch" else []
+    )
+    sample = [name for name in candidates if may_be_deep(OPENED_FOLDER.head(name))]
+    return {
+        name: OPENED_FOLDER.fingerprint(
+            [
+                *shard_rows_by_name(FOLDER_LISTING, number, DATASET.shards)["image_id"],
+                *sample,
+            ]
         )
         for number, name in enumerate(SHARDS, start=1)
     }
@@ -131,14 +156,20 @@ SOURCE_CODE = [
     "source_job",
     "sources/__init__",
     "sources/base",
+    "sources/layout",
+    "notices",
     f"sources/{DATASET.source}",
 ]
+
+# From the bytes of a file to pixels.
+READING_CODE = ["images", "formats", "png", "tiff", "depth"]
 
 
 GONE = or_exit(source_at_last)
 if DATASET.path is not None and not DATASET.is_remote:
     or_exit(check_place_of_images)
 SOURCE_FILES = or_exit(source_files)
+OPENED_FOLDER = or_exit(opened_folder)
 
 
 def source_if_there():
@@ -154,7 +185,8 @@ def source_if_there():
     ]
 
 
-FOLDER_LISTING, FOLDER = or_exit(folder_listing)
+FOLDER_LISTING = or_exit(folder_listing)
+FOLDER = or_exit(folder_fingerprints)
 SOURCE_ARGUMENTS = f"--source {DATASET.source}"
 if SOURCE_PATH:
     SOURCE_PLACE = placed(SOURCE_PATH) if DATASET.is_remote else SOURCE_PATH

@@ -2,14 +2,9 @@
 
 
 EVIDENCE_CODE = [
-    "evidence/costs",
-    "evidence/gaps",
-    "evidence/learning_curve",
-    "evidence/recommendation",
-    "evidence/runs",
-    "evidence/statistics",
-    "evidence/summary",
-    "evidence/verdicts",
+    path.relative_to(SCRIPTS / "petite").with_suffix("").as_posix()
+    for path in sorted((SCRIPTS / "petite/evidence").glob("*.py"))
+    if path.stem != "__init__"
 ]
 
 
@@ -36,7 +31,7 @@ PICKED = sorted(
 
 
 def figure_names():
-    names = ["accuracy_by_fraction", "samples", "set_aside"]
+    names = ["accuracy_by_fraction", "samples", "stored", "set_aside"]
     names += ["differences"] if COMPARED else []
     names += ["picks"] if len(PICKED) > 1 else []
     names += ["curves"] if len(CASES) <= MOST_CURVES else []
@@ -88,7 +83,7 @@ def figure_inputs(wildcards):
         return {"history": tables.history}
     if wildcards.figure == "samples":
         return {"store": store, "split": SPLIT}
-    if wildcards.figure == "set_aside":
+    if wildcards.figure in ("stored", "set_aside"):
         return {"store": store}
     if wildcards.figure == "augmented":
         return {"store": store, "subset": example(AUGMENTED)}
@@ -115,7 +110,7 @@ def figure_arguments(wildcards, input):
         f"--{key} {path if key == 'subsets' else shlex.quote(str(path))}"
         for key, path in files.items()
     ]
-    if name == "set_aside":
+    if name in ("stored", "set_aside"):
         arguments.append(SOURCE_ARGUMENTS)
     if name.startswith("curves_"):
         name, _, case = name.partition("_")
@@ -128,27 +123,35 @@ def figure_arguments(wildcards, input):
 FIGURE_CODE = {
     "accuracy": [
         "figures/accuracy",
+        "evidence/metrics",
         "evidence/runs",
         "evidence/statistics",
-        "evidence/summary",
+        "evidence/words",
     ],
-    "curves": ["figures/curves", "evidence/runs", "evidence/summary"],
+    "curves": ["figures/curves", "evidence/runs", "evidence/words"],
     "differences": [
         "figures/differences",
+        "evidence/metrics",
         "evidence/statistics",
-        "evidence/summary",
+        "evidence/words",
     ],
-    "picks": ["figures/picks", "evidence/summary", "selection/pca_grid", "splits"],
+    "picks": ["figures/picks", "evidence/words", "selection/pca_grid", "splits"],
     "plane": ["figures/plane", "selection/pca_grid", "selection/tilings"],
     "samples": ["figures/samples", "store"],
     "augmented": ["figures/samples", "store", "recipes"],
-    "set": ["figures/samples", "store", "images"],
+    "stored": ["figures/samples", "store", *READING_CODE],
+    "set": ["figures/samples", "store", *READING_CODE],
 }
 
 
 def figure_code(wildcards):
     return code(
-        "figures", "figures/style", *FIGURE_CODE[wildcards.figure.split("_")[0]]
+        "figures",
+        "figures/fonts",
+        "figures/style",
+        "names",
+        "plain_matplotlib",
+        *FIGURE_CODE[wildcards.figure.split("_")[0]],
     )
 
 

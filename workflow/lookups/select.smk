@@ -38,6 +38,7 @@ CHOSEN = {
     "subset_json": f"{RESULTS}/subsets/{{method}}/{{fraction}}/seed-{{seed}}.json",
 }
 SELECTION_CODE = [
+    "selection/arguments",
     "selection/base",
     "selection/estimate",
     "selection/kernels",
@@ -55,6 +56,7 @@ FEATURE_CODE = {
     "pixels": [],
     "random_conv": [
         "random_conv",
+        "environment",
         "training/backend",
         "training/models",
         "training/settings",

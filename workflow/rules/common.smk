@@ -104,8 +104,12 @@ def placed(path):
 
 
 def as_param(settings):
-    """Settings as the one param of a rule: the same settings are the same text."""
-    return json.dumps(settings, sort_keys=True, ensure_ascii=False)
+    """Settings as the one param of a rule: the same settings are the same text.
+
+    A brace within a text is written by its number: Snakemake would take {2} for a wildcard.
+    """
+    text = json.dumps(settings, sort_keys=True, ensure_ascii=False)
+    return re.sub(r"\{(?=\s*\w)", r"\\u007b", text)
 
 
 def code(script, *modules):
@@ -132,6 +136,7 @@ TRAINING_CODE = [
     "seeds",
     "splits",
     "store",
+    "environment",
     "training/backend",
     "training/batches",
     "training/engine",

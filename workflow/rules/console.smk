@@ -9,6 +9,7 @@ from pathlib import Path
 from snakemake_interface_executor_plugins.settings import ExecMode
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from petite import stopping
 from petite.console import Job, Progress
 
 
@@ -21,6 +22,9 @@ class Watcher(logging.Handler):
         self.has_begun = False
         self.is_whole = False  # whether the run goes on to the table and the page
         self.exports = False
+        self.ends = (
+            {}
+        )  # what was said last of the end of a command, by the thread that says it
 
     def emit(self, record):
         event = getattr(record, "event", None)
@@ -33,20 +37,28 @@ class Watcher(logging.Handler):
         elif event == LogEvent.JOB_FINISHED:
             self.progress.finish(record.job_id)
         elif event == LogEvent.JOB_ERROR:
-            self.progress.fail(record.jobid, job_of(record))
+            self.progress.fail(record.jobid, job_of(record, self.end_of(record)))
+        elif event == LogEvent.ERROR:
+            self.ends[record.thread] = str(record.msg)
+
+    def end_of(self, record):
+        """How a job that failed ended: its executor tells, or what was said of its command."""
+        of_command = self.ends.pop(record.thread, "")
+        return record.rule_msg or of_command
 
 
-def job_of(record):
+def job_of(record, end=""):
     """A job by the name of its log: that is its rule's, and its own below that."""
     if not record.log:
-        return Job(record.rule_name)
+        return Job(record.rule_name, end=end)
     log = Path(record.log[0])
-    return Job(os.path.relpath(log, f"{RESULTS}/logs").removesuffix(log.suffix), log)
+    name = os.path.relpath(log, f"{RESULTS}/logs").removesuffix(log.suffix)
+    return Job(name, log, end)
 
 
 # That a job failed, with the whole command that it was, and that therefore the run did.
 TOLD_AT_THE_END = (
-    "returned non-zero exit status",
+    "CalledProcessError in file",
     "Exiting because a job execution failed",
     "At least one job did not complete successfully",
 )
@@ -58,6 +70,8 @@ def is_shown(record):
     text = str(record.msg)
     if event == LogEvent.WORKFLOW_STARTED:
         WATCHER.has_begun = True
+    if PROGRESS.stopped:
+        return False
     if not WATCHER.has_begun:
         return True  # the answers to --list-rules, --unlock and so on
     if event in (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR):
@@ -119,5 +133,7 @@ def say_where_things_are():
 
 def say_what_failed(log):
     PROGRESS.end()
+    if PROGRESS.stopped:
+        sys.exit(stopping.status(PROGRESS.stopped))
     run_log = os.path.relpath(log[0]) if log else ".snakemake/log"
     atexit.register(print, PROGRESS.failures(run_log), file=sys.stderr, flush=True)

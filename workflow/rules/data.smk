@@ -41,7 +41,7 @@ if DATASET.is_remote:
 rule listing:
     input:
         source=SOURCE_FILES,
-        code=code("listing", "notices", *SOURCE_CODE),
+        code=code("listing", *SOURCE_CODE),
     output:
         table=f"{RESULTS}/store/listing.parquet",
         notices=f"{RESULTS}/store/listing.json",
@@ -70,7 +70,7 @@ rule ingest:
     input:
         source=SOURCE_FILES,
         listing=[] if FOLDER else rules.listing.output.table,
-        code=code("ingest", "ingest", "images", "store", "copies", *SOURCE_CODE),
+        code=code("ingest", "ingest", "store", "copies", *READING_CODE, *SOURCE_CODE),
     output:
         pixels=f"{RESULTS}/store/shards/{{shard}}.npy",
         rows=f"{RESULTS}/store/shards/{{shard}}.parquet",
@@ -88,6 +88,7 @@ rule ingest:
                 "listing": LISTING_SETTINGS if FOLDER else None,
                 "image_size": DATASET.image_size,
                 "channels": DATASET.channels,
+                "depth": DATASET.depth,
                 "min_side": DATASET.min_side,
                 "max_pixels": DATASET.max_pixels,
                 "max_bytes": DATASET.max_bytes,
@@ -109,7 +110,16 @@ rule index:
         listing=rules.listing.output.table,
         rows=[f"{RESULTS}/store/shards/{shard}.parquet" for shard in SHARDS],
         pixels=[f"{RESULTS}/store/shards/{shard}.npy" for shard in SHARDS],
-        code=code("index", "ingest", "images", "copies", "notices", "store"),
+        code=code(
+            "index",
+            "ingest",
+            "images",
+            "formats",
+            "copies",
+            "notices",
+            "store",
+            "stored_check",
+        ),
     output:
         index=f"{RESULTS}/store/index.parquet",
         manifest=f"{RESULTS}/store/manifest.json",
@@ -127,10 +137,12 @@ rule index:
             {
                 "classes": DATASET.classes,
                 "limit_per_class": DATASET.limit_per_class,
+                "min_per_class": DATASET.min_per_class,
                 "max_bad_share": DATASET.max_bad_share,
                 "near_copy_distance": DATASET.near_copy_distance,
                 "image_size": DATASET.image_size,
                 "channels": DATASET.channels,
+                "depth": DATASET.depth,
             }
         ),
     shell:
@@ -142,7 +154,16 @@ rule index:
 rule split:
     input:
         index=rules.index.output.index,
-        code=code("split", "splits", "notices", "seeds"),
+        code=code(
+            "split",
+            "splits",
+            "split_words",
+            "groups",
+            "group_signs",
+            "copies",
+            "notices",
+            "seeds",
+        ),
     output:
         table=SPLIT,
         notices=SPLIT_NOTICES,
@@ -157,7 +178,11 @@ rule split:
     params:
         python=python,
         settings=as_param(
-            {"test": CONFIG.split.test, "validation": CONFIG.split.validation}
+            {
+                "test": CONFIG.split.test,
+                "validation": CONFIG.split.validation,
+                "groups": CONFIG.split.groups,
+            }
         ),
         seed=CONFIG.split.seed,
     shell:

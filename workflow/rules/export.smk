@@ -41,6 +41,7 @@ rule export:
             "export/card",
             "export/formats",
             "export/images",
+            "formats",
             "recipes",
             "store",
             *SOURCE_CODE,

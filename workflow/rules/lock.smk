@@ -26,35 +26,74 @@ def run_record(process):
 
 
 def is_over(record_path):
-    """Whether the run of a record has ended; of a run on another machine nobody knows."""
+    """Whether the run of a record has ended; None where nobody can tell.
+
+    That is of a run on another machine, and of a record that another user keeps from this one or
+    that is damaged.
+    """
     try:
         record = read_json(record_path)
         if record["host"] != socket.gethostname():
-            return False
+            return None
         return record != run_record(int(record_path.stem))
-    except (psutil.NoSuchProcess, FileNotFoundError):
+    except FileNotFoundError:  # it has ended just now
         return True
+    except psutil.NoSuchProcess:
+        # It may be hidden: a machine can keep each user's processes from the others.
+        return not psutil.pid_exists(int(record_path.stem))
+    except (OSError, ValueError, TypeError, KeyError, psutil.Error):
+        return None
+
+
+def is_locked():
+    """Whether Snakemake's lock is there; where the folder cannot be read, Snakemake tells."""
+    try:
+        return any(LOCKS.iterdir())
+    except OSError:
+        return False
 
 
 def remove_lock_of_killed_runs():
     """Remove the lock where every run that can have left it was on this machine and is over."""
-    records = list(RUNS.glob("[0-9]*.json"))
+    records = sorted(RUNS.glob("[0-9]*.json"))
     over = [path for path in records if is_over(path)]
-    if LOCKS.is_dir() and any(LOCKS.iterdir()):
-        if over == records != []:
-            print(
-                "Petite: the last run was killed; its lock is removed.", file=sys.stderr
-            )
-            shutil.rmtree(LOCKS)
-        elif others := [path.stem for path in records if path not in over]:
-            print(
-                f"Petite: another run is at work in this folder (process {', '.join(others)}). If "
-                "Snakemake cannot lock the folder, wait for the end of that run.",
-                file=sys.stderr,
-            )
+    others = [path for path in records if path not in over]
+    if is_locked():
+        if others:
+            say_that_others_run(others)
             return
+        if over:
+            remove_lock()
     for path in over:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # another user's
+            path.unlink()
+
+
+def say_that_others_run(records):
+    at_work = [path.stem for path in records if is_over(path) is False]
+    unknown = [os.path.relpath(path) for path in records if is_over(path) is None]
+    if at_work:
+        print(
+            f"Petite: another run is at work in this folder (process {', '.join(at_work)}). If "
+            "Snakemake cannot lock the folder, wait for the end of that run.",
+            file=sys.stderr,
+        )
+    if unknown:
+        print(
+            f"Petite: another run may be at work in this folder, of another user or on another "
+            f"machine: {', '.join(unknown)}. If Snakemake cannot lock the folder, wait for the "
+            "end of that run. If none is at work, delete that file and rerun with --unlock.",
+            file=sys.stderr,
+        )
+
+
+def remove_lock():
+    try:
+        shutil.rmtree(LOCKS)
+        said = "the last run was killed; its lock is removed."
+    except OSError as error:
+        said = f"the last run was killed; its lock cannot be removed: {error}"
+    print(f"Petite: {said}", file=sys.stderr)
 
 
 def record_this_run():

@@ -15,12 +15,23 @@ rule report:
         subsets=PAGE_SUBSETS,
         records=records_of(PAGE_SUBSETS),
         predictions=runs_paths(".predictions.npz"),
+        notices=[
+            rules.listing.output.notices,
+            rules.index.output.notices,
+            SPLIT_NOTICES,
+        ],
         templates=PAGE_TEMPLATES,
         code=code(
             "report",
             *PAGE_CODE,
+            "evidence/metrics",
+            "evidence/tables",
+            "evidence/words",
+            "figures/fonts",
             "figures/samples",
             "figures/style",
+            "names",
+            "plain_matplotlib",
             "selection/pca_grid",
             "selection/tilings",
             "store",
@@ -48,5 +59,5 @@ rule report:
     shell:
         "{params.python} {input.code[0]:q} --tables {input.tables:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --features {input.features:q} --subsets {input.subsets:q} "
-        "--predictions {input.predictions:q} {params.source} --output {output:q} "
-        "--settings {params.settings:q} --log {log:q}"
+        "--predictions {input.predictions:q} --notices {input.notices:q} "
+        "{params.source} --output {output:q} --settings {params.settings:q} --log {log:q}"

@@ -1,7 +1,6 @@
 # From all runs to the table and the figures.
 # Needs: runs/ (train.smk), and for the pictures the store, features and subsets.
-# Makes: runs.csv, history.csv, summary.*, verdicts.csv, costs.csv, recommendation.*, provenance.json,
-# figures/.
+# Makes: runs.*, history.*, summary.*, verdicts.*, costs.*, recommendation.*, provenance.json, figures/.
 
 
 include: "../lookups/report.smk"
@@ -12,7 +11,9 @@ rule summarize:
         runs=runs_paths(".csv"),
         histories=runs_paths(".history.csv"),
         predictions=runs_paths(".predictions.npz"),
-        code=code("summarize", *EVIDENCE_CODE),
+        manifest=rules.index.output.manifest,
+        split=SPLIT,
+        code=code("summarize", *EVIDENCE_CODE, "splits"),
     output:
         runs=report(
             f"{RESULTS}/runs.csv", caption="../report/runs.rst", category="Table"
@@ -33,6 +34,11 @@ rule summarize:
         recommendation=f"{RESULTS}/recommendation.md",
         choice=f"{RESULTS}/recommendation.json",
         text=f"{RESULTS}/summary.txt",
+        # Beside the CSV files, whose names the script knows them by.
+        parquet=expand(
+            f"{RESULTS}/{{table}}.parquet",
+            table=["runs", "history", "summary", "verdicts", "costs"],
+        ),
     log:
         f"{RESULTS}/logs/summarize.log",
     benchmark:
@@ -43,12 +49,18 @@ rule summarize:
         mem_mb=memory(700, 0),
     params:
         python=python,
-        settings=as_param({"tolerance": CONFIG.evidence.tolerance}),
+        settings=as_param(
+            {
+                "tolerance": CONFIG.evidence.tolerance,
+                "metric": CONFIG.evidence.metric,
+                "flips": CONFIG.training.flips,
+            }
+        ),
         gaps=as_param(GAPS),
         dataset=CONFIG.dataset.name,
     shell:
-        "{params.python} {input.code[0]:q} --runs {input.runs:q} --dataset {params.dataset} "
-        "--gaps {params.gaps:q} "
+        "{params.python} {input.code[0]:q} --runs {input.runs:q} --manifest {input.manifest:q} "
+        "--split {input.split:q} --dataset {params.dataset} --gaps {params.gaps:q} "
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-summary {output.summary:q} --output-verdicts {output.verdicts:q} "
         "--output-costs {output.costs:q} --output-markdown {output.markdown:q} "
@@ -63,7 +75,7 @@ rule provenance:
         runs=rules.summarize.output.runs,
         manifest=rules.index.output.manifest,
         split=SPLIT,
-        code=code("provenance", "provenance", "source_job"),
+        code=code("provenance", "environment", "notices", "provenance", "source_job"),
     output:
         f"{RESULTS}/provenance.json",
     log:

@@ -192,8 +192,11 @@ rule estimate:
             "estimate",
             "own_features",
             "selection/estimate",
-            "evidence/recommendation",
+            "evidence/confidence",
+            "evidence/metrics",
+            "evidence/new_images",
             "evidence/statistics",
+            "evidence/words",
         ),
     log:
         f"{RESULTS}/logs/estimate.log",
@@ -222,6 +225,11 @@ rule estimate:
                 "design": {
                     "seeds": [CONFIG.runs_at(fraction) for _, fraction in COMPARED],
                     "pilot_sd": CONFIG.evidence.pilot_sd,
+                },
+                "tests": {
+                    "subsets": (len(CASES) - 1) * (("full", 1.0) in CASES),
+                    "tolerance": CONFIG.evidence.tolerance,
+                    "setting": CONFIG.evidence.metric,
                 },
             }
         ),

@@ -13,7 +13,12 @@ rule train:
         subsets=subsets_to_train,
         records=records_to_train,
         code=code(
-            "train", *TRAINING_CODE, "recipes", "training/reading", "training/run"
+            "train",
+            *TRAINING_CODE,
+            "recipes",
+            "training/handout",
+            "training/reading",
+            "training/run",
         ),
     output:
         runs=f"{RESULTS}/runs/{RUN}.csv",

@@ -1,52 +1,58 @@
 """From trained models to an answer: how good each method is at each size, and how sure that is.
 
-`runs` reads and checks the tables of the training jobs, `summary` makes a row for each method and
-fraction, `statistics` has the intervals and tests, `learning_curve` what random images are worth,
-`verdicts` compares, `recommendation` says it in words, `costs` what each subset took.
+`runs` reads and checks the tables of the training jobs, `metrics` measures them, `summary` makes a
+row for each method and fraction, which `tables` show. `statistics` has the intervals and tests over
+seeds, `new_images` those over test images, `learning_curve` what random images are worth.
+`verdicts` compares, `chance` asks whether anything was learned. `recommendation`, `confidence` and
+`page` say it in words, `costs` what each subset took.
 docs/evidence.md tells how Petite decides.
 """
 
+from petite.evidence.chance import Chance, Circumstances, against_chance
+from petite.evidence.confidence import planned, planned_images
 from petite.evidence.costs import COST_COLUMNS, cost_ledger
 from petite.evidence.learning_curve import LearningCurve, random_curve
-from petite.evidence.recommendation import (
-    Recommendation,
-    planned,
-    recommend,
-    recommendation_page,
-)
+from petite.evidence.metrics import METRICS, is_unequal, metric_for, test_counts, with_measures
+from petite.evidence.page import recommendation_page
+from petite.evidence.recommendation import Recommendation, recommend
 from petite.evidence.runs import PAIR, REFERENCE, Predictions, collect, ordered, read_csv
 from petite.evidence.statistics import ENOUGH_RUNS, mean_interval
-from petite.evidence.summary import (
-    SUMMARY_COLUMNS,
-    markdown_table,
-    percent,
-    summarize,
-    terminal_table,
-)
+from petite.evidence.summary import SUMMARY_COLUMNS, summarize
+from petite.evidence.tables import markdown_table, terminal_table
 from petite.evidence.verdicts import VERDICT_COLUMNS, compare
+from petite.evidence.words import percent
 
 __all__ = [
     "COST_COLUMNS",
     "ENOUGH_RUNS",
+    "METRICS",
     "PAIR",
     "REFERENCE",
     "SUMMARY_COLUMNS",
     "VERDICT_COLUMNS",
+    "Chance",
+    "Circumstances",
     "LearningCurve",
     "Predictions",
     "Recommendation",
+    "against_chance",
     "collect",
     "compare",
     "cost_ledger",
+    "is_unequal",
     "markdown_table",
     "mean_interval",
+    "metric_for",
     "ordered",
     "percent",
     "planned",
+    "planned_images",
     "random_curve",
     "read_csv",
     "recommend",
     "recommendation_page",
     "summarize",
     "terminal_table",
+    "test_counts",
+    "with_measures",
 ]

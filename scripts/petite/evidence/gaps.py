@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from petite.evidence.summary import percent
+from petite.evidence.words import percent
 
 MOST_NAMED = 5
 

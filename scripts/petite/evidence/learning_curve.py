@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from petite.evidence.metrics import ACCURACY
 from petite.evidence.runs import FULL, PAIR, REFERENCE
 from petite.evidence.statistics import ALPHA, t_draws
 from petite.seeds import generator
@@ -277,14 +278,19 @@ class LearningCurve:
         return Bound(float(images))
 
 
-def random_curve(runs: pd.DataFrame, draws: int = DRAWS, seed: int = 0) -> LearningCurve | None:
+def random_curve(
+    runs: pd.DataFrame, metric: str = ACCURACY, draws: int = DRAWS, seed: int = 0
+) -> LearningCurve | None:
     """The learning curve of random images from the table of runs.csv; None for a single size.
+
+    metric: the column of runs that grows; where it is balanced accuracy, that is meant wherever
+    the curve speaks of accuracy.
 
     The full set is the largest of the random sizes. Its uncertainty is that over seeds: a size's
     mean has Student's t, and sizes that share a seed are drawn together (see `t_draws`).
     """
     chosen = runs[runs["method"].isin([REFERENCE, FULL])]
-    by_size = _by_size(chosen)
+    by_size = _by_size(chosen, metric)
     if len(by_size) < 2:
         return None
     seeds = pd.MultiIndex.from_frame(runs[PAIR].drop_duplicates().sort_values(PAIR))
@@ -309,11 +315,11 @@ def random_curve(runs: pd.DataFrame, draws: int = DRAWS, seed: int = 0) -> Learn
     )
 
 
-def _by_size(runs: pd.DataFrame) -> Mapping[float, pd.Series]:
-    """The accuracies by PAIR, for each mean number of images in rising order."""
+def _by_size(runs: pd.DataFrame, metric: str) -> Mapping[float, pd.Series]:
+    """The metric by PAIR, for each mean number of images in rising order."""
     found = {}
     for _, group in runs.groupby(["method", "fraction"]):
-        found[float(group["images"].mean())] = group.set_index(PAIR)["accuracy"].sort_index()
+        found[float(group["images"].mean())] = group.set_index(PAIR)[metric].sort_index()
     return dict(sorted(found.items()))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from petite.errors import PetiteError
+from petite.evidence.metrics import ACCURACY
 
 REFERENCE = "random"  # what every method is compared with
 FULL = "full"  # the method that keeps all training images
@@ -72,22 +73,26 @@ def _name(run: pd.Series) -> str:
     )
 
 
-def accuracies(runs: pd.DataFrame, method: str, fraction: float) -> pd.Series:
-    """The accuracies of a method's runs at a fraction, by split seed and training seed."""
+def measured(runs: pd.DataFrame, method: str, fraction: float, metric: str = ACCURACY) -> pd.Series:
+    """A metric of a method's runs at a fraction, by split seed and training seed."""
     chosen = runs[(runs["method"] == method) & (runs["fraction"] == fraction)]
-    return chosen.set_index(PAIR)["accuracy"].sort_index()
+    return chosen.set_index(PAIR)[metric].sort_index()
 
 
 def paired_differences(
-    runs: pd.DataFrame, method: str, fraction: float, reference: str = REFERENCE
+    runs: pd.DataFrame,
+    method: str,
+    fraction: float,
+    reference: str = REFERENCE,
+    metric: str = ACCURACY,
 ) -> np.ndarray:
-    """Accuracy less that of `reference`, pair by pair: float64 (pairs,).
+    """The metric less that of `reference`, pair by pair: float64 (pairs,).
 
     reference: random, at the same fraction, or full. A pair shares its split seed and its training
     seed. Runs without a partner are left out; the result is empty where the reference has no run.
     """
-    own = accuracies(runs, method, fraction)
-    others = accuracies(runs, reference, 1.0 if reference == FULL else fraction)
+    own = measured(runs, method, fraction, metric)
+    others = measured(runs, reference, 1.0 if reference == FULL else fraction, metric)
     return (own - others).dropna().to_numpy(dtype=np.float64)
 
 
@@ -186,10 +191,10 @@ def _run_names(frame: pd.DataFrame, seed: str) -> set[tuple[str, float, int]]:
 
 
 class Predictions:
-    """Which test images each run got right, from the `.predictions.npz` beside the runs.
+    """What each run said of each test image, from the `.predictions.npz` beside the runs.
 
-    Files are read when they are asked for, and only what was asked for is kept: a bit of truth for
-    each seed and image.
+    Files are read when they are asked for, and only what was asked for is kept: a class for each
+    seed and image.
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
@@ -204,26 +209,40 @@ class Predictions:
             key = str(first["method"]), float(first["fraction"])
             self._paths.setdefault(key, []).append((int(first["split_seed"]), path))
 
-    def right(self, method: str, fraction: float) -> pd.DataFrame:
-        """A row for each run, by split seed and training seed; a column for each test image.
+    def answers(self, method: str, fraction: float) -> tuple[pd.DataFrame, np.ndarray]:
+        """The most probable class (ties: the first) for each run and test image, and the labels.
 
-        True where the most probable class (ties: the first) was the right one. Empty where there
-        are no predictions. Raises PetiteError when a file is missing, cut, or holds other images.
+        A row for each run, by split seed and training seed; a column for each test image. The
+        labels, int (n,), are the true classes in the order of the columns. Both are empty where
+        there are no predictions. Raises PetiteError when a file is missing, cut, or holds other
+        images.
         """
-        frames = [_right(split, path) for split, path in self._paths.get((method, fraction), [])]
-        if not frames:
-            return pd.DataFrame()
-        for frame, (_, path) in zip(frames, self._paths[method, fraction], strict=True):
-            _check_images(frames[0], frame, path)
-        return pd.concat(frames).sort_index()
+        frames, labels = [], np.empty(0, np.int64)
+        for split, path in self._paths.get((method, fraction), []):
+            answers, labels = _kept(path)
+            frames.append(pd.concat({split: answers}, names=PAIR))
+            _check_images(frames[0], frames[-1], path)
+        return (pd.concat(frames).sort_index() if frames else pd.DataFrame()), labels
+
+    def right(self, method: str, fraction: float) -> pd.DataFrame:
+        """Whether each answer (see `answers`) was the right one."""
+        answers, labels = self.answers(method, fraction)
+        return answers if answers.empty else answers == labels
+
+    def labels(self) -> np.ndarray:
+        """The true classes of the test images, as in `answers`; empty without predictions."""
+        for method, fraction in self._paths:
+            return self.answers(method, fraction)[1]
+        return np.empty(0, np.int64)
 
 
-def _right(split_seed: int, path: Path) -> pd.DataFrame:
+def _kept(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """The most probable class for each training seed and test image of a job, and the labels."""
     try:
         with np.load(path) as kept:
-            predicted = kept["probabilities"].argmax(axis=-1)
-            index = pd.MultiIndex.from_product([[split_seed], kept["seeds"].tolist()], names=PAIR)
-            return pd.DataFrame(predicted == kept["labels"], index, kept["image_ids"])
+            answers = kept["probabilities"].argmax(axis=-1).astype(np.int16)
+            seeds = pd.Index(kept["seeds"].tolist(), name=PAIR[1])
+            return pd.DataFrame(answers, seeds, kept["image_ids"]), kept["labels"].astype(np.int64)
     except FileNotFoundError as error:
         raise PetiteError(f"the file {path} is missing. Run the training that makes it.") from error
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
@@ -233,7 +252,7 @@ def _right(split_seed: int, path: Path) -> pd.DataFrame:
 
 
 def _check_images(one: pd.DataFrame, other: pd.DataFrame, path: Path) -> None:
-    """Raise PetiteError where two tables of `Predictions.right` are not of the same images."""
+    """Raise PetiteError where two tables of `Predictions.answers` are not of the same images."""
     if not one.columns.equals(other.columns):
         raise PetiteError(
             f"{path} was judged on other test images than the runs it is compared with. "
@@ -241,21 +260,19 @@ def _check_images(one: pd.DataFrame, other: pd.DataFrame, path: Path) -> None:
         )
 
 
-def paired_predictions(
-    predictions: Predictions, method: str, fraction: float, reference: pd.DataFrame
-) -> np.ndarray:
-    """Image by image, how a method's runs differ from those of `reference`: int8 (pairs, images).
+def paired_predictions(own: pd.DataFrame, reference: pd.DataFrame) -> np.ndarray:
+    """Image by image, how a method's runs differ from those of a reference: int8 (pairs, images).
 
-    1 where the method alone was right, -1 where the reference alone was, else 0. reference: what
-    `Predictions.right` gave; pairs are as in `paired_differences`. Empty where there are no pairs.
+    1 where the method alone was right, -1 where the reference alone was, else 0. Both are as
+    `Predictions.right` gives them; pairs are as in `paired_differences`. Empty where there are
+    none. Raises PetiteError where the two are of other images.
     """
-    own = predictions.right(method, fraction)
     if own.empty or reference.empty:
         return np.empty((0, 0), np.int8)
     if not own.columns.equals(reference.columns):
         raise PetiteError(
-            f"{method} at fraction {fraction:g} was judged on other test images than what it is "
-            "compared with. Delete the runs of an earlier split and train again."
+            "some runs were judged on other test images than those they are compared with. "
+            "Delete the runs of an earlier split and train again."
         )
     pairs = own.index.intersection(reference.index)
     return own.loc[pairs].to_numpy(np.int8) - reference.loc[pairs].to_numpy(np.int8)

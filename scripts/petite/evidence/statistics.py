@@ -55,7 +55,7 @@ def mean_interval(values: Values, confidence: float = CONFIDENCE) -> Interval:
     sample = np.asarray(values, dtype=np.float64)
     n = sample.shape[-1]
     if n < 2:
-        return _no_interval(sample)
+        return no_interval(sample)
     half = stdtrit(n - 1, (1 + confidence) / 2) * standard_error(sample)
     return Interval(sample.mean(axis=-1) - half, sample.mean(axis=-1) + half)
 
@@ -83,8 +83,25 @@ def two_way_interval(
 ) -> Interval:
     """The interval of a mean paired difference for new seeds and new test images.
 
+    differences: (seeds, images), as for `two_way_draws`. NaN for fewer than two seeds or images.
+    """
+    if min(differences.shape) < 2:
+        return no_interval(np.empty(0))
+    draws = two_way_draws(differences, seed=seed)
+    return Interval(*np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2]))
+
+
+def two_way_draws(
+    differences: np.ndarray,
+    weights: np.ndarray | None = None,
+    count: int = TWO_WAY_DRAWS,
+    seed: int = 0,
+) -> np.ndarray:
+    """Draws of a mean paired difference for new seeds and new test images: float64 (count,).
+
     differences: integers (seeds, images), for each pair and image 1 where the one model alone was
-    right, -1 where the other alone was, 0 otherwise. NaN for fewer than two seeds or images.
+    right, -1 where the other alone was, 0 otherwise; two seeds and images at least.
+    weights: (images,), what each image counts, with the sum 1; None: all alike.
 
     A parametric bootstrap of the crossed design: each draw adds to the mean a deviation for the
     seeds, from Student's t with the variance of the seeds' means, and one for the images, normal
@@ -93,25 +110,23 @@ def two_way_interval(
     far too wide. The images are gone through in pieces, so memory is the array's own.
     """
     n, images = differences.shape
-    if n < 2 or images < 2:
-        return _no_interval(np.empty(0))
-    of_seeds, of_images = _variances_of_mean(differences)
+    scale = np.ones(images) if weights is None else weights * images
+    mean, of_seeds, of_images = _mean_and_variances(differences, scale)
     random = generator(seed, "seeds and images")
-    draws = random.standard_t(n - 1, TWO_WAY_DRAWS) * math.sqrt(of_seeds)
-    draws += random.standard_normal(TWO_WAY_DRAWS) * math.sqrt(of_images)
-    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
-    mean = differences.mean()
-    return Interval(mean + low, mean + high)
+    draws = random.standard_t(n - 1, count) * math.sqrt(of_seeds)
+    draws += random.standard_normal(count) * math.sqrt(of_images)
+    return mean + draws
 
 
-def _variances_of_mean(differences: np.ndarray) -> tuple[float, float]:
-    """The variance of the mean of (n, images) that new seeds bring, and what new images add."""
+def _mean_and_variances(differences: np.ndarray, scale: np.ndarray) -> tuple[float, float, float]:
+    """The mean of (n, images), and the variance that new seeds bring and that new images add."""
     n, images = differences.shape
     row_sums = np.zeros(n)
     squares = squared_column_sums = 0.0
     width = max(1, PIECE // n)
     for start in range(0, images, width):
-        piece = differences[:, start : start + width].astype(np.float64)
+        part = slice(start, start + width)
+        piece = differences[:, part] * scale[part]
         row_sums += piece.sum(axis=1)
         squares += float((piece**2).sum())
         squared_column_sums += float((piece.sum(axis=0) ** 2).sum())
@@ -121,10 +136,11 @@ def _variances_of_mean(differences: np.ndarray) -> tuple[float, float]:
     rest = squares - n * images * mean**2 - images * between_rows - n * between_columns
     within = max(rest, 0.0) / ((n - 1) * (images - 1)) / (n * images)
     of_images = between_columns / (images - 1) / images - within
-    return between_rows / (n - 1) / n, max(of_images, 0.0)
+    return mean, between_rows / (n - 1) / n, max(of_images, 0.0)
 
 
-def _no_interval(sample: np.ndarray) -> Interval:
+def no_interval(sample: np.ndarray) -> Interval:
+    """NaN for each case of `sample` (..., n)."""
     nothing = np.full(sample.shape[:-1], np.nan)[()]
     return Interval(nothing, nothing)
 
@@ -227,12 +243,16 @@ def not_worse_p(values: Values, tolerance: float) -> np.ndarray:
 
     The one of the two tests of `equivalence_p` that matters to who can do with less, but not with
     less than that (a test of non-inferiority). NaN for n < 2.
+
+    Without any spread the t test would be certain. n equal values are no such proof, so p is then
+    that of a sign test at best, 1 / 2**n.
     """
     sample = np.asarray(values, dtype=np.float64)
     n = sample.shape[-1]
     if n < 2:
         return np.full(sample.shape[:-1], np.nan)[()]
-    return stdtr(n - 1, -_t(sample, -tolerance))
+    t = _t(sample, -tolerance)
+    return np.maximum(stdtr(n - 1, -t), np.where(np.isinf(t), 2.0**-n, 0.0))[()]
 
 
 def _t(sample: np.ndarray, centre: float) -> np.ndarray:

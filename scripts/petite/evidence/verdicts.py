@@ -13,12 +13,14 @@ import pandas as pd
 
 from petite.errors import PetiteError
 from petite.evidence.learning_curve import Estimate, LearningCurve
+from petite.evidence.metrics import ACCURACY, BALANCED, image_weights, with_measures
+from petite.evidence.new_images import NewImages, images_to_show, tolerance_to_show
 from petite.evidence.runs import (
     FULL,
     REFERENCE,
     Predictions,
-    accuracies,
     check_runs,
+    measured,
     ordered,
     paired_differences,
     paired_predictions,
@@ -35,23 +37,28 @@ from petite.evidence.statistics import (
     probability_positive,
     sign_flip_p,
     smallest_effect,
-    two_way_interval,
 )
 
 BETTER, WORSE = "better", "worse"
 NOT_DISTINGUISHABLE = "not distinguishable"
 EQUIVALENT, NOT_WORSE, NOT_SHOWN = "equivalent", "not worse", "not shown"
 TOO_FEW = "too few seeds"
+TOO_FEW_IMAGES = "too few test images"
 NOT_COMPARED = "not compared"
 
+# What has a p that is adjusted for all rows of the table.
+ADJUSTED = ("p", "full_p", "full_loss_p", "full_new_images_p", "full_new_images_loss_p")
 # Two one-sided tests at the 5% level ask whether this interval lies within the tolerance.
 EQUIVALENCE_CONFIDENCE = 0.9
 
 VERDICT_COLUMNS = [
     "method",
     "fraction",
+    "share",
     "images",
+    "metric",
     "accuracy",
+    "balanced_accuracy",
     "pairs",
     "difference",
     "low",
@@ -74,6 +81,13 @@ VERDICT_COLUMNS = [
     "full_p_adjusted",
     "full_loss_p_value",
     "full_loss_p_adjusted",
+    "test_images",
+    "test_images_needed",
+    "least_tolerance",
+    "full_new_images_p_value",
+    "full_new_images_p_adjusted",
+    "full_new_images_loss_p_value",
+    "full_new_images_loss_p_adjusted",
     "to_full",
     "multiplier",
     "multiplier_low",
@@ -87,12 +101,14 @@ def compare(
     tolerance: float,
     curve: LearningCurve | None = None,
     predictions: Predictions | None = None,
+    metric: str = ACCURACY,
 ) -> pd.DataFrame:
     """A row for each method and fraction of `runs` but the full set, in reading order.
 
     There is no row where the full set alone was trained. The columns are VERDICT_COLUMNS;
-    differences, bounds, `sd`, `tolerance` and `smallest_effect` are shares of the test images (0 to
-    1).
+    differences, bounds, `sd`, `tolerance` and `smallest_effect` are shares (0 to 1) of the
+    `metric`: accuracy or balanced_accuracy. `share` is the part of the training images that was
+    kept (see `with_measures`).
 
     Against random at the same fraction: `pairs` (runs that share their seeds), the mean
     `difference` with its 95% interval over seeds (`low`, `high`) and over seeds and test images
@@ -104,8 +120,12 @@ def compare(
     Against the full set: `full_pairs`, `full_difference` with its 90% intervals (`full_low`,
     `full_high` over seeds, `full_new_images_*` over seeds and test images), the p of two one-sided
     tests that it lies within the tolerance (`full_p_*`), the p of the one that no more
-    than the tolerance is lost (`full_loss_p_*`), each Holm-adjusted by itself, and `to_full`:
-    equivalent (both), not worse (the second alone), not shown, too few seeds, or not compared.
+    than the tolerance is lost (`full_loss_p_*`), the same over seeds and `test_images`
+    (`full_new_images_p_*`, `full_new_images_loss_p_*`), each Holm-adjusted by itself, the test
+    images that it takes at least (`test_images_needed`) and the `least_tolerance` that those at
+    hand can show, and `to_full`: equivalent (both tests pass, over seeds and, with predictions,
+    over test images too), not worse (the second alone), too few test images (no loss over the
+    seeds, but so few images do not show it for others), not shown, too few seeds, or not compared.
 
     `multiplier*`: what one image is worth in random ones (`LearningCurve.multiplier`), cut at the
     measured sizes, where the text says "above" or "below".
@@ -119,27 +139,33 @@ def compare(
             "say 0.01 for one percentage point."
         )
     check_runs(runs)
+    runs = with_measures(runs)
+    weights = image_weights(predictions.labels(), metric) if predictions else np.empty(0)
     of_full = predictions.right(FULL, 1.0) if predictions else pd.DataFrame()
     rows = []
     for fraction, at_fraction in runs[runs["method"] != FULL].groupby("fraction"):
         size = float(str(fraction))
-        right = predictions.right(REFERENCE, size) if predictions else pd.DataFrame()
+        of_random = predictions.right(REFERENCE, size) if predictions else pd.DataFrame()
         for method, group in at_fraction.groupby("method"):
             name = str(method)
             images = round(group["images"].mean())
-            row = {"method": name, "fraction": size, "images": images}
-            row["accuracy"] = group["accuracy"].mean()
-            row |= _against_random(runs, name, size)
-            row |= _against_full(runs, name, size, tolerance)
+            row = {"method": name, "fraction": size, "images": images, "metric": metric}
+            row |= {column: group[column].mean() for column in ("share", ACCURACY, BALANCED)}
+            row |= _against_random(runs, name, size, metric)
+            row |= _against_full(runs, name, size, tolerance, metric)
             if predictions:
-                row |= _for_new_images(predictions, name, size, right, of_full)
-            row |= _multiplier(runs, name, size, images, curve)
+                own = predictions.right(name, size)
+                row |= _random_for_new_images(own, of_random, name, weights)
+                row |= _full_for_new_images(own, of_full, weights, tolerance)
+            row |= _multiplier(runs, name, size, images, curve, metric)
             rows.append(row)
     if not rows:
         return pd.DataFrame(columns=VERDICT_COLUMNS)
     table = ordered(pd.DataFrame(rows)).reindex(columns=VERDICT_COLUMNS)
-    for p in ("p", "full_p", "full_loss_p"):
+    for p in ADJUSTED:
         table[f"{p}_adjusted"] = holm(table[f"{p}_value"].to_numpy())
+    if predictions:
+        _add_what_images_can_show(table, weights, tolerance)
     table["verdict"] = [
         _verdict(row, least)
         for (_, row), least in zip(table.iterrows(), least_adjusted_p(table), strict=True)
@@ -148,10 +174,12 @@ def compare(
     return table
 
 
-def _against_random(runs: pd.DataFrame, method: str, fraction: float) -> dict[str, float]:
+def _against_random(
+    runs: pd.DataFrame, method: str, fraction: float, metric: str
+) -> dict[str, float]:
     differences = np.empty(0)
     if method != REFERENCE:
-        differences = paired_differences(runs, method, fraction)
+        differences = paired_differences(runs, method, fraction, metric=metric)
     n = len(differences)
     low, high = np.clip(mean_interval(differences), -1, 1)
     sd = differences.std(ddof=1) if n > 1 else math.nan
@@ -167,32 +195,47 @@ def _against_random(runs: pd.DataFrame, method: str, fraction: float) -> dict[st
     }
 
 
-def _for_new_images(
-    predictions: Predictions,
-    method: str,
-    fraction: float,
-    of_random: pd.DataFrame,
-    of_full: pd.DataFrame,
+def _random_for_new_images(
+    own: pd.DataFrame, of_random: pd.DataFrame, method: str, weights: np.ndarray
 ) -> dict[str, float]:
-    """The intervals of both differences over seeds and test images.
+    """The interval of the difference from random over seeds and test images.
 
-    of_random, of_full: what `Predictions.right` gives for what is compared with.
+    own, of_random: what `Predictions.right` gives.
     """
-    bounds: dict[str, float] = {}
-    for name, reference, confidence in (
-        ("new_images", of_random if method != REFERENCE else pd.DataFrame(), CONFIDENCE),
-        ("full_new_images", of_full, EQUIVALENCE_CONFIDENCE),
-    ):
-        differences = paired_predictions(predictions, method, fraction, reference)
-        low, high = np.clip(two_way_interval(differences, confidence), -1, 1)
-        bounds |= {f"{name}_low": low, f"{name}_high": high}
-    return bounds
+    if method == REFERENCE:
+        of_random = pd.DataFrame()
+    low, high = NewImages(paired_predictions(own, of_random), weights).interval(CONFIDENCE)
+    return {"new_images_low": float(low), "new_images_high": float(high)}
+
+
+def _full_for_new_images(
+    own: pd.DataFrame, of_full: pd.DataFrame, weights: np.ndarray, tolerance: float
+) -> dict[str, float]:
+    """The interval of the difference from the full set for new seeds and images, and its tests."""
+    new = NewImages(paired_predictions(own, of_full), weights)
+    low, high = new.interval(EQUIVALENCE_CONFIDENCE)
+    return {
+        "test_images": len(weights),
+        "full_new_images_low": float(low),
+        "full_new_images_high": float(high),
+        "full_new_images_p_value": new.equivalence_p(tolerance),
+        "full_new_images_loss_p_value": new.not_worse_p(tolerance),
+    }
+
+
+def _add_what_images_can_show(table: pd.DataFrame, weights: np.ndarray, tolerance: float) -> None:
+    """How many test images could show the tolerance, and which one those at hand could."""
+    tests = int(table["full_new_images_loss_p_value"].notna().sum())
+    if tests:
+        images, heaviest = len(weights), float(weights.max()) * len(weights)
+        table["test_images_needed"] = images_to_show(tolerance, tests, heaviest)
+        table["least_tolerance"] = tolerance_to_show(images, tests, heaviest)
 
 
 def _against_full(
-    runs: pd.DataFrame, method: str, fraction: float, tolerance: float
+    runs: pd.DataFrame, method: str, fraction: float, tolerance: float, metric: str
 ) -> dict[str, float]:
-    differences = paired_differences(runs, method, fraction, FULL)
+    differences = paired_differences(runs, method, fraction, FULL, metric)
     low, high = np.clip(mean_interval(differences, EQUIVALENCE_CONFIDENCE), -1, 1)
     return {
         "full_pairs": len(differences),
@@ -205,12 +248,17 @@ def _against_full(
 
 
 def _multiplier(
-    runs: pd.DataFrame, method: str, fraction: float, images: float, curve: LearningCurve | None
+    runs: pd.DataFrame,
+    method: str,
+    fraction: float,
+    images: float,
+    curve: LearningCurve | None,
+    metric: str,
 ) -> dict[str, float | str]:
     if curve is None or method == REFERENCE:
         nothing = dict.fromkeys(["multiplier", "multiplier_low", "multiplier_high"], math.nan)
         return {**nothing, "multiplier_text": ""}
-    found: Estimate = curve.multiplier(accuracies(runs, method, fraction), images)
+    found: Estimate = curve.multiplier(measured(runs, method, fraction, metric), images)
     return {
         "multiplier": found.point.value,
         "multiplier_low": found.low.value,
@@ -246,6 +294,13 @@ def _to_full(row: pd.Series) -> str:
         return NOT_COMPARED
     if row["full_pairs"] < ENOUGH_RUNS:
         return TOO_FEW
-    if row["full_p_adjusted"] <= ALPHA:
+    if _passes(row, "full_p", "full_new_images_p"):
         return EQUIVALENT
-    return NOT_WORSE if row["full_loss_p_adjusted"] <= ALPHA else NOT_SHOWN
+    if _passes(row, "full_loss_p", "full_new_images_loss_p"):
+        return NOT_WORSE
+    return TOO_FEW_IMAGES if _passes(row, "full_loss_p") else NOT_SHOWN
+
+
+def _passes(row: pd.Series, *tests: str) -> bool:
+    """Whether all tests pass; those over test images do where there are no predictions."""
+    return not any(row[f"{test}_adjusted"] > ALPHA for test in tests)

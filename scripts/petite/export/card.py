@@ -1,8 +1,10 @@
 """What an exported subset is and how it was made: for programs as JSON, for people as Markdown."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -21,19 +23,39 @@ FILES = {
     "npz": "`images.npz`: pixels as they were trained on, labels, weights and ids, for NumPy",
     "parquet": "`images.parquet`: the image files and the manifest in one table, for Hugging Face",
 }
+# One library each; `{images}` is the folder of images, `{folders}` the folders of the classes.
+LOADING_A_FOLDER = (
+    """import keras
+images = keras.utils.image_dataset_from_directory("{images}", class_names={folders})""",
+    # Said in so many words, or folders and files called "test" or "val" would be other splits.
+    """from datasets import load_dataset
+images = load_dataset("imagefolder", data_files={"train": "{images}/**"}, split="train")""",
+    """from torchvision.datasets import ImageFolder
+images = ImageFolder("{images}")""",
+)
+UNPACKING = """import zipfile
+zipfile.ZipFile("images.zip").extractall("unpacked")"""
 LOADING = {
-    "folder": """import keras
-images = keras.utils.image_dataset_from_directory("images", class_names={folders})
-
-from datasets import load_dataset
-images = load_dataset("imagefolder", data_dir="images", split="train")""",
-    "zip": """import zipfile
-zipfile.ZipFile("images.zip").extractall("unpacked")  # then as a folder: unpacked/images""",
-    "npz": """import numpy as np
+    "folder": [code.replace("{images}", "images") for code in LOADING_A_FOLDER],
+    "zip": [UNPACKING, *(code.replace("{images}", "unpacked/images") for code in LOADING_A_FOLDER)],
+    "npz": [
+        """import numpy as np
 kept = np.load("images.npz")
-kept["images"], kept["labels"], kept["weights"], kept["image_ids"], kept["class_names"]""",
-    "parquet": """from datasets import load_dataset
-images = load_dataset("parquet", data_files="images.parquet", split="train")""",
+kept["images"], kept["labels"], kept["weights"], kept["image_ids"], kept["class_names"]"""
+    ],
+    "parquet": [
+        """from datasets import load_dataset
+images = load_dataset("parquet", data_files="images.parquet", split="train")"""
+    ],
+}
+# Names stay text, also those that look like numbers or like missing values.
+LOADING_THE_MANIFEST = """import pandas as pd
+text = dict.fromkeys(["file", "image_id", "class_name", "origin", "recipe", "sha256"], str)
+manifest = pd.read_csv("manifest.csv", dtype=text, keep_default_na=False)"""
+# The files that a library reads from a folder; it leaves out others.
+READ_FROM_FOLDERS = {
+    "Keras": {".jpg", ".png", ".gif", ".bmp"},
+    "torchvision": {".jpg", ".png", ".webp", ".bmp", ".ppm", ".tif"},
 }
 
 
@@ -108,8 +130,7 @@ def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Seque
     counts = manifest["label"].value_counts()
     folders = class_folders(store.classes)
     for label, (name, folder) in enumerate(zip(store.classes, folders, strict=True)):
-        cell = name.replace("|", "\\|").replace("\n", " ")
-        lines.append(f"| {label} | {cell} | {folder} | {counts.get(label, 0):,} |")
+        lines.append(f"| {label} | {_cell(name)} | {folder} | {counts.get(label, 0):,} |")
     lines += ["", "## Files", "", *(f"- {FILES[name]}" for name in formats)]
     lines += [
         "- `manifest.csv`: for each image its file, original path (`image_id`), class, weight, "
@@ -120,12 +141,20 @@ def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Seque
         "",
         "## Loading",
         "",
+        "All of these give the labels of the table above; those that read a folder call the "
+        "classes by their folders.",
+        "",
     ]
-    for name in formats:
-        lines += ["```python", LOADING[name].replace("{folders}", str(folders)), "```", ""]
+    for code in (LOADING_THE_MANIFEST, *(code for name in formats for code in LOADING[name])):
+        lines += ["```python", code.replace("{folders}", str(folders)), "```", ""]
     selection = json.dumps(_selection(about), ensure_ascii=False, sort_keys=True, indent=2)
     lines += ["## How it was chosen", "", "```json", selection, "```"]
     return "\n".join(lines) + "\n"
+
+
+def _cell(name: str) -> str:
+    """A name as text in a table of Markdown."""
+    return re.sub(r"([\\|<`])", r"\\\1", " ".join(name.splitlines()))
 
 
 def _selection(about: About) -> dict[str, Any]:
@@ -146,6 +175,12 @@ def _remarks(manifest: pd.DataFrame, store: Store) -> list[str]:
     ]
     if (manifest["recipe"] != "").any():
         remarks.append("Transformed copies are made of the stored pixels and have their size.")
-    if webp := int(manifest["file"].str.endswith(".webp").sum()):
-        remarks.append(f"{webp:,} files are WebP, which Keras leaves out of a folder.")
+    suffixes = manifest["file"].map(lambda file: PurePosixPath(file).suffix)
+    for library, read in READ_FROM_FOLDERS.items():
+        left_out = suffixes[~suffixes.isin(read)]
+        if len(left_out):
+            remarks.append(
+                f"{library} leaves {len(left_out):,} files out of a folder "
+                f"({', '.join(sorted(set(left_out)))}): it does not read their kind there."
+            )
     return [f"{remark}\n" for remark in remarks]

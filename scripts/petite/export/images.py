@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image
 
 from petite.errors import PetiteError
-from petite.images import FORMATS
+from petite.formats import format_of
 from petite.recipes import render
 from petite.sources import Source, UnreadableEntry
 from petite.store import Store
@@ -31,24 +31,37 @@ MANIFEST_COLUMNS = [
 ]
 SUFFIXES = {
     "JPEG": ".jpg",
-    "MPO": ".jpg",  # a JPEG with further pictures behind it, as some cameras write them
     "PNG": ".png",
     "WEBP": ".webp",
     "GIF": ".gif",
     "BMP": ".bmp",
+    "TIFF": ".tif",
+    "PPM": ".ppm",
+    "AVIF": ".avif",
+    "JPEG2000": ".jp2",
+    "TGA": ".tga",
+    "QOI": ".qoi",
 }
 MEND = "Put the images back as they were, or run the workflow again on those that there are."
 LONGEST_NAME = 60
+# Of `datasets`: words of their own, between anything but letters.
+SPLIT_WORDS = re.compile(
+    "(?<![A-Za-z])(train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?![A-Za-z])"
+)
 RENDERED_AT_ONCE = 256
 # Windows opens a device for these, whatever the folder.
 RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)}
 
 
 def class_folders(classes: Sequence[str]) -> list[str]:
-    """A folder name for each class: its own name where that is safe and differs from the others.
+    """A folder name for each class; sorted by name, the folders are in the order of the labels.
 
-    Letters lose their accents, anything but letters, digits, "_" and "-" becomes "-", and names
-    that would be the same, in capitals or not, get the label's number behind them.
+    Most programs number classes by their folders in alphabetical order: so they find the labels
+    that the models were trained with. A class's folder has its own name where that is safe and
+    differs from the others; where the names would be in another order, all begin with the label.
+
+    In names, letters lose their accents, anything but letters, digits, "_" and "-" becomes "-",
+    and names that would be the same, in capitals or not, get the label's number behind them.
     """
     folders: list[str] = []
     taken: set[str] = set()
@@ -58,7 +71,11 @@ def class_folders(classes: Sequence[str]) -> list[str]:
             folder += f"-{label}"
         taken.add(folder.lower())
         folders.append(folder)
-    return folders
+    # Some programs sort without regard to capitals.
+    if folders == sorted(folders) == sorted(folders, key=str.lower):
+        return folders
+    digits = len(str(len(classes) - 1))
+    return [f"{label:0{digits}d}-{_safe(name) or 'class'}" for label, name in enumerate(classes)]
 
 
 def write_images(
@@ -92,7 +109,7 @@ def write_images(
         label, origin = int(manifest["label"][row]), str(manifest["origin"][row])
         # What augmentation adds to an id tells its images apart.
         stem = PurePosixPath(origin).stem + manifest["image_id"][row].removeprefix(origin)
-        name = "-".join(filter(None, [f"{row:0{digits}d}", _safe(stem)]))
+        name = "-".join(filter(None, [f"{row:0{digits}d}", _safe_stem(stem)]))
         file = f"{names[label]}/{name}{suffix}"
         (folder / file).write_bytes(data)
         written[row] = file, hashlib.sha256(data).hexdigest(), len(data)
@@ -101,9 +118,20 @@ def write_images(
 
 
 def _safe(name: str) -> str:
-    """A part of a file's name that is safe on any system; may be empty."""
+    """A part of a file's name that is safe on any system; may be empty.
+
+    Hugging Face's `datasets` passes over folders that begin with two underscores.
+    """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9_]+", "-", plain)[:LONGEST_NAME].strip("-")
+    return re.sub(r"[^A-Za-z0-9_]+", "-", plain)[:LONGEST_NAME].strip("-_")
+
+
+def _safe_stem(name: str) -> str:
+    """A file's name without its suffix, safe, and without the words that look like a split's.
+
+    Hugging Face's `datasets` would divide a folder by them.
+    """
+    return re.sub(r"-{2,}", "-", SPLIT_WORDS.sub("", _safe(name))).strip("-_")
 
 
 def _files(rows: pd.DataFrame, store: Store, source: Source) -> Iterator[tuple[int, bytes, str]]:
@@ -133,8 +161,7 @@ def _files(rows: pd.DataFrame, store: Store, source: Source) -> Iterator[tuple[i
 
 def _suffix(data: bytes) -> str:
     """The suffix of what the bytes are, whatever the original was called."""
-    with Image.open(BytesIO(data), formats=FORMATS) as image:
-        return SUFFIXES[str(image.format)]
+    return SUFFIXES[str(format_of(data))]
 
 
 def _png(pixels: np.ndarray) -> bytes:

@@ -6,6 +6,7 @@ figure is a function and a line in `FIGURES`.
 
 from collections.abc import Callable
 
+import petite.plain_matplotlib  # noqa: F401  # isort: skip  # before Matplotlib
 from matplotlib.figure import Figure
 
 from petite.figures.accuracy import accuracy_by_fraction
@@ -13,7 +14,7 @@ from petite.figures.curves import curves
 from petite.figures.differences import differences
 from petite.figures.picks import picks
 from petite.figures.plane import plane_cells, plane_chosen, plane_clusters
-from petite.figures.samples import augmented, samples, set_aside
+from petite.figures.samples import augmented, samples, set_aside, stored
 from petite.figures.style import save
 
 __all__ = ["FIGURES", "save"]
@@ -27,6 +28,7 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "plane_cells": plane_cells,
     "plane_chosen": plane_chosen,
     "samples": samples,
+    "stored": stored,
     "augmented": augmented,
     "set_aside": set_aside,
 }

@@ -6,7 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from petite.evidence import ENOUGH_RUNS, PAIR, percent
+from petite.evidence import ENOUGH_RUNS, PAIR
+from petite.evidence.metrics import IN_WORDS, compared_metric, with_scores
+from petite.evidence.words import kept
 from petite.figures import style
 
 LEAST_SPAN = 4.0  # points of accuracy: a narrower axis would make noise look like an effect
@@ -18,11 +20,13 @@ MOST_METHODS = 10  # with more, only those of the paper are named
 
 @style.styled
 def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
-    """Accuracy on the test images against the images kept (log axis), with 95% intervals.
+    """The metric on the test images against the images kept (log axis), with 95% intervals.
 
     Takes the tables of runs.csv and summary.csv. Each method is a line, or a point where it has
     one fraction; each run is a dot; random has a band, and the full set a horizontal line with one.
     """
+    summary, runs = with_scores(summary, runs)
+    metric = IN_WORDS[compared_metric(summary)]
     cut = summary[summary["method"] != "full"]
     methods = list(dict.fromkeys(cut["method"]))  # random first: `ordered` put it there
     others = methods if len(methods) > MOST_METHODS else []
@@ -47,7 +51,7 @@ def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         _draw_runs(axes, method, fraction * offsets.get(method, 1.0), chosen, width)
 
     _set_x_axis(axes, summary, limits)
-    _set_y_axis(axes, runs, summary)
+    _set_y_axis(axes, runs, summary, metric)
     figure.draw_without_rendering()  # labels are placed in inches, so the size must be known
     _label_methods(axes, cut[~cut["method"].isin(others)], offsets, width)
     dataset = str(runs["dataset"].iloc[0])
@@ -58,7 +62,9 @@ def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         )
     if (summary["runs"] < ENOUGH_RUNS).any():
         note += f" Some points rest on fewer than {ENOUGH_RUNS} runs, too few for a claim."
-    style.title(figure, f"Accuracy on {dataset} by the number of training images kept", note)
+    style.title(
+        figure, f"{metric.capitalize()} on {dataset} by the number of training images kept", note
+    )
     return figure
 
 
@@ -88,12 +94,12 @@ def _dodge(methods: list[str], fractions: np.ndarray, width: float) -> dict[str,
 
 def _draw_full(axes: Axes, row: pd.Series) -> None:
     colour = style.method_colour("full")
-    mean = 100 * row["accuracy_mean"]
+    mean = 100 * row["score_mean"]
     axes.axhline(mean, color=colour, linewidth=1, zorder=2)
-    if not np.isnan(row["accuracy_low"]):
+    if not np.isnan(row["score_low"]):
         axes.axhspan(
-            100 * row["accuracy_low"],
-            100 * row["accuracy_high"],
+            100 * row["score_low"],
+            100 * row["score_high"],
             color=colour,
             alpha=0.10,
             linewidth=0,
@@ -113,7 +119,7 @@ def _draw_full(axes: Axes, row: pd.Series) -> None:
 
 def _draw_faintly(axes: Axes, rows: pd.DataFrame) -> None:
     rows = rows.sort_values("fraction")
-    mean = 100 * rows["accuracy_mean"].to_numpy()
+    mean = 100 * rows["score_mean"].to_numpy()
     axes.plot(rows["fraction"], mean, ".-", color="#b8b8b8", linewidth=0.8, markersize=4, zorder=2)
 
 
@@ -121,9 +127,9 @@ def _draw_method(axes: Axes, method: str, offset: float, rows: pd.DataFrame) -> 
     rows = rows.sort_values("fraction")
     x = offset * rows["fraction"].to_numpy()
     colour = style.method_colour(method)
-    mean = 100 * rows["accuracy_mean"].to_numpy()
-    low = 100 * rows["accuracy_low"].to_numpy()
-    high = 100 * rows["accuracy_high"].to_numpy()
+    mean = 100 * rows["score_mean"].to_numpy()
+    low = 100 * rows["score_low"].to_numpy()
+    high = 100 * rows["score_high"].to_numpy()
     if method == "random" and len(rows) > 1:
         axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, zorder=1)
     axes.errorbar(
@@ -143,7 +149,7 @@ def _draw_method(axes: Axes, method: str, offset: float, rows: pd.DataFrame) -> 
 
 def _draw_runs(axes: Axes, method: str, place: float, runs: pd.DataFrame, width: float) -> None:
     """Each run as a small dot, side by side in the order of their seeds."""
-    accuracy = 100 * runs.sort_values(PAIR)["accuracy"].to_numpy()
+    accuracy = 100 * runs.sort_values(PAIR)["score"].to_numpy()
     beside = 0.009 * width
     x = place * np.exp(np.linspace(-beside, beside, len(accuracy) + 2)[1:-1])
     axes.scatter(
@@ -153,25 +159,27 @@ def _draw_runs(axes: Axes, method: str, place: float, runs: pd.DataFrame, width:
 
 def _set_x_axis(axes: Axes, summary: pd.DataFrame, limits: tuple[float, float]) -> None:
     """A log axis whose ticks are the fractions, each with its number of images."""
-    images = summary.groupby("fraction")["images"].max()
+    largest = summary.loc[summary.groupby("fraction")["images"].idxmax()]
+    images = largest.set_index("fraction")["images"]
+    shares = {row["fraction"]: kept(row) for _, row in largest.iterrows()}
     axes.set_xscale("log")
     axes.set_xlim(limits)
     axes.set_xticks(
         images.index,
-        [f"{percent(fraction)}\n{images[fraction]:,}" for fraction in images.index.tolist()],
+        [f"{shares[fraction]}\n{images[fraction]:,}" for fraction in images.index.tolist()],
     )
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("training images kept (share of the training set, and number; log scale)")
 
 
-def _set_y_axis(axes: Axes, runs: pd.DataFrame, summary: pd.DataFrame) -> None:
-    """Accuracy in percent, from the lowest dot or bound to the highest."""
-    shown = 100 * pd.concat([runs["accuracy"], summary["accuracy_low"], summary["accuracy_high"]])
+def _set_y_axis(axes: Axes, runs: pd.DataFrame, summary: pd.DataFrame, metric: str) -> None:
+    """The metric in percent, from the lowest dot or bound to the highest."""
+    shown = 100 * pd.concat([runs["score"], summary["score_low"], summary["score_high"]])
     low, high = shown.min(), shown.max()
     missing = max(0.0, LEAST_SPAN - (high - low)) / 2
     margin = 0.06 * max(high - low, LEAST_SPAN)
     axes.set_ylim(low - missing - margin, min(high + missing + margin, 101))
-    axes.set_ylabel("accuracy on the test images, %")
+    axes.set_ylabel(f"{metric} on the test images, %")
     axes.grid(axis="y")
 
 
@@ -184,12 +192,12 @@ def _label_methods(axes: Axes, cut: pd.DataFrame, offsets: dict[str, float], wid
     before = min(offsets.values(), default=1.0) * np.exp(-0.025 * width)
     for fraction in smallest["fraction"].unique().tolist():
         rows = smallest[smallest["fraction"] == fraction]
-        heights = style.spread(list(100 * rows["accuracy_mean"]), gap)
+        heights = style.spread(list(100 * rows["score_mean"]), gap)
         for (_, row), y in zip(rows.iterrows(), heights, strict=True):
             method = row["method"]
             axes.annotate(
                 style.shortened(method, LONGEST_NAME),
-                (fraction * offsets[method], 100 * row["accuracy_mean"]),
+                (fraction * offsets[method], 100 * row["score_mean"]),
                 xytext=(fraction * before, y),
                 ha="right",
                 va="center",

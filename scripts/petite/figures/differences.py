@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from petite.errors import PetiteError
 from petite.evidence import ENOUGH_RUNS, percent
+from petite.evidence.metrics import IN_WORDS, compared_metric
 from petite.figures import style
 
 ROW = 0.19  # inches that a method takes
@@ -40,7 +41,8 @@ def differences(summary: pd.DataFrame) -> Figure:
         axes.set_title(f"{percent(fraction)}: {int(rows['images'].max()):,} images")
     panels[0].set_yticks(range(len(order)), order)
     panels[0].set_ylim(-0.7, len(order) - 0.3)
-    panels[len(panels) // 2].set_xlabel("accuracy on the test images less that of random, points")
+    metric = IN_WORDS[compared_metric(summary)]
+    panels[len(panels) // 2].set_xlabel(f"{metric} on the test images less that of random, points")
     note = (
         "Dots: mean of the differences, paired by seed. Bars: 95% intervals (Student's t), for "
         f"each comparison by itself: of {len(compared)} some will exclude 0 by chance. "

@@ -16,7 +16,11 @@ from petite.splits import training_images
 
 PANELS_WIDE = 5
 LONGEST_NAME = 20  # letters
-MOST_CLASSES = 20  # that the legend names
+LONGEST_CLASS = 18  # letters of a class's name
+MOST_CLASSES = 20  # that are told apart, by ten colors and two markers
+MARKER_LETTERS = 4  # that a marker and the space around it take
+LETTERS_BESIDE_TITLE = 50
+LEGEND_LINE, TITLE = 0.17, 0.5  # inches
 MARGIN = 0.04  # of the plane's width and height
 
 
@@ -28,7 +32,7 @@ def picks(
 
     features: float32 (n_train, d), a row for each training row of `split`, in its order; the
         plane is of the first two.
-    subsets: by method, tables with origin and class_name.
+    subsets: by method, tables with origin, label and class_name.
     """
     train = training_images(split)
     plane = first_two(features)
@@ -37,9 +41,11 @@ def picks(
     lines = math.ceil(len(subsets) / columns)
     figure = Figure(figsize=(style.WIDTH, 0.9 + 1.35 * lines), layout="constrained")
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    names = sorted({name for table in subsets.values() for name in table["class_name"].unique()})
+    named = pd.concat([table[["label", "class_name"]] for table in subsets.values()])
+    names = named.drop_duplicates().sort_values("label")["class_name"].tolist()
+    told_apart = names if len(names) <= MOST_CLASSES else []
     for axes, (method, table) in zip(panels, subsets.items(), strict=False):
-        _draw(axes, plane, rows, table.drop_duplicates("origin"), names)
+        _draw(axes, plane, rows, table.drop_duplicates("origin"), told_apart)
         axes.set_title(style.shortened(method, LONGEST_NAME), fontsize=7.5)
     for axes in panels[len(subsets) :]:
         axes.set_axis_off()
@@ -47,32 +53,46 @@ def picks(
     space = MARGIN * (high - low + 1e-9)
     panels[0].set_xlim(low[0] - space[0], high[0] + space[0])
     panels[0].set_ylim(low[1] - space[1], high[1] + space[1])
-    figure.legend(
-        handles=[
-            Line2D([], [], marker="o", linestyle="", color=style.category_colour(place), label=name)
-            for place, name in enumerate(names[:MOST_CLASSES])
-        ],
-        loc="outside upper right",
-        ncols=min(6, len(names)),
-        frameon=False,
-        fontsize=8,
-    )
+    if told_apart:
+        _name_classes(figure, told_apart)
     note = (
         f"The {len(train):,} training images (grey) on the plane of their first two features, and "
-        "those that each method keeps with seed 0, coloured by class."
+        f"those that each method keeps with seed 0"
     )
-    if len(names) > MOST_CLASSES:
-        note += f" The first {MOST_CLASSES} of {len(names)} classes are named."
+    note += ", colored by class." if told_apart else f", of {len(names):,} classes."
     style.title(figure, f"What each method keeps at {percent(fraction)}", note)
     return figure
+
+
+def _name_classes(figure: Figure, names: list[str]) -> None:
+    """Which color and marker is which class: beside the title if there is room, or in a column."""
+    labels = style.class_labels(dict(enumerate(names)), LONGEST_CLASS)
+    fits = sum(len(label) + MARKER_LETTERS for label in labels.values()) <= LETTERS_BESIDE_TITLE
+    if not fits:
+        figure.set_figheight(max(figure.get_figheight(), TITLE + LEGEND_LINE * len(labels)))
+    figure.legend(
+        handles=[
+            Line2D([], [], linestyle="", label=label, **style.category_look(place))
+            for place, label in labels.items()
+        ],
+        loc="outside upper right" if fits else "outside right upper",
+        ncols=len(labels) if fits else 1,
+        frameon=False,
+        handletextpad=0.1,
+        fontsize=8,
+    )
 
 
 def _draw(
     axes: Axes, plane: np.ndarray, rows: pd.Series, table: pd.DataFrame, names: list[str]
 ) -> None:
+    """The kept images on all; those of classes without a name in one color."""
     axes.scatter(plane[:, 0], plane[:, 1], s=1.2, color=style.FAINT, linewidths=0, rasterized=True)
-    chosen = plane[rows.loc[table["origin"]].to_numpy()]
-    colours = [style.category_colour(names.index(name)) for name in table["class_name"]]
-    axes.scatter(chosen[:, 0], chosen[:, 1], s=4.5, c=colours, linewidths=0, rasterized=True)
+    places = plane[rows.loc[table["origin"]].to_numpy()]
+    kinds = table["class_name"].map({name: place for place, name in enumerate(names)})
+    for kind in kinds.fillna(0).unique().astype(int).tolist():
+        members = places[(kinds.fillna(0) == kind).to_numpy()]
+        look = style.category_look(kind)
+        axes.scatter(members[:, 0], members[:, 1], s=6, linewidths=0, rasterized=True, **look)
     axes.set_xticks([])
     axes.set_yticks([])

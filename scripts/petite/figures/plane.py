@@ -1,7 +1,7 @@
 """The plane that `pca_grid` cuts up, with clusters, cells and chosen images.
 
 The paper's figures 6 to 9, for any number of classes: a panel for each class, or for each class
-and cluster where cells are drawn, all on the same scale.
+and cluster where cells are drawn, all on the same scale. Of many, the largest and the smallest.
 
 What the functions take:
 
@@ -14,7 +14,7 @@ What the functions take:
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from petite.selection.pca_grid import first_two, nearest_centre
 from petite.selection.tilings import TILINGS
 
 PANELS_WIDE = 4  # at most
+MOST_PANELS = 32
 MARGIN = 0.04  # of the plane's width and height
 # For each plane what an axis is called, and what the note says of both.
 PLANES = {
@@ -56,10 +57,11 @@ def plane_clusters(
     points = _points(features, split, subset, details)
     points["cluster"] = nearest_centre(features, np.asarray(details["centres"]))
     clusters = sorted(set(points["cluster"].tolist()))
-    classes = dict(list(points.groupby("label")))
+    classes, count = _classes(points)
     figure, panels = _panels(points, len(classes), details)
-    for axes, members in zip(panels, classes.values(), strict=True):
-        axes.set_title(_short(members["class_name"].iloc[0], panels))
+    names = _names(points, classes, panels)
+    for axes, (label, members) in zip(panels, classes.items(), strict=True):
+        axes.set_title(names[label])
         for cluster in clusters:
             group = members[members["cluster"] == cluster]
             _scatter(axes, group, style.category_colour(cluster))
@@ -67,7 +69,8 @@ def plane_clusters(
     style.title(
         figure,
         "Clusters of the training images",
-        f"Each dot is one of the {len(points):,} training images. {_note(details)}",
+        f"Each dot is one of the {len(points):,} training images. "
+        f"{style.left_out(len(classes), count, 'classes')}{_note(details)}",
     )
     return figure
 
@@ -82,18 +85,21 @@ def plane_cells(
     """The cells over each cluster's own box, a panel for each class and cluster (Fig. 8)."""
     points = _points(features, split, subset, details)
     points["cluster"] = nearest_centre(features, np.asarray(details["centres"]))
-    grids = details["grids"]
+    sizes = points.groupby(["label", "cluster"]).size()
+    every = details["grids"]
+    chosen = [sizes.get((grid["label"], grid["cluster"]), 0) for grid in every]
+    grids = [every[place] for place in style.largest_and_smallest(chosen, MOST_PANELS)]
     figure, panels = _panels(points, len(grids), details)
+    names = _names(points, {grid["label"] for grid in grids}, panels, reserved=11)
     for axes, grid in zip(panels, grids, strict=True):
         members = points[points["label"] == grid["label"]]
         inside = members[members["cluster"] == grid["cluster"]]
         _scatter(axes, members.drop(inside.index), style.FAINT)
         _scatter(axes, inside, style.category_colour(int(grid["cluster"])))
         _draw_cells(axes, grid)
-        name = _short(members["class_name"].iloc[0], panels, reserved=11)
         cells = TILINGS[grid["tiling"]].count(grid["side"])
         axes.set_title(
-            f"{name}, cluster {grid['cluster']}\n"
+            f"{names[grid['label']]}, cluster {grid['cluster']}\n"
             f"{cells:,} cell{'s' if cells > 1 else ''}, {int(inside['chosen'].sum()):,} chosen",
             fontsize=8,
         )
@@ -101,6 +107,7 @@ def plane_cells(
         figure,
         "The cells from which images are chosen",
         "Each cluster's own box is cut into cells. Grey: other images of the class. "
+        + style.left_out(len(grids), len(every), "boxes")
         + (f"{DEALT} " if details["random_cells"] else "")
         + _note(details),
     )
@@ -113,19 +120,19 @@ def plane_chosen(
 ) -> Figure:
     """The chosen images on the faint rest, a panel for each class (Fig. 6, 9)."""
     points = _points(features, split, subset, details)
-    classes = dict(list(points.groupby("label")))
+    classes, count = _classes(points)
     figure, panels = _panels(points, len(classes), details)
-    for label, axes in zip(classes, panels, strict=True):
-        members = classes[label]
+    names = _names(points, classes, panels)
+    for axes, (label, members) in zip(panels, classes.items(), strict=True):
         chosen = members[members["chosen"]]
         _scatter(axes, members[~members["chosen"]], style.FAINT)
         _scatter(axes, chosen, style.OKABE_ITO[0], larger=True)
-        name = _short(members["class_name"].iloc[0], panels)
-        axes.set_title(f"{name}\n{len(chosen):,} of {len(members):,} chosen", fontsize=8)
+        axes.set_title(f"{names[label]}\n{len(chosen):,} of {len(members):,} chosen", fontsize=8)
     style.title(
         figure,
         f"The {int(points['chosen'].sum()):,} chosen of {len(points):,} training images",
-        f"Blue: chosen. Grey: the rest of the class. {_note(details)}",
+        "Blue: chosen. Grey: the rest of the class. "
+        f"{style.left_out(len(classes), count, 'classes')}{_note(details)}",
     )
     return figure
 
@@ -269,10 +276,20 @@ def _lines(polygons: list[np.ndarray], box: np.ndarray) -> np.ndarray:
     return np.concatenate([across, between.reshape(-1, 2, 2)])
 
 
-def _short(name: str, panels: list[Axes], reserved: int = 0) -> str:
-    """A class's name that fits over a panel, beside `reserved` other letters."""
-    letters = LETTERS_ACROSS // _columns(len(panels))
-    return style.shortened(str(name), max(letters - reserved, 5))
+def _classes(points: pd.DataFrame) -> tuple[dict[int, pd.DataFrame], int]:
+    """The points of the classes that get a panel, by label, and how many classes there are."""
+    every = list(points.groupby("label"))
+    shown = style.largest_and_smallest([len(members) for _, members in every], MOST_PANELS)
+    return {int(str(every[place][0])): every[place][1] for place in shown}, len(every)
+
+
+def _names(
+    points: pd.DataFrame, labels: Iterable[int], panels: list[Axes], reserved: int = 0
+) -> dict[int, str]:
+    """The names of classes so that they fit over a panel, beside `reserved` other letters."""
+    letters = max(LETTERS_ACROSS // _columns(len(panels)) - reserved, 5)
+    names = points.drop_duplicates("label").set_index("label")["class_name"]
+    return style.class_labels({label: str(names[label]) for label in labels}, letters)
 
 
 def _colour_key(figure: Figure, colours: Mapping[str, str]) -> None:

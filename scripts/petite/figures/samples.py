@@ -1,4 +1,5 @@
-"""Pictures of the pictures: samples of each class, augmented ones, and files that were set aside.
+"""Pictures of the pictures: samples of each class, files beside what is stored of them, augmented
+images, and files that were set aside.
 
 The paper's figures 11 to 14, for any number of classes, colour or grey.
 """
@@ -13,10 +14,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from petite.errors import PetiteError
-from petite.figures import style
-from petite.images import SetAside, decode, from_array
+from petite.figures import fonts, style
+from petite.images import (
+    Preview,
+    SetAside,
+    decode,
+    from_array,
+    gray_levels,
+    preview,
+    preview_of_array,
+)
+from petite.names import printable
 from petite.recipes import render
 from petite.sources import Source, UnreadableEntry
 from petite.store import Store
@@ -29,6 +40,10 @@ MOST_CLASSES = 20  # that get rows of their own
 AUGMENTED_ACROSS, AUGMENTED_DOWN = 6, 4
 MOST_SET_ASIDE = 24
 THUMBNAIL = 96  # pixels
+# Of the figure of files beside what is stored of them:
+PAIRS_ACROSS = 3
+MOST_PAIRS = 12
+PREVIEW = 240  # pixels
 
 
 @style.styled
@@ -39,19 +54,21 @@ def samples(store: Store, split: pd.DataFrame) -> Figure:
     """
     training = split.loc[split["split"] == "train", "image_id"]
     usable = store.index[store.index["image_id"].isin(training)]
-    classes = dict(list(usable.groupby("label")))
-    shown = list(classes.values())[:MOST_CLASSES]
+    classes = list(usable.groupby("label"))
+    places = style.largest_and_smallest([len(members) for _, members in classes], MOST_CLASSES)
+    shown = {int(str(classes[place][0])): classes[place][1] for place in places}
+    names = style.class_labels(
+        {label: str(members["class_name"].iloc[0]) for label, members in shown.items()}, 60
+    )
     figure = Figure(figsize=(style.WIDTH, 0.5 + 1.15 * len(shown)), layout="constrained")
     rows = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
-    for axes, members in zip(rows, shown, strict=True):
+    for axes, (label, members) in zip(rows, shown.items(), strict=True):
         chosen = members.iloc[evenly(len(members), ACROSS)]
         style.show_image(axes, strip(store.images(chosen["image_id"]), ACROSS))
-        name = style.shortened(str(members["class_name"].iloc[0]), 60)
-        axes.set_title(f"{name}  ({len(members):,} training images)", fontsize=8.5)
+        axes.set_title(f"{names[label]}  ({len(members):,} training images)", fontsize=8.5)
     size = store.image_size
-    note = f"{size} × {size} pixels, as the models see them."
-    if len(classes) > len(shown):
-        note += f" The first {len(shown)} of {len(classes)} classes."
+    note = f"{size} × {size} pixels, as the models see them. "
+    note += style.left_out(len(shown), len(classes), "classes")
     style.title(figure, "Samples of each class", note)
     return figure
 
@@ -78,7 +95,7 @@ def augmented(store: Store, subset: pd.DataFrame) -> Figure:
     for block, origin in zip(blocks, origins, strict=False):
         original = store.images([origin])[0]
         style.show_image(block[0], original)
-        _caption(block[0], style.shortened(origin, 17), bold=True)
+        _caption(block[0], style.readable(origin, 17), bold=True)
         recipes = _different(list(new.loc[new["origin"] == origin, "recipe"]), versions)
         for axes, recipe in zip(block[1:], recipes, strict=False):
             style.show_image(axes, render(original, recipe))
@@ -88,6 +105,37 @@ def augmented(store: Store, subset: pd.DataFrame) -> Figure:
         "Originals and what augmentation made of them",
         f"Bold: originals. {len(new):,} new images of {new['origin'].nunique():,} originals; "
         "each new one has one transformation, drawn at random.",
+    )
+    return figure
+
+
+@style.styled
+def stored(store: Store, source: Source | None) -> Figure:
+    """The first images of each class, each file beside what is stored of it.
+
+    source: None where it is gone, and no file can be shown.
+    """
+    used = store.index[store.index["status"] == "ok"]
+    chosen = used.loc[sorted(in_turn(used["class_name"], MOST_PAIRS))]
+    rows = math.ceil(len(chosen) / PAIRS_ACROSS)
+    figure = Figure(figsize=(style.WIDTH, 0.8 + 1.5 * rows), layout="constrained")
+    grid = figure.subplots(rows, 2 * PAIRS_ACROSS, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    pairs = grid.reshape(rows * PAIRS_ACROSS, 2)
+    images = store.images(chosen["image_id"])
+    for (left, right), image_id, image in zip(pairs, chosen["image_id"], images, strict=False):
+        _show_file(left, _original(source, image_id))
+        left.set_title(style.readable(image_id, 20), fontsize=6.5)
+        style.show_image(right, image)
+        _frame(right)
+        _caption(right, _facts(store.image_size, store.image_size, gray_levels(image)))
+    style.title(
+        figure,
+        "Files, and what is stored of them",
+        "Left: the file, on a checkerboard where it is transparent; more than 8 bits in the file's "
+        f"own range. Right: as stored, {store.image_size} × {store.image_size} pixels, enlarged "
+        "without smoothing. What cannot be seen there cannot be learned.",
     )
     return figure
 
@@ -117,15 +165,13 @@ def set_aside(store: Store, source: Source | None) -> Figure:
     for axes in grid.flat:
         axes.set_axis_off()
     for axes, (_, file) in zip(grid.flat, chosen.iterrows(), strict=False):
-        image = None
-        if source is not None:
-            image = thumbnail(source, file["image_id"], store.channels)
+        image = thumbnail(source, file["image_id"], store.channels) if source else None
         if image is None:
             _tile(axes, "cannot be\nshown")
         else:
             style.show_image(axes, image)
-        axes.set_title(style.shortened(file["image_id"], 16), fontsize=6.5, loc="center")
-        _caption(axes, wrapped(file["reason"], 22, 3))
+        axes.set_title(style.readable(file["image_id"], 16), fontsize=6.5, loc="center")
+        _caption(axes, wrapped(fonts.with_code_points(printable(file["reason"])), 22, 3))
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.value_counts().items())
     style.title(
         figure,
@@ -171,7 +217,7 @@ def thumbnail(source: Source, image_id: str, channels: int) -> np.ndarray | None
     try:
         data = source.read(image_id)
         if isinstance(data, bytes):
-            return decode(data, THUMBNAIL, channels, min_side=1).pixels
+            return decode(data, THUMBNAIL, channels, min_side=1, depth="each").pixels
         return from_array(data, THUMBNAIL, channels).pixels
     except (UnreadableEntry, SetAside):
         return None
@@ -239,3 +285,36 @@ def _tile(axes: Axes, text: str) -> None:
         fontsize=7,
         color=style.QUIET,
     )
+
+
+def _original(source: Source | None, image_id: str) -> Preview | None:
+    """The file as it looks; None where it is gone, or cannot be shown any more."""
+    if source is None:
+        return None
+    try:
+        data = source.read(image_id)
+        if isinstance(data, bytes):
+            return preview(data, PREVIEW)
+        return preview_of_array(data, PREVIEW)
+    except (UnreadableEntry, SetAside):
+        return None
+
+
+def _show_file(axes: Axes, original: Preview | None) -> None:
+    if original is None:
+        _tile(axes, "cannot be\nshown")
+        return
+    style.show_image(axes, original.pixels)
+    _frame(axes)
+    _caption(axes, _facts(original.width, original.height, original.levels))
+
+
+def _frame(axes: Axes) -> None:
+    """A thin line around an image, which may be as white as the page."""
+    axes.add_patch(
+        Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, color=style.FAINT, lw=0.6)
+    )
+
+
+def _facts(width: int, height: int, levels: int) -> str:
+    return f"{width} × {height} pixels\n{levels:,} gray level{'s' if levels > 1 else ''}"

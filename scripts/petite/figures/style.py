@@ -6,18 +6,21 @@ Figures are made without pyplot: nothing global is kept, and importing takes hal
 import functools
 import textwrap
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from petite.evidence import percent
+from petite.figures import fonts
 from petite.files import atomic_path
+from petite.names import isolated, printable, shortened, told_apart
 
 P = ParamSpec("P")
 
@@ -108,12 +111,27 @@ def category_colour(position: int) -> str:
     return CATEGORY_COLOURS[position % len(CATEGORY_COLOURS)]
 
 
+@contextmanager
+def in_style() -> Iterator[None]:
+    """Petite's style on Matplotlib's defaults, whatever the user's settings; they are kept."""
+    with rc_context():
+        rcdefaults()
+        rcParams.update(STYLE)
+        yield
+
+
+def category_look(position: int) -> dict[str, Any]:
+    """Color and marker of the class with this number: ten colors, each with seven markers."""
+    marker = MARKERS[position // len(CATEGORY_COLOURS) % len(MARKERS)]
+    return {"color": category_colour(position), "marker": marker}
+
+
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     """Draw in Petite's style and leave the settings of matplotlib as they were."""
 
     @functools.wraps(draw)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with rc_context(STYLE):
+        with in_style():
             return draw(*args, **kwargs)
 
     return wrapped
@@ -121,7 +139,8 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 def save(figure: Figure, png: Path, svg: Path) -> None:
     """Write the figure as PNG (200 dots an inch) and SVG; the same figure gives the same bytes."""
-    with rc_context(STYLE):
+    with in_style():
+        fonts.use_installed_fonts(figure)
         figure.set_dpi(PNG_DPI)  # sizes of text depend on it a little
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # the places are found: not to be sought for each file
@@ -163,12 +182,32 @@ def condition(method: str, fraction: float) -> str:
     return method if method == "full" and fraction == 1 else f"{method} {percent(fraction)}"
 
 
-def shortened(name: str, length: int) -> str:
-    """`name` cut in the middle to `length` characters: both ends tell files apart."""
-    if len(name) <= length:
-        return name
-    head = (length - 1) // 2
-    return f"{name[:head]}…{name[len(name) - (length - 1 - head) :]}"
+def readable(name: str, length: int) -> str:
+    """A name in `length` letters that can be read here; letters without a font as code points."""
+    return isolated(shortened(fonts.with_code_points(printable(name)), length))
+
+
+def class_labels(names: Mapping[int, str], length: int) -> dict[int, str]:
+    """What each class, by its number, is called in a figure, no two alike."""
+    return told_apart(names, length, readable)
+
+
+def largest_and_smallest(sizes: Sequence[int], most: int) -> list[int]:
+    """Positions of all `sizes` if they are no more than `most`; else of the ends, largest first."""
+    if len(sizes) <= most:
+        return list(range(len(sizes)))
+    order = np.argsort(-np.asarray(sizes), kind="stable").tolist()
+    return [*order[: (most + 1) // 2], *order[len(order) - most // 2 :]]
+
+
+def left_out(shown: int, count: int, what: str) -> str:
+    """Which ones `largest_and_smallest` has chosen, for a note; nothing where all are shown."""
+    if shown == count:
+        return ""
+    return (
+        f"The {(shown + 1) // 2} largest and the {shown // 2} smallest of {count:,} {what} are "
+        f"shown; {count - shown:,} are left out. "
+    )
 
 
 def show_image(axes: Axes, image: np.ndarray) -> None:

@@ -7,8 +7,9 @@ import pandas as pd
 from markdown_it import MarkdownIt
 
 from petite.evidence import ENOUGH_RUNS
+from petite.evidence.metrics import IN_WORDS, compared_metric
 from petite.report.inputs import Inputs
-from petite.report.words import number
+from petite.report.words import name, number
 
 IMBALANCE = 1.5  # the largest class has so many times the images of the smallest
 FEW_TEST_IMAGES = 1000
@@ -126,14 +127,17 @@ def _few_seeds(summary: pd.DataFrame) -> str:
 
 
 def _about_images(inputs: Inputs) -> list[str]:
-    index = inputs.store.index
+    index, metric = inputs.store.index, IN_WORDS[compared_metric(inputs.summary)]
     counts = inputs.train["label"].value_counts()
     texts = []
     if counts.max() > IMBALANCE * counts.min():
-        most, least = inputs.store.classes[counts.idxmax()], inputs.store.classes[counts.idxmin()]  # type: ignore[call-overload]
+        named = inputs.train["label"].map(lambda label: name(inputs.store.classes[label]))
+        by_name = named.value_counts()
+        most, least = by_name.index[0], by_name.index[-1]
         texts.append(
             f"The classes differ in size: {number(counts.max())} training images of {most}, "
-            f"{number(counts.min())} of {least}. Accuracy says more about the large ones."
+            f"{number(counts.min())} of {least}. Accuracy says more about the large ones, balanced "
+            f"accuracy as much about each. Runs are compared in {metric}."
         )
     conflicts = int(index["reason"].str.startswith("label conflict").sum())
     if conflicts:

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from petite.evidence import percent
+from petite.evidence.metrics import with_scores
 from petite.figures import style
 from petite.report.inputs import Inputs
 from petite.report.words import accuracy, interval, number, points
@@ -35,6 +36,7 @@ class Frame:
     """From data to places in the picture: images on a log axis, accuracy on a plain one."""
 
     def __init__(self, summary: pd.DataFrame, runs: pd.DataFrame, size: tuple[int, int]) -> None:
+        summary, runs = with_scores(summary, runs)
         self.width, self.height = size
         self.left, self.right = 40, size[0] - LABEL
         self.top, self.bottom = 24, size[1] - 60
@@ -42,8 +44,8 @@ class Frame:
         span = math.log(fractions.max() / fractions.min()) or 1.0
         self._x0 = math.log(fractions.min()) - 0.09 * span
         self._x1 = math.log(fractions.max()) + 0.05 * span
-        low, high = float(runs["accuracy"].min()), float(runs["accuracy"].max())
-        shown = pd.concat([runs["accuracy"], summary["accuracy_low"], summary["accuracy_high"]])
+        low, high = float(runs["score"].min()), float(runs["score"].max())
+        shown = pd.concat([runs["score"], summary["score_low"], summary["score_high"]])
         # Intervals of two or three seeds may reach far beyond all seeds and would flatten the rest.
         reach = max(high - low, LEAST_SPAN)
         self.cut = bool(shown.min() < low - reach or shown.max() > high + reach)
@@ -82,6 +84,7 @@ def accuracy_chart(
     tolerance: how far from the full set's accuracy is as good, a share; None: not drawn.
     """
     frame = Frame(summary, runs, size)
+    summary, runs = with_scores(summary, runs)
     cut = summary[summary["method"] != "full"]
     methods = list(dict.fromkeys(cut["method"]))
     # Those at the left of the smallest size stay within the axes, however many.
@@ -113,11 +116,12 @@ def marker(method: str) -> str:
     return MARKERS[style.method_marker(method)]
 
 
-def described(summary: pd.DataFrame) -> str:
+def described(summary: pd.DataFrame, runs: pd.DataFrame) -> str:
     """The picture in words, for those who cannot see it."""
+    summary, _ = with_scores(summary, runs)
     return "; ".join(
-        f"{style.condition(row.method, row.fraction)}: {accuracy(row.accuracy_mean)}% "  # type: ignore[arg-type]
-        f"{interval(row.accuracy_low, row.accuracy_high)}".strip()  # type: ignore[arg-type]
+        f"{style.condition(row.method, row.fraction)}: {accuracy(row.score_mean)}% "  # type: ignore[arg-type]
+        f"{interval(row.score_low, row.score_high)}".strip()  # type: ignore[arg-type]
         for row in summary.itertuples()
     )
 
@@ -145,14 +149,14 @@ def _series(frame: Frame, rows: pd.DataFrame, runs: pd.DataFrame, beside: float)
             {"x": round(x + place, 1), "y": frame.y(value), "seed": seed, "value": accuracy(value)}
             for place, value, seed in zip(
                 places.tolist(),
-                values["accuracy"].tolist(),
+                values["score"].tolist(),
                 values["training_seed"].tolist(),
                 strict=True,
             )
         ]
-    banded = rows.dropna(subset=["accuracy_low"]) if method == "random" else rows.iloc[:0]
-    upper = [(frame.x(f), frame.y(h)) for f, h in banded[["fraction", "accuracy_high"]].to_numpy()]
-    lower = [(frame.x(f), frame.y(w)) for f, w in banded[["fraction", "accuracy_low"]].to_numpy()]
+    banded = rows.dropna(subset=["score_low"]) if method == "random" else rows.iloc[:0]
+    upper = [(frame.x(f), frame.y(h)) for f, h in banded[["fraction", "score_high"]].to_numpy()]
+    lower = [(frame.x(f), frame.y(w)) for f, w in banded[["fraction", "score_low"]].to_numpy()]
     return {
         "method": method,
         "marker": marker(method),
@@ -164,10 +168,10 @@ def _series(frame: Frame, rows: pd.DataFrame, runs: pd.DataFrame, beside: float)
 
 
 def _mark(frame: Frame, row: Any, x: float) -> dict[str, Any]:
-    bounded = not math.isnan(row.accuracy_low)
+    bounded = not math.isnan(row.score_low)
     words = (
         f"{style.condition(row.method, row.fraction)}, {number(row.images)} images: "
-        f"{accuracy(row.accuracy_mean)}% {interval(row.accuracy_low, row.accuracy_high)}".strip()
+        f"{accuracy(row.score_mean)}% {interval(row.score_low, row.score_high)}".strip()
     )
     if not math.isnan(row.difference_mean):
         words += (
@@ -176,9 +180,9 @@ def _mark(frame: Frame, row: Any, x: float) -> dict[str, Any]:
         )
     return {
         "x": x,
-        "y": frame.y(row.accuracy_mean),
-        "low": frame.y(row.accuracy_low) if bounded else None,
-        "high": frame.y(row.accuracy_high) if bounded else None,
+        "y": frame.y(row.score_mean),
+        "low": frame.y(row.score_low) if bounded else None,
+        "high": frame.y(row.score_high) if bounded else None,
         "words": words,
     }
 
@@ -190,7 +194,7 @@ def _full(
     rows = summary[summary["method"] == "full"]
     if rows.empty:
         return None
-    mean = float(rows["accuracy_mean"].iloc[0])
+    mean = float(rows["score_mean"].iloc[0])
     tolerated = None
     if tolerance:
         high = frame.y(mean + tolerance)

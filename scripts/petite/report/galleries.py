@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from petite.figures.samples import in_turn, reason_kind, thumbnail
-from petite.report import sprites
+from petite.report import classes, sprites
 from petite.report.inputs import Case, Inputs, Predictions
 from petite.report.plane import middles
-from petite.report.words import number
+from petite.report.words import name, number
 
 ACROSS = 24  # images kept, and as many dropped, of each class
-MOST_CLASSES = 20
+LONGEST_NAME = 24  # letters of a class's name below a picture
 MOST_SET_ASIDE = 24
 MOST_LISTED = 200  # names of files that were set aside
 MOST_GROUPS = 12  # groups of copies
@@ -40,8 +40,8 @@ def picks(
     kept = inputs.chosen[shown][pictured]
     names = inputs.train["image_id"].to_numpy()[pictured]
     rows = []
-    for label, class_name in enumerate(inputs.store.classes[:MOST_CLASSES]):
-        row: dict[str, Any] = {"class_name": class_name, "label": label}
+    for label in classes.shown(inputs):
+        row: dict[str, Any] = {"class_name": inputs.store.classes[label], "label": label}
         for part, mask in (("kept", kept), ("dropped", ~kept)):
             members = np.flatnonzero(mask & (labels == label))
             members = members[middles(len(members), ACROSS)]
@@ -134,18 +134,19 @@ def always_wrong(inputs: Inputs) -> dict[str, Any]:
 
     The pixels of test images are read here after all training has ended, to be looked at by people.
     """
-    told = mistakes(inputs.read_predictions())
+    told = mistakes(inputs.judged)
     if told.empty:
         return {"all": 0, "models": 0, "tiles": [], "images": 0}
     worst = told[told["wrong"] > 0].sort_values("wrong", ascending=False, kind="stable")
     worst = worst.head(MOST_WRONG)
-    classes = inputs.store.classes
+    class_names = inputs.store.classes
     pictures = sprites.thumbnails(inputs.store.images(worst["image_id"]), SIDE)
     tiles = [
         Tile(
             picture,
             row["image_id"],
-            f"{classes[row['label']]}, taken for {classes[row['taken_for']]} "
+            f"{name(class_names[row['label']], LONGEST_NAME)}, taken for "
+            f"{name(class_names[row['taken_for']], LONGEST_NAME)} "
             f"by {row['wrong']} of {row['models']}",
         )
         for picture, row in zip(pictures, worst.to_dict("records"), strict=True)
@@ -162,12 +163,13 @@ def mistakes(predictions: Sequence[Predictions]) -> pd.DataFrame:
     """For each test image: image_id, label, models, wrong (how many), taken_for (most often)."""
     if not predictions:
         return pd.DataFrame(columns=["image_id", "label", "models", "wrong", "taken_for"])
-    labels = predictions[0].labels.astype(int)
-    answers = np.concatenate([found.probabilities.argmax(axis=2) for found in predictions])
-    classes = predictions[0].probabilities.shape[2]
-    votes = np.stack([(answers == label).sum(axis=0) for label in range(classes)])
-    wrong_votes = votes.copy()
-    wrong_votes[labels, np.arange(len(labels))] = 0
+    labels = predictions[0].labels
+    answers = np.concatenate([found.answers for found in predictions])
+    places = np.arange(len(labels))
+    wrong_votes = np.zeros((predictions[0].classes, len(labels)), np.int32)
+    for each in answers:
+        wrong_votes[each, places] += 1
+    wrong_votes[labels, places] = 0
     return pd.DataFrame(
         {
             "image_id": predictions[0].image_ids,

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 
 from petite.errors import PetiteError
-from petite.evidence import ordered, read_csv
+from petite.evidence import ordered, read_csv, with_measures
 from petite.files import read_json, read_table
 from petite.sources import Source
 from petite.splits import training_images
@@ -30,12 +30,33 @@ class Case(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """What the models of one training job say of the test images."""
+    """What the models of one training job say of the test images.
+
+    Without the probabilities of all classes, which of a thousand classes would fill the memory.
+    """
 
     case: Case
     image_ids: np.ndarray  # (n,) str
     labels: np.ndarray  # (n,) int
-    probabilities: np.ndarray  # (seeds, n, classes)
+    answers: np.ndarray  # (seeds, n) int, the most probable class
+    confidence: np.ndarray  # (seeds, n), its probability
+    classes: int
+
+    @classmethod
+    def of(
+        cls, case: Case, image_ids: np.ndarray, labels: np.ndarray, probabilities: np.ndarray
+    ) -> Self:
+        """From the probabilities (seeds, n, classes)."""
+        answers, confidence = probabilities.argmax(axis=2), probabilities.max(axis=2)
+        return cls(case, image_ids, labels.astype(int), answers, confidence, probabilities.shape[2])
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """How many test images of a class (row) each class was given (column), mean over seeds."""
+        counts = np.zeros((self.classes, self.classes))
+        for answers in self.answers:
+            np.add.at(counts, (self.labels, answers), 1)
+        return counts / len(self.answers)
 
 
 @dataclass(frozen=True)
@@ -50,6 +71,7 @@ class Inputs:
     space: what the features are, as the configuration names it.
     source: where the files that were set aside are shown from; None shows none of them.
     config: the whole configuration, as it was checked.
+    notices: what steps found out that a reader should know.
     checkout: the folder that Petite runs from, for its commit.
     """
 
@@ -63,11 +85,12 @@ class Inputs:
     source: Source | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     checkout: Path | None = None
+    notices: Sequence[str] = ()
 
     @cached_property
     def runs(self) -> pd.DataFrame:
         """runs.csv."""
-        return self._table("runs.csv")
+        return with_measures(self._table("runs.csv"))
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -136,7 +159,8 @@ class Inputs:
         seeds = self.by_seed[case]
         return read_json(seeds[min(seeds) if seed is None else seed].with_suffix(".json"))
 
-    def read_predictions(self) -> list[Predictions]:
+    @cached_property
+    def judged(self) -> list[Predictions]:
         """The predictions of all training jobs.
 
         Raises PetiteError for jobs that were judged on different test images.
@@ -145,7 +169,7 @@ class Inputs:
         for path in self.predictions:
             with np.load(path) as file:
                 found.append(
-                    Predictions(
+                    Predictions.of(
                         _case(path), file["image_ids"], file["labels"], file["probabilities"]
                     )
                 )

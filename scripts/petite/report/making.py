@@ -85,10 +85,10 @@ def _versions(text: str) -> str:
 
 
 def commit(checkout: Path | None) -> str:
-    """The commit of a checkout, and whether files differ from it; "" where git cannot tell."""
+    """The commit of a checkout, and whether files differ from it, or why git cannot tell."""
     found = provenance.commit(checkout) if checkout else {"commit": None}
     if found["commit"] is None:
-        return ""
+        return str(found.get("reason", ""))
     return f"{found['commit'][:12]}{', with changes' if found['dirty'] else ''}"
 
 

@@ -9,19 +9,21 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from petite.figures import style
+from petite.report import classes
 from petite.report.inputs import Case, Inputs, Predictions
-from petite.report.words import accuracy, bytes_in_words, number, points, seconds
-from petite.training.metrics import CALIBRATION_BINS, evaluate
+from petite.report.words import accuracy, bytes_in_words, name, number, points, seconds
+from petite.training.metrics import CALIBRATION_BINS
 
 WIDTH, HEIGHT = 360, 240
 LEFT, RIGHT, TOP, BOTTOM = 42, 8, 10, 36
-MOST_CELLS = 12  # classes that a confusion matrix is drawn for; more are told as a list
+MOST_CELLS = 12  # classes that a confusion matrix is drawn for; more are told as lists
 MOST_PAIRS = 12
+MOST_RANKED = 5  # classes that are listed as the worst, and as many as the best
 
 
 def models(inputs: Inputs) -> dict[str, Any]:
     """A panel for each case, and the costs of all."""
-    predictions = inputs.read_predictions()
+    predictions = inputs.judged
     low = _lowest(inputs.history)
     panels = []
     for case in inputs.cases:
@@ -44,10 +46,11 @@ def _numbers(runs: pd.DataFrame, case: Case) -> list[tuple[str, str]]:
     """What the models of a case come to, as means over the seeds."""
     chosen = runs[(runs["method"] == case.method) & (runs["fraction"] == case.fraction)]
     mean = chosen.mean(numeric_only=True)
-    worst = chosen["worst_class"].mode().iloc[0]
+    worst = name(str(chosen["worst_class"].mode().iloc[0]))
     return [
         ("accuracy on the test images", f"{accuracy(mean['accuracy'])}%"),
         ("on the images it was trained on", f"{accuracy(mean['train_accuracy'])}%"),
+        ("balanced accuracy, the mean of the classes", f"{accuracy(mean['balanced_accuracy'])}%"),
         (f"on the worst class (mostly {worst})", f"{accuracy(mean['worst_class_accuracy'])}%"),
         ("log-loss", "–" if math.isnan(mean["loss"]) else f"{mean['loss']:.3f}"),
         ("calibration error", f"{100 * mean['calibration_error']:.1f} points"),
@@ -104,13 +107,11 @@ def calibration(predictions: Sequence[Predictions]) -> dict[str, Any] | None:
     """
     if not predictions:
         return None
-    confidence = np.concatenate([found.probabilities.max(axis=2).ravel() for found in predictions])
-    right = np.concatenate(
-        [(found.probabilities.argmax(axis=2) == found.labels).ravel() for found in predictions]
-    )
+    confidence = np.concatenate([found.confidence.ravel() for found in predictions])
+    right = np.concatenate([(found.answers == found.labels).ravel() for found in predictions])
     edges = np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1]
     bins = np.digitize(confidence, edges, right=True)
-    low = 1 / predictions[0].probabilities.shape[2]
+    low = 1 / predictions[0].classes
     dots = []
     for place in np.unique(bins).tolist():
         here = bins == place
@@ -149,44 +150,70 @@ def _up(value: float) -> float:
     return round(HEIGHT - BOTTOM - value * (HEIGHT - TOP - BOTTOM), 1)
 
 
-def mistakes(predictions: Sequence[Predictions], classes: Sequence[str]) -> dict[str, Any] | None:
-    """What is taken for what, as means over the seeds: a matrix, or the pairs that are commonest.
+def mistakes(
+    predictions: Sequence[Predictions], class_names: Sequence[str]
+) -> dict[str, Any] | None:
+    """What is taken for what, as means over the seeds: a matrix, or of many classes the ends.
 
     None without predictions.
     """
     if not predictions:
         return None
-    matrices = [
-        evaluate(probabilities, found.labels)["confusion"]
-        for found in predictions
-        for probabilities in found.probabilities
-    ]
-    mean = np.mean(matrices, axis=0)
+    seeds = [len(found.answers) for found in predictions]
+    mean = np.average([found.confusion for found in predictions], axis=0, weights=seeds)
+    if len(class_names) <= MOST_CELLS:
+        return {"classes": list(class_names), "rows": _matrix(mean, class_names)}
+    return {"rows": [], **_pairs(mean, class_names), **_ranked(predictions, class_names)}
+
+
+def _matrix(mean: np.ndarray, class_names: Sequence[str]) -> list[dict[str, Any]]:
+    """The confusion matrix, row by row."""
     shares = mean / np.maximum(mean.sum(axis=1, keepdims=True), 1)
-    if len(classes) <= MOST_CELLS:
-        rows = [
-            {
-                "class_name": class_name,
-                "cells": [
-                    {
-                        "count": f"{mean[row, column]:.1f}",
-                        "share": f"{100 * shares[row, column]:.0f}",
-                        "right": row == column,
-                    }
-                    for column in range(len(classes))
-                ],
-            }
-            for row, class_name in enumerate(classes)
-        ]
-        return {"classes": list(classes), "rows": rows, "pairs": []}
+    return [
+        {
+            "class_name": class_name,
+            "cells": [
+                {
+                    "count": f"{mean[row, column]:.1f}",
+                    "share": f"{100 * shares[row, column]:.0f}",
+                    "right": row == column,
+                }
+                for column in range(len(class_names))
+            ],
+        }
+        for row, class_name in enumerate(class_names)
+    ]
+
+
+def _pairs(mean: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
+    """The commonest mistakes, and how many others there are."""
     wrong = mean - np.diag(mean.diagonal())
     order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_PAIRS]
     pairs = [
-        {"true": classes[row], "taken_for": classes[column], "count": f"{wrong[row, column]:.1f}"}
+        {
+            "true": class_names[row],
+            "taken_for": class_names[column],
+            "count": f"{wrong[row, column]:.1f}",
+        }
         for row, column in zip(*np.unravel_index(order, wrong.shape), strict=True)
         if wrong[row, column] > 0
     ]
-    return {"classes": [], "rows": [], "pairs": pairs}
+    return {"pairs": pairs, "more_pairs": number(int(np.count_nonzero(wrong)) - len(pairs))}
+
+
+def _ranked(predictions: Sequence[Predictions], class_names: Sequence[str]) -> dict[str, Any]:
+    """The classes that are got right least and most often, and how many are left out."""
+    found = classes.accuracy_by_class(predictions, len(class_names))
+    ends = classes.worst_and_best(found, MOST_RANKED)
+    ranked = [
+        {"class_name": class_names[label], "accuracy": f"{accuracy(found[label])}%"}
+        for label in ends
+    ]
+    return {
+        "worst": ranked[:MOST_RANKED],
+        "best": ranked[MOST_RANKED:][::-1],
+        "more_classes": number(len(class_names) - len(ends)),
+    }
 
 
 def costs(inputs: Inputs) -> list[dict[str, Any]]:

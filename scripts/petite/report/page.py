@@ -1,16 +1,19 @@
 """The whole page: sections as plain values, put into the templates."""
 
 import json
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from petite.evidence.metrics import IN_WORDS, compared_metric
+from petite.names import isolated_words, printable, shortened
 from petite.report import (
     answer,
     chart,
+    classes,
     galleries,
     making,
     models,
@@ -43,20 +46,26 @@ def sections(inputs: Inputs) -> dict[str, Any]:
     return {
         "dataset": inputs.dataset,
         "answer": answer.answer(inputs),
+        "notices": list(dict.fromkeys(inputs.notices)),
         "warnings": answer.warnings(inputs),
         "facts": answer.facts(inputs),
         "charts": chart.accuracy_charts(inputs, tolerance),
         "legend": chart.legend(inputs.summary),
-        "described": chart.described(inputs.summary),
+        "described": chart.described(inputs.summary, inputs.runs),
         "tolerance": tolerance,
         "tolerance_words": words.within(tolerance) if tolerance else "",
+        "metric": IN_WORDS[compared_metric(inputs.summary)],
         "table": table.table(inputs),
         "plane": shown,
         "plane_sheet": sheet,
         "picks": galleries.picks(inputs, case, pictured, sheet),
         "picks_share": words.percent(case.fraction) if case else "",
         "across": galleries.ACROSS,
-        "most_classes": galleries.MOST_CLASSES,
+        "class_names": inputs.store.classes,
+        "classes_all": len(inputs.store.classes) <= classes.MOST_SHOWN,
+        "classes_shown": classes.MOST_SHOWN // 2,
+        "class_count": words.number(len(inputs.store.classes)),
+        "class_count_left": words.number(len(inputs.store.classes) - classes.MOST_SHOWN),
         "pictured_all": len(pictured) == len(inputs.train),
         "pictured_count": words.number(len(pictured)),
         "points_all": shown["points"] == len(inputs.train),
@@ -82,7 +91,9 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["data"] = as_data
-    made.filters["breakable"] = breakable
+    made.filters["isolated_words"] = isolated_words
+    made.filters["named"] = named
+    made.filters["plainly"] = partial(words.name, length=plane.LONGEST_PATH)
     made.globals["inline"] = inline
     return made
 
@@ -93,9 +104,15 @@ def as_data(value: Any) -> Markup:
     return Markup(text.replace("<", "\\u003c"))
 
 
-def breakable(path: str) -> Markup:
-    """A path that may go on in another line after its slashes."""
-    return escape(path).replace("/", Markup("/<wbr>"))
+def named(text: str, length: int = words.LONGEST_NAME) -> Markup:
+    """A name from the user's files: cut, with the whole of it at hand, and kept to itself.
+
+    Without that, one that is written from right to left moves the numbers beside it.
+    """
+    short = shortened(text, length)
+    title = Markup(' title="{}"').format(text) if short != printable(text) else ""
+    # A path may go on in another line after its slashes.
+    return Markup("<bdi{}>{}</bdi>").format(title, escape(short).replace("/", Markup("/<wbr>")))
 
 
 def inline(name: str) -> Markup:

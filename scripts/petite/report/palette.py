@@ -16,8 +16,9 @@ def method_colours(methods: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 
 def class_colours(count: int) -> list[tuple[str, str]]:
-    """The colours of each class on light and on dark."""
-    return [pair(style.category_colour(place)) for place in range(count)]
+    """The colours of classes on light and on dark, as many as there are; classes share them."""
+    used = min(count, len(style.CATEGORY_COLOURS))
+    return [pair(style.category_colour(place)) for place in range(used)]
 
 
 def pair(colour: str) -> tuple[str, str]:

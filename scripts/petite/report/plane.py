@@ -27,20 +27,22 @@ from bokeh.models import (
 from bokeh.plotting import figure
 from bokeh.resources import Resources
 
-from petite.report import palette
+from petite.names import told_apart
+from petite.report import classes, palette
 from petite.report.inputs import Case, Inputs
-from petite.report.words import number, percent
+from petite.report.words import name, number, percent
 from petite.selection.pca_grid import first_two
 from petite.selection.tilings import TILINGS
 
 MOST_POINTS = 40_000
 MOST_THUMBNAILS = 1_700
 OF_SMALL_SUBSETS = 0.5  # share of the thumbnails that goes to the subsets first
+OF_SHOWN_CLASSES = 0.25  # share that goes to the classes that the page shows next
 MOST_CELLS = 2_500  # smaller ones than these cannot be seen
 # Of the first seed every subset is there; others and cells as long as there is room, in bytes.
 ROOM_FOR_SUBSETS = 400_000
 ROOM_FOR_CELLS = 300_000
-CLASSES_IN_WORDS = 20
+LONGEST_CLASS, LONGEST_PATH = 40, 120  # letters of the names of classes and of images
 MARGIN = 0.04
 
 
@@ -53,8 +55,9 @@ def plane(inputs: Inputs) -> dict[str, Any]:
     cases = [case for case in inputs.cases if case in inputs.chosen and case.method != "full"]
     shown = default_case(inputs, cases)
     subsets = {(case, seed): kept for case, seed, kept in subsets_with_room(inputs, cases, drawn)}
+    class_names = inputs.store.classes
     return {
-        "drawing": drawing(points, len(inputs.store.classes)),
+        "drawing": drawing(points, len(class_names)),
         "case": shown,
         "default": shown.key if shown else "",
         "methods": _methods(inputs, cases, subsets),
@@ -62,18 +65,20 @@ def plane(inputs: Inputs) -> dict[str, Any]:
             "x": _packed(points[:, 0]),
             "y": _packed(points[:, 1]),
             "labels": _packed(labels[drawn].astype(np.uint16)),
-            "classes": inputs.store.classes,
+            "classes": list(told_apart(dict(enumerate(class_names)), LONGEST_CLASS, name).values()),
+            "hues": len(palette.class_colours(len(class_names))),
             "total": len(inputs.train),
             "pictured": _packed(np.searchsorted(drawn, pictured).astype(np.uint32)),
-            "names": inputs.train["image_id"].iloc[pictured].tolist(),
+            "names": [
+                name(image_id, LONGEST_PATH)
+                for image_id in inputs.train["image_id"].iloc[pictured].tolist()
+            ],
             "chosen": {
                 _key(case, seed): _packed(np.packbits(kept[drawn]))
                 for (case, seed), kept in subsets.items()
             },
             "counts": {
-                _key(case, seed): np.bincount(labels[kept], minlength=len(inputs.store.classes))[
-                    :CLASSES_IN_WORDS
-                ].tolist()
+                _key(case, seed): _counts(labels[kept], len(class_names))
                 for (case, seed), kept in subsets.items()
             },
             "cells": dict(cells_with_room(inputs, subsets)),
@@ -81,6 +86,18 @@ def plane(inputs: Inputs) -> dict[str, Any]:
         "axes": _axes(inputs),
         "points": len(drawn),
         "pictured": pictured,
+    }
+
+
+def _counts(labels: np.ndarray, classes_in_all: int) -> dict[str, Any]:
+    """How many images of each class are kept; of many classes, the fewest and the most."""
+    counts = np.bincount(labels, minlength=classes_in_all)
+    few = classes_in_all <= classes.MOST_SHOWN
+    return {
+        "all": int(counts.sum()),
+        "least": int(counts.min()),
+        "most": int(counts.max()),
+        "each": counts.tolist() if few else [],
     }
 
 
@@ -134,7 +151,8 @@ def sampled(inputs: Inputs) -> np.ndarray:
     """Rows of the training images that have a thumbnail: int64, rising.
 
     All where they are few. Otherwise images from the small subsets, one of each in turn, so that
-    what a method keeps can be looked at, and the rest evenly from all.
+    what a method keeps can be looked at, one of each class, some of those that the page shows, and
+    the rest evenly from all.
     """
     count = len(inputs.train)
     if count <= MOST_THUMBNAILS:
@@ -145,6 +163,16 @@ def sampled(inputs: Inputs) -> np.ndarray:
     for mask in kept:
         rows = np.flatnonzero(mask)
         taken[rows[middles(len(rows), wanted)]] = True
+    labels = inputs.train["label"].to_numpy()
+    firsts = np.unique(labels, return_index=True)[1]
+    without = firsts[~np.isin(labels[firsts], labels[taken])]
+    taken[without[: MOST_THUMBNAILS - int(taken.sum())]] = True
+    shown = classes.shown(inputs)
+    wanted = int(OF_SHOWN_CLASSES * MOST_THUMBNAILS)
+    for label in shown:
+        room = min(wanted // len(shown), MOST_THUMBNAILS - int(taken.sum()))
+        rows = np.flatnonzero((labels == label) & ~taken)
+        taken[rows[middles(len(rows), room)]] = True
     others = np.flatnonzero(~taken)
     taken[others[middles(len(others), MOST_THUMBNAILS - int(taken.sum()))]] = True
     return np.flatnonzero(taken)
@@ -203,14 +231,17 @@ def _walls(grid: dict[str, Any]) -> np.ndarray:
     return np.unique(np.hstack([starts, ends]).astype(np.float32), axis=0)
 
 
-def drawing(points: np.ndarray, classes: int) -> Any:
+def drawing(points: np.ndarray, n_classes: int) -> Any:
     """The scatter plot as Bokeh's JSON, without its points: page.js has them and puts them in.
 
     page.js finds the parts by their names.
     """
-    colours = [light for light, _ in palette.class_colours(classes)]
+    shared = [light for light, _ in palette.class_colours(n_classes)]
     mapper = LinearColorMapper(
-        palette=colours, low=-0.5, high=len(colours) - 0.5, name="class_colours"
+        palette=[shared[label % len(shared)] for label in range(n_classes)],
+        low=-0.5,
+        high=n_classes - 0.5,
+        name="class_colours",
     )
     ranges = _ranges(points)
     zoom = WheelZoomTool(modifiers="ctrl")  # the wheel alone scrolls the page

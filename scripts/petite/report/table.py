@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from petite.evidence.runs import REFERENCE
+from petite.evidence.tables import other_shares
+from petite.evidence.words import kept
 from petite.report.inputs import Case, Inputs
 from petite.report.words import accuracy, interval, number, percent, points, seconds
 
@@ -59,6 +61,7 @@ def table(inputs: Inputs) -> dict[str, Any]:
         "width": WIDTH,
         "height": HEIGHT,
         "verdicts": list(dict.fromkeys(row["verdict"] for row in rows if row["verdict"])),
+        "other_shares": other_shares(summary),
         "fractions": [percent(f) for f in dict.fromkeys(summary["fraction"].tolist())],
     }
 
@@ -70,11 +73,14 @@ def _row(row: Any, told: dict[str, Any], across: Scale, beside: Scale) -> dict[s
         "case": case.key,
         "method": row.method,
         "share": percent(row.fraction),
+        "kept": kept(pd.Series({"fraction": row.fraction, "share": row.share})),
         "images": number(row.images),
         "runs": number(row.runs),
         "accuracy": accuracy(row.accuracy_mean),
         "accuracy_bounds": interval(row.accuracy_low, row.accuracy_high),
         "accuracy_picture": across.picture(row.accuracy_mean, row.accuracy_low, row.accuracy_high),
+        "balanced": accuracy(row.balanced_accuracy_mean),
+        "worst": accuracy(row.worst_class_accuracy_mean),
         "difference": points(row.difference_mean),
         "difference_bounds": interval(row.difference_low, row.difference_high, signed=True),
         "difference_picture": beside.picture(
@@ -91,6 +97,8 @@ def _row(row: Any, told: dict[str, Any], across: Scale, beside: Scale) -> dict[s
             "images": row.images,
             "runs": row.runs,
             "accuracy": row.accuracy_mean,
+            "balanced": _or_nothing(row.balanced_accuracy_mean),
+            "worst": _or_nothing(row.worst_class_accuracy_mean),
             "difference": _or_nothing(row.difference_mean),
             "verdict": verdict,
             "full": told.get("to_full", ""),

@@ -3,11 +3,13 @@
 import math
 
 from petite.evidence import percent
+from petite.names import isolated, shortened
 
 __all__ = [
     "accuracy",
     "bytes_in_words",
     "interval",
+    "name",
     "number",
     "percent",
     "points",
@@ -16,6 +18,7 @@ __all__ = [
 ]
 
 NOTHING = "–"
+LONGEST_NAME = 60  # letters
 
 
 def number(count: float) -> str:
@@ -48,6 +51,11 @@ def within(tolerance: float) -> str:
     """How far from the full set is as good: 0.01 -> "within 1 point"."""
     size = f"{100 * tolerance:g}"
     return f"within {size} point{'' if size == '1' else 's'}"
+
+
+def name(text: str, length: int = LONGEST_NAME) -> str:
+    """A name from the user's files within a sentence."""
+    return isolated(shortened(text, length))
 
 
 def seconds(duration: float) -> str:

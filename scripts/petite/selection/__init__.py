@@ -14,11 +14,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import ValidationError
 
 from petite.errors import PetiteError
 from petite.hints import unknown
 from petite.selection import (
+    arguments,
     clusters,
     coverage,
     full,
@@ -30,6 +32,7 @@ from petite.selection import (
 from petite.selection import (
     scores as score_methods,
 )
+from petite.selection.arguments import Seed
 from petite.selection.base import Choice, Group, Method, MethodSettings, Ranking, Task
 from petite.selection.selecting import Question, answer, ask
 
@@ -48,6 +51,9 @@ __all__ = [
     "select",
 ]
 
+# No setting counts further; costs are worked out in floats, which are exact up to here.
+MOST = 2**53
+
 METHODS: dict[str, Method] = {
     method.name: method
     for module in (full, random, pca_grid, clusters, coverage, submodular, thinning, score_methods)
@@ -56,37 +62,75 @@ METHODS: dict[str, Method] = {
 
 
 def select(
-    features: np.ndarray | None,
-    labels: np.ndarray,
+    features: ArrayLike | None,
+    labels: ArrayLike,
     k: int,
     method: str = "random",
-    seed: int = 0,
-    scores: np.ndarray | Mapping[str, np.ndarray] | None = None,
+    seed: Seed = 0,
+    scores: ArrayLike | Mapping[str, ArrayLike] | None = None,
     quota: str = "proportional",
     *,
-    class_errors: Mapping[int, float] | None = None,
+    class_errors: Mapping[Any, float] | None = None,
     partitions: int | None = None,
     max_memory: int | None = None,
     **settings: Any,
 ) -> Ranking:
     """Choose k of n images.
 
-    features: (n, d) float32 or float64, finite; None for a method that needs none. They are
-        compared in float32.
-    labels: (n,) whole numbers, the classes.
-    k: how many, 1 to n.
-    method: a name in `METHODS`; `settings` are the method's own.
-    seed: >= 0; the same seed gives the same ranking.
-    scores: for methods that choose by a score of training: (n,) float, higher for harder images,
-        or the columns of a proxy run by name.
-    quota: how k is shared among the classes: "proportional", "equal", or by class "error".
-    class_errors: for the quota "error", the error of each label, 0 to 1.
-    partitions: parts that large classes are divided into, for methods that can be; None: as many
-        as keep the time in proportion to n, 1 for classes of up to 8,192 images.
-    max_memory: bytes that the selection may take; None: half of what is free.
+    Arrays are anything that NumPy can make an array of: lists, data frames, tensors in memory.
+    Whole numbers may be of any type, 20.0 as well as 20. No argument is written to, but for a
+    random generator, which goes on.
 
-    Returns a `Ranking` of exactly k different images. Raises PetiteError when the method or a
-    setting is unknown, an array or a number does not fit, or the memory is not enough.
+    Parameters
+    ----------
+    features : array-like of shape (n, d) or None
+        Finite numbers, a row for each image, compared in float32. None for a method that needs
+        none.
+    labels : array-like of shape (n,)
+        The class of each image: whole numbers, or text. Methods that tell of a class tell its
+        number; text is numbered in alphabetical order from 0.
+    k : int
+        How many images to choose, 1 to n.
+    method : str
+        A name in `METHODS`.
+    seed : int, numpy.random.Generator, numpy.random.RandomState or None
+        As scikit-learn's `random_state`. The same whole number, >= 0, gives the same ranking. A
+        generator gives another one with each call, and so does None, which draws from NumPy's
+        global generator. `Ranking.seed` is the number that was drawn.
+    scores : array-like of shape (n,), or mapping or data frame of such columns
+        For methods that choose by a score of training: higher for harder images; or the columns
+        of a proxy run by name.
+    quota : {"proportional", "equal", "error"}
+        How k is shared among the classes.
+    class_errors : mapping from label to float
+        For the quota "error": the error of each class, 0 to 1.
+    partitions : int or None
+        Parts that large classes are divided into, for methods that can be. None: as many as keep
+        the time in proportion to n, 1 for classes of up to 8,192 images.
+    max_memory : int or None
+        Bytes that the selection may take. None: half of what is free.
+    **settings
+        The method's own.
+
+    Returns
+    -------
+    Ranking
+        Exactly k different images: `indices`, (k,) int64, are their positions, best first.
+
+    Raises
+    ------
+    PetiteError
+        When an argument does not fit, a method or a setting is unknown, or the memory is not
+        enough. No other exception is raised for what a caller gives.
+
+    Examples
+    --------
+    >>> from petite.selection import select
+    >>> features = [[0.0, 0.0], [0.1, 0.0], [5.0, 5.0], [9.0, 9.0], [9.0, 9.1], [4.0, 5.0]]
+    >>> labels = ["cat", "cat", "cat", "dog", "dog", "dog"]
+    >>> ranking = select(features, labels, k=4, method="k_center_greedy")
+    >>> sorted(ranking.indices.tolist())
+    [1, 2, 3, 5]
     """
     return answer(
         question(
@@ -97,15 +141,15 @@ def select(
 
 
 def question(
-    features: np.ndarray | None,
-    labels: np.ndarray,
+    features: ArrayLike | None,
+    labels: ArrayLike,
     k: int,
     method: str = "random",
-    seed: int = 0,
-    scores: np.ndarray | Mapping[str, np.ndarray] | None = None,
+    seed: Seed = 0,
+    scores: ArrayLike | Mapping[str, ArrayLike] | None = None,
     quota: str = "proportional",
     *,
-    class_errors: Mapping[int, float] | None = None,
+    class_errors: Mapping[Any, float] | None = None,
     partitions: int | None = None,
     max_memory: int | None = None,
     **settings: Any,
@@ -120,6 +164,7 @@ def question(
 
 def named(method: str) -> Method:
     """The method of this name. Raises PetiteError when there is none."""
+    method = arguments.text("method", method)
     if method not in METHODS:
         raise PetiteError(unknown(method, METHODS, "selection method"))
     return METHODS[method]
@@ -127,8 +172,18 @@ def named(method: str) -> Method:
 
 def checked_settings(method: Method, settings: dict[str, Any]) -> MethodSettings:
     """A method's settings, typed. Raises PetiteError with all that is wrong."""
+    if "random_state" in settings:
+        raise PetiteError("random_state is called seed here: give seed=")
+    # As grids of parameters hold them.
+    plain = {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in settings.items()
+    }
+    for name, value in plain.items():
+        if isinstance(value, int) and abs(value) > MOST:
+            raise PetiteError(f"{name} must be {MOST} at most")
     try:
-        return method.settings(**settings)
+        return method.settings(**plain)
     except ValidationError as error:
         known = ", ".join(method.settings.model_fields) or "none"
         problems = "; ".join(

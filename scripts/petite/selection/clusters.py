@@ -181,7 +181,7 @@ def _typiclust_cost(m: int, k: int, d: int, settings: TypiClust) -> Cost:
 
 
 def _cluster_random_cost(m: int, k: int, d: int, settings: ClusterRandom) -> Cost:
-    cost = _kmeans_cost(m, settings.clusters, d)
+    cost = _kmeans_cost(m, min(m, settings.clusters), d)
     return Cost(cost.products, cost.elements + 20 * m, cost.steps + 2 * m, cost.memory + 200 * m)
 
 

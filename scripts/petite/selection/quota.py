@@ -8,10 +8,12 @@ it within one image.
 
 import heapq
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from petite.errors import PetiteError
+from petite.selection.arguments import share
 
 QUOTAS = ("proportional", "equal", "error")
 # A class that the proxy never gets wrong still counts for so much of the worst one.
@@ -22,14 +24,14 @@ def weights_of(
     quota: str,
     sizes: np.ndarray,
     labels: np.ndarray,
-    class_errors: Mapping[int, float] | None = None,
+    class_errors: Mapping[Any, float] | None = None,
 ) -> np.ndarray:
     """The weight of each class under a quota rule.
 
     quota: "proportional" to the classes' sizes, "equal", or by class "error": the share of a
         class that a model gets wrong, but a tenth of the worst class's at least.
     sizes: (c,) int, images of each class.
-    labels: (c,) int, the classes' labels.
+    labels: (c,) int or text, the classes' labels.
     class_errors: the error, 0 to 1, of each label; needed by "error".
 
     Returns (c,) float64, all above 0. Raises PetiteError for an unknown rule or a missing error.
@@ -47,9 +49,9 @@ def weights_of(
             "the quota 'error' needs the error of each class in class_errors; "
             f"there is none of class {', '.join(missing)}"
         )
-    given = np.array([errors[label] for label in labels.tolist()], np.float64)
-    if not ((given >= 0) & (given <= 1)).all():
-        raise PetiteError(f"class errors must be shares from 0 to 1; they are {given.tolist()}")
+    given = np.array(
+        [share(f"the class error of {label}", errors[label]) for label in labels.tolist()]
+    )
     worst = given.max() or 1.0
     return np.maximum(given, LEAST_ERROR * worst)
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, create_model, model_validator
 
+from petite.selection.arguments import in_reach
 from petite.selection.base import Choice, Cost, Group, Method, MethodSettings, Traits
 from petite.selection.clusters import kmeans
 from petite.selection.kernels import FLOAT, neighbours
@@ -38,6 +39,8 @@ ScoreName = Literal[
     "mean_distance",
 ]
 SamplerName = Literal["top", "bottom", "median", "ccs", "d2"]
+# Scores up to this can be subtracted and added up in float64.
+SCORES_IN_REACH = 1e150
 # Which settings belong to which sampler or score.
 BELONGS_TO = {
     "bins": "ccs",
@@ -92,7 +95,7 @@ def choose(group: Group, settings: ScoreSettings) -> Choice:
         score = group.random.permutation(score)
     # Where scores are equal, chance decides.
     lot = group.random.permutation(group.size)
-    order = _SAMPLERS[settings.sampler](group, score, lot, settings)
+    order = _SAMPLERS[settings.sampler](group, in_reach(score, SCORES_IN_REACH), lot, settings)
     return Choice(order, extra={"score": score[order]})
 
 
@@ -213,7 +216,7 @@ def cost(m: int, k: int, d: int, settings: ScoreSettings) -> Cost:
             products=m * m * d,
             elements=16 * m * m,
             steps=8 * k,
-            memory=FLOAT * 2 * m * d + 40 * m * settings.neighbours,
+            memory=FLOAT * 2 * m * d + 40 * m * min(m, settings.neighbours),
             blocks=4 * FLOAT * m * m,
         )
     elements, steps, memory = 200.0 * m, 300.0, 50.0 * m

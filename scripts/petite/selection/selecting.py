@@ -1,5 +1,6 @@
 """From a question on arrays to a ranking: checks, quotas, partitions, and the method itself."""
 
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,17 +8,17 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from petite import memory
 from petite.errors import PetiteError
 from petite.seeds import generator
-from petite.selection import partitions
+from petite.selection import arguments, partitions
+from petite.selection.arguments import Seed
 from petite.selection.base import Choice, Group, Method, Ranking, Task, Traits
 from petite.selection.estimate import MOST_BLOCK_BYTES, MOST_HELD_BYTES, stages
 from petite.selection.quota import places, shares, weights_of, with_every_group
-
-# Features whose largest is neither so large nor so small can be squared and added up in float32.
-IN_REACH = 1e12
+from petite.selection.scores import TRAINING_SCORES
 
 
 @dataclass(frozen=True)
@@ -120,37 +121,49 @@ class Question:
 def ask(
     method: Method,
     settings: Any,
-    features: np.ndarray | None,
-    labels: np.ndarray,
+    features: ArrayLike | None,
+    labels: ArrayLike,
     k: int,
-    seed: int,
-    scores: np.ndarray | Mapping[str, np.ndarray] | None,
+    seed: Seed,
+    scores: ArrayLike | Mapping[str, ArrayLike] | None,
     quota: str,
-    class_errors: Mapping[int, float] | None,
+    class_errors: Mapping[Any, float] | None,
     wanted_partitions: int | None,
     max_memory: int | None,
 ) -> Question:
     """Check everything that a selection is given. Raises PetiteError; see `select`."""
-    labels = _labels(labels)
-    if not 1 <= k <= len(labels):
-        raise PetiteError(f"{k} images asked for: it must be 1 to {len(labels)}, all there are")
-    if seed < 0:
-        raise PetiteError(f"seed is {seed}: it must be 0 or more")
-    if wanted_partitions is not None and wanted_partitions < 1:
-        raise PetiteError(f"partitions is {wanted_partitions}: it must be 1 or more")
+    numbers, names = arguments.class_labels(labels)
+    k = arguments.whole_number("k", k, 1, len(numbers), of=" of images")
+    quota = arguments.text("quota", quota)
+    if wanted_partitions is not None:
+        wanted_partitions = arguments.whole_number("partitions", wanted_partitions, 1)
+    limit: float = memory.available()
+    if max_memory is not None:
+        wanted = arguments.whole_number(
+            "max_memory", max_memory, 1, of=" of bytes (6 GB are 6_000_000_000)"
+        )
+        limit = min(wanted, sys.maxsize)
     traits = method.traits(settings)
-    names, classes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    checked = _features(features, len(labels), method.name) if traits.features else None
-    checked_scores = _scores(scores, traits.scores, len(labels), method.name)
+    _, classes, sizes = np.unique(numbers, return_inverse=True, return_counts=True)
+    checked = checked_scores = None
+    if traits.features:
+        checked = arguments.feature_matrix(features, len(numbers), method.name)
+    elif features is not None:
+        arguments.check_rows(features, len(numbers))
+    if traits.scores:
+        sign = TRAINING_SCORES[traits.scores]
+        checked_scores = arguments.score_column(
+            scores, traits.scores, sign, len(numbers), method.name
+        )
     count = partitions.how_many(method, settings, sizes, wanted_partitions)
-    limit = memory.available() if max_memory is None else max_memory
+    class_errors = arguments.errors_by_label(class_errors)
     weights = weights_of(quota, sizes, names, class_errors)
     width = 0 if checked is None else checked.shape[1]
     costs = stages(method, settings, sizes, shares(sizes, weights, k), width, count)
     need = max(cost.memory for cost in costs)
     if need > limit:
         raise PetiteError(
-            f"'{method.name}' would need {memory.in_words(need)} for {k} of {len(labels)} images "
+            f"'{method.name}' would need {memory.in_words(need)} for {k} of {len(numbers)} images "
             f"and may take {memory.in_words(limit)}: "
             + (
                 "raise max_memory, set more partitions, or choose fewer images"
@@ -167,13 +180,13 @@ def ask(
         traits=traits,
         features=checked,
         scores=checked_scores,
-        labels=labels,
+        labels=numbers,
         classes=classes,
         sizes=sizes,
         weights=weights,
-        k=int(k),
+        k=k,
         quota=quota,
-        seed=int(seed),
+        seed=arguments.random_seed(seed),
         partitions=count,
         memory=need + block + held,
         block_bytes=block,
@@ -189,7 +202,8 @@ def answer(question: Question) -> Ranking:
     elif question.partitions == 1:
         choice = _by_class(question, _one_stage)
     else:
-        found = [first_stage(question, part) for part in range(question.partitions)]
+        parts = min(question.partitions, int(question.sizes.max()))
+        found = [first_stage(question, part) for part in range(parts)]
         return second_stage(question, found, time.perf_counter() - started)
     return _ranking(question, choice, time.perf_counter() - started)
 
@@ -303,82 +317,3 @@ def _ranking(question: Question, choice: Choice, seconds: float) -> Ranking:
         seconds=seconds,
         memory=question.memory,
     )
-
-
-def _labels(labels: np.ndarray) -> np.ndarray:
-    labels = np.asarray(labels)
-    if labels.ndim != 1 or len(labels) == 0 or not np.issubdtype(labels.dtype, np.integer):
-        raise PetiteError(
-            f"labels must be whole numbers of shape (n,), n >= 1; they are {labels.dtype} "
-            f"of shape {labels.shape}"
-        )
-    return labels.astype(np.int64)
-
-
-def _features(features: np.ndarray | None, count: int, method: str) -> np.ndarray:
-    if features is None:
-        raise PetiteError(f"'{method}' compares images by their features: give some")
-    features = np.asarray(features)
-    if features.ndim != 2 or len(features) != count or features.shape[1] == 0:
-        raise PetiteError(
-            f"features must have shape ({count}, d), a row for each label and d >= 1; "
-            f"theirs is {features.shape}"
-        )
-    if features.dtype not in (np.float32, np.float64):
-        raise PetiteError(f"features must be float32 or float64; they are {features.dtype}")
-    with np.errstate(over="ignore"):
-        single = np.ascontiguousarray(features, np.float32)
-    bad = np.flatnonzero(~np.isfinite(single).all(axis=1))
-    if len(bad):
-        raise PetiteError(
-            f"the features of {len(bad)} images are not finite (NaN, infinity, or beyond "
-            f"float32), the first in row {bad[0]}"
-        )
-    return _in_reach(single)
-
-
-def _in_reach(features: np.ndarray) -> np.ndarray:
-    """The features, by a power of two nearer to 1 where their squares would leave float32.
-
-    Which images are alike does not change by it.
-    """
-    largest = float(np.abs(features).max())
-    if largest == 0 or 1 / IN_REACH < largest < IN_REACH:
-        return features
-    return np.ldexp(features, -int(np.log2(largest)))
-
-
-def _scores(
-    scores: np.ndarray | Mapping[str, np.ndarray] | None,
-    wanted: str | None,
-    count: int,
-    method: str,
-) -> np.ndarray | None:
-    """The scores that the method wants, higher for harder images, or None where it wants none."""
-    from petite.selection.scores import TRAINING_SCORES
-
-    if wanted is None:
-        return None
-    if scores is None:
-        raise PetiteError(
-            f"'{method}' chooses by the score '{wanted}': give scores, an array or a mapping from "
-            "names to arrays, as petite.training.proxy makes them"
-        )
-    if isinstance(scores, Mapping):
-        if wanted not in scores:
-            raise PetiteError(
-                f"'{method}' needs the score '{wanted}'; those given are {', '.join(scores)}"
-            )
-        values = TRAINING_SCORES[wanted] * np.asarray(scores[wanted], np.float64)
-    else:
-        values = np.asarray(scores, np.float64)
-    if values.shape != (count,):
-        raise PetiteError(
-            f"scores must have shape ({count},), one for each label; theirs is {values.shape}"
-        )
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        raise PetiteError(
-            f"the scores of {len(bad)} images are not finite, the first in row {bad[0]}"
-        )
-    return values

@@ -6,7 +6,6 @@ A new source is a new module with a subclass of `Source` and a line in `SOURCES`
 import difflib
 import logging
 import math
-import re
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -26,6 +25,17 @@ from petite.sources.base import (
 )
 from petite.sources.digits import DigitsSource
 from petite.sources.folder import FolderSource
+from petite.sources.layout import (
+    MERGE,
+    check_layout,
+    check_names,
+    empty_folders,
+    flat_hint,
+    natural_order,
+    nfc,
+    shown,
+    tell_layout,
+)
 from petite.sources.lsun import LsunSource
 from petite.sources.silhouettes import SilhouettesSource
 
@@ -53,9 +63,6 @@ SOURCES: dict[str, type[Source]] = {
 }
 
 LISTED_AT_ONCE = 65_536
-
-# Folders named so hold a split of the images, each with class folders of its own.
-SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation"}
 
 
 def open_source(name: str, path: Path | None, limits: Limits = USUAL_LIMITS) -> Source:
@@ -89,17 +96,22 @@ def listing(
     A source with an order of its own (`lists_in_order`) keeps it. No more than LISTED_AT_ONCE
     entries are Python objects at a time, except to put them in order.
 
-    `classes` restricts the listing to these, in this order; else all are taken, sorted. With
+    `classes` restricts the listing to these, in this order; else all are taken, in natural order,
+    unless the folders look like something other than classes. Names are compared, and listed, in
+    Unicode's normal form C. With
     `limit_per_class` L, each class is cut to the first ceil(L / (1 - max_bad_share)) entries: as
     many as leave L images when the share that may be bad is bad (0 <= max_bad_share < 1).
 
     What a user should know of it is added to `notices`.
 
     Returns the columns position (int64, from 0), image_id (str), class_name (str), bytes (int64).
-    Raises PetiteError when there are no images, fewer than two classes, or no such class.
+    Raises PetiteError when there are no images, fewer than two classes, or no such class, and
+    where the folders do not look like classes.
     """
     by_class = _entries_by_class(source)
     chosen = _choose_classes(list(by_class), classes, source)
+    if source.layout and notices is not None:
+        tell_layout(source.layout, chosen, classes is not None, notices)
 
     most = None
     if limit_per_class is not None:
@@ -131,44 +143,52 @@ def _in_natural_order(entries: pd.DataFrame) -> pd.DataFrame:
     return entries.iloc[sorted(range(len(keys)), key=keys.__getitem__)]
 
 
-def natural_order(name: str) -> tuple[list[str | tuple[int, str]], str]:
-    """A sort key that puts 2.jpg before 10.jpg; names that differ have keys that differ."""
-    parts: list[str | tuple[int, str]] = list(re.split(r"([0-9]+)", name))
-    for position in range(1, len(parts), 2):
-        digits = str(parts[position]).lstrip("0")
-        parts[position] = (len(digits), digits)  # compares as the number does, of any length
-    return parts, name
-
-
 def _choose_classes(present: list[str], wanted: list[str] | None, source: Source) -> list[str]:
     """The classes to list, in order; raises PetiteError where they cannot be what is meant."""
-    where = source.path or "the source"
-    found = sorted(present)
+    where, layout = source.path or "the source", source.layout
+    found = sorted(present, key=natural_order)
     if not found:
         raise PetiteError(
             f"no images in {where}: there must be a folder of images for each class, "
-            "such as Cat/1.jpg and Dog/1.jpg"
+            f"such as Cat/1.jpg and Dog/1.jpg{flat_hint(layout, found) if layout else ''}"
         )
-    if wanted is None:
-        if {name.lower() for name in found} <= SPLIT_NAMES:
-            raise PetiteError(
-                f"the folders of {where} ({', '.join(found)}) look like splits, not classes, and "
-                "Petite makes its own splits. Give the folder of one of them (unpack an archive "
-                "first), or name them in `classes` if they are the classes"
-            )
-        wanted = found
-    unknown = [name for name in wanted if name not in found]
-    if unknown:
-        hints = "; ".join(f"{name!r}{_nearest(name, found)}" for name in unknown)
-        raise PetiteError(f"no such class in {where}: {hints}")
-    if len(set(wanted)) < len(wanted):
-        raise PetiteError(f"a class is named twice in {wanted}")
-    if len(wanted) < 2:
+    chosen = found if wanted is None else list(map(nfc, wanted))
+    _check_known(chosen, found, source)
+    if len(set(chosen)) < len(chosen):
+        raise PetiteError(f"a class is named twice in {chosen}")
+    if layout:
+        check_layout(layout, chosen, named=wanted is not None)
+    elif wanted is None:
+        check_names(chosen, where)
+    if len(chosen) < 2:
         raise PetiteError(
-            f"only one class ({wanted[0] if wanted else 'none'}) is asked for or present in "
-            f"{where}, which has {', '.join(found)}: two or more are needed, a folder each"
+            f"only one class ({chosen[0] if chosen else 'none'}) "
+            + (f"is in {where}" if wanted is None else f"is named, and there are {shown(found)}")
+            + ": two or more are needed, a folder of images each"
+            + (flat_hint(layout, found) if layout and wanted is None else "")
         )
-    return wanted
+    return chosen
+
+
+def _check_known(wanted: list[str], found: list[str], source: Source) -> None:
+    """Raise PetiteError for all classes that are not there."""
+    where, layout = source.path or "the source", source.layout
+    unknown = [name for name in wanted if name not in found]
+    inside = {name: layout.holding(name) for name in unknown} if layout else {}
+    if unknown and all(inside.get(name) for name in unknown):
+        folders = sorted({folder for name in unknown for folder in inside[name]})
+        raise PetiteError(
+            f"no such class in {where}: {shown(unknown)} are folders within {shown(folders)}, "
+            f"which count as the classes. {MERGE}"
+        )
+    if unknown:
+        hints = [
+            f"no images are in {empty_folders(layout, [name])}"
+            if layout and name in layout.empty
+            else f"{name!r}{_nearest(name, found)}"
+            for name in unknown
+        ]
+        raise PetiteError(f"no such class in {where}: {'; '.join(hints)}")
 
 
 def _nearest(name: str, known: list[str]) -> str:

@@ -1,7 +1,7 @@
-"""What every source of labelled images offers, and the layout that folders and archives share."""
+"""What every source of labelled images offers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, ClassVar, NamedTuple, Self
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petite.errors import PetiteError
+from petite.sources.layout import Layout
 
 # The encoded bytes of an image file, or its pixels: uint8 (height, width) or (height, width, 3).
 ImageData = bytes | NDArray[np.uint8]
@@ -61,6 +62,11 @@ class Source(ABC):
     def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
         self.path = path
         self.limits = limits
+
+    @property
+    def layout(self) -> Layout | None:
+        """How the classes lie in a tree of files; None for a source that is no such tree."""
+        return None
 
     @abstractmethod
     def entries(self) -> Iterable[Entry]:
@@ -144,43 +150,6 @@ class ArraySource(Source):
         if image_id not in self._images:
             raise self.changed(f"{image_id} is gone")
         return self._images[image_id]
-
-
-def class_folders(paths: Iterable[tuple[str, ...]], where: Path) -> Mapping[str, tuple[str, ...]]:
-    """Find the class folders among the files of a tree.
-
-    `paths` holds the parts of each file's path. A class is a folder; single folders that wrap the
-    class folders (`PetImages/Cat`) are passed over, whatever their number. Files beside the class
-    folders, and hidden ones, are left out.
-
-    Returns the path of each image by its id: the path below the wrapping folders, joined by "/",
-    its first part the class. Raises PetiteError for a name that is not valid Unicode.
-    """
-    inside = [parts for parts in paths if len(parts) > 1 and not any(map(_is_hidden, parts))]
-    depth = 0
-    while len({parts[depth] for parts in inside}) == 1:
-        deeper = [parts for parts in inside if len(parts) > depth + 2]
-        if not deeper:  # a single class
-            break
-        inside = deeper
-        depth += 1
-    for parts in inside:
-        _check_encodable("/".join(parts), where)
-    return {"/".join(parts[depth:]): parts for parts in inside}
-
-
-def _is_hidden(name: str) -> bool:
-    """Whether a file or folder is not for users: hidden, or macOS's copy of file attributes."""
-    return name.startswith(".") or name == "__MACOSX"
-
-
-def _check_encodable(name: str, where: Path) -> None:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise PetiteError(
-            f"{where}: the name of {name!r} is not valid UTF-8. Rename the file and run again."
-        ) from None
 
 
 def read_at_most(file: IO[bytes], limit: int) -> bytes:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -16,15 +16,17 @@ from petite.sources.base import (
     Limits,
     Source,
     UnreadableEntry,
-    class_folders,
     read_at_most,
 )
+from petite.sources.layout import Folder, Layout, find_layout, is_hidden
+
+HEAD_BYTES = 64
 
 
 class FolderSource(Source):
-    """Class-per-folder images; `class_folders` has the rules of the layout.
+    """Class-per-folder images; `find_layout` has the rules of the layout.
 
-    Linked files are read; linked folders are not entered, so that there are no loops.
+    Links to files and to folders are followed, out of the folder too.
     """
 
     path_is: ClassVar[str | None] = "a folder with a folder of images for each class"
@@ -36,19 +38,18 @@ class FolderSource(Source):
             raise PetiteError(f"{path} is a file: the source folder needs {self.path_is}")
 
     @cached_property
-    def _files(self) -> dict[str, Path]:
-        """The file of each image id; one walk over the tree."""
+    def layout(self) -> Layout[os.DirEntry[str]]:
+        """How the classes lie in the folder; one walk over the tree, in which no file is read."""
         assert self.path is not None
-        found = class_folders(_walk(self.path), self.path)
-        return {image_id: self.path.joinpath(*parts) for image_id, parts in found.items()}
+        return find_layout(_tree(self.path), self.path)
 
     def entries(self) -> Iterable[Entry]:
-        for image_id, file in self._files.items():
+        for image_id, file in self.layout.files.items():
             try:
                 size = file.stat().st_size
             except OSError:  # a dangling link: listed, and set aside when read
                 size = 0
-            yield Entry(image_id, image_id.split("/")[0], size)
+            yield Entry(image_id, image_id.split("/", 1)[0], size)
 
     def fingerprint(self, image_ids: Iterable[str]) -> str:
         """A digest of the names, sizes and times of some files: it tells of any change.
@@ -57,18 +58,29 @@ class FolderSource(Source):
         """
         digest = hashlib.sha256()
         for image_id in image_ids:
-            file = self._files[image_id]
+            file = self.layout.files[image_id]
             try:
                 status = file.stat()
             except OSError:  # a link that leads nowhere, or in a circle
-                status = file.lstat()
+                status = file.stat(follow_symlinks=False)
             digest.update(f"{image_id}\0{status.st_size} {status.st_mtime_ns}\0".encode())
         return digest.hexdigest()
 
+    def head(self, image_id: str) -> bytes:
+        """The first bytes of a file; none where it cannot be read."""
+        path = Path(self.layout.files[image_id].path)
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                return b""
+            with path.open("rb") as file:
+                return file.read(HEAD_BYTES)
+        except OSError:
+            return b""
+
     def read(self, image_id: str) -> ImageData:
-        path = self._files.get(image_id)
-        if path is None:
+        if image_id not in self.layout.files:
             raise self.changed(f"{image_id} is gone")
+        path = Path(self.layout.files[image_id].path)
         try:
             # A link may lead to a device or a pipe, which could block or never end.
             if not stat.S_ISREG(path.stat().st_mode):
@@ -79,22 +91,61 @@ class FolderSource(Source):
             raise UnreadableEntry(f"unreadable: {error.strerror or error}") from error
 
 
-def _walk(root: Path) -> Iterator[tuple[str, ...]]:
-    """The parts of the path below `root` of every file and of every link to a file.
+def _tree(root: Path) -> Folder[os.DirEntry[str]]:
+    """The tree below a folder, without what is hidden.
 
-    Sorted, folder by folder; without what is hidden, which holds no images.
+    A folder is looked into once, however many links lead to it; so the tree may have circles. Not
+    entered at all are hidden folders, which can be large, and the folders that hold the root.
     """
+    top: Folder[os.DirEntry[str]] = Folder()
+    known = {_identity(root, root.stat()): top}
+    above = {_identity(folder, folder.stat()) for folder in root.resolve().parents}
+    pending = [(str(root), top)]
+    while pending:
+        path, folder = pending.pop()
+        for entry in _entries(path):
+            if not _is_folder(entry, folder):
+                if entry.is_symlink() or entry.is_file():  # not a pipe, a socket or a device
+                    folder.files[entry.name] = entry
+                continue
+            identity = _identity(entry, entry.stat())
+            if identity in above:
+                folder.upward.append(entry.name)
+                continue
+            if identity not in known:
+                known[identity] = Folder()
+                pending.append((entry.path, known[identity]))
+            folder.folders[entry.name] = known[identity]
+    return top
 
-    def stop(error: OSError) -> None:
+
+def _entries(path: str) -> list[os.DirEntry[str]]:
+    """What lies in a folder, sorted by name, without what is hidden."""
+    try:
+        with os.scandir(path) as found:
+            visible = [entry for entry in found if not is_hidden(entry.name)]
+    except OSError as error:
         raise PetiteError(
             f"cannot look into {error.filename}: {error.strerror}. Give read access to it."
         ) from error
+    return sorted(visible, key=lambda entry: entry.name)
 
-    for folder, folders, files in os.walk(root, onerror=stop):
-        # Not entered at all, since a hidden folder can be large: a .git, a cache.
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        parts = Path(folder).relative_to(root).parts
-        for name in sorted(name for name in files if not name.startswith(".")):
-            path = Path(folder, name)
-            if path.is_symlink() or path.is_file():  # not a pipe, a socket or a device
-                yield (*parts, name)
+
+def _is_folder(entry: os.DirEntry[str], parent: Folder[os.DirEntry[str]]) -> bool:
+    """Whether it is a folder, or a link to one; adds a link that leads nowhere to the parent's."""
+    if not entry.is_symlink():
+        return entry.is_dir()
+    try:
+        return stat.S_ISDIR(entry.stat().st_mode)
+    except FileNotFoundError:
+        target = Path(entry.path).readlink()
+        parent.dangling[entry.name] = f"leads to {target}, which does not exist"
+    except OSError as error:  # in a circle, without permission, on a disk that is away
+        parent.dangling[entry.name] = error.strerror or str(error)
+    return False
+
+
+def _identity(path: os.PathLike[str], status: os.stat_result) -> tuple[int, int] | str:
+    """What all paths to one folder have in common."""
+    # Some network file systems number nothing.
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)

@@ -11,6 +11,7 @@ stays mapped, and counts as memory of the process, until the database is closed:
 anew every READ_AT_ONCE values.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -27,6 +28,7 @@ from petite.sources.base import (
     UnreadableEntry,
     check_bytes,
 )
+from petite.sources.layout import Layout, is_hidden, nfc
 
 DATABASE = "data.mdb"
 READ_AT_ONCE = 100
@@ -48,12 +50,38 @@ class LsunSource(Source):
         assert path is not None
         super().__init__(path, limits)
         self._databases: dict[str, _Database] = {}
+        self._layout: Layout = Layout(path)
         try:
             for file in database_files(path):
-                self._databases[file.parent.name] = _Database(file)
+                name = nfc(file.parent.name)
+                if name in self._databases:
+                    raise PetiteError(
+                        f"{path} has two folders named {name!r}, spelled in two ways of Unicode. "
+                        "Rename one"
+                    )
+                self._databases[name] = _Database(file)
+                self._layout.folders[name] = Counter({"": self._databases[name].count})
+            self._add_others(path)
         except BaseException:
             self.close()
             raise
+
+    def _add_others(self, path: Path) -> None:
+        """Add the folders without a database, and links that cannot be followed, to the layout."""
+        for folder in sorted(path.iterdir()):
+            name = nfc(folder.name)
+            if name in self._databases or is_hidden(folder.name):
+                continue
+            if folder.is_dir():
+                kinds = Counter(file.suffix or file.name for file in folder.iterdir())
+                self._layout.empty[name] = kinds
+            elif not folder.exists():
+                target = folder.readlink()
+                self._layout.dangling[name] = f"leads to {target}, which does not exist"
+
+    @property
+    def layout(self) -> Layout:
+        return self._layout
 
     def entries(self) -> Iterable[Entry]:
         for class_name, database in self._databases.items():
@@ -78,6 +106,11 @@ class _Database:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._open()
+
+    @property
+    def count(self) -> int:
+        """How many values it has."""
+        return int(self._environment.stat()["entries"])
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         """The keys in their order, each with the size of its value in bytes."""

@@ -1,4 +1,7 @@
-"""Loading Keras with the backend and the number of threads that the settings ask for."""
+"""Loading Keras with the backend and the threads that the settings ask for, and no other settings.
+
+What the user's ~/.keras/keras.json and environment say of Keras does not count.
+"""
 
 import importlib.util
 import logging
@@ -10,18 +13,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import cast
 
+from petite import environment
 from petite.errors import PetiteError
 
 logger = logging.getLogger(__name__)
 
-# What must be true before the backend is first imported.
-ENVIRONMENT = {
-    # oneDNN's kernels train 1.6 to 1.9 times as fast, also on CPUs where it is off by default
-    # (AVX2 without AVX-512); on always, the numbers depend less on the machine.
-    "TF_ENABLE_ONEDNN_OPTS": "1",
-    # Only errors: TensorFlow's start-up messages are no help in a step's log.
-    "TF_CPP_MIN_LOG_LEVEL": "2",
-}
+# Only errors: TensorFlow's start-up messages are no help in a step's log.
+LOG_LEVEL = {"TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
 def load_keras(backend: str, threads: int) -> ModuleType:
@@ -43,8 +41,9 @@ def load_keras(backend: str, threads: int) -> ModuleType:
             f"install it with `pip install {backend}`, or set training.backend to another"
         )
     if "keras" not in sys.modules:
+        environment.hold(os.environ)
         os.environ["KERAS_BACKEND"] = backend
-        for name, value in ENVIRONMENT.items():
+        for name, value in LOG_LEVEL.items():
             os.environ.setdefault(name, value)
     # Keras looks for them to draw, and to wrap models as estimators: a quarter of what is loaded.
     with _hidden("matplotlib", "sklearn"):
@@ -56,7 +55,17 @@ def load_keras(backend: str, threads: int) -> ModuleType:
             f"Keras runs on {keras.backend.backend()} in this process already, and cannot change "
             f"to {backend}: train with it in a process of its own"
         )
+    _configure(keras)
     return keras
+
+
+def _configure(keras: ModuleType) -> None:
+    """Set all that Keras has of global settings, which the user's program may have changed."""
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)
 
 
 @contextmanager

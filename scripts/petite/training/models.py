@@ -1,8 +1,8 @@
 """The models, by name. Keras is imported when a model is built, not before.
 
-Every model takes raw images, values 0 to 255, scales them itself, and ends in probabilities: one
-sigmoid (of the second class) for two classes, a softmax for more. A new model is one function
-and one line in MODELS.
+Every model takes raw images, values 0 to 255, scales them itself, and ends in a probability for
+each class. For two classes it has one logit, of the second. A new model is one function and one
+line in MODELS.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ def build(
 
     Returns:
         A model from images of shape (n, image_size, image_size, channels), any dtype, to
-        probabilities of shape (n, 1) for two classes, (n, classes) for more.
+        probabilities, float32 of shape (n, classes).
 
     Raises PetiteError when the images are too small for the model.
     """
@@ -48,9 +48,20 @@ def build(
     features = family.features(images, batch_norm_momentum, **settings)
     units = 1 if classes == 2 else classes
     logits = keras.layers.Dense(units, dtype="float32", name="logits")(features)
-    activation = "sigmoid" if classes == 2 else "softmax"
-    probabilities = keras.layers.Activation(activation, name="probabilities")(logits)
-    return keras.Model(images, probabilities, name=name)
+    of_each_class = _of_both_classes(logits) if classes == 2 else logits
+    probabilities = keras.layers.Activation("softmax", dtype="float32", name="probabilities")
+    return keras.Model(images, probabilities(of_each_class), name=name)
+
+
+def _of_both_classes(logit: Any) -> Any:
+    """The two logits whose softmax has the one logit's sigmoid as its second probability.
+
+    So `argmax` finds the class, as for more classes.
+    """
+    from keras import layers
+
+    halves = [layers.Rescaling(scale, dtype="float32")(logit) for scale in (-0.5, 0.5)]
+    return layers.Concatenate(dtype="float32")(halves)
 
 
 def check_image_size(name: str, image_size: int, settings: dict[str, Any]) -> None:
@@ -65,7 +76,7 @@ def check_image_size(name: str, image_size: int, settings: dict[str, Any]) -> No
 
 
 def logits_of(model: "keras.Model") -> "keras.Model":
-    """The same model, sharing its weights, without the last sigmoid or softmax.
+    """The same model, sharing its weights, up to its logits: (n, 1) for two classes.
 
     It is what trains and what is judged: losses of logits are exact where those of probabilities
     must be clipped.

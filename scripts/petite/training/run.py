@@ -6,6 +6,7 @@ its saved model.
 
 import json
 import logging
+import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 import petite
-from petite import memory
+from petite import environment, memory
 from petite.errors import PetiteError
 from petite.files import atomic_path, read_json, read_table, write_csv
 from petite.job import peak_memory_bytes
@@ -29,6 +30,7 @@ from petite.training import metrics
 from petite.training.backend import dtype_policy
 from petite.training.batches import Images
 from petite.training.engine import TrainedRun, Trainer, predict
+from petite.training.handout import write_beside
 from petite.training.reading import held, size_of, size_trained_on
 from petite.training.settings import TrainingSettings, checked
 
@@ -105,7 +107,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files that a training job writes; `models` is a folder."""
+    """The files that a training job writes; `models` is a folder, with a page on their use."""
 
     runs: Path
     history: Path
@@ -172,6 +174,7 @@ def run_job(
     rows: list[dict[str, Any]] = []
     histories: list[dict[str, Any]] = []
     probabilities: list[np.ndarray] = []
+    models = [outputs.models / f"seed-{seed}.keras" for seed in job.seeds]
     for number, seed in enumerate(job.seeds):
         name = f"{job.method} at {job.fraction:g}, seed {seed}"
         path = job.subset_of(number)
@@ -209,9 +212,11 @@ def run_job(
             for point in trained.history
         ]
         probabilities.append(predicted.astype(np.float32))
-        with atomic_path(outputs.models / f"seed-{seed}.keras") as temporary:
+        with atomic_path(models[number]) as temporary:
             trained.model.save(temporary)
 
+    about = f"{job.dataset}: {job.method} at fraction {job.fraction:g}"
+    write_beside(models, about, classes, data.store.shape, settings.test_time_flip)
     write_csv(outputs.history, pd.DataFrame(histories)[HISTORY_COLUMNS])
     with atomic_path(outputs.predictions) as temporary:
         np.savez(
@@ -260,8 +265,11 @@ def about_training(trained: TrainedRun) -> dict[str, Any]:
 
 
 def versions(backend: str) -> dict[str, str]:
-    """What the run was made with."""
+    """What the run was made with: versions, and variables that may change the numbers."""
+    variables = environment.written_down(os.environ)
+    text = " ".join(f"{name}={value}" for name, value in variables.items())
     return {
+        **({"environment": text} if text else {}),
         "petite": petite.__version__,
         "python": platform.python_version(),
         "keras": version("keras"),

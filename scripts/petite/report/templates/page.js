@@ -134,13 +134,13 @@ async function startPlane() {
   }
 
   function say(key) {
-    const counts = data.counts[key];
-    const all = counts.reduce((sum, count) => sum + count, 0);
-    const each = counts.map((count, label) => `${data.classes[label]}: ${count.toLocaleString("en")}`);
-    const more = data.classes.length > counts.length;
+    const { all, least, most, each } = data.counts[key];
+    const text = (count) => count.toLocaleString("en");
+    const byClass = each.length
+      ? each.map((count, label) => `${data.classes[label]}: ${text(count)}`).join(", ")
+      : `${text(least)} to ${text(most)} of each of ${text(data.classes.length)} classes`;
     find("#plane-words").textContent =
-      `${method.value} keeps ${more ? "" : `${all.toLocaleString("en")} of `}` +
-      `${data.total.toLocaleString("en")} images (${each.join(", ")}${more ? ", …" : ""}).` +
+      `${method.value} keeps ${text(all)} of ${text(data.total)} images (${byClass}).` +
       (data.cells[key] ? " The lines are the cells of its tiling." : "");
   }
 
@@ -166,7 +166,23 @@ async function startPlane() {
     image.style.setProperty("--row", Math.floor(place / data.columns));
   }
 
+  // A class that is chosen is shown alone, in a place of its own if it has none.
+  const extra = find(".pick")?.cloneNode(true);
+  if (extra) extra.id = "pick-chosen";
+
+  function choosePicks() {
+    find("#pick-chosen")?.remove();
+    const picks = findAll(".pick");
+    for (const pick of picks) pick.hidden = !ofClass(Number(pick.dataset.label));
+    if (!extra || picks.some((pick) => !pick.hidden)) return;
+    extra.className = `pick class-${only.value % data.hues}`;
+    extra.dataset.label = only.value;
+    find(".class-name", extra).textContent = data.classes[only.value];
+    find("#picks").append(extra);
+  }
+
   function setPicks() {
+    choosePicks();
     for (const pick of findAll(".pick")) {
       const label = Number(pick.dataset.label);
       const members = [...pictured.keys()].filter((place) => labels[pictured[place]] === label);
@@ -225,7 +241,7 @@ async function startPlane() {
   function paint() {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(name).trim();
-    part("class_colours").palette = data.classes.map((_, label) => colour(`--class-${label}`));
+    part("class_colours").palette = data.classes.map((_, label) => colour(`--class-${label % data.hues}`));
     part("kept_dots").glyph.line_color = colour("--ink");
   }
   paint();

@@ -1,0 +1,191 @@
+"""Images of more than 8 bits a channel: which they are, and how their counts become gray levels.
+
+Detectors of 12 bits write counts up to 4,095 into files of 16 bits, and floating-point files have
+any range. What becomes black and what becomes white is therefore a setting, `dataset.depth`:
+
+- "stretch": the range of a sample of the set, the same for all images (`sampled`, `range_of`);
+- "each": the range of each image by itself;
+- "full": all that 16 bits can hold, 0 to 65,535 (0 to 1 in floating point);
+- two counts: those that become black and white.
+"""
+
+import heapq
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+
+Counts = tuple[float, float]  # what becomes black, what becomes white
+Depth = Literal["full", "each"] | Counts
+
+FLOATS, SIXTEEN_BITS = (0.0, 1.0), (0.0, 65_535.0)  # the full range
+SAMPLED_IMAGES = 64
+COUNTS_OF_AN_IMAGE = 10_000
+# Of the sample, so that a few hot or dead pixels do not set the range.
+PERCENTILES = (0.1, 99.9)
+ROWS_AT_ONCE = 256
+# Pillow reads one byte of each 16-bit sample of a color image, by the raw mode: these name the
+# other byte.
+OTHER_ORDER = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
+TWO_BYTES = ("RGB;16", "RGBX;16", "RGBA;16")
+MINIMUM_IS_WHITE = 0  # of TIFF's photometric interpretation, tag 262
+
+
+def is_deep(image: ImageFile.ImageFile) -> bool:
+    """Whether an image, opened and not loaded, has more than 8 bits a channel that can be had."""
+    return image.mode.startswith(("I", "F")) or _low_raw_mode(image) is not None
+
+
+def may_be_deep(head: bytes) -> bool:
+    """Whether a file may be of more than 8 bits, from its first 32 bytes or more."""
+    if head.startswith(b"\x89PNG"):
+        return head[24:25] == b"\x10"
+    return head.startswith((b"II", b"MM", b"P5", b"P2", b"P6", b"Pf", b"\0\0\0\x0cjP", b"\xffO"))
+
+
+def sampled(image_ids: Iterable[str]) -> list[str]:
+    """The ids of a set whose images `range_of` looks at: few, and by their names alone.
+
+    An image that comes or goes rarely changes the sample of a large set.
+    """
+    return heapq.nsmallest(SAMPLED_IMAGES, image_ids, key=lambda name: (_checksum(name), name))
+
+
+def _checksum(name: str) -> int:
+    return zlib.crc32(name.encode("utf-8", "surrogatepass"))
+
+
+def range_of(samples: list[NDArray[np.float32]]) -> Counts | None:
+    """The counts that become black and white, from some counts of each image of a sample.
+
+    None without any. Whole counts give whole limits.
+    """
+    if not samples:
+        return None
+    counts = np.concatenate(samples)
+    black, white = (float(value) for value in np.percentile(counts, PERCENTILES))
+    if black == white:  # nearly all pixels have one value: the rest is what there is to see
+        black, white = float(counts.min()), float(counts.max())
+    if (counts == np.round(counts)).all():
+        return float(np.floor(black)), float(np.ceil(white))
+    return black, white
+
+
+class Counted:
+    """An image of more than 8 bits a channel, read in bands of rows."""
+
+    def __init__(
+        self, image: ImageFile.ImageFile, again: Callable[[], ImageFile.ImageFile]
+    ) -> None:
+        """Load an image that is opened; `again` opens it once more, for its lower bytes."""
+        self._transparent = image.info.get("transparency")
+        self._is_gray = image.mode.startswith(("I", "F")) or _has_gray_alpha(image)
+        self._is_negative = getattr(image, "tag_v2", {}).get(262) == MINIMUM_IS_WHITE
+        low_raw_mode = _low_raw_mode(image)
+        self._low: Image.Image | None = None
+        if low_raw_mode is not None:
+            self._low = again()
+            _set_raw_mode(self._low, low_raw_mode)
+            if image.format == "PPM":  # Pillow's own way is slow, and keeps 8 bits
+                _set_raw_mode(image, "RGB;16B")
+            self._low.load()
+        image.load()
+        self._image = image
+
+    def sample(self) -> NDArray[np.float32]:
+        """Some counts, evenly spaced over the image; float32 (at most COUNTS_OF_AN_IMAGE,)."""
+        width, height = self._image.size
+        step = max(1, width * height // COUNTS_OF_AN_IMAGE)
+        counts = np.concatenate([band.ravel()[::step] for _, band in self._bands()])
+        return counts[np.isfinite(counts)]
+
+    def to_bytes(self, depth: Depth) -> tuple[Image.Image, Counts]:
+        """The image with 8 bits a channel, L, RGB or RGBA, and what became black and white."""
+        black, white = limits = self._limits(depth)
+        scale, rounding = (255 / (white - black) if white > black else 0.0), 0.5
+        if limits == SIXTEEN_BITS:  # the high byte, as other programs have it
+            scale, rounding = 1 / 256, 0.0
+        result = Image.new("L" if self._is_gray else "RGB", self._image.size)
+        for top, band in self._bands():
+            with np.errstate(over="ignore"):  # of the largest floats: white
+                levels = (np.nan_to_num(band, nan=black) - np.float32(black)) * np.float32(scale)
+            pixels = (levels + np.float32(rounding)).clip(0, 255).astype(np.uint8)
+            if self._is_negative:
+                pixels = 255 - pixels
+            if isinstance(self._transparent, int | tuple):
+                is_clear = band == np.asarray(self._transparent, np.float32)
+                pixels[is_clear if self._is_gray else is_clear.all(axis=2)] = 255
+            result.paste(Image.fromarray(pixels), (0, top))
+        if self._image.mode == "RGBA":
+            result.putalpha(self._image.getchannel("A"))
+        return result, limits
+
+    def _limits(self, depth: Depth) -> Counts:
+        if depth == "full":
+            return FLOATS if self._image.mode == "F" else SIXTEEN_BITS
+        if depth != "each":
+            return depth
+        lowest, highest = np.inf, -np.inf
+        for _, band in self._bands():
+            finite = band[np.isfinite(band)]
+            if finite.size:
+                lowest, highest = min(lowest, finite.min()), max(highest, finite.max())
+        return (float(lowest), float(highest)) if lowest <= highest else (0.0, 0.0)
+
+    def _bands(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """The first row of each band, and its counts: (rows, width) or (rows, width, 3)."""
+        width, height = self._image.size
+        for top in range(0, height, ROWS_AT_ONCE):
+            box = (0, top, width, min(top + ROWS_AT_ONCE, height))
+            band = np.asarray(self._image.crop(box)).astype(np.float32)
+            if self._low is not None:
+                low = np.asarray(self._low.crop(box))
+                # Of gray with opacity the low byte is read as green.
+                band = (
+                    256 * band[..., 0] + low[..., 1]
+                    if self._is_gray
+                    else 256 * band[..., :3] + low[..., :3]
+                )
+            yield top, band
+
+
+def _low_raw_mode(image: ImageFile.ImageFile) -> str | None:
+    """The raw mode that reads the lower bytes of a 16-bit image of several bands; else None."""
+    raw_mode = _raw_mode(image)
+    if _has_gray_alpha(image):
+        return "RGBA"  # of the two high and two low bytes
+    if image.format == "PPM" and image.mode == "RGB":
+        tile = image.tile[0]
+        # Its arguments are the mode and the highest value.
+        is_wide = tile.codec_name == "ppm" and isinstance(tile.args, tuple) and tile.args[1] > 255
+        return "RGB;16L" if is_wide else None
+    return raw_mode[:-1] + OTHER_ORDER[raw_mode[-1]] if raw_mode.startswith(TWO_BYTES) else None
+
+
+def _has_gray_alpha(image: ImageFile.ImageFile) -> bool:
+    """Whether an image is a PNG of 16-bit gray with opacity."""
+    return _raw_mode(image) == "LA;16B"
+
+
+def _raw_mode(image: ImageFile.ImageFile) -> str:
+    """How the samples of an image, opened and not loaded, lie in its file; may be empty."""
+    if not image.tile:
+        return ""
+    args = image.tile[0].args
+    return str(args[0] if isinstance(args, tuple) else args)
+
+
+def _set_raw_mode(image: ImageFile.ImageFile, raw_mode: str) -> None:
+    """Have all parts of an image, opened and not loaded, read with another raw mode."""
+
+    def changed(tile: ImageFile._Tile) -> ImageFile._Tile:
+        if image.format == "PPM":
+            return tile._replace(codec_name="raw", args=raw_mode)
+        args = (raw_mode, *tile.args[1:]) if isinstance(tile.args, tuple) else raw_mode
+        return tile._replace(args=args)
+
+    image.tile = [changed(tile) for tile in image.tile]

@@ -1,0 +1,272 @@
+"""What a caller gives to a selection, checked and brought to the form that the methods take.
+
+Callers are programs of any kind: their arrays are lists, data frames or tensors, their numbers come
+from tables and parsers. What fits is converted and never written to. All else raises PetiteError,
+which names the argument, what it must be and what it was.
+"""
+
+import reprlib
+from collections.abc import Mapping, Sized
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from petite.errors import PetiteError
+
+# What scikit-learn takes as `random_state`, and NumPy's Generator.
+Seed = int | np.random.Generator | np.random.RandomState | None
+
+# Features whose largest is neither so large nor so small can be squared and added up in float32.
+IN_REACH = 1e12
+# Of a seed that is drawn.
+SEEDS = 2**31 - 1
+
+
+def whole_number(
+    name: str, value: Any, least: int, most: int | None = None, of: str = "", instead: str = ""
+) -> int:
+    """A whole number, of any type, from `least` to `most`.
+
+    Whole floats such as 20.0 count, flags do not. The message adds what the number is `of` and
+    what could be given `instead`.
+    """
+    number = value
+    if hasattr(value, "__array__"):
+        array = _array(name, value)
+        number = array.item() if array.ndim == 0 else value
+    whole = _whole(number)
+    if whole is not None and least <= whole and (most is None or whole <= most):
+        return whole
+    reach = f"{least} or more" if most is None else f"{least} to {most}"
+    raise _must_be(name, f"a whole number{of}, {reach}{instead}", value)
+
+
+def random_seed(seed: Any) -> int:
+    """A seed, >= 0, from a `Seed`.
+
+    None draws one from NumPy's global random numbers, a generator from its own: the next call gives
+    another one.
+    """
+    if seed is None or seed is np.random:
+        return int(np.random.randint(SEEDS))  # noqa: NPY002
+    if isinstance(seed, np.random.Generator):
+        return int(seed.integers(SEEDS))
+    if isinstance(seed, np.random.RandomState):
+        return int(seed.randint(SEEDS))
+    return whole_number(
+        "seed", seed, 0, instead=", or None, or a NumPy Generator or RandomState to draw it from"
+    )
+
+
+def text(name: str, value: Any) -> str:
+    """A name of something."""
+    if not isinstance(value, str):
+        raise _must_be(name, "text", value)
+    return str(value)
+
+
+def class_labels(labels: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Labels as whole numbers, (n,) int64, and the different labels as they were given, in order.
+
+    Whole numbers and flags stay as they are; text is numbered in alphabetical order from 0.
+    """
+    array = _array("labels", labels)
+    if array.ndim != 1 or len(array) == 0:
+        raise PetiteError(
+            f"labels must have shape (n,), n >= 1, one label for each image; theirs is "
+            f"{array.shape}"
+        )
+    if array.dtype.kind in "OT":
+        array = _of_one_type(array.astype(object))
+    if array.dtype.kind == "U":
+        names, numbers = np.unique(array, return_inverse=True)
+        return numbers.astype(np.int64), names
+    if array.dtype.kind not in "biuf":
+        raise PetiteError(f"labels must be whole numbers or text; they are {array.dtype}")
+    with np.errstate(invalid="ignore"):
+        whole = array.astype(np.int64)
+    # Compared as they are: of floats and unsigned numbers some are beyond int64.
+    wrong = np.flatnonzero((whole != array) | ((array > 0) != (whole > 0)))
+    if len(wrong):
+        raise PetiteError(
+            f"labels must be whole numbers or text; in row {wrong[0]} there is "
+            f"{_shown(array[wrong[0]].item())}"
+        )
+    return whole, np.unique(whole)
+
+
+def _of_one_type(labels: np.ndarray) -> np.ndarray:
+    """Labels that Python objects hold, as an array of text or of whole numbers."""
+    is_text = [isinstance(label, str) for label in labels]
+    if all(is_text):
+        return labels.astype(str)
+    numbers = [_whole(label) for label in labels]
+    is_whole = [number is not None and -(2**63) <= number < 2**63 for number in numbers]
+    if all(is_whole):
+        return np.array(numbers, np.int64)
+    odd = int(np.argmin(is_text if any(is_text) else is_whole))
+    raise PetiteError(
+        f"labels must be all whole numbers or all text; in row {odd} there is {_shown(labels[odd])}"
+    )
+
+
+def feature_matrix(features: Any, count: int, method: str) -> np.ndarray:
+    """Features as the methods compare them: (count, d) float32, finite, contiguous.
+
+    Those whose squares would leave float32 are scaled by a power of two: which images are alike
+    does not change by it.
+    """
+    if features is None:
+        raise PetiteError(f"'{method}' compares images by their features: give some")
+    array = _array("features", features)
+    if array.ndim != 2 or len(array) != count or array.shape[1] == 0:
+        raise PetiteError(
+            f"features must have shape ({count}, d), a row for each label and d >= 1; "
+            f"theirs is {array.shape}"
+        )
+    with np.errstate(over="ignore"):
+        single = np.ascontiguousarray(_numbers("features", array), np.float32)
+    bad = np.flatnonzero(~np.isfinite(single).all(axis=1))
+    if len(bad):
+        raise PetiteError(
+            f"the features of {len(bad)} images are not finite (NaN, infinity, or beyond "
+            f"float32), the first in row {bad[0]}"
+        )
+    return in_reach(single, IN_REACH)
+
+
+def check_rows(features: Any, count: int) -> None:
+    """Check features that the method does not need as far as it costs nothing: by their rows."""
+    if hasattr(features, "shape"):
+        shape = tuple(features.shape)
+    else:
+        shape = (len(features),) if isinstance(features, Sized) else ()
+    if shape[:1] != (count,):
+        raise PetiteError(
+            f"features must have shape ({count}, d), a row for each label; theirs is {shape}"
+        )
+
+
+def in_reach(array: np.ndarray, reach: float) -> np.ndarray:
+    """The array, by a power of two nearer to 1 where its largest number is beyond `reach`."""
+    largest = float(np.abs(array).max())
+    if largest == 0 or 1 / reach < largest < reach:
+        return array
+    return np.ldexp(array, -int(np.log2(largest)))
+
+
+def score_column(scores: Any, wanted: str, sign: int, count: int, method: str) -> np.ndarray:
+    """The scores that a method wants, (count,) float64, finite, higher for harder images.
+
+    scores: an array of them; or columns by name as the proxy makes them, where `sign` is -1 if
+        those of `wanted` are higher for easier images.
+    """
+    if scores is None:
+        raise PetiteError(
+            f"'{method}' chooses by the score '{wanted}': give scores, an array or a mapping from "
+            "names to arrays, as petite.training.proxy makes them"
+        )
+    if isinstance(scores, Mapping) or hasattr(scores, "columns"):
+        names = list(scores) if isinstance(scores, Mapping) else list(scores.columns)
+        if wanted not in names:
+            raise PetiteError(
+                f"'{method}' needs the score '{wanted}'; those given are "
+                f"{', '.join(map(str, names))}"
+            )
+        scores = scores[wanted]
+    else:
+        sign = 1
+    array = _array("scores", scores)
+    if array.shape != (count,):
+        raise PetiteError(
+            f"scores must have shape ({count},), one for each label; theirs is {array.shape}"
+        )
+    values = sign * _numbers("scores", array).astype(np.float64)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise PetiteError(
+            f"the scores of {len(bad)} images are not finite, the first in row {bad[0]}"
+        )
+    return values
+
+
+def errors_by_label(class_errors: Any) -> Mapping[Any, Any] | None:
+    """The error of each label, as a mapping."""
+    if class_errors is None or isinstance(class_errors, Mapping):
+        return class_errors
+    raise _must_be(
+        "class_errors",
+        "a mapping from each label to its error (of a pandas Series its to_dict())",
+        class_errors,
+    )
+
+
+def share(name: str, value: Any) -> float:
+    """A number from 0 to 1."""
+    if _is_number(value) and 0 <= value <= 1:
+        return float(value)
+    raise _must_be(name, "a number from 0 to 1", value)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a real number; NumPy takes durations for whole numbers."""
+    return isinstance(value, Real) and not isinstance(value, bool | np.timedelta64)
+
+
+def _whole(value: Any) -> int | None:
+    """The value of a whole number of any type, None of anything else."""
+    if not _is_number(value):
+        return None
+    try:
+        whole = int(value)
+    except (ValueError, OverflowError):  # NaN, infinity
+        return None
+    return whole if whole == value else None
+
+
+def _array(name: str, value: Any) -> np.ndarray:
+    """An array of what a caller gives, not copied where that can be."""
+    if hasattr(value, "toarray"):  # as SciPy's sparse matrices have
+        raise PetiteError(
+            f"{name} must be a dense array; they are a {type(value).__name__}: give its toarray()"
+        )
+    if np.ma.is_masked(value):
+        raise PetiteError(f"{name} must have all values; some are masked")
+    try:
+        return np.asarray(value)
+    except MemoryError:
+        raise
+    except Exception as error:  # lists of unequal length, tensors on a GPU, whatever has __array__
+        raise PetiteError(f"{name} cannot be made an array: {error}") from error
+
+
+def _numbers(name: str, array: np.ndarray) -> np.ndarray:
+    """The array, as one of NumPy's real numbers."""
+    if array.dtype.kind in "biuf":
+        return array
+    if array.dtype.kind == "O":
+        # Text and dates would be converted too, or fail in NumPy's words.
+        odd = [value for value in array.flat if not _is_number(value)]
+        if not odd:
+            try:
+                return array.astype(np.float64)
+            except OverflowError:
+                raise PetiteError(f"{name} must be finite numbers of float64") from None
+        raise _must_be(name, "numbers", odd[0])
+    raise PetiteError(f"{name} must be numbers; they are {array.dtype}")
+
+
+def _must_be(name: str, expected: str, value: Any) -> PetiteError:
+    return PetiteError(f"{name} must be {expected}, got {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    """A value as a message shows it: in a few words, whatever it is."""
+    kind = type(value).__name__
+    if shape := getattr(value, "shape", ()):
+        return f"{kind} of shape {shape}"
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # whole numbers of more digits than Python writes
+        return kind

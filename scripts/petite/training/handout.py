@@ -1,0 +1,60 @@
+"""What lies beside saved models, so that they can be used without Petite: names, and how to."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from petite.files import write_json, write_text
+
+CLASSES_FILE = "classes.json"
+PAGE = """# Models of {about}
+
+One Keras model for each training seed. It takes raw images of shape (n, {shape}), uint8 or float,
+with values from 0 to 255, and scales them itself. It gives probabilities, float32 of shape
+(n, {classes}), in the order of the names in `{file}`.
+
+```python
+import json
+from pathlib import Path
+import keras
+import numpy as np
+from PIL import Image
+
+names = json.loads(Path("{file}").read_text(encoding="utf-8"))
+model = keras.models.load_model("{model}")
+photo = Image.open("photo.jpg").convert("{mode}")
+pixels = np.asarray(photo.resize(({size}, {size}), Image.Resampling.BILINEAR))
+probabilities = model.predict(pixels.reshape(1, {shape}))[0]
+print(names[probabilities.argmax()], probabilities.max())
+```
+
+Images are squeezed to a square. `petite.images.decode` does it exactly as for the training.
+"""
+JUDGED_WITH_FLIPS = """
+The accuracies in Petite's tables are of the mean logits of each image and its mirror image.
+"""
+
+
+def write_beside(
+    models: Sequence[Path],
+    about: str,
+    classes: list[str],
+    image_shape: tuple[int, int, int],
+    flips: bool,
+) -> None:
+    """Write the names of the classes and a page of Markdown into the folder of the models.
+
+    models: files of one folder. about: the runs, in words. image_shape: height, width, channels.
+    flips: whether the runs were judged with mirrored images too.
+    """
+    folder = models[0].parent
+    write_json(folder / CLASSES_FILE, classes)
+    text = PAGE.format(
+        about=about,
+        classes=len(classes),
+        file=CLASSES_FILE,
+        model=models[0].name,
+        shape=", ".join(map(str, image_shape)),
+        size=image_shape[0],
+        mode="L" if image_shape[2] == 1 else "RGB",
+    )
+    write_text(folder / "README.md", text + (JUDGED_WITH_FLIPS if flips else ""))

@@ -1,0 +1,56 @@
+# What Ctrl-C and SIGTERM do: the jobs are ended, and the run says how to go on. No rules.
+# Needs: PROGRESS (console.smk).
+
+import signal
+import sys
+import threading
+
+from petite import stopping
+from snakemake.shell import shell
+from snakemake.settings.types import ExecMode
+
+# A terminal sends Ctrl-C to the jobs too. They leave it to the run, which ends them: one that still
+# loads Python's packages would fill the terminal. (With a prefix of one's own they do not.)
+if shell._process_prefix is None:
+    shell.prefix("set -euo pipefail; trap '' INT; ")
+
+
+def stop(number, frame):
+    """At a signal: end the run, at the second one its jobs without delay."""
+    if PROGRESS.stopped:
+        PROGRESS.kills = True
+        return
+    PROGRESS.stopped = number
+    atexit.register(say_stopped)
+    if workflow.scheduler is not None and workflow.local_exec:
+        end_the_run()
+        return
+    # Without jobs, or where Snakemake has to cancel those of a cluster.
+    sys.exit(stopping.status(number))
+
+
+def end_the_run():
+    """Let Snakemake start no more jobs, and end those at work; in threads, for it holds locks."""
+    for work in (
+        workflow.scheduler.exit_gracefully,
+        lambda: stopping.end_jobs(lambda: PROGRESS.kills),
+    ):
+        threading.Thread(target=work, daemon=True).start()
+
+
+def stop_on_signals():
+    """Snakemake's scheduler has its own for SIGTERM: it waits for the end of all jobs."""
+    for number in stopping.SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
+    if PROGRESS.stopped:  # before, and Snakemake took it for something else
+        end_the_run()
+
+
+def say_stopped():
+    PROGRESS.end()
+    print(PROGRESS.stopped_in_words(), file=sys.stderr, flush=True)
+
+
+if workflow.exec_mode == ExecMode.DEFAULT:
+    stop_on_signals()
