@@ -41,12 +41,11 @@ def finished_run(
     request, tmp_path: Path, write_pictures, snakemake, small_config: dict[str, Any]
 ) -> tuple[Path, dict[str, Any]]:
     """A whole run, after which its images were moved away; and its configuration."""
-    write_pictures(tmp_path / "pictures", ["cat", "dog"], 30)
-    (tmp_path / "pictures/cat/none.jpg").write_bytes(b"no picture")
+    path = tmp_path / "my {pictures}"
+    write_pictures(path, ["cat", "dog"], 30)
+    (path / "cat/none.jpg").write_bytes(b"no picture")
     if request.param == "archive":
-        shutil.make_archive(str(tmp_path / "pictures"), "zip", tmp_path / "pictures")
-        shutil.rmtree(tmp_path / "pictures")
-    path = tmp_path / ("pictures.zip" if request.param == "archive" else "pictures")
+        path = Path(shutil.make_archive(str(tmp_path / "pictures"), "zip", path))
     small_config["dataset"] |= {"source": request.param, "path": path.name}
     run = snakemake(tmp_path, config=small_config)
     assert run.returncode == 0, said_of(run)
