@@ -58,7 +58,13 @@ def make_tables_of_what_is_done():
     try:
         write_json(record, plan)
         subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", str(workflow.cores or 1)]
+            [
+                sys.executable,
+                "-m",
+                "snakemake",
+                "--cores",
+                str(workflow.resource_settings.cores or 1),
+            ]
             + ["--snakefile", workflow.main_snakefile, "--nolock", "--keep-going"],
             env={**os.environ, PARTIAL_VARIABLE: str(record)},
             stdout=subprocess.DEVNULL,
