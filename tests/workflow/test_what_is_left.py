@@ -34,7 +34,6 @@ def due(dry_run: subprocess.CompletedProcess[str]) -> dict[str, int]:
     [
         ("models", {"train": 5}),
         ("models/random/0.1", {"train": 1}),
-        ("models/random/0.1/seeds-0-1/seed-1.keras", {"train": 1}),
         ("runs/pca_grid", {"train": 1}),
         ("runs/random/0.1/seeds-0-1.history.csv", {"train": 1}),
         ("runs/random/0.1/seeds-0-1.predictions.npz", {"train": 1}),
@@ -58,6 +57,19 @@ def test_what_was_deleted_of_a_whole_run_is_made_again_and_nothing_else(
     assert jobs["report"] == 1
 
 
+def test_a_model_that_was_deleted_from_its_folder_is_named(
+    tiny_run, snakemake, tiny_config
+) -> None:
+    folder, _ = tiny_run
+    model = folder / "results/tiny/models/random/0.1/seeds-0-1/seed-1.keras"
+    model.rename(folder / "aside")
+    try:
+        said = said_of(snakemake(folder, "--dry-run", config=tiny_config))
+    finally:
+        (folder / "aside").rename(model)
+    assert "models/random/0.1/seeds-0-1 lacks seed-1.keras" in said
+
+
 def test_a_shard_that_was_deleted_is_named_by_the_step_that_needs_it(
     tiny_run, snakemake, tiny_config
 ) -> None:
@@ -70,7 +82,8 @@ def test_a_shard_that_was_deleted_is_named_by_the_step_that_needs_it(
     export = {"export": "random:0.1", "export_formats": ["npz"]}
     said = said_of(snakemake(folder, "--", "export", config=tiny_config | export))
     assert f"the shard {shard} is missing" in said
-    assert due(snakemake(folder, "--dry-run", config=tiny_config))["ingest"] == 1
+    dry_run = snakemake(folder, "--dry-run", "--", "export", config=tiny_config | export)
+    assert due(dry_run)["ingest"] == 1
 
 
 # --- failed

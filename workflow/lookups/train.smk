@@ -40,16 +40,19 @@ KEPT = [
 ]
 
 
-def ask_for_deleted_models():
-    """Have the trainings done again of which a model was deleted, and its folder was left."""
-    for training in TRAININGS:
-        folder, (_, _, first, last) = models_folder(*training), training
-        seeds = range(first, last + 1)
-        if Path(folder).is_dir() and not all(
-            Path(folder, f"seed-{seed}.keras").exists() for seed in seeds
-        ):
-            workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, folder}
+def say_which_models_are_gone():
+    """Of a folder of models Snakemake sees only that it is there."""
+    for training, runs in zip(TRAININGS, runs_paths(".csv")):
+        folder, (_, _, first, last) = Path(models_folder(*training)), training
+        names = [f"seed-{seed}.keras" for seed in range(first, last + 1)]
+        gone = [name for name in names if not (folder / name).exists()]
+        if gone and folder.is_dir() and Path(runs).exists():
+            print(
+                f"Petite: {folder} lacks {', '.join(gone)}. To have it trained again, remove that "
+                "folder.",
+                file=sys.stderr,
+            )
 
 
 if IS_MAIN and workflow.exec_mode == ExecMode.DEFAULT:
-    ask_for_deleted_models()
+    say_which_models_are_gone()
