@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -187,7 +187,7 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
     """
     text = frame.select_dtypes(exclude=["number", "bool"])
     returns = any(text[column].astype(str).str.contains("\r").any() for column in text)
-    quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, index=False, quoting=quoting)
 
