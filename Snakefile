@@ -43,11 +43,13 @@ rule:
         f"{RESULTS}/provenance.json",
         FIGURES,
         f"{RESULTS}/report.html",
+        KEPT,
 
 
 if IS_MAIN:
 
     include: "workflow/rules/lock.smk"
+    include: "workflow/rules/partial.smk"
     include: "workflow/rules/scheduler.smk"
 
     report: "workflow/report/workflow.rst"
@@ -61,4 +63,5 @@ if IS_MAIN:
         say_where_things_are()
 
     onerror:
+        make_tables_of_what_is_done()
         say_what_failed(log)

@@ -1,8 +1,9 @@
 """Gather the runs of all training jobs, sum them up in tables, and say what they come down to."""
 
 import argparse
+import json
 import textwrap
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from petite.evidence import (
@@ -23,6 +24,7 @@ from petite.evidence import (
     test_counts,
     with_measures,
 )
+from petite.evidence.gaps import Gap, gaps_text
 from petite.files import (
     read_json,
     read_table,
@@ -56,18 +58,22 @@ def main(args: argparse.Namespace) -> None:
     )
     chance = against_chance(runs, predictions, manifest["classes"], circumstances)
     recommendation = recommend(runs, verdicts, tolerance, curve, chance)
+    missing = gaps_text([Gap(**gap) for gap in args.gaps])
+    answer = f"{recommendation.answer} {missing}".strip()
+    recommendation = replace(recommendation, answer=answer)
     page = recommendation_page(args.dataset, recommendation, verdicts, tolerance, curve, chance)
     table = terminal_table(summary, balanced=is_unequal(counts))
-    answer = textwrap.fill(recommendation.answer, TERMINAL_COLUMNS, break_long_words=False)
+    wrapped = textwrap.fill(answer, TERMINAL_COLUMNS, break_long_words=False)
     write_csv_and_parquet(args.output_runs, runs)
     write_csv_and_parquet(args.output_history, history)
     write_csv_and_parquet(args.output_summary, summary)
     write_csv_and_parquet(args.output_verdicts, verdicts)
     write_csv_and_parquet(args.output_costs, cost_ledger(runs))
-    write_text(args.output_markdown, markdown_table(summary, args.dataset))
+    markdown = markdown_table(summary, args.dataset)
+    write_text(args.output_markdown, markdown + (f"\n**{missing}**\n" if missing else ""))
     write_text(args.output_recommendation, page)
     write_json(args.output_choice, asdict(recommendation))
-    write_text(args.output_text, f"{table}\n\n{answer}\n")
+    write_text(args.output_text, f"{table}\n\n{wrapped}\n")
 
 
 if __name__ == "__main__":
@@ -82,6 +88,12 @@ if __name__ == "__main__":
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True, help="the split's table")
     parser.add_argument("--dataset", required=True, help="the name of the data set, for the title")
+    parser.add_argument(
+        "--gaps",
+        type=json.loads,
+        default=[],
+        help="what is missing, as JSON; see petite.evidence.gaps",
+    )
     # CSV files; each is written as .parquet too.
     parser.add_argument("--output-runs", type=Path, required=True)
     parser.add_argument("--output-history", type=Path, required=True)

@@ -152,6 +152,11 @@ class Progress:
             self.clear()
 
     @property
+    def failed(self) -> dict[int, Job]:
+        """The jobs that failed, by their numbers."""
+        return dict(self._failed)
+
+    @property
     def left(self) -> int:
         """How many of the jobs that are due were not done."""
         return self._total - self._done

@@ -43,10 +43,12 @@ def source_at_last():
     if not source or source["path"] != DATASET.path:
         return None
     made_with = source["settings"]
-    if others := [
-        key for key in STORE_SETTINGS if made_with.get(key) != STORE_SETTINGS[key]
-    ]:
-        was = {key: made_with.get(key) for key in others}
+    was = {
+        key: value
+        for key, value in made_with.items()
+        if STORE_SETTINGS.get(key, value) != value
+    }
+    if was:
         raise PetiteError(
             f"dataset.path: {DATASET.path} {reason_gone(Path(DATASET.path))}, and the images that "
             f"{RESULTS} keeps of it were made with {as_param(was)}. Put the originals back, or keep "
@@ -60,7 +62,7 @@ def source_files():
     if GONE:
         # Snakemake leaves out a job that lacks an input where its output is there: so it keeps what
         # was made of the source, whatever else has changed.
-        return [outside(f"{DATASET.path} {reason_gone(Path(DATASET.path))}")]
+        return [outside("images that are gone")]
     if DATASET.source == "lsun":
         return [outside(path) for path in database_files(Path(DATASET.path))]
     if DATASET.is_remote:

@@ -10,7 +10,7 @@ PAGE_SUBSETS = list(
     dict.fromkeys(
         subset_path(label, fraction, seed)
         for label, fraction in sorted(CASES)
-        for seed in range(min(CONFIG.runs_at(fraction), MOST_PAGE_SEEDS))
+        for seed in seeds_of(label, fraction)[:MOST_PAGE_SEEDS]
     )
 )
 PAGE_CODE = [

@@ -54,7 +54,18 @@ def resolved_config():
     return resolve(default, written_layers(), BASE / "workflow/config")
 
 
+# Where some methods failed, the run that makes the tables of the others is told of them in a file.
+# See partial.smk.
+PARTIAL_VARIABLE = "PETITE_PARTIAL"
+PARTIAL = None
+if IS_MAIN and PARTIAL_VARIABLE in os.environ:
+    PARTIAL = json.loads(Path(os.environ[PARTIAL_VARIABLE]).read_text("utf-8"))
+GAPS = PARTIAL["gaps"] if PARTIAL else []
+
+
 def checked_config():
+    if PARTIAL:
+        return petite_config.load(PARTIAL["config"])
     try:
         return petite_config.load(RESOLVED.values)
     except PetiteError as error:
@@ -161,14 +172,6 @@ def subset_path(label, fraction, seed):
     return f"{RESULTS}/subsets/{label}/{as_text(fraction)}/seed-{selection_seed(label, seed)}.parquet"
 
 
-# (label, fraction) of all that is to be trained
-CASES = [
-    (label, fraction)
-    for label, entry in CONFIG.methods.items()
-    for fraction in entry.fractions
-]
-
-
 def batches(label, fraction):
     """(first, last) seed of each training job of a case; those that ran are kept as they are."""
     folder = Path(placed(RESULTS)) / "runs" / label / as_text(fraction)
@@ -176,7 +179,33 @@ def batches(label, fraction):
         re.fullmatch(r"seeds-(\d+)-(\d+)", path.stem) for path in folder.glob("*.csv")
     ]
     done = [(int(name[1]), int(name[2])) for name in names if name]
-    return CONFIG.seed_batches(fraction, done)
+    due = CONFIG.seed_batches(fraction, done)
+    if not PARTIAL:
+        return due
+    return [
+        (first, last)
+        for first, last in due
+        if (first, last) in done
+        and f"{folder}/seeds-{first}-{last}.csv" not in PARTIAL["unfinished"]
+    ]
+
+
+# (label, fraction) of all that is to be trained
+CASES = [
+    (label, fraction)
+    for label, entry in CONFIG.methods.items()
+    for fraction in entry.fractions
+    if batches(label, fraction)
+]
+
+
+def seeds_of(label, fraction):
+    """The training seeds of a case."""
+    return [
+        seed
+        for first, last in batches(label, fraction)
+        for seed in range(first, last + 1)
+    ]
 
 
 # What is compared with random at the same fraction.

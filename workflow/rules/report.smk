@@ -56,10 +56,11 @@ rule summarize:
                 "flips": CONFIG.training.flips,
             }
         ),
+        gaps=as_param(GAPS),
         dataset=CONFIG.dataset.name,
     shell:
         "{params.python} {input.code[0]:q} --runs {input.runs:q} --manifest {input.manifest:q} "
-        "--split {input.split:q} --dataset {params.dataset} "
+        "--split {input.split:q} --dataset {params.dataset} --gaps {params.gaps:q} "
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-summary {output.summary:q} --output-verdicts {output.verdicts:q} "
         "--output-costs {output.costs:q} --output-markdown {output.markdown:q} "

@@ -1,0 +1,78 @@
+# After a run in which some methods failed: the table, the answer and the page of what is done. No rules.
+# Needs: runs/ of at least one method. Makes: the results of report.smk and page.smk, which say what they lack.
+
+import subprocess
+from dataclasses import asdict
+
+from petite.evidence.gaps import Gap
+from petite.files import write_json
+
+
+def unfinished_trainings():
+    """The training jobs that are due and were not done, each with the jobs that failed before it."""
+    failed = PROGRESS.failed
+    for job in workflow.dag.needrun_jobs():
+        if job.rule.name == "train":
+            before = workflow.dag.bfs(workflow.dag.dependencies, job)
+            causes = [failed[other.jobid] for other in before if other.jobid in failed]
+            yield job, causes
+
+
+def gaps_of(unfinished):
+    """What the table will lack."""
+    found = []
+    for label, fraction in CASES:
+        missing = [
+            (job, causes)
+            for job, causes in unfinished
+            if (job.wildcards.method, job.wildcards.fraction)
+            == (label, as_text(fraction))
+        ]
+        seeds = sum(
+            int(job.wildcards.last) - int(job.wildcards.first) + 1 for job, _ in missing
+        )
+        names = dict.fromkeys(cause.name for _, causes in missing for cause in causes)
+        wanted = CONFIG.runs_at(fraction)
+        if missing:
+            found.append(Gap(label, fraction, wanted - seeds, wanted, list(names)))
+    return found
+
+
+def make_tables_of_what_is_done():
+    """Run the workflow again for the methods that are done, up to the page.
+
+    Snakemake knows what these files were made of: a later run that has more makes them again.
+    """
+    if PARTIAL or PROGRESS.stopped or not (WATCHER.is_whole and PROGRESS.failed):
+        return
+    unfinished = list(unfinished_trainings())
+    gaps = gaps_of(unfinished)
+    if not gaps or all(gap.done == 0 for gap in gaps) and len(gaps) == len(CASES):
+        return
+    record = RUNS / f"partial-{os.getpid()}.json"
+    plan = {
+        "config": CONFIG.model_dump(mode="json"),
+        "unfinished": [str(job.output.runs) for job, _ in unfinished],
+        "gaps": [asdict(gap) for gap in gaps],
+    }
+    try:
+        write_json(record, plan)
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "snakemake",
+                "--cores",
+                str(workflow.resource_settings.cores or 1),
+            ]
+            + ["--snakefile", workflow.main_snakefile, "--nolock", "--keep-going"],
+            env={**os.environ, PARTIAL_VARIABLE: str(record)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    finally:
+        record.unlink(missing_ok=True)
+    summary = Path(RESULTS) / "summary.txt"
+    if summary.exists():
+        print(f"\n{summary.read_text('utf-8').rstrip()}\n", flush=True)
+        print(f"Page     {RESULTS}/report.html  (of what is done)", flush=True)
