@@ -11,6 +11,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from petite import memory as memory_of_process
 from petite import stopping
 from petite.console import Job, Progress
 
@@ -104,6 +105,8 @@ if workflow.exec_mode == ExecMode.DEFAULT and not workflow.output_settings.dryru
     for handler in SAYS.handlers:
         if AS_USUAL and handler.name == "DefaultStreamHandler":
             handler.addFilter(is_shown)
+    if limit := memory_of_process.small_limit():
+        print(f"Petite: {limit}", file=sys.stderr)
 
 
 def say_where_things_are():
