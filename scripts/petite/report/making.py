@@ -88,7 +88,7 @@ def commit(checkout: Path | None) -> str:
     """The commit of a checkout, and whether files differ from it, or why git cannot tell."""
     found = provenance.commit(checkout) if checkout else {"commit": None}
     if found["commit"] is None:
-        return str(found.get("reason") or "")
+        return str(found.get("reason", ""))
     return f"{found['commit'][:12]}{', with changes' if found['dirty'] else ''}"
 
 
