@@ -4,6 +4,7 @@ import atexit
 import logging
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from snakemake_interface_executor_plugins.settings import ExecMode
@@ -25,9 +26,8 @@ class Watcher(logging.Handler):
         self.has_begun = False
         self.is_whole = False  # whether the run goes on to the table and the page
         self.exports = False
-        self.ends = (
-            {}
-        )  # what was said last of the end of a command, by the thread that says it
+        # What was said last of the end of a command, by the thread that says it.
+        self.ends = {}
 
     def emit(self, record):
         event = getattr(record, "event", None)
@@ -90,6 +90,11 @@ def is_shown(record):
         PROGRESS.clear()
     return shown
 
+
+# Of a summary with characters that the locale does not have, the rest shall be printed.
+for stream in (sys.stdout, sys.stderr):
+    with suppress(AttributeError):  # another program's, in place of Python's
+        stream.reconfigure(errors="replace")
 
 # Who asks Snakemake for more, or for less, gets what Snakemake says and no bar.
 AS_USUAL = not (

@@ -1,6 +1,7 @@
 # What Ctrl-C and SIGTERM do: the jobs are ended, and the run says how to go on. No rules.
 # Needs: PROGRESS (console.smk).
 
+import atexit
 import signal
 import sys
 import threading
