@@ -141,6 +141,7 @@ SLURM = "SLURM-job '7' failed, SLURM status is: '{}'. Reason: unknown"
         ("Command 'x' died with unknown signal 40.", "ended by signal 40"),
         ("Command 'x' returned non-zero exit status 152.", "the limit on its CPU time is over"),
         ("Command 'x' returned non-zero exit status 3.", "it ended with status 3"),
+        ("Command 'x' returned non-zero exit status 255.", "it ended with status 255"),
         ("", "nothing tells why it ended"),
         (SLURM.format("OUT_OF_MEMORY"), "its memory ran out. Raise mem_mb"),
         (SLURM.format("TIMEOUT"), "its time ran out. Raise runtime"),
