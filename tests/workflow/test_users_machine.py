@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,17 @@ def test_a_run_needs_no_home_and_no_temporary_folder_of_the_users(
     assert finished.returncode == 0, finished.stdout
     assert "Traceback" not in finished.stdout
     assert list(closed.iterdir()) == []
+
+
+def test_a_full_folder_for_temporary_files_is_named(
+    tmp_path: Path, small_disk: Callable[[int], Path]
+) -> None:
+    disk = small_disk(64 * 1024)
+    finished = run(tmp_path / "work", {**os.environ, "TMPDIR": str(disk)})
+    assert finished.returncode != 0
+    assert f"no space is left for temporary files in {disk}" in finished.stdout
+    assert "TMPDIR" in finished.stdout
+    assert "Traceback" not in finished.stdout
 
 
 def test_a_limit_of_the_shell_on_memory_is_told_before_and_after(tmp_path: Path) -> None:
