@@ -33,7 +33,7 @@ OF_THE_SHELL = ("BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "POSIXLY_CORRECT")
 # What may change the numbers, but may be what a machine needs to work at all.
 WRITTEN_DOWN = re.compile(
     r"(TF|XLA|JAX|TORCH|PYTORCH|CUDA|CUDNN|CUBLAS|NVIDIA|HIP|ROCR|HSA|MIOPEN|OPENBLAS|MKL|BLIS"
-    r"|OMP|KMP|GOMP|DNNL|ONEDNN|NPY|ARROW)_\w+"
+    r"|OMP|KMP|GOMP|DNNL|ONEDNN|NPY|ARROW|SKLEARN|SCIPY)_\w+"
     r"|LD_PRELOAD|LD_LIBRARY_PATH|DYLD_\w+|GLIBC_TUNABLES|PYTHONPATH|PYTHONUSERBASE"
 )
 # Those that Petite and Snakemake set by the threads of a job, and Terraform's, which hold secrets.

@@ -26,12 +26,12 @@ from petite.training.engine import Trainer
 from petite.training.settings import TrainingSettings
 
 settings = {
-    "compact": {"widths": [4, 8], "halvings": [1], "residual_blocks": [0]},
-    "budget": {"steps": 20}, "batch_size": 16, "evaluations": 1,
+    "compact": {"widths": [32, 64], "halvings": [1], "residual_blocks": [0]},
+    "budget": {"steps": 10}, "batch_size": 16, "evaluations": 1,
 }
 labels = np.arange(60) % 3
-images = np.random.default_rng(0).integers(0, 256, (60, 12, 12, 1)).astype(np.uint8)
-trainer = Trainer(12, 1, ["a", "b", "c"], TrainingSettings.model_validate(settings))
+images = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3)).astype(np.uint8)
+trainer = Trainer(32, 3, ["a", "b", "c"], TrainingSettings.model_validate(settings))
 run = trainer.train(images, labels, images, labels, 0)
 digest = hashlib.sha256(b"".join(array.tobytes() for array in run.model.get_weights()))
 import keras
@@ -86,9 +86,7 @@ def test_a_training_leaves_nothing_in_a_home(plain, tmp_path):
     "variables",
     [
         {"TF_ENABLE_ONEDNN_OPTS": "0", "TF_DETERMINISTIC_OPS": "0", "TF_NUM_INTEROP_THREADS": "7"},
-        {"KERAS_MAX_EPOCHS": "1", "KERAS_MAX_STEPS_PER_EPOCH": "1", "KERAS_BACKEND": "jax"},
-        {"ONEDNN_DEFAULT_FPMATH_MODE": "BF16", "TF_USE_LEGACY_KERAS": "1", "JAX_ENABLE_X64": "1"},
-        {"PYTHONHASHSEED": "7", "NVIDIA_TF32_OVERRIDE": "0", "KERAS_NNX_ENABLED": "1"},
+        {"KERAS_BACKEND": "jax", "ONEDNN_DEFAULT_FPMATH_MODE": "BF16", "PYTHONHASHSEED": "7"},
     ],
 )
 def test_variables_that_change_numbers_change_none(plain, tmp_path, variables):
