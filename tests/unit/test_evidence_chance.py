@@ -202,7 +202,7 @@ def test_too_few_test_images_to_show_that_anything_was_learned_are_named(tmp_pat
         tmp_path, labels, {("full", 1.0): labels[None], ("random", 0.1): labels[None]}
     )
     assert chance.accuracy == 1 and not chance.is_beaten
-    assert found.answer.startswith("It is not shown that anything was learned")
+    assert found.answer.startswith("Nothing is shown to have been learned")
     assert "too few test images (5)" in found.answer
 
 
@@ -254,7 +254,7 @@ def test_the_same_answers_on_few_images_are_too_few_test_images_and_it_says_how_
         "200 test images, which are too few to show it for others (that takes 299 or more; "
         in found.answer
     )
-    assert "it takes 299 or more" in found.next_steps
+    assert "that takes 299 or more" in found.next_steps
     assert "evidence.tolerance of 0.015" in found.next_steps
 
 

@@ -20,6 +20,8 @@ from petite.evidence.statistics import ALPHA
 # hundreds may be missing where each has a test image or two.
 NEVER_ANSWERED = 0.05
 MOST_NAMED = 5
+# Better than chance, but on so few test images that it may be chance.
+UNSURE = "Nothing is shown to have been learned"
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Chance:
             return "Too little was learned to beat a constant answer"
         if max(self.accuracy_p, self.balanced_p) <= ALPHA:
             return "Not all classes were learned"
-        return "It is not shown that anything was learned"
+        return UNSURE
 
     def numbers(self) -> str:
         """The comparison in numbers."""
@@ -124,7 +126,7 @@ class Chance:
             found.insert(1, flips)
         if is_unequal(counts):
             found.insert(0, f"unequal classes ({counts.max():,} to {counts.min():,} images)")
-        if self.headline.startswith("It is not shown"):
+        if self.headline == UNSURE:
             found.insert(0, f"too few test images ({self.test_images:,})")
         return f"Likely reasons: {', '.join(found[:-1])}, or {found[-1]}"
 
