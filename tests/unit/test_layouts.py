@@ -291,7 +291,7 @@ def test_nothing_is_said_of_classes_that_the_user_names(open_tree: Callable[...,
         (["animals/cat", "animals/dog", "plants/rose", "plants/tulip"], "4 folders"),
         (["cat/tom", "cat/felix", "cat/garfield", "dog/rex", "dog/fido"], "5 folders"),
         (["good", "defect/scratch", "defect/dent"], "2 folders"),
-        (["cat", "cat/more", "dog"], "1 folders"),
+        (["cat", "cat/more", "dog"], "1 folder"),
         (["cat/thumbs", "dog/thumbs"], "2 folders"),
     ],
 )
@@ -300,13 +300,13 @@ def test_folders_within_classes_are_said(
 ) -> None:
     frame, notices = listed(open_tree(*names))
     assert len(frame["class_name"].unique()) == 2
-    assert any(line.startswith(f"{inner} in class folders count as parts") for line in notices)
+    assert any(line.startswith(f"{inner} in class folders counted as part") for line in notices)
 
 
 def test_images_beside_the_class_folders_are_said(open_tree: Callable[..., Source]) -> None:
     frame, notices = listed(open_tree("cat", "dog", **{"cover.jpg": b"x", "README.md": b"x"}))
     assert len(frame) == 8
-    assert notices[1:] == ["1 files lie beside the class folders and are left out: cover.jpg"]
+    assert notices[1:] == ["1 file beside the class folders left out: cover.jpg"]
 
 
 @pytest.mark.parametrize("name", ["unlabeled", "test", "Unlabelled data", "val"])
@@ -331,7 +331,7 @@ def test_side_files_are_counted_by_kind_and_are_no_entries(
 ) -> None:
     frame, notices = listed(open_tree("cat", "dog", **dict.fromkeys(SIDE, b"x")))
     assert len(frame) == 8
-    assert notices[1].startswith("10 files in the class folders are left out")
+    assert notices[1].startswith("10 files in the class folders left out")
     for kind in ("2 .xml", "1 .json", "1 Thumbs.db", "1 desktop.ini", "1 README", "1 .pdf"):
         assert kind in notices[1]
 

@@ -522,23 +522,23 @@ def tell_layout(layout: Layout, chosen: Sequence[str], named: bool, notices: Not
     if not named:
         notices.add(
             f"{len(chosen)} classes, one for each folder in {layout.where}: "
-            + shown([f"{name} ({count} files)" for name, count in counts.items()])
+            + shown([f"{name} ({_counted(count, 'file')})" for name, count in counts.items()])
         )
         _tell_doubtful(chosen, notices)
     inner = [f"{name}/{path}" for name in chosen for path in layout.folders[name] if path]
     if inner:
         notices.add(
-            f"{len(inner)} folders in class folders count as parts of their class: "
+            f"{_counted(len(inner), 'folder')} in class folders counted as part of their class: "
             f"{shown(inner, 3)}. If these are the classes, put them side by side in one folder"
         )
     if layout.side_files:
         notices.add(
-            f"{layout.side_files.total()} files in the class folders are left out, as their names "
-            f"say that they are no images: {_by_kind(layout.side_files)}"
+            f"{_counted(layout.side_files.total(), 'file')} in the class folders left out, as the "
+            f"name says that it is no image: {_by_kind(layout.side_files)}"
         )
     if layout.beside:
         notices.add(
-            f"{len(layout.beside)} files lie beside the class folders and are left out: "
+            f"{_counted(len(layout.beside), 'file')} beside the class folders left out: "
             f"{shown(layout.beside, 3)}"
         )
     if layout.empty and not named:
@@ -579,6 +579,10 @@ def empty_folders(layout: Layout, names: Sequence[str]) -> str:
             for name, side in sides.items()
         ]
     )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _by_kind(counts: Counter[str]) -> str:
