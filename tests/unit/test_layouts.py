@@ -541,6 +541,26 @@ def test_class_names_are_found_in_either_spelling_and_stored_in_one(
         assert source.read(f"{CAFE}/{CAFE} 3.jpg") == b"x"
 
 
+def test_a_zip_of_macos_does_not_say_that_its_names_are_utf8(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", tree(CAFE_IN_TWO, "tea"))
+    data = path.read_bytes()
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        parts = data.split(header)
+        data = header.join([parts[0], *(b"%b\0\0%b" % (part[: flags - 4], part[flags - 2 :])
+                                        for part in parts[1:])])  # fmt: skip
+    path.write_bytes(data)
+    with open_source("archive", path) as source:
+        frame = listing(source, [CAFE, "tea"], None, 0.1)
+        assert source.read(f"{CAFE}/1.jpg") == b"x"
+    assert frame["class_name"].unique().tolist() == [CAFE, "tea"]
+
+
+def test_names_in_another_encoding_in_a_zip_are_read_somehow(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", tree("cafX", "tea"))
+    path.write_bytes(path.read_bytes().replace(b"cafX", b"caf\x82"))  # é of MS-DOS
+    assert classes_of(open_source("archive", path)) == [CAFE, "tea"]
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [
