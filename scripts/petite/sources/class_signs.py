@@ -98,6 +98,8 @@ def _same_folders(layout: Layout, chosen: Sequence[str]) -> str | None:
     ]
     if len(alike) < 2 or 2 * len(alike) < len(chosen):
         return None
+    if all(_split_word(name)[1] for name in common):
+        return None  # cat/train and dog/train: splits within the classes, which are merged
     return (
         f"{shown(alike)} hold folders of the same names ({shown(sorted(common))}), which look "
         f"like the classes, as in given splits, folds, years or sites. {MERGE}"
