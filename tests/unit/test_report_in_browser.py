@@ -43,12 +43,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """The page of a run on so many images of these classes; each is made once."""
     made: dict[str, Path] = {}
 
-    def make(classes: list[str], images: int) -> Path:
-        key = f"{classes[0]} of {len(classes)}"
+    def make(classes: list[str], images: int, method: str = "herding") -> Path:
+        key = f"{classes[0]} of {len(classes)} {method}"
         if key not in made:
             folder = tmp_path_factory.mktemp("run")
             notices = [f"3 files of {name}: 4 gray levels." for name in classes[:3]]
-            run = invented_run(folder, classes, images, notices=notices)
+            run = invented_run(folder, classes, images, method, notices=notices)
             made[key] = folder / "report.html"
             write_text(made[key], page(run))
         return made[key]
@@ -140,6 +140,15 @@ def test_any_names_fit_the_screen(report, opened, classes, scheme, width):
     )
     assert outside == []
     assert not page.complaints
+
+
+@pytest.mark.parametrize("width", [380, 1400])
+def test_a_long_name_of_a_method_fits_the_screen(report, opened, width):
+    page = opened(report(RIGHT_TO_LEFT, 90, "m" * 150), width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.select_option("#model-case", index=3)
+    page.select_option("#plane-method", index=0)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_long_name_is_cut_and_the_whole_of_it_is_at_hand(report, opened):
