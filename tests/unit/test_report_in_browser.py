@@ -185,6 +185,7 @@ def test_any_of_a_thousand_classes_can_be_looked_at_alone(report, opened):
         shown = page.locator(".pick:visible")
         assert shown.locator("h4").all_inner_texts() == [f"id0{label}"]
         names = shown.locator(".thumb").evaluate_all("all => all.map((thumb) => thumb.title)")
+        assert not page.locator("#picks-shown").is_visible()
         assert names and all(name.startswith(f"id0{label}/") for name in names)
     page.select_option("#plane-class", "")
     assert page.locator(".pick:visible").count() == 20
