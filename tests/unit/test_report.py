@@ -215,6 +215,30 @@ def test_the_same_run_gives_the_same_bytes(inputs):
     assert first == second
 
 
+def test_the_script_shows_what_steps_noticed_each_thing_once(tmp_path):
+    inputs = invented_run(tmp_path / "run")
+    write_table(tmp_path / "split.parquet", inputs.split)
+    np.save(tmp_path / "pixels.npy", inputs.features)
+    for name, notices in (("listing", ["Links: followed."]), ("index", []), ("0", ["A <b>."] * 2)):
+        write_json(tmp_path / f"{name}.json", {"notices": notices})
+    done = subprocess.run(
+        [
+            sys.executable, SCRIPTS / "report.py", "--tables", *inputs.tables.values(),
+            "--manifest", tmp_path / "run/store/manifest.json",
+            "--split", tmp_path / "split.parquet", "--features", tmp_path / "pixels.npy",
+            "--subsets", *inputs.subsets, "--predictions", *inputs.predictions,
+            "--notices", *(tmp_path / f"{name}.json" for name in ("listing", "index", "0")),
+            "--output", tmp_path / "report.html",
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    section = html.split('id="notices"')[1].split("</section>")[0]
+    assert re.findall("<li>(.*)</li>", section) == ["Links: followed.", "A &lt;b&gt;."]
+    assert 'id="notices"' not in page(inputs)
+
+
 def test_names_from_the_users_files_are_text_and_no_html(inputs):
     html = page(inputs)
     assert "&lt;dog&gt;" in html
