@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from test_report import invented_run
 
@@ -140,6 +141,17 @@ def test_any_names_fit_the_screen(report, opened, classes, scheme, width):
     )
     assert outside == []
     assert not page.complaints
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("classes", [MANY, RIGHT_TO_LEFT], ids=["many", "right to left"])
+def test_axe_finds_nothing_serious(report, opened, classes, scheme):
+    page = opened(report(classes, 10 * max(len(classes), 9)), scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
+    page.select_option("#plane-class", "1")
+    found = Axe().run(page).response["violations"]
+    serious = [each for each in found if each["impact"] in ("serious", "critical")]
+    assert not [(each["id"], each["nodes"][0]["html"]) for each in serious]
 
 
 @pytest.mark.parametrize("width", [380, 1400])
