@@ -227,6 +227,23 @@ def test_accuracy_of_many_methods_names_those_of_the_paper_and_shows_the_others(
     assert "12 further methods" in text
 
 
+def test_long_names_of_methods_and_data_sets_leave_room_for_the_drawing(tmp_path: Path) -> None:
+    name = "m" * 150
+    cases = {("random", 0.1): 0.85, (name, 0.1): 0.86}
+    runs = make_runs(cases, 6).assign(dataset="d" * 150)
+    history = make_history(cases, 2)
+    for figure in (
+        FIGURES["differences"](summarize(runs)),
+        FIGURES["accuracy_by_fraction"](runs, summarize(runs)),
+        FIGURES["curves"](history),
+        FIGURES["curves"](history, name, 0.1),
+    ):
+        text = drawn(figure, tmp_path)
+        assert "m…m" in text and "m" * 50 not in text and "d" * 50 not in text
+        for axes in figure.axes:
+            assert axes.get_position().width > 0.3 / len(figure.axes)
+
+
 def test_a_difference_beyond_the_axis_is_given_in_numbers(tmp_path: Path) -> None:
     cases = {(f"method_{number}", 0.1): 0.85 + number / 1000 for number in range(9)}
     summary = summarize(make_runs(CASES | cases | {("failing", 0.1): 0.3}, 6))
