@@ -28,7 +28,7 @@ def picks(
 
     features: float32 (n_train, d), a row for each training row of `split`, in its order; the
         plane is of the first two.
-    subsets: by method, tables with origin, label and class_name.
+    subsets: by method, tables with origin and class_name.
     """
     train = training_images(split)
     plane = first_two(features)
@@ -37,8 +37,13 @@ def picks(
     lines = math.ceil(len(subsets) / columns)
     figure = Figure(figsize=(style.WIDTH, 0.9 + 1.35 * lines), layout="constrained")
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    named = pd.concat([table[["label", "class_name"]] for table in subsets.values()])
-    names = named.drop_duplicates().sort_values("label")["class_name"].tolist()
+    labels = train.set_index("image_id")["label"]
+    label_of = {
+        name: label
+        for table in subsets.values()
+        for name, label in zip(table["class_name"], labels.loc[table["origin"]], strict=True)
+    }
+    names = sorted(label_of, key=lambda name: label_of[name])
     for axes, (method, table) in zip(panels, subsets.items(), strict=False):
         _draw(axes, plane, rows, table.drop_duplicates("origin"), names)
         axes.set_title(style.shortened(method, LONGEST_NAME), fontsize=7.5)
