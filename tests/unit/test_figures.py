@@ -293,7 +293,7 @@ def test_picks_have_a_panel_for_each_method_with_its_images(world: World, tmp_pa
 def test_picks_name_the_classes_in_the_order_of_their_labels() -> None:
     names = ["2", "10", "1"]
     split = pd.DataFrame({"image_id": ["a", "b", "c"], "label": [0, 1, 2], "split": "train"})
-    kept = pd.DataFrame({"origin": ["c", "b", "a"], "label": [2, 1, 0], "class_name": names[::-1]})
+    kept = pd.DataFrame({"origin": ["c", "b", "a"], "class_name": names[::-1]})
     features = np.arange(6, dtype=np.float32).reshape(3, 2)
     figure = FIGURES["picks"](features, split, {"random": kept[:2], "herding": kept}, 0.5)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == names
