@@ -38,7 +38,8 @@ WRITTEN_DOWN = re.compile(
     r"|OMP|KMP|GOMP|DNNL|ONEDNN|NPY|ARROW|SKLEARN|SCIPY)_\w+"
     r"|LD_PRELOAD|LD_LIBRARY_PATH|DYLD_\w+|GLIBC_TUNABLES|PYTHONPATH|PYTHONUSERBASE"
 )
-# Those that Petite and Snakemake set by the threads of a job, and what may be a secret. NVIDIA's containers set the others, which only tell what they are.
+# Those that Petite and Snakemake set by the threads of a job, those by which NVIDIA's containers
+# tell what they are, and what may be a secret.
 LEFT_OUT = re.compile(
     r"\w+_NUM_THREADS|NVIDIA_(REQUIRE|VISIBLE|DRIVER)\w*"
     r"|\w*(TOKEN|SECRET|PASSWORD|CREDENTIAL)\w*"
