@@ -124,6 +124,12 @@ def test_what_may_change_numbers_and_stays_is_written_down():
         "CUDA_VISIBLE_DEVICES": "1",
         "LD_PRELOAD": "/lib/other.so",
     }
-    others = {"OMP_NUM_THREADS": "4", "HOME": "/home/ada", "TF_VAR_token": "x", "MKL_CBWR_": ""}
+    others = {
+        "OMP_NUM_THREADS": "4",
+        "HOME": "/home/ada",
+        "TF_VAR_code": "x",
+        "TF_CLI_CONFIG_FILE": "x",
+    }
+    others |= {"MKL_CBWR_": "", "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_TOKEN": "x"}
     others |= environment.SET
     assert environment.written_down(shell | others) == dict(sorted(shell.items()))

@@ -91,7 +91,8 @@ def is_shown(record):
 
 # Of a summary with characters that the locale does not have, the rest shall be printed.
 for stream in (sys.stdout, sys.stderr):
-    with suppress(AttributeError):  # another program's, in place of Python's
+    # It may be another program's, in place of Python's.
+    with suppress(AttributeError, OSError):
         stream.reconfigure(errors="replace")
 
 # Who asks Snakemake for more, or for less, gets what Snakemake says and no bar.
