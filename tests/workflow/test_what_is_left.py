@@ -32,7 +32,7 @@ def due(dry_run: subprocess.CompletedProcess[str]) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("deleted", "made_again"),
     [
-        ("models", {"train": 4}),
+        ("models", {"train": 5}),
         ("models/random/0.1", {"train": 1}),
         ("models/random/0.1/seeds-0-1/seed-1.keras", {"train": 1}),
         ("runs/pca_grid", {"train": 1}),
