@@ -638,6 +638,17 @@ def test_the_plane_of_any_number_of_classes_has_few_panels(
         assert f"The 16 largest and the 16 smallest of 1,000 {what} are shown; 968" in text
 
 
+@pytest.mark.parametrize("stretch", [(1, 1), (300, 1), (1, 300)])
+def test_panels_of_the_plane_are_no_slivers(stretch: tuple[float, float], tmp_path: Path) -> None:
+    features, split, subset, details = plane_inputs(3, 20)
+    features[:, :2] *= stretch
+    figure = FIGURES["plane_chosen"](features, split, subset, details)
+    saved(figure, tmp_path)
+    for axes in figure.axes:
+        box = axes.get_window_extent()
+        assert 0.4 < box.height / box.width < 1.6
+
+
 @pytest.mark.parametrize("classes", [1000, 21, 20, 4, 1])
 def test_picks_name_the_classes_that_can_be_told_apart(classes: int, tmp_path: Path) -> None:
     _, split, _, _ = plane_inputs(classes, 5)
