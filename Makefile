@@ -20,6 +20,11 @@ STAMP_DEV := $(VENV)/.installed-dev
 PIP := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pip install --quiet --compile \
 	--disable-pip-version-check
 
+# Snakemake and pip keep a cache in the home; in .venv where there is no home to write to.
+ifeq ($(shell test -w "$$HOME" && echo yes),)
+export XDG_CACHE_HOME ?= $(CURDIR)/$(VENV)/cache
+endif
+
 .PHONY: run test check format readme schema lock clean
 .DEFAULT_GOAL := run
 

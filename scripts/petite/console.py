@@ -17,6 +17,8 @@ from petite import memory, notices, stopping
 
 SECONDS_BETWEEN_DRAWINGS = 0.5
 BAR_CELLS = 12
+CELLS = "█░"
+ASCII_CELLS = "#."  # where the locale has no others
 USUAL_COLUMNS = 80
 NOTICE_COLUMNS = 100
 # As it stands in a log.
@@ -88,6 +90,7 @@ class Progress:
         self.kills = False
         self._ended = threading.Event()
         self._is_terminal = draws and stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._cells = _cells_of(stream)
 
     def plan(self, total: int) -> None:
         """So many jobs are due; on a terminal the bar begins."""
@@ -202,10 +205,19 @@ class Progress:
 
     def _line(self) -> str:
         full = math.floor(BAR_CELLS * self._done / max(self._total, 1))
-        bar = "█" * full + "░" * (BAR_CELLS - full)
+        bar = self._cells[0] * full + self._cells[1] * (BAR_CELLS - full)
         if self.stopped:
             return f"{bar} {self._count()}  stopping (Ctrl-C again: at once)"
         return f"{bar} {self._count()}  {newest_line(list(self._running.values()))}"
+
+
+def _cells_of(stream: TextIO) -> str:
+    """What a bar is drawn with: a cell that is done, and one that is not."""
+    try:
+        CELLS.encode(stream.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return ASCII_CELLS
+    return CELLS
 
 
 def newest_line(jobs: Sequence[Job]) -> str:

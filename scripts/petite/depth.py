@@ -85,21 +85,27 @@ class Counted:
         self._transparent = image.info.get("transparency")
         self._is_gray = image.mode.startswith(("I", "F")) or _has_gray_alpha(image)
         self._is_negative = getattr(image, "tag_v2", {}).get(262) == MINIMUM_IS_WHITE
+        highest = _highest_of_pnm(image)
+        self._full = FLOATS if image.mode == "F" else (0.0, float(highest or SIXTEEN_BITS[1]))
+        # Plain numbers come from Pillow as shares of 65,535.
+        is_plain = image.mode == "I" and _codec(image) == "ppm_plain"
+        self._count = self._full[1] / SIXTEEN_BITS[1] if is_plain else 1.0
         low_raw_mode = _low_raw_mode(image)
         self._low: Image.Image | None = None
         if low_raw_mode is not None:
             self._low = again()
             _set_raw_mode(self._low, low_raw_mode)
-            if image.format == "PPM":  # Pillow's own way is slow, and keeps 8 bits
-                _set_raw_mode(image, "RGB;16B")
             self._low.load()
+        if _codec(image) == "ppm":  # Pillow's own way is slow, and keeps 8 bits of a color
+            _set_raw_mode(image, "RGB;16B" if image.mode == "RGB" else "I;16B")
         image.load()
         self._image = image
 
     def sample(self) -> NDArray[np.float32]:
-        """Some counts, evenly spaced over the image; float32 (at most COUNTS_OF_AN_IMAGE,)."""
+        """Some counts, evenly spaced over the image; float32, some COUNTS_OF_AN_IMAGE."""
         width, height = self._image.size
-        step = max(1, width * height // COUNTS_OF_AN_IMAGE)
+        # Odd: most widths are even, and steps that divide them would see a few columns alone.
+        step = width * height // COUNTS_OF_AN_IMAGE | 1
         counts = np.concatenate([band.ravel()[::step] for _, band in self._bands()])
         return counts[np.isfinite(counts)]
 
@@ -126,7 +132,7 @@ class Counted:
 
     def _limits(self, depth: Depth) -> Counts:
         if depth == "full":
-            return FLOATS if self._image.mode == "F" else SIXTEEN_BITS
+            return self._full
         if depth != "each":
             return depth
         lowest, highest = np.inf, -np.inf
@@ -142,6 +148,8 @@ class Counted:
         for top in range(0, height, ROWS_AT_ONCE):
             box = (0, top, width, min(top + ROWS_AT_ONCE, height))
             band = np.asarray(self._image.crop(box)).astype(np.float32)
+            if self._count != 1:
+                band = (band * np.float32(self._count)).round()
             if self._low is not None:
                 low = np.asarray(self._low.crop(box))
                 # Of gray with opacity the low byte is read as green.
@@ -158,17 +166,26 @@ def _low_raw_mode(image: ImageFile.ImageFile) -> str | None:
     raw_mode = _raw_mode(image)
     if _has_gray_alpha(image):
         return "RGBA"  # of the two high and two low bytes
-    if image.format == "PPM" and image.mode == "RGB":
-        tile = image.tile[0]
-        # Its arguments are the mode and the highest value.
-        is_wide = tile.codec_name == "ppm" and isinstance(tile.args, tuple) and tile.args[1] > 255
-        return "RGB;16L" if is_wide else None
+    if image.mode == "RGB" and _codec(image) == "ppm":
+        return "RGB;16L" if (_highest_of_pnm(image) or 0) > 255 else None
     return raw_mode[:-1] + OTHER_ORDER[raw_mode[-1]] if raw_mode.startswith(TWO_BYTES) else None
 
 
 def _has_gray_alpha(image: ImageFile.ImageFile) -> bool:
     """Whether an image is a PNG of 16-bit gray with opacity."""
     return _raw_mode(image) == "LA;16B"
+
+
+def _highest_of_pnm(image: ImageFile.ImageFile) -> int | None:
+    """The highest count that a PNM, opened and not loaded, may hold; None for other images."""
+    if not _codec(image).startswith("ppm") or not isinstance(image.tile[0].args, tuple):
+        return None
+    return int(image.tile[0].args[1])
+
+
+def _codec(image: ImageFile.ImageFile) -> str:
+    """The name of the decoder of an image, opened and not loaded; may be empty."""
+    return image.tile[0].codec_name if image.tile else ""
 
 
 def _raw_mode(image: ImageFile.ImageFile) -> str:

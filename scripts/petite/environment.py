@@ -32,14 +32,16 @@ OF_THE_SHELL = ("BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "POSIXLY_CORRECT")
 
 # What may change the numbers, but may be what a machine needs to work at all.
 WRITTEN_DOWN = re.compile(
-    r"(TF|XLA|JAX|TORCH|PYTORCH|CUDA|CUDNN|CUBLAS|NVIDIA|HIP|ROCR|HSA|MIOPEN|OPENBLAS|MKL|BLIS"
-    r"|OMP|KMP|GOMP|DNNL|ONEDNN|NPY|ARROW)_\w+"
+    # TensorFlow's alone: Terraform's begin with TF_ too, and hold secrets.
+    r"TF_(ENABLE|DISABLE|XLA|CUDNN|CUBLAS|GPU|FORCE|USE|MKL|ONEDNN|CPU)_\w+"
+    r"|(XLA|JAX|TORCH|PYTORCH|CUDA|CUDNN|CUBLAS|NVIDIA|HIP|ROCR|HSA|MIOPEN|OPENBLAS|MKL|BLIS"
+    r"|OMP|KMP|GOMP|DNNL|ONEDNN|NPY|ARROW|SKLEARN|SCIPY)_\w+"
     r"|LD_PRELOAD|LD_LIBRARY_PATH|DYLD_\w+|GLIBC_TUNABLES|PYTHONPATH|PYTHONUSERBASE"
 )
-# Those that Petite and Snakemake set by the threads of a job, and Terraform's, which hold secrets.
-# NVIDIA's containers set the others, which only tell what they are.
+# Those that Petite and Snakemake set by the threads of a job, those by which NVIDIA's containers
+# tell what they are, and what may be a secret.
 LEFT_OUT = re.compile(
-    r"\w+_NUM_THREADS|TF_NUM_\w+|TF_CPP_\w+|TF_VAR_\w+|NVIDIA_(REQUIRE|VISIBLE|DRIVER)\w*"
+    r"\w+_NUM_THREADS|NVIDIA_(REQUIRE|VISIBLE|DRIVER)\w*"
     r"|\w*(TOKEN|SECRET|PASSWORD|CREDENTIAL)\w*"
 )
 

@@ -606,7 +606,7 @@ def _check_classes(
         raise PetiteError(
             f"no image can be used of {len(empty)} of {len(classes)} classes:{''.join(listed)}"
             + ("\n  ..." if len(empty) > MOST_WARNINGS else "")
-            + "\nMend their images, or leave these classes out: by naming the others in "
+            + "\nFix their images, or leave these classes out: by naming the others in "
             "dataset.classes, or with dataset.min_per_class: 1"
             + "".join(f"\n{text}" for text in notices)
         )

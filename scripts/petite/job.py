@@ -1,6 +1,7 @@
 """What every script of the workflow shares: arguments, logging, threads, and how an error ends."""
 
 import argparse
+import errno
 import json
 import logging
 import os
@@ -76,6 +77,8 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
     except Exception as error:
         if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
             log.error(f"cannot write {error.filename}: {error}. Make room or give access")
+        elif isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            log.error(f"{error}. Raise the limit on open files (ulimit -n)")
         elif memory.is_shortage(_in_words(error)):
             logging.info("%s", traceback.format_exc().rstrip())
             log.error(f"memory ran out: {_first_line(error)}.{_more_memory()}")

@@ -22,6 +22,9 @@ SLURM_MEMORY = {
 }
 SLURM_UNITS = {"K": 2**10, "": 2**20, "M": 2**20, "G": 2**30, "T": 2**40}
 
+# A training of tiny images maps 2 GB, most of it unused; twice that leaves room for larger ones.
+ADDRESS_SPACE = 4 * 10**9
+
 # What libraries and the system say where memory ran out.
 SHORTAGE = re.compile(
     "MemoryError|bad_alloc|Cannot allocate memory|failed to map segment|ResourceExhausted"
@@ -142,6 +145,17 @@ def limit_in_words() -> str:
     """The limit of this process as a sentence of its own after others; "" without one."""
     limit = limit_of_process()
     return f" `ulimit -v` allows it {in_words(limit)}: raise it." if limit is not None else ""
+
+
+def small_limit() -> str:
+    """A sentence where `ulimit -v` leaves too little address space for TensorFlow, else ""."""
+    limit = limit_of_process()
+    if limit is None or limit >= ADDRESS_SPACE:
+        return ""
+    return (
+        f"`ulimit -v` allows each process {in_words(limit)}, and a training may take "
+        f"{in_words(ADDRESS_SPACE)} of address space. Raise it (ulimit -v unlimited)."
+    )
 
 
 def parse(text: str) -> int:

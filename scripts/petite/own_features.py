@@ -1,8 +1,10 @@
 """The feature space `own`: vectors of the user's, from a NumPy or a Parquet file."""
 
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -88,7 +90,7 @@ def _from_parquet(path: Path, index: pd.DataFrame, image_ids: pd.Index) -> np.nd
         table = pd.read_parquet(path)
     if "image_id" not in table.columns:
         raise PetiteError(f"{path} has no column image_id, which says whose features a row holds")
-    given = pd.Index(table.pop("image_id"), dtype=object)
+    given = pd.Index(table.pop("image_id").map(_as_stored), dtype=object)
     words = [name for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
     if words:
         raise PetiteError(
@@ -97,6 +99,11 @@ def _from_parquet(path: Path, index: pd.DataFrame, image_ids: pd.Index) -> np.nd
         )
     rows = table.iloc[_found(path, given, image_ids)]
     return np.ascontiguousarray(rows.to_numpy(dtype=np.float32, na_value=np.nan))
+
+
+def _as_stored(name: Any) -> Any:
+    """An image id in the Unicode form of the store, wherever the file names came from."""
+    return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
 
 
 def _matrix(path: Path) -> np.ndarray:

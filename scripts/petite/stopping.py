@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
 import psutil
@@ -60,7 +61,8 @@ def status(number: int) -> int:
 
 def signal_of(status: int) -> int | None:
     """The signal behind an exit status of a shell, or None."""
-    return status - SIGNALED if status > SIGNALED else None
+    number = status - SIGNALED
+    return number if 0 < number < signal.NSIG else None
 
 
 def _slurm_time_is_over() -> bool:
@@ -107,6 +109,17 @@ def end_jobs(at_once: Callable[[], bool]) -> None:
                 with suppress(psutil.Error):
                     _end(process, kills, told)
         time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def end_steps(folder: Path) -> None:
+    """SIGTERM to the processes below this one that run a script of a folder, and to no others.
+
+    Where jobs are a cluster's, the others may be its commands, which shall not end halfway.
+    """
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if any(Path(word).parent == folder for word in process.cmdline()):
+                process.terminate()
 
 
 def _end(process: psutil.Process, kills: bool, told: set[int]) -> None:

@@ -67,6 +67,19 @@ def test_what_a_job_noticed_is_shown_once_when_it_ends(tmp_path):
     assert "of a library" not in said
 
 
+def test_on_a_terminal_whose_locale_has_no_blocks_the_bar_is_of_ascii():
+    controller, terminal = pty.openpty()
+    with os.fdopen(terminal, "w", encoding="ascii") as stream:
+        progress = Progress(stream)
+        progress.plan(4)
+        progress.start(0, Job("split"))
+        progress.finish(0)
+        seen = read_until(controller, "jobs")
+        progress.end()
+    os.close(controller)
+    assert "###......... 1 of 4 jobs" in seen
+
+
 def read_until(descriptor: int, text: str) -> str:
     seen = ""
     deadline = time.monotonic() + 60
@@ -128,6 +141,7 @@ SLURM = "SLURM-job '7' failed, SLURM status is: '{}'. Reason: unknown"
         ("Command 'x' died with unknown signal 40.", "ended by signal 40"),
         ("Command 'x' returned non-zero exit status 152.", "the limit on its CPU time is over"),
         ("Command 'x' returned non-zero exit status 3.", "it ended with status 3"),
+        ("Command 'x' returned non-zero exit status 255.", "it ended with status 255"),
         ("", "nothing tells why it ended"),
         (SLURM.format("OUT_OF_MEMORY"), "its memory ran out. Raise mem_mb"),
         (SLURM.format("TIMEOUT"), "its time ran out. Raise runtime"),

@@ -93,6 +93,8 @@ GRAYS = {
     "TIFF, 32 bits, packed, big-endian": tiff(COUNTS.astype(np.int32), ">", kind=2, is_packed=True),
     "TIFF, float, packed, big-endian": tiff(COUNTS.astype(np.float32), ">", kind=3, is_packed=True),
     "PGM": b"P5 16 16 65535\n" + COUNTS.astype(">u2").tobytes(),
+    "PGM of 12 bits": b"P5 16 16 4095\n" + COUNTS.astype(">u2").tobytes(),
+    "PGM of 12 bits, plain": b"P2 16 16 4095\n" + " ".join(map(str, COUNTS.ravel())).encode(),
     "PGM, plain": b"P2 16 16 65535\n" + " ".join(map(str, COUNTS.ravel())).encode(),
     "PFM": encoded(Image.fromarray(COUNTS.astype(np.float32)), "PPM"),
     "JPEG 2000": encoded(Image.fromarray(COUNTS), "JPEG2000"),
@@ -132,9 +134,20 @@ def test_counts_of_color_are_stretched_alike_in_all_bands(kind: str) -> None:
     assert len(np.unique(decode(COLORED[kind], 16, 1, depth="each").pixels)) > 30
 
 
-@pytest.mark.parametrize("kind", [kind for kind in GRAYS if "float" not in kind and kind != "PFM"])
+SIXTEEN_BITS = [kind for kind in GRAYS if not any(word in kind for word in ("oat", "PFM", "12"))]
+
+
+@pytest.mark.parametrize("kind", SIXTEEN_BITS)
 def test_the_full_range_keeps_the_high_byte(kind: str) -> None:
     np.testing.assert_array_equal(gray(GRAYS[kind], "full"), COUNTS >> 8)
+
+
+def test_the_full_range_of_a_pnm_is_what_its_header_says() -> None:
+    expected = (COUNTS * (255 / 4095)).round()
+    for kind in ("PGM of 12 bits", "PGM of 12 bits, plain"):
+        np.testing.assert_allclose(gray(GRAYS[kind], "full"), expected, atol=1)
+    color = decode(COLORED["PPM of 12 bits"], 16, 3, depth="full").pixels[..., 0]
+    np.testing.assert_allclose(color, expected, atol=1)
 
 
 def test_the_full_range_of_floats_is_0_to_1() -> None:
@@ -215,6 +228,14 @@ def test_the_range_of_a_set_is_that_of_its_counts(kind: str) -> None:
     counts = counts_of(GRAYS[kind])
     assert counts is not None
     assert range_of([counts, counts]) == (200, 360)
+
+
+def test_the_sample_of_an_image_is_not_of_a_few_columns() -> None:
+    counts = np.zeros((1000, 1000), np.uint16)
+    counts[:, 51:99] = 4000
+    found = counts_of(encoded(Image.fromarray(counts), "PNG"))
+    assert found is not None
+    assert np.mean(found == 4000) == pytest.approx(0.048, abs=0.01)
 
 
 def test_a_few_hot_pixels_do_not_set_the_range() -> None:

@@ -193,17 +193,29 @@ def test_a_judge_that_finds_flaws_but_calls_more_than_a_constant_answer_is_told_
     answers = answers[None].repeat(7, axis=0)
     chance, found, _ = judged(tmp_path, labels, {("full", 1.0): answers})
     assert chance.balanced_p < 0.01 < chance.accuracy_p
-    assert found.answer.startswith("Too little was learned to beat a constant answer")
+    assert found.answer.startswith("The models are not shown to beat a constant answer")
+
+
+def test_four_flaws_found_of_four_are_too_few_to_beat_a_constant_answer_and_five_are_not(
+    tmp_path,
+) -> None:
+    for flaws in (4, 5):
+        labels = np.repeat([0, 1], [200 - flaws, flaws])
+        chance, found, _ = judged(tmp_path / str(flaws), labels, {("full", 1.0): labels[None]})
+        assert chance.is_beaten == (flaws == 5)
+        if flaws == 4:
+            assert found.answer.startswith("The models are not shown to beat a constant answer")
+            assert "too few test images (200)" in found.answer
 
 
 def test_too_few_test_images_to_show_that_anything_was_learned_are_named(tmp_path) -> None:
-    labels = np.array([0, 0, 0, 1, 1])
+    labels = np.array([0, 0, 1, 1])
     chance, found, _ = judged(
         tmp_path, labels, {("full", 1.0): labels[None], ("random", 0.1): labels[None]}
     )
     assert chance.accuracy == 1 and not chance.is_beaten
-    assert found.answer.startswith("It is not shown that anything was learned")
-    assert "too few test images (5)" in found.answer
+    assert found.answer.startswith("Nothing is shown to have been learned")
+    assert "too few test images (4)" in found.answer
 
 
 def test_without_the_full_set_the_largest_subset_stands_for_it(tmp_path) -> None:
@@ -254,7 +266,7 @@ def test_the_same_answers_on_few_images_are_too_few_test_images_and_it_says_how_
         "200 test images, which are too few to show it for others (that takes 299 or more; "
         in found.answer
     )
-    assert "it takes 299 or more" in found.next_steps
+    assert "that takes 299 or more" in found.next_steps
     assert "evidence.tolerance of 0.015" in found.next_steps
 
 

@@ -170,6 +170,12 @@ def test_a_table_may_have_any_order_and_more_images(tmp_path: Path) -> None:
     assert features.tolist() == [[6, 7.5], [0, 1.5], [4, 5.5]]
 
 
+def test_a_table_may_spell_its_names_in_another_form_of_unicode(tmp_path: Path) -> None:
+    index = pd.DataFrame({"image_id": ["caf\u00e9/1"], "status": ["ok"]})
+    path = table_file(tmp_path, ["cafe\u0301/1"], x=[1.5])
+    assert own_features(path, index, ["caf\u00e9/1"]).tolist() == [[1.5]]
+
+
 def test_a_missing_file_and_other_kinds_of_file_are_told(tmp_path: Path) -> None:
     with pytest.raises(PetiteError, match=r"there is no file .*own\.npy: correct the path"):
         own_features(tmp_path / "own.npy", INDEX, WANTED)

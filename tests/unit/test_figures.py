@@ -227,6 +227,23 @@ def test_accuracy_of_many_methods_names_those_of_the_paper_and_shows_the_others(
     assert "12 further methods" in text
 
 
+def test_long_names_of_methods_and_data_sets_leave_room_for_the_drawing(tmp_path: Path) -> None:
+    name = "m" * 150
+    cases = {("random", 0.1): 0.85, (name, 0.1): 0.86}
+    runs = make_runs(cases, 6).assign(dataset="d" * 150)
+    history = make_history(cases, 2)
+    for figure in (
+        FIGURES["differences"](summarize(runs)),
+        FIGURES["accuracy_by_fraction"](runs, summarize(runs)),
+        FIGURES["curves"](history),
+        FIGURES["curves"](history, name, 0.1),
+    ):
+        text = drawn(figure, tmp_path)
+        assert "m…m" in text and "m" * 50 not in text and "d" * 50 not in text
+        for axes in figure.axes:
+            assert axes.get_position().width > 0.3 / len(figure.axes)
+
+
 def test_a_difference_beyond_the_axis_is_given_in_numbers(tmp_path: Path) -> None:
     cases = {(f"method_{number}", 0.1): 0.85 + number / 1000 for number in range(9)}
     summary = summarize(make_runs(CASES | cases | {("failing", 0.1): 0.3}, 6))
@@ -276,7 +293,7 @@ def test_picks_have_a_panel_for_each_method_with_its_images(world: World, tmp_pa
 def test_picks_name_the_classes_in_the_order_of_their_labels() -> None:
     names = ["2", "10", "1"]
     split = pd.DataFrame({"image_id": ["a", "b", "c"], "label": [0, 1, 2], "split": "train"})
-    kept = pd.DataFrame({"origin": ["c", "b", "a"], "label": [2, 1, 0], "class_name": names[::-1]})
+    kept = pd.DataFrame({"origin": ["c", "b", "a"], "class_name": names[::-1]})
     features = np.arange(6, dtype=np.float32).reshape(3, 2)
     figure = FIGURES["picks"](features, split, {"random": kept[:2], "herding": kept}, 0.5)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == names
@@ -619,6 +636,17 @@ def test_the_plane_of_any_number_of_classes_has_few_panels(
         what = "boxes" if name == "plane_cells" else "classes"
         text = " ".join(words(svg).split())  # the note has several lines
         assert f"The 16 largest and the 16 smallest of 1,000 {what} are shown; 968" in text
+
+
+@pytest.mark.parametrize("stretch", [(1, 1), (300, 1), (1, 300)])
+def test_panels_of_the_plane_are_no_slivers(stretch: tuple[float, float], tmp_path: Path) -> None:
+    features, split, subset, details = plane_inputs(3, 20)
+    features[:, :2] *= stretch
+    figure = FIGURES["plane_chosen"](features, split, subset, details)
+    saved(figure, tmp_path)
+    for axes in figure.axes:
+        box = axes.get_window_extent()
+        assert 0.4 < box.height / box.width < 1.6
 
 
 @pytest.mark.parametrize("classes", [1000, 21, 20, 4, 1])

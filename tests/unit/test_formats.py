@@ -205,6 +205,8 @@ OTHERS = {
     "PDF": b"%PDF-1.7",
     "EPS": b"%!PS-Adobe-3.0 EPSF-3.0",
     "icon (ICO)": encoded("ICO"),
+    "PCX": encoded("PCX"),
+    "TAR": bytes(257) + b"ustar" + bytes(100),
     "FITS": b"SIMPLE  =                    T",
     "NumPy": b"\x93NUMPY\1\0",
     "HDF5": b"\x89HDF\r\n\x1a\n",

@@ -8,8 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
+from petite import stopping
 from petite.console import Job, Progress
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -120,6 +122,14 @@ def test_any_other_error_under_a_limit_of_the_shell_names_the_limit(tmp_path):
     assert "ulimit" not in step(tmp_path, "raise AttributeError('half a module')")[1]
 
 
+def test_a_step_with_too_many_open_files_names_the_limit(tmp_path):
+    status, log, left = step(
+        tmp_path, "files = [open('step.py') for _ in range(99)]", "ulimit -n 50"
+    )
+    assert (status, left) == (1, [])
+    assert "Too many open files: 'step.py'. Raise the limit on open files (ulimit -n)" in log
+
+
 def test_without_a_limit_of_the_shell_more_memory_is_asked_for(tmp_path):
     _, log, _ = step(tmp_path, "raise MemoryError")
     assert "memory ran out: MemoryError. Give the job more" in log
@@ -134,3 +144,20 @@ def test_a_step_that_the_system_kills_leaves_what_is_known_to_the_run(tmp_path):
     assert "nothing here tells by whom" in progress.failures("run.log")
     # The next writer of the same file removes what was half written.
     assert left and step(tmp_path, "pass")[2] == ["result.bin"]
+
+
+def test_only_steps_are_ended_beside_a_clusters_commands(tmp_path):
+    (tmp_path / "step.py").write_text("import time; time.sleep(60)")
+    step, other = (
+        subprocess.Popen([sys.executable, *arguments])
+        for arguments in ([str(tmp_path / "step.py")], ["-c", "import time; time.sleep(60)"])
+    )
+    try:
+        while not psutil.Process(step.pid).cmdline():
+            time.sleep(0.01)
+        stopping.end_steps(tmp_path)
+        assert step.wait() == -signal.SIGTERM
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()

@@ -24,6 +24,7 @@ from petite.figures import style
 from petite.files import write_csv, write_json, write_table, write_text
 from petite.report import Inputs, chart, galleries, making, models, page, palette, plane, sprites
 from petite.report import answer as answers
+from petite.report import classes as report_classes
 from petite.report import table as tables
 from petite.report.galleries import Tile
 from petite.report.inputs import Case, Predictions
@@ -39,7 +40,6 @@ METHODS = {
     "herding": {"fractions": [0.1]},
     "mine": {"score": "forgetting", "sampler": "ccs", "fractions": []},
 }
-GRIDDED = Case("herding", 0.1)
 GRIDS = [{"x0": -1, "y0": -1, "x1": 1, "y1": 1, "tiling": "rectangle", "side": 2, "label": 1}]
 
 
@@ -50,9 +50,19 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
 
 
 def invented_run(
-    folder: Path, classes: Sequence[str] = CLASSES, images: int = IMAGES, **more: Any
+    folder: Path,
+    classes: Sequence[str] = CLASSES,
+    images: int = IMAGES,
+    method: str = "herding",
+    **more: Any,
 ) -> Inputs:
-    """A run on `images` images, of each class in turn; `more` goes into the Inputs."""
+    """A run on `images` images, of each class in turn; `more` goes into the Inputs.
+
+    method: the name of herding.
+    """
+    gridded = Case(method, 0.1)
+    methods = {name: entry for name, entry in METHODS.items() if name != "herding"}
+    methods[method] = {"method": "herding"} | METHODS["herding"]
     index = write_store(folder / "store", classes, images)
     used = index[index["status"] == "ok"].reset_index(drop=True)
     split = used[["image_id", "label"]].assign(
@@ -63,14 +73,14 @@ def invented_run(
     random = np.random.default_rng(0)
     runs, history = [], []
     subsets, predictions = [], []
-    for case in (Case("full", 1.0), Case("random", 0.5), Case("random", 0.1), Case("herding", 0.1)):
+    for case in (Case("full", 1.0), Case("random", 0.5), Case("random", 0.1), gridded):
         kept = train.iloc[:: round(1 / case.fraction)]
         for seed in (0, 1) if case.method == "random" else (0,):
             path = folder / "subsets" / case.method / f"{case.fraction:g}" / f"seed-{seed}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             those = train.iloc[seed :: round(1 / case.fraction)]
             write_table(path, those.assign(origin=those["image_id"]))
-            write_json(path.with_suffix(".json"), {"grids": GRIDS if case == GRIDDED else []})
+            write_json(path.with_suffix(".json"), {"grids": GRIDS if case == gridded else []})
             subsets.append(path)
         probabilities = random.dirichlet(np.ones(len(classes)), (2, len(test))).astype(np.float32)
         # All models get the first one wrong, by the next class.
@@ -110,7 +120,7 @@ def invented_run(
         features=random.normal(size=(len(train), 3)).astype(np.float32),
         subsets=subsets,
         predictions=predictions,
-        config=config.load({"methods": METHODS, "seeds": 2}).model_dump(mode="json"),
+        config=config.load({"methods": methods, "seeds": 2}).model_dump(mode="json"),
         **more,
     )
 
@@ -203,6 +213,30 @@ def test_the_same_run_gives_the_same_bytes(inputs):
     # Bokeh numbers the parts of all drawings of a process; a job makes one.
     first, second = (re.sub(r'"p\d+"', '"p"', page(inputs)) for _ in range(2))
     assert first == second
+
+
+def test_the_script_shows_what_steps_noticed_each_thing_once(tmp_path):
+    inputs = invented_run(tmp_path / "run")
+    write_table(tmp_path / "split.parquet", inputs.split)
+    np.save(tmp_path / "pixels.npy", inputs.features)
+    for name, notices in (("listing", ["Links: followed."]), ("index", []), ("0", ["A <b>."] * 2)):
+        write_json(tmp_path / f"{name}.json", {"notices": notices})
+    done = subprocess.run(
+        [
+            sys.executable, SCRIPTS / "report.py", "--tables", *inputs.tables.values(),
+            "--manifest", tmp_path / "run/store/manifest.json",
+            "--split", tmp_path / "split.parquet", "--features", tmp_path / "pixels.npy",
+            "--subsets", *inputs.subsets, "--predictions", *inputs.predictions,
+            "--notices", *(tmp_path / f"{name}.json" for name in ("listing", "index", "0")),
+            "--output", tmp_path / "report.html",
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    section = html.split('id="notices"')[1].split("</section>")[0]
+    assert re.findall("<li>(.*)</li>", section) == ["Links: followed.", "A &lt;b&gt;."]
+    assert 'id="notices"' not in page(inputs)
 
 
 def test_names_from_the_users_files_are_text_and_no_html(inputs):
@@ -488,6 +522,19 @@ def test_many_classes_are_told_as_pairs():
     told = models.mistakes([found], classes)
     assert told and told["rows"] == [] and told["more_pairs"] == "0"
     assert told["pairs"] == [{"true": "class 2", "taken_for": "class 4", "count": "2.0"}]
+
+
+def test_classes_without_test_images_are_neither_the_worst_nor_the_best():
+    names = [f"class {n}" for n in range(models.MOST_CELLS + 1)]
+    probabilities = np.eye(len(names))[[[4, 2, 3]]]
+    found = Predictions.of(Case("a", 0.1), np.arange(3), np.array([4, 2, 5]), probabilities)
+    told = models.mistakes([found], names)
+    assert told and told["worst"] == [{"class_name": "class 5", "accuracy": "0.0%"}]
+    assert told["best"] == [{"class_name": "class 4", "accuracy": "100.0%"}]
+    assert told["more_classes"] == "11"
+    nothing = np.full(13, np.nan)
+    assert report_classes.worst_and_best(nothing, 0) == []
+    assert report_classes.worst_and_best(nothing, 5) == list(range(10))
 
 
 def test_predictions_about_other_images_are_an_error(inputs, tmp_path):

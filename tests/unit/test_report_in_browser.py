@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from test_report import invented_run
 
@@ -43,12 +44,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """The page of a run on so many images of these classes; each is made once."""
     made: dict[str, Path] = {}
 
-    def make(classes: list[str], images: int) -> Path:
-        key = f"{classes[0]} of {len(classes)}"
+    def make(classes: list[str], images: int, method: str = "herding") -> Path:
+        key = f"{classes[0]} of {len(classes)} {method}"
         if key not in made:
             folder = tmp_path_factory.mktemp("run")
             notices = [f"3 files of {name}: 4 gray levels." for name in classes[:3]]
-            run = invented_run(folder, classes, images, notices=notices)
+            run = invented_run(folder, classes, images, method, notices=notices)
             made[key] = folder / "report.html"
             write_text(made[key], page(run))
         return made[key]
@@ -142,6 +143,26 @@ def test_any_names_fit_the_screen(report, opened, classes, scheme, width):
     assert not page.complaints
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("classes", [MANY, RIGHT_TO_LEFT], ids=["many", "right to left"])
+def test_axe_finds_nothing_serious(report, opened, classes, scheme):
+    page = opened(report(classes, 10 * max(len(classes), 9)), scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
+    page.select_option("#plane-class", "1")
+    found = Axe().run(page).response["violations"]
+    serious = [each for each in found if each["impact"] in ("serious", "critical")]
+    assert not [(each["id"], each["nodes"][0]["html"]) for each in serious]
+
+
+@pytest.mark.parametrize("width", [380, 1400])
+def test_a_long_name_of_a_method_fits_the_screen(report, opened, width):
+    page = opened(report(RIGHT_TO_LEFT, 90, "m" * 150), width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.select_option("#model-case", index=3)
+    page.select_option("#plane-method", index=0)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_a_long_name_is_cut_and_the_whole_of_it_is_at_hand(report, opened):
     page = opened(report(LONG, 90))
     name = page.locator(".classes bdi").first
@@ -176,6 +197,7 @@ def test_any_of_a_thousand_classes_can_be_looked_at_alone(report, opened):
         shown = page.locator(".pick:visible")
         assert shown.locator("h4").all_inner_texts() == [f"id0{label}"]
         names = shown.locator(".thumb").evaluate_all("all => all.map((thumb) => thumb.title)")
+        assert not page.locator("#picks-shown").is_visible()
         assert names and all(name.startswith(f"id0{label}/") for name in names)
     page.select_option("#plane-class", "")
     assert page.locator(".pick:visible").count() == 20

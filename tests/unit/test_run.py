@@ -171,7 +171,8 @@ def test_a_row_for_each_seed_says_what_was_trained(done: Outputs) -> None:
     }
     assert first[list(expected)].to_dict() == expected
     assert first["worst_class"] in CLASSES
-    assert set(json.loads(first["versions"])) == {
+    # This shell may have variables that change numbers.
+    assert set(json.loads(first["versions"])) - {"environment"} == {
         "petite",
         "python",
         "keras",

@@ -366,6 +366,16 @@ def test_settings_that_do_not_fit_are_refused(value: Any) -> None:
         selected(method="pca_grid", clusters=value)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_caller_who_asks_numpy_for_errors_gets_the_same(method: str) -> None:
+    # One image so far off that its likeness to others is less than the least float32.
+    features = np.concatenate([FEATURES[:-1], np.full((1, 4), 1e6, np.float32)])
+    k = 20 if method == "full" else 6
+    usual = indices(method=method, features=features, k=k, scores=SCORES)
+    with np.errstate(all="raise"):
+        assert indices(method=method, features=features, k=k, scores=SCORES) == usual
+
+
 # --------------------------------------------------------------------------- anything at all
 
 anything = st.one_of(

@@ -194,11 +194,11 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
     "up": (zip_with("../../gotcha.png"), "'../../gotcha.png': a path that leads out"),
     "absolute": (zip_with("/tmp/gotcha.png"), "'/tmp/gotcha.png': a path that leads out"),
     "tar up": (tar_with(tarfile.REGTYPE, "Cat/../../x"), "'Cat/../../x': a path that leads out"),
-    "link": (zip_with_link, "'Cat/2.png': a link or a device"),
-    "symlink": (tar_with(tarfile.SYMTYPE), "'Cat/2.png': a link or a device"),
-    "hard link": (tar_with(tarfile.LNKTYPE), "'Cat/2.png': a link or a device"),
-    "device": (tar_with(tarfile.CHRTYPE), "'Cat/2.png': a link or a device"),
-    "pipe": (tar_with(tarfile.FIFOTYPE), "'Cat/2.png': a link or a device"),
+    "link": (zip_with_link, "'Cat/2.png': a link that leads out of the archive"),
+    "symlink": (tar_with(tarfile.SYMTYPE), "'Cat/2.png': a link that leads out"),
+    "hard link": (tar_with(tarfile.LNKTYPE), "'Cat/2.png': a link that leads out"),
+    "device": (tar_with(tarfile.CHRTYPE), "'Cat/2.png': a device"),
+    "pipe": (tar_with(tarfile.FIFOTYPE), "'Cat/2.png': a device"),
     "bomb": (
         zip_with("Cat/2.png", bytes(10**8), zipfile.ZIP_BZIP2),  # packed a 700,000-fold
         "'Cat/2.png': unpacks to 100 MB, more than 1000 times its size",

@@ -92,3 +92,16 @@ def test_a_killed_runs_lock_that_is_another_users_is_no_traceback(locked):
     assert finished.returncode != 0
     assert "its lock cannot be removed" in finished.stdout
     assert "lock.smk" not in finished.stdout
+
+
+@pytest.mark.parametrize("closed", ["", ".snakemake", ".snakemake/metadata"])
+def test_a_folder_whose_state_cannot_be_written_is_named_with_the_remedy(tmp_path, closed):
+    folder = tmp_path / "another user's"
+    (folder / closed).mkdir(parents=True)
+    (folder / closed).chmod(0o555)
+    finished = run(folder)
+    (folder / closed).chmod(0o755)
+    assert finished.returncode != 0
+    assert f"Petite: cannot write to {folder / closed}, where Snakemake" in finished.stdout
+    assert "--directory" in finished.stdout
+    assert "Traceback" not in finished.stdout

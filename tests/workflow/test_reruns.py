@@ -226,7 +226,7 @@ CASES = [
     Case(
         "the tolerance that the answer is judged by",
         TABLES,
-        config={"evidence": {"tolerance": 0.02}},
+        config={"evidence": {"tolerance": 0.02, "metric": "balanced_accuracy"}},
     ),
     Case(
         "a label or a colour in the figures",

@@ -159,6 +159,7 @@ SOURCE_CODE = [
     "sources/__init__",
     "sources/base",
     "sources/layout",
+    "sources/class_signs",
     "notices",
     f"sources/{DATASET.source}",
 ]

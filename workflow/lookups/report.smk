@@ -150,6 +150,7 @@ def figure_code(wildcards):
         "figures/fonts",
         "figures/style",
         "names",
+        "notices",
         "plain_matplotlib",
         *FIGURE_CODE[wildcards.figure.split("_")[0]],
     )

@@ -4,11 +4,13 @@ import atexit
 import logging
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from snakemake_interface_executor_plugins.settings import ExecMode
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from petite import memory as memory_of_process
 from petite import stopping
 from petite.console import Job, Progress
 
@@ -22,9 +24,8 @@ class Watcher(logging.Handler):
         self.has_begun = False
         self.is_whole = False  # whether the run goes on to the table and the page
         self.exports = False
-        self.ends = (
-            {}
-        )  # what was said last of the end of a command, by the thread that says it
+        # What was said last of the end of a command, by the thread that says it.
+        self.ends = {}
 
     def emit(self, record):
         event = getattr(record, "event", None)
@@ -88,6 +89,12 @@ def is_shown(record):
     return shown
 
 
+# Of a summary with characters that the locale does not have, the rest shall be printed.
+for stream in (sys.stdout, sys.stderr):
+    # It may be another program's, in place of Python's.
+    with suppress(AttributeError, OSError):
+        stream.reconfigure(errors="replace")
+
 # Who asks Snakemake for more, or for less, gets what Snakemake says and no bar.
 AS_USUAL = not (
     workflow.output_settings.verbose
@@ -102,6 +109,8 @@ if workflow.exec_mode == ExecMode.DEFAULT and not workflow.output_settings.dryru
     for handler in SAYS.handlers:
         if AS_USUAL and handler.name == "DefaultStreamHandler":
             handler.addFilter(is_shown)
+    if limit := memory_of_process.small_limit():
+        print(f"Petite: {limit}", file=sys.stderr)
 
 
 def say_where_things_are():

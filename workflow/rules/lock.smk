@@ -6,15 +6,41 @@ import os
 import shutil
 import socket
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
-from petite.files import read_json, write_json
+from petite.files import FULL, read_json, write_json
 from snakemake.settings.types import ExecMode
 
 LOCKS = Path(".snakemake/locks").resolve()
 RUNS = Path(".snakemake/petite").resolve()
+STATE = Path(".snakemake")
+
+
+def exit_where_state_cannot_be_written():
+    """Snakemake keeps its state in the working folder, and says it in a traceback."""
+    folders = [Path()]
+    if STATE.is_dir():
+        is_open = os.access(STATE, os.R_OK | os.X_OK)
+        folders = [STATE, *(filter(Path.is_dir, STATE.iterdir()) if is_open else [])]
+    for folder in folders:
+        if not os.access(folder, os.W_OK | os.X_OK):
+            sys.exit(
+                f"Petite: cannot write to {folder.resolve()}, where Snakemake keeps the state of a "
+                "run: use a working folder of your own (--directory), or give write access to it."
+            )
+
+
+def exit_where_nothing_temporary_can_be_written():
+    """Snakemake writes there while it plans jobs, and says a full disk in a traceback."""
+    folder = tempfile.gettempdir()
+    if shutil.disk_usage(folder).free < FULL:
+        sys.exit(
+            f"Petite: no space is left for temporary files in {folder}: make room there, or set "
+            "TMPDIR to another folder."
+        )
 
 
 def run_record(process):
@@ -105,5 +131,9 @@ def record_this_run():
 
 # Jobs read this file as well, on other machines too.
 if workflow.exec_mode == ExecMode.DEFAULT:
+    exit_where_nothing_temporary_can_be_written()
+    # A dry-run only reads a state that is there.
+    if not (workflow.output_settings.dryrun and STATE.is_dir()):
+        exit_where_state_cannot_be_written()
     remove_lock_of_killed_runs()
     record_this_run()

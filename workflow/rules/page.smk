@@ -31,6 +31,7 @@ rule report:
             "figures/samples",
             "figures/style",
             "names",
+            "notices",
             "plain_matplotlib",
             "selection/pca_grid",
             "selection/tilings",

@@ -1,6 +1,7 @@
 # What Ctrl-C and SIGTERM do: the jobs are ended, and the run says how to go on. No rules.
-# Needs: PROGRESS (console.smk).
+# Needs: PROGRESS (console.smk), SCRIPTS (common.smk).
 
+import atexit
 import signal
 import sys
 import threading
@@ -22,10 +23,12 @@ def stop(number, frame):
         return
     PROGRESS.stopped = number
     atexit.register(say_stopped)
-    if workflow.scheduler is not None and workflow.local_exec:
-        end_the_run()
-        return
-    # Without jobs, or where Snakemake has to cancel those of a cluster.
+    if workflow.scheduler is not None:
+        if workflow.local_exec:
+            end_the_run()
+            return
+        # Snakemake cancels a cluster's jobs; downloads are done here.
+        stopping.end_steps(SCRIPTS)
     sys.exit(stopping.status(number))
 
 

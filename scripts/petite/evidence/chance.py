@@ -76,15 +76,22 @@ class Chance:
     @property
     def headline(self) -> str:
         """What the answer begins with where chance is not beaten."""
-        if self.balanced_accuracy <= 1 / self.classes or (
-            self.balanced_p > ALPHA and self.accuracy <= self.constant_accuracy
-        ):
-            return "Nothing was learned"
-        if self.balanced_p <= ALPHA and self.accuracy <= self.constant_accuracy:
-            return "Too little was learned to beat a constant answer"
         if max(self.accuracy_p, self.balanced_p) <= ALPHA:
             return "Not all classes were learned"
-        return "It is not shown that anything was learned"
+        if self.balanced_p <= ALPHA:
+            return "The models are not shown to beat a constant answer"
+        if not self._seems_above:
+            return "Nothing was learned"
+        return "Nothing is shown to have been learned"
+
+    @property
+    def _seems_above(self) -> bool:
+        """Whether it is better than chance in numbers, which may be chance on few test images."""
+        rounding = 1e-9
+        return (
+            self.accuracy > self.constant_accuracy + rounding
+            and self.balanced_accuracy > 1 / self.classes + rounding
+        )
 
     def numbers(self) -> str:
         """The comparison in numbers."""
@@ -118,13 +125,11 @@ class Chance:
             "labels that do not show in the images",
         ]
         if about.flips != "none":
-            flips = (
-                f"an augmentation that hides the label, as flips do (training.flips: {about.flips})"
-            )
-            found.insert(1, flips)
+            how = f"training.flips: {about.flips}"
+            found.insert(1, f"an augmentation that hides the label, as flips can ({how})")
         if is_unequal(counts):
             found.insert(0, f"unequal classes ({counts.max():,} to {counts.min():,} images)")
-        if self.headline.startswith("It is not shown"):
+        if self._seems_above and max(self.accuracy_p, self.balanced_p) > ALPHA:
             found.insert(0, f"too few test images ({self.test_images:,})")
         return f"Likely reasons: {', '.join(found[:-1])}, or {found[-1]}"
 

@@ -33,6 +33,8 @@ from petite.evidence.verdicts import (
 )
 from petite.evidence.words import comparisons, points_of, seed_counts
 
+LARGEST_TOLERANCE = 0.2  # that one would ask for
+
 
 def how_sure(table: pd.DataFrame, chance: Chance | None = None) -> str:
     """A paragraph on the comparisons: how many, how they came out, and what they could see."""
@@ -141,9 +143,8 @@ def _more_images(table: pd.DataFrame, tolerance: float) -> str:
     if images < needed:
         return (
             f"With {images:,.0f} test images not even a subset that does just as well can be shown "
-            f"to lose less than {points_of(tolerance)} on others: it takes {needed:,.0f} or more "
-            f"(split.test), or an evidence.tolerance of "
-            f"{_rounded_up(table['least_tolerance'].max()):g} or more."
+            f"to lose less than {points_of(tolerance)} on others: "
+            f"{_what_it_takes(int(needed), table['least_tolerance'].max())}."
         )
     if (table["to_full"] == TOO_FEW_IMAGES).any():
         return (
@@ -153,10 +154,14 @@ def _more_images(table: pd.DataFrame, tolerance: float) -> str:
     return ""
 
 
-def _rounded_up(share: float) -> float:
-    """To two digits."""
-    digits = 1 - math.floor(math.log10(share))
-    return math.ceil(share * 10**digits) / 10**digits
+def _what_it_takes(needed: int, least_tolerance: float) -> str:
+    """So many test images, or the tolerance, rounded up, that those at hand could show."""
+    text = f"that takes {needed:,} or more (split.test)"
+    if least_tolerance > LARGEST_TOLERANCE:
+        return text
+    digits = 1 - math.floor(math.log10(least_tolerance))
+    rounded_up = math.ceil(least_tolerance * 10**digits) / 10**digits
+    return f"{text}, or an evidence.tolerance of {rounded_up:g} or more"
 
 
 def _more_seeds_to_decide(table: pd.DataFrame) -> str:
@@ -228,10 +233,7 @@ def planned_images(
     if images >= needed:
         return f"{text}."
     least = tolerance_to_show(images, subsets, heaviest)
-    return (
-        f"{text.replace(' can show', ' cannot show')}: that takes {needed:,} or more (split.test), "
-        f"or an evidence.tolerance of {_rounded_up(least):g} or more."
-    )
+    return f"{text.replace(' can show', ' cannot show')}: {_what_it_takes(needed, least)}."
 
 
 def planned(seeds: Sequence[int], pilot_sd: float | None) -> str:

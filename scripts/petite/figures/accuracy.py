@@ -54,7 +54,7 @@ def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     _set_y_axis(axes, runs, summary, metric)
     figure.draw_without_rendering()  # labels are placed in inches, so the size must be known
     _label_methods(axes, cut[~cut["method"].isin(others)], offsets, width)
-    dataset = str(runs["dataset"].iloc[0])
+    dataset = style.shortened(str(runs["dataset"].iloc[0]), LONGEST_NAME)
     note = "Small dots: single runs. Bars and bands: 95% intervals of the mean over runs."
     if others:
         note += (

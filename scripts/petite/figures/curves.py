@@ -21,6 +21,7 @@ NOTE = (
     "trained on (flipped and cropped where the settings say so, the loss with label smoothing), "
     "each over the steps since the value before; validation images are as stored."
 )
+LONGEST_NAME = 40  # letters
 MOST_COLUMNS = 6
 FEW_VALUES = 3
 
@@ -60,6 +61,7 @@ def _one(history: pd.DataFrame, name: str) -> Figure:
     _label_lines(accuracy_axes)
     _label_lines(loss_axes)
     runs = history["seed"].nunique()
+    name = style.shortened(name, LONGEST_NAME)
     style.title(figure, f"Learning curves: {name}, {runs} run{'s' if runs > 1 else ''}", NOTE)
     return figure
 

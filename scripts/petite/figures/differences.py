@@ -12,6 +12,7 @@ from petite.evidence import ENOUGH_RUNS, percent
 from petite.evidence.metrics import IN_WORDS, compared_metric
 from petite.figures import style
 
+LONGEST_NAME = 30  # letters
 ROW = 0.19  # inches that a method takes
 LEAST_SPAN = 2.0  # points: a narrower axis would make noise look like an effect
 # The colours of an interval that excludes 0, above and below, and of one that does not.
@@ -39,7 +40,8 @@ def differences(summary: pd.DataFrame) -> Figure:
         rows = compared[compared["fraction"] == fraction]
         _draw(axes, rows, order)
         axes.set_title(f"{percent(fraction)}: {int(rows['images'].max()):,} images")
-    panels[0].set_yticks(range(len(order)), order)
+    names = [style.shortened(method, LONGEST_NAME) for method in order]
+    panels[0].set_yticks(range(len(order)), names)
     panels[0].set_ylim(-0.7, len(order) - 0.3)
     metric = IN_WORDS[compared_metric(summary)]
     panels[len(panels) // 2].set_xlabel(f"{metric} on the test images less that of random, points")

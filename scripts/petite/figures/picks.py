@@ -32,7 +32,7 @@ def picks(
 
     features: float32 (n_train, d), a row for each training row of `split`, in its order; the
         plane is of the first two.
-    subsets: by method, tables with origin, label and class_name.
+    subsets: by method, tables with origin and class_name.
     """
     train = training_images(split)
     plane = first_two(features)

@@ -190,7 +190,10 @@ def _note(details: Mapping[str, Any]) -> str:
 def _panels(
     points: pd.DataFrame, count: int, details: Mapping[str, Any]
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with `count` panels of the whole plane; one unit is as long in x as in y."""
+    """A figure with `count` panels of the whole plane.
+
+    One unit is as long in x as in y, unless that would make the panels slivers.
+    """
     axis = PLANES[details["plane"]][0]
     columns = _columns(count)
     rows = math.ceil(count / columns)
@@ -200,7 +203,7 @@ def _panels(
         margin = MARGIN * (high - low) or 1.0
         limits.append((low - margin, high + margin))
     (x0, x1), (y0, y1) = limits
-    # A lone point far out must not make the panels slivers: the plane is shown whole either way.
+    # A lone point far out, or one direction in which images hardly differ.
     shape = float(np.clip((y1 - y0) / (x1 - x0), 0.5, 1.5))
     width = (style.WIDTH - LABELS) / columns
     figure = Figure(
@@ -212,7 +215,7 @@ def _panels(
     for place, axes in enumerate(grid.flat[:count]):
         axes.set_xlim(x0, x1)
         axes.set_ylim(y0, y1)
-        axes.set_aspect("equal", adjustable="box")
+        axes.set_aspect(shape * (x1 - x0) / (y1 - y0), adjustable="box")
         # The last panel of a column is not always in the last row.
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.yaxis.set_major_locator(MaxNLocator(4))

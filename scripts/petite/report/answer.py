@@ -131,9 +131,8 @@ def _about_images(inputs: Inputs) -> list[str]:
     counts = inputs.train["label"].value_counts()
     texts = []
     if counts.max() > IMBALANCE * counts.min():
-        named = inputs.train["label"].map(lambda label: name(inputs.store.classes[label]))
-        by_name = named.value_counts()
-        most, least = by_name.index[0], by_name.index[-1]
+        ends = counts.index[0], counts.index[-1]
+        most, least = (name(inputs.store.classes[label]) for label in ends)
         texts.append(
             f"The classes differ in size: {number(counts.max())} training images of {most}, "
             f"{number(counts.min())} of {least}. Accuracy says more about the large ones, balanced "

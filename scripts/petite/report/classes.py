@@ -23,7 +23,7 @@ def worst_and_best(accuracy: np.ndarray, each: int) -> list[int]:
     known = order[: np.count_nonzero(~np.isnan(accuracy))]
     if len(known) <= 2 * each:
         return order[: 2 * each].tolist()
-    return [*known[:each].tolist(), *known[-each:].tolist()]
+    return [*known[:each].tolist(), *known[len(known) - each :].tolist()]
 
 
 def accuracy_by_class(predictions: Sequence[Predictions], count: int) -> np.ndarray:

@@ -204,14 +204,15 @@ def _pairs(mean: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
 def _ranked(predictions: Sequence[Predictions], class_names: Sequence[str]) -> dict[str, Any]:
     """The classes that are got right least and most often, and how many are left out."""
     found = classes.accuracy_by_class(predictions, len(class_names))
-    ends = classes.worst_and_best(found, MOST_RANKED)
+    each = min(MOST_RANKED, int(np.count_nonzero(~np.isnan(found))) // 2)
+    ends = classes.worst_and_best(found, each)
     ranked = [
         {"class_name": class_names[label], "accuracy": f"{accuracy(found[label])}%"}
         for label in ends
     ]
     return {
-        "worst": ranked[:MOST_RANKED],
-        "best": ranked[MOST_RANKED:][::-1],
+        "worst": ranked[:each],
+        "best": ranked[each:][::-1],
         "more_classes": number(len(class_names) - len(ends)),
     }
 

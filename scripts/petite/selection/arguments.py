@@ -39,7 +39,7 @@ def whole_number(
     if whole is not None and least <= whole and (most is None or whole <= most):
         return whole
     reach = f"{least} or more" if most is None else f"{least} to {most}"
-    raise _must_be(name, f"a whole number{of}, {reach}{instead}", value)
+    raise _must_be(name, f"a whole number{of}, {reach}{instead}", number)
 
 
 def random_seed(seed: Any) -> int:

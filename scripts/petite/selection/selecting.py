@@ -20,6 +20,9 @@ from petite.selection.estimate import MOST_BLOCK_BYTES, MOST_HELD_BYTES, stages
 from petite.selection.quota import places, shares, weights_of, with_every_group
 from petite.selection.scores import TRAINING_SCORES
 
+# NumPy's own: a caller may have asked for an error where a small number becomes 0.
+as_usual = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+
 
 @dataclass(frozen=True)
 class Question:
@@ -118,6 +121,7 @@ class Question:
         return self.seed if self.traits.chance else 0
 
 
+@as_usual
 def ask(
     method: Method,
     settings: Any,
@@ -194,6 +198,7 @@ def ask(
     )
 
 
+@as_usual
 def answer(question: Question) -> Ranking:
     """Run the method and put what it chose in order."""
     started = time.perf_counter()

@@ -23,19 +23,18 @@ from petite.sources.base import (
     Source,
     UnreadableEntry,
 )
-from petite.sources.digits import DigitsSource
-from petite.sources.folder import FolderSource
-from petite.sources.layout import (
+from petite.sources.class_signs import (
     MERGE,
     check_layout,
     check_names,
     empty_folders,
     flat_hint,
-    natural_order,
-    nfc,
     shown,
     tell_layout,
 )
+from petite.sources.digits import DigitsSource
+from petite.sources.folder import FolderSource
+from petite.sources.layout import natural_order, nfc
 from petite.sources.lsun import LsunSource
 from petite.sources.silhouettes import SilhouettesSource
 

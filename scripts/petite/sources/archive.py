@@ -31,6 +31,7 @@ from petite.sources.layout import Folder, Layout, find_layout, is_hidden, side_k
 # What Python's zipfile can unpack. Windows packs large zips with Deflate64, which it cannot.
 ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 ZIP_ENCRYPTED = 0x1
+ZIP_UTF8 = 0x800
 MADE_ON_DOS = 0
 
 # Photographs hardly shrink when they are packed. What unpacks to more than so many times its size,
@@ -107,7 +108,7 @@ class _Zip:
 
     def members(self) -> Iterator[tuple[str, _Member | _Link | None]]:
         for info in self._zip.infolist():
-            name = info.filename
+            name = _decoded(info)
             if info.create_system == MADE_ON_DOS:  # some Windows programs write Cat\1.jpg
                 name = name.replace("\\", "/")
             unix_type = stat.S_IFMT(info.external_attr >> 16)
@@ -136,6 +137,16 @@ class _Zip:
 
     def close(self) -> None:
         self._zip.close()
+
+
+def _decoded(info: zipfile.ZipInfo) -> str:
+    """A name in a zip, in UTF-8 where it can be: macOS does not say that its names are."""
+    if info.flag_bits & ZIP_UTF8:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
 
 
 class _TarInfo(tarfile.TarInfo):

@@ -103,31 +103,31 @@ def _tree(root: Path) -> Folder[os.DirEntry[str]]:
     pending = [(str(root), top)]
     while pending:
         path, folder = pending.pop()
-        for entry in _entries(path):
-            if not _is_folder(entry, folder):
-                if entry.is_symlink() or entry.is_file():  # not a pipe, a socket or a device
-                    folder.files[entry.name] = entry
-                continue
-            identity = _identity(entry, entry.stat())
-            if identity in above:
-                folder.upward.append(entry.name)
-                continue
-            if identity not in known:
-                known[identity] = Folder()
-                pending.append((entry.path, known[identity]))
-            folder.folders[entry.name] = known[identity]
+        try:
+            for entry in _entries(path):
+                if not _is_folder(entry, folder):
+                    if entry.is_symlink() or entry.is_file():  # not a pipe, a socket or a device
+                        folder.files[entry.name] = entry
+                    continue
+                identity = _identity(entry, entry.stat())
+                if identity in above:
+                    folder.upward.append(entry.name)
+                    continue
+                if identity not in known:
+                    known[identity] = Folder()
+                    pending.append((entry.path, known[identity]))
+                folder.folders[entry.name] = known[identity]
+        except OSError as error:  # without permission, or gone in the meantime
+            raise PetiteError(
+                f"cannot look into {error.filename}: {error.strerror}. Give read access to it."
+            ) from error
     return top
 
 
 def _entries(path: str) -> list[os.DirEntry[str]]:
     """What lies in a folder, sorted by name, without what is hidden."""
-    try:
-        with os.scandir(path) as found:
-            visible = [entry for entry in found if not is_hidden(entry.name)]
-    except OSError as error:
-        raise PetiteError(
-            f"cannot look into {error.filename}: {error.strerror}. Give read access to it."
-        ) from error
+    with os.scandir(path) as found:
+        visible = [entry for entry in found if not is_hidden(entry.name)]
     return sorted(visible, key=lambda entry: entry.name)
 
 

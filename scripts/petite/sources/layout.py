@@ -1,22 +1,18 @@
-"""How a tree of files is read as classes of images, and the signs that it is something else.
+"""How a tree of files is read as classes of images, which folders and archives share.
 
-Folders and archives share this: each builds a tree of `Folder`, links resolved, and `find_layout`
-finds the class folders in it. `check_layout` refuses a tree whose folders look like something
-other than classes, unless the user names the classes; `tell_layout` says what was found.
+Each builds a tree of `Folder`, links resolved, and `find_layout` finds the class folders in it.
+What speaks against their being classes is in `class_signs`.
 """
 
-import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
 from pathlib import PurePath
 from typing import Generic, TypeVar
 
 from petite.errors import PetiteError
-from petite.notices import Notices
 
 File = TypeVar("File")
 
@@ -41,24 +37,6 @@ ANNOTATIONS = {".xml", ".jsonl", ".geojson", ".lst", ".mat", ".xmp", ".aae"}
 OF_PROGRAMS = {".yaml", ".yml", ".toml", ".ini", ".cfg", ".db", ".cache", ".md5", ".sha256", ".lnk"}
 SIDE_SUFFIXES = TABLES | TEXTS | ANNOTATIONS | OF_PROGRAMS | {".py", ".ipynb"}
 SIDE_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "license", "readme", "icon\r"}
-
-MERGE = (
-    "Petite makes its own splits: give one of these folders (of an archive: unpack it first), or "
-    "merge them into one folder per class"
-)
-SORT = "make a folder for each label, and move its images there"
-SHOWN = 10  # names in a message
-STRAYS = 0.05  # of a class's images: no more of them beside its folders count for nothing
-MOST_LABELS = 1000
-
-SPLIT_WORD = re.compile(
-    r"(?<![a-z])(train(?:ing)?|test(?:ing)?|val(?:id(?:ation)?)?|dev|eval(?:uation)?|holdout)"
-    r"(?=sets?|data|images|imgs|[^a-z]|$)"
-)
-NUMBERED_PART = re.compile(r"(fold|split|part|batch|chunk|shard)s?[ _.-]*\d+")
-UNLABELED = re.compile(r"unlabell?ed|unsup")
-IMAGES_WORD = re.compile(r"(jpeg|png)?(images?|imgs?|photos?|pictures?|pics)")
-NAME_OF_CAMERA = re.compile(r"(img|dsc[nf]?|dcim|pxl|mvi|gopr|image|photo|frame|scan|file|p|pic)")
 
 
 @dataclass(eq=False)
@@ -125,16 +103,16 @@ def is_hidden(name: str) -> bool:
 def side_kind(name: str) -> str | None:
     """The kind of a file that lies beside images and is none, such as ".xml"; None for others."""
     lowered = name.lower()
-    suffix = _ending(lowered)[1]
+    suffix = ending_of(lowered)[1]
     if suffix in SIDE_SUFFIXES:
         return name if lowered in SIDE_FILES else suffix
     return name.strip() if lowered in SIDE_FILES else None
 
 
-def _ending(name: str) -> tuple[str, str]:
+def ending_of(name: str) -> tuple[str, str]:
     """A file name without its ending, and the ending with its dot."""
-    stem, dot, ending = name.rpartition(".")
-    return (stem, dot + ending) if stem else (name, "")
+    stem, dot, rest = name.rpartition(".")
+    return (stem, dot + rest) if stem else (name, "")
 
 
 def find_layout(root: Folder[File], path: PurePath, max_entries: int | None = None) -> Layout[File]:
@@ -267,331 +245,3 @@ def _checked(name: str, where: PurePath) -> str:
             f"{where}: the name of {name!r} is not valid UTF-8. Rename it and run again."
         ) from None
     return nfc(name)
-
-
-# --- what looks like something other than classes
-
-
-def check_layout(layout: Layout, chosen: Sequence[str], named: bool) -> None:
-    """Raise PetiteError where the folders look like something other than classes.
-
-    chosen: the classes; named: the user names them, which overrules all signs but one, that two of
-    them are the same folder.
-    """
-    for first, second in layout.shared:
-        if first.split("/")[0] in chosen and second.split("/")[0] in chosen:
-            raise PetiteError(
-                f"{first} and {second} of {layout.where} are the same folder, by a link, so its "
-                "images would be of two classes. Remove one of the links, or name the classes to "
-                "use, without the other, in dataset.classes"
-            )
-    if named:
-        return
-    lost = {name: why for name, why in layout.dangling.items() if not _ending(name)[1]}
-    if lost:
-        links = ", ".join(f"{name} ({why})" for name, why in lost.items())
-        raise PetiteError(
-            f"{layout.where} has links that cannot be followed: {links}. If they are classes, mend "
-            "them or connect the disk that they lead to; if not, remove them, or name the classes "
-            "to use in dataset.classes"
-        )
-    # A folder by itself cannot be a split or a class: that is said with all that is there.
-    signs = (_same_folders, _named_as_parts, _named_as_images, _paired_files, _labels_in_one)
-    for sign in signs if len(chosen) > 1 else ():
-        if found := sign(layout, chosen):
-            raise _no_classes(chosen, layout.where, found)
-    inside = len(layout.files)
-    if len(chosen) > 1 and len(layout.beside) > inside:
-        raise PetiteError(
-            f"more images lie beside the class folders of {layout.where} ({len(layout.beside)}, "
-            f"such as {shown(layout.beside, 3)}) than in them ({inside} in {shown(chosen)}), so "
-            "these do not look like the classes. Sort all images into one folder per class. If "
-            "only those in the folders are wanted, name the classes: " + _classes_setting(chosen)
-        )
-
-
-def check_names(chosen: Sequence[str], where: PurePath | str) -> None:
-    """Raise PetiteError where the names look like those of something other than classes."""
-    if found := _named_as_parts(Layout(PurePath(where)), chosen):
-        raise _no_classes(chosen, where, found)
-
-
-def _no_classes(chosen: Sequence[str], where: PurePath | str, found: str) -> PetiteError:
-    return PetiteError(
-        f"the folders of {where} ({shown(chosen)}) do not look like classes: {found}. "
-        f"If they are the classes, name them: {_classes_setting(chosen)}"
-    )
-
-
-def _same_folders(layout: Layout, chosen: Sequence[str]) -> str | None:
-    """The sign of given splits, folds, years or sites: the same folders in each of them."""
-    inner = {name: _inner_names(layout.folders.get(name, Counter())) for name in chosen}
-    counts = Counter(name for names in inner.values() for name in names)
-    common = {name for name, count in counts.items() if count > 1}
-    alike = [
-        name
-        for name, names in inner.items()
-        if len(names & common) > 1 and 2 * len(names & common) >= len(names)
-    ]
-    if len(alike) < 2 or 2 * len(alike) < len(chosen):
-        return None
-    return (
-        f"{shown(alike)} hold folders of the same names ({shown(sorted(common))}), which look "
-        f"like the classes, as in given splits, folds, years or sites. {MERGE}"
-    )
-
-
-def _inner_names(counts: Counter[str]) -> set[str]:
-    """The folders in a class folder, below single ones that wrap them; none for flat ones."""
-    by_path = {tuple(path.split("/")) if path else (): count for path, count in counts.items()}
-    while by_path:
-        shortest, longest = min(by_path), max(by_path)
-        depth = next(
-            (at for at, (a, b) in enumerate(zip(shortest, longest, strict=False)) if a != b),
-            min(len(shortest), len(longest)),
-        )
-        if shortest[:depth] not in by_path:
-            return {path[depth] for path in by_path}
-        if by_path.pop(shortest[:depth]) > STRAYS * counts.total():
-            return set()
-    return set()
-
-
-def _named_as_parts(layout: Layout, chosen: Sequence[str]) -> str | None:
-    """The sign of splits by name: train and test, cats_train and cats_val, fold_0 and fold_1."""
-    parts: dict[str, set[str]] = {}
-    for name in chosen:
-        rest, word = _split_word(name)
-        if word:
-            parts.setdefault(rest, set()).add(word)
-    found = any(len(words) > 1 for words in parts.values())
-    if not found and not all(NUMBERED_PART.fullmatch(name.lower()) for name in chosen):
-        return None
-    inner = {name: sorted(_inner_names(layout.folders.get(name, Counter()))) for name in chosen}
-    in_folders = "".join(
-        f". {name} holds folders ({shown(names)}), which look like the classes: give it"
-        for name, names in inner.items()
-        if len(names) > 1
-    )
-    labels = sorted({label for name in chosen for label in _labels(_file_names(layout, [name]))})
-    in_names = f". The file names seem to carry labels ({shown(labels)}): {SORT}" if labels else ""
-    return (
-        "their names are those of splits. Petite makes its own splits: give one folder of images "
-        f"for each class{in_folders}{in_names}"
-    )
-
-
-def _split_word(name: str) -> tuple[str, str]:
-    """A name without its word for a split and its number, and that word's first letters."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-    match = SPLIT_WORD.search(spaced)
-    if not match:
-        return spaced, ""
-    rest = re.sub(r"sets?|data|images|imgs|[\W\d_]+", "", spaced.replace(match[0], "", 1))
-    return rest, match[1][:3]
-
-
-def _named_as_images(layout: Layout, chosen: Sequence[str]) -> str | None:
-    """The sign of masks or labels in a folder beside that of the images."""
-    named = [name for name in chosen if IMAGES_WORD.fullmatch(name.lower())]
-    if not named:
-        return None
-    others = [name for name in [*chosen, *layout.empty] if name not in named]
-    return (
-        f"{shown(named)} is a name for images of any kind, as where {shown(others)} holds their "
-        "masks, labels or another part of them. Petite needs a folder of images for each class"
-    )
-
-
-def _paired_files(layout: Layout, chosen: Sequence[str]) -> str | None:
-    """The sign of masks by file names: those of the images, with another ending or a word more."""
-    if len(chosen) > 5:  # pairs of folders are few
-        return None
-    names = {name: _by_stem(_file_names(layout, [name])) for name in chosen}
-    for one, other in permutations(chosen, 2):
-        (word_of_one, stems), (word, others) = names[one], names[other]
-        if word_of_one:
-            continue
-        paired = [stem for stem in stems.keys() & others if word or stems[stem] != others[stem]]
-        fewer = min(len(stems), len(others))
-        if len(paired) > 2 and len(paired) >= 0.9 * fewer:
-            stem = min(paired)
-            return (
-                f"{one} and {other} hold files of the same names but for the ending "
-                f"({stem}{stems[stem]}, {stem}{word}{others[stem]}), as images and their masks "
-                "do. Petite needs a folder of images for each class"
-            )
-    return None
-
-
-def _by_stem(names: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """The word at the end of all names (_mask), and the ending of each by what stands before it.
-
-    Names that are numbers alone are left out: they are the same in folders of any kind.
-    """
-    parts = [_ending(name) for name in names]
-    words = {re.sub(r".*\d", "", stem) for stem, _ in parts}
-    word = words.pop() if len(words) == 1 else ""
-    stems = {stem.removesuffix(word): ending.lower() for stem, ending in parts}
-    return word, {stem: ending for stem, ending in stems.items() if not stem.isdecimal()}
-
-
-def _labels_in_one(layout: Layout, chosen: Sequence[str]) -> str | None:
-    """The sign of labels in file names: one folder has several of them, and no other has any."""
-    if not 1 < len(chosen) <= 5:
-        return None
-    names = {name: _file_names(layout, [name]) for name in chosen}
-    labeled = [name for name in chosen if _labels(names[name])]
-    if len(labeled) != 1 or not all(
-        _ending(file)[0].isdecimal()
-        for name in chosen
-        if name != labeled[0]
-        for file in names[name]
-    ):
-        return None
-    return (
-        f"the names of the files in {labeled[0]} seem to carry their labels "
-        f"({shown(_labels(names[labeled[0]]))}), and the other files have numbers alone. Make a "
-        "folder for each label, move its images there, and leave out those without a label"
-    )
-
-
-def _file_names(layout: Layout, classes: Iterable[str]) -> list[str]:
-    wanted = set(classes)
-    return [
-        image_id.rsplit("/", 1)[1]
-        for image_id in layout.files
-        if image_id.partition("/")[0] in wanted
-    ]
-
-
-def _labels(names: Sequence[str]) -> list[str]:
-    """The labels that file names seem to carry (cat.0.jpg, 12_dog.png), or none.
-
-    They are what is left without the numbers at either end: words without a number, two or more,
-    each of two files or more, in nearly all names, and none that cameras write.
-    """
-    counts: Counter[str] = Counter()
-    for name in names:
-        stem = _ending(name)[0]
-        label = re.sub(r"^[\d\W_]+|[\d\W_]+$", "", stem).lower()
-        if label != stem.lower():  # a number is there
-            counts[label] += 1
-    labels = {
-        label: count
-        for label, count in counts.items()
-        if count > 1 and re.fullmatch(r"\D+", label) and not NAME_OF_CAMERA.fullmatch(label)
-    }
-    if not 2 <= len(labels) <= MOST_LABELS or sum(labels.values()) < 0.9 * len(names):
-        return []
-    return sorted(labels)
-
-
-def flat_hint(layout: Layout, chosen: Sequence[str]) -> str:
-    """What to do where there are not two class folders, by what there is instead."""
-    names = layout.beside + _file_names(layout, chosen)
-    hints = []
-    if labels := _labels(names):
-        hints.append(
-            f"The names of the {len(names)} images seem to carry labels ({shown(labels)}): {SORT}"
-        )
-    elif layout.beside and not chosen:
-        hints.append(
-            f"{len(names)} files lie side by side in it, such as {shown(names, 3)}: sort them into "
-            "one folder per class"
-        )
-    if layout.tables:
-        hints.append(
-            f"If {shown(sorted(layout.tables), 3)} holds labels: tables of labels are not read, so "
-            "sort the images into one folder per class by it"
-        )
-    if layout.empty:
-        hints.append(f"No images are in {empty_folders(layout, list(layout.empty))}")
-    if layout.dangling:
-        links = ", ".join(f"{name} ({why})" for name, why in layout.dangling.items())
-        hints.append(f"Links that cannot be followed: {links}")
-    return "".join(f". {hint}" for hint in hints)
-
-
-# --- what the user should know
-
-
-def tell_layout(layout: Layout, chosen: Sequence[str], named: bool, notices: Notices) -> None:
-    """Say in a line each what was taken for a class and why, and what was left out."""
-    counts = {name: layout.folders[name].total() for name in chosen}
-    if not named:
-        notices.add(
-            f"{len(chosen)} classes, one for each folder in {layout.where}: "
-            + shown([f"{name} ({count} files)" for name, count in counts.items()])
-        )
-        _tell_doubtful(chosen, notices)
-    inner = [f"{name}/{path}" for name in chosen for path in layout.folders[name] if path]
-    if inner:
-        notices.add(
-            f"{len(inner)} folders in class folders count as parts of their class: "
-            f"{shown(inner, 3)}. If these are the classes, put them side by side in one folder"
-        )
-    if layout.side_files:
-        notices.add(
-            f"{layout.side_files.total()} files in the class folders are left out, as their names "
-            f"say that they are no images: {_by_kind(layout.side_files)}"
-        )
-    if layout.beside:
-        notices.add(
-            f"{len(layout.beside)} files lie beside the class folders and are left out: "
-            f"{shown(layout.beside, 3)}"
-        )
-    if layout.empty and not named:
-        empty = empty_folders(layout, list(layout.empty))
-        notices.add(f"no images are in {empty}: not taken for a class")
-    if layout.repeated:
-        notices.add(
-            "links to folders that are read already, or that hold all the others, are not "
-            f"followed again: {shown(layout.repeated)}"
-        )
-
-
-def _tell_doubtful(chosen: Sequence[str], notices: Notices) -> None:
-    """Say which classes have names that are seldom those of classes."""
-    odd = [name for name in chosen if _split_word(name)[1] or UNLABELED.search(name.lower())]
-    if odd:
-        notices.add(
-            f"{shown(odd)} is taken for a class by its folder. If it is none, leave it out by "
-            "naming the others in dataset.classes"
-        )
-    spelled: dict[str, list[str]] = {}
-    for name in chosen:
-        spelled.setdefault(" ".join(name.casefold().split()), []).append(name)
-    for names in spelled.values():
-        if len(names) > 1:
-            notices.add(
-                f"the classes {', '.join(map(repr, names))} differ by capitals or spaces alone. "
-                "If they are one class, merge their folders"
-            )
-
-
-def empty_folders(layout: Layout, names: Sequence[str]) -> str:
-    """Folders without images in a sentence, each with what is in it."""
-    sides = {name: layout.empty[name] for name in names}
-    return shown(
-        [
-            f"{name} ({f'only {_by_kind(side)}' if side else 'empty'})"
-            for name, side in sides.items()
-        ]
-    )
-
-
-def _by_kind(counts: Counter[str]) -> str:
-    return shown([f"{count} {kind}" for kind, count in counts.most_common()])
-
-
-def _classes_setting(chosen: Sequence[str]) -> str:
-    quoted = [json.dumps(name, ensure_ascii=False) for name in chosen[:SHOWN]]
-    more = ", ..." if len(chosen) > SHOWN else ""
-    return f"dataset.classes: [{', '.join(quoted)}{more}]"
-
-
-def shown(names: Sequence[str], most: int = SHOWN) -> str:
-    """Some names in a sentence: the first of them, and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

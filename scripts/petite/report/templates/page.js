@@ -138,7 +138,7 @@ async function startPlane() {
     const text = (count) => count.toLocaleString("en");
     const byClass = each.length
       ? each.map((count, label) => `${data.classes[label]}: ${text(count)}`).join(", ")
-      : `${text(least)} to ${text(most)} of each of ${text(data.classes.length)} classes`;
+      : `${least < most ? `${text(least)} to ` : ""}${text(most)} of each of ${text(data.classes.length)} classes`;
     find("#plane-words").textContent =
       `${method.value} keeps ${text(all)} of ${text(data.total)} images (${byClass}).` +
       (data.cells[key] ? " The lines are the cells of its tiling." : "");
@@ -172,6 +172,7 @@ async function startPlane() {
 
   function choosePicks() {
     find("#pick-chosen")?.remove();
+    if (find("#picks-shown")) find("#picks-shown").hidden = only.value !== "";
     const picks = findAll(".pick");
     for (const pick of picks) pick.hidden = !ofClass(Number(pick.dataset.label));
     if (!extra || picks.some((pick) => !pick.hidden)) return;
