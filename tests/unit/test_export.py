@@ -300,7 +300,7 @@ CLASS_NAMES = {
     "numbers": [str(month) for month in range(1, 13)],
     "leading zeros": ["010", "02", "3"],
     "capitals": ["apple", "Banana", "Cherry", "apricot"],
-    "accents": ["e\u0301clair", "éclat", "zebra", "Äpfel"],
+    "accents": ["éclair", "éclat", "zebra", "Äpfel"],
     "splits": ["train", "test", "val", "dev-1", "evaluation"],
     "of one split": ["crash-test", "test drive"],
     "words of YAML and pandas": ["no", "yes", "true", "None", "nan", "NA", "null"],

@@ -41,8 +41,13 @@ def picks(
     lines = math.ceil(len(subsets) / columns)
     figure = Figure(figsize=(style.WIDTH, 0.9 + 1.35 * lines), layout="constrained")
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    named = pd.concat([table[["label", "class_name"]] for table in subsets.values()])
-    names = named.drop_duplicates().sort_values("label")["class_name"].tolist()
+    labels = train.set_index("image_id")["label"]
+    label_of = {
+        name: label
+        for table in subsets.values()
+        for name, label in zip(table["class_name"], labels.loc[table["origin"]], strict=True)
+    }
+    names = sorted(label_of, key=lambda name: label_of[name])
     told_apart = names if len(names) <= MOST_CLASSES else []
     for axes, (method, table) in zip(panels, subsets.items(), strict=False):
         _draw(axes, plane, rows, table.drop_duplicates("origin"), told_apart)

@@ -1,0 +1,46 @@
+# What config.smk looks up: whose results these are, and what is said at the start.
+
+from petite.layers import described
+from petite.ownership import (
+    Owner,
+    check_owner,
+    digest_of_files,
+    digest_of_listing,
+    record_owner,
+)
+
+
+def owner():
+    """The source of this run."""
+    if DATASET.source in ("digits", "silhouettes"):
+        return Owner(DATASET.source, "", "")
+    if DATASET.is_remote:
+        return Owner(DATASET.source, public_url(DATASET.path), "")
+    if DATASET.source == "folder":
+        contents = digest_of_listing(
+            FOLDER_LISTING["image_id"], FOLDER_LISTING["bytes"]
+        )
+    else:
+        contents = digest_of_files([Path(path) for path in SOURCE_FILES])
+    return Owner(DATASET.source, os.path.abspath(DATASET.path), contents)
+
+
+OWNER = owner()
+if IS_MAIN and workflow.exec_mode == ExecMode.DEFAULT:
+    or_exit(lambda: check_owner(Path(RESULTS), OWNER))
+
+
+def say_what_is_in_force():
+    """One line on the images and the preset, before the first job."""
+    if not GONE:
+        record_owner(Path(RESULTS), OWNER)
+    if RESOLVED.preset is None:
+        return
+    count = f"{len(FOLDER_LISTING):,} images, " if DATASET.source == "folder" else ""
+    size, color = DATASET.image_size, "color" if DATASET.channels == 3 else "gray"
+    print(
+        f"Petite: {DATASET.source} {DATASET.path}: {count}settings of {RESOLVED.preset}.yaml under "
+        f"yours: {size}x{size} {color} pixels, {CONFIG.training.model} for "
+        f"{CONFIG.training.budget}, {CONFIG.seeds} seeds. `snakemake --cores 1 config` shows all.",
+        file=sys.stderr,
+    )
