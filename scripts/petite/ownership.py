@@ -17,7 +17,9 @@ class Owner(NamedTuple):
     """A source of images."""
 
     source: str
-    # The folder or file, absolute; an address; "" for a source that needs none.
+    # The folder, file or address as it was given; "" for a source that needs none.
+    given: str
+    # The same as an absolute path.
     path: str
     # The same for the same images wherever they lie; "" where that is not known.
     contents: str
@@ -31,7 +33,8 @@ def check_owner(results: Path, owner: Owner) -> None:
     record = results / RECORD
     if not (record.exists() and (results / "store").exists()):
         return
-    before = Owner(**read_json(record))
+    kept = read_json(record)
+    before = Owner(*(str(kept.get(name, "")) for name in Owner._fields))
     if _is_same(before, owner):
         return
     raise PetiteError(
@@ -49,7 +52,12 @@ def record_owner(results: Path, owner: Owner) -> None:
 def _is_same(before: Owner, now: Owner) -> bool:
     if before.source != now.source:
         return False
-    return before.path == now.path or (bool(now.contents) and before.contents == now.contents)
+    # A relative path that is given again leads to what moved along with the results.
+    return (
+        before.path == now.path
+        or before.given == now.given
+        or (bool(now.contents) and before.contents == now.contents)
+    )
 
 
 def digest_of_listing(image_ids: Iterable[str], sizes: Iterable[int]) -> str:

@@ -7,7 +7,7 @@ import pytest
 from petite.errors import PetiteError
 from petite.ownership import Owner, check_owner, digest_of_files, digest_of_listing, record_owner
 
-BEFORE = Owner("folder", "/a/images", "digest")
+BEFORE = Owner("folder", "images", "/a/images", "digest")
 
 
 @pytest.fixture
@@ -19,14 +19,14 @@ def results(tmp_path: Path) -> Path:
 
 def test_where_nothing_was_made_yet_nothing_is_refused(tmp_path):
     record_owner(tmp_path, BEFORE)
-    check_owner(tmp_path, Owner("folder", "/b/images", "another"))
+    check_owner(tmp_path, Owner("folder", "/b/images", "/b/images", "another"))
 
 
 def test_results_of_another_source_are_refused_with_the_remedy(results):
     check_owner(results, BEFORE)
     record_owner(results, BEFORE)
     with pytest.raises(PetiteError) as caught:
-        check_owner(results, Owner("folder", "/b/images", "another"))
+        check_owner(results, Owner("folder", "/b/images", "/b/images", "another"))
     for words in (str(results), "/a/images", "/b/images", "name=NAME", "source.json"):
         assert words in str(caught.value)
 
@@ -34,8 +34,9 @@ def test_results_of_another_source_are_refused_with_the_remedy(results):
 @pytest.mark.parametrize(
     "now",
     [
-        Owner("folder", "/a/images", "changed"),  # files came or went
-        Owner("folder", "/mnt/images", "digest"),  # the same images, moved
+        Owner("folder", "/a/images", "/a/images", "changed"),  # files came or went
+        Owner("folder", "/mnt/images", "/mnt/images", "digest"),  # the same images, moved
+        Owner("folder", "images", "/b/images", "changed"),  # moved with the results, and changed
     ],
 )
 def test_the_same_source_goes_on(results, now):
@@ -45,12 +46,22 @@ def test_the_same_source_goes_on(results, now):
 
 @pytest.mark.parametrize(
     "now",
-    [Owner("archive", "/a/images", "digest"), Owner("digits", "", ""), Owner("folder", "", "")],
+    [
+        Owner("archive", "images", "/a/images", "digest"),
+        Owner("digits", "", "", ""),
+        Owner("folder", "pictures", "/a/pictures", ""),
+    ],
 )
 def test_another_kind_of_source_is_another_source(results, now):
     record_owner(results, BEFORE)
     with pytest.raises(PetiteError):
         check_owner(results, now)
+
+
+def test_a_record_that_lacks_something_is_of_another_source(results):
+    (results / "source.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(PetiteError):
+        check_owner(results, BEFORE)
 
 
 def test_files_are_known_by_their_sizes_and_ends(tmp_path):

@@ -182,7 +182,7 @@ CASES = [
     Case(
         "the learning rate, or another setting of training",
         {**TRAININGS, **TABLES},
-        config={"training": {"learning_rate": 0.004}},
+        config={"training": {"learning_rate": 0.003}},
     ),
     Case(
         "an edit in a module of training",

@@ -13,16 +13,18 @@ from petite.ownership import (
 def owner():
     """The source of this run."""
     if DATASET.source in ("digits", "silhouettes"):
-        return Owner(DATASET.source, "", "")
+        return Owner(DATASET.source, "", "", "")
     if DATASET.is_remote:
-        return Owner(DATASET.source, public_url(DATASET.path), "")
+        address = public_url(DATASET.path)
+        return Owner(DATASET.source, address, address, "")
     if DATASET.source == "folder":
         contents = digest_of_listing(
             FOLDER_LISTING["image_id"], FOLDER_LISTING["bytes"]
         )
     else:
         contents = digest_of_files([Path(path) for path in SOURCE_FILES])
-    return Owner(DATASET.source, os.path.abspath(DATASET.path), contents)
+    path = os.path.abspath(DATASET.path)
+    return Owner(DATASET.source, DATASET.path, path, contents)
 
 
 OWNER = owner()
@@ -41,6 +43,6 @@ def say_what_is_in_force():
     print(
         f"Petite: {DATASET.source} {DATASET.path}: {count}settings of {RESOLVED.preset}.yaml under "
         f"yours: {size}x{size} {color} pixels, {CONFIG.training.model} for "
-        f"{CONFIG.training.budget}, {CONFIG.seeds} seeds. `snakemake --cores 1 config` shows all.",
+        f"{CONFIG.training.budget}, {CONFIG.seeds} seeds. The target `config` prints them all.",
         file=sys.stderr,
     )
