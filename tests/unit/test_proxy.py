@@ -200,7 +200,7 @@ def test_the_record_ends_with_the_answers_of_the_trained_model(dynamics: Dynamic
     assert dynamics.logits.dtype == np.float32
     assert (dynamics.logits[:, :, 0] == 0).all()
     assert dynamics.features.shape == dynamics.early_features.shape == (30, 6)
-    right = dynamics.run.model.predict_on_batch(images)[:, 0]
+    right = dynamics.run.model.predict_on_batch(images)[:, 1]
     final = metrics.from_logits(dynamics.logits[-1])
     assert final[:, 1] == pytest.approx(right, abs=1e-6)
     kernel, bias = dynamics.run.model.get_layer("logits").get_weights()

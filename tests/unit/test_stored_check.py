@@ -237,7 +237,7 @@ def test_white_logos_on_nothing_are_said_to_become_blank(tmp_path: Path) -> None
     def draw(number: int) -> Image.Image:
         return logo(number) if number else drawing(1).convert("RGB")
 
-    with pytest.raises(Exception, match="no image of the class"):
+    with pytest.raises(Exception, match="no image can be used of 1 of 2 classes"):
         noticed(tmp_path, draw)
     notices = Notices()
     with open_source("folder", tmp_path / "images") as source:
@@ -322,7 +322,7 @@ def test_files_of_formats_that_are_not_read_are_said_by_name(tmp_path: Path) -> 
         heic = b"\0\0\0\x18ftypheic" + bytes(40 + number)
         (tmp_path / "images" / "a").mkdir(parents=True, exist_ok=True)
         (tmp_path / "images" / "a" / f"{number}.heic").write_bytes(heic)
-    (tmp_path / "images" / "a" / "scan.pdf").write_bytes(b"%PDF-1.4")
+    (tmp_path / "images" / "a" / "scan.jpg").write_bytes(b"%PDF-1.4")
     (tmp_path / "images" / "a" / "empty.jpg").write_bytes(b"")
     (said,) = noticed(tmp_path, photo)
     assert said == (

@@ -138,7 +138,8 @@ def test_an_archive_of_photographs_runs_from_the_command_line_to_the_kept_images
     assert len(list((results / "export/full-1-seed-0/images").glob("*/*.jpg"))) > 50
     index = pd.read_parquet(results / "store/index.parquet")
     aside = index[index.status == "set_aside"]
-    assert set(aside.image_id) == {"a cat/broken.jpg", "Käfer/notes.txt"}
+    assert set(aside.image_id) == {"a cat/broken.jpg"}
+    assert "1 .txt" in json.loads((results / "store/listing.json").read_text("utf-8"))["notices"][1]
     assert json.loads((results / "store/manifest.json").read_text())["channels"] == 3
     assert not list(tmp_path.glob("**/gotcha"))
 

@@ -38,11 +38,12 @@ def say_what_is_in_force():
         record_owner(Path(RESULTS), OWNER)
     if RESOLVED.preset is None:
         return
-    count = f"{len(FOLDER_LISTING):,} images, " if DATASET.source == "folder" else ""
+    what = DATASET.source if DATASET.path is None else DATASET.path
+    count = f"{len(FOLDER_LISTING):,} images in " if DATASET.source == "folder" else ""
     size, color = DATASET.image_size, "color" if DATASET.channels == 3 else "gray"
     print(
-        f"Petite: {DATASET.source} {DATASET.path}: {count}settings of {RESOLVED.preset}.yaml under "
-        f"yours: {size}x{size} {color} pixels, {CONFIG.training.model} for "
-        f"{CONFIG.training.budget}, {CONFIG.seeds} seeds. The target `config` prints them all.",
+        f"{count}{what}: settings of {RESOLVED.preset}.yaml under yours ({size}x{size} {color} "
+        f"pixels, {CONFIG.training.model} for {CONFIG.training.budget}, {CONFIG.seeds} seeds); the "
+        "target `config` prints them all",
         file=sys.stderr,
     )
