@@ -38,8 +38,7 @@ rule:
     name:
         "petite" if IS_INCLUDED else "all"
     input:
-        f"{RESULTS}/summary.md",
-        f"{RESULTS}/runs.csv",
+        list(rules.summarize.output),
         f"{RESULTS}/provenance.json",
         FIGURES,
         f"{RESULTS}/report.html",
@@ -57,6 +56,7 @@ if IS_MAIN:
     onstart:
         drop_default_rate_limit()
         stop_on_signals()
+        name_run_to_steps()
         say_what_is_in_force()
 
     onsuccess:

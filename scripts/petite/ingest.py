@@ -290,7 +290,7 @@ def build_index(
 
     Images of different classes with the same bytes or the same stored pixels contradict each other:
     all of them are set aside, those beyond the limit too. Near copies in different classes are
-    kept in one group and told in the log.
+    kept in one group, and said.
 
     Returns:
         The index with INDEX_COLUMNS.
@@ -301,7 +301,8 @@ def build_index(
     """
     index = entries.reset_index(drop=True)
     readable = (index["reason"] == "").to_numpy()
-    _check_bad_share(index[~readable], len(index), max_bad_share)
+    notices = Notices() if notices is None else notices
+    _check_bad_share(index[~readable], len(index), max_bad_share, notices)
     index["label"] = pd.Index(classes).get_indexer(pd.Index(index["class_name"]))
     index["copy_group"] = np.arange(len(index))
     good = np.flatnonzero(readable)
@@ -325,14 +326,15 @@ def build_index(
     conflicts = _label_conflicts(index, good, exact_groups(digests))
     index.loc[list(conflicts), "status"] = "set_aside"
     index.loc[list(conflicts), "reason"] = list(conflicts.values())
+    _say_conflicts(index.loc[list(conflicts)], notices)
     for position, reason in list(conflicts.items())[:MOST_WARNINGS]:
         logger.warning("%s is set aside: %s", index.loc[position, "image_id"], reason)
     if min_per_class is not None:
         classes = _leave_out_small(index, classes, min_per_class, notices)
     index.loc[index["status"] == "set_aside", ["shard", "row"]] = -1
 
-    _warn_of_near_conflicts(index[index["status"] == "ok"])
-    _check_classes(index, classes, limit_per_class, notices or [])
+    _say_near_conflicts(index[index["status"] == "ok"], notices)
+    _check_classes(index, classes, limit_per_class, notices)
     return index.astype(INDEX_COLUMNS)[list(INDEX_COLUMNS)]
 
 
@@ -476,8 +478,8 @@ class _Progress:
         )
 
 
-def _check_bad_share(bad: pd.DataFrame, total: int, max_bad_share: float) -> None:
-    """Log the unreadable entries by reason; raise PetiteError if there are too many."""
+def _check_bad_share(bad: pd.DataFrame, total: int, max_bad_share: float, notices: Notices) -> None:
+    """Say how many entries are unreadable, by reason; raise PetiteError if there are too many."""
     if bad.empty:
         return
     kinds = bad["reason"].map(_kind_to_count)
@@ -487,12 +489,17 @@ def _check_bad_share(bad: pd.DataFrame, total: int, max_bad_share: float) -> Non
         lines.append(f"  {count} {kind}, such as {', '.join(examples)}")
     summary = f"{len(bad)} of {total} entries cannot be read:\n" + "\n".join(lines)
     if len(bad) > max_bad_share * total:
+        others = ", or raise the setting if they may be left out" if len(bad) < total else ""
         raise PetiteError(
             f"{summary}\nThat is {len(bad) / total:.1%}, more than dataset.max_bad_share "
-            f"({max_bad_share:.1%}) allows. Look at these files, or raise the setting if they "
-            "may be left out."
+            f"({max_bad_share:.1%}) allows. Look at these files{others}."
         )
     logger.warning("%s", summary)
+    # Of other formats `petite.stored_check` says what to do.
+    kinds = kinds[~kinds.str.startswith(OTHER_FORMAT)]
+    if len(kinds):
+        counts = ", ".join(f"{count} {kind}" for kind, count in Counter(kinds).most_common())
+        notices.add(f"{len(kinds)} of {total} files cannot be read and are set aside: {counts}")
 
 
 def _kind_to_count(reason: str) -> str:
@@ -533,18 +540,27 @@ def _first_of_another_label(labels: NDArray, groups: NDArray) -> NDArray[np.int6
     return np.where(labels == labels[of_first], second[group_of], of_first)
 
 
-def _warn_of_near_conflicts(used: pd.DataFrame) -> None:
-    """Log the groups of near copies that are in use under more than one class."""
+def _say_conflicts(rows: pd.DataFrame, notices: Notices) -> None:
+    """Say which images contradict each other; `rows` of the index have their reasons."""
+    if len(rows):
+        first = rows.iloc[0]
+        notices.add(
+            f"{len(rows)} files are set aside, because the same picture is in two classes, such as "
+            f"{first['image_id']} ({first['reason']}). One of the labels is wrong"
+        )
+
+
+def _say_near_conflicts(used: pd.DataFrame, notices: Notices) -> None:
+    """Say which near copies are in use under more than one class."""
     among = used[_in_mixed_groups(used["label"].to_numpy(), used["copy_group"].to_numpy())]
     mixed = [ids for _, ids in among["image_id"].groupby(among["copy_group"])]
+    for ids in mixed[:MOST_WARNINGS]:
+        logger.warning("near copies in more than one class: %s", ", ".join(ids.head(10)))
     if mixed:
-        listed = [f"\n  {', '.join(ids.head(10))}" for ids in mixed[:MOST_WARNINGS]]
-        logger.warning(
-            "%d groups of near copies stand under more than one class; one of the labels may be "
-            "wrong. They are used, and kept on one side of the split:%s%s",
-            len(mixed),
-            "".join(listed),
-            "\n  ..." if len(mixed) > MOST_WARNINGS else "",
+        notices.add(
+            f"{len(mixed)} groups of near copies are in more than one class, such as "
+            f"{', '.join(mixed[0].head(2))}: one of the labels may be wrong. They are used, and "
+            "kept on one side of the split (dataset.near_copy_distance)"
         )
 
 

@@ -53,6 +53,7 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
     args = parser.parse_args()
     log = _Log(args.log)
     stopping.raise_on_signals()
+    stopping.end_with_run()
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr, force=True)
     # A full disk takes no log: what is lost there is told on the terminal.
     logging.raiseExceptions = False
@@ -74,6 +75,9 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
     except stopping.Stopped as stopped:
         log.error(str(stopped))
         sys.exit(stopping.status(stopped.number))
+    except BrokenPipeError:
+        # Who read what a step prints has enough of it, as `head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
             log.error(f"cannot write {error.filename}: {error}. Make room or give access")

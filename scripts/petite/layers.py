@@ -79,6 +79,7 @@ def resolve(default: Layer, written: Sequence[Layer], presets: Path) -> Resolved
     values: Values = {}
     origins: dict[tuple[str, ...], str] = {}
     for layer in layers:
+        values = _without_old_digest(values, layer)
         values = _laid_over(values, layer.values, (), layer.name, origins)
     return Resolved(values, origins, preset)
 
@@ -121,13 +122,21 @@ def _without_shortcuts(values: Values) -> Values:
         raise PetiteError(f"give {' or '.join(f'{key}=PATH' for key in given)}, not both")
     about: Values = {}
     for source, path in given.items():
-        about = {"source": source, "path": path, "sha256": None}
+        about = {"source": source, "path": path}
     if values.get(NAME) not in (None, ""):
         about["name"] = values[NAME]
     dataset = rest.get("dataset", {})
     if not about or not isinstance(dataset, dict):
         return rest
     return {**rest, "dataset": {**about, **dataset}}
+
+
+def _without_old_digest(values: Values, layer: Layer) -> Values:
+    """The values below a layer; the digest of another path is none of the layer's path."""
+    below, dataset = values.get("dataset"), layer.values.get("dataset")
+    if isinstance(below, dict) and isinstance(dataset, dict) and "path" in dataset:
+        return {**values, "dataset": {**below, "sha256": None}}
+    return values
 
 
 def _dataset_value(layers: Sequence[Layer], key: str) -> Any:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +20,9 @@ CLOCK_SECONDS = 5
 # For a step to leave a long computation and remove what it has half written.
 SECONDS_TO_END = 5
 SECONDS_BETWEEN_LOOKS = 0.1
+SECONDS_BETWEEN_LOOKS_AT_RUN = 1
+# Names the run that a step belongs to, where both are on one machine: process and its beginning.
+RUN = "PETITE_RUN"
 
 
 class Stopped(BaseException):
@@ -84,6 +88,41 @@ def _raise(number: int, frame: FrameType | None) -> None:
     # Once: a second one shall not disturb the clearing up.
     signal.signal(number, signal.SIG_IGN)
     raise Stopped(number)
+
+
+def this_run() -> str:
+    """What tells this process from any other of this machine, for the variable RUN."""
+    process = psutil.Process()
+    return f"{process.pid} {process.create_time()}"
+
+
+def end_with_run() -> None:
+    """End this process, as by SIGTERM, once the run that RUN names is gone.
+
+    A step that lives on after its run was killed would write over the results of the next one.
+    """
+    run = os.environ.get(RUN, "")
+    if run:
+        threading.Thread(target=_watch, args=(run,), daemon=True).start()
+
+
+def _watch(run: str) -> None:
+    while _is_alive(run):
+        time.sleep(SECONDS_BETWEEN_LOOKS_AT_RUN)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(SECONDS_TO_END)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_alive(run: str) -> bool:
+    number, began = run.split()
+    try:
+        process = psutil.Process(int(number))
+        return process.create_time() == float(began) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:
+        return True
 
 
 def _leave_time_to_tell() -> None:

@@ -161,3 +161,51 @@ def test_only_steps_are_ended_beside_a_clusters_commands(tmp_path):
     finally:
         other.kill()
         other.wait()
+
+
+def test_a_step_ends_with_its_run_and_leaves_no_half_file(tmp_path):
+    run = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    began = psutil.Process(run.pid).create_time()
+    (tmp_path / "step.py").write_text(STEP, "utf-8")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(SCRIPTS),
+        "DOES": "Path('begun').touch(); time.sleep(600)",
+        stopping.RUN: f"{run.pid} {began}",
+    }
+    command = [sys.executable, "step.py", "--log", "step.log"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment)
+    while not (tmp_path / "begun").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(2 * stopping.SECONDS_BETWEEN_LOOKS_AT_RUN)
+    assert process.poll() is None  # as long as the run is there
+    run.kill()
+    run.wait()
+    assert process.wait(60) == 128 + signal.SIGTERM
+    assert "stopped by SIGTERM" in (tmp_path / "step.log").read_text("utf-8")
+    assert not list(tmp_path.glob("*result*")) + list(tmp_path.glob(".result*"))
+
+
+def test_a_step_without_a_run_of_its_machine_goes_on(tmp_path):
+    status, _, left = step(tmp_path, "time.sleep(0)", **{stopping.RUN: ""})
+    assert (status, left) == (0, ["result.bin"])
+
+
+def test_who_reads_no_more_of_what_a_step_prints_ends_it_quietly(tmp_path):
+    (tmp_path / "step.py").write_text(STEP, "utf-8")
+    command = f"{sys.executable} step.py --log step.log | head -1"
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(SCRIPTS),
+        "DOES": "[print('line', flush=True) for _ in range(100_000)]",
+    }
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "line\n"), done.stderr
+    assert "ERROR" not in (tmp_path / "step.log").read_text("utf-8")

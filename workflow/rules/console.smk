@@ -116,7 +116,7 @@ if workflow.exec_mode == ExecMode.DEFAULT and not workflow.output_settings.dryru
 def say_where_things_are():
     """At the very end of the run, after Snakemake's own last lines."""
     PROGRESS.end()
-    if PROGRESS.left:
+    if PROGRESS.left and AS_USUAL:
         # Snakemake's: it does not go on from a rule of --until to another of them.
         print(
             f"Left undone: {PROGRESS.left} of the jobs. --until names one rule above another, and "

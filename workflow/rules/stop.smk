@@ -50,6 +50,13 @@ def stop_on_signals():
         end_the_run()
 
 
+def name_run_to_steps():
+    """Steps end with their run; those on a cluster's nodes cannot see whether it is there."""
+    os.environ.pop(stopping.RUN, None)
+    if workflow.local_exec:
+        os.environ[stopping.RUN] = stopping.this_run()
+
+
 def say_stopped():
     PROGRESS.end()
     print(PROGRESS.stopped_in_words(), file=sys.stderr, flush=True)
