@@ -405,3 +405,14 @@ def test_every_row_says_the_share_that_was_really_kept_and_why(tmp_path) -> None
 def test_shares_that_rounding_alone_changes_are_not_spoken_of(tmp_path) -> None:
     runs, _ = made_up(tmp_path, HALVES, {("random", 0.05): right_in(HALVES, 0.9)})
     assert "(" not in terminal_table(summarize(runs)).splitlines()[2]
+
+
+def test_one_seed_and_one_comparison_are_said_in_the_singular(tmp_path) -> None:
+    once = right_in(HALVES, 0.9, 1)
+    answers = {("full", 1.0): once, ("random", 0.1): once, ("pca_grid", 0.1): once}
+    _, found, _ = judged(tmp_path / "one", HALVES, answers)
+    assert "1 seed is too few to show that a subset does as well" in found.answer
+    assert "1 seed is too few to tell whether a method beats random" in found.answer
+    assert found.how_sure.startswith("1 comparison with random, 1 seed: too few seeds.")
+    _, found, _ = judged(tmp_path / "two", HALVES, answers | {("herding", 0.1): once})
+    assert found.how_sure.startswith("2 comparisons with random, 1 seed each: 2 with too few seeds")

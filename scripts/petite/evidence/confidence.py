@@ -31,7 +31,7 @@ from petite.evidence.verdicts import (
     WORSE,
     least_adjusted_p,
 )
-from petite.evidence.words import comparisons, points_of, seed_counts
+from petite.evidence.words import compared_with_random, points_of, seed_counts
 
 LARGEST_TOLERANCE = 0.2  # that one would ask for
 
@@ -49,14 +49,18 @@ def _comparisons_with_random(table: pd.DataFrame) -> str:
         return nothing if table.empty else f"{nothing} {_scope(table)}"
     counts = compared["verdict"].value_counts()
     verdicts = ", ".join(
-        f"{counts[name]} {name}"
-        for name in (BETTER, WORSE, NOT_DISTINGUISHABLE, TOO_FEW)
+        f"{counts[name]} {words}" if len(compared) > 1 else name
+        for name, words in {
+            BETTER: BETTER,
+            WORSE: WORSE,
+            NOT_DISTINGUISHABLE: NOT_DISTINGUISHABLE,
+            TOO_FEW: f"with {TOO_FEW}",
+        }.items()
         if name in counts
     )
     least = least_adjusted_p(compared)
     sentences = [
-        f"{comparisons(len(compared))} with random, {seed_counts(compared['pairs'])} each: "
-        f"{verdicts}.",
+        f"{compared_with_random(compared['pairs'])}: {verdicts}.",
         "The exact sign-flip test decides, after Holm's adjustment for all comparisons. It needs "
         "no normal noise, only that the differences of a method without effect lie evenly about 0.",
         _floor(int(compared["pairs"].iloc[least.argmax()]), least.max(), len(compared)),
@@ -247,7 +251,7 @@ def planned(seeds: Sequence[int], pilot_sd: float | None) -> str:
         return "Nothing is compared with random: give `random` the fractions of the other methods."
     fewest = min(seeds)
     sentences = [
-        f"{comparisons(tests)} with random, {seed_counts(seeds)} each.",
+        f"{compared_with_random(seeds)}.",
         # At best: every method wins every time.
         _floor(fewest, holm([least_p(n) for n in seeds]).max(), tests),
     ]

@@ -23,8 +23,8 @@ from petite.evidence.words import (
     metric_of,
     percent,
     points_of,
-    seed_counts,
     subset,
+    too_few_seeds,
 )
 
 GOOD_ENOUGH = (EQUIVALENT, NOT_WORSE)
@@ -154,7 +154,7 @@ def _keep_all(table: pd.DataFrame, images: int, tolerance: float) -> str:
     metric = metric_of(table)
     if (compared["to_full"] == TOO_FEW).all():
         keep += (
-            f" for now: {seed_counts(compared['full_pairs'])} are too few to show that a subset "
+            f" for now: {too_few_seeds(compared['full_pairs'])} to show that a subset "
             f"does as well in {metric} ({nearest_text})"
         )
     elif not unsure.empty:
@@ -229,7 +229,7 @@ def _methods(table: pd.DataFrame) -> str:
         return f"choosing pays: {name} beats random by {from_random(best)}"
     if (compared["verdict"] == TOO_FEW).any():
         return (
-            f"{seed_counts(compared['pairs'])} are too few to tell whether a method beats random "
+            f"{too_few_seeds(compared['pairs'])} to tell whether a method beats random "
             f"(the highest difference, {name}: {from_random(best)})"
         )
     return (

@@ -73,6 +73,17 @@ def comparisons(count: int) -> str:
     return "1 comparison" if count == 1 else f"{count} comparisons"
 
 
+def too_few_seeds(pairs: Sequence[int] | pd.Series) -> str:
+    """That the seeds are too few for something: "3 seeds are too few"."""
+    return f"{seed_counts(pairs)} {'is' if max(pairs) == 1 else 'are'} too few"
+
+
+def compared_with_random(pairs: Sequence[int] | pd.Series) -> str:
+    """The comparisons with random and their seeds, one for each number of pairs."""
+    each = " each" if len(pairs) > 1 else ""
+    return f"{comparisons(len(pairs))} with random, {seed_counts(pairs)}{each}"
+
+
 def subset(row: pd.Series) -> str:
     """A subset: how many images, the share they really are, and how they were chosen."""
     how = "at random" if row["method"] == REFERENCE else f"by {row['method']}"
