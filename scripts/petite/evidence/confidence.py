@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from petite.evidence.chance import Chance
+from petite.evidence.chance import FEWEST_OTHERS, Chance
 from petite.evidence.learning_curve import LearningCurve
-from petite.evidence.metrics import AUTO, IN_WORDS, image_weights, metric_for
+from petite.evidence.metrics import ACCURACY, AUTO, IN_WORDS, image_weights, is_unequal, metric_for
 from petite.evidence.new_images import images_to_show, tolerance_to_show
+from petite.evidence.runs import REFERENCE
 from petite.evidence.statistics import (
     ALPHA,
     ENOUGH_RUNS,
@@ -36,10 +37,12 @@ from petite.evidence.words import compared_with_random, points_of, seed_counts
 LARGEST_TOLERANCE = 0.2  # that one would ask for
 
 
-def how_sure(table: pd.DataFrame, chance: Chance | None = None) -> str:
-    """A paragraph on the comparisons: how many, how they came out, and what they could see."""
-    caution = chance.caution() if chance is not None and chance.is_beaten else ""
-    return f"{caution} {_comparisons_with_random(table)}".strip()
+def how_sure(table: pd.DataFrame, cautions: Sequence[str] = ()) -> str:
+    """A paragraph on the comparisons: how many, how they came out, and what they could see.
+
+    cautions: sentences on what to beware of, which come first.
+    """
+    return " ".join([*cautions, _comparisons_with_random(table)])
 
 
 def _comparisons_with_random(table: pd.DataFrame) -> str:
@@ -108,9 +111,13 @@ def next_steps(
     curve: LearningCurve | None = None,
     chance: Chance | None = None,
 ) -> str:
-    """A paragraph on what would tell more."""
+    """A paragraph on what would tell more.
+
+    table: verdicts (see `compare`) with the column `learned`, whether a subset's models are not
+    shown to have learned nothing. chance: the models of all images.
+    """
     if chance is not None and not chance.is_beaten:
-        return _learn_first(chance)
+        return _before_all(chance)
     if table.empty:
         return "Train subsets too: give random and other methods fractions, say [0.5, 0.25, 0.1]."
     steps = [
@@ -118,9 +125,31 @@ def next_steps(
         _more_seeds_to_see(table, tolerance),
         _full_set(table),
         _more_images(table, tolerance),
-        _smaller_sizes(tolerance, curve),
+        _stricter(table, tolerance, chance),
+        _smaller_sizes(table, tolerance, curve),
     ]
     return " ".join(step for step in steps if step) or "Nothing is left open at this tolerance."
+
+
+def _before_all(chance: Chance) -> str:
+    """What helps first where chance is not beaten."""
+    if chance.is_far_below:
+        return (
+            "Compare the labels of training and test images (report.html shows the images as they "
+            "are stored): are the names of classes exchanged anywhere? Set training.flips to none "
+            "where left and right, or up and down, tell classes apart."
+        )
+    if chance.lacks_images_alone:
+        others = round(chance.test_images * (1 - chance.constant_accuracy))
+        least = (
+            f" It takes {FEWEST_OTHERS} or more that are not of the class {chance.constant} "
+            f"(now {others})."
+        )
+        return (
+            "Have more test images: raise split.test, or bring more images, of the small classes "
+            f"above all.{least if others < FEWEST_OTHERS else ''}"
+        )
+    return _learn_first(chance)
 
 
 def _learn_first(chance: Chance) -> str:
@@ -142,7 +171,8 @@ def _learn_first(chance: Chance) -> str:
 def _more_images(table: pd.DataFrame, tolerance: float) -> str:
     """How many test images could show that a subset does as well."""
     images, needed = table["test_images"].max(), table["test_images_needed"].max()
-    if table["to_full"].isin((EQUIVALENT, NOT_WORSE)).any():
+    table = table[table["learned"]]
+    if table.empty or table["to_full"].isin((EQUIVALENT, NOT_WORSE)).any():
         return ""
     if images < needed:
         return (
@@ -206,9 +236,32 @@ def _full_set(table: pd.DataFrame) -> str:
     return ""
 
 
-def _smaller_sizes(tolerance: float, curve: LearningCurve | None) -> str:
+def _stricter(table: pd.DataFrame, tolerance: float, chance: Chance | None) -> str:
+    """What to ask for where subsets seem near enough whose models learned nothing."""
+    if chance is None or table["learned"].all():
+        return ""
+    text = (
+        f"Models that learned too little are near the full set at {points_of(tolerance)}: set "
+        "evidence.tolerance lower"
+    )
+    unequal = is_unequal(np.asarray(chance.circumstances.counts))
+    if unequal and table["metric"].iloc[0] == ACCURACY:
+        text += (
+            ", or evidence.metric to balanced_accuracy, in which small classes count as much as "
+            "large ones"
+        )
+    larger = "" if table["learned"].any() else " Try larger fractions too."
+    return f"{text}.{larger}"
+
+
+def _smaller_sizes(table: pd.DataFrame, tolerance: float, curve: LearningCurve | None) -> str:
+    """To go on where the curve is near enough at its smallest size, unless the verdict differs."""
     sufficient = curve.sufficient(tolerance) if curve else None
     if sufficient is None or sufficient.point.censored != "below":
+        return ""
+    random = table[table["method"] == REFERENCE]
+    smallest = random[random["images"] == random["images"].min()]
+    if (smallest["to_full"] == NOT_SHOWN).any() or not smallest["learned"].all():
         return ""
     return (
         f"Even the smallest random subset, {sufficient.point.value:,.0f} images, seems to be "
