@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from petite.evidence import (
+    AgainstChance,
     Circumstances,
     Predictions,
-    against_chance,
     collect,
     compare,
     cost_ledger,
@@ -56,12 +56,12 @@ def main(args: argparse.Namespace) -> None:
         args.settings["flips"],
         training["label"].value_counts().tolist(),
     )
-    chance = against_chance(runs, predictions, manifest["classes"], circumstances)
-    recommendation = recommend(runs, verdicts, tolerance, curve, chance)
+    against = AgainstChance(runs, predictions, manifest["classes"], circumstances)
+    recommendation = recommend(runs, verdicts, tolerance, curve, against)
     missing = gaps_text([Gap(**gap) for gap in args.gaps])
     answer = f"{recommendation.answer} {missing}".strip()
     recommendation = replace(recommendation, answer=answer)
-    page = recommendation_page(args.dataset, recommendation, verdicts, tolerance, curve, chance)
+    page = recommendation_page(args.dataset, recommendation, verdicts, tolerance, curve, against)
     table = terminal_table(summary, balanced=is_unequal(counts))
     wrapped = textwrap.fill(answer, TERMINAL_COLUMNS, break_long_words=False)
     write_csv_and_parquet(args.output_runs, runs)

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from petite.evidence import (
+    AgainstChance,
     Chance,
     Circumstances,
     Predictions,
     Recommendation,
-    against_chance,
     compare,
     markdown_table,
     metric_for,
@@ -80,16 +80,22 @@ def made_up(folder: Path, labels: np.ndarray, answers: Answers) -> tuple[pd.Data
 
 
 def judged(
-    folder: Path, labels: np.ndarray, answers: Answers, tolerance: float = 0.01
+    folder: Path,
+    labels: np.ndarray,
+    answers: Answers,
+    tolerance: float = 0.01,
+    metric: str = "auto",
 ) -> tuple[Chance, Recommendation, pd.DataFrame]:
     runs, predictions = made_up(folder, labels, answers)
-    metric = metric_for(test_counts(runs))
-    table = compare(runs, tolerance, random_curve(runs, metric), predictions, metric)
+    metric = metric_for(test_counts(runs), metric)
+    curve = random_curve(runs, metric)
+    table = compare(runs, tolerance, curve, predictions, metric)
     names = [f"class{number}" for number in range(labels.max() + 1)]
-    chance = against_chance(runs, predictions, names, CIRCUMSTANCES)
-    found = recommend(runs, table, tolerance, None, chance)
-    assert "nan" not in recommendation_page("weld", found, table, tolerance, None, chance)
-    return chance, found, table
+    against = AgainstChance(runs, predictions, names, CIRCUMSTANCES)
+    found = recommend(runs, table, tolerance, curve, against)
+    assert "nan" not in recommendation_page("weld", found, table, tolerance, curve, against)
+    assert against.of_all is not None
+    return against.of_all, found, table
 
 
 def constant(seeds: int, images: int, label: int = 0) -> np.ndarray:
@@ -246,6 +252,237 @@ def test_the_export_of_nothing_says_why_and_how_to_name_a_subset(tmp_path) -> No
     )  # fmt: skip
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "nothing to export" in done.stderr and "--config export=random:0.1" in done.stderr
+
+
+# ------------------------------------------------------------------ subsets against chance
+
+
+RARE = np.repeat([0, 1], [9900, 100])
+HALF_OF_RARE = np.where(np.arange(10_000) < 9960, RARE, 0)[None].repeat(7, axis=0)
+
+
+@pytest.mark.parametrize("methods", [["random"], ["random", "pca_grid"], ["herding"]])
+def test_a_subset_that_always_answers_one_class_is_not_recommended(tmp_path, methods) -> None:
+    """By accuracy it is within a point of models that find 60 of 100 rare images."""
+    answers: Answers = {("full", 1.0): HALF_OF_RARE}
+    answers |= {(method, 0.1): constant(7, 10_000) for method in methods}
+    chance, found, table = judged(tmp_path, RARE, answers, metric="accuracy")
+    assert chance.is_beaten
+    assert set(table["to_full"]) <= {"equivalent", "not worse"}  # the numbers alone would keep it
+    assert (found.method, found.fraction) == ("full", 1.0)
+    are, its = ("is", "its") if len(methods) == 1 else ("are", "their")
+    left_out = f"{are} left out: {its} models are not shown to beat a constant answer."
+    assert left_out in found.answer and left_out in found.how_sure
+    assert found.answer.startswith(f"Keep all 850 images, since {methods[0]} at 10%")
+    assert f"{methods[0]} at 10% (balanced accuracy 50.0%; never answered: class1; 7 of 7 runs" in (
+        found.how_sure
+    )
+    assert "evidence.metric to balanced_accuracy" in found.next_steps
+    assert "Try larger fractions" in found.next_steps
+    assert "try smaller fractions" not in found.next_steps
+
+
+def test_the_smallest_subset_that_learned_is_recommended_and_the_smaller_one_named(
+    tmp_path,
+) -> None:
+    answers = {
+        ("full", 1.0): HALF_OF_RARE,
+        ("random", 0.5): HALF_OF_RARE,
+        ("random", 0.1): constant(7, 10_000),
+    }
+    _, found, _ = judged(tmp_path, RARE, answers, metric="accuracy")
+    assert (found.method, found.fraction) == ("random", 0.5)
+    assert found.answer.startswith("Keep 425 images (50%) chosen at random: shown to")
+    assert "random at 10%" in found.how_sure and "is left out" in found.how_sure
+    assert "larger fractions" not in found.next_steps
+    assert "smaller fractions" not in found.next_steps
+
+
+def test_with_a_large_tolerance_a_subset_must_still_beat_chance(tmp_path) -> None:
+    labels = np.arange(2000) % 2
+    barely = right_in(labels, 0.12)
+    coins = right_in(labels, 0.0, seed=1)
+    _, found, table = judged(
+        tmp_path, labels, {("full", 1.0): barely, ("random", 0.1): coins}, tolerance=0.1
+    )
+    assert table["to_full"].tolist()[0] in ("equivalent", "not worse")
+    assert found.method == "full" and "left out" in found.answer
+
+
+def test_a_subset_that_never_answers_a_class_is_not_recommended(tmp_path) -> None:
+    labels = np.repeat([0, 1, 2], [1000, 990, 10])
+    whole = labels[None].repeat(7, axis=0)
+    blind = np.where(labels == 2, 1, labels)[None].repeat(7, axis=0)
+    answers = {("full", 1.0): whole, ("random", 0.1): blind}
+    _, found, table = judged(tmp_path, labels, answers, tolerance=0.02, metric="accuracy")
+    assert table["to_full"].tolist() == ["equivalent"]
+    assert found.method == "full"
+    assert "never answered: class2" in found.how_sure
+    assert "is left out: its models never answer some of the classes" in found.answer
+
+
+def test_too_few_test_images_are_not_said_of_a_subset_that_learned_nothing(tmp_path) -> None:
+    labels = np.repeat([0, 1], [590, 10])
+    answers = {
+        ("full", 1.0): np.where(np.arange(600) < 595, labels, 0)[None].repeat(7, axis=0),
+        ("random", 0.1): constant(7, 600),
+    }
+    _, found, table = judged(tmp_path, labels, answers, metric="accuracy")
+    assert table["to_full"].tolist() == ["too few test images"]
+    assert "left out" in found.answer and "too few" not in found.answer
+    assert "raise split.test" not in found.next_steps
+
+
+def test_without_the_full_set_the_subset_kept_is_one_that_learned(tmp_path) -> None:
+    labels = np.arange(90) % 3
+    whole = labels[None].repeat(7, axis=0)
+    blind = np.where(labels == 2, 1, labels)[None].repeat(7, axis=0)
+    answers = {("random", 0.5): whole, ("herding", 0.5): blind, ("pca_grid", 0.5): blind}
+    _, found, _ = judged(tmp_path, labels, answers)
+    assert found.method == "random"
+    assert "herding at 50%" in found.how_sure and "left out" in found.how_sure
+
+
+@pytest.mark.parametrize(
+    ("failed", "which"),
+    [
+        ("full", "all 850 images"),
+        ("random", "the 85 images chosen at random"),
+        ("herding", "the 85 images chosen by herding"),
+    ],
+)
+def test_failed_runs_of_the_chosen_method_of_random_or_of_the_full_set_are_named(
+    tmp_path, failed, which
+) -> None:
+    labels = np.arange(1000) % 2
+    answers = {
+        ("full", 1.0): right_in(labels, 0.5, 10),
+        ("random", 0.1): right_in(labels, 0.2, 10),
+        ("herding", 0.1): right_in(labels, 0.9, 10),
+    }
+    next(given for (method, _), given in answers.items() if method == failed)[3] = 0
+    _, found, _ = judged(tmp_path, labels, answers, tolerance=0.1)
+    assert found.method == "herding"
+    assert found.how_sure.count("Beware") == 1
+    assert (
+        f"Beware of models trained on {which}: 1 of 10 runs has one answer for all images."
+        in found.how_sure
+    )
+
+
+# --------------------------------------------------------------------- words that agree
+
+
+@pytest.mark.parametrize("sizes", [[0.5], [0.5, 0.1]])
+def test_no_smaller_fraction_is_advised_where_the_verdict_asks_for_larger_ones(
+    tmp_path, sizes
+) -> None:
+    """The means are the same at each size, so that the curve is flat, but the runs are noisy."""
+    labels = np.arange(2000) % 2
+    shares = np.array([0.99, 0.4, 0.9, 0.2, 0.98, 0.6, 0.8])
+    answers = {
+        ("full", 1.0): np.vstack([right_in(labels, share, 1) for share in shares]),
+    } | {
+        ("random", size): np.vstack([right_in(labels, share, 1) for share in shares[::-1]])
+        for size in sizes
+    }
+    _, found, table = judged(tmp_path, labels, answers)
+    assert set(table["to_full"]) == {"not shown"}
+    assert "try larger fractions" in found.next_steps
+    assert "smaller fractions" not in found.next_steps
+
+
+def test_smaller_fractions_are_advised_where_the_smallest_is_good_enough(tmp_path) -> None:
+    labels = np.arange(2000) % 2
+    answers = right_in(labels, 0.9)
+    _, found, _ = judged(tmp_path, labels, {("full", 1.0): answers, ("random", 0.1): answers})
+    assert "Even the smallest random subset, 85 images" in found.next_steps
+    assert "larger" not in found.next_steps
+
+
+def test_one_seed_and_one_comparison_are_said_in_the_singular(tmp_path) -> None:
+    once = right_in(HALVES, 0.9, 1)
+    answers = {("full", 1.0): once, ("random", 0.1): once, ("pca_grid", 0.1): once}
+    _, found, _ = judged(tmp_path / "one", HALVES, answers)
+    assert "1 seed is too few to show that a subset does as well" in found.answer
+    assert "1 seed is too few to tell whether a method beats random" in found.answer
+    assert found.how_sure.startswith("1 comparison with random, 1 seed: too few seeds.")
+    _, found, _ = judged(tmp_path / "two", HALVES, answers | {("herding", 0.1): once})
+    assert found.how_sure.startswith("2 comparisons with random, 1 seed each: 2 with too few seeds")
+
+
+# ------------------------------------------------------------ what else is amiss is named
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 0, 1, 0], [0, 1], [0, 0, 1, 1], [0] * 40 + [1] * 4])
+def test_where_all_is_right_but_the_test_images_are_too_few_nothing_else_is_blamed(
+    tmp_path, labels
+) -> None:
+    labels = np.array(labels)
+    right = labels[None].repeat(7, axis=0)
+    _, found, _ = judged(tmp_path, labels, {("full", 1.0): right, ("random", 0.5): right})
+    assert found.method is None
+    assert found.answer.endswith(f"The reason is too few test images ({len(labels)}).")
+    for wrong in ("labels that do not show", "steps", "too small", "flips"):
+        assert wrong not in found.answer
+    assert found.next_steps.startswith("Have more test images: raise split.test")
+    assert "It takes 5 or more that are not of the class class0" in found.next_steps
+    assert "First have something learned" not in found.next_steps
+
+
+@pytest.mark.parametrize(("classes", "shift"), [(2, 1), (3, 1), (3, 2), (7, 3)])
+def test_far_below_chance_a_swap_of_labels_is_likely(tmp_path, classes, shift) -> None:
+    labels = np.arange(700) % classes
+    answers = ((labels + shift) % classes)[None].repeat(7, axis=0)
+    chance, found, _ = judged(tmp_path, labels, {("full", 1.0): answers, ("random", 0.5): answers})
+    assert chance.is_far_below
+    assert found.answer.startswith("The models are worse than chance by far, so no subset is")
+    assert "A systematic swap of labels is likely" in found.answer
+    assert "training.flips: random" in found.answer
+    assert "names of classes exchanged" in found.next_steps
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02])
+def test_answers_by_chance_are_not_far_below_it(tmp_path, share) -> None:
+    for classes in (2, 10):
+        labels = np.arange(200) % classes
+        answers = right_in(labels, share)
+        chance, found, _ = judged(tmp_path / str(classes), labels, {("full", 1.0): answers})
+        assert not chance.is_far_below and "swap" not in found.answer
+
+
+@pytest.mark.parametrize("runs_agree", [False, True])
+def test_classes_that_are_guessed_among_others_that_are_known_are_counted_and_named(
+    tmp_path, runs_agree
+) -> None:
+    labels = np.arange(10_000) % 10
+    guesses = np.random.default_rng(3).integers(3, 10, (7, len(labels)))
+    if runs_agree:
+        guesses[:] = guesses[0]
+    answers = np.where(labels < 3, labels, guesses)
+    chance, found, _ = judged(tmp_path, labels, {("full", 1.0): answers, ("random", 0.5): answers})
+    assert chance.is_beaten
+    assert {"class0", "class1", "class2"}.isdisjoint(chance.guessed)
+    assert len(chance.guessed) == 7
+    assert "7 of 10 classes are recognized hardly better" in found.how_sure
+    assert "class3, class4, class5, class6, class7 and 2 more" in found.how_sure
+
+
+def test_two_classes_that_are_swapped_among_many_are_named(tmp_path) -> None:
+    labels = np.arange(1000) % 10
+    swapped = np.where(labels == 4, 5, np.where(labels == 5, 4, labels))[None].repeat(6, axis=0)
+    chance, found, _ = judged(tmp_path, labels, {("full", 1.0): swapped})
+    assert chance.guessed == ("class4", "class5")
+    assert "2 of 10 classes are recognized hardly better than by chance: class4, class5" in (
+        found.how_sure
+    )
+
+
+@pytest.mark.parametrize("classes", [2, 10, 100])
+def test_classes_that_are_known_are_not_called_guessed(tmp_path, classes) -> None:
+    labels = np.arange(2000) % classes
+    chance, _, _ = judged(tmp_path, labels, {("full", 1.0): right_in(labels, 0.5)})
+    assert chance.guessed == ()
 
 
 # ------------------------------------------------------------------- too few test images

@@ -8,7 +8,7 @@ seeds, `new_images` those over test images, `learning_curve` what random images 
 docs/evidence.md tells how Petite decides.
 """
 
-from petite.evidence.chance import Chance, Circumstances, against_chance
+from petite.evidence.chance import AgainstChance, Chance, Circumstances
 from petite.evidence.confidence import planned, planned_images
 from petite.evidence.costs import COST_COLUMNS, cost_ledger
 from petite.evidence.learning_curve import LearningCurve, random_curve
@@ -30,12 +30,12 @@ __all__ = [
     "REFERENCE",
     "SUMMARY_COLUMNS",
     "VERDICT_COLUMNS",
+    "AgainstChance",
     "Chance",
     "Circumstances",
     "LearningCurve",
     "Predictions",
     "Recommendation",
-    "against_chance",
     "collect",
     "compare",
     "cost_ledger",

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from petite.evidence.chance import Chance
+from petite.evidence.chance import FEWEST_OTHERS, Chance
 from petite.evidence.learning_curve import LearningCurve
-from petite.evidence.metrics import AUTO, IN_WORDS, image_weights, metric_for
+from petite.evidence.metrics import ACCURACY, AUTO, IN_WORDS, image_weights, is_unequal, metric_for
 from petite.evidence.new_images import images_to_show, tolerance_to_show
+from petite.evidence.runs import REFERENCE
 from petite.evidence.statistics import (
     ALPHA,
     ENOUGH_RUNS,
@@ -31,15 +32,17 @@ from petite.evidence.verdicts import (
     WORSE,
     least_adjusted_p,
 )
-from petite.evidence.words import comparisons, points_of, seed_counts
+from petite.evidence.words import compared_with_random, points_of, seed_counts
 
 LARGEST_TOLERANCE = 0.2  # that one would ask for
 
 
-def how_sure(table: pd.DataFrame, chance: Chance | None = None) -> str:
-    """A paragraph on the comparisons: how many, how they came out, and what they could see."""
-    caution = chance.caution() if chance is not None and chance.is_beaten else ""
-    return f"{caution} {_comparisons_with_random(table)}".strip()
+def how_sure(table: pd.DataFrame, cautions: Sequence[str] = ()) -> str:
+    """A paragraph on the comparisons: how many, how they came out, and what they could see.
+
+    cautions: sentences on what to beware of, which come first.
+    """
+    return " ".join([*cautions, _comparisons_with_random(table)])
 
 
 def _comparisons_with_random(table: pd.DataFrame) -> str:
@@ -49,14 +52,18 @@ def _comparisons_with_random(table: pd.DataFrame) -> str:
         return nothing if table.empty else f"{nothing} {_scope(table)}"
     counts = compared["verdict"].value_counts()
     verdicts = ", ".join(
-        f"{counts[name]} {name}"
-        for name in (BETTER, WORSE, NOT_DISTINGUISHABLE, TOO_FEW)
+        f"{counts[name]} {words}" if len(compared) > 1 else name
+        for name, words in {
+            BETTER: BETTER,
+            WORSE: WORSE,
+            NOT_DISTINGUISHABLE: NOT_DISTINGUISHABLE,
+            TOO_FEW: f"with {TOO_FEW}",
+        }.items()
         if name in counts
     )
     least = least_adjusted_p(compared)
     sentences = [
-        f"{comparisons(len(compared))} with random, {seed_counts(compared['pairs'])} each: "
-        f"{verdicts}.",
+        f"{compared_with_random(compared['pairs'])}: {verdicts}.",
         "The exact sign-flip test decides, after Holm's adjustment for all comparisons. It needs "
         "no normal noise, only that the differences of a method without effect lie evenly about 0.",
         _floor(int(compared["pairs"].iloc[least.argmax()]), least.max(), len(compared)),
@@ -104,9 +111,13 @@ def next_steps(
     curve: LearningCurve | None = None,
     chance: Chance | None = None,
 ) -> str:
-    """A paragraph on what would tell more."""
+    """A paragraph on what would tell more.
+
+    table: verdicts (see `compare`) with the column `learned`, whether a subset's models are not
+    shown to have learned nothing. chance: the models of all images.
+    """
     if chance is not None and not chance.is_beaten:
-        return _learn_first(chance)
+        return _before_all(chance)
     if table.empty:
         return "Train subsets too: give random and other methods fractions, say [0.5, 0.25, 0.1]."
     steps = [
@@ -114,9 +125,31 @@ def next_steps(
         _more_seeds_to_see(table, tolerance),
         _full_set(table),
         _more_images(table, tolerance),
-        _smaller_sizes(tolerance, curve),
+        _stricter(table, tolerance, chance),
+        _smaller_sizes(table, tolerance, curve),
     ]
     return " ".join(step for step in steps if step) or "Nothing is left open at this tolerance."
+
+
+def _before_all(chance: Chance) -> str:
+    """What helps first where chance is not beaten."""
+    if chance.is_far_below:
+        return (
+            "Compare the labels of training and test images (report.html shows the images as they "
+            "are stored): are the names of classes exchanged anywhere? Set training.flips to none "
+            "where left and right, or up and down, tell classes apart."
+        )
+    if chance.lacks_images_alone:
+        others = round(chance.test_images * (1 - chance.constant_accuracy))
+        least = (
+            f" It takes {FEWEST_OTHERS} or more that are not of the class {chance.constant} "
+            f"(now {others})."
+        )
+        return (
+            "Have more test images: raise split.test, or bring more images, of the small classes "
+            f"above all.{least if others < FEWEST_OTHERS else ''}"
+        )
+    return _learn_first(chance)
 
 
 def _learn_first(chance: Chance) -> str:
@@ -138,7 +171,8 @@ def _learn_first(chance: Chance) -> str:
 def _more_images(table: pd.DataFrame, tolerance: float) -> str:
     """How many test images could show that a subset does as well."""
     images, needed = table["test_images"].max(), table["test_images_needed"].max()
-    if table["to_full"].isin((EQUIVALENT, NOT_WORSE)).any():
+    table = table[table["learned"]]
+    if table.empty or table["to_full"].isin((EQUIVALENT, NOT_WORSE)).any():
         return ""
     if images < needed:
         return (
@@ -202,9 +236,32 @@ def _full_set(table: pd.DataFrame) -> str:
     return ""
 
 
-def _smaller_sizes(tolerance: float, curve: LearningCurve | None) -> str:
+def _stricter(table: pd.DataFrame, tolerance: float, chance: Chance | None) -> str:
+    """What to ask for where subsets seem near enough whose models learned nothing."""
+    if chance is None or table["learned"].all():
+        return ""
+    text = (
+        f"Models that learned too little are near the full set at {points_of(tolerance)}: set "
+        "evidence.tolerance lower"
+    )
+    unequal = is_unequal(np.asarray(chance.circumstances.counts))
+    if unequal and table["metric"].iloc[0] == ACCURACY:
+        text += (
+            ", or evidence.metric to balanced_accuracy, in which small classes count as much as "
+            "large ones"
+        )
+    larger = "" if table["learned"].any() else " Try larger fractions too."
+    return f"{text}.{larger}"
+
+
+def _smaller_sizes(table: pd.DataFrame, tolerance: float, curve: LearningCurve | None) -> str:
+    """To go on where the curve is near enough at its smallest size, unless the verdict differs."""
     sufficient = curve.sufficient(tolerance) if curve else None
     if sufficient is None or sufficient.point.censored != "below":
+        return ""
+    random = table[table["method"] == REFERENCE]
+    smallest = random[random["images"] == random["images"].min()]
+    if (smallest["to_full"] == NOT_SHOWN).any() or not smallest["learned"].all():
         return ""
     return (
         f"Even the smallest random subset, {sufficient.point.value:,.0f} images, seems to be "
@@ -247,7 +304,7 @@ def planned(seeds: Sequence[int], pilot_sd: float | None) -> str:
         return "Nothing is compared with random: give `random` the fractions of the other methods."
     fewest = min(seeds)
     sentences = [
-        f"{comparisons(tests)} with random, {seed_counts(seeds)} each.",
+        f"{compared_with_random(seeds)}.",
         # At best: every method wins every time.
         _floor(fewest, holm([least_p(n) for n in seeds]).max(), tests),
     ]

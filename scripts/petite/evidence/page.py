@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from petite.evidence.chance import Chance, named
+from petite.evidence.chance import AgainstChance, Chance, named
 from petite.evidence.learning_curve import LearningCurve
 from petite.evidence.recommendation import Recommendation
 from petite.evidence.runs import FULL
@@ -19,7 +19,7 @@ def recommendation_page(
     table: pd.DataFrame,
     tolerance: float,
     curve: LearningCurve | None = None,
-    chance: Chance | None = None,
+    against: AgainstChance | None = None,
 ) -> str:
     """The recommendation with the numbers behind it, as a page of Markdown."""
     compared = table[table["verdict"] != NOT_COMPARED]
@@ -36,7 +36,7 @@ def recommendation_page(
         "",
         recommendation.next_steps,
     ]
-    if chance is not None:
+    if against is not None and (chance := against.of_all):
         lines += ["", "## Against a constant answer", "", *_chance_rows(chance)]
     if not compared.empty:
         lines += ["", "## Against random at the same size", "", *_random_rows(compared)]

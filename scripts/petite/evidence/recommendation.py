@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from petite.evidence.chance import Chance
+from petite.evidence.chance import AgainstChance
 from petite.evidence.confidence import how_sure, next_steps
 from petite.evidence.learning_curve import LearningCurve
 from petite.evidence.runs import FULL, REFERENCE, images_of_full
@@ -23,11 +23,13 @@ from petite.evidence.words import (
     metric_of,
     percent,
     points_of,
-    seed_counts,
     subset,
+    too_few_seeds,
 )
 
 GOOD_ENOUGH = (EQUIVALENT, NOT_WORSE)
+# What the answer may name as near enough to the full set.
+NEAR = (*GOOD_ENOUGH, TOO_FEW_IMAGES)
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,13 @@ def recommend(
     table: pd.DataFrame,
     tolerance: float,
     curve: LearningCurve | None = None,
-    chance: Chance | None = None,
+    against: AgainstChance | None = None,
 ) -> Recommendation:
     """What the verdicts on `runs` (`table`, see `compare`) come down to.
 
-    Where `chance` is given and not beaten it recommends nothing: models that learned nothing cannot
-    tell a good subset from a bad one.
+    Where the models of all images are given (`against`) and do not beat chance, it recommends
+    nothing: models that learned nothing cannot tell a good subset from a bad one. Nor is a subset
+    recommended whose own models do not beat chance.
 
     Otherwise it recommends the subset with the fewest images that is shown to lose no more than
     `tolerance` (a share) against the full set, and is not shown to be worse than random. Of its
@@ -72,6 +75,10 @@ def recommend(
     to lose least.
     """
     method: str | None
+    chance = against.of_all if against else None
+    against = against if chance else None  # without predictions
+    table = table.assign(learned=_learned(table, against))
+    cautions = []
     if chance is not None and not chance.is_beaten:
         method = fraction = seed = images = None
         answer = (
@@ -79,8 +86,14 @@ def recommend(
             f"{chance.reasons()}"
         )
     else:
-        method, fraction, images, answer = _chosen(runs, table, tolerance)
+        left_out = _left_out(table, against)
+        method, fraction, images, answer = _chosen(runs, table, tolerance, left_out)
         seed = 0
+        if against:
+            cautions = [
+                *against.cautions(method, fraction),
+                _left_out(table, against, numbers=True),
+            ]
     return Recommendation(
         method=method,
         fraction=fraction,
@@ -88,28 +101,49 @@ def recommend(
         images=images,
         metric=metric_of(table),
         answer=f"{answer}.",
-        how_sure=how_sure(table, chance),
+        how_sure=how_sure(table, [caution for caution in cautions if caution]),
         next_steps=next_steps(table, tolerance, curve, chance),
     )
 
 
+def _learned(table: pd.DataFrame, against: AgainstChance | None) -> list[bool]:
+    """For each subset whether it may be recommended as far as its models against chance go.
+
+    Asked only of those that could be: near the full set, or where none is compared with it.
+    """
+    without_full = bool((table["to_full"] == NOT_COMPARED).all())
+    asked = table["to_full"].isin(NEAR) | without_full
+    return [
+        not (against and ask and against.is_unlearned(str(method), float(fraction)))
+        for method, fraction, ask in zip(table["method"], table["fraction"], asked, strict=True)
+    ]
+
+
+def _left_out(table: pd.DataFrame, against: AgainstChance | None, numbers: bool = False) -> str:
+    """Which subsets are no candidates since their models do not beat chance."""
+    if against is None:
+        return ""
+    unlearned = table.loc[~table["learned"], ["method", "fraction"]]
+    return against.left_out(list(unlearned.itertuples(index=False, name=None)), numbers)
+
+
 def _chosen(
-    runs: pd.DataFrame, table: pd.DataFrame, tolerance: float
+    runs: pd.DataFrame, table: pd.DataFrame, tolerance: float, left_out: str
 ) -> tuple[str, float, int, str]:
     """Method, fraction, number of images and answer, where something was learned."""
     full_images = images_of_full(runs)
     good = table[_good_enough(table)]
     if good.empty and full_images is not None:
-        return FULL, 1.0, full_images, _keep_all(table, full_images, tolerance)
-    size = table["images"].max() if good.empty else good["images"].min()
-    pool = table if good.empty else good
+        return FULL, 1.0, full_images, _keep_all(table, full_images, tolerance, left_out)
+    pool = table[table["learned"]] if good.empty else good
+    size = pool["images"].max() if good.empty else pool["images"].min()
     chosen = _best_of(pool[pool["images"] == size])
     answer = _unknown_size(table, chosen) if good.empty else _keep(table, chosen, tolerance)
     return str(chosen["method"]), float(chosen["fraction"]), int(chosen["images"]), answer
 
 
 def _good_enough(table: pd.DataFrame) -> pd.Series:
-    return table["to_full"].isin(GOOD_ENOUGH) & (table["verdict"] != WORSE)
+    return table["to_full"].isin(GOOD_ENOUGH) & (table["verdict"] != WORSE) & table["learned"]
 
 
 def _best_of(pool: pd.DataFrame) -> pd.Series:
@@ -140,7 +174,7 @@ def _scope(table: pd.DataFrame) -> str:
     return " on these test images" if table["test_images"].isna().all() else ""
 
 
-def _keep_all(table: pd.DataFrame, images: int, tolerance: float) -> str:
+def _keep_all(table: pd.DataFrame, images: int, tolerance: float, left_out: str) -> str:
     """The full set was trained and no subset is shown to do as well."""
     keep = f"Keep all {images:,} images"
     if table.empty:
@@ -148,13 +182,16 @@ def _keep_all(table: pd.DataFrame, images: int, tolerance: float) -> str:
     compared = table[table["to_full"] != NOT_COMPARED]
     if compared.empty:
         return f"{keep}: no run of a subset shares its seeds with one of the full set"
+    compared = compared[compared["learned"]]
+    if compared.empty:
+        return f"{keep}, since {left_out.removesuffix('.')}"
     nearest = compared.sort_values("full_difference", kind="stable").iloc[-1]
     nearest_text = f"the nearest is {subset(nearest)}, {from_full(nearest)}"
     unsure = compared[compared["to_full"] == TOO_FEW_IMAGES]
     metric = metric_of(table)
     if (compared["to_full"] == TOO_FEW).all():
         keep += (
-            f" for now: {seed_counts(compared['full_pairs'])} are too few to show that a subset "
+            f" for now: {too_few_seeds(compared['full_pairs'])} to show that a subset "
             f"does as well in {metric} ({nearest_text})"
         )
     elif not unsure.empty:
@@ -165,9 +202,12 @@ def _keep_all(table: pd.DataFrame, images: int, tolerance: float) -> str:
             f"others ({_images_needed(smallest)}{from_full(smallest)})"
         )
     else:
-        which = "no subset"
+        but_for = []
         if compared["to_full"].isin(GOOD_ENOUGH).any():
-            which = "but for such as are worse than random, no subset"
+            but_for.append("are worse than random")
+        if left_out:
+            but_for.append("learned too little")
+        which = f"but for such as {' or '.join(but_for)}, no subset" if but_for else "no subset"
         keep += (
             f": {which} is shown to be within {points_of(tolerance)} of the full set in "
             f"{metric}{_scope(table)} ({nearest_text})"
@@ -185,9 +225,11 @@ def _images_needed(row: pd.Series) -> str:
 def _unknown_size(table: pd.DataFrame, chosen: pd.Series) -> str:
     """The full set was not trained."""
     methods = _methods(table)
+    is_largest = chosen["images"] == table["images"].max()
+    largest = "the largest subset" if is_largest else "the largest subset that learned"
     return (
         f"{methods[0].upper()}{methods[1:]}; how small is small enough is open, as the full set "
-        f"was not trained, so keep the largest subset, {subset(chosen)}"
+        f"was not trained, so keep {largest}, {subset(chosen)}"
     )
 
 
@@ -204,7 +246,7 @@ def _beside_random(table: pd.DataFrame, chosen: pd.Series) -> str:
             best = better.sort_values("difference", kind="stable").iloc[-1]
             return (
                 f"though {best['method']} is better at this size by {from_random(best)}, but not "
-                "itself shown to be near enough"
+                "itself shown to be good enough"
             )
         if (others["verdict"] == TOO_FEW).any():
             return "and the seeds are too few to tell whether a method does better at this size"
@@ -229,7 +271,7 @@ def _methods(table: pd.DataFrame) -> str:
         return f"choosing pays: {name} beats random by {from_random(best)}"
     if (compared["verdict"] == TOO_FEW).any():
         return (
-            f"{seed_counts(compared['pairs'])} are too few to tell whether a method beats random "
+            f"{too_few_seeds(compared['pairs'])} to tell whether a method beats random "
             f"(the highest difference, {name}: {from_random(best)})"
         )
     return (

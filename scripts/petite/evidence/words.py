@@ -73,13 +73,28 @@ def comparisons(count: int) -> str:
     return "1 comparison" if count == 1 else f"{count} comparisons"
 
 
+def too_few_seeds(pairs: Sequence[int] | pd.Series) -> str:
+    """That the seeds are too few for something: "3 seeds are too few"."""
+    return f"{seed_counts(pairs)} {'is' if max(pairs) == 1 else 'are'} too few"
+
+
+def compared_with_random(pairs: Sequence[int] | pd.Series) -> str:
+    """The comparisons with random and their seeds, one for each number of pairs."""
+    each = " each" if len(pairs) > 1 else ""
+    return f"{comparisons(len(pairs))} with random, {seed_counts(pairs)}{each}"
+
+
+def chosen_by(method: str) -> str:
+    """How a method's images were chosen: "at random", "by pca_grid"."""
+    return "at random" if method == REFERENCE else f"by {method}"
+
+
 def subset(row: pd.Series) -> str:
     """A subset: how many images, the share they really are, and how they were chosen."""
-    how = "at random" if row["method"] == REFERENCE else f"by {row['method']}"
     share = percent(row["fraction"])
     if is_other_share(row):
         share = f"{_about(row['share'])}, not {share}, {why_other_share(row)}"
-    return f"{row['images']:,} images ({share}) chosen {how}"
+    return f"{row['images']:,} images ({share}) chosen {chosen_by(row['method'])}"
 
 
 def from_random(row: pd.Series) -> str:
