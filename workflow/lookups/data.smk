@@ -160,6 +160,8 @@ SOURCE_CODE = [
     "sources/base",
     "sources/layout",
     "sources/class_signs",
+    "sources/layout_notices",
+    "sources/wording",
     "notices",
     f"sources/{DATASET.source}",
 ]

@@ -27,16 +27,15 @@ from petite.sources.class_signs import (
     MERGE,
     check_layout,
     check_names,
-    empty_folders,
     flat_hint,
-    shown,
-    tell_layout,
 )
 from petite.sources.digits import DigitsSource
 from petite.sources.folder import FolderSource
 from petite.sources.layout import natural_order, nfc
+from petite.sources.layout_notices import tell_layout
 from petite.sources.lsun import LsunSource
 from petite.sources.silhouettes import SilhouettesSource
+from petite.sources.wording import empty_folders, shown
 
 __all__ = [
     "SOURCES",
