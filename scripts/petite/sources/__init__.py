@@ -79,6 +79,8 @@ def open_source(name: str, path: Path | None, limits: Limits = USUAL_LIMITS) -> 
         raise PetiteError(f"the source {name} needs a path: {kind.path_is}")
     elif not path.exists():
         raise PetiteError(f"{path} does not exist: the source {name} needs {kind.path_is}")
+    else:
+        kind.check_path(path)
     return kind(path, limits)
 
 

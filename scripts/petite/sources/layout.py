@@ -39,6 +39,9 @@ SIDE_SUFFIXES = TABLES | TEXTS | ANNOTATIONS | OF_PROGRAMS | {".py", ".ipynb"}
 SIDE_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "license", "readme", "icon\r"}
 
 
+ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|7z|rar|gz|bz2|xz|zst)$", re.IGNORECASE)
+
+
 @dataclass(eq=False)
 class Folder(Generic[File]):
     """A folder by the names of what lies in it. A linked one is the folder that the link leads to.
@@ -98,6 +101,11 @@ def natural_order(name: str) -> tuple[list[str | tuple[int, str]], str]:
 def is_hidden(name: str) -> bool:
     """Whether a file or folder is not for users: hidden, or made by a system for itself."""
     return name.startswith(".") or name in SYSTEM_FOLDERS
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file is an archive by its name, of a kind that can be read or not."""
+    return bool(ARCHIVE.search(name))
 
 
 def side_kind(name: str) -> str | None:
