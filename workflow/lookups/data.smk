@@ -162,6 +162,7 @@ SOURCE_CODE = [
     "sources/base",
     "sources/layout",
     "sources/class_signs",
+    "sources/companions",
     "sources/layout_notices",
     "sources/wording",
     "notices",

@@ -11,7 +11,8 @@ from itertools import permutations
 from pathlib import PurePath
 
 from petite.errors import PetiteError
-from petite.sources.layout import Layout, ending_of
+from petite.sources.companions import MASK_FOLDER, check_masks
+from petite.sources.layout import Layout, ending_of, is_archive
 from petite.sources.wording import classes_setting, empty_folders, shown
 
 MERGE = (
@@ -27,6 +28,13 @@ SPLIT_WORD = re.compile(
     r"(?=sets?|data|images|imgs|[^a-z]|$)"
 )
 NUMBERED_PART = re.compile(r"(fold|split|part|batch|chunk|shard)s?[ _.-]*\d+")
+# Folders that both classes may have: p00, sub-01_ses-2, cam1, 001, 2024-05-01. Not those of classes
+# themselves: class_1, the synsets of WordNet (n01440764), numbers of one or two digits.
+IDENTIFIER = re.compile(r"[^\W\d_]+[ _.-]*\d+(?:\D+\d+)*|(?=(?:\D*\d){3})[\d _.-]+")
+NUMBERED_CLASS = re.compile(
+    r"n\d{8}|(?:class|cls|label|type|kind|category|grade|level|stage|score)[ _.-]*\d+",
+    re.IGNORECASE,
+)
 IMAGES_WORD = re.compile(r"(jpeg|png)?(images?|imgs?|photos?|pictures?|pics)")
 NAME_OF_CAMERA = re.compile(r"(img|dsc[nf]?|dcim|pxl|mvi|gopr|image|photo|frame|scan|file|p|pic)")
 
@@ -59,6 +67,8 @@ def check_layout(layout: Layout, chosen: Sequence[str], named: bool) -> None:
     for sign in signs if len(chosen) > 1 else ():
         if found := sign(layout, chosen):
             raise _no_classes(chosen, layout.where, found)
+    if len(chosen) > 1:
+        check_masks(layout, chosen)
     inside = len(layout.files)
     if len(chosen) > 1 and len(layout.beside) > inside:
         raise PetiteError(
@@ -83,14 +93,20 @@ def _no_classes(chosen: Sequence[str], where: PurePath | str, found: str) -> Pet
 
 
 def _same_folders(layout: Layout, chosen: Sequence[str]) -> str | None:
-    """The sign of given splits, folds, years or sites: the same folders in each of them."""
+    """The sign of given splits, folds, years or sites: the same folders in each of them.
+
+    Folders of masks, which `check_masks` knows, and of patients, cameras or days are none of these.
+    """
     inner = {name: _inner_names(layout.folders.get(name, Counter())) for name in chosen}
     counts = Counter(name for names in inner.values() for name in names)
     common = {name for name, count in counts.items() if count > 1}
+    like_classes = {name for name in common if not re.fullmatch(MASK_FOLDER, name)}
+    if not all(map(is_identifier, chosen)):  # or those above may be the patients
+        like_classes = {name for name in like_classes if not is_identifier(name)}
     alike = [
         name
         for name, names in inner.items()
-        if len(names & common) > 1 and 2 * len(names & common) >= len(names)
+        if len(names & like_classes) > 1 and 2 * len(names & like_classes) >= len(names)
     ]
     if len(alike) < 2 or 2 * len(alike) < len(chosen):
         return None
@@ -100,6 +116,11 @@ def _same_folders(layout: Layout, chosen: Sequence[str]) -> str | None:
         f"{shown(alike)} hold folders of the same names ({shown(sorted(common))}), which look "
         f"like the classes, as in given splits, folds, years or sites. {MERGE}"
     )
+
+
+def is_identifier(name: str) -> bool:
+    """Whether a folder's name is that of a patient, a camera, a day, a part: not of a class."""
+    return bool(IDENTIFIER.fullmatch(name)) and not NUMBERED_CLASS.fullmatch(name)
 
 
 def _inner_names(counts: Counter[str]) -> set[str]:
@@ -132,7 +153,7 @@ def _named_as_parts(layout: Layout, chosen: Sequence[str]) -> str | None:
     in_folders = "".join(
         f". {name} holds folders ({shown(names)}), which look like the classes: give it"
         for name, names in inner.items()
-        if len(names) > 1
+        if len(names) > 1 and not any(re.fullmatch(MASK_FOLDER, inner) for inner in names)
     )
     labels = sorted({label for name in chosen for label in _labels(_file_names(layout, [name]))})
     in_names = f". The file names seem to carry labels ({shown(labels)}): {SORT}" if labels else ""
@@ -248,19 +269,30 @@ def _labels(names: Sequence[str]) -> list[str]:
     return sorted(labels)
 
 
-def flat_hint(layout: Layout, chosen: Sequence[str]) -> str:
-    """What to do where there are not two class folders, by what there is instead."""
+def flat_hint(layout: Layout, chosen: Sequence[str], inside: str) -> str:
+    """What to do where there are not two class folders in the source, by what there is instead.
+
+    inside: what the source is, folder or archive.
+    """
     names = layout.beside + _file_names(layout, chosen)
     hints = []
-    if labels := _labels(names):
+    if names and all(map(is_archive, names)):
+        one = len(names) == 1
+        hints.append(
+            f"{shown(names, 3)} {'is an archive' if one else 'are archives'} inside the {inside}: "
+            f"unpack {'it' if one else 'them'}"
+        )
+    elif labels := _labels(names):
         hints.append(
             f"The names of the {len(names)} images seem to carry labels ({shown(labels)}): {SORT}"
         )
     elif layout.beside and not chosen:
-        hints.append(
-            f"{len(names)} files lie side by side in it, such as {shown(names, 3)}: sort them into "
-            "one folder per class"
+        lie = (
+            f"{len(names)} files lie side by side in it, such as {shown(names, 3)}"
+            if len(names) > 1
+            else f"1 file lies by itself in it: {names[0]}"
         )
+        hints.append(f"{lie}. Sort the images into one folder per class")
     if layout.tables:
         hints.append(
             f"If {shown(sorted(layout.tables), 3)} holds labels: tables of labels are not read, so "
