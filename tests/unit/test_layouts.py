@@ -1,6 +1,7 @@
 """What is taken for classes in the trees that people bring, what is refused, and what is said."""
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -12,8 +13,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 from test_sources import add_links, make_folder, make_tar, make_zip
 
+from petite import groups
 from petite.errors import PetiteError
 from petite.notices import Notices
 from petite.sources import Source, listing, open_source
@@ -311,7 +314,10 @@ def test_images_beside_the_class_folders_are_said(open_tree: Callable[..., Sourc
     assert notices[1:] == ["1 file beside the class folders left out: cover.jpg"]
 
 
-@pytest.mark.parametrize("name", ["unlabeled", "test", "Unlabelled data", "val"])
+@pytest.mark.parametrize(
+    "name",
+    ["unlabeled", "test", "Unlabelled data", "val", "thumbnails", "thumbs", "_archive", "_old"],
+)
 def test_a_class_that_is_hardly_one_is_said(open_tree: Callable[..., Source], name: str) -> None:
     _, notices = listed(open_tree("cat", "dog", name))
     assert any(line.startswith(f"{name} is taken for a class by its folder") for line in notices)
@@ -390,6 +396,214 @@ def test_an_empty_class_folder_is_said_and_is_refused_where_it_is_named(
     assert notices[1] == "no images are in blue (only 2 .xml), pink (empty): not taken for a class"
     with pytest.raises(PetiteError, match=r"no images are in pink \(empty\); .*'grey'.*did you"):
         listed(open_source(name, path), ["red", "pink", "grey"])
+
+
+# --- files named after another file of their class
+
+
+COMPANIONS = {
+    "masks": ["{c}/{c} ({n}).png", "{c}/{c} ({n})_mask.png"],
+    "several masks": ["{c}/{n}.png", "{c}/{n}_mask_1.png", "{c}/{n}_mask_2.png"],
+    "segmentations": ["{c}/ISIC_{n}.jpg", "{c}/ISIC_{n}_segmentation.png"],
+    "ground truth": ["{c}/{n}.jpg", "{c}/{n}-ground-truth.png"],
+    "without a separator": ["{c}/{n}.jpg", "{c}/{n}GT.png"],
+    "color and depth": ["{c}/{n}_rgb.png", "{c}/{n}_depth.png"],
+    "image and label": ["{c}/x{n}_image.png", "{c}/x{n}_label.png"],
+    "a word before": ["{c}/{n}.png", "{c}/mask_{n}.png"],
+    "words before": ["{c}/img_{n}.png", "{c}/mask_{n}.png"],
+    "a folder in both classes": ["{c}/images/{n}.png", "{c}/masks/{n}.png"],
+    "a folder of depth": ["{c}/rgb/{n}.png", "{c}/Depth maps/{n}.png"],
+    "a folder below": ["{c}/one/{n}.png", "{c}/one/gt/{n}.png"],
+}
+
+
+def of_classes(names: list[str], count: int = 10) -> dict[str, bytes]:
+    """Files of the classes sick and well; {c} is the class, {n} a number."""
+    return {
+        name.format(c=label, n=f"{number:03d}"): b"x"
+        for label in ("sick", "well")
+        for number in range(count)
+        for name in names
+    }
+
+
+@pytest.mark.parametrize("names", COMPANIONS.values(), ids=COMPANIONS)
+def test_masks_beside_the_images_of_a_class_are_refused_unless_the_classes_are_named(
+    open_tree: Callable[..., Source], names: list[str]
+) -> None:
+    with pytest.raises(PetiteError, match=r"masks, labels or depth maps of other") as error:
+        listed(open_tree(**of_classes(names)))
+    assert "keep the images only" in str(error.value)
+    assert 'dataset.classes: ["sick", "well"]' in str(error.value)
+    assert classes_of(open_tree(**of_classes(names)), ["sick", "well"]) == ["sick", "well"]
+
+
+def test_a_folder_of_masks_in_one_class_is_refused(open_tree: Callable[..., Source]) -> None:
+    files = of_classes(["{c}/{n}.png"]) | {f"sick/masks/{n}.png": b"x" for n in range(10)}
+    with pytest.raises(PetiteError, match=r"10 of 20 files in sick .* sick/masks/0.png"):
+        listed(open_tree(**files))
+
+
+VERSIONS = {
+    "another ending": ["{n}.jpg", "{n}.png"],
+    "another ending of words": ["leaf_{n}.a.jpg", "leaf_{n}.a.png"],
+    "augmented": ["{n}.jpg", "{n}_aug0.jpg", "{n}_aug1.jpg"],
+    "made smaller": ["{n}.png", "{n}_flip.png", "{n}_small.jpg"],
+    "copies of Windows": ["IMG_{n}.jpg", "IMG_{n} - Copy.jpg", "IMG_{n} - Copy (2).jpg"],
+    "several words": ["a_{n}.jpg", "a_{n}_rot_90.jpg", "a_{n}_rot_90_flip.jpg"],
+    "edited": ["{c} ({n}).jpg", "{c} ({n})-edited.jpg"],
+    "words alone": ["{n}_left.png", "{n}_right.png"],
+    "in subfolders": ["day {n}/1.png", "day {n}/1_dark.png"],
+}
+
+
+@pytest.mark.parametrize("names", VERSIONS.values(), ids=VERSIONS)
+def test_versions_of_one_picture_are_said_with_the_setting_that_keeps_them_together(
+    open_tree: Callable[..., Source], names: list[str]
+) -> None:
+    files = of_classes([f"{{c}}/{name}" for name in names], count=12)
+    frame, notices = listed(open_tree(**files))
+    said = [line for line in notices if "named after another" in line]
+    assert len(said) == 1
+    more = 24 * (len(names) - 1)
+    assert said[0].startswith(f"{more} of {more + 24} files in sick, well are named after")
+    setting = yaml.safe_load(re.findall(r"split: (\{groups: '.*'\})", said[0])[0])["groups"]
+    assert groups.problem(setting) is None
+    # The files are listed picture by picture.
+    numbers, found = groups.named_groups(sorted(files), setting)
+    pictures = [name.split("/")[0] + re.findall(r"\d{3}", name)[0] for name in sorted(files)]
+    assert len(found) == len(set(pictures)) == len(set(zip(pictures, numbers, strict=True))) == 24
+    assert len(frame) == more + 24
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["{c}.{n}.jpg"],
+        ["IMG_{n}.jpg", "DSC_{n}.jpg"],
+        ["{n}_1.jpg", "{n}_2.jpg", "{n}_3.jpg"],
+        ["p{n}_slice1.png", "p{n}_slice2.png", "p{n}_slice3.png"],
+        ["clip{n}_frame0001.jpg", "clip{n}_frame0002.jpg"],
+        ["{n}.jpg", "1{n}.jpg", "2{n}.png"],
+        ["2024-05-01_{n}.png", "2024-05-02_{n}.png"],
+        ["0a{n}-1b-2c.jpg", "0a{n}-3d-4e.jpg"],
+        ["with_mask_{n}.jpg", "{n}-with-mask.jpg"],
+        ["{n}/1.jpg", "{n}/2.jpg"],
+        ["p{n}/img.jpg", "p{n}/more.jpg"],
+    ],
+)
+def test_names_of_images_of_their_own_are_no_sign_of_versions(
+    open_tree: Callable[..., Source], names: list[str]
+) -> None:
+    _, notices = listed(open_tree(**of_classes([f"{{c}}/{name}" for name in names])))
+    assert not any("named after" in line for line in notices)
+
+
+def test_a_few_versions_among_many_images_are_no_sign(open_tree: Callable[..., Source]) -> None:
+    few = {f"sick/00{n}_mask.png": b"x" for n in range(5)}
+    _, notices = listed(open_tree(**of_classes(["{c}/{n}.png"], count=50), **few))
+    assert not any("named after" in line for line in notices)
+
+
+def test_a_class_that_is_called_mask_may_have_files_of_that_name(
+    open_tree: Callable[..., Source],
+) -> None:
+    files = {f"mask/{name}_{n}.jpg": b"x" for name in ("mask", "img") for n in range(10)}
+    files |= {f"no mask/{n}.jpg": b"x" for n in range(10)}
+    assert classes_of(open_tree(**files)) == ["mask", "no mask"]
+
+
+# --- folders of the same names that are no classes
+
+
+SHARED = {
+    "patients": ["p00", "p01", "p02"],
+    "words and numbers": ["patient_1", "patient_2", "patient_10"],
+    "subjects and sessions": ["sub-01_ses-1", "sub-01_ses-2", "sub-02_ses-1"],
+    "cameras": ["cam1", "cam2", "cam3"],
+    "chunks": ["000", "001", "002"],
+    "dates": ["2024-05-01", "2024-05-02", "2024-05-03"],
+    "days": ["20240501", "20240502", "20240503"],
+    "days and plots": ["day0/q000", "day1/q000", "day2/q001"],
+}
+
+
+@pytest.mark.parametrize("inner", SHARED.values(), ids=SHARED)
+def test_folders_of_the_same_identifiers_in_each_class_are_said(
+    open_tree: Callable[..., Source], inner: list[str]
+) -> None:
+    names = [f"{label}/{name}" for label in ("benign", "malignant") for name in inner]
+    frame, notices = listed(open_tree(*names))
+    assert frame["class_name"].unique().tolist() == ["benign", "malignant"]
+    said = [line for line in notices if "split: {groups: subfolder}" in line]
+    assert len(said) == 1
+    assert inner[0].split("/")[0] in said[0]
+
+
+def test_two_folders_of_the_same_identifiers_make_groups_for_two_parts(
+    open_tree: Callable[..., Source],
+) -> None:
+    _, notices = listed(open_tree("left/cam1", "left/cam2", "right/cam1", "right/cam2"))
+    assert any("split: {groups: subfolder, validation: 0}" in line for line in notices)
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [
+        (["Oslo", "Rome"], ["n01440764", "n01443537"]),
+        (["Oslo", "Rome"], ["class_1", "class_2", "class_3"]),
+        (["Oslo", "Rome"], ["grade0", "grade1"]),
+        (["p002", "p012", "p014"], ["c0", "c1", "c2"]),
+        (["Oslo", "Rome"], ["0", "1", "2"]),
+        (["benign", "malignant"], ["40X", "100X", "200X"]),
+        (["Oslo", "Rome"], ["cat", "dog", "p00"]),
+    ],
+)
+def test_folders_of_the_same_names_that_classes_have_are_refused(
+    open_tree: Callable[..., Source], outer: list[str], inner: list[str]
+) -> None:
+    with pytest.raises(PetiteError, match="hold folders of the same names"):
+        listed(open_tree(*(f"{one}/{other}" for one in outer for other in inner)))
+
+
+def test_folders_of_masks_in_given_splits_are_no_classes(open_tree: Callable[..., Source]) -> None:
+    parts = [f"{part}/{name}" for part in ("train", "test") for name in ("images", "masks")]
+    with pytest.raises(PetiteError, match="names are those of splits") as error:
+        listed(open_tree(*parts))
+    assert "look like the classes" not in str(error.value)
+
+
+# --- archives in place of images, and arrays beside them
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["all.zip"], ["apple.zip", "pear.zip"], ["data/apple.tar.gz", "data/pear.7z"]],
+)
+def test_archives_in_place_of_images_are_to_be_unpacked(
+    open_tree: Callable[..., Source], names: list[str]
+) -> None:
+    message = r"(is an archive|are archives) inside the (archive|folder): unpack (it|them)"
+    with pytest.raises(PetiteError, match=message) as error:
+        listed(open_tree(**dict.fromkeys(names, b"x")))
+    assert "side by side" not in str(error.value)
+
+
+def test_one_file_is_one_file(open_tree: Callable[..., Source]) -> None:
+    with pytest.raises(PetiteError, match=r"1 file lies by itself in it: a\.jpg"):
+        listed(open_tree(**{"a.jpg": b"x"}))
+
+
+def test_arrays_beside_images_are_side_files(open_tree: Callable[..., Source]) -> None:
+    frame, notices = listed(open_tree("cat/{}.npy", "cat", "dog", "dog/vectors/{}.npy"))
+    assert len(frame) == 8
+    assert any("8 .npy" in line for line in notices)
+
+
+def test_arrays_that_are_all_there_is_are_entries_to_be_read(
+    open_tree: Callable[..., Source],
+) -> None:
+    assert len(listed(open_tree("cat/{}.npy", "dog/{}.npy"))[0]) == 8
 
 
 # --- links to folders

@@ -315,8 +315,10 @@ def test_an_unknown_source_names_the_nearest() -> None:
         ("folder", "missing", "does not exist"),
         ("archive", "missing.zip", "does not exist"),
         ("digits", ".", "takes no path"),
-        ("archive", ".", "not a file"),
-        ("folder", "file", "is a file"),
+        ("archive", ".", r"is a folder, not a zip or tar archive .*: write folder=\.$"),
+        ("folder", "file", "is a file: the source folder needs a folder with a folder"),
+        ("folder", "a.zip", r"is a file, not a folder .*: write archive=a\.zip$"),
+        ("folder", "a b.tar.gz", r"write archive='a b\.tar\.gz'$"),
         ("silhouettes", "file", "is not the wheel"),
         ("silhouettes", ".", "is not the wheel"),
     ],
@@ -326,6 +328,8 @@ def test_a_path_that_does_not_suit_the_source_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("file").write_bytes(b"no wheel")
+    for packed in ("a.zip", "a b.tar.gz"):
+        Path(packed).write_bytes(b"PK")
     with pytest.raises(PetiteError, match=message):
         open_source(name, path if path is None else Path(path))
 
@@ -614,6 +618,24 @@ def test_a_zip_from_windows_with_backslashes_is_read(tmp_path: Path) -> None:
             archive.writestr(info, b"" if name.endswith("\\") else b"x")
     with ArchiveSource(path) as source:
         assert table(source).image_id.tolist() == ["Cat/1.jpg", "Dog/1.jpg"]
+
+
+def test_a_zip_with_backslashes_alone_is_read_whatever_made_it(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", {f"Pets\\{pet}\\1.jpg": b"x" for pet in ("Cat", "Dog")})
+    with ArchiveSource(path) as source:
+        assert table(source).image_id.tolist() == ["Cat/1.jpg", "Dog/1.jpg"]
+
+
+def test_a_backslash_in_a_name_of_a_zip_with_slashes_is_a_part_of_it(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", {"Cat/a\\b.jpg": b"x", "Dog/1.jpg": b"x"})
+    with ArchiveSource(path) as source:
+        assert table(source).image_id.tolist() == ["Cat/a\\b.jpg", "Dog/1.jpg"]
+
+
+def test_backslashes_lead_out_of_no_zip(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", {"Cat\\..\\..\\1.jpg": b"x", "Dog\\1.jpg": b"x"})
+    with pytest.raises(PetiteError, match="leads out of the archive"):
+        ArchiveSource(path)
 
 
 def test_empty_folders_in_an_archive_are_no_entries(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from petite.files import read_json, read_table
 from petite.groups import found_groups
 from petite.ingest import shard_rows_by_name
 from petite.source_job import reason_gone
-from petite.sources import listing, open_source
+from petite.sources import SOURCES, listing, open_source
 from petite.sources.lsun import database_files
 from petite.sources.silhouettes import WHEEL_NAME
 from snakemake.io import flag
@@ -77,6 +77,8 @@ def check_place_of_images():
         # In another workflow it may be what one of the other rules makes.
         if IS_MAIN or DATASET.source != "archive":
             raise PetiteError(f"dataset.path: {path} does not exist{other_place(path)}")
+    if not GONE and path.exists():
+        SOURCES[DATASET.source].check_path(path)
     if DATASET.source == "folder":
         for place, what in (
             (Path.cwd(), "the folder that Petite runs in"),
@@ -160,6 +162,9 @@ SOURCE_CODE = [
     "sources/base",
     "sources/layout",
     "sources/class_signs",
+    "sources/companions",
+    "sources/layout_notices",
+    "sources/wording",
     "notices",
     f"sources/{DATASET.source}",
 ]

@@ -27,16 +27,15 @@ from petite.sources.class_signs import (
     MERGE,
     check_layout,
     check_names,
-    empty_folders,
     flat_hint,
-    shown,
-    tell_layout,
 )
 from petite.sources.digits import DigitsSource
 from petite.sources.folder import FolderSource
 from petite.sources.layout import natural_order, nfc
+from petite.sources.layout_notices import tell_layout
 from petite.sources.lsun import LsunSource
 from petite.sources.silhouettes import SilhouettesSource
+from petite.sources.wording import empty_folders, shown
 
 __all__ = [
     "SOURCES",
@@ -80,6 +79,8 @@ def open_source(name: str, path: Path | None, limits: Limits = USUAL_LIMITS) -> 
         raise PetiteError(f"the source {name} needs a path: {kind.path_is}")
     elif not path.exists():
         raise PetiteError(f"{path} does not exist: the source {name} needs {kind.path_is}")
+    else:
+        kind.check_path(path)
     return kind(path, limits)
 
 
@@ -145,11 +146,12 @@ def _in_natural_order(entries: pd.DataFrame) -> pd.DataFrame:
 def _choose_classes(present: list[str], wanted: list[str] | None, source: Source) -> list[str]:
     """The classes to list, in order; raises PetiteError where they cannot be what is meant."""
     where, layout = source.path or "the source", source.layout
+    inside = "folder" if source.path and source.path.is_dir() else "archive"
     found = sorted(present, key=natural_order)
     if not found:
         raise PetiteError(
             f"no images in {where}: there must be a folder of images for each class, "
-            f"such as Cat/1.jpg and Dog/1.jpg{flat_hint(layout, found) if layout else ''}"
+            f"such as Cat/1.jpg and Dog/1.jpg{flat_hint(layout, found, inside) if layout else ''}"
         )
     chosen = found if wanted is None else list(map(nfc, wanted))
     _check_known(chosen, found, source)
@@ -164,7 +166,7 @@ def _choose_classes(present: list[str], wanted: list[str] | None, source: Source
             f"only one class ({chosen[0] if chosen else 'none'}) "
             + (f"is in {where}" if wanted is None else f"is named, and there are {shown(found)}")
             + ": two or more are needed, a folder of images each"
-            + (flat_hint(layout, found) if layout and wanted is None else "")
+            + (flat_hint(layout, found, inside) if layout and wanted is None else "")
         )
     return chosen
 

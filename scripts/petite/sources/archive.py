@@ -7,6 +7,7 @@ once to list it and once more to read from it, so `read_many` goes through it in
 import lzma
 import os
 import re
+import shlex
 import stat
 import tarfile
 import zipfile
@@ -107,9 +108,11 @@ class _Zip:
         self._zip = zipfile.ZipFile(path)
 
     def members(self) -> Iterator[tuple[str, _Member | _Link | None]]:
+        # Some Windows programs write Cat\1.jpg, and not all of them say that they are of Windows.
+        no_slash = not any("/" in info.filename for info in self._zip.infolist())
         for info in self._zip.infolist():
             name = _decoded(info)
-            if info.create_system == MADE_ON_DOS:  # some Windows programs write Cat\1.jpg
+            if no_slash or info.create_system == MADE_ON_DOS:
                 name = name.replace("\\", "/")
             unix_type = stat.S_IFMT(info.external_attr >> 16)
             if unix_type not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
@@ -224,6 +227,14 @@ class ArchiveSource(Source):
         except BaseException:
             self._archive.close()
             raise
+
+    @classmethod
+    def check_path(cls, path: Path) -> None:
+        if path.is_dir():
+            raise PetiteError(
+                f"{path} is a folder, not {cls.path_is}. To read a folder: "
+                f"write folder={shlex.quote(str(path))}"
+            )
 
     @property
     def layout(self) -> Layout[_Member]:

@@ -63,6 +63,10 @@ class Source(ABC):
         self.path = path
         self.limits = limits
 
+    @classmethod  # noqa: B027 - some sources find out as they read
+    def check_path(cls, path: Path) -> None:
+        """Raise PetiteError for a path, which is there, that is no place for such a source."""
+
     @property
     def layout(self) -> Layout | None:
         """How the classes lie in a tree of files; None for a source that is no such tree."""

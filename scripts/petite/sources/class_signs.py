@@ -1,11 +1,9 @@
-"""What a layout says of its classes: the signs that they are something else, and what to tell.
+"""What a layout says of its classes: the signs that they are something else.
 
 `check_layout` refuses a tree whose folders look like something other than classes, by what they
-hold rather than by what they are called, unless the user names the classes; `tell_layout` says
-what was found.
+hold rather than by what they are called, unless the user names the classes.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,15 +11,15 @@ from itertools import permutations
 from pathlib import PurePath
 
 from petite.errors import PetiteError
-from petite.notices import Notices
-from petite.sources.layout import Layout, ending_of
+from petite.sources.companions import MASK_FOLDER, check_masks
+from petite.sources.layout import Layout, ending_of, is_archive
+from petite.sources.wording import classes_setting, empty_folders, shown
 
 MERGE = (
     "Petite makes its own splits: give one of these folders (of an archive: unpack it first), or "
     "merge them into one folder per class"
 )
 SORT = "make a folder for each label, and move its images there"
-SHOWN = 10  # names in a message
 STRAYS = 0.05  # share of a class's images that may lie beside its folders, as covers do
 MOST_LABELS = 1000
 
@@ -30,7 +28,13 @@ SPLIT_WORD = re.compile(
     r"(?=sets?|data|images|imgs|[^a-z]|$)"
 )
 NUMBERED_PART = re.compile(r"(fold|split|part|batch|chunk|shard)s?[ _.-]*\d+")
-UNLABELED = re.compile(r"unlabell?ed|unsup")
+# Folders that both classes may have: p00, sub-01_ses-2, cam1, 001, 2024-05-01. Not those of classes
+# themselves: class_1, the synsets of WordNet (n01440764), numbers of one or two digits.
+IDENTIFIER = re.compile(r"[^\W\d_]+[ _.-]*\d+(?:\D+\d+)*|(?=(?:\D*\d){3})[\d _.-]+")
+NUMBERED_CLASS = re.compile(
+    r"n\d{8}|(?:class|cls|label|type|kind|category|grade|level|stage|score)[ _.-]*\d+",
+    re.IGNORECASE,
+)
 IMAGES_WORD = re.compile(r"(jpeg|png)?(images?|imgs?|photos?|pictures?|pics)")
 NAME_OF_CAMERA = re.compile(r"(img|dsc[nf]?|dcim|pxl|mvi|gopr|image|photo|frame|scan|file|p|pic)")
 
@@ -63,13 +67,15 @@ def check_layout(layout: Layout, chosen: Sequence[str], named: bool) -> None:
     for sign in signs if len(chosen) > 1 else ():
         if found := sign(layout, chosen):
             raise _no_classes(chosen, layout.where, found)
+    if len(chosen) > 1:
+        check_masks(layout, chosen)
     inside = len(layout.files)
     if len(chosen) > 1 and len(layout.beside) > inside:
         raise PetiteError(
             f"more images lie beside the class folders of {layout.where} ({len(layout.beside)}, "
             f"such as {shown(layout.beside, 3)}) than in them ({inside} in {shown(chosen)}), so "
             "these do not look like the classes. Sort all images into one folder per class. If "
-            "only those in the folders are wanted, name the classes: " + _classes_setting(chosen)
+            "only those in the folders are wanted, name the classes: " + classes_setting(chosen)
         )
 
 
@@ -82,28 +88,39 @@ def check_names(chosen: Sequence[str], where: PurePath | str) -> None:
 def _no_classes(chosen: Sequence[str], where: PurePath | str, found: str) -> PetiteError:
     return PetiteError(
         f"the folders of {where} ({shown(chosen)}) do not look like classes: {found}. "
-        f"If they are the classes, name them: {_classes_setting(chosen)}"
+        f"If they are the classes, name them: {classes_setting(chosen)}"
     )
 
 
 def _same_folders(layout: Layout, chosen: Sequence[str]) -> str | None:
-    """The sign of given splits, folds, years or sites: the same folders in each of them."""
+    """The sign of given splits, folds, years or sites: the same folders in each of them.
+
+    Folders of masks, which `check_masks` knows, and of patients, cameras or days are none of these.
+    """
     inner = {name: _inner_names(layout.folders.get(name, Counter())) for name in chosen}
     counts = Counter(name for names in inner.values() for name in names)
     common = {name for name, count in counts.items() if count > 1}
+    like_classes = {name for name in common if not re.fullmatch(MASK_FOLDER, name)}
+    if not all(map(is_identifier, chosen)):  # or those above may be the patients
+        like_classes = {name for name in like_classes if not is_identifier(name)}
     alike = [
         name
         for name, names in inner.items()
-        if len(names & common) > 1 and 2 * len(names & common) >= len(names)
+        if len(names & like_classes) > 1 and 2 * len(names & like_classes) >= len(names)
     ]
     if len(alike) < 2 or 2 * len(alike) < len(chosen):
         return None
-    if all(_split_word(name)[1] for name in common):
+    if all(split_word(name)[1] for name in common):
         return None  # cat/train and dog/train: splits within the classes, which are merged
     return (
         f"{shown(alike)} hold folders of the same names ({shown(sorted(common))}), which look "
         f"like the classes, as in given splits, folds, years or sites. {MERGE}"
     )
+
+
+def is_identifier(name: str) -> bool:
+    """Whether a folder's name is that of a patient, a camera, a day, a part: not of a class."""
+    return bool(IDENTIFIER.fullmatch(name)) and not NUMBERED_CLASS.fullmatch(name)
 
 
 def _inner_names(counts: Counter[str]) -> set[str]:
@@ -126,7 +143,7 @@ def _named_as_parts(layout: Layout, chosen: Sequence[str]) -> str | None:
     """The sign of splits by name: train and test, cats_train and cats_val, fold_0 and fold_1."""
     parts: dict[str, set[str]] = {}
     for name in chosen:
-        rest, word = _split_word(name)
+        rest, word = split_word(name)
         if word:
             parts.setdefault(rest, set()).add(word)
     found = any(len(words) > 1 for words in parts.values())
@@ -136,7 +153,7 @@ def _named_as_parts(layout: Layout, chosen: Sequence[str]) -> str | None:
     in_folders = "".join(
         f". {name} holds folders ({shown(names)}), which look like the classes: give it"
         for name, names in inner.items()
-        if len(names) > 1
+        if len(names) > 1 and not any(re.fullmatch(MASK_FOLDER, inner) for inner in names)
     )
     labels = sorted({label for name in chosen for label in _labels(_file_names(layout, [name]))})
     in_names = f". The file names seem to carry labels ({shown(labels)}): {SORT}" if labels else ""
@@ -146,7 +163,7 @@ def _named_as_parts(layout: Layout, chosen: Sequence[str]) -> str | None:
     )
 
 
-def _split_word(name: str) -> tuple[str, str]:
+def split_word(name: str) -> tuple[str, str]:
     """A name without its word for a split and its number, and that word's first letters."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
     match = SPLIT_WORD.search(spaced)
@@ -252,19 +269,30 @@ def _labels(names: Sequence[str]) -> list[str]:
     return sorted(labels)
 
 
-def flat_hint(layout: Layout, chosen: Sequence[str]) -> str:
-    """What to do where there are not two class folders, by what there is instead."""
+def flat_hint(layout: Layout, chosen: Sequence[str], inside: str) -> str:
+    """What to do where there are not two class folders in the source, by what there is instead.
+
+    inside: what the source is, folder or archive.
+    """
     names = layout.beside + _file_names(layout, chosen)
     hints = []
-    if labels := _labels(names):
+    if names and all(map(is_archive, names)):
+        one = len(names) == 1
+        hints.append(
+            f"{shown(names, 3)} {'is an archive' if one else 'are archives'} inside the {inside}: "
+            f"unpack {'it' if one else 'them'}"
+        )
+    elif labels := _labels(names):
         hints.append(
             f"The names of the {len(names)} images seem to carry labels ({shown(labels)}): {SORT}"
         )
     elif layout.beside and not chosen:
-        hints.append(
-            f"{len(names)} files lie side by side in it, such as {shown(names, 3)}: sort them into "
-            "one folder per class"
+        lie = (
+            f"{len(names)} files lie side by side in it, such as {shown(names, 3)}"
+            if len(names) > 1
+            else f"1 file lies by itself in it: {names[0]}"
         )
+        hints.append(f"{lie}. Sort the images into one folder per class")
     if layout.tables:
         hints.append(
             f"If {shown(sorted(layout.tables), 3)} holds labels: tables of labels are not read, so "
@@ -276,91 +304,3 @@ def flat_hint(layout: Layout, chosen: Sequence[str]) -> str:
         links = ", ".join(f"{name} ({why})" for name, why in layout.dangling.items())
         hints.append(f"Links that cannot be followed: {links}")
     return "".join(f". {hint}" for hint in hints)
-
-
-# --- what the user should know
-
-
-def tell_layout(layout: Layout, chosen: Sequence[str], named: bool, notices: Notices) -> None:
-    """Say in a line each what was taken for a class and why, and what was left out."""
-    counts = {name: layout.folders[name].total() for name in chosen}
-    if not named:
-        notices.add(
-            f"{len(chosen)} classes, one for each folder in {layout.where}: "
-            + shown([f"{name} ({_counted(count, 'file')})" for name, count in counts.items()])
-        )
-        _tell_doubtful(chosen, notices)
-    inner = [f"{name}/{path}" for name in chosen for path in layout.folders[name] if path]
-    if inner:
-        notices.add(
-            f"{_counted(len(inner), 'folder')} in class folders counted as part of their class: "
-            f"{shown(inner, 3)}. If these are the classes, put them side by side in one folder"
-        )
-    if layout.side_files:
-        notices.add(
-            f"{_counted(layout.side_files.total(), 'file')} in the class folders left out, as the "
-            f"name says that it is no image: {_by_kind(layout.side_files)}"
-        )
-    if layout.beside:
-        notices.add(
-            f"{_counted(len(layout.beside), 'file')} beside the class folders left out: "
-            f"{shown(layout.beside, 3)}"
-        )
-    if layout.empty and not named:
-        empty = empty_folders(layout, list(layout.empty))
-        notices.add(f"no images are in {empty}: not taken for a class")
-    if layout.repeated:
-        notices.add(
-            "links to folders that are read already, or that hold all the others, are not "
-            f"followed again: {shown(layout.repeated)}"
-        )
-
-
-def _tell_doubtful(chosen: Sequence[str], notices: Notices) -> None:
-    """Say which classes have names that are seldom those of classes."""
-    odd = [name for name in chosen if _split_word(name)[1] or UNLABELED.search(name.lower())]
-    if odd:
-        notices.add(
-            f"{shown(odd)} is taken for a class by its folder. If it is none, leave it out by "
-            "naming the others in dataset.classes"
-        )
-    spelled: dict[str, list[str]] = {}
-    for name in chosen:
-        spelled.setdefault(" ".join(name.casefold().split()), []).append(name)
-    for names in spelled.values():
-        if len(names) > 1:
-            notices.add(
-                f"the classes {', '.join(map(repr, names))} differ by capitals or spaces alone. "
-                "If they are one class, merge their folders"
-            )
-
-
-def empty_folders(layout: Layout, names: Sequence[str]) -> str:
-    """Folders without images in a sentence, each with what is in it."""
-    sides = {name: layout.empty[name] for name in names}
-    return shown(
-        [
-            f"{name} ({f'only {_by_kind(side)}' if side else 'empty'})"
-            for name, side in sides.items()
-        ]
-    )
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def _by_kind(counts: Counter[str]) -> str:
-    return shown([f"{count} {kind}" for kind, count in counts.most_common()])
-
-
-def _classes_setting(chosen: Sequence[str]) -> str:
-    quoted = [json.dumps(name, ensure_ascii=False) for name in chosen[:SHOWN]]
-    more = ", ..." if len(chosen) > SHOWN else ""
-    return f"dataset.classes: [{', '.join(quoted)}{more}]"
-
-
-def shown(names: Sequence[str], most: int = SHOWN) -> str:
-    """Some names in a sentence: the first of them, and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

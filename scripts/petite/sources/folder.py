@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 import stat
 from collections.abc import Iterable
 from functools import cached_property
@@ -18,7 +19,7 @@ from petite.sources.base import (
     UnreadableEntry,
     read_at_most,
 )
-from petite.sources.layout import Folder, Layout, find_layout, is_hidden
+from petite.sources.layout import Folder, Layout, find_layout, is_archive, is_hidden
 
 HEAD_BYTES = 64
 
@@ -34,8 +35,17 @@ class FolderSource(Source):
     def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
         assert path is not None
         super().__init__(path, limits)
-        if not path.is_dir():
-            raise PetiteError(f"{path} is a file: the source folder needs {self.path_is}")
+
+    @classmethod
+    def check_path(cls, path: Path) -> None:
+        if path.is_dir():
+            return
+        if is_archive(path.name):
+            raise PetiteError(
+                f"{path} is a file, not a folder with a folder of images for each class. To read "
+                f"an archive: write archive={shlex.quote(str(path))}"
+            )
+        raise PetiteError(f"{path} is a file: the source folder needs {cls.path_is}")
 
     @cached_property
     def layout(self) -> Layout[os.DirEntry[str]]:

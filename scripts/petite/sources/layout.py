@@ -36,7 +36,12 @@ TEXTS = {".md", ".rst", ".rtf", ".doc", ".docx", ".pdf", ".htm", ".html", ".log"
 ANNOTATIONS = {".xml", ".jsonl", ".geojson", ".lst", ".mat", ".xmp", ".aae"}
 OF_PROGRAMS = {".yaml", ".yml", ".toml", ".ini", ".cfg", ".db", ".cache", ".md5", ".sha256", ".lnk"}
 SIDE_SUFFIXES = TABLES | TEXTS | ANNOTATIONS | OF_PROGRAMS | {".py", ".ipynb"}
+# Of the same images, as most programs of vision write them.
+ARRAYS = {".npy", ".npz", ".pt", ".pkl", ".h5", ".hdf5"}
 SIDE_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "license", "readme", "icon\r"}
+
+
+ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|7z|rar|gz|bz2|xz|zst)$", re.IGNORECASE)
 
 
 @dataclass(eq=False)
@@ -98,6 +103,11 @@ def natural_order(name: str) -> tuple[list[str | tuple[int, str]], str]:
 def is_hidden(name: str) -> bool:
     """Whether a file or folder is not for users: hidden, or made by a system for itself."""
     return name.startswith(".") or name in SYSTEM_FOLDERS
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file is an archive by its name, of a kind that can be read or not."""
+    return bool(ARCHIVE.search(name))
 
 
 def side_kind(name: str) -> str | None:
@@ -208,13 +218,19 @@ def _add_class(
     repeated: list[str] = []
     counts: Counter[str] = Counter()
     side: Counter[str] = Counter()
-    for path, inner in _within(folder, outside, repeated):
+    within = list(_within(folder, outside, repeated))
+    # Arrays lie beside images, unless they are all there is.
+    names = {file_name for _, inner in within for file_name in inner.files}
+    beside = {name for name in names if ending_of(name.lower())[1] in ARRAYS}
+    beside = beside if any(side_kind(name) is None for name in names - beside) else set()
+    for path, inner in within:
         prefix = f"{name}/{path}" if path else name
         first = class_of.setdefault(id(inner), prefix)
         if first != prefix:
             layout.shared.append((first, prefix))
         for file_name, file in inner.files.items():
-            if kind := side_kind(file_name):
+            kind = ending_of(file_name.lower())[1] if file_name in beside else side_kind(file_name)
+            if kind:
                 side[kind] += 1
                 continue
             image_id = _checked(f"{prefix}/{file_name}", layout.where)
