@@ -54,6 +54,10 @@ SCAN_BEGINS = b"\xff\xda"
 MOST_SCANS = 20
 
 
+# Far longer than it takes to leave a decoder.
+SECONDS_TO_NEXT_ALARM = 1.0
+
+
 class SetAside(Exception):
     """An image that cannot be used; `reason` is a short sentence that starts with a stable kind."""
 
@@ -240,7 +244,8 @@ def _alarm(seconds: float | None) -> Iterator[None]:
         raise _TimeIsUp
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Again after a while: raised in a callback of the garbage collector, it would be passed over.
+    signal.setitimer(signal.ITIMER_REAL, seconds, min(seconds, SECONDS_TO_NEXT_ALARM))
     try:
         yield
     finally:

@@ -1,7 +1,10 @@
 """Formats by content: what is read, what is named, and what lies in files beside the pixels."""
 
+import gc
 import io
+import signal
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -297,3 +300,27 @@ def test_formats_decoded_in_python_are_stopped_when_they_take_too_long() -> None
     rng = np.random.default_rng(0)
     noise = Image.fromarray(rng.integers(0, 256, (600, 600, 3), dtype=np.uint8))
     assert reason(encoded("QOI", noise), max_seconds=0.05).startswith("too slow")
+
+
+def test_the_limit_on_time_holds_where_its_first_alarm_is_passed_over() -> None:
+    rng = np.random.default_rng(0)
+    noise = Image.fromarray(rng.integers(0, 256, (900, 900, 3), dtype=np.uint8))
+    slow, seconds = encoded("QOI", noise), 0.05
+    passed_over = []
+
+    def callback(phase: str, info: dict[str, int]) -> None:
+        # What is raised in here is printed and forgotten, as in callbacks of libraries.
+        while not passed_over and signal.getitimer(signal.ITIMER_REAL)[0] > 0:
+            try:
+                time.sleep(2 * seconds)
+            finally:
+                passed_over.append(phase)
+
+    gc.callbacks.append(callback)
+    try:
+        gc.set_threshold(1)
+        assert reason(slow, max_seconds=seconds).startswith("too slow")
+    finally:
+        gc.callbacks.remove(callback)
+        gc.set_threshold(700, 10, 10)
+    assert passed_over
