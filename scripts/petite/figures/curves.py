@@ -1,6 +1,7 @@
 """Learning curves: accuracy and loss by training steps (the paper's figures 1-5 and 10)."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,8 @@ from petite.figures import style
 
 VALIDATION = style.OKABE_ITO[0]
 TRAINING = style.OKABE_ITO[1]
-PARTS = [("validation", "validation_", VALIDATION), ("training", "", TRAINING)]
+# Of the images: their name, the beginning of their columns, and how their mean is drawn.
+PARTS = [("validation", "validation_", VALIDATION, "-"), ("training", "", TRAINING, "--")]
 NOTE = (
     "Thin lines: single runs. Bold: their mean. Training values are of the images as they are "
     "trained on (flipped and cropped where the settings say so, the loss with label smoothing), "
@@ -24,6 +26,31 @@ NOTE = (
 LONGEST_NAME = 40  # letters
 MOST_COLUMNS = 6
 FEW_VALUES = 3
+
+
+class Curve(NamedTuple):
+    """A measure of training or validation images; by step, of each run and of their mean."""
+
+    part: str
+    colour: str
+    dashes: str
+    runs: list[pd.Series]
+    mean: pd.Series
+
+
+def learning_curves(history: pd.DataFrame, measure: str) -> list[Curve]:
+    """The curves of one method and fraction, those of validation first.
+
+    history: the rows of history.csv that are drawn. measure: accuracy or loss.
+    """
+    curves = []
+    for part, prefix, colour, dashes in PARTS:
+        known = history.set_index("step").dropna(subset=[prefix + measure])
+        values = known[prefix + measure]
+        runs = [run for _, run in values.groupby(known["seed"])]
+        if runs:
+            curves.append(Curve(part, colour, dashes, runs, values.groupby("step").mean()))
+    return curves
 
 
 @style.styled
@@ -45,6 +72,17 @@ def curves(
             f"no learning curves of method {method} at fraction {fraction}. There are: {names}."
         )
     return _one(chosen, style.condition(method, fraction))
+
+
+@style.styled
+def accuracy_curves_picture(history: pd.DataFrame, chosen: pd.DataFrame) -> Figure:
+    """A small drawing of accuracy alone, without words; history: what shares its scale."""
+    figure, axes = style.small_picture()
+    _draw(axes, chosen, "accuracy", scale=100)
+    _set_accuracy_limits(axes, history)
+    axes.xaxis.set_major_locator(MaxNLocator(3, integer=True, steps=[1, 2, 5, 10]))
+    axes.set_xlabel("steps")
+    return figure
 
 
 def _one(history: pd.DataFrame, name: str) -> Figure:
@@ -100,12 +138,11 @@ def _draw_small(
     accuracy_axes, loss_axes = pair
     _draw(accuracy_axes, chosen, "accuracy", scale=100)
     _draw(loss_axes, chosen, "loss", scale=1)
-    lowest = 100 * float(np.nanmin(history[["accuracy", "validation_accuracy"]]))
-    accuracy_axes.set_ylim(lowest - 2, 101)
+    _set_accuracy_limits(accuracy_axes, history)
     _set_loss_limits(loss_axes, history)
     for axes in pair:
         axes.set_axis_on()
-        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True, steps=[1, 2, 5, 10]))
         axes.tick_params(labelleft=labels)
     accuracy_axes.tick_params(labelbottom=False)
     loss_axes.set_xlabel("steps")
@@ -116,17 +153,27 @@ def _draw_small(
 
 def _draw(axes: Axes, history: pd.DataFrame, measure: str, scale: float) -> None:
     """Each run thin, their mean bold, for validation and training."""
-    for _, prefix, colour in PARTS:
-        column = prefix + measure
-        known = history.dropna(subset=[column])
-        for _, run in known.groupby("seed"):
-            axes.plot(run["step"], scale * run[column], color=colour, linewidth=0.6, alpha=0.4)
-        mean = scale * known.groupby("step")[column].mean()
-        # A line through one value is invisible: few values are drawn as dots.
-        marker = "o" if len(mean) <= FEW_VALUES else None
-        axes.plot(mean.index, mean, color=colour, linewidth=1.8, marker=marker, markersize=4)
+    for curve in learning_curves(history, measure):
+        for run in curve.runs:
+            axes.plot(run.index, scale * run, color=curve.colour, linewidth=0.6, alpha=0.4)
+        axes.plot(
+            curve.mean.index,
+            scale * curve.mean,
+            curve.dashes,
+            color=curve.colour,
+            linewidth=1.8,
+            # A line through one value is invisible: few values are drawn as dots.
+            marker="o" if len(curve.mean) <= FEW_VALUES else None,
+            markersize=4,
+        )
     axes.grid(axis="y")
     axes.set_xlim(0, 1.02 * history["step"].max())
+
+
+def _set_accuracy_limits(axes: Axes, history: pd.DataFrame) -> None:
+    """From a little below the lowest value to all right."""
+    lowest = float(history[["accuracy", "validation_accuracy"]].min().min())
+    axes.set_ylim(0 if np.isnan(lowest) else 100 * lowest - 2, 101)
 
 
 def _set_loss_limits(axes: Axes, history: pd.DataFrame) -> None:
@@ -153,7 +200,7 @@ def _add_epochs(axes: Axes, history: pd.DataFrame) -> None:
 def _label_lines(axes: Axes, below: bool = False) -> None:
     """A legend in the lines' own colours, where it covers least."""
     axes.legend(
-        handles=[Line2D([], [], color=colour, label=label) for label, _, colour in PARTS],
+        handles=[Line2D([], [], color=colour, label=label) for label, _, colour, _ in PARTS],
         loc="lower right" if below else "best",
         frameon=False,
         handlelength=0,

@@ -11,6 +11,7 @@ import pandas as pd
 
 from petite.errors import PetiteError
 from petite.evidence import ordered, read_csv, with_measures
+from petite.evidence.metrics import IN_WORDS, compared_metric
 from petite.files import read_json, read_table
 from petite.sources import Source
 from petite.splits import training_images
@@ -101,6 +102,11 @@ class Inputs:
     def summary(self) -> pd.DataFrame:
         """summary.csv in reading order."""
         return ordered(self._table("summary.csv"))
+
+    @cached_property
+    def metric(self) -> str:
+        """The metric that is compared, in words."""
+        return IN_WORDS[compared_metric(self.summary)]
 
     @cached_property
     def verdicts(self) -> pd.DataFrame:

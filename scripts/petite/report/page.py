@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from petite.evidence.metrics import IN_WORDS, compared_metric
+from petite.figures.accuracy import accuracy_limits, accuracy_series
 from petite.names import isolated_words, printable, shortened
 from petite.report import (
     answer,
@@ -50,11 +50,11 @@ def sections(inputs: Inputs) -> dict[str, Any]:
         "warnings": answer.warnings(inputs),
         "facts": answer.facts(inputs),
         "charts": chart.accuracy_charts(inputs, tolerance),
-        "legend": chart.legend(inputs.summary),
-        "described": chart.described(inputs.summary, inputs.runs),
+        "legend": chart.legend(inputs),
+        "cut": accuracy_limits(accuracy_series(inputs.runs, inputs.summary)).cut,
         "tolerance": tolerance,
         "tolerance_words": words.within(tolerance) if tolerance else "",
-        "metric": IN_WORDS[compared_metric(inputs.summary)],
+        "metric": inputs.metric,
         "table": table.table(inputs),
         "plane": shown,
         "plane_sheet": sheet,
@@ -75,6 +75,7 @@ def sections(inputs: Inputs) -> dict[str, Any]:
         "models": models.models(inputs),
         "bokeh": plane.scripts(),
         "making": making.making(inputs),
+        "drawn_colours": palette.drawn_colours(),
         "method_colours": palette.method_colours(methods),
         "class_colours": palette.class_colours(len(inputs.store.classes)),
     }

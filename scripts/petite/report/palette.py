@@ -4,15 +4,34 @@ from collections.abc import Sequence
 
 from petite.figures import style
 
-LIGHT_PAGE, DARK_PAGE, DARK_INK = "#ffffff", "#15181c", "#e8eaed"
+LIGHT_PAGE, DARK_PAGE = "#ffffff", "#15181c"
 # WCAG 2.2 asks for 3:1 of what a graphic is read by; some more on dark, since lines are thin.
 LEAST_CONTRAST = {LIGHT_PAGE: 3.0, DARK_PAGE: 4.0}
 STEPS = 40
+# What is no colour of a method is one of the page's own.
+NEUTRAL = {
+    style.INK: "--ink",
+    style.QUIET: "--quiet",
+    style.GRID: "--rule",
+    style.TOLERATED: "--tolerated",
+    "#ffffff": "--page",
+}
 
 
-def method_colours(methods: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """The colours of each method on light and on dark."""
-    return {method: pair(style.method_colour(method)) for method in methods}
+def variable(colour: str) -> str:
+    """The CSS variable of a figure's colour, which has its value on light or on dark."""
+    return NEUTRAL.get(colour.lower(), f"--drawn-{colour.lower().removeprefix('#')}")
+
+
+def drawn_colours() -> dict[str, tuple[str, str]]:
+    """The CSS variables of the methods' colours, with their values on light and on dark."""
+    colours = [*style.METHOD_COLOURS.values(), *style.OKABE_ITO]
+    return {variable(colour): pair(colour) for colour in colours if colour not in NEUTRAL}
+
+
+def method_colours(methods: Sequence[str]) -> dict[str, str]:
+    """The CSS variable of each method's colour."""
+    return {method: variable(style.method_colour(method)) for method in methods}
 
 
 def class_colours(count: int) -> list[tuple[str, str]]:
@@ -23,9 +42,7 @@ def class_colours(count: int) -> list[tuple[str, str]]:
 
 def pair(colour: str) -> tuple[str, str]:
     """A figure's colour as it stands out from a light page, and from a dark one."""
-    # What is drawn in ink stays ink: a grey would look like that of random.
-    dark = DARK_INK if colour == style.INK else visible(colour, DARK_PAGE)
-    return visible(colour, LIGHT_PAGE), dark
+    return visible(colour, LIGHT_PAGE), visible(colour, DARK_PAGE)
 
 
 def visible(colour: str, page: str) -> str:
