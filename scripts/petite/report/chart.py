@@ -11,8 +11,8 @@ from markupsafe import Markup
 from matplotlib.markers import MarkerStyle
 from matplotlib.transforms import Affine2D
 
-from petite.figures import style
-from petite.figures.accuracy import Series, accuracy_picture, accuracy_series
+from petite.plots import style
+from petite.plots.accuracy import Series, accuracy_picture, accuracy_series
 from petite.report import drawing
 from petite.report.inputs import Inputs
 from petite.report.words import accuracy, interval, number, points

@@ -1,6 +1,6 @@
 """Figures as SVG elements of the page: in the page's colors and font, small, and with words.
 
-The page shows the drawings of petite.figures and has none of its own. Here Matplotlib's SVG loses
+The page shows the drawings of petite.plots and has none of its own. Here Matplotlib's SVG loses
 what only a file needs, its colors become CSS variables, so that they follow the reader's light or
 dark, and what has a name gets a class to be hidden by, and words to be seen at the pointer.
 """
@@ -15,7 +15,7 @@ from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from petite.figures import style
+from petite.plots import style
 from petite.report import palette
 
 Words = Mapping[str, Sequence[str]]
@@ -23,7 +23,7 @@ NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 COLOUR = re.compile(r"#[0-9a-f]{6}")
 NUMBER = re.compile(r"-?\d+\.\d+")
 FONT_FAMILY = re.compile(r"font-family: [^;]*;? ?")
-OURS = re.compile(r"(\w+)-([\w-]+)")  # names that petite.figures gives: what it is, of which method
+OURS = re.compile(r"(\w+)-([\w-]+)")  # names that petite.plots gives: what it is, of which method
 REFERRED = re.compile(r"[a-zC]\w*[0-9a-f]{10}")  # names that Matplotlib refers to within the SVG
 NAMESPACE = re.compile(r' xmlns(:xlink)?="[^"]*"|(?<= )xlink:')
 NOTHING = re.compile(r"rotate\(-?0 ")

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from petite.figures import style
-from petite.figures.calibration import calibration_bins, calibration_picture
-from petite.figures.curves import accuracy_curves_picture, learning_curves
+from petite.plots import style
+from petite.plots.calibration import calibration_bins, calibration_picture
+from petite.plots.curves import accuracy_curves_picture, learning_curves
 from petite.report import classes, drawing
 from petite.report.inputs import Case, Inputs, Predictions
 from petite.report.words import accuracy, bytes_in_words, name, number, points, seconds
