@@ -31,56 +31,24 @@ PICTURE_HEIGHT = 3.4  # inches
 
 
 class Series(NamedTuple):
-    """What is drawn of a method.
+    """A method's points, by fraction, with the compared metric as score_mean, _low and _high.
 
-    points: a row for each fraction, rising: a row of summary.csv with the metric that is compared
-        as score_mean, score_low and score_high.
-    runs: a row for each run, by fraction and seeds, with the metric as score.
+    And its runs, by fraction and seeds, with the metric as score.
     """
 
     method: str
     points: pd.DataFrame
     runs: pd.DataFrame
 
-    @property
-    def bounded(self) -> pd.DataFrame:
-        """The points that have an interval."""
-        return self.points.dropna(subset=["score_low"])
-
-
-class Limits(NamedTuple):
-    """The ends of the axis of accuracy in percent, and whether intervals reach beyond them."""
-
-    low: float
-    high: float
-    cut: bool
-
 
 def accuracy_series(runs: pd.DataFrame, summary: pd.DataFrame) -> list[Series]:
-    """The methods in the order of the summary: the full set, random, and the others."""
+    """What is drawn of the tables runs.csv and summary.csv, in the order of the summary."""
     summary, runs = with_scores(summary, runs)
     runs = runs.sort_values(["fraction", *PAIR])
     return [
         Series(str(method), points.sort_values("fraction"), runs[runs["method"] == method])
         for method, points in summary.groupby("method", sort=False)
     ]
-
-
-def accuracy_limits(series: Sequence[Series]) -> Limits:
-    """From the lowest run or bound to the highest.
-
-    Intervals of two or three seeds may reach far beyond all runs and would flatten the rest. They
-    are cut where they are longer than all runs are apart.
-    """
-    scores = 100 * pd.concat([each.runs["score"] for each in series])
-    ends = ("score_low", "score_high")
-    bounds = 100 * pd.concat([each.bounded[end] for each in series for end in ends])
-    reach = max(scores.max() - scores.min(), LEAST_SPAN)
-    shown = pd.concat([scores, bounds.clip(scores.min() - reach, scores.max() + reach)])
-    span = shown.max() - shown.min()
-    margin = max(0.0, LEAST_SPAN - span) / 2 + 0.06 * max(span, LEAST_SPAN)
-    low, high = float(shown.min() - margin), float(min(shown.max() + margin, 101))
-    return Limits(low, high, cut=bool(not bounds.between(low, high).all()))
 
 
 @style.styled
@@ -91,20 +59,20 @@ def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     one fraction; each run is a dot; random has a band, and the full set a horizontal line with one.
     """
     series = accuracy_series(runs, summary)
-    metric = IN_WORDS[compared_metric(summary)]
     cut = [each.method for each in series if each.method != "full"]
-    faint = cut if len(cut) > MOST_METHODS else []
-    faint = [method for method in faint if method not in style.METHOD_COLOURS]
+    others = [method for method in cut if method not in style.METHOD_COLOURS]
+    faint = others if len(cut) > MOST_METHODS else []
     longest = max(len(style.shortened(each.method, LONGEST_NAME)) for each in series)
     figure = Figure(figsize=(style.WIDTH, 4.4), layout="constrained")
-    left = (0.55 + LETTER * longest) / style.WIDTH
-    offsets = _draw(figure, series, metric, left, faint=faint)
+    offsets = _draw(figure, series, (0.55 + LETTER * longest) / style.WIDTH, faint=faint)
     figure.draw_without_rendering()  # labels are placed in inches, so the size must be known
     _label_methods(figure.axes[0], [each for each in series if each.method in offsets], offsets)
+    metric = IN_WORDS[compared_metric(summary)]
     dataset = style.shortened(str(runs["dataset"].iloc[0]), LONGEST_NAME)
-    note = "Small dots: single runs. Bars and bands: 95% intervals of the mean over runs."
-    if accuracy_limits(series).cut:
-        note += " A bar that ends at the edge goes on beyond it."
+    note = (
+        "Small dots: single runs. Bars and bands: 95% intervals of the mean over runs; those that "
+        "end at the edge go on beyond it."
+    )
     if faint:
         note += f" Faint lines: {len(faint)} further methods; the figure of differences names them."
     if (summary["runs"] < ENOUGH_RUNS).any():
@@ -121,20 +89,16 @@ def accuracy_picture(
 ) -> Figure:
     """The drawing of `accuracy_by_fraction` with all methods and no names, `width` inches wide.
 
-    tolerance: how far from the full set's accuracy is as good, a share, for the band of the full
-        set; None: its band is its interval.
+    tolerance: how far from the full set is as good, a share: its band in the place of the interval.
     """
     figure = Figure(figsize=(width, PICTURE_HEIGHT), layout="constrained")
-    metric = IN_WORDS[compared_metric(summary)]
-    series = accuracy_series(runs, summary)
-    _draw(figure, series, metric, PICTURE_LEFT, tolerance=tolerance)
+    _draw(figure, accuracy_series(runs, summary), PICTURE_LEFT, tolerance=tolerance)
     return figure
 
 
 def _draw(
     figure: Figure,
     series: Sequence[Series],
-    metric: str,
     left: float,
     tolerance: float | None = None,
     faint: Collection[str] = (),
@@ -147,8 +111,8 @@ def _draw(
     points = pd.concat([each.points for each in series])
     fractions = np.sort(points["fraction"].unique())
     limits = _x_limits(fractions, left)
-    methods = [each.method for each in series if each.method not in ("full", *faint)]
     inch = np.log(limits[1] / limits[0]) / figure.get_figwidth()  # on the axis
+    methods = [each.method for each in series if each.method not in ("full", *faint)]
     offsets = _dodge(methods, fractions, limits[0], inch)
     for each in series:
         if each.method == "full":
@@ -160,10 +124,7 @@ def _draw(
     axes.set_xscale("log")
     axes.set_xlim(limits)
     _name_fractions(axes, points, TICK_LETTER * inch)
-    low, high, _ = accuracy_limits(series)
-    axes.set_ylim(low, high)
-    axes.set_ylabel(f"{metric} on the test images, %")
-    axes.grid(axis="y")
+    _set_y_axis(axes, points, pd.concat([each.runs["score"] for each in series]))
     return offsets
 
 
@@ -223,36 +184,35 @@ def _draw_faintly(axes: Axes, rows: pd.DataFrame) -> None:
 
 def _draw_method(axes: Axes, series: Series, offset: float, beside: float) -> None:
     """Line, marks, intervals and runs, each named after what it is and the method."""
-    method, points, bounded = series.method, series.points, series.bounded
+    method, points, runs = series
     colour = style.method_colour(method)
-    x, bounded_x = offset * points["fraction"], offset * bounded["fraction"]
-    mean = 100 * points["score_mean"]
-    low, high = 100 * bounded["score_low"], 100 * bounded["score_high"]
-    if method == "random" and len(bounded) > 1:
-        axes.fill_between(
-            bounded_x, low, high, color=colour, alpha=0.18, lw=0, zorder=1, gid=f"band-{method}"
-        )
-    axes.vlines(bounded_x, low, high, color=colour, linewidth=1.4, zorder=4, gid=f"bars-{method}")
+    x = offset * points["fraction"]
+    mean, low, high = (100 * points[f"score_{end}"] for end in ("mean", "low", "high"))
+    if method == "random" and len(points) > 1:
+        axes.fill_between(x, low, high, color=colour, alpha=0.18, lw=0, gid=f"band-{method}")
+    # A point without an interval has a bar of no length, so that there is one for each.
+    low, high = low.fillna(mean), high.fillna(mean)
+    axes.vlines(x, low, high, color=colour, lw=1.4, zorder=4, gid=f"bars-{method}")
     axes.plot(x, mean, color=colour, linewidth=1.4, zorder=4, gid=f"line-{method}")
-    axes.plot(
+    axes.scatter(
         x,
         mean,
+        s=30,
         color=colour,
-        linestyle="none",
         marker=style.method_marker(method),
-        markersize=5.5,
-        markeredgecolor="white",
-        markeredgewidth=0.6,
+        edgecolors="white",
+        linewidths=0.6,
         zorder=4,
         gid=f"marks-{method}",
     )
     # Side by side in the order of their seeds.
-    places = series.runs.groupby("fraction")["fraction"].transform(
+    places = runs.groupby("fraction")["fraction"].transform(
         lambda same: np.exp(np.linspace(-beside, beside, len(same) + 2)[1:-1])
     )
+    x = offset * runs["fraction"] * places
     axes.scatter(
-        offset * series.runs["fraction"] * places,
-        100 * series.runs["score"],
+        x,
+        100 * runs["score"],
         s=7,
         color=colour,
         alpha=0.6,
@@ -275,6 +235,23 @@ def _name_fractions(axes: Axes, points: pd.DataFrame, letter: float) -> None:
     axes.set_xticks(largest["fraction"], labels)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("training images kept (log scale)")
+
+
+def _set_y_axis(axes: Axes, points: pd.DataFrame, scores: pd.Series) -> None:
+    """The metric in percent, from the lowest dot or bound to the highest.
+
+    Intervals of two or three seeds may reach far beyond all runs and would flatten the rest: they
+    are cut where they reach farther beyond them than those are apart.
+    """
+    reach = max(scores.max() - scores.min(), LEAST_SPAN / 100)
+    shown = pd.concat([scores, points["score_low"], points["score_high"]])
+    shown = 100 * shown.clip(scores.min() - reach, scores.max() + reach)
+    low, high = shown.min(), shown.max()
+    missing = max(0.0, LEAST_SPAN - (high - low)) / 2
+    margin = 0.06 * max(high - low, LEAST_SPAN)
+    axes.set_ylim(low - missing - margin, min(high + missing + margin, 101))
+    axes.set_ylabel(f"{IN_WORDS[compared_metric(points)]} on the test images, %")
+    axes.grid(axis="y")
 
 
 def _label_methods(axes: Axes, series: Sequence[Series], offsets: dict[str, float]) -> None:

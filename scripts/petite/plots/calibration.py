@@ -30,12 +30,10 @@ def calibration_picture(bins: pd.DataFrame, classes: int, colour: str) -> Figure
     figure, axes = style.small_picture()
     chance = 100 / classes
     axes.plot([chance, 100], [chance, 100], "--", color=style.QUIET, linewidth=0.7)
-    area = DOT + ALL * bins["images"] / bins["images"].sum()
-    x, y = 100 * bins["sure"], 100 * bins["right"]
     axes.scatter(
-        x,
-        y,
-        area,
+        100 * bins["sure"],
+        100 * bins["right"],
+        DOT + ALL * bins["images"] / bins["images"].sum(),
         color=to_rgba(colour, 0.55),
         edgecolors=colour,
         linewidths=0.7,

@@ -1,7 +1,6 @@
 """Learning curves: accuracy and loss by training steps (the paper's figures 1-5 and 10)."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,31 +27,6 @@ MOST_COLUMNS = 6
 FEW_VALUES = 3
 
 
-class Curve(NamedTuple):
-    """A measure of training or validation images; by step, of each run and of their mean."""
-
-    part: str
-    colour: str
-    dashes: str
-    runs: list[pd.Series]
-    mean: pd.Series
-
-
-def learning_curves(history: pd.DataFrame, measure: str) -> list[Curve]:
-    """The curves of one method and fraction, those of validation first.
-
-    history: the rows of history.csv that are drawn. measure: accuracy or loss.
-    """
-    curves = []
-    for part, prefix, colour, dashes in PARTS:
-        known = history.set_index("step").dropna(subset=[prefix + measure])
-        values = known[prefix + measure]
-        runs = [run for _, run in values.groupby(known["seed"])]
-        if runs:
-            curves.append(Curve(part, colour, dashes, runs, values.groupby("step").mean()))
-    return curves
-
-
 @style.styled
 def curves(
     history: pd.DataFrame, method: str | None = None, fraction: float | None = None
@@ -76,7 +50,7 @@ def curves(
 
 @style.styled
 def accuracy_curves_picture(history: pd.DataFrame, chosen: pd.DataFrame) -> Figure:
-    """A small drawing of accuracy alone, without words; history: what shares its scale."""
+    """A small drawing of the accuracy of `chosen`, without words, on the scale of `history`."""
     figure, axes = style.small_picture()
     _draw(axes, chosen, "accuracy", scale=100)
     _set_accuracy_limits(axes, history)
@@ -153,27 +127,22 @@ def _draw_small(
 
 def _draw(axes: Axes, history: pd.DataFrame, measure: str, scale: float) -> None:
     """Each run thin, their mean bold, for validation and training."""
-    for curve in learning_curves(history, measure):
-        for run in curve.runs:
-            axes.plot(run.index, scale * run, color=curve.colour, linewidth=0.6, alpha=0.4)
-        axes.plot(
-            curve.mean.index,
-            scale * curve.mean,
-            curve.dashes,
-            color=curve.colour,
-            linewidth=1.8,
-            # A line through one value is invisible: few values are drawn as dots.
-            marker="o" if len(curve.mean) <= FEW_VALUES else None,
-            markersize=4,
-        )
+    for _, prefix, colour, dashes in PARTS:
+        column = prefix + measure
+        known = history.dropna(subset=[column])
+        for _, run in known.groupby("seed"):
+            axes.plot(run["step"], scale * run[column], color=colour, linewidth=0.6, alpha=0.4)
+        mean = scale * known.groupby("step")[column].mean()
+        # A line through one value is invisible: few values are drawn as dots.
+        marker = "o" if len(mean) <= FEW_VALUES else None
+        axes.plot(mean, dashes, color=colour, linewidth=1.8, marker=marker, markersize=4)
     axes.grid(axis="y")
     axes.set_xlim(0, 1.02 * history["step"].max())
 
 
 def _set_accuracy_limits(axes: Axes, history: pd.DataFrame) -> None:
-    """From a little below the lowest value to all right."""
     lowest = float(history[["accuracy", "validation_accuracy"]].min().min())
-    axes.set_ylim(0 if np.isnan(lowest) else 100 * lowest - 2, 101)
+    axes.set_ylim(100 * lowest - 2, 101)
 
 
 def _set_loss_limits(axes: Axes, history: pd.DataFrame) -> None:

@@ -7,10 +7,12 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 from matplotlib.markers import MarkerStyle
 from matplotlib.transforms import Affine2D
 
+from petite.evaluation.metrics import IN_WORDS, compared_metric
 from petite.plots import style
 from petite.plots.accuracy import Series, accuracy_picture, accuracy_series
 from petite.report import drawing
@@ -27,12 +29,13 @@ def accuracy_charts(inputs: Inputs, tolerance: float | None) -> list[Markup]:
     tolerance: how far from the full set's accuracy is as good, a share; None: not drawn.
     """
     series = accuracy_series(inputs.runs, inputs.summary)
+    metric = IN_WORDS[compared_metric(inputs.summary)].capitalize()
     words = {part: texts for each in series for part, texts in hover_words(each).items()}
     return [
         drawing.embedded(
             accuracy_picture(inputs.runs, inputs.summary, width, tolerance),
             name,
-            f"{inputs.metric.capitalize()} on the test images, in percent. {described(series)}",
+            f"{metric} on the test images, in percent. {described(series)}",
             classes=name,
             words=words,
         )
@@ -42,15 +45,13 @@ def accuracy_charts(inputs: Inputs, tolerance: float | None) -> list[Markup]:
 
 def hover_words(series: Series) -> dict[str, list[str]]:
     """What is shown at the pointer, for each mark, interval and run of a method."""
-    method = series.method
-    return {
-        f"marks-{method}": [_mark(row) for row in series.points.itertuples()],
-        f"bars-{method}": [_mark(row) for row in series.bounded.itertuples()],
-        f"seeds-{method}": [
-            f"{method}, seed {run.training_seed}: {accuracy(run.score)}%"  # type: ignore[arg-type]
-            for run in series.runs.itertuples()
-        ],
-    }
+    method, points, runs = series
+    marks = [_mark(row) for row in points.itertuples()]
+    seeds = [
+        f"{method}, seed {seed}: {accuracy(score)}%"
+        for seed, score in zip(runs["training_seed"], runs["score"], strict=True)
+    ]
+    return {f"marks-{method}": marks, f"bars-{method}": marks, f"seeds-{method}": seeds}
 
 
 def _mark(row: Any) -> str:
@@ -77,10 +78,10 @@ def _score(row: Any) -> str:
     return f"{accuracy(row.score_mean)}% {interval(row.score_low, row.score_high)}".strip()
 
 
-def legend(inputs: Inputs) -> list[dict[str, str]]:
+def legend(summary: pd.DataFrame) -> list[dict[str, str]]:
     """Each method with its marker, random first."""
-    methods = dict.fromkeys(inputs.summary["method"])
-    return [{"method": name, "marker": marker(name)} for name in methods if name != "full"]
+    methods = dict.fromkeys(summary.loc[summary["method"] != "full", "method"])
+    return [{"method": method, "marker": marker(method)} for method in methods]
 
 
 def marker(method: str) -> str:

@@ -13,7 +13,6 @@ from petite.data.sources import Source
 from petite.data.splits import training_images
 from petite.data.store import Store
 from petite.evaluation import ordered, read_csv, with_measures
-from petite.evaluation.metrics import IN_WORDS, compared_metric
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
 
@@ -102,11 +101,6 @@ class Inputs:
     def summary(self) -> pd.DataFrame:
         """summary.csv in reading order."""
         return ordered(self._table("summary.csv"))
-
-    @cached_property
-    def metric(self) -> str:
-        """The metric that is compared, in words."""
-        return IN_WORDS[compared_metric(self.summary)]
 
     @cached_property
     def verdicts(self) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from petite.plots.accuracy import accuracy_limits, accuracy_series
+from petite.evaluation.metrics import IN_WORDS, compared_metric
 from petite.report import (
     answer,
     chart,
@@ -50,11 +50,10 @@ def sections(inputs: Inputs) -> dict[str, Any]:
         "warnings": answer.warnings(inputs),
         "facts": answer.facts(inputs),
         "charts": chart.accuracy_charts(inputs, tolerance),
-        "legend": chart.legend(inputs),
-        "cut": accuracy_limits(accuracy_series(inputs.runs, inputs.summary)).cut,
+        "legend": chart.legend(inputs.summary),
         "tolerance": tolerance,
         "tolerance_words": words.within(tolerance) if tolerance else "",
-        "metric": inputs.metric,
+        "metric": IN_WORDS[compared_metric(inputs.summary)],
         "table": table.table(inputs),
         "plane": shown,
         "plane_sheet": sheet,

@@ -25,7 +25,7 @@ from petite.data.splits import split_table, training_images
 from petite.data.store import Store, shard_record
 from petite.evaluation import summarize
 from petite.plots import FIGURES, save, style
-from petite.plots.accuracy import accuracy_limits, accuracy_picture, accuracy_series
+from petite.plots.accuracy import accuracy_picture
 from petite.plots.calibration import calibration_bins, calibration_picture
 from petite.plots.curves import accuracy_curves_picture
 from petite.plots.samples import evenly, in_turn, recipe_in_words
@@ -184,7 +184,7 @@ def test_many_methods_of_one_size_stay_within_the_picture() -> None:
     runs = make_runs(cases | {(f"method_{number}", 0.1): 0.8 for number in range(30)}, 2)
     for width in (3.0, 7.0):
         [axes] = accuracy_picture(runs, summarize(runs), width).axes
-        places = [x for marks in named(axes, "marks") for x in marks.get_xdata()]
+        places = [x for marks in named(axes, "marks") for x in marks.get_offsets()[:, 0]]
         low, high = axes.get_xlim()
         assert len(places) == 32 and len(set(places)) > 16
         assert low <= min(places) <= max(places) <= high
@@ -194,12 +194,13 @@ def test_intervals_far_beyond_all_seeds_do_not_flatten_the_picture() -> None:
     runs = make_runs(CASES, 3)
     summary = summarize(runs)
     wild = summary.assign(accuracy_low=-2.0, accuracy_high=3.0)
-    [axes] = FIGURES["accuracy_by_fraction"](runs, wild).axes
-    low, high = axes.get_ylim()
-    seeds = 100 * runs["accuracy"]
-    assert seeds.min() - 2 * np.ptp(seeds) < low < high <= 101
-    assert accuracy_limits(accuracy_series(runs, wild)).cut
-    assert not accuracy_limits(accuracy_series(runs, summary)).cut
+    for table, cut in ((wild, True), (summary, False)):
+        [axes] = FIGURES["accuracy_by_fraction"](runs, table).axes
+        low, high = axes.get_ylim()
+        seeds = 100 * runs["accuracy"]
+        assert seeds.min() - 2 * np.ptp(seeds) < low < high <= 101
+        ends = np.concatenate([lines.get_segments() for lines in named(axes, "bars")])[..., 1]
+        assert (ends.min() < low and ends.max() > high) == cut
 
 
 def test_fractions_without_room_for_their_names_have_ticks_without() -> None:
