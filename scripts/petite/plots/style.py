@@ -146,6 +146,7 @@ def small_picture() -> tuple[Figure, Axes]:
     figure = Figure(figsize=SMALL)
     axes = figure.add_subplot()
     figure.subplots_adjust(left=0.12, right=0.97, top=0.96, bottom=0.22)
+    axes.tick_params(bottom=False, left=False)
     return figure, axes
 
 

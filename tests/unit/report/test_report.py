@@ -381,12 +381,15 @@ def test_the_picture_tells_its_numbers_at_the_pointer_and_to_those_who_cannot_se
 
 
 def test_drawings_have_the_pages_colors_and_only_names_that_are_referred_to(inputs):
+    html = page(inputs)
+    defined = set(re.findall(r"(--[\w-]+):", html))
     names: list[str] = []
-    for text in re.findall(r'<svg class="plot.*?</svg>', page(inputs), flags=re.S):
+    for text in re.findall(r'<svg class="plot.*?</svg>', html, flags=re.S):
         svg = ElementTree.fromstring(text)
         assert svg.get("role") == "img" and svg.get("aria-label")
         styles = " ".join(element.get("style", "") for element in svg.iter())
         assert "var(--ink)" in styles and not re.search("#[0-9a-f]{3}|font-family", styles)
+        assert set(re.findall(r"var\((.*?)\)", styles)) <= defined
         here = {element.get("id") for element in svg.iter()} - {None}
         assert here == set(re.findall(r'(?:href="|url\()#(\w+)', text))
         names += map(str, here)
