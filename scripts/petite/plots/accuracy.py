@@ -262,7 +262,8 @@ def _label_methods(axes: Axes, series: Sequence[Series], offsets: dict[str, floa
     height = axes.get_window_extent().height / axes.figure.dpi
     low, high = axes.get_ylim()
     gap = LABEL_GAP * (high - low) / height
-    before = min(offsets.values()) * np.exp(-0.025 * np.log(np.divide(*axes.get_xlim()[::-1])))
+    left, right = axes.get_xlim()
+    before = min(offsets.values()) * (left / right) ** 0.025
     for fraction in smallest["fraction"].unique().tolist():
         rows = smallest[smallest["fraction"] == fraction]
         heights = style.spread(list(100 * rows["score_mean"]), gap)

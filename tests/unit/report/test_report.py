@@ -380,6 +380,17 @@ def test_the_picture_tells_its_numbers_at_the_pointer_and_to_those_who_cannot_se
     assert "herding 10%: 63.5% [" in told
 
 
+def test_a_run_of_one_seed_is_drawn_without_intervals(inputs, tmp_path):
+    runs = inputs.runs[inputs.runs["training_seed"] == 0]
+    paths = {name: tmp_path / name for name in ("runs.csv", "summary.csv")}
+    write_csv(paths["runs.csv"], runs)
+    write_csv(paths["summary.csv"], summarize(runs))
+    svg = drawn_chart(Inputs(**{**vars_of(inputs), "tables": {**inputs.tables, **paths}}), "wide")
+    [bar] = shapes(svg, "bars", "herding")
+    assert bar.findtext("title", "").startswith("herding 10%, 6 images: 63.0%;")
+    assert len(set(heights(bar))) == 1
+
+
 def test_drawings_have_the_pages_colors_and_only_names_that_are_referred_to(inputs):
     html = page(inputs)
     defined = set(re.findall(r"(--[\w-]+):", html))
