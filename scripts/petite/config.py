@@ -57,6 +57,8 @@ INFINITY = float("inf")
 CHAIN = "chain"
 LEAST_REAL_SHARE = 0.02  # of a chain's images before augmentation, which makes the others
 BEST = "best"
+# Keys and values that were spelled otherwise before, and how they are spelled now.
+RENAMED = {"neighbours": "neighbors", "grey": "gray"}
 # What YAML makes of no, 007, 1e3 and 2024-05-01.
 NOT_TEXT = (bool, int, float, date)
 SPACES = ("pixels", "random_conv", "proxy", "own")
@@ -135,7 +137,7 @@ class DatasetSettings(Strict):
         description="classes with fewer different images are left out; null: none is",
     )
     image_size: int = Field(28, ge=8, le=1024, description="side of the stored images, pixels")
-    color: Literal["grey", "rgb"] = "grey"
+    color: Literal["gray", "rgb"] = "gray"
     depth: Literal["stretch", "each", "full"] | tuple[float, float] = Field(
         "stretch", description="what becomes black and white of more than 8 bits a channel"
     )
@@ -219,7 +221,7 @@ class DatasetSettings(Strict):
 
     @property
     def channels(self) -> int:
-        """1 for grey, 3 for RGB."""
+        """1 for gray, 3 for RGB."""
         return 3 if self.color == "rgb" else 1
 
     @property
@@ -720,6 +722,8 @@ def check_size(mapping: dict[str, Any]) -> None:
 def _line(item: Any) -> str:
     """One problem found by pydantic, as a person would say it."""
     path = _path(item["loc"])
+    if (new := _renamed(item)) is not None:
+        return f"{path}: renamed to '{new}'"
     if item["type"] == "extra_forbidden":
         return f"{path}: unknown key; {_nearest_key(item['loc'])}"
     if item["type"] == "union_tag_invalid":
@@ -734,6 +738,15 @@ def _line(item: Any) -> str:
         where = f"{path}{joint}" if path else ""
         return "\n  - ".join(f"{where}{line}" for line in message.splitlines())
     return f"{path}: {message[0].lower() + message[1:]} (it is {_yaml(item['input'])})"
+
+
+def _renamed(item: Any) -> str | None:
+    """The new name of an unknown key or value that was renamed."""
+    if item["type"] == "extra_forbidden":
+        return RENAMED.get(item["loc"][-1])
+    if item["type"] == "literal_error" and isinstance(item["input"], str):
+        return RENAMED.get(item["input"])
+    return None
 
 
 def _yaml(value: Any) -> str:

@@ -42,9 +42,9 @@ class Transforms(Strict):
         20.0, gt=0, le=180, description="turned by up to so many degrees either way"
     )
     blur: Range | None = Field((0.5, 1.5), description="Gaussian blur, sigma from to, in pixels")
-    brightness: Range | None = Field((0.7, 1.3), description="grey levels times a factor from to")
+    brightness: Range | None = Field((0.7, 1.3), description="gray levels times a factor from to")
     contrast: Range | None = Field(
-        (0.7, 1.3), description="distance from the mean grey level times a factor from to"
+        (0.7, 1.3), description="distance from the mean gray level times a factor from to"
     )
 
     @model_validator(mode="before")

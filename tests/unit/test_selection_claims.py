@@ -28,7 +28,7 @@ from petite.selection.estimate import (
     estimate_entries,
     stages,
 )
-from petite.selection.kernels import FLOAT, Similarity, neighbours
+from petite.selection.kernels import FLOAT, Similarity, neighbors
 from petite.selection.selecting import answer, ask, first_stage, second_stage
 from petite.selection.thinning import halve, swap
 
@@ -653,10 +653,10 @@ def test_ccs_with_other_bins_takes_other_numbers_of_the_easy_images() -> None:
 def test_d2_of_a_worked_example() -> None:
     features = np.array([[0], [1], [3], [7]], np.float32)
     scores = np.array([0.0, 1.0, 0.8, 0.6])
-    # The neighbours are 1, 0, 1 and 2, the squared distances 1, 1, 4 and 16, in the mean 5.5. With
+    # The neighbors are 1, 0, 1 and 2, the squared distances 1, 1, 4 and 16, in the mean 5.5. With
     # its neighbour's score an image has 0.834, 1, 1.283 and 0.644. Image 2 is taken, and 1 falls to
     # 0.380; image 0 is taken, and 1 falls further.
-    order = by_score(scores, 4, "d2", features=features, neighbours=1)
+    order = by_score(scores, 4, "d2", features=features, neighbors=1)
     assert order.tolist() == [2, 0, 3, 1]
     assert by_score(scores, 4, "top").tolist() == [1, 2, 3, 0]
 
@@ -834,8 +834,8 @@ def test_the_estimate_counts_the_seeds_of_each_fraction_and_knows_the_spaces_wid
 
 def test_neighbours_are_found_far_from_the_origin() -> None:
     features = np.random.default_rng(0).normal(size=(300, 16)).astype(np.float32)
-    near, _ = neighbours(features, 5, 2**20)
-    far, _ = neighbours(features + np.float32(1_000), 5, 2**20)
+    near, _ = neighbors(features, 5, 2**20)
+    far, _ = neighbors(features + np.float32(1_000), 5, 2**20)
     assert (near == far).mean() > 0.99
 
 

@@ -104,7 +104,7 @@ WRONG: list[tuple[str, Any]] = [
         for name in ("", ".", "..", "../up", "/tmp", "a/b", "a b", "-rf", "$(x)", "a;b", "x\n", "'")
     ],
     *[("dataset.source", name) for name in ("foldr", "", "Folder", "http", "folder; rm -rf")],
-    *[("dataset.color", name) for name in ("gray", "RGB", None, 3)],
+    *[("dataset.color", name) for name in ("grey", "RGB", None, 3)],
     *[("training.model", name) for name in ("resnet", "", None)],
     *[("training.optimizer", "sdg"), ("training.backend", "numpy"), ("training.precision", "half")],
     *[("training.schedule", "cosine"), ("training.flips", False), ("features.space", "pixel")],

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from petite.selection.base import Choice, Cost, Group, Method, MethodSettings, Traits
-from petite.selection.kernels import FLOAT, neighbours, slices, squared_distances
+from petite.selection.kernels import FLOAT, neighbors, slices, squared_distances
 from petite.selection.quota import places
 
 # Rounds of KMeans. The medoids of photographs change little after ten.
@@ -96,13 +96,13 @@ def cluster_random(group: Group, settings: ClusterRandom) -> Choice:
 class TypiClust(MethodSettings):
     """Settings of `typiclust`."""
 
-    neighbours: int = Field(20, ge=1, description="nearest images in the cluster that are averaged")
+    neighbors: int = Field(20, ge=1, description="nearest images in the cluster that are averaged")
 
 
 def typiclust(group: Group, settings: TypiClust) -> Choice:
     """k clusters, and the most typical image of each (Hacohen, Dekel, Weinshall 2022).
 
-    Typical is the image with the smallest mean distance to its nearest neighbours in the cluster.
+    Typical is the image with the smallest mean distance to its nearest neighbors in the cluster.
     The paper makes 500 clusters at most, passes over those of five images or fewer, and goes round
     the others; here there is a cluster for each image wanted, and none is passed over.
     """
@@ -112,8 +112,8 @@ def typiclust(group: Group, settings: TypiClust) -> Choice:
     for number in np.unique(cluster):
         members = np.flatnonzero(cluster == number)
         if len(members) > 1:
-            count = min(settings.neighbours, len(members) - 1)
-            _, near = neighbours(group.features[members], count, group.block_bytes)
+            count = min(settings.neighbors, len(members) - 1)
+            _, near = neighbors(group.features[members], count, group.block_bytes)
             spread[members] = near.mean(axis=1)
     return Choice(one_of_each_cluster(group, cluster, spread))
 

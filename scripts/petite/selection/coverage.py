@@ -66,16 +66,16 @@ class ZCore(MethodSettings):
 
     samples: float = Field(10.0, gt=0, description="points drawn, for each image")
     planes: int = Field(200, ge=1, description="pairs of features that the points are drawn in")
-    neighbours: int = Field(10, ge=1, description="images near a covered one that lose by it")
+    neighbors: int = Field(10, ge=1, description="images near a covered one that lose by it")
 
 
 def zcore(group: Group, settings: ZCore) -> Choice:
     """Score by coverage less redundancy in random pairs of features (Griffin and others 2024).
 
     A point is drawn on a plane of two features, triangular from the least over the median to the
-    largest value. The nearest image gains 1; its neighbours share a loss of 1 by the inverse
+    largest value. The nearest image gains 1; its neighbors share a loss of 1 by the inverse
     fourth power of their distance to it. The paper searches all images for each point and shares
-    the loss among 1,000 neighbours, of which those beyond the tenth have some hundredths; here each
+    the loss among 1,000 neighbors, of which those beyond the tenth have some hundredths; here each
     plane is searched by a tree, many points at once. The paper ranks all images; here each class
     by itself.
     """
@@ -92,7 +92,7 @@ def zcore(group: Group, settings: ZCore) -> Choice:
     )
     varying = np.flatnonzero(high > low)
     points = max(1, round(settings.samples * group.size / settings.planes))
-    near = min(settings.neighbours, group.size - 1)
+    near = min(settings.neighbors, group.size - 1)
     for _ in range(settings.planes if near and len(varying) else 0):
         chosen = group.random.choice(varying, min(2, dimensions, len(varying)), replace=False)
         plane = features[:, chosen].astype(np.float64)
@@ -103,7 +103,7 @@ def zcore(group: Group, settings: ZCore) -> Choice:
         covered = tree.query(drawn, p=1)[1]
         score += np.bincount(covered, minlength=group.size)
         images, times = np.unique(covered, return_counts=True)
-        # The image itself is among its neighbours, at distance 0; copies of it are too.
+        # The image itself is among its neighbors, at distance 0; copies of it are too.
         distance, others = tree.query(plane[images], k=near + 1, p=1)
         loss = np.maximum(distance, 1e-9 * (high - low)[chosen].sum()) ** -4.0
         loss[others == images[:, None]] = 0
@@ -130,7 +130,7 @@ def _greedy_cost(m: int, k: int, d: int, settings: MethodSettings) -> Cost:
 
 def _zcore_cost(m: int, k: int, d: int, settings: ZCore) -> Cost:
     drawn = settings.samples * m
-    near = settings.neighbours
+    near = settings.neighbors
     return Cost(
         elements=settings.planes * m * 400 + drawn * (4_500 + 650 * near),
         steps=60 * settings.planes,

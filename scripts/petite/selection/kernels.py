@@ -122,7 +122,7 @@ class Similarity:
         return result
 
 
-def neighbours(features: np.ndarray, count: int, block_bytes: int) -> tuple[np.ndarray, np.ndarray]:
+def neighbors(features: np.ndarray, count: int, block_bytes: int) -> tuple[np.ndarray, np.ndarray]:
     """The nearest other images of each image, exactly.
 
     features: (m, d) float32; count: 1 to m - 1.

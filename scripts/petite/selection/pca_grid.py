@@ -39,7 +39,7 @@ STARTS = 4
 ROUNDS = 30
 # t-SNE's time grows faster than the number of images.
 TSNE_IMAGES = 20_000
-# scikit-learn's default; each image must have so many neighbours.
+# scikit-learn's default; each image must have so many neighbors.
 PERPLEXITY = 30
 # Features are principal components where this share of a component's variance, or less, is wrong.
 ROUNDING = 1e-4

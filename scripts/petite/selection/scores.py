@@ -15,7 +15,7 @@ from pydantic import Field, create_model, model_validator
 from petite.selection.arguments import in_reach
 from petite.selection.base import Choice, Cost, Group, Method, MethodSettings, Traits
 from petite.selection.clusters import kmeans
-from petite.selection.kernels import FLOAT, neighbours
+from petite.selection.kernels import FLOAT, neighbors
 
 # The columns of the proxy's table, and their sign as difficulty: a large margin is an easy image.
 TRAINING_SCORES = {
@@ -45,7 +45,7 @@ SCORES_IN_REACH = 1e150
 BELONGS_TO = {
     "bins": "ccs",
     "hardest_dropped": "ccs",
-    "neighbours": "d2",
+    "neighbors": "d2",
     "damping": "d2",
     "clusters": "prototype_distance",
 }
@@ -67,8 +67,8 @@ class ScoreSettings(MethodSettings):
     hardest_dropped: float = Field(
         0.1, ge=0, lt=1, description="ccs: share of the hardest images never taken"
     )
-    neighbours: int = Field(5, ge=1, description="d2: nearest images that tell of each other")
-    damping: float = Field(1.0, gt=0, description="d2: how fast neighbours' word fades by distance")
+    neighbors: int = Field(5, ge=1, description="d2: nearest images that tell of each other")
+    damping: float = Field(1.0, gt=0, description="d2: how fast neighbors' word fades by distance")
     clusters: int = Field(5, ge=1, description="prototype_distance: KMeans clusters in each class")
 
     @model_validator(mode="after")
@@ -161,20 +161,20 @@ def ccs(group: Group, score: np.ndarray, lot: np.ndarray, settings: ScoreSetting
 def d2(group: Group, score: np.ndarray, lot: np.ndarray, settings: ScoreSettings) -> np.ndarray:
     """Hard images that are unlike each other: Maharana, Yadav, Bansal 2024, "D2 Pruning".
 
-    On the graph of nearest neighbours each image's score first gains its neighbours' scores, by
-    nearness; then the highest is taken, and its neighbours lose by nearness what it had. Nearness
+    On the graph of nearest neighbors each image's score first gains its neighbors' scores, by
+    nearness; then the highest is taken, and its neighbors lose by nearness what it had. Nearness
     is exp(-damping * squared distance), distances in units of the mean one in the graph, so that
     one damping fits all features; the paper has one for each of the two passes.
     """
     assert group.features is not None
     if group.size == 1:
         return np.zeros(1, np.int64)
-    near, distance = neighbours(
-        group.features, min(settings.neighbours, group.size - 1), group.block_bytes
+    near, distance = neighbors(
+        group.features, min(settings.neighbors, group.size - 1), group.block_bytes
     )
     squared = distance.astype(np.float64) ** 2
     nearness = np.exp(-settings.damping * squared / (squared.mean() or 1.0))
-    # From 0 to 1: an image with a score below 0 would lift its neighbours when it is taken.
+    # From 0 to 1: an image with a score below 0 would lift its neighbors when it is taken.
     value = score - score.min()
     value /= value.max() or 1.0
     value = value + (nearness * value[near]).sum(axis=1)
@@ -210,13 +210,13 @@ def traits(settings: ScoreSettings) -> Traits:
 
 
 def cost(m: int, k: int, d: int, settings: ScoreSettings) -> Cost:
-    """Sorting, and for d2 the graph of neighbours."""
+    """Sorting, and for d2 the graph of neighbors."""
     if settings.sampler == "d2":
         return Cost(
             products=m * m * d,
             elements=16 * m * m,
             steps=8 * k,
-            memory=FLOAT * 2 * m * d + 40 * m * min(m, settings.neighbours),
+            memory=FLOAT * 2 * m * d + 40 * m * min(m, settings.neighbors),
             blocks=4 * FLOAT * m * m,
         )
     elements, steps, memory = 200.0 * m, 300.0, 50.0 * m

@@ -85,7 +85,7 @@ class Phase(Strict):
 
 
 class TrainingSettings(Strict):
-    """How the models are trained; the defaults suit small grey images."""
+    """How the models are trained; the defaults suit small gray images."""
 
     model: str = Field("compact", description=", ".join(MODELS))
     compact: CompactSettings = CompactSettings()
