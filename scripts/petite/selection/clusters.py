@@ -96,7 +96,9 @@ def cluster_random(group: Group, settings: ClusterRandom) -> Choice:
 class TypiClust(MethodSettings):
     """Settings of `typiclust`."""
 
-    neighbors: int = Field(20, ge=1, description="nearest images in the cluster that are averaged")
+    neighbors: int = Field(
+        20, ge=1, description="number of nearest images in the cluster that define density"
+    )
 
 
 def typiclust(group: Group, settings: TypiClust) -> Choice:
@@ -121,7 +123,9 @@ def typiclust(group: Group, settings: TypiClust) -> Choice:
 class SemDeDup(MethodSettings):
     """Settings of `semdedup`."""
 
-    drop: float = Field(0.2, ge=0, lt=1, description="share of the images to drop as near copies")
+    drop: float = Field(
+        0.2, ge=0, lt=1, description="fraction of the images to drop as near duplicates"
+    )
 
 
 def semdedup(group: Group, settings: SemDeDup) -> Choice:

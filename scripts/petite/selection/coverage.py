@@ -64,9 +64,11 @@ def herding(group: Group, settings: Herding) -> Choice:
 class ZCore(MethodSettings):
     """Settings of `zcore`."""
 
-    samples: float = Field(10.0, gt=0, description="points drawn, for each image")
-    planes: int = Field(200, ge=1, description="pairs of features that the points are drawn in")
-    neighbors: int = Field(10, ge=1, description="images near a covered one that lose by it")
+    samples: float = Field(10.0, gt=0, description="number of points drawn per image")
+    planes: int = Field(200, ge=1, description="number of pairs of features to draw points in")
+    neighbors: int = Field(
+        10, ge=1, description="number of neighbors that a covered image penalizes"
+    )
 
 
 def zcore(group: Group, settings: ZCore) -> Choice:

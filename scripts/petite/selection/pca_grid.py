@@ -46,26 +46,26 @@ ROUNDING = 1e-4
 
 
 class Settings(MethodSettings):
-    """How the plane is cut up."""
+    """How the plane is divided."""
 
     clusters: int = Field(2, ge=1, description="KMeans clusters over all training images")
     cells: Literal["auto"] | Annotated[int, Field(ge=1, le=1000)] = Field(
         "auto",
-        description="rows of a group's tiling; auto: the fewest that give as many cells as images "
-        "are wanted of the group",
+        description="rows of the tiling; auto: the fewest rows with at least one cell per image to "
+        "keep",
     )
     tiling: Literal["rectangle", "parallelogram", "triangle", "brick"] = Field(
         "rectangle", description="shape of the cells"
     )
     plane: Literal["pca", "tsne", "features"] = Field(
         "pca",
-        description="what the cells divide: the first two principal components of the features, "
-        f"t-SNE of the features (of {TSNE_IMAGES:,} images at most), or the first two features",
+        description="pca: first two principal components of the features; tsne: t-SNE of the "
+        f"features (at most {TSNE_IMAGES:,} images); features: the first two features",
     )
     random_cells: bool = Field(
         False,
-        description="the control: images are dealt to the cells of their group by lot, as many to "
-        "each as lie in it",
+        description="assign the images to cells at random, with the same number in each cell, as a "
+        "control",
     )
 
 

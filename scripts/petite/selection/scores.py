@@ -54,21 +54,23 @@ BELONGS_TO = {
 class ScoreSettings(MethodSettings):
     """Settings of every pair of a score and a sampler."""
 
-    score: ScoreName = Field("el2n", description="how hard an image is")
+    score: ScoreName = Field("el2n", description="measure of how hard an image is")
     sampler: SamplerName = Field(
         "top",
         description="top: the hardest; bottom: the easiest; median: nearest to the median score; "
-        "ccs: evenly over the range of scores; d2: hard, and unlike each other",
+        "ccs: stratified over the range of scores; d2: hard and diverse",
     )
-    shuffled: bool = Field(
-        False, description="give each image the score of another: the control for the score"
+    shuffled: bool = Field(False, description="permute the scores among the images, as a control")
+    bins: int = Field(
+        50, ge=1, description="ccs: number of equal-width bins over the range of scores"
     )
-    bins: int = Field(50, ge=1, description="ccs: equal parts of the range of scores")
     hardest_dropped: float = Field(
-        0.1, ge=0, lt=1, description="ccs: share of the hardest images never taken"
+        0.1, ge=0, lt=1, description="ccs: fraction of the hardest images to exclude"
     )
-    neighbors: int = Field(5, ge=1, description="d2: nearest images that tell of each other")
-    damping: float = Field(1.0, gt=0, description="d2: how fast neighbors' word fades by distance")
+    neighbors: int = Field(5, ge=1, description="d2: neighbors per image in the graph")
+    damping: float = Field(
+        1.0, gt=0, description="d2: decay of a neighbor's influence with distance"
+    )
     clusters: int = Field(5, ge=1, description="prototype_distance: KMeans clusters in each class")
 
     @model_validator(mode="after")

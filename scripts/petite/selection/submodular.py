@@ -90,7 +90,9 @@ class GraphCut(MethodSettings):
     """Settings of `graph_cut`."""
 
     coverage: float = Field(
-        2.0, ge=2, description="weight of likeness to all; below 2 the greedy bound is lost"
+        2.0,
+        ge=2,
+        description="weight of the similarity to all images; the greedy bound needs 2 or more",
     )
 
 
@@ -118,7 +120,10 @@ class KDPP(MethodSettings):
     """Settings of `k_dpp`."""
 
     ridge: float = Field(
-        1e-3, gt=0, le=1, description="added to the kernel's diagonal; keeps copies apart"
+        1e-3,
+        gt=0,
+        le=1,
+        description="added to the kernel's diagonal, so that duplicates leave it invertible",
     )
 
 

@@ -15,7 +15,7 @@ class KernelThinning(MethodSettings):
     """Settings of `kernel_thinning`."""
 
     failure: float = Field(
-        0.5, gt=0, le=1, description="chance that the bound on the discrepancy does not hold"
+        0.5, gt=0, le=1, description="probability that the bound on the discrepancy does not hold"
     )
 
 
