@@ -63,8 +63,7 @@ GROWTH_FROM = 13_000
 JUDGED_FROM = 0.1  # seconds
 CLOCKS = {
     "wall": "Seconds are wall time.",
-    "cpu": "Seconds are processor time, since other work shared the machine: with one thread, what "
-    "it takes on a core of its own.",
+    "cpu": "Seconds are processor time of one thread, because other work shared the machine.",
 }
 # Of less no ratio is told, and less memory is shown as so much: it is little of the method's own.
 LEAST_SHOWN = {"seconds": 1e-2, "memory": 1e6}
@@ -345,23 +344,23 @@ PEERS = (
 
 
 def facility_value(features: np.ndarray, chosen: np.ndarray) -> float:
-    """Similarity of all images to their nearest chosen one, together; the more the better."""
+    """Sum of the similarities of all images to their nearest selected image; higher is better."""
     return float(Similarity(features).rows(chosen).max(axis=0).sum(dtype=np.float64))
 
 
 def medoid_value(features: np.ndarray, chosen: np.ndarray) -> float:
-    """Mean squared distance of an image to the nearest chosen one; the less the better."""
+    """Mean squared distance of an image to the nearest selected image; lower is better."""
     return float(squared_distances(features, features[chosen]).min(axis=1).mean())
 
 
 def herding_value(features: np.ndarray, chosen: np.ndarray) -> float:
-    """Distance between the mean of the chosen and the mean of all; the less the better."""
+    """Distance between the mean of the selected images and the mean of all; lower is better."""
     wide = features.astype(np.float64)
     return float(np.linalg.norm(wide[chosen].mean(axis=0) - wide.mean(axis=0)))
 
 
 def center_value(features: np.ndarray, chosen: np.ndarray) -> float:
-    """Largest distance of an image to the nearest chosen one; the less the better."""
+    """Largest distance of an image to the nearest selected image; lower is better."""
     return float(np.sqrt(squared_distances(features, features[chosen]).min(axis=1).max()))
 
 
@@ -684,20 +683,21 @@ def report(methods: Results, peers: Results, args: argparse.Namespace) -> str:
     lines = [
         "# Time and memory of selection",
         "",
-        f"{args.fraction:.0%} of n images in {args.classes} classes by {args.dimensions} features, "
-        f"in memory before the clock starts. {CLOCKS[args.clock]} Fastest of {args.rounds} "
-        f"round(s), one where they take longer than {REPEATED_WITHIN} s, each in a fresh process. "
-        "Memory is what the "
-        "selection adds to the process at its peak, the most of all rounds; the peak counts "
-        "Python, its packages and the features too. Ratios are measured to forecast.",
+        f"{args.fraction:.0%} of n images in {args.classes} classes with {args.dimensions} "
+        f"features, which are in memory before the clock starts. {CLOCKS[args.clock]} Fastest of "
+        f"{args.rounds} round(s), or of one if it takes longer than {REPEATED_WITHIN} s, each in "
+        "a new process. "
+        "Memory is what the selection adds to the process at its peak, the maximum of all "
+        "rounds. The peak includes Python, its packages and the features. Ratios are measured to "
+        "forecast.",
         "",
         f"{args.threads} thread(s), {platform.machine()}, {os.cpu_count()} cores, load "
         f"{min(loads, default=0):.1f} to {max(loads, default=0):.1f}; Python "
         f"{platform.python_version()}, NumPy {version('numpy')}, scikit-learn "
         f"{version('scikit-learn')}.",
         "",
-        f"Of {len(judged)} measurements or forecasts above {JUDGED_FROM} s, {within} took half to "
-        "twice the forecast.",
+        f"Of {len(judged)} measurements or forecasts above {JUDGED_FROM} s, {within} were within "
+        "half to twice the forecast.",
         "",
         *method_table(methods),
         "",
@@ -707,9 +707,9 @@ def report(methods: Results, peers: Results, args: argparse.Namespace) -> str:
         lines += [
             "## Growth",
             "",
-            f"Slope of a line through the logarithms of all sizes from {GROWTH_FROM:,} images on; "
-            "memory of less than 1 MB counts as 1 MB. The smallest of these sizes may be chosen in "
-            "one stage and the others in partitions.",
+            f"Slope of a line fitted to the logarithms, for sizes of {GROWTH_FROM:,} images and "
+            "more. Memory below 1 MB counts as 1 MB. The smallest of these sizes may be selected "
+            "in one stage and the others in partitions.",
             "",
             *growth,
             "",
@@ -720,9 +720,10 @@ def report(methods: Results, peers: Results, args: argparse.Namespace) -> str:
         lines += [
             "## Other programs",
             "",
-            f"{max(1, round(args.fraction * count)):,} of {count:,} images of one class, by "
-            f"{args.dimensions} features. Facility location maximises the same similarities for "
-            "all; Petite works them out as it needs them, the others first of all and hold them.",
+            f"{max(1, round(args.fraction * count)):,} of {count:,} images of one class, with "
+            f"{args.dimensions} features. For facility location, all programs maximize the same "
+            "similarities. Petite computes them when it needs them. The others compute them first "
+            "and keep them in memory.",
             "",
             *peer_table(peers, args.clock),
             "",
