@@ -57,7 +57,11 @@ def said_for_all(path: str) -> bool:
     group, _, setting = path.removeprefix("methods.").partition(".")
     if not path.startswith("methods."):
         return False
-    pieces = ScoreSettings.model_fields if METHODS.get(group, FULL).module == "scores" else {}
+    pieces = (
+        ScoreSettings.model_fields
+        if issubclass(METHODS.get(group, FULL).settings, ScoreSettings)
+        else {}
+    )
     return setting in {"method", "quota", "space", "steps", *pieces}
 
 

@@ -23,7 +23,7 @@ from scipy import sparse
 import petite.selection
 from petite.errors import PetiteError
 from petite.selection import METHODS, Ranking, select
-from petite.selection.scores import TRAINING_SCORES
+from petite.selection.base import TRAINING_SCORES
 
 rng = np.random.default_rng(0)
 LABELS = np.repeat([0, 1], [12, 8])

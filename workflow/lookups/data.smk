@@ -156,21 +156,7 @@ STORE_SETTINGS = DATASET.model_dump(
 )
 SHARDS = [f"{number}-of-{DATASET.shards}" for number in range(1, DATASET.shards + 1)]
 SOURCE_PATH = or_exit(source_path)
-SOURCE_CODE = [
-    "source_job",
-    "sources/__init__",
-    "sources/base",
-    "sources/layout",
-    "sources/class_signs",
-    "sources/companions",
-    "sources/layout_notices",
-    "sources/wording",
-    "notices",
-    f"sources/{DATASET.source}",
-]
-
-# From the bytes of a file to pixels.
-READING_CODE = ["images", "formats", "png", "tiff", "depth"]
+SOURCE_MODULE = SOURCES[DATASET.source].__module__
 
 
 GONE = or_exit(source_at_last)

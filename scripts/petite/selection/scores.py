@@ -13,20 +13,18 @@ import numpy as np
 from pydantic import Field, create_model, model_validator
 
 from petite.selection.arguments import in_reach
-from petite.selection.base import Choice, Cost, Group, Method, MethodSettings, Traits
+from petite.selection.base import (
+    TRAINING_SCORES,
+    Choice,
+    Cost,
+    Group,
+    Method,
+    MethodSettings,
+    Traits,
+)
 from petite.selection.clusters import kmeans
 from petite.selection.kernels import FLOAT, neighbors
 
-# The columns of the proxy's table, and their sign as difficulty: a large margin is an easy image.
-TRAINING_SCORES = {
-    "el2n": 1,
-    "grand": 1,
-    "forgetting": 1,
-    "aum": -1,
-    "least_confidence": 1,
-    "margin": 1,
-    "entropy": 1,
-}
 ScoreName = Literal[
     "el2n",
     "grand",

@@ -15,10 +15,9 @@ from petite.errors import PetiteError
 from petite.seeds import generator
 from petite.selection import arguments, partitions
 from petite.selection.arguments import Seed
-from petite.selection.base import Choice, Group, Method, Ranking, Task, Traits
+from petite.selection.base import TRAINING_SCORES, Choice, Group, Method, Ranking, Task, Traits
 from petite.selection.estimate import MOST_BLOCK_BYTES, MOST_HELD_BYTES, stages
 from petite.selection.quota import places, shares, weights_of, with_every_group
-from petite.selection.scores import TRAINING_SCORES
 
 # NumPy's own: a caller may have asked for an error where a small number becomes 0.
 as_usual = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
