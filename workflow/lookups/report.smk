@@ -1,4 +1,4 @@
-# What report.smk looks up: which figures there are, and what each is drawn from.
+# Functions of report.smk: the figures, and the inputs of each.
 
 
 # The first variant of the paper's method, at its largest fraction, is the one that is drawn.

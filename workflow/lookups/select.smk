@@ -1,4 +1,4 @@
-# What select.smk looks up: files by feature space, method and seed, and their code.
+# Functions of select.smk: files by feature space, method and seed.
 
 
 def labels_where(condition):

@@ -1,4 +1,4 @@
-# What the terminal shows of a run, and where things are or what failed at its end. No rules.
+# Terminal output: progress during a run, and at its end the paths of the results or what failed. No rules.
 
 import atexit
 import logging

@@ -1,5 +1,5 @@
-# After a kill: Snakemake's lock stays behind and would refuse the next run. No rules.
-# Needs: nothing. Makes: .snakemake/petite/<process>.json while a run is at work.
+# Removes the lock that a killed run leaves behind, which would block the next run. No rules.
+# Needs: nothing. Makes: .snakemake/petite/<process>.json during a run.
 
 import atexit
 import os
