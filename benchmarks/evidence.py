@@ -94,7 +94,7 @@ def bootstrap_t_interval(
     drawn = generator(seed, "bootstrap-t").integers(0, n, (resamples, n))
     counts = (drawn[:, None, :] == np.arange(n)[:, None]).sum(axis=-1).T  # (n, resamples)
     mean, error = sample.mean(axis=-1, keepdims=True), standard_error(sample)[..., None]
-    # Centred first: the difference of two large squares would lose the digits that matter.
+    # Centered first: the difference of two large squares would lose the digits that matter.
     deviations = sample - mean
     means = deviations @ counts / n
     errors = np.sqrt(np.maximum(deviations**2 @ counts / n - means**2, 0) / (n - 1))

@@ -56,7 +56,7 @@ REPEATED_WITHIN = 60
 # To start Python, import and make the features.
 PREPARATION_SECONDS = 120
 WARM_UP = 200  # images
-CENTRES = 10  # of a class
+CENTERS = 10  # of a class
 # The smallest of the sizes from which growth is told.
 GROWTH_FROM = 13_000
 # Forecasts of less are not judged: what a call takes at least is not in them.
@@ -77,19 +77,19 @@ Results = dict[tuple[str, Any], Result]
 def make_features(count: int, dimensions: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Features like the principal components of photographs, and labels.
 
-    Each class is a mixture of Gaussians around CENTRES points; the spread falls with the component.
+    Each class is a mixture of Gaussians around CENTERS points; the spread falls with the component.
     Returns (n, d) float32 and (n,) int64; the same numbers give the same ones.
     """
     random = np.random.default_rng(0)
     spread = (np.arange(1, dimensions + 1) ** -0.7).astype(np.float32)
-    centres = spread * random.standard_normal((classes, CENTRES, dimensions), np.float32)
+    centers = spread * random.standard_normal((classes, CENTERS, dimensions), np.float32)
     labels = np.arange(count) % classes
-    centre = random.choice(CENTRES, count, p=random.dirichlet(np.full(CENTRES, 3.0)))
+    center = random.choice(CENTERS, count, p=random.dirichlet(np.full(CENTERS, 3.0)))
     features = np.empty((count, dimensions), np.float32)
     for rows in slices(count, FLOAT * dimensions, 16 * 2**20):
         random.standard_normal(dtype=np.float32, out=features[rows])
         features[rows] *= spread
-        features[rows] += centres[labels[rows], centre[rows]]
+        features[rows] += centers[labels[rows], center[rows]]
     return features, labels
 
 
@@ -785,7 +785,7 @@ def draw(results: Results, args: argparse.Namespace) -> "Figure":
         f"Choosing {args.fraction:.0%} of n images: time and memory of each method",
         f"{args.classes} classes, {args.dimensions} features in memory before the start, "
         f"{args.threads} thread(s), {args.clock} time, fastest of {args.rounds} round(s). All "
-        "panels of a column have one scale. Dotted: time in proportion to n. Grey, at the "
+        "panels of a column have one scale. Dotted: time in proportion to n. Gray, at the "
         "right: the features' own size. Less than 1 MB is shown as 1 MB.",
     )
     figure.draw_without_rendering()  # labels are placed in inches, so the size must be known
@@ -813,7 +813,7 @@ def draw_method(axes: "Axes", method: str, line: np.ndarray) -> None:
 
     axes.plot(
         *line,
-        color=style.method_colour(method),
+        color=style.method_color(method),
         marker=style.method_marker(method),
         markersize=4,
         markeredgecolor="white",
@@ -877,10 +877,10 @@ def label_lines(axes: "Axes", lines: dict[str, np.ndarray]) -> None:
             xytext=(left * (right / left) ** 0.71, 10 ** (place + shift)),
             va="center",
             fontsize=7,
-            color=style.method_colour(method),
+            color=style.method_color(method),
             arrowprops={
                 "arrowstyle": "-",
-                "color": style.method_colour(method),
+                "color": style.method_color(method),
                 "linewidth": 0.5,
                 "relpos": (0, 0.5),
                 "shrinkA": 0,

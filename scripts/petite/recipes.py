@@ -192,7 +192,7 @@ def _vertical_flip(image: np.ndarray) -> np.ndarray:
 
 
 def _rotation(image: np.ndarray, degrees: float) -> np.ndarray:
-    """Turned anticlockwise about the centre; the corners are filled with the mirrored image."""
+    """Turned counterclockwise about the center; the corners are filled with the mirrored image."""
     from PIL import Image
 
     height, width = image.shape[:2]

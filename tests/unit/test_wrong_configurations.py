@@ -87,7 +87,7 @@ WRONG: list[tuple[str, Any]] = [
     *[
         (name, 1)
         for name in (
-            *("sedes", "Seeds", "dataset.imagesize", "dataset.colour", "split.tset"),
+            *("sedes", "Seeds", "dataset.imagesize", "dataset.color", "split.tset"),
             *("training.lr", "training.budget.stpes", "training.compact.width", "proxy.step"),
             *("features.dimension", "evidence.tolerence", "methods.random.fraction", "1", ""),
             *("methods.pca_grid.clustres", "methods.full.quota", "methods.augmentation.ration"),

@@ -90,7 +90,7 @@ def figure_inputs(wildcards):
 
 
 def figure_arguments(wildcards, input):
-    """What figures.py is told: the inputs by name, and what is no file of the workflow."""
+    """Arguments of figures.py: the inputs by name, and values that are not workflow files."""
     files = {key: input[key] for key in figure_inputs(wildcards)}
     name = wildcards.figure
     if name == "picks":
@@ -126,7 +126,7 @@ def own_features_file():
 def provenance_files(wildcards, input):
     """What the user gave, if need be by the name of what is gone.
 
-    It is no input: what is made of it is, and a finished run can do without.
+    It is not an input, because a finished run does not need it; its derived files are inputs.
     """
     given = (
         GONE["files"]

@@ -124,7 +124,7 @@ def remove_lock():
 
 def record_this_run():
     path = RUNS / f"{os.getpid()}.json"
-    with suppress(PetiteError):  # a folder that cannot be written is told by Snakemake
+    with suppress(PetiteError):  # Snakemake reports a folder that is not writable
         write_json(path, run_record(os.getpid()))
         atexit.register(path.unlink, missing_ok=True)
 

@@ -174,8 +174,8 @@ rule augment:
         "--output {output.subset:q} --settings {params.settings:q} --log {log:q}"
 
 
-# What each entry of the config will take on this machine, and what so many seeds can tell, before
-# anything is chosen.
+# Predicts the time and memory of each entry of the config on this machine, and what the seeds can show,
+# before anything is selected.
 rule estimate:
     input:
         split=SPLIT,

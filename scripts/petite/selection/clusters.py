@@ -24,7 +24,7 @@ DEDUP_CLUSTER = 400
 def kmeans(group: Group, clusters: int) -> tuple[np.ndarray, np.ndarray]:
     """Cluster a group's images.
 
-    Returns each image's cluster, (m,) int64, and the squared distance to its centre, (m,) float32.
+    Returns each image's cluster, (m,) int64, and the squared distance to its center, (m,) float32.
     Some clusters are empty where there are fewer different images than clusters.
     """
     from sklearn.cluster import KMeans
@@ -67,7 +67,7 @@ class KMeansMedoid(MethodSettings):
 
 
 def kmeans_medoid(group: Group, settings: KMeansMedoid) -> Choice:
-    """k clusters, and the image nearest to the centre of each (as in DC-BENCH's kmeans-emb)."""
+    """k clusters, and the image nearest to the center of each (as in DC-BENCH's kmeans-emb)."""
     cluster, distance = kmeans(group, group.k)
     return Choice(one_of_each_cluster(group, cluster, distance))
 
@@ -131,7 +131,7 @@ class SemDeDup(MethodSettings):
 def semdedup(group: Group, settings: SemDeDup) -> Choice:
     """Drop the images most like another one of their cluster, then choose at random.
 
-    Abbas and others 2023. Of two that are alike the one nearer to the cluster's centre goes. The
+    Abbas and others 2023. Of two that are alike the one nearer to the cluster's center goes. The
     paper drops what is more alike, by cosine, than a threshold; here it is the share `drop`, by
     Euclidean distance, which means the same on any features. The dropped images come last, the
     least alike first.
@@ -140,11 +140,11 @@ def semdedup(group: Group, settings: SemDeDup) -> Choice:
     cluster, distance = kmeans(group, max(1, group.size // DEDUP_CLUSTER))
     nearest = np.full(group.size, np.inf, np.float32)
     # About the mean: far from 0, float32 has no digits left for the distances.
-    centred = group.features - group.features.mean(axis=0)
+    centered = group.features - group.features.mean(axis=0)
     for number in np.unique(cluster):
         members = np.flatnonzero(cluster == number)
         members = members[np.argsort(-distance[members], kind="stable")]
-        points = centred[members]
+        points = centered[members]
         for block in slices(len(members), 2 * FLOAT * len(members), group.block_bytes):
             between = squared_distances(points[block], points)
             # Only those that come before, which are farther out.

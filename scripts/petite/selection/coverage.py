@@ -21,7 +21,7 @@ def k_center_greedy(group: Group, settings: KCenterGreedy) -> Choice:
     The largest distance of any image to its nearest chosen one is at most twice the least possible
     (Gonzalez 1985). The first is the image nearest to the class's mean.
     """
-    points = _centred(group)
+    points = _centered(group)
     squares = np.vecdot(points, points)
     order = np.empty(group.k, np.int64)
     order[0] = np.argmin(squares)
@@ -47,7 +47,7 @@ def herding(group: Group, settings: Herding) -> Choice:
 
     Welling 2009, as iCaRL uses it (Rebuffi and others 2017). An image is chosen once.
     """
-    points = _centred(group)
+    points = _centered(group)
     # With the mean at 0 the next image is to make |sum + x| the least: 2 sum.x + x.x.
     squares = np.vecdot(points, points)
     total = np.zeros(points.shape[1])
@@ -114,7 +114,7 @@ def zcore(group: Group, settings: ZCore) -> Choice:
     return Choice(np.argsort(-score, kind="stable")[: group.k])
 
 
-def _centred(group: Group) -> np.ndarray:
+def _centered(group: Group) -> np.ndarray:
     """The features about the group's mean, by mass, (m, d) float32."""
     assert group.features is not None
     mean = np.average(group.features, axis=0, weights=group.mass)

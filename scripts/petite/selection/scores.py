@@ -107,8 +107,8 @@ def _score(group: Group, settings: ScoreSettings) -> np.ndarray:
     assert group.features is not None
     if settings.score == "prototype_distance":
         return np.sqrt(kmeans(group, min(settings.clusters, group.size))[1].astype(np.float64))
-    centred = group.features - group.features.mean(axis=0)
-    return np.sqrt(np.vecdot(centred, centred).astype(np.float64))
+    centered = group.features - group.features.mean(axis=0)
+    return np.sqrt(np.vecdot(centered, centered).astype(np.float64))
 
 
 def _by(key: np.ndarray, lot: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Greedy maximisation of set functions: `facility_location`, `graph_cut` and `craig`.
+"""Greedy maximization of set functions: `facility_location`, `graph_cut` and `craig`.
 
 Each image added to a set of images brings less the more there are (submodularity), and the greedy
 set has at least 1 - 1/e of the largest value that is possible (Nemhauser, Wolsey, Fisher 1978).
