@@ -72,7 +72,7 @@ readme: $(STAMP_DEV)
 
 # Editors use the JSON schema to complete and check configuration files.
 schema: $(STAMP)
-	PYTHONPATH=scripts $(BIN)/python -c "from petite.config import json_schema; print(json_schema(), end='')" \
+	PYTHONPATH=scripts $(BIN)/python -c "from petite.config.schema import json_schema; print(json_schema(), end='')" \
 		> workflow/schemas/config.schema.json
 
 # uv resolves for all Python versions and platforms at once, with one version of each package.

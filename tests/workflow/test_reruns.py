@@ -21,10 +21,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from petite.figures import FIGURES
-from petite.imports import imports
+from petite.data.sources import SOURCES
+from petite.plots import FIGURES
 from petite.selection import METHODS
-from petite.sources import SOURCES
+from petite.util.imports import imports
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = REPOSITORY / "README.md"
@@ -166,7 +166,7 @@ CASES = [
     Case(
         "an edit in one method's module",
         {**GRID, **TABLES},
-        edit=append("scripts/petite/selection/pca_grid.py", "# another thought\n"),
+        edit=append("scripts/petite/selection/methods/pca_grid.py", "# another thought\n"),
     ),
     Case(
         "a method added",
@@ -212,7 +212,7 @@ CASES = [
         {**TRAININGS, **TABLES},
         # The second is one that the features draw on too, in another space.
         edit=append_to_each(
-            ["scripts/petite/training/engine.py", "scripts/petite/training/models.py"],
+            ["scripts/petite/training/loop.py", "scripts/petite/networks/models.py"],
             "# another thought\n",
         ),
     ),
@@ -263,7 +263,7 @@ CASES = [
             "figures stored": 1,
             "report": 1,
         },
-        edit=append("scripts/petite/figures/style.py", "# another color\n"),
+        edit=append("scripts/petite/plots/style.py", "# another color\n"),
     ),
     Case(
         "threads, cores, memory, seeds per job",
@@ -352,11 +352,11 @@ def entries() -> set[str]:
     methods = {method.module for method in METHODS.values()}
     sources = {source.__module__ for source in SOURCES.values()}
     figures = {figure.__module__ for figure in FIGURES.values()}
-    return methods | sources | figures | {"petite.own_features", "petite.random_conv"}
+    return methods | sources | figures | {"petite.features.own", "petite.features.random_conv"}
 
 
 def module_name(file: str) -> str:
-    """`petite.files` of scripts/petite/files.py."""
+    """`petite.util.files` of scripts/petite/util/files.py."""
     parts = Path(file).relative_to("scripts").with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
 

@@ -1,7 +1,7 @@
 # Functions of config.smk: the source of the results, and the line at the start of a run.
 
-from petite.layers import described
-from petite.ownership import (
+from petite.config.layers import described
+from petite.data.ownership import (
     Owner,
     check_owner,
     digest_of_files,

@@ -114,7 +114,7 @@ def figure_arguments(wildcards, input):
 
 def figure_code(wildcards):
     kind = wildcards.figure.split("_")[0]
-    return code("figures", f"petite.figures.{FIGURE_MODULES[kind]}", SOURCE_MODULE)
+    return code("figures", f"petite.plots.{FIGURE_MODULES[kind]}", SOURCE_MODULE)
 
 
 def own_features_file():

@@ -163,7 +163,10 @@ def feature_settings(wildcards):
 
 
 def feature_code(wildcards):
-    entries = {"random_conv": ["petite.random_conv"], "own": ["petite.own_features"]}
+    entries = {
+        "random_conv": ["petite.features.random_conv"],
+        "own": ["petite.features.own"],
+    }
     return code("features", *entries.get(wildcards.space, []))
 
 

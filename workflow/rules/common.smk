@@ -16,12 +16,12 @@ if str(BASE).startswith("-"):  # programs would read it as an option
     BASE = CHECKOUT
 SCRIPTS = BASE / "scripts"
 
-from petite import config as petite_config
-from petite.errors import PetiteError
-from petite.imports import modules_of, path_of
-from petite.layers import Layer, command_line, read_layer, resolve
+from petite.config import schema as petite_config
+from petite.util.errors import PetiteError
+from petite.util.imports import modules_of, path_of
+from petite.config.layers import Layer, command_line, read_layer, resolve
 from petite.selection import METHODS
-from petite.sources import SOURCES
+from petite.data.sources import SOURCES
 
 
 def or_exit(function):
@@ -130,8 +130,8 @@ FIGURE_MODULES = {
 REGISTERED = frozenset(
     {method.module for method in METHODS.values()}
     | {source.__module__ for source in SOURCES.values()}
-    | {f"petite.figures.{name}" for name in FIGURE_MODULES.values()}
-    | {"petite.own_features", "petite.random_conv"}
+    | {f"petite.plots.{name}" for name in FIGURE_MODULES.values()}
+    | {"petite.features.own", "petite.features.random_conv"}
 )
 
 

@@ -179,7 +179,7 @@ rule augment:
 rule estimate:
     input:
         split=SPLIT,
-        code=code("estimate", "petite.own_features"),
+        code=code("estimate", "petite.features.own"),
     log:
         f"{RESULTS}/logs/estimate.log",
     localrule: True

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from petite.seeds import generator
-from petite.settings import Strict
+from petite.util.seeds import generator
+from petite.util.validation import Strict
 
 # The columns of the proxy's table, and their sign as difficulty: a large margin is an easy image.
 TRAINING_SCORES = {
@@ -165,7 +165,7 @@ class Method:
 
     @property
     def module(self) -> str:
-        """The module that the method is written in, such as `petite.selection.pca_grid`."""
+        """The module that the method is written in, such as `petite.selection.methods.pca_grid`."""
         return (self.choose or self.choose_whole).__module__
 
 
