@@ -58,9 +58,10 @@ $(VENV)/bin/python:
 		{ echo "Petite needs Python 3.11 to 3.13: choose one with make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(STAMP): $(LOCK) | $(VENV)/bin/python
+$(STAMP): $(LOCK) pyproject.toml | $(VENV)/bin/python
 	@echo "Setting up $(VENV) (takes some minutes the first time)"
 	$(PIP) --requirement $(LOCK)
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(STAMP_DEV): envs/requirements-dev.txt $(STAMP)
@@ -72,7 +73,7 @@ readme: $(STAMP_DEV)
 
 # Editors use the JSON schema to complete and check configuration files.
 schema: $(STAMP)
-	PYTHONPATH=scripts $(BIN)/python -c "from petite.config.schema import json_schema; print(json_schema(), end='')" \
+	$(BIN)/python -c "from petite.config.schema import json_schema; print(json_schema(), end='')" \
 		> workflow/schemas/config.schema.json
 
 # uv resolves for all Python versions and platforms at once, with one version of each package.
