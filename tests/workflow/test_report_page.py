@@ -97,7 +97,7 @@ def test_axe_finds_nothing_serious(browser, report, scheme, width):
         page = opened(context.new_page(), report)
         # What is folded away is judged too.
         page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
-        # The table of mistakes in its strongest colours.
+        # The table of mistakes in its strongest colors.
         strongest = "(cell) => cell.style.setProperty('--share', '100%')"
         page.evaluate(f"document.querySelectorAll('.matrix td').forEach({strongest})")
         found = Axe().run(page).response["violations"]

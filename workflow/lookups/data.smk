@@ -1,4 +1,4 @@
-# What data.smk looks up: where the images are, and what tells of their changes.
+# Functions of data.smk: where the images are, and how changes in them are detected.
 
 import shlex
 

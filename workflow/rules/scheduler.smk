@@ -1,4 +1,4 @@
-# How Snakemake's scheduler looks for the next job. No rules.
+# Adjusts how often Snakemake's scheduler searches for jobs. No rules.
 
 
 def drop_default_rate_limit():
