@@ -18,12 +18,12 @@ import pandas as pd
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from petite.evidence import random_curve
-from petite.evidence.learning_curve import Estimate
-from petite.evidence.metrics import ACCURACY, BALANCED, image_weights
-from petite.evidence.new_images import NewImages, above_p
-from petite.evidence.runs import PAIR
-from petite.evidence.statistics import (
+from petite.evaluation import random_curve
+from petite.evaluation.learning_curve import Estimate
+from petite.evaluation.metrics import ACCURACY, BALANCED, image_weights
+from petite.evaluation.new_images import NewImages, above_p
+from petite.evaluation.runs import PAIR
+from petite.evaluation.statistics import (
     ALPHA,
     CONFIDENCE,
     Interval,
@@ -36,8 +36,8 @@ from petite.evidence.statistics import (
     standard_error,
     two_way_interval,
 )
-from petite.files import write_text
-from petite.seeds import generator
+from petite.util.files import write_text
+from petite.util.seeds import generator
 
 Noise = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 SEEDS = (6, 10)

@@ -22,7 +22,7 @@ from PIL import Image, ImageEnhance, ImageOps
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from petite.sources import listing, open_source
+from petite.data.sources import listing, open_source
 
 SHORTER_SIDE = 256
 QUALITY = 95

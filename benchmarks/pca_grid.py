@@ -29,8 +29,8 @@ import numpy as np
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from petite.files import read_json, read_table, write_table, write_text
-from petite.store import Store
+from petite.data.store import Store
+from petite.util.files import read_json, read_table, write_table, write_text
 
 PEER = "image-distillation"
 PEER_VERSION = "0.1.6"

@@ -13,10 +13,6 @@ PAGE_SUBSETS = list(
         for seed in seeds_of(label, fraction)[:MOST_PAGE_SEEDS]
     )
 )
-PAGE_CODE = [
-    path.relative_to(SCRIPTS / "petite").with_suffix("").as_posix()
-    for path in sorted((SCRIPTS / "petite/report").rglob("*.py"))
-]
 PAGE_TEMPLATES = [
     outside(path)
     for path in sorted((SCRIPTS / "petite/report/templates").iterdir())

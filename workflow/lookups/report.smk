@@ -1,13 +1,6 @@
 # What report.smk looks up: which figures there are, and what each is drawn from.
 
 
-EVIDENCE_CODE = [
-    path.relative_to(SCRIPTS / "petite").with_suffix("").as_posix()
-    for path in sorted((SCRIPTS / "petite/evidence").glob("*.py"))
-    if path.stem != "__init__"
-]
-
-
 # The first variant of the paper's method, at its largest fraction, is the one that is drawn.
 GRIDS = [case for case in CASES if method_name(case[0]) == "pca_grid"]
 AUGMENTED = [
@@ -119,41 +112,9 @@ def figure_arguments(wildcards, input):
     return f"--figure {name} " + " ".join(arguments)
 
 
-# The module of each family of figures, by the first word of their names, and what it draws on.
-FIGURE_CODE = {
-    "accuracy": [
-        "figures/accuracy",
-        "evidence/metrics",
-        "evidence/runs",
-        "evidence/statistics",
-        "evidence/words",
-    ],
-    "curves": ["figures/curves", "evidence/runs", "evidence/words"],
-    "differences": [
-        "figures/differences",
-        "evidence/metrics",
-        "evidence/statistics",
-        "evidence/words",
-    ],
-    "picks": ["figures/picks", "evidence/words", "selection/pca_grid", "splits"],
-    "plane": ["figures/plane", "selection/pca_grid", "selection/tilings"],
-    "samples": ["figures/samples", "store"],
-    "augmented": ["figures/samples", "store", "recipes"],
-    "stored": ["figures/samples", "store", *READING_CODE],
-    "set": ["figures/samples", "store", *READING_CODE],
-}
-
-
 def figure_code(wildcards):
-    return code(
-        "figures",
-        "figures/fonts",
-        "figures/style",
-        "names",
-        "notices",
-        "plain_matplotlib",
-        *FIGURE_CODE[wildcards.figure.split("_")[0]],
-    )
+    kind = wildcards.figure.split("_")[0]
+    return code("figures", f"petite.plots.{FIGURE_MODULES[kind]}", SOURCE_MODULE)
 
 
 def own_features_file():

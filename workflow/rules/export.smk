@@ -35,17 +35,7 @@ rule export:
         manifest=rules.index.output.manifest,
         split=SPLIT,
         source=source_if_there(),
-        code=code(
-            "export",
-            "export/__init__",
-            "export/card",
-            "export/formats",
-            "export/images",
-            "formats",
-            "recipes",
-            "store",
-            *SOURCE_CODE,
-        ),
+        code=code("export", SOURCE_MODULE),
     output:
         **{name: EXPORT_FILES[name] for name in CONFIG.export_formats},
         manifest=f"{EXPORT}/manifest.csv",

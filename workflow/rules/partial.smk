@@ -4,8 +4,8 @@
 import subprocess
 from dataclasses import asdict
 
-from petite.evidence.gaps import Gap
-from petite.files import write_json
+from petite.evaluation.gaps import Gap
+from petite.util.files import write_json
 
 
 def unfinished_trainings():

@@ -13,7 +13,7 @@ rule summarize:
         predictions=runs_paths(".predictions.npz"),
         manifest=rules.index.output.manifest,
         split=SPLIT,
-        code=code("summarize", *EVIDENCE_CODE, "splits"),
+        code=code("summarize"),
     output:
         runs=report(
             f"{RESULTS}/runs.csv", caption="../report/runs.rst", category="Table"
@@ -75,7 +75,7 @@ rule provenance:
         runs=rules.summarize.output.runs,
         manifest=rules.index.output.manifest,
         split=SPLIT,
-        code=code("provenance", "environment", "notices", "provenance", "source_job"),
+        code=code("provenance"),
     output:
         f"{RESULTS}/provenance.json",
     log:
