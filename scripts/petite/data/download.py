@@ -1,4 +1,4 @@
-"""Downloads over HTTP(S) that survive cuts, and wheels fetched with pip.
+"""Downloads over HTTP(S) that survive cuts.
 
 requests brings certificates, proxies, netrc and redirects as users know them from other programs;
 urllib3's Retry says how often to try again and after what wait. What they lack is here: resuming a
@@ -9,14 +9,11 @@ import hashlib
 import logging
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import requests
 import urllib3.exceptions
@@ -31,6 +28,7 @@ from rich.progress import (
 from urllib3 import Retry
 
 from petite import __version__
+from petite.data.addresses import public_url, split_address
 from petite.util.errors import PetiteError
 from petite.util.files import explain_write_errors, read_json, sha256_of, write_json
 
@@ -48,9 +46,6 @@ ADVICE = {
     404: "there is no such file: check the address",
     410: "the file was removed: look for a new address",
 }
-
-# The names of query parameters whose values are not for records and logs.
-SECRET = re.compile(r"(?i)([?&][^=&]*(?:auth|cred|key|pass|pwd|secret|sig|token)[^=&]*=)[^&]*")
 
 
 class Record(TypedDict):
@@ -80,7 +75,7 @@ def download(
     Returns the record. Raises PetiteError when the server refuses, the file does not arrive whole,
     is not the one with the SHA-256 `sha256`, or does not fit on the disk.
     """
-    if _split(url).scheme not in ("http", "https") or not _split(url).hostname:
+    if split_address(url).scheme not in ("http", "https") or not split_address(url).hostname:
         raise PetiteError(
             f"{public_url(url)} cannot be downloaded: an address begins with http:// or https://. "
             "A file that is here already is given by its path"
@@ -106,43 +101,12 @@ def download(
                 "If the file was changed on purpose, put the new SHA-256 (or none) into the "
                 "config; if not, do not use it"
             )
-        record = _keep(part.path, destination, public_url(url), found)
+        record = keep(part.path, destination, public_url(url), found)
         part.remove()
     return record
 
 
-def download_wheel(requirement: str, sha256: str, destination: Path) -> Record:
-    """Fetch the wheel of `requirement` ("name==version") with pip, without installing it.
-
-    pip looks where the user's own settings tell it to. Writes `destination` and the record
-    `<destination>.json`, and returns the record. Raises PetiteError when pip cannot get the wheel,
-    and when it is not the one with the SHA-256 `sha256`.
-    """
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".pip-") as folder:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-        command += ["--no-input", "--disable-pip-version-check", "--quiet", "--progress-bar=off"]
-        command += ["--dest", folder, requirement]
-        result = subprocess.run(command, capture_output=True, text=True)
-        wheels = list(Path(folder).glob("*.whl"))
-        if result.returncode != 0 or len(wheels) != 1:
-            said = "\n".join(result.stderr.strip().splitlines()[-3:])
-            raise PetiteError(
-                f"pip could not download {requirement}: check the connection, and pip's index. "
-                f"pip says:\n{said}"
-            )
-        found = sha256_of(wheels[0])
-        if found != sha256:
-            raise PetiteError(
-                f"{requirement}: SHA-256 mismatch: expected {sha256}, and the wheel that pip found "
-                f"has {found}. Check pip's index"
-            )
-        # A package URL, as in SBOMs.
-        url = "pkg:pypi/" + requirement.replace("==", "@")
-        return _keep(wheels[0], destination, url, found)
-
-
-def _keep(arrived: Path, destination: Path, url: str, sha256: str) -> Record:
+def keep(arrived: Path, destination: Path, url: str, sha256: str) -> Record:
     """Give a checked file its final name, and write its record."""
     record = Record(url=url, sha256=sha256, bytes=arrived.stat().st_size)
     arrived.replace(destination)
@@ -154,30 +118,6 @@ def _keep(arrived: Path, destination: Path, url: str, sha256: str) -> Record:
 def record_path(destination: Path) -> Path:
     """Where the record of a downloaded file is written."""
     return destination.with_name(destination.name + ".json")
-
-
-def archive_name(url: str) -> str:
-    """A file name for what `url` leads to, in safe characters; no two addresses share one."""
-    parts = _split(url)
-    base = re.sub(r"[^A-Za-z0-9._-]+", "_", unquote(parts.path).rsplit("/", 1)[-1]).lstrip(".-")
-    suffix = re.search(r"(\.tar)?\.[A-Za-z0-9]{1,8}$|$", base)[0]  # type: ignore[index]
-    stem = base.removesuffix(suffix)[:80] or "archive"
-    digest = hashlib.sha256(urlunsplit(parts).encode()).hexdigest()[:8]
-    return f"{stem}-{digest}{suffix}"
-
-
-def public_url(url: str) -> str:
-    """The address without a user's name and password, and without secrets in its query."""
-    return SECRET.sub(r"\1...", urlunsplit(_split(url)))
-
-
-def _split(url: str) -> SplitResult:
-    """The address in its parts, without a user's name and password, and without the fragment."""
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise PetiteError(f"{url!r} is no address: {error}") from error
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="")
 
 
 class _Part:
@@ -227,8 +167,8 @@ class _Session(requests.Session):
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         target = super().get_redirect_target(resp)
-        scheme = _split(resp.url).scheme
-        if target and _split(target).scheme not in ("", "https", scheme):
+        scheme = split_address(resp.url).scheme
+        if target and split_address(target).scheme not in ("", "https", scheme):
             raise requests.exceptions.InvalidSchema(
                 f"the server leads from {scheme} to {public_url(target)}", response=resp
             )

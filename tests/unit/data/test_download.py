@@ -1,27 +1,23 @@
-"""Downloads against a real server that misbehaves, and wheels with the real pip."""
+"""Downloads against a real server that misbehaves."""
 
 import hashlib
 import io
 import json
 import logging
-import os
 import random
 import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from http_server import Server, chunked, serve, silence, stalled, status, whole
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import petite.data.download
-from petite.data.download import archive_name, download, download_wheel, public_url
+from petite.data.download import download
 from petite.util.errors import PetiteError
 
 CONTENT = random.Random(1).randbytes(1_500_000)
@@ -539,80 +535,6 @@ def test_progress_is_lines_in_the_log_where_there_is_no_terminal(
     fetch(server, target)
     assert "1.5/1.5 MB" in caplog.text
     assert printed.getvalue() == ""
-
-
-def test_the_file_name_of_an_address_keeps_its_suffix() -> None:
-    microsoft = "https://download.microsoft.com/download/3/kagglecatsanddogs_5340.zip"
-    assert re.fullmatch(r"kagglecatsanddogs_5340-[0-9a-f]{8}\.zip", archive_name(microsoft))
-    assert re.fullmatch(r"a-[0-9a-f]{8}\.tar\.gz", archive_name("https://x.org/a.tar.gz?v=1#top"))
-    assert re.fullmatch(r"archive-[0-9a-f]{8}", archive_name("https://x.org/"))
-    assert re.fullmatch(r"b_c-[0-9a-f]{8}\.zip", archive_name("https://x.org/a%2F..%2Fb%20c.zip"))
-    assert archive_name("https://me:pw@x.org/a.zip") == archive_name("https://x.org/a.zip")
-
-
-URLS = st.builds(
-    "https://example.org/{}{}".format, st.text(max_size=30), st.sampled_from(["", ".zip", "?a=b"])
-)
-
-
-@settings(max_examples=50, deadline=None)
-@given(URLS, URLS)
-def test_file_names_of_addresses_are_safe_and_differ_where_the_addresses_do(
-    first: str, second: str
-) -> None:
-    try:
-        names = [archive_name(first), archive_name(second)]
-    except PetiteError:
-        return
-    for name in names:
-        assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name)
-        assert len(name) < 120
-    assert (names[0] == names[1]) == (public_url(first) == public_url(second))
-
-
-@pytest.fixture
-def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A wheel that pip finds in a folder, the only place where it looks."""
-    folder = tmp_path / "index"
-    folder.mkdir()
-    path = folder / "tiny_animals-0.4-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        info = "tiny_animals-0.4.dist-info"
-        archive.writestr(
-            f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-animals\nVersion: 0.4"
-        )
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any")
-    for name in [name for name in os.environ if name.startswith("PIP_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    return path
-
-
-def test_pip_fetches_a_wheel_from_where_the_user_told_it_to_look(wheel: Path, target: Path) -> None:
-    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    record = download_wheel("tiny-animals==0.4", sha256, target)
-    assert_arrived(target, wheel.read_bytes())
-    assert record == {
-        "url": "pkg:pypi/tiny-animals@0.4",
-        "sha256": sha256,
-        "bytes": wheel.stat().st_size,
-    }
-
-
-def test_another_wheel_than_the_one_that_is_wanted_is_refused(wheel: Path, target: Path) -> None:
-    with pytest.raises(PetiteError, match="SHA-256 mismatch"):
-        download_wheel("tiny-animals==0.4", "0" * 64, target)
-    assert list(target.parent.iterdir()) == []
-
-
-def test_a_wheel_that_pip_cannot_find_is_an_error_with_what_pip_says(
-    wheel: Path, target: Path
-) -> None:
-    with pytest.raises(PetiteError, match="No matching distribution"):
-        download_wheel("tiny-animals==9.9", "0" * 64, target)
-    assert list(target.parent.iterdir()) == []
 
 
 def run_script(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
