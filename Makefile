@@ -68,7 +68,7 @@ $(STAMP_DEV): envs/requirements-dev.txt $(STAMP)
 	@touch $@
 
 readme: $(STAMP_DEV)
-	$(BIN)/python tests/workflow/test_reruns.py
+	PYTHONPATH=tests $(BIN)/python tests/workflow/test_reruns.py
 
 # The configuration's JSON schema, for editors.
 schema: $(STAMP)
