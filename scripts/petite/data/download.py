@@ -17,14 +17,8 @@ from typing import TypedDict
 
 import requests
 import urllib3.exceptions
+from rich import progress
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 from urllib3 import Retry
 
 from petite import __version__
@@ -286,9 +280,13 @@ def _check_space(part: _Part, url: str) -> None:
 
 def _receive(response: requests.Response, part: _Part) -> None:
     """Append the answer's body to the part, which must then be whole."""
-    columns = DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    bar = Progress(
-        BarColumn(),
+    columns = (
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    bar = progress.Progress(
+        progress.BarColumn(),
         *columns,
         console=Console(stderr=True),
         transient=True,
