@@ -23,7 +23,6 @@ from PIL import Image
 from smallest import smallest
 
 from petite.data.sources import SOURCES
-from petite.plots import FIGURES
 from petite.selection import METHODS
 from petite.util.imports import imports
 
@@ -340,8 +339,7 @@ def entries() -> set[str]:
     """The modules that registries load."""
     methods = {method.module for method in METHODS.values()}
     sources = {source.__module__ for source in SOURCES.values()}
-    figures = {figure.__module__ for figure in FIGURES.values()}
-    return methods | sources | figures | {"petite.features.own", "petite.features.random_conv"}
+    return methods | sources
 
 
 def module_name(file: str) -> str:
