@@ -69,7 +69,7 @@ $(STAMP_DEV): envs/requirements-dev.txt $(STAMP)
 	@touch $@
 
 readme: $(STAMP_DEV)
-	$(BIN)/python tests/workflow/test_reruns.py
+	PYTHONPATH=tests $(BIN)/python tests/workflow/test_reruns.py
 
 # Editors use the JSON schema to complete and check configuration files.
 schema: $(STAMP)

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from smallest import smallest
 
 from petite.data.sources import SOURCES
 from petite.selection import METHODS
@@ -31,8 +32,10 @@ BEGIN, END = "<!-- written by `make readme` from the tests -->\n", "<!-- end -->
 
 # Small, but with what the rules tell apart: a method that ranks once and is cut, one that chooses
 # anew for each size, one that is made of another's subsets, and three shards of a folder.
-BASE: dict[str, Any] = {
-    "dataset": {
+BASE = smallest(
+    {"full": [], "random": [0.5, 0.25], "pca_grid": [0.25], "augmentation": [0.25]},
+    steps=4,
+    dataset={
         "name": "tiny",
         "source": "folder",
         "path": "pictures",
@@ -40,21 +43,7 @@ BASE: dict[str, Any] = {
         "image_size": 8,
         "shards": 3,
     },
-    "methods": {
-        "full": {"fractions": []},
-        "random": {"fractions": [0.5, 0.25]},
-        "pca_grid": {"fractions": [0.25]},
-        "augmentation": {"fractions": [0.25]},
-    },
-    "seeds": 2,
-    "seeds_per_job": 2,
-    "training": {
-        "budget": {"steps": 4},
-        "evaluations": 2,
-        "batch_size": 16,
-        "compact": {"widths": [4, 8], "halvings": [1], "residual_blocks": [0]},
-    },
-}
+)
 
 OPTIONS = ("--configfile", "overlay.yaml", "--cores", "2")
 

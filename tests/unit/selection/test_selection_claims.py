@@ -19,11 +19,12 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
-from petite.selection import METHODS, select
-from petite.selection.base import Group, Task
+from petite.selection import METHODS, Choice, Method, MethodSettings, select
+from petite.selection.base import Group, Task, Traits
 from petite.selection.cost import (
     MOST_BLOCK_BYTES,
     Speeds,
+    as_text,
     estimate,
     estimate_entries,
     stages,
@@ -830,6 +831,44 @@ def test_the_estimate_counts_the_seeds_of_each_fraction_and_knows_the_spaces_wid
     narrow, wide = estimate_entries(labels, SPEEDS, entries, widths, None)
     assert narrow["selections"] == wide["selections"] == 28
     assert wide["seconds"] > 2 * narrow["seconds"] and wide["memory"] > 2 * narrow["memory"]
+
+
+@pytest.fixture
+def without_cost(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a registered method that does not tell its cost."""
+    method = Method(
+        name="without_cost",
+        settings=MethodSettings,
+        traits=lambda settings: Traits(features="any", two_stage=True),
+        choose=lambda group, settings: Choice(np.arange(group.k)),
+    )
+    monkeypatch.setitem(METHODS, method.name, method)
+    return method.name
+
+
+def test_the_estimate_of_a_method_that_does_not_tell_its_cost_is_unknown(without_cost: str) -> None:
+    step = {"settings": {}, "quota": "equal", "share": 1.0, "space": "pixels"}
+    known, unknown = {**step, "method": "herding"}, {**step, "method": without_cost}
+    entry = {"fractions": [0.5, 0.1], "seeds": [1, 1], "depth": None, "seeded": True}
+    steps = {"herding": [known], "mine": [unknown], "both": [known, unknown]}
+    entries = {label: {**entry, "steps": each} for label, each in steps.items()}
+    labels = np.repeat([0, 1], [300, 100])
+    rows = estimate_entries(labels, SPEEDS, entries, {"pixels": 64}, None)
+    herding, mine, both, together = as_text(rows).splitlines()[1:]
+    assert "unknown" not in herding + together
+    assert mine.split() == ["mine", "2", "unknown", "unknown", "unknown"]
+    assert both.split() == ["both", "2", "unknown", "unknown", "unknown"]
+    assert together.split()[-1] == f"{rows[0]['seconds']:.1f}"
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_a_method_that_does_not_tell_its_cost_chooses_within_any_memory(
+    without_cost: str, partitions: int
+) -> None:
+    features, labels = np.zeros((40, 4)), np.repeat([0, 1], 20)
+    ranking = select(features, labels, 10, method=without_cost, partitions=partitions, max_memory=1)
+    assert len(ranking.indices) == 10
+    assert ranking.memory is None
 
 
 def test_neighbors_are_found_far_from_the_origin() -> None:
