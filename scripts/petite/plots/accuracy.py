@@ -60,7 +60,7 @@ def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """
     series = accuracy_series(runs, summary)
     cut = [each.method for each in series if each.method != "full"]
-    others = [method for method in cut if method not in style.METHOD_COLOURS]
+    others = [method for method in cut if method not in style.METHOD_COLORS]
     faint = others if len(cut) > MOST_METHODS else []
     longest = max(len(style.shortened(each.method, LONGEST_NAME)) for each in series)
     figure = Figure(figsize=(style.WIDTH, 4.4), layout="constrained")
@@ -156,15 +156,15 @@ def _dodge(
 
 def _draw_full(axes: Axes, row: pd.Series, tolerance: float | None) -> None:
     """The full set's line across, its accuracy, and a band: what is as good, or its interval."""
-    colour = style.method_colour("full")
+    color = style.method_color("full")
     mean = 100 * row["score_mean"]
-    axes.axhline(mean, color=colour, linewidth=1, zorder=2, gid="across-full")
+    axes.axhline(mean, color=color, linewidth=1, zorder=2, gid="across-full")
     if tolerance:
         low, high = mean - 100 * tolerance, mean + 100 * tolerance
         axes.axhspan(low, high, color=style.TOLERATED, linewidth=0, zorder=0.5)
     elif not np.isnan(row["score_low"]):
         low, high = 100 * row["score_low"], 100 * row["score_high"]
-        axes.axhspan(low, high, color=colour, alpha=0.10, linewidth=0, zorder=1)
+        axes.axhspan(low, high, color=color, alpha=0.10, linewidth=0, zorder=1)
     axes.annotate(
         f"full set\n{mean:.1f}%",
         (1, mean),
@@ -172,7 +172,7 @@ def _draw_full(axes: Axes, row: pd.Series, tolerance: float | None) -> None:
         xytext=(4, 0),
         textcoords="offset points",
         va="center",
-        color=colour,
+        color=color,
         fontweight="bold",
     )
 
@@ -185,20 +185,20 @@ def _draw_faintly(axes: Axes, rows: pd.DataFrame) -> None:
 def _draw_method(axes: Axes, series: Series, offset: float, beside: float) -> None:
     """Line, marks, intervals and runs, each named after what it is and the method."""
     method, points, runs = series
-    colour = style.method_colour(method)
+    color = style.method_color(method)
     x = offset * points["fraction"]
     mean, low, high = (100 * points[f"score_{end}"] for end in ("mean", "low", "high"))
     if method == "random" and len(points) > 1:
-        axes.fill_between(x, low, high, color=colour, alpha=0.18, lw=0, gid=f"band-{method}")
+        axes.fill_between(x, low, high, color=color, alpha=0.18, lw=0, gid=f"band-{method}")
     # A point without an interval has a bar of no length, so that there is one for each.
     low, high = low.fillna(mean), high.fillna(mean)
-    axes.vlines(x, low, high, color=colour, lw=1.4, zorder=4, gid=f"bars-{method}")
-    axes.plot(x, mean, color=colour, linewidth=1.4, zorder=4, gid=f"line-{method}")
+    axes.vlines(x, low, high, color=color, lw=1.4, zorder=4, gid=f"bars-{method}")
+    axes.plot(x, mean, color=color, linewidth=1.4, zorder=4, gid=f"line-{method}")
     axes.scatter(
         x,
         mean,
         s=30,
-        color=colour,
+        color=color,
         marker=style.method_marker(method),
         edgecolors="white",
         linewidths=0.6,
@@ -214,7 +214,7 @@ def _draw_method(axes: Axes, series: Series, offset: float, beside: float) -> No
         x,
         100 * runs["score"],
         s=7,
-        color=colour,
+        color=color,
         alpha=0.6,
         linewidths=0,
         zorder=3,
@@ -275,12 +275,12 @@ def _label_methods(axes: Axes, series: Sequence[Series], offsets: dict[str, floa
                 xytext=(fraction * before, y),
                 ha="right",
                 va="center",
-                color=style.method_colour(method),
+                color=style.method_color(method),
                 fontweight="bold",
                 zorder=6,
                 arrowprops={
                     "arrowstyle": "-",
-                    "color": style.method_colour(method),
+                    "color": style.method_color(method),
                     "linewidth": 0.5,
                     "relpos": (1, 0.5),
                     "shrinkA": 1,

@@ -25,7 +25,7 @@ def calibration_bins(confidence: np.ndarray, right: np.ndarray) -> pd.DataFrame:
 
 
 @style.styled
-def calibration_picture(bins: pd.DataFrame, classes: int, colour: str) -> Figure:
+def calibration_picture(bins: pd.DataFrame, classes: int, color: str) -> Figure:
     """A dot for each bin, its area the share of the images; on the dashed line the two agree."""
     figure, axes = style.small_picture()
     chance = 100 / classes
@@ -34,8 +34,8 @@ def calibration_picture(bins: pd.DataFrame, classes: int, colour: str) -> Figure
         100 * bins["sure"],
         100 * bins["right"],
         DOT + ALL * bins["images"] / bins["images"].sum(),
-        color=to_rgba(colour, 0.55),
-        edgecolors=colour,
+        color=to_rgba(color, 0.55),
+        edgecolors=color,
         linewidths=0.7,
         clip_on=False,
         zorder=3,

@@ -81,7 +81,7 @@ def calibration(predictions: Sequence[Predictions]) -> Markup | None:
         for sure, share, images in bins.to_numpy().tolist()
     ]
     return drawing.embedded(
-        calibration_picture(bins, predictions[0].classes, style.method_colour(case.method)),
+        calibration_picture(bins, predictions[0].classes, style.method_color(case.method)),
         f"calibration-{case.key}",
         f"Calibration of {style.condition(*case)}: {'; '.join(words)}",
         words={"dots-all": words},

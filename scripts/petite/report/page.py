@@ -74,9 +74,9 @@ def sections(inputs: Inputs) -> dict[str, Any]:
         "models": models.models(inputs),
         "bokeh": plane.scripts(),
         "making": making.making(inputs),
-        "drawn_colours": palette.drawn_colours(),
-        "method_colours": palette.method_colours(methods),
-        "class_colours": palette.class_colours(len(inputs.store.classes)),
+        "drawn_colors": palette.drawn_colors(),
+        "method_colors": palette.method_colors(methods),
+        "class_colors": palette.class_colors(len(inputs.store.classes)),
     }
 
 
