@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 
 from petite import groups, memory
 from petite.errors import PetiteError
+from petite.formatting import counted
 from petite.hints import hint, unknown
 from petite.recipes import Settings as AugmentationSettings
 from petite.selection import METHODS, MethodSettings
@@ -688,9 +689,8 @@ def load(mapping: dict[str, Any]) -> Config:
         return Config.model_validate(mapping)
     except ValidationError as error:
         lines = sorted({_line(item) for item in error.errors()})
-        noun = "problem" if len(lines) == 1 else "problems"
         raise PetiteError(
-            f"the configuration has {len(lines)} {noun}:\n"
+            f"the configuration has {counted(len(lines), 'problem')}:\n"
             + "\n".join(f"  - {line}" for line in lines)
         ) from None
 

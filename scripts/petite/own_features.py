@@ -12,6 +12,7 @@ from numpy.lib import format as npy
 from pyarrow.parquet import read_schema
 
 from petite.errors import PetiteError
+from petite.formatting import counted
 
 # How many names a message gives.
 NAMED = 3
@@ -148,4 +149,4 @@ def _found(path: Path, given: pd.Index, image_ids: pd.Index) -> np.ndarray:
 def _some(names: Sequence[str] | pd.Index, several: str, single: str) -> str:
     """The number of names, what they are, and the first of them."""
     shown = ", ".join(str(name) for name in names[:NAMED]) + (", …" if len(names) > NAMED else "")
-    return f"{len(names)} {single if len(names) == 1 else several} ({shown})"
+    return f"{counted(len(names), single, several)} ({shown})"

@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from petite.errors import PetiteError
-from petite.evidence import ENOUGH_RUNS, percent
+from petite.evidence import ENOUGH_RUNS
 from petite.evidence.metrics import IN_WORDS, compared_metric
 from petite.figures import style
+from petite.formatting import percent
 
 LONGEST_NAME = 30  # letters
 ROW = 0.19  # inches that a method takes

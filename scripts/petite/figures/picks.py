@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from petite.evidence import percent
 from petite.figures import style
+from petite.formatting import percent
 from petite.selection.pca_grid import first_two
 from petite.splits import training_images
 

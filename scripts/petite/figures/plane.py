@@ -28,6 +28,7 @@ from matplotlib.ticker import MaxNLocator
 
 from petite.errors import PetiteError
 from petite.figures import style
+from petite.formatting import counted
 from petite.selection.pca_grid import first_two, nearest_centre
 from petite.selection.tilings import TILINGS
 
@@ -100,7 +101,7 @@ def plane_cells(
         cells = TILINGS[grid["tiling"]].count(grid["side"])
         axes.set_title(
             f"{names[grid['label']]}, cluster {grid['cluster']}\n"
-            f"{cells:,} cell{'s' if cells > 1 else ''}, {int(inside['chosen'].sum()):,} chosen",
+            f"{counted(cells, 'cell')}, {int(inside['chosen'].sum()):,} chosen",
             fontsize=8,
         )
     style.title(

@@ -18,6 +18,7 @@ from matplotlib.patches import Rectangle
 
 from petite.errors import PetiteError
 from petite.figures import fonts, style
+from petite.formatting import counted
 from petite.images import (
     Preview,
     SetAside,
@@ -317,4 +318,4 @@ def _frame(axes: Axes) -> None:
 
 
 def _facts(width: int, height: int, levels: int) -> str:
-    return f"{width} × {height} pixels\n{levels:,} gray level{'s' if levels > 1 else ''}"
+    return f"{width} × {height} pixels\n{counted(levels, 'gray level')}"

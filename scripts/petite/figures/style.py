@@ -17,9 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from petite.evidence import percent
 from petite.figures import fonts
 from petite.files import atomic_path
+from petite.formatting import percent
 from petite.names import isolated, printable, shortened, told_apart
 
 P = ParamSpec("P")

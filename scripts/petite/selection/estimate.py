@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from petite.memory import in_words
+from petite.formatting import byte_size
 from petite.selection import partitions
 from petite.selection.base import Cost, Method
 from petite.selection.kernels import FLOAT
@@ -223,7 +223,7 @@ def as_text(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         lines.append(
             f"{row['label']:<24} {row['selections']:>10} {row['seconds_each']:>13.2f} "
-            f"{row['seconds']:>9.1f}  {in_words(row['memory'])}"
+            f"{row['seconds']:>9.1f}  {byte_size(row['memory'])}"
         )
     total = sum(row["seconds"] for row in rows)
     lines.append(f"{'together':<24} {'':>10} {'':>13} {total:>9.1f}")

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from petite import memory
 from petite.errors import PetiteError
+from petite.formatting import byte_size
 from petite.seeds import generator
 from petite.selection import arguments, partitions
 from petite.selection.arguments import Seed
@@ -167,8 +168,8 @@ def ask(
     need = max(cost.memory for cost in costs)
     if need > limit:
         raise PetiteError(
-            f"'{method.name}' would need {memory.in_words(need)} for {k} of {len(numbers)} images "
-            f"and may take {memory.in_words(limit)}: "
+            f"'{method.name}' would need {byte_size(need)} for {k} of {len(numbers)} images "
+            f"and may take {byte_size(limit)}: "
             + (
                 "raise max_memory, set more partitions, or choose fewer images"
                 if traits.two_stage

@@ -4,11 +4,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from petite.formatting import counted
 from petite.notices import Notices
 from petite.sources.class_signs import is_identifier, split_word
 from petite.sources.companions import tell_versions
 from petite.sources.layout import Layout, natural_order
-from petite.sources.wording import by_kind, counted, empty_folders, shown
+from petite.sources.wording import by_kind, empty_folders, shown
 
 SELDOM_CLASSES = re.compile(
     r"^_|unlabell?ed|unsup|thumbnail"

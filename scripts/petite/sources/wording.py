@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
+from petite.formatting import listed
 from petite.sources.layout import Layout
 
 SHOWN = 10  # names in a message
@@ -17,10 +18,6 @@ def empty_folders(layout: Layout, names: Sequence[str]) -> str:
     )
 
 
-def counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def by_kind(counts: Counter[str]) -> str:
     return shown([f"{count} {kind}" for kind, count in counts.most_common()])
 
@@ -32,6 +29,5 @@ def classes_setting(chosen: Sequence[str]) -> str:
 
 
 def shown(names: Sequence[str], most: int = SHOWN) -> str:
-    """Some names in a sentence: the first of them, and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+    """Some names in a message."""
+    return listed(names, most)

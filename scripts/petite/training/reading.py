@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 
-from petite import memory
+from petite.formatting import byte_size
 from petite.training.batches import Images
 from petite.training.settings import TrainingSettings
 
@@ -38,8 +38,8 @@ def held(images: Images, needed: int, limit: int, name: str) -> Images:
         logger.info(
             "%s would take %s, more than %s: they are read from the store as they are needed",
             name,
-            memory.in_words(needed),
-            memory.in_words(max(limit, 0)),
+            byte_size(needed),
+            byte_size(max(limit, 0)),
         )
         return images
     array = np.empty(images.shape, dtype=np.uint8)
