@@ -8,7 +8,7 @@ from matplotlib.ticker import NullLocator
 
 from petite.evidence import ENOUGH_RUNS, PAIR
 from petite.evidence.metrics import IN_WORDS, compared_metric, with_scores
-from petite.evidence.words import kept
+from petite.evidence.shares import kept
 from petite.figures import style
 
 LEAST_SPAN = 4.0  # points of accuracy: a narrower axis would make noise look like an effect
@@ -161,7 +161,7 @@ def _set_x_axis(axes: Axes, summary: pd.DataFrame, limits: tuple[float, float]) 
     """A log axis whose ticks are the fractions, each with its number of images."""
     largest = summary.loc[summary.groupby("fraction")["images"].idxmax()]
     images = largest.set_index("fraction")["images"]
-    shares = {row["fraction"]: kept(row) for _, row in largest.iterrows()}
+    shares = {row["fraction"]: kept(row["fraction"], row["share"]) for _, row in largest.iterrows()}
     axes.set_xscale("log")
     axes.set_xlim(limits)
     axes.set_xticks(

@@ -11,11 +11,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from petite.evidence import percent
 from petite.evidence.metrics import with_scores
 from petite.figures import style
+from petite.formatting import (
+    MINUS,
+    bracketed,
+    in_percent,
+    number,
+    percent,
+    signed,
+    signed_bracketed,
+)
 from petite.report.inputs import Inputs
-from petite.report.words import accuracy, interval, number, points
 
 LEAST_SPAN = 0.04  # of accuracy: a narrower axis would make noise look like an effect
 # Paths of the markers in a circle of radius 1, by matplotlib's letters.
@@ -120,8 +127,8 @@ def described(summary: pd.DataFrame, runs: pd.DataFrame) -> str:
     """The picture in words, for those who cannot see it."""
     summary, _ = with_scores(summary, runs)
     return "; ".join(
-        f"{style.condition(row.method, row.fraction)}: {accuracy(row.score_mean)}% "  # type: ignore[arg-type]
-        f"{interval(row.score_low, row.score_high)}".strip()  # type: ignore[arg-type]
+        f"{style.condition(row.method, row.fraction)}: {in_percent(row.score_mean)}% "  # type: ignore[arg-type]
+        f"{bracketed(row.score_low, row.score_high)}".strip()  # type: ignore[arg-type]
         for row in summary.itertuples()
     )
 
@@ -146,7 +153,12 @@ def _series(frame: Frame, rows: pd.DataFrame, runs: pd.DataFrame, beside: float)
         values = runs[(runs["method"] == method) & (runs["fraction"] == row.fraction)]
         places = np.linspace(-4, 4, len(values) + 2)[1:-1]
         dots += [
-            {"x": round(x + place, 1), "y": frame.y(value), "seed": seed, "value": accuracy(value)}
+            {
+                "x": round(x + place, 1),
+                "y": frame.y(value),
+                "seed": seed,
+                "value": in_percent(value),
+            }
             for place, value, seed in zip(
                 places.tolist(),
                 values["score"].tolist(),
@@ -171,12 +183,12 @@ def _mark(frame: Frame, row: Any, x: float) -> dict[str, Any]:
     bounded = not math.isnan(row.score_low)
     words = (
         f"{style.condition(row.method, row.fraction)}, {number(row.images)} images: "
-        f"{accuracy(row.score_mean)}% {interval(row.score_low, row.score_high)}".strip()
+        f"{in_percent(row.score_mean)}% {bracketed(row.score_low, row.score_high)}".strip()
     )
     if not math.isnan(row.difference_mean):
         words += (
-            f"; against random {points(row.difference_mean)} points "
-            f"{interval(row.difference_low, row.difference_high, signed=True)}"
+            f"; against random {signed(row.difference_mean, MINUS)} points "
+            f"{signed_bracketed(row.difference_low, row.difference_high, MINUS)}"
         )
     return {
         "x": x,
@@ -202,7 +214,7 @@ def _full(
     return {
         "series": _series(frame, rows, runs, 0.0),
         "y": frame.y(mean),
-        "accuracy": f"{accuracy(mean)}%",
+        "accuracy": f"{in_percent(mean)}%",
         "tolerated": tolerated,
     }
 

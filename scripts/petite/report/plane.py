@@ -27,10 +27,11 @@ from bokeh.models import (
 from bokeh.plotting import figure
 from bokeh.resources import Resources
 
+from petite.formatting import number, percent
 from petite.names import told_apart
 from petite.report import classes, palette
 from petite.report.inputs import Case, Inputs
-from petite.report.words import name, number, percent
+from petite.report.words import name
 from petite.selection.pca_grid import first_two
 from petite.selection.tilings import TILINGS
 
