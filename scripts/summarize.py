@@ -4,7 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
-from petite.evidence import (
+from petite.data.splits import training_images
+from petite.evaluation import (
     AgainstChance,
     Circumstances,
     Gap,
@@ -25,15 +26,14 @@ from petite.evidence import (
     test_counts,
     with_measures,
 )
-from petite.files import (
+from petite.util.files import (
     read_json,
     read_table,
     write_csv_and_parquet,
     write_json,
     write_text,
 )
-from petite.job import argument_parser, run
-from petite.splits import training_images
+from petite.util.job import argument_parser, run
 
 # Not named each by itself: with a thousand jobs the command would be too long for the system.
 BESIDE_RUNS = (".history.csv", ".predictions.npz")
@@ -90,7 +90,7 @@ if __name__ == "__main__":
         "--gaps",
         type=json.loads,
         default=[],
-        help="what is missing, as JSON; see petite.evidence.Gap",
+        help="what is missing, as JSON; see petite.evaluation.Gap",
     )
     # CSV files; each is written as .parquet too.
     parser.add_argument("--output-runs", type=Path, required=True)

@@ -4,13 +4,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from petite.evidence import ENOUGH_RUNS, Recommendation
-from petite.evidence.evidence_tables import Table, evidence_tables
-from petite.evidence.metrics import IN_WORDS, compared_metric
-from petite.evidence.wording import Sentence, Wording
-from petite.formatting import MINUS, number
+from petite.evaluation import ENOUGH_RUNS, Recommendation
+from petite.evaluation.evidence_tables import Table, evidence_tables
+from petite.evaluation.metrics import IN_WORDS, compared_metric
+from petite.evaluation.wording import Sentence, Wording
 from petite.report.inputs import Inputs
 from petite.report.words import name
+from petite.util.formatting import MINUS, number
 
 IMBALANCE = 1.5  # the largest class has so many times the images of the smallest
 FEW_TEST_IMAGES = 1000

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from petite.evidence.metrics import with_scores
-from petite.figures import style
-from petite.formatting import (
+from petite.evaluation.metrics import with_scores
+from petite.plots import style
+from petite.report.inputs import Inputs
+from petite.util.formatting import (
     MINUS,
     bracketed,
     in_percent,
@@ -22,7 +23,6 @@ from petite.formatting import (
     signed,
     signed_bracketed,
 )
-from petite.report.inputs import Inputs
 
 LEAST_SPAN = 0.04  # of accuracy: a narrower axis would make noise look like an effect
 # Paths of the markers in a circle of radius 1, by matplotlib's letters.

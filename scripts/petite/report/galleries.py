@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from petite.figures.samples import in_turn, reason_kind, thumbnail
-from petite.formatting import number
+from petite.plots.samples import in_turn, reason_kind, thumbnail
 from petite.report import classes, sprites
 from petite.report.inputs import Case, Inputs, Predictions
 from petite.report.plane import middles
 from petite.report.words import name
+from petite.util.formatting import number
 
 ACROSS = 24  # images kept, and as many dropped, of each class
 LONGEST_NAME = 24  # letters of a class's name below a picture

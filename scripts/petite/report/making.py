@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from petite import provenance
-from petite.formatting import byte_size, number
 from petite.report.inputs import Inputs
+from petite.util import provenance
+from petite.util.formatting import byte_size, number
 
 COMMIT = "Commit of Petite"
 

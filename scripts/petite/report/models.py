@@ -8,12 +8,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from petite.figures import style
-from petite.formatting import MINUS, NOTHING, byte_size, in_percent, measured_time, number, signed
+from petite.plots import style
 from petite.report import classes
 from petite.report.inputs import Case, Inputs, Predictions
 from petite.report.words import name
 from petite.training.metrics import CALIBRATION_BINS
+from petite.util.formatting import (
+    MINUS,
+    NOTHING,
+    byte_size,
+    in_percent,
+    measured_time,
+    number,
+    signed,
+)
 
 WIDTH, HEIGHT = 360, 240
 LEFT, RIGHT, TOP, BOTTOM = 42, 8, 10, 36

@@ -8,9 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from petite.evidence.metrics import IN_WORDS, compared_metric
-from petite.formatting import number, percent, points
-from petite.names import isolated_words, printable, shortened
+from petite.evaluation.metrics import IN_WORDS, compared_metric
 from petite.report import (
     answer,
     chart,
@@ -25,6 +23,8 @@ from petite.report import (
     words,
 )
 from petite.report.inputs import Inputs
+from petite.util.formatting import number, percent, points
+from petite.util.names import isolated_words, printable, shortened
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from petite.evidence.runs import REFERENCE
-from petite.evidence.shares import kept
-from petite.evidence.tables import other_shares
-from petite.formatting import (
+from petite.evaluation.runs import REFERENCE
+from petite.evaluation.shares import kept
+from petite.evaluation.tables import other_shares
+from petite.report.inputs import Case, Inputs
+from petite.util.formatting import (
     MINUS,
     bracketed,
     in_percent,
@@ -19,7 +20,6 @@ from petite.formatting import (
     signed,
     signed_bracketed,
 )
-from petite.report.inputs import Case, Inputs
 
 WIDTH, HEIGHT, EDGE = 140, 18, 5
 # Intervals of rows with two or three seeds can be so wide that all others would shrink to dots.

@@ -1,6 +1,6 @@
 """Names from the user's files as the page says them."""
 
-from petite.names import isolated, shortened
+from petite.util.names import isolated, shortened
 
 LONGEST_NAME = 60  # letters
 

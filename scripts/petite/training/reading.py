@@ -4,9 +4,9 @@ import logging
 
 import numpy as np
 
-from petite.formatting import byte_size
 from petite.training.batches import Images
 from petite.training.settings import TrainingSettings
+from petite.util.formatting import byte_size
 
 logger = logging.getLogger(__name__)
 

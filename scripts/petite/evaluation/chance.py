@@ -1,0 +1,289 @@
+"""Whether anything was learned: models against the best constant answer.
+
+A subset that loses nothing against models that learned nothing is no recommendation, nor is one
+whose own models learned nothing. So before any, the models of all images must beat the constant
+answer (always the class with the most test images) in accuracy, and chance in balanced accuracy,
+and must know all classes; and so must those of the subset.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from petite.evaluation.metrics import BALANCED, UNEQUAL, image_weights
+from petite.evaluation.new_images import above_p
+from petite.evaluation.runs import Predictions, ordered
+from petite.evaluation.statistics import ALPHA
+
+NotLearned = Literal[
+    "far_below_chance",  # as where labels are swapped
+    "classes_not_learned",  # some are never answered
+    "constant_answer_not_beaten",  # balanced accuracy is above chance, accuracy is not
+    "nothing_learned",  # no better than an answer without a look
+    "not_shown_to_learn",  # better, but that may be chance
+]
+Cause = Literal[
+    "swapped_labels",
+    "swapping_flips",
+    "too_few_test_images",
+    "unequal_classes",
+    "small_images",
+    "hiding_flips",
+    "few_steps",
+    "labels_not_visible",
+]
+
+# With more than this share of the classes never answered, some of them were not learned. A few of
+# hundreds may be missing where each has a test image or two.
+NEVER_ANSWERED = 0.05
+
+# Far below chance: less than this part of it in balanced accuracy, by a test at this level. Labels
+# that do not show in the images give chance, not less.
+FAR_BELOW = 0.8
+FAR_BELOW_P = 0.01
+
+# Models that are right on this share of the test images have learned as far as anyone can tell.
+NEARLY_ALL = 0.95
+# So many images of other classes must be right to beat a constant answer: 0.5**5 is below 5%.
+FEWEST_OTHERS = math.ceil(-math.log2(ALPHA))
+
+# The rates at which classes are mistaken for each other are read from so many images or more.
+ENOUGH_FOR_RATES = 10
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What may keep a model from learning.
+
+    image_size: pixels a side. flips: the setting training.flips. largest_class, smallest_class: how
+    many training images they have.
+    """
+
+    image_size: int
+    flips: str
+    largest_class: int
+    smallest_class: int
+
+    @property
+    def is_unequal(self) -> bool:
+        """Whether accuracy says more about some classes than about others."""
+        return self.largest_class > UNEQUAL * self.smallest_class
+
+
+@dataclass(frozen=True)
+class Chance:
+    """The models of a method at a fraction against answers that do not look at the images.
+
+    constant: the class with the most test images. `accuracy_p`: of the test that accuracy for new
+    images is above that of always answering it; `balanced_p`: that balanced accuracy is above
+    1 / classes; `below_p`: that it is below. never: classes that no run answers. guessed: those
+    that are answered, but hardly oftener for their own images than by chance (see `_guessed`).
+    one_answer: how many of the runs give the same answer for all images.
+    """
+
+    method: str
+    fraction: float
+    trained_on: int
+    test_images: int
+    accuracy: float
+    constant: str
+    constant_accuracy: float
+    accuracy_p: float
+    balanced_accuracy: float
+    balanced_p: float
+    below_p: float
+    classes: int
+    never: tuple[str, ...]
+    guessed: tuple[str, ...]
+    runs: int
+    one_answer: int
+    train_accuracy: float
+    steps: int
+    circumstances: Circumstances
+
+    @property
+    def knows_classes(self) -> bool:
+        """Whether all classes are answered, but for a few of many."""
+        return len(self.never) <= NEVER_ANSWERED * self.classes
+
+    @property
+    def is_above(self) -> bool:
+        """Whether the models are shown to be better than chance and than a constant answer."""
+        return max(self.accuracy_p, self.balanced_p) <= ALPHA
+
+    @property
+    def is_beaten(self) -> bool:
+        """Whether the models are shown to have learned."""
+        return self.knows_classes and self.is_above
+
+    @property
+    def is_far_below(self) -> bool:
+        """Whether the models are worse than chance by far, as where labels are swapped."""
+        far = self.balanced_accuracy < FAR_BELOW / self.classes
+        return far and self.below_p <= FAR_BELOW_P
+
+    @property
+    def lacks_images_alone(self) -> bool:
+        """Whether nothing is amiss but that the test images are too few to show anything."""
+        return (
+            not self.is_above
+            and self.knows_classes
+            and self._seems_above
+            and min(self.accuracy, self.balanced_accuracy) >= NEARLY_ALL
+        )
+
+    @property
+    def of_other_classes(self) -> int:
+        """How many test images the constant answer is wrong on."""
+        return round(self.test_images * (1 - self.constant_accuracy))
+
+    @property
+    def not_learned(self) -> NotLearned:
+        """What is not shown of models that do not beat chance."""
+        if self.is_far_below:
+            return "far_below_chance"
+        if self.is_above:
+            return "classes_not_learned"
+        if self.balanced_p <= ALPHA:
+            return "constant_answer_not_beaten"
+        return "not_shown_to_learn" if self._seems_above else "nothing_learned"
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """Why they may not have learned, the likeliest first."""
+        about = self.circumstances
+        flips = about.flips != "none"
+        if self.is_far_below:
+            return ("swapped_labels", *(("swapping_flips",) if flips else ()))
+        if self.lacks_images_alone:
+            return ("too_few_test_images",)
+        found: dict[Cause, bool] = {
+            "too_few_test_images": self._seems_above and not self.is_above,
+            "unequal_classes": about.is_unequal,
+            "small_images": True,
+            "hiding_flips": flips,
+            "few_steps": True,
+            "labels_not_visible": True,
+        }
+        return tuple(cause for cause, is_likely in found.items() if is_likely)
+
+    @property
+    def _seems_above(self) -> bool:
+        """Whether it is better than chance in numbers, which may be chance on few test images."""
+        rounding = 1e-9
+        return (
+            self.accuracy > self.constant_accuracy + rounding
+            and self.balanced_accuracy > 1 / self.classes + rounding
+        )
+
+
+@dataclass(frozen=True)
+class AgainstChance:
+    """The models of each method and fraction against chance, worked out where it is asked for.
+
+    classes: names in the order of their labels.
+    """
+
+    runs: pd.DataFrame
+    predictions: Predictions
+    classes: Sequence[str]
+    circumstances: Circumstances
+    _found: dict[tuple[str, float], Chance | None] = field(default_factory=dict, init=False)
+
+    @cached_property
+    def of_all(self) -> Chance | None:
+        """The models that stand for all images: of the full set, or the largest subset without."""
+        first = ordered(self.runs).iloc[0]
+        return self.of(str(first["method"]), float(first["fraction"]))
+
+    def of(self, method: str, fraction: float) -> Chance | None:
+        """The models of a method at a fraction; None where there are no predictions of them.
+
+        The test images are the units, each with the mean over its runs: the constant answer has no
+        seeds, and runs on the same images are no further images. The test is that of `above_p`,
+        which is exact for one run, and needs no more than that images are independent.
+        """
+        if (method, fraction) not in self._found:
+            self._found[method, fraction] = self._judge(method, fraction)
+        return self._found[method, fraction]
+
+    def is_unlearned(self, method: str, fraction: float) -> bool:
+        """Whether there are predictions, and they are not shown to beat chance."""
+        chance = self.of(method, fraction)
+        return chance is not None and not chance.is_beaten
+
+    def _judge(self, method: str, fraction: float) -> Chance | None:
+        answers, labels = self.predictions.answers(method, fraction)
+        if answers.empty:
+            return None
+        given = answers.to_numpy()
+        right = (given == labels).mean(axis=0)
+        counts = np.bincount(labels, minlength=len(self.classes))
+        constant = _constant(right, labels, counts)
+        weights = image_weights(labels, BALANCED) * len(labels)
+        present = np.flatnonzero(counts)
+        never = np.setdiff1d(present, given)
+        guessed = np.setdiff1d(_guessed(given, labels, counts), never)
+        runs = self.runs
+        own = runs[(runs["method"] == method) & (runs["fraction"] == fraction)]
+        return Chance(
+            method=method,
+            fraction=fraction,
+            trained_on=round(own["images"].mean()),
+            test_images=len(labels),
+            accuracy=float(right.mean()),
+            constant=self.classes[constant],
+            constant_accuracy=float((labels == constant).mean()),
+            accuracy_p=above_p(right - (labels == constant), least=-1, threshold=0),
+            balanced_accuracy=float((right * weights).mean()),
+            balanced_p=above_p(right * weights, least=0, threshold=1 / len(present)),
+            below_p=above_p(-right * weights, least=-weights.max(), threshold=-1 / len(present)),
+            classes=len(present),
+            never=tuple(self.classes[label] for label in never),
+            guessed=tuple(self.classes[label] for label in guessed),
+            runs=len(answers),
+            one_answer=int((answers.nunique(axis=1) == 1).sum()),
+            train_accuracy=float(own["train_accuracy"].mean()),
+            steps=round(own["steps"].mean()),
+            circumstances=self.circumstances,
+        )
+
+
+def _constant(right: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> int:
+    """The class with the most test images; of several the one that is known worst.
+
+    That leaves the most images on which the constant answer is right and the models are not.
+    """
+    largest = np.flatnonzero(counts == counts.max())
+    known = [right[labels == label].mean() for label in largest]
+    return int(largest[int(np.argmin(known))])
+
+
+def _guessed(answers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The classes that are recognized hardly better than by chance, in the mean over the runs.
+
+    Those with a recall of 1 / classes or less. And those that are answered as often, to within a
+    standard error, for the images of another class: where the models know three classes of ten and
+    guess among the others, these have a recall of 1 / 7. answers: (runs, n); labels: (n,); counts:
+    test images by class.
+    """
+    size = len(counts)
+    pairs, times = np.unique(labels.astype(np.int64) * size + answers, return_counts=True)
+    true, answered = np.divmod(pairs, size)
+    rates = times / (counts[true] * len(answers))
+    recalls, mistaken = np.zeros(size), np.zeros(size)
+    own = true == answered
+    recalls[true[own]] = rates[own]
+    enough = counts >= ENOUGH_FOR_RATES
+    others = ~own & enough[true] & enough[answered]
+    np.maximum.at(mistaken, answered[others], rates[others])
+    present, rounding = counts > 0, 1e-9
+    error = np.sqrt(recalls * (1 - recalls) / np.maximum(counts, 1))
+    by_chance = recalls <= 1 / present.sum() + rounding
+    like_others = (mistaken > 0) & (recalls <= mistaken + error + rounding)
+    return np.flatnonzero(present & (by_chance | like_others))
