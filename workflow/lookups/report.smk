@@ -31,4 +31,4 @@ def page_settings():
 def page_features():
     """The space that is compared by, where it is one for all seeds; the pixels otherwise."""
     space = CONFIG.features.space
-    return feature_path("pixels" if space == "proxy" else space, 0)
+    return feature_path("pixels" if SPACES[space].is_of_proxy else space, 0)

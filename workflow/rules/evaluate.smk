@@ -111,7 +111,10 @@ rule figures:
         mem_mb=memory(800, 1000),
     params:
         python=python,
+        settings=figure_options,
         arguments=figure_arguments,
+        caption=figure_caption,
     shell:
-        "{params.python} {input.code[0]:q} {params.arguments} --output-png {output.png:q} "
-        "--output-svg {output.svg:q} --log {log:q}"
+        "{params.python} {input.code[0]:q} {params.arguments} "
+        "--output-png {output.png:q} --output-svg {output.svg:q} --settings {params.settings:q} "
+        "--log {log:q}"
