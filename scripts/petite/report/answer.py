@@ -7,7 +7,8 @@ import pandas as pd
 from petite.evaluation import ENOUGH_RUNS, Recommendation
 from petite.evaluation.evidence_tables import Table, evidence_tables
 from petite.evaluation.metrics import IN_WORDS, compared_metric
-from petite.evaluation.wording import Sentence, Wording
+from petite.evaluation.sentences import Sentence
+from petite.evaluation.wording import Wording
 from petite.report.inputs import Inputs
 from petite.report.words import name
 from petite.util.formatting import MINUS, number

@@ -24,7 +24,8 @@ from petite.evaluation.recommendation import (
     Recommendation,
     StepKind,
 )
-from petite.evaluation.wording import CAUSES, FINDINGS, NOT_LEARNED, STEPS, Wording, gap_sentences
+from petite.evaluation.sentences import CAUSES, FINDINGS, NOT_LEARNED, STEPS
+from petite.evaluation.wording import Wording, gap_sentences
 from petite.report.answer import answer
 from petite.report.page import environment
 from petite.util.errors import PetiteError
