@@ -26,7 +26,7 @@ from petite.evaluation import summarize
 from petite.plots import style
 from petite.plots.registry import FIGURES
 from petite.plots.samples import evenly, in_turn, recipe_in_words
-from petite.plots.style import method_colour, method_marker, save, spread
+from petite.plots.style import method_color, method_marker, save, spread
 from petite.selection import select
 from petite.selection.methods.tilings import TILINGS
 from petite.subsets import augmentation as recipes
@@ -130,8 +130,8 @@ class World:
         self.split = split_table(index, test=0.1, validation=0.1, seed=0)
         train = training_images(self.split)
         pixels = self.store.images(train["image_id"]).reshape(len(train), -1).astype(np.float32)
-        centred = pixels - pixels.mean(axis=0)
-        self.features = centred @ np.linalg.svd(centred, full_matrices=False)[2][:4].T
+        centered = pixels - pixels.mean(axis=0)
+        self.features = centered @ np.linalg.svd(centered, full_matrices=False)[2][:4].T
         ranking = select(self.features, train["label"].to_numpy(), 6 * classes, "pca_grid", seed=0)
         self.details = json.loads(json.dumps(ranking.details))
         self.subset = subset_table(ranking_table(ranking, train), train, self.store.classes)
@@ -263,7 +263,7 @@ def test_differences_have_a_panel_for_each_fraction_and_a_row_for_each_method(
     assert "less that of random" in text
 
 
-def test_differences_that_exclude_zero_are_coloured_by_their_sign() -> None:
+def test_differences_that_exclude_zero_are_colored_by_their_sign() -> None:
     summary = summarize(make_runs({**CASES, ("herding", 0.1): 0.80, ("zcore", 0.1): 0.95}, 6))
     [axes] = FIGURES["differences"].draw(summary).axes
     names = [label.get_text() for label in axes.get_yticklabels()]
@@ -446,7 +446,7 @@ def test_many_points_are_pixels_in_the_svg_which_stays_small(tmp_path: Path) -> 
     subset = split[::10].assign(class_name=[["Cat", "Dog"][n % 2] for n in split["label"][::10]])
     subset = pd.concat([subset, split[1::100].assign(class_name="Dog")])
     features = random.normal(size=(count, 2)).astype(np.float32)
-    details = {"plane": "pca", "centres": [], "grids": []}
+    details = {"plane": "pca", "centers": [], "grids": []}
     _, svg = saved(FIGURES["plane_chosen"].draw(features, split, subset, details), tmp_path)
     assert svg.stat().st_size < 1_000_000
     assert "13,500 training images" in words(svg)
@@ -470,7 +470,7 @@ def test_samples_show_training_images_of_every_class(world: World, tmp_path: Pat
         assert f"class {label}  ({count} training images)" in text
 
 
-def test_ten_grey_classes_with_long_names_are_drawn(tmp_path: Path) -> None:
+def test_ten_gray_classes_with_long_names_are_drawn(tmp_path: Path) -> None:
     world = World(tmp_path / "world", classes=10, channels=1)
     names = {f"class {n}": f"class {n} with a very long name " * 4 for n in range(10)}
     world.store.index["class_name"] = world.store.index["class_name"].map(names)
@@ -574,19 +574,19 @@ def test_the_same_figure_gives_the_same_bytes(world: World, tmp_path: Path) -> N
             assert one.read_bytes() == other.read_bytes()
 
 
-def test_a_method_keeps_its_colour_whatever_else_is_drawn() -> None:
+def test_a_method_keeps_its_color_whatever_else_is_drawn() -> None:
     few = make_runs({("random", 0.1): 0.8, ("herding", 0.1): 0.8}, 2)
     many = make_runs({(name, 0.1): 0.8 for name in ["random", "a", "b", "herding", "z"]}, 2)
     for runs in (few, many):
         [axes] = FIGURES["accuracy_by_fraction"].draw(runs, summarize(runs)).axes
         [label] = [text for text in axes.texts if text.get_text() == "herding"]
-        assert to_hex(label.get_color()) == method_colour("herding").lower()
+        assert to_hex(label.get_color()) == method_color("herding").lower()
 
 
 def test_the_paper_methods_have_looks_of_their_own() -> None:
     names = ["full", "random", "pca_grid", "augmentation"]
-    assert len({method_colour(name) for name in names}) == 4
-    assert len({(method_colour(name), method_marker(name)) for name in names}) == 4
+    assert len({method_color(name) for name in names}) == 4
+    assert len({(method_color(name), method_marker(name)) for name in names}) == 4
 
 
 @given(st.lists(st.floats(0, 100), max_size=12), st.floats(0.1, 20))
