@@ -13,6 +13,7 @@ from petite.evaluation import (
     COST_COLUMNS,
     VERDICT_COLUMNS,
     Predictions,
+    as_markdown,
     compare,
     cost_ledger,
     planned,
@@ -227,6 +228,7 @@ def test_the_full_set_alone_is_kept_and_said_to_be_all_that_was_tried() -> None:
     assert found.findings == (Finding("nothing_tried"),)
     assert found.next_steps == (Step("train_subsets"),)
     assert found.comparisons == ()
+    assert "nan" not in as_markdown(found)
 
 
 # --------------------------------------------------------------------- kept predictions
@@ -618,6 +620,12 @@ def test_the_curve_of_random_images_is_in_the_record() -> None:
     assert found.sufficient == curve.sufficient(0.01)
     assert found.sufficient is not None and 500 < found.sufficient.point.value < 1000
     assert recommended(runs_of({("random", 0.1): 0.9, ("good", 0.1): 0.92})).curve is None
+
+
+def test_the_page_of_a_single_size_and_seed_is_whole() -> None:
+    page = as_markdown(recommended(runs_of({("random", 0.1): 0.9, ("good", 0.1): 0.92}, seeds=1)))
+    assert "one seed and so no interval" in page and "no learning curve" in page
+    assert "nan" not in page and "None" not in page
 
 
 # ------------------------------------------------------------------------------- the costs
