@@ -71,7 +71,7 @@ readme: $(STAMP_DEV)
 
 # The configuration's JSON schema, for editors.
 schema: $(STAMP)
-	PYTHONPATH=scripts $(BIN)/python -c "from petite.config.schema import json_schema; print(json_schema(), end='')" \
+	PYTHONPATH=scripts $(BIN)/python -c "from petite.config.json_schema import json_schema; print(json_schema(), end='')" \
 		> workflow/schemas/config.schema.json
 
 # uv resolves for every Python and platform at once; one version of a package serves them all.

@@ -3,9 +3,7 @@
 
 # The first variant of the paper's method, at its largest fraction, is the one that is drawn.
 GRIDS = [case for case in CASES if method_name(case[0]) == "pca_grid"]
-AUGMENTED = [
-    case for case in CASES if method_name(case[0]) == petite_config.AUGMENTATION
-]
+AUGMENTED = [case for case in CASES if method_name(case[0]) == AUGMENTATION]
 
 
 # A figure for each method and fraction is more than anyone looks at where there are many, and a
@@ -82,7 +80,7 @@ def figure_inputs(wildcards):
         return {"store": store, "subset": example(AUGMENTED)}
     subset = example(GRIDS)
     return {
-        "features": feature_path(spaces(GRIDS[0][0])[0], 0),
+        "features": feature_path(PLAN.spaces(GRIDS[0][0])[0], 0),
         "split": SPLIT,
         "subset": subset,
         "details": str(Path(subset).with_suffix(".json")),
@@ -119,7 +117,7 @@ def figure_code(wildcards):
 
 def own_features_file():
     """The matrix that the user gave, where one is used."""
-    is_used = any("own" in spaces(label) for label, _ in CASES)
+    is_used = any("own" in PLAN.spaces(label) for label, _ in CASES)
     return [CONFIG.features.path] if is_used else []
 
 

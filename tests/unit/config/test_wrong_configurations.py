@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from petite import config
 from petite.config import layers
-from petite.config import schema as config
 from petite.config.layers import Layer
 from petite.util.errors import PetiteError
 
@@ -162,12 +162,11 @@ WRONG: list[tuple[str, Any]] = [
 def changed(path: str, value: Any) -> dict[str, Any]:
     """The default configuration with another value at a path such as dataset.name."""
     mapping = copy.deepcopy(DEFAULT)
-    group, parents = mapping, path.split(".")
-    if path.startswith("methods.") and path.removeprefix("methods.") not in DEFAULT["methods"]:
-        parents = path.split(".", 2 if path.split(".")[1] in DEFAULT["methods"] else 1)
-    for name in parents[:-1]:
+    *parents, last = path.split(".")
+    group = mapping
+    for name in parents:
         group = group[name]
-    group[parents[-1]] = value
+    group[last] = value
     return mapping
 
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from petite.config import schema as config
+from petite import config
 from petite.data.sources import open_source
 from petite.data.store import Store, shard_record, write_shard
 from petite.evaluation import compare, cost_ledger, recommend, recommendation_page, summarize

@@ -1,0 +1,27 @@
+"""The section `features`: by what methods compare images."""
+
+from pydantic import Field, model_validator
+
+from petite.config.values import SPACES, Seed, SpaceName, UserPath, check_no_wildcard
+from petite.util.validation import Strict
+
+
+class FeatureSettings(Strict):
+    """The feature space in which methods compare images; a method may set its own."""
+
+    space: SpaceName = Field("pixels", description=", ".join(SPACES))
+    path: UserPath | None = Field(
+        None, description="own: .npy or .parquet file with one row per image"
+    )
+    dimensions: int = Field(
+        64, ge=2, le=4096, description="number of features of pixels and random_conv"
+    )
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _own_has_a_path(self) -> "FeatureSettings":
+        if self.space == "own" and not self.path:
+            raise ValueError("path: the space 'own' needs the path of your matrix")
+        if self.path:
+            check_no_wildcard(self.path)
+        return self
