@@ -8,15 +8,11 @@ tests/unit/test_evidence_simulations.py, which runs fewer of them.
 
 import argparse
 import itertools
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
-sys.path.insert(0, str(SCRIPTS))
 
 from petite.evaluation import random_curve
 from petite.evaluation.learning_curve import Estimate

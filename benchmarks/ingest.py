@@ -31,14 +31,12 @@ import PIL
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
-
 from petite.data.decoding.decode import decode
 from petite.data.ingest import ingest_shard, shard_rows
 from petite.data.sources import listing, open_source
 from petite.util.files import read_table, write_table
 
+ROOT = Path(__file__).resolve().parents[1]
 LISTING = {"classes": None, "limit_per_class": None, "max_bad_share": 0.1}
 OTHER_FILTERS = ("BOX", "HAMMING", "BICUBIC", "LANCZOS")
 COMPARED = 600  # photos, evenly over the archive

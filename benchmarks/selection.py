@@ -37,8 +37,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
-
 from petite.selection import METHODS, select
 from petite.selection.cost import calibrate, estimate
 from petite.selection.similarities import FLOAT, Similarity, slices, squared_distances

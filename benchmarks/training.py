@@ -11,14 +11,11 @@ turns, so that a busy machine slows all alike. Writes a Markdown table.
 import argparse
 import platform
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 from petite.networks import models
 from petite.networks.backend import load_keras

@@ -22,7 +22,6 @@ import yaml
 from PIL import Image
 
 from petite.data.sources import SOURCES
-from petite.plots import FIGURES
 from petite.selection import METHODS
 from petite.util.imports import imports
 
@@ -351,8 +350,7 @@ def entries() -> set[str]:
     """The modules that registries load."""
     methods = {method.module for method in METHODS.values()}
     sources = {source.__module__ for source in SOURCES.values()}
-    figures = {figure.__module__ for figure in FIGURES.values()}
-    return methods | sources | figures | {"petite.features.own", "petite.features.random_conv"}
+    return methods | sources
 
 
 def module_name(file: str) -> str:

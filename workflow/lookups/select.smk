@@ -1,5 +1,7 @@
 # What select.smk looks up: files by feature space, method and seed, and their code.
 
+from petite.features.registry import SPACES
+
 
 def labels_where(condition):
     """A wildcard's pattern: the labels of the config that meet a condition."""
@@ -7,9 +9,12 @@ def labels_where(condition):
     return "|".join(map(re.escape, names)) or "no-such-method"
 
 
-AUGMENTING = labels_where(lambda label: method_name(label) == AUGMENTATION)
+AUGMENTING = labels_where(
+    lambda label: method_name(label) == AUGMENTATION
+)
 SELECTING = labels_where(lambda label: method_name(label) != AUGMENTATION)
 RANKING = labels_where(PLAN.ranks)
+COMPUTED = "|".join(space.name for space in SPACES.values() if not space.is_of_proxy)
 
 FEATURES = {
     "features": f"{RESULTS}/features/{{space}}.npy",
@@ -48,10 +53,8 @@ def with_seed(paths, seed):
 
 def feature_path(space, seed):
     """The file of a feature space; those of the proxy are its seed's."""
-    if space == "proxy":
-        return with_seed(PROXY, seed)["features"]
-    if space == "gradients":
-        return with_seed(PROXY, seed)["gradients"]
+    if SPACES[space].is_of_proxy:
+        return with_seed(PROXY, seed)["features" if space == "proxy" else space]
     return FEATURES["features"].replace("{space}", space)
 
 
@@ -69,9 +72,7 @@ def selection_code(script):
 # Otherwise Snakemake would go on, unasked, with what another file gave before.
 OWN = CONFIG.features.path
 USES_OWN = any(
-    "own" in PLAN.spaces(label)
-    for label, entry in CONFIG.methods.items()
-    if entry.fractions
+    "own" in PLAN.spaces(label) for label, entry in CONFIG.methods.items() if entry.fractions
 )
 if USES_OWN and not Path(OWN).is_file():
     sys.exit(f"Petite: features.path: there is no file {OWN}: correct the path")
@@ -148,22 +149,18 @@ def selection_settings(wildcards):
 
 
 def feature_settings(wildcards):
-    """What decides the features of a space: `own` is taken as it is, the others are computed."""
+    """What decides the features of a space."""
     settings = CONFIG.features.model_dump(mode="json")
-    used = ["path"] if wildcards.space == "own" else ["dimensions", "seed"]
+    used = SPACES[wildcards.space].settings
     return as_param(
         {"space": wildcards.space} | {name: settings[name] for name in used}
     )
 
 
 def feature_code(wildcards):
-    entries = {
-        "random_conv": ["petite.features.random_conv"],
-        "own": ["petite.features.own"],
-    }
-    return code("features", *entries.get(wildcards.space, []))
+    return code("features", SPACES[wildcards.space].module)
 
 
 def own_features(wildcards):
     """The user's own matrix is an input where it is the space."""
-    return {"own": outside(OWN)} if wildcards.space == "own" else {}
+    return {"own": outside(OWN)} if SPACES[wildcards.space].file else {}

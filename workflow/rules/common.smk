@@ -116,24 +116,10 @@ def as_param(settings):
     return re.sub(r"\{(?=\s*\w)", r"\\u007b", text)
 
 
-# The module of each family of figures, by the first word of their names.
-FIGURE_MODULES = {
-    "accuracy": "accuracy",
-    "curves": "curves",
-    "differences": "differences",
-    "picks": "picks",
-    "plane": "plane",
-    "samples": "samples",
-    "augmented": "samples",
-    "stored": "samples",
-    "set": "samples",
-}
 # All that the registries load, of which a job uses a few entries.
 REGISTERED = frozenset(
     {method.module for method in METHODS.values()}
     | {source.__module__ for source in SOURCES.values()}
-    | {f"petite.plots.{name}" for name in FIGURE_MODULES.values()}
-    | {"petite.features.own", "petite.features.random_conv"}
 )
 
 

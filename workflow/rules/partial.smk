@@ -1,5 +1,5 @@
 # After a run in which some methods failed: the table, the answer and the page of what is done. No rules.
-# Needs: runs/ of at least one method. Makes: the results of report.smk and page.smk, which say what they lack.
+# Needs: runs/ of at least one method. Makes: the results of evaluate.smk and report.smk, which say what they lack.
 
 import subprocess
 from dataclasses import asdict

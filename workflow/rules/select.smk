@@ -17,7 +17,7 @@ rule features:
     log:
         f"{RESULTS}/logs/features/{{space}}.log",
     wildcard_constraints:
-        space="pixels|random_conv|own",
+        space=COMPUTED,
     cache: IS_CACHED
     conda:
         "../../envs/petite.yaml"
@@ -179,7 +179,7 @@ rule augment:
 rule estimate:
     input:
         split=SPLIT,
-        code=code("estimate", "petite.features.own"),
+        code=code("estimate"),
     log:
         f"{RESULTS}/logs/estimate.log",
     localrule: True

@@ -1,21 +1,23 @@
-"""Feature spaces: the vectors by which selection methods compare images."""
+"""The feature space `pixels`: the principal components of the pixels."""
 
-import hashlib
+import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 import scipy.linalg
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from petite.data.store import Store
 from petite.util.errors import PetiteError
-from petite.util.files import read_json
 from petite.util.seeds import generator
+
+logger = logging.getLogger(__name__)
 
 # Directions beyond those asked for (Halko, Martinsson and Tropp 2011, section 4.2). With 16 the
 # first 64 components of 3,375 photographs keep 99.0% of the variance that the exact ones have, and
@@ -44,6 +46,29 @@ class PixelPCA:
 
     scores: np.ndarray
     explained_variance_ratio: np.ndarray
+
+
+def compute(
+    store: Store, image_ids: pd.Series, settings: Mapping[str, Any], threads: int
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """See `petite.features.registry.Space.compute`."""
+    result = pixel_pca(
+        batches_of(store, image_ids), dimensions=settings["dimensions"], seed=settings["seed"]
+    )
+    return result.scores, explained(result.explained_variance_ratio)
+
+
+def batches_of(store: Store, image_ids: pd.Series) -> Batches:
+    """The images in blocks that fit into memory, from the beginning at each call."""
+    positions = store.positions(image_ids)
+    batch_size = max(1, BLOCK_BYTES // (4 * int(np.prod(store.shape))))
+    return lambda: store.iter_batches(positions, batch_size)
+
+
+def explained(ratio: np.ndarray) -> dict[str, Any]:
+    """What the record and the log say of principal components."""
+    logger.info("%d components keep %.1f%% of the variance", len(ratio), 100 * ratio.sum())
+    return {"explained_variance_ratio": ratio.tolist()}
 
 
 def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA:
@@ -247,24 +272,3 @@ def signs(components: np.ndarray) -> np.ndarray:
     return np.where(components[largest, np.arange(components.shape[1])] < 0, -1, 1).astype(
         np.float32
     )
-
-
-def read_features(path: Path, image_ids: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]]:
-    """Read a feature file and the record that lies beside it as JSON.
-
-    Returns the features, float32 (n, d) with a row for each of `image_ids`, and the record. Raises
-    PetiteError when they are the features of other images.
-    """
-    features = np.load(path)
-    record = read_json(path.with_suffix(".json"))
-    if len(features) != len(image_ids) or record["image_ids_sha256"] != image_ids_digest(image_ids):
-        raise PetiteError(
-            f"{path} holds features of other images than the training split's: "
-            "delete it and run again"
-        )
-    return features, record
-
-
-def image_ids_digest(image_ids: Iterable[str]) -> str:
-    """SHA-256 of the image ids in their order: says which rows a feature file is about."""
-    return hashlib.sha256("\n".join(image_ids).encode("utf-8")).hexdigest()

@@ -4,12 +4,14 @@ Convolutions with random weights tell textures and shapes apart without having l
 (Saxe and others 2011, "On Random Weights and Unsupervised Feature Learning").
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from petite.features.pixels import BLOCK_BYTES, Batches, signs
+from petite.data.store import Store
+from petite.features.pixels import BLOCK_BYTES, Batches, batches_of, explained, signs
 from petite.networks import models
 from petite.networks.backend import load_keras
 from petite.training.settings import CompactSettings
@@ -30,6 +32,20 @@ LARGEST_BATCH = 128
 CONSTANT = 1e-6
 
 Blocks = Callable[[], Iterable[np.ndarray]]
+
+
+def compute(
+    store: Store, image_ids: pd.Series, settings: Mapping[str, Any], threads: int
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """See `petite.features.registry.Space.compute`."""
+    features, ratio = random_conv(
+        batches_of(store, image_ids),
+        store.shape,
+        dimensions=settings["dimensions"],
+        seed=settings["seed"],
+        threads=threads,
+    )
+    return features, explained(ratio)
 
 
 def random_conv(

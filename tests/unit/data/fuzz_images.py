@@ -14,10 +14,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "scripts"))
 
 import numpy as np
 from PIL import Image

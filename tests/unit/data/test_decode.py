@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import signal
 import struct
 import subprocess
@@ -484,6 +485,7 @@ def test_twenty_thousand_damaged_files_are_read_or_set_aside() -> None:
     # In a process of its own, with a limit on its memory: a crash or a hang ends that one alone.
     finished = subprocess.run(
         [sys.executable, str(script), "0", "20000", str(4 * 10**9)],
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
         text=True,
         capture_output=True,
         timeout=900,

@@ -6,7 +6,6 @@ are fixed, so that the same code always gives the same result.
 """
 
 import importlib.util
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +28,7 @@ def simulated():
     """The module benchmarks/evidence.py."""
     spec = importlib.util.spec_from_file_location("benchmarks_evidence", SCRIPT)
     module = importlib.util.module_from_spec(spec)
-    before = list(sys.path)
     spec.loader.exec_module(module)
-    sys.path[:] = before
     return module
 
 

@@ -15,8 +15,8 @@ from sklearn.preprocessing import StandardScaler
 
 from petite.data.store import shard_record, write_shard
 from petite.features import random_conv as spaces
+from petite.features.io import read_features
 from petite.features.own import own_dimensions, own_features
-from petite.features.pixels import read_features
 from petite.features.random_conv import (
     batch_size,
     random_conv,

@@ -12,7 +12,8 @@ from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
 from petite.features import pixels as features
-from petite.features.pixels import image_ids_digest, pixel_pca, read_features
+from petite.features.io import image_ids_digest, read_features
+from petite.features.pixels import pixel_pca
 from petite.util.errors import PetiteError
 from petite.util.files import write_json
 

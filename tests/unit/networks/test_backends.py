@@ -2,11 +2,14 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
@@ -14,7 +17,12 @@ def test_a_backend_trains_repeats_saves_and_scores(backend: str) -> None:
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     script = Path(__file__).with_name("train_on_backend.py")
-    done = subprocess.run([sys.executable, str(script), backend], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(script), backend],
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["backend"] == backend

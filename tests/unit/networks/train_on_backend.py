@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "scripts"))
-
 from petite.training import proxy
 from petite.training.loop import TrainedRun, Trainer, predict
 from petite.training.settings import ProxySettings

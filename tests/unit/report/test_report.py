@@ -594,20 +594,20 @@ def test_rows_that_are_all_alike_stand_in_the_middle():
 def test_the_users_environment_changes_nothing_on_the_page(environment, tmp_path):
     folder = tmp_path / "run"
     code = (
-        "import sys; from pathlib import Path; sys.path[:0] = sys.argv[1:3];"
-        "from test_report import invented_run, page;"
-        "print(page(invented_run(Path(sys.argv[3]))))"
+        "import sys; from pathlib import Path; from test_report import invented_run, page;"
+        "print(page(invented_run(Path(sys.argv[1]))))"
     )
     settings = tmp_path / "home/.bokeh/bokeh.yaml"
     settings.parent.mkdir(parents=True)
     settings.write_text("simple_ids: false\nminified: false\nresources: cdn\n")
     if "HOME" in environment:
         environment = {**environment, "HOME": str(tmp_path / "home")}
+    paths = {"PYTHONPATH": os.pathsep.join([str(SCRIPTS), str(Path(__file__).parent)])}
     pages = []
     for more in ({}, environment):
         done = subprocess.run(
-            [sys.executable, "-c", code, str(SCRIPTS), str(Path(__file__).parent), str(folder)],
-            env={**os.environ, **more}, capture_output=True, text=True, check=False,
+            [sys.executable, "-c", code, str(folder)],
+            env={**os.environ, **paths, **more}, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         pages.append(re.sub(r"\d+-\d+-\d+ \d+:\d+ UTC", "", done.stdout))

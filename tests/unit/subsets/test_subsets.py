@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from petite.data.store import shard_record, write_shard
-from petite.features.pixels import image_ids_digest
+from petite.features.io import image_ids_digest
 from petite.selection import select
 from petite.subsets.augmentation import Settings
 from petite.subsets.tables import (

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from petite.data.store import shard_record, write_shard
-from petite.features.pixels import read_features
+from petite.features.io import read_features
 from petite.networks.backend import load_keras
 from petite.training import metrics, proxy
 from petite.training.loop import evaluation_steps, train

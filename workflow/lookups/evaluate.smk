@@ -1,0 +1,113 @@
+# What evaluate.smk looks up: which figures there are, and what each is drawn from.
+
+
+from petite.plots.registry import Plan as FigurePlan, drawings
+
+FIGURE_PLAN = FigurePlan(
+    tuple(CASES), {label: method_name(label) for label in CONFIG.methods}
+)
+DRAWINGS = drawings(FIGURE_PLAN)
+FIGURES = [
+    f"{RESULTS}/figures/{name}.{kind}" for name in DRAWINGS for kind in ("png", "svg")
+]
+FIGURE = {
+    "png": report(
+        f"{RESULTS}/figures/{{figure}}.png",
+        caption="../report/figure.rst",
+        category="Figures",
+        labels={"figure": "{figure}"},
+    ),
+    "svg": f"{RESULTS}/figures/{{figure}}.svg",
+}
+
+
+def example(method):
+    """The subset of a method that a picture shows, with seed 0."""
+    return subset_path(*FIGURE_PLAN.example(method), 0)
+
+
+# The files of each kind that a figure may be drawn from, by name.
+FIGURE_FILES = {
+    "runs": lambda: rules.summarize.output.runs,
+    "summary": lambda: rules.summarize.output.summary,
+    "history": lambda: rules.summarize.output.history,
+    "store": lambda: rules.index.output.manifest,
+    "split": lambda: SPLIT,
+    "pixels": lambda: feature_path("pixels", 0),
+    "smallest_subsets": lambda: [
+        subset_path(label, FIGURE_PLAN.smallest_fraction, 0) for label in FIGURE_PLAN.smallest
+    ],
+    "grid_features": lambda: feature_path(PLAN.spaces(FIGURE_PLAN.example("pca_grid")[0])[0], 0),
+    "grid_subset": lambda: example("pca_grid"),
+    "grid_details": lambda: records_of([example("pca_grid")])[0],
+    "augmented_subset": lambda: example("augmentation"),
+}
+
+
+def figure_inputs(wildcards):
+    """The files that a figure is drawn from, by the parameters of the function that draws it."""
+    inputs = DRAWINGS[wildcards.figure].figure.inputs
+    return {name: FIGURE_FILES[kind]() for name, kind in inputs.items()}
+
+
+def figure_arguments(wildcards, input):
+    """What figures.py draws, and from what. Snakemake does not compare it: inputs are compared."""
+    drawing = DRAWINGS[wildcards.figure]
+    arguments = ["--figure", drawing.kind]
+    for name in drawing.figure.inputs:
+        files = input[name]
+        arguments += ["--input", name] + ([files] if isinstance(files, str) else files)
+    command = shlex.join(map(str, arguments))
+    return f"{command} {SOURCE_ARGUMENTS}" if drawing.figure.takes_source else command
+
+
+def figure_options(wildcards):
+    return as_param(DRAWINGS[wildcards.figure].options)
+
+
+def figure_caption(wildcards, input):
+    """Snakemake does not compare params that depend on the input: a new caption draws nothing."""
+    return DRAWINGS[wildcards.figure].figure.caption
+
+
+def figure_code(wildcards):
+    figure = DRAWINGS[wildcards.figure].figure
+    return code("figures", figure.module, *[SOURCE_MODULE] * figure.takes_source)
+
+
+def own_features_file():
+    """The matrix that the user gave, where one is used."""
+    is_used = any("own" in PLAN.spaces(label) for label, _ in CASES)
+    return [CONFIG.features.path] if is_used else []
+
+
+def provenance_files(wildcards, input):
+    """What the user gave, if need be by the name of what is gone.
+
+    It is no input: what is made of it is, and a finished run can do without.
+    """
+    given = (
+        GONE["files"]
+        if GONE
+        else [placed(path) if DATASET.is_remote else path for path in SOURCE_FILES]
+    )
+    return " ".join(shlex.quote(str(path)) for path in [*given, *own_features_file()])
+
+
+def known_digests(wildcards, input):
+    """The digests of the last provenance, for files that are gone."""
+    return KNOWN_DIGESTS
+
+
+def digests_so_far():
+    path = Path(placed(f"{RESULTS}/provenance.json"))
+    return as_param(read_json(path)["inputs"] if GONE and path.exists() else {})
+
+
+# Read now: the job's own output is removed before it runs.
+KNOWN_DIGESTS = or_exit(digests_so_far)
+
+
+def whole_config(wildcards, input):
+    """Snakemake does not compare params that depend on the input: threads rerun nothing."""
+    return as_param(CONFIG.model_dump(mode="json"))
