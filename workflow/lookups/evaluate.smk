@@ -35,9 +35,12 @@ FIGURE_FILES = {
     "split": lambda: SPLIT,
     "pixels": lambda: feature_path("pixels", 0),
     "smallest_subsets": lambda: [
-        subset_path(label, FIGURE_PLAN.smallest_fraction, 0) for label in FIGURE_PLAN.smallest
+        subset_path(label, FIGURE_PLAN.smallest_fraction, 0)
+        for label in FIGURE_PLAN.smallest
     ],
-    "grid_features": lambda: feature_path(PLAN.spaces(FIGURE_PLAN.example("pca_grid")[0])[0], 0),
+    "grid_features": lambda: feature_path(
+        PLAN.spaces(FIGURE_PLAN.example("pca_grid")[0])[0], 0
+    ),
     "grid_subset": lambda: example("pca_grid"),
     "grid_details": lambda: records_of([example("pca_grid")])[0],
     "augmented_subset": lambda: example("augmentation"),

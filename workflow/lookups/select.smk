@@ -9,9 +9,7 @@ def labels_where(condition):
     return "|".join(map(re.escape, names)) or "no-such-method"
 
 
-AUGMENTING = labels_where(
-    lambda label: method_name(label) == AUGMENTATION
-)
+AUGMENTING = labels_where(lambda label: method_name(label) == AUGMENTATION)
 SELECTING = labels_where(lambda label: method_name(label) != AUGMENTATION)
 RANKING = labels_where(PLAN.ranks)
 COMPUTED = "|".join(space.name for space in SPACES.values() if not space.is_of_proxy)
@@ -72,7 +70,9 @@ def selection_code(script):
 # Otherwise Snakemake would go on, unasked, with what another file gave before.
 OWN = CONFIG.features.path
 USES_OWN = any(
-    "own" in PLAN.spaces(label) for label, entry in CONFIG.methods.items() if entry.fractions
+    "own" in PLAN.spaces(label)
+    for label, entry in CONFIG.methods.items()
+    if entry.fractions
 )
 if USES_OWN and not Path(OWN).is_file():
     sys.exit(f"Petite: features.path: there is no file {OWN}: correct the path")

@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 from petite.config.export import Exported, exported
 from petite.config.methods import AUGMENTATION, ChainEntry, MethodEntry, Selection, Step
 from petite.config.schema import Config
+from petite.features.registry import SPACES
 from petite.selection import METHODS
 from petite.selection.base import Traits
 
@@ -138,7 +139,7 @@ class Plan:
             self.needs_proxy_scores(label)
             or any(traits.chance for traits in self._traits(label))
             or any(step.method == AUGMENTATION for step in steps)
-            or any(self._space(step) in ("proxy", "gradients") for step in steps)
+            or any(SPACES[space].is_of_proxy for space in self.spaces(label))
         )
 
     def _entry(self, label: str) -> ChainEntry | MethodEntry:

@@ -18,6 +18,7 @@ from petite.config.proxy import ProxySection
 from petite.config.size import check_size
 from petite.config.split import SplitSettings
 from petite.config.values import Fraction, SeedCount
+from petite.features.registry import SPACES
 from petite.training.settings import TrainingSettings
 from petite.util import memory
 from petite.util.errors import PetiteError
@@ -119,8 +120,10 @@ class Config(Strict):
         for label, entry in self.methods.items():
             if entry.method == AUGMENTATION and "random" not in self.methods:
                 problems.append(f"methods.{label}: its real images are those of 'random': add it")
-            if any(step.space == "own" for step in entry.steps) and not self.features.path:
-                problems.append(f"methods.{label}: the space 'own' needs features.path")
+            for space in dict.fromkeys(step.space for step in entry.steps if step.space):
+                key = SPACES[space].file
+                if key and not getattr(self.features, key):
+                    problems.append(f"methods.{label}: the space '{space}' needs features.{key}")
         if not self.runs:
             problems.append("methods: nothing is switched on; give one method some fractions")
         return problems

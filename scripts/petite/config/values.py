@@ -2,9 +2,12 @@
 
 import os
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from petite.features.registry import SPACES
+from petite.util.hints import unknown
 
 # In the name of a rule's input.
 WILDCARD = re.compile(r"\{\s*\w[^{}]*\}")
@@ -22,12 +25,18 @@ def _expanded(path: str) -> str:
     return path if "://" in path else os.path.expanduser(path)  # noqa: PTH111 - keeps "./2024"
 
 
+def _offered(space: str) -> str:
+    if space not in SPACE_NAMES:
+        raise ValueError(unknown(space, SPACE_NAMES, "feature space"))
+    return space
+
+
 Fraction = Annotated[float, Field(gt=0, le=1), AfterValidator(_few_digits)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 SeedCount = Annotated[int, Field(ge=1, le=1000)]
 UserPath = Annotated[str, AfterValidator(_expanded)]
-SPACES = ("pixels", "random_conv", "proxy", "own")
-SpaceName = Literal["pixels", "random_conv", "proxy", "own"]
+SPACE_NAMES = [space.name for space in SPACES.values() if space.is_offered]
+SpaceName = Annotated[str, AfterValidator(_offered), WithJsonSchema({"enum": SPACE_NAMES})]
 
 
 def check_no_wildcard(path: str) -> None:
