@@ -87,7 +87,7 @@ def own_features_file():
 def provenance_files(wildcards, input):
     """What the user gave, if need be by the name of what is gone.
 
-    It is no input: what is made of it is, and a finished run can do without.
+    It is not an input, because a finished run does not need it; its derived files are inputs.
     """
     given = (
         GONE["files"]

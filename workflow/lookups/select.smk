@@ -1,4 +1,4 @@
-# What select.smk looks up: files by feature space, method and seed, and their code.
+# Functions of select.smk: files by feature space, method and seed.
 
 from petite.features.registry import SPACES
 
@@ -41,7 +41,7 @@ CHOSEN = {
 
 
 def records_of(paths):
-    """What stands beside each subset: how it was chosen. A job that reads it names it too."""
+    """The record next to each subset: how it was selected. Jobs that read it list it as input."""
     return [str(Path(path).with_suffix(".json")) for path in paths]
 
 
@@ -112,7 +112,7 @@ def rank_inputs(wildcards):
 
 
 def subset_inputs(wildcards):
-    """A method that ranks is cut; another one chooses anew for each fraction."""
+    """A method that ranks is cut at each fraction; other methods select for each fraction."""
     label = wildcards.method
     if PLAN.ranks(label):
         return RANKED
@@ -121,9 +121,9 @@ def subset_inputs(wildcards):
 
 
 def selection_arguments(wildcards, input):
-    """What the scripts that choose images are told of their inputs, and of what changes nothing.
+    """Arguments of the selection scripts: their inputs, and options that do not change results.
 
-    Snakemake does not compare params that depend on the input: a change reruns nothing.
+    Snakemake does not compare params that depend on the input, so a change reruns nothing.
     """
     arguments = []
     named = [

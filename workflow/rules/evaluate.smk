@@ -1,5 +1,5 @@
-# From all runs to the table and the figures.
-# Needs: runs/ (train.smk), and for the pictures the store, features and subsets.
+# From all runs to the tables and figures.
+# Needs: runs/ (train.smk), and for some figures the store, features and subsets.
 # Makes: runs.*, history.*, summary.*, verdicts.*, costs.*, recommendation.*, provenance.json, figures/.
 
 

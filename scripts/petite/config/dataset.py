@@ -54,7 +54,7 @@ class DatasetSettings(Strict):
     image_size: int = Field(
         28, ge=8, le=1024, description="side length of the stored square images, in pixels"
     )
-    color: Literal["grey", "rgb"] = "grey"
+    color: Literal["gray", "rgb"] = "gray"
     depth: Literal["stretch", "each", "full"] | tuple[float, float] = Field(
         "stretch",
         description="range of values that maps to black and white, above 8 bits per channel",

@@ -40,7 +40,7 @@ Result = TypeVar("Result")
 class PixelPCA:
     """Images in the space of their first principal components.
 
-    scores: (n, d) float32, the centred images' coordinates, in grey levels (0-255).
+    scores: (n, d) float32, the centered images' coordinates, in gray levels (0-255).
     explained_variance_ratio: (d,) float64, shares of the variance of all pixels.
     """
 
@@ -81,7 +81,7 @@ def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA
 
     The method is randomized subspace iteration (Halko, Martinsson and Tropp 2011, algorithms 4.4
     and 5.1) on the covariance. The first pass sums random groups of images, which gives the mean
-    and starting directions that already lean towards the leading components; the second sharpens
+    and starting directions that already lean toward the leading components; the second sharpens
     them by one iteration, on SHARPENING images or more, evenly spread; the third solves the problem
     within them, on all. Each component's sign makes its largest loading positive, as in
     scikit-learn's PCA.
@@ -99,11 +99,11 @@ def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA
     mean = sums.mean().astype(np.float32)
     wanted = min(dimensions, count, mean.size)
 
-    basis = _orthonormal(sums.centred())
-    centring = _Centring(mean)
+    basis = _orthonormal(sums.centered())
+    centering = _Centering(mean)
     some = _every(max(1, count // SHARPENING), batches)
     product = np.zeros_like(basis)
-    for part in _over_blocks(some, lambda block: _covariance_times(centring(block), basis)):
+    for part in _over_blocks(some, lambda block: _covariance_times(centering(block), basis)):
         product += part
     basis = _orthonormal(product)
 
@@ -111,7 +111,7 @@ def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA
     within = np.zeros((basis.shape[1], basis.shape[1]))
     total_variance = 0.0
     for projected, sum_of_squares in _over_blocks(
-        batches, lambda block: _project(centring(block), basis)
+        batches, lambda block: _project(centering(block), basis)
     ):
         projections.append(projected)
         exact = projected.astype(np.float64)
@@ -163,12 +163,12 @@ class _GroupSums:
         """The mean image, float64 (pixels,)."""
         return self._sums.sum(axis=0, dtype=np.uint64) / self.count
 
-    def centred(self) -> np.ndarray:
+    def centered(self) -> np.ndarray:
         """The sums of the images less the mean, float32 (pixels, groups)."""
         sizes = np.full(self._groups, self.count // self._groups)
         sizes[self._turn[: self.count % self._groups]] += 1
-        centred = (self._sums - sizes[:, None] * self.mean()).astype(np.float32)
-        return np.ascontiguousarray(centred.T)
+        centered = (self._sums - sizes[:, None] * self.mean()).astype(np.float32)
+        return np.ascontiguousarray(centered.T)
 
 
 def _orthonormal(columns: np.ndarray) -> np.ndarray:
@@ -179,18 +179,18 @@ def _orthonormal(columns: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(scipy.linalg.qr(columns, mode="economic", check_finite=False)[0])
 
 
-def _covariance_times(centred: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """What a block of centred images adds to the covariance (times n) times the basis."""
-    return centred.T @ (centred @ basis)
+def _covariance_times(centered: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """What a block of centered images adds to the covariance (times n) times the basis."""
+    return centered.T @ (centered @ basis)
 
 
-def _project(centred: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, float]:
-    """A block of centred images in the basis, and the sum of its squares."""
+def _project(centered: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, float]:
+    """A block of centered images in the basis, and the sum of its squares."""
     # Sums of rows in float32, their sum in float64: no digits lost to a long running sum.
-    return centred @ basis, float(np.vecdot(centred, centred).sum(dtype=np.float64))
+    return centered @ basis, float(np.vecdot(centered, centered).sum(dtype=np.float64))
 
 
-class _Centring:
+class _Centering:
     """Takes the mean image, float32 (pixels,), off blocks of images."""
 
     def __init__(self, mean: np.ndarray) -> None:
@@ -203,12 +203,12 @@ class _Centring:
         kept = getattr(self._kept, "rows", None)
         if kept is None or len(kept) < len(block):
             kept = self._kept.rows = np.empty(block.shape, np.float32)
-        centred = kept[: len(block)]
-        for row, image in zip(centred, block, strict=True):
+        centered = kept[: len(block)]
+        for row, image in zip(centered, block, strict=True):
             # One image at a time, within the cache: the whole block at once takes twice as long.
             row[:] = image
             row -= self._mean
-        return centred
+        return centered
 
 
 def _every(step: int, batches: Batches) -> Batches:

@@ -140,37 +140,45 @@ FIGURES = {
         name="accuracy_by_fraction",
         function="accuracy.accuracy_by_fraction",
         inputs={"runs": "runs", "summary": "summary"},
-        caption="Accuracy on the test images against the number of training images kept (log "
-        "scale). Small dots are single runs; bars and bands are 95% intervals of the mean over "
-        "runs (Student's t); the horizontal line is the full training set. Whether a method beats "
-        "random is read from the paired differences in the table, not from whether intervals "
-        "overlap here.",
+        caption=(
+            "Accuracy on the test images against the number of training images kept (log scale). "
+            "Small dots are single runs. Bars and bands are 95% intervals of the mean over runs "
+            "(Student's t). The horizontal line is the full training set. To see whether a method "
+            "beats random, read the paired differences in the table, not the overlap of intervals "
+            "here."
+        ),
     ),
     "differences": Figure(
         name="differences",
         function="differences.differences",
         inputs={"summary": "summary"},
-        caption="Each method's accuracy less that of random at the same size, paired by seed, with "
-        "95% intervals; a panel for each fraction. Each interval stands for itself: of many, some "
-        "exclude 0 by chance.",
+        caption=(
+            "Each method's accuracy minus that of random at the same size, paired by seed, with "
+            "95% intervals and one panel per fraction. The intervals are not adjusted: among "
+            "many, some exclude 0 by chance."
+        ),
         is_due=lambda plan: plan.has_comparisons,
     ),
     "curves": Figure(
         name="curves",
         function="curves.curves",
         inputs={"history": "history"},
-        caption="Accuracy and loss during training, of the validation and of the training images, "
-        "for every method and fraction on the same scales. Thin lines are single runs, bold lines "
-        "their mean.",
+        caption=(
+            "Accuracy and loss on the validation and training images during training, for every "
+            "method and fraction on the same scales. Thin lines are single runs, bold lines are "
+            "their means."
+        ),
         is_due=lambda plan: len(plan.cases) <= MOST_CASES,
     ),
     "curves of a case": Figure(
         name="curves",
         function="curves.curves",
         inputs={"history": "history"},
-        caption="Accuracy and loss during training, of the validation and of the training images, "
-        "for one method and fraction (figures 1 to 5 and 10 of the paper). Thin lines are single "
-        "runs, bold lines their mean.",
+        caption=(
+            "Accuracy and loss on the validation and training images during training, for one "
+            "method and fraction (figures 1 to 5 and 10 of the paper). Thin lines are single "
+            "runs, bold lines are their means."
+        ),
         is_due=lambda plan: len(plan.cases) <= MOST_SINGLE_CASES,
         each_case=True,
     ),
@@ -178,8 +186,10 @@ FIGURES = {
         name="picks",
         function="picks.picks",
         inputs={"features": "pixels", "split": "split", "subsets": "smallest_subsets"},
-        caption="The images that each method keeps at the smallest fraction, with seed 0, on the "
-        "plane of the first two features.",
+        caption=(
+            "The images that each method keeps at the smallest fraction with seed 0, on the plane "
+            "of the first two features."
+        ),
         is_due=lambda plan: len(plan.smallest) > 1,
         options=lambda plan: {"fraction": plan.smallest_fraction},
     ),
@@ -187,24 +197,30 @@ FIGURES = {
         name="plane_clusters",
         function="plane.plane_clusters",
         inputs=GRID,
-        caption="The training images on the plane that pca_grid divides, colored by cluster, a "
-        "panel for each class (figure 7 of the paper).",
+        caption=(
+            "The training images on the plane that pca_grid divides, colored by cluster, with one "
+            "panel per class (figure 7 of the paper)."
+        ),
         is_due=_has_grid,
     ),
     "plane_cells": Figure(
         name="plane_cells",
         function="plane.plane_cells",
         inputs=GRID,
-        caption="The cells that pca_grid lays over each cluster's own box, a panel for each class "
-        "and cluster (figure 8 of the paper).",
+        caption=(
+            "The cells that pca_grid lays over the bounding box of each cluster, with one panel "
+            "per class and cluster (figure 8 of the paper)."
+        ),
         is_due=_has_grid,
     ),
     "plane_chosen": Figure(
         name="plane_chosen",
         function="plane.plane_chosen",
         inputs=GRID,
-        caption="The images that pca_grid chose, on the faint rest, a panel for each class "
-        "(figures 6 and 9 of the paper).",
+        caption=(
+            "The images that pca_grid selected, with the others shown faintly and one panel per "
+            "class (figures 6 and 9 of the paper)."
+        ),
         is_due=_has_grid,
     ),
     "samples": Figure(
@@ -217,26 +233,32 @@ FIGURES = {
         name="stored",
         function="samples.stored",
         inputs={"store": "store"},
-        caption="The first images of each class: the file as it is beside what is stored of it, "
-        "enlarged without smoothing, each with its size and its number of gray levels. What cannot "
-        "be seen on the right cannot be learned. Transparent parts of a file stand on a "
-        "checkerboard; stored, they are white.",
+        caption=(
+            "The first images of each class: the original file next to the stored image, enlarged "
+            "without smoothing, each with its size and its number of gray levels. Details that "
+            "are invisible on the right cannot be learned. Transparent parts of a file are shown "
+            "as a checkerboard, and stored as white."
+        ),
         takes_source=True,
     ),
     "set_aside": Figure(
         name="set_aside",
         function="samples.set_aside",
         inputs={"store": "store"},
-        caption="Some of the files that were not used, each with the reason. Those that decode are "
-        "shown; the others are gray tiles.",
+        caption=(
+            "Some of the excluded files, each with the reason. Files that cannot be decoded are "
+            "gray tiles."
+        ),
         takes_source=True,
     ),
     "augmented": Figure(
         name="augmented",
         function="samples.augmented",
         inputs={"store": "store", "subset": "augmented_subset"},
-        caption="Some originals, in bold, and the new images that augmentation made of them. Each "
-        "caption is the recipe: one transformation, drawn at random within its range.",
+        caption=(
+            "Some originals (in bold) and the new images that augmentation made from them. Each "
+            "caption is the recipe: one transform, drawn at random within its range."
+        ),
         is_due=lambda plan: plan.example("augmentation") is not None,
     ),
 }

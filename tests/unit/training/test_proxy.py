@@ -60,7 +60,7 @@ def settings(**changes: Any) -> ProxySettings:
 
 
 def shades(count: int, classes: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """Noisy grey 10x10 images, brighter from class to class."""
+    """Noisy gray 10x10 images, brighter from class to class."""
     labels = np.arange(count) % classes
     noise = np.random.default_rng(0).integers(0, 100, (count, 10, 10, 1))
     return (noise + 60 * labels[:, None, None, None]).astype(np.uint8), labels
