@@ -88,7 +88,7 @@ WRONG: list[tuple[str, Any]] = [
     *[
         (name, 1)
         for name in (
-            *("sedes", "Seeds", "dataset.imagesize", "dataset.color", "split.tset"),
+            *("sedes", "Seeds", "dataset.imagesize", "dataset.colors", "split.tset"),
             *("training.lr", "training.budget.stpes", "training.compact.width", "proxy.step"),
             *("features.dimension", "evidence.tolerence", "methods.random.fraction", "1", ""),
             *("methods.pca_grid.clustres", "methods.full.quota", "methods.augmentation.ration"),
@@ -123,6 +123,7 @@ WRONG: list[tuple[str, Any]] = [
     ("dataset", {**ARCHIVE, "path": "file:///etc/passwd"}),
     ("dataset", {**ARCHIVE, "path": "a\0b.zip"}),
     ("dataset", {**ARCHIVE, "path": "/data/{seed}/a.zip"}),
+    ("dataset", {**ARCHIVE, "source": "lsun", "path": "/data/{seed}"}),
     ("features.path", "mine {method}.npy"),
     ("dataset", {**ARCHIVE, "source": "folder", "path": "https://a.example/b.zip"}),
     ("split", {"test": 0.5, "validation": 0.45}),
