@@ -33,7 +33,7 @@ def gaps_of(unfinished):
             int(job.wildcards.last) - int(job.wildcards.first) + 1 for job, _ in missing
         )
         names = dict.fromkeys(cause.name for _, causes in missing for cause in causes)
-        wanted = CONFIG.runs_at(fraction)
+        wanted = PLAN.runs_at(fraction)
         if missing:
             found.append(Gap(label, fraction, wanted - seeds, wanted, tuple(names)))
     return found

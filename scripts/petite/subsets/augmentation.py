@@ -61,13 +61,18 @@ class Transforms(Strict):
         }
 
 
-class Settings(Strict):
-    """Settings of the augmentation."""
+class StepSettings(Strict):
+    """Settings of the augmentation where the number of new images follows from something else."""
 
-    ratio: float = Field(1.0, gt=0, le=100, description="number of new images per real image")
     transforms: Transforms = Field(
         Transforms.model_validate({}), description="transforms to draw from"
     )
+
+
+class Settings(StepSettings):
+    """Settings of the augmentation."""
+
+    ratio: float = Field(1.0, gt=0, le=100, description="number of new images per real image")
 
 
 class Drawn(NamedTuple):

@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from petite.networks.models import MODELS
 from petite.util.errors import PetiteError
+from petite.util.hints import unknown
 from petite.util.validation import Strict
 
 
@@ -18,7 +19,7 @@ class Budget(Strict):
     @model_validator(mode="after")
     def _exactly_one(self) -> "Budget":
         if (self.steps is None) == (self.epochs is None):
-            raise ValueError("budget: give either steps or epochs, and null for the other")
+            raise ValueError("steps: give either steps or epochs, and null for the other")
         return self
 
     def total_steps(self, rows: int, batch_size: int) -> int:
@@ -149,7 +150,7 @@ class TrainingSettings(Strict):
     @model_validator(mode="after")
     def _fits_together(self) -> "TrainingSettings":
         if self.model not in MODELS:
-            raise ValueError(f"model: '{self.model}' is unknown; there are {', '.join(MODELS)}")
+            raise ValueError(f"model: {unknown(self.model, MODELS, 'model')}")
         if self.phases and abs(sum(phase.share for phase in self.phases) - 1) > 1e-6:
             raise ValueError("phases: the shares must add up to 1")
         if self.phases and not MODELS[self.model].any_size:

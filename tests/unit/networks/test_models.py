@@ -163,7 +163,7 @@ def test_the_settings_load_neither_keras_nor_a_backend() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"model": "resnet"}, "'resnet' is unknown; there are compact, paper_cnn"),
+        ({"model": "resnet"}, "model: Unknown model 'resnet'. Use one of: compact, paper_cnn"),
         ({"budget": {"steps": 1, "epochs": 1}}, "either steps or epochs"),
         ({"budget": {}}, "either steps or epochs"),
         ({"compact": {"widths": [8, 16]}}, "3 values for 1 stages"),

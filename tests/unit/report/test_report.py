@@ -19,7 +19,7 @@ import yaml
 from markupsafe import escape
 from PIL import Image
 
-from petite.config import schema as config
+from petite import config
 from petite.data.sources import open_source
 from petite.data.store import Store, shard_record, write_shard
 from petite.evaluation import compare, cost_ledger, recommend, summarize
