@@ -7,7 +7,7 @@ one. The empty recipe is the image itself.
 
 import json
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import AfterValidator, Field, model_validator
@@ -15,9 +15,6 @@ from pydantic import AfterValidator, Field, model_validator
 from petite.util.errors import PetiteError
 from petite.util.seeds import generator
 from petite.util.validation import Strict
-
-if TYPE_CHECKING:
-    from petite.training.batches import Images
 
 # Numbers in recipes are cut to so many decimals: short texts, and the same image anywhere.
 DECIMALS = 4
@@ -135,20 +132,6 @@ def render_subset(images: np.ndarray, recipes: Sequence[str]) -> np.ndarray:
     for row, (image, recipe) in enumerate(zip(images, recipes, strict=True)):
         rendered[row] = render(image, recipe)
     return rendered
-
-
-class Rendered:
-    """Images with their recipes, rendered each time that they are asked for."""
-
-    def __init__(self, images: "Images", recipes: Sequence[str]) -> None:
-        """Take n images and n recipes, "" for an image as it is."""
-        self.shape = images.shape
-        self._images = images
-        self._recipes = np.asarray(recipes, dtype=object)
-
-    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        """See `petite.training.batches.Images`."""
-        return render_subset(self._images[rows], self._recipes[rows].tolist())
 
 
 def _samplers(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from petite.data.views import Images
 from petite.training import metrics
-from petite.training.batches import Images
 from petite.training.loop import (
     EVALUATION_BATCH,
     TrainedRun,
