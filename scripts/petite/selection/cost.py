@@ -181,7 +181,7 @@ def estimate_entries(
     Returns rows with label, selections, seconds of all of them, seconds_each and memory in bytes
     of the largest.
     """
-    from petite.selection import METHODS, checked_settings
+    from petite.selection.registry import METHODS, checked_settings  # which imports this module
 
     _, sizes = np.unique(labels, return_counts=True)
     rows = []
