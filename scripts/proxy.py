@@ -12,7 +12,7 @@ import pandas as pd
 from petite.data.splits import training_images, validation_images
 from petite.data.store import Store
 from petite.data.views import StoredImages, in_memory_if_it_fits
-from petite.features.pixels import image_ids_digest
+from petite.features.io import image_ids_digest
 from petite.training import metrics
 from petite.training.loop import size_in_training
 from petite.training.proxy import class_errors, gradients, record_dynamics, scores

@@ -152,18 +152,27 @@ class CompactSettings(ModelSettings):
     """The shape of the model `compact`."""
 
     widths: list[int] = Field(
-        [16, 24, 48, 96], min_length=2, description="filters of the stem and of each stage"
+        [16, 24, 48, 96],
+        min_length=2,
+        description="number of filters of the stem and of each stage",
     )
     halvings: list[int] = Field(
-        [0, 1, 1], description="1 where a stage begins with halving the resolution, else 0"
+        [0, 1, 1],
+        description="1: the stage starts by halving the resolution; 0: it keeps the resolution",
     )
-    residual_blocks: list[int] = Field([0, 0, 0], description="residual blocks in each stage")
+    residual_blocks: list[int] = Field(
+        [0, 0, 0], description="number of residual blocks in each stage"
+    )
     residual_convolutions: int = Field(
-        1, ge=1, le=3, description="3x3 convolutions in a residual block"
+        1, ge=1, le=3, description="number of 3x3 convolutions in a residual block"
     )
-    stem_kernel: int = Field(3, ge=1, le=16, description="side of the first convolution, pixels")
-    stem_stride: int = Field(2, ge=1, le=8, description="stride of the first convolution, pixels")
-    dropout: float = Field(0.0, ge=0, lt=1, description="share dropped before the last layer")
+    stem_kernel: int = Field(
+        3, ge=1, le=16, description="kernel size of the first convolution, in pixels"
+    )
+    stem_stride: int = Field(
+        2, ge=1, le=8, description="stride of the first convolution, in pixels"
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout rate before the last layer")
 
     @model_validator(mode="after")
     def _one_value_a_stage(self) -> "CompactSettings":

@@ -30,7 +30,7 @@ def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     cut = summary[summary["method"] != "full"]
     methods = list(dict.fromkeys(cut["method"]))  # random first: `ordered` put it there
     others = methods if len(methods) > MOST_METHODS else []
-    others = [method for method in others if method not in style.METHOD_COLOURS]
+    others = [method for method in others if method not in style.METHOD_COLORS]
     methods = [method for method in methods if method not in others]
     figure = Figure(figsize=(style.WIDTH, 4.4), layout="constrained")
     axes = figure.add_subplot()
@@ -93,14 +93,14 @@ def _dodge(methods: list[str], fractions: np.ndarray, width: float) -> dict[str,
 
 
 def _draw_full(axes: Axes, row: pd.Series) -> None:
-    colour = style.method_colour("full")
+    color = style.method_color("full")
     mean = 100 * row["score_mean"]
-    axes.axhline(mean, color=colour, linewidth=1, zorder=2)
+    axes.axhline(mean, color=color, linewidth=1, zorder=2)
     if not np.isnan(row["score_low"]):
         axes.axhspan(
             100 * row["score_low"],
             100 * row["score_high"],
-            color=colour,
+            color=color,
             alpha=0.10,
             linewidth=0,
             zorder=1,
@@ -112,7 +112,7 @@ def _draw_full(axes: Axes, row: pd.Series) -> None:
         xytext=(4, 0),
         textcoords="offset points",
         va="center",
-        color=colour,
+        color=color,
         fontweight="bold",
     )
 
@@ -126,17 +126,17 @@ def _draw_faintly(axes: Axes, rows: pd.DataFrame) -> None:
 def _draw_method(axes: Axes, method: str, offset: float, rows: pd.DataFrame) -> None:
     rows = rows.sort_values("fraction")
     x = offset * rows["fraction"].to_numpy()
-    colour = style.method_colour(method)
+    color = style.method_color(method)
     mean = 100 * rows["score_mean"].to_numpy()
     low = 100 * rows["score_low"].to_numpy()
     high = 100 * rows["score_high"].to_numpy()
     if method == "random" and len(rows) > 1:
-        axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, zorder=1)
+        axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0, zorder=1)
     axes.errorbar(
         x,
         mean,
         yerr=[mean - low, high - mean],
-        color=colour,
+        color=color,
         marker=style.method_marker(method),
         markersize=5.5,
         markeredgecolor="white",
@@ -153,7 +153,7 @@ def _draw_runs(axes: Axes, method: str, place: float, runs: pd.DataFrame, width:
     beside = 0.009 * width
     x = place * np.exp(np.linspace(-beside, beside, len(accuracy) + 2)[1:-1])
     axes.scatter(
-        x, accuracy, s=7, color=style.method_colour(method), alpha=0.45, linewidths=0, zorder=3
+        x, accuracy, s=7, color=style.method_color(method), alpha=0.45, linewidths=0, zorder=3
     )
 
 
@@ -201,12 +201,12 @@ def _label_methods(axes: Axes, cut: pd.DataFrame, offsets: dict[str, float], wid
                 xytext=(fraction * before, y),
                 ha="right",
                 va="center",
-                color=style.method_colour(method),
+                color=style.method_color(method),
                 fontweight="bold",
                 zorder=6,
                 arrowprops={
                     "arrowstyle": "-",
-                    "color": style.method_colour(method),
+                    "color": style.method_color(method),
                     "linewidth": 0.5,
                     "relpos": (1, 0.5),
                     "shrinkA": 1,

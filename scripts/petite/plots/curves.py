@@ -85,7 +85,7 @@ def _overview(history: pd.DataFrame) -> Figure:
         _draw_small(pair, chosen, history, labels=column == 0)
         pair[0].set_title(
             style.shortened(style.condition(method, fraction), 22),
-            color=style.method_colour(method),
+            color=style.method_color(method),
             fontsize=8,
         )
     _label_lines(grid[0, 0], below=True)
@@ -116,15 +116,15 @@ def _draw_small(
 
 def _draw(axes: Axes, history: pd.DataFrame, measure: str, scale: float) -> None:
     """Each run thin, their mean bold, for validation and training."""
-    for _, prefix, colour in PARTS:
+    for _, prefix, color in PARTS:
         column = prefix + measure
         known = history.dropna(subset=[column])
         for _, run in known.groupby("seed"):
-            axes.plot(run["step"], scale * run[column], color=colour, linewidth=0.6, alpha=0.4)
+            axes.plot(run["step"], scale * run[column], color=color, linewidth=0.6, alpha=0.4)
         mean = scale * known.groupby("step")[column].mean()
         # A line through one value is invisible: few values are drawn as dots.
         marker = "o" if len(mean) <= FEW_VALUES else None
-        axes.plot(mean.index, mean, color=colour, linewidth=1.8, marker=marker, markersize=4)
+        axes.plot(mean.index, mean, color=color, linewidth=1.8, marker=marker, markersize=4)
     axes.grid(axis="y")
     axes.set_xlim(0, 1.02 * history["step"].max())
 
@@ -151,9 +151,9 @@ def _add_epochs(axes: Axes, history: pd.DataFrame) -> None:
 
 
 def _label_lines(axes: Axes, below: bool = False) -> None:
-    """A legend in the lines' own colours, where it covers least."""
+    """A legend in the lines' own colors, where it covers least."""
     axes.legend(
-        handles=[Line2D([], [], color=colour, label=label) for label, _, colour in PARTS],
+        handles=[Line2D([], [], color=color, label=label) for label, _, color in PARTS],
         loc="lower right" if below else "best",
         frameon=False,
         handlelength=0,

@@ -1,7 +1,7 @@
 """The picture of the first screen: accuracy against the images kept, as numbers for an SVG.
 
 It is drawn twice, for wide and for narrow screens, so that its text is legible on both. The
-template has the elements; colours come from CSS, so that it follows the reader's light or dark.
+template has the elements; colors come from CSS, so that it follows the reader's light or dark.
 """
 
 import math
@@ -208,7 +208,7 @@ def _full(
 
 
 def _x_ticks(frame: Frame, summary: pd.DataFrame) -> list[dict[str, Any]]:
-    """The fractions that were trained; those that would run into their neighbour stay unnamed."""
+    """The fractions that were trained; those that would run into their neighbor stay unnamed."""
     images = summary.groupby("fraction")["images"].max().sort_index(ascending=False)
     ticks: list[dict[str, Any]] = []
     last = math.inf

@@ -75,8 +75,8 @@ def sections(inputs: Inputs) -> dict[str, Any]:
         "models": models.models(inputs),
         "bokeh": plane.scripts(),
         "making": making.making(inputs),
-        "method_colours": palette.method_colours(methods),
-        "class_colours": palette.class_colours(len(inputs.store.classes)),
+        "method_colors": palette.method_colors(methods),
+        "class_colors": palette.class_colors(len(inputs.store.classes)),
     }
 
 

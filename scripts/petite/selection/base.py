@@ -164,8 +164,9 @@ class Method:
         The class of its settings.
     traits : callable
         What it needs and promises, from its settings.
-    cost : callable
-        Of a group of m images with d features from which k are chosen: (m, k, d, settings).
+    cost : callable, optional
+        Of a group of m images with d features from which k are chosen: (m, k, d, settings). None
+        where it is unknown: the estimate says so, and no limit on memory is checked.
     choose : callable, optional
         Chooses within a group; or
     choose_whole : callable, optional
@@ -175,7 +176,7 @@ class Method:
     name: str
     settings: type[MethodSettings]
     traits: Callable[[Any], Traits]
-    cost: Callable[[int, int, int, Any], Cost]
+    cost: Callable[[int, int, int, Any], Cost] | None = None
     choose: Callable[[Group, Any], Choice] | None = None
     choose_whole: "Callable[[Request, Any], Choice] | None" = None
 
@@ -203,8 +204,8 @@ class Ranking:
         What was asked.
     seconds : float
         How long the selection took.
-    memory : float
-        Bytes that it was forecast to need at most.
+    memory : float or None
+        Bytes that it was forecast to need at most. None where the method's cost is unknown.
     """
 
     indices: np.ndarray
@@ -217,4 +218,4 @@ class Ranking:
     quota: str
     partitions: int
     seconds: float
-    memory: float
+    memory: float | None

@@ -55,8 +55,8 @@ class Request:
     seed : int
     partitions : int
         Parts that large classes are divided into; 1 for none.
-    memory : float
-        Bytes that the selection is forecast to need at most.
+    memory : float or None
+        Bytes that the selection is forecast to need at most; None where that is unknown.
     block_bytes, hold_bytes : int
         See `petite.selection.base.Group`.
     """
@@ -74,7 +74,7 @@ class Request:
     quota: str
     seed: int
     partitions: int
-    memory: float
+    memory: float | None
     block_bytes: int
     hold_bytes: int
 
@@ -211,7 +211,7 @@ def checked_request(
     weights = weights_of(quota, sizes, names, class_errors)
     width = 0 if checked is None else checked.shape[1]
     costs = stages(method, settings, sizes, shares(sizes, weights, k), width, count)
-    need = max(cost.memory for cost in costs)
+    need = max((cost.memory for cost in costs), default=0.0)
     if need > limit:
         raise PetiteError(
             f"'{method.name}' would need {memory.in_words(need)} for {k} of {len(numbers)} images "
@@ -223,7 +223,7 @@ def checked_request(
             )
         )
     block = int(min(MOST_BLOCK_BYTES, max(2**20, (limit - need) / 2)))
-    pairs = int(max(cost.pairs for cost in costs))
+    pairs = int(max((cost.pairs for cost in costs), default=0))
     held = pairs if pairs <= min(MOST_HELD_BYTES, limit - need - block) else 0
     return Request(
         method=method,
@@ -239,7 +239,7 @@ def checked_request(
         quota=quota,
         seed=arguments.random_seed(seed),
         partitions=count,
-        memory=need + block + held,
+        memory=need + block + held if costs else None,
         block_bytes=block,
         hold_bytes=held,
     )

@@ -9,7 +9,8 @@ from typing import Any, TypedDict
 import numpy as np
 import pandas as pd
 
-from petite.features.pixels import read_features
+from petite.features.io import read_features
+from petite.features.registry import SPACES
 from petite.selection import Choice, Ranking, Request, checked_settings, named
 from petite.selection.engine import first_stage, run, second_stage
 from petite.selection.request import checked_request
@@ -17,7 +18,7 @@ from petite.subsets.tables import ranking_table
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
 
-PROXY_SPACES = {"proxy", "gradients"}
+PROXY_SPACES = {space.name for space in SPACES.values() if space.is_of_proxy}
 
 
 @dataclass(frozen=True)

@@ -569,9 +569,9 @@ def test_no_commit_outside_a_checkout(tmp_path):
     assert making.commit(tmp_path) == "" == making.commit(None)
 
 
-@pytest.mark.parametrize("colour", [*style.CATEGORY_COLOURS, *style.OKABE_ITO, style.INK])
-def test_colours_can_be_seen_on_light_and_on_dark(colour):
-    on_light, on_dark = palette.pair(colour)
+@pytest.mark.parametrize("color", [*style.CATEGORY_COLORS, *style.OKABE_ITO, style.INK])
+def test_colors_can_be_seen_on_light_and_on_dark(color):
+    on_light, on_dark = palette.pair(color)
     assert palette.contrast(on_light, palette.LIGHT_PAGE) >= 3
     assert palette.contrast(on_dark, palette.DARK_PAGE) >= 3
 

@@ -1,42 +1,22 @@
-"""Pages of invented runs with odd names and very many classes, in a real browser.
+"""Pages of invented runs with odd names and very many classes, in a real browser."""
 
-It needs Debian's chromium (apt-get install chromium), or another Chromium of that name on PATH.
-Continuous integration must have it: there nothing is skipped.
-"""
-
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from test_report import invented_run
 
 from petite.report import page
 from petite.util.files import write_text
 
-CHROMIUM = shutil.which("chromium")
-NO_CHROMIUM = "no chromium on PATH: apt-get install chromium"
-OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 MOST_BYTES = 5e6
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason=NO_CHROMIUM)
 
 RIGHT_TO_LEFT = ["חתול קטן", "كلب صغير", "cat"]
 LONG = ["a" * 250, "cat_" * 60, "word " * 45, "猫" * 80]
 AWKWARD = ["<b>&amp;\"'", "a\u202egpj", "two\nlines", "$x^2$ {{ b }} \\ %", "cafe\u0301"]
 MANY = [f"id{number:04d}" for number in range(1000)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    assert CHROMIUM, NO_CHROMIUM
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
