@@ -78,10 +78,24 @@ def draw(origins: Sequence[str], seed: int, settings: Settings) -> list[Drawn]:
     """Draw round(ratio * len(origins)) recipes.
 
     Every origin is used floor(ratio) times, and a random part of them once more. Each new image
-    gets one transform, drawn uniformly from those that are switched on, its magnitude uniformly
-    from its range. The same arguments give the same recipes.
+    gets one transform, drawn uniformly from those that are enabled, its magnitude uniformly from
+    its range. The same arguments give the same recipes.
 
-    Raises PetiteError when every transform is off.
+    Parameters
+    ----------
+    origins : sequence of str
+        Ids of the real images.
+    seed : int
+    settings : Settings
+
+    Returns
+    -------
+    list of Drawn
+
+    Raises
+    ------
+    PetiteError
+        When every transform is off.
     """
     samplers = _samplers(settings.transforms)
     if not samplers:
@@ -105,9 +119,21 @@ def draw(origins: Sequence[str], seed: int, settings: Settings) -> list[Drawn]:
 def render(image: np.ndarray, recipe: str) -> np.ndarray:
     """The image that a recipe makes.
 
-    image: (H, W, C) uint8, any number of channels.
-    Returns uint8 of the same shape; the image itself for the empty recipe. Raises PetiteError for
-    a recipe that is not one of Petite's.
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, C)
+        Any number of channels.
+    recipe : str
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, C)
+        The image itself for the empty recipe.
+
+    Raises
+    ------
+    PetiteError
+        For a recipe that is not one of Petite's.
     """
     if not recipe:
         return image
@@ -124,9 +150,17 @@ def render(image: np.ndarray, recipe: str) -> np.ndarray:
 def render_subset(images: np.ndarray, recipes: Sequence[str]) -> np.ndarray:
     """The images of a subset, rendered.
 
-    images: (n, H, W, C) uint8, for each row of the subset the image of its origin.
-    recipes: n recipes.
-    Returns (n, H, W, C) uint8: `images` itself where all recipes are empty, else a new array.
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, H, W, C)
+        For each row of the subset the image of its origin.
+    recipes : sequence of str
+        n recipes.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, H, W, C)
+        `images` itself where all recipes are empty, otherwise a new array.
     """
     if not any(recipes):
         return images

@@ -17,15 +17,38 @@ COLUMNS = ["image_id", "rank", "class_name", "label", "weight", "origin", "recip
 
 
 def subset_size(fraction: float, train: pd.DataFrame) -> int:
-    """How many images the fraction (0 < fraction <= 1) of the training images is.
+    """How many images a fraction of the training images is.
 
-    The nearest whole number, but one for each class at least.
+    Parameters
+    ----------
+    fraction : float
+        Above 0, 1 at most.
+    train : DataFrame
+        The training images.
+
+    Returns
+    -------
+    int
+        The nearest whole number, but at least one for each class.
     """
     return max(train["label"].nunique(), round(fraction * len(train)))
 
 
 def ranking_table(ranking: Ranking, train: pd.DataFrame) -> pd.DataFrame:
-    """A ranking as a table: rank (int64, from 0), image_id, weight (float64), extra columns."""
+    """A ranking as a table.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        Of images of `train`.
+    train : DataFrame
+        The training images.
+
+    Returns
+    -------
+    DataFrame
+        rank (int64, from 0), image_id, weight (float64), and the ranking's extra columns.
+    """
     return pd.DataFrame(
         {
             "rank": np.arange(len(ranking.indices), dtype=np.int64),
@@ -37,21 +60,47 @@ def ranking_table(ranking: Ranking, train: pd.DataFrame) -> pd.DataFrame:
 
 
 def cut(ranked: pd.DataFrame, train: pd.DataFrame, k: int) -> pd.DataFrame:
-    """The first k rows of a ranking table, and every class among them.
+    """The first rows of a ranking table, and every class among them.
 
-    k: from the number of classes to the number of rows.
-    The best image of each class is always in; the others fill up in their order. So a class is
-    missing from no subset, smaller ones lie within larger ones, and wherever the first k rows have
-    every class it is they.
+    The best image of each class is always in; the others fill up in their order. So no class is
+    missing from a subset, smaller subsets are part of larger ones, and wherever the first k rows
+    have every class they are the result.
+
+    Parameters
+    ----------
+    ranked : DataFrame
+        A ranking table.
+    train : DataFrame
+        The training images.
+    k : int
+        From the number of classes to the number of rows.
+
+    Returns
+    -------
+    DataFrame
+        k of the rows.
     """
     labels = ranked["image_id"].map(train.set_index("image_id")["label"])
     return ranked.iloc[with_every_group(labels.to_numpy(), k)]
 
 
 def subset_table(ranked: pd.DataFrame, train: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """The table of a subset: `COLUMNS`, then the extra columns of the ranking table.
+    """The table of a subset whose images are all real ones.
 
-    classes: the name of each label. `origin` is the image itself and `recipe` is empty.
+    Parameters
+    ----------
+    ranked : DataFrame
+        A ranking table.
+    train : DataFrame
+        The training images.
+    classes : sequence of str
+        The name of each label.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`, then the extra columns of the ranking table. `origin` is the image itself and
+        `recipe` is empty.
     """
     table = ranked.merge(train[["image_id", "label"]], on="image_id", validate="one_to_one")
     table["class_name"] = table["label"].map(dict(enumerate(classes)))
@@ -64,7 +113,19 @@ def subset_table(ranked: pd.DataFrame, train: pd.DataFrame, classes: Sequence[st
 def augmented(subset: pd.DataFrame, seed: int, settings: recipes.Settings) -> pd.DataFrame:
     """The subset and, below it, rows of new images with their recipes.
 
-    A new row is its origin's with another image_id, `origin~1`, `origin~2` and so on.
+    Parameters
+    ----------
+    subset : DataFrame
+        Made by `subset_table`.
+    seed : int
+        Of the recipes.
+    settings : petite.subsets.augmentation.Settings
+
+    Returns
+    -------
+    DataFrame
+        The columns of the subset. A new row is its origin's with another image_id, `origin~1`,
+        `origin~2` and so on.
     """
     drawn = recipes.draw(subset["image_id"].tolist(), seed, settings)
     origins = pd.DataFrame({"image_id": [origin for origin, _ in drawn]})
@@ -76,10 +137,13 @@ def augmented(subset: pd.DataFrame, seed: int, settings: recipes.Settings) -> pd
 
 
 def stored_bytes(images: int, image_shape: tuple[int, int, int]) -> int:
-    """What so many images of this shape (height, width, channels) take in the store, as uint8."""
+    """The bytes that a number of images takes in the store, as uint8.
+
+    image_shape: (height, width, channels).
+    """
     return images * int(np.prod(image_shape))
 
 
 def recipe_bytes(subset: pd.DataFrame) -> int:
-    """What the text of a subset's recipes takes."""
+    """The bytes of the text of a subset's recipes."""
     return sum(len(recipe.encode("utf-8")) for recipe in subset["recipe"])

@@ -53,16 +53,42 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> Metrics:
 
 
 def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Mean negative log-probability of the right class, in nats, clipped at 1e-7."""
+    """Mean negative log-probability of the right class, in nats, clipped at 1e-7.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, classes)
+        Rows add up to 1.
+    labels : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    float
+    """
     right = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(np.clip(right, SMALLEST_PROBABILITY, 1)).mean())
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Expected calibration error of the top class, 15 bins of equal width (Guo et al. 2017).
+    """Expected calibration error of the top class, 15 bins of equal width.
 
-    The mean, over images, of the gap between confidence and accuracy in the image's bin;
-    a bin includes its upper edge.
+    The mean, over images, of the gap between confidence and accuracy in the image's bin; a bin
+    includes its upper edge.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, classes)
+        Rows add up to 1.
+    labels : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    float
+        0 to 1.
+
+    References
+    ----------
+    Guo and others 2017, "On Calibration of Modern Neural Networks", section 2.
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == labels
