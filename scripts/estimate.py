@@ -11,7 +11,7 @@ import numpy as np
 from petite.data.splits import TEST, training_images
 from petite.evaluation import planned, planned_images
 from petite.features.own import own_dimensions
-from petite.selection.cost import as_text, calibrate, estimate_entries
+from petite.selection.estimate import as_text, calibrate, estimate_entries
 from petite.training.proxy import gradient_width
 from petite.training.settings import TrainingSettings
 from petite.util.files import read_table

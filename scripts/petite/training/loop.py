@@ -167,11 +167,9 @@ class Trainer:
                 began = time.perf_counter()
                 batch = batches.batch(step, phase_images)
                 model.optimizer.learning_rate = rates[step]
+                wanted = targets(batch.labels, n_classes)
                 loss, accuracy = map(
-                    float,
-                    model.train_on_batch(
-                        batch.images, targets(batch.labels, n_classes), batch.weights
-                    ),
+                    float, model.train_on_batch(batch.images, wanted, batch.weights)
                 )
                 if step > done:  # the first step on each image size compiles
                     speed.add(time.perf_counter() - began)

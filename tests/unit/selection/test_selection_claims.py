@@ -21,15 +21,9 @@ from scipy.spatial.distance import cdist
 
 from petite.selection import METHODS, Choice, Method, MethodSettings, select
 from petite.selection.base import Group, Traits
-from petite.selection.cost import (
-    MOST_BLOCK_BYTES,
-    Speeds,
-    as_text,
-    estimate,
-    estimate_entries,
-    stages,
-)
+from petite.selection.cost import MOST_BLOCK_BYTES, stages
 from petite.selection.engine import first_stage, run, second_stage
+from petite.selection.estimate import Speeds, as_text, estimate, estimate_entries
 from petite.selection.methods.thinning import halve, swap
 from petite.selection.request import checked_request
 from petite.selection.similarities import FLOAT, Similarity, neighbors
