@@ -1,5 +1,5 @@
 # What Ctrl-C and SIGTERM do: the jobs are ended, and the run says how to go on. No rules.
-# Needs: PROGRESS (console.smk), SCRIPTS (common.smk).
+# Needs: PROGRESS (progress.smk), SCRIPTS (common.smk).
 
 import atexit
 import signal

@@ -1,0 +1,68 @@
+"""What the log of a job says: its newest line, its notices, its end."""
+
+import logging
+import os
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from petite import notices
+
+# A record of a log as petite.job writes it: date, time, level, message.
+RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ (?P<level>[A-Z]+) (?P<message>.*)")
+# As it stands in a log.
+NOTICE = logging.getLevelName(notices.NOTICE)
+# Enough for the last lines of a log, however long it is.
+TAIL_BYTES = 16_384
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that was started.
+
+    Args:
+        name: what it is called.
+        log: the file that it writes its log to, if any.
+        end: what Snakemake reports of the end of one that failed.
+        rule: the name of its rule.
+    """
+
+    name: str
+    log: Path | None = None
+    end: str = ""
+    rule: str = ""
+    started: float = field(default_factory=time.monotonic)
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """The last lines of a text file that may be long, empty or missing."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TAIL_BYTES))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return []
+    return text.splitlines()[-count:]
+
+
+def newest_line(jobs: Iterable[Job]) -> str:
+    """What the job that wrote to its log last wrote, or its name before that; "" without jobs."""
+    lines = [(_changed(job.log), job.name, last_lines(job.log, 1)) for job in jobs if job.log]
+    if not lines:
+        return ""
+    _, name, line = max(lines)
+    record = RECORD.fullmatch(line[0]) if line else None
+    return record["message"] if record else name
+
+
+def notices_in(log: Path) -> list[str]:
+    """The notices in the log of a job; see `petite.notices`."""
+    records = map(RECORD.fullmatch, last_lines(log, TAIL_BYTES))
+    return [found["message"] for found in records if found and found["level"] == NOTICE]
+
+
+def _changed(path: Path) -> float:
+    return path.stat().st_mtime if path.exists() else 0.0
