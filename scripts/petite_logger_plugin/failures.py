@@ -4,7 +4,7 @@ import re
 import signal
 from collections.abc import Collection, Sequence
 
-from petite import memory, stopping
+from petite.util import memory, stopping
 from petite_logger_plugin.logs import RECORD, TAIL_BYTES, Job, last_lines
 
 LAST_LINES = 15

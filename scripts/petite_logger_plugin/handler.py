@@ -22,7 +22,7 @@ from snakemake.exceptions import RuleException
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from petite import memory
+from petite.util import memory
 from petite_logger_plugin.failures import (
     KERNEL_WAS_SHORT,
     failed_in_words,

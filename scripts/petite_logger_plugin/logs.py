@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from petite import notices
+from petite.util import notices
 
-# A record of a log as petite.job writes it: date, time, level, message.
+# A record of a log as petite.util.job writes it: date, time, level, message.
 RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ (?P<level>[A-Z]+) (?P<message>.*)")
 # As it stands in a log.
 NOTICE = logging.getLevelName(notices.NOTICE)
@@ -59,7 +59,7 @@ def newest_line(jobs: Iterable[Job]) -> str:
 
 
 def notices_in(log: Path) -> list[str]:
-    """The notices in the log of a job; see `petite.notices`."""
+    """The notices in the log of a job; see `petite.util.notices`."""
     records = map(RECORD.fullmatch, last_lines(log, TAIL_BYTES))
     return [found["message"] for found in records if found and found["level"] == NOTICE]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from petite import memory as memory_of_process
-from petite import stopping
+from petite.util import memory as memory_of_process
+from petite.util import stopping
 from petite_logger_plugin.handler import LogHandler
 
 # Of a summary with characters that the locale does not have, the rest shall be printed.

@@ -1,0 +1,1 @@
+"""Networks and what loads Keras: what features and training both use."""
