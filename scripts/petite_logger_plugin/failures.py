@@ -28,12 +28,12 @@ SLURM_REASONS = {
 }
 
 
-def failed_in_words(failed: Collection[Job], done: str, run_log: str) -> str:
+def failed_in_words(failed: Collection[Job], count: str, run_log: str) -> str:
     """What failed, the last lines of its log, and what to do; `run_log` is that of the run."""
     heading = "Petite stopped before its end"
     if failed:
-        count = "1 job" if len(failed) == 1 else f"{len(failed)} jobs"
-        heading = f"Petite stopped: {count} failed, {done} are done"
+        jobs = "1 job" if len(failed) == 1 else f"{len(failed)} jobs"
+        heading = f"Petite stopped: {jobs} failed, {count} are done"
     first, more = list(failed)[:MOST_FAILURES], list(failed)[MOST_FAILURES:]
     parts = [f"\n{heading}.\n", *map(_failure, first)]
     if more:
@@ -45,8 +45,9 @@ def failed_in_words(failed: Collection[Job], done: str, run_log: str) -> str:
     return "\n".join(parts)
 
 
-def stopped_in_words(number: int, failed: Collection[Job], done: str) -> str:
+def stopped_in_words(number: int, failed: Collection[Job], count: str | None) -> str:
     """That a signal stopped the run, how far it came, and how to go on."""
+    done = f"{count} jobs are done" if count else "no job had begun"
     lines = [f"\nStopped by {stopping.in_words(number)}: {done}."]
     if failed:
         names = ", ".join(job.name for job in failed)

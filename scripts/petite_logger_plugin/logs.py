@@ -4,9 +4,10 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from petite.util import notices
 
@@ -20,20 +21,23 @@ TAIL_BYTES = 16_384
 
 @dataclass(frozen=True)
 class Job:
-    """A job that was started.
-
-    Args:
-        name: what it is called.
-        log: the file that it writes its log to, if any.
-        end: what Snakemake reports of the end of one that failed.
-        rule: the name of its rule.
-    """
+    """A job that was started; `end` is what Snakemake reports of the end of one that failed."""
 
     name: str
     log: Path | None = None
     end: str = ""
     rule: str = ""
     started: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of_event(cls, said: Mapping[str, Any]) -> "Job":
+        """A job by the name of its log: that is its rule's, and its own below that."""
+        rule = said["rule_name"]
+        if not said["log"]:
+            return cls(rule, rule=rule)
+        log = Path(said["log"][0])
+        own = str(log.with_suffix("")).partition(f"/logs/{rule}")[2]
+        return cls(rule + own, log, rule=rule)
 
 
 def last_lines(path: Path, count: int) -> list[str]:

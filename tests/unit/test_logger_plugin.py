@@ -23,7 +23,7 @@ from snakemake.settings.types import OutputSettings
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.tests import TestLogHandlerBase
 
-from petite_logger_plugin.failures import LAST_LINES
+from petite_logger_plugin.failures import LAST_LINES, failed_in_words, stopped_in_words
 from petite_logger_plugin.handler import LogHandler, in_words, seconds_left
 from petite_logger_plugin.logs import Job, last_lines, newest_line
 
@@ -73,6 +73,9 @@ class Run:
         logs = [str(log)] if log else []
         fields = {"jobid": number, "rule_name": rule, "rule_msg": None, "log": logs}
         self.report(LogEvent.JOB_ERROR, f"Error in rule {rule}", **fields, thread=7)
+
+    def failures(self) -> str:
+        return failed_in_words(self.plugin.failed.values(), self.plugin.count, "run.log")
 
 
 class Terminal:
@@ -274,10 +277,11 @@ def test_a_run_whose_reader_has_gone_goes_on():
     reader, writer = os.pipe()
     os.close(reader)
     does = (
+        "import logging\n"
         "from snakemake.settings.types import OutputSettings\n"
         "from petite_logger_plugin.handler import LogHandler\n"
         "plugin = LogHandler(OutputSettings(), None)\n"
-        "plugin.terminal.say('gone')\n"
+        "plugin.handle(logging.makeLogRecord({'msg': 'gone'}))\n"
         "print('it goes on')\n"
     )
     with os.fdopen(writer, "w") as gone:
@@ -306,7 +310,7 @@ def test_a_failure_is_told_with_its_log_what_it_says_and_what_to_do(tmp_path, ca
     run.fail(0, "train", log)
     run.fail(0, "train", log)  # Snakemake reports a failure twice
     assert capsys.readouterr().err.count("Failed: train/random\n") == 1
-    said = run.plugin.failed_in_words("run.log")
+    said = run.failures()
     assert "1 job failed, 0 of 5 are done" in said
     assert f"train/random failed. The end of its log, {log}:" in said
     assert "    the loss is nan: lower training.learning_rate\n    (now 1e30)\n" in said
@@ -331,7 +335,7 @@ def test_of_a_long_error_the_message_and_the_end_are_told(tmp_path, capsys):
     log = log_of(tmp_path, f"{STAMP} ERROR unexpected error", *trace, "ValueError: no")
     run = Run()
     run.fail(0, log=log)
-    said = run.plugin.failed_in_words("run.log")
+    said = run.failures()
     assert "    unexpected error\n    ...\n" in said
     assert "frame 99\n    ValueError: no\n" in said
     assert "frame 50" not in said
@@ -342,7 +346,7 @@ def failure(folder: Path, end: str, *lines: str) -> str:
     """What is said of a job without an error in its log, by Snakemake's report of its end."""
     run = Run()
     run.fail(0, log=log_of(folder, *lines), end=end)
-    return run.plugin.failed_in_words("run.log")
+    return run.failures()
 
 
 READING = f"{STAMP} INFO reading"
@@ -377,7 +381,7 @@ def test_what_an_executor_says_of_a_jobs_end_counts_before_what_its_thread_said(
     log = log_of(tmp_path, READING)
     fields = {"jobid": 0, "rule_name": "rank", "log": [str(log)]}
     run.report(LogEvent.JOB_ERROR, rule_msg=SLURM.format("TIMEOUT"), **fields)
-    assert "its time ran out" in run.plugin.failed_in_words("run.log")
+    assert "its time ran out" in run.failures()
 
 
 @pytest.mark.parametrize(
@@ -405,7 +409,8 @@ def test_a_job_that_fails_because_the_run_is_stopped_is_no_failure(tmp_path, cap
     run.fail(2, log=log)
     run.plugin.end()
     assert "Failed: rank" not in capsys.readouterr().err
-    assert run.plugin.stopped_in_words().strip().splitlines() == [
+    said = stopped_in_words(signal.SIGINT, run.plugin.failed.values(), run.plugin.count)
+    assert said.strip().splitlines() == [
         "Stopped by Ctrl-C: 1 of 3 jobs are done.",
         "Failed before that: subset. The same command tries again.",
         "Start the same command again to go on: what is done stays done.",
@@ -423,7 +428,7 @@ def test_who_asks_for_more_or_less_of_snakemakes_words_gets_no_others(tmp_path, 
     run.do(0, log=log)
     run.fail(1, log=log)
     assert capsys.readouterr().err == ""
-    assert "rank failed" in run.plugin.failed_in_words("run.log")
+    assert "rank failed" in run.failures()
 
 
 def test_of_a_long_log_only_the_end_is_read(tmp_path):

@@ -11,6 +11,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from petite.util import memory as memory_of_process
 from petite.util import stopping
+from petite_logger_plugin.failures import failed_in_words
 from petite_logger_plugin.handler import LogHandler
 
 # Of a summary with characters that the locale does not have, the rest shall be printed.
@@ -35,8 +36,8 @@ def show_progress(logger):
         and not isinstance(handler, logging.FileHandler)
     ]
     if not usual:
-        PROGRESS.terminal.quiet = True
-    if not PROGRESS.terminal.quiet:
+        PROGRESS.console.quiet = True
+    if not PROGRESS.console.quiet:
         for handler in usual:
             PROGRESS.setFormatter(handler.formatter)
             logger.removeHandler(handler)
@@ -52,7 +53,7 @@ if workflow.exec_mode == ExecMode.DEFAULT and not workflow.output_settings.dryru
 def say_where_things_are():
     """At the very end of the run, after Snakemake's own last lines."""
     PROGRESS.end()
-    if PROGRESS.left and not PROGRESS.terminal.quiet:
+    if PROGRESS.left and not PROGRESS.console.quiet:
         # Snakemake's: it does not go on from a rule of --until to another of them.
         print(
             f"Left undone: {PROGRESS.left} of the jobs. --until names one rule above another, and "
@@ -80,5 +81,5 @@ def say_what_failed(log):
     if PROGRESS.stopped:
         sys.exit(stopping.status(PROGRESS.stopped))
     run_log = os.path.relpath(log[0]) if log else ".snakemake/log"
-    said = PROGRESS.failed_in_words(run_log)
+    said = failed_in_words(PROGRESS.failed.values(), PROGRESS.count, run_log)
     atexit.register(print, said, file=sys.stderr, flush=True)
