@@ -1,4 +1,4 @@
-# What the terminal shows of a run, and where things are or what failed at its end. No rules.
+# Terminal output: progress during a run, and at its end the paths of the results or what failed. No rules.
 
 import atexit
 import logging
@@ -14,9 +14,9 @@ from petite.util import stopping
 from petite_logger_plugin.failures import failed_in_words
 from petite_logger_plugin.handler import LogHandler
 
-# Of a summary with characters that the locale does not have, the rest shall be printed.
+# Replaces characters that the locale does not have, so that the rest of a summary is printed.
 for stream in (sys.stdout, sys.stderr):
-    # It may be another program's, in place of Python's.
+    # Another program may have replaced the stream.
     with suppress(AttributeError, OSError):
         stream.reconfigure(errors="replace")
 
