@@ -44,7 +44,7 @@ def make_tables_of_what_is_done():
 
     Snakemake knows what these files were made of: a later run that has more makes them again.
     """
-    if PARTIAL or PROGRESS.stopped or not (WATCHER.is_whole and PROGRESS.failed):
+    if PARTIAL or PROGRESS.stopped or not ("all" in PROGRESS.due and PROGRESS.failed):
         return
     unfinished = list(unfinished_trainings())
     gaps = gaps_of(unfinished)
