@@ -22,6 +22,7 @@ from petite.features.registry import SPACES
 from petite.training.settings import TrainingSettings
 from petite.util import memory
 from petite.util.errors import PetiteError
+from petite.util.formatting import counted
 from petite.util.validation import Strict
 
 
@@ -38,9 +39,8 @@ def load(mapping: dict[str, Any]) -> "Config":
         return Config.model_validate(mapping)
     except ValidationError as error:
         lines = sentences(error.errors(), Config)
-        noun = "problem" if len(lines) == 1 else "problems"
         raise PetiteError(
-            f"the configuration has {len(lines)} {noun}:\n"
+            f"the configuration has {counted(len(lines), 'problem')}:\n"
             + "\n".join(f"  - {line}" for line in lines)
         ) from None
 
