@@ -156,7 +156,7 @@ class LogHandler(LogHandlerBase):
         return record.levelno >= logging.WARNING and not is_known
 
     def _finish(self, number: int) -> None:
-        job = self._running.pop(number)
+        job = self._running.pop(number, Job(""))
         self.failed.pop(number, None)  # that of an earlier attempt
         self._done[job.rule] += 1
         if job.log is None:
