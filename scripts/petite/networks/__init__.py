@@ -1,0 +1,1 @@
+"""What features and training both use of neural networks: pretrained backbones."""
