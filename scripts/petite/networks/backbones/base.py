@@ -109,8 +109,20 @@ class KerasBackbone(Backbone):
         return self._with_preprocessing(self.network(dtype))
 
     def forward(self, dtype: str = "float32") -> Forward:
-        network = self.inference_network or self.network
-        return compiled(self._with_preprocessing(network(dtype)))
+        network = (self.inference_network or self.network)(dtype)
+        self._check_weights(network)
+        return compiled(self._with_preprocessing(network))
+
+    def _check_weights(self, network: "keras.Model") -> None:
+        """Raise PetiteError for weights that are NaN: an activation may turn them into numbers."""
+        from keras import ops
+
+        for weight in network.weights:
+            if not np.isfinite(ops.convert_to_numpy(weight)).all():
+                raise PetiteError(
+                    f"backbone '{self.name}' holds weights that are NaN or infinite, in "
+                    f"'{weight.path}': use another backbone, or correct its weights"
+                )
 
     def _with_preprocessing(self, network: "keras.Model") -> "keras.Model":
         import keras

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from petite.errors import PetiteError
 from petite.files import sha256_of
 from petite.networks.backbones.base import KerasBackbone, Scaling
@@ -204,9 +202,11 @@ def _check_shapes(path: Path, network: Any, image_size: int) -> int:
 
 def _digest(network: Any) -> str:
     """SHA-256 of a network's weights, with their shapes and dtypes."""
+    from keras import ops
+
     digest = hashlib.sha256()
     for weight in network.weights:
-        values = np.asarray(weight)
+        values = ops.convert_to_numpy(weight)
         digest.update(f"{values.dtype} {values.shape}\n".encode())
         digest.update(values.tobytes())
     return digest.hexdigest()
