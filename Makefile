@@ -57,9 +57,10 @@ $(VENV)/bin/python:
 		{ echo "Petite needs Python 3.11 to 3.13: name one with make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(STAMP): $(LOCK) | $(VENV)/bin/python
+$(STAMP): $(LOCK) pyproject.toml | $(VENV)/bin/python
 	@echo "Setting up $(VENV) (some minutes the first time)"
 	$(PIP) --requirement $(LOCK)
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(STAMP_DEV): envs/requirements-dev.txt $(STAMP)
@@ -71,7 +72,7 @@ readme: $(STAMP_DEV)
 
 # The configuration's JSON schema, for editors.
 schema: $(STAMP)
-	PYTHONPATH=scripts $(BIN)/python -c "from petite.config import json_schema; print(json_schema(), end='')" \
+	$(BIN)/python -c "from petite.config.schema import json_schema; print(json_schema(), end='')" \
 		> workflow/schemas/config.schema.json
 
 # uv resolves for every Python and platform at once; one version of a package serves them all.

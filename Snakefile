@@ -27,8 +27,8 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/config.smk"
 include: "workflow/rules/select.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/page.smk"
 include: "workflow/rules/export.smk"
 
 

@@ -8,22 +8,18 @@ tests/unit/test_evidence_simulations.py, which runs fewer of them.
 
 import argparse
 import itertools
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
-sys.path.insert(0, str(SCRIPTS))
-
-from petite.evidence import random_curve
-from petite.evidence.learning_curve import Estimate
-from petite.evidence.metrics import ACCURACY, BALANCED, image_weights
-from petite.evidence.new_images import NewImages, above_p
-from petite.evidence.runs import PAIR
-from petite.evidence.statistics import (
+from petite.evaluation import random_curve
+from petite.evaluation.learning_curve import Estimate
+from petite.evaluation.metrics import ACCURACY, BALANCED, image_weights
+from petite.evaluation.new_images import NewImages, above_p
+from petite.evaluation.runs import PAIR
+from petite.evaluation.statistics import (
     ALPHA,
     CONFIDENCE,
     Interval,
@@ -36,8 +32,8 @@ from petite.evidence.statistics import (
     standard_error,
     two_way_interval,
 )
-from petite.files import write_text
-from petite.seeds import generator
+from petite.util.files import write_text
+from petite.util.seeds import generator
 
 Noise = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 SEEDS = (6, 10)

@@ -4,8 +4,8 @@
 
 Each row is measured with the same number of processes, which start together; each takes its share
 of the photos. "Decode" and "decode and resize" are plain Pillow on bytes that are in memory
-already: the limit. "Ingest" is `petite.ingest.ingest_shard`, which also reads the archive, hashes
-and writes the store. "Jobs" are whole runs of `scripts/ingest.py` with the start of Python.
+already: the limit. "Ingest" is `petite.data.ingest.ingest_shard`, which also reads the archive,
+hashes and writes the store. "Jobs" are whole runs of `scripts/ingest.py` with the start of Python.
 
 A second table says how far the stored pixels are from those that Pillow's bilinear filter gives of
 the whole photo, beside its other filters: JPEGs are made small while they are decoded.
@@ -31,14 +31,12 @@ import PIL
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
+from petite.data.decoding.decode import decode
+from petite.data.ingest import ingest_shard, shard_rows
+from petite.data.sources import listing, open_source
+from petite.util.files import read_table, write_table
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
-
-from petite.files import read_table, write_table
-from petite.images import decode
-from petite.ingest import ingest_shard, shard_rows
-from petite.sources import listing, open_source
-
 LISTING = {"classes": None, "limit_per_class": None, "max_bad_share": 0.1}
 OTHER_FILTERS = ("BOX", "HAMMING", "BICUBIC", "LANCZOS")
 COMPARED = 600  # photos, evenly over the archive

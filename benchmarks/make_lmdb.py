@@ -10,7 +10,6 @@ value, so that keys come in no order, as in a database that grew over time.
 import argparse
 import hashlib
 import io
-import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -19,10 +18,7 @@ import lmdb
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
-
-from petite.sources import listing, open_source
+from petite.data.sources import listing, open_source
 
 SHORTER_SIDE = 256
 QUALITY = 95

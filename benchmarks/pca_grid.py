@@ -26,12 +26,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from petite.data.store import Store
+from petite.util.files import read_json, read_table, write_table, write_text
+
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
-sys.path.insert(0, str(SCRIPTS))
-
-from petite.files import read_json, read_table, write_table, write_text
-from petite.store import Store
-
 PEER = "image-distillation"
 PEER_VERSION = "0.1.6"
 FRACTION = 0.1

@@ -27,13 +27,11 @@ import lmdb
 import numpy as np
 import pandas as pd
 
+from petite.data.ingest import SHARD_DIGEST, read_shard_rows, shard_rows
+from petite.data.store import write_shard
+from petite.util.files import read_table, sha256_of, write_table
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
-
-from petite.files import read_table, sha256_of, write_table
-from petite.ingest import SHARD_DIGEST, read_shard_rows, shard_rows
-from petite.store import write_shard
-
 CLASSES = ["cat", "dog"]
 LIST = {"classes": CLASSES, "limit_per_class": None, "max_bad_share": 0.1}
 FEATURES = {"space": "pixels", "dimensions": 64, "seed": 0}

@@ -2,7 +2,7 @@
 
 Each method chooses a tenth of features that are in memory already, in a fresh process each time:
 `petite.selection.select` and nothing else is on the clock. Its memory is what the process's peak
-adds to what it held before; the forecast is `petite.selection.estimate`'s, made in
+adds to what it held before; the forecast is `petite.selection.cost`'s, made in
 the same process. What is forecast to take longer than the limit is not run, and said so.
 
     python benchmarks/selection.py --peers .venv-peers --cache results/benchmarks/selection.jsonl \\
@@ -37,13 +37,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
-
-from petite.errors import PetiteError
-from petite.files import write_text
 from petite.selection import METHODS, select
-from petite.selection.estimate import calibrate, estimate
-from petite.selection.kernels import FLOAT, Similarity, slices, squared_distances
+from petite.selection.cost import calibrate, estimate
+from petite.selection.similarities import FLOAT, Similarity, slices, squared_distances
+from petite.util.errors import PetiteError
+from petite.util.files import write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -202,7 +200,7 @@ def in_child(job: dict[str, Any], limit: float) -> Result:
 
 
 def similarities(features: np.ndarray) -> np.ndarray:
-    """exp(-|x - y|^2 / mean of all pairs), (m, m) float32: as `petite.selection.kernels` has it."""
+    """exp(-|x - y|^2 / mean of all pairs), (m, m) as in `petite.selection.similarities`."""
     points = features - features.mean(axis=0)
     squares = np.einsum("ij,ij->i", points, points)
     result = points @ (-2 * points.T)
@@ -757,7 +755,7 @@ def draw(results: Results, args: argparse.Namespace) -> "Figure":
     """Time and memory against n, a row of two panels for each family of methods."""
     from matplotlib.figure import Figure
 
-    from petite.figures import style
+    from petite.plots import style
 
     measured = {key: result for key, result in results.items() if "seconds" in result}
     rows = families(list(dict.fromkeys(method for method, _ in measured)))
@@ -808,7 +806,7 @@ def line_of(measured: Results, method: str, column: str) -> np.ndarray:
 
 def draw_method(axes: "Axes", method: str, line: np.ndarray) -> None:
     """A method's line."""
-    from petite.figures import style
+    from petite.plots import style
 
     axes.plot(
         *line,
@@ -826,7 +824,7 @@ def set_axes(grid: np.ndarray, measured: Results) -> None:
     """Logarithmic axes with room for the names, and what is drawn for the eye to compare."""
     from matplotlib.ticker import FixedLocator, LogFormatterMathtext, LogLocator, NullFormatter
 
-    from petite.figures import style
+    from petite.plots import style
 
     counts = sorted({int(count) for _, count in measured})
     width = max(math.log(counts[-1] / counts[0]), 0.5)
@@ -858,7 +856,7 @@ def short(count: float) -> str:
 
 def label_lines(axes: "Axes", lines: dict[str, np.ndarray]) -> None:
     """Each method's name at the right of the last point of all, with a hairline to its own."""
-    from petite.figures import style
+    from petite.plots import style
 
     low, high = np.log10(axes.get_ylim())
     height = axes.get_window_extent().height / axes.figure.dpi
@@ -918,7 +916,7 @@ def main() -> None:
         write_text(args.output, text)
     print(text)
     if args.plot and any("seconds" in result for result in methods.values()):
-        from petite.figures import style
+        from petite.plots import style
 
         figure = style.styled(draw)(methods, args)
         style.save(figure, args.plot.with_suffix(".png"), args.plot.with_suffix(".svg"))

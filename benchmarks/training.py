@@ -11,19 +11,17 @@ turns, so that a busy machine slows all alike. Writes a Markdown table.
 import argparse
 import platform
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
-
-from petite.files import write_text
-from petite.training import engine, models
-from petite.training.backend import load_keras
+from petite.networks import models
+from petite.networks.backend import load_keras
+from petite.training import loop as engine
 from petite.training.settings import TrainingSettings
+from petite.util.files import write_text
 
 # The photographs at two sizes, and the silhouettes; (model, image size, channels, its settings).
 PHOTO_COMPACT = {

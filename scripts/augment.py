@@ -5,10 +5,10 @@ import logging
 import time
 from pathlib import Path
 
-from petite.files import read_json, read_table, write_json, write_table
-from petite.job import argument_parser, run
-from petite.recipes import Settings
-from petite.subsets import augmented, recipe_bytes
+from petite.subsets.augmentation import Settings
+from petite.subsets.tables import augmented, recipe_bytes
+from petite.util.files import read_json, read_table, write_json, write_table
+from petite.util.job import argument_parser, run
 
 logger = logging.getLogger(__name__)
 

@@ -3,10 +3,10 @@
 import argparse
 import logging
 
-from petite.files import write_json, write_table
-from petite.job import argument_parser, run
-from petite.subset_job import add_arguments, only_step, resources, training_table
-from petite.subsets import candidates_of, subset_size
+from petite.subsets.subset_job import add_arguments, only_step, resources, training_table
+from petite.subsets.tables import candidates_of, subset_size
+from petite.util.files import write_json, write_table
+from petite.util.job import argument_parser, run
 
 logger = logging.getLogger(__name__)
 

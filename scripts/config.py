@@ -2,7 +2,7 @@
 
 import argparse
 
-from petite.job import argument_parser, run
+from petite.util.job import argument_parser, run
 
 
 def main(args: argparse.Namespace) -> None:

@@ -7,9 +7,9 @@ Writes the file, and beside it <file>.json with {url, sha256, bytes}.
 import argparse
 from pathlib import Path
 
-from petite.download import download, download_wheel
-from petite.job import argument_parser, run
-from petite.sources import silhouettes
+from petite.data.download import download, download_wheel
+from petite.data.sources import silhouettes
+from petite.util.job import argument_parser, run
 
 
 def main(args: argparse.Namespace) -> None:

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from petite.evidence import planned, planned_images
-from petite.files import read_table
-from petite.job import argument_parser, run
-from petite.own_features import own_dimensions
-from petite.selection.estimate import as_text, calibrate, estimate_entries
-from petite.splits import TEST, training_images
-from petite.training.engine import feature_width
+from petite.data.splits import TEST, training_images
+from petite.evaluation import planned, planned_images
+from petite.features.own import own_dimensions
+from petite.selection.cost import as_text, calibrate, estimate_entries
+from petite.training.loop import feature_width
 from petite.training.proxy import gradient_width
 from petite.training.settings import TrainingSettings
+from petite.util.files import read_table
+from petite.util.job import argument_parser, run
 
 TERMINAL_COLUMNS = 100
 

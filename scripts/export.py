@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from petite.errors import PetiteError
+from petite.data.source_job import add_source, opened_if_there, reason_gone
+from petite.data.splits import training_images
+from petite.data.store import Store
 from petite.export import About, export_subset
-from petite.files import read_json, read_table
-from petite.job import argument_parser, run
-from petite.source_job import add_source, opened_if_there, reason_gone
-from petite.splits import training_images
-from petite.store import Store
+from petite.util.errors import PetiteError
+from petite.util.files import read_json, read_table
+from petite.util.job import argument_parser, run
 
 # Formats that are made of the stored images alone.
 OF_THE_STORE = {"npz"}

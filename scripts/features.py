@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from petite.errors import PetiteError
-from petite.features import BLOCK_BYTES, Batches, image_ids_digest, pixel_pca
-from petite.files import read_table, write_array, write_json
-from petite.job import argument_parser, run
-from petite.own_features import own_features
-from petite.splits import training_images
-from petite.store import Store
+from petite.data.splits import training_images
+from petite.data.store import Store
+from petite.features.own import own_features
+from petite.features.pixels import BLOCK_BYTES, Batches, image_ids_digest, pixel_pca
+from petite.util.errors import PetiteError
+from petite.util.files import read_table, write_array, write_json
+from petite.util.job import argument_parser, run
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def pixels(store: Store, image_ids: pd.Series, settings: dict[str, Any], threads
 
 def untrained(store: Store, image_ids: pd.Series, settings: dict[str, Any], threads: int) -> Space:
     """The principal components of what an untrained network makes of the images."""
-    from petite.random_conv import random_conv  # loads what trains networks
+    from petite.features.random_conv import random_conv  # loads what trains networks
 
     features, ratio = random_conv(
         batches_of(store, image_ids),

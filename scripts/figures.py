@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from petite.errors import PetiteError
-from petite.evidence import read_csv
-from petite.figures import FIGURES, save
-from petite.files import read_json, read_table
-from petite.job import argument_parser, run
-from petite.source_job import add_source, opened_if_there
-from petite.store import Store
+from petite.data.source_job import add_source, opened_if_there
+from petite.data.store import Store
+from petite.evaluation import read_csv
+from petite.plots import FIGURES, save
+from petite.util.errors import PetiteError
+from petite.util.files import read_json, read_table
+from petite.util.job import argument_parser, run
 
 # How each input that a figure may need is read from the argument of its name.
 READERS: dict[str, Callable[[Any], Any]] = {

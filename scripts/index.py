@@ -3,17 +3,17 @@
 import argparse
 from pathlib import Path
 
-from petite.files import read_table, write_json, write_table
-from petite.ingest import (
+from petite.data.ingest import (
     build_index,
     checked_shard,
     gather_shards,
     labeled_classes,
     make_manifest,
 )
-from petite.job import argument_parser, run
-from petite.notices import Notices
-from petite.stored_check import check_copies, check_stored
+from petite.data.stored_check import check_copies, check_stored
+from petite.util.files import read_table, write_json, write_table
+from petite.util.job import argument_parser, run
+from petite.util.notices import Notices
 
 
 def main(args: argparse.Namespace) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from petite.depth import Depth
-from petite.files import write_table
-from petite.ingest import ingest_shard, range_of_set, read_shard_rows, shard_rows_by_name
-from petite.job import argument_parser, run
-from petite.source_job import add_source, opened
-from petite.sources import USUAL_LIMITS, listing
+from petite.data.decoding.depth import Depth
+from petite.data.ingest import ingest_shard, range_of_set, read_shard_rows, shard_rows_by_name
+from petite.data.source_job import add_source, opened
+from petite.data.sources import USUAL_LIMITS, listing
+from petite.util.files import write_table
+from petite.util.job import argument_parser, run
 
 LIMITS = ("max_pixels", "max_seconds")
 

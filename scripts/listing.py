@@ -4,11 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
-from petite.files import write_json, write_table
-from petite.job import argument_parser, run
-from petite.notices import Notices
-from petite.source_job import add_source, opened
-from petite.sources import listing
+from petite.data.source_job import add_source, opened
+from petite.data.sources import listing
+from petite.util.files import write_json, write_table
+from petite.util.job import argument_parser, run
+from petite.util.notices import Notices
 
 
 def main(args: argparse.Namespace) -> None:

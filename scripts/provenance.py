@@ -4,12 +4,12 @@ import argparse
 import json
 from pathlib import Path
 
-from petite.evidence import read_csv
-from petite.files import write_json
-from petite.job import argument_parser, run
-from petite.notices import notice
-from petite.provenance import provenance
-from petite.source_job import reason_gone
+from petite.data.source_job import reason_gone
+from petite.evaluation import read_csv
+from petite.util.files import write_json
+from petite.util.job import argument_parser, run
+from petite.util.notices import notice
+from petite.util.provenance import provenance
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from petite import memory
-from petite.features import image_ids_digest
-from petite.files import read_table, write_array, write_json, write_table
-from petite.job import argument_parser, run
-from petite.splits import training_images, validation_images
-from petite.store import Store
+from petite.data.splits import training_images, validation_images
+from petite.data.store import Store
+from petite.features.pixels import image_ids_digest
 from petite.training import metrics
 from petite.training.proxy import class_errors, gradients, record_dynamics, scores
 from petite.training.reading import held, size_trained_on
 from petite.training.settings import ProxySettings, checked
+from petite.util import memory
+from petite.util.files import read_table, write_array, write_json, write_table
+from petite.util.job import argument_parser, run
 
 logger = logging.getLogger(__name__)
 

@@ -3,16 +3,16 @@
 import argparse
 import logging
 
-from petite.files import write_json, write_table
-from petite.job import argument_parser, run
-from petite.subset_job import (
+from petite.subsets.subset_job import (
     add_arguments,
     add_candidates,
     only_step,
     resources,
     training_table,
 )
-from petite.subsets import choose, subset_size
+from petite.subsets.tables import choose, subset_size
+from petite.util.files import write_json, write_table
+from petite.util.job import argument_parser, run
 
 logger = logging.getLogger(__name__)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from petite.files import read_json, read_table, write_text
-from petite.job import argument_parser, run
+from petite.data.source_job import add_source, opened_if_there
+from petite.data.store import Store
 from petite.report import Inputs, page
-from petite.source_job import add_source, opened_if_there
-from petite.store import Store
+from petite.util.files import read_json, read_table, write_text
+from petite.util.job import argument_parser, run
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from petite.files import read_table, write_json, write_table
-from petite.job import argument_parser, run
-from petite.notices import Notices
-from petite.splits import split_table
+from petite.data.splits import split_table
+from petite.util.files import read_table, write_json, write_table
+from petite.util.job import argument_parser, run
+from petite.util.notices import Notices
 
 
 def main(args: argparse.Namespace) -> None:

@@ -7,13 +7,16 @@ from typing import Any
 
 import pandas as pd
 
-from petite.errors import PetiteError
-from petite.files import read_json, read_table, write_json, write_table
-from petite.job import argument_parser, run
-from petite.recipes import Settings as AugmentationSettings
-from petite.store import Store
-from petite.subset_job import add_arguments, add_candidates, resources, steps, training_table
-from petite.subsets import (
+from petite.data.store import Store
+from petite.subsets.augmentation import Settings as AugmentationSettings
+from petite.subsets.subset_job import (
+    add_arguments,
+    add_candidates,
+    resources,
+    steps,
+    training_table,
+)
+from petite.subsets.tables import (
     augmented,
     choose,
     cut,
@@ -22,6 +25,9 @@ from petite.subsets import (
     subset_size,
     subset_table,
 )
+from petite.util.errors import PetiteError
+from petite.util.files import read_json, read_table, write_json, write_table
+from petite.util.job import argument_parser, run
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ import textwrap
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from petite.evidence import (
+from petite.data.splits import training_images
+from petite.evaluation import (
     AgainstChance,
     Circumstances,
     Predictions,
@@ -24,16 +25,15 @@ from petite.evidence import (
     test_counts,
     with_measures,
 )
-from petite.evidence.gaps import Gap, gaps_text
-from petite.files import (
+from petite.evaluation.gaps import Gap, gaps_text
+from petite.util.files import (
     read_json,
     read_table,
     write_csv_and_parquet,
     write_json,
     write_text,
 )
-from petite.job import argument_parser, run
-from petite.splits import training_images
+from petite.util.job import argument_parser, run
 
 TERMINAL_COLUMNS = 100
 # Not named each by itself: with a thousand jobs the command would be too long for the system.
@@ -92,7 +92,7 @@ if __name__ == "__main__":
         "--gaps",
         type=json.loads,
         default=[],
-        help="what is missing, as JSON; see petite.evidence.gaps",
+        help="what is missing, as JSON; see petite.evaluation.gaps",
     )
     # CSV files; each is written as .parquet too.
     parser.add_argument("--output-runs", type=Path, required=True)

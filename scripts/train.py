@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from petite import memory
-from petite.files import read_table
-from petite.job import argument_parser, run
-from petite.store import Store
-from petite.training.run import Data, Job, Outputs, check_settings, run_job
+from petite.data.store import Store
+from petite.training.scratch import Data, Job, Outputs, check_settings, run_job
+from petite.util import memory
+from petite.util.files import read_table
+from petite.util.job import argument_parser, run
 
 
 def main(args: argparse.Namespace) -> None:

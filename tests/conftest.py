@@ -10,9 +10,9 @@ import pytest
 from hypothesis import settings
 from loaded_python import LoadedPython
 
-from petite import environment as variables
-from petite.sources.silhouettes import WHEEL_NAME
-from petite.training.backend import LOG_LEVEL
+from petite.data.sources.silhouettes import WHEEL_NAME
+from petite.networks.backend import LOG_LEVEL
+from petite.util import environment as variables
 
 # No test asserts a time: on a busy machine an example may take long.
 settings.register_profile("petite", deadline=None)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from petite.groups import named_groups, problem
+from petite.data.groups import named_groups, problem
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/your-images.md"
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from petite.store import Store
+from petite.data.store import Store
 
 pytestmark = pytest.mark.workflow
 

@@ -7,7 +7,7 @@ import lmdb
 import pandas as pd
 import pytest
 
-from petite.store import Store
+from petite.data.store import Store
 
 pytestmark = pytest.mark.workflow
 

@@ -4,10 +4,12 @@ The table in README.md is made from CASES: `make readme` writes it, a test compa
 """
 
 import copy
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +20,11 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+
+from petite.data.sources import SOURCES
+from petite.plots import FIGURES
+from petite.selection import METHODS
+from petite.util.imports import imports
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = REPOSITORY / "README.md"
@@ -72,6 +79,22 @@ AFTER_SPLIT = {**SELECTIONS, **TRAININGS, **TABLES, "figures samples": 1}
 AFTER_INDEX = {"split": 1, **AFTER_SPLIT, "figures set": 1, "figures stored": 1}
 ONE_SHARD = {"listing": 1, "ingest": 1, "index": 1, **AFTER_INDEX}
 LAST = {"summarize": "the tables", "provenance": "", "figures": "figures", "report": "the page"}
+# A step writes the files of scripts/ that it loaded, under the name of its log.
+SAYS_WHAT_IT_LOADED = """
+import atexit, json, os, sys
+
+def write():
+    if "--log" in sys.argv:
+        files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+        files = [os.path.relpath(file) for file in files if file]
+        files = [file for file in files if file.startswith("scripts/")]
+        log = sys.argv[sys.argv.index("--log") + 1]
+        path = os.path.join(os.path.dirname(__file__), log.replace("/", "_") + ".json")
+        with open(path, "w") as file:
+            json.dump({"script": sys.argv[0], "log": log, "files": files}, file)
+
+atexit.register(write)
+"""
 Edit = Callable[[Path], None]
 
 
@@ -143,7 +166,7 @@ CASES = [
     Case(
         "an edit in one method's module",
         {**GRID, **TABLES},
-        edit=append("scripts/petite/selection/pca_grid.py", "# another thought\n"),
+        edit=append("scripts/petite/selection/methods/pca_grid.py", "# another thought\n"),
     ),
     Case(
         "a method added",
@@ -189,7 +212,7 @@ CASES = [
         {**TRAININGS, **TABLES},
         # The second is one that the features draw on too, in another space.
         edit=append_to_each(
-            ["scripts/petite/training/engine.py", "scripts/petite/training/models.py"],
+            ["scripts/petite/training/loop.py", "scripts/petite/networks/models.py"],
             "# another thought\n",
         ),
     ),
@@ -240,7 +263,7 @@ CASES = [
             "figures stored": 1,
             "report": 1,
         },
-        edit=append("scripts/petite/figures/style.py", "# another colour\n"),
+        edit=append("scripts/petite/plots/style.py", "# another colour\n"),
     ),
     Case(
         "threads, cores, memory, how many seeds a job trains",
@@ -300,8 +323,8 @@ def test_the_table_in_readme_is_that_of_these_tests():
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, write_pictures, loaded_snakemake) -> Path:
-    """A checkout with its images, in which the workflow ran once."""
+def finished(tmp_path_factory, write_pictures) -> Path:
+    """A checkout with its images, in which the workflow ran once, and what its steps loaded."""
     folder = tmp_path_factory.mktemp("reruns") / "checkout"
     for name in ("scripts", "workflow", "envs"):
         ignored = shutil.ignore_patterns("__pycache__")
@@ -310,9 +333,62 @@ def finished(tmp_path_factory, write_pictures, loaded_snakemake) -> Path:
         shutil.copy2(REPOSITORY / name, folder, follow_symlinks=False)
     write_pictures(folder / "pictures", ["cat", "dog"], 60)
     (folder / "overlay.yaml").write_text(yaml.safe_dump(BASE), "utf-8")
-    ran = loaded_snakemake(folder, *OPTIONS)
+    (folder / "loaded").mkdir()
+    (folder / "loaded/sitecustomize.py").write_text(SAYS_WHAT_IT_LOADED, "utf-8")
+    # Each step a Python of its own, which has loaded nothing before.
+    ran = subprocess.run(
+        [sys.executable, "-m", "snakemake", *OPTIONS],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder / "loaded")},
+        capture_output=True,
+        text=True,
+    )
     assert ran.returncode == 0, ran.stderr
     return folder
+
+
+def entries() -> set[str]:
+    """The modules that registries load."""
+    methods = {method.module for method in METHODS.values()}
+    sources = {source.__module__ for source in SOURCES.values()}
+    figures = {figure.__module__ for figure in FIGURES.values()}
+    return methods | sources | figures | {"petite.features.own", "petite.features.random_conv"}
+
+
+def module_name(file: str) -> str:
+    """`petite.util.files` of scripts/petite/util/files.py."""
+    parts = Path(file).relative_to("scripts").with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def reached(names: set[str], but_not: set[str] = frozenset()) -> set[str]:
+    """What modules import, and what these import; `but_not` are not entered."""
+    found: set[str] = set()
+    due = set(names)
+    while due:
+        found |= due
+        due = {other for name in due for other in imports(name)} - found - but_not
+    return found
+
+
+@pytest.mark.workflow
+def test_every_module_that_a_step_loads_is_an_input_of_its_rule(finished):
+    """But for what the registries load of methods, sources and figures that it does not use."""
+    inputs = {}
+    for path in (finished / ".snakemake/metadata").iterdir():
+        made = json.loads(path.read_text("utf-8"))
+        inputs[made["log"][0]] = set(made["input"])
+    rules = set()
+    for path in (finished / "loaded").glob("*.json"):
+        step = json.loads(path.read_text("utf-8"))
+        script = Path(step["script"]).stem
+        named, loaded = inputs[step["log"]], set(step["files"])
+        assert len(loaded) > 5, step
+        missing = {module_name(file) for file in loaded - named}
+        unused = entries() & missing
+        assert missing <= reached(unused) - reached({script}, unused), step["log"]
+        rules.add(step["log"].split("/")[3].removesuffix(".log"))
+    assert rules >= {"ingest", "rank", "subset", "train", "summarize", "figures", "report"}
 
 
 def merge(over: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:

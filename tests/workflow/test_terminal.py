@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from petite.console import LAST_LINES
+from petite.util.console import LAST_LINES
 
 pytestmark = pytest.mark.workflow
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from petite.store import Store
+from petite.data.store import Store
 
 pytestmark = pytest.mark.workflow
 

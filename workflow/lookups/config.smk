@@ -1,7 +1,7 @@
 # What config.smk looks up: whose results these are, and what is said at the start.
 
-from petite.layers import described
-from petite.ownership import (
+from petite.config.layers import described
+from petite.data.ownership import (
     Owner,
     check_owner,
     digest_of_files,

@@ -2,15 +2,15 @@
 
 import shlex
 
-from petite.depth import may_be_deep, sampled
-from petite.download import archive_name, public_url
-from petite.files import read_json, read_table
-from petite.groups import found_groups
-from petite.ingest import shard_rows_by_name
-from petite.source_job import reason_gone
-from petite.sources import SOURCES, listing, open_source
-from petite.sources.lsun import database_files
-from petite.sources.silhouettes import WHEEL_NAME
+from petite.data.decoding.depth import may_be_deep, sampled
+from petite.data.download import archive_name, public_url
+from petite.util.files import read_json, read_table
+from petite.data.groups import found_groups
+from petite.data.ingest import shard_rows_by_name
+from petite.data.source_job import reason_gone
+from petite.data.sources import SOURCES, listing, open_source
+from petite.data.sources.lsun import database_files
+from petite.data.sources.silhouettes import WHEEL_NAME
 from snakemake.io import flag
 
 
@@ -156,21 +156,7 @@ STORE_SETTINGS = DATASET.model_dump(
 )
 SHARDS = [f"{number}-of-{DATASET.shards}" for number in range(1, DATASET.shards + 1)]
 SOURCE_PATH = or_exit(source_path)
-SOURCE_CODE = [
-    "source_job",
-    "sources/__init__",
-    "sources/base",
-    "sources/layout",
-    "sources/class_signs",
-    "sources/companions",
-    "sources/layout_notices",
-    "sources/wording",
-    "notices",
-    f"sources/{DATASET.source}",
-]
-
-# From the bytes of a file to pixels.
-READING_CODE = ["images", "formats", "png", "tiff", "depth"]
+SOURCE_MODULE = SOURCES[DATASET.source].__module__
 
 
 GONE = or_exit(source_at_last)

@@ -37,34 +37,6 @@ CHOSEN = {
     "subset": f"{RESULTS}/subsets/{{method}}/{{fraction}}/seed-{{seed}}.parquet",
     "subset_json": f"{RESULTS}/subsets/{{method}}/{{fraction}}/seed-{{seed}}.json",
 }
-SELECTION_CODE = [
-    "selection/arguments",
-    "selection/base",
-    "selection/estimate",
-    "selection/kernels",
-    "selection/partitions",
-    "selection/quota",
-    "selection/selecting",
-    "features",
-    "seeds",
-    "splits",
-    "subset_job",
-    "subsets",
-]
-# What a feature space draws on beside scripts/features.py and what all of them need.
-FEATURE_CODE = {
-    "pixels": [],
-    "random_conv": [
-        "random_conv",
-        "environment",
-        "training/backend",
-        "training/models",
-        "training/settings",
-    ],
-    "own": ["own_features"],
-}
-# What a module of methods draws on beside SELECTION_CODE.
-ALSO = {"pca_grid": ["tilings"], "scores": ["clusters"]}
 
 
 def records_of(paths):
@@ -85,16 +57,15 @@ def feature_path(space, seed):
     return FEATURES["features"].replace("{space}", space)
 
 
-def method_modules(wildcards):
-    """The modules of an entry's methods: an edit of them reruns what is made by them alone."""
-    names = []
-    for step in CONFIG.steps(wildcards.method):
-        if step["method"] == petite_config.AUGMENTATION:
-            names.append("recipes")
-        else:
-            family = METHODS[step["method"]].module
-            names += [f"selection/{name}" for name in [family, *ALSO.get(family, [])]]
-    return [outside(SCRIPTS / "petite" / f"{name}.py") for name in dict.fromkeys(names)]
+def selection_code(script):
+    """The code of a script that selects: of the methods, those of the entry alone."""
+
+    def of_entry(wildcards):
+        steps = CONFIG.steps(wildcards.method)
+        names = {step["method"] for step in steps} - {petite_config.AUGMENTATION}
+        return code(script, *sorted({METHODS[name].module for name in names}))
+
+    return of_entry
 
 
 def spaces(label):
@@ -192,8 +163,11 @@ def feature_settings(wildcards):
 
 
 def feature_code(wildcards):
-    modules = FEATURE_CODE[wildcards.space]
-    return code("features", "features", "seeds", "store", "splits", *modules)
+    entries = {
+        "random_conv": ["petite.features.random_conv"],
+        "own": ["petite.features.own"],
+    }
+    return code("features", *entries.get(wildcards.space, []))
 
 
 def own_features(wildcards):

@@ -16,10 +16,12 @@ if str(BASE).startswith("-"):  # programs would take it for an option
     BASE = CHECKOUT
 SCRIPTS = BASE / "scripts"
 
-from petite import config as petite_config
-from petite.errors import PetiteError
-from petite.layers import Layer, command_line, read_layer, resolve
+from petite.config import schema as petite_config
+from petite.util.errors import PetiteError
+from petite.util.imports import modules_of, path_of
+from petite.config.layers import Layer, command_line, read_layer, resolve
 from petite.selection import METHODS
+from petite.data.sources import SOURCES
 
 
 def or_exit(function):
@@ -112,10 +114,37 @@ def as_param(settings):
     return re.sub(r"\{(?=\s*\w)", r"\\u007b", text)
 
 
-def code(script, *modules):
-    """The script and the library's modules of a rule; an edit of them reruns it."""
-    names = [f"{script}.py", *(f"petite/{module}.py" for module in modules)]
-    return [outside(SCRIPTS / name) for name in names]
+# The module of each family of figures, by the first word of their names.
+FIGURE_MODULES = {
+    "accuracy": "accuracy",
+    "curves": "curves",
+    "differences": "differences",
+    "picks": "picks",
+    "plane": "plane",
+    "samples": "samples",
+    "augmented": "samples",
+    "stored": "samples",
+    "set": "samples",
+}
+# All that the registries load, of which a job uses a few entries.
+REGISTERED = frozenset(
+    {method.module for method in METHODS.values()}
+    | {source.__module__ for source in SOURCES.values()}
+    | {f"petite.plots.{name}" for name in FIGURE_MODULES.values()}
+    | {"petite.features.own", "petite.features.random_conv"}
+)
+
+
+def code(script, *entries):
+    """A rule's script and all of the library that it loads: an edit of any reruns the rule.
+
+    `entries` are the modules of the methods, sources, figures and feature spaces that it uses.
+    """
+    modules = modules_of(script, frozenset(entries), REGISTERED)
+    return [
+        outside(BASE / path_of(name).relative_to(CHECKOUT))
+        for name in [script, *modules]
+    ]
 
 
 def outside(path):
@@ -129,22 +158,6 @@ IS_CACHED = (
     workflow.workflow_settings.cache is not None
     and os.environ.get("SNAKEMAKE_OUTPUT_CACHE") is not None
 )
-
-
-# What every training runs, that of the proxy included.
-TRAINING_CODE = [
-    "seeds",
-    "splits",
-    "store",
-    "environment",
-    "training/backend",
-    "training/batches",
-    "training/engine",
-    "training/metrics",
-    "training/models",
-    "training/schedule",
-    "training/settings",
-]
 
 
 def memory_limit(wildcards, input):

@@ -10,9 +10,9 @@ from pathlib import Path
 from snakemake_interface_executor_plugins.settings import ExecMode
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from petite import memory as memory_of_process
-from petite import stopping
-from petite.console import Job, Progress
+from petite.util import memory as memory_of_process
+from petite.util import stopping
+from petite.util.console import Job, Progress
 
 
 class Watcher(logging.Handler):

@@ -15,7 +15,7 @@ if DATASET.is_remote:
     # Where the workflow was started: other nodes of a cluster may have no network.
     rule download:
         input:
-            code=code("download", "download", "sources/silhouettes"),
+            code=code("download"),
         output:
             file=SOURCE_PATH,
             record=f"{SOURCE_PATH}.json",
@@ -41,7 +41,7 @@ if DATASET.is_remote:
 rule listing:
     input:
         source=SOURCE_FILES,
-        code=code("listing", *SOURCE_CODE),
+        code=code("listing", SOURCE_MODULE),
     output:
         table=f"{RESULTS}/store/listing.parquet",
         notices=f"{RESULTS}/store/listing.json",
@@ -70,7 +70,7 @@ rule ingest:
     input:
         source=SOURCE_FILES,
         listing=[] if FOLDER else rules.listing.output.table,
-        code=code("ingest", "ingest", "store", "copies", *READING_CODE, *SOURCE_CODE),
+        code=code("ingest", SOURCE_MODULE),
     output:
         pixels=f"{RESULTS}/store/shards/{{shard}}.npy",
         rows=f"{RESULTS}/store/shards/{{shard}}.parquet",
@@ -110,16 +110,7 @@ rule index:
         listing=rules.listing.output.table,
         rows=[f"{RESULTS}/store/shards/{shard}.parquet" for shard in SHARDS],
         pixels=[f"{RESULTS}/store/shards/{shard}.npy" for shard in SHARDS],
-        code=code(
-            "index",
-            "ingest",
-            "images",
-            "formats",
-            "copies",
-            "notices",
-            "store",
-            "stored_check",
-        ),
+        code=code("index"),
     output:
         index=f"{RESULTS}/store/index.parquet",
         manifest=f"{RESULTS}/store/manifest.json",
@@ -154,16 +145,7 @@ rule index:
 rule split:
     input:
         index=rules.index.output.index,
-        code=code(
-            "split",
-            "splits",
-            "split_words",
-            "groups",
-            "group_signs",
-            "copies",
-            "notices",
-            "seeds",
-        ),
+        code=code("split"),
     output:
         table=SPLIT,
         notices=SPLIT_NOTICES,

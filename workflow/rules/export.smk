@@ -1,6 +1,6 @@
 # From a subset to files for use without Petite: snakemake export --config export=METHOD:FRACTION[:SEED]
 # Needs: the store and its source (data.smk), the subset (select.smk); for the recommended subset, which
-# is known after all runs, the recommendation (report.smk).
+# is known after all runs, the recommendation (evaluate.smk).
 # Makes: export/<METHOD>-<FRACTION>-seed-<N>/, or export/best/.
 
 
@@ -35,17 +35,7 @@ rule export:
         manifest=rules.index.output.manifest,
         split=SPLIT,
         source=source_if_there(),
-        code=code(
-            "export",
-            "export/__init__",
-            "export/card",
-            "export/formats",
-            "export/images",
-            "formats",
-            "recipes",
-            "store",
-            *SOURCE_CODE,
-        ),
+        code=code("export", SOURCE_MODULE),
     output:
         **{name: EXPORT_FILES[name] for name in CONFIG.export_formats},
         manifest=f"{EXPORT}/manifest.csv",

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
-from petite.files import FULL, read_json, write_json
+from petite.util.files import FULL, read_json, write_json
 from snakemake.settings.types import ExecMode
 
 LOCKS = Path(".snakemake/locks").resolve()

@@ -1,11 +1,11 @@
 # After a run in which some methods failed: the table, the answer and the page of what is done. No rules.
-# Needs: runs/ of at least one method. Makes: the results of report.smk and page.smk, which say what they lack.
+# Needs: runs/ of at least one method. Makes: the results of evaluate.smk and report.smk, which say what they lack.
 
 import subprocess
 from dataclasses import asdict
 
-from petite.evidence.gaps import Gap
-from petite.files import write_json
+from petite.evaluation.gaps import Gap
+from petite.util.files import write_json
 
 
 def unfinished_trainings():

@@ -38,7 +38,7 @@ if Path(petite.__file__).resolve().parent != (CHECKOUT / "scripts/petite").resol
     )
 
 if IS_MAIN:
-    from petite import environment
+    from petite.util import environment
 
     environment.hold_for_steps(os.environ)
     # The `python` of the rules is this interpreter, which need not be the first on PATH. A conda

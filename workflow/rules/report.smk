@@ -1,117 +1,48 @@
-# From all runs to the table and the figures.
-# Needs: runs/ (train.smk), and for the pictures the store, features and subsets.
-# Makes: runs.*, history.*, summary.*, verdicts.*, costs.*, recommendation.*, provenance.json, figures/.
+# From everything a run made to the page that answers its question.
+# Needs: the tables (evaluate.smk), the store, the features, the subsets, the predictions.
+# Makes: report.html.
 
 
 include: "../lookups/report.smk"
 
 
-rule summarize:
+rule report:
     input:
-        runs=runs_paths(".csv"),
-        histories=runs_paths(".history.csv"),
+        tables=list(rules.summarize.output),
+        manifest=rules.index.output.manifest,
+        split=SPLIT,
+        features=page_features(),
+        subsets=PAGE_SUBSETS,
+        records=records_of(PAGE_SUBSETS),
         predictions=runs_paths(".predictions.npz"),
-        manifest=rules.index.output.manifest,
-        split=SPLIT,
-        code=code("summarize", *EVIDENCE_CODE, "splits"),
+        notices=[
+            rules.listing.output.notices,
+            rules.index.output.notices,
+            SPLIT_NOTICES,
+        ],
+        templates=PAGE_TEMPLATES,
+        code=code("report", SOURCE_MODULE),
     output:
-        runs=report(
-            f"{RESULTS}/runs.csv", caption="../report/runs.rst", category="Table"
-        ),
-        history=f"{RESULTS}/history.csv",
-        summary=report(
-            f"{RESULTS}/summary.csv", caption="../report/summary.rst", category="Table"
-        ),
-        verdicts=report(
-            f"{RESULTS}/verdicts.csv",
-            caption="../report/verdicts.rst",
-            category="Table",
-        ),
-        costs=report(
-            f"{RESULTS}/costs.csv", caption="../report/costs.rst", category="Table"
-        ),
-        markdown=f"{RESULTS}/summary.md",
-        recommendation=f"{RESULTS}/recommendation.md",
-        choice=f"{RESULTS}/recommendation.json",
-        text=f"{RESULTS}/summary.txt",
-        # Beside the CSV files, whose names the script knows them by.
-        parquet=expand(
-            f"{RESULTS}/{{table}}.parquet",
-            table=["runs", "history", "summary", "verdicts", "costs"],
+        report(
+            f"{RESULTS}/report.html",
+            caption="../report/page.rst",
+            category="Answer",
+            labels={"page": "The whole answer"},
         ),
     log:
-        f"{RESULTS}/logs/summarize.log",
+        f"{RESULTS}/logs/report.log",
     benchmark:
-        f"{RESULTS}/benchmarks/summarize.tsv"
-    conda:
-        "../../envs/petite.yaml"
-    resources:
-        mem_mb=memory(700, 0),
-    params:
-        python=python,
-        settings=as_param(
-            {
-                "tolerance": CONFIG.evidence.tolerance,
-                "metric": CONFIG.evidence.metric,
-                "flips": CONFIG.training.flips,
-            }
-        ),
-        gaps=as_param(GAPS),
-        dataset=CONFIG.dataset.name,
-    shell:
-        "{params.python} {input.code[0]:q} --runs {input.runs:q} --manifest {input.manifest:q} "
-        "--split {input.split:q} --dataset {params.dataset} --gaps {params.gaps:q} "
-        "--output-runs {output.runs:q} --output-history {output.history:q} "
-        "--output-summary {output.summary:q} --output-verdicts {output.verdicts:q} "
-        "--output-costs {output.costs:q} --output-markdown {output.markdown:q} "
-        "--output-recommendation {output.recommendation:q} "
-        "--output-choice {output.choice:q} --output-text {output.text:q} "
-        "--settings {params.settings:q} --log {log:q}"
-
-
-# Made when the results are: the configuration reaches it unseen by Snakemake.
-rule provenance:
-    input:
-        runs=rules.summarize.output.runs,
-        manifest=rules.index.output.manifest,
-        split=SPLIT,
-        code=code("provenance", "environment", "notices", "provenance", "source_job"),
-    output:
-        f"{RESULTS}/provenance.json",
-    log:
-        f"{RESULTS}/logs/provenance.log",
+        f"{RESULTS}/benchmarks/report.tsv"
     conda:
         "../../envs/petite.yaml"
     resources:
         mem_mb=memory(1000, 1000),
     params:
         python=python,
-        settings=whole_config,
-        files=provenance_files,
-        known=known_digests,
+        settings=page_settings(),
+        source=source_arguments,
     shell:
-        "{params.python} {input.code[0]:q} --runs {input.runs:q} --manifest {input.manifest:q} "
-        "--split {input.split:q} --files {params.files} --known {params.known:q} "
-        "--output {output:q} --settings {params.settings:q} --log {log:q}"
-
-
-rule figures:
-    input:
-        unpack(figure_inputs),
-        code=figure_code,
-    output:
-        **FIGURE,
-    log:
-        f"{RESULTS}/logs/figures/{{figure}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figures/{{figure}}.tsv"
-    conda:
-        "../../envs/petite.yaml"
-    resources:
-        mem_mb=memory(800, 1000),
-    params:
-        python=python,
-        arguments=figure_arguments,
-    shell:
-        "{params.python} {input.code[0]:q} {params.arguments} --output-png {output.png:q} "
-        "--output-svg {output.svg:q} --log {log:q}"
+        "{params.python} {input.code[0]:q} --tables {input.tables:q} --manifest {input.manifest:q} "
+        "--split {input.split:q} --features {input.features:q} --subsets {input.subsets:q} "
+        "--predictions {input.predictions:q} --notices {input.notices:q} "
+        "{params.source} --output {output:q} --settings {params.settings:q} --log {log:q}"

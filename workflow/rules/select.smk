@@ -38,13 +38,7 @@ rule proxy:
     input:
         manifest=rules.index.output.manifest,
         split=SPLIT,
-        code=code(
-            "proxy",
-            *TRAINING_CODE,
-            "features",
-            "training/proxy",
-            "training/reading",
-        ),
+        code=code("proxy"),
     output:
         **PROXY,
     log:
@@ -72,9 +66,8 @@ rule proxy:
 rule candidates:
     input:
         unpack(selection_inputs),
-        method_code=method_modules,
         split=SPLIT,
-        code=code("candidates", *SELECTION_CODE),
+        code=selection_code("candidates"),
     output:
         **CANDIDATES,
     log:
@@ -100,9 +93,8 @@ rule candidates:
 rule rank:
     input:
         unpack(rank_inputs),
-        method_code=method_modules,
         split=SPLIT,
-        code=code("rank", *SELECTION_CODE),
+        code=selection_code("rank"),
     output:
         **RANKED,
     log:
@@ -129,10 +121,9 @@ rule rank:
 rule subset:
     input:
         unpack(subset_inputs),
-        method_code=method_modules,
         manifest=rules.index.output.manifest,
         split=SPLIT,
-        code=code("subset", *SELECTION_CODE),
+        code=selection_code("subset"),
     output:
         **CHOSEN,
     log:
@@ -160,7 +151,7 @@ rule augment:
     input:
         subset=f"{RESULTS}/subsets/random/{{fraction}}/seed-{{seed}}.parquet",
         record=f"{RESULTS}/subsets/random/{{fraction}}/seed-{{seed}}.json",
-        code=code("augment", "recipes", "subsets", "seeds"),
+        code=code("augment"),
     output:
         **CHOSEN,
     log:
@@ -188,16 +179,7 @@ rule augment:
 rule estimate:
     input:
         split=SPLIT,
-        code=code(
-            "estimate",
-            "own_features",
-            "selection/estimate",
-            "evidence/confidence",
-            "evidence/metrics",
-            "evidence/new_images",
-            "evidence/statistics",
-            "evidence/words",
-        ),
+        code=code("estimate", "petite.features.own"),
     log:
         f"{RESULTS}/logs/estimate.log",
     localrule: True

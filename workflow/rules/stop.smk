@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 
-from petite import stopping
+from petite.util import stopping
 from snakemake.shell import shell
 from snakemake.settings.types import ExecMode
 

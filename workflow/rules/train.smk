@@ -12,14 +12,7 @@ rule train:
         split=SPLIT,
         subsets=subsets_to_train,
         records=records_to_train,
-        code=code(
-            "train",
-            *TRAINING_CODE,
-            "recipes",
-            "training/handout",
-            "training/reading",
-            "training/run",
-        ),
+        code=code("train"),
     output:
         runs=f"{RESULTS}/runs/{RUN}.csv",
         history=f"{RESULTS}/runs/{RUN}.history.csv",

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from petite.data.sources import Source
+from petite.data.store import Store
 from petite.export.card import About, data_card, manifest_record
 from petite.export.formats import write_npz, write_parquet, write_zip
 from petite.export.images import MANIFEST_COLUMNS, class_folders, write_images
-from petite.files import atomic_folder, write_csv, write_json, write_text
-from petite.sources import Source
-from petite.store import Store
+from petite.util.files import atomic_folder, write_csv, write_json, write_text
 
 __all__ = [
     "MANIFEST_COLUMNS",
@@ -37,8 +37,9 @@ def export_subset(
     source: Source | None,
     formats: Sequence[str],
 ) -> pd.DataFrame:
-    """Write a subset (see `petite.subsets.COLUMNS`) and all that is told of it to the folder `out`.
+    """Write a subset and all that is told of it to the folder `out`.
 
+    subset: see `petite.subsets.tables.COLUMNS`.
     formats: of folder, zip, npz and parquet, those that are wanted. What an earlier export left of
     the others is removed, since it may be another subset. source: None where it is gone: only npz
     can be made then, and the manifest names no files.

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 import petite
+from petite.data.store import Store
 from petite.export.images import class_folders
-from petite.store import Store
 
 FORMAT = 1
 # How long a selection took is another number each time.

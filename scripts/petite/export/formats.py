@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.lib import format as npy
 
-from petite.files import atomic_path
-from petite.recipes import render_subset
-from petite.store import Store
+from petite.data.store import Store
+from petite.subsets.augmentation import render_subset
+from petite.util.files import atomic_path
 
 AT_ONCE = 256
 # Hugging Face's readers take a row group at a time.

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from petite.errors import PetiteError
-from petite.formats import format_of
-from petite.recipes import render
-from petite.sources import Source, UnreadableEntry
-from petite.store import Store
+from petite.data.decoding.formats import format_of
+from petite.data.sources import Source, UnreadableEntry
+from petite.data.store import Store
+from petite.subsets.augmentation import render
+from petite.util.errors import PetiteError
 
 MANIFEST_COLUMNS = [
     "file",
@@ -83,10 +83,10 @@ def write_images(
 ) -> pd.DataFrame:
     """Write the images of a subset as `folder`/<class>/<row>-<name>.<suffix>.
 
-    subset: see `petite.subsets.COLUMNS`. Originals are written byte for byte, with the suffix of
-    what they are; images of a source without files, and those that recipes make of stored images,
-    as PNG, which loses nothing. Files begin with the number of their row, so that names never
-    collide.
+    subset: see `petite.subsets.tables.COLUMNS`. Originals are written byte for byte, with the
+    suffix of what they are; images of a source without files, and those that recipes make of stored
+    images, as PNG, which loses nothing. Files begin with the number of their row, so that names
+    never collide.
 
     Returns the manifest, a row for each row of the subset, with MANIFEST_COLUMNS: `file` is the
     path below `folder`; `sha256` and `bytes` are of that file. Without a source no file is written,

@@ -1,1 +1,1 @@
-"""What features and training both use of neural networks: pretrained backbones."""
+"""Networks and what loads Keras: what features and training both use."""

@@ -5,7 +5,7 @@
 into HTML. `sprites` packs images, `palette` has the colours for light and dark.
 """
 
-import petite.plain_matplotlib  # isort: skip  # before Matplotlib
+import petite.plots.plain_matplotlib  # isort: skip  # before Matplotlib
 import petite.report.plain_bokeh  # noqa: F401  # isort: skip  # before Bokeh
 from petite.report.inputs import Inputs
 from petite.report.page import page

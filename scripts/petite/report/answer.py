@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 from markdown_it import MarkdownIt
 
-from petite.evidence import ENOUGH_RUNS
-from petite.evidence.metrics import IN_WORDS, compared_metric
+from petite.evaluation import ENOUGH_RUNS
+from petite.evaluation.metrics import IN_WORDS, compared_metric
 from petite.report.inputs import Inputs
 from petite.report.words import name, number
 

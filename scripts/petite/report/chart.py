@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from petite.evidence import percent
-from petite.evidence.metrics import with_scores
-from petite.figures import style
+from petite.evaluation import percent
+from petite.evaluation.metrics import with_scores
+from petite.plots import style
 from petite.report.inputs import Inputs
 from petite.report.words import accuracy, interval, number, points
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from petite.figures.samples import in_turn, reason_kind, thumbnail
+from petite.plots.samples import in_turn, reason_kind, thumbnail
 from petite.report import classes, sprites
 from petite.report.inputs import Case, Inputs, Predictions
 from petite.report.plane import middles

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pandas as pd
 
-from petite.errors import PetiteError
-from petite.evidence import ordered, read_csv, with_measures
-from petite.files import read_json, read_table
-from petite.sources import Source
-from petite.splits import training_images
-from petite.store import Store
+from petite.data.sources import Source
+from petite.data.splits import training_images
+from petite.data.store import Store
+from petite.evaluation import ordered, read_csv, with_measures
+from petite.util.errors import PetiteError
+from petite.util.files import read_json, read_table
 
 
 class Case(NamedTuple):

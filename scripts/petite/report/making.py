@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from petite import provenance
 from petite.report.inputs import Inputs
 from petite.report.words import bytes_in_words, number
+from petite.util import provenance
 
 COMMIT = "Commit of Petite"
 

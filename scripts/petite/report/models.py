@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from petite.figures import style
+from petite.plots import style
 from petite.report import classes
 from petite.report.inputs import Case, Inputs, Predictions
 from petite.report.words import accuracy, bytes_in_words, name, number, points, seconds

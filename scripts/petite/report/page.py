@@ -8,8 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from petite.evidence.metrics import IN_WORDS, compared_metric
-from petite.names import isolated_words, printable, shortened
+from petite.evaluation.metrics import IN_WORDS, compared_metric
 from petite.report import (
     answer,
     chart,
@@ -24,6 +23,7 @@ from petite.report import (
     words,
 )
 from petite.report.inputs import Inputs
+from petite.util.names import isolated_words, printable, shortened
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from petite.figures import style
+from petite.plots import style
 
 LIGHT_PAGE, DARK_PAGE, DARK_INK = "#ffffff", "#15181c", "#e8eaed"
 # WCAG 2.2 asks for 3:1 of what a graphic is read by; some more on dark, since lines are thin.

@@ -27,12 +27,12 @@ from bokeh.models import (
 from bokeh.plotting import figure
 from bokeh.resources import Resources
 
-from petite.names import told_apart
 from petite.report import classes, palette
 from petite.report.inputs import Case, Inputs
 from petite.report.words import name, number, percent
-from petite.selection.pca_grid import first_two
-from petite.selection.tilings import TILINGS
+from petite.selection.methods.pca_grid import first_two
+from petite.selection.methods.tilings import TILINGS
+from petite.util.names import told_apart
 
 MOST_POINTS = 40_000
 MOST_THUMBNAILS = 1_700

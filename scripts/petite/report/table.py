@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from petite.evidence.runs import REFERENCE
-from petite.evidence.tables import other_shares
-from petite.evidence.words import kept
+from petite.evaluation.runs import REFERENCE
+from petite.evaluation.tables import other_shares
+from petite.evaluation.words import kept
 from petite.report.inputs import Case, Inputs
 from petite.report.words import accuracy, interval, number, percent, points, seconds
 

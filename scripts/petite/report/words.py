@@ -2,8 +2,8 @@
 
 import math
 
-from petite.evidence import percent
-from petite.names import isolated, shortened
+from petite.evaluation import percent
+from petite.util.names import isolated, shortened
 
 __all__ = [
     "accuracy",

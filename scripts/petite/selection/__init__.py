@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import ValidationError
 
-from petite.errors import PetiteError
-from petite.hints import unknown
-from petite.selection import (
-    arguments,
+from petite.selection import arguments
+from petite.selection.arguments import Seed
+from petite.selection.base import Choice, Group, Method, MethodSettings, Ranking, Task
+from petite.selection.engine import Question, answer, ask
+from petite.selection.methods import (
     clusters,
     coverage,
     full,
@@ -29,12 +30,9 @@ from petite.selection import (
     submodular,
     thinning,
 )
-from petite.selection import (
-    scores as score_methods,
-)
-from petite.selection.arguments import Seed
-from petite.selection.base import Choice, Group, Method, MethodSettings, Ranking, Task
-from petite.selection.selecting import Question, answer, ask
+from petite.selection.methods import scores as score_methods
+from petite.util.errors import PetiteError
+from petite.util.hints import unknown
 
 __all__ = [
     "METHODS",
@@ -154,7 +152,7 @@ def question(
     max_memory: int | None = None,
     **settings: Any,
 ) -> Question:
-    """What `select` takes, checked, to be answered in pieces (`petite.selection.selecting`)."""
+    """What `select` takes, checked, to be answered in pieces (`petite.selection.engine`)."""
     chosen = named(method)
     return ask(
         chosen, checked_settings(chosen, settings), features, labels, k, seed, scores, quota,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from petite.errors import PetiteError
+from petite.util.errors import PetiteError
 
 # What scikit-learn takes as `random_state`, and NumPy's Generator.
 Seed = int | np.random.Generator | np.random.RandomState | None

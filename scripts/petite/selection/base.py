@@ -11,8 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from petite.seeds import generator
-from petite.settings import Strict
+from petite.util.seeds import generator
+from petite.util.validation import Strict
+
+# The columns of the proxy's table, and their sign as difficulty: a large margin is an easy image.
+TRAINING_SCORES = {
+    "el2n": 1,
+    "grand": 1,
+    "forgetting": 1,
+    "aum": -1,
+    "least_confidence": 1,
+    "margin": 1,
+    "entropy": 1,
+}
 
 
 class MethodSettings(Strict):
@@ -154,9 +165,8 @@ class Method:
 
     @property
     def module(self) -> str:
-        """The file in petite/selection that the method is written in, without its suffix."""
-        function = self.choose or self.choose_whole
-        return function.__module__.rsplit(".", 1)[-1]
+        """The module that the method is written in, such as `petite.selection.methods.pca_grid`."""
+        return (self.choose or self.choose_whole).__module__
 
 
 @dataclass(frozen=True)

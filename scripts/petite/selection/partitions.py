@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from petite.seeds import generator
 from petite.selection.base import Choice, Group, Method
+from petite.util.seeds import generator
 
 # A class with more images than this is divided, unless the user says otherwise. Of so many the
 # similarities of all pairs are held in 256 MiB.

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from petite.errors import PetiteError
 from petite.selection.arguments import share
+from petite.util.errors import PetiteError
 
 QUOTAS = ("proportional", "equal", "error")
 # A class that the proxy never gets wrong still counts for so much of the worst one.

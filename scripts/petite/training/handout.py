@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from petite.files import write_json, write_text
+from petite.util.files import write_json, write_text
 
 CLASSES_FILE = "classes.json"
 PAGE = """# Models of {about}
@@ -27,7 +27,7 @@ probabilities = model.predict(pixels.reshape(1, {shape}))[0]
 print(names[probabilities.argmax()], probabilities.max())
 ```
 
-Images are squeezed to a square. `petite.images.decode` does it exactly as for the training.
+Images are squeezed to a square. `petite.data.decoding.decode.decode` does that as for the training.
 """
 JUDGED_WITH_FLIPS = """
 The accuracies in Petite's tables are of the mean logits of each image and its mirror image.

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from petite.seeds import generator
 from petite.training import metrics
 from petite.training.batches import Images
-from petite.training.engine import (
+from petite.training.loop import (
     EVALUATION_BATCH,
     TrainedRun,
     evaluation_steps,
@@ -24,6 +23,7 @@ from petite.training.engine import (
     train,
 )
 from petite.training.settings import ProxySettings
+from petite.util.seeds import generator
 
 if TYPE_CHECKING:
     import keras

@@ -4,9 +4,9 @@ import logging
 
 import numpy as np
 
-from petite import memory
 from petite.training.batches import Images
 from petite.training.settings import TrainingSettings
+from petite.util import memory
 
 logger = logging.getLogger(__name__)
 

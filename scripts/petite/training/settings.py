@@ -4,9 +4,9 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from petite.errors import PetiteError
-from petite.settings import Strict
-from petite.training.models import MODELS
+from petite.networks.models import MODELS
+from petite.util.errors import PetiteError
+from petite.util.validation import Strict
 
 
 class Budget(Strict):

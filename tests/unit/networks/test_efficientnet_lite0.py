@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Reference
+from lite0_reference import Reference
 
-from petite.errors import PetiteError
 from petite.networks.backbones import Backbone, efficientnet_lite0, open_backbone
+from petite.networks.backend import load_keras
+from petite.util.errors import PetiteError
+
+load_keras("tensorflow", 1)
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from petite.errors import PetiteError
 from petite.networks.backbones.torch_file import MAGIC, PROTOCOL, STORAGE_TYPES, read_tensors
+from petite.util.errors import PetiteError
 
 SYSTEM = {"protocol_version": PROTOCOL, "little_endian": True, "type_sizes": {"int": 4}}
 

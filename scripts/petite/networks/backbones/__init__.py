@@ -5,12 +5,12 @@ A new backbone is a new module and a line in `open_backbone`.
 
 from pathlib import Path
 
-from petite.errors import PetiteError
 from petite.networks.backbones import efficientnet_lite0
 from petite.networks.backbones.base import Backbone, Embedder, Scaling
 from petite.networks.backbones.efficientnet_lite0 import open_efficientnet_lite0
 from petite.networks.backbones.keras_networks import open_application, open_keras_file
 from petite.networks.backbones.onnx_file import open_onnx_file
+from petite.util.errors import PetiteError
 
 __all__ = ["SCALINGS", "Backbone", "Embedder", "Scaling", "open_backbone"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from petite.errors import PetiteError
 from petite.networks.backbones.inference import compiled
+from petite.util.errors import PetiteError
 
 if TYPE_CHECKING:
     import keras

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from petite.errors import PetiteError
-from petite.files import sha256_of
 from petite.networks.backbones.base import KerasBackbone, Scaling
 from petite.networks.backbones.torch_file import read_tensors
+from petite.util.errors import PetiteError
+from petite.util.files import sha256_of
 
 if TYPE_CHECKING:
     import keras

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from petite.errors import PetiteError
-from petite.files import sha256_of
 from petite.networks.backbones.base import KerasBackbone, Scaling
+from petite.util.errors import PetiteError
+from petite.util.files import sha256_of
 
 if TYPE_CHECKING:
     import keras

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from petite.errors import PetiteError
-from petite.files import sha256_of
 from petite.networks.backbones.base import Backbone, Forward, Scaling
+from petite.util.errors import PetiteError
+from petite.util.files import sha256_of
 
 if TYPE_CHECKING:
     import keras

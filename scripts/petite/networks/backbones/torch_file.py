@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from petite.errors import PetiteError
+from petite.util.errors import PetiteError
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001

@@ -1,0 +1,214 @@
+"""Signs that images belong together in groups which the split does not know of.
+
+Images of one patient, animal, video or burst are alike. Where they are in training and in the test
+part, the accuracy is too high. Their names often tell: `p00_slice3.png`, `clip01_frame0001.jpg`.
+
+Names suggest groups in a class if, by a pattern of `PREFIXES` or by `SUFFIX`, most images share
+their group with another, and there are at least `FEWEST_GROUPS` groups, none with more than half of
+the class. So `cat.0.jpg` suggests none (one group), nor do `IMG_1234.jpg`, `000001.jpg` and
+`image (1).jpg`.
+
+Names alone may mislead (breeds, counters), so the pictures are asked too, by the perceptual hashes
+that the index has. Each image is compared with the next one of its group, and with a random one
+of another group of its class. The groups are borne out if at least `ALIKE` of the pairs within
+groups are nearer than all but `CHANCE` of the pairs between groups, and that not by chance.
+Subfolders alone are told without that, in the conditional: they were made for some reason.
+"""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from petite.data.groups import SUBFOLDER, named_groups
+from petite.util.seeds import generator
+
+MOST = 0.5
+FEWEST_GROUPS = 3
+CHANCE = 0.05
+ALIKE = 0.15
+STANDARD_ERRORS = 4
+FEWEST_PAIRS = 20
+MOST_PAIRS = 100_000
+CLASSES_NAMED = 3
+# Settings of split.groups from the coarsest to the finest. The first that is borne out counts:
+# groups that are too large leak nothing.
+PREFIXES = (
+    SUBFOLDER,
+    r"/([^/_.\s-]+)[_.\s-][^/]*$",  # up to the first separator: p00_slice3.png
+    r"/([^/_.\s-]+[_.\s-]+[^/_.\s-]+)[_.\s-][^/]*$",  # to the second: patient_07_3.png
+    r"/([^/]+)[_.\s-][^/_.\s-]*\.[^/.]*$",  # to the last: 2024_05_01_p3_0001.png
+    r"/([A-Za-z]*\d+)[A-Za-z][^/]*$",  # a letter after a number: p00s3.png, 12a.png
+)
+# The end of a name, slice3_p00.png, counts if its groups are more alike than those by a prefix:
+# slices at one height may be alike too, in all patients.
+SUFFIX = r"[_.\s-]([^/_.\s-]+)\.[^/.]*$"
+
+
+class Sign(NamedTuple):
+    """Groups by name in the classes where these suggest some."""
+
+    setting: str  # for split.groups
+    rows: NDArray[np.int64]  # the images in these classes that have a name, (m,)
+    named: NDArray[np.int64]  # positions of their groups' names in `names`, (m,)
+    names: NDArray[np.object_]
+    groups: NDArray[np.int64]  # numbers of the groups, which differ between classes, (m,)
+
+
+class Likeness(NamedTuple):
+    """Shares of pairs that are near: within groups, and between those of a class."""
+
+    within: float
+    between: float
+
+
+def suggestion(used: pd.DataFrame, seed: int) -> str | None:
+    """A notice that says which groups the names suggest and what to set, or None.
+
+    `used` has image_id, class_name, label, phash and copy_group of the images to be split.
+    """
+    found = [
+        borne_out
+        for settings in (PREFIXES, (SUFFIX,))
+        if (borne_out := _first_borne_out(used, settings, seed))
+    ]
+    if found:
+        likeness, sign = max(found, key=lambda one: one[0].within)
+        return _notice(used, sign, likeness)
+    subfolders = _sign(used, SUBFOLDER)
+    return _notice_of_subfolders(used, subfolders) if subfolders else None
+
+
+def _first_borne_out(
+    used: pd.DataFrame, settings: tuple[str, ...], seed: int
+) -> tuple[Likeness, Sign] | None:
+    """The first of these settings whose groups are alike inside."""
+    for setting in settings:
+        sign = _sign(used, setting)
+        likeness = sign and _likeness(used, sign, seed)
+        if sign and likeness:
+            return likeness, sign
+    return None
+
+
+def _sign(used: pd.DataFrame, setting: str) -> Sign | None:
+    """The classes in which this setting gives groups, if there are any."""
+    numbers, names = named_groups(used["image_id"], setting)
+    rows = np.flatnonzero(numbers >= 0)
+    if not len(rows):
+        return None
+    _, label_of = np.unique(used["label"].to_numpy(), return_inverse=True)
+    pairs = label_of[rows] * len(names) + numbers[rows]
+    _, group_of = np.unique(pairs, return_inverse=True)
+    sizes = np.bincount(group_of)
+    of_class = np.zeros(len(sizes), np.int64)
+    of_class[group_of] = label_of[rows]
+    images = np.bincount(label_of)
+    sharing = np.bincount(of_class, weights=sizes * (sizes > 1), minlength=len(images))
+    largest = np.zeros(len(images), np.int64)
+    np.maximum.at(largest, of_class, sizes)
+    suits = (
+        (sharing > MOST * images)
+        & (largest <= MOST * images)
+        & (np.bincount(of_class, minlength=len(images)) >= FEWEST_GROUPS)
+    )
+    here = suits[label_of[rows]]
+    if not here.any():
+        return None
+    return Sign(setting, rows[here], numbers[rows[here]], names, group_of[here])
+
+
+def _likeness(used: pd.DataFrame, sign: Sign, seed: int) -> Likeness | None:
+    """How often images of a group are near; None where it is not much above chance."""
+    hashes, copies, labels = (
+        used[column].to_numpy()[sign.rows] for column in ("phash", "copy_group", "label")
+    )
+    rng = generator(seed, "signs of groups")
+
+    by_group = np.argsort(sign.groups, kind="stable")
+    within = np.column_stack([by_group[:-1], by_group[1:]])
+    within = within[sign.groups[within[:, 0]] == sign.groups[within[:, 1]]]
+    # Copies stay together anyway.
+    within = within[copies[within[:, 0]] != copies[within[:, 1]]]
+    if len(within) > MOST_PAIRS:
+        within = within[rng.choice(len(within), MOST_PAIRS, replace=False)]
+
+    by_class = np.argsort(labels, kind="stable")
+    sorted_labels = labels[by_class]
+    begins = np.searchsorted(sorted_labels, labels[within[:, 0]])
+    ends = np.searchsorted(sorted_labels, labels[within[:, 0]], side="right")
+    between = np.column_stack([within[:, 0], by_class[rng.integers(begins, ends)]])
+    between = between[sign.groups[between[:, 0]] != sign.groups[between[:, 1]]]
+    if min(len(within), len(between)) < FEWEST_PAIRS:
+        return None
+
+    near, far = (
+        np.bitwise_count(hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]]) for pairs in (within, between)
+    )
+    # The longest distance that at most CHANCE of the pairs between groups lie within.
+    shares = np.cumsum(np.bincount(far)) / len(far)
+    distance = int(np.searchsorted(shares, CHANCE, side="right")) - 1
+    share = float((near <= distance).mean())
+    by_chance = CHANCE + STANDARD_ERRORS * np.sqrt(CHANCE * (1 - CHANCE) / len(near))
+    if share < max(ALIKE, by_chance):
+        return None
+    return Likeness(share, float(shares[distance]))
+
+
+def _notice(used: pd.DataFrame, sign: Sign, likeness: Likeness) -> str:
+    """Names and pictures agree: what a group is, how alike its images are, what to set."""
+    shared = np.argmax(np.bincount(sign.groups) > 1)
+    members = np.flatnonzero(sign.groups == shared)
+    first, second = used["image_id"].iloc[sign.rows[members[:2]]]
+    return (
+        f"The names suggest that images belong together: {first} and {second} are of "
+        f"'{sign.names[sign.named[members[0]]]}', one of {_where(used, sign)}. Images of a group "
+        f"look alike ({likeness.within:.0%} of the pairs are nearer than all but "
+        f"{likeness.between:.0%} of the pairs of different groups). If a group is one patient, "
+        "animal, video or burst, it is in training and in the test part, and the accuracy will be "
+        f"too high. To keep groups together write split: {{groups: {_setting(used, sign)}}}"
+    )
+
+
+def _notice_of_subfolders(used: pd.DataFrame, sign: Sign) -> str:
+    """Subfolders whose images are no more alike than others: what they may mean."""
+    return (
+        "Images lie in subfolders of the class folders, such as "
+        f"{used['image_id'].iloc[sign.rows[0]]}: {_where(used, sign)}. If a subfolder is one "
+        f"patient, animal, video or burst, write split: {{groups: {SUBFOLDER}}} to keep its images "
+        "together. Otherwise there is nothing to do."
+    )
+
+
+def _where(used: pd.DataFrame, sign: Sign) -> str:
+    """`20 groups in 2 of 3 classes (benign, malignant)`."""
+    classes = used["class_name"].iloc[sign.rows].unique()
+    named = ", ".join(classes[:CLASSES_NAMED]) + (" ..." if len(classes) > CLASSES_NAMED else "")
+    return (
+        f"{len(np.unique(sign.named))} groups in {len(classes)} of "
+        f"{used['class_name'].nunique()} classes ({named})"
+    )
+
+
+def _setting(used: pd.DataFrame, sign: Sign) -> str:
+    r"""The setting as YAML: `'/(p\d+)_'` where all names are so, else the sign's own."""
+    if sign.setting == SUBFOLDER:
+        return SUBFOLDER
+    ids = used["image_id"].iloc[sign.rows]
+    names = sign.names[np.unique(sign.named)]
+    kinds = {re.sub(r"\d+", r"\\d+", re.escape(name)) for name in names}
+    place = re.search(sign.setting, ids.iloc[0])
+    if len(kinds) == 1 and place:
+        before, after = (re.escape(ids.iloc[0][at]) for at in (place.start(1) - 1, place.end(1)))
+        readable = f"{before}({kinds.pop()}){after}"
+        numbers, found = named_groups(ids, readable)
+        if (numbers >= 0).all() and (found[numbers] == sign.names[sign.named]).all():
+            return _quoted(readable)
+    return _quoted(sign.setting)
+
+
+def _quoted(text: str) -> str:
+    """A text in YAML's single quotes."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,643 @@
+"""From a source to the store: decode shard by shard, then judge all entries together.
+
+`ingest_shard` runs once for each shard, side by side. `build_index` gathers their tables and
+decides which images are used.
+"""
+
+import hashlib
+import json
+import logging
+import math
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from petite.data.decoding.decode import Decoded, SetAside, counts_of, decode, from_array
+from petite.data.decoding.depth import Depth, may_be_deep, range_of, sampled
+from petite.data.decoding.formats import OTHER_FORMAT
+from petite.data.duplicates import THUMBNAIL_SIDE, copy_groups, exact_groups, fingerprints
+from petite.data.sources import Source, UnreadableEntry
+from petite.data.store import FORMAT, MEND, ShardWriter, shard_record, shard_writer
+from petite.util.errors import DamagedFiles, PetiteError
+from petite.util.files import sha256_of
+from petite.util.notices import Notices
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_REPORTS = 5.0
+# Hashed at once: few enough to stay in the processor's cache.
+BLOCK = 32
+# Levels between the channels of an image without a color: JPEG rounds each by itself.
+GRAY_TOLERANCE = 4
+EXAMPLES = 3
+MOST_WARNINGS = 20
+# Rows of the index that are text at a time, for the digest.
+DIGESTED_AT_ONCE = 65_536
+
+SHARD_DIGEST = "shard_sha256"  # attribute of a shard's table
+DIGESTS = ["sha256", "pixel_sha256"]
+STATUSES = ("ok", "set_aside", "beyond_limit")
+FOUND = {
+    "bytes": "int64",
+    "sha256": "str",
+    "reason": "str",
+    "width": "int32",
+    "height": "int32",
+    "pixel_sha256": "str",
+    "phash": "uint64",
+    "thumbnail": "object",
+    "black": "float64",
+    "white": "float64",
+    "is_transparent": "bool",
+    "has_more": "bool",
+    "lowest": "uint8",
+    "highest": "uint8",
+    "is_gray": "bool",
+}
+INDEX_COLUMNS = {
+    "image_id": "str",
+    "class_name": "str",
+    "label": "int16",
+    "status": "str",
+    "reason": "str",
+    "sha256": "str",
+    "phash": "uint64",
+    "width": "int32",
+    "height": "int32",
+    "bytes": "int64",
+    "shard": "int32",
+    "row": "int64",
+    "copy_group": "int64",
+}
+
+
+def shard_bounds(count: int, shard: int, shards: int) -> tuple[int, int]:
+    """First row, and the row after the last, of `count` rows that shard `shard` (from 1) holds."""
+    return (shard - 1) * count // shards, shard * count // shards
+
+
+def shard_rows(listing: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
+    """The part of the listing that shard `shard` (1 to `shards`) holds: one block of rows."""
+    return listing.iloc[slice(*shard_bounds(len(listing), shard, shards))]
+
+
+def read_shard_rows(path: Path, shard: int, shards: int) -> pd.DataFrame:
+    """`shard_rows` of the listing in a file, of which the other rows are not read."""
+    start, stop = shard_bounds(pq.read_metadata(path).num_rows, shard, shards)
+    # Its column `position` numbers the rows, and the file knows its range in each group of rows.
+    return pd.read_parquet(path, filters=[("position", ">=", start), ("position", "<", stop)])
+
+
+def shard_rows_by_name(listing: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
+    """The part of the listing that shard `shard` (1 to `shards`) holds, in the listing's order.
+
+    It goes by a checksum of the id alone, so that a file that comes to a folder or goes leaves the
+    other shards as they are; the position in the listing, which it moves, is left out.
+    """
+    checksums = [zlib.crc32(name.encode("utf-8", "surrogatepass")) for name in listing["image_id"]]
+    here = np.asarray(checksums, dtype=np.int64) % shards == shard - 1
+    return listing.loc[here].drop(columns="position")
+
+
+def ingest_shard(
+    source: Source,
+    rows: pd.DataFrame,
+    pixels_path: Path,
+    *,
+    image_size: int,
+    channels: int,
+    min_side: int = 8,
+    max_pixels: int = 50_000_000,
+    max_seconds: float | None = None,
+    depth: Depth | Callable[[], Depth] = "full",
+) -> pd.DataFrame:
+    """Decode the listed entries into a shard; row i of the shard is for row i of `rows`.
+
+    One entry at a time and BLOCK small images are held in memory.
+
+    Args:
+        source: an open source.
+        rows: some rows of its listing (image_id, class_name, bytes; further columns are kept).
+        pixels_path: the shard to write.
+        image_size, channels, min_side, max_pixels, max_seconds: as
+            `petite.data.decoding.decode.decode` takes them.
+        depth: as `decode` takes it, or what finds it (`range_of_set`) where an image needs it.
+
+    Returns:
+        `rows` with reason (empty for an image that was read), sha256 (of the file, or of the
+        pixels where the source gives pixels), bytes (as read), width, height, pixel_sha256 (of the
+        stored pixels), phash and thumbnail (256 bytes: 16x16, grey); and for
+        `petite.data.stored_check` black and white (the counts that became so; NaN for 8 bits),
+        is_transparent, has_more (pages or frames), lowest and highest (of all stored values) and
+        is_gray.
+    """
+    table = pd.DataFrame(rows).reset_index(drop=True)
+    row_of = {image_id: row for row, image_id in enumerate(table["image_id"])}
+    found: list[dict[str, Any]] = [{} for _ in row_of]
+    progress = _Progress(len(row_of))
+    with shard_writer(pixels_path, len(row_of), (image_size, image_size, channels)) as shard:
+        block = np.empty((BLOCK, image_size, image_size, channels), np.uint8)
+        held: list[int] = []  # the rows that the images in the block are for
+        for image_id, data in source.read_many(list(row_of)):
+            row = row_of[image_id]
+            facts: dict[str, Any] = {"bytes": 0, "sha256": ""}
+            try:
+                if isinstance(data, UnreadableEntry):
+                    raise SetAside(data.reason)
+                if isinstance(data, bytes):
+                    facts = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+                    decoded = decode(
+                        data,
+                        image_size,
+                        channels,
+                        min_side=min_side,
+                        max_pixels=max_pixels,
+                        max_seconds=max_seconds,
+                        depth=_depth_for(data, depth),
+                    )
+                else:
+                    data = np.ascontiguousarray(data)
+                    facts = {"bytes": data.nbytes, "sha256": hashlib.sha256(data.data).hexdigest()}
+                    decoded = from_array(data, image_size, channels)
+            except SetAside as problem:
+                found[row] = facts | _nothing(problem.reason)
+            else:
+                found[row] = facts | _about(decoded)
+                block[len(held)] = decoded.pixels
+                held.append(row)
+            if len(held) == BLOCK:
+                _finish(block, held, found, shard)
+                held = []
+            progress.step(set_aside=bool(found[row]["reason"]))
+        if held:
+            _finish(block[: len(held)], held, found, shard)
+    progress.report()
+    facts_table = pd.DataFrame(found, index=table.index, columns=list(FOUND)).astype(FOUND)
+    table = table.drop(columns="bytes").join(facts_table)
+    # Kept in the Parquet file, so that damage is known from what was written.
+    table.attrs[SHARD_DIGEST] = sha256_of(pixels_path)
+    return table
+
+
+def range_of_set(
+    source: Source,
+    image_ids: Iterable[str],
+    *,
+    max_pixels: int = 50_000_000,
+    max_seconds: float | None = None,
+) -> Depth:
+    """The range of counts of a set's images of more than 8 bits a channel, from a sample of all.
+
+    The same for the same set, whichever shard asks. Images of a set whose sample has none of more
+    than 8 bits are rare: each has its own range.
+    """
+    samples = []
+    for _, data in source.read_many(sampled(image_ids)):
+        if isinstance(data, bytes) and may_be_deep(data):
+            with suppress(SetAside):
+                counts = counts_of(data, max_pixels=max_pixels, max_seconds=max_seconds)
+                samples += [] if counts is None or counts.size == 0 else [counts]
+    limits = range_of(samples)
+    logger.info("counts from black to white: %s, from %d images", limits or "each", len(samples))
+    return limits or "each"
+
+
+def _depth_for(data: bytes, depth: Depth | Callable[[], Depth]) -> Depth:
+    """How this image is read: the range of the set is found where an image needs it."""
+    if not callable(depth):
+        return depth
+    return depth() if may_be_deep(data) else "full"
+
+
+def checked_shard(rows: Path, store: Path) -> dict[str, Any]:
+    """The `shard_record` of the shard beside a table of `ingest_shard`.
+
+    Raises DamagedFiles where the pixels are not those that were written with the table.
+    """
+    pixels = rows.with_suffix(".npy")
+    record = shard_record(pixels, store)
+    attributes = json.loads((pq.read_schema(rows).metadata or {}).get(b"PANDAS_ATTRS", "{}"))
+    if record["sha256"] != attributes.get(SHARD_DIGEST):
+        raise DamagedFiles(
+            f"{pixels} is not as it was written: its SHA-256 differs. {MEND}", [pixels, rows]
+        )
+    return record
+
+
+def gather_shards(listing: pd.DataFrame, tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Put the tables of all shards together, in listing order; adds shard (from 0) and row.
+
+    The shards are blocks of the listing (`shard_rows`), or go by name (`shard_rows_by_name`).
+    Thumbnails become an Arrow column: as Python objects they would take twice as much memory.
+
+    Raises PetiteError unless each holds exactly its entries of the listing.
+    """
+    ids, parts = [], []
+    for shard, table in enumerate(tables):
+        ids.append(table[["image_id"]])
+        thumbnails = table["thumbnail"].astype(pd.ArrowDtype(pa.large_binary()))
+        parts.append(table.assign(shard=shard, row=np.arange(len(table)), thumbnail=thumbnails))
+    entries = pd.concat(parts, ignore_index=True)
+    if _same_ids(entries, listing):
+        return entries
+    by_name = (shard_rows_by_name(listing, number, len(ids)) for number in range(1, len(ids) + 1))
+    if not all(map(_same_ids, ids, by_name)):
+        raise PetiteError(
+            f"the shards hold {len(entries)} entries that are not the {len(listing)} of the "
+            "listing, each in its shard. Delete the folder store/shards and run again."
+        )
+    places = pd.Index(entries["image_id"]).get_indexer(listing["image_id"])
+    return entries.take(places).reset_index(drop=True)
+
+
+def _same_ids(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether two tables are of the same entries in the same order."""
+    ids, others = one["image_id"].array, other["image_id"].array
+    return len(ids) == len(others) and bool((ids == others).all())
+
+
+def build_index(
+    entries: pd.DataFrame,
+    classes: Sequence[str],
+    *,
+    limit_per_class: int | None,
+    max_bad_share: float,
+    near_copy_distance: int | None,
+    min_per_class: int | None = None,
+    notices: Notices | None = None,
+) -> pd.DataFrame:
+    """Decide for each entry whether it is used, and why not; group the copies.
+
+    Args:
+        entries: the tables of all shards in listing order, with shard (from 0) and row.
+        classes: the classes in label order.
+        limit_per_class: use the first so many readable images of each class; None for all.
+        max_bad_share: unreadable entries that are tolerated, as a share of all.
+        near_copy_distance: as `copy_groups` takes it; None for exact copies only.
+        min_per_class: leave out the classes with fewer different images in use, copies counted
+            once: they have no label (-1), and their images are set aside; None for none.
+        notices: what a user should know is added to them.
+
+    Images of different classes with the same bytes or the same stored pixels contradict each other:
+    all of them are set aside, those beyond the limit too. Near copies in different classes are
+    kept in one group, and said.
+
+    Returns:
+        The index with INDEX_COLUMNS.
+
+    Raises:
+        PetiteError: when too many entries are unreadable, a class is left without images, or
+            fewer than two classes are left.
+    """
+    index = entries.reset_index(drop=True)
+    readable = (index["reason"] == "").to_numpy()
+    notices = Notices() if notices is None else notices
+    _check_bad_share(index[~readable], len(index), max_bad_share, notices)
+    index["label"] = pd.Index(classes).get_indexer(pd.Index(index["class_name"]))
+    index["copy_group"] = np.arange(len(index))
+    good = np.flatnonzero(readable)
+    # Numbers in place of digests: they sort fast, and take an eighth of the memory.
+    digests = np.column_stack([pd.factorize(index[column])[0] for column in DIGESTS])[good]
+    groups = copy_groups(
+        digests,
+        index["phash"].to_numpy()[good],
+        _thumbnails(index.pop("thumbnail")),
+        near_copy_distance,
+    )
+    index.loc[readable, "copy_group"] = good[groups]
+
+    index["status"] = np.where(readable, "ok", "set_aside")
+    if limit_per_class is not None:
+        names = index.loc[readable, ["class_name"]]
+        number = names.groupby("class_name").cumcount().reindex(index.index)
+        beyond = (number >= limit_per_class).to_numpy()
+        index.loc[beyond, "status"] = "beyond_limit"
+        index.loc[beyond, "reason"] = f"beyond the limit of {limit_per_class} per class"
+    conflicts = _label_conflicts(index, good, exact_groups(digests))
+    index.loc[list(conflicts), "status"] = "set_aside"
+    index.loc[list(conflicts), "reason"] = list(conflicts.values())
+    _say_conflicts(index.loc[list(conflicts)], notices)
+    for position, reason in list(conflicts.items())[:MOST_WARNINGS]:
+        logger.warning("%s is set aside: %s", index.loc[position, "image_id"], reason)
+    if min_per_class is not None:
+        classes = _leave_out_small(index, classes, min_per_class, notices)
+    index.loc[index["status"] == "set_aside", ["shard", "row"]] = -1
+
+    _say_near_conflicts(index[index["status"] == "ok"], notices)
+    _check_classes(index, classes, limit_per_class, notices)
+    return index.astype(INDEX_COLUMNS)[list(INDEX_COLUMNS)]
+
+
+def labeled_classes(index: pd.DataFrame) -> list[str]:
+    """The classes of an index in label order, without those that are left out."""
+    labeled = index.loc[index["label"] >= 0, ["label", "class_name"]].drop_duplicates()
+    return labeled.sort_values("label")["class_name"].tolist()
+
+
+def make_manifest(
+    index: pd.DataFrame,
+    classes: Sequence[str],
+    shards: list[dict[str, Any]],
+    image_size: int,
+    channels: int,
+    settings: dict[str, Any],
+) -> dict[str, Any]:
+    """What the store holds, the same for the same content: no times, no paths of this machine.
+
+    `shards` are records of `petite.data.store.shard_record`. The digest is a SHA-256 of all the
+    rest and of the index.
+    """
+    counts = index.groupby(["class_name", "status"]).size()
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "classes": list(classes),
+        "image_size": image_size,
+        "channels": channels,
+        "shards": shards,
+        "counts": {
+            name: {status: int(counts.get((name, status), 0)) for status in STATUSES}
+            for name in classes
+        },
+        "settings": settings,
+    }
+    digest = hashlib.sha256(_as_bytes(manifest))
+    for start in range(0, len(index), DIGESTED_AT_ONCE):
+        rows = index.iloc[start : start + DIGESTED_AT_ONCE]
+        digest.update(_as_bytes(rows.to_dict(orient="list")))
+    return manifest | {"digest": digest.hexdigest()}
+
+
+def _as_bytes(value: Any) -> bytes:
+    """The same bytes for the same value."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def _thumbnails(column: pd.Series) -> NDArray[np.uint8]:
+    """The thumbnails (n, 16, 16) of those entries that have one."""
+    chunks = pa.chunked_array([pa.array(column, pa.large_binary())])
+    data = chunks.combine_chunks()
+    begins = np.frombuffer(data.buffers()[1], np.int64)[data.offset :][: len(data) + 1]
+    pixels = np.frombuffer(data.buffers()[2] or b"", np.uint8)[begins[0] : begins[-1]]
+    return pixels.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+
+
+def _nothing(reason: str) -> dict[str, Any]:
+    """What the table says of an entry that was not read."""
+    return {
+        "reason": reason,
+        "width": 0,
+        "height": 0,
+        "pixel_sha256": "",
+        "phash": 0,
+        "thumbnail": b"",
+        "black": math.nan,
+        "white": math.nan,
+        "is_transparent": False,
+        "has_more": False,
+        "lowest": 0,
+        "highest": 0,
+        "is_gray": False,
+    }
+
+
+def _about(decoded: Decoded) -> dict[str, Any]:
+    """What the table says of an image, but for what `_finish` adds."""
+    black, white = decoded.limits or (math.nan, math.nan)
+    return {
+        "reason": "",
+        "width": decoded.width,
+        "height": decoded.height,
+        "pixel_sha256": hashlib.sha256(np.ascontiguousarray(decoded.pixels).data).hexdigest(),
+        "black": black,
+        "white": white,
+        "is_transparent": decoded.is_transparent,
+        "has_more": decoded.has_more,
+    }
+
+
+def _finish(
+    block: NDArray[np.uint8], rows: list[int], found: list[dict[str, Any]], shard: ShardWriter
+) -> None:
+    """Write some images into their rows of the shard, and add to what was found of them."""
+    hashes, thumbnails = fingerprints(block)
+    levels = block.reshape(len(block), -1)
+    facts = zip(hashes, thumbnails, levels.min(axis=1), levels.max(axis=1), strict=True)
+    for row, pixels, (phash, thumbnail, low, high) in zip(rows, block, facts, strict=True):
+        shard.write(row, pixels)
+        found[row] |= {
+            "phash": int(phash),
+            "thumbnail": thumbnail.tobytes(),
+            "lowest": int(low),
+            "highest": int(high),
+            "is_gray": _is_gray(pixels),
+        }
+
+
+def _is_gray(pixels: NDArray[np.uint8]) -> bool:
+    """Whether an image (height, width, channels) has no color; one that has shows it at once."""
+    for part in (pixels[::8, ::8], pixels):
+        if np.abs(part.astype(np.int16) - part[..., :1]).max() > GRAY_TOLERANCE:
+            return False
+    return True
+
+
+class _Progress:
+    """Logs how far a shard is every few seconds, and at its end."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._set_aside = 0
+        self._began = self._reported = time.monotonic()
+
+    def step(self, set_aside: bool) -> None:
+        self._done += 1
+        self._set_aside += set_aside
+        if time.monotonic() - self._reported >= SECONDS_BETWEEN_REPORTS:
+            self.report()
+
+    def report(self) -> None:
+        self._reported = time.monotonic()
+        rate = self._done / max(self._reported - self._began, 1e-9)
+        logger.info(
+            "%d of %d entries read, %d set aside, %.0f a second",
+            self._done,
+            self._total,
+            self._set_aside,
+            rate,
+        )
+
+
+def _check_bad_share(bad: pd.DataFrame, total: int, max_bad_share: float, notices: Notices) -> None:
+    """Say how many entries are unreadable, by reason; raise PetiteError if there are too many."""
+    if bad.empty:
+        return
+    kinds = bad["reason"].map(_kind_to_count)
+    lines = []
+    for kind, count in sorted(Counter(kinds).items(), key=lambda item: (-item[1], item[0])):
+        examples = bad.loc[kinds == kind, "image_id"].head(EXAMPLES)
+        lines.append(f"  {count} {kind}, such as {', '.join(examples)}")
+    summary = f"{len(bad)} of {total} entries cannot be read:\n" + "\n".join(lines)
+    if len(bad) > max_bad_share * total:
+        others = ", or raise the setting if they may be left out" if len(bad) < total else ""
+        raise PetiteError(
+            f"{summary}\nThat is {len(bad) / total:.1%}, more than dataset.max_bad_share "
+            f"({max_bad_share:.1%}) allows. Look at these files{others}."
+        )
+    logger.warning("%s", summary)
+    # Of other formats `petite.data.stored_check` says what to do.
+    kinds = kinds[~kinds.str.startswith(OTHER_FORMAT)]
+    if len(kinds):
+        counts = ", ".join(f"{count} {kind}" for kind, count in Counter(kinds).most_common())
+        notices.add(f"{len(kinds)} of {total} files cannot be read and are set aside: {counts}")
+
+
+def _kind_to_count(reason: str) -> str:
+    """What a reason is counted under: its kind, or the format with what to do about it."""
+    return reason if reason.startswith(OTHER_FORMAT) else reason.split(":")[0]
+
+
+def _label_conflicts(
+    index: pd.DataFrame, readable: NDArray[np.int64], copies: NDArray[np.int64]
+) -> dict[int, str]:
+    """Reasons, by row of the index, of the entries that have exact copies in another class.
+
+    readable: rows of the index, (n,); copies: the group of exact copies of each, (n,).
+    """
+    mixed = _in_mixed_groups(index["label"].to_numpy()[readable], copies)
+    rows = index.iloc[readable[mixed]]
+    labels, names = rows["label"].to_numpy(), rows["image_id"].to_numpy()
+    by_bytes = _first_of_another_label(labels, pd.factorize(rows["sha256"])[0])
+    by_pixels = _first_of_another_label(labels, copies[mixed])
+    return {
+        position: f"label conflict: same bytes as {names[same_bytes]}"
+        if same_bytes >= 0
+        else f"label conflict: same pixels as {names[same_pixels]}"
+        for position, same_bytes, same_pixels in zip(
+            rows.index.tolist(), by_bytes, by_pixels, strict=True
+        )
+    }
+
+
+def _first_of_another_label(labels: NDArray, groups: NDArray) -> NDArray[np.int64]:
+    """For each of n rows the first row of its group that has another label, or -1: (n,)."""
+    _, first, group_of = np.unique(groups, return_index=True, return_inverse=True)
+    of_first = first[group_of]
+    differing = np.flatnonzero(labels != labels[of_first])
+    second = np.full(len(first), -1)
+    # Backwards, so that the first of them stays.
+    second[group_of[differing[::-1]]] = differing[::-1]
+    return np.where(labels == labels[of_first], second[group_of], of_first)
+
+
+def _say_conflicts(rows: pd.DataFrame, notices: Notices) -> None:
+    """Say which images contradict each other; `rows` of the index have their reasons."""
+    if len(rows):
+        first = rows.iloc[0]
+        notices.add(
+            f"{len(rows)} files are set aside, because the same picture is in two classes, such as "
+            f"{first['image_id']} ({first['reason']}). One of the labels is wrong"
+        )
+
+
+def _say_near_conflicts(used: pd.DataFrame, notices: Notices) -> None:
+    """Say which near copies are in use under more than one class."""
+    among = used[_in_mixed_groups(used["label"].to_numpy(), used["copy_group"].to_numpy())]
+    mixed = [ids for _, ids in among["image_id"].groupby(among["copy_group"])]
+    for ids in mixed[:MOST_WARNINGS]:
+        logger.warning("near copies in more than one class: %s", ", ".join(ids.head(10)))
+    if mixed:
+        notices.add(
+            f"{len(mixed)} groups of near copies are in more than one class, such as "
+            f"{', '.join(mixed[0].head(2))}: one of the labels may be wrong. They are used, and "
+            "kept on one side of the split (dataset.near_copy_distance)"
+        )
+
+
+def _in_mixed_groups(labels: NDArray, groups: NDArray) -> NDArray[np.bool_]:
+    """Whether another label stands in the same group, for each of the rows."""
+    _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    sums = np.bincount(group_of, weights=labels)
+    squares = np.bincount(group_of, weights=labels.astype(np.float64) ** 2)
+    # Whole numbers: their variance is 0 exactly where all are the same.
+    return (squares * sizes != sums**2)[group_of]
+
+
+def _leave_out_small(
+    index: pd.DataFrame, classes: Sequence[str], least: int, notices: Notices | None
+) -> list[str]:
+    """Set the classes with fewer than `least` different images aside; returns the others.
+
+    Their rows of the index get the label -1, and those of the others are numbered anew.
+    """
+    used = index[index["status"] == "ok"]
+    different = used.groupby("class_name")["copy_group"].nunique()
+    small = {name: int(different.get(name, 0)) for name in classes}
+    small = {name: count for name, count in small.items() if count < least}
+    kept = [name for name in classes if name not in small]
+    if not small:
+        return kept
+    left_out = (
+        f"{len(small)} of {len(classes)} classes have fewer than {least} different images "
+        f"(dataset.min_per_class): {', '.join(f'{name} ({n})' for name, n in small.items())}"
+    )
+    if len(kept) < 2:
+        raise PetiteError(
+            f"{left_out}. Without them, fewer than two classes are left. Add images, or lower the "
+            "setting"
+        )
+    if notices is not None:
+        notices.add(f"{left_out}. They are left out")
+    index["label"] = pd.Index(kept).get_indexer(pd.Index(index["class_name"]))
+    aside = (index["label"] < 0) & (index["status"] != "set_aside")
+    counts = index.loc[aside, "class_name"].map(small).astype("str")
+    index.loc[aside, "status"] = "set_aside"
+    index.loc[aside, "reason"] = (
+        "small class: " + counts + f" different images, fewer than {least} (min_per_class)"
+    )
+    return kept
+
+
+def _check_classes(
+    index: pd.DataFrame,
+    classes: Sequence[str],
+    limit_per_class: int | None,
+    notices: Sequence[str],
+) -> None:
+    """Log how many images each class has; raise PetiteError for a class that has none."""
+    usable = index.loc[index["status"] == "ok", "class_name"].value_counts()
+    logger.info("images in use: %s", ", ".join(f"{name} {usable.get(name, 0)}" for name in classes))
+    if empty := [name for name in classes if name not in usable.index]:
+        listed = [f"\n  {name}: {_why_unused(index, name)}" for name in empty[:MOST_WARNINGS]]
+        raise PetiteError(
+            f"no image can be used of {len(empty)} of {len(classes)} classes:{''.join(listed)}"
+            + ("\n  ..." if len(empty) > MOST_WARNINGS else "")
+            + "\nFix their images, or leave these classes out: by naming the others in "
+            "dataset.classes, or with dataset.min_per_class: 1"
+            + "".join(f"\n{text}" for text in notices)
+        )
+    for name in classes:
+        if limit_per_class is not None and usable[name] < limit_per_class:
+            logger.warning(
+                "%s has %d images in use, fewer than the limit of %d that was asked for",
+                name,
+                usable[name],
+                limit_per_class,
+            )
+
+
+def _why_unused(index: pd.DataFrame, class_name: str) -> str:
+    """Some images of a class that has none in use, each with the reason."""
+    examples = index.loc[index["class_name"] == class_name, ["image_id", "reason"]].head(EXAMPLES)
+    listed = (f"{row.image_id}: {row.reason}" for row in examples.itertuples())
+    return "; ".join(listed) or "it has no entries"

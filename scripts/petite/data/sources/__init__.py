@@ -1,0 +1,201 @@
+"""Where images come from: one module a kind of source, one registry, and the listing of a source.
+
+A new source is a new module with a subclass of `Source` and a line in `SOURCES`.
+"""
+
+import difflib
+import logging
+import math
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import pandas as pd
+
+from petite.data.sources.archive import ArchiveSource
+from petite.data.sources.base import (
+    USUAL_LIMITS,
+    Entry,
+    ImageData,
+    Limits,
+    Source,
+    UnreadableEntry,
+)
+from petite.data.sources.class_signs import (
+    MERGE,
+    check_layout,
+    check_names,
+    flat_hint,
+)
+from petite.data.sources.digits import DigitsSource
+from petite.data.sources.folder import FolderSource
+from petite.data.sources.layout import natural_order, nfc
+from petite.data.sources.layout_notices import tell_layout
+from petite.data.sources.lsun import LsunSource
+from petite.data.sources.silhouettes import SilhouettesSource
+from petite.data.sources.wording import empty_folders, shown
+from petite.util.errors import PetiteError
+from petite.util.notices import Notices
+
+__all__ = [
+    "SOURCES",
+    "USUAL_LIMITS",
+    "Entry",
+    "ImageData",
+    "Limits",
+    "Source",
+    "UnreadableEntry",
+    "listing",
+    "natural_order",
+    "open_source",
+]
+
+logger = logging.getLogger(__name__)
+
+SOURCES: dict[str, type[Source]] = {
+    "archive": ArchiveSource,
+    "digits": DigitsSource,
+    "folder": FolderSource,
+    "lsun": LsunSource,
+    "silhouettes": SilhouettesSource,
+}
+
+LISTED_AT_ONCE = 65_536
+
+
+def open_source(name: str, path: Path | None, limits: Limits = USUAL_LIMITS) -> Source:
+    """Open the source `name` at `path` (None for a source that comes with a library).
+
+    Raises PetiteError for an unknown name, a missing or unwanted path, and a path that does not
+    hold what the source reads.
+    """
+    if name not in SOURCES:
+        raise PetiteError(f"there is no source {name!r}{_nearest(name, list(SOURCES))}")
+    kind = SOURCES[name]
+    if kind.path_is is None:
+        if path is not None:
+            raise PetiteError(f"the source {name} takes no path, but was given {path}")
+    elif path is None:
+        raise PetiteError(f"the source {name} needs a path: {kind.path_is}")
+    elif not path.exists():
+        raise PetiteError(f"{path} does not exist: the source {name} needs {kind.path_is}")
+    else:
+        kind.check_path(path)
+    return kind(path, limits)
+
+
+def listing(
+    source: Source,
+    classes: list[str] | None,
+    limit_per_class: int | None,
+    max_bad_share: float,
+    notices: Notices | None = None,
+) -> pd.DataFrame:
+    """List a source's entries: one row each, class by class, in natural order within a class.
+
+    A source with an order of its own (`lists_in_order`) keeps it. No more than LISTED_AT_ONCE
+    entries are Python objects at a time, except to put them in order.
+
+    `classes` restricts the listing to these, in this order; else all are taken, in natural order,
+    unless the folders look like something other than classes. Names are compared, and listed, in
+    Unicode's normal form C. With
+    `limit_per_class` L, each class is cut to the first ceil(L / (1 - max_bad_share)) entries: as
+    many as leave L images when the share that may be bad is bad (0 <= max_bad_share < 1).
+
+    What a user should know of it is added to `notices`.
+
+    Returns the columns position (int64, from 0), image_id (str), class_name (str), bytes (int64).
+    Raises PetiteError when there are no images, fewer than two classes, or no such class, and
+    where the folders do not look like classes.
+    """
+    by_class = _entries_by_class(source)
+    chosen = _choose_classes(list(by_class), classes, source)
+    if source.layout and notices is not None:
+        tell_layout(source.layout, chosen, classes is not None, notices)
+
+    most = None
+    if limit_per_class is not None:
+        # As a fraction of decimal digits: 7 / (1 - 0.3) is a little over 10 in floating point.
+        most = math.ceil(limit_per_class / (1 - Fraction(str(max_bad_share))))
+    ordered = (
+        by_class[name] if source.lists_in_order else _in_natural_order(by_class[name])
+        for name in chosen
+    )
+    frame = pd.concat([entries[:most] for entries in ordered], ignore_index=True)
+    frame.insert(0, "position", pd.RangeIndex(len(frame)).to_numpy(dtype="int64"))
+    logger.info("%d entries in %d classes: %s", len(frame), len(chosen), ", ".join(chosen))
+    return frame
+
+
+def _entries_by_class(source: Source) -> dict[str, pd.DataFrame]:
+    """The entries of each class, columns as in Entry, in the order in which the source has them."""
+    blocks: dict[str, list[pd.DataFrame]] = {}
+    entries = iter(source.entries())
+    while some := list(islice(entries, LISTED_AT_ONCE)):
+        frame = pd.DataFrame(some, columns=list(Entry._fields)).astype({"bytes": "int64"})
+        for class_name, block in frame.groupby("class_name"):
+            blocks.setdefault(str(class_name), []).append(block)
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in blocks.items()}
+
+
+def _in_natural_order(entries: pd.DataFrame) -> pd.DataFrame:
+    keys = [natural_order(image_id) for image_id in entries["image_id"]]
+    return entries.iloc[sorted(range(len(keys)), key=keys.__getitem__)]
+
+
+def _choose_classes(present: list[str], wanted: list[str] | None, source: Source) -> list[str]:
+    """The classes to list, in order; raises PetiteError where they cannot be what is meant."""
+    where, layout = source.path or "the source", source.layout
+    inside = "folder" if source.path and source.path.is_dir() else "archive"
+    found = sorted(present, key=natural_order)
+    if not found:
+        raise PetiteError(
+            f"no images in {where}: there must be a folder of images for each class, "
+            f"such as Cat/1.jpg and Dog/1.jpg{flat_hint(layout, found, inside) if layout else ''}"
+        )
+    chosen = found if wanted is None else list(map(nfc, wanted))
+    _check_known(chosen, found, source)
+    if len(set(chosen)) < len(chosen):
+        raise PetiteError(f"a class is named twice in {chosen}")
+    if layout:
+        check_layout(layout, chosen, named=wanted is not None)
+    elif wanted is None:
+        check_names(chosen, where)
+    if len(chosen) < 2:
+        raise PetiteError(
+            f"only one class ({chosen[0] if chosen else 'none'}) "
+            + (f"is in {where}" if wanted is None else f"is named, and there are {shown(found)}")
+            + ": two or more are needed, a folder of images each"
+            + (flat_hint(layout, found, inside) if layout and wanted is None else "")
+        )
+    return chosen
+
+
+def _check_known(wanted: list[str], found: list[str], source: Source) -> None:
+    """Raise PetiteError for all classes that are not there."""
+    where, layout = source.path or "the source", source.layout
+    unknown = [name for name in wanted if name not in found]
+    inside = {name: layout.holding(name) for name in unknown} if layout else {}
+    if unknown and all(inside.get(name) for name in unknown):
+        folders = sorted({folder for name in unknown for folder in inside[name]})
+        raise PetiteError(
+            f"no such class in {where}: {shown(unknown)} are folders within {shown(folders)}, "
+            f"which count as the classes. {MERGE}"
+        )
+    if unknown:
+        hints = [
+            f"no images are in {empty_folders(layout, [name])}"
+            if layout and name in layout.empty
+            else f"{name!r}{_nearest(name, found)}"
+            for name in unknown
+        ]
+        raise PetiteError(f"no such class in {where}: {'; '.join(hints)}")
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    """The end of a message about an unknown name: the nearest known ones, and what there is."""
+    lowered = {candidate.lower(): candidate for candidate in known}
+    near = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered)]
+    hint = f": did you mean {' or '.join(near)}?" if near else "."
+    shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+    return f"{hint} There are: {shown}"

@@ -1,0 +1,306 @@
+"""What a layout says of its classes: the signs that they are something else.
+
+`check_layout` refuses a tree whose folders look like something other than classes, by what they
+hold rather than by what they are called, unless the user names the classes.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import permutations
+from pathlib import PurePath
+
+from petite.data.sources.companions import MASK_FOLDER, check_masks
+from petite.data.sources.layout import Layout, ending_of, is_archive
+from petite.data.sources.wording import classes_setting, empty_folders, shown
+from petite.util.errors import PetiteError
+
+MERGE = (
+    "Petite makes its own splits: give one of these folders (of an archive: unpack it first), or "
+    "merge them into one folder per class"
+)
+SORT = "make a folder for each label, and move its images there"
+STRAYS = 0.05  # share of a class's images that may lie beside its folders, as covers do
+MOST_LABELS = 1000
+
+SPLIT_WORD = re.compile(
+    r"(?<![a-z])(train(?:ing)?|test(?:ing)?|val(?:id(?:ation)?)?|dev|eval(?:uation)?|holdout)"
+    r"(?=sets?|data|images|imgs|[^a-z]|$)"
+)
+NUMBERED_PART = re.compile(r"(fold|split|part|batch|chunk|shard)s?[ _.-]*\d+")
+# Folders that both classes may have: p00, sub-01_ses-2, cam1, 001, 2024-05-01. Not those of classes
+# themselves: class_1, the synsets of WordNet (n01440764), numbers of one or two digits.
+IDENTIFIER = re.compile(r"[^\W\d_]+[ _.-]*\d+(?:\D+\d+)*|(?=(?:\D*\d){3})[\d _.-]+")
+NUMBERED_CLASS = re.compile(
+    r"n\d{8}|(?:class|cls|label|type|kind|category|grade|level|stage|score)[ _.-]*\d+",
+    re.IGNORECASE,
+)
+IMAGES_WORD = re.compile(r"(jpeg|png)?(images?|imgs?|photos?|pictures?|pics)")
+NAME_OF_CAMERA = re.compile(r"(img|dsc[nf]?|dcim|pxl|mvi|gopr|image|photo|frame|scan|file|p|pic)")
+
+
+def check_layout(layout: Layout, chosen: Sequence[str], named: bool) -> None:
+    """Raise PetiteError where the folders look like something other than classes.
+
+    chosen: the classes; named: the user names them, which overrules all signs but one, that two of
+    them are the same folder.
+    """
+    for first, second in layout.shared:
+        if first.split("/")[0] in chosen and second.split("/")[0] in chosen:
+            raise PetiteError(
+                f"{first} and {second} of {layout.where} are the same folder, by a link, so its "
+                "images would be of two classes. Remove one of the links, or name the classes to "
+                "use, without the other, in dataset.classes"
+            )
+    if named:
+        return
+    lost = {name: why for name, why in layout.dangling.items() if not ending_of(name)[1]}
+    if lost:
+        links = ", ".join(f"{name} ({why})" for name, why in lost.items())
+        raise PetiteError(
+            f"{layout.where} has links that cannot be followed: {links}. If they are classes, fix "
+            "them or connect the disk that they lead to; if not, remove them, or name the classes "
+            "to use in dataset.classes"
+        )
+    # A folder by itself cannot be a split or a class: that is said with all that is there.
+    signs = (_same_folders, _named_as_parts, _named_as_images, _paired_files, _labels_in_one)
+    for sign in signs if len(chosen) > 1 else ():
+        if found := sign(layout, chosen):
+            raise _no_classes(chosen, layout.where, found)
+    if len(chosen) > 1:
+        check_masks(layout, chosen)
+    inside = len(layout.files)
+    if len(chosen) > 1 and len(layout.beside) > inside:
+        raise PetiteError(
+            f"more images lie beside the class folders of {layout.where} ({len(layout.beside)}, "
+            f"such as {shown(layout.beside, 3)}) than in them ({inside} in {shown(chosen)}), so "
+            "these do not look like the classes. Sort all images into one folder per class. If "
+            "only those in the folders are wanted, name the classes: " + classes_setting(chosen)
+        )
+
+
+def check_names(chosen: Sequence[str], where: PurePath | str) -> None:
+    """Raise PetiteError where the names look like those of something other than classes."""
+    if found := _named_as_parts(Layout(PurePath(where)), chosen):
+        raise _no_classes(chosen, where, found)
+
+
+def _no_classes(chosen: Sequence[str], where: PurePath | str, found: str) -> PetiteError:
+    return PetiteError(
+        f"the folders of {where} ({shown(chosen)}) do not look like classes: {found}. "
+        f"If they are the classes, name them: {classes_setting(chosen)}"
+    )
+
+
+def _same_folders(layout: Layout, chosen: Sequence[str]) -> str | None:
+    """The sign of given splits, folds, years or sites: the same folders in each of them.
+
+    Folders of masks, which `check_masks` knows, and of patients, cameras or days are none of these.
+    """
+    inner = {name: _inner_names(layout.folders.get(name, Counter())) for name in chosen}
+    counts = Counter(name for names in inner.values() for name in names)
+    common = {name for name, count in counts.items() if count > 1}
+    like_classes = {name for name in common if not re.fullmatch(MASK_FOLDER, name)}
+    if not all(map(is_identifier, chosen)):  # or those above may be the patients
+        like_classes = {name for name in like_classes if not is_identifier(name)}
+    alike = [
+        name
+        for name, names in inner.items()
+        if len(names & like_classes) > 1 and 2 * len(names & like_classes) >= len(names)
+    ]
+    if len(alike) < 2 or 2 * len(alike) < len(chosen):
+        return None
+    if all(split_word(name)[1] for name in common):
+        return None  # cat/train and dog/train: splits within the classes, which are merged
+    return (
+        f"{shown(alike)} hold folders of the same names ({shown(sorted(common))}), which look "
+        f"like the classes, as in given splits, folds, years or sites. {MERGE}"
+    )
+
+
+def is_identifier(name: str) -> bool:
+    """Whether a folder's name is that of a patient, a camera, a day, a part: not of a class."""
+    return bool(IDENTIFIER.fullmatch(name)) and not NUMBERED_CLASS.fullmatch(name)
+
+
+def _inner_names(counts: Counter[str]) -> set[str]:
+    """The folders in a class folder, below single ones that wrap them; none for flat ones."""
+    by_path = {tuple(path.split("/")) if path else (): count for path, count in counts.items()}
+    while by_path:
+        shortest, longest = min(by_path), max(by_path)
+        depth = next(
+            (at for at, (a, b) in enumerate(zip(shortest, longest, strict=False)) if a != b),
+            min(len(shortest), len(longest)),
+        )
+        if shortest[:depth] not in by_path:
+            return {path[depth] for path in by_path}
+        if by_path.pop(shortest[:depth]) > STRAYS * counts.total():
+            return set()
+    return set()
+
+
+def _named_as_parts(layout: Layout, chosen: Sequence[str]) -> str | None:
+    """The sign of splits by name: train and test, cats_train and cats_val, fold_0 and fold_1."""
+    parts: dict[str, set[str]] = {}
+    for name in chosen:
+        rest, word = split_word(name)
+        if word:
+            parts.setdefault(rest, set()).add(word)
+    found = any(len(words) > 1 for words in parts.values())
+    if not found and not all(NUMBERED_PART.fullmatch(name.lower()) for name in chosen):
+        return None
+    inner = {name: sorted(_inner_names(layout.folders.get(name, Counter()))) for name in chosen}
+    in_folders = "".join(
+        f". {name} holds folders ({shown(names)}), which look like the classes: give it"
+        for name, names in inner.items()
+        if len(names) > 1 and not any(re.fullmatch(MASK_FOLDER, inner) for inner in names)
+    )
+    labels = sorted({label for name in chosen for label in _labels(_file_names(layout, [name]))})
+    in_names = f". The file names seem to carry labels ({shown(labels)}): {SORT}" if labels else ""
+    return (
+        "their names are those of splits. Petite makes its own splits: give one folder of images "
+        f"for each class{in_folders}{in_names}"
+    )
+
+
+def split_word(name: str) -> tuple[str, str]:
+    """A name without its word for a split and its number, and that word's first letters."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    match = SPLIT_WORD.search(spaced)
+    if not match:
+        return spaced, ""
+    rest = re.sub(r"sets?|data|images|imgs|[\W\d_]+", "", spaced.replace(match[0], "", 1))
+    return rest, match[1][:3]
+
+
+def _named_as_images(layout: Layout, chosen: Sequence[str]) -> str | None:
+    """The sign of masks or labels in a folder beside that of the images."""
+    named = [name for name in chosen if IMAGES_WORD.fullmatch(name.lower())]
+    if not named:
+        return None
+    others = [name for name in [*chosen, *layout.empty] if name not in named]
+    return (
+        f"{shown(named)} is a name for images of any kind, as where {shown(others)} holds their "
+        "masks, labels or another part of them. Petite needs a folder of images for each class"
+    )
+
+
+def _paired_files(layout: Layout, chosen: Sequence[str]) -> str | None:
+    """The sign of masks by file names: those of the images, with another ending or a word more."""
+    if len(chosen) > 5:  # pairs of folders are few
+        return None
+    names = {name: _by_stem(_file_names(layout, [name])) for name in chosen}
+    for one, other in permutations(chosen, 2):
+        (word_of_one, stems), (word, others) = names[one], names[other]
+        if word_of_one:
+            continue
+        paired = [stem for stem in stems.keys() & others if word or stems[stem] != others[stem]]
+        fewer = min(len(stems), len(others))
+        if len(paired) > 2 and len(paired) >= 0.9 * fewer:
+            stem = min(paired)
+            return (
+                f"{one} and {other} hold files of the same names but for the ending "
+                f"({stem}{stems[stem]}, {stem}{word}{others[stem]}), as images and their masks "
+                "do. Petite needs a folder of images for each class"
+            )
+    return None
+
+
+def _by_stem(names: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """The word at the end of all names (_mask), and the ending of each by what stands before it.
+
+    Names that are numbers alone are left out: they are the same in folders of any kind.
+    """
+    parts = [ending_of(name) for name in names]
+    words = {re.sub(r".*\d", "", stem) for stem, _ in parts}
+    word = words.pop() if len(words) == 1 else ""
+    stems = {stem.removesuffix(word): ending.lower() for stem, ending in parts}
+    return word, {stem: ending for stem, ending in stems.items() if not stem.isdecimal()}
+
+
+def _labels_in_one(layout: Layout, chosen: Sequence[str]) -> str | None:
+    """The sign of labels in file names: one folder has several of them, and no other has any."""
+    if not 1 < len(chosen) <= 5:
+        return None
+    names = {name: _file_names(layout, [name]) for name in chosen}
+    labeled = [name for name in chosen if _labels(names[name])]
+    if len(labeled) != 1 or not all(
+        ending_of(file)[0].isdecimal()
+        for name in chosen
+        if name != labeled[0]
+        for file in names[name]
+    ):
+        return None
+    return (
+        f"the names of the files in {labeled[0]} seem to carry their labels "
+        f"({shown(_labels(names[labeled[0]]))}), and the other files have numbers alone. Make a "
+        "folder for each label, move its images there, and leave out those without a label"
+    )
+
+
+def _file_names(layout: Layout, classes: Iterable[str]) -> list[str]:
+    wanted = set(classes)
+    return [
+        image_id.rsplit("/", 1)[1]
+        for image_id in layout.files
+        if image_id.partition("/")[0] in wanted
+    ]
+
+
+def _labels(names: Sequence[str]) -> list[str]:
+    """The labels that file names seem to carry (cat.0.jpg, 12_dog.png), or none.
+
+    They are what is left without the numbers at either end: words without a number, two or more,
+    each of two files or more, in nearly all names, and none that cameras write.
+    """
+    counts: Counter[str] = Counter()
+    for name in names:
+        stem = ending_of(name)[0]
+        label = re.sub(r"^[\d\W_]+|[\d\W_]+$", "", stem).lower()
+        if label != stem.lower():  # a number is there
+            counts[label] += 1
+    labels = {
+        label: count
+        for label, count in counts.items()
+        if count > 1 and re.fullmatch(r"\D+", label) and not NAME_OF_CAMERA.fullmatch(label)
+    }
+    if not 2 <= len(labels) <= MOST_LABELS or sum(labels.values()) < 0.9 * len(names):
+        return []
+    return sorted(labels)
+
+
+def flat_hint(layout: Layout, chosen: Sequence[str], inside: str) -> str:
+    """What to do where there are not two class folders in the source, by what there is instead.
+
+    inside: what the source is, folder or archive.
+    """
+    names = layout.beside + _file_names(layout, chosen)
+    hints = []
+    if names and all(map(is_archive, names)):
+        one = len(names) == 1
+        hints.append(
+            f"{shown(names, 3)} {'is an archive' if one else 'are archives'} inside the {inside}: "
+            f"unpack {'it' if one else 'them'}"
+        )
+    elif labels := _labels(names):
+        hints.append(
+            f"The names of the {len(names)} images seem to carry labels ({shown(labels)}): {SORT}"
+        )
+    elif layout.beside and not chosen:
+        lie = (
+            f"{len(names)} files lie side by side in it, such as {shown(names, 3)}"
+            if len(names) > 1
+            else f"1 file lies by itself in it: {names[0]}"
+        )
+        hints.append(f"{lie}. Sort the images into one folder per class")
+    if layout.tables:
+        hints.append(
+            f"If {shown(sorted(layout.tables), 3)} holds labels: tables of labels are not read, so "
+            "sort the images into one folder per class by it"
+        )
+    if layout.empty:
+        hints.append(f"No images are in {empty_folders(layout, list(layout.empty))}")
+    if layout.dangling:
+        links = ", ".join(f"{name} ({why})" for name, why in layout.dangling.items())
+        hints.append(f"Links that cannot be followed: {links}")
+    return "".join(f". {hint}" for hint in hints)

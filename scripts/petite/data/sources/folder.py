@@ -1,0 +1,161 @@
+"""A folder of images on disk, one folder a class."""
+
+import hashlib
+import os
+import shlex
+import stat
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from petite.data.sources.base import (
+    USUAL_LIMITS,
+    Entry,
+    ImageData,
+    Limits,
+    Source,
+    UnreadableEntry,
+    read_at_most,
+)
+from petite.data.sources.layout import Folder, Layout, find_layout, is_archive, is_hidden
+from petite.util.errors import PetiteError
+
+HEAD_BYTES = 64
+
+
+class FolderSource(Source):
+    """Class-per-folder images; `find_layout` has the rules of the layout.
+
+    Links to files and to folders are followed, out of the folder too.
+    """
+
+    path_is: ClassVar[str | None] = "a folder with a folder of images for each class"
+
+    def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
+        assert path is not None
+        super().__init__(path, limits)
+
+    @classmethod
+    def check_path(cls, path: Path) -> None:
+        if path.is_dir():
+            return
+        if is_archive(path.name):
+            raise PetiteError(
+                f"{path} is a file, not a folder with a folder of images for each class. To read "
+                f"an archive: write archive={shlex.quote(str(path))}"
+            )
+        raise PetiteError(f"{path} is a file: the source folder needs {cls.path_is}")
+
+    @cached_property
+    def layout(self) -> Layout[os.DirEntry[str]]:
+        """How the classes lie in the folder; one walk over the tree, in which no file is read."""
+        assert self.path is not None
+        return find_layout(_tree(self.path), self.path)
+
+    def entries(self) -> Iterable[Entry]:
+        for image_id, file in self.layout.files.items():
+            try:
+                size = file.stat().st_size
+            except OSError:  # a dangling link: listed, and set aside when read
+                size = 0
+            yield Entry(image_id, image_id.split("/", 1)[0], size)
+
+    def fingerprint(self, image_ids: Iterable[str]) -> str:
+        """A digest of the names, sizes and times of some files: it tells of any change.
+
+        No file is read.
+        """
+        digest = hashlib.sha256()
+        for image_id in image_ids:
+            file = self.layout.files[image_id]
+            try:
+                status = file.stat()
+            except OSError:  # a link that leads nowhere, or in a circle
+                status = file.stat(follow_symlinks=False)
+            digest.update(f"{image_id}\0{status.st_size} {status.st_mtime_ns}\0".encode())
+        return digest.hexdigest()
+
+    def head(self, image_id: str) -> bytes:
+        """The first bytes of a file; none where it cannot be read."""
+        path = Path(self.layout.files[image_id].path)
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                return b""
+            with path.open("rb") as file:
+                return file.read(HEAD_BYTES)
+        except OSError:
+            return b""
+
+    def read(self, image_id: str) -> ImageData:
+        if image_id not in self.layout.files:
+            raise self.changed(f"{image_id} is gone")
+        path = Path(self.layout.files[image_id].path)
+        try:
+            # A link may lead to a device or a pipe, which could block or never end.
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise UnreadableEntry("unreadable: a link to something that is no file")
+            with path.open("rb") as file:
+                return read_at_most(file, self.limits.max_bytes)
+        except OSError as error:
+            raise UnreadableEntry(f"unreadable: {error.strerror or error}") from error
+
+
+def _tree(root: Path) -> Folder[os.DirEntry[str]]:
+    """The tree below a folder, without what is hidden.
+
+    A folder is looked into once, however many links lead to it; so the tree may have circles. Not
+    entered at all are hidden folders, which can be large, and the folders that hold the root.
+    """
+    top: Folder[os.DirEntry[str]] = Folder()
+    known = {_identity(root, root.stat()): top}
+    above = {_identity(folder, folder.stat()) for folder in root.resolve().parents}
+    pending = [(str(root), top)]
+    while pending:
+        path, folder = pending.pop()
+        try:
+            for entry in _entries(path):
+                if not _is_folder(entry, folder):
+                    if entry.is_symlink() or entry.is_file():  # not a pipe, a socket or a device
+                        folder.files[entry.name] = entry
+                    continue
+                identity = _identity(entry, entry.stat())
+                if identity in above:
+                    folder.upward.append(entry.name)
+                    continue
+                if identity not in known:
+                    known[identity] = Folder()
+                    pending.append((entry.path, known[identity]))
+                folder.folders[entry.name] = known[identity]
+        except OSError as error:  # without permission, or gone in the meantime
+            raise PetiteError(
+                f"cannot look into {error.filename}: {error.strerror}. Give read access to it."
+            ) from error
+    return top
+
+
+def _entries(path: str) -> list[os.DirEntry[str]]:
+    """What lies in a folder, sorted by name, without what is hidden."""
+    with os.scandir(path) as found:
+        visible = [entry for entry in found if not is_hidden(entry.name)]
+    return sorted(visible, key=lambda entry: entry.name)
+
+
+def _is_folder(entry: os.DirEntry[str], parent: Folder[os.DirEntry[str]]) -> bool:
+    """Whether it is a folder, or a link to one; adds a link that leads nowhere to the parent's."""
+    if not entry.is_symlink():
+        return entry.is_dir()
+    try:
+        return stat.S_ISDIR(entry.stat().st_mode)
+    except FileNotFoundError:
+        target = Path(entry.path).readlink()
+        parent.dangling[entry.name] = f"leads to {target}, which does not exist"
+    except OSError as error:  # in a circle, without permission, on a disk that is away
+        parent.dangling[entry.name] = error.strerror or str(error)
+    return False
+
+
+def _identity(path: os.PathLike[str], status: os.stat_result) -> tuple[int, int] | str:
+    """What all paths to one folder have in common."""
+    # Some network file systems number nothing.
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)

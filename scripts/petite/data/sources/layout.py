@@ -1,0 +1,263 @@
+"""How a tree of files is read as classes of images, which folders and archives share.
+
+Each builds a tree of `Folder`, links resolved, and `find_layout` finds the class folders in it.
+What speaks against their being classes is in `class_signs`.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Generic, TypeVar
+
+from petite.util.errors import PetiteError
+
+File = TypeVar("File")
+
+# Folders that systems make, beside those whose names begin with a dot: macOS, network storage,
+# Windows, Linux, and tools of programmers.
+SYSTEM_FOLDERS = {
+    "__MACOSX",
+    "@eaDir",
+    "@Recycle",
+    "#recycle",
+    "#snapshot",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "lost+found",
+    "node_modules",
+    "__pycache__",
+}
+# Files that often lie beside images and are none. What else is no image is found on reading.
+TABLES = {".csv", ".tsv", ".xls", ".xlsx", ".json", ".txt"}
+TEXTS = {".md", ".rst", ".rtf", ".doc", ".docx", ".pdf", ".htm", ".html", ".log", ".url"}
+ANNOTATIONS = {".xml", ".jsonl", ".geojson", ".lst", ".mat", ".xmp", ".aae"}
+OF_PROGRAMS = {".yaml", ".yml", ".toml", ".ini", ".cfg", ".db", ".cache", ".md5", ".sha256", ".lnk"}
+SIDE_SUFFIXES = TABLES | TEXTS | ANNOTATIONS | OF_PROGRAMS | {".py", ".ipynb"}
+# Of the same images, as most programs of vision write them.
+ARRAYS = {".npy", ".npz", ".pt", ".pkl", ".h5", ".hdf5"}
+SIDE_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "license", "readme", "icon\r"}
+
+
+ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|7z|rar|gz|bz2|xz|zst)$", re.IGNORECASE)
+
+
+@dataclass(eq=False)
+class Folder(Generic[File]):
+    """A folder by the names of what lies in it. A linked one is the folder that the link leads to.
+
+    dangling: links that cannot be followed, with the reason; they are among the files too.
+    upward: names of links to folders that hold the whole tree, which are not followed.
+    """
+
+    files: dict[str, File] = field(default_factory=dict)
+    folders: dict[str, "Folder[File]"] = field(default_factory=dict)
+    dangling: dict[str, str] = field(default_factory=dict)
+    upward: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Layout(Generic[File]):
+    """The classes of a tree, and what was found beside them.
+
+    Names are in Unicode's normal form C, in which two spellings of one name are the same.
+    """
+
+    where: PurePath  # the folder that holds the class folders
+    files: dict[str, File] = field(default_factory=dict)  # by image id: class/path/name
+    # Of each class the folders that hold its images, relative to its own (""), with their number.
+    folders: dict[str, Counter[str]] = field(default_factory=dict)
+    empty: dict[str, Counter[str]] = field(default_factory=dict)  # their side files by kind
+    side_files: Counter[str] = field(default_factory=Counter)  # in class folders, by kind
+    beside: list[str] = field(default_factory=list)  # no side files, in none of the class folders
+    tables: list[str] = field(default_factory=list)  # beside the class folders
+    repeated: list[str] = field(default_factory=list)  # links to a folder that is read already
+    shared: list[tuple[str, str]] = field(default_factory=list)  # one folder in two classes
+    dangling: dict[str, str] = field(default_factory=dict)  # beside the class folders
+
+    def holding(self, name: str) -> list[str]:
+        """The class folders that have a folder of this name, with images in it."""
+        return [
+            class_name
+            for class_name, counts in self.folders.items()
+            if any(name in map(nfc, path.split("/")) for path in counts)
+        ]
+
+
+def nfc(name: str) -> str:
+    """A name in Unicode's normal form C: macOS writes é as two characters, most others as one."""
+    return unicodedata.normalize("NFC", name)
+
+
+def natural_order(name: str) -> tuple[list[str | tuple[int, str]], str]:
+    """A sort key that puts 2.jpg before 10.jpg; names that differ have keys that differ."""
+    parts: list[str | tuple[int, str]] = list(re.split(r"([0-9]+)", name))
+    for position in range(1, len(parts), 2):
+        digits = str(parts[position]).lstrip("0")
+        parts[position] = (len(digits), digits)  # compares as the number does, of any length
+    return parts, name
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is not for users: hidden, or made by a system for itself."""
+    return name.startswith(".") or name in SYSTEM_FOLDERS
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file is an archive by its name, of a kind that can be read or not."""
+    return bool(ARCHIVE.search(name))
+
+
+def side_kind(name: str) -> str | None:
+    """The kind of a file that lies beside images and is none, such as ".xml"; None for others."""
+    lowered = name.lower()
+    suffix = ending_of(lowered)[1]
+    if suffix in SIDE_SUFFIXES:
+        return name if lowered in SIDE_FILES else suffix
+    return name.strip() if lowered in SIDE_FILES else None
+
+
+def ending_of(name: str) -> tuple[str, str]:
+    """A file name without its ending, and the ending with its dot."""
+    stem, dot, rest = name.rpartition(".")
+    return (stem, dot + rest) if stem else (name, "")
+
+
+def find_layout(root: Folder[File], path: PurePath, max_entries: int | None = None) -> Layout[File]:
+    """Find the class folders of a tree: those in the first folder that has two or more of them.
+
+    Single folders that wrap the class folders (`PetImages/Cat`) are passed over, whatever their
+    number. Each folder is read once for a class, however many links lead to it.
+
+    Raises PetiteError for a name that is not valid Unicode, for two that are one name in two
+    spellings of Unicode, and where links make more than `max_entries` images.
+    """
+    chain = [root]
+    while inner := _only_wrapped(chain):
+        path /= inner[0]
+        chain.append(inner[1])
+    layout: Layout[File] = Layout(path)
+    for folder in chain:
+        for name in folder.files:
+            if name in folder.dangling:
+                layout.dangling[name] = folder.dangling[name]
+            elif (kind := side_kind(name)) is None:
+                layout.beside.append(name)
+            elif kind in TABLES:
+                layout.tables.append(name)
+    class_of: dict[int, str] = {}  # the first way to each folder
+    for name, folder in sorted(chain[-1].folders.items()):
+        _add_class(layout, _checked(name, path), folder, chain, class_of)
+        if max_entries and len(layout.files) > max_entries:
+            raise PetiteError(
+                f"{path} has more than {max_entries} images (dataset.max_entries), as many links "
+                "lead to the same folders"
+            )
+    layout.repeated += chain[-1].upward
+    return layout
+
+
+def _only_wrapped(chain: list[Folder[File]]) -> tuple[str, Folder[File]] | None:
+    """The only folder with images in the last of the chain, if it has folders of them in turn."""
+    holding = [
+        (name, folder) for name, folder in chain[-1].folders.items() if _holds_images(folder, chain)
+    ]
+    if len(holding) != 1:
+        return None
+    inside = holding[0][1]
+    deeper = (_holds_images(folder, [*chain, inside]) for folder in inside.folders.values())
+    return holding[0] if any(deeper) else None
+
+
+def _holds_images(folder: Folder[File], outside: Sequence[Folder[File]]) -> bool:
+    return any(
+        side_kind(name) is None for _, inner in _within(folder, outside) for name in inner.files
+    )
+
+
+def _within(
+    folder: Folder[File], outside: Sequence[Folder[File]], repeated: list[str] | None = None
+) -> Iterator[tuple[str, Folder[File]]]:
+    """A folder ("") and all within it by their paths, each once; those of `outside` not at all.
+
+    The paths of links to such a folder are added to `repeated`.
+    """
+    seen = set(map(id, outside))
+    level = [("", folder)]
+    while level:
+        deeper = []
+        for path, here in level:
+            if id(here) in seen:
+                if repeated is not None:
+                    repeated.append(path)
+                continue
+            seen.add(id(here))
+            yield path, here
+            deeper += [
+                (f"{path}/{name}" if path else name, inner)
+                for name, inner in sorted(here.folders.items())
+            ]
+        level = deeper
+
+
+def _add_class(
+    layout: Layout[File],
+    name: str,
+    folder: Folder[File],
+    outside: list[Folder[File]],
+    class_of: dict[int, str],
+) -> None:
+    """Add the images of a class folder to the layout, or the folder to the empty ones."""
+    if name in layout.folders or name in layout.empty:
+        raise PetiteError(
+            f"{layout.where} has two folders named {name!r}, spelled in two ways of Unicode (such "
+            "as é in one character and in two). Merge them, or rename one"
+        )
+    repeated: list[str] = []
+    counts: Counter[str] = Counter()
+    side: Counter[str] = Counter()
+    within = list(_within(folder, outside, repeated))
+    # Arrays lie beside images, unless they are all there is.
+    names = {file_name for _, inner in within for file_name in inner.files}
+    beside = {name for name in names if ending_of(name.lower())[1] in ARRAYS}
+    beside = beside if any(side_kind(name) is None for name in names - beside) else set()
+    for path, inner in within:
+        prefix = f"{name}/{path}" if path else name
+        first = class_of.setdefault(id(inner), prefix)
+        if first != prefix:
+            layout.shared.append((first, prefix))
+        for file_name, file in inner.files.items():
+            kind = ending_of(file_name.lower())[1] if file_name in beside else side_kind(file_name)
+            if kind:
+                side[kind] += 1
+                continue
+            image_id = _checked(f"{prefix}/{file_name}", layout.where)
+            if image_id in layout.files:
+                raise PetiteError(
+                    f"{layout.where} has two files {image_id!r}, spelled in two ways of Unicode "
+                    "(such as é in one character and in two). Rename one"
+                )
+            layout.files[image_id] = file
+            counts[path] += 1
+        repeated += [f"{path}/{link}" if path else link for link in inner.upward]
+    layout.repeated += [f"{name}/{path}" if path else name for path in repeated]
+    if counts:
+        layout.folders[name] = counts
+        layout.side_files += side
+    elif "" not in repeated:
+        layout.empty[name] = side
+
+
+def _checked(name: str, where: PurePath) -> str:
+    """A name in normal form C; raises PetiteError where it is not valid Unicode."""
+    if name.isascii():
+        return name
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise PetiteError(
+            f"{where}: the name of {name!r} is not valid UTF-8. Rename it and run again."
+        ) from None
+    return nfc(name)

@@ -1,0 +1,333 @@
+"""How accuracy grows with random images, and from that what a chosen image is worth.
+
+The curve is a power law with an offset, accuracy(n) = a - b * n**-c (Hestness et al. 2017; Viering
+and Loog 2022 compare it with others). Nothing is said about sizes outside those measured: an
+answer that would lie there is "above" or "below" the last one.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from petite.evaluation.metrics import ACCURACY
+from petite.evaluation.runs import FULL, PAIR, REFERENCE
+from petite.evaluation.statistics import ALPHA, t_draws
+from petite.util.seeds import generator
+
+DRAWS = 4_000
+# A power law has three parameters; with fewer sizes a line in log(n) joins those measured.
+SIZES_FOR_POWER_LAW = 3
+# The exponents c that are tried, evenly spaced from 0, the logarithm. Above 3 the curve is flat
+# but for its very first size.
+EXPONENTS = np.linspace(0, 3, 61)
+
+Side = Literal["", "above", "below"]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A number that may only be known to lie above or below the last one that was measured."""
+
+    value: float
+    censored: Side = ""
+
+    def text(self, spec: str) -> str:
+        """As a person says it: "1,234", or "above 1,234"; "–" where it is not known."""
+        if math.isnan(self.value):
+            return "–"
+        return f"{self.censored} {self.value:{spec}}".strip()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95% interval, all within what was measured."""
+
+    point: Bound
+    low: Bound
+    high: Bound
+
+    def text(self, spec: str = ",.0f") -> str:
+        """As a person says it: "420 [310, above 850]", each number in the format `spec`.
+
+        An answer that lies outside what was measured, interval and all, is one word and number.
+        """
+        if self.low == self.high == self.point and self.point.censored:
+            return self.point.text(spec)
+        if math.isnan(self.low.value):
+            return self.point.text(spec)
+        return f"{self.point.text(spec)} [{self.low.text(spec)}, {self.high.text(spec)}]"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """accuracy(n) = start + slope * g(n): one curve, or many draws of it; float64 (draws,) each.
+
+    g(n) = (1 - (n / first)**-c) / c, or log(n / first) where the exponent c is 0. It is the power
+    law a - b * n**-c, written so that the numbers stay of moderate size for a small c.
+    """
+
+    first: float
+    start: np.ndarray
+    slope: np.ndarray
+    exponent: np.ndarray
+
+    def accuracy(self, images: np.ndarray) -> np.ndarray:
+        """The accuracy at sizes (k,): float64 (draws, k)."""
+        return self.start[:, None] + self.slope[:, None] * _growth(
+            np.asarray(images, dtype=np.float64) / self.first, self.exponent[:, None]
+        )
+
+    def images(self, accuracy: np.ndarray) -> np.ndarray:
+        """The size at which each draw reaches its accuracy (draws,); infinite where it never does.
+
+        0 where a flat curve lies above it from the start.
+        """
+        c = self.exponent
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            grown = (accuracy - self.start) / self.slope
+            left = 1 - c * grown  # of the way to the asymptote; none is beyond it
+            ratio = np.where(
+                c > 0,
+                np.where(left > 0, np.maximum(left, 1e-300) ** (-1 / np.maximum(c, 1e-9)), np.inf),
+                np.exp(grown),
+            )
+            flat = np.where(accuracy > self.start, np.inf, 0.0)
+            unknown = np.isnan(accuracy - self.start)
+        return np.where(unknown, np.nan, self.first * np.where(self.slope > 0, ratio, flat))
+
+
+def _growth(ratio: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """g of `Fit` for sizes as multiples of the first."""
+    powers = -np.expm1(-c * np.log(ratio)) / np.where(c > 0, c, 1)
+    return np.where(c > 0, powers, np.log(ratio))
+
+
+def fit(images: np.ndarray, accuracy: np.ndarray) -> Fit:
+    """The curves that lie nearest to measured accuracies by least squares.
+
+    images: (k,) sizes in rising order, k >= 2. accuracy: (draws, k).
+
+    For each exponent on a grid the rest is linear, so all draws are fitted at once and without
+    iteration. A slope below 0, which says that images do harm, is held at 0. All sizes count
+    alike: weights from the spread of a few seeds would mostly be noise. With two sizes the
+    exponent is 0.
+    """
+    exponents = EXPONENTS if len(images) >= SIZES_FOR_POWER_LAW else EXPONENTS[:1]
+    mean = accuracy.mean(axis=1)
+    centred = accuracy - mean[:, None]
+    growth = _growth(images / images[0], exponents[:, None])  # (exponents, k)
+    middle = growth.mean(axis=1)
+    growth -= middle[:, None]
+    size = (growth**2).sum(axis=1)
+    slopes = np.maximum(centred @ growth.T / size, 0)  # (draws, exponents)
+    explained = slopes**2 * size
+    # The most is explained where most is left out of the residuals; the first of equals.
+    best = explained.argmax(axis=1)
+    slope = slopes[np.arange(len(best)), best]
+    return Fit(float(images[0]), mean - slope * middle[best], slope, exponents[best])
+
+
+@dataclass(frozen=True)
+class LastLeftOut:
+    """How well the curve of the smaller sizes foretells the largest one (shares, not points)."""
+
+    images: float
+    measured: float
+    predicted: float
+    error: float
+    error_low: float
+    error_high: float
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """The accuracy of random images by their number, with its uncertainty over seeds.
+
+    sizes, means: the measured numbers of images, rising, and mean accuracies: (k,).
+    mean_draws: draws of those means, (draws, k); NaN where a size has a single run.
+    best, draws: the fit to the means and to each draw of them.
+    weights, uniform: what the draws were made with, for methods with the same seeds (`t_draws`).
+    seeds: the pair of each column of weights. full: whether the largest size is the full set.
+    """
+
+    sizes: np.ndarray
+    means: np.ndarray
+    mean_draws: np.ndarray
+    best: Fit
+    draws: Fit
+    weights: np.ndarray
+    uniform: np.ndarray
+    seeds: pd.MultiIndex
+    full: bool
+
+    @property
+    def form(self) -> str:
+        """What the curve is, in words."""
+        if len(self.sizes) >= SIZES_FOR_POWER_LAW:
+            return "power law with offset"
+        return "line in log(images) between the two measured sizes: too few for a power law"
+
+    @property
+    def worst_miss(self) -> float:
+        """The largest distance between the curve and a measured mean, as a share."""
+        return float(np.abs(self.best.accuracy(self.sizes)[0] - self.means).max())
+
+    def parameters(self) -> dict[str, float]:
+        """a, b and c of accuracy(n) = a - b * n**-c; a and b are NaN where c is 0."""
+        fitted = self.best
+        c, slope = float(fitted.exponent[0]), float(fitted.slope[0])
+        if c == 0:
+            return {"a": math.nan, "b": math.nan, "c": 0.0}
+        return {
+            "a": float(fitted.start[0]) + slope / c,
+            "b": slope / c * fitted.first**c,
+            "c": c,
+        }
+
+    def band(self, images: np.ndarray) -> pd.DataFrame:
+        """The curve with its 95% interval at sizes within those measured.
+
+        Columns images, accuracy, low, high. Raises ValueError for a size outside: the curve says
+        nothing there.
+        """
+        images = np.asarray(images, dtype=np.float64)
+        if images.min() < self.sizes[0] or images.max() > self.sizes[-1]:
+            raise ValueError("the curve is not to be read outside the measured sizes")
+        low, high = np.quantile(self.draws.accuracy(images), [ALPHA / 2, 1 - ALPHA / 2], axis=0)
+        return pd.DataFrame(
+            {
+                "images": images,
+                "accuracy": self.best.accuracy(images)[0],
+                "low": low,
+                "high": high,
+            }
+        )
+
+    def drawn(self, accuracies: pd.Series) -> np.ndarray:
+        """Draws of a method's mean accuracy (draws,), paired with those of random by seed."""
+        return _draws_of_mean(accuracies, self.seeds, self.weights, self.uniform)
+
+    def worth(self, accuracies: pd.Series) -> Estimate:
+        """The number of random images that do as well as a method's, from its runs by PAIR."""
+        found = self.best.images(np.array([accuracies.mean()]))[0]
+        return self._within(found, self.draws.images(self.drawn(accuracies)))
+
+    def multiplier(self, accuracies: pd.Series, images: float) -> Estimate:
+        """What one chosen image is worth in random ones, for a method that keeps `images`."""
+        worth = self.worth(accuracies)
+        return Estimate(
+            *(
+                Bound(bound.value / images, bound.censored)
+                for bound in (worth.point, worth.low, worth.high)
+            )
+        )
+
+    def sufficient(self, tolerance: float) -> Estimate | None:
+        """The fewest random images whose accuracy is within `tolerance` of the full set's.
+
+        tolerance: a share. What the full set gives is read from the curve as well, so that the
+        answer is at most the full set. None where the full set was not trained.
+        """
+        if not self.full:
+            return None
+        last = self.sizes[-1:]
+        found, draws = (
+            fitted.images(fitted.accuracy(last)[:, 0] - tolerance)
+            for fitted in (self.best, self.draws)
+        )
+        return self._within(found[0], draws)
+
+    def last_left_out(self) -> LastLeftOut | None:
+        """Fit without the largest size and foretell it; None with fewer than four sizes."""
+        if len(self.sizes) <= SIZES_FOR_POWER_LAW:
+            return None
+        last = self.sizes[-1:]
+        means = np.vstack([self.means, self.mean_draws])
+        predicted = fit(self.sizes[:-1], means[:, :-1]).accuracy(last)[:, 0]
+        errors = predicted - means[:, -1]
+        low, high = np.quantile(errors[1:], [ALPHA / 2, 1 - ALPHA / 2])
+        return LastLeftOut(
+            images=float(last[0]),
+            measured=float(self.means[-1]),
+            predicted=float(predicted[0]),
+            error=float(errors[0]),
+            error_low=float(low),
+            error_high=float(high),
+        )
+
+    def _within(self, found: float, draws: np.ndarray) -> Estimate:
+        """A size and its interval, cut at the measured sizes."""
+        if np.isnan(draws).any():
+            nothing = Bound(math.nan)
+            return Estimate(self._bound(found), nothing, nothing)
+        # Draws may be infinite, so no mean of two of them is taken.
+        low, high = np.quantile(draws, [ALPHA / 2, 1 - ALPHA / 2], method="inverted_cdf")
+        return Estimate(self._bound(found), self._bound(low), self._bound(high))
+
+    def _bound(self, images: float) -> Bound:
+        first, last = float(self.sizes[0]), float(self.sizes[-1])
+        # The fit meets a size that it goes through to a few digits.
+        if images > last * (1 + 1e-9):
+            return Bound(last, "above")
+        if images < first * (1 - 1e-9):
+            return Bound(first, "below")
+        return Bound(float(images))
+
+
+def random_curve(
+    runs: pd.DataFrame, metric: str = ACCURACY, draws: int = DRAWS, seed: int = 0
+) -> LearningCurve | None:
+    """The learning curve of random images from the table of runs.csv; None for a single size.
+
+    metric: the column of runs that grows; where it is balanced accuracy, that is meant wherever
+    the curve speaks of accuracy.
+
+    The full set is the largest of the random sizes. Its uncertainty is that over seeds: a size's
+    mean has Student's t, and sizes that share a seed are drawn together (see `t_draws`).
+    """
+    chosen = runs[runs["method"].isin([REFERENCE, FULL])]
+    by_size = _by_size(chosen, metric)
+    if len(by_size) < 2:
+        return None
+    seeds = pd.MultiIndex.from_frame(runs[PAIR].drop_duplicates().sort_values(PAIR))
+    random = generator(seed, "learning curve")
+    weights = random.standard_normal((draws, len(seeds)))
+    uniform = random.uniform(size=draws)
+    sizes = np.array(list(by_size))
+    means = np.array([values.mean() for values in by_size.values()])
+    mean_draws = np.column_stack(
+        [_draws_of_mean(values, seeds, weights, uniform) for values in by_size.values()]
+    )
+    return LearningCurve(
+        sizes=sizes,
+        means=means,
+        mean_draws=mean_draws,
+        best=fit(sizes, means[None]),
+        draws=fit(sizes, mean_draws),
+        weights=weights,
+        uniform=uniform,
+        seeds=seeds,
+        full=bool((chosen["method"] == FULL).any()),
+    )
+
+
+def _by_size(runs: pd.DataFrame, metric: str) -> Mapping[float, pd.Series]:
+    """The metric by PAIR, for each mean number of images in rising order."""
+    found = {}
+    for _, group in runs.groupby(["method", "fraction"]):
+        found[float(group["images"].mean())] = group.set_index(PAIR)[metric].sort_index()
+    return dict(sorted(found.items()))
+
+
+def _draws_of_mean(
+    accuracies: pd.Series, seeds: pd.MultiIndex, weights: np.ndarray, uniform: np.ndarray
+) -> np.ndarray:
+    """Draws of the mean of accuracies by PAIR (see `t_draws`); NaN for a single run."""
+    if len(accuracies) < 2:
+        return np.full(len(uniform), np.nan)
+    columns = seeds.get_indexer(accuracies.index)
+    return t_draws(accuracies.to_numpy(dtype=np.float64), weights[:, columns], uniform)

@@ -1,0 +1,278 @@
+"""The tables of runs and what is kept beside them: read, checked, paired, and put in order."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+
+from petite.evaluation.metrics import ACCURACY
+from petite.util.errors import PetiteError
+
+REFERENCE = "random"  # what every method is compared with
+FULL = "full"  # the method that keeps all training images
+
+PAIR = ["split_seed", "training_seed"]  # runs that agree in these share all but their images
+TEXT_COLUMNS = [
+    *("dataset", "method", "model", "backend", "budget", "precision", "worst_class", "versions")
+]
+# Runs that differ in one of these answer different questions and do not belong in one table.
+ONE_VALUE_COLUMNS = ["dataset", "model", "backend", "budget", "precision"]
+
+ONE_KIND_OF_ANY = "Summarize each kind by itself."
+ONE_KIND = {
+    "precision": "training.precision: auto takes what each machine has; set it to float32 or "
+    "bfloat16 and run again."
+}
+
+
+def ordered(frame: pd.DataFrame, then: Iterable[str] = ()) -> pd.DataFrame:
+    """Rows in reading order: full first, larger fractions first, random first within one.
+
+    Methods of the same fraction follow by name, and rows of the same method and fraction by `then`.
+    """
+    keys = frame.assign(
+        _full=frame["method"] != FULL,
+        _smaller=-frame["fraction"],
+        _compared=frame["method"] != REFERENCE,
+    )
+    by = ["_full", "_smaller", "_compared", "method", *then]
+    return frame.loc[keys.sort_values(by, kind="stable").index].reset_index(drop=True)
+
+
+def check_runs(runs: pd.DataFrame) -> None:
+    """Raise PetiteError where the runs cannot be summarized together."""
+    if runs.empty:
+        raise PetiteError("there are no runs to summarize. Train at least one model first.")
+    for column in ONE_VALUE_COLUMNS:
+        found = sorted(runs[column].unique())
+        if len(found) > 1:
+            raise PetiteError(
+                f"the runs differ in {column}: {', '.join(map(str, found))}. "
+                f"Only runs of one kind can be compared. {ONE_KIND.get(column, ONE_KIND_OF_ANY)}"
+            )
+    repeated = runs[runs.duplicated(["method", "fraction", *PAIR])]
+    if not repeated.empty:
+        raise PetiteError(
+            f"{_name(repeated.iloc[0])} is there more than once. "
+            "Give each file of runs once, and delete runs of an earlier configuration."
+        )
+    unknown = runs[runs["accuracy"].isna()]
+    if not unknown.empty:
+        raise PetiteError(
+            f"{_name(unknown.iloc[0])} has no accuracy. Delete its file and train it again."
+        )
+
+
+def _name(run: pd.Series) -> str:
+    return (
+        f"the run of {run['method']} at fraction {run['fraction']:g} with split seed "
+        f"{run['split_seed']} and training seed {run['training_seed']}"
+    )
+
+
+def measured(runs: pd.DataFrame, method: str, fraction: float, metric: str = ACCURACY) -> pd.Series:
+    """A metric of a method's runs at a fraction, by split seed and training seed."""
+    chosen = runs[(runs["method"] == method) & (runs["fraction"] == fraction)]
+    return chosen.set_index(PAIR)[metric].sort_index()
+
+
+def paired_differences(
+    runs: pd.DataFrame,
+    method: str,
+    fraction: float,
+    reference: str = REFERENCE,
+    metric: str = ACCURACY,
+) -> np.ndarray:
+    """The metric less that of `reference`, pair by pair: float64 (pairs,).
+
+    reference: random, at the same fraction, or full. A pair shares its split seed and its training
+    seed. Runs without a partner are left out; the result is empty where the reference has no run.
+    """
+    own = measured(runs, method, fraction, metric)
+    others = measured(runs, reference, 1.0 if reference == FULL else fraction, metric)
+    return (own - others).dropna().to_numpy(dtype=np.float64)
+
+
+def images_of_full(runs: pd.DataFrame) -> int | None:
+    """How many images the full set has; None where it was not trained."""
+    full = runs.loc[runs["method"] == FULL, "images"]
+    return None if full.empty else round(full.mean())
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read runs, histories or a summary; names stay text even where they look like numbers.
+
+    Raises PetiteError when the file is missing or is not a table.
+    """
+    if not Path(path).is_file():
+        raise PetiteError(f"the file {path} is missing. Run the training that makes it.")
+    try:
+        header = pd.read_csv(path, nrows=0).columns
+        return pd.read_csv(
+            path,
+            dtype={column: str for column in TEXT_COLUMNS if column in header},
+            keep_default_na=False,
+            na_values={column: ["", "nan"] for column in header if column not in TEXT_COLUMNS},
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise PetiteError(
+            f"{path} is not a whole table ({error}). Delete it and train again."
+        ) from error
+
+
+def _check_seeds(path: Path, seeds: pd.Series) -> None:
+    """A file named seeds-{first}-{last} must hold just these seeds."""
+    match = re.search(r"seeds-(\d+)-(\d+)", Path(path).name)
+    if not match:
+        return
+    expected = set(range(int(match[1]), int(match[2]) + 1))
+    if missing := sorted(expected - set(seeds)):
+        raise PetiteError(
+            f"{path} has no run of seed {', '.join(map(str, missing))}. Delete it and train again."
+        )
+    if extra := sorted(set(seeds) - expected):
+        raise PetiteError(
+            f"{path} holds seed {', '.join(map(str, extra))}, which its name does not say. "
+            "Delete it and train again."
+        )
+
+
+def collect(runs: Sequence[Path], histories: Sequence[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Gather the runs and the histories of all training jobs into two tables.
+
+    The rows stand in one order (see `ordered`) whatever the order of the files. Raises PetiteError
+    when a file is missing or cut, when it lacks a seed that its name promises, when a run is
+    there twice, or when a run has no history or a history no run.
+    """
+    if not runs:
+        raise PetiteError("there are no runs to summarize. Train at least one model first.")
+    run_tables, history_tables = [], []
+    for path in runs:
+        table = read_csv(path)
+        _check_seeds(path, table["training_seed"])
+        run_tables.append(table)
+    for path in histories:
+        table = read_csv(path)
+        _check_seeds(path, table["seed"])
+        history_tables.append(table)
+    all_runs = pd.concat(run_tables, ignore_index=True)
+    check_runs(all_runs)
+    all_histories = pd.concat(history_tables, ignore_index=True) if histories else pd.DataFrame()
+    trained = _run_names(all_runs, "training_seed")
+    recorded = _run_names(all_histories, "seed") if histories else set()
+    if unmatched := sorted(trained ^ recorded):
+        method, fraction, seed = unmatched[0]
+        raise PetiteError(
+            f"{method} at fraction {fraction:g}, seed {seed}, has "
+            + ("a run but no history. " if unmatched[0] in trained else "a history but no run. ")
+            + "Give the files of both for every training job."
+        )
+    repeated = all_histories[all_histories.duplicated(["method", "fraction", "seed", "step"])]
+    if not repeated.empty:
+        first = repeated.iloc[0]
+        raise PetiteError(
+            f"the history of {first['method']} at fraction {first['fraction']:g}, seed "
+            f"{first['seed']}, has step {first['step']} twice. Give each file once."
+        )
+    return (
+        ordered(all_runs, [*PAIR, "selection_seed"]),
+        ordered(all_histories, ["seed", "step"]),
+    )
+
+
+def _run_names(frame: pd.DataFrame, seed: str) -> set[tuple[str, float, int]]:
+    return set(frame[["method", "fraction", seed]].itertuples(index=False, name=None))
+
+
+# ----------------------------------------------------------------------- kept predictions
+
+
+class Predictions:
+    """What each run said of each test image, from the `.predictions.npz` beside the runs.
+
+    Files are read when they are asked for, and only what was asked for is kept: a class for each
+    seed and image.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        """paths: the .predictions.npz of training jobs, each with its .csv of runs beside it.
+
+        Raises PetiteError when such a CSV is missing.
+        """
+        self._paths: dict[tuple[str, float], list[tuple[int, Path]]] = {}
+        for path in sorted(map(Path, paths)):
+            name = path.name.removesuffix(".predictions.npz")
+            first = read_csv(path.with_name(f"{name}.csv")).iloc[0]
+            key = str(first["method"]), float(first["fraction"])
+            self._paths.setdefault(key, []).append((int(first["split_seed"]), path))
+
+    def answers(self, method: str, fraction: float) -> tuple[pd.DataFrame, np.ndarray]:
+        """The most probable class (ties: the first) for each run and test image, and the labels.
+
+        A row for each run, by split seed and training seed; a column for each test image. The
+        labels, int (n,), are the true classes in the order of the columns. Both are empty where
+        there are no predictions. Raises PetiteError when a file is missing, cut, or holds other
+        images.
+        """
+        frames, labels = [], np.empty(0, np.int64)
+        for split, path in self._paths.get((method, fraction), []):
+            answers, labels = _kept(path)
+            frames.append(pd.concat({split: answers}, names=PAIR))
+            _check_images(frames[0], frames[-1], path)
+        return (pd.concat(frames).sort_index() if frames else pd.DataFrame()), labels
+
+    def right(self, method: str, fraction: float) -> pd.DataFrame:
+        """Whether each answer (see `answers`) was the right one."""
+        answers, labels = self.answers(method, fraction)
+        return answers if answers.empty else answers == labels
+
+    def labels(self) -> np.ndarray:
+        """The true classes of the test images, as in `answers`; empty without predictions."""
+        for method, fraction in self._paths:
+            return self.answers(method, fraction)[1]
+        return np.empty(0, np.int64)
+
+
+def _kept(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """The most probable class for each training seed and test image of a job, and the labels."""
+    try:
+        with np.load(path) as kept:
+            answers = kept["probabilities"].argmax(axis=-1).astype(np.int16)
+            seeds = pd.Index(kept["seeds"].tolist(), name=PAIR[1])
+            return pd.DataFrame(answers, seeds, kept["image_ids"]), kept["labels"].astype(np.int64)
+    except FileNotFoundError as error:
+        raise PetiteError(f"the file {path} is missing. Run the training that makes it.") from error
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise PetiteError(
+            f"{path} does not hold whole predictions ({error}). Delete it and train again."
+        ) from error
+
+
+def _check_images(one: pd.DataFrame, other: pd.DataFrame, path: Path) -> None:
+    """Raise PetiteError where two tables of `Predictions.answers` are not of the same images."""
+    if not one.columns.equals(other.columns):
+        raise PetiteError(
+            f"{path} was judged on other test images than the runs it is compared with. "
+            "Delete the runs of an earlier split and train again."
+        )
+
+
+def paired_predictions(own: pd.DataFrame, reference: pd.DataFrame) -> np.ndarray:
+    """Image by image, how a method's runs differ from those of a reference: int8 (pairs, images).
+
+    1 where the method alone was right, -1 where the reference alone was, else 0. Both are as
+    `Predictions.right` gives them; pairs are as in `paired_differences`. Empty where there are
+    none. Raises PetiteError where the two are of other images.
+    """
+    if own.empty or reference.empty:
+        return np.empty((0, 0), np.int8)
+    if not own.columns.equals(reference.columns):
+        raise PetiteError(
+            "some runs were judged on other test images than those they are compared with. "
+            "Delete the runs of an earlier split and train again."
+        )
+    pairs = own.index.intersection(reference.index)
+    return own.loc[pairs].to_numpy(np.int8) - reference.loc[pairs].to_numpy(np.int8)

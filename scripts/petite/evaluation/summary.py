@@ -1,0 +1,112 @@
+"""A row for each method and fraction: how good it is, and how far from random."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+
+from petite.evaluation.metrics import ACCURACY, BALANCED, with_measures
+from petite.evaluation.runs import REFERENCE, check_runs, measured, ordered, paired_differences
+from petite.evaluation.statistics import mean_interval
+
+logger = logging.getLogger(__name__)
+
+SUMMARY_COLUMNS = [
+    "method",
+    "fraction",
+    "share",
+    "images",
+    "runs",
+    "accuracy_mean",
+    "accuracy_sd",
+    "accuracy_low",
+    "accuracy_high",
+    "balanced_accuracy_mean",
+    "balanced_accuracy_low",
+    "balanced_accuracy_high",
+    "worst_class_accuracy_mean",
+    "metric",
+    "difference_mean",
+    "difference_low",
+    "difference_high",
+    "loss_mean",
+    "stored_bytes",
+    "select_seconds_mean",
+    "train_seconds_mean",
+]
+
+
+def summarize(runs: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
+    """A row for each method and fraction of `runs` (the table of runs.csv).
+
+    The columns are SUMMARY_COLUMNS. Accuracies are shares of the test images (0 to 1), and
+    `accuracy_low`, `accuracy_high` bound the 95% interval of the mean over the runs by Student's t
+    (see `mean_interval`); `balanced_accuracy_*` are the same for the mean of the classes'
+    accuracies, and `worst_class_accuracy_mean` is the mean over the runs of that of the worst
+    class; NaN where the runs do not tell. `difference_*` are the same for the paired differences in
+    the `metric` from random at the same fraction (see `paired_differences`); NaN for random itself
+    and where random has no such run. Bounds are NaN for fewer than two runs or pairs. Bounds that
+    lie outside what is possible (0 to 1, -1 to 1 for differences) are cut there: that takes away
+    impossible values only and so leaves the coverage as it is. The intervals speak of new seeds,
+    not of new test images.
+
+    `share` is the part of the training images that was kept (see `with_measures`). `images` and
+    `stored_bytes` are means over the runs, rounded (they differ between split seeds
+    at most); seconds are of one selection and of one training.
+
+    Raises PetiteError for no runs, a run that is there twice or has no accuracy, or runs of
+    several data sets, models, backends or budgets.
+    """
+    check_runs(runs)
+    runs = with_measures(runs)
+    rows = []
+    for key, group in runs.groupby(["method", "fraction"]):
+        method, fraction = str(key[0]), float(str(key[1]))
+        differences = _differences(runs, method, fraction, metric)
+        accuracy = group[ACCURACY].to_numpy(dtype=np.float64)
+        worst = group.get("worst_class_accuracy", pd.Series(np.nan, group.index))
+        rows.append(
+            {
+                "method": method,
+                "fraction": fraction,
+                "share": group["share"].mean(),
+                "images": round(group["images"].mean()),
+                "runs": len(group),
+                **_mean_and_bounds(ACCURACY, accuracy, 0),
+                "accuracy_sd": accuracy.std(ddof=1) if len(accuracy) > 1 else np.nan,
+                **_mean_and_bounds(BALANCED, group[BALANCED].to_numpy(), 0),
+                "worst_class_accuracy_mean": worst.mean(),
+                "metric": metric,
+                **_mean_and_bounds("difference", differences, -1),
+                # A loss that is not a number must show, so it is not skipped.
+                "loss_mean": group["loss"].mean(skipna=False),
+                "stored_bytes": round(group["stored_bytes"].mean()),
+                "select_seconds_mean": group["select_seconds"].mean(skipna=False),
+                "train_seconds_mean": group["train_seconds"].mean(skipna=False),
+            }
+        )
+    return ordered(pd.DataFrame(rows, columns=SUMMARY_COLUMNS))
+
+
+def _mean_and_bounds(name: str, values: np.ndarray, least: float) -> dict[str, float]:
+    low, high = np.clip(mean_interval(values), least, 1)
+    mean = values.mean() if len(values) else np.nan
+    return {f"{name}_mean": mean, f"{name}_low": low, f"{name}_high": high}
+
+
+def _differences(runs: pd.DataFrame, method: str, fraction: float, metric: str) -> np.ndarray:
+    """Paired differences from random, with a line in the log where runs have no partner."""
+    if method == REFERENCE:
+        return np.empty(0)
+    differences = paired_differences(runs, method, fraction, metric=metric)
+    own = len(measured(runs, method, fraction))
+    if len(measured(runs, REFERENCE, fraction)) and len(differences) < own:
+        logger.warning(
+            "%s at fraction %g: %d of %d runs have no run of %s with the same seeds",
+            method,
+            fraction,
+            own - len(differences),
+            own,
+            REFERENCE,
+        )
+    return differences

@@ -1,0 +1,163 @@
+"""The summary as tables for people to read: a page of Markdown, and text for the terminal."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from petite.evaluation.metrics import ACCURACY, BALANCED, IN_WORDS
+from petite.evaluation.statistics import ENOUGH_RUNS
+from petite.evaluation.words import is_other_share, kept, percent, signed, why_other_share
+
+
+def _measured(row: pd.Series, metric: str) -> str:
+    mean, low, high = (100 * row[f"{metric}_{name}"] for name in ("mean", "low", "high"))
+    if np.isnan(mean):
+        return "–"
+    return f"{mean:.1f}" if np.isnan(low) else f"{mean:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _difference(row: pd.Series) -> str:
+    if np.isnan(row["difference_mean"]):
+        return "–"
+    text = signed(row["difference_mean"])
+    if np.isnan(row["difference_low"]):
+        return text
+    return f"{text} [{signed(row['difference_low'])}, {signed(row['difference_high'])}]"
+
+
+def _share(share: float) -> str:
+    return "–" if np.isnan(share) else f"{100 * share:.1f}"
+
+
+def _megabytes(count: float) -> str:
+    megabytes = count / 1e6
+    return f"{megabytes:.2f}" if megabytes < 10 else f"{megabytes:,.0f}"
+
+
+def _seconds(seconds: float) -> str:
+    if np.isnan(seconds):
+        return "–"
+    return f"{seconds:.2f}" if seconds < 10 else f"{seconds:,.0f}"
+
+
+def _cells(summary: pd.DataFrame) -> pd.DataFrame:
+    """The summary as text, one column for each heading."""
+    return pd.DataFrame(
+        [
+            {
+                "method": row["method"],
+                "fraction": kept(row),
+                "images": f"{row['images']:,}",
+                "runs": f"{row['runs']}",
+                "accuracy, %": _measured(row, ACCURACY),
+                "balanced accuracy, %": _measured(row, BALANCED),
+                "worst class, %": _share(row["worst_class_accuracy_mean"]),
+                "against random, points": _difference(row),
+                "loss": "–" if np.isnan(row["loss_mean"]) else f"{row['loss_mean']:.3f}",
+                "stored, MB": _megabytes(row["stored_bytes"]),
+                "select, s": _seconds(row["select_seconds_mean"]),
+                "train, s": _seconds(row["train_seconds_mean"]),
+            }
+            for _, row in summary.iterrows()
+        ]
+    )
+
+
+def _warning(summary: pd.DataFrame) -> str:
+    """What to say where there are too few runs for a claim; "" where there are enough."""
+    few = summary[summary["runs"] < ENOUGH_RUNS]
+    if few.empty:
+        return ""
+    rows = ", ".join(
+        f"{row['method']} at {percent(row['fraction'])} ({row['runs']})"
+        for _, row in few.iterrows()
+    )
+    return (
+        f"Too few runs for a claim: {rows}. With fewer than {ENOUGH_RUNS} runs even a method that "
+        "wins every time passes no exact (sign-flip) test at the 5% level. Train more seeds."
+    )
+
+
+def other_shares(summary: pd.DataFrame) -> str:
+    """Why rows hold another share than their fraction; "" where none does."""
+    why = {why_other_share(row) for _, row in summary.iterrows() if is_other_share(row)}
+    return f"Fraction (share): the share really kept, {' or '.join(sorted(why))}." if why else ""
+
+
+def markdown_table(summary: pd.DataFrame, dataset: str) -> str:
+    """The summary (see `summarize`) of `dataset` as a page of Markdown."""
+    cells = _cells(summary)
+    lines = [f"# {dataset}: accuracy by training images kept", ""]
+    lines.append("| " + " | ".join(cells.columns) + " |")
+    lines.append("|:--|" + "--:|" * (len(cells.columns) - 1))
+    for values in cells.itertuples(index=False, name=None):
+        lines.append("| " + " | ".join(values) + " |")
+    lines += [
+        "",
+        "Brackets hold 95% intervals of the mean over runs (Student's t); differences are of "
+        f"{IN_WORDS[summary['metric'].iloc[0]]} and paired, "
+        "each run with the run of random at the same fraction, split and training seed. "
+        "They cover other seeds, not other test images.",
+    ]
+    if why := other_shares(summary):
+        lines += ["", why]
+    if warning := _warning(summary):
+        lines += ["", f"**{warning}**"]
+    return "\n".join(lines) + "\n"
+
+
+# What the terminal leaves out, to fit in 100 columns.
+NOT_IN_TERMINAL = ["select, s", "loss", "worst class, %"]
+SHORTER = {
+    "against random, points": "against random",
+    "stored, MB": "MB",
+    "balanced accuracy, %": "balanced, %",
+}
+TERMINAL_COLUMNS = 100
+
+
+def terminal_table(summary: pd.DataFrame, balanced: bool = False) -> str:
+    """The summary as aligned text of at most 100 columns, for the end of a run.
+
+    balanced: show balanced accuracy too, for which the megabytes make room. Of the two accuracies
+    that which is compared has its interval.
+    """
+    cells = _cells(summary).drop(columns=NOT_IN_TERMINAL).rename(columns=SHORTER)
+    metric = summary["metric"].iloc[0]
+    if balanced or metric == BALANCED:
+        cells = cells.drop(columns="MB")
+        other, heading = {
+            ACCURACY: (BALANCED, "balanced, %"),
+            BALANCED: (ACCURACY, "accuracy, %"),
+        }[metric]
+        cells[heading] = [_share(share) for share in summary[f"{other}_mean"]]
+    else:
+        cells = cells.drop(columns="balanced, %")
+    widths = {name: max(len(name), *cells[name].str.len()) for name in cells.columns}
+    others = sum(widths.values()) - widths["method"] + 2 * (len(widths) - 1)
+    widths["method"] = min(widths["method"], TERMINAL_COLUMNS - others)
+    cells["method"] = [
+        name if len(name) <= widths["method"] else name[: widths["method"] - 1] + "…"
+        for name in cells["method"]
+    ]
+
+    def line(values: Iterable[str]) -> str:
+        method, *others = zip(values, widths.values(), strict=True)
+        return "  ".join([method[0].ljust(method[1]), *(text.rjust(w) for text, w in others)])
+
+    lines = [line(cells.columns), line("-" * width for width in widths.values())]
+    lines += [line(values) for values in cells.itertuples(index=False, name=None)]
+    few = int((summary["runs"] < ENOUGH_RUNS).sum())
+    of_metric = "" if metric == ACCURACY else f" of {IN_WORDS[metric]}"
+    lines.append(
+        f"[low, high]: 95% interval over runs. Against random: points{of_metric}, paired by seed."
+    )
+    if why := other_shares(summary):
+        lines.append(why)
+    if few:
+        lines.append(
+            f"{few} of {len(summary)} rows have fewer than {ENOUGH_RUNS} runs: "
+            "too few for a claim. Train more seeds."
+        )
+    return "\n".join(lines)

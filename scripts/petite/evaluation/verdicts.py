@@ -1,0 +1,306 @@
+"""Each method and size against random, and against the full set: what the runs can tell.
+
+Whether a method is better or worse than random is decided by the exact sign-flip test, adjusted
+after Holm for all comparisons of the table. It needs no normal noise, only that the differences of
+a method without effect lie evenly about 0, as they do where its runs vary like those of random. The
+intervals, Student's t, need noise that is not too skewed, and say how large a difference may be.
+"""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from petite.evaluation.learning_curve import Estimate, LearningCurve
+from petite.evaluation.metrics import ACCURACY, BALANCED, image_weights, with_measures
+from petite.evaluation.new_images import NewImages, images_to_show, tolerance_to_show
+from petite.evaluation.runs import (
+    FULL,
+    REFERENCE,
+    Predictions,
+    check_runs,
+    measured,
+    ordered,
+    paired_differences,
+    paired_predictions,
+)
+from petite.evaluation.statistics import (
+    ALPHA,
+    CONFIDENCE,
+    ENOUGH_RUNS,
+    equivalence_p,
+    holm,
+    least_p,
+    mean_interval,
+    not_worse_p,
+    probability_positive,
+    sign_flip_p,
+    smallest_effect,
+)
+from petite.util.errors import PetiteError
+
+BETTER, WORSE = "better", "worse"
+NOT_DISTINGUISHABLE = "not distinguishable"
+EQUIVALENT, NOT_WORSE, NOT_SHOWN = "equivalent", "not worse", "not shown"
+TOO_FEW = "too few seeds"
+TOO_FEW_IMAGES = "too few test images"
+NOT_COMPARED = "not compared"
+
+# What has a p that is adjusted for all rows of the table.
+ADJUSTED = ("p", "full_p", "full_loss_p", "full_new_images_p", "full_new_images_loss_p")
+# Two one-sided tests at the 5% level ask whether this interval lies within the tolerance.
+EQUIVALENCE_CONFIDENCE = 0.9
+
+VERDICT_COLUMNS = [
+    "method",
+    "fraction",
+    "share",
+    "images",
+    "metric",
+    "accuracy",
+    "balanced_accuracy",
+    "pairs",
+    "difference",
+    "low",
+    "high",
+    "new_images_low",
+    "new_images_high",
+    "sd",
+    "p_value",
+    "p_adjusted",
+    "p_better",
+    "smallest_effect",
+    "verdict",
+    "full_pairs",
+    "full_difference",
+    "full_low",
+    "full_high",
+    "full_new_images_low",
+    "full_new_images_high",
+    "full_p_value",
+    "full_p_adjusted",
+    "full_loss_p_value",
+    "full_loss_p_adjusted",
+    "test_images",
+    "test_images_needed",
+    "least_tolerance",
+    "full_new_images_p_value",
+    "full_new_images_p_adjusted",
+    "full_new_images_loss_p_value",
+    "full_new_images_loss_p_adjusted",
+    "to_full",
+    "multiplier",
+    "multiplier_low",
+    "multiplier_high",
+    "multiplier_text",
+]
+
+
+def compare(
+    runs: pd.DataFrame,
+    tolerance: float,
+    curve: LearningCurve | None = None,
+    predictions: Predictions | None = None,
+    metric: str = ACCURACY,
+) -> pd.DataFrame:
+    """A row for each method and fraction of `runs` but the full set, in reading order.
+
+    There is no row where the full set alone was trained. The columns are VERDICT_COLUMNS;
+    differences, bounds, `sd`, `tolerance` and `smallest_effect` are shares (0 to 1) of the
+    `metric`: accuracy or balanced_accuracy. `share` is the part of the training images that was
+    kept (see `with_measures`).
+
+    Against random at the same fraction: `pairs` (runs that share their seeds), the mean
+    `difference` with its 95% interval over seeds (`low`, `high`) and over seeds and test images
+    (`new_images_*`, where `predictions` are given), the differences' `sd`, the sign-flip test's
+    `p_value` and Holm's `p_adjusted`, the probability `p_better` that the true mean is above 0,
+    the `smallest_effect` that the design could see, and the `verdict`: better, worse, not
+    distinguishable, too few seeds (no outcome of so few pairs would have passed), or not compared.
+
+    Against the full set: `full_pairs`, `full_difference` with its 90% intervals (`full_low`,
+    `full_high` over seeds, `full_new_images_*` over seeds and test images), the p of two one-sided
+    tests that it lies within the tolerance (`full_p_*`), the p of the one that no more
+    than the tolerance is lost (`full_loss_p_*`), the same over seeds and `test_images`
+    (`full_new_images_p_*`, `full_new_images_loss_p_*`), each Holm-adjusted by itself, the test
+    images that it takes at least (`test_images_needed`) and the `least_tolerance` that those at
+    hand can show, and `to_full`: equivalent (both tests pass, over seeds and, with predictions,
+    over test images too), not worse (the second alone), too few test images (no loss over the
+    seeds, but so few images do not show it for others), not shown, too few seeds, or not compared.
+
+    `multiplier*`: what one image is worth in random ones (`LearningCurve.multiplier`), cut at the
+    measured sizes, where the text says "above" or "below".
+
+    Raises PetiteError for a tolerance that is not above 0 and below 1, and where the runs do not
+    make one table.
+    """
+    if not 0 < tolerance < 1:
+        raise PetiteError(
+            f"evidence.tolerance is {tolerance:g}: give a share of accuracy above 0 and below 1, "
+            "say 0.01 for one percentage point."
+        )
+    check_runs(runs)
+    runs = with_measures(runs)
+    weights = image_weights(predictions.labels(), metric) if predictions else np.empty(0)
+    of_full = predictions.right(FULL, 1.0) if predictions else pd.DataFrame()
+    rows = []
+    for fraction, at_fraction in runs[runs["method"] != FULL].groupby("fraction"):
+        size = float(str(fraction))
+        of_random = predictions.right(REFERENCE, size) if predictions else pd.DataFrame()
+        for method, group in at_fraction.groupby("method"):
+            name = str(method)
+            images = round(group["images"].mean())
+            row = {"method": name, "fraction": size, "images": images, "metric": metric}
+            row |= {column: group[column].mean() for column in ("share", ACCURACY, BALANCED)}
+            row |= _against_random(runs, name, size, metric)
+            row |= _against_full(runs, name, size, tolerance, metric)
+            if predictions:
+                own = predictions.right(name, size)
+                row |= _random_for_new_images(own, of_random, name, weights)
+                row |= _full_for_new_images(own, of_full, weights, tolerance)
+            row |= _multiplier(runs, name, size, images, curve, metric)
+            rows.append(row)
+    if not rows:
+        return pd.DataFrame(columns=VERDICT_COLUMNS)
+    table = ordered(pd.DataFrame(rows)).reindex(columns=VERDICT_COLUMNS)
+    for p in ADJUSTED:
+        table[f"{p}_adjusted"] = holm(table[f"{p}_value"].to_numpy())
+    if predictions:
+        _add_what_images_can_show(table, weights, tolerance)
+    table["verdict"] = [
+        _verdict(row, least)
+        for (_, row), least in zip(table.iterrows(), least_adjusted_p(table), strict=True)
+    ]
+    table["to_full"] = [_to_full(row) for _, row in table.iterrows()]
+    return table
+
+
+def _against_random(
+    runs: pd.DataFrame, method: str, fraction: float, metric: str
+) -> dict[str, float]:
+    differences = np.empty(0)
+    if method != REFERENCE:
+        differences = paired_differences(runs, method, fraction, metric=metric)
+    n = len(differences)
+    low, high = np.clip(mean_interval(differences), -1, 1)
+    sd = differences.std(ddof=1) if n > 1 else math.nan
+    return {
+        "pairs": n,
+        "difference": differences.mean() if n else math.nan,
+        "low": low,
+        "high": high,
+        "sd": sd,
+        "p_value": sign_flip_p(differences),
+        "p_better": float(probability_positive(differences)),
+        "smallest_effect": smallest_effect(n, sd),
+    }
+
+
+def _random_for_new_images(
+    own: pd.DataFrame, of_random: pd.DataFrame, method: str, weights: np.ndarray
+) -> dict[str, float]:
+    """The interval of the difference from random over seeds and test images.
+
+    own, of_random: what `Predictions.right` gives.
+    """
+    if method == REFERENCE:
+        of_random = pd.DataFrame()
+    low, high = NewImages(paired_predictions(own, of_random), weights).interval(CONFIDENCE)
+    return {"new_images_low": float(low), "new_images_high": float(high)}
+
+
+def _full_for_new_images(
+    own: pd.DataFrame, of_full: pd.DataFrame, weights: np.ndarray, tolerance: float
+) -> dict[str, float]:
+    """The interval of the difference from the full set for new seeds and images, and its tests."""
+    new = NewImages(paired_predictions(own, of_full), weights)
+    low, high = new.interval(EQUIVALENCE_CONFIDENCE)
+    return {
+        "test_images": len(weights),
+        "full_new_images_low": float(low),
+        "full_new_images_high": float(high),
+        "full_new_images_p_value": new.equivalence_p(tolerance),
+        "full_new_images_loss_p_value": new.not_worse_p(tolerance),
+    }
+
+
+def _add_what_images_can_show(table: pd.DataFrame, weights: np.ndarray, tolerance: float) -> None:
+    """How many test images could show the tolerance, and which one those at hand could."""
+    tests = int(table["full_new_images_loss_p_value"].notna().sum())
+    if tests:
+        images, heaviest = len(weights), float(weights.max()) * len(weights)
+        table["test_images_needed"] = images_to_show(tolerance, tests, heaviest)
+        table["least_tolerance"] = tolerance_to_show(images, tests, heaviest)
+
+
+def _against_full(
+    runs: pd.DataFrame, method: str, fraction: float, tolerance: float, metric: str
+) -> dict[str, float]:
+    differences = paired_differences(runs, method, fraction, FULL, metric)
+    low, high = np.clip(mean_interval(differences, EQUIVALENCE_CONFIDENCE), -1, 1)
+    return {
+        "full_pairs": len(differences),
+        "full_difference": differences.mean() if len(differences) else math.nan,
+        "full_low": low,
+        "full_high": high,
+        "full_p_value": float(equivalence_p(differences, tolerance)),
+        "full_loss_p_value": float(not_worse_p(differences, tolerance)),
+    }
+
+
+def _multiplier(
+    runs: pd.DataFrame,
+    method: str,
+    fraction: float,
+    images: float,
+    curve: LearningCurve | None,
+    metric: str,
+) -> dict[str, float | str]:
+    if curve is None or method == REFERENCE:
+        nothing = dict.fromkeys(["multiplier", "multiplier_low", "multiplier_high"], math.nan)
+        return {**nothing, "multiplier_text": ""}
+    found: Estimate = curve.multiplier(measured(runs, method, fraction, metric), images)
+    return {
+        "multiplier": found.point.value,
+        "multiplier_low": found.low.value,
+        "multiplier_high": found.high.value,
+        "multiplier_text": found.text(".2f"),
+    }
+
+
+def least_adjusted_p(table: pd.DataFrame) -> np.ndarray:
+    """What `p_adjusted` of each row would be had it won every time, the others as they came: (m,).
+
+    NaN for what is not compared with random.
+    """
+    p_values = table["p_value"].to_numpy()
+    least = np.full(len(table), np.nan)
+    for row in np.flatnonzero(~np.isnan(p_values)):
+        best = p_values.copy()
+        best[row] = least_p(int(table["pairs"].iloc[row]))
+        least[row] = holm(best)[row]
+    return least
+
+
+def _verdict(row: pd.Series, least_adjusted: float) -> str:
+    if not row["pairs"]:
+        return NOT_COMPARED
+    if row["p_adjusted"] <= ALPHA:
+        return BETTER if row["difference"] > 0 else WORSE
+    return TOO_FEW if least_adjusted > ALPHA else NOT_DISTINGUISHABLE
+
+
+def _to_full(row: pd.Series) -> str:
+    if not row["full_pairs"]:
+        return NOT_COMPARED
+    if row["full_pairs"] < ENOUGH_RUNS:
+        return TOO_FEW
+    if _passes(row, "full_p", "full_new_images_p"):
+        return EQUIVALENT
+    if _passes(row, "full_loss_p", "full_new_images_loss_p"):
+        return NOT_WORSE
+    return TOO_FEW_IMAGES if _passes(row, "full_loss_p") else NOT_SHOWN
+
+
+def _passes(row: pd.Series, *tests: str) -> bool:
+    """Whether all tests pass; those over test images do where there are no predictions."""
+    return not any(row[f"{test}_adjusted"] > ALPHA for test in tests)

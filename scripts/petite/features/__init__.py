@@ -1,0 +1,1 @@
+"""Feature spaces: the vectors by which selection methods compare images."""

@@ -1,0 +1,133 @@
+"""Loading Keras with the backend and the threads that the settings ask for, and no other settings.
+
+What the user's ~/.keras/keras.json and environment say of Keras does not count.
+"""
+
+import importlib.util
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import cast
+
+from petite.util import environment
+from petite.util.errors import PetiteError
+
+logger = logging.getLogger(__name__)
+
+# Only errors: TensorFlow's start-up messages are no help in a step's log.
+LOG_LEVEL = {"TF_CPP_MIN_LOG_LEVEL": "2"}
+
+
+def load_keras(backend: str, threads: int) -> ModuleType:
+    """Import Keras on a backend, limited to a number of threads and deterministic.
+
+    Args:
+        backend: "tensorflow", "jax" or "torch".
+        threads: threads of one operation; operations run one after the other. JAX on a CPU can be
+            held to one thread alone: from two on it takes all cores.
+
+    Returns:
+        The module `keras`.
+
+    Raises PetiteError when the backend is not installed, or another one is loaded already.
+    """
+    if importlib.util.find_spec(backend) is None:
+        raise PetiteError(
+            f"training.backend is '{backend}', but {backend} is not installed: "
+            f"install it with `pip install {backend}`, or set training.backend to another"
+        )
+    if "keras" not in sys.modules:
+        environment.hold(os.environ)
+        os.environ["KERAS_BACKEND"] = backend
+        for name, value in LOG_LEVEL.items():
+            os.environ.setdefault(name, value)
+    # Keras looks for them to draw, and to wrap models as estimators: a quarter of what is loaded.
+    with _hidden("matplotlib", "sklearn"):
+        LIMITS[backend](threads)
+        import keras
+
+    if keras.backend.backend() != backend:
+        raise PetiteError(
+            f"Keras runs on {keras.backend.backend()} in this process already, and cannot change "
+            f"to {backend}: train with it in a process of its own"
+        )
+    _configure(keras)
+    return keras
+
+
+def _configure(keras: ModuleType) -> None:
+    """Set all that Keras has of global settings, which the user's program may have changed."""
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)
+
+
+@contextmanager
+def _hidden(*names: str) -> Iterator[None]:
+    """Let imports in the block not find these packages, but for those that are loaded."""
+    hidden = [name for name in names if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = cast(ModuleType, None)  # as Python marks what cannot be imported
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+def dtype_policy(precision: str) -> str:
+    """Keras's name for a precision: "float32", or "mixed_bfloat16".
+
+    precision: "float32", "bfloat16", or "auto" for bfloat16 where the processor computes in it and
+    float32 elsewhere, where bfloat16 would be slower. Keras must be loaded.
+    """
+    if precision == "auto":
+        precision = "bfloat16" if _computes_in_bfloat16() else "float32"
+    return "mixed_bfloat16" if precision == "bfloat16" else "float32"
+
+
+def _computes_in_bfloat16() -> bool:
+    """Whether the GPU, or without one the CPU, has instructions for bfloat16."""
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(gpu)
+        return bool(details.get("compute_capability", (0, 0)) >= (8, 0))
+    try:
+        flags = Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:  # not Linux
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def _limit_tensorflow(threads: int) -> None:
+    import tensorflow as tf
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        logger.warning("TensorFlow runs already: its number of threads stays as it is")
+    tf.config.experimental.enable_op_determinism()
+
+
+def _limit_jax(threads: int) -> None:
+    if "jax" not in sys.modules and threads == 1:
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+
+
+def _limit_torch(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+LIMITS = {"tensorflow": _limit_tensorflow, "jax": _limit_jax, "torch": _limit_torch}

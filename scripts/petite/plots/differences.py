@@ -1,0 +1,98 @@
+"""Each method's difference from random at the same size: which ones are better, and how surely."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from petite.evaluation import ENOUGH_RUNS, percent
+from petite.evaluation.metrics import IN_WORDS, compared_metric
+from petite.plots import style
+from petite.util.errors import PetiteError
+
+LONGEST_NAME = 30  # letters
+ROW = 0.19  # inches that a method takes
+LEAST_SPAN = 2.0  # points: a narrower axis would make noise look like an effect
+# The colours of an interval that excludes 0, above and below, and of one that does not.
+BETTER, WORSE, UNCLEAR = style.OKABE_ITO[0], style.OKABE_ITO[1], "#8a8a8a"
+
+
+@style.styled
+def differences(summary: pd.DataFrame) -> Figure:
+    """Paired differences from random with 95% intervals, a panel for each fraction.
+
+    Takes the table of summary.csv. Methods stand in the order of their mean difference over the
+    fractions. Raises PetiteError where nothing was compared with random.
+    """
+    compared = summary[summary["difference_mean"].notna()]
+    if compared.empty:
+        raise PetiteError("no method was run at a fraction that `random` was run at as well")
+    order = list(compared.groupby("method")["difference_mean"].mean().sort_values().index)
+    fractions = sorted(compared["fraction"].unique())
+    figure = Figure(
+        figsize=(max(style.WIDTH, 1.6 + 2.1 * len(fractions)), 1.0 + ROW * len(order)),
+        layout="constrained",
+    )
+    panels = figure.subplots(1, len(fractions), sharey=True, squeeze=False)[0]
+    for axes, fraction in zip(panels, fractions, strict=True):
+        rows = compared[compared["fraction"] == fraction]
+        _draw(axes, rows, order)
+        axes.set_title(f"{percent(fraction)}: {int(rows['images'].max()):,} images")
+    names = [style.shortened(method, LONGEST_NAME) for method in order]
+    panels[0].set_yticks(range(len(order)), names)
+    panels[0].set_ylim(-0.7, len(order) - 0.3)
+    metric = IN_WORDS[compared_metric(summary)]
+    panels[len(panels) // 2].set_xlabel(f"{metric} on the test images less that of random, points")
+    note = (
+        "Dots: mean of the differences, paired by seed. Bars: 95% intervals (Student's t), for "
+        f"each comparison by itself: of {len(compared)} some will exclude 0 by chance. "
+        "Blue: above 0; orange: below 0; grey: not distinguishable. A bar that is cut goes on, "
+        "and a mean beyond the axis is given in numbers."
+    )
+    if (compared["runs"] < ENOUGH_RUNS).any():
+        note += f" Some rest on fewer than {ENOUGH_RUNS} runs, too few for a claim."
+    style.title(figure, "Difference from random at the same size", note)
+    return figure
+
+
+def _reach(rows: pd.DataFrame) -> float:
+    """How far an axis goes either way: over most intervals, but not over the few very wide ones."""
+    ends = 100 * rows[["difference_low", "difference_high", "difference_mean"]].to_numpy()
+    return max(LEAST_SPAN, float(np.nanquantile(np.abs(ends), 0.75)) * 1.2)
+
+
+def _draw(axes: Axes, rows: pd.DataFrame, order: list[str]) -> None:
+    reach = _reach(rows)
+    axes.axvline(0, color=style.INK, linewidth=0.8, zorder=1)
+    for row in rows.to_dict("records"):
+        place = order.index(row["method"])
+        mean, low, high = (100 * row[f"difference_{end}"] for end in ("mean", "low", "high"))
+        colour = BETTER if low > 0 else WORSE if high < 0 else UNCLEAR
+        if not np.isnan(low) and max(low, -reach) < min(high, reach):
+            axes.hlines(place, max(low, -reach), min(high, reach), color=colour, linewidth=1.6)
+        dot: dict[str, Any] = {
+            "color": colour,
+            "markeredgecolor": "white",
+            "markeredgewidth": 0.6,
+            "zorder": 3,
+        }
+        if abs(mean) <= reach:
+            axes.plot(mean, place, "o", markersize=5, **dot)
+            continue
+        side = np.sign(mean)
+        axes.plot(side * reach, place, "<" if side < 0 else ">", markersize=6, clip_on=False, **dot)
+        axes.text(
+            side * reach * 0.93,
+            place,
+            f"{mean:+.0f}",
+            ha="left" if side < 0 else "right",
+            va="center",
+            fontsize=7.5,
+            color=colour,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+        )
+    axes.set_xlim(-reach, reach)
+    axes.grid(axis="both")
+    axes.tick_params(axis="y", length=0)

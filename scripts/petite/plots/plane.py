@@ -1,0 +1,311 @@
+"""The plane that `pca_grid` cuts up, with clusters, cells and chosen images.
+
+The paper's figures 6 to 9, for any number of classes: a panel for each class, or for each class
+and cluster where cells are drawn, all on the same scale. Of many, the largest and the smallest.
+
+What the functions take:
+
+- features: float32 (n_train, d), a row for each training row of `split`, in its order;
+- split: the table of the split, with image_id, label and split;
+- subset: the table of what was chosen, with image_id, class_name and label;
+- details: the JSON of a subset of `pca_grid`, with `centres` of the clusters in the feature space;
+  `grids`, the boxes that cells divide: label, cluster, tiling, x0, y0, x1, y1 and side; `plane`,
+  `random_cells` and, where the plane is not that of the first two features, `plane_points`.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+from matplotlib.ticker import MaxNLocator
+
+from petite.plots import style
+from petite.selection.methods.pca_grid import first_two, nearest_centre
+from petite.selection.methods.tilings import TILINGS
+from petite.util.errors import PetiteError
+
+PANELS_WIDE = 4  # at most
+MOST_PANELS = 32
+MARGIN = 0.04  # of the plane's width and height
+# For each plane what an axis is called, and what the note says of both.
+PLANES = {
+    "pca": ("component", "The axes are the first two principal components of the features."),
+    "features": ("feature", "The axes are the first two features."),
+    "tsne": (
+        "t-SNE",
+        "The axes are those of t-SNE of the features: near images are alike, and how far apart "
+        "others lie means little.",
+    ),
+}
+DEALT = "Images were dealt to the cells of their box by lot, wherever they lie (the control)."
+LABELS = 0.6  # inches beside the panels
+LETTERS_ACROSS = 84  # of a title, over all panels side by side
+
+
+@style.styled
+def plane_clusters(
+    features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Mapping[str, Any]
+) -> Figure:
+    """The training images on the plane, coloured by cluster, a panel for each class (Fig. 7)."""
+    points = _points(features, split, subset, details)
+    points["cluster"] = nearest_centre(features, np.asarray(details["centres"]))
+    clusters = sorted(set(points["cluster"].tolist()))
+    classes, count = _classes(points)
+    figure, panels = _panels(points, len(classes), details)
+    names = _names(points, classes, panels)
+    for axes, (label, members) in zip(panels, classes.items(), strict=True):
+        axes.set_title(names[label])
+        for cluster in clusters:
+            group = members[members["cluster"] == cluster]
+            _scatter(axes, group, style.category_colour(cluster))
+    _colour_key(figure, {f"cluster {c}": style.category_colour(c) for c in clusters})
+    style.title(
+        figure,
+        "Clusters of the training images",
+        f"Each dot is one of the {len(points):,} training images. "
+        f"{style.left_out(len(classes), count, 'classes')}{_note(details)}",
+    )
+    return figure
+
+
+@style.styled
+def plane_cells(
+    features: np.ndarray,
+    split: pd.DataFrame,
+    subset: pd.DataFrame,
+    details: Mapping[str, Any],
+) -> Figure:
+    """The cells over each cluster's own box, a panel for each class and cluster (Fig. 8)."""
+    points = _points(features, split, subset, details)
+    points["cluster"] = nearest_centre(features, np.asarray(details["centres"]))
+    sizes = points.groupby(["label", "cluster"]).size()
+    every = details["grids"]
+    chosen = [sizes.get((grid["label"], grid["cluster"]), 0) for grid in every]
+    grids = [every[place] for place in style.largest_and_smallest(chosen, MOST_PANELS)]
+    figure, panels = _panels(points, len(grids), details)
+    names = _names(points, {grid["label"] for grid in grids}, panels, reserved=11)
+    for axes, grid in zip(panels, grids, strict=True):
+        members = points[points["label"] == grid["label"]]
+        inside = members[members["cluster"] == grid["cluster"]]
+        _scatter(axes, members.drop(inside.index), style.FAINT)
+        _scatter(axes, inside, style.category_colour(int(grid["cluster"])))
+        _draw_cells(axes, grid)
+        cells = TILINGS[grid["tiling"]].count(grid["side"])
+        axes.set_title(
+            f"{names[grid['label']]}, cluster {grid['cluster']}\n"
+            f"{cells:,} cell{'s' if cells > 1 else ''}, {int(inside['chosen'].sum()):,} chosen",
+            fontsize=8,
+        )
+    style.title(
+        figure,
+        "The cells from which images are chosen",
+        "Each cluster's own box is cut into cells. Grey: other images of the class. "
+        + style.left_out(len(grids), len(every), "boxes")
+        + (f"{DEALT} " if details["random_cells"] else "")
+        + _note(details),
+    )
+    return figure
+
+
+@style.styled
+def plane_chosen(
+    features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Mapping[str, Any]
+) -> Figure:
+    """The chosen images on the faint rest, a panel for each class (Fig. 6, 9)."""
+    points = _points(features, split, subset, details)
+    classes, count = _classes(points)
+    figure, panels = _panels(points, len(classes), details)
+    names = _names(points, classes, panels)
+    for axes, (label, members) in zip(panels, classes.items(), strict=True):
+        chosen = members[members["chosen"]]
+        _scatter(axes, members[~members["chosen"]], style.FAINT)
+        _scatter(axes, chosen, style.OKABE_ITO[0], larger=True)
+        axes.set_title(f"{names[label]}\n{len(chosen):,} of {len(members):,} chosen", fontsize=8)
+    style.title(
+        figure,
+        f"The {int(points['chosen'].sum()):,} chosen of {len(points):,} training images",
+        "Blue: chosen. Grey: the rest of the class. "
+        f"{style.left_out(len(classes), count, 'classes')}{_note(details)}",
+    )
+    return figure
+
+
+def _points(
+    features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Mapping[str, Any]
+) -> pd.DataFrame:
+    """A row for each training image: image_id, label, class_name, x, y, chosen.
+
+    Raises PetiteError when the details are of another method, or the tables not about the same
+    images.
+    """
+    if "centres" not in details or "grids" not in details:
+        raise PetiteError(
+            "this subset has no clusters and cells. Give the JSON of a subset of pca_grid."
+        )
+    points = split.loc[split["split"] == "train", ["image_id", "label"]].reset_index(drop=True)
+    if len(features) != len(points):
+        raise PetiteError(
+            f"there are features of {len(features)} images but {len(points)} training images. "
+            "Give the features and the split of the same run."
+        )
+    unknown = set(subset["image_id"]) - set(points["image_id"])
+    if unknown:
+        raise PetiteError(
+            f"the subset has {len(unknown)} images that are not in the training split, "
+            f"{min(unknown)} among them. Give the subset and the split of the same run."
+        )
+    names = subset.drop_duplicates("label").set_index("label")["class_name"]
+    # Every class has an image in every subset.
+    points["class_name"] = points["label"].map(names)
+    points[["x", "y"]] = _plane(features, details)
+    points["chosen"] = points["image_id"].isin(subset["image_id"])
+    return points
+
+
+def _plane(features: np.ndarray, details: Mapping[str, Any]) -> np.ndarray:
+    """Where each training image lies, (n_train, 2) float64."""
+    if "plane_points" not in details:
+        return first_two(features)
+    plane = np.stack([details["plane_points"]["x"], details["plane_points"]["y"]], axis=1)
+    if len(plane) != len(features):
+        raise PetiteError(
+            f"the details have the places of {len(plane)} images, but there are {len(features)} "
+            "training images. Give the details and the split of the same run."
+        )
+    return plane
+
+
+def _note(details: Mapping[str, Any]) -> str:
+    """What the axes are."""
+    return PLANES[details["plane"]][1]
+
+
+def _panels(
+    points: pd.DataFrame, count: int, details: Mapping[str, Any]
+) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` panels of the whole plane.
+
+    One unit is as long in x as in y, unless that would make the panels slivers.
+    """
+    axis = PLANES[details["plane"]][0]
+    columns = _columns(count)
+    rows = math.ceil(count / columns)
+    limits = []
+    for name in ("x", "y"):
+        low, high = points[name].min(), points[name].max()
+        margin = MARGIN * (high - low) or 1.0
+        limits.append((low - margin, high + margin))
+    (x0, x1), (y0, y1) = limits
+    # A lone point far out, or one direction in which images hardly differ.
+    shape = float(np.clip((y1 - y0) / (x1 - x0), 0.5, 1.5))
+    width = (style.WIDTH - LABELS) / columns
+    figure = Figure(
+        figsize=(style.WIDTH, rows * (width * shape + 0.4) + 0.75), layout="constrained"
+    )
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for axes in grid.flat[count:]:
+        axes.remove()
+    for place, axes in enumerate(grid.flat[:count]):
+        axes.set_xlim(x0, x1)
+        axes.set_ylim(y0, y1)
+        axes.set_aspect(shape * (x1 - x0) / (y1 - y0), adjustable="box")
+        # The last panel of a column is not always in the last row.
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        lowest, leftmost = place + columns >= count, place % columns == 0
+        axes.tick_params(labelbottom=lowest, labelleft=leftmost)
+        axes.set_xlabel(f"{axis} 1" if lowest else "")
+        axes.set_ylabel(f"{axis} 2" if leftmost else "")
+    return figure, list(grid.flat[:count])
+
+
+def _columns(count: int) -> int:
+    """How many panels stand side by side: 2 for 4, 3 for 5 and 6, else up to PANELS_WIDE."""
+    if count <= 6:
+        return math.ceil(count / 2) if count > 3 else count
+    return PANELS_WIDE
+
+
+def _scatter(axes: Axes, points: pd.DataFrame, colour: str, larger: bool = False) -> None:
+    """Dots that get smaller the more of them there are; as pixels in the SVG, which stays small."""
+    size = float(np.clip(2500 / max(len(points), 1), 1.0, 9.0))
+    axes.scatter(
+        points["x"],
+        points["y"],
+        s=size * (1.4 if larger else 1.0),
+        color=colour,
+        alpha=0.9 if larger else 0.6,
+        linewidths=0,
+        rasterized=True,
+        zorder=3 if larger else 2,
+    )
+
+
+def _draw_cells(axes: Axes, grid: Mapping[str, Any]) -> None:
+    """The outlines of the cells of one grid, as one path, which keeps the SVG small."""
+    box = np.array([grid["x0"], grid["y0"], grid["x1"], grid["y1"]])
+    lines = _lines(TILINGS[grid["tiling"]].polygons(box, grid["side"]), box)
+    axes.add_artist(
+        PathPatch(
+            Path.make_compound_path(*map(Path, lines)),
+            fill=False,
+            edgecolor=style.INK,
+            linewidth=0.35,
+            alpha=0.7,
+            zorder=4,
+        )
+    )
+
+
+def _lines(polygons: list[np.ndarray], box: np.ndarray) -> np.ndarray:
+    """The edges of the cells, each once: an edge of two cells would be drawn darker.
+
+    Returns (s, 2, 2) float64: where each line begins and ends.
+    """
+    starts = np.concatenate(polygons)
+    ends = np.concatenate([np.roll(polygon, -1, axis=0) for polygon in polygons])
+    # Cells lie in rows: at the heights of their corners, lines go right through the box.
+    across = [[(box[0], y), (box[2], y)] for y in np.unique(starts[:, 1])]
+    upwards = np.concatenate([starts, ends], axis=1)[starts[:, 1] < ends[:, 1]]
+    downwards = np.concatenate([ends, starts], axis=1)[starts[:, 1] > ends[:, 1]]
+    between = np.unique(np.concatenate([upwards, downwards]), axis=0)
+    return np.concatenate([across, between.reshape(-1, 2, 2)])
+
+
+def _classes(points: pd.DataFrame) -> tuple[dict[int, pd.DataFrame], int]:
+    """The points of the classes that get a panel, by label, and how many classes there are."""
+    every = list(points.groupby("label"))
+    shown = style.largest_and_smallest([len(members) for _, members in every], MOST_PANELS)
+    return {int(str(every[place][0])): every[place][1] for place in shown}, len(every)
+
+
+def _names(
+    points: pd.DataFrame, labels: Iterable[int], panels: list[Axes], reserved: int = 0
+) -> dict[int, str]:
+    """The names of classes so that they fit over a panel, beside `reserved` other letters."""
+    letters = max(LETTERS_ACROSS // _columns(len(panels)) - reserved, 5)
+    names = points.drop_duplicates("label").set_index("label")["class_name"]
+    return style.class_labels({label: str(names[label]) for label in labels}, letters)
+
+
+def _colour_key(figure: Figure, colours: Mapping[str, str]) -> None:
+    """Which colour is which, above the panels at the right."""
+    handles = [
+        Line2D([], [], color=colour, marker="o", markersize=5, linestyle="", label=text)
+        for text, colour in colours.items()
+    ]
+    figure.legend(
+        handles=handles,
+        loc="outside upper right",
+        ncols=min(len(handles), 6) or 1,
+        frameon=False,
+        handletextpad=0.1,
+        columnspacing=1.0,
+    )

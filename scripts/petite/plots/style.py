@@ -1,0 +1,250 @@
+"""What all figures share: fonts, colours, axes, and how a figure becomes a file.
+
+Figures are made without pyplot: nothing global is kept, and importing takes half the time.
+"""
+
+import functools
+import textwrap
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import numpy as np
+from matplotlib import rc_context, rcdefaults, rcParams
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from petite.evaluation import percent
+from petite.plots import fonts
+from petite.util.files import atomic_path
+from petite.util.names import isolated, printable, shortened, told_apart
+
+P = ParamSpec("P")
+
+PNG_DPI = 200
+WIDTH = 7.0  # inches: a text column of A4 or Letter
+EDGE = 0.012  # of the width, left of titles and notes
+NOTE_LETTERS = 16.5  # of a note, to an inch
+NOTE_LINE = 0.135  # inches
+
+INK = "#222222"
+QUIET = "#6b6b6b"  # secondary text: 5.3:1 on white
+FAINT = "#d0d0d0"  # points that are only there for context
+
+STYLE: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    # Text stays text in the SVG, so the list must name what other machines have.
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": QUIET,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "text.color": INK,
+    "text.parse_math": False,  # a $ in the name of a file is a $
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "petite",
+}
+
+# Okabe and Ito's palette, told apart by readers with any common colour blindness. A method keeps
+# its colour whatever else is in the figure; markers tell apart what shares a colour.
+OKABE_ITO = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#3A9BD9"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+METHOD_COLOURS = {
+    "full": INK,
+    "random": "#7a7a7a",
+    "pca_grid": OKABE_ITO[0],
+    "augmentation": OKABE_ITO[1],
+}
+METHOD_MARKERS = {"full": "o", "random": "o", "pca_grid": "s", "augmentation": "^"}
+
+# Petroff's ten colours (2021), optimised for colour-vision deficiency; for classes and clusters.
+CATEGORY_COLOURS = [
+    "#3f90da",
+    "#ffa90e",
+    "#bd1f01",
+    "#94a4a2",
+    "#832db6",
+    "#a96b59",
+    "#e76300",
+    "#b9ac70",
+    "#717581",
+    "#92dadd",
+]
+
+
+def method_colour(method: str) -> str:
+    """The colour of a method, the same in every figure of every data set."""
+    return METHOD_COLOURS.get(method) or OKABE_ITO[_stable(method) % len(OKABE_ITO)]
+
+
+def method_marker(method: str) -> str:
+    """The marker of a method, the same in every figure of every data set."""
+    return METHOD_MARKERS.get(method) or MARKERS[_stable(method) // len(OKABE_ITO) % len(MARKERS)]
+
+
+def _stable(name: str) -> int:
+    return zlib.crc32(name.encode("utf-8"))
+
+
+def category_colour(position: int) -> str:
+    """The colour of the class or cluster with this number; repeats after ten."""
+    return CATEGORY_COLOURS[position % len(CATEGORY_COLOURS)]
+
+
+@contextmanager
+def in_style() -> Iterator[None]:
+    """Petite's style on Matplotlib's defaults, whatever the user's settings; they are kept."""
+    with rc_context():
+        rcdefaults()
+        rcParams.update(STYLE)
+        yield
+
+
+def category_look(position: int) -> dict[str, Any]:
+    """Color and marker of the class with this number: ten colors, each with seven markers."""
+    marker = MARKERS[position // len(CATEGORY_COLOURS) % len(MARKERS)]
+    return {"color": category_colour(position), "marker": marker}
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw in Petite's style and leave the settings of matplotlib as they were."""
+
+    @functools.wraps(draw)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with in_style():
+            return draw(*args, **kwargs)
+
+    return wrapped
+
+
+def save(figure: Figure, png: Path, svg: Path) -> None:
+    """Write the figure as PNG (200 dots an inch) and SVG; the same figure gives the same bytes."""
+    with in_style():
+        fonts.use_installed_fonts(figure)
+        figure.set_dpi(PNG_DPI)  # sizes of text depend on it a little
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # the places are found: not to be sought for each file
+        with atomic_path(png) as temporary:
+            figure.savefig(temporary, dpi=PNG_DPI)
+        with atomic_path(svg) as temporary:
+            # The resolution is of what is pixels inside.
+            figure.savefig(temporary, dpi=PNG_DPI, metadata={"Date": None})
+
+
+def title(figure: Figure, text: str, note: str = "") -> None:
+    """A bold title at the top left and, below the figure, quiet words on how to read it.
+
+    The figure grows by what the words take.
+    """
+    figure.suptitle(text, x=EDGE, ha="left", fontsize=11, fontweight="bold")
+    if not note:
+        return
+    lines = textwrap.wrap(note, int(NOTE_LETTERS * figure.get_figwidth()))
+    room = NOTE_LINE * len(lines) + 0.08
+    height = figure.get_figheight() + room
+    figure.set_figheight(height)
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(rect=(0, room / height, 1, 1 - room / height))
+    figure.text(
+        EDGE,
+        (room - 0.02) / height,
+        "\n".join(lines),
+        ha="left",
+        va="top",
+        fontsize=7.5,
+        color=QUIET,
+    )
+
+
+def condition(method: str, fraction: float) -> str:
+    """How a method at a fraction is named in a figure: "random 10%"; "full" needs no fraction."""
+    return method if method == "full" and fraction == 1 else f"{method} {percent(fraction)}"
+
+
+def readable(name: str, length: int) -> str:
+    """A name in `length` letters that can be read here; letters without a font as code points."""
+    return isolated(shortened(fonts.with_code_points(printable(name)), length))
+
+
+def class_labels(names: Mapping[int, str], length: int) -> dict[int, str]:
+    """What each class, by its number, is called in a figure, no two alike."""
+    return told_apart(names, length, readable)
+
+
+def largest_and_smallest(sizes: Sequence[int], most: int) -> list[int]:
+    """Positions of all `sizes` if they are no more than `most`; else of the ends, largest first."""
+    if len(sizes) <= most:
+        return list(range(len(sizes)))
+    order = np.argsort(-np.asarray(sizes), kind="stable").tolist()
+    return [*order[: (most + 1) // 2], *order[len(order) - most // 2 :]]
+
+
+def left_out(shown: int, count: int, what: str) -> str:
+    """Which ones `largest_and_smallest` has chosen, for a note; nothing where all are shown."""
+    if shown == count:
+        return ""
+    return (
+        f"The {(shown + 1) // 2} largest and the {shown // 2} smallest of {count:,} {what} are "
+        f"shown; {count - shown:,} are left out. "
+    )
+
+
+def show_image(axes: Axes, image: np.ndarray) -> None:
+    """Draw an image uint8 (height, width, 1 or 3) without axes."""
+    axes.set_axis_off()
+    if image.shape[-1] == 1:
+        axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    else:
+        axes.imshow(image, interpolation="nearest")
+
+
+def spread(positions: Sequence[float], gap: float) -> list[float]:
+    """Move `positions` apart to at least `gap` from each other, as little as can be.
+
+    The order stays; each cluster of labels that would overlap is centred on where it wants to be.
+    """
+    order = np.argsort(positions, kind="stable")
+    blocks: list[list[float]] = []  # [sum of wished positions less offsets, count]
+    for index in order:
+        blocks.append([float(positions[index]), 1])
+        # Merge while the block below reaches into this one.
+        while len(blocks) > 1 and _top(blocks[-2], gap) + gap > _bottom(blocks[-1], gap):
+            total, count = blocks.pop()
+            blocks[-1][0] += total
+            blocks[-1][1] += count
+    placed = [0.0] * len(positions)
+    places = (_bottom(block, gap) + gap * step for block in blocks for step in range(int(block[1])))
+    for index, place in zip(order, places, strict=True):
+        placed[index] = place
+    return placed
+
+
+def _bottom(block: list[float], gap: float) -> float:
+    total, count = block
+    return total / count - gap * (count - 1) / 2
+
+
+def _top(block: list[float], gap: float) -> float:
+    total, count = block
+    return total / count + gap * (count - 1) / 2

@@ -1,0 +1,1 @@
+"""The selection methods, a family in each module."""

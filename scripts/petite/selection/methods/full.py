@@ -1,0 +1,32 @@
+"""`full`: all training images, what every subset is measured against."""
+
+import numpy as np
+
+from petite.selection.base import Choice, Cost, Method, MethodSettings, Task, Traits
+from petite.util.errors import PetiteError
+
+
+class Settings(MethodSettings):
+    """`full` has no settings."""
+
+
+def choose(task: Task, settings: Settings) -> Choice:
+    """All images in their order. Raises PetiteError when fewer are asked for."""
+    count = len(task.labels)
+    if task.k != count:
+        raise PetiteError(
+            f"'full' keeps all {count} images and was asked for {task.k}: "
+            "use the fraction 1, or another method"
+        )
+    return Choice(np.arange(count))
+
+
+METHODS = (
+    Method(
+        name="full",
+        settings=Settings,
+        traits=lambda settings: Traits(ranks=True, chance=False),
+        cost=lambda m, k, d, settings: Cost(elements=m, memory=8 * m),
+        choose_whole=choose,
+    ),
+)

@@ -1,0 +1,216 @@
+"""Greedy maximisation of set functions: `facility_location`, `graph_cut` and `craig`.
+
+Each image added to a set of images brings less the more there are (submodularity), and the greedy
+set has at least 1 - 1/e of the largest value that is possible (Nemhauser, Wolsey, Fisher 1978).
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from pydantic import Field
+
+from petite.selection.base import Choice, Cost, Group, Method, MethodSettings, Traits
+from petite.selection.similarities import CACHE_BYTES, FLOAT, Similarity, one_thread, slices
+
+ROUNDING = 1e-5  # of sums of float32, relative
+
+
+class FacilityLocation(MethodSettings):
+    """`facility_location` has no settings."""
+
+
+@one_thread
+def facility_location(group: Group, settings: FacilityLocation) -> Choice:
+    """Each image adds the most to the sum of all images' similarity to their nearest chosen one.
+
+    Wei, Iyer, Bilmes 2015.
+    """
+    assert group.features is not None
+    return Choice(greedy_cover(Similarity(group.features, hold_bytes=group.hold_bytes), group)[0])
+
+
+class Craig(MethodSettings):
+    """`craig` has no settings."""
+
+
+@one_thread
+def craig(group: Group, settings: Craig) -> Choice:
+    """Facility location over gradients, with the number of images that each stands for as weight.
+
+    Mirzasoleiman, Bilmes, Leskovec 2020, on the last layer's gradients.
+    """
+    assert group.features is not None
+    order, best = greedy_cover(Similarity(group.features, "distance", group.hold_bytes), group)
+    place = np.empty(group.size, np.int64)
+    place[order] = np.arange(group.k)
+    return Choice(order, weights=np.bincount(place[best], group.mass, minlength=group.k))
+
+
+def greedy_cover(similarity: Similarity, group: Group) -> tuple[np.ndarray, np.ndarray]:
+    """The greedy order of facility location.
+
+    Returns the chosen images, (k,) int64, and for each image the chosen one most like it, (m,)
+    int64. Of images that add the same the first is taken.
+
+    Lazy (Minoux 1978): what an image would add never grows, so that old values are upper bounds,
+    and only images whose bound is high are worked out again. Few images change their nearest
+    chosen one at a time; what all others lose by these is taken off their bounds, which leaves
+    hardly any to work out.
+    """
+    size, mass = len(similarity), group.mass.astype(np.float32)
+    cover = np.zeros(size, np.float32)
+    best = np.zeros(size, np.int64)
+    order = np.empty(group.k, np.int64)
+    bounds = (1 + ROUNDING) * similarity.sums(group.mass, group.block_bytes)
+    block_bytes = min(CACHE_BYTES, group.block_bytes)
+    worked_out = np.full(size, -1)  # for which place an image's bound is exact
+    for place in range(group.k):
+        while worked_out[image := int(np.argmax(bounds))] != place:
+            bounds[image] = np.maximum(similarity.row(image) - cover, 0) @ mass
+            worked_out[image] = place
+        row = similarity.row(image)
+        order[place] = image
+        nearer = np.flatnonzero(row > cover)
+        for some in slices(len(nearer), 2 * FLOAT * size, block_bytes):
+            images = nearer[some]
+            before, now = cover[images, None], row[images, None]
+            lost = similarity.rows(images)
+            np.clip(lost, before, now, out=lost)
+            lost -= before
+            bounds -= (1 - ROUNDING) * (mass[images] @ lost)
+        bounds[image] = -np.inf
+        cover[nearer] = row[nearer]
+        # Whatever is like none of the chosen is the first one's.
+        best[nearer if place else slice(None)] = image
+        best[image] = image
+    return order, best
+
+
+class GraphCut(MethodSettings):
+    """Settings of `graph_cut`."""
+
+    coverage: float = Field(
+        2.0, ge=2, description="weight of likeness to all; below 2 the greedy bound is lost"
+    )
+
+
+@one_thread
+def graph_cut(group: Group, settings: GraphCut) -> Choice:
+    """Alike to all images, unlike to those chosen (Iyer and others 2021, as in DeepCore).
+
+    The value of a set A is coverage times the similarities between A and all images, less the
+    similarities within A.
+    """
+    assert group.features is not None
+    similarity = Similarity(group.features, hold_bytes=group.hold_bytes)
+    gain = settings.coverage * similarity.sums(group.mass, group.block_bytes)
+    # The image itself, once: the similarity of an image to itself is 1.
+    gain -= 1
+    order = np.empty(group.k, np.int64)
+    for place in range(group.k):
+        order[place] = chosen = int(np.argmax(gain))
+        gain -= 2 * similarity.row(chosen)
+        gain[chosen] = -np.inf
+    return Choice(order)
+
+
+class KDPP(MethodSettings):
+    """Settings of `k_dpp`."""
+
+    ridge: float = Field(
+        1e-3, gt=0, le=1, description="added to the kernel's diagonal; keeps copies apart"
+    )
+
+
+@one_thread
+def k_dpp(group: Group, settings: KDPP) -> Choice:
+    """The greedy set of the largest determinant of similarities (Chen, Zhang, Zhou 2018).
+
+    The mode of a determinantal point process of k images: all unlike each other. Each step
+    extends the Cholesky factor of the chosen images' kernel by one row.
+    """
+    assert group.features is not None
+    # Not held: only those of the chosen are needed.
+    similarity = Similarity(group.features)
+    rows = np.empty((group.k, group.size), np.float32)
+    left = np.full(group.size, 1 + settings.ridge)
+    order = np.empty(group.k, np.int64)
+    for place in range(group.k):
+        # Alone all are worth the same: begin with the one nearest to the mean.
+        chosen = int(np.argmax(left) if place else np.argmin(similarity.from_mean))
+        order[place] = chosen
+        row = similarity.row(chosen) - rows[:place, chosen] @ rows[:place]
+        row /= np.sqrt(left[chosen])
+        rows[place] = row
+        left -= row.astype(np.float64) ** 2
+        # The others' is the ridge at least, whatever is lost to rounding.
+        np.maximum(left, settings.ridge / 2, out=left)
+        left[order[: place + 1]] = -np.inf
+    return Choice(order)
+
+
+def _sums_cost(m: int, d: int) -> Cost:
+    return Cost(
+        products=m * m * d / 2,
+        elements=8 * m * m,
+        memory=2 * FLOAT * m * d + 60 * m,
+        pairs=FLOAT * m * m,
+    )
+
+
+def _cover_cost(m: int, k: int, d: int, settings: MethodSettings) -> Cost:
+    sums = _sums_cost(m, d)
+    # How often in all an image has a new nearest chosen one, and how many are worked out again.
+    changes = 0.7 * m * (1 + np.log(k))
+    again = 5 * k
+    return replace(sums, elements=sums.elements + m * (2 * changes + 3 * again), steps=10 * again)
+
+
+def _cut_cost(m: int, k: int, d: int, settings: GraphCut) -> Cost:
+    sums = _sums_cost(m, d)
+    return replace(sums, elements=sums.elements + 3 * k * m, steps=12 * k)
+
+
+def _dpp_cost(m: int, k: int, d: int, settings: KDPP) -> Cost:
+    return Cost(
+        elements=k * m * (k / 8 + d / 8 + 14),
+        steps=20 * k,
+        memory=FLOAT * m * (k + 2 * d) + 60 * m,
+    )
+
+
+METHODS = (
+    Method(
+        name="facility_location",
+        settings=FacilityLocation,
+        traits=lambda settings: Traits(features="any", ranks=True, chance=False, two_stage=True),
+        cost=_cover_cost,
+        choose=facility_location,
+    ),
+    Method(
+        name="graph_cut",
+        settings=GraphCut,
+        traits=lambda settings: Traits(features="any", ranks=True, chance=False, two_stage=True),
+        cost=_cut_cost,
+        choose=graph_cut,
+    ),
+    Method(
+        name="k_dpp",
+        settings=KDPP,
+        # Its time grows with the square of the images that a part or a block of candidates gives.
+        traits=lambda settings: Traits(
+            features="any", ranks=True, chance=False, two_stage=True, part=2_048
+        ),
+        cost=_dpp_cost,
+        choose=k_dpp,
+    ),
+    Method(
+        name="craig",
+        settings=Craig,
+        traits=lambda settings: Traits(
+            features="gradients", ranks=False, chance=False, two_stage=True
+        ),
+        cost=_cover_cost,
+        choose=craig,
+    ),
+)

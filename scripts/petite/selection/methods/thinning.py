@@ -1,0 +1,121 @@
+"""`kernel_thinning`: halve the images again and again, each half as like the whole as can be.
+
+Dwivedi and Mackey, "Kernel Thinning" (2021). The maximum mean discrepancy (MMD) between the chosen
+images and the class falls with k as 1/k nearly, where random choice gives 1/sqrt(k).
+"""
+
+import numpy as np
+from pydantic import Field
+
+from petite.selection.base import Choice, Cost, Group, Method, MethodSettings, Traits
+from petite.selection.similarities import FLOAT, Similarity, one_thread
+
+
+class KernelThinning(MethodSettings):
+    """Settings of `kernel_thinning`."""
+
+    failure: float = Field(
+        0.5, gt=0, le=1, description="chance that the bound on the discrepancy does not hold"
+    )
+
+
+@one_thread
+def kernel_thinning(group: Group, settings: KernelThinning) -> Choice:
+    """Halve a random part of the class down to k images, then exchange single ones for better.
+
+    The part has k times a power of two images, as many as there are. Of two halves one is carried
+    on; the paper carries all and exchanges images of the best. One kernel serves both steps, as in
+    the same authors' "Generalized Kernel Thinning" (2022).
+    """
+    assert group.features is not None
+    similarity = Similarity(group.features, hold_bytes=group.hold_bytes)
+    rounds = int(np.log2(group.size / group.k))
+    chosen = group.random.permutation(group.size)[: group.k << rounds]
+    for _ in range(rounds):
+        chosen = halve(similarity, chosen, settings.failure / rounds, group.random)
+    mean = similarity.sums(group.mass, group.block_bytes) / group.mass.sum()
+    return Choice(swap(similarity, chosen, mean))
+
+
+def halve(
+    similarity: Similarity, images: np.ndarray, failure: float, random: np.random.Generator
+) -> np.ndarray:
+    """One image of each pair of neighbours in the given order, (h,) int64 (algorithm 1a, KT-SPLIT).
+
+    images: (2 h,) int64. A self-balancing walk: of a pair the image that brings the halves nearer
+    to each other is the likelier one.
+    """
+    first, second = images[::2], images[1::2]
+    pairs = len(first)
+    # The difference of the halves so far, taken at every image: (2 h,).
+    difference = np.zeros(len(images))
+    variance = 0.0
+    kept = np.empty(pairs, np.int64)
+    unlucky = 2 * np.log(4 * pairs / failure)
+    for pair in range(pairs):
+        rows = similarity.rows(images[2 * pair : 2 * pair + 2])[:, images].astype(np.float64)
+        gap = rows[0] - rows[1]
+        square = float(gap[2 * pair] - gap[2 * pair + 1])  # k(x,x) + k(y,y) - 2 k(x,y)
+        alike = float(difference[2 * pair] - difference[2 * pair + 1])
+        threshold = max(np.sqrt(square * variance * unlucky), square)
+        if threshold > 0:
+            chance = min(1.0, max(0.0, 0.5 * (1 - alike / threshold)))
+            variance += square * max(0.0, 1 + (square - 2 * threshold) * variance / threshold**2)
+        else:
+            chance = 0.5
+        keep_first = random.random() < chance
+        kept[pair] = first[pair] if keep_first else second[pair]
+        difference += gap if keep_first else -gap
+    return kept
+
+
+def swap(similarity: Similarity, chosen: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Exchange each chosen image in turn for the one that leaves the least MMD (KT-SWAP).
+
+    mean: (m,) float64, each image's mean similarity to all images.
+    Returns (k,) int64, all different.
+    """
+    chosen = chosen.copy()
+    count = len(chosen)
+    total = np.zeros(len(similarity))
+    for image in chosen:
+        total += similarity.row(image)
+    taken = np.zeros(len(similarity), bool)
+    taken[chosen] = True
+    for place, old in enumerate(chosen):
+        total -= similarity.row(old)
+        taken[old] = False
+        # The squared MMD but for what does not depend on the new image x, times count / 2;
+        # k(x, x) is 1 for all.
+        cost = total / count - mean
+        cost[taken] = np.inf
+        new = int(np.argmin(cost))
+        # The old one stays where no other is better by more than rounding.
+        if cost[old] <= cost[new] + 1e-7:
+            new = int(old)
+        total += similarity.row(new)
+        taken[new] = True
+        chosen[place] = new
+    return chosen
+
+
+def _cost(m: int, k: int, d: int, settings: KernelThinning) -> Cost:
+    part = k << int(np.log2(m / k))
+    return Cost(
+        products=m * m * d,
+        elements=7 * m * m + 4 * part * part + 9 * k * m,
+        steps=25 * part + 25 * k,
+        memory=FLOAT * 2 * m * d + 120 * m,
+        pairs=FLOAT * m * m,
+    )
+
+
+METHODS = (
+    Method(
+        name="kernel_thinning",
+        settings=KernelThinning,
+        traits=lambda settings: Traits(features="any", two_stage=True),
+        cost=_cost,
+        choose=kernel_thinning,
+    ),
+)

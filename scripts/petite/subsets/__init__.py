@@ -1,0 +1,1 @@
+"""Subsets as tables, and augmented images as recipes."""

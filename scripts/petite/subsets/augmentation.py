@@ -1,0 +1,238 @@
+"""Augmentation recipes: a new image written down as its origin and what was done to it.
+
+A recipe is a short JSON text, `{"degrees": 12.5, "transform": "rotation"}`, so that an augmented
+training set is a table and not a copy of pixels. `draw` makes recipes, `render` turns an image by
+one. The empty recipe is the image itself.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import numpy as np
+from pydantic import AfterValidator, Field, model_validator
+
+from petite.util.errors import PetiteError
+from petite.util.seeds import generator
+from petite.util.validation import Strict
+
+if TYPE_CHECKING:
+    from petite.training.batches import Images
+
+# Numbers in recipes are cut to so many decimals: short texts, and the same image anywhere.
+DECIMALS = 4
+
+
+def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"the range is upside down: write [{bounds[1]}, {bounds[0]}]")
+    return bounds
+
+
+Positive = Annotated[float, Field(gt=0, le=10)]
+Range = Annotated[tuple[Positive, Positive], AfterValidator(_ordered)]
+
+
+class Transforms(Strict):
+    """Which transforms are drawn from, each with its range; false or null switches one off."""
+
+    horizontal_flip: bool = Field(True, description="left and right changed over")
+    vertical_flip: bool = Field(True, description="top and bottom changed over")
+    rotation: float | None = Field(
+        20.0, gt=0, le=180, description="turned by up to so many degrees either way"
+    )
+    blur: Range | None = Field((0.5, 1.5), description="Gaussian blur, sigma from to, in pixels")
+    brightness: Range | None = Field((0.7, 1.3), description="grey levels times a factor from to")
+    contrast: Range | None = Field(
+        (0.7, 1.3), description="distance from the mean grey level times a factor from to"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _false_is_off(cls, mapping: Any) -> Any:
+        if not isinstance(mapping, dict):
+            return mapping
+        flips = ("horizontal_flip", "vertical_flip")
+        return {
+            name: None if value is False and name not in flips else value
+            for name, value in mapping.items()
+        }
+
+
+class Settings(Strict):
+    """How a subset is augmented."""
+
+    ratio: float = Field(1.0, gt=0, le=100, description="new images for each real one")
+    transforms: Transforms = Field(
+        Transforms.model_validate({}), description="transforms and their ranges"
+    )
+
+
+class Drawn(NamedTuple):
+    """An image to be made: the id of its origin, and the recipe."""
+
+    origin: str
+    recipe: str
+
+
+def draw(origins: Sequence[str], seed: int, settings: Settings) -> list[Drawn]:
+    """Draw round(ratio * len(origins)) recipes.
+
+    Every origin is used floor(ratio) times, and a random part of them once more. Each new image
+    gets one transform, drawn uniformly from those that are switched on, its magnitude uniformly
+    from its range. The same arguments give the same recipes.
+
+    Raises PetiteError when every transform is off.
+    """
+    samplers = _samplers(settings.transforms)
+    if not samplers:
+        raise PetiteError("every transform of the augmentation is off: switch one on")
+    random = generator(seed, "augmentation")
+    wanted = round(settings.ratio * len(origins))
+    rounds, rest = divmod(wanted, len(origins)) if origins else (0, 0)
+    chosen = np.concatenate(
+        [
+            np.tile(np.arange(len(origins)), rounds),
+            np.sort(random.choice(len(origins), size=rest, replace=False)),
+        ]
+    )
+    kinds = random.integers(len(samplers), size=wanted)
+    return [
+        Drawn(origins[origin], json.dumps(samplers[kind](random), sort_keys=True))
+        for origin, kind in zip(chosen, kinds, strict=True)
+    ]
+
+
+def render(image: np.ndarray, recipe: str) -> np.ndarray:
+    """The image that a recipe makes.
+
+    image: (H, W, C) uint8, any number of channels.
+    Returns uint8 of the same shape; the image itself for the empty recipe. Raises PetiteError for
+    a recipe that is not one of Petite's.
+    """
+    if not recipe:
+        return image
+    try:
+        arguments = json.loads(recipe)
+        transform = TRANSFORMS[arguments.pop("transform")]
+        return transform(image, **arguments)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise PetiteError(
+            f"unknown recipe {recipe!r}: the transforms are {', '.join(TRANSFORMS)}"
+        ) from error
+
+
+def render_subset(images: np.ndarray, recipes: Sequence[str]) -> np.ndarray:
+    """The images of a subset, rendered.
+
+    images: (n, H, W, C) uint8, for each row of the subset the image of its origin.
+    recipes: n recipes.
+    Returns (n, H, W, C) uint8: `images` itself where all recipes are empty, else a new array.
+    """
+    if not any(recipes):
+        return images
+    rendered = np.empty_like(images)
+    for row, (image, recipe) in enumerate(zip(images, recipes, strict=True)):
+        rendered[row] = render(image, recipe)
+    return rendered
+
+
+class Rendered:
+    """Images with their recipes, rendered each time that they are asked for."""
+
+    def __init__(self, images: "Images", recipes: Sequence[str]) -> None:
+        """Take n images and n recipes, "" for an image as it is."""
+        self.shape = images.shape
+        self._images = images
+        self._recipes = np.asarray(recipes, dtype=object)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """See `petite.training.batches.Images`."""
+        return render_subset(self._images[rows], self._recipes[rows].tolist())
+
+
+def _samplers(
+    transforms: Transforms,
+) -> list[Callable[[np.random.Generator], dict[str, Any]]]:
+    """For each transform that is on, a function that draws one recipe of it."""
+
+    def within(low: float, high: float, random: np.random.Generator) -> float:
+        return min(max(round(float(random.uniform(low, high)), DECIMALS), low), high)
+
+    samplers: list[Callable[[np.random.Generator], dict[str, Any]]] = []
+    if transforms.horizontal_flip:
+        samplers.append(lambda random: {"transform": "horizontal_flip"})
+    if transforms.vertical_flip:
+        samplers.append(lambda random: {"transform": "vertical_flip"})
+    if (most := transforms.rotation) is not None:
+        samplers.append(
+            lambda random: {"transform": "rotation", "degrees": within(-most, most, random)}
+        )
+    if (sigmas := transforms.blur) is not None:
+        samplers.append(lambda random: {"transform": "blur", "sigma": within(*sigmas, random)})
+    if (levels := transforms.brightness) is not None:
+        samplers.append(
+            lambda random: {"transform": "brightness", "factor": within(*levels, random)}
+        )
+    if (spreads := transforms.contrast) is not None:
+        samplers.append(
+            lambda random: {"transform": "contrast", "factor": within(*spreads, random)}
+        )
+    return samplers
+
+
+def _horizontal_flip(image: np.ndarray) -> np.ndarray:
+    return image[:, ::-1].copy()
+
+
+def _vertical_flip(image: np.ndarray) -> np.ndarray:
+    return image[::-1].copy()
+
+
+def _rotation(image: np.ndarray, degrees: float) -> np.ndarray:
+    """Turned anticlockwise about the centre; the corners are filled with the mirrored image."""
+    from PIL import Image
+
+    height, width = image.shape[:2]
+    # Enough mirrored border that no corner of the turned frame looks beyond it.
+    border = int(np.ceil((np.hypot(height, width) - min(height, width)) / 2)) + 1
+    padded = np.pad(image, ((border, border), (border, border), (0, 0)), mode="symmetric")
+    turned = [
+        np.asarray(
+            Image.fromarray(np.ascontiguousarray(channel)).rotate(
+                degrees, resample=Image.Resampling.BILINEAR
+            )
+        )
+        for channel in np.moveaxis(padded, -1, 0)
+    ]
+    inside = slice(border, border + height), slice(border, border + width)
+    return np.stack([channel[inside] for channel in turned], axis=-1)
+
+
+def _blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter
+
+    return _to_uint8(gaussian_filter(image.astype(np.float32), sigma, axes=(0, 1)))
+
+
+def _brightness(image: np.ndarray, factor: float) -> np.ndarray:
+    return _to_uint8(image.astype(np.float32) * np.float32(factor))
+
+
+def _contrast(image: np.ndarray, factor: float) -> np.ndarray:
+    mean = np.float32(image.mean())
+    return _to_uint8(mean + (image.astype(np.float32) - mean) * np.float32(factor))
+
+
+def _to_uint8(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+TRANSFORMS: dict[str, Callable[..., np.ndarray]] = {
+    "horizontal_flip": _horizontal_flip,
+    "vertical_flip": _vertical_flip,
+    "rotation": _rotation,
+    "blur": _blur,
+    "brightness": _brightness,
+    "contrast": _contrast,
+}

@@ -1,0 +1,95 @@
+"""Which of the library's modules a script loads, read from the imports in their text.
+
+A rule names them as its inputs, so that an edit of any of them makes its jobs due.
+"""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+SCRIPTS = Path(__file__).resolve().parents[2]
+
+
+def modules_of(
+    script: str, entries: frozenset[str] = frozenset(), registered: frozenset[str] = frozenset()
+) -> list[str]:
+    """The modules that a script loads, itself not among them, by name and in order.
+
+    A registry loads all that it registers, of which a job uses a few. So no import of a registered
+    module is followed from a script or the `__init__` of a package, but for those in `entries`.
+
+    Parameters
+    ----------
+    script : str
+        The name of a file in scripts/, without its suffix.
+    entries : frozenset of str
+        The registered modules that are used, such as `petite.selection.methods.pca_grid`.
+    registered : frozenset of str
+        All modules that a registry loads.
+
+    Returns
+    -------
+    list of str
+        Such as `petite`, `petite.util.files`.
+    """
+    found: set[str] = set()
+    due = [script, *(name for entry in entries for name in _with_packages(entry))]
+    while due:
+        name = due.pop()
+        if name in found:
+            continue
+        found.add(name)
+        is_registry = name == script or path_of(name).stem == "__init__"
+        due += [
+            other
+            for other in imports(name)
+            if not (is_registry and other in registered and other not in entries)
+        ]
+    return sorted(found - {script})
+
+
+def path_of(name: str) -> Path:
+    """The file of a module or script. Raises FileNotFoundError where there is none."""
+    place = SCRIPTS.joinpath(*name.split("."))
+    for path in (place.with_suffix(".py"), place / "__init__.py"):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(place)
+
+
+@cache
+def imports(name: str) -> tuple[str, ...]:
+    """The library's modules that one of them, or a script, imports: inside of functions too."""
+    tree = ast.parse(path_of(name).read_text("utf-8"))
+    return tuple(
+        dict.fromkeys(
+            module for full in _imported(tree) for module in _with_packages(full) if module != name
+        )
+    )
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
+    """The full names that are imported; those for types alone are never loaded."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        yield from _imported(node)
+
+
+def _with_packages(full: str) -> Iterator[str]:
+    """The modules of the library that Python loads for a full name, the packages among them."""
+    parts = full.split(".")
+    if parts[0] != "petite":
+        return
+    for length in range(1, len(parts) + 1):
+        name = ".".join(parts[:length])
+        try:
+            path_of(name)
+        except FileNotFoundError:
+            return  # what a module defines
+        yield name

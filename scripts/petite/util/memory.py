@@ -1,0 +1,182 @@
+"""How much memory a step may take, and whether it ran out."""
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from petite.util.errors import PetiteError
+
+logger = logging.getLogger(__name__)
+
+UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+# Slurm's memory variables, and how many of these units are on a node.
+SLURM_MEMORY = {
+    "SLURM_MEM_PER_NODE": None,
+    "SLURM_MEM_PER_CPU": "SLURM_CPUS_ON_NODE",
+    "SLURM_MEM_PER_GPU": "SLURM_GPUS_ON_NODE",
+}
+SLURM_UNITS = {"K": 2**10, "": 2**20, "M": 2**20, "G": 2**30, "T": 2**40}
+
+# A training of tiny images maps 2 GB, most of it unused; twice that leaves room for larger ones.
+ADDRESS_SPACE = 4 * 10**9
+
+# What libraries and the system say where memory ran out.
+SHORTAGE = re.compile(
+    "MemoryError|bad_alloc|Cannot allocate memory|failed to map segment|ResourceExhausted"
+    "|RESOURCE_EXHAUSTED|OOM when allocating|[Oo]ut of memory|OUT_OF_MEMORY"
+    "|Memory allocation still failed|exceeded.*memory limit"
+)
+
+# The files of a Linux control group, by its version: the limit, and what is in use of it (bytes).
+CGROUP_FILES = {
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    2: ("memory.max", "memory.current", "inactive_file"),
+}
+
+
+def available() -> int:
+    """Half of the memory that is free, bytes.
+
+    On this machine, and in the Slurm job and the control groups (of a container, say) that this
+    process is in: the least of these.
+    """
+    import psutil
+
+    free = [psutil.virtual_memory().available]
+    # Slurm may enforce it by looking now and then, without a control group.
+    used = psutil.Process().memory_info().rss
+    free += [allocated - used for allocated in slurm_allocations()]
+    free += _free_in_control_groups()
+    return max(0, int(min(free))) // 2
+
+
+def slurm_allocations() -> Iterator[int]:
+    """What Slurm gives the job that this process is in on this node, bytes.
+
+    Slurm has one of three variables, in megabytes or with a suffix K, M, G or T; 0 is the whole
+    node.
+    """
+    for name, unit in SLURM_MEMORY.items():
+        text = os.environ.get(name, "")
+        if not text:
+            continue
+        size = re.fullmatch(r"(\d+)([KMGT]?)", text.strip().upper())
+        units = os.environ.get(unit, "") if unit else "1"
+        if size is None or not units.isdigit():
+            beside = f", {unit}={units}" if unit else ""
+            logger.warning("%s=%s%s is not understood and left aside", name, text, beside)
+        elif int(size[1]):
+            yield int(size[1]) * SLURM_UNITS[size[2]] * int(units)
+
+
+def _free_in_control_groups() -> Iterator[int]:
+    """What each control group that limits this process leaves, bytes."""
+    for folder, version in _control_groups():
+        limit, usage, cache = CGROUP_FILES[version]
+        # The root has no limit, and a container may not see the groups that it is in.
+        with suppress(OSError, ValueError):
+            allowed = int((folder / limit).read_text("ascii"))
+            statistics = (folder / "memory.stat").read_text("ascii").split()
+            # Files that were read and can be dropped count as in use.
+            dropped = int(statistics[statistics.index(cache) + 1])
+            yield allowed - int((folder / usage).read_text("ascii")) + dropped
+
+
+def _control_groups() -> Iterator[tuple[Path, int]]:
+    """The control groups of this process from the inmost to the root, and their version."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text("utf-8").splitlines()
+    except OSError:  # not on Linux
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        root, version = Path("/sys/fs/cgroup"), 2
+        if controllers:
+            if "memory" not in controllers.split(","):
+                continue
+            root, version = root / "memory", 1
+        folder = root / path.lstrip("/")
+        yield folder, version
+        for parent in folder.parents:
+            if parent.is_relative_to(root):
+                yield parent, version
+
+
+def oom_kills() -> int:
+    """How many processes the kernel has killed for lack of memory, as far as it tells.
+
+    In the control groups of this process; where they do not count, on the whole machine.
+    """
+    files = [
+        folder / ("memory.events" if version == 2 else "memory.oom_control")
+        for folder, version in _control_groups()
+    ]
+    counts = [count for file in files if (count := _count(file)) is not None]
+    return max(counts) if counts else _count(Path("/proc/vmstat")) or 0
+
+
+def _count(file: Path) -> int | None:
+    """The number after oom_kill in a file of the kernel's, or None."""
+    with suppress(OSError, ValueError):
+        words = file.read_text("ascii").split()
+        return int(words[words.index("oom_kill") + 1])
+    return None
+
+
+def is_shortage(text: str) -> bool:
+    """Whether an error, or the end of a log, says that memory ran out."""
+    return SHORTAGE.search(text) is not None
+
+
+def limit_of_process() -> int | None:
+    """The bytes of address space that `ulimit -v` allows this process, or None."""
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def limit_in_words() -> str:
+    """The limit of this process as a sentence of its own after others; "" without one."""
+    limit = limit_of_process()
+    return f" `ulimit -v` allows it {in_words(limit)}: raise it." if limit is not None else ""
+
+
+def small_limit() -> str:
+    """A sentence where `ulimit -v` leaves too little address space for TensorFlow, else ""."""
+    limit = limit_of_process()
+    if limit is None or limit >= ADDRESS_SPACE:
+        return ""
+    return (
+        f"`ulimit -v` allows each process {in_words(limit)}, and a training may take "
+        f"{in_words(ADDRESS_SPACE)} of address space. Raise it (ulimit -v unlimited)."
+    )
+
+
+def parse(text: str) -> int:
+    """Bytes of a size as people write it: "600 MB", "6GB", "100000".
+
+    Raises PetiteError when it is none.
+    """
+    number = text.strip().upper()
+    unit = next((name for name in ("KB", "MB", "GB", "TB", "B") if number.endswith(name)), "")
+    try:
+        size = float(number.removesuffix(unit)) * UNITS.get(unit, 1)
+    except ValueError:
+        size = 0
+    if not 0 < size < float("inf"):
+        raise PetiteError(f"'{text}' is no amount of memory: write say 600 MB or 6 GB")
+    return int(size)
+
+
+def in_words(size: float) -> str:
+    """Bytes as people read them: 1.5 GB."""
+    for name in ("TB", "GB", "MB", "KB"):
+        if size >= UNITS[name]:
+            return f"{size / UNITS[name]:.3g} {name}"
+    return f"{size:.0f} B"

@@ -1,0 +1,316 @@
+"""The configuration: what it accepts, and how it says what is wrong."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from petite.config import layers
+from petite.config import schema as config
+from petite.config.layers import Layer
+from petite.selection import METHODS
+from petite.selection.methods.scores import ScoreSettings
+from petite.util.errors import PetiteError
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+PRESETS = REPOSITORY / "workflow/config"
+OVERLAYS = sorted((REPOSITORY / "workflow/config").glob("*.yaml"))
+
+
+def read(path: Path) -> dict:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+FULL = METHODS["full"]
+
+
+@pytest.fixture
+def default() -> dict:
+    return read(REPOSITORY / "config.yaml")
+
+
+def problems(mapping: dict) -> str:
+    with pytest.raises(PetiteError) as caught:
+        config.load(mapping)
+    return str(caught.value)
+
+
+def test_config_yaml_is_valid_and_names_every_setting_with_its_default(default):
+    loaded = config.load(default)
+    bare = config.load({"methods": default["methods"]})
+    assert loaded.model_dump(exclude={"methods"}) == {
+        **bare.model_dump(exclude={"methods"}),
+        "dataset": {**bare.dataset.model_dump(), "classes": ["cat", "dog"]},
+    }
+    # What is exported is in no dump of the configuration.
+    for name in ("export", "export_formats"):
+        assert default[name] == getattr(bare, name)
+    written = set(paths(default))
+    wanted = set(paths(loaded.model_dump(mode="json")))
+    assert {path for path in wanted - written if not said_for_all(path)} == set()
+
+
+def said_for_all(path: str) -> bool:
+    """Whether config.yaml tells of a setting once, above the methods that have it."""
+    group, _, setting = path.removeprefix("methods.").partition(".")
+    if not path.startswith("methods."):
+        return False
+    pieces = (
+        ScoreSettings.model_fields
+        if issubclass(METHODS.get(group, FULL).settings, ScoreSettings)
+        else {}
+    )
+    return setting in {"method", "quota", "space", "steps", *pieces}
+
+
+def test_config_yaml_lists_every_method_and_the_defaults_of_its_settings(default):
+    loaded = config.load(default)
+    assert set(METHODS) - set(default["methods"]) == {"score"}
+    for name, method in METHODS.items():
+        if name in default["methods"]:
+            entry = loaded.methods[name].model_dump()
+            assert {key: entry[key] for key in method.settings.model_fields} == (
+                method.settings().model_dump()
+            )
+
+
+def paths(mapping: dict, prefix: str = "") -> list[str]:
+    found = []
+    for key, value in mapping.items():
+        path = f"{prefix}{key}"
+        found += paths(value, f"{path}.") if isinstance(value, dict) and value else [path]
+    return found
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
+def test_overlay_is_valid_over_the_default(default, overlay):
+    resolved = layers.resolve(
+        Layer("default", default), [Layer(overlay.name, read(overlay))], PRESETS
+    )
+    config.load(resolved.values)
+
+
+def test_photographs_are_trained_alike_whether_the_papers_or_the_users():
+    petimages, photos = (
+        read(REPOSITORY / f"workflow/config/{name}.yaml")["training"]
+        for name in ("petimages", "photos")
+    )
+    assert petimages == photos
+
+
+def test_the_json_schema_in_the_repository_is_that_of_the_typed_config():
+    path = REPOSITORY / "workflow/schemas/config.schema.json"
+    assert path.read_text(encoding="utf-8") == config.json_schema()
+
+
+def test_classes_are_spelled_as_the_sources_list_them_and_one_twice_is_refused(default):
+    one, two = "caf\u00e9", "cafe\u0301"
+    default["dataset"]["classes"] = [two, "tea"]
+    assert config.load(default).dataset.classes == [one, "tea"]
+    default["dataset"]["classes"] = [two, one]
+    assert "the same class is named twice" in problems(default)
+
+
+def test_unknown_key_is_refused_with_the_nearest_right_one(default):
+    default["dataset"]["imagesize"] = 32
+    default["methods"]["pca_grid"]["clustres"] = 3
+    default["sedes"] = 3
+    message = problems(default)
+    assert "dataset.imagesize: unknown key; did you mean 'image_size'?" in message
+    assert "methods.pca_grid.clustres: unknown key; did you mean 'clusters'?" in message
+    assert "sedes: unknown key; did you mean 'seeds'?" in message
+    assert "has 3 problems" in message
+
+
+def test_unknown_method_and_source_are_refused_with_the_nearest_right_one(default):
+    default["methods"]["rondom"] = {"fractions": [0.1]}
+    assert "'rondom' is no method; did you mean 'random'?" in problems(default)
+    del default["methods"]["rondom"]
+    default["dataset"]["source"] = "foldr"
+    assert "'foldr' is no source; did you mean 'folder'?" in problems(default)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("methods.random.fractions", [0.5, 1.5], "methods.random.fractions.1: "),
+        ("methods.random.fractions", [0], "methods.random.fractions.0: "),
+        ("methods.random.fractions", [0.1, 0.10], "the same fraction is named twice"),
+        ("methods.random.fractions", [1], "all images are the method 'full'"),
+        ("methods.full.fractions", [0.5], "'full' keeps all images"),
+        ("dataset.name", "../elsewhere", "dataset.name: "),
+        ("dataset.classes", ["cat"], "dataset.classes: name two or more"),
+        ("dataset.classes", ["cat", "cat"], "named twice"),
+        ("dataset.source", "folder", "dataset.path: the source 'folder' needs a path"),
+        ("dataset.source", "lsun", "dataset.path: the source 'lsun' needs a path"),
+        ("dataset", {"source": "lsun", "path": "http://x/cat.zip"}, "unzip them, and give"),
+        ("split.test", 0.95, "split.test and validation together"),
+        ("seeds", 0, "seeds: "),
+        ("seeds", "many", "seeds: "),
+        ("methods", {}, "nothing is switched on"),
+        ("training.budget", {"steps": None, "epochs": None}, "either steps or epochs"),
+        ("dataset", 3, "dataset: "),
+        ("methods", [1], "methods: "),
+    ],
+)
+def test_wrong_value_is_refused_with_its_key(default, path, value, said):
+    target = default
+    *parents, last = path.split(".")
+    for parent in parents:
+        target = target[parent]
+    target[last] = value
+    assert said in problems(default)
+
+
+def test_a_method_may_stand_under_another_name(default):
+    default["methods"]["nine_cells"] = {"method": "pca_grid", "cells": 3, "fractions": [0.1]}
+    loaded = config.load(default)
+    assert loaded.methods["nine_cells"].method == "pca_grid"
+    assert loaded.steps("nine_cells")[0]["settings"]["cells"] == 3
+
+
+def test_an_entry_with_a_score_and_a_sampler_is_a_method_of_its_own(default):
+    default["methods"]["mine"] = {"score": "el2n", "sampler": "ccs", "bins": 9, "fractions": [0.1]}
+    loaded = config.load(default)
+    [step] = loaded.steps("mine")
+    assert step["method"] == "score"
+    assert step["settings"]["bins"] == 9
+    assert loaded.needs_proxy_scores("mine")
+    assert loaded.is_seeded("mine")
+    assert not loaded.ranks("mine")
+
+
+def test_a_chain_is_a_list_of_steps_with_shares(default):
+    loaded = config.load(default)
+    first, second = loaded.steps("dedup_then_ccs")
+    assert (first["method"], first["share"], first["space"]) == ("semdedup", 3, "pixels")
+    assert (second["method"], second["share"], second["space"]) == ("ccs", 1, None)
+
+
+def test_a_method_without_chance_chooses_once_for_all_seeds(default):
+    default["methods"]["herding"]["fractions"] = [0.1]
+    assert not config.load(default).is_seeded("herding")
+    default["methods"]["herding"]["space"] = "proxy"  # which is each seed's own
+    assert config.load(default).is_seeded("herding")
+
+
+def test_costly_rankings_go_as_deep_as_the_fractions_need(default):
+    default["methods"]["herding"]["fractions"] = [0.12]
+    loaded = config.load(default)
+    assert loaded.depth("herding") == 0.25
+    assert loaded.depth("random") == 1
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        (
+            {"score": "el2n", "sampler": "top", "bins": 3},
+            "'bins' is of the sampler ccs and this sampler is top: set sampler: ccs",
+        ),
+        ({"method": "craig", "space": "pixels"}, "'craig' works on gradients only"),
+        ({"method": "random", "space": "pixels"}, "'random' compares no features"),
+        ({"method": "herding", "space": "own"}, "the space 'own' needs features.path"),
+        ({"steps": [{"method": "herding"}, {"method": "ccs"}]}, "steps.0.share: above that of"),
+        ({"steps": [{"method": "augmentation"}, {"method": "ccs"}]}, "can only be the last"),
+        (
+            {"steps": [{"method": "herding", "share": 2}, {"method": "augmentation"}]},
+            "below 1, so that augmentation has images to make",
+        ),
+        (
+            {"steps": [{"method": "herding", "share": 2}, {"method": "ccs", "bims": 3}]},
+            "methods.mine.steps.1.bims: unknown key; did you mean 'bins'?",
+        ),
+        ({"steps": [{"method": "herdnig"}, {"method": "ccs"}]}, "did you mean 'herding'"),
+    ],
+)
+def test_a_wrong_combination_is_refused_with_what_would_be_right(default, entry, says):
+    default["methods"]["mine"] = {"fractions": [0.1], **entry}
+    assert says in problems(default)
+
+
+@pytest.mark.parametrize(
+    ("export", "expected"),
+    [
+        ("best", None),
+        ("random:0.1", ("random", 0.1, 0)),
+        ("random:0.10:5", ("random", 0.1, 5)),
+        # The same images for all seeds.
+        ("full:1:2", ("full", 1.0, 0)),
+    ],
+)
+def test_a_subset_to_export_is_named_by_method_fraction_and_seed(default, export, expected):
+    assert config.load(default | {"export": export}).exported() == expected
+
+
+@pytest.mark.parametrize(
+    "export", ["random", "random:0.3", "rondom:0.1", "random:", "random:x", "random:0.1:-1", ""]
+)
+def test_an_unknown_subset_to_export_is_told_with_those_there_are(default, export):
+    found = problems(default | {"export": export})
+    assert f"export: '{export}' is no subset of this configuration" in found
+    assert "full:1, random:0.5, random:0.25, random:0.1, pca_grid:0.1" in found
+
+
+def test_a_seed_beyond_those_that_are_run_is_not_exported(default):
+    assert "random:0.1 has the seeds 0 to 6" in problems(default | {"export": "random:0.1:7"})
+
+
+def test_export_formats_are_checked_and_are_no_part_of_what_a_run_was_made_with(default):
+    assert config.load(default | {"export_formats": "zip"}).export_formats == ["zip"]
+    assert "export_formats.0" in problems(default | {"export_formats": ["tar"]})
+    assert not {"export", "export_formats"} & set(config.load(default).model_dump())
+
+
+def test_order_of_keys_and_notation_of_numbers_change_nothing(default):
+    other = copy.deepcopy(dict(reversed(default.items())))
+    other["methods"]["random"]["fractions"] = [0.50, 25e-2, 0.100]
+    assert config.load(other) == config.load(default)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(
+    key=st.sampled_from(sorted(config.Config.model_fields)),
+    value=json_values,
+)
+def test_any_value_for_any_group_is_accepted_or_refused_in_words(key, value):
+    mapping = read(REPOSITORY / "config.yaml")
+    mapping[key] = value
+    try:
+        config.load(mapping)
+    except PetiteError as error:
+        assert key in str(error)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "per_job", "done", "expected"),
+    [
+        (5, 2, [], [(0, 1), (2, 3), (4, 4)]),
+        (6, 2, [(0, 1), (2, 3), (4, 4)], [(0, 1), (2, 3), (4, 4), (5, 5)]),
+        (9, 3, [(0, 1), (2, 3), (4, 4)], [(0, 1), (2, 3), (4, 4), (5, 7), (8, 8)]),
+        (3, 2, [(0, 1), (2, 3)], [(0, 1), (2, 2)]),
+        (6, 3, [(3, 3), (3, 5)], [(0, 2), (3, 5)]),
+        (7, 7, [(4, 6)], [(0, 3), (4, 6)]),
+        (7, 3, [(4, 6)], [(0, 2), (3, 3), (4, 6)]),
+        (6, 7, [(4, 6)], [(0, 5)]),
+    ],
+)
+def test_batches_of_seeds_that_ran_are_kept_and_the_rest_is_divided(seeds, per_job, done, expected):
+    loaded = config.load(
+        {"methods": {"full": {"fractions": [1]}}, "seeds": seeds, "seeds_per_job": per_job}
+    )
+    assert loaded.seed_batches(1.0, done) == expected
+    # A job that parses the rules while the others run finds the same plan.
+    for count in range(len(expected)):
+        assert loaded.seed_batches(1.0, [*done, *expected[:count]]) == expected

@@ -1,0 +1,147 @@
+"""Groups by name: what is one, what patterns are refused, and what a user is told."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from petite.data import groups
+from petite.data.groups import grouped, named_groups
+from petite.util.errors import PetiteError
+from petite.util.notices import Notices
+
+
+def used(*image_ids: str, copy_group: list[int] | None = None) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "image_id": image_ids,
+            "copy_group": range(len(image_ids)) if copy_group is None else copy_group,
+        }
+    )
+
+
+def names(setting: str, *image_ids: str) -> list[str | None]:
+    numbers, found = named_groups(image_ids, setting)
+    return [found[number] if number >= 0 else None for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("setting", "image_id", "name"),
+    [
+        ("subfolder", "cat/tom/1.jpg", "tom"),
+        ("subfolder", "cat/tom/indoors/1.jpg", "tom"),
+        ("subfolder", "cat/1.jpg", None),
+        (r"/(p\d+)_", "benign/p00_slice3.png", "p00"),
+        (r"/(p\d+)_", "benign/q00_slice3.png", None),
+        (r"^([^/]+/p\d+)_", "benign/p00_slice3.png", "benign/p00"),
+        (r"(?:left|right)_(\d+)", "dr/left_12_1.png", "12"),
+        (r"(?i)/(P\d+)", "benign/p7.png", "p7"),
+        (r"(p\d+)|x", "benign/x_1.png", None),
+        (r"(\d*)_", "benign/_1.png", None),
+        (r"/(.)", "cat/猫_1.png", "猫"),
+        (r"/(.+)\n", "cat/tom\n1.png", "tom"),
+        (r"(\d+)", "2024/07_08.png", "2024"),
+        (r"(?P<patient>p\d+)", "a/p3.png", "p3"),
+    ],
+)
+def test_the_name_of_a_group_is_the_subfolder_or_what_the_capture_group_finds(
+    setting: str, image_id: str, name: str | None
+) -> None:
+    assert groups.problem(setting) is None
+    assert names(setting, image_id) == [name]
+
+
+@pytest.mark.parametrize("dtype", ["object", "str", "string[pyarrow]"])
+def test_names_may_be_held_by_python_pandas_or_arrow(dtype: str) -> None:
+    halves = [pd.Series([f"a/p{n}_1"], dtype=dtype) for n in range(2)]
+    numbers, found = named_groups(pd.concat(halves), r"/(p\d+)_")
+    assert numbers.tolist() == [0, 1] and found.tolist() == ["p0", "p1"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("(", "not a valid pattern (missing ): ()"),
+        ("[a", "not a valid pattern"),
+        ("(?=p)(\\d+)", "look-ahead"),
+        (r"(\d)\1", "back references"),
+        ("(a{99999999999})", "not a valid pattern"),
+        ("(" * 5000 + "a" + ")" * 5000, "not a valid pattern"),
+        ("subfolders", "has no capture group"),
+        (r"p\d+", "or write subfolder"),
+        ("", "has no capture group"),
+        (r"(p\d+)_(s\d+)", "has 2 capture groups"),
+    ],
+)
+def test_a_pattern_that_tells_no_group_is_refused_in_words(setting: str, said: str) -> None:
+    assert said in str(groups.problem(setting))
+
+
+def test_a_pattern_that_would_backtrack_for_ever_takes_no_time() -> None:
+    assert groups.problem("(?:a+)+(b)") is None
+    assert names("(?:a+)+(b)", "x/" + "a" * 5000) == [None]
+
+
+@settings(max_examples=300, deadline=None)
+@given(setting=st.text(st.sampled_from("()[]{}|?*+^$\\/ab01dw.-_,:=!<>P"), max_size=12))
+def test_any_pattern_is_refused_in_words_or_names_groups(setting: str) -> None:
+    if groups.problem(setting) is None:
+        numbers, found = named_groups(["a/b0_1.png", "a/ab01.png"], setting)
+        assert len(numbers) == 2 and "" not in found.tolist()
+
+
+def test_images_of_one_name_are_one_group_in_whichever_class_and_without_a_name_their_own() -> None:
+    notices = Notices()
+    table = used("a/p1_1.png", "a/p1_2.png", "b/p1_1.png", "b/p2_1.png", "b/x.png", "b/y.png")
+    numbers, found = grouped(table, r"/(p\d+)_", notices)
+    assert numbers.tolist() == [0, 0, 0, 3, 4, 5]
+    assert found.tolist() == ["p1", "p1", "p1", "p2", "b/x.png", "b/y.png"]
+    (notice,) = notices
+    assert r"2 of 6 images do not match '/(p\d+)_'" in notice and "b/x.png" in notice
+
+
+def test_copies_join_the_groups_that_they_are_of() -> None:
+    table = used("a/p1_1", "a/p2_1", "a/p2_2", "a/p3_1", "a/x", copy_group=[0, 1, 0, 3, 3])
+    notices = Notices()
+    assert grouped(table, r"/(p\d+)_", notices).numbers.tolist() == [0, 0, 0, 3, 3]
+
+
+@settings(max_examples=100, deadline=None)
+@given(pairs=st.lists(st.tuples(st.integers(0, 9), st.integers(-1, 9)), min_size=1, max_size=40))
+def test_groups_are_the_smallest_that_divide_neither_copies_nor_names(pairs) -> None:
+    table = used(
+        *(f"c/p{name}_{row}" if name >= 0 else f"c/{row}" for row, (_, name) in enumerate(pairs)),
+        copy_group=[copy for copy, _ in pairs],
+    )
+    if all(name < 0 for _, name in pairs):
+        with pytest.raises(PetiteError):
+            grouped(table, r"/p(\d+)_", Notices())
+        return
+    numbers = grouped(table, r"/p(\d+)_", Notices()).numbers
+    expected = np.arange(len(pairs))
+    for _ in pairs:  # the smallest row that can be reached, step by step
+        for row, (copy, name) in enumerate(pairs):
+            for other, (its_copy, its_name) in enumerate(pairs):
+                if copy == its_copy or (name == its_name and name >= 0):
+                    expected[row] = min(expected[row], expected[other])
+    assert numbers.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        (r"/(patient\d+)_", "is found in no name, such as a/p1_1.png"),
+        ("subfolder", "no image lies in a subfolder"),
+    ],
+)
+def test_groups_that_no_image_is_in_are_an_error_with_an_example(setting: str, said: str) -> None:
+    with pytest.raises(PetiteError, match=said):
+        grouped(used("a/p1_1.png", "a/p1_2.png"), setting, Notices())
+
+
+def test_a_pattern_that_tells_all_images_apart_is_said_to_change_nothing() -> None:
+    notices = Notices()
+    grouped(used("a/p1_1.png", "a/p1_2.png"), r"/(.+)\.png", notices)
+    (notice,) = notices
+    assert "changes nothing" in notice and "'p1_1'" in notice

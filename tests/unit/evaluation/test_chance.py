@@ -1,0 +1,644 @@
+"""Nothing is recommended where nothing was learned, and every table knows what chance gives."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from petite.evaluation import (
+    AgainstChance,
+    Chance,
+    Circumstances,
+    Predictions,
+    Recommendation,
+    compare,
+    markdown_table,
+    metric_for,
+    random_curve,
+    recommend,
+    recommendation_page,
+    summarize,
+    terminal_table,
+    test_counts,
+    with_measures,
+)
+from petite.training.metrics import evaluate
+from petite.util.files import write_json
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+Answers = dict[tuple[str, float], np.ndarray]
+CIRCUMSTANCES = Circumstances(image_size=16, flips="random", counts=[833, 17])
+
+
+def made_up(folder: Path, labels: np.ndarray, answers: Answers) -> tuple[pd.DataFrame, Predictions]:
+    """Runs of a split with 850 training images, which gave these answers (seeds, images)."""
+    tables, files = [], []
+    for (method, fraction), given in answers.items():
+        one_hot = np.eye(labels.max() + 1, dtype=np.float32)[given]
+        judged = [evaluate(probabilities, labels) for probabilities in one_hot]
+        job = pd.DataFrame(
+            {
+                "dataset": "weld",
+                "method": method,
+                "fraction": fraction,
+                "images": round(850 * fraction),
+                "split_seed": 0,
+                "training_seed": range(len(given)),
+                "model": "compact",
+                "backend": "tensorflow",
+                "precision": "float32",
+                "budget": "150 steps",
+                "steps": 150,
+                "accuracy": [found["accuracy"] for found in judged],
+                "worst_class_accuracy": [found["worst_class_accuracy"] for found in judged],
+                "loss": 0.5,
+                "confusion": [json.dumps(found["confusion"]) for found in judged],
+                "train_accuracy": 0.98,
+                "train_seconds": 1.0,
+                "select_seconds": 0.1,
+                "stored_bytes": 1000,
+            }
+        )
+        files.append(folder / method / f"{fraction:g}" / f"seeds-0-{len(given) - 1}.csv")
+        files[-1].parent.mkdir(parents=True)
+        job.to_csv(files[-1], index=False)
+        np.savez(
+            files[-1].with_suffix(".predictions.npz"),
+            image_ids=[f"{number}.png" for number in range(len(labels))],
+            labels=labels.astype(np.int16),
+            probabilities=one_hot,
+            seeds=np.arange(len(given)),
+        )
+        tables.append(job)
+    predictions = Predictions(path.with_suffix(".predictions.npz") for path in files)
+    return with_measures(pd.concat(tables, ignore_index=True), 850), predictions
+
+
+def judged(
+    folder: Path,
+    labels: np.ndarray,
+    answers: Answers,
+    tolerance: float = 0.01,
+    metric: str = "auto",
+) -> tuple[Chance, Recommendation, pd.DataFrame]:
+    runs, predictions = made_up(folder, labels, answers)
+    metric = metric_for(test_counts(runs), metric)
+    curve = random_curve(runs, metric)
+    table = compare(runs, tolerance, curve, predictions, metric)
+    names = [f"class{number}" for number in range(labels.max() + 1)]
+    against = AgainstChance(runs, predictions, names, CIRCUMSTANCES)
+    found = recommend(runs, table, tolerance, curve, against)
+    assert "nan" not in recommendation_page("weld", found, table, tolerance, curve, against)
+    assert against.of_all is not None
+    return against.of_all, found, table
+
+
+def constant(seeds: int, images: int, label: int = 0) -> np.ndarray:
+    return np.full((seeds, images), label)
+
+
+def right_in(labels: np.ndarray, share: float, seeds: int = 7, seed: int = 0) -> np.ndarray:
+    """Answers that are right with this chance, and any class otherwise."""
+    random = np.random.default_rng(seed)
+    guesses = random.integers(0, labels.max() + 1, (seeds, len(labels)))
+    return np.where(random.random(guesses.shape) < share, labels, guesses)
+
+
+FLAWED = np.repeat([0, 1], [98, 2])  # as the test part of 980 good and 20 flawed
+HALVES = np.arange(200) % 2
+
+
+# --------------------------------------------------------------------------- what is learned
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 7])
+def test_always_the_majority_is_nothing_learned_and_carries_no_recommendation(
+    tmp_path, seeds
+) -> None:
+    always = constant(seeds, 100)
+    chance, found, table = judged(
+        tmp_path, FLAWED, {("full", 1.0): always, ("random", 0.05): always}
+    )
+    assert not chance.is_beaten and chance.never == ("class1",)
+    first, _, rest = found.answer.partition(". ")
+    assert first.startswith("Nothing was learned, so no subset is recommended: ")
+    assert "right on 98.0% of the 100 test images, and always answering class0 on 98.0%" in first
+    assert "balanced accuracy is 50.0%, and 50% by chance" in first
+    assert "never answered: class1" in first
+    for reason in ("unequal classes", "16 pixels", "flips", "150", "labels"):
+        assert reason in rest
+    assert (found.method, found.fraction, found.seed, found.images) == (None,) * 4
+    assert (table["full_loss_p_value"].dropna() > 0).all()
+    assert "equivalent" not in set(table["to_full"]) and "not worse" not in set(table["to_full"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "answers"),
+    [
+        (HALVES, right_in(HALVES, 0.0)),  # coins
+        (HALVES, constant(7, 200)),
+        (HALVES, np.repeat([[0], [1], [0], [1], [1], [0], [1]], 200, axis=1)),  # one class a seed
+        (HALVES, 1 - right_in(HALVES, 0.2)),  # worse than coins
+        (FLAWED, constant(7, 100, 1)),
+        (FLAWED, (np.random.default_rng(1).random((7, 100)) < 0.02).astype(int)),  # by the shares
+        (np.arange(9) % 3, np.arange(63).reshape(7, 9) // 3 % 3),
+    ],
+)
+def test_answers_without_a_look_are_nothing_learned(tmp_path, labels, answers) -> None:
+    chance, found, _ = judged(tmp_path, labels, {("full", 1.0): answers, ("random", 0.1): answers})
+    assert not chance.is_beaten
+    assert found.method is None and "no subset is recommended" in found.answer
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 1.0])
+@pytest.mark.parametrize("seeds", [1, 7])
+def test_what_learned_is_not_held_back(tmp_path, share, seeds) -> None:
+    answers = right_in(HALVES, share, seeds)
+    chance, found, _ = judged(tmp_path, HALVES, {("full", 1.0): answers, ("random", 0.1): answers})
+    assert chance.is_beaten
+    assert found.method is not None and "learned" not in found.answer
+
+
+def test_a_class_that_is_never_answered_is_not_learned(tmp_path) -> None:
+    labels = np.arange(90) % 3
+    blind_to_one = np.where(labels == 2, 1, labels)[None].repeat(7, axis=0)
+    chance, found, _ = judged(
+        tmp_path, labels, {("full", 1.0): blind_to_one, ("random", 0.1): blind_to_one}
+    )
+    assert max(chance.accuracy_p, chance.balanced_p) < 0.01
+    assert found.answer.startswith("Not all classes were learned, so no subset is recommended")
+
+
+def test_one_of_hundreds_of_classes_may_be_missing(tmp_path) -> None:
+    labels = np.arange(300)
+    all_but_one = np.where(labels == 7, 8, labels)[None].repeat(6, axis=0)
+    chance, found, _ = judged(tmp_path, labels, {("full", 1.0): all_but_one})
+    assert chance.is_beaten and chance.never == ("class7",)
+    assert "never answered: class7" in found.how_sure
+
+
+def test_trainings_that_failed_among_others_are_named(tmp_path) -> None:
+    answers = right_in(HALVES, 0.9)
+    answers[:2] = 0
+    chance, found, _ = judged(tmp_path, HALVES, {("full", 1.0): answers, ("random", 0.1): answers})
+    assert chance.is_beaten
+    assert "2 of 7 runs have one answer for all images" in found.how_sure
+
+
+def test_a_judge_that_finds_flaws_but_calls_more_than_a_constant_answer_is_told_apart(
+    tmp_path,
+) -> None:
+    labels = np.repeat([0, 1], [180, 20])
+    answers = labels.copy()
+    answers[:40] = 1  # finds all flaws, and calls 40 good parts flawed
+    answers = answers[None].repeat(7, axis=0)
+    chance, found, _ = judged(tmp_path, labels, {("full", 1.0): answers})
+    assert chance.balanced_p < 0.01 < chance.accuracy_p
+    assert found.answer.startswith("The models are not shown to beat a constant answer")
+
+
+def test_four_flaws_found_of_four_are_too_few_to_beat_a_constant_answer_and_five_are_not(
+    tmp_path,
+) -> None:
+    for flaws in (4, 5):
+        labels = np.repeat([0, 1], [200 - flaws, flaws])
+        chance, found, _ = judged(tmp_path / str(flaws), labels, {("full", 1.0): labels[None]})
+        assert chance.is_beaten == (flaws == 5)
+        if flaws == 4:
+            assert found.answer.startswith("The models are not shown to beat a constant answer")
+            assert "too few test images (200)" in found.answer
+
+
+def test_too_few_test_images_to_show_that_anything_was_learned_are_named(tmp_path) -> None:
+    labels = np.array([0, 0, 1, 1])
+    chance, found, _ = judged(
+        tmp_path, labels, {("full", 1.0): labels[None], ("random", 0.1): labels[None]}
+    )
+    assert chance.accuracy == 1 and not chance.is_beaten
+    assert found.answer.startswith("Nothing is shown to have been learned")
+    assert "too few test images (4)" in found.answer
+
+
+def test_without_the_full_set_the_largest_subset_stands_for_it(tmp_path) -> None:
+    good, bad = right_in(HALVES, 0.9), constant(7, 200)
+    chance, _, _ = judged(tmp_path, HALVES, {("random", 0.1): bad, ("random", 0.5): good})
+    assert (chance.method, chance.fraction, chance.trained_on) == ("random", 0.5, 425)
+    assert chance.is_beaten
+
+
+def test_of_classes_of_one_size_any_may_be_the_constant_answer(tmp_path) -> None:
+    """Always answering class 1 is no better than always answering class 0."""
+    for label in (0, 1):
+        answers = constant(7, 200, label)
+        chance, _, _ = judged(tmp_path / str(label), HALVES, {("full", 1.0): answers})
+        assert chance.accuracy_p > 0.4
+
+
+def test_the_export_of_nothing_says_why_and_how_to_name_a_subset(tmp_path) -> None:
+    always = constant(7, 100)
+    _, found, _ = judged(tmp_path, FLAWED, {("full", 1.0): always, ("random", 0.05): always})
+    write_json(tmp_path / "recommendation.json", asdict(found))
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / "export.py", "--manifest", "-", "--split", "-", "--source",
+         "folder", "--path", tmp_path, "--recommendation", tmp_path / "recommendation.json",
+         "--dataset", "weld", "--output", tmp_path / "out",
+         "--settings", '{"choice": null, "subsets": {}, "formats": [], "max_bytes": 1}'],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "nothing to export" in done.stderr and "--config export=random:0.1" in done.stderr
+
+
+# ------------------------------------------------------------------ subsets against chance
+
+
+RARE = np.repeat([0, 1], [9900, 100])
+HALF_OF_RARE = np.where(np.arange(10_000) < 9960, RARE, 0)[None].repeat(7, axis=0)
+
+
+@pytest.mark.parametrize("methods", [["random"], ["random", "pca_grid"], ["herding"]])
+def test_a_subset_that_always_answers_one_class_is_not_recommended(tmp_path, methods) -> None:
+    """By accuracy it is within a point of models that find 60 of 100 rare images."""
+    answers: Answers = {("full", 1.0): HALF_OF_RARE}
+    answers |= {(method, 0.1): constant(7, 10_000) for method in methods}
+    chance, found, table = judged(tmp_path, RARE, answers, metric="accuracy")
+    assert chance.is_beaten
+    assert set(table["to_full"]) <= {"equivalent", "not worse"}  # the numbers alone would keep it
+    assert (found.method, found.fraction) == ("full", 1.0)
+    are, its = ("is", "its") if len(methods) == 1 else ("are", "their")
+    left_out = f"{are} left out: {its} models are not shown to beat a constant answer."
+    assert left_out in found.answer and left_out in found.how_sure
+    assert found.answer.startswith(f"Keep all 850 images, since {methods[0]} at 10%")
+    assert f"{methods[0]} at 10% (balanced accuracy 50.0%; never answered: class1; 7 of 7 runs" in (
+        found.how_sure
+    )
+    assert "evidence.metric to balanced_accuracy" in found.next_steps
+    assert "Try larger fractions" in found.next_steps
+    assert "try smaller fractions" not in found.next_steps
+
+
+def test_the_smallest_subset_that_learned_is_recommended_and_the_smaller_one_named(
+    tmp_path,
+) -> None:
+    answers = {
+        ("full", 1.0): HALF_OF_RARE,
+        ("random", 0.5): HALF_OF_RARE,
+        ("random", 0.1): constant(7, 10_000),
+    }
+    _, found, _ = judged(tmp_path, RARE, answers, metric="accuracy")
+    assert (found.method, found.fraction) == ("random", 0.5)
+    assert found.answer.startswith("Keep 425 images (50%) chosen at random: shown to")
+    assert "random at 10%" in found.how_sure and "is left out" in found.how_sure
+    assert "larger fractions" not in found.next_steps
+    assert "smaller fractions" not in found.next_steps
+
+
+def test_with_a_large_tolerance_a_subset_must_still_beat_chance(tmp_path) -> None:
+    labels = np.arange(2000) % 2
+    barely = right_in(labels, 0.12)
+    coins = right_in(labels, 0.0, seed=1)
+    _, found, table = judged(
+        tmp_path, labels, {("full", 1.0): barely, ("random", 0.1): coins}, tolerance=0.1
+    )
+    assert table["to_full"].tolist()[0] in ("equivalent", "not worse")
+    assert found.method == "full" and "left out" in found.answer
+
+
+def test_a_subset_that_never_answers_a_class_is_not_recommended(tmp_path) -> None:
+    labels = np.repeat([0, 1, 2], [1000, 990, 10])
+    whole = labels[None].repeat(7, axis=0)
+    blind = np.where(labels == 2, 1, labels)[None].repeat(7, axis=0)
+    answers = {("full", 1.0): whole, ("random", 0.1): blind}
+    _, found, table = judged(tmp_path, labels, answers, tolerance=0.02, metric="accuracy")
+    assert table["to_full"].tolist() == ["equivalent"]
+    assert found.method == "full"
+    assert "never answered: class2" in found.how_sure
+    assert "is left out: its models never answer some of the classes" in found.answer
+
+
+def test_too_few_test_images_are_not_said_of_a_subset_that_learned_nothing(tmp_path) -> None:
+    labels = np.repeat([0, 1], [590, 10])
+    answers = {
+        ("full", 1.0): np.where(np.arange(600) < 595, labels, 0)[None].repeat(7, axis=0),
+        ("random", 0.1): constant(7, 600),
+    }
+    _, found, table = judged(tmp_path, labels, answers, metric="accuracy")
+    assert table["to_full"].tolist() == ["too few test images"]
+    assert "left out" in found.answer and "too few" not in found.answer
+    assert "raise split.test" not in found.next_steps
+
+
+def test_without_the_full_set_the_subset_kept_is_one_that_learned(tmp_path) -> None:
+    labels = np.arange(90) % 3
+    whole = labels[None].repeat(7, axis=0)
+    blind = np.where(labels == 2, 1, labels)[None].repeat(7, axis=0)
+    answers = {("random", 0.5): whole, ("herding", 0.5): blind, ("pca_grid", 0.5): blind}
+    _, found, _ = judged(tmp_path, labels, answers)
+    assert found.method == "random"
+    assert "herding at 50%" in found.how_sure and "left out" in found.how_sure
+
+
+@pytest.mark.parametrize(
+    ("failed", "which"),
+    [
+        ("full", "all 850 images"),
+        ("random", "the 85 images chosen at random"),
+        ("herding", "the 85 images chosen by herding"),
+    ],
+)
+def test_failed_runs_of_the_chosen_method_of_random_or_of_the_full_set_are_named(
+    tmp_path, failed, which
+) -> None:
+    labels = np.arange(1000) % 2
+    answers = {
+        ("full", 1.0): right_in(labels, 0.5, 10),
+        ("random", 0.1): right_in(labels, 0.2, 10),
+        ("herding", 0.1): right_in(labels, 0.9, 10),
+    }
+    next(given for (method, _), given in answers.items() if method == failed)[3] = 0
+    _, found, _ = judged(tmp_path, labels, answers, tolerance=0.1)
+    assert found.method == "herding"
+    assert found.how_sure.count("Beware") == 1
+    assert (
+        f"Beware of models trained on {which}: 1 of 10 runs has one answer for all images."
+        in found.how_sure
+    )
+
+
+# --------------------------------------------------------------------- words that agree
+
+
+@pytest.mark.parametrize("sizes", [[0.5], [0.5, 0.1]])
+def test_no_smaller_fraction_is_advised_where_the_verdict_asks_for_larger_ones(
+    tmp_path, sizes
+) -> None:
+    """The means are the same at each size, so that the curve is flat, but the runs are noisy."""
+    labels = np.arange(2000) % 2
+    shares = np.array([0.99, 0.4, 0.9, 0.2, 0.98, 0.6, 0.8])
+    answers = {
+        ("full", 1.0): np.vstack([right_in(labels, share, 1) for share in shares]),
+    } | {
+        ("random", size): np.vstack([right_in(labels, share, 1) for share in shares[::-1]])
+        for size in sizes
+    }
+    _, found, table = judged(tmp_path, labels, answers)
+    assert set(table["to_full"]) == {"not shown"}
+    assert "try larger fractions" in found.next_steps
+    assert "smaller fractions" not in found.next_steps
+
+
+def test_smaller_fractions_are_advised_where_the_smallest_is_good_enough(tmp_path) -> None:
+    labels = np.arange(2000) % 2
+    answers = right_in(labels, 0.9)
+    _, found, _ = judged(tmp_path, labels, {("full", 1.0): answers, ("random", 0.1): answers})
+    assert "Even the smallest random subset, 85 images" in found.next_steps
+    assert "larger" not in found.next_steps
+
+
+def test_one_seed_and_one_comparison_are_said_in_the_singular(tmp_path) -> None:
+    once = right_in(HALVES, 0.9, 1)
+    answers = {("full", 1.0): once, ("random", 0.1): once, ("pca_grid", 0.1): once}
+    _, found, _ = judged(tmp_path / "one", HALVES, answers)
+    assert "1 seed is too few to show that a subset does as well" in found.answer
+    assert "1 seed is too few to tell whether a method beats random" in found.answer
+    assert found.how_sure.startswith("1 comparison with random, 1 seed: too few seeds.")
+    _, found, _ = judged(tmp_path / "two", HALVES, answers | {("herding", 0.1): once})
+    assert found.how_sure.startswith("2 comparisons with random, 1 seed each: 2 with too few seeds")
+
+
+# ------------------------------------------------------------ what else is amiss is named
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 0, 1, 0], [0, 1], [0, 0, 1, 1], [0] * 40 + [1] * 4])
+def test_where_all_is_right_but_the_test_images_are_too_few_nothing_else_is_blamed(
+    tmp_path, labels
+) -> None:
+    labels = np.array(labels)
+    right = labels[None].repeat(7, axis=0)
+    _, found, _ = judged(tmp_path, labels, {("full", 1.0): right, ("random", 0.5): right})
+    assert found.method is None
+    assert found.answer.endswith(f"The reason is too few test images ({len(labels)}).")
+    for wrong in ("labels that do not show", "steps", "too small", "flips"):
+        assert wrong not in found.answer
+    assert found.next_steps.startswith("Have more test images: raise split.test")
+    assert "It takes 5 or more that are not of the class class0" in found.next_steps
+    assert "First have something learned" not in found.next_steps
+
+
+@pytest.mark.parametrize(("classes", "shift"), [(2, 1), (3, 1), (3, 2), (7, 3)])
+def test_far_below_chance_a_swap_of_labels_is_likely(tmp_path, classes, shift) -> None:
+    labels = np.arange(700) % classes
+    answers = ((labels + shift) % classes)[None].repeat(7, axis=0)
+    chance, found, _ = judged(tmp_path, labels, {("full", 1.0): answers, ("random", 0.5): answers})
+    assert chance.is_far_below
+    assert found.answer.startswith("The models are worse than chance by far, so no subset is")
+    assert "A systematic swap of labels is likely" in found.answer
+    assert "training.flips: random" in found.answer
+    assert "names of classes exchanged" in found.next_steps
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02])
+def test_answers_by_chance_are_not_far_below_it(tmp_path, share) -> None:
+    for classes in (2, 10):
+        labels = np.arange(200) % classes
+        answers = right_in(labels, share)
+        chance, found, _ = judged(tmp_path / str(classes), labels, {("full", 1.0): answers})
+        assert not chance.is_far_below and "swap" not in found.answer
+
+
+@pytest.mark.parametrize("runs_agree", [False, True])
+def test_classes_that_are_guessed_among_others_that_are_known_are_counted_and_named(
+    tmp_path, runs_agree
+) -> None:
+    labels = np.arange(10_000) % 10
+    guesses = np.random.default_rng(3).integers(3, 10, (7, len(labels)))
+    if runs_agree:
+        guesses[:] = guesses[0]
+    answers = np.where(labels < 3, labels, guesses)
+    chance, found, _ = judged(tmp_path, labels, {("full", 1.0): answers, ("random", 0.5): answers})
+    assert chance.is_beaten
+    assert {"class0", "class1", "class2"}.isdisjoint(chance.guessed)
+    assert len(chance.guessed) == 7
+    assert "7 of 10 classes are recognized hardly better" in found.how_sure
+    assert "class3, class4, class5, class6, class7 and 2 more" in found.how_sure
+
+
+def test_two_classes_that_are_swapped_among_many_are_named(tmp_path) -> None:
+    labels = np.arange(1000) % 10
+    swapped = np.where(labels == 4, 5, np.where(labels == 5, 4, labels))[None].repeat(6, axis=0)
+    chance, found, _ = judged(tmp_path, labels, {("full", 1.0): swapped})
+    assert chance.guessed == ("class4", "class5")
+    assert "2 of 10 classes are recognized hardly better than by chance: class4, class5" in (
+        found.how_sure
+    )
+
+
+@pytest.mark.parametrize("classes", [2, 10, 100])
+def test_classes_that_are_known_are_not_called_guessed(tmp_path, classes) -> None:
+    labels = np.arange(2000) % classes
+    chance, _, _ = judged(tmp_path, labels, {("full", 1.0): right_in(labels, 0.5)})
+    assert chance.guessed == ()
+
+
+# ------------------------------------------------------------------- too few test images
+
+
+def test_the_same_answers_on_few_images_are_too_few_test_images_and_it_says_how_many(
+    tmp_path,
+) -> None:
+    answers = right_in(HALVES, 0.9)
+    _, found, table = judged(tmp_path, HALVES, {("full", 1.0): answers, ("random", 0.1): answers})
+    row = table.iloc[0]
+    assert row["to_full"] == "too few test images"
+    assert row["full_new_images_loss_p_value"] == pytest.approx(0.99**200, abs=0.01)
+    assert row["test_images_needed"] == 299
+    assert row["least_tolerance"] == pytest.approx(0.0149, abs=1e-4)
+    assert found.method == "full"
+    assert (
+        "200 test images, which are too few to show it for others (that takes 299 or more; "
+        in found.answer
+    )
+    assert "that takes 299 or more" in found.next_steps
+    assert "evidence.tolerance of 0.015" in found.next_steps
+
+
+def test_enough_test_images_show_it(tmp_path) -> None:
+    labels = np.arange(400) % 2
+    answers = right_in(labels, 0.9)
+    _, found, table = judged(tmp_path, labels, {("full", 1.0): answers, ("random", 0.1): answers})
+    assert table["to_full"].tolist() == ["equivalent"]
+    assert found.answer.startswith(
+        "Keep 85 images (10%) chosen at random: shown to be within 1 point of the full set in "
+        "accuracy (0.0 points, 90% interval over seeds and test images"
+    )
+
+
+def test_a_loss_over_the_seeds_is_not_shown_whatever_the_number_of_images(tmp_path) -> None:
+    answers = {("full", 1.0): right_in(HALVES, 0.95), ("random", 0.1): right_in(HALVES, 0.5)}
+    _, found, table = judged(tmp_path, HALVES, answers)
+    assert table["to_full"].tolist() == ["not shown"]
+    assert "no subset is shown to be within 1 point of the full set in accuracy" in found.answer
+
+
+# ------------------------------------------------------------------------ balanced accuracy
+
+
+@pytest.mark.parametrize(
+    ("counts", "metric"),
+    [
+        ([100, 100], "accuracy"),
+        ([100, 50], "accuracy"),
+        ([101, 50], "balanced_accuracy"),
+        ([98, 2], "balanced_accuracy"),
+        ([5, 5, 5], "accuracy"),
+        ([9, 4, 4], "balanced_accuracy"),
+    ],
+)
+def test_balanced_accuracy_is_compared_where_a_class_has_more_than_twice_another(
+    tmp_path, counts, metric
+) -> None:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    runs, _ = made_up(tmp_path, labels, {("full", 1.0): right_in(labels, 0.9)})
+    assert metric_for(test_counts(runs)) == metric
+    assert metric_for(test_counts(runs), "accuracy") == "accuracy"
+    assert metric_for(test_counts(runs), "balanced_accuracy") == "balanced_accuracy"
+
+
+def test_the_balanced_accuracy_is_the_mean_of_the_classes_whatever_their_sizes(tmp_path) -> None:
+    labels = np.repeat([0, 1, 2], [90, 8, 2])
+    answers = labels.copy()
+    answers[[0, 1, 2, 90, 91, 98]] = [1, 2, 1, 0, 0, 0]  # 87 of 90, 6 of 8, 1 of 2
+    runs, _ = made_up(tmp_path, labels, {("full", 1.0): answers[None].repeat(6, axis=0)})
+    assert runs["balanced_accuracy"].tolist() == pytest.approx([(87 / 90 + 6 / 8 + 1 / 2) / 3] * 6)
+    row = summarize(runs, "balanced_accuracy").iloc[0]
+    assert row["balanced_accuracy_mean"] == pytest.approx((87 / 90 + 6 / 8 + 1 / 2) / 3)
+    assert row["worst_class_accuracy_mean"] == 0.5
+    assert row["metric"] == "balanced_accuracy"
+
+
+def test_a_subset_that_loses_the_rare_class_alone_is_judged_by_it(tmp_path) -> None:
+    """It loses half a point of accuracy, and a quarter of the rare class."""
+    labels = np.repeat([0, 1], [980, 20])
+    lost = labels.copy()
+    lost[980:985] = 0
+    answers = {
+        ("full", 1.0): labels[None].repeat(7, axis=0),
+        ("random", 0.5): lost[None].repeat(7, axis=0),
+    }
+    runs, predictions = made_up(tmp_path, labels, answers)
+    by_metric = {
+        metric: compare(runs, 0.02, None, predictions, metric).iloc[0]
+        for metric in ("accuracy", "balanced_accuracy")
+    }
+    assert by_metric["accuracy"]["to_full"] == "equivalent"
+    assert by_metric["balanced_accuracy"]["to_full"] == "not shown"
+    assert by_metric["balanced_accuracy"]["full_difference"] == pytest.approx(-0.125)
+
+
+def test_all_that_speaks_of_the_metric_names_it(tmp_path) -> None:
+    labels = np.repeat([0, 1], [900, 300])
+    answers = right_in(labels, 0.9)
+    runs, predictions = made_up(
+        tmp_path, labels, {("full", 1.0): answers, ("random", 0.1): answers}
+    )
+    metric = metric_for(test_counts(runs))
+    curve, summary = random_curve(runs, metric), summarize(runs, metric)
+    table = compare(runs, 0.02, curve, predictions, metric)
+    found = recommend(runs, table, 0.02, curve)
+    assert "of the full set in balanced accuracy" in found.answer
+    assert found.metric == "balanced accuracy"
+    page = recommendation_page("weld", found, table, 0.02, curve)
+    assert page.count("points of balanced accuracy") == 1
+    assert "points of balanced accuracy, paired" in terminal_table(summary)
+    assert "balanced accuracy" in markdown_table(summary, "weld")
+
+
+def test_the_terminal_shows_balanced_accuracy_where_classes_are_unequal_and_fits(tmp_path) -> None:
+    answers = {
+        ("full", 1.0): constant(7, 100),
+        ("a_long_name_of_a_method_" * 3, 0.05): constant(7, 100),
+    }
+    runs, _ = made_up(tmp_path, FLAWED, answers)
+    for metric in ("accuracy", "balanced_accuracy"):
+        lines = terminal_table(summarize(runs, metric), balanced=True).splitlines()
+        assert max(map(len, lines)) <= 100
+        assert "balanced, %" in lines[0] and "accuracy, %" in lines[0]
+        assert "98.0" in lines[2] and "50.0" in lines[2]
+    plain = terminal_table(summarize(runs, "accuracy"))
+    assert "balanced" not in plain and "MB" in plain
+
+
+# ------------------------------------------------------------------------------ real shares
+
+
+def test_every_row_says_the_share_that_was_really_kept_and_why(tmp_path) -> None:
+    labels = np.arange(300)
+    answers = labels[None].repeat(7, axis=0)
+    runs, predictions = made_up(
+        tmp_path,
+        labels,
+        {("full", 1.0): answers, ("random", 0.1): answers, ("random", 0.5): answers},
+    )
+    runs.loc[runs["fraction"] == 0.1, "images"] = 283
+    runs = with_measures(runs.drop(columns="share"), 850)
+    summary = summarize(runs)
+    assert summary["share"].tolist() == pytest.approx([1, 0.5, 283 / 850])
+    for text in (terminal_table(summary), markdown_table(summary, "many")):
+        assert "10% (33%)" in text and "50% (" not in text and "100% (" not in text
+        assert "each class has at least one" in text
+    table = compare(runs, 0.05, None, predictions)
+    found = recommend(runs, table, 0.05)
+    assert found.answer.startswith(
+        "Keep 283 images (33%, not 10%, as each class has at least one) chosen at random: shown"
+    )
+    assert "| 10% (33%) |" in recommendation_page("many", found, table, 0.05)
+
+
+def test_shares_that_rounding_alone_changes_are_not_spoken_of(tmp_path) -> None:
+    runs, _ = made_up(tmp_path, HALVES, {("random", 0.05): right_in(HALVES, 0.9)})
+    assert "(" not in terminal_table(summarize(runs)).splitlines()[2]

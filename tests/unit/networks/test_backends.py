@@ -1,0 +1,33 @@
+"""Training on the backends beside TensorFlow that are installed: the tests bring JAX with them."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_a_backend_trains_repeats_saves_and_scores(backend: str) -> None:
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    script = Path(__file__).with_name("train_on_backend.py")
+    done = subprocess.run(
+        [sys.executable, str(script), backend],
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["backend"] == backend
+    assert result["accuracy"] > 0.8
+    assert result["validation_accuracy"] > 0.8
+    assert result["a seed again"] and not result["another seed"]
+    assert result["a loaded model differs by"] < 1e-5
+    assert result["finite scores"]

@@ -1,0 +1,615 @@
+"""The page of a run, made from a small invented one."""
+
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from petite.config import schema as config
+from petite.data.sources import open_source
+from petite.data.store import Store, shard_record, write_shard
+from petite.evaluation import compare, cost_ledger, recommend, recommendation_page, summarize
+from petite.plots import style
+from petite.report import Inputs, chart, galleries, making, models, page, palette, plane, sprites
+from petite.report import answer as answers
+from petite.report import classes as report_classes
+from petite.report import table as tables
+from petite.report.galleries import Tile
+from petite.report.inputs import Case, Predictions
+from petite.util.errors import PetiteError
+from petite.util.files import write_csv, write_json, write_table, write_text
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+CLASSES = ["cat", "<dog>"]
+IMAGES = 80
+METHODS = {
+    "full": {"fractions": [1]},
+    "random": {"fractions": [0.5, 0.1]},
+    "herding": {"fractions": [0.1]},
+    "mine": {"score": "forgetting", "sampler": "ccs", "fractions": []},
+}
+GRIDS = [{"x0": -1, "y0": -1, "x1": 1, "y1": 1, "tiling": "rectangle", "side": 2, "label": 1}]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    """A run of three methods on 80 images, 56 of them for training, with two seeds."""
+    return invented_run(tmp_path_factory.mktemp("run"))
+
+
+def invented_run(
+    folder: Path,
+    classes: Sequence[str] = CLASSES,
+    images: int = IMAGES,
+    method: str = "herding",
+    **more: Any,
+) -> Inputs:
+    """A run on `images` images, of each class in turn; `more` goes into the Inputs.
+
+    method: the name of herding.
+    """
+    gridded = Case(method, 0.1)
+    methods = {name: entry for name, entry in METHODS.items() if name != "herding"}
+    methods[method] = {"method": "herding"} | METHODS["herding"]
+    index = write_store(folder / "store", classes, images)
+    used = index[index["status"] == "ok"].reset_index(drop=True)
+    split = used[["image_id", "label"]].assign(
+        split=np.where(np.arange(len(used)) // len(classes) % 10 < 7, "train", "test")
+    )
+    train = split[split["split"] == "train"]
+    test = split[split["split"] == "test"]
+    random = np.random.default_rng(0)
+    runs, history = [], []
+    subsets, predictions = [], []
+    for case in (Case("full", 1.0), Case("random", 0.5), Case("random", 0.1), gridded):
+        kept = train.iloc[:: round(1 / case.fraction)]
+        for seed in (0, 1) if case.method == "random" else (0,):
+            path = folder / "subsets" / case.method / f"{case.fraction:g}" / f"seed-{seed}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            those = train.iloc[seed :: round(1 / case.fraction)]
+            write_table(path, those.assign(origin=those["image_id"]))
+            write_json(path.with_suffix(".json"), {"grids": GRIDS if case == gridded else []})
+            subsets.append(path)
+        probabilities = random.dirichlet(np.ones(len(classes)), (2, len(test))).astype(np.float32)
+        # All models get the first one wrong, by the next class.
+        probabilities[:, 0] = np.eye(len(classes))[(test["label"].iloc[0] + 1) % len(classes)]
+        path = folder / "runs" / case.method / f"{case.fraction:g}" / "seeds-0-1.predictions.npz"
+        path.parent.mkdir(parents=True)
+        np.savez(
+            path,
+            image_ids=test["image_id"].to_numpy(str),
+            labels=test["label"].to_numpy(),
+            probabilities=probabilities,
+            seeds=np.array([0, 1]),
+        )
+        predictions.append(path)
+        for seed in (0, 1):
+            runs.append(invented_row(case, seed, len(kept)) | {"worst_class": classes[0]})
+            history += [
+                {
+                    "method": case.method,
+                    "fraction": case.fraction,
+                    "seed": seed,
+                    "step": step,
+                    "accuracy": 0.5 + step / 40,
+                    "validation_accuracy": 0.5 + step / 50,
+                }
+                for step in (5, 10)
+            ]
+    tables = {name: folder / name for name in ("runs.csv", "history.csv", "summary.csv")}
+    write_csv(tables["runs.csv"], pd.DataFrame(runs))
+    write_csv(tables["history.csv"], pd.DataFrame(history))
+    write_csv(tables["summary.csv"], summarize(pd.DataFrame(runs)))
+    write_evidence(folder, pd.DataFrame(runs), tables)
+    return Inputs(
+        tables=tables,
+        store=Store.open(folder / "store/manifest.json"),
+        split=split,
+        features=random.normal(size=(len(train), 3)).astype(np.float32),
+        subsets=subsets,
+        predictions=predictions,
+        config=config.load({"methods": methods, "seeds": 2}).model_dump(mode="json"),
+        **more,
+    )
+
+
+def write_evidence(folder: Path, runs: pd.DataFrame, tables: dict[str, Path]) -> None:
+    """What of the tables compares the methods."""
+    names = ("verdicts.csv", "costs.csv", "recommendation.md")
+    tables |= {name: folder / name for name in names}
+    verdicts = compare(runs, 0.01)
+    write_csv(tables["verdicts.csv"], verdicts)
+    write_csv(tables["costs.csv"], cost_ledger(runs))
+    chosen = recommend(runs, verdicts, 0.01)
+    write_text(tables["recommendation.md"], recommendation_page("invented", chosen, verdicts, 0.01))
+
+
+def write_store(folder: Path, classes: Sequence[str], images: int) -> pd.DataFrame:
+    """Images, the last one of them set aside, and two that are copies of each other."""
+    pixels = np.random.default_rng(1).integers(0, 256, (images, 8, 8, 1)).astype(np.uint8)
+    write_shard(folder / "shards/1.npy", pixels)
+    numbers = np.arange(images)
+    labels = numbers % len(classes)
+    index = pd.DataFrame(
+        {
+            "image_id": [f"{classes[label]}/{n}" for n, label in enumerate(labels)],
+            "class_name": [classes[label] for label in labels],
+            "label": labels.astype(np.int16),
+            "status": "ok",
+            "reason": "",
+            "shard": np.zeros(images, np.int32),
+            "row": numbers,
+            "copy_group": np.where(numbers == 2, 0, numbers),
+        }
+    )
+    reason = f"label conflict: same as {classes[0]}/1"
+    index.loc[images - 1, ["status", "reason"]] = ["set_aside", reason]
+    index.loc[images - 1, ["shard", "row"]] = -1
+    write_table(folder / "index.parquet", index)
+    manifest = {
+        "format": 1,
+        "classes": list(classes),
+        "image_size": 8,
+        "channels": 1,
+        "digest": "d1",
+    }
+    shards = [shard_record(folder / "shards/1.npy", folder)]
+    write_json(folder / "manifest.json", manifest | {"shards": shards})
+    return index
+
+
+def invented_row(case: Case, seed: int, images: int) -> dict:
+    return {
+        "dataset": "invented",
+        "method": case.method,
+        "fraction": case.fraction,
+        "images": images,
+        "split_seed": 0,
+        "training_seed": seed,
+        "selection_seed": seed,
+        "model": "compact",
+        "backend": "tensorflow",
+        "budget": "10 steps",
+        "precision": "float32",
+        "batch_size": 8,
+        "accuracy": 0.6 + 0.3 * case.fraction + 0.01 * seed,
+        "loss": 0.4,
+        "calibration_error": 0.05,
+        "worst_class": "cat",
+        "worst_class_accuracy": 0.5,
+        "train_accuracy": 0.9,
+        "train_seconds": 2.0,
+        "select_seconds": 0.5,
+        "proxy_seconds": 0.0,
+        "peak_memory_bytes": 10**8,
+        "stored_bytes": 64 * images,
+        "parameters": 1000,
+        "versions": json.dumps({"petite": "0.1.0"}),
+    }
+
+
+def test_the_page_is_one_file_that_names_nothing_outside(inputs):
+    html = page(inputs)
+    shown = re.sub(r"<script.*?</script>", "", html, flags=re.S)
+    assert html.startswith("<!DOCTYPE html>")
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']+""", shown)
+    assert not re.findall(r"url\((?!data:|#)", shown)
+    assert len(html) < 5e6
+
+
+def test_the_same_run_gives_the_same_bytes(inputs):
+    # Bokeh numbers the parts of all drawings of a process; a job makes one.
+    first, second = (re.sub(r'"p\d+"', '"p"', page(inputs)) for _ in range(2))
+    assert first == second
+
+
+def test_the_script_shows_what_steps_noticed_each_thing_once(tmp_path):
+    inputs = invented_run(tmp_path / "run")
+    write_table(tmp_path / "split.parquet", inputs.split)
+    np.save(tmp_path / "pixels.npy", inputs.features)
+    for name, notices in (("listing", ["Links: followed."]), ("index", []), ("0", ["A <b>."] * 2)):
+        write_json(tmp_path / f"{name}.json", {"notices": notices})
+    done = subprocess.run(
+        [
+            sys.executable, SCRIPTS / "report.py", "--tables", *inputs.tables.values(),
+            "--manifest", tmp_path / "run/store/manifest.json",
+            "--split", tmp_path / "split.parquet", "--features", tmp_path / "pixels.npy",
+            "--subsets", *inputs.subsets, "--predictions", *inputs.predictions,
+            "--notices", *(tmp_path / f"{name}.json" for name in ("listing", "index", "0")),
+            "--output", tmp_path / "report.html",
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    section = html.split('id="notices"')[1].split("</section>")[0]
+    assert re.findall("<li>(.*)</li>", section) == ["Links: followed.", "A &lt;b&gt;."]
+    assert 'id="notices"' not in page(inputs)
+
+
+def test_names_from_the_users_files_are_text_and_no_html(inputs):
+    html = page(inputs)
+    assert "&lt;dog&gt;" in html
+    assert "<dog>" not in re.sub(r"<script.*?</script>", "", html, flags=re.S)
+    data = re.search(r'id="plane-data">(.*?)</script>', html, flags=re.S)
+    assert data and json.loads(data[1])["classes"] == CLASSES
+
+
+def test_the_table_has_the_verdicts_and_the_costs_of_each_row(inputs):
+    rows = {row["case"]: row for row in tables.table(inputs)["rows"]}
+    told = {case: (row["verdict"], row["to_full"]) for case, row in rows.items()}
+    assert told == {
+        "full:1": ("", ""),
+        "random:0.5": ("", "too few seeds"),
+        "random:0.1": ("", "too few seeds"),
+        "herding:0.1": ("too few seeds", "too few seeds"),
+    }
+    html = page(inputs)
+    assert '<td role="cell" data-name="verdict"><span class="verdict" data-verdict="too few' in html
+    assert "<option>too few seeds</option>" in html
+    costs = {row["name"]: row for row in models.costs(inputs)}
+    assert costs["random 10%"]["lost"] == "−27.0" and costs["full"]["lost"] == "0.0"
+    assert costs["herding 10%"]["memory"] == "100 MB"
+
+
+RECOMMENDATION = """# Title
+
+**Keep 5 images (5%): shown to lose less (-0.5 points, interval -1.0 to +0.7; enough), p 1e-05.**
+
+## How sure
+
+With 2 seeds p is 0.5. Another split was not tried. It was so on 2026-11-24.
+
+## Test
+
+| a |
+|--|
+| <b> |
+"""
+
+
+@pytest.fixture
+def recommended(inputs, tmp_path) -> answers.Answer:
+    path = tmp_path / "recommendation.md"
+    path.write_text(RECOMMENDATION, encoding="utf-8")
+    tables = {**inputs.tables, "recommendation.md": path}
+    return answers.answer(Inputs(**{**vars_of(inputs), "tables": tables}))
+
+
+def test_the_answer_is_divided_into_what_comes_first_the_rest_and_asides(recommended):
+    assert recommended.first == [("Keep 5 images ", False), ("(5%)", False)]
+    texts = [part.text for part in recommended.rest]
+    assert texts == ["Shown to lose less ", texts[1], ", p 1e-05."]
+    assert [part.aside for part in recommended.rest] == [False, True, False]
+
+
+def test_numbers_of_the_answer_have_minus_signs(recommended):
+    assert recommended.rest[1].text == "(−0.5 points, interval −1.0 to +0.7; enough)"
+    assert "2026-11-24" in recommended.beside
+
+
+def test_words_of_the_recommendation_stand_beside_and_tables_are_evidence(recommended):
+    assert recommended.beside.count("<li>") == 3 and "<li>Another split" in recommended.beside
+    assert "<table>" not in recommended.beside
+    assert '<div class="scroll"' in recommended.evidence and "&lt;b&gt;" in recommended.evidence
+
+
+def test_the_page_shows_and_names_the_metric_that_is_compared_and_the_real_shares(inputs, tmp_path):
+    runs = inputs.runs.assign(balanced_accuracy=inputs.runs["accuracy"] / 2)
+    few = runs["fraction"] == runs["fraction"].min()
+    runs.loc[few, "share"] = 3 * runs.loc[few, "fraction"]
+    paths = {name: tmp_path / name for name in ("runs.csv", "summary.csv")}
+    write_csv(paths["runs.csv"], runs)
+    write_csv(paths["summary.csv"], summarize(runs, "balanced_accuracy"))
+    html = page(Inputs(**{**vars_of(inputs), "tables": {**inputs.tables, **paths}}))
+    assert "<h2>Balanced accuracy by the number of training images kept</h2>" in html
+    assert 'aria-label="Balanced accuracy on the test images' in html
+    assert "in points of balanced accuracy" in html
+    fraction = runs["fraction"].min()
+    assert f'data-name="kept">{100 * fraction:g}% ({300 * fraction:.0f}%)</td>' in html
+    assert "as each class has at least one" in html
+    rows = tables.table(Inputs(**{**vars_of(inputs), "tables": {**inputs.tables, **paths}}))["rows"]
+    assert all(float(row["balanced"]) < 60 and row["worst"] == "50.0" for row in rows)
+
+
+def test_warnings_tell_of_few_seeds_and_of_copies_across_classes(inputs):
+    told = " ".join(answers.warnings(inputs))
+    assert "fewer than 6 seeds" in told
+    assert "different classes were set aside (1 in all)" in told
+    assert "test images" in told
+
+
+def test_the_picture_puts_more_images_to_the_right_and_more_accuracy_up(inputs):
+    drawn = chart.accuracy_chart(inputs.summary, inputs.runs, chart.WIDE, "wide", tolerance=0.01)
+    random = next(each for each in drawn["series"] if each["method"] == "random")
+    small, large = random["marks"]
+    assert small["x"] < large["x"] and small["y"] > large["y"]
+    assert len(random["dots"]) == 4
+    tolerated = drawn["full"]["tolerated"]
+    assert tolerated["y"] < drawn["full"]["y"] < tolerated["y"] + tolerated["height"]
+
+
+def test_many_methods_of_one_size_stay_within_the_picture(inputs):
+    runs = inputs.runs[inputs.runs["fraction"] != 0.5]
+    herding = runs[runs["method"] == "herding"]
+    many = pd.concat([runs, *(herding.assign(method=f"method_{n}") for n in range(30))])
+    for size in (chart.WIDE, chart.NARROW):
+        drawn = chart.accuracy_chart(summarize(many), many, size, "any")
+        places = [mark["x"] for series in drawn["series"] for mark in series["marks"]]
+        assert len(places) == 32 and len(set(places)) > 16
+        assert drawn["frame"].left <= min(places) <= max(places) <= drawn["frame"].right
+
+
+def test_intervals_far_beyond_all_seeds_do_not_flatten_the_picture(inputs):
+    wild = inputs.summary.assign(accuracy_low=-2.0, accuracy_high=3.0)
+    frame = chart.Frame(wild, inputs.runs, chart.WIDE)
+    seeds = inputs.runs["accuracy"]
+    assert frame.cut and frame.low > seeds.min() - 2 * (seeds.max() - seeds.min())
+    assert frame.y(3.0) == frame.top and frame.y(-2.0) == frame.bottom
+    assert not chart.Frame(inputs.summary, inputs.runs, chart.WIDE).cut
+
+
+def test_differences_are_drawn_around_nought(inputs):
+    made = tables.table(inputs)
+    assert made["zero"] == tables.WIDTH / 2
+    row = next(row for row in made["rows"] if row["method"] == "herding")
+    assert row["difference"] == "0.0" and row["difference_picture"]["x"] == made["zero"]
+    assert made["rows"][0]["difference_picture"] is None
+
+
+def test_an_interval_beyond_the_scale_is_cut_and_says_so():
+    drawn = tables.Scale(-0.1, 0.1).picture(0.05, -0.5, 0.08)
+    assert drawn["cut_low"] and not drawn["cut_high"]
+    assert drawn["low"] == tables.EDGE
+
+
+def test_the_chosen_images_of_the_plane_are_those_of_the_subset(inputs):
+    made = plane.plane(inputs)
+    case = Case("random", 0.5)
+    for seed in (0, 1):
+        packed = unpacked(made["data"]["chosen"][f"random:0.5:{seed}"], np.uint8)
+        bits = np.unpackbits(packed)[: len(inputs.train)].astype(bool)
+        np.testing.assert_array_equal(bits, inputs.kept(case, seed))
+    assert (inputs.kept(case, 0) != inputs.kept(case, 1)).any()
+    assert [size["key"] for size in made["methods"][0]["sizes"]] == ["random:0.1", "random:0.5"]
+
+
+def unpacked(text: str, dtype: type) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), dtype)
+
+
+def test_seeds_have_names_and_a_selection_without_chance_is_the_same_for_any(inputs):
+    methods = {method["name"]: method["sizes"] for method in plane.plane(inputs)["methods"]}
+    assert methods["random"][0]["seeds"] == {0: "0", 1: "1"}
+    assert methods["herding"][0]["seeds"] == {0: "any"}
+
+
+def test_without_room_every_case_still_has_its_first_seed(inputs, monkeypatch):
+    monkeypatch.setattr(plane, "ROOM_FOR_SUBSETS", 0)
+    monkeypatch.setattr(plane, "ROOM_FOR_CELLS", 0)
+    data = plane.plane(inputs)["data"]
+    assert sorted(data["chosen"]) == ["herding:0.1:0", "random:0.1:0", "random:0.5:0"]
+    assert data["cells"] == {}
+
+
+def test_the_cells_of_a_tiling_are_lines_of_their_class(inputs):
+    cells = plane.plane(inputs)["data"]["cells"]
+    assert list(cells) == ["herding:0.1:0"]
+    lines = unpacked(cells["herding:0.1:0"], np.float32).reshape(-1, 5)
+    assert len(lines) == 12 and set(lines[:, 4]) == {1}
+
+
+def test_cells_in_another_space_than_the_planes_are_not_drawn(inputs):
+    elsewhere = {"method": "herding", "space": "random_conv"}
+    chain = {"steps": [elsewhere, {"method": "augmentation"}]}
+    for entry in (elsewhere, chain):
+        changed = {"methods": {"herding": {"fractions": [0.1]} | entry}}
+        moved = Inputs(**{**vars_of(inputs), "config": changed})
+        assert plane.plane(moved)["data"]["cells"] == {}
+
+
+def test_very_large_sets_are_drawn_in_part_and_counted_in_full(inputs, monkeypatch):
+    monkeypatch.setattr(plane, "MOST_POINTS", 30)
+    monkeypatch.setattr(plane, "MOST_THUMBNAILS", 20)
+    made = plane.plane(inputs)
+    data = made["data"]
+    assert made["points"] == 30 < data["total"] == len(inputs.train)
+    labels = unpacked(data["labels"], np.uint16)
+    assert len(labels) == len(unpacked(data["x"], np.float32)) == 30
+    assert data["counts"]["random:0.5:0"]["all"] == inputs.chosen[Case("random", 0.5)].sum()
+    names = [data["classes"][label] for label in labels[unpacked(data["pictured"], np.uint32)]]
+    assert names == [name.split("/")[0] for name in data["names"]]
+
+
+def test_large_sets_have_thumbnails_of_what_is_kept_first(inputs, monkeypatch):
+    monkeypatch.setattr(plane, "MOST_THUMBNAILS", 20)
+    rows = plane.sampled(inputs)
+    assert len(rows) <= 20
+    smallest = inputs.chosen[Case("herding", 0.1)]
+    assert smallest[rows].sum() >= 2
+
+
+@pytest.mark.parametrize("count, wanted", [(0, 3), (2, 5), (100, 7)])
+def test_middles_are_different_positions(count, wanted):
+    places = plane.middles(count, wanted)
+    assert len(set(places.tolist())) == min(count, wanted)
+    assert all(0 <= place < count for place in places)
+
+
+def test_walls_are_drawn_once(inputs):
+    grid = {"x0": 0.0, "y0": 0.0, "x1": 2.0, "y1": 2.0, "tiling": "rectangle", "side": 2}
+    assert len(plane._walls(grid)) == 12
+
+
+def test_a_sheet_holds_images_in_rows():
+    images = np.arange(50, dtype=np.uint8)[:, None, None, None].repeat(3, axis=3)
+    sheet = sprites.sheet(np.broadcast_to(images, (50, 4, 4, 3)))
+    assert (sheet.columns, sheet.rows) == (40, 2)
+    assert sheet.place(41) == {"column": 1, "row": 1}
+    assert sheet.uri.startswith("data:image/webp;base64,")
+
+
+def test_a_sheet_without_images_is_a_tile():
+    assert sprites.sheet(np.empty((0, 8, 8, 3), np.uint8)).total == 1
+
+
+def test_mistakes_count_models_and_name_the_commonest_wrong_class():
+    probabilities = np.array([[[0.9, 0.1, 0], [0, 0.2, 0.8]], [[0.9, 0.1, 0], [0, 0.9, 0.1]]])
+    found = Predictions.of(
+        Case("random", 0.1), np.array(["a", "b"]), np.array([0, 1]), probabilities
+    )
+    told = galleries.mistakes([found]).set_index("image_id")
+    assert told["wrong"].tolist() == [0, 1]
+    assert told.loc["b", "taken_for"] == 2 and told.loc["b", "models"] == 2
+
+
+def test_the_test_image_that_all_models_miss_comes_first(inputs):
+    shown = galleries.always_wrong(inputs)
+    assert shown["all"] >= 1
+    assert "by 8 of 8" in shown["tiles"][0].words
+
+
+def test_copies_and_set_aside_files_are_listed(inputs):
+    assert galleries.copied(inputs)["count"] == "1"
+    assert galleries.set_aside(inputs)["kinds"] == [("label conflict", "1")]
+
+
+def test_files_beyond_the_limit_are_told_apart_from_those_set_aside(inputs, monkeypatch):
+    index = inputs.store.index
+    status = index["status"].mask(index.index.isin([4, 5, 6]), "beyond_limit")
+    monkeypatch.setitem(inputs.store.__dict__, "index", index.assign(status=status))
+    told = galleries.set_aside(inputs)
+    assert (told["count"], told["beyond"]) == ("1", "3")
+    html = page(inputs)
+    assert "1 of 80 files were set aside" in html
+    assert "3 more were beyond the limit for each class." in html
+
+
+def test_files_that_were_set_aside_are_shown_where_they_decode(inputs, tmp_path):
+    folder = tmp_path / "source"
+    for class_name in CLASSES:
+        (folder / class_name).mkdir(parents=True)
+    Image.new("RGB", (30, 20), "red").save(folder / f"<dog>/{IMAGES - 1}", "PNG")
+    with open_source("folder", folder) as source:
+        tiles = galleries.set_aside(Inputs(**{**vars_of(inputs), "source": source}))["tiles"]
+        assert [tile.name for tile in tiles] == [f"<dog>/{IMAGES - 1}"]
+        assert tiles[0].picture is not None
+    placed = galleries._placed(
+        [Tile(None, "a", "b")], sprites.sheet(np.empty((0, 8, 8, 3))), iter([])
+    )
+    assert placed[0]["place"] is None
+
+
+def test_many_classes_are_told_as_pairs():
+    classes = [f"class {n}" for n in range(models.MOST_CELLS + 1)]
+    probabilities = np.zeros((1, 3, len(classes)))
+    probabilities[0, :, 4] = 1
+    found = Predictions.of(
+        Case("random", 0.1), np.array(list("abc")), np.array([4, 2, 2]), probabilities
+    )
+    told = models.mistakes([found], classes)
+    assert told and told["rows"] == [] and told["more_pairs"] == "0"
+    assert told["pairs"] == [{"true": "class 2", "taken_for": "class 4", "count": "2.0"}]
+
+
+def test_classes_without_test_images_are_neither_the_worst_nor_the_best():
+    names = [f"class {n}" for n in range(models.MOST_CELLS + 1)]
+    probabilities = np.eye(len(names))[[[4, 2, 3]]]
+    found = Predictions.of(Case("a", 0.1), np.arange(3), np.array([4, 2, 5]), probabilities)
+    told = models.mistakes([found], names)
+    assert told and told["worst"] == [{"class_name": "class 5", "accuracy": "0.0%"}]
+    assert told["best"] == [{"class_name": "class 4", "accuracy": "100.0%"}]
+    assert told["more_classes"] == "11"
+    nothing = np.full(13, np.nan)
+    assert report_classes.worst_and_best(nothing, 0) == []
+    assert report_classes.worst_and_best(nothing, 5) == list(range(10))
+
+
+def test_predictions_about_other_images_are_an_error(inputs, tmp_path):
+    strange = tmp_path / "random/0.1/other.predictions.npz"
+    strange.parent.mkdir(parents=True)
+    np.savez(strange, image_ids=["x"], labels=[0], probabilities=np.ones((1, 1, 2)), seeds=[0])
+    mixed = Inputs(**{**vars_of(inputs), "predictions": [*inputs.predictions, strange]})
+    with pytest.raises(PetiteError, match="different test images"):
+        _ = mixed.judged
+
+
+def test_a_missing_table_is_named(inputs):
+    without = Inputs(**{**vars_of(inputs), "tables": {}})
+    with pytest.raises(PetiteError, match=r"needs \w+\.csv"):
+        page(without)
+
+
+def vars_of(inputs: Inputs) -> dict:
+    return {name: getattr(inputs, name) for name in Inputs.__dataclass_fields__}
+
+
+def test_the_settings_leave_out_what_is_off_and_make_the_same_configuration(inputs):
+    text = making.settings_file(inputs.config)
+    assert "seeds: 2" in text and "cells" not in text and "mine" not in text
+    again = config.load(yaml.safe_load(text)).model_dump(mode="json")
+    switched_on = {name: entry for name, entry in again["methods"].items() if entry["fractions"]}
+    assert switched_on == {name: inputs.config["methods"][name] for name in switched_on}
+    assert set(switched_on) == {"full", "random", "herding"}
+
+
+def test_no_commit_outside_a_checkout(tmp_path):
+    assert making.commit(tmp_path) == "" == making.commit(None)
+
+
+@pytest.mark.parametrize("colour", [*style.CATEGORY_COLOURS, *style.OKABE_ITO, style.INK])
+def test_colours_can_be_seen_on_light_and_on_dark(colour):
+    on_light, on_dark = palette.pair(colour)
+    assert palette.contrast(on_light, palette.LIGHT_PAGE) >= 3
+    assert palette.contrast(on_dark, palette.DARK_PAGE) >= 3
+
+
+def test_rows_that_are_all_alike_stand_in_the_middle():
+    scale = tables.Scale(1.0, 1.0)
+    assert scale(1.0) == tables.WIDTH / 2
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"BOKEH_SIMPLE_IDS": "no"},
+        {"BOKEH_RESOURCES": "cdn", "BOKEH_MINIFIED": "no", "BOKEH_LOG_LEVEL": "debug"},
+        {"BOKEH_DEV": "yes", "HOME": "home"},
+        {"MPLBACKEND": "module://notebook.backend_inline"},
+    ],
+    ids=lambda environment: "-".join(environment),
+)
+def test_the_users_environment_changes_nothing_on_the_page(environment, tmp_path):
+    folder = tmp_path / "run"
+    code = (
+        "import sys; from pathlib import Path; from test_report import invented_run, page;"
+        "print(page(invented_run(Path(sys.argv[1]))))"
+    )
+    settings = tmp_path / "home/.bokeh/bokeh.yaml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("simple_ids: false\nminified: false\nresources: cdn\n")
+    if "HOME" in environment:
+        environment = {**environment, "HOME": str(tmp_path / "home")}
+    paths = {"PYTHONPATH": os.pathsep.join([str(SCRIPTS), str(Path(__file__).parent)])}
+    pages = []
+    for more in ({}, environment):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(folder)],
+            env={**os.environ, **paths, **more}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        pages.append(re.sub(r"\d+-\d+-\d+ \d+:\d+ UTC", "", done.stdout))
+        shutil.rmtree(folder)
+    assert pages[0] == pages[1]

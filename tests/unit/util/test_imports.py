@@ -1,0 +1,48 @@
+"""Which modules a script depends on."""
+
+import pytest
+
+from petite.selection import METHODS
+from petite.util.imports import SCRIPTS, modules_of, path_of
+
+SCRIPT_NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
+FAMILIES = frozenset(method.module for method in METHODS.values())
+
+
+@pytest.mark.parametrize("script", SCRIPT_NAMES)
+def test_a_script_depends_on_what_it_imports_and_what_that_imports(script):
+    modules = modules_of(script)
+    assert {"petite", "petite.util.job", "petite.util.errors"} <= set(modules)
+    assert modules == sorted(set(modules))
+    assert all(path_of(name).is_file() for name in modules)
+
+
+def test_an_import_within_a_function_counts():
+    assert "petite.features.random_conv" in modules_of("features")
+
+
+def test_an_import_for_types_alone_does_not_count():
+    assert "training.batches" in path_of("petite.subsets.augmentation").read_text("utf-8")
+    assert not any("training" in name for name in modules_of("augment"))
+
+
+def test_a_package_counts_with_each_of_its_modules():
+    assert {"petite.training", "petite.training.scratch"} <= set(modules_of("train"))
+
+
+def test_of_what_a_registry_loads_only_the_entries_in_use_count():
+    own = "petite.selection.methods.pca_grid"
+    modules = modules_of("rank", frozenset({own}), FAMILIES)
+    assert FAMILIES.intersection(modules) == {own}
+    assert "petite.selection.methods.tilings" in modules  # what the entry draws on
+    assert set(modules_of("rank")) >= FAMILIES
+
+
+def test_an_entry_that_another_module_draws_on_counts():
+    modules = modules_of("rank", frozenset({"petite.selection.methods.scores"}), FAMILIES)
+    assert "petite.selection.methods.clusters" in modules
+
+
+def test_a_module_that_is_not_there_is_an_error():
+    with pytest.raises(FileNotFoundError):
+        modules_of("no_such_script")

@@ -1,0 +1,117 @@
+# From all runs to the table and the figures.
+# Needs: runs/ (train.smk), and for the pictures the store, features and subsets.
+# Makes: runs.*, history.*, summary.*, verdicts.*, costs.*, recommendation.*, provenance.json, figures/.
+
+
+include: "../lookups/evaluate.smk"
+
+
+rule summarize:
+    input:
+        runs=runs_paths(".csv"),
+        histories=runs_paths(".history.csv"),
+        predictions=runs_paths(".predictions.npz"),
+        manifest=rules.index.output.manifest,
+        split=SPLIT,
+        code=code("summarize"),
+    output:
+        runs=report(
+            f"{RESULTS}/runs.csv", caption="../report/runs.rst", category="Table"
+        ),
+        history=f"{RESULTS}/history.csv",
+        summary=report(
+            f"{RESULTS}/summary.csv", caption="../report/summary.rst", category="Table"
+        ),
+        verdicts=report(
+            f"{RESULTS}/verdicts.csv",
+            caption="../report/verdicts.rst",
+            category="Table",
+        ),
+        costs=report(
+            f"{RESULTS}/costs.csv", caption="../report/costs.rst", category="Table"
+        ),
+        markdown=f"{RESULTS}/summary.md",
+        recommendation=f"{RESULTS}/recommendation.md",
+        choice=f"{RESULTS}/recommendation.json",
+        text=f"{RESULTS}/summary.txt",
+        # Beside the CSV files, whose names the script knows them by.
+        parquet=expand(
+            f"{RESULTS}/{{table}}.parquet",
+            table=["runs", "history", "summary", "verdicts", "costs"],
+        ),
+    log:
+        f"{RESULTS}/logs/summarize.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/summarize.tsv"
+    conda:
+        "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(700, 0),
+    params:
+        python=python,
+        settings=as_param(
+            {
+                "tolerance": CONFIG.evidence.tolerance,
+                "metric": CONFIG.evidence.metric,
+                "flips": CONFIG.training.flips,
+            }
+        ),
+        gaps=as_param(GAPS),
+        dataset=CONFIG.dataset.name,
+    shell:
+        "{params.python} {input.code[0]:q} --runs {input.runs:q} --manifest {input.manifest:q} "
+        "--split {input.split:q} --dataset {params.dataset} --gaps {params.gaps:q} "
+        "--output-runs {output.runs:q} --output-history {output.history:q} "
+        "--output-summary {output.summary:q} --output-verdicts {output.verdicts:q} "
+        "--output-costs {output.costs:q} --output-markdown {output.markdown:q} "
+        "--output-recommendation {output.recommendation:q} "
+        "--output-choice {output.choice:q} --output-text {output.text:q} "
+        "--settings {params.settings:q} --log {log:q}"
+
+
+# Made when the results are: the configuration reaches it unseen by Snakemake.
+rule provenance:
+    input:
+        runs=rules.summarize.output.runs,
+        manifest=rules.index.output.manifest,
+        split=SPLIT,
+        code=code("provenance"),
+    output:
+        f"{RESULTS}/provenance.json",
+    log:
+        f"{RESULTS}/logs/provenance.log",
+    conda:
+        "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(1000, 1000),
+    params:
+        python=python,
+        settings=whole_config,
+        files=provenance_files,
+        known=known_digests,
+    shell:
+        "{params.python} {input.code[0]:q} --runs {input.runs:q} --manifest {input.manifest:q} "
+        "--split {input.split:q} --files {params.files} --known {params.known:q} "
+        "--output {output:q} --settings {params.settings:q} --log {log:q}"
+
+
+rule figures:
+    input:
+        unpack(figure_inputs),
+        code=figure_code,
+    output:
+        **FIGURE,
+    log:
+        f"{RESULTS}/logs/figures/{{figure}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/{{figure}}.tsv"
+    conda:
+        "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(800, 1000),
+    params:
+        python=python,
+        arguments=figure_arguments,
+    shell:
+        "{params.python} {input.code[0]:q} {params.arguments} --output-png {output.png:q} "
+        "--output-svg {output.svg:q} --log {log:q}"
