@@ -1,5 +1,8 @@
 """EfficientNet-Lite0 gives the features and the classes of the network that it is."""
 
+import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +67,24 @@ def test_other_sizes_are_taken(lite0_wheel: Path) -> None:
     backbone = open_backbone("efficientnet_lite0", lite0_wheel, image_size=96)
     images = np.full((1, 96, 96, 3), 127, np.uint8)
     assert backbone.embedder()(images, ["gray"]).shape == (1, backbone.dimensions)
+
+
+@pytest.mark.parametrize("other", ["jax", "torch"])
+def test_other_backends_give_the_same_embeddings(
+    other: str, lite0_wheel: Path, tmp_path: Path
+) -> None:
+    if importlib.util.find_spec(other) is None:
+        pytest.skip(f"{other} is not installed")
+    images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
+    backbone = open_backbone("efficientnet_lite0", lite0_wheel, image_size=64)
+    expected = backbone.embedder()(images, ["an image"] * len(images))
+    np.save(tmp_path / "images.npy", images)
+    script = Path(__file__).with_name("embed_on_backend.py")
+    arguments = [other, lite0_wheel, tmp_path / "images.npy", tmp_path / "embeddings.npy"]
+    command = [sys.executable, str(script), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    np.testing.assert_allclose(np.load(tmp_path / "embeddings.npy"), expected, atol=1e-4)
 
 
 def test_the_whole_network_can_be_saved_and_is_a_backbone_then(

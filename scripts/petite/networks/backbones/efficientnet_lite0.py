@@ -133,7 +133,7 @@ def build(
     convolutions = _Convolutions(weights, folded, dtype)
     images = keras.Input((image_size, image_size, 3), name="images")
     x = convolutions.add(images, "_conv_stem", "_bn0", STEM_FILTERS, kernel=3, stride=2)
-    for number, stage, is_first in _blocks():
+    for number, stage, is_first in blocks():
         stride = stage.stride if is_first else 1
         block, before = f"_blocks.{number}", x
         if stage.expansion > 1:
@@ -156,7 +156,7 @@ def build(
     return keras.Model(images, x, name=NAME)
 
 
-def _blocks() -> Iterator[tuple[int, Stage, bool]]:
+def blocks() -> Iterator[tuple[int, Stage, bool]]:
     """All blocks: their number in the names of the weights, stage, and whether they are first."""
     stages = [(stage, place == 0) for stage in STAGES for place in range(stage.repeats)]
     for number, (stage, is_first) in enumerate(stages):

@@ -1,6 +1,7 @@
 """Runs a Keras model on many images as fast as the machine can, in memory that does not grow."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +21,8 @@ def compiled(
 ) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
     """A function that gives a model's outputs for images, as in inference.
 
-    The weights are constants of it, so that TensorFlow merges operations and lays the weights out
-    for the processor once: later changes of the model do not count. All batches have the same
+    The weights are those of now: TensorFlow has them as constants, so that it merges operations and
+    lays the weights out for the processor once. All batches have the same
     size, so that an image has the same output wherever it stands.
 
     Parameters
@@ -57,23 +58,26 @@ def _forward(model: "keras.Model", batch_size: int) -> Callable[[NDArray[np.uint
     backend = keras.backend.backend()
     if backend == "torch":
         return lambda images: model.predict_on_batch(images)
-    trainable = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_variables]
-    fixed = [keras.ops.convert_to_numpy(weight) for weight in model.non_trainable_variables]
+    weights = (model.trainable_variables, model.non_trainable_variables)
 
-    def forward(images: Any) -> Any:
+    def forward(trainable: Any, fixed: Any, images: Any) -> Any:
         outputs, _ = model.stateless_call(trainable, fixed, images, training=False)
         return outputs
 
     if backend == "jax":
         import jax
 
+        # As arguments: XLA would compile for long over constants.
+        values = [[weight.value for weight in some] for some in weights]
         run = jax.jit(forward)
-    else:
-        import tensorflow as tf
+        return lambda images: np.asarray(run(*values, images))
 
-        images = tf.TensorSpec((batch_size, *model.input_shape[1:]), tf.uint8)
-        run = tf.function(forward, input_signature=[images], autograph=False)
-    return lambda images: np.asarray(run(images))
+    import tensorflow as tf
+
+    constants = [[keras.ops.convert_to_numpy(weight) for weight in some] for some in weights]
+    images = tf.TensorSpec((batch_size, *model.input_shape[1:]), tf.uint8)
+    of_images = tf.function(partial(forward, *constants), [images], autograph=False)
+    return lambda images: np.asarray(of_images(images))
 
 
 def _has_gpu() -> bool:
@@ -84,4 +88,4 @@ def _has_gpu() -> bool:
         import torch
 
         return torch.cuda.is_available()
-    return bool(keras.distribution.list_devices("gpu"))
+    return any("gpu" in device.lower() for device in keras.distribution.list_devices())
