@@ -1,10 +1,10 @@
 # make            set up .venv and run the default workflow
 # make test       set up and run the tests
 # make check      formatting, linting and types, as CI does
-# make readme     write README's table of what reruns when, from its tests
-# make schema     write the configuration's JSON schema after a change of the typed config
-# make lock       resolve envs/*.in into the pinned envs/*.txt
-# make GPU=1      the same with TensorFlow for NVIDIA GPUs
+# make readme     update the table "What reruns when" in README.md from its tests
+# make schema     update the JSON schema after a change of the typed configuration
+# make lock       pin the versions of envs/*.in in envs/*.txt
+# make GPU=1      like make, with TensorFlow for NVIDIA GPUs
 # Options: PYTHON=python3.12, CORES=4, ARGS="--configfile workflow/config/petimages.yaml"
 
 PYTHON ?= python3
@@ -15,12 +15,12 @@ BIN := $(VENV)/bin
 LOCK := envs/requirements$(if $(GPU),-gpu,).txt
 STAMP := $(VENV)/.installed-$(notdir $(basename $(LOCK)))
 STAMP_DEV := $(VENV)/.installed-dev
-# Bytecode is compiled at install: without it each job would compile TensorFlow's modules anew
-# wherever PYTHONDONTWRITEBYTECODE is set.
+# Compile bytecode at install time. Otherwise every job would recompile TensorFlow's modules where
+# PYTHONDONTWRITEBYTECODE is set.
 PIP := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pip install --quiet --compile \
 	--disable-pip-version-check
 
-# Snakemake and pip keep a cache in the home; in .venv where there is no home to write to.
+# Snakemake and pip cache in the home folder; use .venv if that is not writable.
 ifeq ($(shell test -w "$$HOME" && echo yes),)
 export XDG_CACHE_HOME ?= $(CURDIR)/$(VENV)/cache
 endif
@@ -31,7 +31,8 @@ endif
 run: $(STAMP)
 	@$(BIN)/snakemake --cores $(CORES) $(ARGS)
 
-# The slowest files first. More processes than cores: those that run Snakemake or Slurm often wait.
+# The slowest files come first. There are more processes than cores, because tests that run Snakemake
+# or Slurm often wait.
 test: $(STAMP_DEV)
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
@@ -54,11 +55,11 @@ format: $(STAMP_DEV)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-		{ echo "Petite needs Python 3.11 to 3.13: name one with make PYTHON=python3.12"; exit 1; }
+		{ echo "Petite needs Python 3.11 to 3.13: choose one with make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(STAMP): $(LOCK) pyproject.toml | $(VENV)/bin/python
-	@echo "Setting up $(VENV) (some minutes the first time)"
+	@echo "Setting up $(VENV) (takes some minutes the first time)"
 	$(PIP) --requirement $(LOCK)
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -68,14 +69,14 @@ $(STAMP_DEV): envs/requirements-dev.txt $(STAMP)
 	@touch $@
 
 readme: $(STAMP_DEV)
-	$(BIN)/python tests/workflow/test_reruns.py
+	PYTHONPATH=tests $(BIN)/python tests/workflow/test_reruns.py
 
-# The configuration's JSON schema, for editors.
+# Editors use the JSON schema to complete and check configuration files.
 schema: $(STAMP)
 	$(BIN)/python -c "from petite.config.schema import json_schema; print(json_schema(), end='')" \
 		> workflow/schemas/config.schema.json
 
-# uv resolves for every Python and platform at once; one version of a package serves them all.
+# uv resolves for all Python versions and platforms at once, with one version of each package.
 lock: | $(VENV)/bin/python
 	$(PIP) uv
 	cd envs && for lock in requirements requirements-gpu requirements-dev; do \

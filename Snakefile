@@ -1,10 +1,10 @@
-# How small can an image training set get, which images to keep, and how sure can one be?
+# How small can your image training set get, which images should you keep, and how sure can you be?
 #
 #   snakemake --cores all                                    the default run
-#   snakemake --cores all --configfile workflow/config/X.yaml    another one
-#   snakemake --cores all --config folder=PATH               one's own images
-#   snakemake --cores all export --config export=random:0.1  take a subset away
-#   snakemake --cores 1 config                               the settings in force, and from where
+#   snakemake --cores all --configfile workflow/config/X.yaml    another run
+#   snakemake --cores all --config folder=PATH               your own images
+#   snakemake --cores all export --config export=random:0.1  export a subset
+#   snakemake --cores 1 config                               print the settings and where each comes from
 
 from snakemake.utils import min_version
 
@@ -32,8 +32,8 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/export.smk"
 
 
-# The default, as the first rule outside of included files. A workflow that includes this one has
-# an `all` of its own.
+# The default target: the first rule outside of included files. A workflow that includes this one has
+# its own `all`.
 rule:
     name:
         "petite" if IS_INCLUDED else "all"

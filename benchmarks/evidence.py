@@ -90,7 +90,7 @@ def bootstrap_t_interval(
     drawn = generator(seed, "bootstrap-t").integers(0, n, (resamples, n))
     counts = (drawn[:, None, :] == np.arange(n)[:, None]).sum(axis=-1).T  # (n, resamples)
     mean, error = sample.mean(axis=-1, keepdims=True), standard_error(sample)[..., None]
-    # Centred first: the difference of two large squares would lose the digits that matter.
+    # Centered first: the difference of two large squares would lose the digits that matter.
     deviations = sample - mean
     means = deviations @ counts / n
     errors = np.sqrt(np.maximum(deviations**2 @ counts / n - means**2, 0) / (n - 1))
@@ -468,8 +468,8 @@ def design_table(simulations: int) -> str:
         ]
         for n in (6, 7, 8, 10, 12)
     ]
-    header = ["seeds", "smallest effect, sd", "t sees it", "the sign-flip test sees it"]
-    return markdown([*header, "equivalence claimed at the very tolerance"], rows)
+    header = ["seeds", "smallest effect, sd", "power of t", "power of the sign-flip test"]
+    return markdown([*header, "false equivalence at the tolerance"], rows)
 
 
 def not_worse_table(simulations: int) -> str:
@@ -530,8 +530,8 @@ def curve_table(simulations: int) -> str:
                 rows.append([f"{100 * sd:g} points", str(n), f"{multiplier:g}"])
                 rows[-1] += [f"{found['median']:.2f}", percent(found["coverage"])]
                 rows[-1].append(percent(found["sufficient"]))
-    header = ["noise of a run", "seeds", "true multiplier", "median estimate", "interval holds it"]
-    return markdown([*header, "interval holds the sufficient size"], rows)
+    header = ["noise of a run", "seeds", "true multiplier", "median estimate", "coverage"]
+    return markdown([*header, "coverage of the sufficient size"], rows)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -543,15 +543,15 @@ def main(args: argparse.Namespace) -> None:
         "Coverage of 95% intervals over seeds and test images": two_way_table(few),
         "Tests where no method has an effect": level_table(args.simulations),
         "Power and equivalence": design_table(args.simulations),
-        "Few test images: called not worse at a loss of the very tolerance": (
+        'Few test images: false "not worse" at a loss equal to the tolerance': (
             not_worse_table(args.simulations)
         ),
-        "Few test images: called not worse at one point where nothing is lost": shown_table(few),
-        "Judges that do not look: shown to have learned": blind_table(few),
+        'Few test images: "not worse" at one point when nothing is lost': shown_table(few),
+        "Models that ignore the image: shown to have learned": blind_table(few),
         "Data multipliers and the sufficient size": curve_table(few),
     }
     text = "\n".join(f"### {title}\n\n{table}" for title, table in sections.items())
-    write_text(args.output, f"{args.simulations:,} and {few:,} simulations a case.\n\n{text}")
+    write_text(args.output, f"{args.simulations:,} and {few:,} simulations per case.\n\n{text}")
     print(text)
 
 

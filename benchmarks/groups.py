@@ -21,7 +21,7 @@ SETTINGS = {
         "source": "folder",
         "classes": None,
         "image_size": 32,
-        "color": "grey",
+        "color": "gray",
         "near_copy_distance": None,
         "shards": 1,
     },

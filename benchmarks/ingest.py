@@ -94,7 +94,7 @@ def measure(args: argparse.Namespace, folder: Path) -> str:
 
 
 def differences(args: argparse.Namespace) -> str:
-    """How much the stored pixels differ from Pillow's, in grey levels, as Markdown."""
+    """How much the stored pixels differ from Pillow's, in gray levels, as Markdown."""
     size = (args.size, args.size)
     found: dict[str, list[tuple[float, int]]] = {}
     with open_source("archive", args.archive) as source:
@@ -113,7 +113,7 @@ def differences(args: argparse.Namespace) -> str:
             found.setdefault(name, []).append((off.mean(), off.max()))
     lines = [
         "",
-        "| against BILINEAR | photos | mean, grey levels | highest |",
+        "| against BILINEAR | photos | mean, gray levels | highest |",
         "|---|---:|---:|---:|",
     ]
     for name, values in found.items():

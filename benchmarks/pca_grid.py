@@ -228,10 +228,10 @@ def main(args: argparse.Namespace, folder: Path) -> None:
         },
         [
             f"{len(used):,} photos at {args.image_size}×{args.image_size}. Petite is "
-            f"{peer.seconds / whole.seconds:.1f} times as fast and takes 1/"
-            f"{peer.peak_bytes / whole.peak_bytes:.1f} of the memory. Asked for {FRACTION:.0%}, "
-            f"Petite chose {record['images']:,} different images, the package {int(chosen):,}, "
-            f"of which {int(distinct):,} are different.",
+            f"{peer.seconds / whole.seconds:.1f} times as fast and uses 1/"
+            f"{peer.peak_bytes / whole.peak_bytes:.1f} of the memory. At {FRACTION:.0%}, "
+            f"Petite selected {record['images']:,} distinct images. The package selected "
+            f"{int(chosen):,}, of which {int(distinct):,} are distinct.",
             "",
             f"Fastest of {args.rounds} round(s), whole processes, {args.threads} threads, "
             f"{platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}, "

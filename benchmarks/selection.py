@@ -54,15 +54,14 @@ REPEATED_WITHIN = 60
 # To start Python, import and make the features.
 PREPARATION_SECONDS = 120
 WARM_UP = 200  # images
-CENTRES = 10  # of a class
+CENTERS = 10  # of a class
 # The smallest of the sizes from which growth is told.
 GROWTH_FROM = 13_000
 # Forecasts of less are not judged: what a call takes at least is not in them.
 JUDGED_FROM = 0.1  # seconds
 CLOCKS = {
     "wall": "Seconds are wall time.",
-    "cpu": "Seconds are processor time, since other work shared the machine: with one thread, what "
-    "it takes on a core of its own.",
+    "cpu": "Seconds are processor time of one thread, because other work shared the machine.",
 }
 # Of less no ratio is told, and less memory is shown as so much: it is little of the method's own.
 LEAST_SHOWN = {"seconds": 1e-2, "memory": 1e6}
@@ -76,19 +75,19 @@ Results = dict[tuple[str, Any], Result]
 def make_features(count: int, dimensions: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Features like the principal components of photographs, and labels.
 
-    Each class is a mixture of Gaussians around CENTRES points; the spread falls with the component.
+    Each class is a mixture of Gaussians around CENTERS points; the spread falls with the component.
     Returns (n, d) float32 and (n,) int64; the same numbers give the same ones.
     """
     random = np.random.default_rng(0)
     spread = (np.arange(1, dimensions + 1) ** -0.7).astype(np.float32)
-    centres = spread * random.standard_normal((classes, CENTRES, dimensions), np.float32)
+    centers = spread * random.standard_normal((classes, CENTERS, dimensions), np.float32)
     labels = np.arange(count) % classes
-    centre = random.choice(CENTRES, count, p=random.dirichlet(np.full(CENTRES, 3.0)))
+    center = random.choice(CENTERS, count, p=random.dirichlet(np.full(CENTERS, 3.0)))
     features = np.empty((count, dimensions), np.float32)
     for rows in slices(count, FLOAT * dimensions, 16 * 2**20):
         random.standard_normal(dtype=np.float32, out=features[rows])
         features[rows] *= spread
-        features[rows] += centres[labels[rows], centre[rows]]
+        features[rows] += centers[labels[rows], center[rows]]
     return features, labels
 
 
@@ -343,23 +342,23 @@ PEERS = (
 
 
 def facility_value(features: np.ndarray, chosen: np.ndarray) -> float:
-    """Similarity of all images to their nearest chosen one, together; the more the better."""
+    """Sum of the similarities of all images to their nearest selected image; higher is better."""
     return float(Similarity(features).rows(chosen).max(axis=0).sum(dtype=np.float64))
 
 
 def medoid_value(features: np.ndarray, chosen: np.ndarray) -> float:
-    """Mean squared distance of an image to the nearest chosen one; the less the better."""
+    """Mean squared distance of an image to the nearest selected image; lower is better."""
     return float(squared_distances(features, features[chosen]).min(axis=1).mean())
 
 
 def herding_value(features: np.ndarray, chosen: np.ndarray) -> float:
-    """Distance between the mean of the chosen and the mean of all; the less the better."""
+    """Distance between the mean of the selected images and the mean of all; lower is better."""
     wide = features.astype(np.float64)
     return float(np.linalg.norm(wide[chosen].mean(axis=0) - wide.mean(axis=0)))
 
 
 def center_value(features: np.ndarray, chosen: np.ndarray) -> float:
-    """Largest distance of an image to the nearest chosen one; the less the better."""
+    """Largest distance of an image to the nearest selected image; lower is better."""
     return float(np.sqrt(squared_distances(features, features[chosen]).min(axis=1).max()))
 
 
@@ -682,20 +681,21 @@ def report(methods: Results, peers: Results, args: argparse.Namespace) -> str:
     lines = [
         "# Time and memory of selection",
         "",
-        f"{args.fraction:.0%} of n images in {args.classes} classes by {args.dimensions} features, "
-        f"in memory before the clock starts. {CLOCKS[args.clock]} Fastest of {args.rounds} "
-        f"round(s), one where they take longer than {REPEATED_WITHIN} s, each in a fresh process. "
-        "Memory is what the "
-        "selection adds to the process at its peak, the most of all rounds; the peak counts "
-        "Python, its packages and the features too. Ratios are measured to forecast.",
+        f"{args.fraction:.0%} of n images in {args.classes} classes with {args.dimensions} "
+        f"features, which are in memory before the clock starts. {CLOCKS[args.clock]} Fastest of "
+        f"{args.rounds} round(s), or of one if it takes longer than {REPEATED_WITHIN} s, each in "
+        "a new process. "
+        "Memory is what the selection adds to the process at its peak, the maximum of all "
+        "rounds. The peak includes Python, its packages and the features. Ratios are measured to "
+        "forecast.",
         "",
         f"{args.threads} thread(s), {platform.machine()}, {os.cpu_count()} cores, load "
         f"{min(loads, default=0):.1f} to {max(loads, default=0):.1f}; Python "
         f"{platform.python_version()}, NumPy {version('numpy')}, scikit-learn "
         f"{version('scikit-learn')}.",
         "",
-        f"Of {len(judged)} measurements or forecasts above {JUDGED_FROM} s, {within} took half to "
-        "twice the forecast.",
+        f"Of {len(judged)} measurements or forecasts above {JUDGED_FROM} s, {within} were within "
+        "half to twice the forecast.",
         "",
         *method_table(methods),
         "",
@@ -705,9 +705,9 @@ def report(methods: Results, peers: Results, args: argparse.Namespace) -> str:
         lines += [
             "## Growth",
             "",
-            f"Slope of a line through the logarithms of all sizes from {GROWTH_FROM:,} images on; "
-            "memory of less than 1 MB counts as 1 MB. The smallest of these sizes may be chosen in "
-            "one stage and the others in partitions.",
+            f"Slope of a line fitted to the logarithms, for sizes of {GROWTH_FROM:,} images and "
+            "more. Memory below 1 MB counts as 1 MB. The smallest of these sizes may be selected "
+            "in one stage and the others in partitions.",
             "",
             *growth,
             "",
@@ -718,9 +718,10 @@ def report(methods: Results, peers: Results, args: argparse.Namespace) -> str:
         lines += [
             "## Other programs",
             "",
-            f"{max(1, round(args.fraction * count)):,} of {count:,} images of one class, by "
-            f"{args.dimensions} features. Facility location maximises the same similarities for "
-            "all; Petite works them out as it needs them, the others first of all and hold them.",
+            f"{max(1, round(args.fraction * count)):,} of {count:,} images of one class, with "
+            f"{args.dimensions} features. For facility location, all programs maximize the same "
+            "similarities. Petite computes them when it needs them. The others compute them first "
+            "and keep them in memory.",
             "",
             *peer_table(peers, args.clock),
             "",
@@ -782,7 +783,7 @@ def draw(results: Results, args: argparse.Namespace) -> "Figure":
         f"Choosing {args.fraction:.0%} of n images: time and memory of each method",
         f"{args.classes} classes, {args.dimensions} features in memory before the start, "
         f"{args.threads} thread(s), {args.clock} time, fastest of {args.rounds} round(s). All "
-        "panels of a column have one scale. Dotted: time in proportion to n. Grey, at the "
+        "panels of a column have one scale. Dotted: time in proportion to n. Gray, at the "
         "right: the features' own size. Less than 1 MB is shown as 1 MB.",
     )
     figure.draw_without_rendering()  # labels are placed in inches, so the size must be known
@@ -810,7 +811,7 @@ def draw_method(axes: "Axes", method: str, line: np.ndarray) -> None:
 
     axes.plot(
         *line,
-        color=style.method_colour(method),
+        color=style.method_color(method),
         marker=style.method_marker(method),
         markersize=4,
         markeredgecolor="white",
@@ -874,10 +875,10 @@ def label_lines(axes: "Axes", lines: dict[str, np.ndarray]) -> None:
             xytext=(left * (right / left) ** 0.71, 10 ** (place + shift)),
             va="center",
             fontsize=7,
-            color=style.method_colour(method),
+            color=style.method_color(method),
             arrowprops={
                 "arrowstyle": "-",
-                "color": style.method_colour(method),
+                "color": style.method_color(method),
                 "linewidth": 0.5,
                 "relpos": (0, 0.5),
                 "shrinkA": 0,

@@ -7,8 +7,9 @@ Writes the file, and beside it <file>.json with {url, sha256, bytes}.
 import argparse
 from pathlib import Path
 
-from petite.data.download import download, download_wheel
+from petite.data.download import download
 from petite.data.sources import silhouettes
+from petite.data.wheels import download_wheel
 from petite.util.job import argument_parser, run
 
 

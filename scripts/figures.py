@@ -1,69 +1,69 @@
 """Draw one figure as PNG and SVG."""
 
 import argparse
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import petite.plots.plain_matplotlib  # noqa: F401  # isort: skip  # before Matplotlib
 import numpy as np
+import pandas as pd
 
 from petite.data.source_job import add_source, opened_if_there
 from petite.data.store import Store
-from petite.evaluation import read_csv
-from petite.plots import FIGURES, save
+from petite.evaluation.runs import read_csv
+from petite.plots.registry import FIGURES
+from petite.plots.style import save
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
 from petite.util.job import argument_parser, run
 
-# How each input that a figure may need is read from the argument of its name.
-READERS: dict[str, Callable[[Any], Any]] = {
+
+def subsets_by_method(*paths: Path) -> dict[str, pd.DataFrame]:
+    """Subsets, each at .../METHOD/FRACTION/seed-N.parquet."""
+    return {path.parts[-3]: read_table(path) for path in paths}
+
+
+# How the files of each kind are read.
+READERS: dict[str, Callable[..., Any]] = {
     "runs": read_csv,
     "summary": read_csv,
     "history": read_csv,
     "store": Store.open,
-    "features": np.load,
     "split": read_table,
-    "subset": read_table,
-    "subsets": lambda texts: {
-        name: read_table(Path(path)) for name, path in (text.split("=", 1) for text in texts)
-    },
-    "details": read_json,
+    "pixels": np.load,
+    "smallest_subsets": subsets_by_method,
+    "grid_features": np.load,
+    "grid_subset": read_table,
+    "grid_details": read_json,
+    "augmented_subset": read_table,
 }
 
 
-def inputs_for(figure: str, args: argparse.Namespace) -> dict[str, Any]:
-    """The inputs that the figure's function takes, read from the files given."""
-    inputs = {}
-    for name, parameter in inspect.signature(FIGURES[figure]).parameters.items():
-        value = getattr(args, name)
-        if value is not None or name == "source":
-            inputs[name] = READERS[name](value) if name in READERS else value
-        elif parameter.default is inspect.Parameter.empty:
-            raise PetiteError(f"the figure {figure} needs --{name}.")
-    return inputs
-
-
 def main(args: argparse.Namespace) -> None:
-    with opened_if_there(args) as args.source:
-        figure = FIGURES[args.figure](**inputs_for(args.figure, args))
-    save(figure, args.output_png, args.output_svg)
+    figure = FIGURES[args.figure]
+    files = {name: paths for name, *paths in args.input}
+    if missing := figure.inputs.keys() - files.keys():
+        raise PetiteError(f"the figure {args.figure} needs --input {' and '.join(sorted(missing))}")
+    inputs = {name: READERS[kind](*map(Path, files[name])) for name, kind in figure.inputs.items()}
+    with opened_if_there(args) as source:
+        if figure.takes_source:
+            inputs["source"] = source
+        drawn = figure.draw(**inputs, **args.settings)
+    save(drawn, args.output_png, args.output_svg)
 
 
 if __name__ == "__main__":
-    parser = argument_parser(__doc__)
+    parser = argument_parser(__doc__)  # settings: the figure's options
     parser.add_argument("--figure", choices=FIGURES, required=True)
-    parser.add_argument("--runs", type=Path, help="runs.csv")
-    parser.add_argument("--summary", type=Path, help="summary.csv")
-    parser.add_argument("--history", type=Path, help="history.csv")
-    parser.add_argument("--method", help="curves: of this method alone (with --fraction)")
-    parser.add_argument("--fraction", type=float, help="curves, picks: of this fraction")
-    parser.add_argument("--store", type=Path, help="the store's manifest.json")
-    parser.add_argument("--features", type=Path, help="features of the training images, .npy")
-    parser.add_argument("--split", type=Path, help="the split's table")
-    parser.add_argument("--subset", type=Path, help="a subset's table")
-    parser.add_argument("--subsets", nargs="+", metavar="METHOD=PATH", help="tables of subsets")
-    parser.add_argument("--details", type=Path, help="the JSON beside the subset")
+    parser.add_argument(
+        "--input",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar=("NAME", "PATH"),
+        help="the files of one of the figure's inputs; see petite.plots.registry",
+    )
     add_source(parser, required=False)  # for files that were set aside
     parser.add_argument("--output-png", type=Path, required=True)
     parser.add_argument("--output-svg", type=Path, required=True)

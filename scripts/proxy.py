@@ -11,7 +11,7 @@ import pandas as pd
 
 from petite.data.splits import training_images, validation_images
 from petite.data.store import Store
-from petite.features.pixels import image_ids_digest
+from petite.features.io import image_ids_digest
 from petite.training import metrics
 from petite.training.proxy import class_errors, gradients, record_dynamics, scores
 from petite.training.reading import held, size_trained_on

@@ -1,10 +1,12 @@
-"""What tests of several folders need: the real photographs, small disks, Snakemake ready to run."""
+"""What tests of several folders need: the real photographs, a browser, small disks, Snakemake."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -13,6 +15,9 @@ from loaded_python import LoadedPython
 from petite.data.sources.silhouettes import WHEEL_NAME
 from petite.networks.backend import LOG_LEVEL
 from petite.util import environment as variables
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # No test asserts a time: on a busy machine an example may take long.
 settings.register_profile("petite", deadline=None)
@@ -44,6 +49,24 @@ def silhouettes_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = subprocess.run([*command, "--output", str(path)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Debian's chromium, or another of that name; without it a test is skipped, but fails in CI."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        reason = "no chromium on PATH: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium, args=options)
+        yield found
+        found.close()
 
 
 @pytest.fixture

@@ -6,28 +6,12 @@ from pathlib import Path
 
 import yaml
 from loopback import LoopbackSlurm, wait_until
+from smallest import smallest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROFILE = REPOSITORY / "workflow/profiles/slurm"
 
-# The whole workflow, as small as it can be.
-TINY = {
-    "dataset": {"name": "tiny", "source": "digits", "classes": ["0", "1"], "image_size": 8},
-    "methods": {
-        "random": {"fractions": [0.1]},
-        "pca_grid": {"fractions": [0.1]},
-        "augmentation": {"fractions": [0.1]},
-    },
-    "seeds": 2,
-    "seeds_per_job": 2,
-    "training": {
-        "budget": {"steps": 8},
-        "evaluations": 2,
-        "batch_size": 16,
-        "compact": {"widths": [4, 8], "halvings": [1], "residual_blocks": [0]},
-    },
-    "training_gpus": 1,
-}
+TINY = smallest({"random": [0.1], "pca_grid": [0.1], "augmentation": [0.1]}, training_gpus=1)
 # The last of the tables: all others are made before or with it.
 TABLES = "results/tiny/recommendation.md"
 # One of every rule. All figures would take as long as all trainings, and go the same way.

@@ -118,7 +118,7 @@ def test_a_job_over_its_time_is_killed_and_passes_with_more(troubled, slurm, loc
     assert_same_tables(run, local_run)
 
 
-def test_a_cancelled_job_is_done_again(troubled, slurm, local_run):
+def test_a_canceled_job_is_done_again(troubled, slurm, local_run):
     run, jobs = troubled
     assert slurm.details(jobs["pca_grid"])["JobState"] == "CANCELLED"
     assert last_try(run, slurm, jobs["pca_grid"])

@@ -13,27 +13,11 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from smallest import smallest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-# The whole workflow, as small as it can be.
-TINY = {
-    "dataset": {"name": "tiny", "source": "digits", "classes": ["0", "1", "7"], "image_size": 8},
-    "methods": {
-        "random": {"fractions": [0.25, 0.1]},
-        "pca_grid": {"fractions": [0.1]},
-        "augmentation": {"fractions": [0.1]},
-    },
-    "seeds": 2,
-    "seeds_per_job": 2,
-    "training": {
-        "budget": {"steps": 8},
-        "evaluations": 2,
-        "batch_size": 16,
-        # Few layers: they are traced for longer than they are trained.
-        "compact": {"widths": [4, 8], "halvings": [1], "residual_blocks": [0]},
-    },
-}
+TINY = smallest({"random": [0.25, 0.1], "pca_grid": [0.1], "augmentation": [0.1]}, classes="017")
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def folder_of(path: Path, classes: list[str], seed: int = 0) -> Path:
 AS_IN_CONFIG_YAML = {
     "dataset": {
         "classes": ["cat", "dog"],
-        "color": "grey",
+        "color": "gray",
         "image_size": 28,
         "near_copy_distance": None,
     },
@@ -66,11 +66,11 @@ def test_the_command_line_counts_above_a_file(in_force, tmp_path):
         "--config",
         f"folder={images}",
         "seeds=7",
-        "dataset={image_size: 28, color: grey}",
+        "dataset={image_size: 28, color: gray}",
         config={"seeds": 9, "dataset": {"image_size": 100}},
     )
     assert (values["seeds"], values["dataset"]["image_size"]) == (7, 28)
-    assert values["dataset"]["color"] == "grey"
+    assert values["dataset"]["color"] == "gray"
 
 
 def test_a_folder_in_a_file_is_as_on_the_command_line(in_force, tmp_path):

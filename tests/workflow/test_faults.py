@@ -22,6 +22,7 @@ import pytest
 import yaml
 from loaded_python import LoadedPython
 from PIL import Image
+from smallest import smallest
 
 pytestmark = pytest.mark.workflow
 
@@ -30,24 +31,10 @@ SCRIPTS = REPOSITORY / "scripts"
 KILLS = 10
 
 # Less than TINY: from the source to the table of runs, with one training of two seeds.
-SMALL: dict[str, Any] = {
-    "dataset": {"name": "small", "source": "digits", "classes": ["0", "1"], "image_size": 8},
-    "methods": {
-        "full": {"fractions": []},
-        "random": {"fractions": []},
-        "pca_grid": {"fractions": [0.1]},
-        "augmentation": {"fractions": []},
-    },
-    "seeds": 2,
-    "seeds_per_job": 2,
-    "training": {
-        "budget": {"steps": 3},
-        "evaluations": 1,
-        "batch_size": 16,
-        "compact": {"widths": [4, 8], "halvings": [1], "residual_blocks": [0]},
-    },
-}
-RESULTS = "results/small"
+SMALL = smallest(
+    {"full": [], "random": [], "pca_grid": [0.1], "augmentation": []}, steps=3, evaluations=1
+)
+RESULTS = "results/tiny"
 RUNS = f"{RESULTS}/runs.csv"
 
 
@@ -324,7 +311,7 @@ def test_a_run_on_a_full_and_on_a_read_only_disk_ends_in_words_and_goes_on_with_
     full = start(folder, split)
     said = full.communicate()[0]
     assert full.returncode != 0
-    assert re.search(r"cannot write results/small/\S+: no space left on the disk: it takes", said)
+    assert re.search(r"cannot write results/tiny/\S+: no space left on the disk: it takes", said)
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     read_only = start(folder, split)
     said = read_only.communicate()[0]

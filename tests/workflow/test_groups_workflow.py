@@ -35,7 +35,7 @@ def config_for(folder: Path, tiny_config: dict, **split: str) -> dict:
         "path": str(folder),
         "classes": None,
         "image_size": 32,
-        "color": "grey",
+        "color": "gray",
         "near_copy_distance": None,
         "shards": 1,
     }

@@ -1,28 +1,15 @@
-"""The page of a real run, in a real browser. Screenshots are kept in tests/output/report/.
+"""The page of a real run, in a real browser. Screenshots are kept in tests/output/report/."""
 
-It needs Debian's chromium (apt-get install chromium), or another Chromium of that name on PATH.
-Continuous integration must have it: there nothing is skipped.
-"""
-
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium")
-NO_CHROMIUM = "no chromium on PATH: apt-get install chromium"
+pytestmark = pytest.mark.workflow
 
-pytestmark = [
-    pytest.mark.workflow,
-    pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason=NO_CHROMIUM),
-]
-
-OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SCREENSHOTS = Path(__file__).resolve().parents[1] / "output/report"
 MOST_BYTES = 5e6
 
@@ -30,15 +17,6 @@ MOST_BYTES = 5e6
 @pytest.fixture(scope="module")
 def report(tiny_run) -> Path:
     return tiny_run[0] / "results/tiny/report.html"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    assert CHROMIUM, NO_CHROMIUM
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield found
-        found.close()
 
 
 @pytest.fixture
@@ -97,7 +75,7 @@ def test_axe_finds_nothing_serious(browser, report, scheme, width):
         page = opened(context.new_page(), report)
         # What is folded away is judged too.
         page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
-        # The table of mistakes in its strongest colours.
+        # The table of mistakes in its strongest colors.
         strongest = "(cell) => cell.style.setProperty('--share', '100%')"
         page.evaluate(f"document.querySelectorAll('.matrix td').forEach({strongest})")
         found = Axe().run(page).response["violations"]
@@ -117,7 +95,7 @@ def test_the_first_screen_is_there_without_scripts(browser, report):
 
 
 def test_seeds_are_shown_on_demand_and_methods_can_be_hidden(page):
-    dots = page.locator("svg.wide .series.method-random .seeds circle").first
+    dots = page.locator("svg.wide .seeds.method-random use").first
     assert not dots.is_visible()
     page.check("#shown-seeds")
     assert dots.is_visible()

@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from smallest import smallest
 
 from petite.data.sources import SOURCES
-from petite.plots import FIGURES
 from petite.selection import METHODS
 from petite.util.imports import imports
 
@@ -32,8 +32,10 @@ BEGIN, END = "<!-- written by `make readme` from the tests -->\n", "<!-- end -->
 
 # Small, but with what the rules tell apart: a method that ranks once and is cut, one that chooses
 # anew for each size, one that is made of another's subsets, and three shards of a folder.
-BASE: dict[str, Any] = {
-    "dataset": {
+BASE = smallest(
+    {"full": [], "random": [0.5, 0.25], "pca_grid": [0.25], "augmentation": [0.25]},
+    steps=4,
+    dataset={
         "name": "tiny",
         "source": "folder",
         "path": "pictures",
@@ -41,21 +43,7 @@ BASE: dict[str, Any] = {
         "image_size": 8,
         "shards": 3,
     },
-    "methods": {
-        "full": {"fractions": []},
-        "random": {"fractions": [0.5, 0.25]},
-        "pca_grid": {"fractions": [0.25]},
-        "augmentation": {"fractions": [0.25]},
-    },
-    "seeds": 2,
-    "seeds_per_job": 2,
-    "training": {
-        "budget": {"steps": 4},
-        "evaluations": 2,
-        "batch_size": 16,
-        "compact": {"widths": [4, 8], "halvings": [1], "residual_blocks": [0]},
-    },
-}
+)
 
 OPTIONS = ("--configfile", "overlay.yaml", "--cores", "2")
 
@@ -78,7 +66,7 @@ SELECTIONS: Jobs = {
 AFTER_SPLIT = {**SELECTIONS, **TRAININGS, **TABLES, "figures samples": 1}
 AFTER_INDEX = {"split": 1, **AFTER_SPLIT, "figures set": 1, "figures stored": 1}
 ONE_SHARD = {"listing": 1, "ingest": 1, "index": 1, **AFTER_INDEX}
-LAST = {"summarize": "the tables", "provenance": "", "figures": "figures", "report": "the page"}
+LAST = {"summarize": "tables", "provenance": "", "figures": "figures", "report": "report"}
 # A step writes the files of scripts/ that it loaded, under the name of its log.
 SAYS_WHAT_IT_LOADED = """
 import atexit, json, os, sys
@@ -203,12 +191,12 @@ CASES = [
         config={"seeds": 3},
     ),
     Case(
-        "the learning rate, or another setting of training",
+        "the learning rate, or another training setting",
         {**TRAININGS, **TABLES},
         config={"training": {"learning_rate": 0.003}},
     ),
     Case(
-        "an edit in a module of training",
+        "an edit in a module that trains",
         {**TRAININGS, **TABLES},
         # The second is one that the features draw on too, in another space.
         edit=append_to_each(
@@ -237,22 +225,22 @@ CASES = [
         edit=add_picture,
     ),
     Case(
-        "a file of the folder changed",
+        "a file in the folder changed",
         ONE_SHARD,
         edit=append("pictures/dog/picture 5.jpg", "another end"),
     ),
     Case(
-        "a file of the folder removed",
+        "a file in the folder removed",
         ONE_SHARD,
         edit=remove_picture,
     ),
     Case(
-        "the tolerance that the answer is judged by",
+        "the tolerance or metric of the comparison",
         TABLES,
         config={"evidence": {"tolerance": 0.02, "metric": "balanced_accuracy"}},
     ),
     Case(
-        "a label or a colour in the figures",
+        "a label or color in the figures",
         {
             **FIGURES_OF_TABLES,
             "figures plane": 3,
@@ -263,29 +251,29 @@ CASES = [
             "figures stored": 1,
             "report": 1,
         },
-        edit=append("scripts/petite/plots/style.py", "# another colour\n"),
+        edit=append("scripts/petite/plots/style.py", "# another color\n"),
     ),
     Case(
-        "threads, cores, memory, how many seeds a job trains",
+        "threads, cores, memory, seeds per job",
         {},
         config={"training_threads": 2, "max_memory": "1 GB", "seeds_per_job": 1},
         arguments=("--cores", "1"),
     ),
     Case("the profile", {}, arguments=("--workflow-profile", "none")),
     Case(
-        "the order of keys, 0.3 written as 0.30, comments",
+        "comments, the order of keys, 0.30 for 0.3",
         {},
         edit=write_otherwise,
     ),
-    Case("new times of the code: a touch, a fresh clone", {}, edit=touch_everything),
-    Case("a checkout that was moved", {}),  # as all cases are
+    Case("new modification times of the code (a touch, a fresh clone)", {}, edit=touch_everything),
+    Case("the checkout moved to another folder", {}),  # as all cases are
 ]
 
 
 def table() -> str:
     """README's table."""
     rows = [f"| {case.what} | {in_words(case.due)} |\n" for case in CASES]
-    return "".join(["| change | what runs again |\n|---|---|\n", *rows])
+    return "".join(["| change | what reruns |\n|---|---|\n", *rows])
 
 
 def in_words(due: Jobs) -> str:
@@ -351,8 +339,7 @@ def entries() -> set[str]:
     """The modules that registries load."""
     methods = {method.module for method in METHODS.values()}
     sources = {source.__module__ for source in SOURCES.values()}
-    figures = {figure.__module__ for figure in FIGURES.values()}
-    return methods | sources | figures | {"petite.features.own", "petite.features.random_conv"}
+    return methods | sources
 
 
 def module_name(file: str) -> str:

@@ -8,28 +8,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 import yaml
+from smallest import smallest
 
 pytestmark = pytest.mark.workflow
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SMALL: dict[str, Any] = {
-    "dataset": {"name": "small", "source": "digits", "classes": ["0", "1"], "image_size": 8},
-    "methods": {name: {"fractions": []} for name in ("random", "pca_grid", "augmentation")},
-    "seeds": 2,
-    "seeds_per_job": 2,
-    "training": {
-        "budget": {"steps": 3},
-        "evaluations": 1,
-        "batch_size": 16,
-        "compact": {"widths": [4, 8], "halvings": [1], "residual_blocks": [0]},
-    },
-}
-RESULTS = "results/small"
+SMALL = smallest({"random": [], "pca_grid": [], "augmentation": []}, steps=3, evaluations=1)
+RESULTS = "results/tiny"
 STORE = f"{RESULTS}/store/manifest.json"
 TRAINED = f"{RESULTS}/runs/full/1/seeds-0-1.csv"
 LOGS = f"{RESULTS}/logs"

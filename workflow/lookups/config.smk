@@ -1,4 +1,4 @@
-# What config.smk looks up: whose results these are, and what is said at the start.
+# Functions of config.smk: the source of the results, and the line at the start of a run.
 
 from petite.config.layers import described
 from petite.data.ownership import (

@@ -1,9 +1,9 @@
-# What data.smk looks up: where the images are, and what tells of their changes.
+# Functions of data.smk: where the images are, and how changes in them are detected.
 
 import shlex
 
+from petite.data.addresses import archive_name, public_url
 from petite.data.decoding.depth import may_be_deep, sampled
-from petite.data.download import archive_name, public_url
 from petite.util.files import read_json, read_table
 from petite.data.groups import found_groups
 from petite.data.ingest import shard_rows_by_name

@@ -1,44 +1,12 @@
 # What evaluate.smk looks up: which figures there are, and what each is drawn from.
 
 
-# The first variant of the paper's method, at its largest fraction, is the one that is drawn.
-GRIDS = [case for case in CASES if method_name(case[0]) == "pca_grid"]
-AUGMENTED = [
-    case for case in CASES if method_name(case[0]) == petite_config.AUGMENTATION
-]
+from petite.plots.registry import Plan, drawings
 
-
-# A figure for each method and fraction is more than anyone looks at where there are many, and a
-# panel for each more than a page holds.
-MOST_SINGLE_CURVES = 12
-MOST_CURVES = 36
-
-
-# What is shown side by side on the plane: all methods at the smallest fraction, random first and
-# the others by name, whatever their order in the config.
-SMALLEST = min(fraction for _, fraction in CASES)
-PICKED = sorted(
-    (label for label, fraction in CASES if fraction == SMALLEST),
-    key=lambda label: (label != "random", label),
-)
-
-
-def figure_names():
-    names = ["accuracy_by_fraction", "samples", "stored", "set_aside"]
-    names += ["differences"] if COMPARED else []
-    names += ["picks"] if len(PICKED) > 1 else []
-    names += ["curves"] if len(CASES) <= MOST_CURVES else []
-    if len(CASES) <= MOST_SINGLE_CURVES:
-        names += [f"curves_{label}-{as_text(fraction)}" for label, fraction in CASES]
-    names += ["plane_clusters", "plane_cells", "plane_chosen"] if GRIDS else []
-    names += ["augmented"] if AUGMENTED else []
-    return names
-
-
+PLAN = Plan(tuple(CASES), {label: method_name(label) for label in CONFIG.methods})
+DRAWINGS = drawings(PLAN)
 FIGURES = [
-    f"{RESULTS}/figures/{name}.{kind}"
-    for name in figure_names()
-    for kind in ("png", "svg")
+    f"{RESULTS}/figures/{name}.{kind}" for name in DRAWINGS for kind in ("png", "svg")
 ]
 FIGURE = {
     "png": report(
@@ -51,70 +19,58 @@ FIGURE = {
 }
 
 
-def example(cases):
-    """The subset that a picture shows: of the first method, the largest fraction, seed 0."""
-    label = cases[0][0]
-    return subset_path(
-        label, max(fraction for name, fraction in cases if name == label), 0
-    )
+def example(method):
+    """The subset of a method that a picture shows, with seed 0."""
+    return subset_path(*PLAN.example(method), 0)
+
+
+# The files of each kind that a figure may be drawn from, by name.
+FIGURE_FILES = {
+    "runs": lambda: rules.summarize.output.runs,
+    "summary": lambda: rules.summarize.output.summary,
+    "history": lambda: rules.summarize.output.history,
+    "store": lambda: rules.index.output.manifest,
+    "split": lambda: SPLIT,
+    "pixels": lambda: feature_path("pixels", 0),
+    "smallest_subsets": lambda: [
+        subset_path(label, PLAN.smallest_fraction, 0) for label in PLAN.smallest
+    ],
+    "grid_features": lambda: feature_path(spaces(PLAN.example("pca_grid")[0])[0], 0),
+    "grid_subset": lambda: example("pca_grid"),
+    "grid_details": lambda: records_of([example("pca_grid")])[0],
+    "augmented_subset": lambda: example("augmentation"),
+}
 
 
 def figure_inputs(wildcards):
-    """The files that a figure is drawn from, by the names of the arguments of figures.py."""
-    tables, store = rules.summarize.output, rules.index.output.manifest
-    if wildcards.figure == "accuracy_by_fraction":
-        return {"runs": tables.runs, "summary": tables.summary}
-    if wildcards.figure == "differences":
-        return {"summary": tables.summary}
-    if wildcards.figure == "picks":
-        return {
-            "features": feature_path("pixels", 0),
-            "split": SPLIT,
-            **{f"subset_{label}": subset_path(label, SMALLEST, 0) for label in PICKED},
-        }
-    if wildcards.figure.startswith("curves"):
-        return {"history": tables.history}
-    if wildcards.figure == "samples":
-        return {"store": store, "split": SPLIT}
-    if wildcards.figure in ("stored", "set_aside"):
-        return {"store": store}
-    if wildcards.figure == "augmented":
-        return {"store": store, "subset": example(AUGMENTED)}
-    subset = example(GRIDS)
-    return {
-        "features": feature_path(spaces(GRIDS[0][0])[0], 0),
-        "split": SPLIT,
-        "subset": subset,
-        "details": str(Path(subset).with_suffix(".json")),
-    }
+    """The files that a figure is drawn from, by the parameters of the function that draws it."""
+    inputs = DRAWINGS[wildcards.figure].figure.inputs
+    return {name: FIGURE_FILES[kind]() for name, kind in inputs.items()}
 
 
 def figure_arguments(wildcards, input):
-    """What figures.py is told: the inputs by name, and what is no file of the workflow."""
-    files = {key: input[key] for key in figure_inputs(wildcards)}
-    name = wildcards.figure
-    if name == "picks":
-        subsets = [
-            shlex.quote(f"{label}={files.pop(f'subset_{label}')}") for label in PICKED
-        ]
-        files["subsets"] = " ".join(subsets)
-        files["fraction"] = SMALLEST
-    arguments = [
-        f"--{key} {path if key == 'subsets' else shlex.quote(str(path))}"
-        for key, path in files.items()
-    ]
-    if name in ("stored", "set_aside"):
-        arguments.append(SOURCE_ARGUMENTS)
-    if name.startswith("curves_"):
-        name, _, case = name.partition("_")
-        label, _, fraction = case.rpartition("-")
-        arguments.append(f"--method {label} --fraction {fraction}")
-    return f"--figure {name} " + " ".join(arguments)
+    """What figures.py draws, and from what. Snakemake does not compare it: inputs are compared."""
+    drawing = DRAWINGS[wildcards.figure]
+    arguments = ["--figure", drawing.kind]
+    for name in drawing.figure.inputs:
+        files = input[name]
+        arguments += ["--input", name] + ([files] if isinstance(files, str) else files)
+    command = shlex.join(map(str, arguments))
+    return f"{command} {SOURCE_ARGUMENTS}" if drawing.figure.takes_source else command
+
+
+def figure_options(wildcards):
+    return as_param(DRAWINGS[wildcards.figure].options)
+
+
+def figure_caption(wildcards, input):
+    """Snakemake does not compare params that depend on the input: a new caption draws nothing."""
+    return DRAWINGS[wildcards.figure].figure.caption
 
 
 def figure_code(wildcards):
-    kind = wildcards.figure.split("_")[0]
-    return code("figures", f"petite.plots.{FIGURE_MODULES[kind]}", SOURCE_MODULE)
+    figure = DRAWINGS[wildcards.figure].figure
+    return code("figures", figure.module, *[SOURCE_MODULE] * figure.takes_source)
 
 
 def own_features_file():
@@ -126,7 +82,7 @@ def own_features_file():
 def provenance_files(wildcards, input):
     """What the user gave, if need be by the name of what is gone.
 
-    It is no input: what is made of it is, and a finished run can do without.
+    It is not an input, because a finished run does not need it; its derived files are inputs.
     """
     given = (
         GONE["files"]

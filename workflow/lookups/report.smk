@@ -1,10 +1,10 @@
-# What report.smk looks up: what the page is made from.
+# Functions of report.smk: the inputs of the report.
 
 
-# What changes no result of a run does not belong in how it was made.
+# Settings that do not change results are not listed in the report.
 NOT_ON_PAGE = ["max_memory", "seeds_per_job", "training_gpus", "training_threads"]
-# The page lets its reader look at so many seeds: enough to see what chance does, and few enough
-# for the length of the command.
+# Number of seeds shown in the report: enough to see the effect of chance, and few enough for the length
+# of the command.
 MOST_PAGE_SEEDS = 6
 PAGE_SUBSETS = list(
     dict.fromkeys(
@@ -30,4 +30,4 @@ def page_settings():
 def page_features():
     """The space that is compared by, where it is one for all seeds; the pixels otherwise."""
     space = CONFIG.features.space
-    return feature_path("pixels" if space == "proxy" else space, 0)
+    return feature_path("pixels" if SPACES[space].is_of_proxy else space, 0)

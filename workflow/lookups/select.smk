@@ -1,4 +1,6 @@
-# What select.smk looks up: files by feature space, method and seed, and their code.
+# Functions of select.smk: files by feature space, method and seed.
+
+from petite.features.registry import SPACES
 
 
 def labels_where(condition):
@@ -12,6 +14,7 @@ AUGMENTING = labels_where(
 )
 SELECTING = labels_where(lambda label: method_name(label) != petite_config.AUGMENTATION)
 RANKING = labels_where(CONFIG.ranks)
+COMPUTED = "|".join(space.name for space in SPACES.values() if not space.is_of_proxy)
 
 FEATURES = {
     "features": f"{RESULTS}/features/{{space}}.npy",
@@ -40,7 +43,7 @@ CHOSEN = {
 
 
 def records_of(paths):
-    """What stands beside each subset: how it was chosen. A job that reads it names it too."""
+    """The record next to each subset: how it was selected. Jobs that read it list it as input."""
     return [str(Path(path).with_suffix(".json")) for path in paths]
 
 
@@ -50,10 +53,8 @@ def with_seed(paths, seed):
 
 def feature_path(space, seed):
     """The file of a feature space; those of the proxy are its seed's."""
-    if space == "proxy":
-        return with_seed(PROXY, seed)["features"]
-    if space == "gradients":
-        return with_seed(PROXY, seed)["gradients"]
+    if SPACES[space].is_of_proxy:
+        return with_seed(PROXY, seed)["features" if space == "proxy" else space]
     return FEATURES["features"].replace("{space}", space)
 
 
@@ -117,7 +118,7 @@ def rank_inputs(wildcards):
 
 
 def subset_inputs(wildcards):
-    """A method that ranks is cut; another one chooses anew for each fraction."""
+    """A method that ranks is cut at each fraction; other methods select for each fraction."""
     label = wildcards.method
     if CONFIG.ranks(label):
         return RANKED
@@ -126,9 +127,9 @@ def subset_inputs(wildcards):
 
 
 def selection_arguments(wildcards, input):
-    """What the scripts that choose images are told of their inputs, and of what changes nothing.
+    """Arguments of the selection scripts: their inputs, and options that do not change results.
 
-    Snakemake does not compare params that depend on the input: a change reruns nothing.
+    Snakemake does not compare params that depend on the input, so a change reruns nothing.
     """
     arguments = []
     named = [
@@ -154,22 +155,18 @@ def selection_settings(wildcards):
 
 
 def feature_settings(wildcards):
-    """What decides the features of a space: `own` is taken as it is, the others are computed."""
+    """What decides the features of a space."""
     settings = CONFIG.features.model_dump(mode="json")
-    used = ["path"] if wildcards.space == "own" else ["dimensions", "seed"]
+    used = SPACES[wildcards.space].settings
     return as_param(
         {"space": wildcards.space} | {name: settings[name] for name in used}
     )
 
 
 def feature_code(wildcards):
-    entries = {
-        "random_conv": ["petite.features.random_conv"],
-        "own": ["petite.features.own"],
-    }
-    return code("features", *entries.get(wildcards.space, []))
+    return code("features", SPACES[wildcards.space].module)
 
 
 def own_features(wildcards):
     """The user's own matrix is an input where it is the space."""
-    return {"own": outside(OWN)} if wildcards.space == "own" else {}
+    return {"own": outside(OWN)} if SPACES[wildcards.space].file else {}

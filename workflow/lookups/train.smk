@@ -1,4 +1,4 @@
-# What train.smk looks up.
+# Functions of train.smk.
 
 
 def subsets_to_train(wildcards):

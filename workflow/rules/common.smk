@@ -1,4 +1,4 @@
-# What the rules share: the checked configuration, names of files, settings as params. No rules.
+# Shared by all rules: the validated configuration, file names, and settings as params. No rules.
 
 import json
 import os
@@ -10,9 +10,9 @@ from pathlib import Path
 import pyarrow.parquet
 from snakemake.common.configfile import load_configfile
 
-# Relative where it can be, so that a moved checkout reruns nothing.
+# Relative if possible, so that moving the checkout reruns nothing.
 BASE = Path(os.path.relpath(CHECKOUT))
-if str(BASE).startswith("-"):  # programs would take it for an option
+if str(BASE).startswith("-"):  # programs would read it as an option
     BASE = CHECKOUT
 SCRIPTS = BASE / "scripts"
 
@@ -56,8 +56,8 @@ def resolved_config():
     return resolve(default, written_layers(), BASE / "workflow/config")
 
 
-# Where some methods failed, the run that makes the tables of the others is told of them in a file.
-# See partial.smk.
+# If some methods failed, this variable names a file that lists them for the run that makes the tables of
+# the others. See partial.smk.
 PARTIAL_VARIABLE = "PETITE_PARTIAL"
 PARTIAL = None
 if IS_MAIN and PARTIAL_VARIABLE in os.environ:
@@ -114,24 +114,10 @@ def as_param(settings):
     return re.sub(r"\{(?=\s*\w)", r"\\u007b", text)
 
 
-# The module of each family of figures, by the first word of their names.
-FIGURE_MODULES = {
-    "accuracy": "accuracy",
-    "curves": "curves",
-    "differences": "differences",
-    "picks": "picks",
-    "plane": "plane",
-    "samples": "samples",
-    "augmented": "samples",
-    "stored": "samples",
-    "set": "samples",
-}
 # All that the registries load, of which a job uses a few entries.
 REGISTERED = frozenset(
     {method.module for method in METHODS.values()}
     | {source.__module__ for source in SOURCES.values()}
-    | {f"petite.plots.{name}" for name in FIGURE_MODULES.values()}
-    | {"petite.features.own", "petite.features.random_conv"}
 )
 
 
@@ -152,8 +138,8 @@ def outside(path):
     return local(str(path))
 
 
-# With --cache the store and the features come from Snakemake's cache or go into it. It takes none
-# with a benchmark; the logs have the time and the memory of these.
+# With --cache, the store and the features are shared through Snakemake's cache. The cache does not
+# accept rules with a benchmark; their time and memory are in the logs.
 IS_CACHED = (
     workflow.workflow_settings.cache is not None
     and os.environ.get("SNAKEMAKE_OUTPUT_CACHE") is not None
@@ -203,7 +189,7 @@ def batches(label, fraction):
     ]
 
 
-# (label, fraction) of all that is to be trained
+# (label, fraction) of all subsets to train
 CASES = [
     (label, fraction)
     for label, entry in CONFIG.methods.items()
@@ -221,7 +207,7 @@ def seeds_of(label, fraction):
     ]
 
 
-# What is compared with random at the same fraction.
+# The cases to compare with random at the same fraction.
 COMPARED = [
     (label, fraction)
     for label, fraction in CASES
@@ -238,7 +224,7 @@ def runs_paths(suffix):
     ]
 
 
-# Taken for the number of images while nothing tells it.
+# Assumed number of images until it is known.
 MANY_IMAGES = 25_000
 
 

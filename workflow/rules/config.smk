@@ -1,5 +1,5 @@
-# The configuration in force: said in a line at the start, and printed by `snakemake --cores 1 config`.
-# Needs: nothing. Makes: results/<dataset>/source.json, which tells whose results these are.
+# The settings in effect: summarized in one line at the start, printed by `snakemake --cores 1 config`.
+# Needs: nothing. Makes: results/<dataset>/source.json, which records the source of the results.
 
 
 include: "../lookups/config.smk"

@@ -1,4 +1,4 @@
-# What the terminal shows of a run, and where things are or what failed at its end. No rules.
+# Terminal output: progress during a run, and at its end the paths of the results or what failed. No rules.
 
 import atexit
 import logging
@@ -58,7 +58,7 @@ def job_of(record, end=""):
 
 
 # That a job failed, with the whole command that it was, and that therefore the run did.
-TOLD_AT_THE_END = (
+SUMMARIZED = (
     "CalledProcessError in file",
     "Exiting because a job execution failed",
     "At least one job did not complete successfully",
@@ -82,16 +82,16 @@ def is_shown(record):
     elif "snakemake_executor_plugin" in record.pathname:
         shown = True  # which of a cluster's jobs is whose, and where its log is
     else:
-        is_told = any(words in text for words in TOLD_AT_THE_END)
-        shown = record.levelno >= logging.WARNING and not is_told
+        is_repeated = any(words in text for words in SUMMARIZED)
+        shown = record.levelno >= logging.WARNING and not is_repeated
     if shown:
         PROGRESS.clear()
     return shown
 
 
-# Of a summary with characters that the locale does not have, the rest shall be printed.
+# Replaces characters that the locale does not have, so that the rest of a summary is printed.
 for stream in (sys.stdout, sys.stderr):
-    # It may be another program's, in place of Python's.
+    # Another program may have replaced the stream.
     with suppress(AttributeError, OSError):
         stream.reconfigure(errors="replace")
 

@@ -12,7 +12,7 @@ wildcard_constraints:
 
 if DATASET.is_remote:
 
-    # Where the workflow was started: other nodes of a cluster may have no network.
+    # Runs where the workflow was started: other nodes of a cluster may have no network.
     rule download:
         input:
             code=code("download"),
@@ -64,8 +64,8 @@ rule listing:
         "--kept {params.kept:q} --settings {params.settings:q} --log {log:q}"
 
 
-# Each job lists a folder itself: with the listing as its input, every shard would be made anew
-# whenever one file comes or goes. What tells of a change in a shard's own files is params.files.
+# Each job lists the folder itself. With the listing as its input, adding or removing one file would
+# recompute every shard. params.files detects changes in a shard's own files.
 rule ingest:
     input:
         source=SOURCE_FILES,
@@ -96,7 +96,7 @@ rule ingest:
             }
         ),
         files=lambda wildcards: FOLDER.get(wildcards.shard, ""),
-        # The key of the cache is made of params, not of wildcards.
+        # The cache key includes params, but not wildcards.
         shard=lambda wildcards: wildcards.shard,
         source=source_arguments,
     shell:

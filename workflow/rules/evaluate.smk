@@ -1,5 +1,5 @@
-# From all runs to the table and the figures.
-# Needs: runs/ (train.smk), and for the pictures the store, features and subsets.
+# From all runs to the tables and figures.
+# Needs: runs/ (train.smk), and for some figures the store, features and subsets.
 # Makes: runs.*, history.*, summary.*, verdicts.*, costs.*, recommendation.*, provenance.json, figures/.
 
 
@@ -111,7 +111,10 @@ rule figures:
         mem_mb=memory(800, 1000),
     params:
         python=python,
+        settings=figure_options,
         arguments=figure_arguments,
+        caption=figure_caption,
     shell:
-        "{params.python} {input.code[0]:q} {params.arguments} --output-png {output.png:q} "
-        "--output-svg {output.svg:q} --log {log:q}"
+        "{params.python} {input.code[0]:q} {params.arguments} "
+        "--output-png {output.png:q} --output-svg {output.svg:q} --settings {params.settings:q} "
+        "--log {log:q}"

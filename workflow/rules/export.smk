@@ -1,6 +1,6 @@
 # From a subset to files for use without Petite: snakemake export --config export=METHOD:FRACTION[:SEED]
-# Needs: the store and its source (data.smk), the subset (select.smk); for the recommended subset, which
-# is known after all runs, the recommendation (evaluate.smk).
+# Needs: the store and its source (data.smk) and the subset (select.smk). The recommended subset is known
+# after all runs; it also needs the recommendation (evaluate.smk).
 # Makes: export/<METHOD>-<FRACTION>-seed-<N>/, or export/best/.
 
 

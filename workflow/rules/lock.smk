@@ -1,5 +1,5 @@
-# After a kill: Snakemake's lock stays behind and would refuse the next run. No rules.
-# Needs: nothing. Makes: .snakemake/petite/<process>.json while a run is at work.
+# Removes the lock that a killed run leaves behind, which would block the next run. No rules.
+# Needs: nothing. Makes: .snakemake/petite/<process>.json during a run.
 
 import atexit
 import os
@@ -124,7 +124,7 @@ def remove_lock():
 
 def record_this_run():
     path = RUNS / f"{os.getpid()}.json"
-    with suppress(PetiteError):  # a folder that cannot be written is told by Snakemake
+    with suppress(PetiteError):  # Snakemake reports a folder that is not writable
         write_json(path, run_record(os.getpid()))
         atexit.register(path.unlink, missing_ok=True)
 

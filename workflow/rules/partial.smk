@@ -1,5 +1,6 @@
-# After a run in which some methods failed: the table, the answer and the page of what is done. No rules.
-# Needs: runs/ of at least one method. Makes: the results of evaluate.smk and report.smk, which say what they lack.
+# After a run in which some methods failed: the table, the answer and the report of the others. No rules.
+# Needs: runs/ of at least one method. Makes: the results of evaluate.smk and report.smk, which name what is
+# missing.
 
 import subprocess
 from dataclasses import asdict

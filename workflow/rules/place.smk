@@ -1,5 +1,5 @@
-# Where this checkout is, and whether Petite runs by itself or as a part of another workflow. No rules.
-# As a part it leaves alone what is the other workflow's: its terminal, lock, PATH and configuration.
+# Where this checkout is, and whether Petite runs by itself or as part of another workflow. No rules.
+# As part of another workflow, it does not change that workflow's terminal, lock, PATH and configuration.
 
 import os
 import shlex

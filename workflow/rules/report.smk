@@ -1,4 +1,4 @@
-# From everything a run made to the page that answers its question.
+# From all results of a run to the report.
 # Needs: the tables (evaluate.smk), the store, the features, the subsets, the predictions.
 # Makes: report.html.
 

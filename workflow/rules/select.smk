@@ -17,7 +17,7 @@ rule features:
     log:
         f"{RESULTS}/logs/features/{{space}}.log",
     wildcard_constraints:
-        space="pixels|random_conv|own",
+        space=COMPUTED,
     cache: IS_CACHED
     conda:
         "../../envs/petite.yaml"
@@ -33,7 +33,7 @@ rule features:
         "--settings {params.settings:q} --threads {threads} --log {log:q}"
 
 
-# One cheap training for each seed; all scores of training are taken from it.
+# One cheap training per seed, which gives all training scores.
 rule proxy:
     input:
         manifest=rules.index.output.manifest,
@@ -62,7 +62,7 @@ rule proxy:
         "--settings {params.settings:q} --threads {threads} {params.memory} --log {log:q}"
 
 
-# Where `partitions` is set: the first stage of a selection, one part of each class a job.
+# If `partitions` is set: the first stage of a selection, one job per part.
 rule candidates:
     input:
         unpack(selection_inputs),
@@ -89,7 +89,7 @@ rule candidates:
         "{params.arguments} --settings {params.settings:q} --log {log:q}"
 
 
-# A method that gives an order is asked once for each seed; every fraction is a prefix of it.
+# A method that ranks runs once per seed; every fraction is a prefix of its ranking.
 rule rank:
     input:
         unpack(rank_inputs),
@@ -146,7 +146,7 @@ rule subset:
         "{params.arguments} --settings {params.settings:q} --log {log:q}"
 
 
-# The real part is what `random` keeps at the same fraction and seed, so that the two compare.
+# The real images are those of `random` at the same fraction and seed, so that the two are comparable.
 rule augment:
     input:
         subset=f"{RESULTS}/subsets/random/{{fraction}}/seed-{{seed}}.parquet",
@@ -174,12 +174,12 @@ rule augment:
         "--output {output.subset:q} --settings {params.settings:q} --log {log:q}"
 
 
-# What each entry of the config will take on this machine, and what so many seeds can tell, before
-# anything is chosen.
+# Predicts the time and memory of each entry of the config on this machine, and what the seeds can show,
+# before anything is selected.
 rule estimate:
     input:
         split=SPLIT,
-        code=code("estimate", "petite.features.own"),
+        code=code("estimate"),
     log:
         f"{RESULTS}/logs/estimate.log",
     localrule: True

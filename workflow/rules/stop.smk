@@ -1,4 +1,4 @@
-# What Ctrl-C and SIGTERM do: the jobs are ended, and the run says how to go on. No rules.
+# Handles Ctrl-C and SIGTERM: ends the jobs and says how to resume. No rules.
 # Needs: PROGRESS (console.smk), SCRIPTS (common.smk).
 
 import atexit

@@ -1,4 +1,4 @@
-# One model for each subset and seed.
+# Trains one model per subset and seed.
 # Needs: the store, the split, and the subsets (data.smk, select.smk).
 # Makes: runs/ (metrics, learning curves, predictions) and models/.
 

@@ -58,6 +58,8 @@ INFINITY = float("inf")
 CHAIN = "chain"
 LEAST_REAL_SHARE = 0.02  # of a chain's images before augmentation, which makes the others
 BEST = "best"
+# Keys and values that were spelled otherwise before, and how they are spelled now.
+RENAMED = {"neighbours": "neighbors", "grey": "gray"}
 # What YAML makes of no, 007, 1e3 and 2024-05-01.
 NOT_TEXT = (bool, int, float, date)
 SPACES = ("pixels", "random_conv", "proxy", "own")
@@ -121,41 +123,53 @@ class DatasetSettings(Strict):
     )
     source: str = Field("silhouettes", description=", ".join(SOURCES))
     path: UserPath | None = Field(
-        None, description="folder, lsun: a folder; archive: a file or http(s) URL"
+        None, description="folder, lsun: a folder; archive: a file or an http(s) URL"
     )
     sha256: str | None = Field(
-        None, pattern=r"^[0-9a-fA-F]{64}$", description="digest that a download must have"
+        None,
+        pattern=r"^[0-9a-fA-F]{64}$",
+        description="expected SHA-256 of a downloaded archive; null: any",
     )
     classes: list[str] | None = Field(None, description="classes to use, in order; null: all")
     limit_per_class: int | None = Field(
-        None, ge=2, description="readable images a class; null: all"
+        None, ge=2, description="use at most this many readable images per class; null: all"
     )
     min_per_class: int | None = Field(
         None,
         ge=1,
-        description="classes with fewer different images are left out; null: none is",
+        description="exclude classes with fewer distinct images; null: exclude none",
     )
-    image_size: int = Field(28, ge=8, le=1024, description="side of the stored images, pixels")
-    color: Literal["grey", "rgb"] = "grey"
+    image_size: int = Field(
+        28, ge=8, le=1024, description="side length of the stored square images, in pixels"
+    )
+    color: Literal["gray", "rgb"] = "gray"
     depth: Literal["stretch", "each", "full"] | tuple[float, float] = Field(
-        "stretch", description="what becomes black and white of more than 8 bits a channel"
+        "stretch",
+        description="range of values that maps to black and white, above 8 bits per channel",
     )
-    max_bad_share: float = Field(0.1, ge=0, lt=1, description="stop when more are unreadable")
-    min_side: int = Field(8, ge=1, description="smaller originals are set aside, pixels")
-    max_pixels: int = Field(50_000_000, ge=1, description="larger originals are set aside")
+    max_bad_share: float = Field(
+        0.1, ge=0, lt=1, description="stop if a larger share of the files is unreadable"
+    )
+    min_side: int = Field(8, ge=1, description="exclude originals with a shorter side, in pixels")
+    max_pixels: int = Field(50_000_000, ge=1, description="exclude originals with more pixels")
     max_bytes: int = Field(
-        USUAL_LIMITS.max_bytes, ge=1, description="originals with more bytes are set aside"
+        USUAL_LIMITS.max_bytes, ge=1, description="exclude originals with more bytes"
     )
     max_seconds: float = Field(
-        60, gt=0, le=86_400, description="originals that take longer to decode are set aside"
+        60, gt=0, le=86_400, description="exclude originals that take longer to decode, in seconds"
     )
     max_entries: int = Field(
-        USUAL_LIMITS.max_entries, ge=1, description="an archive with more entries is refused"
+        USUAL_LIMITS.max_entries, ge=1, description="refuse an archive with more entries"
     )
     near_copy_distance: int | None = Field(
-        None, ge=0, le=16, description="differing bits of the perceptual hash; null: exact copies"
+        None,
+        ge=0,
+        le=16,
+        description="bits by which near duplicates may differ, of 64; null: exact duplicates only",
     )
-    shards: int = Field(2, ge=1, le=10_000, description="ingest jobs that can run side by side")
+    shards: int = Field(
+        2, ge=1, le=10_000, description="number of ingest jobs that can run in parallel"
+    )
 
     @field_validator("depth", mode="before")
     @classmethod
@@ -220,7 +234,7 @@ class DatasetSettings(Strict):
 
     @property
     def channels(self) -> int:
-        """1 for grey, 3 for RGB."""
+        """1 for gray, 3 for RGB."""
         return 3 if self.color == "rgb" else 1
 
     @property
@@ -230,15 +244,15 @@ class DatasetSettings(Strict):
 
 
 class SplitSettings(Strict):
-    """How images are divided into training, validation and test parts."""
+    """How images are split into training, validation and test sets."""
 
     seed: Seed = 0
-    test: float = Field(0.1, gt=0, lt=1, description="share of all images")
-    validation: float = Field(0.05, ge=0, lt=1, description="share of all images")
+    test: float = Field(0.1, gt=0, lt=1, description="fraction of all images")
+    validation: float = Field(0.05, ge=0, lt=1, description="fraction of all images")
     groups: str | None = Field(
         None,
-        description="images that stay together: subfolder, or a pattern of their names with one "
-        "capture group; null: copies alone",
+        description="images that stay on one side of the split: subfolder, or a regular expression "
+        "on their names with one capture group; null: duplicates only",
     )
 
     @model_validator(mode="after")
@@ -255,13 +269,15 @@ class SplitSettings(Strict):
 
 
 class FeatureSettings(Strict):
-    """The feature space in which methods compare images, unless a method says otherwise."""
+    """The feature space in which methods compare images; a method may set its own."""
 
     space: SpaceName = Field("pixels", description=", ".join(SPACES))
     path: UserPath | None = Field(
-        None, description="own: .npy or .parquet with a row for each image"
+        None, description="own: .npy or .parquet file with one row per image"
     )
-    dimensions: int = Field(64, ge=2, le=4096, description="principal components")
+    dimensions: int = Field(
+        64, ge=2, le=4096, description="number of features of pixels and random_conv"
+    )
     seed: Seed = 0
 
     @model_validator(mode="after")
@@ -274,31 +290,39 @@ class FeatureSettings(Strict):
 
 
 class ProxySection(Strict):
-    """The cheap training whose course tells how hard each image is; the rest is as in training."""
+    """The proxy model that scores images; other settings are those of training."""
 
-    steps: int = Field(200, ge=2, description="updates of the weights, on all training images")
-    evaluations: int = Field(10, ge=2, description="times at which all images are judged")
+    steps: int = Field(200, ge=2, description="training steps, on all training images")
+    evaluations: int = Field(
+        10, ge=2, description="number of evaluations of all images during training"
+    )
     early: float = Field(
-        0.3, gt=0, le=1, description="share of the run after which el2n and grand are taken"
+        0.3,
+        gt=0,
+        le=1,
+        description="fraction of the run after which el2n, grand and craig are computed",
     )
 
 
 class EvidenceSettings(Strict):
-    """What the answer is measured by."""
+    """How subsets are compared."""
 
     tolerance: float = Field(
-        0.01, gt=0, lt=1, description="what may be lost of the metric against the full set, a share"
+        0.01,
+        gt=0,
+        lt=1,
+        description="acceptable loss of the metric against the full set; 0.01 is one point",
     )
     metric: Literal["auto", "accuracy", "balanced_accuracy"] = Field(
         "auto",
-        description="what is compared; auto: balanced_accuracy where the largest class has more "
-        "than twice the test images of the smallest, accuracy otherwise",
+        description="metric to compare; auto: balanced_accuracy if the largest class has more "
+        "than twice the test images of the smallest, otherwise accuracy",
     )
     pilot_sd: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="spread (sd) of paired differences in an earlier run, a share of accuracy",
+        description="standard deviation of paired differences in an earlier run; 0.01 is one point",
     )
 
 
@@ -311,7 +335,7 @@ def _once_each(fractions: list[float]) -> list[float]:
 def _fractions() -> Any:
     return (
         Annotated[list[Fraction], AfterValidator(_once_each)],
-        Field(description="shares of the training images to keep; [] switches it off"),
+        Field(description="fractions of the training images to keep; [] disables the entry"),
     )
 
 
@@ -322,11 +346,11 @@ def _selecting_fields(name: str) -> dict[str, Any]:
     return {
         "quota": (
             Literal["proportional", "equal", "error"],
-            Field("proportional", description="how the images are shared among the classes"),
+            Field("proportional", description="how the images are distributed over the classes"),
         ),
         "space": (
             SpaceName | None,
-            Field(None, description="the features it compares by; null: features.space"),
+            Field(None, description="feature space of this method; null: features.space"),
         ),
     }
 
@@ -360,7 +384,10 @@ def _step_entry(name: str, settings: type[BaseModel]) -> type[BaseModel]:
         method=(Literal[name], ...),  # type: ignore[arg-type]
         share=(
             Annotated[float, Field(gt=0)],
-            Field(1.0, description="images after this step, as a share of the images asked for"),
+            Field(
+                1.0,
+                description="number of images after this step, relative to the requested number",
+            ),
         ),
         **_selecting_fields(name),
     )
@@ -398,7 +425,7 @@ else:
         method=(Literal[CHAIN], CHAIN),
         steps=(
             Annotated[list[StepEntry], Field(min_length=2)],
-            Field(description="methods one after the other, each with its share"),
+            Field(description="methods to apply in order, each with its share"),
         ),
         fractions=_fractions(),
     )
@@ -470,7 +497,7 @@ def _space_problem(step: Any) -> str | None:
 
 
 class Config(Strict):
-    """A whole configuration."""
+    """The configuration of one run."""
 
     dataset: DatasetSettings = DatasetSettings()
     split: SplitSettings = SplitSettings()
@@ -479,27 +506,36 @@ class Config(Strict):
     methods: Annotated[dict[str, MethodEntry], BeforeValidator(_name_the_method)]
     seeds: int = Field(7, ge=1, le=1000, description="runs of each method and fraction")
     seeds_by_fraction: dict[Fraction, Annotated[int, Field(ge=1, le=1000)]] = Field(
-        {}, description="another number of runs at these fractions"
+        {}, description="number of runs at these fractions instead"
     )
-    seeds_per_job: int = Field(4, ge=1, description="runs that one training job does in turn")
+    seeds_per_job: int = Field(
+        4, ge=1, description="runs that one training job trains one after the other"
+    )
     partitions: int | None = Field(
-        None, ge=1, description="parts of large classes, each a job of its own; null: as it suits"
+        None,
+        ge=1,
+        description="parts of large classes, one job each; null: automatic, within one job",
     )
     max_memory: str | None = Field(
         None,
-        description="of one selection, of a training's images, as 6 GB; null: half of the free",
+        description="memory of one selection and of a training's images, such as 6 GB; null: half "
+        "of what is free",
     )
     training: TrainingSettings = TrainingSettings()
     training_threads: int = Field(1, ge=1, description="threads of one training job")
-    training_gpus: int = Field(0, ge=0, description="GPUs that a cluster gives a training job")
+    training_gpus: int = Field(
+        0, ge=0, description="GPUs to request from the cluster per training job"
+    )
     evidence: EvidenceSettings = EvidenceSettings()
     # What is taken away changes no result, so it is no part of what is told of how one was made.
     export: str = Field(
-        BEST, exclude=True, description="METHOD:FRACTION, METHOD:FRACTION:SEED, or best"
+        BEST,
+        exclude=True,
+        description="subset to export: METHOD:FRACTION, METHOD:FRACTION:SEED, or best",
     )
     export_formats: Annotated[
         list[Literal["folder", "zip", "npz", "parquet"]], BeforeValidator(_listed)
-    ] = Field(["folder"], min_length=1, exclude=True, description="how its images are written")
+    ] = Field(["folder"], min_length=1, exclude=True, description="formats of the exported images")
 
     @model_validator(mode="after")
     def _methods_fit_together(self) -> "Config":
@@ -721,6 +757,8 @@ def check_size(mapping: dict[str, Any]) -> None:
 def _line(item: Any) -> str:
     """One problem found by pydantic, as a person would say it."""
     path = _path(item["loc"])
+    if (new := _renamed(item)) is not None:
+        return f"{path}: renamed to '{new}'"
     if item["type"] == "extra_forbidden":
         return f"{path}: unknown key; {_nearest_key(item['loc'])}"
     if item["type"] == "union_tag_invalid":
@@ -735,6 +773,15 @@ def _line(item: Any) -> str:
         where = f"{path}{joint}" if path else ""
         return "\n  - ".join(f"{where}{line}" for line in message.splitlines())
     return f"{path}: {message[0].lower() + message[1:]} (it is {_yaml(item['input'])})"
+
+
+def _renamed(item: Any) -> str | None:
+    """The new name of an unknown key or value that was renamed."""
+    if item["type"] == "extra_forbidden":
+        return RENAMED.get(item["loc"][-1])
+    if item["type"] == "literal_error" and isinstance(item["input"], str):
+        return RENAMED.get(item["input"])
+    return None
 
 
 def _yaml(value: Any) -> str:

@@ -1,10 +1,10 @@
 """Finding copies of the same picture: exact ones by digest, near ones by perceptual hash.
 
-The hash has one bit for each of 64 low frequencies of the grey picture (rows and columns 1 to 8 of
+The hash has one bit for each of 64 low frequencies of the gray picture (rows and columns 1 to 8 of
 a 32x32 DCT; the mean brightness and whatever varies along one axis only are left out): whether the
 coefficient is above the median of the 64 (the pHash of Zauner 2010, "Implementation and
 Benchmarking of Perceptual Image Hash Functions"). Pairs whose hashes differ in few bits are
-candidates; they are near copies if their 16x16 grey thumbnails also correlate by at least
+candidates; they are near copies if their 16x16 gray thumbnails also correlate by at least
 `MIN_CORRELATION`.
 
 Measured on the 15,000 cat and dog photos at 150x150 with 45 awkward files (113 million pairs):
@@ -15,7 +15,7 @@ Measured on the 15,000 cat and dog photos at 150x150 with 45 awkward files (113 
   At 6 bits it is 47 pairs and none false; at 16 bits some 15,350, but still 47 with the check.
   Stored at 64x64 the photos give the same 47 groups.
 - Of 600 photos, found again at 6 bits with the check: all after JPEG at quality 10, at a third of
-  the size, in grey, or at 80% contrast; 98% when 20% brighter; 96% when turned by 1 degree; 48%
+  the size, in gray, or at 80% contrast; 98% when 20% brighter; 96% when turned by 1 degree; 48%
   when cropped by 2% on each side; none when cropped by 5%. 8 bits: 99%, 99%, 56% and none.
 - On small drawings the hash alone is no guide: at 6 bits, 122 pairs across classes among 10,000
   animal silhouettes of 28x28 pixels, and 19 among 1,797 digits of 8x8. With the check none cross,
@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_CORRELATION = 0.98
-# Thumbnails that vary less (standard deviation in grey levels) show nothing to compare.
+# Thumbnails that vary less (standard deviation in gray levels) show nothing to compare.
 MIN_CONTRAST = 2.0
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601
@@ -53,12 +53,12 @@ def fingerprints(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray
 
     Returns:
         hashes: uint64 (n,).
-        thumbnails: uint8 (n, 16, 16), grey.
+        thumbnails: uint8 (n, 16, 16), gray.
     """
     count, height, width, channels = pixels.shape
     luma = LUMA if channels == 3 else np.ones(1, dtype=np.float32)
     frequencies, averages = _frequencies(width), _averages(THUMBNAIL_SIDE, width)
-    # One product goes over all the pixels: colour to grey, and the columns of both results.
+    # One product goes over all the pixels: color to gray, and the columns of both results.
     columns = np.kron(np.concatenate([frequencies, averages]), luma)
     weights = np.ascontiguousarray(columns.T)
     lines = np.empty((count, height, weights.shape[1]), np.float32)

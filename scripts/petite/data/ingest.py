@@ -136,7 +136,7 @@ def ingest_shard(
     Returns:
         `rows` with reason (empty for an image that was read), sha256 (of the file, or of the
         pixels where the source gives pixels), bytes (as read), width, height, pixel_sha256 (of the
-        stored pixels), phash and thumbnail (256 bytes: 16x16, grey); and for
+        stored pixels), phash and thumbnail (256 bytes: 16x16, gray); and for
         `petite.data.stored_check` black and white (the counts that became so; NaN for 8 bits),
         is_transparent, has_more (pages or frames), lowest and highest (of all stored values) and
         is_gray.

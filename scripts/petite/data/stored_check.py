@@ -171,7 +171,7 @@ def _gray_in_color(read: pd.DataFrame, channels: int) -> str:
         return ""
     return (
         f"None of the {len(read):,} images has a color, and each is stored in three channels. "
-        "`dataset.color: grey` takes a third of the room."
+        "`dataset.color: gray` takes a third of the room."
     )
 
 

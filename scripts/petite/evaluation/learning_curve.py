@@ -118,12 +118,12 @@ def fit(images: np.ndarray, accuracy: np.ndarray) -> Fit:
     """
     exponents = EXPONENTS if len(images) >= SIZES_FOR_POWER_LAW else EXPONENTS[:1]
     mean = accuracy.mean(axis=1)
-    centred = accuracy - mean[:, None]
+    centered = accuracy - mean[:, None]
     growth = _growth(images / images[0], exponents[:, None])  # (exponents, k)
     middle = growth.mean(axis=1)
     growth -= middle[:, None]
     size = (growth**2).sum(axis=1)
-    slopes = np.maximum(centred @ growth.T / size, 0)  # (draws, exponents)
+    slopes = np.maximum(centered @ growth.T / size, 0)  # (draws, exponents)
     explained = slopes**2 * size
     # The most is explained where most is left out of the residuals; the first of equals.
     best = explained.argmax(axis=1)

@@ -255,13 +255,13 @@ def not_worse_p(values: Values, tolerance: float) -> np.ndarray:
     return np.maximum(stdtr(n - 1, -t), np.where(np.isinf(t), 2.0**-n, 0.0))[()]
 
 
-def _t(sample: np.ndarray, centre: float) -> np.ndarray:
-    """Student's statistic of the mean against `centre`; without any spread infinite, or 0."""
-    distance = sample.mean(axis=-1) - centre
+def _t(sample: np.ndarray, center: float) -> np.ndarray:
+    """Student's statistic of the mean against `center`; without any spread infinite, or 0."""
+    distance = sample.mean(axis=-1) - center
     error = standard_error(sample)
     # Equal values have a spread of some rounding errors.
     none = error <= 1e-12 * np.abs(sample).max(axis=-1)
-    exact = np.abs(distance) <= 1e-12 * max(abs(centre), 1.0)
+    exact = np.abs(distance) <= 1e-12 * max(abs(center), 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(none, np.where(exact, 0.0, np.copysign(np.inf, distance)), distance / error)
     return t[()]

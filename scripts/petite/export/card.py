@@ -120,7 +120,7 @@ def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Seque
         "",
         "It is a part of the training images: no image of the validation and test parts is in it, "
         "so that those can still judge what is trained on it. The images come from the source "
-        f"`{about.source}`, whose licence and terms go with them.",
+        f"`{about.source}`, whose license and terms go with them.",
         "",
         "## Classes",
         "",
@@ -170,7 +170,7 @@ def _remarks(manifest: pd.DataFrame, store: Store) -> list[str]:
         else f"Images have weights, {weights.min():.4g} to {weights.max():.4g}: give them to the "
         "training as sample weights (a folder and a zip have them in the manifest alone).",
         f"The pixels that Petite trained on are {store.image_size}×{store.image_size}, "
-        f"{'RGB' if store.channels == 3 else 'grey'}; image files are the originals, byte for "
+        f"{'RGB' if store.channels == 3 else 'gray'}; image files are the originals, byte for "
         "byte, or PNG where the source has no files.",
     ]
     if (manifest["recipe"] != "").any():

@@ -1,7 +1,7 @@
 """The feature space `own`: vectors of the user's, from a NumPy or a Parquet file."""
 
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,20 @@ import pandas as pd
 from numpy.lib import format as npy
 from pyarrow.parquet import read_schema
 
+from petite.data.store import Store
 from petite.util.errors import PetiteError
 
 # How many names a message gives.
 NAMED = 3
+
+
+def compute(
+    store: Store, image_ids: pd.Series, settings: Mapping[str, Any], threads: int
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """See `petite.features.registry.Space.compute`."""
+    if not settings["path"]:
+        raise PetiteError("the feature space 'own' needs a path: that of a .npy or .parquet file")
+    return own_features(Path(settings["path"]), store.index, image_ids.tolist()), {}
 
 
 def own_features(path: Path, index: pd.DataFrame, image_ids: Sequence[str]) -> np.ndarray:

@@ -1,21 +1,23 @@
-"""Feature spaces: the vectors by which selection methods compare images."""
+"""The feature space `pixels`: the principal components of the pixels."""
 
-import hashlib
+import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 import scipy.linalg
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from petite.data.store import Store
 from petite.util.errors import PetiteError
-from petite.util.files import read_json
 from petite.util.seeds import generator
+
+logger = logging.getLogger(__name__)
 
 # Directions beyond those asked for (Halko, Martinsson and Tropp 2011, section 4.2). With 16 the
 # first 64 components of 3,375 photographs keep 99.0% of the variance that the exact ones have, and
@@ -38,12 +40,35 @@ Result = TypeVar("Result")
 class PixelPCA:
     """Images in the space of their first principal components.
 
-    scores: (n, d) float32, the centred images' coordinates, in grey levels (0-255).
+    scores: (n, d) float32, the centered images' coordinates, in gray levels (0-255).
     explained_variance_ratio: (d,) float64, shares of the variance of all pixels.
     """
 
     scores: np.ndarray
     explained_variance_ratio: np.ndarray
+
+
+def compute(
+    store: Store, image_ids: pd.Series, settings: Mapping[str, Any], threads: int
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """See `petite.features.registry.Space.compute`."""
+    result = pixel_pca(
+        batches_of(store, image_ids), dimensions=settings["dimensions"], seed=settings["seed"]
+    )
+    return result.scores, explained(result.explained_variance_ratio)
+
+
+def batches_of(store: Store, image_ids: pd.Series) -> Batches:
+    """The images in blocks that fit into memory, from the beginning at each call."""
+    positions = store.positions(image_ids)
+    batch_size = max(1, BLOCK_BYTES // (4 * int(np.prod(store.shape))))
+    return lambda: store.iter_batches(positions, batch_size)
+
+
+def explained(ratio: np.ndarray) -> dict[str, Any]:
+    """What the record and the log say of principal components."""
+    logger.info("%d components keep %.1f%% of the variance", len(ratio), 100 * ratio.sum())
+    return {"explained_variance_ratio": ratio.tolist()}
 
 
 def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA:
@@ -56,7 +81,7 @@ def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA
 
     The method is randomized subspace iteration (Halko, Martinsson and Tropp 2011, algorithms 4.4
     and 5.1) on the covariance. The first pass sums random groups of images, which gives the mean
-    and starting directions that already lean towards the leading components; the second sharpens
+    and starting directions that already lean toward the leading components; the second sharpens
     them by one iteration, on SHARPENING images or more, evenly spread; the third solves the problem
     within them, on all. Each component's sign makes its largest loading positive, as in
     scikit-learn's PCA.
@@ -74,11 +99,11 @@ def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA
     mean = sums.mean().astype(np.float32)
     wanted = min(dimensions, count, mean.size)
 
-    basis = _orthonormal(sums.centred())
-    centring = _Centring(mean)
+    basis = _orthonormal(sums.centered())
+    centering = _Centering(mean)
     some = _every(max(1, count // SHARPENING), batches)
     product = np.zeros_like(basis)
-    for part in _over_blocks(some, lambda block: _covariance_times(centring(block), basis)):
+    for part in _over_blocks(some, lambda block: _covariance_times(centering(block), basis)):
         product += part
     basis = _orthonormal(product)
 
@@ -86,7 +111,7 @@ def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA
     within = np.zeros((basis.shape[1], basis.shape[1]))
     total_variance = 0.0
     for projected, sum_of_squares in _over_blocks(
-        batches, lambda block: _project(centring(block), basis)
+        batches, lambda block: _project(centering(block), basis)
     ):
         projections.append(projected)
         exact = projected.astype(np.float64)
@@ -138,12 +163,12 @@ class _GroupSums:
         """The mean image, float64 (pixels,)."""
         return self._sums.sum(axis=0, dtype=np.uint64) / self.count
 
-    def centred(self) -> np.ndarray:
+    def centered(self) -> np.ndarray:
         """The sums of the images less the mean, float32 (pixels, groups)."""
         sizes = np.full(self._groups, self.count // self._groups)
         sizes[self._turn[: self.count % self._groups]] += 1
-        centred = (self._sums - sizes[:, None] * self.mean()).astype(np.float32)
-        return np.ascontiguousarray(centred.T)
+        centered = (self._sums - sizes[:, None] * self.mean()).astype(np.float32)
+        return np.ascontiguousarray(centered.T)
 
 
 def _orthonormal(columns: np.ndarray) -> np.ndarray:
@@ -154,18 +179,18 @@ def _orthonormal(columns: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(scipy.linalg.qr(columns, mode="economic", check_finite=False)[0])
 
 
-def _covariance_times(centred: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """What a block of centred images adds to the covariance (times n) times the basis."""
-    return centred.T @ (centred @ basis)
+def _covariance_times(centered: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """What a block of centered images adds to the covariance (times n) times the basis."""
+    return centered.T @ (centered @ basis)
 
 
-def _project(centred: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, float]:
-    """A block of centred images in the basis, and the sum of its squares."""
+def _project(centered: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, float]:
+    """A block of centered images in the basis, and the sum of its squares."""
     # Sums of rows in float32, their sum in float64: no digits lost to a long running sum.
-    return centred @ basis, float(np.vecdot(centred, centred).sum(dtype=np.float64))
+    return centered @ basis, float(np.vecdot(centered, centered).sum(dtype=np.float64))
 
 
-class _Centring:
+class _Centering:
     """Takes the mean image, float32 (pixels,), off blocks of images."""
 
     def __init__(self, mean: np.ndarray) -> None:
@@ -178,12 +203,12 @@ class _Centring:
         kept = getattr(self._kept, "rows", None)
         if kept is None or len(kept) < len(block):
             kept = self._kept.rows = np.empty(block.shape, np.float32)
-        centred = kept[: len(block)]
-        for row, image in zip(centred, block, strict=True):
+        centered = kept[: len(block)]
+        for row, image in zip(centered, block, strict=True):
             # One image at a time, within the cache: the whole block at once takes twice as long.
             row[:] = image
             row -= self._mean
-        return centred
+        return centered
 
 
 def _every(step: int, batches: Batches) -> Batches:
@@ -247,24 +272,3 @@ def signs(components: np.ndarray) -> np.ndarray:
     return np.where(components[largest, np.arange(components.shape[1])] < 0, -1, 1).astype(
         np.float32
     )
-
-
-def read_features(path: Path, image_ids: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]]:
-    """Read a feature file and the record that lies beside it as JSON.
-
-    Returns the features, float32 (n, d) with a row for each of `image_ids`, and the record. Raises
-    PetiteError when they are the features of other images.
-    """
-    features = np.load(path)
-    record = read_json(path.with_suffix(".json"))
-    if len(features) != len(image_ids) or record["image_ids_sha256"] != image_ids_digest(image_ids):
-        raise PetiteError(
-            f"{path} holds features of other images than the training split's: "
-            "delete it and run again"
-        )
-    return features, record
-
-
-def image_ids_digest(image_ids: Iterable[str]) -> str:
-    """SHA-256 of the image ids in their order: says which rows a feature file is about."""
-    return hashlib.sha256("\n".join(image_ids).encode("utf-8")).hexdigest()

@@ -1,15 +1,17 @@
 """The feature space `random_conv`: what an untrained convolutional network sees in the images.
 
-Convolutions with random weights tell textures and shapes apart without having learnt anything
+Convolutions with random weights tell textures and shapes apart without having learned anything
 (Saxe and others 2011, "On Random Weights and Unsupervised Feature Learning").
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from petite.features.pixels import BLOCK_BYTES, Batches, signs
+from petite.data.store import Store
+from petite.features.pixels import BLOCK_BYTES, Batches, batches_of, explained, signs
 from petite.networks import models
 from petite.networks.backend import load_keras
 from petite.training.settings import CompactSettings
@@ -32,6 +34,20 @@ CONSTANT = 1e-6
 Blocks = Callable[[], Iterable[np.ndarray]]
 
 
+def compute(
+    store: Store, image_ids: pd.Series, settings: Mapping[str, Any], threads: int
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """See `petite.features.registry.Space.compute`."""
+    features, ratio = random_conv(
+        batches_of(store, image_ids),
+        store.shape,
+        dimensions=settings["dimensions"],
+        seed=settings["seed"],
+        threads=threads,
+    )
+    return features, explained(ratio)
+
+
 def random_conv(
     batches: Batches,
     shape: tuple[int, int, int],
@@ -42,7 +58,7 @@ def random_conv(
     """The principal components of an untrained network's pooled feature maps.
 
     Each map of the stem and of each stage gives its mean and its standard deviation over the image;
-    these are standardised over the images and reduced by an exact PCA. The network sees all images
+    these are standardized over the images and reduced by an exact PCA. The network sees all images
     twice, so that no more than a block of them, and the result, is ever in memory.
 
     Args:
@@ -66,7 +82,7 @@ def random_conv(
 
 
 def untrained(image_size: int, channels: int, seed: int, threads: int) -> "keras.Model":
-    """A network with He-initialised random weights, from images to their pooled maps (n, 960)."""
+    """A network with He-initialized random weights, from images to their pooled maps (n, 960)."""
     keras = load_keras("tensorflow", threads)
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
@@ -87,7 +103,7 @@ def untrained(image_size: int, channels: int, seed: int, threads: int) -> "keras
 
 
 def stem_stride(image_size: int) -> int:
-    """The stride of the first convolution: 2 to 8, towards maps of 32 pixels a side."""
+    """The stride of the first convolution: 2 to 8, toward maps of 32 pixels a side."""
     return int(np.clip(-(-image_size // MAP_SIDE), 2, 8))
 
 
@@ -108,7 +124,7 @@ def _pooled(network: "keras.Model", batches: Batches, size: int) -> Iterator[np.
 
 
 def standardized_pca(blocks: Blocks, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
-    """An exact PCA of standardised columns in two passes over the rows.
+    """An exact PCA of standardized columns in two passes over the rows.
 
     The first pass gives the columns' means and covariance, in float64, of which the eigenvectors
     are worked out; the second the coordinates. A constant column counts for nothing. Each
@@ -149,9 +165,9 @@ def _moments(blocks: Blocks) -> tuple[int, np.ndarray, np.ndarray]:
             origin = block.mean(axis=0, dtype=np.float64)
             total = np.zeros_like(origin)
             products = np.zeros((len(origin), len(origin)))
-        centred = block - origin
-        total += centred.sum(axis=0)
-        products += centred.T @ centred
+        centered = block - origin
+        total += centered.sum(axis=0)
+        products += centered.T @ centered
         count += len(block)
     if count == 0:
         raise PetiteError("there are no images to take features of: the training split is empty")

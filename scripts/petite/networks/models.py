@@ -28,7 +28,7 @@ def build(
     Args:
         name: a key of MODELS.
         image_size: side of the images, pixels.
-        channels: 1 for grey, 3 for RGB.
+        channels: 1 for gray, 3 for RGB.
         classes: number of classes, 2 or more.
         batch_norm_momentum: share of the moving statistics that a step keeps.
         settings: the model's own settings; `compact` takes those of `CompactSettings`.
@@ -92,8 +92,8 @@ PAPER_DENSE = 512
 def paper_cnn(images: Any, batch_norm_momentum: float) -> Any:
     """The paper's CNN up to its last layer (Sal, Erdağ, Biçici; images scaled to 0..1).
 
-    Six blocks of convolution 3x3, batch normalisation, ReLU and 2x2 max pooling; then a dense
-    layer of 512 with batch normalisation, ReLU and dropout of one half. Needs 64 pixels or more.
+    Six blocks of convolution 3x3, batch normalization, ReLU and 2x2 max pooling; then a dense
+    layer of 512 with batch normalization, ReLU and dropout of one half. Needs 64 pixels or more.
     """
     from keras import layers
 
@@ -124,7 +124,7 @@ def compact(
     """A small residual CNN whose strided stem keeps full-size maps, slow on a CPU, out of it.
 
     The stem, then stages of [2x2 max pooling], one convolution 3x3 and residual blocks, then the
-    mean over the map. Each convolution is followed by batch normalisation and ReLU; a residual
+    mean over the map. Each convolution is followed by batch normalization and ReLU; a residual
     block begins as the identity (its last scale is zero).
     """
     from keras import layers

@@ -15,7 +15,8 @@ from petite.util.errors import PetiteError
 
 VALIDATION = style.OKABE_ITO[0]
 TRAINING = style.OKABE_ITO[1]
-PARTS = [("validation", "validation_", VALIDATION), ("training", "", TRAINING)]
+# Of the images: their name, the beginning of their columns, and how their mean is drawn.
+PARTS = [("validation", "validation_", VALIDATION, "-"), ("training", "", TRAINING, "--")]
 NOTE = (
     "Thin lines: single runs. Bold: their mean. Training values are of the images as they are "
     "trained on (flipped and cropped where the settings say so, the loss with label smoothing), "
@@ -45,6 +46,17 @@ def curves(
             f"no learning curves of method {method} at fraction {fraction}. There are: {names}."
         )
     return _one(chosen, style.condition(method, fraction))
+
+
+@style.styled
+def accuracy_curves_picture(history: pd.DataFrame, chosen: pd.DataFrame) -> Figure:
+    """A small drawing of the accuracy of `chosen`, without words, on the scale of `history`."""
+    figure, axes = style.small_picture()
+    _draw(axes, chosen, "accuracy", scale=100)
+    _set_accuracy_limits(axes, history)
+    axes.xaxis.set_major_locator(MaxNLocator(3, integer=True, steps=[1, 2, 5, 10]))
+    axes.set_xlabel("steps")
+    return figure
 
 
 def _one(history: pd.DataFrame, name: str) -> Figure:
@@ -85,7 +97,7 @@ def _overview(history: pd.DataFrame) -> Figure:
         _draw_small(pair, chosen, history, labels=column == 0)
         pair[0].set_title(
             style.shortened(style.condition(method, fraction), 22),
-            color=style.method_colour(method),
+            color=style.method_color(method),
             fontsize=8,
         )
     _label_lines(grid[0, 0], below=True)
@@ -100,12 +112,11 @@ def _draw_small(
     accuracy_axes, loss_axes = pair
     _draw(accuracy_axes, chosen, "accuracy", scale=100)
     _draw(loss_axes, chosen, "loss", scale=1)
-    lowest = 100 * float(np.nanmin(history[["accuracy", "validation_accuracy"]]))
-    accuracy_axes.set_ylim(lowest - 2, 101)
+    _set_accuracy_limits(accuracy_axes, history)
     _set_loss_limits(loss_axes, history)
     for axes in pair:
         axes.set_axis_on()
-        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True, steps=[1, 2, 5, 10]))
         axes.tick_params(labelleft=labels)
     accuracy_axes.tick_params(labelbottom=False)
     loss_axes.set_xlabel("steps")
@@ -116,17 +127,22 @@ def _draw_small(
 
 def _draw(axes: Axes, history: pd.DataFrame, measure: str, scale: float) -> None:
     """Each run thin, their mean bold, for validation and training."""
-    for _, prefix, colour in PARTS:
+    for _, prefix, color, dashes in PARTS:
         column = prefix + measure
         known = history.dropna(subset=[column])
         for _, run in known.groupby("seed"):
-            axes.plot(run["step"], scale * run[column], color=colour, linewidth=0.6, alpha=0.4)
+            axes.plot(run["step"], scale * run[column], color=color, linewidth=0.6, alpha=0.4)
         mean = scale * known.groupby("step")[column].mean()
         # A line through one value is invisible: few values are drawn as dots.
         marker = "o" if len(mean) <= FEW_VALUES else None
-        axes.plot(mean.index, mean, color=colour, linewidth=1.8, marker=marker, markersize=4)
+        axes.plot(mean, dashes, color=color, linewidth=1.8, marker=marker, markersize=4)
     axes.grid(axis="y")
     axes.set_xlim(0, 1.02 * history["step"].max())
+
+
+def _set_accuracy_limits(axes: Axes, history: pd.DataFrame) -> None:
+    lowest = float(history[["accuracy", "validation_accuracy"]].min().min())
+    axes.set_ylim(100 * lowest - 2, 101)
 
 
 def _set_loss_limits(axes: Axes, history: pd.DataFrame) -> None:
@@ -151,9 +167,9 @@ def _add_epochs(axes: Axes, history: pd.DataFrame) -> None:
 
 
 def _label_lines(axes: Axes, below: bool = False) -> None:
-    """A legend in the lines' own colours, where it covers least."""
+    """A legend in the lines' own colors, where it covers least."""
     axes.legend(
-        handles=[Line2D([], [], color=colour, label=label) for label, _, colour in PARTS],
+        handles=[Line2D([], [], color=color, label=label) for label, _, color, _ in PARTS],
         loc="lower right" if below else "best",
         frameon=False,
         handlelength=0,

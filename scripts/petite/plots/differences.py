@@ -15,7 +15,7 @@ from petite.util.errors import PetiteError
 LONGEST_NAME = 30  # letters
 ROW = 0.19  # inches that a method takes
 LEAST_SPAN = 2.0  # points: a narrower axis would make noise look like an effect
-# The colours of an interval that excludes 0, above and below, and of one that does not.
+# The colors of an interval that excludes 0, above and below, and of one that does not.
 BETTER, WORSE, UNCLEAR = style.OKABE_ITO[0], style.OKABE_ITO[1], "#8a8a8a"
 
 
@@ -48,7 +48,7 @@ def differences(summary: pd.DataFrame) -> Figure:
     note = (
         "Dots: mean of the differences, paired by seed. Bars: 95% intervals (Student's t), for "
         f"each comparison by itself: of {len(compared)} some will exclude 0 by chance. "
-        "Blue: above 0; orange: below 0; grey: not distinguishable. A bar that is cut goes on, "
+        "Blue: above 0; orange: below 0; gray: not distinguishable. A bar that is cut goes on, "
         "and a mean beyond the axis is given in numbers."
     )
     if (compared["runs"] < ENOUGH_RUNS).any():
@@ -69,11 +69,11 @@ def _draw(axes: Axes, rows: pd.DataFrame, order: list[str]) -> None:
     for row in rows.to_dict("records"):
         place = order.index(row["method"])
         mean, low, high = (100 * row[f"difference_{end}"] for end in ("mean", "low", "high"))
-        colour = BETTER if low > 0 else WORSE if high < 0 else UNCLEAR
+        color = BETTER if low > 0 else WORSE if high < 0 else UNCLEAR
         if not np.isnan(low) and max(low, -reach) < min(high, reach):
-            axes.hlines(place, max(low, -reach), min(high, reach), color=colour, linewidth=1.6)
+            axes.hlines(place, max(low, -reach), min(high, reach), color=color, linewidth=1.6)
         dot: dict[str, Any] = {
-            "color": colour,
+            "color": color,
             "markeredgecolor": "white",
             "markeredgewidth": 0.6,
             "zorder": 3,
@@ -90,7 +90,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, order: list[str]) -> None:
             ha="left" if side < 0 else "right",
             va="center",
             fontsize=7.5,
-            color=colour,
+            color=color,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
         )
     axes.set_xlim(-reach, reach)

@@ -61,7 +61,7 @@ def picks(
     if told_apart:
         _name_classes(figure, told_apart)
     note = (
-        f"The {len(train):,} training images (grey) on the plane of their first two features, and "
+        f"The {len(train):,} training images (gray) on the plane of their first two features, and "
         f"those that each method keeps with seed 0"
     )
     note += ", colored by class." if told_apart else f", of {len(names):,} classes."

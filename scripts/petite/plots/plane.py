@@ -8,7 +8,7 @@ What the functions take:
 - features: float32 (n_train, d), a row for each training row of `split`, in its order;
 - split: the table of the split, with image_id, label and split;
 - subset: the table of what was chosen, with image_id, class_name and label;
-- details: the JSON of a subset of `pca_grid`, with `centres` of the clusters in the feature space;
+- details: the JSON of a subset of `pca_grid`, with `centers` of the clusters in the feature space;
   `grids`, the boxes that cells divide: label, cluster, tiling, x0, y0, x1, y1 and side; `plane`,
   `random_cells` and, where the plane is not that of the first two features, `plane_points`.
 """
@@ -27,7 +27,7 @@ from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
 from petite.plots import style
-from petite.selection.methods.pca_grid import first_two, nearest_centre
+from petite.selection.methods.pca_grid import first_two, nearest_center
 from petite.selection.methods.tilings import TILINGS
 from petite.util.errors import PetiteError
 
@@ -53,9 +53,9 @@ LETTERS_ACROSS = 84  # of a title, over all panels side by side
 def plane_clusters(
     features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Mapping[str, Any]
 ) -> Figure:
-    """The training images on the plane, coloured by cluster, a panel for each class (Fig. 7)."""
+    """The training images on the plane, colored by cluster, a panel for each class (Fig. 7)."""
     points = _points(features, split, subset, details)
-    points["cluster"] = nearest_centre(features, np.asarray(details["centres"]))
+    points["cluster"] = nearest_center(features, np.asarray(details["centers"]))
     clusters = sorted(set(points["cluster"].tolist()))
     classes, count = _classes(points)
     figure, panels = _panels(points, len(classes), details)
@@ -64,8 +64,8 @@ def plane_clusters(
         axes.set_title(names[label])
         for cluster in clusters:
             group = members[members["cluster"] == cluster]
-            _scatter(axes, group, style.category_colour(cluster))
-    _colour_key(figure, {f"cluster {c}": style.category_colour(c) for c in clusters})
+            _scatter(axes, group, style.category_color(cluster))
+    _color_key(figure, {f"cluster {c}": style.category_color(c) for c in clusters})
     style.title(
         figure,
         "Clusters of the training images",
@@ -84,7 +84,7 @@ def plane_cells(
 ) -> Figure:
     """The cells over each cluster's own box, a panel for each class and cluster (Fig. 8)."""
     points = _points(features, split, subset, details)
-    points["cluster"] = nearest_centre(features, np.asarray(details["centres"]))
+    points["cluster"] = nearest_center(features, np.asarray(details["centers"]))
     sizes = points.groupby(["label", "cluster"]).size()
     every = details["grids"]
     chosen = [sizes.get((grid["label"], grid["cluster"]), 0) for grid in every]
@@ -95,7 +95,7 @@ def plane_cells(
         members = points[points["label"] == grid["label"]]
         inside = members[members["cluster"] == grid["cluster"]]
         _scatter(axes, members.drop(inside.index), style.FAINT)
-        _scatter(axes, inside, style.category_colour(int(grid["cluster"])))
+        _scatter(axes, inside, style.category_color(int(grid["cluster"])))
         _draw_cells(axes, grid)
         cells = TILINGS[grid["tiling"]].count(grid["side"])
         axes.set_title(
@@ -106,7 +106,7 @@ def plane_cells(
     style.title(
         figure,
         "The cells from which images are chosen",
-        "Each cluster's own box is cut into cells. Grey: other images of the class. "
+        "Each cluster's own box is cut into cells. Gray: other images of the class. "
         + style.left_out(len(grids), len(every), "boxes")
         + (f"{DEALT} " if details["random_cells"] else "")
         + _note(details),
@@ -131,7 +131,7 @@ def plane_chosen(
     style.title(
         figure,
         f"The {int(points['chosen'].sum()):,} chosen of {len(points):,} training images",
-        "Blue: chosen. Grey: the rest of the class. "
+        "Blue: chosen. Gray: the rest of the class. "
         f"{style.left_out(len(classes), count, 'classes')}{_note(details)}",
     )
     return figure
@@ -145,7 +145,7 @@ def _points(
     Raises PetiteError when the details are of another method, or the tables not about the same
     images.
     """
-    if "centres" not in details or "grids" not in details:
+    if "centers" not in details or "grids" not in details:
         raise PetiteError(
             "this subset has no clusters and cells. Give the JSON of a subset of pca_grid."
         )
@@ -233,14 +233,14 @@ def _columns(count: int) -> int:
     return PANELS_WIDE
 
 
-def _scatter(axes: Axes, points: pd.DataFrame, colour: str, larger: bool = False) -> None:
+def _scatter(axes: Axes, points: pd.DataFrame, color: str, larger: bool = False) -> None:
     """Dots that get smaller the more of them there are; as pixels in the SVG, which stays small."""
     size = float(np.clip(2500 / max(len(points), 1), 1.0, 9.0))
     axes.scatter(
         points["x"],
         points["y"],
         s=size * (1.4 if larger else 1.0),
-        color=colour,
+        color=color,
         alpha=0.9 if larger else 0.6,
         linewidths=0,
         rasterized=True,
@@ -295,11 +295,11 @@ def _names(
     return style.class_labels({label: str(names[label]) for label in labels}, letters)
 
 
-def _colour_key(figure: Figure, colours: Mapping[str, str]) -> None:
-    """Which colour is which, above the panels at the right."""
+def _color_key(figure: Figure, colors: Mapping[str, str]) -> None:
+    """Which color is which, above the panels at the right."""
     handles = [
-        Line2D([], [], color=colour, marker="o", markersize=5, linestyle="", label=text)
-        for text, colour in colours.items()
+        Line2D([], [], color=color, marker="o", markersize=5, linestyle="", label=text)
+        for text, color in colors.items()
     ]
     figure.legend(
         handles=handles,

@@ -1,7 +1,7 @@
 """Pictures of the pictures: samples of each class, files beside what is stored of them, augmented
 images, and files that were set aside.
 
-The paper's figures 11 to 14, for any number of classes, colour or grey.
+The paper's figures 11 to 14, for any number of classes, color or gray.
 """
 
 import json
@@ -273,7 +273,7 @@ def _caption(axes: Axes, text: str, bold: bool = False) -> None:
 
 
 def _tile(axes: Axes, text: str) -> None:
-    """A grey square with a word in it, where there is no picture."""
+    """A gray square with a word in it, where there is no picture."""
     style.show_image(axes, np.full((8, 8, 1), 240, np.uint8))
     axes.text(
         0.5,

@@ -1,4 +1,4 @@
-"""What all figures share: fonts, colours, axes, and how a figure becomes a file.
+"""What all figures share: fonts, colors, axes, and how a figure becomes a file.
 
 Figures are made without pyplot: nothing global is kept, and importing takes half the time.
 """
@@ -26,6 +26,7 @@ P = ParamSpec("P")
 
 PNG_DPI = 200
 WIDTH = 7.0  # inches: a text column of A4 or Letter
+SMALL = (3.0, 2.0)  # inches
 EDGE = 0.012  # of the width, left of titles and notes
 NOTE_LETTERS = 16.5  # of a note, to an inch
 NOTE_LINE = 0.135  # inches
@@ -33,6 +34,8 @@ NOTE_LINE = 0.135  # inches
 INK = "#222222"
 QUIET = "#6b6b6b"  # secondary text: 5.3:1 on white
 FAINT = "#d0d0d0"  # points that are only there for context
+GRID = "#e6e6e6"
+TOLERATED = "#e3f1ea"  # what is as good as the full set
 
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -57,7 +60,7 @@ STYLE: dict[Any, Any] = {
     "ytick.labelcolor": INK,
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
-    "grid.color": "#e6e6e6",
+    "grid.color": GRID,
     "grid.linewidth": 0.6,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
@@ -65,11 +68,11 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "petite",
 }
 
-# Okabe and Ito's palette, told apart by readers with any common colour blindness. A method keeps
-# its colour whatever else is in the figure; markers tell apart what shares a colour.
+# Okabe and Ito's palette, told apart by readers with any common color blindness. A method keeps
+# its color whatever else is in the figure; markers tell apart what shares a color.
 OKABE_ITO = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#3A9BD9"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
-METHOD_COLOURS = {
+METHOD_COLORS = {
     "full": INK,
     "random": "#7a7a7a",
     "pca_grid": OKABE_ITO[0],
@@ -77,8 +80,8 @@ METHOD_COLOURS = {
 }
 METHOD_MARKERS = {"full": "o", "random": "o", "pca_grid": "s", "augmentation": "^"}
 
-# Petroff's ten colours (2021), optimised for colour-vision deficiency; for classes and clusters.
-CATEGORY_COLOURS = [
+# Petroff's ten colors (2021), optimized for color-vision deficiency; for classes and clusters.
+CATEGORY_COLORS = [
     "#3f90da",
     "#ffa90e",
     "#bd1f01",
@@ -92,9 +95,9 @@ CATEGORY_COLOURS = [
 ]
 
 
-def method_colour(method: str) -> str:
-    """The colour of a method, the same in every figure of every data set."""
-    return METHOD_COLOURS.get(method) or OKABE_ITO[_stable(method) % len(OKABE_ITO)]
+def method_color(method: str) -> str:
+    """The color of a method, the same in every figure of every data set."""
+    return METHOD_COLORS.get(method) or OKABE_ITO[_stable(method) % len(OKABE_ITO)]
 
 
 def method_marker(method: str) -> str:
@@ -106,9 +109,9 @@ def _stable(name: str) -> int:
     return zlib.crc32(name.encode("utf-8"))
 
 
-def category_colour(position: int) -> str:
-    """The colour of the class or cluster with this number; repeats after ten."""
-    return CATEGORY_COLOURS[position % len(CATEGORY_COLOURS)]
+def category_color(position: int) -> str:
+    """The color of the class or cluster with this number; repeats after ten."""
+    return CATEGORY_COLORS[position % len(CATEGORY_COLORS)]
 
 
 @contextmanager
@@ -122,8 +125,8 @@ def in_style() -> Iterator[None]:
 
 def category_look(position: int) -> dict[str, Any]:
     """Color and marker of the class with this number: ten colors, each with seven markers."""
-    marker = MARKERS[position // len(CATEGORY_COLOURS) % len(MARKERS)]
-    return {"color": category_colour(position), "marker": marker}
+    marker = MARKERS[position // len(CATEGORY_COLORS) % len(MARKERS)]
+    return {"color": category_color(position), "marker": marker}
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -135,6 +138,16 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
             return draw(*args, **kwargs)
 
     return wrapped
+
+
+def small_picture() -> tuple[Figure, Axes]:
+    """A small figure without words and its axes, at the same place in all of them."""
+    # Fixed margins: to find them would take as long as to draw.
+    figure = Figure(figsize=SMALL)
+    axes = figure.add_subplot()
+    figure.subplots_adjust(left=0.12, right=0.97, top=0.96, bottom=0.22)
+    axes.tick_params(bottom=False, left=False)
+    return figure, axes
 
 
 def save(figure: Figure, png: Path, svg: Path) -> None:
@@ -222,7 +235,7 @@ def show_image(axes: Axes, image: np.ndarray) -> None:
 def spread(positions: Sequence[float], gap: float) -> list[float]:
     """Move `positions` apart to at least `gap` from each other, as little as can be.
 
-    The order stays; each cluster of labels that would overlap is centred on where it wants to be.
+    The order stays; each cluster of labels that would overlap is centered on where it wants to be.
     """
     order = np.argsort(positions, kind="stable")
     blocks: list[list[float]] = []  # [sum of wished positions less offsets, count]

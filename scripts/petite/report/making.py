@@ -48,7 +48,7 @@ def _facts(inputs: Inputs) -> list[tuple[str, str]]:
     return [
         ("Data set", f"{inputs.dataset}, {number(len(inputs.store.index))} files looked at"),
         ("Digest of the images", str(manifest.get("digest", ""))),
-        ("Stored as", f"{_size(inputs)} pixels, {_colours(inputs)}"),
+        ("Stored as", f"{_size(inputs)} pixels, {_colors(inputs)}"),
         ("Split", _split(inputs)),
         ("Model", f"{runs['model'].iloc[0]}, {number(runs['parameters'].max())} weights"),
         ("Training", f"{runs['budget'].iloc[0]}, batches of {number(runs['batch_size'].iloc[0])}"),
@@ -66,8 +66,8 @@ def _size(inputs: Inputs) -> str:
     return f"{inputs.store.image_size} × {inputs.store.image_size}"
 
 
-def _colours(inputs: Inputs) -> str:
-    return "colour" if inputs.store.channels == 3 else "grey"
+def _colors(inputs: Inputs) -> str:
+    return "color" if inputs.store.channels == 3 else "gray"
 
 
 def _split(inputs: Inputs) -> str:

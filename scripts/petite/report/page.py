@@ -51,7 +51,6 @@ def sections(inputs: Inputs) -> dict[str, Any]:
         "facts": answer.facts(inputs),
         "charts": chart.accuracy_charts(inputs, tolerance),
         "legend": chart.legend(inputs.summary),
-        "described": chart.described(inputs.summary, inputs.runs),
         "tolerance": tolerance,
         "tolerance_words": words.within(tolerance) if tolerance else "",
         "metric": IN_WORDS[compared_metric(inputs.summary)],
@@ -75,8 +74,9 @@ def sections(inputs: Inputs) -> dict[str, Any]:
         "models": models.models(inputs),
         "bokeh": plane.scripts(),
         "making": making.making(inputs),
-        "method_colours": palette.method_colours(methods),
-        "class_colours": palette.class_colours(len(inputs.store.classes)),
+        "drawn_colors": palette.drawn_colors(),
+        "method_colors": palette.method_colors(methods),
+        "class_colors": palette.class_colors(len(inputs.store.classes)),
     }
 
 

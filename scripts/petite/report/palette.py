@@ -1,39 +1,56 @@
-"""Colours: those of the figures, of the same hues but dark or light enough for either screen."""
+"""Colors: those of the figures, of the same hues but dark or light enough for either screen."""
 
 from collections.abc import Sequence
 
 from petite.plots import style
 
-LIGHT_PAGE, DARK_PAGE, DARK_INK = "#ffffff", "#15181c", "#e8eaed"
+LIGHT_PAGE, DARK_PAGE = "#ffffff", "#15181c"
 # WCAG 2.2 asks for 3:1 of what a graphic is read by; some more on dark, since lines are thin.
 LEAST_CONTRAST = {LIGHT_PAGE: 3.0, DARK_PAGE: 4.0}
 STEPS = 40
+# What is no color of a method is one of the page's own.
+NEUTRAL = {
+    style.INK: "--ink",
+    style.QUIET: "--quiet",
+    style.GRID: "--rule",
+    style.TOLERATED: "--tolerated",
+    "#ffffff": "--page",
+}
 
 
-def method_colours(methods: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """The colours of each method on light and on dark."""
-    return {method: pair(style.method_colour(method)) for method in methods}
+def variable(color: str) -> str:
+    """The CSS variable of a figure's color, which has its value on light or on dark."""
+    return NEUTRAL.get(color.lower(), f"--drawn-{color.lower().removeprefix('#')}")
 
 
-def class_colours(count: int) -> list[tuple[str, str]]:
-    """The colours of classes on light and on dark, as many as there are; classes share them."""
-    used = min(count, len(style.CATEGORY_COLOURS))
-    return [pair(style.category_colour(place)) for place in range(used)]
+def drawn_colors() -> dict[str, tuple[str, str]]:
+    """The CSS variables of the methods' colors, with their values on light and on dark."""
+    colors = [*style.METHOD_COLORS.values(), *style.OKABE_ITO]
+    return {variable(color): pair(color) for color in colors if color not in NEUTRAL}
 
 
-def pair(colour: str) -> tuple[str, str]:
-    """A figure's colour as it stands out from a light page, and from a dark one."""
-    # What is drawn in ink stays ink: a grey would look like that of random.
-    dark = DARK_INK if colour == style.INK else visible(colour, DARK_PAGE)
-    return visible(colour, LIGHT_PAGE), dark
+def method_colors(methods: Sequence[str]) -> dict[str, str]:
+    """The CSS variable of each method's color."""
+    return {method: variable(style.method_color(method)) for method in methods}
 
 
-def visible(colour: str, page: str) -> str:
-    """`colour`, mixed with as little white (on dark) or black as gives it LEAST_CONTRAST."""
+def class_colors(count: int) -> list[tuple[str, str]]:
+    """The colors of classes on light and on dark, as many as there are; classes share them."""
+    used = min(count, len(style.CATEGORY_COLORS))
+    return [pair(style.category_color(place)) for place in range(used)]
+
+
+def pair(color: str) -> tuple[str, str]:
+    """A figure's color as it stands out from a light page, and from a dark one."""
+    return visible(color, LIGHT_PAGE), visible(color, DARK_PAGE)
+
+
+def visible(color: str, page: str) -> str:
+    """`color`, mixed with as little white (on dark) or black as gives it LEAST_CONTRAST."""
     other = 255 if page == DARK_PAGE else 0
     for step in range(STEPS + 1):
         share = step / STEPS
-        mixed = [channel + share * (other - channel) for channel in _channels(colour)]
+        mixed = [channel + share * (other - channel) for channel in _channels(color)]
         text = "#" + "".join(f"{round(channel):02x}" for channel in mixed)
         if contrast(text, page) >= LEAST_CONTRAST[page]:
             break
@@ -41,18 +58,18 @@ def visible(colour: str, page: str) -> str:
 
 
 def contrast(one: str, other: str) -> float:
-    """The contrast of two colours as WCAG defines it, 1 to 21."""
+    """The contrast of two colors as WCAG defines it, 1 to 21."""
     lighter, darker = sorted([_luminance(one), _luminance(other)], reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def _luminance(colour: str) -> float:
+def _luminance(color: str) -> float:
     linear = [
         share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4
-        for share in (channel / 255 for channel in _channels(colour))
+        for share in (channel / 255 for channel in _channels(color))
     ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def _channels(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+def _channels(color: str) -> tuple[int, int, int]:
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)

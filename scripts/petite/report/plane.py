@@ -66,7 +66,7 @@ def plane(inputs: Inputs) -> dict[str, Any]:
             "y": _packed(points[:, 1]),
             "labels": _packed(labels[drawn].astype(np.uint16)),
             "classes": list(told_apart(dict(enumerate(class_names)), LONGEST_CLASS, name).values()),
-            "hues": len(palette.class_colours(len(class_names))),
+            "hues": len(palette.class_colors(len(class_names))),
             "total": len(inputs.train),
             "pictured": _packed(np.searchsorted(drawn, pictured).astype(np.uint32)),
             "names": [
@@ -224,7 +224,7 @@ def _walls(grid: dict[str, Any]) -> np.ndarray:
     polygons = TILINGS[grid["tiling"]].polygons(box, grid["side"])
     starts = np.concatenate(polygons)
     ends = np.concatenate([np.roll(polygon, -1, axis=0) for polygon in polygons])
-    # Neighbours go along a wall in opposite directions: all shall go to the right, or up.
+    # Neighbors go along a wall in opposite directions: all shall go to the right, or up.
     along = ends - starts
     backwards = (along[:, 0] < 0) | ((along[:, 0] == 0) & (along[:, 1] < 0))
     starts[backwards], ends[backwards] = ends[backwards], starts[backwards]
@@ -236,12 +236,12 @@ def drawing(points: np.ndarray, n_classes: int) -> Any:
 
     page.js finds the parts by their names.
     """
-    shared = [light for light, _ in palette.class_colours(n_classes)]
+    shared = [light for light, _ in palette.class_colors(n_classes)]
     mapper = LinearColorMapper(
         palette=[shared[label % len(shared)] for label in range(n_classes)],
         low=-0.5,
         high=n_classes - 0.5,
-        name="class_colours",
+        name="class_colors",
     )
     ranges = _ranges(points)
     zoom = WheelZoomTool(modifiers="ctrl")  # the wheel alone scrolls the page
@@ -264,13 +264,13 @@ def drawing(points: np.ndarray, n_classes: int) -> Any:
     kept = ColumnDataSource({"x": [], "y": [], "label": []}, name="kept")
     lines = ColumnDataSource({name: [] for name in ("x0", "y0", "x1", "y1", "label")}, name="cells")
     size = float(np.clip(220 / math.sqrt(max(len(points), 1)), 2.5, 7))
-    colour: Any = {"field": "label", "transform": mapper}
+    color: Any = {"field": "label", "transform": mapper}
     plot.scatter(
         "x",
         "y",
         source=everything,
         size=size,
-        fill_color=colour,
+        fill_color=color,
         fill_alpha=0.22,
         line_color=None,
         name="all_dots",
@@ -281,13 +281,13 @@ def drawing(points: np.ndarray, n_classes: int) -> Any:
         "x1",
         "y1",
         source=lines,
-        line_color=colour,
+        line_color=color,
         line_width=1,
         line_alpha=0.6,
         name="walls",
     )
     plot.scatter(
-        "x", "y", source=kept, size=1.5 * size, fill_color=colour, line_width=0.8, name="kept_dots"
+        "x", "y", source=kept, size=1.5 * size, fill_color=color, line_width=0.8, name="kept_dots"
     )
     for event in ("mousemove", "mouseleave", "tap"):
         plot.js_on_event(event, CustomJS(code="window.petitePlane(cb_obj)"))

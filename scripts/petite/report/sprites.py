@@ -49,7 +49,7 @@ def thumbnails(images: np.ndarray, largest: int = LARGEST_SIDE) -> np.ndarray:
 
 
 def thumbnail(image: np.ndarray, side: int) -> np.ndarray:
-    """An image uint8 (height, width, 1 or 3) as a square in colour, uint8 (side, side, 3)."""
+    """An image uint8 (height, width, 1 or 3) as a square in color, uint8 (side, side, 3)."""
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("RGB")
     if picture.size != (side, side):
         picture = picture.resize((side, side), Image.Resampling.BILINEAR)
@@ -57,7 +57,7 @@ def thumbnail(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def sheet(images: np.ndarray) -> Sheet:
-    """Thumbnails uint8 (n, side, side, 3) as one picture; without any, a sheet of one grey tile."""
+    """Thumbnails uint8 (n, side, side, 3) as one picture; without any, a sheet of one gray tile."""
     if not len(images):
         images = np.full((1, 8, 8, 3), 128, np.uint8)
     count, side = images.shape[:2]

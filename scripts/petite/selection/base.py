@@ -151,7 +151,8 @@ class Method:
     name: as in config.yaml.
     settings: the model of its settings.
     traits: what it needs and promises, from its settings.
-    cost: of a group of m images with d features from which k are chosen: (m, k, d, settings).
+    cost: of a group of m images with d features from which k are chosen: (m, k, d, settings). None
+        where it is unknown: the estimate says so, and no limit on memory is checked.
     choose: chooses within a group; or
     choose_whole: chooses over all classes. One of the two is given.
     """
@@ -159,7 +160,7 @@ class Method:
     name: str
     settings: type[MethodSettings]
     traits: Callable[[Any], Traits]
-    cost: Callable[[int, int, int, Any], Cost]
+    cost: Callable[[int, int, int, Any], Cost] | None = None
     choose: Callable[[Group, Any], Choice] | None = None
     choose_whole: Callable[[Task, Any], Choice] | None = None
 
@@ -179,7 +180,7 @@ class Ranking:
     details: what else the method tells, as JSON can hold it.
     method, seed, settings, quota, partitions: what was asked.
     seconds: how long the selection took.
-    memory: what the method was forecast to need at most, bytes.
+    memory: what the method was forecast to need at most, bytes; None where its cost is unknown.
     """
 
     indices: np.ndarray
@@ -192,4 +193,4 @@ class Ranking:
     quota: str
     partitions: int
     seconds: float
-    memory: float
+    memory: float | None

@@ -1,7 +1,8 @@
 """How long a selection will take and how much memory, before it is begun.
 
-Each method tells its cost in matrix products, passes over elements and turns of Python's loops
-(`Method.cost`); how fast this machine does each is measured in a second or two.
+A method tells its cost in matrix products, passes over elements and turns of Python's loops
+(`Method.cost`); how fast this machine does each is measured in a second or two. Of a method that
+does not tell it, the estimate is unknown.
 """
 
 import time
@@ -80,11 +81,13 @@ def stages(
     dimensions: int,
     parts: int,
 ) -> list[Cost]:
-    """The cost of each piece of work that a selection consists of.
+    """The cost of each piece of work that a selection consists of; none where it is unknown.
 
     sizes, quotas: (c,) int, images of each class, and how many of them are chosen; dimensions: of
     the features.
     """
+    if method.cost is None:
+        return []
     total, chosen = int(sizes.sum()), int(quotas.sum())
     if method.choose_whole:
         costs = [method.cost(total, chosen, dimensions, settings)]
@@ -103,6 +106,7 @@ def _of_class(
     method: Method, settings: Any, size: int, quota: int, dimensions: int, parts: int
 ) -> list[Cost]:
     """What the method itself costs for `quota` of the images of one class."""
+    assert method.cost is not None
     if parts == 1:
         return [method.cost(size, quota, dimensions, settings)]
     here = min(parts, size)
@@ -138,12 +142,16 @@ def estimate(
 ) -> Estimate:
     """What a selection of k images will take; other arguments as `stages` takes them.
 
+    Seconds and memory are NaN where the method does not tell its cost.
+
     The quota "error" is taken for "equal": the errors are known after the proxy's training.
     """
     parts = partitions.how_many(method, settings, sizes, wanted_partitions)
     known = "equal" if quota == "error" else quota
     quotas = shares(sizes, weights_of(known, sizes, np.arange(len(sizes))), k)
     costs = stages(method, settings, sizes, quotas, dimensions, parts)
+    if not costs:
+        return Estimate(np.nan, np.nan, parts)
     seconds = sum(
         cost.products / speeds.products
         + cost.elements / speeds.elements
@@ -179,7 +187,7 @@ def estimate_entries(
     Features and proxies, which the methods share, are not counted.
 
     Returns rows with label, selections, seconds of all of them, seconds_each and memory in bytes
-    of the largest.
+    of the largest; the last three are NaN where a method does not tell its cost.
     """
     from petite.selection import METHODS, checked_settings
 
@@ -204,14 +212,14 @@ def estimate_entries(
                     estimate(method, settings, pool, k, width, speeds, partitions, step["quota"])
                 )
                 pool = np.maximum(1, pool * k // pool.sum())
-            each.append((sum(e.seconds for e in found), max(e.memory for e in found)))
+            each.append((sum(e.seconds for e in found), np.max([e.memory for e in found])))
         rows.append(
             {
                 "label": label,
                 "selections": sum(times),
                 "seconds": sum(n * took for n, (took, _) in zip(times, each, strict=True)),
-                "seconds_each": max(seconds for seconds, _ in each),
-                "memory": max(memory for _, memory in each),
+                "seconds_each": np.max([seconds for seconds, _ in each]),
+                "memory": np.max([memory for _, memory in each]),
             }
         )
     return rows
@@ -221,10 +229,13 @@ def as_text(rows: list[dict[str, Any]]) -> str:
     """The rows as a table for people."""
     lines = [f"{'method':<24} {'selections':>10} {'seconds each':>13} {'seconds':>9}  memory"]
     for row in rows:
+        each, seconds, memory = "unknown", "unknown", "unknown"
+        if not np.isnan(row["seconds"]):
+            each, seconds = f"{row['seconds_each']:.2f}", f"{row['seconds']:.1f}"
+            memory = in_words(row["memory"])
         lines.append(
-            f"{row['label']:<24} {row['selections']:>10} {row['seconds_each']:>13.2f} "
-            f"{row['seconds']:>9.1f}  {in_words(row['memory'])}"
+            f"{row['label']:<24} {row['selections']:>10} {each:>13} {seconds:>9}  {memory}"
         )
-    total = sum(row["seconds"] for row in rows)
+    total = np.nansum([row["seconds"] for row in rows])
     lines.append(f"{'together':<24} {'':>10} {'':>13} {total:>9.1f}")
     return "\n".join(lines) + "\n"

@@ -45,7 +45,7 @@ class Question:
     quota: str
     seed: int
     partitions: int
-    memory: float
+    memory: float | None
     block_bytes: int
     hold_bytes: int
 
@@ -163,7 +163,7 @@ def ask(
     weights = weights_of(quota, sizes, names, class_errors)
     width = 0 if checked is None else checked.shape[1]
     costs = stages(method, settings, sizes, shares(sizes, weights, k), width, count)
-    need = max(cost.memory for cost in costs)
+    need = max((cost.memory for cost in costs), default=0.0)
     if need > limit:
         raise PetiteError(
             f"'{method.name}' would need {memory.in_words(need)} for {k} of {len(numbers)} images "
@@ -175,7 +175,7 @@ def ask(
             )
         )
     block = int(min(MOST_BLOCK_BYTES, max(2**20, (limit - need) / 2)))
-    pairs = int(max(cost.pairs for cost in costs))
+    pairs = int(max((cost.pairs for cost in costs), default=0))
     held = pairs if pairs <= min(MOST_HELD_BYTES, limit - need - block) else 0
     return Question(
         method=method,
@@ -191,7 +191,7 @@ def ask(
         quota=quota,
         seed=arguments.random_seed(seed),
         partitions=count,
-        memory=need + block + held,
+        memory=need + block + held if costs else None,
         block_bytes=block,
         hold_bytes=held,
     )

@@ -58,10 +58,10 @@ class Similarity:
 
     def __init__(self, features: np.ndarray, kind: str = "rbf", hold_bytes: int = 0) -> None:
         """Take features, (m, d) float32, and bytes that all similarities may take."""
-        centred = features - features.mean(axis=0)
-        squares = np.vecdot(centred, centred)
+        centered = features - features.mean(axis=0)
+        squares = np.vecdot(centered, centered)
         self.kind = kind
-        self.points = np.ascontiguousarray(centred, np.float32)
+        self.points = np.ascontiguousarray(centered, np.float32)
         if kind == "rbf":
             # The mean over all pairs of |x - y|^2 is twice the total variance.
             scale = 2 * float(squares.mean(dtype=np.float64))
@@ -122,7 +122,7 @@ class Similarity:
         return result
 
 
-def neighbours(features: np.ndarray, count: int, block_bytes: int) -> tuple[np.ndarray, np.ndarray]:
+def neighbors(features: np.ndarray, count: int, block_bytes: int) -> tuple[np.ndarray, np.ndarray]:
     """The nearest other images of each image, exactly.
 
     features: (m, d) float32; count: 1 to m - 1.

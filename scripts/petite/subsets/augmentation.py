@@ -34,17 +34,19 @@ Range = Annotated[tuple[Positive, Positive], AfterValidator(_ordered)]
 
 
 class Transforms(Strict):
-    """Which transforms are drawn from, each with its range; false or null switches one off."""
+    """Transforms to draw from, each with its range; false or null disables one."""
 
-    horizontal_flip: bool = Field(True, description="left and right changed over")
-    vertical_flip: bool = Field(True, description="top and bottom changed over")
+    horizontal_flip: bool = Field(True, description="mirror left and right")
+    vertical_flip: bool = Field(True, description="mirror top and bottom")
     rotation: float | None = Field(
-        20.0, gt=0, le=180, description="turned by up to so many degrees either way"
+        20.0, gt=0, le=180, description="maximum rotation in either direction, in degrees"
     )
-    blur: Range | None = Field((0.5, 1.5), description="Gaussian blur, sigma from to, in pixels")
-    brightness: Range | None = Field((0.7, 1.3), description="grey levels times a factor from to")
+    blur: Range | None = Field((0.5, 1.5), description="Gaussian blur: range of sigma, in pixels")
+    brightness: Range | None = Field(
+        (0.7, 1.3), description="range of the factor on the gray levels"
+    )
     contrast: Range | None = Field(
-        (0.7, 1.3), description="distance from the mean grey level times a factor from to"
+        (0.7, 1.3), description="range of the factor on the distance from the mean gray level"
     )
 
     @model_validator(mode="before")
@@ -60,11 +62,11 @@ class Transforms(Strict):
 
 
 class Settings(Strict):
-    """How a subset is augmented."""
+    """Settings of the augmentation."""
 
-    ratio: float = Field(1.0, gt=0, le=100, description="new images for each real one")
+    ratio: float = Field(1.0, gt=0, le=100, description="number of new images per real image")
     transforms: Transforms = Field(
-        Transforms.model_validate({}), description="transforms and their ranges"
+        Transforms.model_validate({}), description="transforms to draw from"
     )
 
 
@@ -190,7 +192,7 @@ def _vertical_flip(image: np.ndarray) -> np.ndarray:
 
 
 def _rotation(image: np.ndarray, degrees: float) -> np.ndarray:
-    """Turned anticlockwise about the centre; the corners are filled with the mirrored image."""
+    """Turned counterclockwise about the center; the corners are filled with the mirrored image."""
     from PIL import Image
 
     height, width = image.shape[:2]

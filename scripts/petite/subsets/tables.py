@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from petite.features.pixels import read_features
+from petite.features.io import read_features
+from petite.features.registry import SPACES
 from petite.selection import Choice, Question, Ranking, question
 from petite.selection.engine import answer, first_stage, second_stage
 from petite.selection.quota import with_every_group
@@ -21,7 +22,7 @@ from petite.subsets import augmentation as recipes
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
 
-PROXY_SPACES = {"proxy", "gradients"}
+PROXY_SPACES = {space.name for space in SPACES.values() if space.is_of_proxy}
 COLUMNS = ["image_id", "rank", "class_name", "label", "weight", "origin", "recipe"]
 
 

@@ -111,7 +111,7 @@ class Trainer:
     ) -> None:
         """Load Keras; see `train` for what the others are.
 
-        image_size: side of the images, pixels. channels: 1 for grey, 3 for RGB.
+        image_size: side of the images, pixels. channels: 1 for gray, 3 for RGB.
         """
         self.classes = classes
         self.settings = settings

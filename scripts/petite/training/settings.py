@@ -12,9 +12,7 @@ from petite.util.validation import Strict
 class Budget(Strict):
     """How long a model trains: in steps (the same for every subset) or in epochs of its subset."""
 
-    steps: int | None = Field(
-        None, ge=1, le=10**9, description="updates of the weights; null: use epochs"
-    )
+    steps: int | None = Field(None, ge=1, le=10**9, description="training steps; null: use epochs")
     epochs: float | None = Field(None, gt=0, description="passes over the subset; null: use steps")
 
     @model_validator(mode="after")
@@ -38,18 +36,27 @@ class CompactSettings(Strict):
     """The shape of the model `compact`."""
 
     widths: list[int] = Field(
-        [16, 24, 48, 96], min_length=2, description="filters of the stem and of each stage"
+        [16, 24, 48, 96],
+        min_length=2,
+        description="number of filters of the stem and of each stage",
     )
     halvings: list[int] = Field(
-        [0, 1, 1], description="1 where a stage begins with halving the resolution, else 0"
+        [0, 1, 1],
+        description="1: the stage starts by halving the resolution; 0: it keeps the resolution",
     )
-    residual_blocks: list[int] = Field([0, 0, 0], description="residual blocks in each stage")
+    residual_blocks: list[int] = Field(
+        [0, 0, 0], description="number of residual blocks in each stage"
+    )
     residual_convolutions: int = Field(
-        1, ge=1, le=3, description="3x3 convolutions in a residual block"
+        1, ge=1, le=3, description="number of 3x3 convolutions in a residual block"
     )
-    stem_kernel: int = Field(3, ge=1, le=16, description="side of the first convolution, pixels")
-    stem_stride: int = Field(2, ge=1, le=8, description="stride of the first convolution, pixels")
-    dropout: float = Field(0.0, ge=0, lt=1, description="share dropped before the last layer")
+    stem_kernel: int = Field(
+        3, ge=1, le=16, description="kernel size of the first convolution, in pixels"
+    )
+    stem_stride: int = Field(
+        2, ge=1, le=8, description="stride of the first convolution, in pixels"
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout rate before the last layer")
 
     @model_validator(mode="after")
     def _one_value_a_stage(self) -> "CompactSettings":
@@ -69,13 +76,18 @@ class CompactSettings(Strict):
 
 
 class Phase(Strict):
-    """A part of a run that trains on smaller images."""
+    """A phase of a run that trains on smaller images."""
 
     scale: float | None = Field(
-        None, gt=0, le=1, description="side of the images in this phase, a share of the stored side"
+        None,
+        gt=0,
+        le=1,
+        description="image size in this phase, as a fraction of dataset.image_size",
     )
-    image_size: int | None = Field(None, ge=8, description="or that side in pixels")
-    share: float = Field(gt=0, le=1, description="share of the run's steps")
+    image_size: int | None = Field(
+        None, ge=8, description="image size in this phase in pixels, instead of scale"
+    )
+    share: float = Field(gt=0, le=1, description="fraction of the training steps")
 
     @model_validator(mode="after")
     def _one_side(self) -> "Phase":
@@ -85,12 +97,12 @@ class Phase(Strict):
 
 
 class TrainingSettings(Strict):
-    """How the models are trained; the defaults suit small grey images."""
+    """How the models are trained; the defaults suit small grayscale images."""
 
     model: str = Field("compact", description=", ".join(MODELS))
     compact: CompactSettings = CompactSettings()
     batch_norm_momentum: float = Field(
-        0.9, gt=0, lt=1, description="0.99 needs thousands of steps; 0.9 suits hundreds"
+        0.9, gt=0, lt=1, description="0.9 suits hundreds of steps; 0.99 needs thousands"
     )
     backend: Literal["tensorflow", "jax", "torch"] = "tensorflow"
     budget: Budget = Budget(steps=200)
@@ -101,28 +113,38 @@ class TrainingSettings(Strict):
     )
     batch_size: int = Field(64, ge=2, le=65_536)
     optimizer: Literal["sgd", "adam", "adamw"] = Field(
-        "adamw", description="sgd is with Nesterov momentum 0.9"
+        "adamw", description="sgd uses Nesterov momentum 0.9"
     )
-    learning_rate: float = Field(0.005, gt=0, description="the highest of the schedule")
+    learning_rate: float = Field(0.005, gt=0, description="maximum learning rate of the schedule")
     weight_decay: float = Field(
-        0.05, ge=0, description="decoupled, times the learning rate; convolutions and dense only"
+        0.05, ge=0, description="decoupled weight decay of convolution and dense kernels"
     )
     schedule: Literal["one_cycle", "constant"] = Field(
-        "one_cycle", description="one_cycle: linear up from a tenth, then linear down to near 0"
+        "one_cycle",
+        description="one_cycle: linear warm-up from a tenth, then linear decay to near 0",
     )
-    warm_up: float = Field(0.15, ge=0, lt=1, description="share of steps that one_cycle goes up")
+    warm_up: float = Field(
+        0.15, ge=0, lt=1, description="fraction of the steps in which one_cycle warms up"
+    )
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     flips: Literal["none", "random", "alternating"] = Field(
-        "random", description="left-right; alternating: every second pass over an image"
+        "random", description="horizontal flips; alternating: in every second pass over an image"
     )
     crop_padding: float = Field(
-        0.1, ge=0, lt=1, description="random shift, up to this share of the side, edges mirrored"
+        0.1,
+        ge=0,
+        lt=1,
+        description="maximum random shift, as a fraction of the side; edges are mirrored",
     )
     phases: list[Phase] = Field(
-        [], description="progressive resizing, in order, shares adding up to 1; []: full size"
+        [], description="progressive resizing: phases in order, shares sum to 1; []: full size"
     )
-    test_time_flip: bool = Field(True, description="average the logits of an image and its mirror")
-    evaluations: int = Field(10, ge=1, description="points of the learning curves of a run")
+    test_time_flip: bool = Field(
+        True, description="average the logits of an image and its mirror image"
+    )
+    evaluations: int = Field(
+        10, ge=1, description="number of points on the learning curves of a run"
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> "TrainingSettings":
@@ -188,7 +210,10 @@ class ProxySettings(Strict):
 
     training: TrainingSettings = TrainingSettings()
     early: float = Field(
-        0.3, gt=0, le=1, description="share of the run after which el2n and grand are taken"
+        0.3,
+        gt=0,
+        le=1,
+        description="fraction of the run after which el2n, grand and craig are computed",
     )
 
 

@@ -47,7 +47,7 @@ def atomic_path(final: Path, need: int | None = None) -> Iterator[Path]:
     final = Path(final)
     temporary = final.with_name(f".{final.stem}.{os.getpid()}{final.suffix}")
     try:
-        with _told(final, temporary, need):
+        with explain_write_errors(final, temporary, need):
             final.parent.mkdir(parents=True, exist_ok=True)
             _remove_leftovers(final)
             yield temporary
@@ -66,7 +66,7 @@ def atomic_folder(final: Path) -> Iterator[Path]:
     final = Path(final)
     temporary = final.with_name(f".{final.stem}.{os.getpid()}{final.suffix}")
     try:
-        with _told(final, temporary):
+        with explain_write_errors(final, temporary):
             final.parent.mkdir(parents=True, exist_ok=True)
             _remove_leftovers(final)
             _remove(temporary)
@@ -80,7 +80,7 @@ def atomic_folder(final: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _told(final: Path, temporary: Path, need: int | None = None) -> Iterator[None]:
+def explain_write_errors(final: Path, temporary: Path, need: int | None = None) -> Iterator[None]:
     """Say in words why `final` cannot be written."""
     try:
         yield

@@ -114,6 +114,33 @@ def test_classes_are_spelled_as_the_sources_list_them_and_one_twice_is_refused(d
     assert "the same class is named twice" in problems(default)
 
 
+def places_of(name: str, value: object, path: tuple = ()) -> list[tuple]:
+    """The paths of all keys and values with this name."""
+    if not isinstance(value, dict):
+        return [path] if value == name else []
+    found = [(*path, key) for key in value if key == name]
+    for key, inner in value.items():
+        found += places_of(name, inner, (*path, key))
+    return found
+
+
+@pytest.mark.parametrize(("old", "new"), config.RENAMED.items())
+def test_a_renamed_key_or_value_is_refused_with_its_new_name(default, old, new):
+    places = places_of(new, default)
+    assert places
+    for path in places:
+        changed = copy.deepcopy(default)
+        group = changed
+        for key in path[:-1]:
+            group = group[key]
+        if path[-1] == new:
+            path = (*path[:-1], old)
+            group[old] = group.pop(new)
+        else:
+            group[path[-1]] = old
+        assert f"{'.'.join(path)}: renamed to '{new}'" in problems(changed)
+
+
 def test_unknown_key_is_refused_with_the_nearest_right_one(default):
     default["dataset"]["imagesize"] = 32
     default["methods"]["pca_grid"]["clustres"] = 3

@@ -88,7 +88,7 @@ WRONG: list[tuple[str, Any]] = [
     *[
         (name, 1)
         for name in (
-            *("sedes", "Seeds", "dataset.imagesize", "dataset.colour", "split.tset"),
+            *("sedes", "Seeds", "dataset.imagesize", "dataset.color", "split.tset"),
             *("training.lr", "training.budget.stpes", "training.compact.width", "proxy.step"),
             *("features.dimension", "evidence.tolerence", "methods.random.fraction", "1", ""),
             *("methods.pca_grid.clustres", "methods.full.quota", "methods.augmentation.ration"),
@@ -105,7 +105,7 @@ WRONG: list[tuple[str, Any]] = [
         for name in ("", ".", "..", "../up", "/tmp", "a/b", "a b", "-rf", "$(x)", "a;b", "x\n", "'")
     ],
     *[("dataset.source", name) for name in ("foldr", "", "Folder", "http", "folder; rm -rf")],
-    *[("dataset.color", name) for name in ("gray", "RGB", None, 3)],
+    *[("dataset.color", name) for name in ("grey", "RGB", None, 3)],
     *[("training.model", name) for name in ("resnet", "", None)],
     *[("training.optimizer", "sdg"), ("training.backend", "numpy"), ("training.precision", "half")],
     *[("training.schedule", "cosine"), ("training.flips", False), ("features.space", "pixel")],

@@ -146,7 +146,7 @@ def test_other_kinds_are_read_and_look_like_their_original(
         assert (seen == seen[..., :1]).all()
         expected = expected @ [0.299, 0.587, 0.114]
         seen = seen[..., 0]
-    # The GIF has 256 colours, dithered; the others differ by what JPEG loses.
+    # The GIF has 256 colors, dithered; the others differ by what JPEG loses.
     assert np.abs(seen - expected).mean() < (8 if image_id.endswith("gif") else 4)
 
 

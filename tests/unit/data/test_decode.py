@@ -42,7 +42,7 @@ def quarters(size: int = 32) -> Image.Image:
 
 
 def corners(pixels: np.ndarray) -> list[list[int]]:
-    """The colours at top left, top right, bottom left and bottom right."""
+    """The colors at top left, top right, bottom left and bottom right."""
     return [pixels[y, x].astype(int).tolist() for y, x in ((2, 2), (2, -3), (-3, 2), (-3, -3))]
 
 
@@ -106,14 +106,14 @@ def test_damaged_exif_data_does_not_matter(exif: bytes) -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_every_mode_of_png_becomes_grey_or_rgb(mode: str, channels: int) -> None:
+def test_every_mode_of_png_becomes_gray_or_rgb(mode: str, channels: int) -> None:
     image = Image.fromarray(np.full((20, 20), 255, np.uint8)).convert(mode)
     decoded = decode(encoded(image, "PNG"), 10, channels)
     assert decoded.pixels.shape == (10, 10, channels)
     assert (decoded.pixels == 255).all()
 
 
-def test_palette_colours_are_mixed_and_not_their_numbers() -> None:
+def test_palette_colors_are_mixed_and_not_their_numbers() -> None:
     stripes = np.zeros((32, 32, 3), np.uint8)
     stripes[:, ::2] = RED
     stripes[:, 1::2] = BLUE
@@ -124,7 +124,7 @@ def test_palette_colours_are_mixed_and_not_their_numbers() -> None:
     )
 
 
-def test_the_transparent_shade_of_sixteen_bit_grey_becomes_white() -> None:
+def test_the_transparent_shade_of_sixteen_bit_gray_becomes_white() -> None:
     steps = np.repeat(np.array([0, 5000], np.uint16), 8)
     data = encoded(Image.fromarray(np.tile(steps, (16, 1))), "PNG", transparency=5000)
     pixels = decode(data, 16, 1).pixels[..., 0]
@@ -145,12 +145,12 @@ def test_transparent_parts_become_white(mode: str) -> None:
         )
     else:
         data = encoded(Image.fromarray(pixels).convert(mode), "PNG")
-    grey = decode(data, 16, 1).pixels[..., 0]
-    assert (grey[:6] < 5).all()
-    assert (grey[10:] == 255).all()
+    gray = decode(data, 16, 1).pixels[..., 0]
+    assert (gray[:6] < 5).all()
+    assert (gray[10:] == 255).all()
 
 
-def test_hidden_colours_of_transparent_pixels_do_not_bleed() -> None:
+def test_hidden_colors_of_transparent_pixels_do_not_bleed() -> None:
     pixels = np.zeros((32, 32, 4), np.uint8)
     pixels[:, ::2] = (255, 255, 255, 255)
     pixels[:, 1::2] = (255, 0, 0, 0)  # red, but transparent
@@ -163,12 +163,12 @@ def test_cmyk_jpeg_is_not_inverted() -> None:
     np.testing.assert_allclose(corners(pixels), [RED, GREEN, BLUE, WHITE], atol=12)
 
 
-def test_grey_is_the_luma_of_the_colours() -> None:
+def test_gray_is_the_luma_of_the_colors() -> None:
     for kind in ("PNG", "JPEG"):
         data = encoded(quarters(), kind, **({"quality": 95} if kind == "JPEG" else {}))
-        grey = decode(data, 32, 1).pixels
+        gray = decode(data, 32, 1).pixels
         np.testing.assert_allclose(
-            np.ravel(corners(grey)), [76, 150, 29, 255], atol=4, err_msg=kind
+            np.ravel(corners(gray)), [76, 150, 29, 255], atol=4, err_msg=kind
         )
 
 
@@ -227,7 +227,7 @@ def test_a_narrow_jpeg_is_read_where_the_smallest_side_allows_it(shape: tuple[in
 
 
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
-def test_colours_keep_their_resolution_however_the_jpeg_samples_them(subsampling: str) -> None:
+def test_colors_keep_their_resolution_however_the_jpeg_samples_them(subsampling: str) -> None:
     stripes = np.zeros((600, 800, 3), np.uint8)
     stripes[:, :, 2] = 200
     stripes[:, np.arange(800) // 24 % 2 == 0] = (200, 60, 0)

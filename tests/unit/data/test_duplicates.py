@@ -49,10 +49,10 @@ def test_fingerprints_do_not_depend_on_the_batch() -> None:
         np.testing.assert_array_equal(one_thumbnail[0], thumbnails[number])
 
 
-def test_a_thumbnail_is_the_picture_averaged_in_grey() -> None:
+def test_a_thumbnail_is_the_picture_averaged_in_gray() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2, 48, 48, 3), dtype=np.uint8)
-    grey = pixels @ np.array([0.299, 0.587, 0.114])
-    expected = grey.reshape(2, 16, 3, 16, 3).mean(axis=(2, 4))
+    gray = pixels @ np.array([0.299, 0.587, 0.114])
+    expected = gray.reshape(2, 16, 3, 16, 3).mean(axis=(2, 4))
     _, thumbnails = fingerprints(pixels)
     np.testing.assert_allclose(thumbnails, expected, atol=0.51)
 
@@ -66,11 +66,11 @@ def test_images_of_any_size_have_fingerprints(size: int, channels: int) -> None:
     assert thumbnails.std() > 0
 
 
-def test_grey_and_colour_versions_have_the_same_hash() -> None:
-    colour = photo(1)
-    grey = np.asarray(colour.convert("L"))[None, :, :, None]
-    hashes, _ = fingerprints(np.asarray(colour)[None])
-    assert np.bitwise_count(hashes ^ fingerprints(grey)[0]) <= 2
+def test_gray_and_color_versions_have_the_same_hash() -> None:
+    color = photo(1)
+    gray = np.asarray(color.convert("L"))[None, :, :, None]
+    hashes, _ = fingerprints(np.asarray(color)[None])
+    assert np.bitwise_count(hashes ^ fingerprints(gray)[0]) <= 2
 
 
 def test_reencoded_copies_are_grouped_and_others_are_not() -> None:
@@ -144,7 +144,7 @@ def test_among_many_hashes_the_same_pairs_are_found(
 ) -> None:
     random = np.random.default_rng(0)
     hashes = random.integers(0, 1 << 64, 400, dtype=np.uint64)
-    hashes[1::2] = [  # each has a neighbour that differs in 0 to 12 bits
+    hashes[1::2] = [  # each has a neighbor that differs in 0 to 12 bits
         value ^ np.uint64(sum(1 << int(bit) for bit in random.choice(64, row % 13, replace=False)))
         for row, value in enumerate(hashes[::2])
     ]

@@ -394,8 +394,8 @@ def test_an_empty_class_folder_is_said_and_is_refused_where_it_is_named(
     frame, notices = listed(open_source(name, path))
     assert frame["class_name"].unique().tolist() == ["green", "red"]
     assert notices[1] == "no images are in blue (only 2 .xml), pink (empty): not taken for a class"
-    with pytest.raises(PetiteError, match=r"no images are in pink \(empty\); .*'grey'.*did you"):
-        listed(open_source(name, path), ["red", "pink", "grey"])
+    with pytest.raises(PetiteError, match=r"no images are in pink \(empty\); .*'gren'.*did you"):
+        listed(open_source(name, path), ["red", "pink", "gren"])
 
 
 # --- files named after another file of their class

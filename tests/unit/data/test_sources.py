@@ -812,7 +812,7 @@ def test_the_real_photographs_are_listed_whole(photo_archive: Path) -> None:
 # --- digits
 
 
-def test_digits_are_grey_images_over_the_whole_range(digits: Source) -> None:
+def test_digits_are_gray_images_over_the_whole_range(digits: Source) -> None:
     entries = list(digits.entries())
     assert len(entries) == 1797
     assert entries[0] == Entry("0/0000", "0", 64)

@@ -15,8 +15,8 @@ from sklearn.preprocessing import StandardScaler
 
 from petite.data.store import shard_record, write_shard
 from petite.features import random_conv as spaces
+from petite.features.io import read_features
 from petite.features.own import own_dimensions, own_features
-from petite.features.pixels import read_features
 from petite.features.random_conv import (
     batch_size,
     random_conv,
@@ -51,7 +51,7 @@ def textures(count: int, side: int = 12, channels: int = 1) -> np.ndarray:
     return images.astype(np.uint8)
 
 
-# ---------------------------------------------------------------- the PCA of standardised columns
+# ---------------------------------------------------------------- the PCA of standardized columns
 
 
 def test_standardized_pca_is_that_of_scikit_learn() -> None:
@@ -109,7 +109,7 @@ def test_the_seed_decides_the_network_and_batches_the_last_digits_only(
     np.testing.assert_allclose(first, by_seven, atol=1e-3)
 
 
-def test_colour_images_of_the_smallest_size_have_features() -> None:
+def test_color_images_of_the_smallest_size_have_features() -> None:
     features, _ = random_conv(batches_of(textures(6, 8, 3), 4), (8, 8, 3), dimensions=64)
     assert features.shape == (6, 6)
     assert np.isfinite(features).all()

@@ -12,7 +12,8 @@ from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
 from petite.features import pixels as features
-from petite.features.pixels import image_ids_digest, pixel_pca, read_features
+from petite.features.io import image_ids_digest, read_features
+from petite.features.pixels import pixel_pca
 from petite.util.errors import PetiteError
 from petite.util.files import write_json
 
@@ -22,9 +23,9 @@ def smooth_images(count: int, side: int = 12, channels: int = 3, seed: int = 0) 
     random = np.random.default_rng(seed)
     rows, columns = np.mgrid[:side, :side] / side
     waves = [np.cos(np.pi * (k % 3 * rows + k // 3 * columns)) * 0.6**k for k in range(1, 9)]
-    grey = np.einsum("nk,kij->nij", random.normal(size=(count, len(waves))), waves)
+    gray = np.einsum("nk,kij->nij", random.normal(size=(count, len(waves))), waves)
     noise = random.normal(scale=0.02, size=(count, side, side, channels))
-    images = grey[..., None] * [1.0, 0.8, 0.6][:channels] + noise
+    images = gray[..., None] * [1.0, 0.8, 0.6][:channels] + noise
     return np.clip(110 + 40 * images, 0, 255).astype(np.uint8)
 
 
@@ -90,9 +91,9 @@ def test_the_search_is_sharpened_by_a_part_of_many_images(monkeypatch: pytest.Mo
     sizes = []
     product = features._covariance_times
 
-    def counted(centred: np.ndarray, basis: np.ndarray) -> np.ndarray:
-        sizes.append(len(centred))
-        return product(centred, basis)
+    def counted(centered: np.ndarray, basis: np.ndarray) -> np.ndarray:
+        sizes.append(len(centered))
+        return product(centered, basis)
 
     monkeypatch.setattr(features, "_covariance_times", counted)
     ours = pixel_pca(batches_of(images, 64), dimensions=6)

@@ -26,11 +26,11 @@ def test_the_papers_cnn_has_the_papers_parameters() -> None:
     model = models.build("paper_cnn", 150, 3, 2, batch_norm_momentum=0.99)
     expected, channels = 0, 3
     for filters in (64, 128, 256, 256, 128, 64):
-        expected += convolution(3, channels, filters) + 4 * filters  # and batch normalisation
+        expected += convolution(3, channels, filters) + 4 * filters  # and batch normalization
         channels = filters
     side = 150 // 2 // 2 // 2 // 2 // 2 // 2
     assert side == 2
-    expected += side * side * 64 * 512 + 512 + 4 * 512  # the dense layer and its normalisation
+    expected += side * side * 64 * 512 + 512 + 4 * 512  # the dense layer and its normalization
     expected += 512 + 1
     assert model.count_params() == expected == 1_467_457
 
@@ -61,8 +61,8 @@ def test_compact_has_the_parameters_of_its_widths() -> None:
     )
     model = models.build("compact", 28, 1, 2, batch_norm_momentum=0.9, **settings.model_dump())
     kernels = 9 * (1 * 8 + 8 * 12 + 12 * 16 + 2 * 16 * 16)
-    normalisation = 4 * (8 + 12 + 3 * 16)
-    assert model.count_params() == kernels + normalisation + 16 + 1
+    normalization = 4 * (8 + 12 + 3 * 16)
+    assert model.count_params() == kernels + normalization + 16 + 1
 
 
 def test_a_new_residual_block_changes_nothing() -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import rc_context, rcParams
+from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
@@ -23,9 +24,13 @@ from petite.data.sources import UnreadableEntry, listing, open_source
 from petite.data.splits import split_table, training_images
 from petite.data.store import Store, shard_record
 from petite.evaluation import summarize
-from petite.plots import FIGURES, save, style
+from petite.plots import style
+from petite.plots.accuracy import accuracy_picture
+from petite.plots.calibration import calibration_bins, calibration_picture
+from petite.plots.curves import accuracy_curves_picture
+from petite.plots.registry import FIGURES
 from petite.plots.samples import evenly, in_turn, recipe_in_words
-from petite.plots.style import method_colour, method_marker, spread
+from petite.plots.style import method_color, method_marker, save, spread
 from petite.selection import select
 from petite.selection.methods.tilings import TILINGS
 from petite.subsets import augmentation as recipes
@@ -129,8 +134,8 @@ class World:
         self.split = split_table(index, test=0.1, validation=0.1, seed=0)
         train = training_images(self.split)
         pixels = self.store.images(train["image_id"]).reshape(len(train), -1).astype(np.float32)
-        centred = pixels - pixels.mean(axis=0)
-        self.features = centred @ np.linalg.svd(centred, full_matrices=False)[2][:4].T
+        centered = pixels - pixels.mean(axis=0)
+        self.features = centered @ np.linalg.svd(centered, full_matrices=False)[2][:4].T
         ranking = select(self.features, train["label"].to_numpy(), 6 * classes, "pca_grid", seed=0)
         self.details = json.loads(json.dumps(ranking.details))
         self.subset = subset_table(ranking_table(ranking, train), train, self.store.classes)
@@ -147,47 +152,74 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 def test_accuracy_names_every_method_fraction_and_number_of_images(tmp_path: Path) -> None:
     runs = make_runs(CASES, 6)
-    text = drawn(FIGURES["accuracy_by_fraction"](runs, summarize(runs)), tmp_path)
+    text = drawn(FIGURES["accuracy_by_fraction"].draw(runs, summarize(runs)), tmp_path)
     for label in ["random", "pca_grid", "full set", "10%", "50%", "1,215", "6,075", "pets"]:
         assert label in text
     assert "too few for a claim" not in text
 
 
+def named(axes: Axes, part: str) -> list:
+    """What is drawn of a part of all methods."""
+    return [each for each in axes.get_children() if str(each.get_gid()).startswith(f"{part}-")]
+
+
 def test_accuracy_shows_every_run_as_a_dot() -> None:
     runs = make_runs(CASES, 3)
-    figure = FIGURES["accuracy_by_fraction"](runs, summarize(runs))
+    figure = FIGURES["accuracy_by_fraction"].draw(runs, summarize(runs))
     [axes] = figure.axes
-    heights = np.concatenate(
-        [dots.get_offsets()[:, 1] for dots in axes.collections if len(dots.get_offsets()) == 3]
-    )
+    heights = np.concatenate([dots.get_offsets()[:, 1] for dots in named(axes, "seeds")])
     assert sorted(heights) == pytest.approx(sorted(100 * runs["accuracy"]))
 
 
 def test_accuracy_intervals_are_those_of_the_table() -> None:
     runs = make_runs(CASES, 3)
     summary = summarize(runs)
-    [axes] = FIGURES["accuracy_by_fraction"](runs, summary).axes
-    bars = np.concatenate(
-        [
-            [segment[:, 1] for segment in lines.get_segments()]
-            for bar in axes.containers
-            for lines in bar.lines[2]
-        ]
-    )
-    cut = summary[summary["method"] != "full"]
-    expected = 100 * cut[["accuracy_low", "accuracy_high"]].to_numpy()
+    [axes] = FIGURES["accuracy_by_fraction"].draw(runs, summary).axes
+    bars = [line[:, 1] for lines in named(axes, "bars") for line in lines.get_segments()]
+    expected = 100 * summary[["accuracy_low", "accuracy_high"]].to_numpy()
     np.testing.assert_allclose(sorted(map(tuple, bars)), sorted(map(tuple, expected)))
+
+
+def test_many_methods_of_one_size_stay_within_the_picture() -> None:
+    cases = {("full", 1.0): 0.9, ("random", 0.1): 0.8}
+    runs = make_runs(cases | {(f"method_{number}", 0.1): 0.8 for number in range(30)}, 2)
+    for width in (3.0, 7.0):
+        [axes] = accuracy_picture(runs, summarize(runs), width).axes
+        places = [x for marks in named(axes, "marks") for x in marks.get_offsets()[:, 0]]
+        low, high = axes.get_xlim()
+        assert len(places) == 32 and len(set(places)) > 16
+        assert low <= min(places) <= max(places) <= high
+
+
+def test_intervals_far_beyond_all_seeds_do_not_flatten_the_picture() -> None:
+    runs = make_runs(CASES, 3)
+    summary = summarize(runs)
+    wild = summary.assign(accuracy_low=-2.0, accuracy_high=3.0)
+    for table, cut in ((wild, True), (summary, False)):
+        [axes] = FIGURES["accuracy_by_fraction"].draw(runs, table).axes
+        low, high = axes.get_ylim()
+        seeds = 100 * runs["accuracy"]
+        assert seeds.min() - 2 * np.ptp(seeds) < low < high <= 101
+        ends = np.concatenate([lines.get_segments() for lines in named(axes, "bars")])[..., 1]
+        assert (ends.min() < low and ends.max() > high) == cut
+
+
+def test_fractions_without_room_for_their_names_have_ticks_without() -> None:
+    runs = make_runs({("random", fraction): 0.8 for fraction in (1, 0.5, 0.49, 0.1)}, 2)
+    [axes] = accuracy_picture(runs, summarize(runs), 3.0).axes
+    texts = [label.get_text().split("\n")[0] for label in axes.get_xticklabels()]
+    assert texts == ["100%", "50%", "", "10%"]
 
 
 def test_the_figures_show_and_name_the_metric_that_is_compared() -> None:
     runs = make_runs(CASES, 3)
     runs = runs.assign(balanced_accuracy=runs["accuracy"] / 2)
     summary = summarize(runs, "balanced_accuracy")
-    [axes] = FIGURES["accuracy_by_fraction"](runs, summary).axes
+    [axes] = FIGURES["accuracy_by_fraction"].draw(runs, summary).axes
     assert axes.get_ylabel() == "balanced accuracy on the test images, %"
     heights = [height for dots in axes.collections for _, height in dots.get_offsets()]
     assert 100 * runs["balanced_accuracy"].max() == pytest.approx(max(heights))
-    panels = FIGURES["differences"](summary).axes
+    panels = FIGURES["differences"].draw(summary).axes
     assert "balanced accuracy on the test images" in " ".join(p.get_xlabel() for p in panels)
 
 
@@ -205,13 +237,13 @@ def test_accuracy_is_drawn_and_warns_where_there_is_little(
 ) -> None:
     runs = make_runs(cases, seeds)
     runs["accuracy"] = runs["accuracy"].clip(upper=1)
-    text = drawn(FIGURES["accuracy_by_fraction"](runs, summarize(runs)), tmp_path)
+    text = drawn(FIGURES["accuracy_by_fraction"].draw(runs, summarize(runs)), tmp_path)
     assert "too few for a claim" in text
 
 
 def test_an_axis_of_accuracy_never_spans_less_than_four_points() -> None:
     runs = make_runs({("random", 0.1): 0.8}, 3).assign(accuracy=[0.8, 0.8001, 0.8002])
-    [axes] = FIGURES["accuracy_by_fraction"](runs, summarize(runs)).axes
+    [axes] = FIGURES["accuracy_by_fraction"].draw(runs, summarize(runs)).axes
     low, high = axes.get_ylim()
     assert high - low >= 4
 
@@ -221,7 +253,7 @@ def test_accuracy_of_many_methods_names_those_of_the_paper_and_shows_the_others(
 ) -> None:
     many = {(f"method_{number}", 0.1): 0.8 for number in range(12)}
     runs = make_runs(CASES | many, 2)
-    text = drawn(FIGURES["accuracy_by_fraction"](runs, summarize(runs)), tmp_path)
+    text = drawn(FIGURES["accuracy_by_fraction"].draw(runs, summarize(runs)), tmp_path)
     assert "pca_grid" in text
     assert "method_3" not in text
     assert "12 further methods" in text
@@ -233,10 +265,10 @@ def test_long_names_of_methods_and_data_sets_leave_room_for_the_drawing(tmp_path
     runs = make_runs(cases, 6).assign(dataset="d" * 150)
     history = make_history(cases, 2)
     for figure in (
-        FIGURES["differences"](summarize(runs)),
-        FIGURES["accuracy_by_fraction"](runs, summarize(runs)),
-        FIGURES["curves"](history),
-        FIGURES["curves"](history, name, 0.1),
+        FIGURES["differences"].draw(summarize(runs)),
+        FIGURES["accuracy_by_fraction"].draw(runs, summarize(runs)),
+        FIGURES["curves"].draw(history),
+        FIGURES["curves"].draw(history, name, 0.1),
     ):
         text = drawn(figure, tmp_path)
         assert "m…m" in text and "m" * 50 not in text and "d" * 50 not in text
@@ -247,7 +279,7 @@ def test_long_names_of_methods_and_data_sets_leave_room_for_the_drawing(tmp_path
 def test_a_difference_beyond_the_axis_is_given_in_numbers(tmp_path: Path) -> None:
     cases = {(f"method_{number}", 0.1): 0.85 + number / 1000 for number in range(9)}
     summary = summarize(make_runs(CASES | cases | {("failing", 0.1): 0.3}, 6))
-    assert "-55" in drawn(FIGURES["differences"](summary), tmp_path)
+    assert "-55" in drawn(FIGURES["differences"].draw(summary), tmp_path)
 
 
 def test_differences_have_a_panel_for_each_fraction_and_a_row_for_each_method(
@@ -255,16 +287,16 @@ def test_differences_have_a_panel_for_each_fraction_and_a_row_for_each_method(
 ) -> None:
     cases = CASES | {("herding", 0.1): 0.80, ("herding", 0.5): 0.94}
     summary = summarize(make_runs(cases, 6))
-    figure = FIGURES["differences"](summary)
+    figure = FIGURES["differences"].draw(summary)
     assert [axes.get_title(loc="left").split(":")[0] for axes in figure.axes] == ["10%", "50%"]
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["herding", "pca_grid"]
     text = drawn(figure, tmp_path)
     assert "less that of random" in text
 
 
-def test_differences_that_exclude_zero_are_coloured_by_their_sign() -> None:
+def test_differences_that_exclude_zero_are_colored_by_their_sign() -> None:
     summary = summarize(make_runs({**CASES, ("herding", 0.1): 0.80, ("zcore", 0.1): 0.95}, 6))
-    [axes] = FIGURES["differences"](summary).axes
+    [axes] = FIGURES["differences"].draw(summary).axes
     names = [label.get_text() for label in axes.get_yticklabels()]
     dots = {names[int(line.get_ydata()[0])]: line.get_color() for line in axes.lines[1:]}  # type: ignore[index]
     assert dots["herding"] == style.OKABE_ITO[1]
@@ -273,12 +305,12 @@ def test_differences_that_exclude_zero_are_coloured_by_their_sign() -> None:
 
 def test_differences_without_random_are_refused() -> None:
     with pytest.raises(PetiteError, match="`random`"):
-        FIGURES["differences"](summarize(make_runs({("herding", 0.1): 0.8}, 3)))
+        FIGURES["differences"].draw(summarize(make_runs({("herding", 0.1): 0.8}, 3)))
 
 
 def test_picks_have_a_panel_for_each_method_with_its_images(world: World, tmp_path: Path) -> None:
     half = world.subset.iloc[::2]
-    figure = FIGURES["picks"](
+    figure = FIGURES["picks"].draw(
         world.features, world.split, {"pca_grid": world.subset, "half": half}, 0.1
     )
     assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == ["pca_grid", "half"]
@@ -295,12 +327,12 @@ def test_picks_name_the_classes_in_the_order_of_their_labels() -> None:
     split = pd.DataFrame({"image_id": ["a", "b", "c"], "label": [0, 1, 2], "split": "train"})
     kept = pd.DataFrame({"origin": ["c", "b", "a"], "class_name": names[::-1]})
     features = np.arange(6, dtype=np.float32).reshape(3, 2)
-    figure = FIGURES["picks"](features, split, {"random": kept[:2], "herding": kept}, 0.5)
+    figure = FIGURES["picks"].draw(features, split, {"random": kept[:2], "herding": kept}, 0.5)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == names
 
 
 def test_curves_of_one_condition_have_a_line_for_each_run_and_the_mean(tmp_path: Path) -> None:
-    figure = FIGURES["curves"](make_history(CASES, 3), method="random", fraction=0.1)
+    figure = FIGURES["curves"].draw(make_history(CASES, 3), method="random", fraction=0.1)
     accuracy, loss = figure.axes[:2]
     for axes in (accuracy, loss):
         assert len(axes.lines) == 2 * (3 + 1)
@@ -314,26 +346,54 @@ def test_curves_of_one_condition_have_a_line_for_each_run_and_the_mean(tmp_path:
 @pytest.mark.parametrize("count", [1, 7])
 def test_the_overview_of_curves_has_every_condition(count: int, tmp_path: Path) -> None:
     cases = {("random", 1 / (place + 2)): 0.8 for place in range(count)}
-    text = drawn(FIGURES["curves"](make_history(cases, 2)), tmp_path)
+    text = drawn(FIGURES["curves"].draw(make_history(cases, 2)), tmp_path)
     for _, fraction in cases:
         assert f"random {100 * fraction:.4g}%" in text
 
 
 def test_curves_without_validation_images_are_drawn(tmp_path: Path) -> None:
     history = make_history(CASES, 2).assign(validation_accuracy=np.nan, validation_loss=np.nan)
-    assert "random 10%" in drawn(FIGURES["curves"](history), tmp_path)
+    assert "random 10%" in drawn(FIGURES["curves"].draw(history), tmp_path)
 
 
 def test_curves_of_an_unknown_condition_are_an_error_that_names_the_known() -> None:
     with pytest.raises(PetiteError, match=r"no learning curves of method el2n.*pca_grid at 0.1"):
-        FIGURES["curves"](make_history(CASES, 1), method="el2n", fraction=0.1)
+        FIGURES["curves"].draw(make_history(CASES, 1), method="el2n", fraction=0.1)
+
+
+def test_small_curves_share_the_scale_of_all_and_show_accuracy_alone() -> None:
+    history = make_history(CASES, 3)
+    pictures = [
+        accuracy_curves_picture(history, history[history["method"] == method]).axes
+        for method in ("full", "pca_grid")
+    ]
+    assert pictures[0][0].get_ylim() == pictures[1][0].get_ylim()
+    for [axes] in pictures:
+        assert len(axes.lines) == 2 * (3 + 1)
+        assert {line.get_linestyle() for line in axes.lines if line.get_linewidth() > 1} == {
+            "-", "--"
+        }  # fmt: skip
+
+
+def test_calibration_has_a_dot_for_each_bin_with_images_whose_area_is_their_number() -> None:
+    confidence = np.array([0.52, 0.97, 0.98, 0.99])
+    bins = calibration_bins(confidence, np.array([True, True, True, False]))
+    assert bins["images"].tolist() == [1, 3]
+    assert bins["right"].tolist() == pytest.approx([1, 2 / 3])
+    [axes] = calibration_picture(bins, 2, "#0072B2").axes
+    [dots] = named(axes, "dots")
+    np.testing.assert_allclose(dots.get_offsets(), [[52, 100], [98, 200 / 3]])
+    one, three = dots.get_sizes()
+    assert three > 2 * one
 
 
 # ------------------------------------------------------------------------ the plane
 
 
 def test_clusters_have_a_panel_for_each_class(world: World, tmp_path: Path) -> None:
-    figure = FIGURES["plane_clusters"](world.features, world.split, world.subset, world.details)
+    figure = FIGURES["plane_clusters"].draw(
+        world.features, world.split, world.subset, world.details
+    )
     text = drawn(figure, tmp_path)
     for label in ["class 0", "class 1", "class 2", "cluster 0", "cluster 1"]:
         assert label in text
@@ -344,7 +404,7 @@ def test_clusters_have_a_panel_for_each_class(world: World, tmp_path: Path) -> N
 def test_each_grid_is_drawn_over_the_points_of_its_class_and_cluster(
     world: World, tmp_path: Path
 ) -> None:
-    figure = FIGURES["plane_cells"](world.features, world.split, world.subset, world.details)
+    figure = FIGURES["plane_cells"].draw(world.features, world.split, world.subset, world.details)
     for axes, grid in zip(figure.axes, world.details["grids"], strict=True):
         _, members = axes.collections
         [cells] = axes.patches
@@ -359,7 +419,7 @@ def test_each_grid_is_drawn_over_the_points_of_its_class_and_cluster(
 
 
 def test_chosen_points_are_the_images_of_the_subset(world: World, tmp_path: Path) -> None:
-    figure = FIGURES["plane_chosen"](world.features, world.split, world.subset, world.details)
+    figure = FIGURES["plane_chosen"].draw(world.features, world.split, world.subset, world.details)
     for axes, (_, members) in zip(figure.axes, world.subset.groupby("label"), strict=True):
         _, chosen = axes.collections
         places = members[["plane_x", "plane_y"]].to_numpy()
@@ -394,7 +454,7 @@ def test_cells_of_every_tiling_are_drawn_on_the_plane_that_they_divide(
     )
     details = json.loads(json.dumps(ranking.details))
     subset = subset_table(ranking_table(ranking, train), train, world.store.classes)
-    figure = FIGURES["plane_cells"](features, world.split, subset, details)
+    figure = FIGURES["plane_cells"].draw(features, world.split, subset, details)
     for axes, grid in zip(figure.axes, details["grids"], strict=True):
         places = axes.collections[1].get_offsets()
         np.testing.assert_allclose(places.min(axis=0), [grid["x0"], grid["y0"]], rtol=1e-5)
@@ -408,14 +468,14 @@ def test_cells_of_every_tiling_are_drawn_on_the_plane_that_they_divide(
     text = drawn(figure, tmp_path)
     assert {"pca": "component 1", "tsne": "t-SNE 1", "features": "feature 1"}[plane] in text
     assert "by lot" in text
-    figure = FIGURES["plane_chosen"](features, world.split, subset, details)
+    figure = FIGURES["plane_chosen"].draw(features, world.split, subset, details)
     places = np.vstack([axes.collections[1].get_offsets() for axes in figure.axes])
     expected = subset[["plane_x", "plane_y"]].to_numpy()
     np.testing.assert_allclose(sorted(map(tuple, places)), sorted(map(tuple, expected)), rtol=1e-5)
 
 
 def test_a_plane_of_one_feature_is_a_line(world: World, tmp_path: Path) -> None:
-    figure = FIGURES["plane_chosen"](
+    figure = FIGURES["plane_chosen"].draw(
         world.features[:, :1], world.split, world.subset, world.details
     )
     assert "class 0" in drawn(figure, tmp_path)
@@ -423,16 +483,16 @@ def test_a_plane_of_one_feature_is_a_line(world: World, tmp_path: Path) -> None:
 
 def test_tables_of_different_runs_are_refused(world: World) -> None:
     with pytest.raises(PetiteError, match="features of 3 images"):
-        FIGURES["plane_chosen"](world.features[:3], world.split, world.subset, world.details)
+        FIGURES["plane_chosen"].draw(world.features[:3], world.split, world.subset, world.details)
     test_ids = world.split.loc[world.split["split"] == "test", "image_id"]
     leaked = world.subset.assign(image_id=[test_ids.iloc[0], *world.subset["image_id"][1:]])
     with pytest.raises(PetiteError, match="not in the training split"):
-        FIGURES["plane_chosen"](world.features, world.split, leaked, world.details)
+        FIGURES["plane_chosen"].draw(world.features, world.split, leaked, world.details)
     with pytest.raises(PetiteError, match="no clusters and cells"):
-        FIGURES["plane_cells"](world.features, world.split, world.subset, {"method": "random"})
+        FIGURES["plane_cells"].draw(world.features, world.split, world.subset, {"method": "random"})
     other = {**world.details, "plane_points": {"x": [0.0], "y": [0.0]}}
     with pytest.raises(PetiteError, match="the places of 1 images"):
-        FIGURES["plane_chosen"](world.features, world.split, world.subset, other)
+        FIGURES["plane_chosen"].draw(world.features, world.split, world.subset, other)
 
 
 def test_many_points_are_pixels_in_the_svg_which_stays_small(tmp_path: Path) -> None:
@@ -443,8 +503,8 @@ def test_many_points_are_pixels_in_the_svg_which_stays_small(tmp_path: Path) -> 
     subset = split[::10].assign(class_name=[["Cat", "Dog"][n % 2] for n in split["label"][::10]])
     subset = pd.concat([subset, split[1::100].assign(class_name="Dog")])
     features = random.normal(size=(count, 2)).astype(np.float32)
-    details = {"plane": "pca", "centres": [], "grids": []}
-    _, svg = saved(FIGURES["plane_chosen"](features, split, subset, details), tmp_path)
+    details = {"plane": "pca", "centers": [], "grids": []}
+    _, svg = saved(FIGURES["plane_chosen"].draw(features, split, subset, details), tmp_path)
     assert svg.stat().st_size < 1_000_000
     assert "13,500 training images" in words(svg)
 
@@ -453,7 +513,7 @@ def test_many_points_are_pixels_in_the_svg_which_stays_small(tmp_path: Path) -> 
 
 
 def test_samples_show_training_images_of_every_class(world: World, tmp_path: Path) -> None:
-    figure = FIGURES["samples"](world.store, world.split)
+    figure = FIGURES["samples"].draw(world.store, world.split)
     train = set(training_images(world.split)["image_id"])
     known = {world.store.images([name])[0].tobytes() for name in train}
     assert len(figure.axes) == 3
@@ -467,18 +527,20 @@ def test_samples_show_training_images_of_every_class(world: World, tmp_path: Pat
         assert f"class {label}  ({count} training images)" in text
 
 
-def test_ten_grey_classes_with_long_names_are_drawn(tmp_path: Path) -> None:
+def test_ten_gray_classes_with_long_names_are_drawn(tmp_path: Path) -> None:
     world = World(tmp_path / "world", classes=10, channels=1)
     names = {f"class {n}": f"class {n} with a very long name " * 4 for n in range(10)}
     world.store.index["class_name"] = world.store.index["class_name"].map(names)
     world.subset["class_name"] = world.subset["class_name"].map(names)
-    assert "class 9 with" in drawn(FIGURES["samples"](world.store, world.split), tmp_path)
-    figure = FIGURES["plane_clusters"](world.features, world.split, world.subset, world.details)
+    assert "class 9 with" in drawn(FIGURES["samples"].draw(world.store, world.split), tmp_path)
+    figure = FIGURES["plane_clusters"].draw(
+        world.features, world.split, world.subset, world.details
+    )
     assert "cluster 1" in drawn(figure, tmp_path)
 
 
 def test_augmented_images_are_rendered_beside_their_originals(world: World, tmp_path: Path) -> None:
-    figure = FIGURES["augmented"](world.store, world.augmented)
+    figure = FIGURES["augmented"].draw(world.store, world.augmented)
     shown = {
         np.asarray(axes.images[0].get_array()).tobytes() for axes in figure.axes if axes.images
     }
@@ -497,11 +559,11 @@ def test_augmented_images_are_rendered_beside_their_originals(world: World, tmp_
 
 def test_a_subset_without_augmented_images_is_refused(world: World) -> None:
     with pytest.raises(PetiteError, match="no augmented images"):
-        FIGURES["augmented"](world.store, world.subset)
+        FIGURES["augmented"].draw(world.store, world.subset)
 
 
 def test_files_stand_beside_what_is_stored_of_them(world: World, tmp_path: Path) -> None:
-    figure = FIGURES["stored"](world.store, world.source)
+    figure = FIGURES["stored"].draw(world.store, world.source)
     shown = [axes for axes in figure.axes if axes.images]
     assert len(shown) == 24
     for file, stored in zip(shown[::2], shown[1::2], strict=True):
@@ -527,13 +589,13 @@ def test_a_file_that_is_gone_is_a_tile_beside_what_is_stored_of_it(
 
     monkeypatch.setattr(world.source, "read", gone)
     for source in (world.source, None):
-        assert "cannot be" in drawn(FIGURES["stored"](world.store, source), tmp_path)
+        assert "cannot be" in drawn(FIGURES["stored"].draw(world.store, source), tmp_path)
 
 
 def test_files_set_aside_are_shown_with_reasons_where_they_decode(
     world: World, tmp_path: Path
 ) -> None:
-    figure = FIGURES["set_aside"](world.store, world.source)
+    figure = FIGURES["set_aside"].draw(world.store, world.source)
     by_name = {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
     assert set(by_name) == {"class 0/$_$.png", "class 0/text.png", "class 1/tiny.png"}
     assert np.asarray(by_name["class 1/tiny.png"].images[0].get_array())[50, 50].tolist() == [
@@ -548,7 +610,7 @@ def test_files_set_aside_are_shown_with_reasons_where_they_decode(
 def test_a_clean_data_set_says_that_nothing_was_set_aside(world: World, tmp_path: Path) -> None:
     store = Store.open(world.manifest)
     store.index = store.index[store.index["status"] == "ok"]
-    png, svg = saved(FIGURES["set_aside"](store, world.source), tmp_path)
+    png, svg = saved(FIGURES["set_aside"].draw(store, world.source), tmp_path)
     assert "No file was set aside" in words(svg)
     assert png.stat().st_size > 1000
 
@@ -559,8 +621,8 @@ def test_a_clean_data_set_says_that_nothing_was_set_aside(world: World, tmp_path
 def test_the_same_figure_gives_the_same_bytes(world: World, tmp_path: Path) -> None:
     runs = make_runs(CASES, 3)
     for name, make in {
-        "accuracy": lambda: FIGURES["accuracy_by_fraction"](runs, summarize(runs)),
-        "chosen": lambda: FIGURES["plane_chosen"](
+        "accuracy": lambda: FIGURES["accuracy_by_fraction"].draw(runs, summarize(runs)),
+        "chosen": lambda: FIGURES["plane_chosen"].draw(
             world.features, world.split, world.subset, world.details
         ),
     }.items():
@@ -569,19 +631,19 @@ def test_the_same_figure_gives_the_same_bytes(world: World, tmp_path: Path) -> N
             assert one.read_bytes() == other.read_bytes()
 
 
-def test_a_method_keeps_its_colour_whatever_else_is_drawn() -> None:
+def test_a_method_keeps_its_color_whatever_else_is_drawn() -> None:
     few = make_runs({("random", 0.1): 0.8, ("herding", 0.1): 0.8}, 2)
     many = make_runs({(name, 0.1): 0.8 for name in ["random", "a", "b", "herding", "z"]}, 2)
     for runs in (few, many):
-        [axes] = FIGURES["accuracy_by_fraction"](runs, summarize(runs)).axes
+        [axes] = FIGURES["accuracy_by_fraction"].draw(runs, summarize(runs)).axes
         [label] = [text for text in axes.texts if text.get_text() == "herding"]
-        assert to_hex(label.get_color()) == method_colour("herding").lower()
+        assert to_hex(label.get_color()) == method_color("herding").lower()
 
 
 def test_the_paper_methods_have_looks_of_their_own() -> None:
     names = ["full", "random", "pca_grid", "augmentation"]
-    assert len({method_colour(name) for name in names}) == 4
-    assert len({(method_colour(name), method_marker(name)) for name in names}) == 4
+    assert len({method_color(name) for name in names}) == 4
+    assert len({(method_color(name), method_marker(name)) for name in names}) == 4
 
 
 @given(st.lists(st.floats(0, 100), max_size=12), st.floats(0.1, 20))
@@ -625,7 +687,7 @@ def test_the_plane_of_any_number_of_classes_has_few_panels(
     name: str, classes: int, images: int, tmp_path: Path
 ) -> None:
     features, split, subset, details = plane_inputs(classes, images)
-    figure = FIGURES[name](features, split, subset, details)
+    figure = FIGURES[name].draw(features, split, subset, details)
     assert len(figure.axes) <= 32
     png, svg = saved(figure, tmp_path)
     with Image.open(png) as picture:
@@ -642,7 +704,7 @@ def test_the_plane_of_any_number_of_classes_has_few_panels(
 def test_panels_of_the_plane_are_no_slivers(stretch: tuple[float, float], tmp_path: Path) -> None:
     features, split, subset, details = plane_inputs(3, 20)
     features[:, :2] *= stretch
-    figure = FIGURES["plane_chosen"](features, split, subset, details)
+    figure = FIGURES["plane_chosen"].draw(features, split, subset, details)
     saved(figure, tmp_path)
     for axes in figure.axes:
         box = axes.get_window_extent()
@@ -655,7 +717,7 @@ def test_picks_name_the_classes_that_can_be_told_apart(classes: int, tmp_path: P
     names = np.char.add("class ", split["label"].to_numpy().astype(str))
     kept = pd.DataFrame({"origin": split["image_id"], "class_name": names}).iloc[::2]
     features = np.random.default_rng(0).normal(size=(len(split), 3)).astype(np.float32)
-    figure = FIGURES["picks"](features, split, {"random": kept}, 0.5)
+    figure = FIGURES["picks"].draw(features, split, {"random": kept}, 0.5)
     text = drawn(figure, tmp_path)
     assert figure.get_figheight() < 6
     looks = {
@@ -678,7 +740,7 @@ def test_samples_of_very_many_classes_show_the_largest_and_the_smallest(
     labels = np.arange(len(store.index)) % 25
     names = [f"class {label}" for label in labels]
     store.index = store.index.assign(label=labels, class_name=names)
-    figure = FIGURES["samples"](store, world.split)
+    figure = FIGURES["samples"].draw(store, world.split)
     assert len(figure.axes) == 20
     text = " ".join(drawn(figure, tmp_path).split())
     assert "The 10 largest and the 10 smallest of 25 classes are shown; 5 are left out." in text
@@ -743,7 +805,7 @@ def drawn_with(environment: dict[str, str], world: World, folder: Path) -> list[
     done = subprocess.run(
         [
             sys.executable, SCRIPTS / "figures.py", "--figure", "samples",
-            "--store", world.manifest, "--split", folder / "split.parquet",
+            "--input", "store", world.manifest, "--input", "split", folder / "split.parquet",
             "--output-png", png, "--output-svg", svg,
         ],
         cwd=folder, env={**kept, "HOME": str(folder), **environment},
@@ -789,13 +851,13 @@ def test_a_home_that_cannot_be_written_to_or_read_changes_no_figure(
 def test_the_settings_of_a_program_that_draws_a_figure_stay_as_they_were() -> None:
     with rc_context({"image.origin": "lower"}):
         summary = summarize(make_runs(CASES, 3))
-        FIGURES["differences"](summary)
+        FIGURES["differences"].draw(summary)
         assert rcParams["image.origin"] == "lower"
 
 
 def test_the_script_draws_a_figure_from_files(world: World, tmp_path: Path) -> None:
     done = figures_script(
-        "--figure", "set_aside", "--store", world.manifest,
+        "--figure", "set_aside", "--input", "store", world.manifest,
         "--source", "folder", "--path", world.source.path,
         "--output-png", tmp_path / "a.png", "--output-svg", tmp_path / "a.svg",
     )  # fmt: skip
@@ -806,9 +868,9 @@ def test_the_script_draws_a_figure_from_files(world: World, tmp_path: Path) -> N
 
 def test_the_script_names_the_input_that_is_missing(tmp_path: Path) -> None:
     done = figures_script(
-        "--figure", "accuracy_by_fraction", "--summary", tmp_path / "summary.csv",
+        "--figure", "accuracy_by_fraction", "--input", "summary", tmp_path / "summary.csv",
         "--output-png", tmp_path / "a.png", "--output-svg", tmp_path / "a.svg",
     )  # fmt: skip
     assert done.returncode == 1
-    assert "needs --runs" in done.stderr
+    assert "needs --input runs" in done.stderr
     assert "Traceback" not in done.stderr

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from PIL import Image
 
-from petite.plots import fonts, save, style
+from petite.plots import fonts, style
+from petite.plots.style import save
 from petite.util.notices import NOTICE
 
 # Letters for private use: no font of any machine has these.

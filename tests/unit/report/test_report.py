@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -331,34 +332,79 @@ def test_warnings_tell_of_few_seeds_and_of_copies_across_classes(inputs):
     assert "test images" in told
 
 
-def test_the_picture_puts_more_images_to_the_right_and_more_accuracy_up(inputs):
-    drawn = chart.accuracy_chart(inputs.summary, inputs.runs, chart.WIDE, "wide", tolerance=0.01)
-    random = next(each for each in drawn["series"] if each["method"] == "random")
-    small, large = random["marks"]
-    assert small["x"] < large["x"] and small["y"] > large["y"]
-    assert len(random["dots"]) == 4
-    tolerated = drawn["full"]["tolerated"]
-    assert tolerated["y"] < drawn["full"]["y"] < tolerated["y"] + tolerated["height"]
+def drawn_chart(inputs: Inputs, name: str) -> ElementTree.Element:
+    """The picture of accuracy for wide or narrow screens."""
+    charts = {
+        svg.get("class"): svg
+        for svg in map(ElementTree.fromstring, chart.accuracy_charts(inputs, tolerance=0.01))
+    }
+    return charts[f"plot {name}"]
 
 
-def test_many_methods_of_one_size_stay_within_the_picture(inputs):
-    runs = inputs.runs[inputs.runs["fraction"] != 0.5]
-    herding = runs[runs["method"] == "herding"]
-    many = pd.concat([runs, *(herding.assign(method=f"method_{n}") for n in range(30))])
-    for size in (chart.WIDE, chart.NARROW):
-        drawn = chart.accuracy_chart(summarize(many), many, size, "any")
-        places = [mark["x"] for series in drawn["series"] for mark in series["marks"]]
-        assert len(places) == 32 and len(set(places)) > 16
-        assert drawn["frame"].left <= min(places) <= max(places) <= drawn["frame"].right
+def shapes(svg: ElementTree.Element, part: str, method: str) -> list[ElementTree.Element]:
+    """What is drawn of a part of a method: each shape that has words."""
+    return svg.findall(f".//g[@class='series {part} method-{method}']//*[title]")
 
 
-def test_intervals_far_beyond_all_seeds_do_not_flatten_the_picture(inputs):
-    wild = inputs.summary.assign(accuracy_low=-2.0, accuracy_high=3.0)
-    frame = chart.Frame(wild, inputs.runs, chart.WIDE)
-    seeds = inputs.runs["accuracy"]
-    assert frame.cut and frame.low > seeds.min() - 2 * (seeds.max() - seeds.min())
-    assert frame.y(3.0) == frame.top and frame.y(-2.0) == frame.bottom
-    assert not chart.Frame(inputs.summary, inputs.runs, chart.WIDE).cut
+def heights(path: ElementTree.Element | None) -> list[float]:
+    """How far down the corners of a path are."""
+    assert path is not None
+    return [float(place) for place in re.findall(r"[ML] \S+ (\S+)", path.get("d", ""))]
+
+
+@pytest.mark.parametrize("name", ["wide", "narrow"])
+def test_the_picture_puts_more_images_to_the_right_and_more_accuracy_up(inputs, name):
+    svg = drawn_chart(inputs, name)
+    small, large = shapes(svg, "marks", "random")
+    assert float(small.get("x", "")) < float(large.get("x", ""))
+    assert float(small.get("y", "")) > float(large.get("y", ""))
+    assert len(shapes(svg, "seeds", "random")) == 4
+    band = next(path for path in svg.iter("path") if "--tolerated" in path.get("style", ""))
+    [across, _] = heights(svg.find(".//g[@class='series across method-full']/path"))
+    assert min(heights(band)) < across < max(heights(band))
+
+
+def test_the_picture_tells_its_numbers_at_the_pointer_and_to_those_who_cannot_see_it(inputs):
+    svg = drawn_chart(inputs, "wide")
+    [mark] = shapes(svg, "marks", "herding")
+    [bar] = shapes(svg, "bars", "herding")
+    words = mark.findtext("title", "")
+    assert words == bar.findtext("title")
+    assert re.fullmatch(
+        r"herding 10%, 6 images: 63\.5% \[.*\]; against random 0\.0 points \[.*\]", words
+    )
+    seeds = [dot.findtext("title") for dot in shapes(svg, "seeds", "herding")]
+    assert seeds == ["herding, seed 0: 63.0%", "herding, seed 1: 64.0%"]
+    told = svg.get("aria-label", "")
+    assert told.startswith("Accuracy on the test images, in percent. full: 90.5% [")
+    assert "herding 10%: 63.5% [" in told
+
+
+def test_a_run_of_one_seed_is_drawn_without_intervals(inputs, tmp_path):
+    runs = inputs.runs[inputs.runs["training_seed"] == 0]
+    paths = {name: tmp_path / name for name in ("runs.csv", "summary.csv")}
+    write_csv(paths["runs.csv"], runs)
+    write_csv(paths["summary.csv"], summarize(runs))
+    svg = drawn_chart(Inputs(**{**vars_of(inputs), "tables": {**inputs.tables, **paths}}), "wide")
+    [bar] = shapes(svg, "bars", "herding")
+    assert bar.findtext("title", "").startswith("herding 10%, 6 images: 63.0%;")
+    assert len(set(heights(bar))) == 1
+
+
+def test_drawings_have_the_pages_colors_and_only_names_that_are_referred_to(inputs):
+    html = page(inputs)
+    defined = set(re.findall(r"(--[\w-]+):", html))
+    names: list[str] = []
+    for text in re.findall(r'<svg class="plot.*?</svg>', html, flags=re.S):
+        svg = ElementTree.fromstring(text)
+        assert svg.get("role") == "img" and svg.get("aria-label")
+        styles = " ".join(element.get("style", "") for element in svg.iter())
+        assert "var(--ink)" in styles and not re.search("#[0-9a-f]{3}|font-family", styles)
+        assert set(re.findall(r"var\((.*?)\)", styles)) <= defined
+        here = {element.get("id") for element in svg.iter()} - {None}
+        assert here == set(re.findall(r'(?:href="|url\()#(\w+)', text))
+        names += map(str, here)
+    assert names and len(names) == len(set(names))
 
 
 def test_differences_are_drawn_around_nought(inputs):
@@ -569,9 +615,9 @@ def test_no_commit_outside_a_checkout(tmp_path):
     assert making.commit(tmp_path) == "" == making.commit(None)
 
 
-@pytest.mark.parametrize("colour", [*style.CATEGORY_COLOURS, *style.OKABE_ITO, style.INK])
-def test_colours_can_be_seen_on_light_and_on_dark(colour):
-    on_light, on_dark = palette.pair(colour)
+@pytest.mark.parametrize("color", [*style.CATEGORY_COLORS, *style.OKABE_ITO, style.INK])
+def test_colors_can_be_seen_on_light_and_on_dark(color):
+    on_light, on_dark = palette.pair(color)
     assert palette.contrast(on_light, palette.LIGHT_PAGE) >= 3
     assert palette.contrast(on_dark, palette.DARK_PAGE) >= 3
 

@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from petite.features.pixels import pixel_pca
 from petite.selection import Ranking, select
 from petite.selection.methods import pca_grid
-from petite.selection.methods.pca_grid import nearest_centre, visiting_order
+from petite.selection.methods.pca_grid import nearest_center, visiting_order
 from petite.selection.methods.tilings import TILINGS
 from petite.selection.quota import proportional
 from petite.util.errors import PetiteError
@@ -62,7 +62,7 @@ def test_no_cell_is_visited_again_before_all_were_visited(tiling: str, cells: st
     ranking = select(
         features, labels, 130, "pca_grid", 1, cells=cells, tiling=tiling, plane="features"
     )
-    clusters = nearest_centre(features, np.array(ranking.details["centres"]))
+    clusters = nearest_center(features, np.array(ranking.details["centers"]))
     assert sum(grid["chosen"] for grid in ranking.details["grids"]) == 130
     plane = features[:, :2].astype(float)
     for grid, members, cell_of in cells_in_grids(ranking, plane, labels, clusters):
@@ -85,7 +85,7 @@ def test_extra_columns_tell_where_an_image_lies_and_in_which_cell(tiling: str) -
     np.testing.assert_array_equal(extra["plane_x"], features[ranking.indices, 0])
     np.testing.assert_array_equal(extra["plane_y"], features[ranking.indices, 1])
     cell = dict(zip(ranking.indices.tolist(), extra["cell"].tolist(), strict=True))
-    clusters = nearest_centre(features, np.array(ranking.details["centres"]))
+    clusters = nearest_center(features, np.array(ranking.details["centers"]))
     plane = features[:, :2].astype(float)
     for grid, members, cell_of in cells_in_grids(ranking, plane, labels, clusters):
         chosen = [image for image in members.tolist() if image in cell]
@@ -150,8 +150,8 @@ def test_tsne_lays_clusters_apart_and_is_the_same_for_the_same_seed() -> None:
     plane = places(ranking)
     assert plane.shape == (120, 2)
     right = features[:, 0] > 0
-    centres = np.stack([plane[right].mean(axis=0), plane[~right].mean(axis=0)])
-    np.testing.assert_array_equal(nearest_centre(plane, centres) == 0, right)
+    centers = np.stack([plane[right].mean(axis=0), plane[~right].mean(axis=0)])
+    np.testing.assert_array_equal(nearest_center(plane, centers) == 0, right)
     chosen = np.stack([ranking.extra["plane_x"], ranking.extra["plane_y"]], axis=1)
     np.testing.assert_allclose(plane[ranking.indices], chosen, rtol=1e-6)
 
@@ -181,7 +181,7 @@ def test_random_cells_are_the_same_cells_with_other_images(tiling: str) -> None:
     control = select(features, labels, 60, "pca_grid", 1, random_cells=True, **asked)
     # The same clusters, boxes and quotas.
     assert control.details["grids"] == real.details["grids"]
-    assert control.details["centres"] == real.details["centres"]
+    assert control.details["centers"] == real.details["centers"]
     assert (real.details["random_cells"], control.details["random_cells"]) == (False, True)
     assert len(set(control.indices) & set(real.indices)) < 30
     # As many images in each cell: seen where all are chosen.

@@ -19,18 +19,19 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
-from petite.selection import METHODS, select
-from petite.selection.base import Group, Task
+from petite.selection import METHODS, Choice, Method, MethodSettings, select
+from petite.selection.base import Group, Task, Traits
 from petite.selection.cost import (
     MOST_BLOCK_BYTES,
     Speeds,
+    as_text,
     estimate,
     estimate_entries,
     stages,
 )
 from petite.selection.engine import answer, ask, first_stage, second_stage
 from petite.selection.methods.thinning import halve, swap
-from petite.selection.similarities import FLOAT, Similarity, neighbours
+from petite.selection.similarities import FLOAT, Similarity, neighbors
 
 # Those that hold the similarities of all pairs where there is memory.
 HOLDING = [
@@ -53,9 +54,9 @@ def blobs(sizes: list[int], seed: int = 0, dimensions: int = 4) -> tuple[np.ndar
     """Blobs far apart, and which blob each image is of, shuffled."""
     random = np.random.default_rng(seed)
     blob = random.permutation(np.repeat(np.arange(len(sizes)), sizes))
-    centres = 100 * np.eye(len(sizes), max(dimensions, len(sizes)))
-    noise = random.normal(size=(len(blob), centres.shape[1]))
-    return (centres[blob] + noise).astype(np.float32), blob
+    centers = 100 * np.eye(len(sizes), max(dimensions, len(sizes)))
+    noise = random.normal(size=(len(blob), centers.shape[1]))
+    return (centers[blob] + noise).astype(np.float32), blob
 
 
 def chosen(features: np.ndarray, k: int, method: str, seed: int = 0, **rest: Any) -> np.ndarray:
@@ -492,12 +493,12 @@ def test_one_image_of_each_of_k_blobs_far_apart(method: str, seed: int) -> None:
     assert sorted(blob[chosen(features, 7, method, seed)]) == list(range(7))
 
 
-def test_kmeans_medoid_takes_the_image_nearest_to_the_clusters_centre() -> None:
+def test_kmeans_medoid_takes_the_image_nearest_to_the_clusters_center() -> None:
     features, blob = blobs([30, 15, 60, 20], 1)
     for image in chosen(features, 4, "kmeans_medoid"):
         members = np.flatnonzero(blob == blob[image])
-        centre = features[members].mean(axis=0, dtype=np.float64)
-        assert image == members[np.linalg.norm(features[members] - centre, axis=1).argmin()]
+        center = features[members].mean(axis=0, dtype=np.float64)
+        assert image == members[np.linalg.norm(features[members] - center, axis=1).argmin()]
 
 
 def test_clusters_come_in_the_order_of_their_sizes() -> None:
@@ -505,14 +506,14 @@ def test_clusters_come_in_the_order_of_their_sizes() -> None:
     assert blob[chosen(features, 4, "kmeans_medoid")].tolist() == [2, 0, 3, 1]
 
 
-def test_typiclust_takes_the_dense_part_of_a_cluster_and_not_its_centre() -> None:
+def test_typiclust_takes_the_dense_part_of_a_cluster_and_not_its_center() -> None:
     features, blob = blobs([100, 100])
     dense = np.zeros(200, bool)
     for number in (0, 1):
         members = np.flatnonzero(blob == number)
         some = members[:25]
         dense[some] = True
-        # Off the centre and close together.
+        # Off the center and close together.
         features[some] = features[members].mean(axis=0) + 4 + features[some] % 1 / 20
     assert dense[chosen(features, 2, "typiclust")].all()
     assert not dense[chosen(features, 2, "kmeans_medoid")].any()
@@ -542,11 +543,11 @@ def test_semdedup_keeps_at_most_one_of_two_near_copies_until_the_others_are_all_
     assert set(range(80, 200)) <= set(first.tolist())
 
 
-def test_semdedup_drops_the_copy_that_is_nearer_to_the_centre() -> None:
+def test_semdedup_drops_the_copy_that_is_nearer_to_the_center() -> None:
     features = 3 * np.random.default_rng(5).normal(size=(100, 8)).astype(np.float32)
     features[1:40:2] = 0.99 * features[0:40:2]
-    centre = features.mean(axis=0)
-    nearer = np.linalg.norm(features - centre, axis=1).reshape(-1, 2).argmin(axis=1)[:20]
+    center = features.mean(axis=0)
+    nearer = np.linalg.norm(features - center, axis=1).reshape(-1, 2).argmin(axis=1)[:20]
     order = chosen(features, 100, "semdedup", drop=0.2)
     assert sorted(order[80:]) == sorted(2 * np.arange(20) + nearer)
 
@@ -554,10 +555,10 @@ def test_semdedup_drops_the_copy_that_is_nearer_to_the_centre() -> None:
 # ---------------------------------------------------------------- geometry as a score
 
 
-def test_easy_prototypes_are_near_their_centres_and_hard_ones_are_far() -> None:
+def test_easy_prototypes_are_near_their_centers_and_hard_ones_are_far() -> None:
     features, blob = blobs([80, 80, 80, 80, 80], 2)
-    centres = np.array([features[blob == number].mean(axis=0) for number in range(5)])
-    distance = np.linalg.norm(features - centres[blob], axis=1)
+    centers = np.array([features[blob == number].mean(axis=0) for number in range(5)])
+    distance = np.linalg.norm(features - centers[blob], axis=1)
     for seed in range(3):
         easy, by_chance, hard = (
             distance[chosen(features, 100, method, seed)]
@@ -653,10 +654,10 @@ def test_ccs_with_other_bins_takes_other_numbers_of_the_easy_images() -> None:
 def test_d2_of_a_worked_example() -> None:
     features = np.array([[0], [1], [3], [7]], np.float32)
     scores = np.array([0.0, 1.0, 0.8, 0.6])
-    # The neighbours are 1, 0, 1 and 2, the squared distances 1, 1, 4 and 16, in the mean 5.5. With
-    # its neighbour's score an image has 0.834, 1, 1.283 and 0.644. Image 2 is taken, and 1 falls to
+    # The neighbors are 1, 0, 1 and 2, the squared distances 1, 1, 4 and 16, in the mean 5.5. With
+    # its neighbor's score an image has 0.834, 1, 1.283 and 0.644. Image 2 is taken, and 1 falls to
     # 0.380; image 0 is taken, and 1 falls further.
-    order = by_score(scores, 4, "d2", features=features, neighbours=1)
+    order = by_score(scores, 4, "d2", features=features, neighbors=1)
     assert order.tolist() == [2, 0, 3, 1]
     assert by_score(scores, 4, "top").tolist() == [1, 2, 3, 0]
 
@@ -682,10 +683,10 @@ def test_shuffled_scores_are_the_same_scores_of_other_images() -> None:
 def two_classes(size: int, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
     """Two classes, each a mixture of twenty clusters."""
     random = np.random.default_rng(0)
-    centres = 1.5 * random.normal(size=(40, dimensions))
+    centers = 1.5 * random.normal(size=(40, dimensions))
     cluster = random.integers(40, size=size)
     noise = random.normal(size=(size, dimensions))
-    return (centres[cluster] + noise).astype(np.float32), cluster % 2
+    return (centers[cluster] + noise).astype(np.float32), cluster % 2
 
 
 def of_class(label: int, labels: np.ndarray, images: np.ndarray) -> np.ndarray:
@@ -832,10 +833,48 @@ def test_the_estimate_counts_the_seeds_of_each_fraction_and_knows_the_spaces_wid
     assert wide["seconds"] > 2 * narrow["seconds"] and wide["memory"] > 2 * narrow["memory"]
 
 
-def test_neighbours_are_found_far_from_the_origin() -> None:
+@pytest.fixture
+def without_cost(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a registered method that does not tell its cost."""
+    method = Method(
+        name="without_cost",
+        settings=MethodSettings,
+        traits=lambda settings: Traits(features="any", two_stage=True),
+        choose=lambda group, settings: Choice(np.arange(group.k)),
+    )
+    monkeypatch.setitem(METHODS, method.name, method)
+    return method.name
+
+
+def test_the_estimate_of_a_method_that_does_not_tell_its_cost_is_unknown(without_cost: str) -> None:
+    step = {"settings": {}, "quota": "equal", "share": 1.0, "space": "pixels"}
+    known, unknown = {**step, "method": "herding"}, {**step, "method": without_cost}
+    entry = {"fractions": [0.5, 0.1], "seeds": [1, 1], "depth": None, "seeded": True}
+    steps = {"herding": [known], "mine": [unknown], "both": [known, unknown]}
+    entries = {label: {**entry, "steps": each} for label, each in steps.items()}
+    labels = np.repeat([0, 1], [300, 100])
+    rows = estimate_entries(labels, SPEEDS, entries, {"pixels": 64}, None)
+    herding, mine, both, together = as_text(rows).splitlines()[1:]
+    assert "unknown" not in herding + together
+    assert mine.split() == ["mine", "2", "unknown", "unknown", "unknown"]
+    assert both.split() == ["both", "2", "unknown", "unknown", "unknown"]
+    assert together.split()[-1] == f"{rows[0]['seconds']:.1f}"
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_a_method_that_does_not_tell_its_cost_chooses_within_any_memory(
+    without_cost: str, partitions: int
+) -> None:
+    features, labels = np.zeros((40, 4)), np.repeat([0, 1], 20)
+    ranking = select(features, labels, 10, method=without_cost, partitions=partitions, max_memory=1)
+    assert len(ranking.indices) == 10
+    assert ranking.memory is None
+
+
+def test_neighbors_are_found_far_from_the_origin() -> None:
     features = np.random.default_rng(0).normal(size=(300, 16)).astype(np.float32)
-    near, _ = neighbours(features, 5, 2**20)
-    far, _ = neighbours(features + np.float32(1_000), 5, 2**20)
+    near, _ = neighbors(features, 5, 2**20)
+    far, _ = neighbors(features + np.float32(1_000), 5, 2**20)
     assert (near == far).mean() > 0.99
 
 

@@ -60,7 +60,7 @@ def test_flips_move_every_pixel_to_its_place() -> None:
     np.testing.assert_array_equal(render(image, ALL[1]), image[::-1])
 
 
-def test_a_quarter_turn_is_exact_and_anticlockwise() -> None:
+def test_a_quarter_turn_is_exact_and_counterclockwise() -> None:
     image = picture(21, 21)
     made = render(image, recipe("rotation", degrees=90))
     np.testing.assert_array_equal(made, np.rot90(image))
@@ -86,7 +86,7 @@ def test_rotation_leaves_no_empty_corners(
     np.testing.assert_array_equal(render(image, recipe("rotation", degrees=degrees)), image)
 
 
-def test_blur_is_a_normalised_gaussian_that_keeps_channels_apart() -> None:
+def test_blur_is_a_normalized_gaussian_that_keeps_channels_apart() -> None:
     image = np.zeros((31, 31, 3), np.uint8)
     image[15, 15, 1] = 255
     made = render(image, recipe("blur", sigma=1.0)).astype(float)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from petite.data.store import shard_record, write_shard
-from petite.features.pixels import image_ids_digest
+from petite.features.io import image_ids_digest
 from petite.selection import select
 from petite.subsets.augmentation import Settings
 from petite.subsets.tables import (
@@ -232,7 +232,7 @@ def test_pca_grid_chooses_training_images_for_one_fraction(folder: Path, feature
     assert record["seconds"] > read_json(features.with_suffix(".json"))["seconds"]
     assert record["proxy_seconds"] == 0
     assert sum(grid["chosen"] for grid in record["grids"]) == 16
-    assert np.array(record["centres"]).shape == (2, 5)
+    assert np.array(record["centers"]).shape == (2, 5)
 
 
 def test_a_ranking_is_cut_and_augmented(folder: Path) -> None:

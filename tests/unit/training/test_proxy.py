@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from petite.data.store import shard_record, write_shard
-from petite.features.pixels import read_features
+from petite.features.io import read_features
 from petite.networks.backend import load_keras
 from petite.training import metrics, proxy
 from petite.training.loop import evaluation_steps, train
@@ -60,7 +60,7 @@ def settings(**changes: Any) -> ProxySettings:
 
 
 def shades(count: int, classes: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """Noisy grey 10x10 images, brighter from class to class."""
+    """Noisy gray 10x10 images, brighter from class to class."""
     labels = np.arange(count) % classes
     noise = np.random.default_rng(0).integers(0, 100, (count, 10, 10, 1))
     return (noise + 60 * labels[:, None, None, None]).astype(np.uint8), labels

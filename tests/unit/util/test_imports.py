@@ -18,7 +18,8 @@ def test_a_script_depends_on_what_it_imports_and_what_that_imports(script):
 
 
 def test_an_import_within_a_function_counts():
-    assert "petite.features.random_conv" in modules_of("features")
+    assert "\nimport keras" not in path_of("petite.networks.backend").read_text("utf-8")
+    assert "petite.networks.backend" in modules_of("train")
 
 
 def test_an_import_for_types_alone_does_not_count():

@@ -1,6 +1,6 @@
 """From the bytes of an image file to a small square of uint8 pixels, whatever the bytes are.
 
-Files come from anywhere: cut short, hostile, mislabelled. `decode` gives pixels or raises
+Files come from anywhere: cut short, hostile, mislabeled. `decode` gives pixels or raises
 `SetAside` with a reason that starts with a stable kind: "empty", "not an image", "other format",
 "too small", "too large", "too slow", "cut short" or "damaged".
 """
@@ -108,14 +108,14 @@ def decode(
     The aspect ratio is not kept, as in the paper; the resampling is antialiased (bilinear).
 
     A JPEG is made small while it is decoded, by eighths and as far as it stays at least `size`
-    high and wide (twice that where its colours are coarser one way than the other): what is left
+    high and wide (twice that where its colors are coarser one way than the other): what is left
     out are the high frequencies of its cosine transform, which is antialiasing too, somewhat
     sharper. docs/speed.md has how much the pixels differ by it.
 
     Args:
         data: the whole file.
         size: side of the result in pixels.
-        channels: 1 for grey (ITU-R 601 luma), 3 for RGB.
+        channels: 1 for gray (ITU-R 601 luma), 3 for RGB.
         min_side: images with fewer pixels on a side are set aside.
         max_pixels: larger images (width x height) are set aside before any pixel is decoded.
         max_seconds: images that take longer are set aside; None for no limit. By an alarm, so in
@@ -303,7 +303,7 @@ def _scaled_jpeg(
     if any(marker in data for marker in LOSSLESS_JPEG) or data.count(SCAN_BEGINS) > MOST_SCANS:
         return None
     colorspace = "GRAY" if channels == 1 else "RGB"
-    # Colours of 4:2:0 are scaled by themselves, those of 4:2:2 stay at half the width wanted.
+    # Colors of 4:2:0 are scaled by themselves, those of 4:2:2 stay at half the width wanted.
     _, across, down, _ = header.layer[0]
     least = size if across == down else 2 * size
     try:
@@ -367,7 +367,7 @@ def _to_square(
 def _to_plain_mode(image: Image.Image, mode: str) -> Image.Image:
     """Convert to `mode`, or to RGBA where there is transparency; nothing that Pillow cannot resize.
 
-    `resize` weighs the colours of RGBA by their opacity, so white can be laid under afterwards.
+    `resize` weighs the colors of RGBA by their opacity, so white can be laid under afterwards.
     """
     if image.mode in ONE_STEP:
         image = image.convert(ONE_STEP[image.mode])

@@ -1,4 +1,4 @@
-"""What every source of labelled images offers."""
+"""What every source of labeled images offers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator

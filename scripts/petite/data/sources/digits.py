@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits: 1,797 grey images of 8x8 pixels in ten classes."""
+"""scikit-learn's handwritten digits: 1,797 gray images of 8x8 pixels in ten classes."""
 
 from pathlib import Path
 

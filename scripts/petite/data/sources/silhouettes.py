@@ -1,6 +1,6 @@
-"""Animal silhouettes: 10,000 grey images of 28x28 pixels in ten classes of 1,000 each.
+"""Animal silhouettes: 10,000 gray images of 28x28 pixels in ten classes of 1,000 each.
 
-They are the data of the Python package `animal-mnist` 0.4 (S. Mohammadi, MIT licence), read from
+They are the data of the Python package `animal-mnist` 0.4 (S. Mohammadi, MIT license), read from
 its wheel, which is a zip. The package itself is neither installed nor imported.
 """
 

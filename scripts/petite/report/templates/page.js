@@ -237,13 +237,13 @@ async function startPlane() {
   seed.addEventListener("change", show);
   only.addEventListener("change", chooseClass);
 
-  // ------------------------------------------------ colours of light and dark
+  // ------------------------------------------------ colors of light and dark
 
   function paint() {
     const style = getComputedStyle(document.documentElement);
-    const colour = (name) => style.getPropertyValue(name).trim();
-    part("class_colours").palette = data.classes.map((_, label) => colour(`--class-${label % data.hues}`));
-    part("kept_dots").glyph.line_color = colour("--ink");
+    const color = (name) => style.getPropertyValue(name).trim();
+    part("class_colors").palette = data.classes.map((_, label) => color(`--class-${label % data.hues}`));
+    part("kept_dots").glyph.line_color = color("--ink");
   }
   paint();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);

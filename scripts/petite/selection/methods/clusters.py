@@ -10,7 +10,7 @@ from pydantic import Field
 
 from petite.selection.base import Choice, Cost, Group, Method, MethodSettings, Traits
 from petite.selection.quota import places
-from petite.selection.similarities import FLOAT, neighbours, slices, squared_distances
+from petite.selection.similarities import FLOAT, neighbors, slices, squared_distances
 
 # Rounds of KMeans. The medoids of photographs change little after ten.
 ROUNDS = 10
@@ -24,7 +24,7 @@ DEDUP_CLUSTER = 400
 def kmeans(group: Group, clusters: int) -> tuple[np.ndarray, np.ndarray]:
     """Cluster a group's images.
 
-    Returns each image's cluster, (m,) int64, and the squared distance to its centre, (m,) float32.
+    Returns each image's cluster, (m,) int64, and the squared distance to its center, (m,) float32.
     Some clusters are empty where there are fewer different images than clusters.
     """
     from sklearn.cluster import KMeans
@@ -67,7 +67,7 @@ class KMeansMedoid(MethodSettings):
 
 
 def kmeans_medoid(group: Group, settings: KMeansMedoid) -> Choice:
-    """k clusters, and the image nearest to the centre of each (as in DC-BENCH's kmeans-emb)."""
+    """k clusters, and the image nearest to the center of each (as in DC-BENCH's kmeans-emb)."""
     cluster, distance = kmeans(group, group.k)
     return Choice(one_of_each_cluster(group, cluster, distance))
 
@@ -96,13 +96,15 @@ def cluster_random(group: Group, settings: ClusterRandom) -> Choice:
 class TypiClust(MethodSettings):
     """Settings of `typiclust`."""
 
-    neighbours: int = Field(20, ge=1, description="nearest images in the cluster that are averaged")
+    neighbors: int = Field(
+        20, ge=1, description="number of nearest images in the cluster that define density"
+    )
 
 
 def typiclust(group: Group, settings: TypiClust) -> Choice:
     """k clusters, and the most typical image of each (Hacohen, Dekel, Weinshall 2022).
 
-    Typical is the image with the smallest mean distance to its nearest neighbours in the cluster.
+    Typical is the image with the smallest mean distance to its nearest neighbors in the cluster.
     The paper makes 500 clusters at most, passes over those of five images or fewer, and goes round
     the others; here there is a cluster for each image wanted, and none is passed over.
     """
@@ -112,8 +114,8 @@ def typiclust(group: Group, settings: TypiClust) -> Choice:
     for number in np.unique(cluster):
         members = np.flatnonzero(cluster == number)
         if len(members) > 1:
-            count = min(settings.neighbours, len(members) - 1)
-            _, near = neighbours(group.features[members], count, group.block_bytes)
+            count = min(settings.neighbors, len(members) - 1)
+            _, near = neighbors(group.features[members], count, group.block_bytes)
             spread[members] = near.mean(axis=1)
     return Choice(one_of_each_cluster(group, cluster, spread))
 
@@ -121,13 +123,15 @@ def typiclust(group: Group, settings: TypiClust) -> Choice:
 class SemDeDup(MethodSettings):
     """Settings of `semdedup`."""
 
-    drop: float = Field(0.2, ge=0, lt=1, description="share of the images to drop as near copies")
+    drop: float = Field(
+        0.2, ge=0, lt=1, description="fraction of the images to drop as near duplicates"
+    )
 
 
 def semdedup(group: Group, settings: SemDeDup) -> Choice:
     """Drop the images most like another one of their cluster, then choose at random.
 
-    Abbas and others 2023. Of two that are alike the one nearer to the cluster's centre goes. The
+    Abbas and others 2023. Of two that are alike the one nearer to the cluster's center goes. The
     paper drops what is more alike, by cosine, than a threshold; here it is the share `drop`, by
     Euclidean distance, which means the same on any features. The dropped images come last, the
     least alike first.
@@ -136,11 +140,11 @@ def semdedup(group: Group, settings: SemDeDup) -> Choice:
     cluster, distance = kmeans(group, max(1, group.size // DEDUP_CLUSTER))
     nearest = np.full(group.size, np.inf, np.float32)
     # About the mean: far from 0, float32 has no digits left for the distances.
-    centred = group.features - group.features.mean(axis=0)
+    centered = group.features - group.features.mean(axis=0)
     for number in np.unique(cluster):
         members = np.flatnonzero(cluster == number)
         members = members[np.argsort(-distance[members], kind="stable")]
-        points = centred[members]
+        points = centered[members]
         for block in slices(len(members), 2 * FLOAT * len(members), group.block_bytes):
             between = squared_distances(points[block], points)
             # Only those that come before, which are farther out.

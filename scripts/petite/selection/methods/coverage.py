@@ -21,7 +21,7 @@ def k_center_greedy(group: Group, settings: KCenterGreedy) -> Choice:
     The largest distance of any image to its nearest chosen one is at most twice the least possible
     (Gonzalez 1985). The first is the image nearest to the class's mean.
     """
-    points = _centred(group)
+    points = _centered(group)
     squares = np.vecdot(points, points)
     order = np.empty(group.k, np.int64)
     order[0] = np.argmin(squares)
@@ -47,7 +47,7 @@ def herding(group: Group, settings: Herding) -> Choice:
 
     Welling 2009, as iCaRL uses it (Rebuffi and others 2017). An image is chosen once.
     """
-    points = _centred(group)
+    points = _centered(group)
     # With the mean at 0 the next image is to make |sum + x| the least: 2 sum.x + x.x.
     squares = np.vecdot(points, points)
     total = np.zeros(points.shape[1])
@@ -64,18 +64,20 @@ def herding(group: Group, settings: Herding) -> Choice:
 class ZCore(MethodSettings):
     """Settings of `zcore`."""
 
-    samples: float = Field(10.0, gt=0, description="points drawn, for each image")
-    planes: int = Field(200, ge=1, description="pairs of features that the points are drawn in")
-    neighbours: int = Field(10, ge=1, description="images near a covered one that lose by it")
+    samples: float = Field(10.0, gt=0, description="number of points drawn per image")
+    planes: int = Field(200, ge=1, description="number of pairs of features to draw points in")
+    neighbors: int = Field(
+        10, ge=1, description="number of neighbors that a covered image penalizes"
+    )
 
 
 def zcore(group: Group, settings: ZCore) -> Choice:
     """Score by coverage less redundancy in random pairs of features (Griffin and others 2024).
 
     A point is drawn on a plane of two features, triangular from the least over the median to the
-    largest value. The nearest image gains 1; its neighbours share a loss of 1 by the inverse
+    largest value. The nearest image gains 1; its neighbors share a loss of 1 by the inverse
     fourth power of their distance to it. The paper searches all images for each point and shares
-    the loss among 1,000 neighbours, of which those beyond the tenth have some hundredths; here each
+    the loss among 1,000 neighbors, of which those beyond the tenth have some hundredths; here each
     plane is searched by a tree, many points at once. The paper ranks all images; here each class
     by itself.
     """
@@ -92,7 +94,7 @@ def zcore(group: Group, settings: ZCore) -> Choice:
     )
     varying = np.flatnonzero(high > low)
     points = max(1, round(settings.samples * group.size / settings.planes))
-    near = min(settings.neighbours, group.size - 1)
+    near = min(settings.neighbors, group.size - 1)
     for _ in range(settings.planes if near and len(varying) else 0):
         chosen = group.random.choice(varying, min(2, dimensions, len(varying)), replace=False)
         plane = features[:, chosen].astype(np.float64)
@@ -103,7 +105,7 @@ def zcore(group: Group, settings: ZCore) -> Choice:
         covered = tree.query(drawn, p=1)[1]
         score += np.bincount(covered, minlength=group.size)
         images, times = np.unique(covered, return_counts=True)
-        # The image itself is among its neighbours, at distance 0; copies of it are too.
+        # The image itself is among its neighbors, at distance 0; copies of it are too.
         distance, others = tree.query(plane[images], k=near + 1, p=1)
         loss = np.maximum(distance, 1e-9 * (high - low)[chosen].sum()) ** -4.0
         loss[others == images[:, None]] = 0
@@ -112,7 +114,7 @@ def zcore(group: Group, settings: ZCore) -> Choice:
     return Choice(np.argsort(-score, kind="stable")[: group.k])
 
 
-def _centred(group: Group) -> np.ndarray:
+def _centered(group: Group) -> np.ndarray:
     """The features about the group's mean, by mass, (m, d) float32."""
     assert group.features is not None
     mean = np.average(group.features, axis=0, weights=group.mass)
@@ -130,7 +132,7 @@ def _greedy_cost(m: int, k: int, d: int, settings: MethodSettings) -> Cost:
 
 def _zcore_cost(m: int, k: int, d: int, settings: ZCore) -> Cost:
     drawn = settings.samples * m
-    near = settings.neighbours
+    near = settings.neighbors
     return Cost(
         elements=settings.planes * m * 400 + drawn * (4_500 + 650 * near),
         steps=60 * settings.planes,

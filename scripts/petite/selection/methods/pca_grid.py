@@ -39,33 +39,33 @@ STARTS = 4
 ROUNDS = 30
 # t-SNE's time grows faster than the number of images.
 TSNE_IMAGES = 20_000
-# scikit-learn's default; each image must have so many neighbours.
+# scikit-learn's default; each image must have so many neighbors.
 PERPLEXITY = 30
 # Features are principal components where this share of a component's variance, or less, is wrong.
 ROUNDING = 1e-4
 
 
 class Settings(MethodSettings):
-    """How the plane is cut up."""
+    """How the plane is divided."""
 
     clusters: int = Field(2, ge=1, description="KMeans clusters over all training images")
     cells: Literal["auto"] | Annotated[int, Field(ge=1, le=1000)] = Field(
         "auto",
-        description="rows of a group's tiling; auto: the fewest that give as many cells as images "
-        "are wanted of the group",
+        description="rows of the tiling; auto: the fewest rows with at least one cell per image to "
+        "keep",
     )
     tiling: Literal["rectangle", "parallelogram", "triangle", "brick"] = Field(
         "rectangle", description="shape of the cells"
     )
     plane: Literal["pca", "tsne", "features"] = Field(
         "pca",
-        description="what the cells divide: the first two principal components of the features, "
-        f"t-SNE of the features (of {TSNE_IMAGES:,} images at most), or the first two features",
+        description="pca: first two principal components of the features; tsne: t-SNE of the "
+        f"features (at most {TSNE_IMAGES:,} images); features: the first two features",
     )
     random_cells: bool = Field(
         False,
-        description="the control: images are dealt to the cells of their group by lot, as many to "
-        "each as lie in it",
+        description="assign the images to cells at random, with the same number in each cell, as a "
+        "control",
     )
 
 
@@ -75,8 +75,8 @@ def choose(task: Task, settings: Settings) -> Choice:
     Extra columns: cluster, cell (its number in the group's tiling; with `random_cells` the one
     that the image was dealt to), plane_x, plane_y.
     Details: `grids`, for each class and cluster that images were chosen from its label, cluster,
-    tiling, box (x0, y0, x1, y1) in the plane, side, images (in the group) and chosen; `centres`,
-    the clusters' centres in the feature space, from which `nearest_centre` tells any image's
+    tiling, box (x0, y0, x1, y1) in the plane, side, images (in the group) and chosen; `centers`,
+    the clusters' centers in the feature space, from which `nearest_center` tells any image's
     cluster; `plane` and `random_cells` as in the settings; `plane_points` where the plane is not
     that of the first two features: x and y of all images, in their order.
 
@@ -86,14 +86,14 @@ def choose(task: Task, settings: Settings) -> Choice:
     random = task.generator()
     dealer = task.generator("random_cells")
     plane = _plane(task, settings)
-    centres = _centres(task.features, settings.clusters, random)
-    clusters = nearest_centre(task.features, centres)
+    centers = _centers(task.features, settings.clusters, random)
+    clusters = nearest_center(task.features, centers)
     tiling = TILINGS[settings.tiling]
 
     indices: list[np.ndarray] = []
     cells: list[np.ndarray] = []
     grids: list[dict[str, Any]] = []
-    for label, cluster, members, quota in _groups(task, clusters, len(centres)):
+    for label, cluster, members, quota in _groups(task, clusters, len(centers)):
         side = tiling.side_for(quota) if settings.cells == "auto" else settings.cells
         box = np.concatenate([plane[members].min(axis=0), plane[members].max(axis=0)])
         cell = tiling.cells(plane[members], box, side)
@@ -123,7 +123,7 @@ def choose(task: Task, settings: Settings) -> Choice:
     }
     details: dict[str, Any] = {
         "grids": grids,
-        "centres": centres.tolist(),
+        "centers": centers.tolist(),
         "plane": settings.plane,
         "random_cells": settings.random_cells,
     }
@@ -147,15 +147,15 @@ def visiting_order(cells: np.ndarray, random: np.random.Generator) -> np.ndarray
     return by_cell[np.lexsort((random.random(count), rounds))]
 
 
-def nearest_centre(features: np.ndarray, centres: np.ndarray) -> np.ndarray:
+def nearest_center(features: np.ndarray, centers: np.ndarray) -> np.ndarray:
     """The cluster of each image.
 
-    features: (n, d) float; centres: (c, d) float.
-    Returns (n,) int64: the nearest centre, the first of equally near ones.
+    features: (n, d) float; centers: (c, d) float.
+    Returns (n,) int64: the nearest center, the first of equally near ones.
     """
-    centres = np.asarray(centres, np.float64)
-    # |x - c|^2 without |x|^2, which is the same for all centres.
-    scores = (centres**2).sum(axis=1) - 2 * (features.astype(np.float64) @ centres.T)
+    centers = np.asarray(centers, np.float64)
+    # |x - c|^2 without |x|^2, which is the same for all centers.
+    scores = (centers**2).sum(axis=1) - 2 * (features.astype(np.float64) @ centers.T)
     return np.argmin(scores, axis=1)
 
 
@@ -187,14 +187,14 @@ def _principal_plane(features: np.ndarray) -> np.ndarray:
     Features that are principal components themselves keep their digits and signs. Otherwise each
     component's sign makes its largest loading positive.
     """
-    centred = features - features.mean(axis=0, dtype=np.float64)
-    covariance = centred.T @ centred / len(features)
+    centered = features - features.mean(axis=0, dtype=np.float64)
+    covariance = centered.T @ centered / len(features)
     if _is_principal(covariance):
         return first_two(features)
     directions = np.linalg.eigh(covariance)[1][:, :-3:-1]
     largest = np.abs(directions).argmax(axis=0)
     directions = directions * np.where(directions[largest, [0, 1]] < 0, -1, 1)
-    return centred @ directions
+    return centered @ directions
 
 
 def _is_principal(covariance: np.ndarray) -> bool:
@@ -214,7 +214,7 @@ def _is_principal(covariance: np.ndarray) -> bool:
 def _tsne(features: np.ndarray, seed: int) -> np.ndarray:
     """t-SNE of the features, (n, 2) float64.
 
-    Fewer than four images, or images that are all the same, have no neighbourhoods to keep: they
+    Fewer than four images, or images that are all the same, have no neighborhoods to keep: they
     lie as their principal components do.
     """
     if len(features) < 4 or (features == features[0]).all():
@@ -236,8 +236,8 @@ def _rounded(values: np.ndarray) -> list[float]:
     return [float(str(value)) for value in values.astype(np.float32)]
 
 
-def _centres(features: np.ndarray, clusters: int, random: np.random.Generator) -> np.ndarray:
-    """KMeans centres, (c, d) float64, from left to right in the plane."""
+def _centers(features: np.ndarray, clusters: int, random: np.random.Generator) -> np.ndarray:
+    """KMeans centers, (c, d) float64, from left to right in the plane."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
@@ -250,8 +250,8 @@ def _centres(features: np.ndarray, clusters: int, random: np.random.Generator) -
         # Fewer different images than clusters: some clusters stay empty, which does no harm.
         warnings.simplefilter("ignore", ConvergenceWarning)
         kmeans.fit(features)
-    centres = kmeans.cluster_centers_.astype(np.float64)
-    return centres[np.lexsort(centres.T[::-1])]
+    centers = kmeans.cluster_centers_.astype(np.float64)
+    return centers[np.lexsort(centers.T[::-1])]
 
 
 def _groups(

@@ -10,7 +10,10 @@ class Settings(MethodSettings):
     """Settings of `random`."""
 
     stream: int = Field(
-        0, ge=0, le=1000, description="another number draws other images: random against random"
+        0,
+        ge=0,
+        le=1000,
+        description="another number draws another sample, to compare random with itself",
     )
 
 

@@ -23,7 +23,7 @@ from petite.selection.base import (
     Traits,
 )
 from petite.selection.methods.clusters import kmeans
-from petite.selection.similarities import FLOAT, neighbours
+from petite.selection.similarities import FLOAT, neighbors
 
 ScoreName = Literal[
     "el2n",
@@ -43,7 +43,7 @@ SCORES_IN_REACH = 1e150
 BELONGS_TO = {
     "bins": "ccs",
     "hardest_dropped": "ccs",
-    "neighbours": "d2",
+    "neighbors": "d2",
     "damping": "d2",
     "clusters": "prototype_distance",
 }
@@ -52,21 +52,23 @@ BELONGS_TO = {
 class ScoreSettings(MethodSettings):
     """Settings of every pair of a score and a sampler."""
 
-    score: ScoreName = Field("el2n", description="how hard an image is")
+    score: ScoreName = Field("el2n", description="measure of how hard an image is")
     sampler: SamplerName = Field(
         "top",
         description="top: the hardest; bottom: the easiest; median: nearest to the median score; "
-        "ccs: evenly over the range of scores; d2: hard, and unlike each other",
+        "ccs: stratified over the range of scores; d2: hard and diverse",
     )
-    shuffled: bool = Field(
-        False, description="give each image the score of another: the control for the score"
+    shuffled: bool = Field(False, description="permute the scores among the images, as a control")
+    bins: int = Field(
+        50, ge=1, description="ccs: number of equal-width bins over the range of scores"
     )
-    bins: int = Field(50, ge=1, description="ccs: equal parts of the range of scores")
     hardest_dropped: float = Field(
-        0.1, ge=0, lt=1, description="ccs: share of the hardest images never taken"
+        0.1, ge=0, lt=1, description="ccs: fraction of the hardest images to exclude"
     )
-    neighbours: int = Field(5, ge=1, description="d2: nearest images that tell of each other")
-    damping: float = Field(1.0, gt=0, description="d2: how fast neighbours' word fades by distance")
+    neighbors: int = Field(5, ge=1, description="d2: neighbors per image in the graph")
+    damping: float = Field(
+        1.0, gt=0, description="d2: decay of a neighbor's influence with distance"
+    )
     clusters: int = Field(5, ge=1, description="prototype_distance: KMeans clusters in each class")
 
     @model_validator(mode="after")
@@ -105,8 +107,8 @@ def _score(group: Group, settings: ScoreSettings) -> np.ndarray:
     assert group.features is not None
     if settings.score == "prototype_distance":
         return np.sqrt(kmeans(group, min(settings.clusters, group.size))[1].astype(np.float64))
-    centred = group.features - group.features.mean(axis=0)
-    return np.sqrt(np.vecdot(centred, centred).astype(np.float64))
+    centered = group.features - group.features.mean(axis=0)
+    return np.sqrt(np.vecdot(centered, centered).astype(np.float64))
 
 
 def _by(key: np.ndarray, lot: np.ndarray) -> np.ndarray:
@@ -159,20 +161,20 @@ def ccs(group: Group, score: np.ndarray, lot: np.ndarray, settings: ScoreSetting
 def d2(group: Group, score: np.ndarray, lot: np.ndarray, settings: ScoreSettings) -> np.ndarray:
     """Hard images that are unlike each other: Maharana, Yadav, Bansal 2024, "D2 Pruning".
 
-    On the graph of nearest neighbours each image's score first gains its neighbours' scores, by
-    nearness; then the highest is taken, and its neighbours lose by nearness what it had. Nearness
+    On the graph of nearest neighbors each image's score first gains its neighbors' scores, by
+    nearness; then the highest is taken, and its neighbors lose by nearness what it had. Nearness
     is exp(-damping * squared distance), distances in units of the mean one in the graph, so that
     one damping fits all features; the paper has one for each of the two passes.
     """
     assert group.features is not None
     if group.size == 1:
         return np.zeros(1, np.int64)
-    near, distance = neighbours(
-        group.features, min(settings.neighbours, group.size - 1), group.block_bytes
+    near, distance = neighbors(
+        group.features, min(settings.neighbors, group.size - 1), group.block_bytes
     )
     squared = distance.astype(np.float64) ** 2
     nearness = np.exp(-settings.damping * squared / (squared.mean() or 1.0))
-    # From 0 to 1: an image with a score below 0 would lift its neighbours when it is taken.
+    # From 0 to 1: an image with a score below 0 would lift its neighbors when it is taken.
     value = score - score.min()
     value /= value.max() or 1.0
     value = value + (nearness * value[near]).sum(axis=1)
@@ -208,13 +210,13 @@ def traits(settings: ScoreSettings) -> Traits:
 
 
 def cost(m: int, k: int, d: int, settings: ScoreSettings) -> Cost:
-    """Sorting, and for d2 the graph of neighbours."""
+    """Sorting, and for d2 the graph of neighbors."""
     if settings.sampler == "d2":
         return Cost(
             products=m * m * d,
             elements=16 * m * m,
             steps=8 * k,
-            memory=FLOAT * 2 * m * d + 40 * m * min(m, settings.neighbours),
+            memory=FLOAT * 2 * m * d + 40 * m * min(m, settings.neighbors),
             blocks=4 * FLOAT * m * m,
         )
     elements, steps, memory = 200.0 * m, 300.0, 50.0 * m

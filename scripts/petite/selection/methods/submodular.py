@@ -1,4 +1,4 @@
-"""Greedy maximisation of set functions: `facility_location`, `graph_cut` and `craig`.
+"""Greedy maximization of set functions: `facility_location`, `graph_cut` and `craig`.
 
 Each image added to a set of images brings less the more there are (submodularity), and the greedy
 set has at least 1 - 1/e of the largest value that is possible (Nemhauser, Wolsey, Fisher 1978).
@@ -90,7 +90,9 @@ class GraphCut(MethodSettings):
     """Settings of `graph_cut`."""
 
     coverage: float = Field(
-        2.0, ge=2, description="weight of likeness to all; below 2 the greedy bound is lost"
+        2.0,
+        ge=2,
+        description="weight of the similarity to all images; the greedy bound needs 2 or more",
     )
 
 
@@ -118,7 +120,10 @@ class KDPP(MethodSettings):
     """Settings of `k_dpp`."""
 
     ridge: float = Field(
-        1e-3, gt=0, le=1, description="added to the kernel's diagonal; keeps copies apart"
+        1e-3,
+        gt=0,
+        le=1,
+        description="added to the kernel's diagonal, so that duplicates leave it invertible",
     )
 
 

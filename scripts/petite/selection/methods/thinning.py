@@ -15,7 +15,7 @@ class KernelThinning(MethodSettings):
     """Settings of `kernel_thinning`."""
 
     failure: float = Field(
-        0.5, gt=0, le=1, description="chance that the bound on the discrepancy does not hold"
+        0.5, gt=0, le=1, description="probability that the bound on the discrepancy does not hold"
     )
 
 
@@ -40,7 +40,7 @@ def kernel_thinning(group: Group, settings: KernelThinning) -> Choice:
 def halve(
     similarity: Similarity, images: np.ndarray, failure: float, random: np.random.Generator
 ) -> np.ndarray:
-    """One image of each pair of neighbours in the given order, (h,) int64 (algorithm 1a, KT-SPLIT).
+    """One image of each pair of neighbors in the given order, (h,) int64 (algorithm 1a, KT-SPLIT).
 
     images: (2 h,) int64. A self-balancing walk: of a pair the image that brings the halves nearer
     to each other is the likelier one.

@@ -1,0 +1,264 @@
+"""The figures: what each is drawn from, when a run has it, and what the report says below it.
+
+A new figure is a function in a module of this package and an entry in `FIGURES`; the rules, their
+inputs and the captions follow. Importing this module does not load Matplotlib, so that the workflow
+can read it.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MOST_CASES = 36  # a panel for each of more is more than a page holds
+MOST_SINGLE_CASES = 12  # a figure for each of more is more than anyone looks at
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run trains, which decides on its figures.
+
+    Attributes
+    ----------
+    cases : tuple of (str, float)
+        Each label of the config with each of its fractions.
+    methods : mapping of str to str
+        The method behind each label.
+    """
+
+    cases: tuple[tuple[str, float], ...]
+    methods: Mapping[str, str]
+
+    @property
+    def smallest_fraction(self) -> float:
+        return min(fraction for _, fraction in self.cases)
+
+    @property
+    def smallest(self) -> list[str]:
+        """The labels that have the smallest fraction: random first, the others by name."""
+        labels = [label for label, fraction in self.cases if fraction == self.smallest_fraction]
+        return sorted(labels, key=lambda label: (label != "random", label))
+
+    @property
+    def has_comparisons(self) -> bool:
+        """Whether a method has a fraction that random has too."""
+        return any(
+            label != "random" and ("random", fraction) in self.cases
+            for label, fraction in self.cases
+        )
+
+    def example(self, method: str) -> tuple[str, float] | None:
+        """The first label of a method, at its largest fraction; None without one."""
+        cases = [case for case in self.cases if self.methods[case[0]] == method]
+        return max((case for case in cases if case[0] == cases[0][0]), default=None)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A kind of figure.
+
+    Attributes
+    ----------
+    name : str
+        The name of its files; with `each_case` followed by `_LABEL-FRACTION`.
+    function : str
+        What draws it: `module.function` in this package.
+    inputs : mapping of str to str
+        For each file that the function takes, by the name of its parameter, the kind of the file:
+        a key of `READERS` in scripts/figures.py and of `FIGURE_FILES` in the workflow's lookups.
+    caption : str
+        What Snakemake's report says below it, reStructuredText.
+    is_due : callable
+        Whether a run with this plan has it.
+    options : callable
+        What the function is given besides files.
+    each_case : bool
+        One figure for each method and fraction, which are its options.
+    takes_source : bool
+        The function takes the source of the images, or None where that is gone.
+    """
+
+    name: str
+    function: str
+    inputs: Mapping[str, str]
+    caption: str
+    is_due: Callable[[Plan], bool] = lambda plan: True
+    options: Callable[[Plan], dict[str, Any]] = lambda plan: {}
+    each_case: bool = False
+    takes_source: bool = False
+
+    @property
+    def module(self) -> str:
+        """The module that draws it, such as `petite.plots.curves`."""
+        return f"petite.plots.{self.function.rpartition('.')[0]}"
+
+    def draw(self, *arguments: Any, **named: Any) -> Any:
+        """Draw it: a `matplotlib.figure.Figure`."""
+        function = self.function.rpartition(".")[2]
+        return getattr(importlib.import_module(self.module), function)(*arguments, **named)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of a run: the key of its kind in `FIGURES`, and its options."""
+
+    kind: str
+    options: dict[str, Any]
+
+    @property
+    def figure(self) -> Figure:
+        return FIGURES[self.kind]
+
+
+def drawings(plan: Plan) -> dict[str, Drawing]:
+    """The figures of a run, by the name of their files."""
+    found = {}
+    for kind, figure in FIGURES.items():
+        if not figure.is_due(plan):
+            continue
+        if not figure.each_case:
+            found[figure.name] = Drawing(kind, figure.options(plan))
+            continue
+        for label, fraction in plan.cases:
+            options = {"method": label, "fraction": fraction}
+            found[f"{figure.name}_{label}-{fraction:g}"] = Drawing(kind, options)
+    return found
+
+
+def _has_grid(plan: Plan) -> bool:
+    return plan.example("pca_grid") is not None
+
+
+GRID = {
+    "features": "grid_features",
+    "split": "split",
+    "subset": "grid_subset",
+    "details": "grid_details",
+}
+FIGURES = {
+    "accuracy_by_fraction": Figure(
+        name="accuracy_by_fraction",
+        function="accuracy.accuracy_by_fraction",
+        inputs={"runs": "runs", "summary": "summary"},
+        caption=(
+            "Accuracy on the test images against the number of training images kept (log scale). "
+            "Small dots are single runs. Bars and bands are 95% intervals of the mean over runs "
+            "(Student's t). The horizontal line is the full training set. To see whether a method "
+            "beats random, read the paired differences in the table, not the overlap of intervals "
+            "here."
+        ),
+    ),
+    "differences": Figure(
+        name="differences",
+        function="differences.differences",
+        inputs={"summary": "summary"},
+        caption=(
+            "Each method's accuracy minus that of random at the same size, paired by seed, with "
+            "95% intervals and one panel per fraction. The intervals are not adjusted: among "
+            "many, some exclude 0 by chance."
+        ),
+        is_due=lambda plan: plan.has_comparisons,
+    ),
+    "curves": Figure(
+        name="curves",
+        function="curves.curves",
+        inputs={"history": "history"},
+        caption=(
+            "Accuracy and loss on the validation and training images during training, for every "
+            "method and fraction on the same scales. Thin lines are single runs, bold lines are "
+            "their means."
+        ),
+        is_due=lambda plan: len(plan.cases) <= MOST_CASES,
+    ),
+    "curves of a case": Figure(
+        name="curves",
+        function="curves.curves",
+        inputs={"history": "history"},
+        caption=(
+            "Accuracy and loss on the validation and training images during training, for one "
+            "method and fraction (figures 1 to 5 and 10 of the paper). Thin lines are single "
+            "runs, bold lines are their means."
+        ),
+        is_due=lambda plan: len(plan.cases) <= MOST_SINGLE_CASES,
+        each_case=True,
+    ),
+    "picks": Figure(
+        name="picks",
+        function="picks.picks",
+        inputs={"features": "pixels", "split": "split", "subsets": "smallest_subsets"},
+        caption=(
+            "The images that each method keeps at the smallest fraction with seed 0, on the plane "
+            "of the first two features."
+        ),
+        is_due=lambda plan: len(plan.smallest) > 1,
+        options=lambda plan: {"fraction": plan.smallest_fraction},
+    ),
+    "plane_clusters": Figure(
+        name="plane_clusters",
+        function="plane.plane_clusters",
+        inputs=GRID,
+        caption=(
+            "The training images on the plane that pca_grid divides, colored by cluster, with one "
+            "panel per class (figure 7 of the paper)."
+        ),
+        is_due=_has_grid,
+    ),
+    "plane_cells": Figure(
+        name="plane_cells",
+        function="plane.plane_cells",
+        inputs=GRID,
+        caption=(
+            "The cells that pca_grid lays over the bounding box of each cluster, with one panel "
+            "per class and cluster (figure 8 of the paper)."
+        ),
+        is_due=_has_grid,
+    ),
+    "plane_chosen": Figure(
+        name="plane_chosen",
+        function="plane.plane_chosen",
+        inputs=GRID,
+        caption=(
+            "The images that pca_grid selected, with the others shown faintly and one panel per "
+            "class (figures 6 and 9 of the paper)."
+        ),
+        is_due=_has_grid,
+    ),
+    "samples": Figure(
+        name="samples",
+        function="samples.samples",
+        inputs={"store": "store", "split": "split"},
+        caption="Training images of each class as they are stored (figures 11 to 14 of the paper).",
+    ),
+    "stored": Figure(
+        name="stored",
+        function="samples.stored",
+        inputs={"store": "store"},
+        caption=(
+            "The first images of each class: the original file next to the stored image, enlarged "
+            "without smoothing, each with its size and its number of gray levels. Details that "
+            "are invisible on the right cannot be learned. Transparent parts of a file are shown "
+            "as a checkerboard, and stored as white."
+        ),
+        takes_source=True,
+    ),
+    "set_aside": Figure(
+        name="set_aside",
+        function="samples.set_aside",
+        inputs={"store": "store"},
+        caption=(
+            "Some of the excluded files, each with the reason. Files that cannot be decoded are "
+            "gray tiles."
+        ),
+        takes_source=True,
+    ),
+    "augmented": Figure(
+        name="augmented",
+        function="samples.augmented",
+        inputs={"store": "store", "subset": "augmented_subset"},
+        caption=(
+            "Some originals (in bold) and the new images that augmentation made from them. Each "
+            "caption is the recipe: one transform, drawn at random within its range."
+        ),
+        is_due=lambda plan: plan.example("augmentation") is not None,
+    ),
+}
