@@ -91,7 +91,7 @@ def test_preprocessing_is_that_of_the_application(name: str) -> None:
 
 
 def test_an_unknown_application_is_refused_with_the_nearest() -> None:
-    with pytest.raises(PetiteError, match=r"'keras:MobilNet'.*keras:MobileNet"):
+    with pytest.raises(PetiteError, match=r"'keras:MobilNet'.*'MobileNet'"):
         open_backbone("keras:MobilNet")
 
 

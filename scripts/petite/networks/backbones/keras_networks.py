@@ -1,6 +1,5 @@
 """Backbones of Keras: the networks of keras.applications, and `.keras` files of the user's."""
 
-import difflib
 import hashlib
 import json
 import re
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from petite.networks.backbones.base import KerasBackbone, Scaling
 from petite.util.errors import PetiteError
 from petite.util.files import sha256_of
+from petite.util.hints import hint
 
 if TYPE_CHECKING:
     import keras
@@ -51,12 +51,7 @@ def open_application(name: str, weights: Path | None, image_size: int) -> KerasB
     applications = vars(keras.applications)
     known = sorted(key for key, value in applications.items() if callable(value))
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-        raise PetiteError(
-            f"backbone 'keras:{name}': unknown network. Did you mean 'keras:{near[0]}'? "
-            if near
-            else f"backbone 'keras:{name}': unknown network. Known are {', '.join(known)}"
-        )
+        raise PetiteError(f"backbone 'keras:{name}': unknown network; {hint(name, known)}")
     if weights is not None and not weights.is_file():
         raise PetiteError(f"backbone 'keras:{name}': there is no file of weights {weights}")
     application = applications[name]
