@@ -81,7 +81,7 @@ def test_an_application_computes_in_bfloat16_and_leaves_the_policy_alone(
 
 
 @pytest.mark.parametrize("name", ["ResNet50", "VGG16", "MobileNetV3Small"])
-def test_preprocessing_is_that_of_the_application(name: str) -> None:
+def test_keras_preprocesses_symbolic_images_as_it_does_arrays(name: str) -> None:
     module = {"ResNet50": "resnet", "VGG16": "vgg16", "MobileNetV3Small": "mobilenet_v3"}[name]
     preprocess = getattr(keras.applications, module).preprocess_input
     images = keras.Input((SIZE, SIZE, 3))

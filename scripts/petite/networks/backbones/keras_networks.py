@@ -20,11 +20,19 @@ if TYPE_CHECKING:
 # What a `.keras` file may be made of: classes of these modules of Keras ...
 SAFE_MODULES = re.compile(
     r"keras(\.src)?(\.(layers|models|ops|initializers|regularizers|constraints|dtype_policies"
-    r"|activations|backend|quantizers)(\.\w+)*)?"
+    r"|activations|applications|backend|quantizers)(\.\w+)*)?"
 )
 # ... and of Python's own types as Keras writes them, but none that holds or loads code.
 SAFE_WITHOUT_MODULE = {"__keras_tensor__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__"}
-CODE = {"Lambda", "__lambda__", "function", "TorchModuleWrapper", "TFSMLayer", "JaxLayer"}
+CODE = {
+    "Lambda",
+    "__lambda__",
+    "function",
+    "TorchModuleWrapper",
+    "TFSMLayer",
+    "JaxLayer",
+    "FlaxLayer",
+}
 
 
 def open_application(name: str, weights: Path | None, image_size: int) -> KerasBackbone:
