@@ -29,7 +29,7 @@ EXPORT_SUBSETS = {
 
 rule export:
     input:
-        recommendation=[] if EXPORTED else rules.summarize.output.choice,
+        recommendation=[] if EXPORTED else rules.summarize.output.recommendation,
         subsets=list(EXPORT_SUBSETS.values()),
         records=records_of(EXPORT_SUBSETS.values()),
         manifest=rules.index.output.manifest,
@@ -67,7 +67,7 @@ rule export:
         recommendation=(
             ""
             if EXPORTED
-            else f"--recommendation {shlex.quote(rules.summarize.output.choice)}"
+            else f"--recommendation {shlex.quote(rules.summarize.output.recommendation)}"
         ),
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "

@@ -5,7 +5,7 @@
 import subprocess
 from dataclasses import asdict
 
-from petite.evaluation.gaps import Gap
+from petite.evaluation import Gap
 from petite.util.files import write_json
 
 
@@ -35,7 +35,7 @@ def gaps_of(unfinished):
         names = dict.fromkeys(cause.name for _, causes in missing for cause in causes)
         wanted = CONFIG.runs_at(fraction)
         if missing:
-            found.append(Gap(label, fraction, wanted - seeds, wanted, list(names)))
+            found.append(Gap(label, fraction, wanted - seeds, wanted, tuple(names)))
     return found
 
 

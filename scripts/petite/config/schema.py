@@ -32,6 +32,7 @@ from petite.subsets.augmentation import Settings as AugmentationSettings
 from petite.training.settings import TrainingSettings
 from petite.util import memory
 from petite.util.errors import PetiteError
+from petite.util.formatting import counted
 from petite.util.hints import hint, unknown
 from petite.util.validation import Strict
 
@@ -725,9 +726,8 @@ def load(mapping: dict[str, Any]) -> Config:
         return Config.model_validate(mapping)
     except ValidationError as error:
         lines = sorted({_line(item) for item in error.errors()})
-        noun = "problem" if len(lines) == 1 else "problems"
         raise PetiteError(
-            f"the configuration has {len(lines)} {noun}:\n"
+            f"the configuration has {counted(len(lines), 'problem')}:\n"
             + "\n".join(f"  - {line}" for line in lines)
         ) from None
 

@@ -13,6 +13,7 @@ from pyarrow.parquet import read_schema
 
 from petite.data.store import Store
 from petite.util.errors import PetiteError
+from petite.util.formatting import counted
 
 # How many names a message gives.
 NAMED = 3
@@ -158,4 +159,4 @@ def _found(path: Path, given: pd.Index, image_ids: pd.Index) -> np.ndarray:
 def _some(names: Sequence[str] | pd.Index, several: str, single: str) -> str:
     """The number of names, what they are, and the first of them."""
     shown = ", ".join(str(name) for name in names[:NAMED]) + (", …" if len(names) > NAMED else "")
-    return f"{len(names)} {single if len(names) == 1 else several} ({shown})"
+    return f"{counted(len(names), single, several)} ({shown})"

@@ -15,8 +15,9 @@ from matplotlib.ticker import NullLocator
 
 from petite.evaluation import ENOUGH_RUNS, PAIR
 from petite.evaluation.metrics import IN_WORDS, compared_metric, with_scores
-from petite.evaluation.words import kept
+from petite.evaluation.shares import kept
 from petite.plots import style
+from petite.util.formatting import number
 
 LEAST_SPAN = 4.0  # points of accuracy: a narrower axis would make noise look like an effect
 STEP = 0.125  # inches at most between the points of two methods at one fraction
@@ -228,7 +229,8 @@ def _name_fractions(axes: Axes, points: pd.DataFrame, letter: float) -> None:
     largest = largest.sort_values("fraction", ascending=False)
     labels, last = [], np.inf
     for _, row in largest.iterrows():
-        place, share, images = np.log(row["fraction"]), kept(row), f"{row['images']:,}"
+        place, images = np.log(row["fraction"]), number(row["images"])
+        share = kept(row["fraction"], row["share"])
         named = last - place > letter * max(len(share), len(images))
         last = place if named else last
         labels.append(f"{share}\n{images}" if named else "")

@@ -6,7 +6,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from petite.plots import style
-from petite.training.metrics import CALIBRATION_BINS
+from petite.training.metrics import confidence_bins
 
 DOT, ALL = 6.0, 270.0  # areas in square points: the smallest dot, and what all images add to it
 
@@ -16,10 +16,8 @@ def calibration_bins(confidence: np.ndarray, right: np.ndarray) -> pd.DataFrame:
 
     confidence: the probability of the chosen class, (n,). right: whether it is the true one, (n,).
     """
-    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1]
-    bins = np.digitize(confidence, edges, right=True)
     images = pd.DataFrame({"sure": confidence, "right": right})
-    return images.groupby(bins).agg(
+    return images.groupby(confidence_bins(confidence)).agg(
         sure=("sure", "mean"), right=("right", "mean"), images=("right", "size")
     )
 

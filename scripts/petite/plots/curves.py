@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from petite.evaluation import ordered
 from petite.plots import style
 from petite.util.errors import PetiteError
+from petite.util.formatting import counted
 
 VALIDATION = style.OKABE_ITO[0]
 TRAINING = style.OKABE_ITO[1]
@@ -74,7 +75,7 @@ def _one(history: pd.DataFrame, name: str) -> Figure:
     _label_lines(loss_axes)
     runs = history["seed"].nunique()
     name = style.shortened(name, LONGEST_NAME)
-    style.title(figure, f"Learning curves: {name}, {runs} run{'s' if runs > 1 else ''}", NOTE)
+    style.title(figure, f"Learning curves: {name}, {counted(runs, 'run')}", NOTE)
     return figure
 
 

@@ -17,9 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from petite.evaluation import percent
 from petite.plots import fonts
 from petite.util.files import atomic_path
+from petite.util.formatting import percent
 from petite.util.names import isolated, printable, shortened, told_apart
 
 P = ParamSpec("P")

@@ -17,7 +17,14 @@ from petite.plots import style
 from petite.plots.accuracy import Series, accuracy_picture, accuracy_series
 from petite.report import drawing
 from petite.report.inputs import Inputs
-from petite.report.words import accuracy, interval, number, points
+from petite.util.formatting import (
+    MINUS,
+    bracketed,
+    in_percent,
+    number,
+    signed,
+    signed_bracketed,
+)
 
 WIDTHS = {"wide": 7.0, "narrow": 3.0}  # inches
 LEGEND_SIZE = 9  # units across a marker of the legend
@@ -48,7 +55,7 @@ def hover_words(series: Series) -> dict[str, list[str]]:
     method, points, runs = series
     marks = [_mark(row) for row in points.itertuples()]
     seeds = [
-        f"{method}, seed {seed}: {accuracy(score)}%"
+        f"{method}, seed {seed}: {in_percent(score)}%"
         for seed, score in zip(runs["training_seed"], runs["score"], strict=True)
     ]
     return {f"marks-{method}": marks, f"bars-{method}": marks, f"seeds-{method}": seeds}
@@ -59,8 +66,8 @@ def _mark(row: Any) -> str:
     words = f"{name}, {number(row.images)} images: {_score(row)}"
     if not math.isnan(row.difference_mean):
         words += (
-            f"; against random {points(row.difference_mean)} points "
-            f"{interval(row.difference_low, row.difference_high, signed=True)}"
+            f"; against random {signed(row.difference_mean, MINUS)} points "
+            f"{signed_bracketed(row.difference_low, row.difference_high, MINUS)}"
         )
     return words.strip()
 
@@ -75,7 +82,7 @@ def described(series: list[Series]) -> str:
 
 
 def _score(row: Any) -> str:
-    return f"{accuracy(row.score_mean)}% {interval(row.score_low, row.score_high)}".strip()
+    return f"{in_percent(row.score_mean)}% {bracketed(row.score_low, row.score_high)}".strip()
 
 
 def legend(summary: pd.DataFrame) -> list[dict[str, str]]:

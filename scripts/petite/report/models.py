@@ -13,7 +13,16 @@ from petite.plots.calibration import calibration_bins, calibration_picture
 from petite.plots.curves import accuracy_curves_picture
 from petite.report import classes, drawing
 from petite.report.inputs import Case, Inputs, Predictions
-from petite.report.words import accuracy, bytes_in_words, name, number, points, seconds
+from petite.report.words import name
+from petite.util.formatting import (
+    MINUS,
+    NOTHING,
+    byte_size,
+    in_percent,
+    measured_time,
+    number,
+    signed,
+)
 
 MOST_CELLS = 12  # classes that a confusion matrix is drawn for; more are told as lists
 MOST_PAIRS = 12
@@ -46,10 +55,10 @@ def _numbers(runs: pd.DataFrame, case: Case) -> list[tuple[str, str]]:
     mean = chosen.mean(numeric_only=True)
     worst = name(str(chosen["worst_class"].mode().iloc[0]))
     return [
-        ("accuracy on the test images", f"{accuracy(mean['accuracy'])}%"),
-        ("on the images it was trained on", f"{accuracy(mean['train_accuracy'])}%"),
-        ("balanced accuracy, the mean of the classes", f"{accuracy(mean['balanced_accuracy'])}%"),
-        (f"on the worst class (mostly {worst})", f"{accuracy(mean['worst_class_accuracy'])}%"),
+        ("accuracy on the test images", f"{in_percent(mean['accuracy'])}%"),
+        ("on the images it was trained on", f"{in_percent(mean['train_accuracy'])}%"),
+        ("balanced accuracy, the mean of the classes", f"{in_percent(mean['balanced_accuracy'])}%"),
+        (f"on the worst class (mostly {worst})", f"{in_percent(mean['worst_class_accuracy'])}%"),
         ("log-loss", "–" if math.isnan(mean["loss"]) else f"{mean['loss']:.3f}"),
         ("calibration error", f"{100 * mean['calibration_error']:.1f} points"),
     ]
@@ -145,7 +154,7 @@ def _ranked(predictions: Sequence[Predictions], class_names: Sequence[str]) -> d
     each = min(MOST_RANKED, int(np.count_nonzero(~np.isnan(found))) // 2)
     ends = classes.worst_and_best(found, each)
     ranked = [
-        {"class_name": class_names[label], "accuracy": f"{accuracy(found[label])}%"}
+        {"class_name": class_names[label], "accuracy": f"{in_percent(found[label])}%"}
         for label in ends
     ]
     return {
@@ -168,13 +177,15 @@ def costs(inputs: Inputs) -> list[dict[str, Any]]:
             {
                 "name": style.condition(*case),
                 "method": case.method,
-                "select": seconds(row["select_seconds"]),
-                "train": seconds(row["train_seconds"]),
+                "select": measured_time(row["select_seconds"]),
+                "train": measured_time(row["train_seconds"]),
                 "select_share": _percent_of(row["select_seconds"], total.max()),
                 "train_share": _percent_of(row["train_seconds"], total.max()),
-                "memory": bytes_in_words(row["peak_memory_bytes"]),
-                "stored": bytes_in_words(row["stored_bytes"]),
-                "lost": "–" if full is None else points(row["accuracy"] - full["accuracy"]),
+                "memory": byte_size(row["peak_memory_bytes"]),
+                "stored": byte_size(row["stored_bytes"]),
+                "lost": NOTHING
+                if full is None
+                else signed(row["accuracy"] - full["accuracy"], MINUS),
             }
         )
     return rows

@@ -16,7 +16,7 @@ from petite.selection import partitions
 from petite.selection.base import Cost, Method
 from petite.selection.quota import shares, weights_of
 from petite.selection.similarities import FLOAT
-from petite.util.memory import in_words
+from petite.util.formatting import byte_size
 
 # The similarities of all pairs of 8,192 images.
 MOST_HELD_BYTES = 256 * 2**20
@@ -232,7 +232,7 @@ def as_text(rows: list[dict[str, Any]]) -> str:
         each, seconds, memory = "unknown", "unknown", "unknown"
         if not np.isnan(row["seconds"]):
             each, seconds = f"{row['seconds_each']:.2f}", f"{row['seconds']:.1f}"
-            memory = in_words(row["memory"])
+            memory = byte_size(row["memory"])
         lines.append(
             f"{row['label']:<24} {row['selections']:>10} {each:>13} {seconds:>9}  {memory}"
         )

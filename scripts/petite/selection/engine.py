@@ -17,6 +17,7 @@ from petite.selection.cost import MOST_BLOCK_BYTES, MOST_HELD_BYTES, stages
 from petite.selection.quota import places, shares, weights_of, with_every_group
 from petite.util import memory
 from petite.util.errors import PetiteError
+from petite.util.formatting import byte_size
 from petite.util.seeds import generator
 
 # NumPy's own: a caller may have asked for an error where a small number becomes 0.
@@ -166,8 +167,8 @@ def ask(
     need = max((cost.memory for cost in costs), default=0.0)
     if need > limit:
         raise PetiteError(
-            f"'{method.name}' would need {memory.in_words(need)} for {k} of {len(numbers)} images "
-            f"and may take {memory.in_words(limit)}: "
+            f"'{method.name}' would need {byte_size(need)} for {k} of {len(numbers)} images "
+            f"and may take {byte_size(limit)}: "
             + (
                 "raise max_memory, set more partitions, or choose fewer images"
                 if traits.two_stage

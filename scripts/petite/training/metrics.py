@@ -51,15 +51,19 @@ def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Expected calibration error of the top class, 15 bins of equal width (Guo et al. 2017).
 
-    The mean, over images, of the gap between confidence and accuracy in the image's bin;
-    a bin includes its upper edge.
+    The mean, over images, of the gap between confidence and accuracy in the image's bin.
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == labels
-    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1]
-    bins = np.digitize(confidence, edges, right=True)
+    bins = confidence_bins(confidence)
     gaps = np.bincount(bins, weights=confidence - right, minlength=CALIBRATION_BINS)
     return float(np.abs(gaps).sum() / len(labels))
+
+
+def confidence_bins(confidence: np.ndarray) -> np.ndarray:
+    """The bin of each confidence, 0 to CALIBRATION_BINS - 1; a bin includes its upper edge."""
+    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1]
+    return np.digitize(confidence, edges, right=True)
 
 
 def from_logits(logits: np.ndarray) -> np.ndarray:

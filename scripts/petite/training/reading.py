@@ -6,7 +6,7 @@ import numpy as np
 
 from petite.training.batches import Images
 from petite.training.settings import TrainingSettings
-from petite.util import memory
+from petite.util.formatting import byte_size
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ def held(images: Images, needed: int, limit: int, name: str) -> Images:
         logger.info(
             "%s would take %s, more than %s: they are read from the store as they are needed",
             name,
-            memory.in_words(needed),
-            memory.in_words(max(limit, 0)),
+            byte_size(needed),
+            byte_size(max(limit, 0)),
         )
         return images
     array = np.empty(images.shape, dtype=np.uint8)

@@ -16,12 +16,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from markupsafe import escape
 from PIL import Image
 
 from petite.config import schema as config
 from petite.data.sources import open_source
 from petite.data.store import Store, shard_record, write_shard
-from petite.evaluation import compare, cost_ledger, recommend, recommendation_page, summarize
+from petite.evaluation import compare, cost_ledger, recommend, summarize
+from petite.evaluation.wording import Wording
 from petite.plots import style
 from petite.report import Inputs, chart, galleries, making, models, page, palette, plane, sprites
 from petite.report import answer as answers
@@ -29,8 +31,10 @@ from petite.report import classes as report_classes
 from petite.report import table as tables
 from petite.report.galleries import Tile
 from petite.report.inputs import Case, Predictions
+from petite.report.words import name as in_a_sentence
 from petite.util.errors import PetiteError
-from petite.util.files import write_csv, write_json, write_table, write_text
+from petite.util.files import write_csv, write_json, write_table
+from petite.util.formatting import MINUS
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 CLASSES = ["cat", "<dog>"]
@@ -128,13 +132,12 @@ def invented_run(
 
 def write_evidence(folder: Path, runs: pd.DataFrame, tables: dict[str, Path]) -> None:
     """What of the tables compares the methods."""
-    names = ("verdicts.csv", "costs.csv", "recommendation.md")
+    names = ("verdicts.csv", "costs.csv", "recommendation.json")
     tables |= {name: folder / name for name in names}
     verdicts = compare(runs, 0.01)
     write_csv(tables["verdicts.csv"], verdicts)
     write_csv(tables["costs.csv"], cost_ledger(runs))
-    chosen = recommend(runs, verdicts, 0.01)
-    write_text(tables["recommendation.md"], recommendation_page("invented", chosen, verdicts, 0.01))
+    write_json(tables["recommendation.json"], recommend(runs, verdicts, 0.01).to_json())
 
 
 def write_store(folder: Path, classes: Sequence[str], images: int) -> pd.DataFrame:
@@ -265,46 +268,27 @@ def test_the_table_has_the_verdicts_and_the_costs_of_each_row(inputs):
     assert costs["herding 10%"]["memory"] == "100 MB"
 
 
-RECOMMENDATION = """# Title
-
-**Keep 5 images (5%): shown to lose less (-0.5 points, interval -1.0 to +0.7; enough), p 1e-05.**
-
-## How sure
-
-With 2 seeds p is 0.5. Another split was not tried. It was so on 2026-11-24.
-
-## Test
-
-| a |
-|--|
-| <b> |
-"""
-
-
-@pytest.fixture
-def recommended(inputs, tmp_path) -> answers.Answer:
-    path = tmp_path / "recommendation.md"
-    path.write_text(RECOMMENDATION, encoding="utf-8")
-    tables = {**inputs.tables, "recommendation.md": path}
-    return answers.answer(Inputs(**{**vars_of(inputs), "tables": tables}))
-
-
-def test_the_answer_is_divided_into_what_comes_first_the_rest_and_asides(recommended):
-    assert recommended.first == [("Keep 5 images ", False), ("(5%)", False)]
-    texts = [part.text for part in recommended.rest]
-    assert texts == ["Shown to lose less ", texts[1], ", p 1e-05."]
-    assert [part.aside for part in recommended.rest] == [False, True, False]
-
-
-def test_numbers_of_the_answer_have_minus_signs(recommended):
-    assert recommended.rest[1].text == "(−0.5 points, interval −1.0 to +0.7; enough)"
-    assert "2026-11-24" in recommended.beside
-
-
-def test_words_of_the_recommendation_stand_beside_and_tables_are_evidence(recommended):
-    assert recommended.beside.count("<li>") == 3 and "<li>Another split" in recommended.beside
-    assert "<table>" not in recommended.beside
-    assert '<div class="scroll"' in recommended.evidence and "&lt;b&gt;" in recommended.evidence
+def test_the_answer_is_the_recommendation_in_words(inputs):
+    found, said = inputs.recommendation, Wording(inputs.recommendation, MINUS, in_a_sentence)
+    shown = answers.answer(found)
+    assert shown.headline == said.headline() and shown.grounds == said.grounds()
+    assert [part.sentences for part in shown.beside] == [said.how_sure(), said.next_steps()]
+    assert [table.title for table in shown.tables] == [
+        "Against random at the same size",
+        "Against the full set",
+    ]
+    html = page(inputs)
+    assert f"<strong>{said.headline().text}.</strong>" in html
+    for sentence in said.grounds():
+        assert sentence.text in html
+        assert f'<span class="aside">({sentence.figures})</span>' in html or not sentence.figures
+    beside = html[html.index('<aside class="sure"') : html.index("</aside>")]
+    for text in (*said.how_sure(), *said.next_steps()):
+        assert str(escape(text)) in beside
+    assert "<table>" not in beside
+    evidence = html[html.index('<details class="evidence">') :]
+    evidence = evidence[: evidence.index("</details>")]
+    assert evidence.count('<div class="scroll" tabindex="0"') == len(shown.tables)
 
 
 def test_the_page_shows_and_names_the_metric_that_is_compared_and_the_real_shares(inputs, tmp_path):
