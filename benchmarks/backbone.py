@@ -137,9 +137,9 @@ def contestants(
     for size in BATCH_SIZES:
         add("onnxruntime", size, lambda batch: session.run(None, {"images": batch})[0], scaled)
         add("Petite", size, compiled(folded, size))
-    add("Petite, bfloat16", 4, compiled(network(folded=True, dtype="mixed_bfloat16"), 4))
-    add("without folding", 4, compiled(whole, 4))
-    for size in (4, 16):
+    add("Petite, bfloat16", 2, compiled(network(folded=True, dtype="mixed_bfloat16"), 2))
+    add("without folding", 2, compiled(whole, 2))
+    for size in (2, 16):
         add("folded, weights as variables", size, folded.predict_on_batch)
         add("Keras's predict_on_batch as it comes", size, whole.predict_on_batch)
     return found
