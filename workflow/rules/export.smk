@@ -4,11 +4,13 @@
 # Makes: export/<METHOD>-<FRACTION>-seed-<N>/, or export/best/.
 
 
-EXPORTED = CONFIG.exported()
+from petite.config.export import BEST
+
+EXPORTED = PLAN.exported()
 EXPORT_NAME = (
     f"{EXPORTED.method}-{as_text(EXPORTED.fraction)}-seed-{EXPORTED.seed}"
     if EXPORTED
-    else petite_config.BEST
+    else BEST
 )
 EXPORT = f"{RESULTS}/export/{EXPORT_NAME}"
 EXPORT_FILES = {

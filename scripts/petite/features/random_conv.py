@@ -14,7 +14,6 @@ from petite.data.store import Store
 from petite.features.pixels import BLOCK_BYTES, Batches, batches_of, explained, signs
 from petite.networks import models
 from petite.networks.backend import load_keras
-from petite.training.settings import CompactSettings
 from petite.util.errors import PetiteError
 
 if TYPE_CHECKING:
@@ -61,18 +60,30 @@ def random_conv(
     these are standardized over the images and reduced by an exact PCA. The network sees all images
     twice, so that no more than a block of them, and the result, is ever in memory.
 
-    Args:
-        batches: gives, each time it is called, the same images in the same order, as an iterable
-            of uint8 arrays (b, H, W, C).
-        shape: (H, W, C) of the images, H == W.
-        dimensions: components wanted; no more are returned than images, or than pooled values.
-        seed: of the network's weights.
-        threads: CPU threads to use.
+    Parameters
+    ----------
+    batches : callable
+        Returns, each time it is called, the same images in the same order, as an iterable of uint8
+        arrays (b, H, W, C).
+    shape : tuple of int
+        (H, W, C) of the images, H == W.
+    dimensions : int
+        Components wanted; no more are returned than images, or than pooled values.
+    seed : int
+        Of the network's weights.
+    threads : int
+        CPU threads to use.
 
-    Returns:
-        The features, float32 (n, d), and the components' shares of the variance, float64 (d,).
+    Returns
+    -------
+    features : ndarray of float32, shape (n, d)
+    ratio : ndarray of float64, shape (d,)
+        The components' shares of the variance.
 
-    Raises PetiteError when there are no images, they are too small, or `dimensions` is below 1.
+    Raises
+    ------
+    PetiteError
+        When there are no images, they are too small, or `dimensions` is below 1.
     """
     if dimensions < 1:
         raise PetiteError(f"dimensions is {dimensions}: ask for 1 or more")
@@ -87,16 +98,14 @@ def untrained(image_size: int, channels: int, seed: int, threads: int) -> "keras
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     stride = stem_stride(image_size)
-    settings = CompactSettings(
+    settings = models.CompactSettings(
         widths=WIDTHS,
         halvings=HALVINGS,
         residual_blocks=[0] * len(HALVINGS),
         stem_kernel=2 * stride - 1,
         stem_stride=stride,
     )
-    model = models.build(
-        "compact", image_size, channels, 2, batch_norm_momentum=0.9, **settings.model_dump()
-    )
+    model = models.build("compact", image_size, channels, 2, 0.9, settings)
     maps = [layer.output for layer in model.layers if isinstance(layer, keras.layers.ReLU)]
     pooled = [pool(one, axis=(1, 2)) for one in maps for pool in (keras.ops.mean, keras.ops.std)]
     return keras.Model(model.input, keras.ops.concatenate(pooled, axis=1))
@@ -127,14 +136,26 @@ def standardized_pca(blocks: Blocks, dimensions: int) -> tuple[np.ndarray, np.nd
     """An exact PCA of standardized columns in two passes over the rows.
 
     The first pass gives the columns' means and covariance, in float64, of which the eigenvectors
-    are worked out; the second the coordinates. A constant column counts for nothing. Each
-    component's sign makes its largest loading positive, as in scikit-learn's PCA.
+    are computed; the second the coordinates. A constant column counts for nothing. Each component's
+    sign makes its largest loading positive, as in scikit-learn's PCA.
 
-    blocks: gives, each time it is called, the same rows as an iterable of arrays (b, columns).
-    dimensions: 1 or more; no more are returned than rows or columns.
+    Parameters
+    ----------
+    blocks : callable
+        Returns, each time it is called, the same rows as an iterable of arrays (b, columns).
+    dimensions : int
+        1 or more; no more are returned than rows or columns.
 
-    Returns the coordinates, float32 (n, d), and the shares of the variance, float64 (d,). Raises
-    PetiteError when there are no rows.
+    Returns
+    -------
+    coordinates : ndarray of float32, shape (n, d)
+    ratio : ndarray of float64, shape (d,)
+        The components' shares of the variance.
+
+    Raises
+    ------
+    PetiteError
+        When there are no rows.
     """
     count, mean, covariance = _moments(blocks)
     deviation = np.sqrt(np.maximum(np.diag(covariance), 0))

@@ -28,13 +28,27 @@ def weights_of(
 ) -> np.ndarray:
     """The weight of each class under a quota rule.
 
-    quota: "proportional" to the classes' sizes, "equal", or by class "error": the share of a
-        class that a model gets wrong, but a tenth of the worst class's at least.
-    sizes: (c,) int, images of each class.
-    labels: (c,) int or text, the classes' labels.
-    class_errors: the error, 0 to 1, of each label; needed by "error".
+    Parameters
+    ----------
+    quota : {"proportional", "equal", "error"}
+        In proportion to the classes' sizes, equal, or by class error: the share of a class that a
+        model gets wrong, but at least a tenth of the worst class's.
+    sizes : ndarray of int, shape (c,)
+        Images of each class.
+    labels : ndarray of int or str, shape (c,)
+        The classes' labels.
+    class_errors : mapping from label to float, optional
+        The error, 0 to 1, of each label; needed by "error".
 
-    Returns (c,) float64, all above 0. Raises PetiteError for an unknown rule or a missing error.
+    Returns
+    -------
+    ndarray of float64, shape (c,)
+        All above 0.
+
+    Raises
+    ------
+    PetiteError
+        For an unknown rule or a missing error.
     """
     if quota == "proportional":
         return np.asarray(sizes, np.float64)
@@ -57,10 +71,19 @@ def weights_of(
 
 
 def with_every_group(groups: np.ndarray, k: int) -> np.ndarray:
-    """Positions of k of a ranking's images, rising: the first of each group, then the first others.
+    """Choose k places of a ranking: the first of each group, then the first others.
 
-    groups: (n,), the group of each place of the ranking; k: from the number of groups to n. Where
-    the first k places have every group it is they.
+    Parameters
+    ----------
+    groups : ndarray, shape (n,)
+        The group of each place of the ranking.
+    k : int
+        From the number of groups to n.
+
+    Returns
+    -------
+    ndarray of int64, shape (k,)
+        Places in rising order. The first k where these have every group.
     """
     _, firsts = np.unique(groups, return_index=True)
     others = np.delete(np.arange(len(groups)), firsts)[: k - len(firsts)]
@@ -70,9 +93,18 @@ def with_every_group(groups: np.ndarray, k: int) -> np.ndarray:
 def proportional(sizes: np.ndarray, k: int) -> np.ndarray:
     """Share k among groups in proportion to their sizes, by the largest remainder.
 
-    sizes: (g,) int, the groups' sizes; 0 <= k <= their sum.
-    Returns (g,) int64 with sum k, each less than one from its exact share and at most its group's
-    size. Of equal remainders the earlier group's comes first.
+    Parameters
+    ----------
+    sizes : ndarray of int, shape (g,)
+        The groups' sizes.
+    k : int
+        0 to their sum.
+
+    Returns
+    -------
+    ndarray of int64, shape (g,)
+        With sum k, each less than one from its exact share and at most its group's size. Of equal
+        remainders the earlier group's comes first.
     """
     sizes = np.asarray(sizes, np.int64)
     total = int(sizes.sum())
@@ -87,11 +119,22 @@ def proportional(sizes: np.ndarray, k: int) -> np.ndarray:
 
 
 def shares(sizes: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
-    """Share k among groups by their weights; none goes without where k is enough for one each.
+    """Share k among groups by their weights; each gets one where k is enough for that.
 
-    sizes: (g,) int, all above 0; weights: (g,) float, all above 0; 0 <= k <= the sum of sizes.
-    Returns (g,) int64 with sum k, each at most its group's size and within one of its exact share
-    of what is left when those that would have none got one.
+    Parameters
+    ----------
+    sizes : ndarray of int, shape (g,)
+        All above 0.
+    weights : ndarray of float, shape (g,)
+        All above 0.
+    k : int
+        0 to the sum of sizes.
+
+    Returns
+    -------
+    ndarray of int64, shape (g,)
+        With sum k, each at most its group's size and within one of its exact share of what is left
+        when those that would have none got one.
     """
     sizes = np.asarray(sizes, np.int64)
     if np.array_equal(sizes, weights):
@@ -112,15 +155,28 @@ def shares(sizes: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
 
 
 def places(sizes: np.ndarray, weights: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """An order of all images' groups in which every prefix keeps to the weights within one image.
+    """Order all images' groups so that every prefix keeps to the weights within one image.
 
-    sizes: (g,) int, the groups' sizes, all above 0; weights: (g,) float, all above 0.
-    order: (g,) int, a permutation of the groups: which comes first among equals.
-    Returns (n,) int64, the group of each place; group i fills sizes[i] places.
-
-    This is Tijdeman's rule for the chairman assignment problem (Discrete Mathematics 32, 1980):
-    the next place goes to the group whose next image is due first, among those whose image is not
+    The next place goes to the group whose next image is due first, among those whose image is not
     too early.
+
+    Parameters
+    ----------
+    sizes : ndarray of int, shape (g,)
+        The groups' sizes, all above 0.
+    weights : ndarray of float, shape (g,)
+        All above 0.
+    order : ndarray of int, shape (g,)
+        A permutation of the groups: which comes first among equals.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        The group of each place; group i fills sizes[i] places.
+
+    References
+    ----------
+    Tijdeman 1980, "The chairman assignment problem", Discrete Mathematics 32.
     """
     groups, total = len(sizes), int(np.sum(sizes))
     if groups == 1:

@@ -82,7 +82,7 @@ class ScoreSettings(MethodSettings):
                 kind = "score" if piece == "prototype_distance" else "sampler"
                 given = self.score if kind == "score" else self.sampler
                 raise ValueError(
-                    f"'{name}' is of the {kind} {piece} and this {kind} is {given}: "
+                    f"{name}: is for the {kind} '{piece}', and this {kind} is '{given}': "
                     f"set {kind}: {piece}, or leave {name} out"
                 )
         return self
