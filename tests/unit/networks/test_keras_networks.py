@@ -91,7 +91,7 @@ def test_keras_preprocesses_symbolic_images_as_it_does_arrays(name: str) -> None
 
 
 def test_an_unknown_application_is_refused_with_the_nearest() -> None:
-    with pytest.raises(PetiteError, match=r"'keras:MobilNet'.*'MobileNet'"):
+    with pytest.raises(PetiteError, match=r"'MobilNet'.*'MobileNet'"):
         open_backbone("keras:MobilNet")
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # On a CPU the activations of few images stay in its caches (benchmarks/backbone.py). A GPU needs
 # many to be busy.
-IMAGES_ON_CPU = 2
+IMAGES_ON_CPU = 4
 IMAGES_ON_GPU = 128
 
 

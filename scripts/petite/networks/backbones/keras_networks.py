@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from petite.networks.backbones.base import KerasBackbone, Scaling
 from petite.util.errors import PetiteError
 from petite.util.files import sha256_of
-from petite.util.hints import hint
+from petite.util.hints import unknown
 
 if TYPE_CHECKING:
     import keras
@@ -59,7 +59,7 @@ def open_application(name: str, weights: Path | None, image_size: int) -> KerasB
     applications = vars(keras.applications)
     known = sorted(key for key, value in applications.items() if callable(value))
     if name not in known:
-        raise PetiteError(f"backbone 'keras:{name}': unknown network; {hint(name, known)}")
+        raise PetiteError(unknown(name, known, "network of keras.applications"))
     if weights is not None and not weights.is_file():
         raise PetiteError(f"backbone 'keras:{name}': there is no file of weights {weights}")
     application = applications[name]
