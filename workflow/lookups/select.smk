@@ -161,6 +161,17 @@ def feature_code(wildcards):
     return code("features", SPACES[wildcards.space].module)
 
 
-def own_features(wildcards):
-    """The user's own matrix is an input where it is the space."""
-    return {"own": outside(OWN)} if SPACES[wildcards.space].file else {}
+def space_inputs(wildcards):
+    """What a space is made of beside the store: the user's own matrix, or the embeddings."""
+    space = SPACES[wildcards.space]
+    if space.needs_embeddings:
+        return all_embeddings()
+    return {"own": outside(OWN)} if space.file else {}
+
+
+def embeddings_argument(wildcards, input):
+    """Snakemake does not compare params that depend on the input, which is compared itself."""
+    if not SPACES[wildcards.space].needs_embeddings:
+        return ""
+    paths = input.embeddings
+    return "--embeddings " + shlex.join([paths] if isinstance(paths, str) else paths)

@@ -85,14 +85,9 @@ rule ingest:
         python=python,
         settings=as_param(
             {
-                "listing": LISTING_SETTINGS if FOLDER else None,
+                **READING_SETTINGS,
                 "image_size": DATASET.image_size,
                 "channels": DATASET.channels,
-                "depth": DATASET.depth,
-                "min_side": DATASET.min_side,
-                "max_pixels": DATASET.max_pixels,
-                "max_bytes": DATASET.max_bytes,
-                "max_seconds": DATASET.max_seconds,
             }
         ),
         files=lambda wildcards: FOLDER.get(wildcards.shard, ""),

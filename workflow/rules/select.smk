@@ -8,7 +8,7 @@ include: "../lookups/select.smk"
 
 rule features:
     input:
-        unpack(own_features),
+        unpack(space_inputs),
         manifest=rules.index.output.manifest,
         split=SPLIT,
         code=feature_code,
@@ -27,10 +27,12 @@ rule features:
     params:
         python=python,
         settings=feature_settings,
+        embeddings=embeddings_argument,
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
-        "--output-features {output.features:q} --output-json {output.features_json:q} "
-        "--settings {params.settings:q} --threads {threads} --log {log:q}"
+        "{params.embeddings} --output-features {output.features:q} "
+        "--output-json {output.features_json:q} --settings {params.settings:q} "
+        "--threads {threads} --log {log:q}"
 
 
 # One cheap training per seed, which gives all training scores.
@@ -190,6 +192,7 @@ rule estimate:
         settings=lambda wildcards: as_param(
             {
                 "dimensions": CONFIG.features.dimensions,
+                "embedding": assumed_dimensions(BACKBONE.name),
                 "own": OWN if USES_OWN else None,
                 "training": PLAN.proxy_settings()["training"],
                 "partitions": CONFIG.partitions,

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from petite.config.backbone import BackboneSettings
 from petite.config.dataset import DatasetSettings
 from petite.config.evidence import EvidenceSettings
 from petite.config.export import BEST, Formats, exported
@@ -51,6 +52,7 @@ class Config(Strict):
     dataset: DatasetSettings = DatasetSettings()
     split: SplitSettings = SplitSettings()
     features: FeatureSettings = FeatureSettings()
+    backbone: BackboneSettings = BackboneSettings()
     proxy: ProxySection = ProxySection()
     methods: Methods
     seeds: SeedCount = Field(7, description="runs of each method and fraction")

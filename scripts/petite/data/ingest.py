@@ -22,11 +22,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from petite.data.decoding.decode import Decoded, SetAside, counts_of, decode, from_array
+from petite.data.decoding.decode import (
+    Decoded,
+    Resampling,
+    SetAside,
+    counts_of,
+    decode,
+    from_array,
+)
 from petite.data.decoding.depth import Depth, may_be_deep, range_of, sampled
 from petite.data.decoding.formats import OTHER_FORMAT
 from petite.data.duplicates import THUMBNAIL_SIDE, copy_groups, exact_groups, fingerprints
-from petite.data.sources import Source, UnreadableEntry
+from petite.data.sources import ImageData, Source, UnreadableEntry
 from petite.data.store import FORMAT, MEND, ShardWriter, shard_record, shard_writer
 from petite.util.errors import DamagedFiles, PetiteError
 from petite.util.files import sha256_of
@@ -150,25 +157,17 @@ def ingest_shard(
         held: list[int] = []  # the rows that the images in the block are for
         for image_id, data in source.read_many(list(row_of)):
             row = row_of[image_id]
-            facts: dict[str, Any] = {"bytes": 0, "sha256": ""}
+            facts = _facts(data)
             try:
-                if isinstance(data, UnreadableEntry):
-                    raise SetAside(data.reason)
-                if isinstance(data, bytes):
-                    facts = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-                    decoded = decode(
-                        data,
-                        image_size,
-                        channels,
-                        min_side=min_side,
-                        max_pixels=max_pixels,
-                        max_seconds=max_seconds,
-                        depth=_depth_for(data, depth),
-                    )
-                else:
-                    data = np.ascontiguousarray(data)
-                    facts = {"bytes": data.nbytes, "sha256": hashlib.sha256(data.data).hexdigest()}
-                    decoded = from_array(data, image_size, channels)
+                decoded = decode_entry(
+                    data,
+                    image_size,
+                    channels,
+                    min_side=min_side,
+                    max_pixels=max_pixels,
+                    max_seconds=max_seconds,
+                    depth=depth,
+                )
             except SetAside as problem:
                 found[row] = facts | _nothing(problem.reason)
             else:
@@ -187,6 +186,47 @@ def ingest_shard(
     # Kept in the Parquet file, so that damage is known from what was written.
     table.attrs[SHARD_DIGEST] = sha256_of(pixels_path)
     return table
+
+
+def decode_entry(
+    data: ImageData | UnreadableEntry,
+    image_size: int,
+    channels: int,
+    *,
+    min_side: int = 8,
+    max_pixels: int = 50_000_000,
+    max_seconds: float | None = None,
+    depth: Depth | Callable[[], Depth] = "full",
+    resampling: Resampling = "bilinear",
+) -> Decoded:
+    """Bring what a source gave for an entry to a square of pixels.
+
+    The arguments are those of `petite.data.decoding.decode.decode`; `depth` may be what finds it
+    (`range_of_set`) where the image needs it. Raises SetAside for anything that is no usable image.
+    """
+    if isinstance(data, UnreadableEntry):
+        raise SetAside(data.reason)
+    if not isinstance(data, bytes):
+        return from_array(data, image_size, channels, resampling)
+    return decode(
+        data,
+        image_size,
+        channels,
+        min_side=min_side,
+        max_pixels=max_pixels,
+        max_seconds=max_seconds,
+        depth=_depth_for(data, depth),
+        resampling=resampling,
+    )
+
+
+def _facts(data: ImageData | UnreadableEntry) -> dict[str, Any]:
+    """The size and the digest of what a source gave."""
+    if isinstance(data, UnreadableEntry):
+        return {"bytes": 0, "sha256": ""}
+    content = data if isinstance(data, bytes) else np.ascontiguousarray(data).data
+    size = len(data) if isinstance(data, bytes) else data.nbytes
+    return {"bytes": size, "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def range_of_set(

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.lib import format as npy
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from petite.util.errors import DamagedFiles, PetiteError
 from petite.util.files import atomic_path, read_json, read_table, sha256_of
@@ -35,36 +35,44 @@ MEND = "Run again: the workflow makes it anew."
 class ShardWriter:
     """Writes the rows of a shard in any order; made by `shard_writer`."""
 
-    def __init__(self, file: BinaryIO, rows: int, image_shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self, file: BinaryIO, rows: int, row_shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> None:
         self._file = file
         self._rows = rows
-        self._image_shape = image_shape
-        shape = (rows, *image_shape)
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        self._row_shape = row_shape
+        self._dtype = dtype
+        shape = (rows, *row_shape)
+        header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
         npy.write_array_header_1_0(file, header)
         self._begin = file.tell()
-        file.truncate(self._begin + int(np.prod(shape)))
+        file.truncate(self._begin + int(np.prod(shape)) * dtype.itemsize)
 
-    def write(self, row: int, pixels: NDArray[np.uint8]) -> None:
-        """Write one image."""
-        if pixels.shape != self._image_shape or pixels.dtype != np.uint8:
-            raise ValueError(f"{pixels.dtype} {pixels.shape} in a shard of {self._image_shape}")
+    def write(self, row: int, values: NDArray[Any]) -> None:
+        """Write one row: the pixels of an image, or its embedding."""
+        if values.shape != self._row_shape or values.dtype != self._dtype:
+            raise ValueError(f"{values.dtype} {values.shape} in a shard of {self._row_shape}")
         if not 0 <= row < self._rows:
             raise IndexError(f"row {row} of {self._rows}")
-        self._file.seek(self._begin + row * pixels.nbytes)
-        self._file.write(np.ascontiguousarray(pixels).data)
+        self._file.seek(self._begin + row * values.nbytes)
+        self._file.write(np.ascontiguousarray(values).data)
 
 
 @contextmanager
-def shard_writer(path: Path, rows: int, image_shape: tuple[int, int, int]) -> Iterator[ShardWriter]:
+def shard_writer(
+    path: Path, rows: int, row_shape: tuple[int, ...], dtype: DTypeLike = np.uint8
+) -> Iterator[ShardWriter]:
     """Make a shard with room for `rows` images (height, width, channels), black until written.
+
+    Or for other rows of one shape, 0 until written.
 
     The file gets its name when the block ends well. It is written, not mapped into memory, so that
     a full disk is an error that can be told and not the end of the process.
     """
-    need = rows * int(np.prod(image_shape))
+    dtype = np.dtype(dtype)
+    need = rows * int(np.prod(row_shape)) * dtype.itemsize
     with atomic_path(path, need) as temporary, temporary.open("wb") as file:
-        yield ShardWriter(file, rows, image_shape)
+        yield ShardWriter(file, rows, row_shape, dtype)
 
 
 def write_shard(path: Path, images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> None:
@@ -183,6 +191,10 @@ class Store:
         wanted = np.asarray(which)
         for start in range(0, len(wanted), batch_size):
             yield self.images(wanted[start : start + batch_size])
+
+    def shard_tables(self) -> list[Path]:
+        """For each shard the table beside it, whose row i says which image row i of it is."""
+        return [path.with_suffix(".parquet") for path in self._shards]
 
     def verify(self) -> None:
         """Read all shards and compare their SHA-256; raises DamagedFiles for one that differs."""

@@ -4,14 +4,15 @@ Convolutions with random weights tell textures and shapes apart without having l
 (Saxe and others 2011, "On Random Weights and Unsupervised Feature Learning").
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from petite.data.store import Store
-from petite.features.pixels import BLOCK_BYTES, Batches, batches_of, explained, signs
+from petite.features.pca import principal_components
+from petite.features.pixels import BLOCK_BYTES, Batches, batches_of, explained
 from petite.networks import models
 from petite.networks.backend import load_keras
 from petite.util.errors import PetiteError
@@ -26,11 +27,6 @@ HALVINGS = [0, 1, 1]
 MAP_SIDE = 32
 # The most images that the network takes at a time; more are no faster.
 LARGEST_BATCH = 128
-# A column whose standard deviation is below this share of its largest value is constant but for
-# rounding.
-CONSTANT = 1e-6
-
-Blocks = Callable[[], Iterable[np.ndarray]]
 
 
 def compute(
@@ -89,7 +85,9 @@ def random_conv(
         raise PetiteError(f"dimensions is {dimensions}: ask for 1 or more")
     network = untrained(shape[0], shape[2], seed, threads)
     size = batch_size(shape[0])
-    return standardized_pca(lambda: _pooled(network, batches, size), dimensions)
+    return principal_components(
+        lambda: _pooled(network, batches, size), dimensions, standardized=True
+    )
 
 
 def untrained(image_size: int, channels: int, seed: int, threads: int) -> "keras.Model":
@@ -130,67 +128,3 @@ def _pooled(network: "keras.Model", batches: Batches, size: int) -> Iterator[np.
             # Every batch is full: one shape, compiled once.
             full = some[np.resize(np.arange(len(some)), size)]
             yield network.predict_on_batch(full)[: len(some)]
-
-
-def standardized_pca(blocks: Blocks, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
-    """An exact PCA of standardized columns in two passes over the rows.
-
-    The first pass gives the columns' means and covariance, in float64, of which the eigenvectors
-    are computed; the second the coordinates. A constant column counts for nothing. Each component's
-    sign makes its largest loading positive, as in scikit-learn's PCA.
-
-    Parameters
-    ----------
-    blocks : callable
-        Returns, each time it is called, the same rows as an iterable of arrays (b, columns).
-    dimensions : int
-        1 or more; no more are returned than rows or columns.
-
-    Returns
-    -------
-    coordinates : ndarray of float32, shape (n, d)
-    ratio : ndarray of float64, shape (d,)
-        The components' shares of the variance.
-
-    Raises
-    ------
-    PetiteError
-        When there are no rows.
-    """
-    count, mean, covariance = _moments(blocks)
-    deviation = np.sqrt(np.maximum(np.diag(covariance), 0))
-    scale = np.zeros_like(deviation)
-    varies = deviation > CONSTANT * np.abs(mean)
-    scale[varies] = 1 / deviation[varies]
-    variances, loadings = np.linalg.eigh(covariance * scale[:, None] * scale)
-    wanted = min(dimensions, count, len(variances))
-    largest = np.argsort(variances)[::-1][:wanted]
-    loadings = loadings[:, largest]
-    loadings = loadings * signs(loadings) * scale[:, None]
-    coordinates = np.empty((count, wanted), np.float32)
-    done = 0
-    for block in blocks():
-        coordinates[done : done + len(block)] = (block - mean) @ loadings
-        done += len(block)
-    return coordinates, np.maximum(variances[largest], 0) / (varies.sum() or 1)
-
-
-def _moments(blocks: Blocks) -> tuple[int, np.ndarray, np.ndarray]:
-    """The number of rows, the columns' means (columns,) and covariance (columns, columns)."""
-    count = 0
-    origin = total = np.zeros(0)
-    products = np.zeros((0, 0))
-    for block in blocks():
-        if count == 0:
-            # Near the mean, so that no digits are lost when its square is taken off again.
-            origin = block.mean(axis=0, dtype=np.float64)
-            total = np.zeros_like(origin)
-            products = np.zeros((len(origin), len(origin)))
-        centered = block - origin
-        total += centered.sum(axis=0)
-        products += centered.T @ centered
-        count += len(block)
-    if count == 0:
-        raise PetiteError("there are no images to take features of: the training split is empty")
-    mean = total / count
-    return count, origin + mean, products / count - np.outer(mean, mean)

@@ -30,6 +30,8 @@ class Space:
         The keys of the config's section `features` that decide it.
     file : str or None
         The key among them that names a file of the user's.
+    needs_embeddings : bool
+        Whether it is made of the embeddings of the source's images.
     is_offered : bool
         Whether a user may choose it; otherwise methods ask for it.
     """
@@ -38,6 +40,7 @@ class Space:
     function: str | None
     settings: tuple[str, ...] = ()
     file: str | None = None
+    needs_embeddings: bool = False
     is_offered: bool = True
 
     @property
@@ -62,7 +65,8 @@ class Space:
         image_ids : Series of shape (n,) of str
             Which images.
         settings : mapping
-            Values for the keys in `Space.settings`.
+            Values for the keys in `Space.settings`; for a space that needs embeddings also
+            `embeddings`, the files of all shards.
         threads : int
             CPU threads to use.
 
@@ -85,6 +89,7 @@ SPACES: dict[str, Space] = {
         Space("pixels", "pixels.compute", ("dimensions", "seed")),
         Space("random_conv", "random_conv.compute", ("dimensions", "seed")),
         Space("own", "own.compute", ("path",), file="path"),
+        Space("backbone", "backbone.compute", needs_embeddings=True),
         Space("proxy", None),
         Space("gradients", None, is_offered=False),
     )

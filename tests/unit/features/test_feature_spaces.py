@@ -17,10 +17,10 @@ from petite.data.store import shard_record, write_shard
 from petite.features import random_conv as spaces
 from petite.features.io import read_features
 from petite.features.own import own_dimensions, own_features
+from petite.features.pca import principal_components
 from petite.features.random_conv import (
     batch_size,
     random_conv,
-    standardized_pca,
     stem_stride,
     untrained,
 )
@@ -54,10 +54,10 @@ def textures(count: int, side: int = 12, channels: int = 1) -> np.ndarray:
 # ---------------------------------------------------------------- the PCA of standardized columns
 
 
-def test_standardized_pca_is_that_of_scikit_learn() -> None:
+def test_principal_components_of_standardized_columns_are_those_of_scikit_learn() -> None:
     random = np.random.default_rng(0)
     mixed = random.normal(size=(90, 7)) @ random.normal(size=(7, 7)) * 10.0 ** np.arange(7) + 50
-    coordinates, shares = standardized_pca(batches_of(mixed, 32), 4)
+    coordinates, shares = principal_components(batches_of(mixed, 32), 4, standardized=True)
     exact = PCA(4, svd_solver="full")
     expected = exact.fit_transform(StandardScaler().fit_transform(mixed))
     assert coordinates.dtype == np.float32
@@ -69,15 +69,19 @@ def test_constant_columns_count_for_nothing() -> None:
     random = np.random.default_rng(0)
     rows = random.normal(size=(40, 2)).astype(np.float32)
     constant = np.full((40, 2), [0.0, 0.1], np.float32)
-    with_constant, shares = standardized_pca(batches_of(np.hstack([rows, constant]), 9), 4)
-    without, _ = standardized_pca(batches_of(rows, 9), 4)
+    with_constant, shares = principal_components(
+        batches_of(np.hstack([rows, constant]), 9), 4, standardized=True
+    )
+    without, _ = principal_components(batches_of(rows, 9), 4, standardized=True)
     np.testing.assert_allclose(with_constant[:, :2], without, atol=1e-5)
     np.testing.assert_allclose(with_constant[:, 2:], 0, atol=1e-6)
     assert shares.sum() == pytest.approx(1)
 
 
 def test_equal_rows_lie_at_the_origin() -> None:
-    coordinates, shares = standardized_pca(batches_of(np.full((9, 3), 0.7, np.float32), 4), 2)
+    coordinates, shares = principal_components(
+        batches_of(np.full((9, 3), 0.7, np.float32), 4), 2, standardized=True
+    )
     assert coordinates.shape == (9, 2)
     assert (coordinates == 0).all()
     assert (shares == 0).all()

