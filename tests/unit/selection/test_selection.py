@@ -360,15 +360,15 @@ def test_unknown_methods_and_settings_are_refused_with_what_there_is() -> None:
         select(features_of(labels), labels, 2, "pca_grid", cluster=3)
     with pytest.raises(PetiteError, match="clusters: "):
         select(features_of(labels), labels, 2, "pca_grid", clusters=0)
-    with pytest.raises(PetiteError, match="'rank' is no quota; there are proportional, equal"):
+    with pytest.raises(PetiteError, match=r"'rank'.* proportional, equal, error"):
         select(None, labels, 2, quota="rank")
-    with pytest.raises(PetiteError, match="needs the error of each class"):
+    with pytest.raises(PetiteError, match="class_errors"):
         select(None, labels, 2, quota="error")
 
 
 def test_a_setting_of_another_sampler_is_refused_with_what_would_be_right() -> None:
     labels = labels_of([3, 3])
-    with pytest.raises(PetiteError, match="'bins' is of the sampler ccs and this sampler is top"):
+    with pytest.raises(PetiteError, match=r"'bins' .*sampler 'ccs'.* 'top'"):
         select(None, labels, 2, "el2n", scores=np.ones(6), bins=5)
     with pytest.raises(PetiteError, match="score: Input should be 'el2n'"):
         select(None, labels, 2, "ccs", scores=np.ones(6), score="beauty")

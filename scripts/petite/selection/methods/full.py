@@ -1,4 +1,4 @@
-"""`full`: all training images, what every subset is measured against."""
+"""`full`: all training images, the baseline for every subset."""
 
 import numpy as np
 
