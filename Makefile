@@ -73,7 +73,7 @@ readme: $(STAMP_DEV)
 
 # Editors use the JSON schema to complete and check configuration files.
 schema: $(STAMP)
-	$(BIN)/python -c "from petite.config.schema import json_schema; print(json_schema(), end='')" \
+	$(BIN)/python -c "from petite.config.json_schema import json_schema; print(json_schema(), end='')" \
 		> workflow/schemas/config.schema.json
 
 # uv resolves for all Python versions and platforms at once, with one version of each package.

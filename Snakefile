@@ -16,7 +16,7 @@ include: "workflow/rules/place.smk"
 
 if IS_MAIN:
 
-    include: "workflow/rules/console.smk"
+    include: "workflow/rules/progress.smk"
     include: "workflow/rules/stop.smk"
 
     configfile: f"{CHECKOUT}/config.yaml"
@@ -63,5 +63,6 @@ if IS_MAIN:
         say_where_things_are()
 
     onerror:
+        PROGRESS.end()
         make_tables_of_what_is_done()
         say_what_failed(log)

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from petite.evaluation import random_curve
-from petite.evaluation.learning_curve import Estimate
+from petite.evaluation.learning_curve import Estimate, random_curve
 from petite.evaluation.metrics import ACCURACY, BALANCED, image_weights
 from petite.evaluation.new_images import NewImages, above_p
 from petite.evaluation.runs import PAIR

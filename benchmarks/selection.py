@@ -2,7 +2,7 @@
 
 Each method chooses a tenth of features that are in memory already, in a fresh process each time:
 `petite.selection.select` and nothing else is on the clock. Its memory is what the process's peak
-adds to what it held before; the forecast is `petite.selection.cost`'s, made in
+adds to what it held before; the forecast is `petite.selection.estimate`'s, made in
 the same process. What is forecast to take longer than the limit is not run, and said so.
 
     python benchmarks/selection.py --peers .venv-peers --cache results/benchmarks/selection.jsonl \\
@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from petite.selection import METHODS, select
-from petite.selection.cost import calibrate, estimate
+from petite.selection.estimate import calibrate, estimate
 from petite.selection.similarities import FLOAT, Similarity, slices, squared_distances
 from petite.util.errors import PetiteError
 from petite.util.files import write_text

@@ -83,7 +83,7 @@ def bare_step(settings: TrainingSettings, image_size: int, channels: int) -> tup
         channels,
         2,
         settings.batch_norm_momentum,
-        **settings.model_settings(),
+        settings.model_settings(),
     )
     logits_model = models.logits_of(model)
     engine.compile_for_training(logits_model, settings, 2)

@@ -3,8 +3,8 @@
 import argparse
 import logging
 
-from petite.subsets.subset_job import add_arguments, only_step, resources, training_table
-from petite.subsets.tables import candidates_of, subset_size
+from petite.subsets.chains import candidates_of
+from petite.subsets.subset_job import add_arguments, one_step_job
 from petite.util.files import write_json, write_table
 from petite.util.job import argument_parser, run
 
@@ -12,12 +12,11 @@ logger = logging.getLogger(__name__)
 
 
 def main(args: argparse.Namespace) -> None:
-    train, step = training_table(args), only_step(args)
-    k = subset_size(args.fraction, train)
-    table, record = candidates_of(train, k, step, args.seed, resources(args), args.part)
+    job = one_step_job(args)
+    table, record = candidates_of(job, args.part)
     write_table(args.output, table)
     write_json(args.output.with_suffix(".json"), record)
-    logger.info("%s: %d candidates from part %d", step.method, len(table), args.part)
+    logger.info("%s: %d candidates from part %d", job.steps[0].method, len(table), args.part)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from petite.data.splits import TEST, training_images
-from petite.evaluation import planned, planned_images
+from petite.evaluation.design import planned, planned_images
 from petite.features.own import own_dimensions
-from petite.selection.cost import as_text, calibrate, estimate_entries
-from petite.training.loop import feature_width
+from petite.selection.estimate import as_text, calibrate, estimate_entries
 from petite.training.proxy import gradient_width
 from petite.training.settings import TrainingSettings
 from petite.util.files import read_table
@@ -38,7 +37,7 @@ def main(args: argparse.Namespace) -> None:
 
 def widths_of(settings: dict[str, Any], classes: int) -> dict[str, int]:
     """How many features an image has in each space."""
-    proxy = feature_width(TrainingSettings.model_validate(settings["training"]))
+    proxy = TrainingSettings.model_validate(settings["training"]).feature_width()
     widths = dict.fromkeys(("pixels", "random_conv"), settings["dimensions"])
     widths |= {"proxy": proxy, "gradients": gradient_width(proxy, classes)}
     return widths | ({"own": own_dimensions(Path(settings["own"]))} if settings["own"] else {})

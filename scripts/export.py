@@ -3,12 +3,15 @@
 import argparse
 import logging
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from petite.data.source_job import add_source, opened_if_there, reason_gone
 from petite.data.splits import training_images
 from petite.data.store import Store
+from petite.evaluation.recommendation import Recommendation
+from petite.evaluation.wording import Wording
 from petite.export import About, export_subset
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
@@ -21,23 +24,27 @@ SHOWN = 5
 logger = logging.getLogger(__name__)
 
 
+class Chosen(NamedTuple):
+    """The subset to export, and why where it is the recommended one."""
+
+    method: str
+    fraction: float
+    seed: int
+    why: str | None = None
+
+
 def main(args: argparse.Namespace) -> None:
-    choice = args.settings["choice"] or read_json(args.recommendation)
-    if choice["method"] is None:
-        raise PetiteError(
-            f"there is nothing to export, as no subset is recommended ({args.recommendation} says "
-            "why): name a subset yourself, as in --config export=random:0.1"
-        )
-    path = Path(args.settings["subsets"][f"{choice['method']}:{choice['fraction']:g}"])
+    chosen = _chosen(args)
+    path = Path(args.settings["subsets"][f"{chosen.method}:{chosen.fraction:g}"])
     about = About(
         dataset=args.dataset,
         source=args.source,
-        label=choice["method"],
-        fraction=choice["fraction"],
-        seed=choice["seed"],
+        label=chosen.method,
+        fraction=chosen.fraction,
+        seed=chosen.seed,
         record=read_json(path.with_suffix(".json")),
         training_images=len(training_images(read_table(args.split))),
-        why=choice.get("answer"),
+        why=chosen.why,
     )
     store, formats = Store.open(args.manifest), args.settings["formats"]
     subset = read_table(path)
@@ -46,6 +53,20 @@ def main(args: argparse.Namespace) -> None:
             raise PetiteError(_without_originals(args.path, subset, wanted))
         manifest = export_subset(args.output, subset, about, store, source, formats)
     logger.info("%d images of %s are in %s", len(manifest), about.label, args.output)
+
+
+def _chosen(args: argparse.Namespace) -> Chosen:
+    """What the configuration names, or what is recommended."""
+    if args.settings["choice"]:
+        return Chosen(**args.settings["choice"])
+    recommendation = Recommendation.from_json(read_json(args.recommendation))
+    kept = recommendation.kept
+    if kept is None:
+        raise PetiteError(
+            f"there is nothing to export, as no subset is recommended ({args.recommendation} says "
+            "why): name a subset yourself, as in --config export=random:0.1"
+        )
+    return Chosen(kept.method, kept.fraction, kept.seed, Wording(recommendation).answer())
 
 
 def _without_originals(path: Path, subset: pd.DataFrame, formats: list[str]) -> str:

@@ -11,10 +11,11 @@ import pandas as pd
 
 from petite.data.splits import training_images, validation_images
 from petite.data.store import Store
+from petite.data.views import StoredImages, in_memory_if_it_fits
 from petite.features.io import image_ids_digest
 from petite.training import metrics
+from petite.training.loop import size_in_training
 from petite.training.proxy import class_errors, gradients, record_dynamics, scores
-from petite.training.reading import held, size_trained_on
 from petite.training.settings import ProxySettings, checked
 from petite.util import memory
 from petite.util.files import read_table, write_array, write_json, write_table
@@ -27,25 +28,20 @@ def main(args: argparse.Namespace) -> None:
     started = time.perf_counter()
     settings = checked(ProxySettings, args.settings, "the proxy's settings")
     store, split = Store.open(args.manifest), read_table(args.split)
-    rows, held_out = training_images(split), validation_images(split)
+    rows, held_out = training_images(split), validation_images(store, split)
     labels = rows["label"].to_numpy()
-    images = store.view(rows["image_id"])
+    images = StoredImages(store, rows["image_id"])
+    needed = size_in_training(images, settings.training)
     limit = memory.available() if args.max_memory is None else memory.parse(args.max_memory)
     dynamics = record_dynamics(
-        held(images, size_trained_on(images, settings.training), limit, "the training images"),
+        in_memory_if_it_fits(images, needed, limit, "the training images"),
         labels,
         store.classes,
         args.seed,
         settings,
         args.threads,
     )
-    errors = class_errors(
-        dynamics,
-        labels,
-        store.view(held_out["image_id"]),
-        held_out["label"].to_numpy(),
-        store.classes,
-    )
+    errors = class_errors(dynamics, labels, held_out.images, held_out.labels, store.classes)
     table = pd.DataFrame({"image_id": rows["image_id"], **scores(dynamics, labels)})
     early = metrics.from_logits(dynamics.logits[dynamics.early])
     embedded = gradients(early, labels, dynamics.early_features, args.seed)

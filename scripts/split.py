@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from petite.data.splits import split_table
+from petite.data.splitting import split_table
 from petite.util.files import read_table, write_json, write_table
 from petite.util.job import argument_parser, run
 from petite.util.notices import Notices

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +10,9 @@ import pandas as pd
 
 from petite.data.store import Store
 from petite.subsets.augmentation import Settings as AugmentationSettings
-from petite.subsets.subset_job import (
-    add_arguments,
-    add_candidates,
-    resources,
-    steps,
-    training_table,
-)
-from petite.subsets.tables import (
-    augmented,
-    choose,
-    cut,
-    recipe_bytes,
-    stored_bytes,
-    subset_size,
-    subset_table,
-)
+from petite.subsets.chains import SelectionJob, choose
+from petite.subsets.subset_job import add_arguments, add_candidates, selection_job
+from petite.subsets.tables import augmented, cut, recipe_bytes, stored_bytes, subset_table
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table, write_json, write_table
 from petite.util.job import argument_parser, run
@@ -33,19 +21,19 @@ logger = logging.getLogger(__name__)
 
 
 def main(args: argparse.Namespace) -> None:
-    store, train = Store.open(args.manifest), training_table(args)
-    k = subset_size(args.fraction, train)
-    ranked, record = chosen(args, train, k)
-    subset = subset_table(ranked, train, store.classes)
+    store, job = Store.open(args.manifest), selection_job(args)
+    ranked, record = chosen(job, args.ranking, args.candidates)
+    subset = subset_table(ranked, job.train, store.classes)
     images = len(subset)
-    last = steps(args)[-1]
+    last = job.steps[-1]
     if last.method == "augmentation":
-        if images >= k:
+        if images >= job.k:
             raise PetiteError(
-                f"of {k} images asked for, {images} are real ones, at least one of each class, so "
-                "augmentation has none to make: ask for a larger fraction, or leave it out there"
+                f"of {job.k} images asked for, {images} are real ones, at least one of each "
+                "class, so augmentation has none to make: ask for a larger fraction, or leave it "
+                "out there"
             )
-        settings = AugmentationSettings(ratio=(k - images) / images, **last.settings)
+        settings = AugmentationSettings(ratio=(job.k - images) / images, **last.settings)
         subset = augmented(subset, args.seed, settings)
     write_table(args.output, subset)
     record |= {
@@ -55,17 +43,17 @@ def main(args: argparse.Namespace) -> None:
         "stored_bytes": stored_bytes(images, store.shape) + recipe_bytes(subset),
     }
     write_json(args.output.with_suffix(".json"), record)
-    logger.info("%d of %d images are kept", images, len(train))
+    logger.info("%d of %d images are kept", images, len(job.train))
 
 
 def chosen(
-    args: argparse.Namespace, train: pd.DataFrame, k: int
+    job: SelectionJob, ranking: Path | None, candidates: list[Path]
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The ranking table of the kept images, and its record."""
-    if args.ranking:
-        return cut(read_table(args.ranking), train, k), read_json(args.ranking.with_suffix(".json"))
-    selecting = [step for step in steps(args) if step.method != "augmentation"]
-    return choose(train, k, selecting, args.seed, resources(args), args.candidates)
+    if ranking:
+        return cut(read_table(ranking), job.train, job.k), read_json(ranking.with_suffix(".json"))
+    selecting = [step for step in job.steps if step.method != "augmentation"]
+    return choose(replace(job, steps=selecting), candidates)
 
 
 if __name__ == "__main__":

@@ -2,30 +2,21 @@
 
 import argparse
 import json
-import textwrap
-from dataclasses import asdict, replace
 from pathlib import Path
 
 from petite.data.splits import training_images
-from petite.evaluation import (
-    AgainstChance,
-    Circumstances,
-    Predictions,
-    collect,
-    compare,
-    cost_ledger,
-    is_unequal,
-    markdown_table,
-    metric_for,
-    random_curve,
-    recommend,
-    recommendation_page,
-    summarize,
-    terminal_table,
-    test_counts,
-    with_measures,
-)
-from petite.evaluation.gaps import Gap, gaps_text
+from petite.evaluation.chance import AgainstChance, Circumstances
+from petite.evaluation.costs import cost_ledger
+from petite.evaluation.decision import recommend
+from petite.evaluation.learning_curve import random_curve
+from petite.evaluation.metrics import is_unequal, metric_for, test_counts, with_measures
+from petite.evaluation.recommendation import Gap
+from petite.evaluation.rendering import as_markdown, as_text
+from petite.evaluation.runs import Predictions, collect
+from petite.evaluation.summary import summarize
+from petite.evaluation.tables import markdown_table, terminal_table
+from petite.evaluation.verdicts import compare
+from petite.evaluation.wording import gap_sentences
 from petite.util.files import (
     read_json,
     read_table,
@@ -35,7 +26,6 @@ from petite.util.files import (
 )
 from petite.util.job import argument_parser, run
 
-TERMINAL_COLUMNS = 100
 # Not named each by itself: with a thousand jobs the command would be too long for the system.
 BESIDE_RUNS = (".history.csv", ".predictions.npz")
 
@@ -51,29 +41,28 @@ def main(args: argparse.Namespace) -> None:
     summary = summarize(runs, metric)
     curve = random_curve(runs, metric)
     verdicts = compare(runs, tolerance, curve, predictions, metric)
+    class_sizes = training["label"].value_counts()
     circumstances = Circumstances(
-        manifest["image_size"],
-        args.settings["flips"],
-        training["label"].value_counts().tolist(),
+        image_size=manifest["image_size"],
+        flips=args.settings["flips"],
+        largest_class=int(class_sizes.max()),
+        smallest_class=int(class_sizes.min()),
     )
     against = AgainstChance(runs, predictions, manifest["classes"], circumstances)
-    recommendation = recommend(runs, verdicts, tolerance, curve, against)
-    missing = gaps_text([Gap(**gap) for gap in args.gaps])
-    answer = f"{recommendation.answer} {missing}".strip()
-    recommendation = replace(recommendation, answer=answer)
-    page = recommendation_page(args.dataset, recommendation, verdicts, tolerance, curve, against)
+    gaps = [Gap(**gap | {"failed": tuple(gap["failed"])}) for gap in args.gaps]
+    recommendation = recommend(runs, verdicts, tolerance, curve, against, gaps)
     table = terminal_table(summary, balanced=is_unequal(counts))
-    wrapped = textwrap.fill(answer, TERMINAL_COLUMNS, break_long_words=False)
+    markdown = markdown_table(summary, args.dataset)
+    missing = " ".join(map(str, gap_sentences(gaps)))
     write_csv_and_parquet(args.output_runs, runs)
     write_csv_and_parquet(args.output_history, history)
     write_csv_and_parquet(args.output_summary, summary)
     write_csv_and_parquet(args.output_verdicts, verdicts)
     write_csv_and_parquet(args.output_costs, cost_ledger(runs))
-    markdown = markdown_table(summary, args.dataset)
     write_text(args.output_markdown, markdown + (f"\n**{missing}**\n" if missing else ""))
-    write_text(args.output_recommendation, page)
-    write_json(args.output_choice, asdict(recommendation))
-    write_text(args.output_text, f"{table}\n\n{wrapped}\n")
+    write_json(args.output_recommendation, recommendation.to_json())
+    write_text(args.output_answer, as_markdown(recommendation))
+    write_text(args.output_text, f"{table}\n\n{as_text(recommendation)}")
 
 
 if __name__ == "__main__":
@@ -92,7 +81,7 @@ if __name__ == "__main__":
         "--gaps",
         type=json.loads,
         default=[],
-        help="what is missing, as JSON; see petite.evaluation.gaps",
+        help="what is missing, as JSON; see petite.evaluation.Gap",
     )
     # CSV files; each is written as .parquet too.
     parser.add_argument("--output-runs", type=Path, required=True)
@@ -101,7 +90,7 @@ if __name__ == "__main__":
     parser.add_argument("--output-verdicts", type=Path, required=True)
     parser.add_argument("--output-costs", type=Path, required=True)
     parser.add_argument("--output-markdown", type=Path, required=True, help="the summary's table")
-    parser.add_argument("--output-recommendation", type=Path, required=True)
-    parser.add_argument("--output-choice", type=Path, required=True, help="the same as JSON")
+    parser.add_argument("--output-recommendation", type=Path, required=True, help="as JSON")
+    parser.add_argument("--output-answer", type=Path, required=True, help="the same as Markdown")
     parser.add_argument("--output-text", type=Path, required=True, help="for the terminal")
     run(main, parser)

@@ -28,11 +28,11 @@ NASTY = "a'b\"c; $(touch gotcha) `touch gotcha` {seed} {{ %s & | * ? \\ ~ #é\n-
 
 WRONG = {
     "seeds: many": "seeds: ",
-    "sedes: 3": "sedes: unknown key; did you mean 'seeds'?",
+    "sedes: 3": "sedes: Unknown key 'sedes'. Did you mean 'seeds'?",
     "seeds: {a: 1}": "seeds: ",
     "dataset: 3": "dataset: ",
     "dataset: {name: ../up}": "dataset.name: ",
-    "dataset: {source: foldr}": "'foldr' is no source; did you mean 'folder'?",
+    "dataset: {source: foldr}": "dataset.source: Unknown source 'foldr'. Did you mean 'folder'?",
     "dataset: {source: archive, path: 'file:///etc/passwd'}": "dataset.path: 'file://' is not",
     "methods: {random: {fractions: [2]}}": "methods.random.fractions.0: ",
     "methods: {'$(touch gotcha)': {method: random, fractions: [0.1]}}": "methods.$(touch gotcha): ",

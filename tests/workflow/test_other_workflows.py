@@ -177,7 +177,7 @@ def test_a_wrong_key_of_a_module_is_told_in_one_sentence(
 ) -> None:
     finished = run_outer(tmp_path, module("images"), [], {**small_config, "sedes": 3}, "--dry-run")
     assert finished.returncode != 0
-    assert "sedes: unknown key; did you mean 'seeds'?" in finished.stderr
+    assert "sedes: Unknown key 'sedes'. Did you mean 'seeds'?" in finished.stderr
     assert "Traceback" not in finished.stderr
 
 

@@ -95,7 +95,7 @@ def test_the_first_screen_is_there_without_scripts(browser, report):
 
 
 def test_seeds_are_shown_on_demand_and_methods_can_be_hidden(page):
-    dots = page.locator("svg.wide .series.method-random .seeds circle").first
+    dots = page.locator("svg.wide .seeds.method-random use").first
     assert not dots.is_visible()
     page.check("#shown-seeds")
     assert dots.is_visible()

@@ -1,12 +1,14 @@
 """What a run says: of its progress, of its failures, and to `snakemake --lint`."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from petite.util.console import LAST_LINES
+from petite_logger_plugin.failures import LAST_LINES
 
 pytestmark = pytest.mark.workflow
 
@@ -92,3 +94,44 @@ def test_the_linter_finds_nothing():
     said = finished.stdout + finished.stderr
     assert finished.returncode == 0, said
     assert "Lints for" not in said
+
+
+LOGGER = """
+import sys
+
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+
+
+class LogHandler(LogHandlerBase):
+    writes_to_stream = True
+    writes_to_file = has_filter = has_formatter = needs_rulegraph = False
+
+    def emit(self, record):
+        print("the user's logger:", getattr(record, "event", None), file=sys.stderr)
+"""
+
+
+def test_the_users_own_logger_has_the_terminal_and_what_failed_is_told_after_it(
+    tmp_path, tiny_config
+):
+    plugin = tmp_path / "plugins/snakemake_logger_plugin_users"
+    plugin.mkdir(parents=True)
+    (plugin / "__init__.py").write_text(LOGGER, "utf-8")
+    # In the way of a shard's file stands a folder that is not empty.
+    (tmp_path / "results/tiny/store/shards/1-of-2.parquet/x").mkdir(parents=True)
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny_config), "utf-8")
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--logger", "users"]
+    command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", "tiny.yaml"]
+    finished = subprocess.run(
+        [*command, "--", "results/tiny/store/manifest.json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(plugin.parent)},
+        capture_output=True,
+        text=True,
+    )
+    users, _, told = finished.stderr.partition("Petite stopped: ")
+    assert "the user's logger: job_error" in users
+    assert " jobs, " not in users
+    assert "Failed: " not in users
+    assert "1 job failed" in told
+    assert "ingest/1-of-2 failed. The end of its log, results/tiny/logs/ingest/1-of-2.log:" in told

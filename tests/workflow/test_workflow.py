@@ -164,7 +164,7 @@ def test_a_wrong_configuration_is_refused_at_once_in_words(tmp_path, snakemake, 
     tiny_config["methods"]["random"]["fractions"] = [2]
     finished = snakemake(tmp_path, config=tiny_config)
     assert finished.returncode != 0
-    assert "sedes: unknown key; did you mean 'seeds'?" in finished.stderr
+    assert "sedes: Unknown key 'sedes'. Did you mean 'seeds'?" in finished.stderr
     assert "methods.random.fractions.0" in finished.stderr
     assert "Traceback" not in finished.stdout + finished.stderr
     assert not (tmp_path / "results").exists()

@@ -7,6 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from petite.evaluation.recommendation import Recommendation
+from petite.evaluation.wording import Wording
+
 pytestmark = pytest.mark.workflow
 
 
@@ -44,6 +47,8 @@ def test_where_nothing_was_learned_no_subset_is_exported_by_default_and_it_says_
     """Eight steps of training teach nothing that 54 test images could show."""
     folder, ran = tiny_run
     assert "learned, so no subset is recommended" in " ".join(ran.stdout.split())
+    values = json.loads((folder / "results/tiny/recommendation.json").read_text(encoding="utf-8"))
+    assert (values["kind"], values["kept"]) == ("keep_none", None)
     finished = snakemake(folder, "--", "export", config=tiny_config)
     assert finished.returncode != 0
     assert "nothing to export, as no subset is recommended" in finished.stderr
@@ -61,13 +66,14 @@ def test_the_recommended_subset_is_the_one_that_is_exported_by_default(
     finished = snakemake(tmp_path, "--", "export", config=config)
     assert finished.returncode == 0, finished.stderr
     results = tmp_path / "results/tiny"
-    choice = json.loads((results / "recommendation.json").read_text(encoding="utf-8"))
+    values = json.loads((results / "recommendation.json").read_text(encoding="utf-8"))
+    found = Recommendation.from_json(values)
     record = json.loads((results / "export/best/manifest.json").read_text(encoding="utf-8"))
     for key in ("method", "fraction", "seed", "images"):
-        assert record[key] == choice[key]
-    assert record["why"] == choice["answer"]
+        assert record[key] == values["kept"][key]
+    assert record["why"] == Wording(found).answer()
     # Two seeds show nothing, so all are kept.
-    assert (choice["method"], choice["fraction"]) == ("full", 1.0)
+    assert found.kept and (found.kept.method, found.kept.fraction) == ("full", 1.0)
     split = pd.read_parquet(results / "splits/0.parquet")
     exported = pd.read_parquet(results / "export/best/images.parquet")
     assert set(exported["image_id"]) == set(split.image_id[split.split == "train"])

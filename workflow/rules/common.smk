@@ -16,7 +16,8 @@ if str(BASE).startswith("-"):  # programs would read it as an option
     BASE = CHECKOUT
 SCRIPTS = BASE / "scripts"
 
-from petite.config import schema as petite_config
+from petite.config import Plan, load as load_config
+from petite.config.methods import AUGMENTATION
 from petite.util.errors import PetiteError
 from petite.util.imports import modules_of, path_of
 from petite.config.layers import Layer, command_line, read_layer, resolve
@@ -67,9 +68,9 @@ GAPS = PARTIAL["gaps"] if PARTIAL else []
 
 def checked_config():
     if PARTIAL:
-        return petite_config.load(PARTIAL["config"])
+        return load_config(PARTIAL["config"])
     try:
-        return petite_config.load(RESOLVED.values)
+        return load_config(RESOLVED.values)
     except PetiteError as error:
         if IS_INCLUDED and "petite" not in config:
             raise PetiteError(
@@ -81,6 +82,7 @@ def checked_config():
 
 RESOLVED = or_exit(resolved_config)
 CONFIG = or_exit(checked_config)
+PLAN = Plan(CONFIG)
 RESULTS = f"results/{CONFIG.dataset.name}"
 SPLIT = f"{RESULTS}/splits/{CONFIG.split.seed}.parquet"
 SPLIT_NOTICES = f"{RESULTS}/splits/{CONFIG.split.seed}.json"
@@ -164,7 +166,7 @@ def method_name(label):
 
 def selection_seed(label, seed):
     """A selection without chance in it is made once for all seeds."""
-    return seed if CONFIG.is_seeded(label) else 0
+    return seed if PLAN.is_seeded(label) else 0
 
 
 def subset_path(label, fraction, seed):
@@ -178,7 +180,7 @@ def batches(label, fraction):
         re.fullmatch(r"seeds-(\d+)-(\d+)", path.stem) for path in folder.glob("*.csv")
     ]
     done = [(int(name[1]), int(name[2])) for name in names if name]
-    due = CONFIG.seed_batches(fraction, done)
+    due = PLAN.seed_batches(fraction, done)
     if not PARTIAL:
         return due
     return [
@@ -191,10 +193,7 @@ def batches(label, fraction):
 
 # (label, fraction) of all subsets to train
 CASES = [
-    (label, fraction)
-    for label, entry in CONFIG.methods.items()
-    for fraction in entry.fractions
-    if batches(label, fraction)
+    (label, fraction) for label, fraction in PLAN.cases if batches(label, fraction)
 ]
 
 

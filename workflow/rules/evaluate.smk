@@ -31,8 +31,8 @@ rule summarize:
             f"{RESULTS}/costs.csv", caption="../report/costs.rst", category="Table"
         ),
         markdown=f"{RESULTS}/summary.md",
-        recommendation=f"{RESULTS}/recommendation.md",
-        choice=f"{RESULTS}/recommendation.json",
+        recommendation=f"{RESULTS}/recommendation.json",
+        answer=f"{RESULTS}/recommendation.md",
         text=f"{RESULTS}/summary.txt",
         # Beside the CSV files, whose names the script knows them by.
         parquet=expand(
@@ -65,7 +65,7 @@ rule summarize:
         "--output-summary {output.summary:q} --output-verdicts {output.verdicts:q} "
         "--output-costs {output.costs:q} --output-markdown {output.markdown:q} "
         "--output-recommendation {output.recommendation:q} "
-        "--output-choice {output.choice:q} --output-text {output.text:q} "
+        "--output-answer {output.answer:q} --output-text {output.text:q} "
         "--settings {params.settings:q} --log {log:q}"
 
 

@@ -4,11 +4,13 @@
 # Makes: export/<METHOD>-<FRACTION>-seed-<N>/, or export/best/.
 
 
-EXPORTED = CONFIG.exported()
+from petite.config.export import BEST
+
+EXPORTED = PLAN.exported()
 EXPORT_NAME = (
     f"{EXPORTED.method}-{as_text(EXPORTED.fraction)}-seed-{EXPORTED.seed}"
     if EXPORTED
-    else petite_config.BEST
+    else BEST
 )
 EXPORT = f"{RESULTS}/export/{EXPORT_NAME}"
 EXPORT_FILES = {
@@ -29,7 +31,7 @@ EXPORT_SUBSETS = {
 
 rule export:
     input:
-        recommendation=[] if EXPORTED else rules.summarize.output.choice,
+        recommendation=[] if EXPORTED else rules.summarize.output.recommendation,
         subsets=list(EXPORT_SUBSETS.values()),
         records=records_of(EXPORT_SUBSETS.values()),
         manifest=rules.index.output.manifest,
@@ -67,7 +69,7 @@ rule export:
         recommendation=(
             ""
             if EXPORTED
-            else f"--recommendation {shlex.quote(rules.summarize.output.choice)}"
+            else f"--recommendation {shlex.quote(rules.summarize.output.recommendation)}"
         ),
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "

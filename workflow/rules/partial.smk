@@ -5,7 +5,7 @@
 import subprocess
 from dataclasses import asdict
 
-from petite.evaluation.gaps import Gap
+from petite.evaluation import Gap
 from petite.util.files import write_json
 
 
@@ -33,9 +33,9 @@ def gaps_of(unfinished):
             int(job.wildcards.last) - int(job.wildcards.first) + 1 for job, _ in missing
         )
         names = dict.fromkeys(cause.name for _, causes in missing for cause in causes)
-        wanted = CONFIG.runs_at(fraction)
+        wanted = PLAN.runs_at(fraction)
         if missing:
-            found.append(Gap(label, fraction, wanted - seeds, wanted, list(names)))
+            found.append(Gap(label, fraction, wanted - seeds, wanted, tuple(names)))
     return found
 
 
@@ -44,7 +44,7 @@ def make_tables_of_what_is_done():
 
     Snakemake knows what these files were made of: a later run that has more makes them again.
     """
-    if PARTIAL or PROGRESS.stopped or not (WATCHER.is_whole and PROGRESS.failed):
+    if PARTIAL or PROGRESS.stopped or not ("all" in PROGRESS.due and PROGRESS.failed):
         return
     unfinished = list(unfinished_trainings())
     gaps = gaps_of(unfinished)

@@ -29,6 +29,9 @@ if not (CHECKOUT / "scripts/petite").is_dir():
 sys.path.insert(0, str(CHECKOUT / "scripts"))
 import petite
 
+if IS_MAIN:
+    import petite_logger_plugin
+
 sys.path.remove(str(CHECKOUT / "scripts"))
 
 if Path(petite.__file__).resolve().parent != (CHECKOUT / "scripts/petite").resolve():

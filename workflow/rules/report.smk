@@ -8,7 +8,7 @@ include: "../lookups/report.smk"
 
 rule report:
     input:
-        tables=list(rules.summarize.output),
+        tables=[rules.summarize.output[table] for table in PAGE_TABLES],
         manifest=rules.index.output.manifest,
         split=SPLIT,
         features=page_features(),

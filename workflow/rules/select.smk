@@ -53,7 +53,7 @@ rule proxy:
         gpu=CONFIG.training_gpus,
     params:
         python=python,
-        settings=as_param(CONFIG.proxy_settings()),
+        settings=as_param(PLAN.proxy_settings()),
         memory=memory_limit,
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
@@ -110,7 +110,7 @@ rule rank:
     params:
         python=python,
         settings=selection_settings,
-        depth=lambda wildcards: as_text(CONFIG.depth(wildcards.method)),
+        depth=lambda wildcards: as_text(PLAN.depth(wildcards.method)),
         arguments=selection_arguments,
     shell:
         "{params.python} {input.code[0]:q} --fraction {params.depth} --seed {wildcards.seed} "
@@ -167,7 +167,7 @@ rule augment:
     params:
         python=python,
         settings=lambda wildcards: as_param(
-            CONFIG.augmentation_settings(wildcards.method)
+            PLAN.augmentation_settings(wildcards.method)
         ),
     shell:
         "{params.python} {input.code[0]:q} --subset {input.subset:q} --seed {wildcards.seed} "
@@ -191,21 +191,21 @@ rule estimate:
             {
                 "dimensions": CONFIG.features.dimensions,
                 "own": OWN if USES_OWN else None,
-                "training": CONFIG.proxy_settings()["training"],
+                "training": PLAN.proxy_settings()["training"],
                 "partitions": CONFIG.partitions,
                 "entries": {
                     label: {
-                        "steps": CONFIG.steps(label),
+                        "steps": PLAN.steps(label),
                         "fractions": entry.fractions,
-                        "seeds": [CONFIG.runs_at(share) for share in entry.fractions],
-                        "depth": CONFIG.depth(label) if CONFIG.ranks(label) else None,
-                        "seeded": CONFIG.is_seeded(label),
+                        "seeds": [PLAN.runs_at(share) for share in entry.fractions],
+                        "depth": PLAN.depth(label) if PLAN.ranks(label) else None,
+                        "seeded": PLAN.is_seeded(label),
                     }
                     for label, entry in CONFIG.methods.items()
-                    if entry.fractions and entry.method != petite_config.AUGMENTATION
+                    if entry.fractions and entry.method != AUGMENTATION
                 },
                 "design": {
-                    "seeds": [CONFIG.runs_at(fraction) for _, fraction in COMPARED],
+                    "seeds": [PLAN.runs_at(fraction) for _, fraction in COMPARED],
                     "pilot_sd": CONFIG.evidence.pilot_sd,
                 },
                 "tests": {

@@ -1,5 +1,5 @@
 # Handles Ctrl-C and SIGTERM: ends the jobs and says how to resume. No rules.
-# Needs: PROGRESS (console.smk), SCRIPTS (common.smk).
+# Needs: PROGRESS (progress.smk), SCRIPTS (common.smk).
 
 import atexit
 import signal
@@ -7,6 +7,7 @@ import sys
 import threading
 
 from petite.util import stopping
+from petite_logger_plugin.failures import stopped_in_words
 from snakemake.shell import shell
 from snakemake.settings.types import ExecMode
 
@@ -59,7 +60,9 @@ def name_run_to_steps():
 
 def say_stopped():
     PROGRESS.end()
-    print(PROGRESS.stopped_in_words(), file=sys.stderr, flush=True)
+    count = PROGRESS.count if PROGRESS.due else None
+    said = stopped_in_words(PROGRESS.stopped, PROGRESS.failed.values(), count)
+    print(said, file=sys.stderr, flush=True)
 
 
 if workflow.exec_mode == ExecMode.DEFAULT:

@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from petite.config.schema import Config, check_size
+from petite.config.schema import Config
+from petite.config.size import check_size
+from petite.data.sources import SOURCES
 from petite.util.errors import PetiteError
 
 Values = dict[str, Any]
 
 COMMAND_LINE = "command line"
-# Sources at a path, which `--config source=PATH` names.
-SHORTCUTS = ("folder", "archive", "lsun")
-# The preset of each source, a file in workflow/config. The silhouettes need none.
-PRESETS = {"folder": "photos", "archive": "photos", "lsun": "photos", "digits": "digits"}
+# Sources at a path, which `--config SOURCE=PATH` names.
+SHORTCUTS = tuple(name for name, source in SOURCES.items() if source.takes_path())
 # Mappings that are one value: to write one of them replaces the whole.
 WHOLE = {("seeds_by_fraction",), ("training", "budget")}
 NAME = "name"  # with SHORTCUTS, what the command line says of the data set without nesting
@@ -37,7 +37,7 @@ class Layer(NamedTuple):
 
 
 class Resolved(NamedTuple):
-    """A configuration to be checked by `petite.config.schema.load`."""
+    """A configuration to be checked by `petite.config.load`."""
 
     values: Values
     # The name of the layer that each value is from, by its path; a group has no entry.
@@ -68,7 +68,8 @@ def resolve(default: Layer, written: Sequence[Layer], presets: Path) -> Resolved
     written = [Layer(layer.name, _without_shortcuts(layer.values)) for layer in written]
     layers = [default, *written]
     source = _dataset_value(layers, "source")
-    preset = PRESETS.get(source) if isinstance(source, str) else None
+    kind = SOURCES.get(source) if isinstance(source, str) else None
+    preset = kind.preset if kind else None
     if preset is not None and _dataset_value([default], "source") != source:
         name = f"{preset}.yaml"
         about_source = Layer(name, read_layer(presets / name).values)
@@ -116,7 +117,9 @@ def name_from(path: str) -> str:
 
 def _without_shortcuts(values: Values) -> Values:
     """`folder=PATH`, `archive=PATH`, `lsun=PATH` and `name=NAME` as values of `dataset`."""
-    given = {key: values[key] for key in SHORTCUTS if values.get(key) not in (None, "")}
+    given = {
+        key: value for key, value in values.items() if key in SHORTCUTS and value not in (None, "")
+    }
     rest = {key: value for key, value in values.items() if key not in (*SHORTCUTS, NAME)}
     if len(given) > 1:
         raise PetiteError(f"give {' or '.join(f'{key}=PATH' for key in given)}, not both")

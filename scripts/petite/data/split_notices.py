@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from petite.util.formatting import counted, listed
+
 # With fewer test images than this, one is more than three points of accuracy.
 FEW_TEST_IMAGES = 30
 NAMES_LISTED = 30
@@ -31,12 +33,12 @@ def too_small(small: list[SmallClass], classes: int, needed: list[str]) -> str:
     alike: dict[str, list[str]] = {}
     for one in small:
         alike.setdefault(_size(one), []).append(one.name)
-    lines = [f"  {_listed(names)}: {size}" for size, names in alike.items()]
+    lines = [f"  {listed(names, NAMES_LISTED)}: {size}" for size, names in alike.items()]
     if len(lines) > LINES:
         rest = sum(map(len, list(alike.values())[LINES:]))
-        lines[LINES:] = [f"  and {_count(rest, 'class', 'classes')} more"]
+        lines[LINES:] = [f"  and {counted(rest, 'class', 'classes')} more"]
     return (
-        f"{len(small):,} of {_count(classes, 'class', 'classes')} cannot be divided into "
+        f"{len(small):,} of {counted(classes, 'class', 'classes')} cannot be divided into "
         f"{', '.join(needed[:-1])} and {needed[-1]} ({together}):\n"
         + "\n".join(lines)
         + f"\n{_remedies(small, needed, grouped)}"
@@ -51,20 +53,21 @@ def about_groups(
 ) -> str:
     """How many groups and images each part has, and which classes are tested by one group."""
     said = [
-        f"{_count(len(np.unique(groups[here])), 'group')} in {part} "
-        f"({_count(int(here.sum()), 'image')}, {here.mean():.0%})"
+        f"{counted(len(np.unique(groups[here])), 'group')} in {part} "
+        f"({counted(int(here.sum()), 'image')}, {here.mean():.0%})"
         for part in ("train", "validation", "test")
         if (here := parts == part).any()
     ]
     text = (
-        f"split.groups makes {_count(len(np.unique(groups)), 'group')} of "
-        f"{_count(len(parts), 'image')}: {', '.join(said)}. No group is in two parts."
+        f"split.groups makes {counted(len(np.unique(groups)), 'group')} of "
+        f"{counted(len(parts), 'image')}: {', '.join(said)}. No group is in two parts."
     )
     tested = parts == "test"
     pairs = np.unique(np.column_stack([labels[tested], groups[tested]]), axis=0)[:, 0]
     found, counts = np.unique(pairs, return_counts=True)
     if single := [classes[label] for label in found[counts == 1].tolist()]:
-        text += f" All test images of {_listed(single)} are of one group, which says little."
+        names = listed(single, NAMES_LISTED)
+        text += f" All test images of {names} are of one group, which says little."
     return text
 
 
@@ -81,20 +84,21 @@ def few_test_images(labels: NDArray[np.integer], classes: Mapping[int, str]) -> 
         for label, count in zip(found.tolist(), counts.tolist(), strict=True)
     ]
     return (
-        f"The test part has only {_count(len(labels), 'image')} ({_listed(each)}): one image is "
-        f"{100 / len(labels):.0f} points of accuracy. Raise split.test, or add images."
+        f"The test part has only {counted(len(labels), 'image')} "
+        f"({listed(each, NAMES_LISTED)}): one image is {100 / len(labels):.0f} points of accuracy. "
+        "Raise split.test, or add images."
     )
 
 
 def _size(one: SmallClass) -> str:
     """`12 images, 1 different image; none for train and validation`."""
-    said = _count(one.images, "image")
+    said = counted(one.images, "image")
     if one.largest:
         more = ", ..." if len(one.largest) > GROUPS_LISTED else ""
         largest = ", ".join(one.largest[:GROUPS_LISTED])
-        said += f" in {_count(one.groups, 'group')} ({largest}{more})"
+        said += f" in {counted(one.groups, 'group')} ({largest}{more})"
     elif one.groups < one.images:
-        said += f", {_count(one.groups, 'different image')}"
+        said += f", {counted(one.groups, 'different image')}"
     return f"{said}; none for {' and '.join(one.without)}"
 
 
@@ -115,14 +119,3 @@ def _remedies(small: list[SmallClass], needed: list[str], grouped: bool) -> str:
         elif helped:
             ways.append(f"set split.validation: 0, which is enough for {helped} of them")
     return f"{', '.join(ways[:-1])}{',' if len(ways) > 2 else ''} or {ways[-1]}."
-
-
-def _listed(names: list[str]) -> str:
-    """The first of many names."""
-    more = f" and {len(names) - NAMES_LISTED:,} more" if len(names) > NAMES_LISTED else ""
-    return f"{', '.join(names[:NAMES_LISTED])}{more}"
-
-
-def _count(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 image`, `1,200 images`."""
-    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

@@ -176,11 +176,6 @@ class Store:
                 raise self._damaged(path, f"{path} ends within row {row}.")
         return images
 
-    def view(self, which: Sequence[str] | NDArray | pd.Series) -> "StoredImages":
-        """These images, to be read as they are needed; see `images`."""
-        wanted = np.asarray(which)
-        return StoredImages(self, wanted if wanted.dtype.kind in "iu" else self.positions(wanted))
-
     def iter_batches(
         self, which: Sequence[str] | NDArray | pd.Series, batch_size: int
     ) -> Iterator[NDArray[np.uint8]]:
@@ -240,22 +235,6 @@ class Store:
             raise self._damaged(
                 path, f"{path} has {path.stat().st_size} bytes where {expected} are due."
             )
-
-
-class StoredImages:
-    """Some images of a store, read each time that they are asked for; made by `Store.view`.
-
-    shape: (images, height, width, channels).
-    """
-
-    def __init__(self, store: Store, positions: NDArray[np.int64]) -> None:
-        self._store = store
-        self._positions = positions
-        self.shape: tuple[int, ...] = (len(positions), *store.shape)
-
-    def __getitem__(self, rows: NDArray[np.integer]) -> NDArray[np.uint8]:
-        """The images of these row numbers, in their order: uint8 (len(rows), H, W, C)."""
-        return self._store.images(self._positions[rows])
 
 
 class _Shard:

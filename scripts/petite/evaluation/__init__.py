@@ -3,56 +3,9 @@
 `runs` reads and checks the tables of the training jobs, `metrics` measures them, `summary` makes a
 row for each method and fraction, which `tables` show. `statistics` has the intervals and tests over
 seeds, `new_images` those over test images, `learning_curve` what random images are worth.
-`verdicts` compares, `chance` asks whether anything was learned. `recommendation`, `confidence` and
-`page` say it in words, `costs` what each subset took.
+`verdicts` compares, `chance` asks whether anything was learned. `decision` says what to keep and
+`next_steps` what to do next; `recommendation` is the record of both. `sentences` has the words for
+each kind and `wording` fills them in, `evidence_tables` has the numbers, and `rendering` makes text
+and Markdown of them. `design` tells before a run what it can show, `costs` what each subset took.
 docs/evidence.md tells how Petite decides.
 """
-
-from petite.evaluation.chance import AgainstChance, Chance, Circumstances
-from petite.evaluation.confidence import planned, planned_images
-from petite.evaluation.costs import COST_COLUMNS, cost_ledger
-from petite.evaluation.learning_curve import LearningCurve, random_curve
-from petite.evaluation.metrics import METRICS, is_unequal, metric_for, test_counts, with_measures
-from petite.evaluation.page import recommendation_page
-from petite.evaluation.recommendation import Recommendation, recommend
-from petite.evaluation.runs import PAIR, REFERENCE, Predictions, collect, ordered, read_csv
-from petite.evaluation.statistics import ENOUGH_RUNS, mean_interval
-from petite.evaluation.summary import SUMMARY_COLUMNS, summarize
-from petite.evaluation.tables import markdown_table, terminal_table
-from petite.evaluation.verdicts import VERDICT_COLUMNS, compare
-from petite.evaluation.words import percent
-
-__all__ = [
-    "COST_COLUMNS",
-    "ENOUGH_RUNS",
-    "METRICS",
-    "PAIR",
-    "REFERENCE",
-    "SUMMARY_COLUMNS",
-    "VERDICT_COLUMNS",
-    "AgainstChance",
-    "Chance",
-    "Circumstances",
-    "LearningCurve",
-    "Predictions",
-    "Recommendation",
-    "collect",
-    "compare",
-    "cost_ledger",
-    "is_unequal",
-    "markdown_table",
-    "mean_interval",
-    "metric_for",
-    "ordered",
-    "percent",
-    "planned",
-    "planned_images",
-    "random_curve",
-    "read_csv",
-    "recommend",
-    "recommendation_page",
-    "summarize",
-    "terminal_table",
-    "test_counts",
-    "with_measures",
-]

@@ -10,20 +10,37 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from petite.evaluation.metrics import BALANCED, image_weights, is_unequal
+from petite.evaluation.metrics import BALANCED, UNEQUAL, image_weights
 from petite.evaluation.new_images import above_p
-from petite.evaluation.runs import FULL, REFERENCE, Predictions, ordered
+from petite.evaluation.runs import Predictions, ordered
 from petite.evaluation.statistics import ALPHA
-from petite.evaluation.words import chosen_by, percent
+
+NotLearned = Literal[
+    "far_below_chance",  # as where labels are swapped
+    "classes_not_learned",  # some are never answered
+    "constant_answer_not_beaten",  # balanced accuracy is above chance, accuracy is not
+    "nothing_learned",  # no better than an answer without a look
+    "not_shown_to_learn",  # better, but that may be chance
+]
+Cause = Literal[
+    "swapped_labels",
+    "swapping_flips",
+    "too_few_test_images",
+    "unequal_classes",
+    "small_images",
+    "hiding_flips",
+    "few_steps",
+    "labels_not_visible",
+]
 
 # With more than this share of the classes never answered, some of them were not learned. A few of
 # hundreds may be missing where each has a test image or two.
 NEVER_ANSWERED = 0.05
-MOST_NAMED = 5
 
 # Far below chance: less than this part of it in balanced accuracy, by a test at this level. Labels
 # that do not show in the images give chance, not less.
@@ -41,14 +58,21 @@ ENOUGH_FOR_RATES = 10
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What may keep a model from learning, for the likely reasons.
+    """What may keep a model from learning.
 
-    image_size: pixels a side; flips: the setting training.flips; counts: training images by class.
+    image_size: pixels a side. flips: the setting training.flips. largest_class, smallest_class: how
+    many training images they have.
     """
 
     image_size: int
     flips: str
-    counts: Sequence[int]
+    largest_class: int
+    smallest_class: int
+
+    @property
+    def is_unequal(self) -> bool:
+        """Whether accuracy says more about some classes than about others."""
+        return self.largest_class > UNEQUAL * self.smallest_class
 
 
 @dataclass(frozen=True)
@@ -114,17 +138,39 @@ class Chance:
         )
 
     @property
-    def headline(self) -> str:
-        """What the answer begins with where chance is not beaten."""
+    def of_other_classes(self) -> int:
+        """How many test images the constant answer is wrong on."""
+        return round(self.test_images * (1 - self.constant_accuracy))
+
+    @property
+    def not_learned(self) -> NotLearned:
+        """What is not shown of models that do not beat chance."""
         if self.is_far_below:
-            return "The models are worse than chance by far"
+            return "far_below_chance"
         if self.is_above:
-            return "Not all classes were learned"
+            return "classes_not_learned"
         if self.balanced_p <= ALPHA:
-            return "The models are not shown to beat a constant answer"
-        if not self._seems_above:
-            return "Nothing was learned"
-        return "Nothing is shown to have been learned"
+            return "constant_answer_not_beaten"
+        return "not_shown_to_learn" if self._seems_above else "nothing_learned"
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """Why they may not have learned, the likeliest first."""
+        about = self.circumstances
+        flips = about.flips != "none"
+        if self.is_far_below:
+            return ("swapped_labels", *(("swapping_flips",) if flips else ()))
+        if self.lacks_images_alone:
+            return ("too_few_test_images",)
+        found: dict[Cause, bool] = {
+            "too_few_test_images": self._seems_above and not self.is_above,
+            "unequal_classes": about.is_unequal,
+            "small_images": True,
+            "hiding_flips": flips,
+            "few_steps": True,
+            "labels_not_visible": True,
+        }
+        return tuple(cause for cause, is_likely in found.items() if is_likely)
 
     @property
     def _seems_above(self) -> bool:
@@ -134,89 +180,6 @@ class Chance:
             self.accuracy > self.constant_accuracy + rounding
             and self.balanced_accuracy > 1 / self.classes + rounding
         )
-
-    def numbers(self) -> str:
-        """The comparison in numbers."""
-        which = "all" if self.method == FULL else f"the largest subset, {self.method},"
-        text = (
-            f"models trained on {which} {self.trained_on:,} images are right on "
-            f"{100 * self.accuracy:.1f}% of the {self.test_images:,} test "
-            f"images, and always answering {self.constant} on "
-            f"{100 * self.constant_accuracy:.1f}% (p {self.accuracy_p:.2g}); balanced accuracy is "
-            f"{100 * self.balanced_accuracy:.1f}%, and {100 / self.classes:.3g}% by chance "
-            f"(p {self.balanced_p:.2g})"
-        )
-        return "; ".join([text, *self.odd_answers()])
-
-    def caution(self) -> str:
-        """What to beware of though chance is beaten, as a sentence; "" where there is nothing."""
-        odd = self.odd_answers()
-        if self.guessed:
-            are = "is" if len(self.guessed) == 1 else "are"
-            odd.append(
-                f"{len(self.guessed):,} of {self.classes:,} classes {are} recognized hardly "
-                f"better than by chance: {named(self.guessed)}"
-            )
-        return self._beware(odd)
-
-    def caution_of_failed_runs(self) -> str:
-        """That some runs do not look at the images, as a sentence; "" where all do."""
-        return self._beware(self._failed_runs())
-
-    def _beware(self, odd: Sequence[str]) -> str:
-        if not odd:
-            return ""
-        which = "all" if self.method == FULL else "the"
-        how = "" if self.method == FULL else f" chosen {chosen_by(self.method)}"
-        return (
-            f"Beware of models trained on {which} {self.trained_on:,} images{how}: "
-            f"{'; '.join(odd)}."
-        )
-
-    def odd_answers(self) -> list[str]:
-        """Which classes are never answered, and whether runs have one answer for all images."""
-        odd = [f"never answered: {named(self.never)}"] if self.never else []
-        return odd + self._failed_runs()
-
-    def _failed_runs(self) -> list[str]:
-        if not self.one_answer:
-            return []
-        have = "has" if self.one_answer == 1 else "have"
-        return [f"{self.one_answer} of {self.runs} runs {have} one answer for all images"]
-
-    def reasons(self) -> str:
-        """What it may come from, the test images' number first where that alone may be it."""
-        about = self.circumstances
-        flips = "" if about.flips == "none" else f"(training.flips: {about.flips})"
-        if self.is_far_below:
-            exchange = f", or flips that turn one class into another {flips}" if flips else ""
-            return (
-                "A systematic swap of labels is likely, since answers without a look would be "
-                "right more often: labels that are exchanged in the training or the test images"
-                f"{exchange}"
-            )
-        if self.lacks_images_alone:
-            return f"The reason is too few test images ({self.test_images:,})"
-        counts = np.asarray(about.counts)
-        found = [
-            f"images too small to show the label ({about.image_size} pixels a side)",
-            f"too few training steps ({self.steps:,})",
-            "labels that do not show in the images",
-        ]
-        if flips:
-            found.insert(1, f"an augmentation that hides the label, as flips can {flips}")
-        if is_unequal(counts):
-            found.insert(0, f"unequal classes ({counts.max():,} to {counts.min():,} images)")
-        if self._seems_above and not self.is_above:
-            found.insert(0, f"too few test images ({self.test_images:,})")
-        return f"Likely reasons: {', '.join(found[:-1])}, or {found[-1]}"
-
-
-def named(names: Sequence[str]) -> str:
-    """The classes or subsets by name, the first few of many."""
-    text = ", ".join(names[:MOST_NAMED])
-    more = len(names) - MOST_NAMED
-    return f"{text} and {more:,} more" if more > 0 else text
 
 
 @dataclass(frozen=True)
@@ -254,31 +217,6 @@ class AgainstChance:
         chance = self.of(method, fraction)
         return chance is not None and not chance.is_beaten
 
-    def left_out(self, subsets: Sequence[tuple[str, float]], numbers: bool) -> str:
-        """Why these subsets are no candidates though near enough, as sentences; "" for none.
-
-        numbers: whether to say what their models can.
-        """
-        found = [chance for subset in subsets if (chance := self.of(*subset))]
-        reasons = {
-            "are not shown to beat a constant answer": [it for it in found if not it.is_above],
-            "never answer some of the classes": [it for it in found if it.is_above],
-        }
-        return " ".join(
-            f"{named([_subset(chance, numbers) for chance in those])} "
-            f"{'is' if len(those) == 1 else 'are'} left out: "
-            f"{'its' if len(those) == 1 else 'their'} models {reason}."
-            for reason, those in reasons.items()
-            if those
-        )
-
-    def cautions(self, method: str, fraction: float) -> list[str]:
-        """What to beware of where this subset is chosen: of all images, of it, and of random."""
-        chosen, random = self.of(method, fraction), self.of(REFERENCE, fraction)
-        sentences = [self.of_all.caution()] if self.of_all else []
-        sentences += [it.caution_of_failed_runs() for it in (chosen, random) if it]
-        return list(dict.fromkeys(sentence for sentence in sentences if sentence))
-
     def _judge(self, method: str, fraction: float) -> Chance | None:
         answers, labels = self.predictions.answers(method, fraction)
         if answers.empty:
@@ -314,15 +252,6 @@ class AgainstChance:
             steps=round(own["steps"].mean()),
             circumstances=self.circumstances,
         )
-
-
-def _subset(chance: Chance, numbers: bool) -> str:
-    """A subset, with what its models can where numbers are asked for."""
-    name = f"{chance.method} at {percent(chance.fraction)}"
-    if not numbers:
-        return name
-    odd = [f"balanced accuracy {100 * chance.balanced_accuracy:.1f}%", *chance.odd_answers()]
-    return f"{name} ({'; '.join(odd)})"
 
 
 def _constant(right: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> int:

@@ -36,28 +36,29 @@ class Bound:
     censored: Side = ""
 
     def text(self, spec: str) -> str:
-        """As a person says it: "1,234", or "above 1,234"; "–" where it is not known."""
-        if math.isnan(self.value):
-            return "–"
+        """As a person says it: "1,234", or "above 1,234"."""
         return f"{self.censored} {self.value:{spec}}".strip()
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95% interval, all within what was measured."""
+    """A number with its 95% interval, all within what was measured.
+
+    low, high: None where a size or a method has a single run.
+    """
 
     point: Bound
-    low: Bound
-    high: Bound
+    low: Bound | None
+    high: Bound | None
 
     def text(self, spec: str = ",.0f") -> str:
         """As a person says it: "420 [310, above 850]", each number in the format `spec`.
 
         An answer that lies outside what was measured, interval and all, is one word and number.
         """
-        if self.low == self.high == self.point and self.point.censored:
+        if self.low is None or self.high is None:
             return self.point.text(spec)
-        if math.isnan(self.low.value):
+        if self.low == self.high == self.point and self.point.censored:
             return self.point.text(spec)
         return f"{self.point.text(spec)} [{self.low.text(spec)}, {self.high.text(spec)}]"
 
@@ -133,14 +134,16 @@ def fit(images: np.ndarray, accuracy: np.ndarray) -> Fit:
 
 @dataclass(frozen=True)
 class LastLeftOut:
-    """How well the curve of the smaller sizes foretells the largest one (shares, not points)."""
+    """How well the curve of the smaller sizes predicts the largest one (shares, not points).
+
+    bounds: the 95% interval of the error; None where a size has a single run.
+    """
 
     images: float
     measured: float
     predicted: float
     error: float
-    error_low: float
-    error_high: float
+    bounds: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -165,28 +168,22 @@ class LearningCurve:
     full: bool
 
     @property
-    def form(self) -> str:
-        """What the curve is, in words."""
-        if len(self.sizes) >= SIZES_FOR_POWER_LAW:
-            return "power law with offset"
-        return "line in log(images) between the two measured sizes: too few for a power law"
+    def form(self) -> Literal["power_law", "line"]:
+        """A power law with an offset, or a line in log(images) between only two sizes."""
+        return "power_law" if len(self.sizes) >= SIZES_FOR_POWER_LAW else "line"
 
     @property
     def worst_miss(self) -> float:
         """The largest distance between the curve and a measured mean, as a share."""
         return float(np.abs(self.best.accuracy(self.sizes)[0] - self.means).max())
 
-    def parameters(self) -> dict[str, float]:
-        """a, b and c of accuracy(n) = a - b * n**-c; a and b are NaN where c is 0."""
+    def parameters(self) -> tuple[float, float, float] | None:
+        """a, b and c of accuracy(n) = a - b * n**-c; None where c is 0."""
         fitted = self.best
         c, slope = float(fitted.exponent[0]), float(fitted.slope[0])
         if c == 0:
-            return {"a": math.nan, "b": math.nan, "c": 0.0}
-        return {
-            "a": float(fitted.start[0]) + slope / c,
-            "b": slope / c * fitted.first**c,
-            "c": c,
-        }
+            return None
+        return float(fitted.start[0]) + slope / c, slope / c * fitted.first**c, c
 
     def band(self, images: np.ndarray) -> pd.DataFrame:
         """The curve with its 95% interval at sizes within those measured.
@@ -220,10 +217,11 @@ class LearningCurve:
         """What one chosen image is worth in random ones, for a method that keeps `images`."""
         worth = self.worth(accuracies)
         return Estimate(
+            Bound(worth.point.value / images, worth.point.censored),
             *(
-                Bound(bound.value / images, bound.censored)
-                for bound in (worth.point, worth.low, worth.high)
-            )
+                bound and Bound(bound.value / images, bound.censored)
+                for bound in (worth.low, worth.high)
+            ),
         )
 
     def sufficient(self, tolerance: float) -> Estimate | None:
@@ -242,7 +240,7 @@ class LearningCurve:
         return self._within(found[0], draws)
 
     def last_left_out(self) -> LastLeftOut | None:
-        """Fit without the largest size and foretell it; None with fewer than four sizes."""
+        """Fit without the largest size and predict it; None with fewer than four sizes."""
         if len(self.sizes) <= SIZES_FOR_POWER_LAW:
             return None
         last = self.sizes[-1:]
@@ -255,15 +253,13 @@ class LearningCurve:
             measured=float(self.means[-1]),
             predicted=float(predicted[0]),
             error=float(errors[0]),
-            error_low=float(low),
-            error_high=float(high),
+            bounds=None if math.isnan(low) else (float(low), float(high)),
         )
 
     def _within(self, found: float, draws: np.ndarray) -> Estimate:
         """A size and its interval, cut at the measured sizes."""
         if np.isnan(draws).any():
-            nothing = Bound(math.nan)
-            return Estimate(self._bound(found), nothing, nothing)
+            return Estimate(self._bound(found), None, None)
         # Draws may be infinite, so no mean of two of them is taken.
         low, high = np.quantile(draws, [ALPHA / 2, 1 - ALPHA / 2], method="inverted_cdf")
         return Estimate(self._bound(found), self._bound(low), self._bound(high))

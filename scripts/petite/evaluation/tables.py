@@ -1,44 +1,40 @@
 """The summary as tables for people to read: a page of Markdown, and text for the terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from petite.evaluation.metrics import ACCURACY, BALANCED, IN_WORDS
+from petite.evaluation.shares import is_other_share, kept, why_other_share
 from petite.evaluation.statistics import ENOUGH_RUNS
-from petite.evaluation.words import is_other_share, kept, percent, signed, why_other_share
+from petite.util.formatting import (
+    NOTHING,
+    bracketed,
+    in_percent,
+    megabytes,
+    number,
+    percent,
+    seconds,
+    signed,
+    signed_bracketed,
+)
+
+
+def markdown_rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table of Markdown whose first column holds names, the others numbers."""
+    lines = ["| " + " | ".join(header) + " |", "|:--|" + "--:|" * (len(header) - 1)]
+    return [*lines, *("| " + " | ".join(row) + " |" for row in rows)]
 
 
 def _measured(row: pd.Series, metric: str) -> str:
-    mean, low, high = (100 * row[f"{metric}_{name}"] for name in ("mean", "low", "high"))
-    if np.isnan(mean):
-        return "–"
-    return f"{mean:.1f}" if np.isnan(low) else f"{mean:.1f} [{low:.1f}, {high:.1f}]"
+    mean, low, high = (row[f"{metric}_{name}"] for name in ("mean", "low", "high"))
+    return f"{in_percent(mean)} {bracketed(low, high)}".strip()
 
 
 def _difference(row: pd.Series) -> str:
-    if np.isnan(row["difference_mean"]):
-        return "–"
-    text = signed(row["difference_mean"])
-    if np.isnan(row["difference_low"]):
-        return text
-    return f"{text} [{signed(row['difference_low'])}, {signed(row['difference_high'])}]"
-
-
-def _share(share: float) -> str:
-    return "–" if np.isnan(share) else f"{100 * share:.1f}"
-
-
-def _megabytes(count: float) -> str:
-    megabytes = count / 1e6
-    return f"{megabytes:.2f}" if megabytes < 10 else f"{megabytes:,.0f}"
-
-
-def _seconds(seconds: float) -> str:
-    if np.isnan(seconds):
-        return "–"
-    return f"{seconds:.2f}" if seconds < 10 else f"{seconds:,.0f}"
+    bounds = signed_bracketed(row["difference_low"], row["difference_high"])
+    return f"{signed(row['difference_mean'])} {bounds}".strip()
 
 
 def _cells(summary: pd.DataFrame) -> pd.DataFrame:
@@ -47,17 +43,17 @@ def _cells(summary: pd.DataFrame) -> pd.DataFrame:
         [
             {
                 "method": row["method"],
-                "fraction": kept(row),
-                "images": f"{row['images']:,}",
+                "fraction": kept(row["fraction"], row["share"]),
+                "images": number(row["images"]),
                 "runs": f"{row['runs']}",
                 "accuracy, %": _measured(row, ACCURACY),
                 "balanced accuracy, %": _measured(row, BALANCED),
-                "worst class, %": _share(row["worst_class_accuracy_mean"]),
+                "worst class, %": in_percent(row["worst_class_accuracy_mean"]),
                 "against random, points": _difference(row),
-                "loss": "–" if np.isnan(row["loss_mean"]) else f"{row['loss_mean']:.3f}",
-                "stored, MB": _megabytes(row["stored_bytes"]),
-                "select, s": _seconds(row["select_seconds_mean"]),
-                "train, s": _seconds(row["train_seconds_mean"]),
+                "loss": NOTHING if np.isnan(row["loss_mean"]) else f"{row['loss_mean']:.3f}",
+                "stored, MB": megabytes(row["stored_bytes"]),
+                "select, s": seconds(row["select_seconds_mean"]),
+                "train, s": seconds(row["train_seconds_mean"]),
             }
             for _, row in summary.iterrows()
         ]
@@ -81,19 +77,18 @@ def _warning(summary: pd.DataFrame) -> str:
 
 def other_shares(summary: pd.DataFrame) -> str:
     """Why rows hold another share than their fraction; "" where none does."""
-    why = {why_other_share(row) for _, row in summary.iterrows() if is_other_share(row)}
+    shares = summary[["fraction", "share"]].itertuples(index=False, name=None)
+    why = {why_other_share(*both) for both in shares if is_other_share(*both)}
     return f"Fraction (share): the share really kept, {' or '.join(sorted(why))}." if why else ""
 
 
 def markdown_table(summary: pd.DataFrame, dataset: str) -> str:
     """The summary (see `summarize`) of `dataset` as a page of Markdown."""
     cells = _cells(summary)
-    lines = [f"# {dataset}: accuracy by training images kept", ""]
-    lines.append("| " + " | ".join(cells.columns) + " |")
-    lines.append("|:--|" + "--:|" * (len(cells.columns) - 1))
-    for values in cells.itertuples(index=False, name=None):
-        lines.append("| " + " | ".join(values) + " |")
-    lines += [
+    lines = [
+        f"# {dataset}: accuracy by training images kept",
+        "",
+        *markdown_rows(list(cells.columns), cells.itertuples(index=False, name=None)),
         "",
         "Brackets hold 95% intervals of the mean over runs (Student's t); differences are of "
         f"{IN_WORDS[summary['metric'].iloc[0]]} and paired, "
@@ -131,7 +126,7 @@ def terminal_table(summary: pd.DataFrame, balanced: bool = False) -> str:
             ACCURACY: (BALANCED, "balanced, %"),
             BALANCED: (ACCURACY, "accuracy, %"),
         }[metric]
-        cells[heading] = [_share(share) for share in summary[f"{other}_mean"]]
+        cells[heading] = [in_percent(share) for share in summary[f"{other}_mean"]]
     else:
         cells = cells.drop(columns="balanced, %")
     widths = {name: max(len(name), *cells[name].str.len()) for name in cells.columns}

@@ -261,8 +261,8 @@ def _multiplier(
     found: Estimate = curve.multiplier(measured(runs, method, fraction, metric), images)
     return {
         "multiplier": found.point.value,
-        "multiplier_low": found.low.value,
-        "multiplier_high": found.high.value,
+        "multiplier_low": found.low.value if found.low else math.nan,
+        "multiplier_high": found.high.value if found.high else math.nan,
         "multiplier_text": found.text(".2f"),
     }
 

@@ -14,6 +14,7 @@ from pyarrow.parquet import read_schema
 from petite.data.store import Store
 from petite.features.io import FeatureRecord
 from petite.util.errors import PetiteError
+from petite.util.formatting import counted
 
 # Number of names in a message.
 NAMED = 3
@@ -170,4 +171,4 @@ def _found(path: Path, given: pd.Index, image_ids: pd.Index) -> np.ndarray:
 def _some(names: Sequence[str] | pd.Index, several: str, single: str) -> str:
     """The number of names, a verb phrase, and the first names."""
     shown = ", ".join(str(name) for name in names[:NAMED]) + (", …" if len(names) > NAMED else "")
-    return f"{len(names)} {single if len(names) == 1 else several} ({shown})"
+    return f"{counted(len(names), single, several)} ({shown})"

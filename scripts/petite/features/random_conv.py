@@ -15,7 +15,6 @@ from petite.features.io import FeatureRecord
 from petite.features.pixels import BLOCK_BYTES, Batches, batches_of, explained, signs
 from petite.networks import models
 from petite.networks.backend import load_keras
-from petite.training.settings import CompactSettings
 from petite.util.errors import PetiteError
 
 if TYPE_CHECKING:
@@ -98,16 +97,14 @@ def untrained(image_size: int, channels: int, seed: int, threads: int) -> "keras
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     stride = stem_stride(image_size)
-    settings = CompactSettings(
+    settings = models.CompactSettings(
         widths=WIDTHS,
         halvings=HALVINGS,
         residual_blocks=[0] * len(HALVINGS),
         stem_kernel=2 * stride - 1,
         stem_stride=stride,
     )
-    model = models.build(
-        "compact", image_size, channels, 2, batch_norm_momentum=0.9, **settings.model_dump()
-    )
+    model = models.build("compact", image_size, channels, 2, 0.9, settings)
     maps = [layer.output for layer in model.layers if isinstance(layer, keras.layers.ReLU)]
     pooled = [pool(one, axis=(1, 2)) for one in maps for pool in (keras.ops.mean, keras.ops.std)]
     return keras.Model(model.input, keras.ops.concatenate(pooled, axis=1))

@@ -22,15 +22,22 @@ LOG_LEVEL = {"TF_CPP_MIN_LOG_LEVEL": "2"}
 def load_keras(backend: str, threads: int) -> ModuleType:
     """Import Keras on a backend, limited to a number of threads and deterministic.
 
-    Args:
-        backend: "tensorflow", "jax" or "torch".
-        threads: threads of one operation; operations run one after the other. JAX on a CPU can be
-            held to one thread alone: from two on it takes all cores.
+    Parameters
+    ----------
+    backend : {"tensorflow", "jax", "torch"}
+    threads : int
+        Threads of one operation; operations run one after the other. JAX on a CPU can be limited to
+        one thread only: from two on it uses all cores.
 
-    Returns:
-        The module `keras`.
+    Returns
+    -------
+    module
+        `keras`.
 
-    Raises PetiteError when the backend is not installed, or another one is loaded already.
+    Raises
+    ------
+    PetiteError
+        When the backend is not installed, or another one is loaded already.
     """
     if importlib.util.find_spec(backend) is None:
         raise PetiteError(
@@ -72,10 +79,17 @@ def _configure(keras: ModuleType) -> None:
 
 
 def dtype_policy(precision: str) -> str:
-    """Keras's name for a precision: "float32", or "mixed_bfloat16".
+    """Keras's name for a precision. Keras must be loaded.
 
-    precision: "float32", "bfloat16", or "auto" for bfloat16 where the processor computes in it and
-    float32 elsewhere, where bfloat16 would be slower. Keras must be loaded.
+    Parameters
+    ----------
+    precision : {"float32", "bfloat16", "auto"}
+        auto: bfloat16 where the processor computes in it and float32 elsewhere, where bfloat16
+        would be slower.
+
+    Returns
+    -------
+    {"float32", "mixed_bfloat16"}
     """
     if precision == "auto":
         precision = "bfloat16" if _computes_in_bfloat16() else "float32"

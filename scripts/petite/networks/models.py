@@ -1,18 +1,24 @@
 """The models, by name. Keras is imported when a model is built, not before.
 
 Every model takes raw images, values 0 to 255, scales them itself, and ends in a probability for
-each class. For two classes it has one logit, of the second. A new model is one function and one
-line in MODELS.
+each class. For two classes it has one logit, of the second. A new model is an entry in `MODELS`
+with a function that builds it and, if it has settings, their class: the group of settings in
+config.yaml, its checks and its place in the schema follow from the entry.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field, create_model, model_validator
+
 from petite.util.errors import PetiteError
+from petite.util.validation import Strict
 
 if TYPE_CHECKING:
     import keras
+
+PAPER_DENSE = 512
 
 
 def build(
@@ -21,36 +27,81 @@ def build(
     channels: int,
     classes: int,
     batch_norm_momentum: float,
-    **settings: Any,
+    settings: "ModelSettings | None" = None,
 ) -> "keras.Model":
-    """A new, untrained model.
+    """Build a new, untrained model.
 
-    Args:
-        name: a key of MODELS.
-        image_size: side of the images, pixels.
-        channels: 1 for gray, 3 for RGB.
-        classes: number of classes, 2 or more.
-        batch_norm_momentum: share of the moving statistics that a step keeps.
-        settings: the model's own settings; `compact` takes those of `CompactSettings`.
+    Parameters
+    ----------
+    name : str
+        A key of `MODELS`.
+    image_size : int
+        Side of the images, pixels.
+    channels : int
+        1 for grayscale, 3 for RGB.
+    classes : int
+        Number of classes, 2 or more.
+    batch_norm_momentum : float
+        Share of the moving statistics that a step keeps.
+    settings : ModelSettings, optional
+        The model's own settings. None: its defaults.
 
-    Returns:
-        A model from images of shape (n, image_size, image_size, channels), any dtype, to
-        probabilities, float32 of shape (n, classes).
+    Returns
+    -------
+    keras.Model
+        From images of shape (n, image_size, image_size, channels), any dtype, to probabilities,
+        float32 of shape (n, classes).
 
-    Raises PetiteError when the images are too small for the model.
+    Raises
+    ------
+    PetiteError
+        When the images are too small for the model.
     """
     import keras
 
+    entry = MODELS[name]
+    settings = entry.settings() if settings is None else settings
     check_image_size(name, image_size, settings)
-    family = MODELS[name]
-    size = None if family.any_size else image_size
-    images = keras.Input((size, size, channels), name="images")
-    features = family.features(images, batch_norm_momentum, **settings)
+    side = None if entry.any_size else image_size
+    images = keras.Input((side, side, channels), name="images")
+    features = entry.features(images, batch_norm_momentum, settings)
     units = 1 if classes == 2 else classes
     logits = keras.layers.Dense(units, dtype="float32", name="logits")(features)
     of_each_class = _of_both_classes(logits) if classes == 2 else logits
     probabilities = keras.layers.Activation("softmax", dtype="float32", name="probabilities")
     return keras.Model(images, probabilities(of_each_class), name=name)
+
+
+def logits_of(model: "keras.Model") -> "keras.Model":
+    """The same model, sharing its weights, up to its logits.
+
+    It is what trains and what is judged: losses of logits are exact where those of probabilities
+    must be clipped.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Made by `build`.
+
+    Returns
+    -------
+    keras.Model
+        Its output has shape (n, 1) for two classes, otherwise (n, classes).
+    """
+    import keras
+
+    return keras.Model(model.input, model.get_layer("logits").output, name=model.name)
+
+
+def check_image_size(name: str, image_size: int, settings: "ModelSettings") -> None:
+    """Raise PetiteError when the model would halve images of this side to nothing."""
+    smallest = MODELS[name].smallest_side(settings)
+    if image_size < smallest:
+        raise PetiteError(
+            f"images of {image_size}x{image_size} pixels are too small for the model '{name}', "
+            f"which needs {smallest}x{smallest}: raise dataset.image_size or set another "
+            "training.model"
+        )
 
 
 def _of_both_classes(logit: Any) -> Any:
@@ -64,63 +115,83 @@ def _of_both_classes(logit: Any) -> Any:
     return layers.Concatenate(dtype="float32")(halves)
 
 
-def check_image_size(name: str, image_size: int, settings: dict[str, Any]) -> None:
-    """Raise PetiteError when the model would halve images of this side to nothing."""
-    smallest = MODELS[name].smallest_side(**settings)
-    if image_size < smallest:
-        raise PetiteError(
-            f"images of {image_size}x{image_size} pixels are too small for the model '{name}', "
-            f"which needs {smallest}x{smallest}: raise dataset.image_size or set another "
-            "training.model"
-        )
+class ModelSettings(Strict):
+    """Settings of a model: every field has a default and a description."""
 
 
-def logits_of(model: "keras.Model") -> "keras.Model":
-    """The same model, sharing its weights, up to its logits: (n, 1) for two classes.
+@dataclass(frozen=True)
+class Model:
+    """A kind of model.
 
-    It is what trains and what is judged: losses of logits are exact where those of probabilities
-    must be clipped.
+    Attributes
+    ----------
+    name : str
+        As in config.yaml.
+    features : callable
+        Builds the layers: from the input, the momentum of batch normalization and the model's
+        settings to what the last layer takes.
+    smallest_side : callable
+        The least side of images in pixels, from the settings.
+    width : callable
+        How many features the last layer takes, from the settings.
+    any_size : bool
+        Whether one model takes images of different sizes.
+    settings : type of ModelSettings
+        The class of its settings.
     """
-    import keras
 
-    return keras.Model(model.input, model.get_layer("logits").output, name=model.name)
-
-
-PAPER_DENSE = 512
-
-
-def paper_cnn(images: Any, batch_norm_momentum: float) -> Any:
-    """The paper's CNN up to its last layer (Sal, Erdağ, Biçici; images scaled to 0..1).
-
-    Six blocks of convolution 3x3, batch normalization, ReLU and 2x2 max pooling; then a dense
-    layer of 512 with batch normalization, ReLU and dropout of one half. Needs 64 pixels or more.
-    """
-    from keras import layers
-
-    x = layers.Rescaling(1 / 255)(images)
-    for filters in (64, 128, 256, 256, 128, 64):
-        x = layers.Conv2D(filters, 3, padding="same")(x)
-        x = layers.BatchNormalization(momentum=batch_norm_momentum)(x)
-        x = layers.ReLU()(x)
-        x = layers.MaxPooling2D(2)(x)
-    x = layers.Flatten()(x)
-    x = layers.Dense(PAPER_DENSE)(x)
-    x = layers.BatchNormalization(momentum=batch_norm_momentum)(x)
-    x = layers.ReLU()(x)
-    return layers.Dropout(0.5)(x)
+    name: str
+    features: Callable[[Any, float, Any], Any]
+    smallest_side: Callable[[Any], int]
+    width: Callable[[Any], int]
+    any_size: bool
+    settings: type[ModelSettings] = ModelSettings
 
 
-def compact(
-    images: Any,
-    batch_norm_momentum: float,
-    widths: Sequence[int],
-    halvings: Sequence[int],
-    residual_blocks: Sequence[int],
-    residual_convolutions: int,
-    stem_kernel: int,
-    stem_stride: int,
-    dropout: float,
-) -> Any:
+class CompactSettings(ModelSettings):
+    """The shape of the model `compact`."""
+
+    widths: list[int] = Field(
+        [16, 24, 48, 96],
+        min_length=2,
+        description="number of filters of the stem and of each stage",
+    )
+    halvings: list[int] = Field(
+        [0, 1, 1],
+        description="1: the stage starts by halving the resolution; 0: it keeps the resolution",
+    )
+    residual_blocks: list[int] = Field(
+        [0, 0, 0], description="number of residual blocks in each stage"
+    )
+    residual_convolutions: int = Field(
+        1, ge=1, le=3, description="number of 3x3 convolutions in a residual block"
+    )
+    stem_kernel: int = Field(
+        3, ge=1, le=16, description="kernel size of the first convolution, in pixels"
+    )
+    stem_stride: int = Field(
+        2, ge=1, le=8, description="stride of the first convolution, in pixels"
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout rate before the last layer")
+
+    @model_validator(mode="after")
+    def _one_value_a_stage(self) -> "CompactSettings":
+        stages = len(self.widths) - 1
+        for name in ("halvings", "residual_blocks"):
+            values = getattr(self, name)
+            if len(values) != stages:
+                raise ValueError(
+                    f"{name}: {len(values)} values for {stages} stages; "
+                    "give one for each of widths but the first"
+                )
+        if min(self.widths) < 1 or min(self.residual_blocks) < 0:
+            raise ValueError("widths must be 1 or more, residual_blocks 0 or more")
+        if not set(self.halvings) <= {0, 1}:
+            raise ValueError("halvings: use 0 and 1")
+        return self
+
+
+def compact(images: Any, batch_norm_momentum: float, settings: CompactSettings) -> Any:
     """A small residual CNN whose strided stem keeps full-size maps, slow on a CPU, out of it.
 
     The stem, then stages of [2x2 max pooling], one convolution 3x3 and residual blocks, then the
@@ -145,43 +216,83 @@ def compact(
         return x if last else layers.ReLU()(x)
 
     x = layers.Rescaling(1 / 64, offset=-2)(images)
-    x = convolve(x, widths[0], stem_kernel, stem_stride)
-    for filters, halve, blocks in zip(widths[1:], halvings, residual_blocks, strict=True):
+    x = convolve(x, settings.widths[0], settings.stem_kernel, settings.stem_stride)
+    stages = zip(settings.widths[1:], settings.halvings, settings.residual_blocks, strict=True)
+    for filters, halve, blocks in stages:
         if halve:
             x = layers.MaxPooling2D(2)(x)
         x = convolve(x, filters)
         for _ in range(blocks):
             branch = x
-            for number in range(residual_convolutions):
-                branch = convolve(branch, filters, last=number == residual_convolutions - 1)
+            for number in range(settings.residual_convolutions):
+                last = number == settings.residual_convolutions - 1
+                branch = convolve(branch, filters, last=last)
             x = layers.ReLU()(layers.Add()([x, branch]))
     x = layers.GlobalAveragePooling2D()(x)
-    return layers.Dropout(dropout)(x) if dropout else x
+    return layers.Dropout(settings.dropout)(x) if settings.dropout else x
 
 
-@dataclass(frozen=True)
-class Family:
-    """A kind of model.
+def paper_cnn(images: Any, batch_norm_momentum: float, settings: ModelSettings) -> Any:
+    """The paper's CNN up to its last layer (Sal, Erdağ, Biçici; images scaled to 0..1).
 
-    `features` maps the input and the settings to what the last layer takes; `smallest_side` gives
-    the least side in pixels from the settings, and `width` how many features the last layer takes;
-    `any_size` says that one model takes images of different sizes.
+    Six blocks of convolution 3x3, batch normalization, ReLU and 2x2 max pooling; then a dense
+    layer of 512 with batch normalization, ReLU and dropout of one half. Needs 64 pixels or more.
     """
+    from keras import layers
 
-    features: Callable[..., Any]
-    smallest_side: Callable[..., int]
-    width: Callable[..., int]
-    any_size: bool
+    x = layers.Rescaling(1 / 255)(images)
+    for filters in (64, 128, 256, 256, 128, 64):
+        x = layers.Conv2D(filters, 3, padding="same")(x)
+        x = layers.BatchNormalization(momentum=batch_norm_momentum)(x)
+        x = layers.ReLU()(x)
+        x = layers.MaxPooling2D(2)(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(PAPER_DENSE)(x)
+    x = layers.BatchNormalization(momentum=batch_norm_momentum)(x)
+    x = layers.ReLU()(x)
+    return layers.Dropout(0.5)(x)
 
 
-MODELS: dict[str, Family] = {
-    "compact": Family(
-        compact,
-        smallest_side=lambda **settings: settings["stem_stride"] * 2 ** sum(settings["halvings"]),
-        width=lambda **settings: settings["widths"][-1],
-        any_size=True,
-    ),
-    "paper_cnn": Family(
-        paper_cnn, smallest_side=lambda: 64, width=lambda: PAPER_DENSE, any_size=False
-    ),
+MODELS: dict[str, Model] = {
+    model.name: model
+    for model in (
+        Model(
+            "compact",
+            compact,
+            smallest_side=lambda settings: settings.stem_stride * 2 ** sum(settings.halvings),
+            width=lambda settings: settings.widths[-1],
+            any_size=True,
+            settings=CompactSettings,
+        ),
+        Model(
+            "paper_cnn",
+            paper_cnn,
+            smallest_side=lambda settings: 64,
+            width=lambda settings: PAPER_DENSE,
+            any_size=False,
+        ),
+    )
 }
+
+
+def choice_of(models: Iterable[Model]) -> type[Strict]:
+    """The settings that name one of these models, the first by default, and set them up.
+
+    Parameters
+    ----------
+    models : iterable of Model
+
+    Returns
+    -------
+    type of Strict
+        With the field `model`, and for each model with settings a field of its name.
+    """
+    models = list(models)
+    names = ", ".join(model.name for model in models)
+    groups: dict[str, Any] = {
+        model.name: (model.settings, model.settings())
+        for model in models
+        if model.settings.model_fields
+    }
+    name = (str, Field(models[0].name, description=names))
+    return create_model("ModelChoice", __base__=Strict, model=name, **groups)

@@ -1,4 +1,11 @@
-"""Accuracy against the number of images kept: the figure that answers the question."""
+"""Accuracy against the number of images kept: the figure that answers the question.
+
+As a file it names the methods beside their points and says how to read it. The page has a legend
+and a caption of its own, so that `accuracy_picture` is the same drawing without words.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -6,16 +13,44 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from petite.evaluation import ENOUGH_RUNS, PAIR
 from petite.evaluation.metrics import IN_WORDS, compared_metric, with_scores
-from petite.evaluation.words import kept
+from petite.evaluation.runs import PAIR
+from petite.evaluation.shares import kept
+from petite.evaluation.statistics import ENOUGH_RUNS
 from petite.plots import style
+from petite.util.formatting import number
 
 LEAST_SPAN = 4.0  # points of accuracy: a narrower axis would make noise look like an effect
+STEP = 0.125  # inches at most between the points of two methods at one fraction
+BESIDE = 0.065  # inches that runs are drawn to either side of their mean
 LABEL_GAP = 0.16  # inches between two lines of labels
 LETTER = 0.1  # inches that a letter of a label takes, with some to spare
+TICK_LETTER = 0.09  # inches that a letter of a fraction's label takes
 LONGEST_NAME = 24  # letters
 MOST_METHODS = 10  # with more, only those of the paper are named
+PICTURE_LEFT = 0.08  # of the width, for the points that are moved aside
+PICTURE_HEIGHT = 3.4  # inches
+
+
+class Series(NamedTuple):
+    """A method's points, by fraction, with the compared metric as score_mean, _low and _high.
+
+    And its runs, by fraction and seeds, with the metric as score.
+    """
+
+    method: str
+    points: pd.DataFrame
+    runs: pd.DataFrame
+
+
+def accuracy_series(runs: pd.DataFrame, summary: pd.DataFrame) -> list[Series]:
+    """What is drawn of the tables runs.csv and summary.csv, in the order of the summary."""
+    summary, runs = with_scores(summary, runs)
+    runs = runs.sort_values(["fraction", *PAIR])
+    return [
+        Series(str(method), points.sort_values("fraction"), runs[runs["method"] == method])
+        for method, points in summary.groupby("method", sort=False)
+    ]
 
 
 @style.styled
@@ -25,41 +60,23 @@ def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     Takes the tables of runs.csv and summary.csv. Each method is a line, or a point where it has
     one fraction; each run is a dot; random has a band, and the full set a horizontal line with one.
     """
-    summary, runs = with_scores(summary, runs)
-    metric = IN_WORDS[compared_metric(summary)]
-    cut = summary[summary["method"] != "full"]
-    methods = list(dict.fromkeys(cut["method"]))  # random first: `ordered` put it there
-    others = methods if len(methods) > MOST_METHODS else []
-    others = [method for method in others if method not in style.METHOD_COLORS]
-    methods = [method for method in methods if method not in others]
+    series = accuracy_series(runs, summary)
+    cut = [each.method for each in series if each.method != "full"]
+    others = [method for method in cut if method not in style.METHOD_COLORS]
+    faint = others if len(cut) > MOST_METHODS else []
+    longest = max(len(style.shortened(each.method, LONGEST_NAME)) for each in series)
     figure = Figure(figsize=(style.WIDTH, 4.4), layout="constrained")
-    axes = figure.add_subplot()
-    fractions = np.sort(summary["fraction"].unique())
-    limits = _x_limits(fractions, list(summary["method"]))
-    width = np.log(limits[1] / limits[0])
-    offsets = _dodge(methods, fractions, width)
-
-    full = summary[summary["method"] == "full"]
-    if not full.empty:
-        _draw_full(axes, full.iloc[0])
-    for method in others:
-        _draw_faintly(axes, cut[cut["method"] == method])
-    for method in methods:
-        _draw_method(axes, method, offsets[method], cut[cut["method"] == method])
-    for key, chosen in runs[~runs["method"].isin(others)].groupby(["method", "fraction"]):
-        method, fraction = str(key[0]), float(str(key[1]))
-        _draw_runs(axes, method, fraction * offsets.get(method, 1.0), chosen, width)
-
-    _set_x_axis(axes, summary, limits)
-    _set_y_axis(axes, runs, summary, metric)
+    offsets = _draw(figure, series, (0.55 + LETTER * longest) / style.WIDTH, faint=faint)
     figure.draw_without_rendering()  # labels are placed in inches, so the size must be known
-    _label_methods(axes, cut[~cut["method"].isin(others)], offsets, width)
+    _label_methods(figure.axes[0], [each for each in series if each.method in offsets], offsets)
+    metric = IN_WORDS[compared_metric(summary)]
     dataset = style.shortened(str(runs["dataset"].iloc[0]), LONGEST_NAME)
-    note = "Small dots: single runs. Bars and bands: 95% intervals of the mean over runs."
-    if others:
-        note += (
-            f" Faint lines: {len(others)} further methods; the figure of differences names them."
-        )
+    note = (
+        "Small dots: single runs. Bars and bands: 95% intervals of the mean over runs; those that "
+        "end at the edge go on beyond it."
+    )
+    if faint:
+        note += f" Faint lines: {len(faint)} further methods; the figure of differences names them."
     if (summary["runs"] < ENOUGH_RUNS).any():
         note += f" Some points rest on fewer than {ENOUGH_RUNS} runs, too few for a claim."
     style.title(
@@ -68,43 +85,88 @@ def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     return figure
 
 
-def _x_limits(fractions: np.ndarray, methods: list[str]) -> tuple[float, float]:
-    """Limits that leave room at the left for the methods' names, before their fractions."""
-    longest = max(len(style.shortened(method, LONGEST_NAME)) for method in methods)
-    left = (0.55 + LETTER * longest) / style.WIDTH
-    # A single fraction stands in the middle of what the names leave.
+@style.styled
+def accuracy_picture(
+    runs: pd.DataFrame, summary: pd.DataFrame, width: float, tolerance: float | None = None
+) -> Figure:
+    """The drawing of `accuracy_by_fraction` with all methods and no names, `width` inches wide.
+
+    tolerance: how far from the full set is as good, a share: its band in the place of the interval.
+    """
+    figure = Figure(figsize=(width, PICTURE_HEIGHT), layout="constrained")
+    _draw(figure, accuracy_series(runs, summary), PICTURE_LEFT, tolerance=tolerance)
+    return figure
+
+
+def _draw(
+    figure: Figure,
+    series: Sequence[Series],
+    left: float,
+    tolerance: float | None = None,
+    faint: Collection[str] = (),
+) -> dict[str, float]:
+    """Draw all series, and return the factor on x of each method that is not drawn faintly.
+
+    left: the share of the width that is left free before the smallest fraction.
+    """
+    axes = figure.add_subplot()
+    points = pd.concat([each.points for each in series])
+    fractions = np.sort(points["fraction"].unique())
+    limits = _x_limits(fractions, left)
+    inch = np.log(limits[1] / limits[0]) / figure.get_figwidth()  # on the axis
+    methods = [each.method for each in series if each.method not in ("full", *faint)]
+    offsets = _dodge(methods, fractions, limits[0], inch)
+    for each in series:
+        if each.method == "full":
+            _draw_full(axes, each.points.iloc[0], tolerance)
+        if each.method in faint:
+            _draw_faintly(axes, each.points)
+        else:
+            _draw_method(axes, each, offsets.get(each.method, 1.0), BESIDE * inch)
+    axes.set_xscale("log")
+    axes.set_xlim(limits)
+    _name_fractions(axes, points, TICK_LETTER * inch)
+    _set_y_axis(axes, points, pd.concat([each.runs["score"] for each in series]))
+    return offsets
+
+
+def _x_limits(fractions: np.ndarray, left: float) -> tuple[float, float]:
+    """Limits that leave room at the left."""
+    # A single fraction stands in the middle of what is left.
     right = 0.06 if len(fractions) > 1 else (1 - left) / 2
     span = np.log(fractions[-1] / fractions[0]) or 0.5
     width = span / (1 - left - right)
     return fractions[0] * np.exp(-left * width), fractions[-1] * np.exp(right * width)
 
 
-def _dodge(methods: list[str], fractions: np.ndarray, width: float) -> dict[str, float]:
+def _dodge(
+    methods: Sequence[str], fractions: np.ndarray, first: float, inch: float
+) -> dict[str, float]:
     """A factor on x for each method, so that points at the same fraction stand side by side.
 
-    The first method, random, stands at its true place; the others at its right and left in turn.
+    The first method, random, stands at its true place; the others at its right and left in turn,
+    within the axes, which begin at `first`, however many.
     """
-    room = 0.6 * np.diff(np.log(fractions)).min(initial=width)
-    step = min(room / max(len(methods), 1), 0.018 * width)
+    between = 0.6 * np.diff(np.log(fractions)).min(initial=np.inf) / max(len(methods), 1)
+    before = np.log(fractions[0] / first) / max(len(methods) // 2, 1)
+    step = min(between, before, STEP * inch)
     return {
         method: float(np.exp(step * ((place + 1) // 2) * (1 if place % 2 else -1)))
         for place, method in enumerate(methods)
     }
 
 
-def _draw_full(axes: Axes, row: pd.Series) -> None:
+def _draw_full(axes: Axes, row: pd.Series, tolerance: float | None) -> None:
+    """The full set's line across, its accuracy, and a band: what is as good, or its interval."""
     color = style.method_color("full")
     mean = 100 * row["score_mean"]
-    axes.axhline(mean, color=color, linewidth=1, zorder=2)
-    if not np.isnan(row["score_low"]):
-        axes.axhspan(
-            100 * row["score_low"],
-            100 * row["score_high"],
-            color=color,
-            alpha=0.10,
-            linewidth=0,
-            zorder=1,
-        )
+    axes.axhline(mean, color=color, linewidth=1, zorder=2, gid="across-full")
+    if tolerance:
+        low, high = mean - 100 * tolerance, mean + 100 * tolerance
+        axes.axhspan(low, high, color=style.TOLERATED, linewidth=0, zorder=0.5)
+    elif not np.isnan(row["score_low"]):
+        low, high = 100 * row["score_low"], 100 * row["score_high"]
+        axes.axhspan(low, high, color=color, alpha=0.10, linewidth=0, zorder=1)
     axes.annotate(
         f"full set\n{mean:.1f}%",
         (1, mean),
@@ -118,78 +180,93 @@ def _draw_full(axes: Axes, row: pd.Series) -> None:
 
 
 def _draw_faintly(axes: Axes, rows: pd.DataFrame) -> None:
-    rows = rows.sort_values("fraction")
     mean = 100 * rows["score_mean"].to_numpy()
     axes.plot(rows["fraction"], mean, ".-", color="#b8b8b8", linewidth=0.8, markersize=4, zorder=2)
 
 
-def _draw_method(axes: Axes, method: str, offset: float, rows: pd.DataFrame) -> None:
-    rows = rows.sort_values("fraction")
-    x = offset * rows["fraction"].to_numpy()
+def _draw_method(axes: Axes, series: Series, offset: float, beside: float) -> None:
+    """Line, marks, intervals and runs, each named after what it is and the method."""
+    method, points, runs = series
     color = style.method_color(method)
-    mean = 100 * rows["score_mean"].to_numpy()
-    low = 100 * rows["score_low"].to_numpy()
-    high = 100 * rows["score_high"].to_numpy()
-    if method == "random" and len(rows) > 1:
-        axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0, zorder=1)
-    axes.errorbar(
+    x = offset * points["fraction"]
+    mean, low, high = (100 * points[f"score_{end}"] for end in ("mean", "low", "high"))
+    if method == "random" and len(points) > 1:
+        axes.fill_between(x, low, high, color=color, alpha=0.18, lw=0, gid=f"band-{method}")
+    # A point without an interval has a bar of no length, so that there is one for each.
+    low, high = low.fillna(mean), high.fillna(mean)
+    axes.vlines(x, low, high, color=color, lw=1.4, zorder=4, gid=f"bars-{method}")
+    axes.plot(x, mean, color=color, linewidth=1.4, zorder=4, gid=f"line-{method}")
+    axes.scatter(
         x,
         mean,
-        yerr=[mean - low, high - mean],
+        s=30,
         color=color,
         marker=style.method_marker(method),
-        markersize=5.5,
-        markeredgecolor="white",
-        markeredgewidth=0.6,
-        linewidth=1.4,
-        elinewidth=1.4,
+        edgecolors="white",
+        linewidths=0.6,
         zorder=4,
+        gid=f"marks-{method}",
     )
-
-
-def _draw_runs(axes: Axes, method: str, place: float, runs: pd.DataFrame, width: float) -> None:
-    """Each run as a small dot, side by side in the order of their seeds."""
-    accuracy = 100 * runs.sort_values(PAIR)["score"].to_numpy()
-    beside = 0.009 * width
-    x = place * np.exp(np.linspace(-beside, beside, len(accuracy) + 2)[1:-1])
+    # Side by side in the order of their seeds.
+    places = runs.groupby("fraction")["fraction"].transform(
+        lambda same: np.exp(np.linspace(-beside, beside, len(same) + 2)[1:-1])
+    )
+    x = offset * runs["fraction"] * places
     axes.scatter(
-        x, accuracy, s=7, color=style.method_color(method), alpha=0.45, linewidths=0, zorder=3
+        x,
+        100 * runs["score"],
+        s=7,
+        color=color,
+        alpha=0.6,
+        linewidths=0,
+        zorder=3,
+        gid=f"seeds-{method}",
     )
 
 
-def _set_x_axis(axes: Axes, summary: pd.DataFrame, limits: tuple[float, float]) -> None:
-    """A log axis whose ticks are the fractions, each with its number of images."""
-    largest = summary.loc[summary.groupby("fraction")["images"].idxmax()]
-    images = largest.set_index("fraction")["images"]
-    shares = {row["fraction"]: kept(row) for _, row in largest.iterrows()}
-    axes.set_xscale("log")
-    axes.set_xlim(limits)
-    axes.set_xticks(
-        images.index,
-        [f"{shares[fraction]}\n{images[fraction]:,}" for fraction in images.index.tolist()],
-    )
+def _name_fractions(axes: Axes, points: pd.DataFrame, letter: float) -> None:
+    """A tick at each fraction; those with room for it are named, from the largest on."""
+    largest = points.loc[points.groupby("fraction")["images"].idxmax()]
+    largest = largest.sort_values("fraction", ascending=False)
+    labels, last = [], np.inf
+    for _, row in largest.iterrows():
+        place, images = np.log(row["fraction"]), number(row["images"])
+        share = kept(row["fraction"], row["share"])
+        named = last - place > letter * max(len(share), len(images))
+        last = place if named else last
+        labels.append(f"{share}\n{images}" if named else "")
+    axes.set_xticks(largest["fraction"], labels)
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("training images kept (share of the training set, and number; log scale)")
+    axes.set_xlabel("training images kept (log scale)")
 
 
-def _set_y_axis(axes: Axes, runs: pd.DataFrame, summary: pd.DataFrame, metric: str) -> None:
-    """The metric in percent, from the lowest dot or bound to the highest."""
-    shown = 100 * pd.concat([runs["score"], summary["score_low"], summary["score_high"]])
+def _set_y_axis(axes: Axes, points: pd.DataFrame, scores: pd.Series) -> None:
+    """The metric in percent, from the lowest dot or bound to the highest.
+
+    Intervals of two or three seeds may reach far beyond all runs and would flatten the rest: they
+    are cut where they reach farther beyond them than those are apart.
+    """
+    reach = max(scores.max() - scores.min(), LEAST_SPAN / 100)
+    shown = pd.concat([scores, points["score_low"], points["score_high"]])
+    shown = 100 * shown.clip(scores.min() - reach, scores.max() + reach)
     low, high = shown.min(), shown.max()
     missing = max(0.0, LEAST_SPAN - (high - low)) / 2
     margin = 0.06 * max(high - low, LEAST_SPAN)
     axes.set_ylim(low - missing - margin, min(high + missing + margin, 101))
-    axes.set_ylabel(f"{metric} on the test images, %")
+    axes.set_ylabel(f"{IN_WORDS[compared_metric(points)]} on the test images, %")
     axes.grid(axis="y")
 
 
-def _label_methods(axes: Axes, cut: pd.DataFrame, offsets: dict[str, float], width: float) -> None:
+def _label_methods(axes: Axes, series: Sequence[Series], offsets: dict[str, float]) -> None:
     """Each method's name at the left of its smallest fraction, with a hairline to its point."""
-    smallest = cut.sort_values("fraction").groupby("method", sort=False).first().reset_index()
+    smallest = pd.DataFrame([each.points.iloc[0] for each in series])
+    if smallest.empty:
+        return
     height = axes.get_window_extent().height / axes.figure.dpi
     low, high = axes.get_ylim()
     gap = LABEL_GAP * (high - low) / height
-    before = min(offsets.values(), default=1.0) * np.exp(-0.025 * width)
+    left, right = axes.get_xlim()
+    before = min(offsets.values()) * (left / right) ** 0.025
     for fraction in smallest["fraction"].unique().tolist():
         rows = smallest[smallest["fraction"] == fraction]
         heights = style.spread(list(100 * rows["score_mean"]), gap)

@@ -9,13 +9,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from petite.evaluation import ordered
+from petite.evaluation.runs import ordered
 from petite.plots import style
 from petite.util.errors import PetiteError
+from petite.util.formatting import counted
 
 VALIDATION = style.OKABE_ITO[0]
 TRAINING = style.OKABE_ITO[1]
-PARTS = [("validation", "validation_", VALIDATION), ("training", "", TRAINING)]
+# Of the images: their name, the beginning of their columns, and how their mean is drawn.
+PARTS = [("validation", "validation_", VALIDATION, "-"), ("training", "", TRAINING, "--")]
 NOTE = (
     "Thin lines: single runs. Bold: their mean. Training values are of the images as they are "
     "trained on (flipped and cropped where the settings say so, the loss with label smoothing), "
@@ -47,6 +49,17 @@ def curves(
     return _one(chosen, style.condition(method, fraction))
 
 
+@style.styled
+def accuracy_curves_picture(history: pd.DataFrame, chosen: pd.DataFrame) -> Figure:
+    """A small drawing of the accuracy of `chosen`, without words, on the scale of `history`."""
+    figure, axes = style.small_picture()
+    _draw(axes, chosen, "accuracy", scale=100)
+    _set_accuracy_limits(axes, history)
+    axes.xaxis.set_major_locator(MaxNLocator(3, integer=True, steps=[1, 2, 5, 10]))
+    axes.set_xlabel("steps")
+    return figure
+
+
 def _one(history: pd.DataFrame, name: str) -> Figure:
     figure = Figure(figsize=(style.WIDTH, 3.2), layout="constrained")
     accuracy_axes, loss_axes = figure.subplots(1, 2)
@@ -62,7 +75,7 @@ def _one(history: pd.DataFrame, name: str) -> Figure:
     _label_lines(loss_axes)
     runs = history["seed"].nunique()
     name = style.shortened(name, LONGEST_NAME)
-    style.title(figure, f"Learning curves: {name}, {runs} run{'s' if runs > 1 else ''}", NOTE)
+    style.title(figure, f"Learning curves: {name}, {counted(runs, 'run')}", NOTE)
     return figure
 
 
@@ -100,12 +113,11 @@ def _draw_small(
     accuracy_axes, loss_axes = pair
     _draw(accuracy_axes, chosen, "accuracy", scale=100)
     _draw(loss_axes, chosen, "loss", scale=1)
-    lowest = 100 * float(np.nanmin(history[["accuracy", "validation_accuracy"]]))
-    accuracy_axes.set_ylim(lowest - 2, 101)
+    _set_accuracy_limits(accuracy_axes, history)
     _set_loss_limits(loss_axes, history)
     for axes in pair:
         axes.set_axis_on()
-        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True, steps=[1, 2, 5, 10]))
         axes.tick_params(labelleft=labels)
     accuracy_axes.tick_params(labelbottom=False)
     loss_axes.set_xlabel("steps")
@@ -116,7 +128,7 @@ def _draw_small(
 
 def _draw(axes: Axes, history: pd.DataFrame, measure: str, scale: float) -> None:
     """Each run thin, their mean bold, for validation and training."""
-    for _, prefix, color in PARTS:
+    for _, prefix, color, dashes in PARTS:
         column = prefix + measure
         known = history.dropna(subset=[column])
         for _, run in known.groupby("seed"):
@@ -124,9 +136,14 @@ def _draw(axes: Axes, history: pd.DataFrame, measure: str, scale: float) -> None
         mean = scale * known.groupby("step")[column].mean()
         # A line through one value is invisible: few values are drawn as dots.
         marker = "o" if len(mean) <= FEW_VALUES else None
-        axes.plot(mean.index, mean, color=color, linewidth=1.8, marker=marker, markersize=4)
+        axes.plot(mean, dashes, color=color, linewidth=1.8, marker=marker, markersize=4)
     axes.grid(axis="y")
     axes.set_xlim(0, 1.02 * history["step"].max())
+
+
+def _set_accuracy_limits(axes: Axes, history: pd.DataFrame) -> None:
+    lowest = float(history[["accuracy", "validation_accuracy"]].min().min())
+    axes.set_ylim(100 * lowest - 2, 101)
 
 
 def _set_loss_limits(axes: Axes, history: pd.DataFrame) -> None:
@@ -153,7 +170,7 @@ def _add_epochs(axes: Axes, history: pd.DataFrame) -> None:
 def _label_lines(axes: Axes, below: bool = False) -> None:
     """A legend in the lines' own colors, where it covers least."""
     axes.legend(
-        handles=[Line2D([], [], color=color, label=label) for label, _, color in PARTS],
+        handles=[Line2D([], [], color=color, label=label) for label, _, color, _ in PARTS],
         loc="lower right" if below else "best",
         frameon=False,
         handlelength=0,

@@ -7,10 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from petite.evaluation import ENOUGH_RUNS, percent
 from petite.evaluation.metrics import IN_WORDS, compared_metric
+from petite.evaluation.statistics import ENOUGH_RUNS
 from petite.plots import style
 from petite.util.errors import PetiteError
+from petite.util.formatting import percent
 
 LONGEST_NAME = 30  # letters
 ROW = 0.19  # inches that a method takes

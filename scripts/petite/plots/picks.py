@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from petite.data.splits import training_images
-from petite.evaluation import percent
 from petite.plots import style
 from petite.selection.methods.pca_grid import first_two
+from petite.util.formatting import percent
 
 PANELS_WIDE = 5
 LONGEST_NAME = 20  # letters

@@ -30,6 +30,7 @@ from petite.plots import style
 from petite.selection.methods.pca_grid import first_two, nearest_center
 from petite.selection.methods.tilings import TILINGS
 from petite.util.errors import PetiteError
+from petite.util.formatting import counted
 
 PANELS_WIDE = 4  # at most
 MOST_PANELS = 32
@@ -100,7 +101,7 @@ def plane_cells(
         cells = TILINGS[grid["tiling"]].count(grid["side"])
         axes.set_title(
             f"{names[grid['label']]}, cluster {grid['cluster']}\n"
-            f"{cells:,} cell{'s' if cells > 1 else ''}, {int(inside['chosen'].sum()):,} chosen",
+            f"{counted(cells, 'cell')}, {int(inside['chosen'].sum()):,} chosen",
             fontsize=8,
         )
     style.title(

@@ -30,6 +30,7 @@ from petite.data.store import Store
 from petite.plots import fonts, style
 from petite.subsets.augmentation import render
 from petite.util.errors import PetiteError
+from petite.util.formatting import counted
 from petite.util.names import printable
 
 logger = logging.getLogger(__name__)
@@ -317,4 +318,4 @@ def _frame(axes: Axes) -> None:
 
 
 def _facts(width: int, height: int, levels: int) -> str:
-    return f"{width} × {height} pixels\n{levels:,} gray level{'s' if levels > 1 else ''}"
+    return f"{width} × {height} pixels\n{counted(levels, 'gray level')}"

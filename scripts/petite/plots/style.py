@@ -17,15 +17,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from petite.evaluation import percent
 from petite.plots import fonts
 from petite.util.files import atomic_path
+from petite.util.formatting import percent
 from petite.util.names import isolated, printable, shortened, told_apart
 
 P = ParamSpec("P")
 
 PNG_DPI = 200
 WIDTH = 7.0  # inches: a text column of A4 or Letter
+SMALL = (3.0, 2.0)  # inches
 EDGE = 0.012  # of the width, left of titles and notes
 NOTE_LETTERS = 16.5  # of a note, to an inch
 NOTE_LINE = 0.135  # inches
@@ -33,6 +34,8 @@ NOTE_LINE = 0.135  # inches
 INK = "#222222"
 QUIET = "#6b6b6b"  # secondary text: 5.3:1 on white
 FAINT = "#d0d0d0"  # points that are only there for context
+GRID = "#e6e6e6"
+TOLERATED = "#e3f1ea"  # what is as good as the full set
 
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -57,7 +60,7 @@ STYLE: dict[Any, Any] = {
     "ytick.labelcolor": INK,
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
-    "grid.color": "#e6e6e6",
+    "grid.color": GRID,
     "grid.linewidth": 0.6,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
@@ -135,6 +138,16 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
             return draw(*args, **kwargs)
 
     return wrapped
+
+
+def small_picture() -> tuple[Figure, Axes]:
+    """A small figure without words and its axes, at the same place in all of them."""
+    # Fixed margins: to find them would take as long as to draw.
+    figure = Figure(figsize=SMALL)
+    axes = figure.add_subplot()
+    figure.subplots_adjust(left=0.12, right=0.97, top=0.96, bottom=0.22)
+    axes.tick_params(bottom=False, left=False)
+    return figure, axes
 
 
 def save(figure: Figure, png: Path, svg: Path) -> None:

@@ -2,7 +2,8 @@
 
 `inputs` reads what a run made; each section has a module that turns it into plain values
 (`answer`, `chart`, `table`, `plane`, `galleries`, `models`, `making`); `templates/` turns those
-into HTML. `sprites` packs images, `palette` has the colors for light and dark.
+into HTML. `drawing` embeds figures, `sprites` packs images, `palette` has the colors for light and
+dark.
 """
 
 import petite.plots.plain_matplotlib  # isort: skip  # before Matplotlib

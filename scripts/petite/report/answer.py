@@ -1,112 +1,54 @@
 """The first screen in words: the question, the answer, how sure it is, and what to beware of."""
 
-import re
 from typing import Any, NamedTuple
 
 import pandas as pd
-from markdown_it import MarkdownIt
 
-from petite.evaluation import ENOUGH_RUNS
+from petite.evaluation.evidence_tables import Table, evidence_tables
 from petite.evaluation.metrics import IN_WORDS, compared_metric
+from petite.evaluation.recommendation import Recommendation
+from petite.evaluation.sentences import Sentence
+from petite.evaluation.statistics import ENOUGH_RUNS
+from petite.evaluation.wording import Wording
 from petite.report.inputs import Inputs
-from petite.report.words import name, number
+from petite.report.words import name
+from petite.util.formatting import MINUS, number
 
 IMBALANCE = 1.5  # the largest class has so many times the images of the smallest
 FEW_TEST_IMAGES = 1000
 SET_ASIDE = 0.05  # share of the files
-A_LIST = 3  # sentences or more of a paragraph are listed
 
 
-class Part(NamedTuple):
-    """A part of the answer. Asides, the figures in brackets, are printed less loud."""
+class Section(NamedTuple):
+    """Sentences under a title."""
 
-    text: str
-    aside: bool
+    title: str
+    sentences: list[str]
 
 
 class Answer(NamedTuple):
-    """The answer in a sentence, divided into what is said first and the rest of it.
+    """A recommendation as the templates show it."""
 
-    beside, evidence: HTML of what stands beside it, and of the evidence for it.
-    """
-
-    first: list[Part]
-    rest: list[Part]
-    beside: str
-    evidence: str
+    headline: Sentence
+    grounds: list[Sentence]
+    beside: list[Section]
+    tables: list[Table]
+    curve: Section
 
 
-def answer(inputs: Inputs) -> Answer:
+def answer(recommendation: Recommendation) -> Answer:
     """The recommendation of the run."""
-    sentence, beside, evidence = _from_markdown(inputs.recommendation)
-    first, rest = _divided(sentence)
-    return Answer(_parts(first), _parts(rest), beside, evidence)
-
-
-def _divided(sentence: str) -> tuple[str, str]:
-    """The sentence before and after its first colon or semicolon outside of brackets.
-
-    They stand in lines of their own, so that what follows begins with a capital, if it is a word.
-    """
-    depth = 0
-    for place, letter in enumerate(sentence):
-        depth += (letter == "(") - (letter == ")")
-        if letter in ":;" and not depth and sentence[place + 1 : place + 2] == " ":
-            rest = sentence[place + 2 :]
-            word = rest.split(" ", 1)[0]
-            return sentence[:place], rest[0].upper() + rest[1:] if word.isalpha() else rest
-    return sentence, ""
-
-
-def _parts(text: str) -> list[Part]:
-    """Text divided at its outer brackets; such as "(50%)" are too short to be an aside."""
-    parts = [Part("", False)]
-    depth = 0
-    for letter in text:
-        if letter == "(" and not depth:
-            parts.append(Part("", True))
-        parts[-1] = Part(parts[-1].text + letter, parts[-1].aside)
-        depth += (letter == "(") - (letter == ")")
-        if letter == ")" and not depth:
-            parts.append(Part("", False))
-    return [Part(part.text, part.aside and " " in part.text) for part in parts if part.text]
-
-
-def _from_markdown(text: str) -> tuple[str, str, str]:
-    """The first paragraph is the answer, sections of plain words go beside it, tables below.
-
-    No HTML in it is let through: names of classes and methods come from the user's files.
-    """
-    introduction, *sections = re.split(r"^##\s+", _with_minus(text), flags=re.M)
-    paragraphs = [line for line in introduction.split("\n\n") if not line.startswith("#")]
-    sentence = " ".join(paragraphs).strip().strip("*").replace("\n", " ")
-    tables = next((n for n, part in enumerate(sections) if "\n|" in part), len(sections))
-    beside, evidence = (
-        MarkdownIt("js-default").render("".join(f"### {part}" for part in parts))
-        for parts in (map(_listed, sections[:tables]), sections[tables:])
+    wording = Wording(recommendation, MINUS, name)
+    return Answer(
+        headline=wording.headline(),
+        grounds=wording.grounds(),
+        beside=[
+            Section("How sure", wording.how_sure()),
+            Section("What to do next", wording.next_steps()),
+        ],
+        tables=list(evidence_tables(wording)),
+        curve=Section("What random images give", wording.curve()),
     )
-    return sentence or "The run came to no recommendation.", beside, _scrolling(evidence)
-
-
-def _with_minus(text: str) -> str:
-    """Hyphens before numbers become minus signs; those in words, dates and ranges stay."""
-    return re.sub(r"(?<![\w.|-])-(?=\d)", "−", text)
-
-
-def _listed(section: str) -> str:
-    """A section with its long paragraphs as lists of sentences, which are easier to take in."""
-    paragraphs = section.split("\n\n")
-    for place, paragraph in enumerate(paragraphs):
-        sentences = re.split(r"(?<=\.)\s+(?=[A-Z0-9])", paragraph.strip())
-        if len(sentences) >= A_LIST:
-            paragraphs[place] = "\n".join(f"- {sentence}" for sentence in sentences) + "\n"
-    return "\n\n".join(paragraphs)
-
-
-def _scrolling(html: str) -> str:
-    """Tables in boxes that scroll by themselves, so that the page need not."""
-    box = '<div class="scroll" tabindex="0" role="group" aria-label="Table">'
-    return html.replace("<table>", f"{box}<table>").replace("</table>", "</table></div>")
 
 
 def warnings(inputs: Inputs) -> list[str]:

@@ -10,7 +10,8 @@ from petite.plots.samples import in_turn, reason_kind, thumbnail
 from petite.report import classes, sprites
 from petite.report.inputs import Case, Inputs, Predictions
 from petite.report.plane import middles
-from petite.report.words import name, number
+from petite.report.words import name
+from petite.util.formatting import number
 
 ACROSS = 24  # images kept, and as many dropped, of each class
 LONGEST_NAME = 24  # letters of a class's name below a picture

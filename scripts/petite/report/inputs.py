@@ -12,7 +12,9 @@ import pandas as pd
 from petite.data.sources import Source
 from petite.data.splits import training_images
 from petite.data.store import Store
-from petite.evaluation import ordered, read_csv, with_measures
+from petite.evaluation.metrics import with_measures
+from petite.evaluation.recommendation import Recommendation
+from petite.evaluation.runs import ordered, read_csv
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
 
@@ -64,7 +66,7 @@ class Inputs:
     """A finished run.
 
     tables: files by name: runs.csv, history.csv, summary.csv, verdicts.csv, costs.csv and
-        recommendation.md.
+        recommendation.json.
     subsets: the chosen images, named METHOD/FRACTION/seed-N.parquet; a selection without chance in
         it has one for all seeds.
     features: (n_train, d), a row for each training image in the order of the split.
@@ -113,9 +115,9 @@ class Inputs:
         return self._table("costs.csv")
 
     @cached_property
-    def recommendation(self) -> str:
-        """The text of recommendation.md."""
-        return self._path("recommendation.md").read_text(encoding="utf-8")
+    def recommendation(self) -> Recommendation:
+        """recommendation.json."""
+        return Recommendation.from_json(read_json(self._path("recommendation.json")))
 
     @cached_property
     def dataset(self) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from petite.report.inputs import Inputs
-from petite.report.words import bytes_in_words, number
 from petite.util import provenance
+from petite.util.formatting import byte_size, number
 
 COMMIT = "Commit of Petite"
 
@@ -95,5 +95,5 @@ def commit(checkout: Path | None) -> str:
 def machine() -> str:
     """The processor, its cores, the memory and the system of this machine."""
     about = provenance.hardware()
-    memory = bytes_in_words(about["memory_bytes"])
+    memory = byte_size(about["memory_bytes"])
     return f"{about['processor']}, {about['cores']} cores, {memory} of memory, {about['system']}"

@@ -6,16 +6,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
+from markupsafe import Markup
 
 from petite.plots import style
-from petite.report import classes
+from petite.plots.calibration import calibration_bins, calibration_picture
+from petite.plots.curves import accuracy_curves_picture
+from petite.report import classes, drawing
 from petite.report.inputs import Case, Inputs, Predictions
-from petite.report.words import accuracy, bytes_in_words, name, number, points, seconds
-from petite.training.metrics import CALIBRATION_BINS
+from petite.report.words import name
+from petite.util.formatting import (
+    MINUS,
+    NOTHING,
+    byte_size,
+    in_percent,
+    measured_time,
+    number,
+    signed,
+)
 
-WIDTH, HEIGHT = 360, 240
-LEFT, RIGHT, TOP, BOTTOM = 42, 8, 10, 36
 MOST_CELLS = 12  # classes that a confusion matrix is drawn for; more are told as lists
 MOST_PAIRS = 12
 MOST_RANKED = 5  # classes that are listed as the worst, and as many as the best
@@ -24,7 +32,6 @@ MOST_RANKED = 5  # classes that are listed as the worst, and as many as the best
 def models(inputs: Inputs) -> dict[str, Any]:
     """A panel for each case, and the costs of all."""
     predictions = inputs.judged
-    low = _lowest(inputs.history)
     panels = []
     for case in inputs.cases:
         found = [each for each in predictions if each.case == case]
@@ -34,12 +41,12 @@ def models(inputs: Inputs) -> dict[str, Any]:
                 "name": style.condition(*case),
                 "method": case.method,
                 "numbers": _numbers(inputs.runs, case),
-                "curves": curves(inputs.history, case, low),
+                "curves": curves(inputs.history, case),
                 "calibration": calibration(found),
                 "mistakes": mistakes(found, inputs.store.classes),
             }
         )
-    return {"panels": panels, "costs": costs(inputs), "width": WIDTH, "height": HEIGHT}
+    return {"panels": panels, "costs": costs(inputs)}
 
 
 def _numbers(runs: pd.DataFrame, case: Case) -> list[tuple[str, str]]:
@@ -48,106 +55,46 @@ def _numbers(runs: pd.DataFrame, case: Case) -> list[tuple[str, str]]:
     mean = chosen.mean(numeric_only=True)
     worst = name(str(chosen["worst_class"].mode().iloc[0]))
     return [
-        ("accuracy on the test images", f"{accuracy(mean['accuracy'])}%"),
-        ("on the images it was trained on", f"{accuracy(mean['train_accuracy'])}%"),
-        ("balanced accuracy, the mean of the classes", f"{accuracy(mean['balanced_accuracy'])}%"),
-        (f"on the worst class (mostly {worst})", f"{accuracy(mean['worst_class_accuracy'])}%"),
+        ("accuracy on the test images", f"{in_percent(mean['accuracy'])}%"),
+        ("on the images it was trained on", f"{in_percent(mean['train_accuracy'])}%"),
+        ("balanced accuracy, the mean of the classes", f"{in_percent(mean['balanced_accuracy'])}%"),
+        (f"on the worst class (mostly {worst})", f"{in_percent(mean['worst_class_accuracy'])}%"),
         ("log-loss", "–" if math.isnan(mean["loss"]) else f"{mean['loss']:.3f}"),
         ("calibration error", f"{100 * mean['calibration_error']:.1f} points"),
     ]
 
 
-def _lowest(history: pd.DataFrame) -> float:
-    """The foot of the accuracy axis, the same in all panels so that they compare."""
-    shown = history[["accuracy", "validation_accuracy"]].to_numpy()
-    shown = shown[~np.isnan(shown)]
-    return float(max(0.0, np.floor(10 * np.quantile(shown, 0.02)) / 10)) if len(shown) else 0.0
-
-
-def curves(history: pd.DataFrame, case: Case, low: float) -> dict[str, Any]:
-    """Accuracy over the steps of training: thin lines are seeds, bold ones their mean."""
+def curves(history: pd.DataFrame, case: Case) -> Markup:
+    """The learning curves of accuracy."""
     chosen = history[(history["method"] == case.method) & (history["fraction"] == case.fraction)]
-    last = float(chosen["step"].max()) if len(chosen) else 1.0
-
-    def x(step: float) -> float:
-        return round(LEFT + step / last * (WIDTH - LEFT - RIGHT), 1)
-
-    def y(value: float) -> float:
-        share = (max(value, low) - low) / (1 - low or 1)
-        return round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), 1)
-
-    lines = []
-    for kind, column in (("validation", "validation_accuracy"), ("training", "accuracy")):
-        known = chosen.dropna(subset=[column])
-        if known.empty:
-            continue
-        each = [
-            _line([(x(step), y(value)) for step, value in rows[["step", column]].to_numpy()])
-            for _, rows in known.groupby("seed")
-        ]
-        mean = known.groupby("step")[column].mean()
-        bold = _line([(x(float(str(step))), y(value)) for step, value in mean.items()])
-        lines.append({"kind": kind, "seeds": each, "mean": bold})
-    ticks = np.linspace(low, 1, 3)
-    return {
-        "lines": lines,
-        "x_ticks": [{"x": x(step), "text": number(step)} for step in (0, last / 2, last)],
-        "y_ticks": [{"y": y(value), "text": f"{100 * value:.0f}"} for value in ticks.tolist()],
-    }
+    return drawing.embedded(
+        accuracy_curves_picture(history, chosen),
+        f"curves-{case.key}",
+        f"Accuracy in training of {style.condition(*case)}, by steps",
+    )
 
 
-def _line(places: Sequence[tuple[float, float]]) -> str:
-    return " ".join(f"{x:g},{y:g}" for x, y in places)
+def calibration(predictions: Sequence[Predictions]) -> Markup | None:
+    """How often models are right by how sure they are, all seeds together.
 
-
-def calibration(predictions: Sequence[Predictions]) -> dict[str, Any] | None:
-    """How often models are right by how sure they are, all seeds together, in the metric's bins.
-
-    Areas of the dots are shares of the images. None without predictions.
+    None without predictions.
     """
     if not predictions:
         return None
+    case = predictions[0].case
     confidence = np.concatenate([found.confidence.ravel() for found in predictions])
     right = np.concatenate([(found.answers == found.labels).ravel() for found in predictions])
-    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1]
-    bins = np.digitize(confidence, edges, right=True)
-    low = 1 / predictions[0].classes
-    dots = []
-    for place in np.unique(bins).tolist():
-        here = bins == place
-        sure, share = float(confidence[here].mean()), float(right[here].mean())
-        dots.append(
-            {
-                "x": _across(sure, low),
-                "y": _up(share),
-                "r": round(2 + 12 * math.sqrt(here.mean()), 1),
-                "words": f"sure by {100 * sure:.0f}%: right in {100 * share:.0f}% of "
-                f"{number(here.sum())}",
-            }
-        )
-    return {
-        "dots": dots,
-        "from": (_across(low, low), _up(low)),
-        "to": (_across(1, low), _up(1)),
-        "x_ticks": [
-            {"x": _across(value, low), "text": f"{100 * value:.0f}"} for value in _round_shares(low)
-        ],
-        "y_ticks": [{"y": _up(value), "text": f"{100 * value:.0f}"} for value in (0, 0.5, 1)],
-    }
-
-
-def _round_shares(low: float) -> list[float]:
-    """Ticks between chance and certainty, at round percentages."""
-    values = np.asarray(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(100 * low, 100)) / 100
-    return [value for value in values.tolist() if low - 1e-9 <= value <= 1 + 1e-9]
-
-
-def _across(value: float, low: float) -> float:
-    return round(LEFT + (value - low) / (1 - low) * (WIDTH - LEFT - RIGHT - 10), 1)
-
-
-def _up(value: float) -> float:
-    return round(HEIGHT - BOTTOM - value * (HEIGHT - TOP - BOTTOM), 1)
+    bins = calibration_bins(confidence, right)
+    words = [
+        f"sure by {100 * sure:.0f}%: right in {100 * share:.0f}% of {number(images)}"
+        for sure, share, images in bins.to_numpy().tolist()
+    ]
+    return drawing.embedded(
+        calibration_picture(bins, predictions[0].classes, style.method_color(case.method)),
+        f"calibration-{case.key}",
+        f"Calibration of {style.condition(*case)}: {'; '.join(words)}",
+        words={"dots-all": words},
+    )
 
 
 def mistakes(
@@ -207,7 +154,7 @@ def _ranked(predictions: Sequence[Predictions], class_names: Sequence[str]) -> d
     each = min(MOST_RANKED, int(np.count_nonzero(~np.isnan(found))) // 2)
     ends = classes.worst_and_best(found, each)
     ranked = [
-        {"class_name": class_names[label], "accuracy": f"{accuracy(found[label])}%"}
+        {"class_name": class_names[label], "accuracy": f"{in_percent(found[label])}%"}
         for label in ends
     ]
     return {
@@ -230,13 +177,15 @@ def costs(inputs: Inputs) -> list[dict[str, Any]]:
             {
                 "name": style.condition(*case),
                 "method": case.method,
-                "select": seconds(row["select_seconds"]),
-                "train": seconds(row["train_seconds"]),
+                "select": measured_time(row["select_seconds"]),
+                "train": measured_time(row["train_seconds"]),
                 "select_share": _percent_of(row["select_seconds"], total.max()),
                 "train_share": _percent_of(row["train_seconds"], total.max()),
-                "memory": bytes_in_words(row["peak_memory_bytes"]),
-                "stored": bytes_in_words(row["stored_bytes"]),
-                "lost": "–" if full is None else points(row["accuracy"] - full["accuracy"]),
+                "memory": byte_size(row["peak_memory_bytes"]),
+                "stored": byte_size(row["stored_bytes"]),
+                "lost": NOTHING
+                if full is None
+                else signed(row["accuracy"] - full["accuracy"], MINUS),
             }
         )
     return rows

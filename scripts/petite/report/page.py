@@ -23,6 +23,7 @@ from petite.report import (
     words,
 )
 from petite.report.inputs import Inputs
+from petite.util.formatting import number, percent, points
 from petite.util.names import isolated_words, printable, shortened
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -45,36 +46,36 @@ def sections(inputs: Inputs) -> dict[str, Any]:
     shown["data"]["columns"] = sheet.columns
     return {
         "dataset": inputs.dataset,
-        "answer": answer.answer(inputs),
+        "answer": answer.answer(inputs.recommendation),
         "notices": list(dict.fromkeys(inputs.notices)),
         "warnings": answer.warnings(inputs),
         "facts": answer.facts(inputs),
         "charts": chart.accuracy_charts(inputs, tolerance),
         "legend": chart.legend(inputs.summary),
-        "described": chart.described(inputs.summary, inputs.runs),
         "tolerance": tolerance,
-        "tolerance_words": words.within(tolerance) if tolerance else "",
+        "tolerance_words": f"within {points(tolerance)}" if tolerance else "",
         "metric": IN_WORDS[compared_metric(inputs.summary)],
         "table": table.table(inputs),
         "plane": shown,
         "plane_sheet": sheet,
         "picks": galleries.picks(inputs, case, pictured, sheet),
-        "picks_share": words.percent(case.fraction) if case else "",
+        "picks_share": percent(case.fraction) if case else "",
         "across": galleries.ACROSS,
         "class_names": inputs.store.classes,
         "classes_all": len(inputs.store.classes) <= classes.MOST_SHOWN,
         "classes_shown": classes.MOST_SHOWN // 2,
-        "class_count": words.number(len(inputs.store.classes)),
-        "class_count_left": words.number(len(inputs.store.classes) - classes.MOST_SHOWN),
+        "class_count": number(len(inputs.store.classes)),
+        "class_count_left": number(len(inputs.store.classes) - classes.MOST_SHOWN),
         "pictured_all": len(pictured) == len(inputs.train),
-        "pictured_count": words.number(len(pictured)),
+        "pictured_count": number(len(pictured)),
         "points_all": shown["points"] == len(inputs.train),
-        "points_count": words.number(shown["points"]),
-        "train_count": words.number(len(inputs.train)),
+        "points_count": number(shown["points"]),
+        "train_count": number(len(inputs.train)),
         "galleries": galleries.galleries(inputs),
         "models": models.models(inputs),
         "bokeh": plane.scripts(),
         "making": making.making(inputs),
+        "drawn_colors": palette.drawn_colors(),
         "method_colors": palette.method_colors(methods),
         "class_colors": palette.class_colors(len(inputs.store.classes)),
     }

@@ -4,15 +4,34 @@ from collections.abc import Sequence
 
 from petite.plots import style
 
-LIGHT_PAGE, DARK_PAGE, DARK_INK = "#ffffff", "#15181c", "#e8eaed"
+LIGHT_PAGE, DARK_PAGE = "#ffffff", "#15181c"
 # WCAG 2.2 asks for 3:1 of what a graphic is read by; some more on dark, since lines are thin.
 LEAST_CONTRAST = {LIGHT_PAGE: 3.0, DARK_PAGE: 4.0}
 STEPS = 40
+# What is no color of a method is one of the page's own.
+NEUTRAL = {
+    style.INK: "--ink",
+    style.QUIET: "--quiet",
+    style.GRID: "--rule",
+    style.TOLERATED: "--tolerated",
+    "#ffffff": "--page",
+}
 
 
-def method_colors(methods: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """The colors of each method on light and on dark."""
-    return {method: pair(style.method_color(method)) for method in methods}
+def variable(color: str) -> str:
+    """The CSS variable of a figure's color, which has its value on light or on dark."""
+    return NEUTRAL.get(color.lower(), f"--drawn-{color.lower().removeprefix('#')}")
+
+
+def drawn_colors() -> dict[str, tuple[str, str]]:
+    """The CSS variables of the methods' colors, with their values on light and on dark."""
+    colors = [*style.METHOD_COLORS.values(), *style.OKABE_ITO]
+    return {variable(color): pair(color) for color in colors if color not in NEUTRAL}
+
+
+def method_colors(methods: Sequence[str]) -> dict[str, str]:
+    """The CSS variable of each method's color."""
+    return {method: variable(style.method_color(method)) for method in methods}
 
 
 def class_colors(count: int) -> list[tuple[str, str]]:
@@ -23,9 +42,7 @@ def class_colors(count: int) -> list[tuple[str, str]]:
 
 def pair(color: str) -> tuple[str, str]:
     """A figure's color as it stands out from a light page, and from a dark one."""
-    # What is drawn in ink stays ink: a gray would look like that of random.
-    dark = DARK_INK if color == style.INK else visible(color, DARK_PAGE)
-    return visible(color, LIGHT_PAGE), dark
+    return visible(color, LIGHT_PAGE), visible(color, DARK_PAGE)
 
 
 def visible(color: str, page: str) -> str:

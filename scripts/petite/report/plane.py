@@ -29,9 +29,10 @@ from bokeh.resources import Resources
 
 from petite.report import classes, palette
 from petite.report.inputs import Case, Inputs
-from petite.report.words import name, number, percent
+from petite.report.words import name
 from petite.selection.methods.pca_grid import first_two
 from petite.selection.methods.tilings import TILINGS
+from petite.util.formatting import number, percent
 from petite.util.names import told_apart
 
 MOST_POINTS = 40_000

@@ -7,10 +7,19 @@ import numpy as np
 import pandas as pd
 
 from petite.evaluation.runs import REFERENCE
+from petite.evaluation.shares import kept
 from petite.evaluation.tables import other_shares
-from petite.evaluation.words import kept
 from petite.report.inputs import Case, Inputs
-from petite.report.words import accuracy, interval, number, percent, points, seconds
+from petite.util.formatting import (
+    MINUS,
+    bracketed,
+    in_percent,
+    measured_time,
+    number,
+    percent,
+    signed,
+    signed_bracketed,
+)
 
 WIDTH, HEIGHT, EDGE = 140, 18, 5
 # Intervals of rows with two or three seeds can be so wide that all others would shrink to dots.
@@ -56,8 +65,8 @@ def table(inputs: Inputs) -> dict[str, Any]:
     return {
         "rows": rows,
         "zero": beside(0.0),
-        "across": {"low": accuracy(across.low), "high": accuracy(across.high)},
-        "beside": {"low": points(beside.low), "high": points(beside.high)},
+        "across": {"low": in_percent(across.low), "high": in_percent(across.high)},
+        "beside": {"low": signed(beside.low, MINUS), "high": signed(beside.high, MINUS)},
         "width": WIDTH,
         "height": HEIGHT,
         "verdicts": list(dict.fromkeys(row["verdict"] for row in rows if row["verdict"])),
@@ -73,23 +82,23 @@ def _row(row: Any, told: dict[str, Any], across: Scale, beside: Scale) -> dict[s
         "case": case.key,
         "method": row.method,
         "share": percent(row.fraction),
-        "kept": kept(pd.Series({"fraction": row.fraction, "share": row.share})),
+        "kept": kept(row.fraction, row.share),
         "images": number(row.images),
         "runs": number(row.runs),
-        "accuracy": accuracy(row.accuracy_mean),
-        "accuracy_bounds": interval(row.accuracy_low, row.accuracy_high),
+        "accuracy": in_percent(row.accuracy_mean),
+        "accuracy_bounds": bracketed(row.accuracy_low, row.accuracy_high),
         "accuracy_picture": across.picture(row.accuracy_mean, row.accuracy_low, row.accuracy_high),
-        "balanced": accuracy(row.balanced_accuracy_mean),
-        "worst": accuracy(row.worst_class_accuracy_mean),
-        "difference": points(row.difference_mean),
-        "difference_bounds": interval(row.difference_low, row.difference_high, signed=True),
+        "balanced": in_percent(row.balanced_accuracy_mean),
+        "worst": in_percent(row.worst_class_accuracy_mean),
+        "difference": signed(row.difference_mean, MINUS),
+        "difference_bounds": signed_bracketed(row.difference_low, row.difference_high, MINUS),
         "difference_picture": beside.picture(
             row.difference_mean, row.difference_low, row.difference_high
         ),
         "verdict": verdict,
         "to_full": told.get("to_full", ""),
-        "select": seconds(row.select_seconds_mean),
-        "train": seconds(row.train_seconds_mean),
+        "select": measured_time(row.select_seconds_mean),
+        "train": measured_time(row.train_seconds_mean),
         # What the columns are sorted by, in their order.
         "keys": {
             "method": row.method,

@@ -5,34 +5,20 @@
     ranking = select(features, labels, k=1350, method="herding", seed=0)
     kept = labels[ranking.indices]
 
-A new method is a function in a module of its family, with an entry in that module's `METHODS`; a
-new family is a module and its name in the list below. Importing this package loads NumPy and
-pydantic only, so that the workflow can read the registry.
+A caller's arguments become one checked `Request`, and its answer is one `Ranking`. Importing this
+package loads NumPy and pydantic only, so that the workflow can read the registry.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import ValidationError
 
-from petite.selection import arguments
 from petite.selection.arguments import Seed
-from petite.selection.base import Choice, Group, Method, MethodSettings, Ranking, Task
-from petite.selection.engine import Question, answer, ask
-from petite.selection.methods import (
-    clusters,
-    coverage,
-    full,
-    pca_grid,
-    random,
-    submodular,
-    thinning,
-)
-from petite.selection.methods import scores as score_methods
-from petite.util.errors import PetiteError
-from petite.util.hints import unknown
+from petite.selection.base import Choice, Group, Method, MethodSettings, Ranking
+from petite.selection.engine import run
+from petite.selection.registry import METHODS, checked_settings, named
+from petite.selection.request import Request, checked_request
 
 __all__ = [
     "METHODS",
@@ -40,23 +26,12 @@ __all__ = [
     "Group",
     "Method",
     "MethodSettings",
-    "Question",
     "Ranking",
-    "Task",
+    "Request",
     "checked_settings",
     "named",
-    "question",
     "select",
 ]
-
-# No setting counts further; costs are worked out in floats, which are exact up to here.
-MOST = 2**53
-
-METHODS: dict[str, Method] = {
-    method.name: method
-    for module in (full, random, pca_grid, clusters, coverage, submodular, thinning, score_methods)
-    for method in module.METHODS
-}
 
 
 def select(
@@ -130,64 +105,10 @@ def select(
     >>> sorted(ranking.indices.tolist())
     [1, 2, 3, 5]
     """
-    return answer(
-        question(
-            features, labels, k, method, seed, scores, quota,
-            class_errors=class_errors, partitions=partitions, max_memory=max_memory, **settings,
+    entry = named(method)
+    return run(
+        checked_request(
+            entry, checked_settings(entry, settings), features, labels, k, seed, scores, quota,
+            class_errors, partitions, max_memory,
         )
     )  # fmt: skip
-
-
-def question(
-    features: ArrayLike | None,
-    labels: ArrayLike,
-    k: int,
-    method: str = "random",
-    seed: Seed = 0,
-    scores: ArrayLike | Mapping[str, ArrayLike] | None = None,
-    quota: str = "proportional",
-    *,
-    class_errors: Mapping[Any, float] | None = None,
-    partitions: int | None = None,
-    max_memory: int | None = None,
-    **settings: Any,
-) -> Question:
-    """What `select` takes, checked, to be answered in pieces (`petite.selection.engine`)."""
-    chosen = named(method)
-    return ask(
-        chosen, checked_settings(chosen, settings), features, labels, k, seed, scores, quota,
-        class_errors, partitions, max_memory,
-    )  # fmt: skip
-
-
-def named(method: str) -> Method:
-    """The method of this name. Raises PetiteError when there is none."""
-    method = arguments.text("method", method)
-    if method not in METHODS:
-        raise PetiteError(unknown(method, METHODS, "selection method"))
-    return METHODS[method]
-
-
-def checked_settings(method: Method, settings: dict[str, Any]) -> MethodSettings:
-    """A method's settings, typed. Raises PetiteError with all that is wrong."""
-    if "random_state" in settings:
-        raise PetiteError("random_state is called seed here: give seed=")
-    # As grids of parameters hold them.
-    plain = {
-        name: value.item() if isinstance(value, np.generic) else value
-        for name, value in settings.items()
-    }
-    for name, value in plain.items():
-        if isinstance(value, int) and abs(value) > MOST:
-            raise PetiteError(f"{name} must be {MOST} at most")
-    try:
-        return method.settings(**plain)
-    except ValidationError as error:
-        known = ", ".join(method.settings.model_fields) or "none"
-        problems = "; ".join(
-            ": ".join(filter(None, (".".join(map(str, item["loc"])), item["msg"])))
-            for item in error.errors()
-        )
-        raise PetiteError(
-            f"the settings of '{method.name}' do not fit: {problems} (it has: {known})"
-        ) from None

@@ -1,4 +1,4 @@
-"""What all selection methods share: the question they are given, what they answer, what they need.
+"""What all selection methods share: what they are given, what they return, what they need.
 
 A method is written in one of two ways. Most choose within a group of images, one class or a part of
 one, and know nothing of classes, quotas and partitions (`Method.choose`). A few look at all classes
@@ -7,12 +7,14 @@ at once (`Method.choose_whole`).
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from petite.util.seeds import generator
 from petite.util.validation import Strict
+
+if TYPE_CHECKING:
+    from petite.selection.request import Request
 
 # The columns of the proxy's table, and their sign as difficulty: a large margin is an easy image.
 TRAINING_SCORES = {
@@ -32,16 +34,25 @@ class MethodSettings(Strict):
 
 @dataclass(frozen=True)
 class Group:
-    """A checked question to a method: which k of these m images, all of one class?
+    """What a method is given: m images of one class, all checked, of which it chooses k.
 
-    features: (m, d) float32, finite; None where the method needs none.
-    scores: (m,) float64, finite, higher is harder; None where the method needs none.
-    mass: (m,) float64, how many images each one stands for: 1, or more where a first stage has
-        chosen these as candidates.
-    k: how many to choose, 1 to m.
-    random: the random stream of this method, seed and class.
-    block_bytes: how much memory the method's blocks may take at a time.
-    hold_bytes: how much it may take to hold the similarities of all pairs.
+    Attributes
+    ----------
+    features : ndarray of float32, shape (m, d), or None
+        Finite; None where the method needs none.
+    scores : ndarray of float64, shape (m,), or None
+        Finite, higher is harder; None where the method needs none.
+    mass : ndarray of float64, shape (m,)
+        How many images each one stands for: 1, or more where a first stage has chosen these as
+        candidates.
+    k : int
+        How many to choose, 1 to m.
+    random : numpy.random.Generator
+        The random stream of this method, seed and class.
+    block_bytes : int
+        How much memory the method's blocks may take at a time.
+    hold_bytes : int
+        How much it may take to hold the similarities of all pairs.
     """
 
     features: np.ndarray | None
@@ -59,38 +70,19 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Task:
-    """A checked question to a method that looks at all classes at once.
-
-    features: (n, d) float32, finite; None where the method needs none.
-    labels: (n,) int64.
-    k: how many to choose, 1 to n.
-    class_quotas: (c,) int64, how many of each class, in the order of np.unique(labels); their sum
-        is k.
-    seed: of the selection.
-    method: the method's name.
-    """
-
-    features: np.ndarray | None
-    labels: np.ndarray
-    k: int
-    class_quotas: np.ndarray
-    seed: int
-    method: str
-
-    def generator(self, *purpose: str) -> np.random.Generator:
-        """The random stream of this method and seed for a purpose."""
-        return generator(self.seed, "selection", self.method, *purpose)
-
-
-@dataclass(frozen=True)
 class Choice:
-    """What a method answers.
+    """What a method returns.
 
-    indices: (k,) the chosen images in order, each once.
-    weights: (k,) float64, or None where all weigh the same.
-    extra: further columns, one value for each chosen image.
-    details: anything else worth keeping, as JSON can hold it.
+    Attributes
+    ----------
+    indices : ndarray of int, shape (k,)
+        The chosen images in order, each once.
+    weights : ndarray of float64, shape (k,), or None
+        None where all weigh the same.
+    extra : dict from str to ndarray of shape (k,)
+        Further columns, one value for each chosen image.
+    details : dict
+        Anything else worth keeping, as JSON can hold it.
     """
 
     indices: np.ndarray
@@ -103,13 +95,21 @@ class Choice:
 class Cost:
     """What a method will take for one group, in units of the machine's three speeds.
 
-    products: multiply-adds in matrix products.
-    elements: array elements passed over outside of them (float32, by simple operations).
-    steps: turns of Python's own loops.
-    memory: bytes that it must hold at once, its features included.
-    blocks: bytes that it goes through in blocks, as many at a time as there is room for.
-    pairs: bytes of the similarities of all pairs, where it is faster with them held; it does
-        without where they are too many.
+    Attributes
+    ----------
+    products : float
+        Multiply-adds in matrix products.
+    elements : float
+        Array elements passed over outside of them (float32, by simple operations).
+    steps : float
+        Iterations of Python's own loops.
+    memory : float
+        Bytes that it must hold at once, its features included.
+    blocks : float
+        Bytes that it goes through in blocks, as many at a time as there is room for.
+    pairs : float
+        Bytes of the similarities of all pairs, where it is faster with them held; it does without
+        where they are too many.
     """
 
     products: float = 0.0
@@ -124,16 +124,24 @@ class Cost:
 class Traits:
     """What a method, with its settings, needs and promises.
 
-    features: None; "any" for the features that it is given; "gradients" where it makes sense in
-        that space only.
-    scores: None, or the name of the score that it needs and cannot work out from the features.
-    ranks: True where the smaller selections are the prefixes of the larger ones, so that it is run
+    Attributes
+    ----------
+    features : {None, "any", "gradients"}
+        "any" for the features that it is given; "gradients" where it makes sense in that space
+        only.
+    scores : str or None
+        The name of the score that it needs and cannot compute from the features.
+    ranks : bool
+        True where the smaller selections are the prefixes of the larger ones, so that it is run
         once for a seed; False where it is run for each size.
-    chance: whether the seed makes a difference.
-    two_stage: whether a large class is divided into partitions, candidates chosen from each and
-        the selection from the candidates. False where the method's time grows little faster than
-        the number of images, or it cannot be divided.
-    part: images of a partition, where Petite decides. Larger ones gain little and take longer.
+    chance : bool
+        Whether the seed makes a difference.
+    two_stage : bool
+        Whether a large class is divided into partitions, candidates chosen from each and the
+        selection from the candidates. False where the method's time grows little faster than the
+        number of images, or it cannot be divided.
+    part : int
+        Images of a partition, where Petite decides. Larger ones gain little and take longer.
     """
 
     features: str | None = None
@@ -148,13 +156,21 @@ class Traits:
 class Method:
     """A selection method as the registry knows it.
 
-    name: as in config.yaml.
-    settings: the model of its settings.
-    traits: what it needs and promises, from its settings.
-    cost: of a group of m images with d features from which k are chosen: (m, k, d, settings). None
+    Attributes
+    ----------
+    name : str
+        As in config.yaml.
+    settings : type of MethodSettings
+        The class of its settings.
+    traits : callable
+        What it needs and promises, from its settings.
+    cost : callable, optional
+        Of a group of m images with d features from which k are chosen: (m, k, d, settings). None
         where it is unknown: the estimate says so, and no limit on memory is checked.
-    choose: chooses within a group; or
-    choose_whole: chooses over all classes. One of the two is given.
+    choose : callable, optional
+        Chooses within a group; or
+    choose_whole : callable, optional
+        chooses over all classes. One of the two is given.
     """
 
     name: str
@@ -162,7 +178,7 @@ class Method:
     traits: Callable[[Any], Traits]
     cost: Callable[[int, int, int, Any], Cost] | None = None
     choose: Callable[[Group, Any], Choice] | None = None
-    choose_whole: Callable[[Task, Any], Choice] | None = None
+    choose_whole: "Callable[[Request, Any], Choice] | None" = None
 
     @property
     def module(self) -> str:
@@ -172,15 +188,24 @@ class Method:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Chosen images in order.
+    """The result of a selection: the chosen images in order.
 
-    indices: (k,) int64, positions in the given arrays, all different, best first.
-    weights: (k,) float64, 1 where the method gives none.
-    extra: further columns, each (k,).
-    details: what else the method tells, as JSON can hold it.
-    method, seed, settings, quota, partitions: what was asked.
-    seconds: how long the selection took.
-    memory: what the method was forecast to need at most, bytes; None where its cost is unknown.
+    Attributes
+    ----------
+    indices : ndarray of int64, shape (k,)
+        Positions in the given arrays, all different, best first.
+    weights : ndarray of float64, shape (k,)
+        1 where the method gives none.
+    extra : dict from str to ndarray of shape (k,)
+        Further columns.
+    details : dict
+        What else the method returns, as JSON can hold it.
+    method, seed, settings, quota, partitions
+        What was asked.
+    seconds : float
+        How long the selection took.
+    memory : float or None
+        Bytes that it was forecast to need at most. None where the method's cost is unknown.
     """
 
     indices: np.ndarray

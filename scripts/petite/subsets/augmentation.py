@@ -7,7 +7,7 @@ one. The empty recipe is the image itself.
 
 import json
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import AfterValidator, Field, model_validator
@@ -15,9 +15,6 @@ from pydantic import AfterValidator, Field, model_validator
 from petite.util.errors import PetiteError
 from petite.util.seeds import generator
 from petite.util.validation import Strict
-
-if TYPE_CHECKING:
-    from petite.training.batches import Images
 
 # Numbers in recipes are cut to so many decimals: short texts, and the same image anywhere.
 DECIMALS = 4
@@ -61,13 +58,18 @@ class Transforms(Strict):
         }
 
 
-class Settings(Strict):
-    """Settings of the augmentation."""
+class StepSettings(Strict):
+    """Settings of the augmentation where the number of new images follows from something else."""
 
-    ratio: float = Field(1.0, gt=0, le=100, description="number of new images per real image")
     transforms: Transforms = Field(
         Transforms.model_validate({}), description="transforms to draw from"
     )
+
+
+class Settings(StepSettings):
+    """Settings of the augmentation."""
+
+    ratio: float = Field(1.0, gt=0, le=100, description="number of new images per real image")
 
 
 class Drawn(NamedTuple):
@@ -81,10 +83,24 @@ def draw(origins: Sequence[str], seed: int, settings: Settings) -> list[Drawn]:
     """Draw round(ratio * len(origins)) recipes.
 
     Every origin is used floor(ratio) times, and a random part of them once more. Each new image
-    gets one transform, drawn uniformly from those that are switched on, its magnitude uniformly
-    from its range. The same arguments give the same recipes.
+    gets one transform, drawn uniformly from those that are enabled, its magnitude uniformly from
+    its range. The same arguments give the same recipes.
 
-    Raises PetiteError when every transform is off.
+    Parameters
+    ----------
+    origins : sequence of str
+        Ids of the real images.
+    seed : int
+    settings : Settings
+
+    Returns
+    -------
+    list of Drawn
+
+    Raises
+    ------
+    PetiteError
+        When every transform is off.
     """
     samplers = _samplers(settings.transforms)
     if not samplers:
@@ -108,9 +124,21 @@ def draw(origins: Sequence[str], seed: int, settings: Settings) -> list[Drawn]:
 def render(image: np.ndarray, recipe: str) -> np.ndarray:
     """The image that a recipe makes.
 
-    image: (H, W, C) uint8, any number of channels.
-    Returns uint8 of the same shape; the image itself for the empty recipe. Raises PetiteError for
-    a recipe that is not one of Petite's.
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, C)
+        Any number of channels.
+    recipe : str
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, C)
+        The image itself for the empty recipe.
+
+    Raises
+    ------
+    PetiteError
+        For a recipe that is not one of Petite's.
     """
     if not recipe:
         return image
@@ -127,9 +155,17 @@ def render(image: np.ndarray, recipe: str) -> np.ndarray:
 def render_subset(images: np.ndarray, recipes: Sequence[str]) -> np.ndarray:
     """The images of a subset, rendered.
 
-    images: (n, H, W, C) uint8, for each row of the subset the image of its origin.
-    recipes: n recipes.
-    Returns (n, H, W, C) uint8: `images` itself where all recipes are empty, else a new array.
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, H, W, C)
+        For each row of the subset the image of its origin.
+    recipes : sequence of str
+        n recipes.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, H, W, C)
+        `images` itself where all recipes are empty, otherwise a new array.
     """
     if not any(recipes):
         return images
@@ -137,20 +173,6 @@ def render_subset(images: np.ndarray, recipes: Sequence[str]) -> np.ndarray:
     for row, (image, recipe) in enumerate(zip(images, recipes, strict=True)):
         rendered[row] = render(image, recipe)
     return rendered
-
-
-class Rendered:
-    """Images with their recipes, rendered each time that they are asked for."""
-
-    def __init__(self, images: "Images", recipes: Sequence[str]) -> None:
-        """Take n images and n recipes, "" for an image as it is."""
-        self.shape = images.shape
-        self._images = images
-        self._recipes = np.asarray(recipes, dtype=object)
-
-    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        """See `petite.training.batches.Images`."""
-        return render_subset(self._images[rows], self._recipes[rows].tolist())
 
 
 def _samplers(

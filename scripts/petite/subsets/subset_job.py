@@ -3,10 +3,9 @@
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
 from petite.data.splits import training_images
-from petite.subsets.tables import Resources, Step
+from petite.subsets.chains import SelectionJob, Step
+from petite.subsets.tables import subset_size
 from petite.util import memory
 from petite.util.errors import PetiteError
 from petite.util.files import read_table
@@ -32,30 +31,25 @@ def add_candidates(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def training_table(args: argparse.Namespace) -> pd.DataFrame:
-    """The training images of the split."""
-    return training_images(read_table(args.split))
-
-
-def steps(args: argparse.Namespace) -> list[Step]:
-    """The selections that --settings asks for: {"steps": [...], "partitions": ...}."""
-    return [Step(**step) for step in args.settings["steps"]]
-
-
-def only_step(args: argparse.Namespace) -> Step:
-    """The one selection that --settings asks for."""
-    found = steps(args)
-    if len(found) != 1:
-        raise PetiteError("a chain is chosen by subset.py for each size, in one piece")
-    return found[0]
-
-
-def resources(args: argparse.Namespace) -> Resources:
-    """The files and limits that the selection draws on."""
+def selection_job(args: argparse.Namespace) -> SelectionJob:
+    """What the arguments ask for; --settings is {"steps": [...], "partitions": ...}."""
+    train = training_images(read_table(args.split))
     named = dict(text.split("=", 1) for text in args.features)
-    return Resources(
+    return SelectionJob(
+        train=train,
+        k=subset_size(args.fraction, train),
+        steps=[Step(**step) for step in args.settings["steps"]],
+        seed=args.seed,
         features={space: Path(path) for space, path in named.items()},
         scores=args.scores,
         partitions=args.settings.get("partitions"),
         max_memory=None if args.max_memory is None else memory.parse(args.max_memory),
     )
+
+
+def one_step_job(args: argparse.Namespace) -> SelectionJob:
+    """The same, of one step. Raises PetiteError for a chain."""
+    job = selection_job(args)
+    if len(job.steps) != 1:
+        raise PetiteError("a chain is chosen by subset.py for each size, in one piece")
+    return job

@@ -43,8 +43,18 @@ def write_beside(
 ) -> None:
     """Write the names of the classes and a page of Markdown into the folder of the models.
 
-    models: files of one folder. about: the runs, in words. image_shape: height, width, channels.
-    flips: whether the runs were judged with mirrored images too.
+    Parameters
+    ----------
+    models : sequence of Path
+        Files of one folder.
+    about : str
+        The runs, in words.
+    classes : list of str
+        Names of the classes, in the order of the model's output.
+    image_shape : tuple of int
+        Height, width, channels.
+    flips : bool
+        Whether the runs were judged with mirrored images too.
     """
     folder = models[0].parent
     write_json(folder / CLASSES_FILE, classes)

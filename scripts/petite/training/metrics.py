@@ -1,6 +1,6 @@
 """How good a classifier's probabilities are, in NumPy."""
 
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -9,20 +9,30 @@ CALIBRATION_BINS = 15
 SMALLEST_PROBABILITY = 1e-7
 
 
-def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """All metrics of one model on one set of images.
+class Metrics(TypedDict):
+    """All metrics of one model on one set of images."""
 
-    Args:
-        probabilities: float array of shape (n, classes), n > 0; each row adds up to 1.
-        labels: integer array of shape (n,), values from 0 to classes - 1.
+    accuracy: float  # share of images whose most probable class is the right one (ties: the first)
+    loss: float  # mean log-loss in nats, probabilities clipped at 1e-7
+    calibration_error: float  # see `calibration_error`
+    worst_class: int  # with the lowest accuracy among the classes that have images; the first
+    worst_class_accuracy: float
+    confusion: list[list[int]]  # counts, rows true classes, columns predicted ones
 
-    Returns:
-        accuracy: share of images whose most probable class is the right one (ties: the first).
-        loss: mean log-loss in nats, probabilities clipped at 1e-7.
-        calibration_error: see `calibration_error`.
-        worst_class: the class with the lowest accuracy among those that have images; the first.
-        worst_class_accuracy: its accuracy.
-        confusion: list of lists of counts, rows true classes, columns predicted ones.
+
+def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> Metrics:
+    """Judge a model by its probabilities.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, classes)
+        n > 0; each row adds up to 1.
+    labels : ndarray of int, shape (n,)
+        Values from 0 to classes - 1.
+
+    Returns
+    -------
+    Metrics
     """
     classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
@@ -43,33 +53,68 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 
 
 def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Mean negative log-probability of the right class, in nats, clipped at 1e-7."""
+    """Mean negative log-probability of the right class, in nats, clipped at 1e-7.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, classes)
+        Rows add up to 1.
+    labels : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    float
+    """
     right = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(np.clip(right, SMALLEST_PROBABILITY, 1)).mean())
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Expected calibration error of the top class, 15 bins of equal width (Guo et al. 2017).
+    """Expected calibration error of the top class, 15 bins of equal width.
 
-    The mean, over images, of the gap between confidence and accuracy in the image's bin;
-    a bin includes its upper edge.
+    The mean, over images, of the gap between confidence and accuracy in the image's bin; a bin
+    includes its upper edge.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, classes)
+        Rows add up to 1.
+    labels : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    float
+        0 to 1.
+
+    References
+    ----------
+    Guo and others 2017, "On Calibration of Modern Neural Networks", section 2.
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == labels
-    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1]
-    bins = np.digitize(confidence, edges, right=True)
+    bins = confidence_bins(confidence)
     gaps = np.bincount(bins, weights=confidence - right, minlength=CALIBRATION_BINS)
     return float(np.abs(gaps).sum() / len(labels))
+
+
+def confidence_bins(confidence: np.ndarray) -> np.ndarray:
+    """The bin of each confidence, 0 to CALIBRATION_BINS - 1; a bin includes its upper edge."""
+    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1]
+    return np.digitize(confidence, edges, right=True)
 
 
 def from_logits(logits: np.ndarray) -> np.ndarray:
     """Probabilities of all classes.
 
-    Args:
-        logits: float array of shape (n, 1) for two classes (the second's), or (n, classes).
+    Parameters
+    ----------
+    logits : ndarray of float, shape (n, 1) or (n, classes)
+        One for two classes (the second's), otherwise one for each class.
 
-    Returns:
-        float64 array of shape (n, classes), rows adding up to 1.
+    Returns
+    -------
+    ndarray of float64, shape (n, classes)
+        Rows add up to 1.
     """
     logits = logits.astype(np.float64)
     if logits.shape[1] == 1:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from petite.data.views import Images
 from petite.training import metrics
-from petite.training.batches import Images
 from petite.training.loop import (
     EVALUATION_BATCH,
     TrainedRun,
@@ -33,22 +33,40 @@ GRADIENT_DIMENSIONS = 512
 
 
 def gradient_width(width: int, classes: int) -> int:
-    """How many numbers stand for the last layer's gradient: `width` features and a bias a logit."""
+    """The length of the gradients of `gradients`: `width` features and a bias for each logit.
+
+    Parameters
+    ----------
+    width : int
+        Features that the model's last layer takes.
+    classes : int
+
+    Returns
+    -------
+    int
+        512 at most.
+    """
     return min((1 if classes == 2 else classes) * (width + 1), GRADIENT_DIMENSIONS)
 
 
 @dataclass(frozen=True)
 class Dynamics:
-    """What was noted of a proxy's training; images as they are, neither augmented nor flipped.
+    """What a proxy's training recorded; images as they are, neither augmented nor flipped.
 
-    Attributes:
-        logits: float32 (T, n, c), at each evaluation; where the model has one logit z for two
-            classes, they are (0, z).
-        features: float32 (n, d), what the last layer takes, after the last step.
-        early_features: float32 (n, d), at the early evaluation.
-        early: which evaluation that is, from 0.
-        steps: T numbers of steps, those of the evaluations.
-        run: the training itself, with the model.
+    Attributes
+    ----------
+    logits : ndarray of float32, shape (T, n, c)
+        At each evaluation. Where the model has one logit z for two classes, they are (0, z).
+    features : ndarray of float32, shape (n, d)
+        What the last layer takes, after the last step.
+    early_features : ndarray of float32, shape (n, d)
+        The same at the early evaluation.
+    early : int
+        Which evaluation that is, from 0.
+    steps : list of int
+        After how many steps each of the T evaluations was.
+    run : TrainedRun
+        The training itself, with the model.
     """
 
     logits: np.ndarray
@@ -67,19 +85,33 @@ def record_dynamics(
     settings: ProxySettings,
     threads: int = 1,
 ) -> Dynamics:
-    """Train a proxy and note its answers to all images at each evaluation.
+    """Train a proxy and record its outputs for all images at each evaluation.
 
     The early evaluation is the one nearest to `settings.early` of the run, the earlier of two.
 
-    Args:
-        images: uint8, shape (n, H, W, C), H == W; read by arrays of row numbers.
-        labels: positions in `classes`.
-        classes: names of the classes.
-        seed: of the training.
-        settings: of the training, and which evaluation is the early one.
-        threads: CPU threads to use.
+    Parameters
+    ----------
+    images : Images
+        uint8, shape (n, H, W, C), H == W.
+    labels : ndarray of int, shape (n,)
+        Positions in `classes`.
+    classes : list of str
+        Names of the classes.
+    seed : int
+        Of the training.
+    settings : ProxySettings
+        Of the training, and which evaluation is the early one.
+    threads : int
+        CPU threads to use.
 
-    Raises PetiteError where `engine.train` does.
+    Returns
+    -------
+    Dynamics
+
+    Raises
+    ------
+    PetiteError
+        Where `petite.training.loop.train` does.
     """
     training = settings.training
     total = training.budget.total_steps(len(labels), training.batch_size)
@@ -153,7 +185,17 @@ def _answers(model: "keras.Model", images: Images) -> tuple[np.ndarray, np.ndarr
 
 
 def scores(dynamics: Dynamics, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """All scores of a proxy by name: el2n and grand early, the uncertainties at the end."""
+    """All scores of a proxy by name: el2n and grand early, the uncertainties at the end.
+
+    Parameters
+    ----------
+    dynamics : Dynamics
+    labels : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    dict from str to ndarray, shape (n,) each
+    """
     early = metrics.from_logits(dynamics.logits[dynamics.early])
     final = metrics.from_logits(dynamics.logits[-1])
     return {
@@ -170,8 +212,21 @@ def scores(dynamics: Dynamics, labels: np.ndarray) -> dict[str, np.ndarray]:
 def el2n(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The norm of the error, probabilities less the true class's one; 0 to √2, higher is harder.
 
-    EL2N of Paul, Ganguli and Dziugaite 2021, "Deep Learning on a Data Diet", section 2. They
-    average over several trainings; this is one.
+    The paper averages over several trainings; this is one.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, c)
+        Rows add up to 1.
+    labels : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+
+    References
+    ----------
+    Paul, Ganguli, Dziugaite 2021, "Deep Learning on a Data Diet", section 2 (EL2N).
     """
     return np.linalg.norm(_errors(probabilities, labels), axis=1)
 
@@ -179,11 +234,25 @@ def el2n(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def grand(probabilities: np.ndarray, labels: np.ndarray, features: np.ndarray) -> np.ndarray:
     """The norm of the loss's gradient in the last layer's weights and biases; higher is harder.
 
-    GraNd of Paul, Ganguli and Dziugaite 2021, section 2, for the last layer in place of all. There
-    the gradient of the cross-entropy is the outer product of the error and (features, 1), and its
-    norm the product of theirs. Of a model with one logit for two classes this is √2 times the norm.
+    The paper takes all layers. In the last one the gradient of the cross-entropy is the outer
+    product of the error and (features, 1), and its norm the product of their norms. For a model
+    with one logit for two classes this is √2 times the norm.
 
-    features: float (n, d), what the last layer takes.
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, c)
+        Rows add up to 1.
+    labels : ndarray of int, shape (n,)
+    features : ndarray of float, shape (n, d)
+        What the last layer takes.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+
+    References
+    ----------
+    Paul, Ganguli, Dziugaite 2021, "Deep Learning on a Data Diet", section 2 (GraNd).
     """
     lengths = np.sqrt(np.square(features, dtype=np.float64).sum(axis=1) + 1)
     return el2n(probabilities, labels) * lengths
@@ -192,11 +261,20 @@ def grand(probabilities: np.ndarray, labels: np.ndarray, features: np.ndarray) -
 def forgetting(correct: np.ndarray) -> np.ndarray:
     """How often an image was right at one evaluation and wrong at the next; higher is harder.
 
-    Toneva and others 2019, "An Empirical Study of Example Forgetting", section 3, where the
-    evaluations are the image's own mini-batches. An image that was never right counts T, more than
-    any other can have: they too put it last of all to be left out.
+    In the paper the evaluations are the image's own mini-batches. An image that was never right
+    counts T, more than any other can have: the paper, too, removes it last.
 
-    correct: bool (T, n). Returns int64 (n,).
+    Parameters
+    ----------
+    correct : ndarray of bool, shape (T, n)
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+
+    References
+    ----------
+    Toneva and others 2019, "An Empirical Study of Example Forgetting", section 3.
     """
     forgotten = (correct[:-1] & ~correct[1:]).sum(axis=0, dtype=np.int64)
     return np.where(correct.any(axis=0), forgotten, len(correct))
@@ -205,10 +283,21 @@ def forgetting(correct: np.ndarray) -> np.ndarray:
 def aum(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Area under the margin: the true class's logit less the largest other; higher is EASIER.
 
-    The mean over the evaluations. Pleiss and others 2020, "Identifying Mislabeled Data using the
-    Area Under the Margin Ranking", section 3, where they are epochs.
+    The mean over the evaluations, which are epochs in the paper.
 
-    logits: float (T, n, c).
+    Parameters
+    ----------
+    logits : ndarray of float, shape (T, n, c)
+    labels : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+
+    References
+    ----------
+    Pleiss and others 2020, "Identifying Mislabeled Data using the Area Under the Margin Ranking",
+    section 3.
     """
     rows = np.arange(len(labels))
     total = np.zeros(len(labels))
@@ -221,21 +310,62 @@ def aum(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def least_confidence(probabilities: np.ndarray) -> np.ndarray:
-    """One less the largest probability; higher is less sure. Settles 2009, section 3.1."""
+    """One less the largest probability; higher is less sure.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, c)
+        Rows add up to 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+
+    References
+    ----------
+    Settles 2009, "Active Learning Literature Survey", section 3.1.
+    """
     return 1 - probabilities.max(axis=1)
 
 
 def margin(probabilities: np.ndarray) -> np.ndarray:
     """One less the gap between the two largest probabilities; higher is less sure.
 
-    Settles 2009, "Active Learning Literature Survey", section 3.1, turned about.
+    The survey has the gap itself, which is lower for less sure.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, c)
+        Rows add up to 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+
+    References
+    ----------
+    Settles 2009, "Active Learning Literature Survey", section 3.1.
     """
     second, first = np.partition(probabilities, -2, axis=1)[:, -2:].T
     return 1 - (first - second)
 
 
 def entropy(probabilities: np.ndarray) -> np.ndarray:
-    """Shannon entropy in nats; higher is less sure. Settles 2009, section 3.1."""
+    """Shannon entropy in nats; higher is less sure.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, c)
+        Rows add up to 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+
+    References
+    ----------
+    Settles 2009, "Active Learning Literature Survey", section 3.1.
+    """
     smallest = np.finfo(np.float64).tiny
     return -(probabilities * np.log(np.maximum(probabilities, smallest))).sum(axis=1)
 
@@ -243,15 +373,30 @@ def entropy(probabilities: np.ndarray) -> np.ndarray:
 def gradients(
     probabilities: np.ndarray, labels: np.ndarray, features: np.ndarray, seed: int = 0
 ) -> np.ndarray:
-    """The loss's gradient in the last layer's weights and biases, as one vector an image.
+    """The loss's gradient in the last layer's weights and biases, as one vector per image.
 
-    Two classes: the error of the second times (features, 1), what a model of one logit has. More:
-    the flattened outer product of all errors and (features, 1), class by class. It is what CRAIG
-    (Mirzasoleiman, Bilmes and Leskovec 2020) and GRAD-MATCH (Killamsetty and others 2021) match.
-    What would be longer than 512 is projected to 512 numbers at random, which keeps distances but
-    for a few parts in a hundred (Johnson and Lindenstrauss 1984).
+    Two classes: the error of the second times (features, 1), as in a model with one logit. More:
+    the flattened outer product of all errors and (features, 1), class by class. Longer vectors are
+    projected to 512 numbers at random, which keeps distances but for a few parts in a hundred.
 
-    features: float (n, d). seed: of the projection. Returns float32 (n, min(length, 512)).
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, c)
+        Rows add up to 1.
+    labels : ndarray of int, shape (n,)
+    features : ndarray of float, shape (n, d)
+        What the last layer takes.
+    seed : int
+        Of the projection.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, min(length, 512))
+
+    References
+    ----------
+    Mirzasoleiman, Bilmes, Leskovec 2020 (CRAIG) and Killamsetty and others 2021 (GRAD-MATCH) match
+    these gradients. Johnson, Lindenstrauss 1984 (the projection).
     """
     errors = _errors(probabilities, labels).astype(np.float32)
     if errors.shape[1] == 2:
@@ -280,6 +425,22 @@ def class_errors(
 
     On the held-out images where they have every class, otherwise on the training images, whose
     errors are smaller than those of new images. Images are not flipped.
+
+    Parameters
+    ----------
+    dynamics : Dynamics
+    labels : ndarray of int, shape (n,)
+        Of the training images.
+    held_out : Images
+        The validation images, uint8, shape (m, H, W, C).
+    held_out_labels : ndarray of int, shape (m,)
+    classes : list of str
+        Names of the classes.
+
+    Returns
+    -------
+    dict from str to float
+        0 to 1 for each class.
     """
     if len(np.unique(held_out_labels)) < len(classes):
         return _class_errors(dynamics.logits[-1].argmax(axis=1), labels, classes)

@@ -10,15 +10,25 @@ LAST_SHARE = 0.002
 def learning_rates(schedule: str, steps: int, peak: float, warm_up: float) -> np.ndarray:
     """The learning rate of every step.
 
-    Args:
-        schedule: "constant", or "one_cycle" (Smith & Topin 2018): linear from a tenth of the peak
-            up to the peak, then linear down to 0.2% of it.
-        steps: how many steps the run has.
-        peak: the highest learning rate.
-        warm_up: share of the steps before the peak; one_cycle only.
+    Parameters
+    ----------
+    schedule : {"constant", "one_cycle"}
+        one_cycle: linear from a tenth of the peak up to the peak, then linear down to 0.2% of it.
+    steps : int
+        How many steps the run has.
+    peak : float
+        The highest learning rate.
+    warm_up : float
+        Share of the steps before the peak; one_cycle only.
 
-    Returns:
-        float64 array of shape (steps,).
+    Returns
+    -------
+    ndarray of float64, shape (steps,)
+
+    References
+    ----------
+    Smith, Topin 2018, "Super-Convergence: Very Fast Training of Neural Networks Using Large
+    Learning Rates" (one_cycle).
     """
     if schedule == "constant":
         return np.full(steps, peak)

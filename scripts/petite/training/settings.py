@@ -1,11 +1,12 @@
 """What a user can set about training, checked before anything is trained."""
 
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from petite.networks.models import MODELS
+from petite.networks.models import MODELS, ModelSettings, choice_of
 from petite.util.errors import PetiteError
+from petite.util.hints import unknown
 from petite.util.validation import Strict
 
 
@@ -18,7 +19,7 @@ class Budget(Strict):
     @model_validator(mode="after")
     def _exactly_one(self) -> "Budget":
         if (self.steps is None) == (self.epochs is None):
-            raise ValueError("budget: give either steps or epochs, and null for the other")
+            raise ValueError("steps: give either steps or epochs, and null for the other")
         return self
 
     def total_steps(self, rows: int, batch_size: int) -> int:
@@ -30,49 +31,6 @@ class Budget(Strict):
 
     def __str__(self) -> str:
         return f"{self.steps} steps" if self.steps is not None else f"{self.epochs:g} epochs"
-
-
-class CompactSettings(Strict):
-    """The shape of the model `compact`."""
-
-    widths: list[int] = Field(
-        [16, 24, 48, 96],
-        min_length=2,
-        description="number of filters of the stem and of each stage",
-    )
-    halvings: list[int] = Field(
-        [0, 1, 1],
-        description="1: the stage starts by halving the resolution; 0: it keeps the resolution",
-    )
-    residual_blocks: list[int] = Field(
-        [0, 0, 0], description="number of residual blocks in each stage"
-    )
-    residual_convolutions: int = Field(
-        1, ge=1, le=3, description="number of 3x3 convolutions in a residual block"
-    )
-    stem_kernel: int = Field(
-        3, ge=1, le=16, description="kernel size of the first convolution, in pixels"
-    )
-    stem_stride: int = Field(
-        2, ge=1, le=8, description="stride of the first convolution, in pixels"
-    )
-    dropout: float = Field(0.0, ge=0, lt=1, description="dropout rate before the last layer")
-
-    @model_validator(mode="after")
-    def _one_value_a_stage(self) -> "CompactSettings":
-        stages = len(self.widths) - 1
-        for name in ("halvings", "residual_blocks"):
-            values = getattr(self, name)
-            if len(values) != stages:
-                raise ValueError(
-                    f"{name}: {len(values)} values for {stages} stages; "
-                    "give one for each of widths but the first"
-                )
-        if min(self.widths) < 1 or min(self.residual_blocks) < 0:
-            raise ValueError("widths must be 1 or more, residual_blocks 0 or more")
-        if not set(self.halvings) <= {0, 1}:
-            raise ValueError("halvings: use 0 and 1")
-        return self
 
 
 class Phase(Strict):
@@ -96,11 +54,20 @@ class Phase(Strict):
         return self
 
 
-class TrainingSettings(Strict):
+if TYPE_CHECKING:
+
+    class ModelChoice(Strict):
+        """Which model is trained; beside `model`, a field for each model that has settings."""
+
+        model: str = "compact"
+
+else:
+    ModelChoice = choice_of(MODELS.values())
+
+
+class TrainingSettings(ModelChoice):
     """How the models are trained; the defaults suit small grayscale images."""
 
-    model: str = Field("compact", description=", ".join(MODELS))
-    compact: CompactSettings = CompactSettings()
     batch_norm_momentum: float = Field(
         0.9, gt=0, lt=1, description="0.9 suits hundreds of steps; 0.99 needs thousands"
     )
@@ -149,21 +116,25 @@ class TrainingSettings(Strict):
     @model_validator(mode="after")
     def _fits_together(self) -> "TrainingSettings":
         if self.model not in MODELS:
-            raise ValueError(f"model: '{self.model}' is unknown; there are {', '.join(MODELS)}")
+            raise ValueError(f"model: {unknown(self.model, MODELS, 'model')}")
         if self.phases and abs(sum(phase.share for phase in self.phases) - 1) > 1e-6:
             raise ValueError("phases: the shares must add up to 1")
         if self.phases and not MODELS[self.model].any_size:
             raise ValueError(f"phases: '{self.model}' takes one image size only; use []")
         return self
 
-    def model_settings(self) -> dict[str, Any]:
-        """The settings of the chosen model's own group, if it has one."""
-        group = getattr(self, self.model, None)
-        return {} if group is None else group.model_dump()
+    def model_settings(self) -> ModelSettings:
+        """The chosen model's own settings."""
+        own: ModelSettings | None = getattr(self, self.model, None)
+        return MODELS[self.model].settings() if own is None else own
 
     def smallest_side(self) -> int:
         """The least side in pixels of images for the chosen model."""
-        return MODELS[self.model].smallest_side(**self.model_settings())
+        return MODELS[self.model].smallest_side(self.model_settings())
+
+    def feature_width(self) -> int:
+        """How many features the last layer of the chosen model takes."""
+        return MODELS[self.model].width(self.model_settings())
 
     def phase_sides(self, stored: int) -> list[int]:
         """The side in pixels of each phase's images, for images that are stored with `stored`.

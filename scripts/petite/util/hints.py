@@ -4,13 +4,13 @@ import difflib
 from collections.abc import Iterable
 
 
-def unknown(name: str, known: Iterable[str], what: str) -> str:
-    """`name` is no `what`; and which ones there are."""
-    return f"'{name}' is no {what}; {hint(name, known)}"
+def unknown(name: str, known: Iterable[str], kind: str) -> str:
+    """A sentence about the unknown name of some kind of thing, and one with what is known.
 
-
-def hint(name: str, known: Iterable[str]) -> str:
-    """The known name that is nearest, or all of them."""
+    >>> unknown("rondom", ["full", "random"], "method")
+    "Unknown method 'rondom'. Did you mean 'random'?"
+    """
     known = list(known)
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean '{nearest[0]}'?" if nearest else f"there are {', '.join(known)}"
+    hint = f"Did you mean '{nearest[0]}'?" if nearest else f"Use one of: {', '.join(known)}."
+    return f"Unknown {kind} '{name}'. {hint}"

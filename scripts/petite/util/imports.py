@@ -17,7 +17,8 @@ def modules_of(
     """The modules that a script loads, itself not among them, by name and in order.
 
     A registry loads all that it registers, of which a job uses a few. So no import of a registered
-    module is followed from a script or the `__init__` of a package, but for those in `entries`.
+    module is followed from a script, the `__init__` of a package or a module that is called
+    `registry`, but for those in `entries`.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def modules_of(
         if name in found:
             continue
         found.add(name)
-        is_registry = name == script or path_of(name).stem == "__init__"
+        is_registry = name == script or path_of(name).stem in ("__init__", "registry")
         due += [
             other
             for other in imports(name)

@@ -8,11 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from petite.util.errors import PetiteError
+from petite.util.formatting import BYTES, byte_size
 
 logger = logging.getLogger(__name__)
-
-UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-
 
 # Slurm's memory variables, and how many of these units are on a node.
 SLURM_MEMORY = {
@@ -144,7 +142,7 @@ def limit_of_process() -> int | None:
 def limit_in_words() -> str:
     """The limit of this process as a sentence of its own after others; "" without one."""
     limit = limit_of_process()
-    return f" `ulimit -v` allows it {in_words(limit)}: raise it." if limit is not None else ""
+    return f" `ulimit -v` allows it {byte_size(limit)}: raise it." if limit is not None else ""
 
 
 def small_limit() -> str:
@@ -153,8 +151,8 @@ def small_limit() -> str:
     if limit is None or limit >= ADDRESS_SPACE:
         return ""
     return (
-        f"`ulimit -v` allows each process {in_words(limit)}, and a training may take "
-        f"{in_words(ADDRESS_SPACE)} of address space. Raise it (ulimit -v unlimited)."
+        f"`ulimit -v` allows each process {byte_size(limit)}, and a training may take "
+        f"{byte_size(ADDRESS_SPACE)} of address space. Raise it (ulimit -v unlimited)."
     )
 
 
@@ -166,17 +164,9 @@ def parse(text: str) -> int:
     number = text.strip().upper()
     unit = next((name for name in ("KB", "MB", "GB", "TB", "B") if number.endswith(name)), "")
     try:
-        size = float(number.removesuffix(unit)) * UNITS.get(unit, 1)
+        size = float(number.removesuffix(unit)) * BYTES.get(unit, 1)
     except ValueError:
         size = 0
     if not 0 < size < float("inf"):
         raise PetiteError(f"'{text}' is no amount of memory: write say 600 MB or 6 GB")
     return int(size)
-
-
-def in_words(size: float) -> str:
-    """Bytes as people read them: 1.5 GB."""
-    for name in ("TB", "GB", "MB", "KB"):
-        if size >= UNITS[name]:
-            return f"{size / UNITS[name]:.3g} {name}"
-    return f"{size:.0f} B"

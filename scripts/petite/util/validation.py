@@ -17,7 +17,7 @@ class Strict(BaseModel):
         if not isinstance(mapping, dict):
             return mapping
         wrong = [
-            f"{name}: input should be a number, not true or false"
+            f"{name}: must be a number, not true or false"
             for name, field in cls.model_fields.items()
             if _takes_numbers_alone(field.annotation) and _has_flag(mapping.get(name))
         ]

@@ -8,9 +8,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from petite import config
 from petite.config import layers
-from petite.config import schema as config
 from petite.config.layers import Layer
+from petite.config.messages import RENAMED
 from petite.selection import METHODS
 from petite.selection.methods.scores import ScoreSettings
 from petite.util.errors import PetiteError
@@ -101,11 +102,6 @@ def test_photographs_are_trained_alike_whether_the_papers_or_the_users():
     assert petimages == photos
 
 
-def test_the_json_schema_in_the_repository_is_that_of_the_typed_config():
-    path = REPOSITORY / "workflow/schemas/config.schema.json"
-    assert path.read_text(encoding="utf-8") == config.json_schema()
-
-
 def test_classes_are_spelled_as_the_sources_list_them_and_one_twice_is_refused(default):
     one, two = "caf\u00e9", "cafe\u0301"
     default["dataset"]["classes"] = [two, "tea"]
@@ -124,7 +120,7 @@ def places_of(name: str, value: object, path: tuple = ()) -> list[tuple]:
     return found
 
 
-@pytest.mark.parametrize(("old", "new"), config.RENAMED.items())
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
 def test_a_renamed_key_or_value_is_refused_with_its_new_name(default, old, new):
     places = places_of(new, default)
     assert places
@@ -146,18 +142,52 @@ def test_unknown_key_is_refused_with_the_nearest_right_one(default):
     default["methods"]["pca_grid"]["clustres"] = 3
     default["sedes"] = 3
     message = problems(default)
-    assert "dataset.imagesize: unknown key; did you mean 'image_size'?" in message
-    assert "methods.pca_grid.clustres: unknown key; did you mean 'clusters'?" in message
-    assert "sedes: unknown key; did you mean 'seeds'?" in message
+    assert "dataset.imagesize: Unknown key 'imagesize'. Did you mean 'image_size'?" in message
+    assert "methods.pca_grid.clustres: Unknown key 'clustres'. Did you mean 'clusters'?" in message
+    assert "sedes: Unknown key 'sedes'. Did you mean 'seeds'?" in message
+    assert "has 3 problems" in message
+
+
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [
+        ("training.budget.stpes", "steps"),
+        ("training.compact.width", "widths"),
+        ("training.phases.0.shrae", "share"),
+        ("methods.augmentation.transforms.rotations", "rotation"),
+        ("methods.pca_grid.qouta", "quota"),
+        ("methods.dedup_then_ccs.stpes", "steps"),
+        ("methods.grid_then_augmentation.steps.0.shar", "share"),
+        ("methods.grid_then_augmentation.steps.0.clustres", "clusters"),
+    ],
+)
+def test_the_nearest_right_key_is_of_the_group_of_the_unknown_one(default, path, near):
+    default["training"]["phases"] = [{"scale": 1, "share": 1}]
+    group = default
+    *parents, last = path.split(".")
+    for name in parents:
+        group = group[int(name) if name.isdigit() else name]
+    group[last] = 3
+    assert f"{path}: Unknown key '{last}'. Did you mean '{near}'?" in problems(default)
+
+
+def test_the_problems_of_an_entry_and_of_its_settings_are_told_together(default):
+    default["methods"]["pca_grid"] = {"fractions": [2], "clusters": 0, "cels": 3}
+    message = problems(default)
+    assert "methods.pca_grid.fractions.0: must be 1 or less, got 2" in message
+    assert "methods.pca_grid.clusters: must be 1 or more, got 0" in message
+    assert "methods.pca_grid.cels: Unknown key 'cels'. Did you mean 'cells'?" in message
     assert "has 3 problems" in message
 
 
 def test_unknown_method_and_source_are_refused_with_the_nearest_right_one(default):
     default["methods"]["rondom"] = {"fractions": [0.1]}
-    assert "'rondom' is no method; did you mean 'random'?" in problems(default)
+    assert "methods.rondom.method: Unknown method 'rondom'. Did you mean 'random'?" in problems(
+        default
+    )
     del default["methods"]["rondom"]
     default["dataset"]["source"] = "foldr"
-    assert "'foldr' is no source; did you mean 'folder'?" in problems(default)
+    assert "dataset.source: Unknown source 'foldr'. Did you mean 'folder'?" in problems(default)
 
 
 @pytest.mark.parametrize(
@@ -194,41 +224,26 @@ def test_wrong_value_is_refused_with_its_key(default, path, value, said):
 
 def test_a_method_may_stand_under_another_name(default):
     default["methods"]["nine_cells"] = {"method": "pca_grid", "cells": 3, "fractions": [0.1]}
-    loaded = config.load(default)
-    assert loaded.methods["nine_cells"].method == "pca_grid"
-    assert loaded.steps("nine_cells")[0]["settings"]["cells"] == 3
+    entry = config.load(default).methods["nine_cells"]
+    assert entry.method == "pca_grid"
+    assert entry.settings == METHODS["pca_grid"].settings(cells=3)
 
 
 def test_an_entry_with_a_score_and_a_sampler_is_a_method_of_its_own(default):
     default["methods"]["mine"] = {"score": "el2n", "sampler": "ccs", "bins": 9, "fractions": [0.1]}
-    loaded = config.load(default)
-    [step] = loaded.steps("mine")
+    plan = config.Plan(config.load(default))
+    [step] = plan.steps("mine")
     assert step["method"] == "score"
     assert step["settings"]["bins"] == 9
-    assert loaded.needs_proxy_scores("mine")
-    assert loaded.is_seeded("mine")
-    assert not loaded.ranks("mine")
+    assert plan.needs_proxy_scores("mine")
+    assert plan.is_seeded("mine")
+    assert not plan.ranks("mine")
 
 
 def test_a_chain_is_a_list_of_steps_with_shares(default):
-    loaded = config.load(default)
-    first, second = loaded.steps("dedup_then_ccs")
+    first, second = config.Plan(config.load(default)).steps("dedup_then_ccs")
     assert (first["method"], first["share"], first["space"]) == ("semdedup", 3, "pixels")
     assert (second["method"], second["share"], second["space"]) == ("ccs", 1, None)
-
-
-def test_a_method_without_chance_chooses_once_for_all_seeds(default):
-    default["methods"]["herding"]["fractions"] = [0.1]
-    assert not config.load(default).is_seeded("herding")
-    default["methods"]["herding"]["space"] = "proxy"  # which is each seed's own
-    assert config.load(default).is_seeded("herding")
-
-
-def test_costly_rankings_go_as_deep_as_the_fractions_need(default):
-    default["methods"]["herding"]["fractions"] = [0.12]
-    loaded = config.load(default)
-    assert loaded.depth("herding") == 0.25
-    assert loaded.depth("random") == 1
 
 
 @pytest.mark.parametrize(
@@ -236,22 +251,46 @@ def test_costly_rankings_go_as_deep_as_the_fractions_need(default):
     [
         (
             {"score": "el2n", "sampler": "top", "bins": 3},
-            "'bins' is of the sampler ccs and this sampler is top: set sampler: ccs",
+            "methods.mine.bins: is for the sampler 'ccs', and this sampler is 'top': set sampler",
         ),
-        ({"method": "craig", "space": "pixels"}, "'craig' works on gradients only"),
-        ({"method": "random", "space": "pixels"}, "'random' compares no features"),
+        ({"method": "craig", "space": "pixels"}, "mine.space: 'craig' works on gradients only"),
+        ({"method": "random", "space": "pixels"}, "mine.space: 'random' compares no features"),
         ({"method": "herding", "space": "own"}, "the space 'own' needs features.path"),
-        ({"steps": [{"method": "herding"}, {"method": "ccs"}]}, "steps.0.share: above that of"),
+        (
+            {"steps": [{"method": "herding"}, {"method": "ccs"}]},
+            "steps.0.share: must be above that of",
+        ),
         ({"steps": [{"method": "augmentation"}, {"method": "ccs"}]}, "can only be the last"),
         (
             {"steps": [{"method": "herding", "share": 2}, {"method": "augmentation"}]},
-            "below 1, so that augmentation has images to make",
+            "steps.0.share: must be below 1, so that augmentation has images to make, got 2",
         ),
         (
             {"steps": [{"method": "herding", "share": 2}, {"method": "ccs", "bims": 3}]},
-            "methods.mine.steps.1.bims: unknown key; did you mean 'bins'?",
+            "methods.mine.steps.1.bims: Unknown key 'bims'. Did you mean 'bins'?",
         ),
-        ({"steps": [{"method": "herdnig"}, {"method": "ccs"}]}, "did you mean 'herding'"),
+        (
+            {"steps": [{"method": "herdnig"}, {"method": "ccs"}]},
+            "methods.mine.steps.0.method: Unknown method 'herdnig'. Did you mean 'herding'?",
+        ),
+        (
+            {"steps": [{"method": "full"}, {"method": "ccs"}]},
+            "methods.mine.steps.0.method: Unknown method 'full'.",
+        ),
+        (
+            {
+                "steps": [
+                    {"method": "herding", "share": 0.5},
+                    {"method": "augmentation", "ratio": 2},
+                ]
+            },
+            "methods.mine.steps.1.ratio: Unknown key 'ratio'.",
+        ),
+        ({"method": "full", "quota": "equal"}, "methods.mine.quota: Unknown key 'quota'."),
+        ({"method": "augmentation", "space": "pixels"}, "mine.space: Unknown key 'space'."),
+        ({"method": "herding", "share": 2}, "methods.mine.share: Unknown key 'share'."),
+        ({"method": "herding", "settings": {}}, "methods.mine.settings: Unknown key 'settings'."),
+        ({"method": ["herding"]}, "methods.mine.method: must be text"),
     ],
 )
 def test_a_wrong_combination_is_refused_with_what_would_be_right(default, entry, says):
@@ -260,25 +299,11 @@ def test_a_wrong_combination_is_refused_with_what_would_be_right(default, entry,
 
 
 @pytest.mark.parametrize(
-    ("export", "expected"),
-    [
-        ("best", None),
-        ("random:0.1", ("random", 0.1, 0)),
-        ("random:0.10:5", ("random", 0.1, 5)),
-        # The same images for all seeds.
-        ("full:1:2", ("full", 1.0, 0)),
-    ],
-)
-def test_a_subset_to_export_is_named_by_method_fraction_and_seed(default, export, expected):
-    assert config.load(default | {"export": export}).exported() == expected
-
-
-@pytest.mark.parametrize(
     "export", ["random", "random:0.3", "rondom:0.1", "random:", "random:x", "random:0.1:-1", ""]
 )
 def test_an_unknown_subset_to_export_is_told_with_those_there_are(default, export):
     found = problems(default | {"export": export})
-    assert f"export: '{export}' is no subset of this configuration" in found
+    assert f"export: Unknown subset '{export}'" in found
     assert "full:1, random:0.5, random:0.25, random:0.1, pca_grid:0.1" in found
 
 
@@ -318,26 +343,3 @@ def test_any_value_for_any_group_is_accepted_or_refused_in_words(key, value):
         config.load(mapping)
     except PetiteError as error:
         assert key in str(error)
-
-
-@pytest.mark.parametrize(
-    ("seeds", "per_job", "done", "expected"),
-    [
-        (5, 2, [], [(0, 1), (2, 3), (4, 4)]),
-        (6, 2, [(0, 1), (2, 3), (4, 4)], [(0, 1), (2, 3), (4, 4), (5, 5)]),
-        (9, 3, [(0, 1), (2, 3), (4, 4)], [(0, 1), (2, 3), (4, 4), (5, 7), (8, 8)]),
-        (3, 2, [(0, 1), (2, 3)], [(0, 1), (2, 2)]),
-        (6, 3, [(3, 3), (3, 5)], [(0, 2), (3, 5)]),
-        (7, 7, [(4, 6)], [(0, 3), (4, 6)]),
-        (7, 3, [(4, 6)], [(0, 2), (3, 3), (4, 6)]),
-        (6, 7, [(4, 6)], [(0, 5)]),
-    ],
-)
-def test_batches_of_seeds_that_ran_are_kept_and_the_rest_is_divided(seeds, per_job, done, expected):
-    loaded = config.load(
-        {"methods": {"full": {"fractions": [1]}}, "seeds": seeds, "seeds_per_job": per_job}
-    )
-    assert loaded.seed_batches(1.0, done) == expected
-    # A job that parses the rules while the others run finds the same plan.
-    for count in range(len(expected)):
-        assert loaded.seed_batches(1.0, [*done, *expected[:count]]) == expected

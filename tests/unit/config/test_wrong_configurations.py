@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from petite import config
 from petite.config import layers
-from petite.config import schema as config
 from petite.config.layers import Layer
 from petite.util.errors import PetiteError
 
@@ -88,7 +88,7 @@ WRONG: list[tuple[str, Any]] = [
     *[
         (name, 1)
         for name in (
-            *("sedes", "Seeds", "dataset.imagesize", "dataset.color", "split.tset"),
+            *("sedes", "Seeds", "dataset.imagesize", "dataset.colors", "split.tset"),
             *("training.lr", "training.budget.stpes", "training.compact.width", "proxy.step"),
             *("features.dimension", "evidence.tolerence", "methods.random.fraction", "1", ""),
             *("methods.pca_grid.clustres", "methods.full.quota", "methods.augmentation.ration"),
@@ -123,6 +123,7 @@ WRONG: list[tuple[str, Any]] = [
     ("dataset", {**ARCHIVE, "path": "file:///etc/passwd"}),
     ("dataset", {**ARCHIVE, "path": "a\0b.zip"}),
     ("dataset", {**ARCHIVE, "path": "/data/{seed}/a.zip"}),
+    ("dataset", {**ARCHIVE, "source": "lsun", "path": "/data/{seed}"}),
     ("features.path", "mine {method}.npy"),
     ("dataset", {**ARCHIVE, "source": "folder", "path": "https://a.example/b.zip"}),
     ("split", {"test": 0.5, "validation": 0.45}),
@@ -162,12 +163,11 @@ WRONG: list[tuple[str, Any]] = [
 def changed(path: str, value: Any) -> dict[str, Any]:
     """The default configuration with another value at a path such as dataset.name."""
     mapping = copy.deepcopy(DEFAULT)
-    group, parents = mapping, path.split(".")
-    if path.startswith("methods.") and path.removeprefix("methods.") not in DEFAULT["methods"]:
-        parents = path.split(".", 2 if path.split(".")[1] in DEFAULT["methods"] else 1)
-    for name in parents[:-1]:
+    *parents, last = path.split(".")
+    group = mapping
+    for name in parents:
         group = group[name]
-    group[parents[-1]] = value
+    group[last] = value
     return mapping
 
 

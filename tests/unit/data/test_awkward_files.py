@@ -9,7 +9,7 @@ import pytest
 from petite.data.decoding.decode import decode
 from petite.data.ingest import build_index, gather_shards, ingest_shard
 from petite.data.sources import natural_order, open_source
-from petite.data.splits import split_table
+from petite.data.splitting import split_table
 
 SIZE = 150
 

@@ -14,7 +14,7 @@ from PIL import Image
 from petite.data.duplicates import fingerprints
 from petite.data.group_signs import suggestion
 from petite.data.groups import named_groups, problem
-from petite.data.splits import split_table
+from petite.data.splitting import split_table
 from petite.util.notices import Notices
 
 CLASSES = ("benign", "malignant")

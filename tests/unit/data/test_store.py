@@ -107,17 +107,6 @@ def test_more_shards_than_may_be_open_are_read(
         np.testing.assert_array_equal(store.images(order), pixels[order])
 
 
-def test_a_view_reads_images_by_the_numbers_of_its_rows(manifest: Path, pixels: np.ndarray) -> None:
-    order = np.array([19, 0, 6, 5, 13, 0, 12])
-    store = Store.open(manifest)
-    for which in (order, [f"a/{number}.jpg" for number in order]):
-        view = store.view(which)
-        assert view.shape == (7, SIZE, SIZE, 3)
-        rows = np.array([6, 0, 1, 1])
-        np.testing.assert_array_equal(view[rows], pixels[order[rows]])
-        assert view[np.arange(0)].shape == (0, SIZE, SIZE, 3)
-
-
 def test_an_image_that_the_disk_lost_since_is_told(manifest: Path) -> None:
     store = Store.open(manifest)
     store.images(np.array([COUNT - 1]))
@@ -144,9 +133,10 @@ def test_reading_a_store_larger_than_memory_takes_no_more_than_what_is_read(
         "import sys, numpy as np\n"
         "from petite.util.job import peak_memory_bytes\n"
         "from petite.data.store import Store\n"
-        "view = Store.open(sys.argv[1]).view(np.arange(int(sys.argv[2])))\n"
+        "from petite.data.views import StoredImages\n"
+        "view = StoredImages(Store.open(sys.argv[1]), np.arange(int(sys.argv[2])))\n"
         "peaks = []\n"
-        "for start in range(0, len(view._positions), 100):\n"
+        "for start in range(0, view.shape[0], 100):\n"
         "    view[np.arange(start, start + 100)]\n"
         "    peaks.append(peak_memory_bytes())\n"
         "print(peaks[0], peaks[-1])\n"

@@ -3,36 +3,28 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from petite.evaluation import (
-    AgainstChance,
-    Chance,
-    Circumstances,
-    Predictions,
-    Recommendation,
-    compare,
-    markdown_table,
-    metric_for,
-    random_curve,
-    recommend,
-    recommendation_page,
-    summarize,
-    terminal_table,
-    test_counts,
-    with_measures,
-)
+from petite.evaluation.chance import AgainstChance, Chance, Circumstances
+from petite.evaluation.decision import recommend
+from petite.evaluation.learning_curve import random_curve
+from petite.evaluation.metrics import metric_for, test_counts, with_measures
+from petite.evaluation.recommendation import Caution, Finding, Kept, Recommendation, Step, Subset
+from petite.evaluation.rendering import as_markdown
+from petite.evaluation.runs import Predictions
+from petite.evaluation.summary import summarize
+from petite.evaluation.tables import markdown_table, terminal_table
+from petite.evaluation.verdicts import compare
 from petite.training.metrics import evaluate
 from petite.util.files import write_json
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 Answers = dict[tuple[str, float], np.ndarray]
-CIRCUMSTANCES = Circumstances(image_size=16, flips="random", counts=[833, 17])
+CIRCUMSTANCES = Circumstances(image_size=16, flips="random", largest_class=833, smallest_class=17)
 
 
 def made_up(folder: Path, labels: np.ndarray, answers: Answers) -> tuple[pd.DataFrame, Predictions]:
@@ -93,8 +85,8 @@ def judged(
     names = [f"class{number}" for number in range(labels.max() + 1)]
     against = AgainstChance(runs, predictions, names, CIRCUMSTANCES)
     found = recommend(runs, table, tolerance, curve, against)
-    assert "nan" not in recommendation_page("weld", found, table, tolerance, curve, against)
-    assert against.of_all is not None
+    assert "nan" not in as_markdown(found)
+    assert against.of_all is not None and found.chance == against.of_all
     return against.of_all, found, table
 
 
@@ -125,14 +117,16 @@ def test_always_the_majority_is_nothing_learned_and_carries_no_recommendation(
         tmp_path, FLAWED, {("full", 1.0): always, ("random", 0.05): always}
     )
     assert not chance.is_beaten and chance.never == ("class1",)
-    first, _, rest = found.answer.partition(". ")
-    assert first.startswith("Nothing was learned, so no subset is recommended: ")
-    assert "right on 98.0% of the 100 test images, and always answering class0 on 98.0%" in first
-    assert "balanced accuracy is 50.0%, and 50% by chance" in first
-    assert "never answered: class1" in first
-    for reason in ("unequal classes", "16 pixels", "flips", "150", "labels"):
-        assert reason in rest
-    assert (found.method, found.fraction, found.seed, found.images) == (None,) * 4
+    assert (found.kind, found.kept) == ("keep_none", None)
+    assert found.findings == (Finding("nothing_learned"),)
+    assert (chance.constant, chance.test_images, chance.classes) == ("class0", 100, 2)
+    assert (chance.accuracy, chance.constant_accuracy, chance.balanced_accuracy) == pytest.approx(
+        (0.98, 0.98, 0.5)
+    )
+    assert chance.causes == (
+        *("unequal_classes", "small_images", "hiding_flips", "few_steps", "labels_not_visible"),
+    )
+    assert (chance.steps, chance.circumstances) == (150, CIRCUMSTANCES)
     assert (table["full_loss_p_value"].dropna() > 0).all()
     assert "equivalent" not in set(table["to_full"]) and "not worse" not in set(table["to_full"])
 
@@ -152,7 +146,7 @@ def test_always_the_majority_is_nothing_learned_and_carries_no_recommendation(
 def test_answers_without_a_look_are_nothing_learned(tmp_path, labels, answers) -> None:
     chance, found, _ = judged(tmp_path, labels, {("full", 1.0): answers, ("random", 0.1): answers})
     assert not chance.is_beaten
-    assert found.method is None and "no subset is recommended" in found.answer
+    assert (found.kind, found.kept) == ("keep_none", None)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 1.0])
@@ -161,7 +155,7 @@ def test_what_learned_is_not_held_back(tmp_path, share, seeds) -> None:
     answers = right_in(HALVES, share, seeds)
     chance, found, _ = judged(tmp_path, HALVES, {("full", 1.0): answers, ("random", 0.1): answers})
     assert chance.is_beaten
-    assert found.method is not None and "learned" not in found.answer
+    assert found.kept is not None and found.left_out == ()
 
 
 def test_a_class_that_is_never_answered_is_not_learned(tmp_path) -> None:
@@ -171,7 +165,7 @@ def test_a_class_that_is_never_answered_is_not_learned(tmp_path) -> None:
         tmp_path, labels, {("full", 1.0): blind_to_one, ("random", 0.1): blind_to_one}
     )
     assert max(chance.accuracy_p, chance.balanced_p) < 0.01
-    assert found.answer.startswith("Not all classes were learned, so no subset is recommended")
+    assert found.findings == (Finding("classes_not_learned"),)
 
 
 def test_one_of_hundreds_of_classes_may_be_missing(tmp_path) -> None:
@@ -179,7 +173,10 @@ def test_one_of_hundreds_of_classes_may_be_missing(tmp_path) -> None:
     all_but_one = np.where(labels == 7, 8, labels)[None].repeat(6, axis=0)
     chance, found, _ = judged(tmp_path, labels, {("full", 1.0): all_but_one})
     assert chance.is_beaten and chance.never == ("class7",)
-    assert "never answered: class7" in found.how_sure
+    whole = Subset("full", 1.0)
+    assert found.cautions == (
+        Caution("classes_never_answered", whole, 850, count=1, of=300, classes=("class7",)),
+    )
 
 
 def test_trainings_that_failed_among_others_are_named(tmp_path) -> None:
@@ -187,7 +184,8 @@ def test_trainings_that_failed_among_others_are_named(tmp_path) -> None:
     answers[:2] = 0
     chance, found, _ = judged(tmp_path, HALVES, {("full", 1.0): answers, ("random", 0.1): answers})
     assert chance.is_beaten
-    assert "2 of 7 runs have one answer for all images" in found.how_sure
+    whole = Subset("full", 1.0)
+    assert found.cautions == (Caution("runs_with_one_answer", whole, 850, count=2, of=7),)
 
 
 def test_a_judge_that_finds_flaws_but_calls_more_than_a_constant_answer_is_told_apart(
@@ -199,7 +197,7 @@ def test_a_judge_that_finds_flaws_but_calls_more_than_a_constant_answer_is_told_
     answers = answers[None].repeat(7, axis=0)
     chance, found, _ = judged(tmp_path, labels, {("full", 1.0): answers})
     assert chance.balanced_p < 0.01 < chance.accuracy_p
-    assert found.answer.startswith("The models are not shown to beat a constant answer")
+    assert found.findings == (Finding("constant_answer_not_beaten"),)
 
 
 def test_four_flaws_found_of_four_are_too_few_to_beat_a_constant_answer_and_five_are_not(
@@ -210,8 +208,8 @@ def test_four_flaws_found_of_four_are_too_few_to_beat_a_constant_answer_and_five
         chance, found, _ = judged(tmp_path / str(flaws), labels, {("full", 1.0): labels[None]})
         assert chance.is_beaten == (flaws == 5)
         if flaws == 4:
-            assert found.answer.startswith("The models are not shown to beat a constant answer")
-            assert "too few test images (200)" in found.answer
+            assert found.findings == (Finding("constant_answer_not_beaten"),)
+            assert "too_few_test_images" in chance.causes and chance.test_images == 200
 
 
 def test_too_few_test_images_to_show_that_anything_was_learned_are_named(tmp_path) -> None:
@@ -220,8 +218,8 @@ def test_too_few_test_images_to_show_that_anything_was_learned_are_named(tmp_pat
         tmp_path, labels, {("full", 1.0): labels[None], ("random", 0.1): labels[None]}
     )
     assert chance.accuracy == 1 and not chance.is_beaten
-    assert found.answer.startswith("Nothing is shown to have been learned")
-    assert "too few test images (4)" in found.answer
+    assert found.findings == (Finding("not_shown_to_learn"),)
+    assert chance.causes[0] == "too_few_test_images" and chance.test_images == 4
 
 
 def test_without_the_full_set_the_largest_subset_stands_for_it(tmp_path) -> None:
@@ -242,7 +240,7 @@ def test_of_classes_of_one_size_any_may_be_the_constant_answer(tmp_path) -> None
 def test_the_export_of_nothing_says_why_and_how_to_name_a_subset(tmp_path) -> None:
     always = constant(7, 100)
     _, found, _ = judged(tmp_path, FLAWED, {("full", 1.0): always, ("random", 0.05): always})
-    write_json(tmp_path / "recommendation.json", asdict(found))
+    write_json(tmp_path / "recommendation.json", found.to_json())
     done = subprocess.run(
         [sys.executable, SCRIPTS / "export.py", "--manifest", "-", "--split", "-", "--source",
          "folder", "--path", tmp_path, "--recommendation", tmp_path / "recommendation.json",
@@ -269,17 +267,17 @@ def test_a_subset_that_always_answers_one_class_is_not_recommended(tmp_path, met
     chance, found, table = judged(tmp_path, RARE, answers, metric="accuracy")
     assert chance.is_beaten
     assert set(table["to_full"]) <= {"equivalent", "not worse"}  # the numbers alone would keep it
-    assert (found.method, found.fraction) == ("full", 1.0)
-    are, its = ("is", "its") if len(methods) == 1 else ("are", "their")
-    left_out = f"{are} left out: {its} models are not shown to beat a constant answer."
-    assert left_out in found.answer and left_out in found.how_sure
-    assert found.answer.startswith(f"Keep all 850 images, since {methods[0]} at 10%")
-    assert f"{methods[0]} at 10% (balanced accuracy 50.0%; never answered: class1; 7 of 7 runs" in (
-        found.how_sure
-    )
-    assert "evidence.metric to balanced_accuracy" in found.next_steps
-    assert "Try larger fractions" in found.next_steps
-    assert "try smaller fractions" not in found.next_steps
+    assert found.kept == Kept("full", 1.0, seed=0, images=850)
+    assert found.findings == (Finding("none_learned"),)
+    assert [(one.method, one.fraction) for one in found.left_out] == [
+        (method, 0.1) for method in sorted(methods, key=lambda name: (name != "random", name))
+    ]
+    for one in found.left_out:
+        assert not one.is_above and one.balanced_accuracy == pytest.approx(0.5)
+        assert (one.never, one.one_answer, one.runs) == (("class1",), 7, 7)
+    steps = [step.kind for step in found.next_steps]
+    assert {"smaller_tolerance", "balanced_metric", "larger_fractions"} <= {*steps}
+    assert "smaller_fractions" not in steps
 
 
 def test_the_smallest_subset_that_learned_is_recommended_and_the_smaller_one_named(
@@ -291,11 +289,11 @@ def test_the_smallest_subset_that_learned_is_recommended_and_the_smaller_one_nam
         ("random", 0.1): constant(7, 10_000),
     }
     _, found, _ = judged(tmp_path, RARE, answers, metric="accuracy")
-    assert (found.method, found.fraction) == ("random", 0.5)
-    assert found.answer.startswith("Keep 425 images (50%) chosen at random: shown to")
-    assert "random at 10%" in found.how_sure and "is left out" in found.how_sure
-    assert "larger fractions" not in found.next_steps
-    assert "smaller fractions" not in found.next_steps
+    assert found.kept == Kept("random", 0.5, seed=0, images=425)
+    assert found.findings[0] == Finding("equivalent", Subset("random", 0.5))
+    assert [(one.method, one.fraction) for one in found.left_out] == [("random", 0.1)]
+    steps = {step.kind for step in found.next_steps}
+    assert not steps & {"larger_fractions", "larger_fractions_or_more_seeds", "smaller_fractions"}
 
 
 def test_with_a_large_tolerance_a_subset_must_still_beat_chance(tmp_path) -> None:
@@ -306,7 +304,8 @@ def test_with_a_large_tolerance_a_subset_must_still_beat_chance(tmp_path) -> Non
         tmp_path, labels, {("full", 1.0): barely, ("random", 0.1): coins}, tolerance=0.1
     )
     assert table["to_full"].tolist()[0] in ("equivalent", "not worse")
-    assert found.method == "full" and "left out" in found.answer
+    assert found.kind == "keep_all" and found.findings == (Finding("none_learned"),)
+    assert [one.method for one in found.left_out] == ["random"]
 
 
 def test_a_subset_that_never_answers_a_class_is_not_recommended(tmp_path) -> None:
@@ -316,9 +315,9 @@ def test_a_subset_that_never_answers_a_class_is_not_recommended(tmp_path) -> Non
     answers = {("full", 1.0): whole, ("random", 0.1): blind}
     _, found, table = judged(tmp_path, labels, answers, tolerance=0.02, metric="accuracy")
     assert table["to_full"].tolist() == ["equivalent"]
-    assert found.method == "full"
-    assert "never answered: class2" in found.how_sure
-    assert "is left out: its models never answer some of the classes" in found.answer
+    assert found.kind == "keep_all" and found.findings == (Finding("none_learned"),)
+    (left_out,) = found.left_out
+    assert left_out.method == "random" and left_out.is_above and left_out.never == ("class2",)
 
 
 def test_too_few_test_images_are_not_said_of_a_subset_that_learned_nothing(tmp_path) -> None:
@@ -329,8 +328,10 @@ def test_too_few_test_images_are_not_said_of_a_subset_that_learned_nothing(tmp_p
     }
     _, found, table = judged(tmp_path, labels, answers, metric="accuracy")
     assert table["to_full"].tolist() == ["too few test images"]
-    assert "left out" in found.answer and "too few" not in found.answer
-    assert "raise split.test" not in found.next_steps
+    assert found.findings == (Finding("none_learned"),) and len(found.left_out) == 1
+    assert not {"more_test_images", "more_test_images_as_models_differ"} & {
+        step.kind for step in found.next_steps
+    }
 
 
 def test_without_the_full_set_the_subset_kept_is_one_that_learned(tmp_path) -> None:
@@ -339,20 +340,20 @@ def test_without_the_full_set_the_subset_kept_is_one_that_learned(tmp_path) -> N
     blind = np.where(labels == 2, 1, labels)[None].repeat(7, axis=0)
     answers = {("random", 0.5): whole, ("herding", 0.5): blind, ("pca_grid", 0.5): blind}
     _, found, _ = judged(tmp_path, labels, answers)
-    assert found.method == "random"
-    assert "herding at 50%" in found.how_sure and "left out" in found.how_sure
+    assert found.kept is not None and found.kept.method == "random"
+    assert {one.method for one in found.left_out} == {"herding", "pca_grid"}
 
 
 @pytest.mark.parametrize(
-    ("failed", "which"),
+    ("failed", "caution"),
     [
-        ("full", "all 850 images"),
-        ("random", "the 85 images chosen at random"),
-        ("herding", "the 85 images chosen by herding"),
+        ("full", Caution("runs_with_one_answer", Subset("full", 1.0), 850, count=1, of=10)),
+        ("random", Caution("runs_with_one_answer", Subset("random", 0.1), 85, count=1, of=10)),
+        ("herding", Caution("runs_with_one_answer", Subset("herding", 0.1), 85, count=1, of=10)),
     ],
 )
 def test_failed_runs_of_the_chosen_method_of_random_or_of_the_full_set_are_named(
-    tmp_path, failed, which
+    tmp_path, failed, caution
 ) -> None:
     labels = np.arange(1000) % 2
     answers = {
@@ -362,15 +363,11 @@ def test_failed_runs_of_the_chosen_method_of_random_or_of_the_full_set_are_named
     }
     next(given for (method, _), given in answers.items() if method == failed)[3] = 0
     _, found, _ = judged(tmp_path, labels, answers, tolerance=0.1)
-    assert found.method == "herding"
-    assert found.how_sure.count("Beware") == 1
-    assert (
-        f"Beware of models trained on {which}: 1 of 10 runs has one answer for all images."
-        in found.how_sure
-    )
+    assert found.kept is not None and found.kept.method == "herding"
+    assert found.cautions == (caution,)
 
 
-# --------------------------------------------------------------------- words that agree
+# --------------------------------------------------------------------- steps that agree
 
 
 @pytest.mark.parametrize("sizes", [[0.5], [0.5, 0.1]])
@@ -388,27 +385,28 @@ def test_no_smaller_fraction_is_advised_where_the_verdict_asks_for_larger_ones(
     }
     _, found, table = judged(tmp_path, labels, answers)
     assert set(table["to_full"]) == {"not shown"}
-    assert "try larger fractions" in found.next_steps
-    assert "smaller fractions" not in found.next_steps
+    steps = {step.kind for step in found.next_steps}
+    assert "larger_fractions_or_more_seeds" in steps and "smaller_fractions" not in steps
 
 
 def test_smaller_fractions_are_advised_where_the_smallest_is_good_enough(tmp_path) -> None:
     labels = np.arange(2000) % 2
     answers = right_in(labels, 0.9)
     _, found, _ = judged(tmp_path, labels, {("full", 1.0): answers, ("random", 0.1): answers})
-    assert "Even the smallest random subset, 85 images" in found.next_steps
-    assert "larger" not in found.next_steps
+    assert Step("smaller_fractions", images=85) in found.next_steps
+    assert not {"larger_fractions", "larger_fractions_or_more_seeds", "larger_tolerance"} & {
+        step.kind for step in found.next_steps
+    }
 
 
-def test_one_seed_and_one_comparison_are_said_in_the_singular(tmp_path) -> None:
+def test_the_seeds_that_are_too_few_are_counted(tmp_path) -> None:
     once = right_in(HALVES, 0.9, 1)
     answers = {("full", 1.0): once, ("random", 0.1): once, ("pca_grid", 0.1): once}
-    _, found, _ = judged(tmp_path / "one", HALVES, answers)
-    assert "1 seed is too few to show that a subset does as well" in found.answer
-    assert "1 seed is too few to tell whether a method beats random" in found.answer
-    assert found.how_sure.startswith("1 comparison with random, 1 seed: too few seeds.")
-    _, found, _ = judged(tmp_path / "two", HALVES, answers | {("herding", 0.1): once})
-    assert found.how_sure.startswith("2 comparisons with random, 1 seed each: 2 with too few seeds")
+    _, found, _ = judged(tmp_path, HALVES, answers)
+    assert [(one.kind, one.seeds) for one in found.findings] == [
+        ("too_few_seeds", (1, 1)),
+        ("too_few_seeds_to_beat_random", (1, 1)),
+    ]
 
 
 # ------------------------------------------------------------ what else is amiss is named
@@ -420,14 +418,11 @@ def test_where_all_is_right_but_the_test_images_are_too_few_nothing_else_is_blam
 ) -> None:
     labels = np.array(labels)
     right = labels[None].repeat(7, axis=0)
-    _, found, _ = judged(tmp_path, labels, {("full", 1.0): right, ("random", 0.5): right})
-    assert found.method is None
-    assert found.answer.endswith(f"The reason is too few test images ({len(labels)}).")
-    for wrong in ("labels that do not show", "steps", "too small", "flips"):
-        assert wrong not in found.answer
-    assert found.next_steps.startswith("Have more test images: raise split.test")
-    assert "It takes 5 or more that are not of the class class0" in found.next_steps
-    assert "First have something learned" not in found.next_steps
+    chance, found, _ = judged(tmp_path, labels, {("full", 1.0): right, ("random", 0.5): right})
+    assert found.kept is None
+    assert chance.causes == ("too_few_test_images",) and chance.test_images == len(labels)
+    assert found.next_steps == (Step("add_test_images", images=5),)
+    assert chance.constant == "class0" and chance.of_other_classes == (labels != 0).sum() < 5
 
 
 @pytest.mark.parametrize(("classes", "shift"), [(2, 1), (3, 1), (3, 2), (7, 3)])
@@ -436,10 +431,9 @@ def test_far_below_chance_a_swap_of_labels_is_likely(tmp_path, classes, shift) -
     answers = ((labels + shift) % classes)[None].repeat(7, axis=0)
     chance, found, _ = judged(tmp_path, labels, {("full", 1.0): answers, ("random", 0.5): answers})
     assert chance.is_far_below
-    assert found.answer.startswith("The models are worse than chance by far, so no subset is")
-    assert "A systematic swap of labels is likely" in found.answer
-    assert "training.flips: random" in found.answer
-    assert "names of classes exchanged" in found.next_steps
+    assert found.findings == (Finding("far_below_chance"),)
+    assert chance.causes == ("swapped_labels", "swapping_flips")
+    assert found.next_steps == (Step("compare_labels"), Step("disable_flips"))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02])
@@ -448,7 +442,8 @@ def test_answers_by_chance_are_not_far_below_it(tmp_path, share) -> None:
         labels = np.arange(200) % classes
         answers = right_in(labels, share)
         chance, found, _ = judged(tmp_path / str(classes), labels, {("full", 1.0): answers})
-        assert not chance.is_far_below and "swap" not in found.answer
+        assert not chance.is_far_below and "swapped_labels" not in chance.causes
+        assert found.findings != (Finding("far_below_chance"),)
 
 
 @pytest.mark.parametrize("runs_agree", [False, True])
@@ -464,8 +459,9 @@ def test_classes_that_are_guessed_among_others_that_are_known_are_counted_and_na
     assert chance.is_beaten
     assert {"class0", "class1", "class2"}.isdisjoint(chance.guessed)
     assert len(chance.guessed) == 7
-    assert "7 of 10 classes are recognized hardly better" in found.how_sure
-    assert "class3, class4, class5, class6, class7 and 2 more" in found.how_sure
+    (caution,) = found.cautions
+    assert (caution.kind, caution.count, caution.of) == ("classes_guessed", 7, 10)
+    assert caution.classes == tuple(f"class{number}" for number in range(3, 10))
 
 
 def test_two_classes_that_are_swapped_among_many_are_named(tmp_path) -> None:
@@ -473,9 +469,9 @@ def test_two_classes_that_are_swapped_among_many_are_named(tmp_path) -> None:
     swapped = np.where(labels == 4, 5, np.where(labels == 5, 4, labels))[None].repeat(6, axis=0)
     chance, found, _ = judged(tmp_path, labels, {("full", 1.0): swapped})
     assert chance.guessed == ("class4", "class5")
-    assert "2 of 10 classes are recognized hardly better than by chance: class4, class5" in (
-        found.how_sure
-    )
+    (caution,) = found.cautions
+    assert (caution.kind, caution.count, caution.of) == ("classes_guessed", 2, 10)
+    assert caution.classes == ("class4", "class5")
 
 
 @pytest.mark.parametrize("classes", [2, 10, 100])
@@ -498,13 +494,11 @@ def test_the_same_answers_on_few_images_are_too_few_test_images_and_it_says_how_
     assert row["full_new_images_loss_p_value"] == pytest.approx(0.99**200, abs=0.01)
     assert row["test_images_needed"] == 299
     assert row["least_tolerance"] == pytest.approx(0.0149, abs=1e-4)
-    assert found.method == "full"
-    assert (
-        "200 test images, which are too few to show it for others (that takes 299 or more; "
-        in found.answer
-    )
-    assert "that takes 299 or more" in found.next_steps
-    assert "evidence.tolerance of 0.015" in found.next_steps
+    assert found.kind == "keep_all"
+    assert found.findings[0] == Finding("too_few_test_images", Subset("random", 0.1))
+    assert (found.basis.test_images, found.basis.test_images_needed) == (200, 299)
+    assert found.basis.least_tolerance == row["least_tolerance"]
+    assert Step("more_test_images", images=299, tolerance=0.015) in found.next_steps
 
 
 def test_enough_test_images_show_it(tmp_path) -> None:
@@ -512,17 +506,19 @@ def test_enough_test_images_show_it(tmp_path) -> None:
     answers = right_in(labels, 0.9)
     _, found, table = judged(tmp_path, labels, {("full", 1.0): answers, ("random", 0.1): answers})
     assert table["to_full"].tolist() == ["equivalent"]
-    assert found.answer.startswith(
-        "Keep 85 images (10%) chosen at random: shown to be within 1 point of the full set in "
-        "accuracy (0.0 points, 90% interval over seeds and test images"
-    )
+    assert found.kept == Kept("random", 0.1, seed=0, images=85)
+    assert found.findings[0] == Finding("equivalent", Subset("random", 0.1))
+    against = found.comparison(Subset("random", 0.1)).full
+    assert against is not None and against.difference.mean == 0
+    low, high = against.difference.seeds_and_images or (0, 0)
+    assert low < 0 < high
 
 
 def test_a_loss_over_the_seeds_is_not_shown_whatever_the_number_of_images(tmp_path) -> None:
     answers = {("full", 1.0): right_in(HALVES, 0.95), ("random", 0.1): right_in(HALVES, 0.5)}
     _, found, table = judged(tmp_path, HALVES, answers)
     assert table["to_full"].tolist() == ["not shown"]
-    assert "no subset is shown to be within 1 point of the full set in accuracy" in found.answer
+    assert found.findings[0] == Finding("none_good_enough", Subset("random", 0.1))
 
 
 # ------------------------------------------------------------------------ balanced accuracy
@@ -590,9 +586,9 @@ def test_all_that_speaks_of_the_metric_names_it(tmp_path) -> None:
     curve, summary = random_curve(runs, metric), summarize(runs, metric)
     table = compare(runs, 0.02, curve, predictions, metric)
     found = recommend(runs, table, 0.02, curve)
-    assert "of the full set in balanced accuracy" in found.answer
-    assert found.metric == "balanced accuracy"
-    page = recommendation_page("weld", found, table, 0.02, curve)
+    assert found.metric == "balanced_accuracy"
+    page = as_markdown(found)
+    assert "of the full set in balanced accuracy" in page
     assert page.count("points of balanced accuracy") == 1
     assert "points of balanced accuracy, paired" in terminal_table(summary)
     assert "balanced accuracy" in markdown_table(summary, "weld")
@@ -633,10 +629,11 @@ def test_every_row_says_the_share_that_was_really_kept_and_why(tmp_path) -> None
         assert "each class has at least one" in text
     table = compare(runs, 0.05, None, predictions)
     found = recommend(runs, table, 0.05)
-    assert found.answer.startswith(
-        "Keep 283 images (33%, not 10%, as each class has at least one) chosen at random: shown"
-    )
-    assert "| 10% (33%) |" in recommendation_page("many", found, table, 0.05)
+    assert found.kept == Kept("random", 0.1, seed=0, images=283)
+    assert found.comparison(found.kept).share == pytest.approx(283 / 850)
+    page = as_markdown(found)
+    assert "283 images (33%, not 10%, as each class has at least one) chosen at random" in page
+    assert "| 10% (33%) |" in page
 
 
 def test_shares_that_rounding_alone_changes_are_not_spoken_of(tmp_path) -> None:

@@ -11,17 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from petite.evaluation import (
-    COST_COLUMNS,
-    SUMMARY_COLUMNS,
-    VERDICT_COLUMNS,
-    collect,
-    markdown_table,
-    mean_interval,
-    read_csv,
-    summarize,
-    terminal_table,
-)
+from petite.evaluation.costs import COST_COLUMNS
+from petite.evaluation.recommendation import Kept, Recommendation
+from petite.evaluation.rendering import as_markdown, as_text
+from petite.evaluation.runs import collect, read_csv
+from petite.evaluation.statistics import mean_interval
+from petite.evaluation.summary import SUMMARY_COLUMNS, summarize
+from petite.evaluation.tables import markdown_table, terminal_table
+from petite.evaluation.verdicts import VERDICT_COLUMNS
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, write_csv_and_parquet, write_json, write_table
 
@@ -279,8 +276,8 @@ def summarize_script(runs: list[Path], out: Path) -> subprocess.CompletedProcess
          "--output-history", out / "history.csv", "--output-summary", out / "summary.csv",
          "--output-verdicts", out / "verdicts.csv", "--output-costs", out / "costs.csv",
          "--output-markdown", out / "summary.md", "--output-text", out / "summary.txt",
-         "--output-recommendation", out / "recommendation.md",
-         "--output-choice", out / "recommendation.json",
+         "--output-recommendation", out / "recommendation.json",
+         "--output-answer", out / "recommendation.md",
          "--settings", '{"tolerance": 0.01, "metric": "auto", "flips": "random"}'],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -310,13 +307,10 @@ def test_the_script_writes_the_same_bytes_whatever_the_order_of_its_inputs(
     assert verdicts["new_images_low"].notna().sum() == 2  # pca_grid and augmentation
     assert list(read_csv(first / "costs.csv").columns) == COST_COLUMNS
     # The run prints this file at its end, and ends with the answer.
-    page = (first / "recommendation.md").read_text()
-    answer = (first / "summary.txt").read_text().rpartition("\n\n")[2]
-    assert f"**{' '.join(answer.split())}**" in page
-    choice = read_json(first / "recommendation.json")
-    assert (choice["method"], choice["fraction"], choice["seed"]) == ("full", 1.0, 0)
-    assert choice["images"] == 1000
-    assert choice["answer"] == " ".join(answer.split())
+    found = Recommendation.from_json(read_json(first / "recommendation.json"))
+    assert found.kept == Kept("full", 1.0, seed=0, images=1000)
+    assert (first / "summary.txt").read_text().endswith(f"\n\n{as_text(found)}")
+    assert (first / "recommendation.md").read_text() == as_markdown(found)
 
 
 # What a plain reader of CSV takes for a number, for true or for nothing.

@@ -1,4 +1,4 @@
-"""Verdicts say what the numbers say, and the recommendation says it in words."""
+"""Verdicts say what the numbers say, and the recommendation follows from them."""
 
 from pathlib import Path
 
@@ -9,20 +9,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from petite.evaluation import (
-    COST_COLUMNS,
-    VERDICT_COLUMNS,
-    Predictions,
-    compare,
-    cost_ledger,
-    planned,
-    planned_images,
-    random_curve,
-    recommend,
-    recommendation_page,
-)
+from petite.evaluation.costs import COST_COLUMNS, cost_ledger
+from petite.evaluation.decision import recommend
+from petite.evaluation.design import planned, planned_images
+from petite.evaluation.learning_curve import random_curve
 from petite.evaluation.new_images import NewImages
+from petite.evaluation.recommendation import (
+    Finding,
+    Floor,
+    Kept,
+    Recommendation,
+    Step,
+    Subset,
+)
+from petite.evaluation.rendering import as_markdown
+from petite.evaluation.runs import Predictions
 from petite.evaluation.statistics import mean_interval, two_way_interval
+from petite.evaluation.verdicts import VERDICT_COLUMNS, compare
 from petite.util.errors import PetiteError
 
 WAVES = np.array([0.3, -1.0, 0.8, -0.4, 1.0, -0.7, 0.2, -0.2, 0.6, -0.6])
@@ -75,9 +78,9 @@ def table_of(runs: pd.DataFrame, tolerance: float = 0.01) -> pd.DataFrame:
     return compare(runs, tolerance, random_curve(runs)).set_index(["method", "fraction"])
 
 
-def sentence_of(runs: pd.DataFrame, tolerance: float = 0.01) -> str:
+def recommended(runs: pd.DataFrame, tolerance: float = 0.01) -> Recommendation:
     curve = random_curve(runs)
-    return recommend(runs, compare(runs, tolerance, curve), tolerance, curve).answer
+    return recommend(runs, compare(runs, tolerance, curve), tolerance, curve)
 
 
 # ------------------------------------------------------------------------------ the verdicts
@@ -149,8 +152,7 @@ def test_a_comparison_is_called_too_small_only_where_no_outcome_of_it_would_have
     lost = (runs["method"] == "near") & (runs["training_seed"] == 0)
     once = runs.assign(accuracy=runs["accuracy"].mask(lost, 0.9))
     assert table_of(once).loc[("near", 0.25), "verdict"] == "not distinguishable"
-    chosen = recommend(once, compare(once, 0.01), 0.01)
-    assert "cannot fall below" not in chosen.how_sure
+    assert recommended(once).basis.floor is None
     assert "cannot fall below" not in planned([8, 6], None)
     assert "With 6 seeds the adjusted p cannot fall below 0.062" in planned([6, 6], None)
 
@@ -177,7 +179,10 @@ def test_one_seed_gives_differences_without_intervals() -> None:
     assert row["verdict"] == "too few seeds"
     assert row["difference"] == pytest.approx(0.02)
     assert row[["low", "high", "sd", "p_better", "smallest_effect"]].isna().all()
-    assert "one seed and so no interval" in sentence_of(runs_of(MEANS, seeds=1))
+    found = recommended(runs_of(MEANS, seeds=1)).comparison(Subset("good", 0.1))
+    assert found.random is not None and found.full is not None
+    for difference in (found.random.difference, found.full.difference):
+        assert difference.seeds is None and difference.seeds_and_images is None
 
 
 def test_the_order_of_the_runs_does_not_matter() -> None:
@@ -214,10 +219,11 @@ def test_the_full_set_alone_is_kept_and_said_to_be_all_that_was_tried() -> None:
     table = compare(runs, 0.01, random_curve(runs))
     assert table.empty and list(table.columns) == VERDICT_COLUMNS
     found = recommend(runs, table, 0.01)
-    assert (found.method, found.fraction, found.images) == ("full", 1.0, 1000)
-    assert found.answer.startswith("Keep all 1,000 images: no subset was tried")
-    assert "give random and other methods fractions" in found.next_steps
-    assert "nan" not in recommendation_page("pets", found, table, 0.01)
+    assert (found.kind, found.kept) == ("keep_all", Kept("full", 1.0, seed=0, images=1000))
+    assert found.findings == (Finding("nothing_tried"),)
+    assert found.next_steps == (Step("train_subsets"),)
+    assert found.comparisons == ()
+    assert "nan" not in as_markdown(found)
 
 
 # --------------------------------------------------------------------- kept predictions
@@ -283,10 +289,13 @@ def test_the_difference_from_the_full_set_has_an_interval_for_new_images_too(kep
     assert (row["full_new_images_low"], row["full_new_images_high"]) == pytest.approx(
         tuple(NewImages(differences, np.full(60, 1 / 60)).interval(0.9))
     )
-    page = recommendation_page("pets", recommend(runs, table, 0.01), table, 0.01)
-    low, high = (f"{100 * row[f'full_new_images_{end}']:+.1f}" for end in ("low", "high"))
-    assert f"| {low} to {high} |" in page
-    assert "those over seeds and images speak of new test images too" in page
+    against = recommend(runs, table, 0.01).comparison(Subset("good", 0.1)).full
+    assert against is not None
+    assert against.difference.seeds == (row["full_low"], row["full_high"])
+    assert against.difference.seeds_and_images == (
+        row["full_new_images_low"],
+        row["full_new_images_high"],
+    )
 
 
 def test_predictions_of_other_images_are_refused(kept) -> None:
@@ -310,102 +319,195 @@ def test_cut_and_missing_predictions_are_named(kept) -> None:
         compare(runs, 0.01, None, predictions)
 
 
-# ------------------------------------------------------------------------------- the words
+# ---------------------------------------------------------------------- the recommendation
+
+
+FULL, RANDOM = ("full", 1.0), ("random", 0.1)
+GOOD, SAME = Subset("good", 0.1), Subset("same", 0.1)
+ALL = Kept("full", 1.0, seed=0, images=1000)
+TENTH = Kept("good", 0.1, seed=0, images=100)
 
 
 @pytest.mark.parametrize(
-    ("means", "seeds", "says"),
+    ("means", "seeds", "kind", "kept", "findings"),
     [
         (
-            {("full", 1.0): 0.95, ("random", 0.5): 0.949, ("same", 0.5): 0.949},
+            {FULL: 0.95, ("random", 0.5): 0.949, ("same", 0.5): 0.949},
             8,
-            "Keep 500 images (50%) chosen at random: shown to be within 1 point of the full set",
+            "keep_subset",
+            Kept("random", 0.5, seed=0, images=500),
+            [Finding("equivalent", Subset("random", 0.5)), Finding("random_enough_here")],
         ),
         (
-            {("full", 1.0): 0.95, ("random", 0.5): 0.949, ("same", 0.5): 0.949},
+            {FULL: 0.95, RANDOM: 0.9, ("good", 0.1): 0.949},
             8,
-            "random is enough: no method is shown to do better at this size",
+            "keep_subset",
+            TENTH,
+            [Finding("equivalent", GOOD), Finding("better_than_random", GOOD)],
         ),
         (
-            {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.949},
+            {FULL: 0.95, RANDOM: 0.9, ("good", 0.1): 0.97},
             8,
-            "chosen by good: shown to be within 1 point of the full set in accuracy on these test "
-            "images (-0.1 points, 90% interval",
+            "keep_subset",
+            TENTH,
+            [Finding("not_worse", GOOD), Finding("better_than_random", GOOD)],
         ),
         (
-            {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.949},
+            {FULL: 0.95, RANDOM: 0.9, ("good", 0.1): 0.92},
             8,
-            "and better than random by +4.9 points, 95% interval",
+            "keep_all",
+            ALL,
+            [Finding("none_good_enough", GOOD), Finding("choosing_pays", GOOD)],
         ),
         (
-            {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.97},
+            {FULL: 0.95, RANDOM: 0.9, ("same", 0.1): 0.9},
             8,
-            "shown to lose less than 1 point against the full set in accuracy on these test images "
-            "(+2.0 points",
+            "keep_all",
+            ALL,
+            [Finding("none_good_enough", SAME), Finding("random_enough", SAME)],
         ),
         (
-            {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.92},
+            {FULL: 0.95, RANDOM: 0.9, ("bad", 0.1): 0.88, ("bad", 0.05): 0.7},
             8,
-            "Keep all 1,000 images: no subset is shown to be within 1 point of the full set in "
-            "accuracy on these test images (the nearest is 100 images (10%) chosen by good, -3.0 "
-            "points, 90%",
+            "keep_all",
+            ALL,
+            [
+                Finding("none_good_enough", Subset("random", 0.1)),
+                Finding("random_enough", Subset("bad", 0.1)),
+            ],
         ),
         (
-            {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.92},
-            8,
-            "if that is too many, choosing pays: good at 10% beats random by +2.0 points, 95%",
-        ),
-        (
-            {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("same", 0.1): 0.9},
-            8,
-            "if that is too many, random is enough: no method is shown to beat it (the highest "
-            "difference, same at 10%",
-        ),
-        (
-            {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("bad", 0.1): 0.88, ("bad", 0.05): 0.7},
-            8,
-            "random is enough: no method is shown to beat it (the highest difference, bad at 10%: "
-            "-2.0 points",
-        ),
-        (
-            {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.92},
+            {FULL: 0.95, RANDOM: 0.9, ("good", 0.1): 0.949},
             3,
-            "3 seeds are too few to tell whether a method beats random (the highest difference",
+            "keep_all",
+            ALL,
+            [
+                Finding("too_few_seeds", GOOD, seeds=(3, 3)),
+                Finding("too_few_seeds_to_beat_random", GOOD, seeds=(3, 3)),
+            ],
         ),
         (
-            {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("good", 0.1): 0.949},
+            {FULL: 0.95, RANDOM: 0.9, ("good", 0.1): 0.949},
             5,
-            "Keep all 1,000 images for now: 5 seeds are too few to show that a subset does as well "
-            "in accuracy (the nearest is 100 images (10%) chosen by good, -0.1 points",
+            "keep_all",
+            ALL,
+            [
+                Finding("too_few_seeds", GOOD, seeds=(5, 5)),
+                Finding("too_few_seeds_to_beat_random", GOOD, seeds=(5, 5)),
+            ],
         ),
         (
-            {("random", 0.1): 0.9, ("good", 0.1): 0.92},
+            {RANDOM: 0.9, ("good", 0.1): 0.92},
             8,
-            "Choosing pays: good at 10% beats random by +2.0 points, 95% interval +1.9 to +2.1; "
-            "how small is small enough is open, as the full set was not trained, so keep the "
-            "largest subset, 100 images (10%) chosen by good.",
+            "keep_largest",
+            TENTH,
+            [Finding("choosing_pays", GOOD), Finding("full_set_not_trained")],
         ),
-        ({("full", 1.0): 0.95, ("random", 0.1): 0.9}, 8, "no method was compared with random"),
         (
-            {("full", 1.0): 0.95, ("only", 0.5): 0.95, ("only", 0.1): 0.9},
+            {FULL: 0.95, RANDOM: 0.9},
             8,
-            "Keep 500 images (50%) chosen by only: shown to be within 1 point of the full set in "
-            "accuracy on these test images (0.0 points, 90% interval -0.1 to +0.1), though not "
-            "compared with random at this size.",
+            "keep_all",
+            ALL,
+            [Finding("none_good_enough", Subset("random", 0.1)), Finding("no_method_compared")],
+        ),
+        (
+            {FULL: 0.95, ("only", 0.5): 0.95, ("only", 0.1): 0.9},
+            8,
+            "keep_subset",
+            Kept("only", 0.5, seed=0, images=500),
+            [
+                Finding("equivalent", Subset("only", 0.5)),
+                Finding("not_compared_with_random", Subset("only", 0.5)),
+            ],
         ),
         (
             {("only", 0.5): 0.95, ("only", 0.1): 0.9},
             8,
-            "No method was compared with random; how small is small enough is open",
+            "keep_largest",
+            Kept("only", 0.5, seed=0, images=500),
+            [Finding("no_method_compared"), Finding("full_set_not_trained")],
+        ),
+        (
+            {FULL: 0.95, RANDOM: 0.95},
+            8,
+            "keep_subset",
+            Kept("random", 0.1, seed=0, images=100),
+            [Finding("equivalent", Subset("random", 0.1)), Finding("no_method_compared_here")],
+        ),
+        (
+            {FULL: 0.95, RANDOM: 0.95, ("good", 0.1): 0.95, ("same", 0.1): 0.95},
+            6,
+            "keep_subset",
+            Kept("random", 0.1, seed=0, images=100),
+            [Finding("equivalent", Subset("random", 0.1)), Finding("too_few_seeds_here")],
         ),
     ],
 )
-def test_the_answer_says_it(means, seeds, says) -> None:
-    answer = sentence_of(runs_of(means, seeds=seeds))
-    assert says in answer
-    assert answer.endswith(".") and answer.count(". ") == 0
-    if "o method was compared with random" not in answer:
-        assert "interval" in answer
+def test_the_answer_follows_from_the_verdicts(means, seeds, kind, kept, findings) -> None:
+    found = recommended(runs_of(means, seeds=seeds))
+    assert (found.kind, found.kept, list(found.findings)) == (kind, kept, findings)
+    assert (found.schema, found.dataset, found.metric, found.tolerance) == (
+        *(1, "pets", "accuracy", 0.01),
+    )
+    assert found.chance is None and found.cautions == found.left_out == found.gaps == ()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "to_full", "kind"),
+    [
+        ("not distinguishable", "equivalent", "indistinguishable_from_random"),
+        ("too few seeds", "not worse", "too_few_seeds_against_random"),
+    ],
+)
+def test_a_method_that_is_kept_without_being_better_than_random_says_so(
+    verdict, to_full, kind
+) -> None:
+    runs = runs_of({FULL: 0.95, RANDOM: 0.9, ("good", 0.1): 0.949})
+    table = compare(runs, 0.01)
+    good = table["method"] == "good"
+    table.loc[good, ["verdict", "to_full"]] = [verdict, to_full]
+    table.loc[~good, "to_full"] = "not shown"
+    assert recommend(runs, table, 0.01).findings == (
+        Finding("equivalent" if to_full == "equivalent" else "not_worse", GOOD),
+        Finding(kind, GOOD),
+    )
+
+
+def test_a_method_that_beats_random_but_is_not_shown_to_be_good_enough_is_named() -> None:
+    runs = runs_of({FULL: 0.95, RANDOM: 0.949, ("good", 0.1): 0.97})
+    table = compare(runs, 0.01)
+    table.loc[table["method"] == "good", "to_full"] = "not shown"
+    assert recommend(runs, table, 0.01).findings == (
+        Finding("equivalent", Subset("random", 0.1)),
+        Finding("other_method_better_here", GOOD),
+    )
+
+
+def test_the_record_has_the_numbers_of_the_tables() -> None:
+    runs = runs_of(MEANS)
+    table = compare(runs, 0.01, random_curve(runs))
+    found = recommended(runs)
+    assert [(one.method, one.fraction) for one in found.comparisons] == list(
+        zip(table["method"], table["fraction"], strict=True)
+    )
+    row = table.set_index("method").loc["good"]
+    one = found.comparison(GOOD)
+    assert (one.share, one.images) == (row["share"], row["images"])
+    assert one.random is not None and one.full is not None
+    assert one.random.difference.mean == row["difference"]
+    assert one.random.difference.confidence == 0.95
+    assert one.random.difference.seeds == (row["low"], row["high"])
+    assert (one.random.pairs, one.random.verdict) == (8, "better")
+    assert (one.random.p_value, one.random.p_adjusted) == (row["p_value"], row["p_adjusted"])
+    assert one.random.p_better == row["p_better"]
+    assert one.random.smallest_effect == row["smallest_effect"]
+    assert one.random.worth == row["multiplier_text"]
+    assert one.full.difference.mean == row["full_difference"]
+    assert one.full.difference.confidence == 0.9
+    assert one.full.difference.seeds == (row["full_low"], row["full_high"])
+    assert (one.full.pairs, one.full.verdict) == (8, "not shown")
+    assert one.full.loss_p == row["full_loss_p_adjusted"]
+    assert found.comparison(Subset("alone", 0.2)).random is None
 
 
 def test_the_smallest_good_subset_is_recommended_and_random_where_nothing_beats_it() -> None:
@@ -417,19 +519,16 @@ def test_the_smallest_good_subset_is_recommended_and_random_where_nothing_beats_
         ("random", 0.1): 0.9,
     }
     runs = runs_of(means)
-    chosen = recommend(runs, compare(runs, 0.01), 0.01)
-    assert (chosen.method, chosen.fraction, chosen.images) == ("random", 0.25, 250)
-    none_good = recommend(runs, compare(runs, 0.0001), 0.0001)
-    assert (none_good.method, none_good.fraction, none_good.images) == ("full", 1.0, 1000)
+    assert recommended(runs).kept == Kept("random", 0.25, seed=0, images=250)
+    assert recommended(runs, 0.0001).kept == ALL
     runs = runs[runs["method"] != "full"]
-    unknown = recommend(runs, compare(runs, 0.01), 0.01)
-    assert (unknown.method, unknown.fraction, unknown.images) == ("random", 0.5, 500)
+    assert recommended(runs).kept == Kept("random", 0.5, seed=0, images=500)
 
 
 def test_of_equal_means_the_first_by_name_is_recommended_whatever_the_order_of_the_runs() -> None:
     runs = runs_of({("full", 1.0): 0.95, ("b", 0.1): 0.95, ("a", 0.1): 0.95}, noise=0)
     for some in (runs, runs.iloc[::-1]):
-        assert recommend(some, compare(some, 0.01), 0.01).method == "a"
+        assert recommended(some).kept == Kept("a", 0.1, seed=0, images=100)
 
 
 def test_without_random_among_them_accuracy_does_not_choose_between_methods_of_one_size() -> None:
@@ -438,7 +537,7 @@ def test_without_random_among_them_accuracy_does_not_choose_between_methods_of_o
     table = compare(runs, 0.01)
     assert set(table["verdict"]) == {"not compared", "not distinguishable"}
     table.loc[table["method"] == "random", "to_full"] = "not shown"
-    assert recommend(runs, table, 0.01).method == "a"
+    assert recommend(runs, table, 0.01).kept == Kept("a", 0.1, seed=0, images=100)
 
 
 def test_what_is_shown_to_be_worse_than_random_is_not_recommended() -> None:
@@ -448,29 +547,42 @@ def test_what_is_shown_to_be_worse_than_random_is_not_recommended() -> None:
     # Random is better still, but may be too noisy to be shown near the full set.
     table.loc["random", "to_full"] = "not shown"
     found = recommend(runs, table.reset_index(), 0.01)
-    assert (found.method, found.images) == ("full", 1000)
-    assert "but for such as are worse than random, no subset is shown" in found.answer
+    assert found.kept == ALL
+    assert found.findings[0].kind == "none_good_enough"
+    assert found.findings[0].but_for == ("worse_than_random",)
 
 
 def test_a_subset_without_a_seed_in_common_with_the_full_set_is_not_called_the_nearest() -> None:
     runs = runs_of({("full", 1.0): 0.95, ("random", 0.5): 0.9, ("random", 0.1): 0.8})
     runs.loc[runs["fraction"] == 0.5, "training_seed"] += 100
-    answer = sentence_of(runs)
-    assert "the nearest is 100 images (10%) chosen at random, -15.0 points" in answer
-    assert "no run of a subset shares its seeds" in sentence_of(runs[runs["fraction"] != 0.1])
+    found = recommended(runs)
+    assert found.findings[0] == Finding("none_good_enough", Subset("random", 0.1))
+    nearest = found.comparison(Subset("random", 0.1)).full
+    assert nearest is not None and nearest.difference.mean == pytest.approx(-0.15)
+    alone = recommended(runs[runs["fraction"] != 0.1])
+    assert alone.findings == (Finding("no_shared_seeds"),)
 
 
 def test_it_says_how_sure_and_what_next() -> None:
     means = {("full", 1.0): 0.95, ("random", 0.1): 0.9, ("a", 0.1): 0.92, ("b", 0.1): 0.9}
-    runs = runs_of(means, seeds=6, noise=0.02)
-    few = recommend(runs, compare(runs, 0.01), 0.01)
-    assert "cannot fall below 0.062" in few.how_sure
-    assert "7 seeds could pass 0.05" in few.how_sure
-    assert "Set seeds to 7 or more" in few.next_steps
-    assert "takes about" in few.next_steps
-    enough = recommend(runs_of(means), compare(runs_of(means), 0.01), 0.01)
-    assert "1 better, 1 not distinguishable" in enough.how_sure
-    assert "the smallest true difference" in enough.how_sure
+    few = recommended(runs_of(means, seeds=6, noise=0.02))
+    assert few.basis.floor == Floor(seeds=6, p=0.0625, seeds_needed=7)
+    steps = {step.kind: step for step in few.next_steps}
+    assert steps["more_seeds_to_decide"].seeds == 7
+    assert (steps["more_seeds_to_see"].seeds or 0) > 7
+    enough = recommended(runs_of(means))
+    assert enough.basis.floor is None
+    verdicts = [one.random.verdict for one in enough.comparisons if one.random]
+    assert verdicts == ["better", "not distinguishable"]
+    assert all(one.random.smallest_effect for one in enough.comparisons if one.random)
+
+
+def test_a_step_for_what_was_not_trained_and_for_too_few_seeds_of_the_full_set() -> None:
+    runs = runs_of({FULL: 0.95, RANDOM: 0.9, ("good", 0.1): 0.92})
+    few = runs[(runs["method"] != "full") | (runs["training_seed"] < 3)]
+    assert Step("more_seeds_of_full_set", seeds=6) in recommended(few).next_steps
+    assert Step("train_full_set") in recommended(runs[runs["method"] != "full"]).next_steps
+    assert Step("larger_fractions_or_more_seeds") in recommended(runs).next_steps
 
 
 def test_what_a_design_can_tell_is_said_before_it_is_run() -> None:
@@ -494,25 +606,21 @@ def test_what_the_test_images_can_tell_is_said_before_anything_is_trained() -> N
     assert "Nothing is compared" in planned_images(halves, 0, 0.01)
 
 
-def test_the_page_has_every_table_in_columns() -> None:
+def test_the_curve_of_random_images_is_in_the_record() -> None:
     runs = runs_of(MEANS)
-    curve = random_curve(runs)
-    table = compare(runs, 0.01, curve)
-    page = recommendation_page("pets", recommend(runs, table, 0.01, curve), table, 0.01, curve)
-    blocks = [block for block in page.split("\n\n") if block.startswith("|")]
-    assert len(blocks) == 2
-    for block in blocks:
-        assert len({line.count("|") for line in block.splitlines()}) == 1
-    assert "Smallest sufficient size" in page
-    assert "nan" not in page
+    curve, found = random_curve(runs), recommended(runs).curve
+    assert curve is not None and found is not None
+    assert (found.form, found.sizes) == ("power_law", 3)
+    assert found.worst_miss == curve.worst_miss
+    assert found.sufficient == curve.sufficient(0.01)
+    assert found.sufficient is not None and 500 < found.sufficient.point.value < 1000
+    assert recommended(runs_of({("random", 0.1): 0.9, ("good", 0.1): 0.92})).curve is None
 
 
 def test_the_page_of_a_single_size_and_seed_is_whole() -> None:
-    runs = runs_of({("random", 0.1): 0.9, ("good", 0.1): 0.92}, seeds=1)
-    table = compare(runs, 0.01, random_curve(runs))
-    page = recommendation_page("pets", recommend(runs, table, 0.01), table, 0.01)
-    assert "no learning curve" in page
-    assert "nan" not in page
+    page = as_markdown(recommended(runs_of({("random", 0.1): 0.9, ("good", 0.1): 0.92}, seeds=1)))
+    assert "one seed and so no interval" in page and "no learning curve" in page
+    assert "nan" not in page and "None" not in page
 
 
 # ------------------------------------------------------------------------------- the costs

@@ -3,18 +3,20 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import Field
 
 from petite.networks import models
 from petite.networks.backend import load_keras
+from petite.networks.models import CompactSettings, Model, ModelSettings, choice_of
 from petite.training import metrics
-from petite.training.settings import CompactSettings, TrainingSettings
+from petite.training.settings import TrainingSettings
 from petite.util.errors import PetiteError
 
 keras = load_keras("tensorflow", 1)
-COMPACT = CompactSettings().model_dump()
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
 
@@ -59,7 +61,7 @@ def test_compact_has_the_parameters_of_its_widths() -> None:
     settings = CompactSettings(
         widths=[8, 12, 16], halvings=[0, 1], residual_blocks=[0, 1], residual_convolutions=2
     )
-    model = models.build("compact", 28, 1, 2, batch_norm_momentum=0.9, **settings.model_dump())
+    model = models.build("compact", 28, 1, 2, batch_norm_momentum=0.9, settings=settings)
     kernels = 9 * (1 * 8 + 8 * 12 + 12 * 16 + 2 * 16 * 16)
     normalization = 4 * (8 + 12 + 3 * 16)
     assert model.count_params() == kernels + normalization + 16 + 1
@@ -71,15 +73,15 @@ def test_a_new_residual_block_changes_nothing() -> None:
     outputs = []
     for blocks in (0, 1):
         keras.utils.set_random_seed(0)
-        settings = {**COMPACT, "residual_blocks": [0, 0, blocks]}
-        model = models.build("compact", 28, 1, 2, 0.9, **settings)
+        settings = CompactSettings(residual_blocks=[0, 0, blocks])
+        model = models.build("compact", 28, 1, 2, 0.9, settings)
         features = keras.Model(model.input, model.get_layer("logits").input)
         outputs.append(features.predict_on_batch(images))
     assert outputs[0] == pytest.approx(outputs[1])
 
 
 def test_compact_takes_other_image_sizes_too() -> None:
-    model = models.build("compact", 64, 3, 3, batch_norm_momentum=0.9, **COMPACT)
+    model = models.build("compact", 64, 3, 3, batch_norm_momentum=0.9)
     for side in (32, 64):
         assert model.predict_on_batch(np.zeros((2, side, side, 3), np.uint8)).shape == (2, 3)
 
@@ -87,8 +89,7 @@ def test_compact_takes_other_image_sizes_too() -> None:
 @pytest.mark.parametrize("name", list(models.MODELS))
 @pytest.mark.parametrize(("classes", "units"), [(2, 1), (5, 5)])
 def test_outputs_are_a_probability_for_each_class(name: str, classes: int, units: int) -> None:
-    settings = COMPACT if name == "compact" else {}
-    model = models.build(name, 64, 1, classes, batch_norm_momentum=0.9, **settings)
+    model = models.build(name, 64, 1, classes, batch_norm_momentum=0.9)
     images = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 1), dtype=np.uint8)
     probabilities = model.predict_on_batch(images)
     logits = models.logits_of(model).predict_on_batch(images)
@@ -110,7 +111,7 @@ def test_probabilities_are_float32_where_training_computes_in_less() -> None:
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         for classes in (2, 3):
-            model = models.build("compact", 28, 1, classes, batch_norm_momentum=0.9, **COMPACT)
+            model = models.build("compact", 28, 1, classes, batch_norm_momentum=0.9)
             images = np.random.default_rng(0).integers(0, 256, (9, 28, 28, 1), dtype=np.uint8)
             probabilities = model.predict_on_batch(images)
             assert probabilities.dtype == np.float32
@@ -121,9 +122,8 @@ def test_probabilities_are_float32_where_training_computes_in_less() -> None:
 
 @pytest.mark.parametrize(("name", "size"), [("paper_cnn", 28), ("compact", 7)])
 def test_images_too_small_for_a_model_are_an_error_that_says_so(name: str, size: int) -> None:
-    settings = COMPACT if name == "compact" else {}
     with pytest.raises(PetiteError, match=rf"images of {size}x{size} pixels are too small"):
-        models.build(name, size, 1, 2, batch_norm_momentum=0.9, **settings)
+        models.build(name, size, 1, 2, batch_norm_momentum=0.9)
 
 
 def test_keras_is_loaded_without_what_only_draws_or_estimates_and_leaves_it_to_others() -> None:
@@ -163,7 +163,7 @@ def test_the_settings_load_neither_keras_nor_a_backend() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"model": "resnet"}, "'resnet' is unknown; there are compact, paper_cnn"),
+        ({"model": "resnet"}, "model: Unknown model 'resnet'. Use one of: compact, paper_cnn"),
         ({"budget": {"steps": 1, "epochs": 1}}, "either steps or epochs"),
         ({"budget": {}}, "either steps or epochs"),
         ({"compact": {"widths": [8, 16]}}, "3 values for 1 stages"),
@@ -200,3 +200,45 @@ def test_the_papers_training_can_be_said() -> None:
     )
     assert settings.budget.total_steps(rows=1350, batch_size=32) == 844  # 843.75
     assert str(settings.budget) == "20 epochs"
+
+
+class DepthSettings(ModelSettings):
+    """The settings of a model that is registered in a test."""
+
+    depth: int = Field(2, ge=1, description="layers")
+
+
+def dense(images: Any, batch_norm_momentum: float, settings: DepthSettings) -> Any:
+    x = keras.layers.GlobalAveragePooling2D()(images)
+    for _ in range(settings.depth):
+        x = keras.layers.Dense(5)(x)
+    return x
+
+
+DENSE = Model(
+    "dense", dense, lambda settings: settings.depth, lambda settings: 5, True, DepthSettings
+)
+
+
+def test_one_entry_makes_a_model_with_its_settings() -> None:
+    choice = choice_of([*models.MODELS.values(), DENSE])
+    chosen = choice.model_validate({"model": "dense", "dense": {"depth": 3}})
+    assert chosen.dense == DepthSettings(depth=3)
+    with pytest.raises(ValueError, match=r"dense\.depth"):
+        choice.model_validate({"dense": {"depth": 0}})
+    schema = choice.model_json_schema()
+    assert "dense" in schema["properties"]["model"]["description"]
+    assert list(schema["properties"]) == ["model", "compact", "dense"]  # paper_cnn has no settings
+
+
+def test_a_model_is_built_with_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(models.MODELS, "dense", DENSE)
+    settings = DepthSettings(depth=9)
+    model = models.build("dense", 9, 3, 4, batch_norm_momentum=0.9, settings=settings)
+    assert model.count_params() == (3 * 5 + 5) + 8 * (5 * 5 + 5) + (5 * 4 + 4)
+    with pytest.raises(PetiteError, match="needs 9x9"):
+        models.build("dense", 8, 3, 4, batch_norm_momentum=0.9, settings=settings)
+    assert models.build("dense", 8, 3, 4, 0.9).predict_on_batch(np.zeros((2, 8, 8, 3))).shape == (
+        2,
+        4,
+    )

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import rc_context, rcParams
+from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
@@ -20,10 +21,14 @@ from sklearn.datasets import load_digits
 
 from petite.data.ingest import build_index, gather_shards, ingest_shard, make_manifest
 from petite.data.sources import UnreadableEntry, listing, open_source
-from petite.data.splits import split_table, training_images
+from petite.data.splits import training_images
+from petite.data.splitting import split_table
 from petite.data.store import Store, shard_record
-from petite.evaluation import summarize
+from petite.evaluation.summary import summarize
 from petite.plots import style
+from petite.plots.accuracy import accuracy_picture
+from petite.plots.calibration import calibration_bins, calibration_picture
+from petite.plots.curves import accuracy_curves_picture
 from petite.plots.registry import FIGURES
 from petite.plots.samples import evenly, in_turn, recipe_in_words
 from petite.plots.style import method_color, method_marker, save, spread
@@ -154,13 +159,16 @@ def test_accuracy_names_every_method_fraction_and_number_of_images(tmp_path: Pat
     assert "too few for a claim" not in text
 
 
+def named(axes: Axes, part: str) -> list:
+    """What is drawn of a part of all methods."""
+    return [each for each in axes.get_children() if str(each.get_gid()).startswith(f"{part}-")]
+
+
 def test_accuracy_shows_every_run_as_a_dot() -> None:
     runs = make_runs(CASES, 3)
     figure = FIGURES["accuracy_by_fraction"].draw(runs, summarize(runs))
     [axes] = figure.axes
-    heights = np.concatenate(
-        [dots.get_offsets()[:, 1] for dots in axes.collections if len(dots.get_offsets()) == 3]
-    )
+    heights = np.concatenate([dots.get_offsets()[:, 1] for dots in named(axes, "seeds")])
     assert sorted(heights) == pytest.approx(sorted(100 * runs["accuracy"]))
 
 
@@ -168,16 +176,40 @@ def test_accuracy_intervals_are_those_of_the_table() -> None:
     runs = make_runs(CASES, 3)
     summary = summarize(runs)
     [axes] = FIGURES["accuracy_by_fraction"].draw(runs, summary).axes
-    bars = np.concatenate(
-        [
-            [segment[:, 1] for segment in lines.get_segments()]
-            for bar in axes.containers
-            for lines in bar.lines[2]
-        ]
-    )
-    cut = summary[summary["method"] != "full"]
-    expected = 100 * cut[["accuracy_low", "accuracy_high"]].to_numpy()
+    bars = [line[:, 1] for lines in named(axes, "bars") for line in lines.get_segments()]
+    expected = 100 * summary[["accuracy_low", "accuracy_high"]].to_numpy()
     np.testing.assert_allclose(sorted(map(tuple, bars)), sorted(map(tuple, expected)))
+
+
+def test_many_methods_of_one_size_stay_within_the_picture() -> None:
+    cases = {("full", 1.0): 0.9, ("random", 0.1): 0.8}
+    runs = make_runs(cases | {(f"method_{number}", 0.1): 0.8 for number in range(30)}, 2)
+    for width in (3.0, 7.0):
+        [axes] = accuracy_picture(runs, summarize(runs), width).axes
+        places = [x for marks in named(axes, "marks") for x in marks.get_offsets()[:, 0]]
+        low, high = axes.get_xlim()
+        assert len(places) == 32 and len(set(places)) > 16
+        assert low <= min(places) <= max(places) <= high
+
+
+def test_intervals_far_beyond_all_seeds_do_not_flatten_the_picture() -> None:
+    runs = make_runs(CASES, 3)
+    summary = summarize(runs)
+    wild = summary.assign(accuracy_low=-2.0, accuracy_high=3.0)
+    for table, cut in ((wild, True), (summary, False)):
+        [axes] = FIGURES["accuracy_by_fraction"].draw(runs, table).axes
+        low, high = axes.get_ylim()
+        seeds = 100 * runs["accuracy"]
+        assert seeds.min() - 2 * np.ptp(seeds) < low < high <= 101
+        ends = np.concatenate([lines.get_segments() for lines in named(axes, "bars")])[..., 1]
+        assert (ends.min() < low and ends.max() > high) == cut
+
+
+def test_fractions_without_room_for_their_names_have_ticks_without() -> None:
+    runs = make_runs({("random", fraction): 0.8 for fraction in (1, 0.5, 0.49, 0.1)}, 2)
+    [axes] = accuracy_picture(runs, summarize(runs), 3.0).axes
+    texts = [label.get_text().split("\n")[0] for label in axes.get_xticklabels()]
+    assert texts == ["100%", "50%", "", "10%"]
 
 
 def test_the_figures_show_and_name_the_metric_that_is_compared() -> None:
@@ -328,6 +360,32 @@ def test_curves_without_validation_images_are_drawn(tmp_path: Path) -> None:
 def test_curves_of_an_unknown_condition_are_an_error_that_names_the_known() -> None:
     with pytest.raises(PetiteError, match=r"no learning curves of method el2n.*pca_grid at 0.1"):
         FIGURES["curves"].draw(make_history(CASES, 1), method="el2n", fraction=0.1)
+
+
+def test_small_curves_share_the_scale_of_all_and_show_accuracy_alone() -> None:
+    history = make_history(CASES, 3)
+    pictures = [
+        accuracy_curves_picture(history, history[history["method"] == method]).axes
+        for method in ("full", "pca_grid")
+    ]
+    assert pictures[0][0].get_ylim() == pictures[1][0].get_ylim()
+    for [axes] in pictures:
+        assert len(axes.lines) == 2 * (3 + 1)
+        assert {line.get_linestyle() for line in axes.lines if line.get_linewidth() > 1} == {
+            "-", "--"
+        }  # fmt: skip
+
+
+def test_calibration_has_a_dot_for_each_bin_with_images_whose_area_is_their_number() -> None:
+    confidence = np.array([0.52, 0.97, 0.98, 0.99])
+    bins = calibration_bins(confidence, np.array([True, True, True, False]))
+    assert bins["images"].tolist() == [1, 3]
+    assert bins["right"].tolist() == pytest.approx([1, 2 / 3])
+    [axes] = calibration_picture(bins, 2, "#0072B2").axes
+    [dots] = named(axes, "dots")
+    np.testing.assert_allclose(dots.get_offsets(), [[52, 100], [98, 200 / 3]])
+    one, three = dots.get_sizes()
+    assert three > 2 * one
 
 
 # ------------------------------------------------------------------------ the plane

@@ -10,17 +10,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from markupsafe import escape
 from PIL import Image
 
-from petite.config import schema as config
+from petite import config
 from petite.data.sources import open_source
 from petite.data.store import Store, shard_record, write_shard
-from petite.evaluation import compare, cost_ledger, recommend, recommendation_page, summarize
+from petite.evaluation.costs import cost_ledger
+from petite.evaluation.decision import recommend
+from petite.evaluation.summary import summarize
+from petite.evaluation.verdicts import compare
+from petite.evaluation.wording import Wording
 from petite.plots import style
 from petite.report import Inputs, chart, galleries, making, models, page, palette, plane, sprites
 from petite.report import answer as answers
@@ -28,8 +34,10 @@ from petite.report import classes as report_classes
 from petite.report import table as tables
 from petite.report.galleries import Tile
 from petite.report.inputs import Case, Predictions
+from petite.report.words import name as in_a_sentence
 from petite.util.errors import PetiteError
-from petite.util.files import write_csv, write_json, write_table, write_text
+from petite.util.files import write_csv, write_json, write_table
+from petite.util.formatting import MINUS
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 CLASSES = ["cat", "<dog>"]
@@ -127,13 +135,12 @@ def invented_run(
 
 def write_evidence(folder: Path, runs: pd.DataFrame, tables: dict[str, Path]) -> None:
     """What of the tables compares the methods."""
-    names = ("verdicts.csv", "costs.csv", "recommendation.md")
+    names = ("verdicts.csv", "costs.csv", "recommendation.json")
     tables |= {name: folder / name for name in names}
     verdicts = compare(runs, 0.01)
     write_csv(tables["verdicts.csv"], verdicts)
     write_csv(tables["costs.csv"], cost_ledger(runs))
-    chosen = recommend(runs, verdicts, 0.01)
-    write_text(tables["recommendation.md"], recommendation_page("invented", chosen, verdicts, 0.01))
+    write_json(tables["recommendation.json"], recommend(runs, verdicts, 0.01).to_json())
 
 
 def write_store(folder: Path, classes: Sequence[str], images: int) -> pd.DataFrame:
@@ -264,46 +271,27 @@ def test_the_table_has_the_verdicts_and_the_costs_of_each_row(inputs):
     assert costs["herding 10%"]["memory"] == "100 MB"
 
 
-RECOMMENDATION = """# Title
-
-**Keep 5 images (5%): shown to lose less (-0.5 points, interval -1.0 to +0.7; enough), p 1e-05.**
-
-## How sure
-
-With 2 seeds p is 0.5. Another split was not tried. It was so on 2026-11-24.
-
-## Test
-
-| a |
-|--|
-| <b> |
-"""
-
-
-@pytest.fixture
-def recommended(inputs, tmp_path) -> answers.Answer:
-    path = tmp_path / "recommendation.md"
-    path.write_text(RECOMMENDATION, encoding="utf-8")
-    tables = {**inputs.tables, "recommendation.md": path}
-    return answers.answer(Inputs(**{**vars_of(inputs), "tables": tables}))
-
-
-def test_the_answer_is_divided_into_what_comes_first_the_rest_and_asides(recommended):
-    assert recommended.first == [("Keep 5 images ", False), ("(5%)", False)]
-    texts = [part.text for part in recommended.rest]
-    assert texts == ["Shown to lose less ", texts[1], ", p 1e-05."]
-    assert [part.aside for part in recommended.rest] == [False, True, False]
-
-
-def test_numbers_of_the_answer_have_minus_signs(recommended):
-    assert recommended.rest[1].text == "(−0.5 points, interval −1.0 to +0.7; enough)"
-    assert "2026-11-24" in recommended.beside
-
-
-def test_words_of_the_recommendation_stand_beside_and_tables_are_evidence(recommended):
-    assert recommended.beside.count("<li>") == 3 and "<li>Another split" in recommended.beside
-    assert "<table>" not in recommended.beside
-    assert '<div class="scroll"' in recommended.evidence and "&lt;b&gt;" in recommended.evidence
+def test_the_answer_is_the_recommendation_in_words(inputs):
+    found, said = inputs.recommendation, Wording(inputs.recommendation, MINUS, in_a_sentence)
+    shown = answers.answer(found)
+    assert shown.headline == said.headline() and shown.grounds == said.grounds()
+    assert [part.sentences for part in shown.beside] == [said.how_sure(), said.next_steps()]
+    assert [table.title for table in shown.tables] == [
+        "Against random at the same size",
+        "Against the full set",
+    ]
+    html = page(inputs)
+    assert f"<strong>{said.headline().text}.</strong>" in html
+    for sentence in said.grounds():
+        assert sentence.text in html
+        assert f'<span class="aside">({sentence.figures})</span>' in html or not sentence.figures
+    beside = html[html.index('<aside class="sure"') : html.index("</aside>")]
+    for text in (*said.how_sure(), *said.next_steps()):
+        assert str(escape(text)) in beside
+    assert "<table>" not in beside
+    evidence = html[html.index('<details class="evidence">') :]
+    evidence = evidence[: evidence.index("</details>")]
+    assert evidence.count('<div class="scroll" tabindex="0"') == len(shown.tables)
 
 
 def test_the_page_shows_and_names_the_metric_that_is_compared_and_the_real_shares(inputs, tmp_path):
@@ -331,34 +319,79 @@ def test_warnings_tell_of_few_seeds_and_of_copies_across_classes(inputs):
     assert "test images" in told
 
 
-def test_the_picture_puts_more_images_to_the_right_and_more_accuracy_up(inputs):
-    drawn = chart.accuracy_chart(inputs.summary, inputs.runs, chart.WIDE, "wide", tolerance=0.01)
-    random = next(each for each in drawn["series"] if each["method"] == "random")
-    small, large = random["marks"]
-    assert small["x"] < large["x"] and small["y"] > large["y"]
-    assert len(random["dots"]) == 4
-    tolerated = drawn["full"]["tolerated"]
-    assert tolerated["y"] < drawn["full"]["y"] < tolerated["y"] + tolerated["height"]
+def drawn_chart(inputs: Inputs, name: str) -> ElementTree.Element:
+    """The picture of accuracy for wide or narrow screens."""
+    charts = {
+        svg.get("class"): svg
+        for svg in map(ElementTree.fromstring, chart.accuracy_charts(inputs, tolerance=0.01))
+    }
+    return charts[f"plot {name}"]
 
 
-def test_many_methods_of_one_size_stay_within_the_picture(inputs):
-    runs = inputs.runs[inputs.runs["fraction"] != 0.5]
-    herding = runs[runs["method"] == "herding"]
-    many = pd.concat([runs, *(herding.assign(method=f"method_{n}") for n in range(30))])
-    for size in (chart.WIDE, chart.NARROW):
-        drawn = chart.accuracy_chart(summarize(many), many, size, "any")
-        places = [mark["x"] for series in drawn["series"] for mark in series["marks"]]
-        assert len(places) == 32 and len(set(places)) > 16
-        assert drawn["frame"].left <= min(places) <= max(places) <= drawn["frame"].right
+def shapes(svg: ElementTree.Element, part: str, method: str) -> list[ElementTree.Element]:
+    """What is drawn of a part of a method: each shape that has words."""
+    return svg.findall(f".//g[@class='series {part} method-{method}']//*[title]")
 
 
-def test_intervals_far_beyond_all_seeds_do_not_flatten_the_picture(inputs):
-    wild = inputs.summary.assign(accuracy_low=-2.0, accuracy_high=3.0)
-    frame = chart.Frame(wild, inputs.runs, chart.WIDE)
-    seeds = inputs.runs["accuracy"]
-    assert frame.cut and frame.low > seeds.min() - 2 * (seeds.max() - seeds.min())
-    assert frame.y(3.0) == frame.top and frame.y(-2.0) == frame.bottom
-    assert not chart.Frame(inputs.summary, inputs.runs, chart.WIDE).cut
+def heights(path: ElementTree.Element | None) -> list[float]:
+    """How far down the corners of a path are."""
+    assert path is not None
+    return [float(place) for place in re.findall(r"[ML] \S+ (\S+)", path.get("d", ""))]
+
+
+@pytest.mark.parametrize("name", ["wide", "narrow"])
+def test_the_picture_puts_more_images_to_the_right_and_more_accuracy_up(inputs, name):
+    svg = drawn_chart(inputs, name)
+    small, large = shapes(svg, "marks", "random")
+    assert float(small.get("x", "")) < float(large.get("x", ""))
+    assert float(small.get("y", "")) > float(large.get("y", ""))
+    assert len(shapes(svg, "seeds", "random")) == 4
+    band = next(path for path in svg.iter("path") if "--tolerated" in path.get("style", ""))
+    [across, _] = heights(svg.find(".//g[@class='series across method-full']/path"))
+    assert min(heights(band)) < across < max(heights(band))
+
+
+def test_the_picture_tells_its_numbers_at_the_pointer_and_to_those_who_cannot_see_it(inputs):
+    svg = drawn_chart(inputs, "wide")
+    [mark] = shapes(svg, "marks", "herding")
+    [bar] = shapes(svg, "bars", "herding")
+    words = mark.findtext("title", "")
+    assert words == bar.findtext("title")
+    assert re.fullmatch(
+        r"herding 10%, 6 images: 63\.5% \[.*\]; against random 0\.0 points \[.*\]", words
+    )
+    seeds = [dot.findtext("title") for dot in shapes(svg, "seeds", "herding")]
+    assert seeds == ["herding, seed 0: 63.0%", "herding, seed 1: 64.0%"]
+    told = svg.get("aria-label", "")
+    assert told.startswith("Accuracy on the test images, in percent. full: 90.5% [")
+    assert "herding 10%: 63.5% [" in told
+
+
+def test_a_run_of_one_seed_is_drawn_without_intervals(inputs, tmp_path):
+    runs = inputs.runs[inputs.runs["training_seed"] == 0]
+    paths = {name: tmp_path / name for name in ("runs.csv", "summary.csv")}
+    write_csv(paths["runs.csv"], runs)
+    write_csv(paths["summary.csv"], summarize(runs))
+    svg = drawn_chart(Inputs(**{**vars_of(inputs), "tables": {**inputs.tables, **paths}}), "wide")
+    [bar] = shapes(svg, "bars", "herding")
+    assert bar.findtext("title", "").startswith("herding 10%, 6 images: 63.0%;")
+    assert len(set(heights(bar))) == 1
+
+
+def test_drawings_have_the_pages_colors_and_only_names_that_are_referred_to(inputs):
+    html = page(inputs)
+    defined = set(re.findall(r"(--[\w-]+):", html))
+    names: list[str] = []
+    for text in re.findall(r'<svg class="plot.*?</svg>', html, flags=re.S):
+        svg = ElementTree.fromstring(text)
+        assert svg.get("role") == "img" and svg.get("aria-label")
+        styles = " ".join(element.get("style", "") for element in svg.iter())
+        assert "var(--ink)" in styles and not re.search("#[0-9a-f]{3}|font-family", styles)
+        assert set(re.findall(r"var\((.*?)\)", styles)) <= defined
+        here = {element.get("id") for element in svg.iter()} - {None}
+        assert here == set(re.findall(r'(?:href="|url\()#(\w+)', text))
+        names += map(str, here)
+    assert names and len(names) == len(set(names))
 
 
 def test_differences_are_drawn_around_nought(inputs):

@@ -200,3 +200,42 @@ def test_notices_are_near_the_top_and_on_paper_and_only_where_there_are_some(
 
 def page_without_notices(folder: Path) -> str:
     return page(invented_run(folder / "run"))
+
+
+def computed(page: Page, selector: str, name: str) -> str:
+    """A property as the browser draws it, of the first element that the selector finds."""
+    return page.locator(selector).first.evaluate(
+        "(element, name) => getComputedStyle(element)[name]", name
+    )
+
+
+def test_the_picture_is_drawn_in_the_colors_of_light_and_of_dark(report, opened):
+    for scheme in ("light", "dark"):
+        page = opened(report(RIGHT_TO_LEFT, 90), scheme=scheme)
+        ink = computed(page, "body", "color")
+        assert computed(page, "svg.wide text", "fill") == ink
+        assert computed(page, "svg.wide .bars.method-full path", "stroke") == ink
+        herding = computed(page, ".legend .method-herding svg", "fill")
+        assert computed(page, "svg.wide .bars.method-herding path", "stroke") == herding
+        seen = [computed(page, f"svg.{name}", "display") for name in ("wide", "narrow")]
+        assert seen == ["block", "none"]
+
+
+def test_a_mark_at_the_pointer_has_its_numbers_and_the_legend_puts_others_back(report, opened):
+    page = opened(report(RIGHT_TO_LEFT, 90))
+    words = page.locator("svg.wide .marks.method-herding use").evaluate(
+        """(mark) => {
+            const box = mark.getBoundingClientRect();
+            const [x, y] = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
+            return document.elementFromPoint(x, y).closest(":has(> title)").textContent;
+        }"""
+    )
+    assert words.startswith("herding 10%, 7 images: 63.5% [")
+    page.locator(".legend .method-herding").hover()
+    page.wait_for_function(
+        "getComputedStyle(document.querySelector('svg.wide .marks.method-random')).opacity < .2"
+    )
+    assert computed(page, "svg.wide .marks.method-herding", "opacity") == "1"
+    page.uncheck("#shown-herding")
+    for part in ("marks", "bars", "line", "seeds"):
+        assert computed(page, f"svg.wide .{part}.method-herding", "display") == "none"

@@ -354,7 +354,7 @@ def test_two_streams_of_random_share_as_many_images_as_chance_gives() -> None:
 
 def test_unknown_methods_and_settings_are_refused_with_what_there_is() -> None:
     labels = labels_of([3, 3])
-    with pytest.raises(PetiteError, match="did you mean 'pca_grid'"):
+    with pytest.raises(PetiteError, match="Did you mean 'pca_grid'"):
         select(None, labels, 2, "pca-grid")
     with pytest.raises(PetiteError, match=r"cluster: .*it has: clusters, cells"):
         select(features_of(labels), labels, 2, "pca_grid", cluster=3)
@@ -368,7 +368,7 @@ def test_unknown_methods_and_settings_are_refused_with_what_there_is() -> None:
 
 def test_a_setting_of_another_sampler_is_refused_with_what_would_be_right() -> None:
     labels = labels_of([3, 3])
-    with pytest.raises(PetiteError, match=r"'bins' .*sampler 'ccs'.* 'top'"):
+    with pytest.raises(PetiteError, match=r"bins: .*'ccs'.* 'top'"):
         select(None, labels, 2, "el2n", scores=np.ones(6), bins=5)
     with pytest.raises(PetiteError, match="score: Input should be 'el2n'"):
         select(None, labels, 2, "ccs", scores=np.ones(6), score="beauty")

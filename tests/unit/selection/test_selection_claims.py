@@ -20,17 +20,12 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from petite.selection import METHODS, Choice, Method, MethodSettings, select
-from petite.selection.base import Group, Task, Traits
-from petite.selection.cost import (
-    MOST_BLOCK_BYTES,
-    Speeds,
-    as_text,
-    estimate,
-    estimate_entries,
-    stages,
-)
-from petite.selection.engine import answer, ask, first_stage, second_stage
+from petite.selection.base import Group, Traits
+from petite.selection.cost import MOST_BLOCK_BYTES, stages
+from petite.selection.engine import first_stage, run, second_stage
+from petite.selection.estimate import Speeds, as_text, estimate, estimate_entries
 from petite.selection.methods.thinning import halve, swap
+from petite.selection.request import checked_request
 from petite.selection.similarities import FLOAT, Similarity, neighbors
 
 # Those that hold the similarities of all pairs where there is memory.
@@ -751,19 +746,19 @@ def test_the_pieces_give_the_ranking_of_the_whole(name: str) -> None:
     labels[:3] = 2  # fewer images than parts
     scores = np.random.default_rng(2).random(240)
     method = METHODS[name]
-    question = ask(
+    request = checked_request(
         method, method.settings(), features, labels, 50, 3, scores, "proportional", None, 5, None
     )
     # In any order, as a cluster would.
-    found = {part: first_stage(question, part) for part in (3, 0, 4, 1, 2)}
-    pieces = second_stage(question, list(found.values()), 0.0)
+    found = {part: first_stage(request, part) for part in (3, 0, 4, 1, 2)}
+    pieces = second_stage(request, list(found.values()), 0.0)
     whole = select(features, labels, 50, name, 3, scores, partitions=5)
     np.testing.assert_array_equal(pieces.indices, whole.indices)
     np.testing.assert_array_equal(pieces.weights, whole.weights)
     assert pieces.extra.keys() == whole.extra.keys()
     for column, values in whole.extra.items():
         np.testing.assert_array_equal(pieces.extra[column], values)
-    np.testing.assert_array_equal(answer(question).indices, whole.indices)
+    np.testing.assert_array_equal(run(request).indices, whole.indices)
 
 
 # ---------------------------------------------------------------- the forecast
@@ -902,14 +897,17 @@ def test_the_forecast_of_memory_is_near_what_the_method_takes(name: str, held: b
     features = np.random.default_rng(0).normal(size=(size, dimensions)).astype(np.float32)
     cost = method.cost(size, k, dimensions, method.settings())
     group = group_of(features, k, 0, int(held * cost.pairs))
-    task = Task(features, np.zeros(size, np.int64), k, np.array([k]), 0, name)
+    request = checked_request(
+        method, method.settings(), features, np.zeros(size, np.int64), k, 0,
+        np.zeros(size), "proportional", None, None, None,
+    )  # fmt: skip
     tracemalloc.start()
     try:
         if method.choose:
             method.choose(group, method.settings())
         else:
             assert method.choose_whole
-            method.choose_whole(task, method.settings())
+            method.choose_whole(request, method.settings())
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -16,12 +16,10 @@ from petite.data.store import shard_record, write_shard
 from petite.features.io import image_ids_digest
 from petite.selection import select
 from petite.subsets.augmentation import Settings
+from petite.subsets.chains import SelectionJob, Step, choose
 from petite.subsets.tables import (
     COLUMNS,
-    Resources,
-    Step,
     augmented,
-    choose,
     cut,
     ranking_table,
     recipe_bytes,
@@ -86,10 +84,10 @@ def test_the_proxys_seconds_are_counted_once_and_told_by_themselves(tmp_path: Pa
         Step("k_center_greedy", {}, space="proxy", share=1.5),
         Step("el2n", {}),
     ]
-    _, record = choose(train, 4, steps, 0, Resources(features, scores))
+    _, record = choose(SelectionJob(train, 4, steps, 0, features, scores))
     assert record["proxy_seconds"] == 101
     assert 201 < record["seconds"] < 220
-    _, record = choose(train, 4, steps[:1], 0, Resources(features, None))
+    _, record = choose(SelectionJob(train, 4, steps[:1], 0, features))
     assert record["proxy_seconds"] == 0
     assert 100 < record["seconds"] < 110
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from petite.networks.backend import dtype_policy, load_keras
 from petite.training.batches import Batches, mirrored, shifted
-from petite.training.loop import TrainedRun, Trainer, predict, resized, train
+from petite.training.loop import TrainedRun, Trainer, predict, train
 from petite.training.schedule import learning_rates
 from petite.training.settings import TrainingSettings
 from petite.util.errors import PetiteError
@@ -310,16 +310,6 @@ def test_progressive_resizing_trains_on_smaller_images_first(plain: TrainedRun) 
     run = trained(*bars(30), phases=phases)
     assert run.steps == run.history[-1]["step"] == 6
     assert weights_of(run) != weights_of(plain)
-
-
-def test_resizing_averages_and_keeps_the_channels() -> None:
-    images = np.zeros((2, 8, 8, 3), np.uint8)
-    images[1, :, ::2] = 200  # stripes narrower than a pixel of the result
-    smaller = resized(images, 4)
-    assert smaller[np.arange(2)].shape == (2, 4, 4, 3)
-    assert (smaller[np.array([0])] == 0).all()
-    assert np.abs(smaller[np.array([1])][0, 1:3, 1:3].astype(int) - 100).max() <= 30
-    assert resized(images, 8) is images
 
 
 def test_predictions_are_those_of_the_model_that_is_saved(

@@ -22,9 +22,20 @@ def test_an_import_within_a_function_counts():
     assert "petite.networks.backend" in modules_of("train")
 
 
-def test_an_import_for_types_alone_does_not_count():
-    assert "training.batches" in path_of("petite.subsets.augmentation").read_text("utf-8")
-    assert not any("training" in name for name in modules_of("augment"))
+def test_an_import_for_types_alone_does_not_count(tmp_path, monkeypatch):
+    package = tmp_path / "petite"
+    package.mkdir()
+    for name in ("__init__", "loaded_at_once", "named_in_a_type"):
+        (package / f"{name}.py").touch()
+    (tmp_path / "some_step.py").write_text(
+        "from typing import TYPE_CHECKING\n"
+        "from petite import loaded_at_once\n"
+        "if TYPE_CHECKING:\n"
+        "    from petite import named_in_a_type\n",
+        "utf-8",
+    )
+    monkeypatch.setattr("petite.util.imports.SCRIPTS", tmp_path)
+    assert modules_of("some_step") == ["petite", "petite.loaded_at_once"]
 
 
 def test_a_package_counts_with_each_of_its_modules():

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from petite.util import stopping
-from petite.util.console import Job, Progress
+from petite_logger_plugin.failures import failed_in_words
+from petite_logger_plugin.logs import Job
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 # A step that does its argument's line, while a file is half written.
@@ -139,9 +140,8 @@ def test_a_step_that_the_system_kills_leaves_what_is_known_to_the_run(tmp_path):
     status, log, left = step(tmp_path, "logging = 1; os.kill(os.getpid(), signal.SIGKILL)")
     assert status == -signal.SIGKILL
     assert log == ""
-    progress = Progress(sys.stderr, draws=False)
-    progress.fail(0, Job("rank", tmp_path / "step.log", "died with <Signals.SIGKILL: 9>"))
-    assert "nothing here tells by whom" in progress.failures("run.log")
+    job = Job("rank", tmp_path / "step.log", "died with <Signals.SIGKILL: 9>")
+    assert "nothing here tells by whom" in failed_in_words([job], "0 of 1", "run.log")
     # The next writer of the same file removes what was half written.
     assert left and step(tmp_path, "pass")[2] == ["result.bin"]
 

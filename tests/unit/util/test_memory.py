@@ -14,7 +14,7 @@ from petite.util import memory
 SCRIPTS = Path(memory.__file__).resolve().parents[2]
 MB = 2**20
 # Prints what a process of its own may take.
-ASK = [sys.executable, "-c", "from petite import memory; print(memory.available())"]
+ASK = [sys.executable, "-c", "from petite.util import memory; print(memory.available())"]
 
 
 def ask(before: list[str] | None = None, **environment: str) -> int:

@@ -6,6 +6,7 @@ from io import BytesIO
 from PIL.TiffImagePlugin import COMPRESSION_INFO, ImageFileDirectory_v2, TiffImageFile
 
 from petite.data.decoding.formats import CONVERT, unsupported
+from petite.util.formatting import counted
 
 WIDTH, LENGTH, BITS, COMPRESSION = 256, 257, 258, 259
 REDUCED, BANDS, PLANES, SAMPLE_FORMAT = 254, 277, 284, 339
@@ -72,7 +73,7 @@ def _described(tags: ImageFileDirectory_v2) -> str:
     bits = max(_as_tuple(tags.get(BITS, 1)))
     kind = SAMPLE_FORMATS.get(_as_tuple(tags.get(SAMPLE_FORMAT, 1))[0], "unknown")
     packing = COMPRESSION_INFO.get(tags.get(COMPRESSION, 1), "an unknown packing")
-    name = f"TIFF of {bands} band{'s' if bands > 1 else ''} of {bits} bits, {kind}"
+    name = f"TIFF of {counted(bands, 'band')} of {bits} bits, {kind}"
     if tags.get(PLANES) == SEPARATE:
         name += ", in planes"
     if packing != "raw":

@@ -207,6 +207,9 @@ class ArchiveSource(Source):
     """
 
     path_is: ClassVar[str | None] = "a zip or tar archive with a folder of images for each class"
+    takes_address = True
+    is_one_file = True
+    preset = "photos"
 
     def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
         """Open the archive and read its directory.

@@ -55,6 +55,17 @@ class Source(ABC):
 
     # What `path` is for this source, for error messages; None where the source takes no path.
     path_is: ClassVar[str | None] = None
+    # The name of the file that Petite downloads to this path; None where the user gives the path.
+    download_name: ClassVar[str | None] = None
+    # Whether the user may give an http(s) address for the path; and what to do instead.
+    takes_address: ClassVar[bool] = False
+    instead_of_address: ClassVar[str] = "an address leads to an archive: set source to archive"
+    # Whether the path is one file, which a rule of another workflow may make.
+    is_one_file: ClassVar[bool] = False
+    # Whether `fingerprint` tells of changes in its images, which are too many files to be inputs.
+    has_fingerprints: ClassVar[bool] = False
+    # The file in workflow/config, without its suffix, with the settings that suit the images.
+    preset: ClassVar[str | None] = None
     # Whether `entries` gives each class in the order in which it is to be listed. Others are listed
     # in natural order, which takes some kilobytes an entry to work out.
     lists_in_order: ClassVar[bool] = False
@@ -62,6 +73,16 @@ class Source(ABC):
     def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
         self.path = path
         self.limits = limits
+
+    @classmethod
+    def takes_path(cls) -> bool:
+        """Whether the user says where the images are."""
+        return cls.path_is is not None and cls.download_name is None
+
+    @classmethod
+    def input_files(cls, path: Path) -> list[Path]:
+        """The files at a path that are inputs of the rules that read the source."""
+        return [path] if cls.is_one_file else []
 
     @classmethod  # noqa: B027 - some sources find out as they read
     def check_path(cls, path: Path) -> None:

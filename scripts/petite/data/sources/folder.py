@@ -31,6 +31,8 @@ class FolderSource(Source):
     """
 
     path_is: ClassVar[str | None] = "a folder with a folder of images for each class"
+    has_fingerprints = True
+    preset = "photos"
 
     def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
         assert path is not None

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from petite.data.sources.class_signs import is_identifier, split_word
 from petite.data.sources.companions import tell_versions
 from petite.data.sources.layout import Layout, natural_order
-from petite.data.sources.wording import by_kind, counted, empty_folders, shown
+from petite.data.sources.wording import by_kind, empty_folders, shown
+from petite.util.formatting import counted
 from petite.util.notices import Notices
 
 SELDOM_CLASSES = re.compile(

@@ -43,7 +43,9 @@ class LsunSource(Source):
     path_is: ClassVar[str | None] = (
         f"a folder with a database for each class, such as cat/{DATABASE} and dog/{DATABASE}"
     )
+    instead_of_address = "download LSUN's zips, unzip them, and give their folder"
     lists_in_order = True
+    preset = "photos"
 
     def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
         """Open the databases; raises PetiteError when one is damaged, cut short or empty."""
@@ -65,6 +67,10 @@ class LsunSource(Source):
         except BaseException:
             self.close()
             raise
+
+    @classmethod
+    def input_files(cls, path: Path) -> list[Path]:
+        return database_files(path)
 
     def _add_others(self, path: Path) -> None:
         """Add the folders without a database, and links that cannot be followed, to the layout."""

@@ -56,6 +56,7 @@ class SilhouettesSource(ArraySource):
     """The ten animals of the `animal-mnist` wheel."""
 
     path_is: ClassVar[str | None] = f"the wheel of {REQUIREMENT}"
+    download_name = WHEEL_NAME
 
     def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
         """Read the wheel; raises PetiteError when it does not hold the images and labels."""

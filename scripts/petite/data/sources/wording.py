@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from petite.data.sources.layout import Layout
+from petite.util.formatting import listed
 
 SHOWN = 10  # names in a message
 
@@ -15,10 +16,6 @@ def empty_folders(layout: Layout, names: Sequence[str]) -> str:
     return shown(
         [f"{name} ({f'only {by_kind(side)}' if side else 'empty'})" for name, side in sides.items()]
     )
-
-
-def counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def by_kind(counts: Counter[str]) -> str:
@@ -32,6 +29,5 @@ def classes_setting(chosen: Sequence[str]) -> str:
 
 
 def shown(names: Sequence[str], most: int = SHOWN) -> str:
-    """Some names in a sentence: the first of them, and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+    """Some names in a message."""
+    return listed(names, most)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from petite.selection.base import Choice, Cost, Method, MethodSettings, Task, Traits
+from petite.selection.base import Choice, Cost, Method, MethodSettings, Traits
+from petite.selection.request import Request
 from petite.util.errors import PetiteError
 
 
@@ -10,12 +11,12 @@ class Settings(MethodSettings):
     """`full` has no settings."""
 
 
-def choose(task: Task, settings: Settings) -> Choice:
+def choose(request: Request, settings: Settings) -> Choice:
     """All images in their order. Raises PetiteError when fewer are asked for."""
-    count = len(task.labels)
-    if task.k != count:
+    count = len(request.labels)
+    if request.k != count:
         raise PetiteError(
-            f"'full' keeps all {count} images and was asked for {task.k}: "
+            f"'full' keeps all {count} images and was asked for {request.k}: "
             "use the fraction 1, or another method"
         )
     return Choice(np.arange(count))

@@ -27,9 +27,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from petite.selection.base import Choice, Cost, Method, MethodSettings, Task, Traits
+from petite.selection.base import Choice, Cost, Method, MethodSettings, Traits
 from petite.selection.methods.tilings import TILINGS
 from petite.selection.quota import proportional
+from petite.selection.request import Request
 from petite.util.errors import PetiteError
 
 # KMeans keeps the best of this many starts.
@@ -68,7 +69,7 @@ class Settings(MethodSettings):
     )
 
 
-def choose(task: Task, settings: Settings) -> Choice:
+def choose(request: Request, settings: Settings) -> Choice:
     """Choose k images over classes, clusters and cells; see the module's text.
 
     Extra columns: cluster, cell (its number in the group's tiling; with `random_cells` the one
@@ -81,18 +82,18 @@ def choose(task: Task, settings: Settings) -> Choice:
 
     Raises PetiteError when t-SNE is asked for of too many images.
     """
-    assert task.features is not None
-    random = task.generator()
-    dealer = task.generator("random_cells")
-    plane = _plane(task, settings)
-    centers = _centers(task.features, settings.clusters, random)
-    clusters = nearest_center(task.features, centers)
+    assert request.features is not None
+    random = request.generator()
+    dealer = request.generator("random_cells")
+    plane = _plane(request, settings)
+    centers = _centers(request.features, settings.clusters, random)
+    clusters = nearest_center(request.features, centers)
     tiling = TILINGS[settings.tiling]
 
     indices: list[np.ndarray] = []
     cells: list[np.ndarray] = []
     grids: list[dict[str, Any]] = []
-    for label, cluster, members, quota in _groups(task, clusters, len(centers)):
+    for label, cluster, members, quota in _groups(request, clusters, len(centers)):
         side = tiling.side_for(quota) if settings.cells == "auto" else settings.cells
         box = np.concatenate([plane[members].min(axis=0), plane[members].max(axis=0)])
         cell = tiling.cells(plane[members], box, side)
@@ -126,7 +127,7 @@ def choose(task: Task, settings: Settings) -> Choice:
         "plane": settings.plane,
         "random_cells": settings.random_cells,
     }
-    if not np.array_equal(plane, first_two(task.features)):
+    if not np.array_equal(plane, first_two(request.features)):
         details["plane_points"] = {"x": _rounded(plane[:, 0]), "y": _rounded(plane[:, 1])}
     return Choice(chosen, extra=extra, details=details)
 
@@ -183,19 +184,19 @@ def first_two(features: np.ndarray) -> np.ndarray:
     return plane
 
 
-def _plane(task: Task, settings: Settings) -> np.ndarray:
+def _plane(request: Request, settings: Settings) -> np.ndarray:
     """Where each image lies, (n, 2) float64."""
-    assert task.features is not None
+    assert request.features is not None
     if settings.plane == "features":
-        return first_two(task.features)
+        return first_two(request.features)
     if settings.plane == "pca":
-        return _principal_plane(task.features)
-    if len(task.features) > TSNE_IMAGES:
+        return _principal_plane(request.features)
+    if len(request.features) > TSNE_IMAGES:
         raise PetiteError(
-            f"plane: tsne takes too long for {len(task.features):,} images; it is for "
+            f"plane: tsne takes too long for {len(request.features):,} images; it is for "
             f"{TSNE_IMAGES:,} at most. Use plane: pca"
         )
-    return _tsne(task.features, int(task.generator("tsne").integers(2**31)))
+    return _tsne(request.features, int(request.generator("tsne").integers(2**31)))
 
 
 def _principal_plane(features: np.ndarray) -> np.ndarray:
@@ -272,13 +273,13 @@ def _centers(features: np.ndarray, clusters: int, random: np.random.Generator) -
 
 
 def _groups(
-    task: Task, clusters: np.ndarray, cluster_count: int
+    request: Request, clusters: np.ndarray, cluster_count: int
 ) -> list[tuple[int, int, np.ndarray, int]]:
     """(label, cluster, members, quota) of each class and cluster with a quota above 0."""
     groups = []
-    for label, class_quota in zip(np.unique(task.labels), task.class_quotas, strict=True):
+    for label, class_quota in zip(np.unique(request.labels), request.quotas, strict=True):
         within = [
-            np.flatnonzero((task.labels == label) & (clusters == cluster))
+            np.flatnonzero((request.labels == label) & (clusters == cluster))
             for cluster in range(cluster_count)
         ]
         quotas = proportional(np.array([len(members) for members in within]), int(class_quota))

@@ -82,8 +82,8 @@ class ScoreSettings(MethodSettings):
                 kind = "score" if piece == "prototype_distance" else "sampler"
                 given = self.score if kind == "score" else self.sampler
                 raise ValueError(
-                    f"'{name}' is a setting of the {kind} '{piece}', but the {kind} is '{given}'. "
-                    f"Set {kind}: {piece}, or omit {name}"
+                    f"{name}: is for the {kind} '{piece}', and this {kind} is '{given}': "
+                    f"set {kind}: {piece}, or leave {name} out"
                 )
         return self
 

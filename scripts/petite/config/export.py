@@ -1,0 +1,68 @@
+"""The keys `export` and `export_formats`: which subset is written as files, and how."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BeforeValidator
+
+from petite.util.errors import PetiteError
+
+BEST = "best"
+
+
+def _listed(value: Any) -> Any:
+    """One name is a list of one, so that --config export_formats=zip does."""
+    return [value] if isinstance(value, str) else value
+
+
+Formats = Annotated[list[Literal["folder", "zip", "npz", "parquet"]], BeforeValidator(_listed)]
+
+
+class Exported(NamedTuple):
+    """A subset to export: the label of its entry, its fraction and a seed."""
+
+    method: str
+    fraction: float
+    seed: int
+
+
+def exported(text: str, runs: Mapping[tuple[str, float], int]) -> Exported | None:
+    """The subset that `export` names; None for the recommended one, known after all runs.
+
+    Parameters
+    ----------
+    text
+        The value of `export`, such as random:0.1:3.
+    runs
+        How many seeds there are of each label and fraction.
+
+    Raises
+    ------
+    PetiteError
+        If there is no such subset.
+    """
+    if text == BEST:
+        return None
+    found = re.fullmatch(r"([^:]+):([^:]+)(?::(\d+))?", text)
+    label, fraction, seed = found.groups() if found else ("", "", None)
+    case = next((case for case in runs if case[0] == label and _is(fraction, case[1])), None)
+    if case is None:
+        there = ", ".join(f"{name}:{number:g}" for name, number in runs)
+        raise PetiteError(
+            f"Unknown subset '{text}'. Use {BEST} or one of {there}, with :SEED appended for "
+            "another seed than 0"
+        )
+    if int(seed or 0) >= runs[case]:
+        raise PetiteError(
+            f"Unknown subset '{text}'. {label}:{case[1]:g} has the seeds 0 to {runs[case] - 1}"
+        )
+    return Exported(*case, int(seed or 0))
+
+
+def _is(text: str, number: float) -> bool:
+    """Whether a text is this number."""
+    try:
+        return float(text) == number
+    except ValueError:
+        return False

@@ -1,0 +1,114 @@
+"""What pydantic finds wrong in a configuration, in sentences with the key and the value."""
+
+import json
+from collections.abc import Iterable
+from datetime import date
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from petite.util.hints import unknown
+
+# Keys and values that were spelled otherwise before, and how they are spelled now.
+RENAMED = {"neighbours": "neighbors", "grey": "gray"}
+# What YAML makes of no, 007, 1e3 and 2024-05-01.
+NOT_TEXT = (bool, int, float, date)
+LONGEST_VALUE = 60
+# By pydantic's type of an error; other errors are told in pydantic's words.
+WORDS = {
+    "missing": "is missing",
+    "greater_than": "must be above {limit}",
+    "greater_than_equal": "must be {limit} or more",
+    "less_than": "must be below {limit}",
+    "less_than_equal": "must be {limit} or less",
+    "finite_number": "must be a finite number",
+    "literal_error": "must be {expected}",
+    "string_type": "must be text",
+    "string_pattern_mismatch": "must match {pattern}",
+    "too_short": "must have {min_length} values or more",
+    "too_long": "must have {max_length} values or fewer",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+    **dict.fromkeys(("list_type", "tuple_type"), "must be a list"),
+    **dict.fromkeys(("dict_type", "model_type"), "must be a group of settings"),
+}
+
+
+def sentences(
+    errors: Iterable[ErrorDetails], model: type[BaseModel], beside: Iterable[str] = ()
+) -> list[str]:
+    """One sentence for each problem, in alphabetical order.
+
+    Parameters
+    ----------
+    errors
+        What `ValidationError.errors` gives.
+    model
+        What was validated, whose keys are suggested in the place of unknown ones.
+    beside
+        More keys that the model's group may have.
+    """
+    beside = tuple(beside)
+    return sorted({text for item in errors for text in _sentences(item, model, beside)})
+
+
+def _sentences(
+    item: ErrorDetails, model: type[BaseModel], beside: tuple[str, ...]
+) -> Iterable[str]:
+    path = ".".join(_part(part) for part in item["loc"] if part != "[key]")
+    if item["type"] == "value_error":
+        # A group's own checks begin with the key that is wrong in it.
+        joint = "." if isinstance(item["input"], dict) else ": "
+        where = f"{path}{joint}" if path else ""
+        return [f"{where}{line}" for line in str(item["ctx"]["error"]).splitlines()]
+    if item["type"] == "extra_forbidden" and item["loc"][-1] not in RENAMED:
+        text = unknown(str(item["loc"][-1]), _keys(model, item["loc"], beside), "key")
+    else:
+        text = _sentence(item)
+    return [f"{path}: {text}" if path else text]
+
+
+def _part(part: int | str) -> str:
+    """A part of a path, on one line."""
+    text = str(part)
+    return text if text.isprintable() else repr(text)
+
+
+def _sentence(item: ErrorDetails) -> str:
+    """What is wrong with a value."""
+    kind, value = item["type"], item["input"]
+    name = item["loc"][-1] if kind == "extra_forbidden" else value
+    if kind in ("extra_forbidden", "literal_error") and isinstance(name, str) and name in RENAMED:
+        return f"renamed to '{RENAMED[name]}'"
+    limit = item["msg"].rsplit(" ", 1)[-1]  # written as in the model: 0, not 0.0
+    text = WORDS.get(kind, item["msg"]).format(**item.get("ctx", {}), limit=limit)
+    if kind == "missing":
+        return text
+    remedy = kind == "string_type" and isinstance(value, NOT_TEXT)
+    return f"{text}, got {_yaml(value)}{': put it in quotes' if remedy else ''}"
+
+
+def _yaml(value: Any) -> str:
+    """A value as YAML has it, shortened."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "..."
+
+
+def _keys(
+    model: type[BaseModel], location: tuple[int | str, ...], beside: tuple[str, ...]
+) -> list[str]:
+    """The keys that are known where the last one of a location was written."""
+    group = model
+    for part in location[:-1]:
+        if isinstance(part, str) and part in group.model_fields:
+            group = _model_in(group.model_fields[part].annotation) or group
+    return [*(beside if len(location) == 1 else ()), *group.model_fields]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The first model within a type, such as Phase in list[Phase]."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

@@ -1,0 +1,20 @@
+"""The section `proxy`: the cheap training that tells how hard each image is."""
+
+from pydantic import Field
+
+from petite.util.validation import Strict
+
+
+class ProxySection(Strict):
+    """The proxy model that scores images; other settings are those of training."""
+
+    steps: int = Field(200, ge=2, description="training steps, on all training images")
+    evaluations: int = Field(
+        10, ge=2, description="number of evaluations of all images during training"
+    )
+    early: float = Field(
+        0.3,
+        gt=0,
+        le=1,
+        description="fraction of the run after which el2n, grand and craig are computed",
+    )

@@ -1,0 +1,48 @@
+"""Kinds of values that several sections of the configuration have."""
+
+import os
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from petite.features.registry import SPACES
+from petite.util.hints import unknown
+
+# In the name of a rule's input.
+WILDCARD = re.compile(r"\{\s*\w[^{}]*\}")
+
+
+def _few_digits(fraction: float) -> float:
+    """Fractions stand in file names, with at most six digits."""
+    if float(f"{fraction:g}") != fraction:
+        raise ValueError(f"{fraction!r} has more than six digits: write {fraction:g}")
+    return fraction
+
+
+def _expanded(path: str) -> str:
+    """A path below someone's home, `~/photos`, in full."""
+    return path if "://" in path else os.path.expanduser(path)  # noqa: PTH111 - keeps "./2024"
+
+
+def _offered(space: str) -> str:
+    if space not in SPACE_NAMES:
+        raise ValueError(unknown(space, SPACE_NAMES, "feature space"))
+    return space
+
+
+Fraction = Annotated[float, Field(gt=0, le=1), AfterValidator(_few_digits)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+SeedCount = Annotated[int, Field(ge=1, le=1000)]
+UserPath = Annotated[str, AfterValidator(_expanded)]
+SPACE_NAMES = [space.name for space in SPACES.values() if space.is_offered]
+SpaceName = Annotated[str, AfterValidator(_offered), WithJsonSchema({"enum": SPACE_NAMES})]
+
+
+def check_no_wildcard(path: str) -> None:
+    """Raise ValueError for the path of a rule's input that has a wildcard in it."""
+    if found := WILDCARD.search(path):
+        raise ValueError(
+            f"path: the name has {found[0]} in it, which Snakemake takes for a wildcard: "
+            "rename the file or its folder"
+        )

@@ -1,0 +1,233 @@
+"""Making a split: images divided into training, validation and test parts.
+
+Each class gives the same share to each part. Duplicates stay together, and so do the images of one
+group where groups are named, so that no test image is known from training.
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from petite.data.group_signs import suggestion
+from petite.data.groups import grouped
+from petite.data.split_notices import SmallClass, about_groups, few_test_images, too_small
+from petite.data.splits import PARTS, TEST, TRAIN, VALIDATION
+from petite.util.errors import PetiteError
+from petite.util.notices import Notices
+from petite.util.seeds import generator
+
+
+def split_table(
+    index: pd.DataFrame,
+    *,
+    test: float,
+    validation: float,
+    seed: int,
+    groups: str | None = None,
+    notices: Notices | None = None,
+) -> pd.DataFrame:
+    """Split the images in use of a store's index.
+
+    Parameters
+    ----------
+    index : DataFrame
+        The store's index, see `petite.data.store.Store.index`.
+    test, validation, seed
+        As `make_split` takes them.
+    groups : str, optional
+        How the name of an image tells its group, see `petite.data.groups`. Images of a group stay
+        together, as duplicates do. Without it the names are searched for signs of groups.
+    notices : Notices, optional
+        What a user should know of the split is added here.
+
+    Returns
+    -------
+    DataFrame
+        image_id, label and split of each image in use, in the order of the index.
+
+    Raises
+    ------
+    PetiteError
+        Where `make_split` does, and where no image has a group's name.
+    """
+    notices = Notices() if notices is None else notices
+    used = index[index["status"] == "ok"]
+    named = used.drop_duplicates("label").set_index("label")["class_name"]
+    classes = {int(label): str(name) for label, name in named.items()}  # type: ignore[call-overload]
+    labels = used["label"].to_numpy()
+    together = None if groups is None else grouped(used, groups, notices)
+    parts = make_split(
+        labels,
+        used["copy_group"].to_numpy() if together is None else together.numbers,
+        test=test,
+        validation=validation,
+        seed=seed,
+        classes=classes,
+        group_names=None if together is None else together.names,
+    )
+    if together is not None:
+        notices.add(about_groups(parts, together.numbers, labels, classes))
+    elif sign := suggestion(used, seed):
+        notices.add(sign)
+    if few := few_test_images(labels[parts == TEST], classes):
+        notices.add(few)
+    return used[["image_id", "label"]].assign(split=parts).reset_index(drop=True)
+
+
+def make_split(
+    labels: NDArray[np.integer],
+    groups: NDArray[np.integer],
+    *,
+    test: float,
+    validation: float,
+    seed: int,
+    classes: Mapping[int, str] | None = None,
+    group_names: NDArray[np.object_] | None = None,
+) -> NDArray[np.str_]:
+    """Divide images at random, class by class, groups whole.
+
+    Of each class with n images, round(test * n) go to the test part (halves are rounded up, and
+    it is one at least), round(validation * n) to the validation part (one at least, unless
+    `validation` is 0), and the rest to training. A part gets fewer where only groups are left that
+    are larger than what it lacks, and more only where it would otherwise have none of the class.
+    The same arguments give the same split; a row's part depends on the order of the rows.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,)
+        The class of each image.
+    groups : ndarray of int, shape (n,)
+        Images with the same number stay together.
+    test : float
+        Share of all images, above 0.
+    validation : float
+        Share of all images, 0 for none.
+    seed : int
+        Of the random order in which groups are assigned.
+    classes : mapping from int to str, optional
+        The name of each label, for error messages.
+    group_names : ndarray of str, shape (n,), optional
+        The name of each image's group, for error messages. None where groups are duplicates only.
+
+    Returns
+    -------
+    ndarray of str, shape (n,)
+        "train", "validation" or "test".
+
+    Raises
+    ------
+    PetiteError
+        Naming all classes that cannot have an image in each part.
+    """
+    _, label_of = np.unique(labels, return_inverse=True)
+    _, group_of = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(label_of)
+    shares = {TEST: test, VALIDATION: validation}
+    lacking = {
+        part: np.array([_images_due(share, size) for size in sizes.tolist()])
+        for part, share in shares.items()
+        if share > 0
+    }
+    members = np.split(np.argsort(group_of, kind="stable"), np.cumsum(np.bincount(group_of))[:-1])
+    order = generator(seed, "split").permutation(len(members)).tolist()
+    parts = np.full(len(members), TRAIN, dtype="<U10")
+    for group in order:
+        needs = label_of[members[group]]
+        for part, lack in lacking.items():
+            if _fits(needs, lack):
+                np.subtract.at(lack, needs, 1)
+                parts[group] = part
+                break
+    in_class = _groups_in_classes(label_of, group_of)
+    for part in [*lacking, TRAIN]:
+        _fill_empty(parts, part, in_class, members, label_of, order)
+    names = [classes[label] if classes else str(label) for label in np.unique(labels).tolist()]
+    needed = [part for part in PARTS if part == TRAIN or part in lacking]
+    _check_parts(parts[group_of], needed, label_of, group_of, names, group_names)
+    return parts[group_of]
+
+
+def _images_due(share: float, size: int) -> int:
+    return max(1, math.floor(share * size + 0.5 + 1e-9))  # 0.15 * 10 is a little under 1.5
+
+
+def _fits(needs: NDArray[np.intp], lack: NDArray[np.intp]) -> bool:
+    """Whether a part that lacks so many of each class has room for images of these classes."""
+    if len(needs) == 1:
+        return bool(lack[needs[0]] > 0)
+    return bool((np.bincount(needs, minlength=len(lack)) <= lack).all())
+
+
+def _groups_in_classes(
+    label_of: NDArray[np.intp], group_of: NDArray[np.intp]
+) -> list[NDArray[np.intp]]:
+    """The groups that have images of each class."""
+    pairs = np.unique(np.column_stack([label_of, group_of]), axis=0)
+    return np.split(pairs[:, 1], np.cumsum(np.bincount(pairs[:, 0]))[:-1])
+
+
+def _fill_empty(
+    parts: NDArray[np.str_],
+    part: str,
+    in_class: list[NDArray[np.intp]],
+    members: list[NDArray[np.intp]],
+    label_of: NDArray[np.intp],
+    order: list[int],
+) -> None:
+    """Give each class that has none in `part` its smallest group, the first of them in `order`.
+
+    One from training if there is one to spare. Another group of each of its classes has to stay.
+    """
+
+    def is_spare(group: int) -> bool:
+        return all(
+            np.count_nonzero(parts[in_class[label]] == parts[group]) > 1
+            for label in np.unique(label_of[members[group]])
+        )
+
+    place = np.argsort(order)
+
+    def rank(group: int) -> tuple[bool, int, int]:
+        return parts[group] != TRAIN, len(members[group]), place[group]
+
+    for groups in in_class:
+        if (parts[groups] == part).any():
+            continue
+        if spare := list(filter(is_spare, groups.tolist())):
+            parts[min(spare, key=rank)] = part
+
+
+def _check_parts(
+    parts: NDArray[np.str_],
+    needed: list[str],
+    label_of: NDArray[np.intp],
+    group_of: NDArray[np.intp],
+    names: list[str],
+    group_names: NDArray[np.object_] | None,
+) -> None:
+    """Raise PetiteError naming all classes that are missing from a part of those needed.
+
+    parts, label_of, group_of: of each image, (n,); names: of the classes.
+    """
+    has = {part: np.bincount(label_of[parts == part], minlength=len(names)) > 0 for part in needed}
+    small = []
+    for label in np.flatnonzero(~np.all(list(has.values()), axis=0)).tolist():
+        rows = np.flatnonzero(label_of == label)
+        _, first, sizes = np.unique(group_of[rows], return_index=True, return_counts=True)
+        largest = np.argsort(-sizes, kind="stable")
+        small.append(
+            SmallClass(
+                name=names[label],
+                images=len(rows),
+                groups=len(sizes),
+                largest=[]
+                if group_names is None
+                else [f"{group_names[rows[first[at]]]} {sizes[at]}" for at in largest],
+                without=[part for part in needed if not has[part][label]],
+            )
+        )
+    if small:
+        raise PetiteError(too_small(small, len(names), needed))

@@ -1,0 +1,362 @@
+"""From verdicts to a recommendation: what to keep, and what that rests on."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from petite.evaluation.chance import AgainstChance, Chance
+from petite.evaluation.learning_curve import LearningCurve
+from petite.evaluation.metrics import ACCURACY
+from petite.evaluation.next_steps import next_steps
+from petite.evaluation.recommendation import (
+    AgainstFull,
+    AgainstRandom,
+    Basis,
+    Bounds,
+    Caution,
+    Comparison,
+    Curve,
+    Difference,
+    Finding,
+    FindingKind,
+    Floor,
+    Gap,
+    Kept,
+    Kind,
+    Recommendation,
+    Subset,
+)
+from petite.evaluation.runs import FULL, REFERENCE, images_of_full
+from petite.evaluation.statistics import ALPHA, CONFIDENCE, seeds_to_decide
+from petite.evaluation.verdicts import (
+    BETTER,
+    EQUIVALENCE_CONFIDENCE,
+    EQUIVALENT,
+    NOT_COMPARED,
+    NOT_WORSE,
+    TOO_FEW,
+    TOO_FEW_IMAGES,
+    WORSE,
+    least_adjusted_p,
+)
+
+GOOD_ENOUGH = (EQUIVALENT, NOT_WORSE)
+# What may be near enough to the full set to be recommended.
+NEAR = (*GOOD_ENOUGH, TOO_FEW_IMAGES)
+
+Answer = tuple[Kind, Kept | None, tuple[Finding, ...]]
+
+
+def recommend(
+    runs: pd.DataFrame,
+    table: pd.DataFrame,
+    tolerance: float,
+    curve: LearningCurve | None = None,
+    against: AgainstChance | None = None,
+    gaps: Sequence[Gap] = (),
+) -> Recommendation:
+    """What the verdicts on `runs` come down to.
+
+    Where the models of all images do not beat chance, it recommends nothing: models that learned
+    nothing cannot tell a good subset from a bad one. Nor is a subset recommended whose own models
+    do not beat chance.
+
+    Otherwise it recommends the subset with the fewest images that is shown to lose no more than
+    the tolerance against the full set, and is not shown to be worse than random. Of its size it is
+    the most accurate method among those that are shown to be better than random, random where
+    there is none, and the first by name where random itself is not shown to be good enough: by
+    accuracy alone the test images would choose. Where no subset is shown to be good enough, it
+    recommends to keep all; where the full set was not trained, the largest subset, which is likely
+    to lose least.
+
+    Parameters
+    ----------
+    runs : the table of runs.csv.
+    table : their verdicts; see `compare`.
+    tolerance : share of the metric that may be lost.
+    curve : the learning curve of random images; None for a single size.
+    against : the models against constant answers; None where predictions were not kept.
+    gaps : what is missing from the runs.
+    """
+    chance = against.of_all if against else None
+    against = against if chance else None  # without predictions
+    table = table.assign(learned=_learned(table, against))
+    left_out: tuple[Chance, ...] = ()
+    cautions: tuple[Caution, ...] = ()
+    if chance is not None and not chance.is_beaten:
+        answer: Answer = ("keep_none", None, (Finding(chance.not_learned),))
+    else:
+        answer = _answer(table, images_of_full(runs))
+    kind, kept, findings = answer
+    if against and kept:
+        left_out = _left_out(table, against)
+        cautions = _cautions(against, kept)
+    return Recommendation(
+        dataset=str(runs["dataset"].iloc[0]),
+        metric=ACCURACY if table.empty else table["metric"].iloc[0],
+        tolerance=tolerance,
+        kind=kind,
+        kept=kept,
+        findings=findings,
+        basis=_basis(table),
+        cautions=cautions,
+        left_out=left_out,
+        next_steps=next_steps(table, tolerance, curve, chance),
+        chance=chance,
+        comparisons=tuple(_comparison(row) for _, row in table.iterrows()),
+        curve=_curve(curve, tolerance) if curve else None,
+        gaps=tuple(gaps),
+    )
+
+
+# ------------------------------------------------------------------------------ what to keep
+
+
+def _learned(table: pd.DataFrame, against: AgainstChance | None) -> list[bool]:
+    """For each subset whether it may be recommended as far as its models against chance go.
+
+    Asked only of those that could be: near the full set, or where none is compared with it.
+    """
+    without_full = bool((table["to_full"] == NOT_COMPARED).all())
+    asked = table["to_full"].isin(NEAR) | without_full
+    return [
+        not (against and ask and against.is_unlearned(str(method), float(fraction)))
+        for method, fraction, ask in zip(table["method"], table["fraction"], asked, strict=True)
+    ]
+
+
+def _answer(table: pd.DataFrame, full_images: int | None) -> Answer:
+    """What to keep and why, where something was learned.
+
+    full_images: None where the full set was not trained.
+    """
+    good = table[_good_enough(table)]
+    if good.empty and full_images is not None:
+        kept = Kept(FULL, 1.0, seed=0, images=full_images)
+        return "keep_all", kept, _why_all(table)
+    if good.empty:
+        pool = table[table["learned"]]
+        chosen = _best_of(pool[pool["images"] == pool["images"].max()])
+        is_largest = chosen["images"] == table["images"].max()
+        open_size = Finding("full_set_not_trained", but_for=() if is_largest else ("not_learned",))
+        return "keep_largest", _kept(chosen), (_over_all_sizes(table), open_size)
+    chosen = _best_of(good[good["images"] == good["images"].min()])
+    shown: FindingKind = "equivalent" if chosen["to_full"] == EQUIVALENT else "not_worse"
+    against_full = Finding(shown, _subset(chosen))
+    return "keep_subset", _kept(chosen), (against_full, _at_its_size(table, chosen))
+
+
+def _good_enough(table: pd.DataFrame) -> pd.Series:
+    return table["to_full"].isin(GOOD_ENOUGH) & (table["verdict"] != WORSE) & table["learned"]
+
+
+def _best_of(pool: pd.DataFrame) -> pd.Series:
+    """The subset to take among those of one size."""
+    better = pool[pool["verdict"] == BETTER]
+    if not better.empty:
+        metric = str(better["metric"].iloc[0])
+        return better.sort_values(metric, ascending=False, kind="stable").iloc[0]
+    random = pool[pool["method"] == REFERENCE]
+    return (pool.sort_values("method") if random.empty else random).iloc[0]
+
+
+def _why_all(table: pd.DataFrame) -> tuple[Finding, ...]:
+    """Why all images are kept, and what choosing brings if that is too many."""
+    if table.empty:
+        return (Finding("nothing_tried"),)
+    compared = table[table["to_full"] != NOT_COMPARED]
+    if compared.empty:
+        return (Finding("no_shared_seeds"),)
+    compared = compared[compared["learned"]]
+    if compared.empty:
+        return (Finding("none_learned"),)
+    return _not_good_enough(table, compared), _over_all_sizes(table)
+
+
+def _not_good_enough(table: pd.DataFrame, compared: pd.DataFrame) -> Finding:
+    """Why none of the subsets that are compared with the full set, and learned, is recommended."""
+    nearest = _subset(compared.sort_values("full_difference", kind="stable").iloc[-1])
+    unsure = compared[compared["to_full"] == TOO_FEW_IMAGES]
+    if (compared["to_full"] == TOO_FEW).all():
+        return Finding("too_few_seeds", nearest, _fewest_and_most(compared["full_pairs"]))
+    if not unsure.empty:
+        smallest = unsure.sort_values("images", kind="stable").iloc[0]
+        return Finding("too_few_test_images", _subset(smallest))
+    is_worse = compared["to_full"].isin(GOOD_ENOUGH).any()
+    return Finding(
+        "none_good_enough",
+        nearest,
+        but_for=(
+            *(("worse_than_random",) if is_worse else ()),
+            *(() if table["learned"].all() else ("not_learned",)),
+        ),
+    )
+
+
+def _at_its_size(table: pd.DataFrame, chosen: pd.Series) -> Finding:
+    """How the chosen subset compares with random at its size."""
+    if chosen["method"] != REFERENCE:
+        kind: dict[str, FindingKind] = {
+            BETTER: "better_than_random",
+            NOT_COMPARED: "not_compared_with_random",
+            TOO_FEW: "too_few_seeds_against_random",
+        }
+        found = kind.get(chosen["verdict"], "indistinguishable_from_random")
+        return Finding(found, _subset(chosen))
+    others = table[(table["fraction"] == chosen["fraction"]) & (table["verdict"] != NOT_COMPARED)]
+    better = others[others["verdict"] == BETTER]
+    if others.empty:
+        return Finding("no_method_compared_here")
+    if not better.empty:
+        best = better.sort_values("difference", kind="stable").iloc[-1]
+        return Finding("other_method_better_here", _subset(best))
+    if (others["verdict"] == TOO_FEW).any():
+        return Finding("too_few_seeds_here")
+    return Finding("random_enough_here")
+
+
+def _over_all_sizes(table: pd.DataFrame) -> Finding:
+    """What came of the comparisons with random, all sizes together."""
+    compared = table[table["verdict"] != NOT_COMPARED]
+    if compared.empty:
+        return Finding("no_method_compared")
+    better = compared[compared["verdict"] == BETTER]
+    best = _subset((compared if better.empty else better).sort_values("difference").iloc[-1])
+    if not better.empty:
+        return Finding("choosing_pays", best)
+    if (compared["verdict"] == TOO_FEW).any():
+        return Finding("too_few_seeds_to_beat_random", best, _fewest_and_most(compared["pairs"]))
+    return Finding("random_enough", best)
+
+
+def _left_out(table: pd.DataFrame, against: AgainstChance) -> tuple[Chance, ...]:
+    """The models of the subsets that are no candidates since they do not beat chance."""
+    unlearned = table.loc[~table["learned"], ["method", "fraction"]]
+    found = (against.of(*subset) for subset in unlearned.itertuples(index=False, name=None))
+    return tuple(chance for chance in found if chance)
+
+
+def _cautions(against: AgainstChance, kept: Kept) -> tuple[Caution, ...]:
+    """What to beware of in the models of all images, of the kept subset, and of random."""
+    chosen, random = (against.of(method, kept.fraction) for method in (kept.method, REFERENCE))
+    found = list(_odd_classes(against.of_all)) if against.of_all else []
+    for chance in (against.of_all, chosen, random):
+        if chance and chance.one_answer:
+            model = Subset(chance.method, chance.fraction), chance.trained_on
+            found.append(Caution("runs_with_one_answer", *model, chance.one_answer, of=chance.runs))
+    return tuple(dict.fromkeys(found))
+
+
+def _odd_classes(chance: Chance) -> Iterator[Caution]:
+    model = Subset(chance.method, chance.fraction), chance.trained_on
+    never, guessed = chance.never, chance.guessed
+    if never:
+        yield Caution("classes_never_answered", *model, len(never), chance.classes, never)
+    if guessed:
+        yield Caution("classes_guessed", *model, len(guessed), chance.classes, guessed)
+
+
+# ---------------------------------------------------------------------- from tables to records
+
+
+def _subset(row: pd.Series) -> Subset:
+    return Subset(str(row["method"]), float(row["fraction"]))
+
+
+def _kept(row: pd.Series) -> Kept:
+    return Kept(str(row["method"]), float(row["fraction"]), seed=0, images=int(row["images"]))
+
+
+def _fewest_and_most(pairs: pd.Series) -> tuple[int, int]:
+    return int(pairs.min()), int(pairs.max())
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _bounds(low: float, high: float) -> Bounds | None:
+    return None if math.isnan(low) or math.isnan(high) else (float(low), float(high))
+
+
+def _comparison(row: pd.Series) -> Comparison:
+    return Comparison(
+        method=str(row["method"]),
+        fraction=float(row["fraction"]),
+        share=_known(row["share"]),
+        images=int(row["images"]),
+        random=None if row["verdict"] == NOT_COMPARED else _against_random(row),
+        full=None if row["to_full"] == NOT_COMPARED else _against_full(row),
+    )
+
+
+def _against_random(row: pd.Series) -> AgainstRandom:
+    return AgainstRandom(
+        pairs=int(row["pairs"]),
+        verdict=str(row["verdict"]),
+        difference=Difference(
+            float(row["difference"]),
+            CONFIDENCE,
+            _bounds(row["low"], row["high"]),
+            _bounds(row["new_images_low"], row["new_images_high"]),
+        ),
+        p_value=float(row["p_value"]),
+        p_adjusted=float(row["p_adjusted"]),
+        p_better=_known(row["p_better"]),
+        smallest_effect=_known(row["smallest_effect"]),
+        worth=row["multiplier_text"] or None,
+    )
+
+
+def _against_full(row: pd.Series) -> AgainstFull:
+    return AgainstFull(
+        pairs=int(row["full_pairs"]),
+        verdict=str(row["to_full"]),
+        difference=Difference(
+            float(row["full_difference"]),
+            EQUIVALENCE_CONFIDENCE,
+            _bounds(row["full_low"], row["full_high"]),
+            _bounds(row["full_new_images_low"], row["full_new_images_high"]),
+        ),
+        loss_p=_known(row["full_loss_p_adjusted"]),
+        loss_p_images=_known(row["full_new_images_loss_p_adjusted"]),
+    )
+
+
+def _basis(table: pd.DataFrame) -> Basis:
+    images, needed, least = (
+        _known(float(table[column].max()))
+        for column in ("test_images", "test_images_needed", "least_tolerance")
+    )
+    return Basis(
+        test_images=None if images is None else int(images),
+        test_images_needed=None if needed is None else int(needed),
+        least_tolerance=least,
+        floor=_floor(table[table["verdict"] != NOT_COMPARED]),
+    )
+
+
+def _floor(compared: pd.DataFrame) -> Floor | None:
+    """The smallest adjusted p that the seeds can give, where that decides nothing."""
+    if compared.empty:
+        return None
+    least = least_adjusted_p(compared)
+    if least.max() <= ALPHA:
+        return None
+    seeds = int(compared["pairs"].iloc[least.argmax()])
+    return Floor(seeds, float(least.max()), seeds_to_decide(len(compared)))
+
+
+def _curve(curve: LearningCurve, tolerance: float) -> Curve:
+    a, b, c = curve.parameters() or (None, None, None)
+    return Curve(
+        form=curve.form,
+        sizes=len(curve.sizes),
+        a=a,
+        b=b,
+        c=c,
+        worst_miss=curve.worst_miss,
+        last_left_out=curve.last_left_out(),
+        sufficient=curve.sufficient(tolerance),
+    )

@@ -1,0 +1,65 @@
+"""What a design can tell, before anything is trained."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from petite.evaluation.metrics import AUTO, IN_WORDS, image_weights, metric_for
+from petite.evaluation.new_images import images_to_show, tolerance_to_show
+from petite.evaluation.next_steps import reachable_tolerance
+from petite.evaluation.recommendation import Floor
+from petite.evaluation.statistics import ALPHA, holm, least_p, seeds_to_decide, smallest_effect
+from petite.evaluation.wording import compared_with_random, floor_sentences
+from petite.util.formatting import counted, number, points
+
+
+def planned(seeds: Sequence[int], pilot_sd: float | None) -> str:
+    """What the seeds can tell of methods against random.
+
+    seeds: the number of seeds of each comparison with random. pilot_sd: standard deviation of the
+    paired differences as a share of accuracy, from an earlier run, or None.
+    """
+    if not seeds:
+        return "Nothing is compared with random: give `random` the fractions of the other methods."
+    fewest = min(seeds)
+    # At best: every method wins every time.
+    best = float(holm([least_p(n) for n in seeds]).max())
+    floor = Floor(fewest, best, seeds_to_decide(len(seeds))) if best > ALPHA else None
+    sentences = [f"{compared_with_random(seeds)}.", *floor_sentences(floor)]
+    if pilot_sd is None:
+        sentences.append("Set evidence.pilot_sd to learn how small a difference this can show.")
+    elif math.isnan(effect := smallest_effect(fewest, pilot_sd)):
+        sentences.append("One seed shows no difference at all.")
+    else:
+        sentences.append(
+            f"With a spread of {points(pilot_sd)} (evidence.pilot_sd), a single paired t test "
+            f"finds a true difference of {points(effect)} in 4 of 5 such runs."
+        )
+    return " ".join(sentences)
+
+
+def planned_images(
+    test_labels: np.ndarray, subsets: int, tolerance: float, setting: str = AUTO
+) -> str:
+    """What the test images can tell of subsets against the full set.
+
+    test_labels: (n,) labels of the test images. subsets: how many are compared with the full set.
+    setting: evidence.metric.
+    """
+    if not subsets:
+        return "Nothing is compared with the full set."
+    metric = metric_for(np.unique(test_labels, return_counts=True)[1], setting)
+    weights = image_weights(test_labels, metric)
+    images, heaviest = len(weights), float(weights.max()) * len(weights)
+    needed = images_to_show(tolerance, subsets, heaviest)
+    can = "can" if images >= needed else "cannot"
+    text = (
+        f"{counted(images, 'test image')} {can} show that a subset loses less than "
+        f"{points(tolerance)} of {IN_WORDS[metric]}, where it does just as well as the full set."
+    )
+    if images >= needed:
+        return text
+    least = reachable_tolerance(tolerance_to_show(images, subsets, heaviest))
+    other = f", or an evidence.tolerance of {least:g} or more" if least else ""
+    return f"{text} That takes {number(needed)} or more (split.test){other}."

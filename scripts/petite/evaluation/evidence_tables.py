@@ -1,0 +1,115 @@
+"""The numbers behind a recommendation, as tables that Markdown and the page share."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from petite.evaluation.chance import Chance
+from petite.evaluation.recommendation import AgainstFull, AgainstRandom, Bounds, Comparison
+from petite.evaluation.runs import FULL
+from petite.evaluation.shares import kept
+from petite.evaluation.wording import MOST_NAMED, Wording
+from petite.util.formatting import NOTHING, in_percent, listed, number, probability, signed
+
+
+class Table(NamedTuple):
+    """Cells as text; the first column holds names, the others numbers."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    note: str
+
+
+def evidence_tables(wording: Wording) -> Iterator[Table]:
+    """What was compared: with a constant answer, with random, and with the full set."""
+    record = wording.record
+    with_random = [(one, one.random) for one in record.comparisons if one.random]
+    with_full = [(one, one.full) for one in record.comparisons if one.full]
+    if record.chance:
+        yield _against_constant(record.chance, wording)
+    if with_random:
+        yield Table(
+            "Against random at the same size",
+            ("method", "fraction", "pairs", "difference, points", "95%: new seeds")
+            + ("95%: new seeds and images", "p", "p, Holm", "P(better)", "smallest effect")
+            + ("worth in random images", "verdict"),
+            [_random_row(one, against, wording.minus) for one, against in with_random],
+            f"Differences and effects in percentage points of {wording.metric}; p of the exact "
+            "sign-flip test.",
+        )
+    if with_full:
+        yield Table(
+            "Against the full set",
+            ("method", "fraction", "images", "pairs", "difference, points", "90%: new seeds")
+            + ("90%: new seeds and images", "p, Holm: new seeds", "p, Holm: and images")
+            + ("to the full set",),
+            [_full_row(one, against, wording.minus) for one, against in with_full],
+            f"Differences in percentage points of {wording.metric}; p of the tests against a loss "
+            f"of more than {wording.tolerance}. Not worse: they pass, for new seeds and for new "
+            "images. Equivalent: those against a gain of more pass too. Too few test images: for "
+            "new seeds it passes, but so few images do not show it for others.",
+        )
+
+
+def _against_constant(chance: Chance, wording: Wording) -> Table:
+    which = "all" if chance.method == FULL else f"{chance.method},"
+    measured = (
+        ("accuracy", chance.accuracy, chance.constant_accuracy, chance.accuracy_p),
+        ("balanced accuracy", chance.balanced_accuracy, 1 / chance.classes, chance.balanced_p),
+    )
+    answered = "Every class is answered."
+    if chance.never:
+        names = listed([wording.name(name) for name in chance.never], MOST_NAMED)
+        answered = f"Classes that no run answers: {names}."
+    return Table(
+        "Against a constant answer",
+        ("in %", f"models of {which} {number(chance.trained_on)} images", "baseline", "p"),
+        [
+            (name, in_percent(found), in_percent(baseline), probability(p))
+            for name, found, baseline, p in measured
+        ],
+        f"Baselines: always answering {wording.name(chance.constant)}, and 1 / {chance.classes}. "
+        f"One-sided tests over the {number(chance.test_images)} test images, with the mean of the "
+        f"runs on each. {answered}",
+    )
+
+
+def _random_row(one: Comparison, against: AgainstRandom, minus: str) -> tuple[str, ...]:
+    difference, effect = against.difference, against.smallest_effect
+    return (
+        one.method,
+        kept(one.fraction, one.share),
+        f"{against.pairs}",
+        signed(difference.mean, minus),
+        _range(difference.seeds, minus),
+        _range(difference.seeds_and_images, minus),
+        probability(against.p_value),
+        probability(against.p_adjusted),
+        NOTHING if against.p_better is None else f"{against.p_better:.2f}",
+        NOTHING if effect is None else in_percent(effect),
+        f"× {against.worth}" if against.worth else NOTHING,
+        against.verdict,
+    )
+
+
+def _full_row(one: Comparison, against: AgainstFull, minus: str) -> tuple[str, ...]:
+    difference = against.difference
+    return (
+        one.method,
+        kept(one.fraction, one.share),
+        number(one.images),
+        f"{against.pairs}",
+        signed(difference.mean, minus),
+        _range(difference.seeds, minus),
+        _range(difference.seeds_and_images, minus),
+        probability(against.loss_p),
+        probability(against.loss_p_images),
+        against.verdict,
+    )
+
+
+def _range(bounds: Bounds | None, minus: str) -> str:
+    if bounds is None:
+        return NOTHING
+    low, high = (signed(bound, minus) for bound in bounds)
+    return f"{low} to {high}"

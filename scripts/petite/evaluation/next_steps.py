@@ -1,0 +1,131 @@
+"""What to do next: what would tell more, or make the models learn."""
+
+import math
+from collections.abc import Iterator
+
+import pandas as pd
+
+from petite.evaluation.chance import FEWEST_OTHERS, Chance
+from petite.evaluation.learning_curve import LearningCurve
+from petite.evaluation.metrics import ACCURACY
+from petite.evaluation.recommendation import Step
+from petite.evaluation.runs import REFERENCE
+from petite.evaluation.statistics import ENOUGH_RUNS, seeds_to_decide, seeds_to_see
+from petite.evaluation.verdicts import (
+    EQUIVALENT,
+    NOT_COMPARED,
+    NOT_DISTINGUISHABLE,
+    NOT_SHOWN,
+    NOT_WORSE,
+    TOO_FEW,
+    TOO_FEW_IMAGES,
+)
+
+LARGEST_TOLERANCE = 0.2  # that one would ask for
+
+
+def next_steps(
+    table: pd.DataFrame,
+    tolerance: float,
+    curve: LearningCurve | None = None,
+    chance: Chance | None = None,
+) -> tuple[Step, ...]:
+    """What to do next, the most urgent first.
+
+    table: verdicts (see `compare`) with the column `learned`, whether a subset's models are not
+    shown to have learned nothing. chance: the models of all images.
+    """
+    if chance is not None and not chance.is_beaten:
+        return tuple(_to_learn(chance))
+    if table.empty:
+        return (Step("train_subsets"),)
+    return (
+        *_more_seeds(table, tolerance),
+        *_full_set(table),
+        *_more_images(table, tolerance),
+        *_stricter(table, chance),
+        *_smaller_sizes(table, tolerance, curve),
+    )
+
+
+def _to_learn(chance: Chance) -> Iterator[Step]:
+    """What helps where chance is not beaten."""
+    if chance.is_far_below:
+        yield Step("compare_labels")
+        yield Step("disable_flips")
+    elif chance.lacks_images_alone:
+        are_too_few = chance.of_other_classes < FEWEST_OTHERS
+        yield Step("add_test_images", images=FEWEST_OTHERS if are_too_few else None)
+    else:
+        yield Step("learn_first")
+        yield Step("check_images")
+        yield Step("disable_flips")
+        yield Step("train_longer")
+        yield Step("add_images")
+
+
+def _more_seeds(table: pd.DataFrame, tolerance: float) -> Iterator[Step]:
+    """How many seeds would decide, and show a difference as large as the tolerance."""
+    if (table["verdict"] == TOO_FEW).any():
+        tests = int(table["p_value"].notna().sum())
+        yield Step("more_seeds_to_decide", seeds=seeds_to_decide(tests))
+    unclear = table[table["verdict"].isin([NOT_DISTINGUISHABLE, TOO_FEW])]
+    spread = unclear["sd"].median()
+    if unclear.empty or math.isnan(spread) or unclear["smallest_effect"].median() <= tolerance:
+        return
+    needed = seeds_to_see(tolerance, spread)
+    yield Step("more_seeds_to_see", seeds=needed) if needed else Step("larger_tolerance")
+
+
+def _full_set(table: pd.DataFrame) -> Iterator[Step]:
+    if (table["to_full"] == NOT_COMPARED).all():
+        yield Step("train_full_set")
+    elif (table["to_full"] == TOO_FEW).any():
+        yield Step("more_seeds_of_full_set", seeds=ENOUGH_RUNS)
+    elif (table["to_full"] == NOT_SHOWN).all():
+        yield Step("larger_fractions_or_more_seeds")
+
+
+def _more_images(table: pd.DataFrame, tolerance: float) -> Iterator[Step]:
+    """How many test images could show that a subset does as well."""
+    images, needed = table["test_images"].max(), table["test_images_needed"].max()
+    table = table[table["learned"]]
+    if table.empty or table["to_full"].isin((EQUIVALENT, NOT_WORSE)).any():
+        return
+    if images < needed:
+        least = reachable_tolerance(table["least_tolerance"].max())
+        yield Step("more_test_images", images=int(needed), tolerance=least)
+    elif (table["to_full"] == TOO_FEW_IMAGES).any():
+        yield Step("more_test_images_as_models_differ")
+
+
+def reachable_tolerance(least: float) -> float | None:
+    """A tolerance that can be shown, rounded up to two digits; None where it is useless."""
+    if least > LARGEST_TOLERANCE:
+        return None
+    digits = 1 - math.floor(math.log10(least))
+    return math.ceil(least * 10**digits) / 10**digits
+
+
+def _stricter(table: pd.DataFrame, chance: Chance | None) -> Iterator[Step]:
+    """What to ask for where subsets seem near enough whose models learned nothing."""
+    if chance is None or table["learned"].all():
+        return
+    yield Step("smaller_tolerance")
+    if chance.circumstances.is_unequal and table["metric"].iloc[0] == ACCURACY:
+        yield Step("balanced_metric")
+    if not table["learned"].any():
+        yield Step("larger_fractions")
+
+
+def _smaller_sizes(
+    table: pd.DataFrame, tolerance: float, curve: LearningCurve | None
+) -> Iterator[Step]:
+    """To go on where the curve is near enough at its smallest size, unless the verdict differs."""
+    sufficient = curve.sufficient(tolerance) if curve else None
+    if sufficient is None or sufficient.point.censored != "below":
+        return
+    random = table[table["method"] == REFERENCE]
+    smallest = random[random["images"] == random["images"].min()]
+    if not (smallest["to_full"] == NOT_SHOWN).any() and smallest["learned"].all():
+        yield Step("smaller_fractions", images=round(sufficient.point.value))

@@ -1,0 +1,246 @@
+"""What is asked of a selection: one checked request, which gives its quotas, groups and parts."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from petite.selection import arguments, partitions
+from petite.selection.arguments import Seed
+from petite.selection.base import TRAINING_SCORES, Group, Method, MethodSettings, Traits
+from petite.selection.cost import MOST_BLOCK_BYTES, MOST_HELD_BYTES, stages
+from petite.selection.quota import places, shares, weights_of, with_every_group
+from petite.util import memory
+from petite.util.errors import PetiteError
+from petite.util.formatting import byte_size
+from petite.util.seeds import generator
+
+# NumPy's own: a caller may have asked for an error where a small number becomes 0.
+as_usual = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which k of these n images, by which method? Everything in it is checked.
+
+    A method that looks at all classes at once is given the request itself, and needs of it
+    `features`, `labels`, `k`, `quotas` and `generator`.
+
+    Attributes
+    ----------
+    method : Method
+    settings : MethodSettings
+        The method's own.
+    traits : Traits
+        What the method needs and promises with these settings.
+    features : ndarray of float32, shape (n, d), or None
+        Finite; None where the method needs none.
+    scores : ndarray of float64, shape (n,), or None
+        Finite, higher is harder; None where the method needs none.
+    labels : ndarray of int64, shape (n,)
+        The class of each image as a number.
+    classes : ndarray of int64, shape (n,)
+        The position of each image's label among the labels in order.
+    sizes : ndarray of int64, shape (c,)
+        Images of each class.
+    weights : ndarray of float64, shape (c,)
+        What the quota gives each class.
+    k : int
+        How many images to choose, 1 to n.
+    quota : str
+        The rule by which k is shared among the classes.
+    seed : int
+    partitions : int
+        Parts that large classes are divided into; 1 for none.
+    memory : float or None
+        Bytes that the selection is forecast to need at most; None where that is unknown.
+    block_bytes, hold_bytes : int
+        See `petite.selection.base.Group`.
+    """
+
+    method: Method
+    settings: MethodSettings
+    traits: Traits
+    features: np.ndarray | None
+    scores: np.ndarray | None
+    labels: np.ndarray
+    classes: np.ndarray
+    sizes: np.ndarray
+    weights: np.ndarray
+    k: int
+    quota: str
+    seed: int
+    partitions: int
+    memory: float | None
+    block_bytes: int
+    hold_bytes: int
+
+    @property
+    def order(self) -> np.ndarray:
+        """Which class comes first among equals, (c,) int64."""
+        if not self.traits.chance:
+            return np.arange(len(self.sizes))
+        return self.generator("classes").permutation(len(self.sizes))
+
+    @cached_property
+    def quotas(self) -> np.ndarray:
+        """How many images of each class, (c,) int64."""
+        if self.traits.ranks:
+            return np.bincount(self.places[: self.k], minlength=len(self.sizes))
+        return shares(self.sizes, self.weights, self.k)
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """The class of each place of the ranking, (n,) or (k,) int64.
+
+        Where k is enough, every class is among the first k, however rare.
+        """
+        if self.traits.ranks:
+            mixed = places(self.sizes, self.weights, self.order)
+            if self.k < len(self.sizes):
+                return mixed
+            first = with_every_group(mixed, self.k)
+            return np.append(mixed[first], np.delete(mixed, first))
+        quotas = shares(self.sizes, self.weights, self.k)
+        some = np.flatnonzero(quotas)
+        mixed = places(quotas[some], quotas[some].astype(float), np.argsort(self.order[some]))
+        return some[mixed]
+
+    def generator(self, *purpose: str) -> np.random.Generator:
+        """The random stream of this method and seed for a purpose."""
+        return generator(self.seed, "selection", self.method.name, *purpose)
+
+    @cached_property
+    def members(self) -> list[np.ndarray]:
+        """The images of each class, (m,) int64 each."""
+        return [np.flatnonzero(self.classes == number) for number in range(len(self.sizes))]
+
+    def group(self, number: int, images: np.ndarray, k: int, *purpose: str) -> Group:
+        """Some images of a class, of which the method chooses k."""
+        return Group(
+            features=None if self.features is None else self.features[images],
+            scores=None if self.scores is None else self.scores[images],
+            mass=np.ones(len(images)),
+            k=k,
+            random=self.generator(str(number), *purpose),
+            block_bytes=self.block_bytes,
+            hold_bytes=self.hold_bytes,
+        )
+
+    @cached_property
+    def parts(self) -> list[list[np.ndarray]]:
+        """The partitions of each class, as images."""
+        return [
+            [
+                members[part]
+                for part in partitions.parts_of(
+                    len(members), self.partitions, self.partition_seed, str(number)
+                )
+            ]
+            for number, members in enumerate(self.members)
+        ]
+
+    @property
+    def partition_seed(self) -> int:
+        """The seed of the partitions; a method without chance in it chooses once for all seeds."""
+        return self.seed if self.traits.chance else 0
+
+
+@as_usual
+def checked_request(
+    method: Method,
+    settings: MethodSettings,
+    features: ArrayLike | None,
+    labels: ArrayLike,
+    k: int,
+    seed: Seed,
+    scores: ArrayLike | Mapping[str, ArrayLike] | None,
+    quota: str,
+    class_errors: Mapping[Any, float] | None,
+    wanted_partitions: int | None,
+    max_memory: int | None,
+) -> Request:
+    """Check what a selection is given and bring it to the form that methods take.
+
+    Parameters
+    ----------
+    method, settings
+        See `petite.selection.registry`.
+    features, labels, k, seed, scores, quota, class_errors, max_memory
+        As `petite.selection.select` takes them.
+    wanted_partitions : int or None
+        What `select` takes as `partitions`.
+
+    Returns
+    -------
+    Request
+
+    Raises
+    ------
+    PetiteError
+        When an argument does not fit, or the memory is not enough.
+    """
+    numbers, names = arguments.class_labels(labels)
+    k = arguments.whole_number("k", k, 1, len(numbers), of=" of images")
+    quota = arguments.text("quota", quota)
+    if wanted_partitions is not None:
+        wanted_partitions = arguments.whole_number("partitions", wanted_partitions, 1)
+    limit: float = memory.available()
+    if max_memory is not None:
+        wanted = arguments.whole_number(
+            "max_memory", max_memory, 1, of=" of bytes (6 GB are 6_000_000_000)"
+        )
+        limit = min(wanted, sys.maxsize)
+    traits = method.traits(settings)
+    _, classes, sizes = np.unique(numbers, return_inverse=True, return_counts=True)
+    checked = checked_scores = None
+    if traits.features:
+        checked = arguments.feature_matrix(features, len(numbers), method.name)
+    elif features is not None:
+        arguments.check_rows(features, len(numbers))
+    if traits.scores:
+        sign = TRAINING_SCORES[traits.scores]
+        checked_scores = arguments.score_column(
+            scores, traits.scores, sign, len(numbers), method.name
+        )
+    count = partitions.how_many(method, settings, sizes, wanted_partitions)
+    class_errors = arguments.errors_by_label(class_errors)
+    weights = weights_of(quota, sizes, names, class_errors)
+    width = 0 if checked is None else checked.shape[1]
+    costs = stages(method, settings, sizes, shares(sizes, weights, k), width, count)
+    need = max((cost.memory for cost in costs), default=0.0)
+    if need > limit:
+        raise PetiteError(
+            f"'{method.name}' would need {byte_size(need)} for {k} of {len(numbers)} images "
+            f"and may take {byte_size(limit)}: "
+            + (
+                "raise max_memory, set more partitions, or choose fewer images"
+                if traits.two_stage
+                else "raise max_memory or choose another method"
+            )
+        )
+    block = int(min(MOST_BLOCK_BYTES, max(2**20, (limit - need) / 2)))
+    pairs = int(max((cost.pairs for cost in costs), default=0))
+    held = pairs if pairs <= min(MOST_HELD_BYTES, limit - need - block) else 0
+    return Request(
+        method=method,
+        settings=settings,
+        traits=traits,
+        features=checked,
+        scores=checked_scores,
+        labels=numbers,
+        classes=classes,
+        sizes=sizes,
+        weights=weights,
+        k=k,
+        quota=quota,
+        seed=arguments.random_seed(seed),
+        partitions=count,
+        memory=need + block + held if costs else None,
+        block_bytes=block,
+        hold_bytes=held,
+    )

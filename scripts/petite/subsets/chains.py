@@ -1,0 +1,239 @@
+"""Selections of training images by one method, or by several one after the other: a chain."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+import pandas as pd
+
+from petite.features.io import read_features
+from petite.features.registry import SPACES
+from petite.selection import Choice, Ranking, Request, checked_settings, named
+from petite.selection.engine import first_stage, run, second_stage
+from petite.selection.request import checked_request
+from petite.subsets.tables import ranking_table
+from petite.util.errors import PetiteError
+from petite.util.files import read_json, read_table
+
+PROXY_SPACES = {space.name for space in SPACES.values() if space.is_of_proxy}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One selection of a chain; a method by itself is a chain of one.
+
+    Attributes
+    ----------
+    method : str
+    settings : dict
+        The method's own, as config.yaml has them.
+    quota : str
+        The rule by which the images are shared among the classes.
+    space : str, optional
+        The feature space that it compares images in.
+    share : float
+        Images after this step, as a share of the images asked for.
+    """
+
+    method: str
+    settings: dict[str, Any]
+    quota: str = "proportional"
+    space: str | None = None
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class SelectionJob:
+    """Which k of the training images to choose, by which methods, and from which files.
+
+    Attributes
+    ----------
+    train : DataFrame
+        image_id and label of the training images, in the order of the split.
+    k : int
+        How many images to choose.
+    steps : sequence of Step
+        The methods, one after the other.
+    seed : int
+        Of the selection.
+    features : dict from str to Path
+        The file of each feature space that is needed, its record beside it.
+    scores : Path, optional
+        The table of a proxy run, its record beside it.
+    partitions, max_memory : int, optional
+        As `petite.selection.select` takes them.
+    """
+
+    train: pd.DataFrame
+    k: int
+    steps: Sequence[Step]
+    seed: int
+    features: dict[str, Path]
+    scores: Path | None = None
+    partitions: int | None = None
+    max_memory: int | None = None
+
+
+class CandidatesRecord(TypedDict):
+    """What is kept of a first stage beside its table."""
+
+    part: int
+    seconds: float
+
+
+def choose(
+    job: SelectionJob, candidates: Sequence[Path] = ()
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Choose images step by step.
+
+    Parameters
+    ----------
+    job : SelectionJob
+    candidates : sequence of Path
+        The files of `candidates_of` for all partitions, where they were made beforehand.
+
+    Returns
+    -------
+    DataFrame
+        The ranking table of the last step, see `petite.subsets.tables.ranking_table`.
+    dict
+        Its record: method, settings, quota, partitions, seed, memory_forecast, the method's
+        details, `steps` (method and images of each), `seconds` of all steps, their features and
+        the proxy included, and `proxy_seconds`, the proxy's part.
+    """
+    left = job.train.reset_index(drop=True)
+    proxy_seconds, done = _proxy_seconds(job), []
+    seconds = _features_seconds(job) + proxy_seconds
+    for step in job.steps:
+        wanted = min(len(left), max(left["label"].nunique(), round(step.share * job.k)))
+        request = _request(job, step, left, wanted)
+        if candidates:
+            ranking = second_stage(request, *_read_candidates(candidates, left))
+        else:
+            ranking = run(request)
+        table = ranking_table(ranking, left)
+        seconds += ranking.seconds
+        done.append({"method": step.method, "images": len(table)})
+        left = left.iloc[np.sort(ranking.indices)].reset_index(drop=True)
+    record = _record(ranking, seconds) | {"proxy_seconds": proxy_seconds, "steps": done}
+    return table, record
+
+
+def candidates_of(job: SelectionJob, part: int) -> tuple[pd.DataFrame, CandidatesRecord]:
+    """The first stage of a job's only step for one partition (from 0): candidates, and its record.
+
+    Parameters
+    ----------
+    job : SelectionJob
+        With one step.
+    part : int
+        Which partition, from 0.
+
+    Returns
+    -------
+    DataFrame
+        image_id, and mass (float64): how many images each candidate stands for.
+    CandidatesRecord
+    """
+    started = time.perf_counter()
+    choice = first_stage(_request(job, job.steps[0], job.train, job.k), part)
+    table = pd.DataFrame(
+        {"image_id": job.train["image_id"].to_numpy()[choice.indices], "mass": choice.weights}
+    )
+    return table, {"part": part, "seconds": time.perf_counter() - started}
+
+
+def _request(job: SelectionJob, step: Step, left: pd.DataFrame, k: int) -> Request:
+    """Which k of the images that are left of the training images, by the method of a step?"""
+    ids = job.train["image_id"]
+    rows = pd.Index(ids).get_indexer(pd.Index(left["image_id"]))
+    features = scores = errors = None
+    if step.space:
+        if step.space not in job.features:
+            raise PetiteError(
+                f"'{step.method}' compares images in the space {step.space}: "
+                f"give --features {step.space}=PATH"
+            )
+        features, _ = read_features(job.features[step.space], ids.tolist())
+        features = features if len(left) == len(ids) else features[rows]
+    if job.scores:
+        scores, errors = _proxy_scores(job.scores, job.train, rows)
+    method = named(step.method)
+    return checked_request(
+        method,
+        checked_settings(method, step.settings),
+        features,
+        left["label"].to_numpy(),
+        k,
+        job.seed,
+        scores,
+        step.quota,
+        errors,
+        job.partitions,
+        job.max_memory,
+    )
+
+
+def _proxy_scores(
+    path: Path, train: pd.DataFrame, rows: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[int, float]]:
+    """Some images' scores by name, and the error of each label."""
+    table = read_table(path)
+    if table["image_id"].tolist() != train["image_id"].tolist():
+        raise PetiteError(
+            f"{path} holds scores of other images than the training split's: "
+            "delete it and run again"
+        )
+    scores = {name: table[name].to_numpy()[rows] for name in table.columns if name != "image_id"}
+    errors = read_json(path.with_suffix(".json"))["class_errors"]
+    return scores, dict(enumerate(errors))
+
+
+def _read_candidates(paths: Sequence[Path], train: pd.DataFrame) -> tuple[list[Choice], float]:
+    """What `candidates_of` gave for each partition, and the seconds of all together."""
+    ids = pd.Index(train["image_id"])
+    tables = [read_table(path) for path in paths]
+    choices = [
+        Choice(ids.get_indexer(pd.Index(table["image_id"])), table["mass"].to_numpy())
+        for table in tables
+    ]
+    return choices, sum(_seconds(path) for path in paths)
+
+
+def _record(ranking: Ranking, seconds: float) -> dict[str, Any]:
+    """What is kept of a selection beside its table."""
+    return {
+        **ranking.details,
+        "method": ranking.method,
+        "settings": ranking.settings,
+        "quota": ranking.quota,
+        "partitions": ranking.partitions,
+        "seed": ranking.seed,
+        "memory_forecast": ranking.memory,
+        "seconds": seconds,
+    }
+
+
+def _features_seconds(job: SelectionJob) -> float:
+    """How long the features of a job's steps took, each space counted once; not the proxy's."""
+    return sum(_seconds(job.features[space]) for space in _spaces(job) - PROXY_SPACES)
+
+
+def _proxy_seconds(job: SelectionJob) -> float:
+    """How long the run of the proxy took; 0 where a job does without."""
+    # One run makes the scores, the features and the gradients.
+    made = [job.features[space] for space in _spaces(job) & PROXY_SPACES]
+    made += [job.scores] if job.scores else []
+    return max(map(_seconds, made), default=0.0)
+
+
+def _spaces(job: SelectionJob) -> set[str]:
+    """The feature spaces that the steps of a job use."""
+    return {step.space for step in job.steps if step.space} & set(job.features)
+
+
+def _seconds(path: Path) -> float:
+    return float(read_json(path.with_suffix(".json"))["seconds"])

@@ -1,0 +1,194 @@
+"""How numbers, times, sizes and lists are written for people."""
+
+import math
+from collections.abc import Sequence
+
+NOTHING = "–"  # where there is no number
+MINUS = "−"  # where typography counts; terminals and Markdown have a hyphen
+MOST_NAMED = 10  # names in a message
+
+BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def number(count: float) -> str:
+    """A whole number with its thousands apart.
+
+    >>> number(1700)
+    '1,700'
+    """
+    return f"{count:,.0f}"
+
+
+def percent(share: float) -> str:
+    """A share as it is spoken.
+
+    >>> percent(0.1), percent(0.025)
+    ('10%', '2.5%')
+    """
+    return f"{100 * share:.4g}%"
+
+
+def rounded_percent(share: float) -> str:
+    """A share to two digits.
+
+    >>> rounded_percent(1 / 3), rounded_percent(0.0416)
+    ('33%', '4.2%')
+    """
+    return f"{100 * share:.0f}%" if share >= 0.1 else f"{100 * share:.2g}%"
+
+
+def in_percent(share: float) -> str:
+    """A share under a heading that says percent.
+
+    >>> in_percent(0.9567)
+    '95.7'
+    """
+    return NOTHING if math.isnan(share) else f"{100 * share:.1f}"
+
+
+def points(share: float) -> str:
+    """A size in percentage points.
+
+    >>> points(0.01), points(0.025)
+    ('1 point', '2.5 points')
+    """
+    size = f"{100 * share:.3g}"
+    return f"{size} point" if size == "1" else f"{size} points"
+
+
+def signed(share: float, minus: str = "-") -> str:
+    """A difference in percentage points with its sign, which 0 has not.
+
+    >>> signed(0.012), signed(-0.0001), signed(-0.012)
+    ('+1.2', '0.0', '-1.2')
+    """
+    if math.isnan(share):
+        return NOTHING
+    value = round(100 * share, 1)
+    return "0.0" if value == 0 else f"{value:+.1f}".replace("-", minus)
+
+
+def bracketed(low: float, high: float) -> str:
+    """The bounds of a share in percent; nothing where they are unknown.
+
+    >>> bracketed(0.9, 0.95)
+    '[90.0, 95.0]'
+    """
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return f"[{in_percent(low)}, {in_percent(high)}]"
+
+
+def signed_bracketed(low: float, high: float, minus: str = "-") -> str:
+    """The bounds of a difference in percentage points; nothing where they are unknown.
+
+    >>> signed_bracketed(-0.01, 0.02)
+    '[-1.0, +2.0]'
+    """
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return f"[{signed(low, minus)}, {signed(high, minus)}]"
+
+
+def probability(p: float | None) -> str:
+    """A p value to two digits.
+
+    >>> probability(0.01234), probability(None)
+    ('0.012', '–')
+    """
+    return NOTHING if p is None else f"{p:.2g}"
+
+
+def plural(count: float, noun: str, several: str | None = None) -> str:
+    """The noun that goes with a number.
+
+    >>> plural(1, "image"), plural(0, "image"), plural(2, "class", "classes")
+    ('image', 'images', 'classes')
+    """
+    return noun if count == 1 else several or f"{noun}s"
+
+
+def counted(count: int, noun: str, several: str | None = None) -> str:
+    """A number of things.
+
+    >>> counted(1, "image"), counted(1200, "image"), counted(2, "class", "classes")
+    ('1 image', '1,200 images', '2 classes')
+    """
+    return f"{count:,} {plural(count, noun, several)}"
+
+
+def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
+    """Names in a sentence: the first of them, and how many more there are.
+
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def seconds(duration: float) -> str:
+    """Seconds under a heading that says so.
+
+    >>> seconds(2.5), seconds(1234)
+    ('2.50', '1,234')
+    """
+    if math.isnan(duration):
+        return NOTHING
+    return f"{duration:.2f}" if duration < 10 else f"{duration:,.0f}"
+
+
+def measured_time(duration: float) -> str:
+    """A measured time (seconds) to two or three digits.
+
+    >>> measured_time(2.5), measured_time(45), measured_time(300), measured_time(9000)
+    ('2.50 s', '45 s', '5 min', '2.5 h')
+    """
+    if math.isnan(duration):
+        return NOTHING
+    if 0 < duration < 0.005:
+        return "< 0.01 s"
+    if duration < 120:
+        return f"{seconds(duration)} s"
+    return f"{duration / 60:.0f} min" if duration < 7200 else f"{duration / 3600:.1f} h"
+
+
+def elapsed_time(duration: float) -> str:
+    """How long something has been running (seconds), for a display that counts on.
+
+    >>> elapsed_time(7.6), elapsed_time(200), elapsed_time(7500)
+    ('8 s', '3 min 20 s', '2 h 5 min')
+    """
+    whole = round(duration)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def megabytes(count: float) -> str:
+    """Bytes under a heading that says MB (10**6 bytes).
+
+    >>> megabytes(2_560_000), megabytes(1_234_000_000)
+    ('2.56', '1,234')
+    """
+    size = count / BYTES["MB"]
+    return f"{size:.2f}" if size < 10 else f"{size:,.0f}"
+
+
+def byte_size(count: float) -> str:
+    """Bytes to three digits, in decimal units.
+
+    >>> byte_size(512), byte_size(1_500_000_000), byte_size(999_600)
+    ('512 B', '1.5 GB', '1 MB')
+    """
+    if math.isnan(count):
+        return NOTHING
+    if count >= 999.5 * BYTES["TB"]:
+        return f"{count / BYTES['TB']:,.0f} TB"
+    # 999.6 KB to three digits are 1,000 KB, which is 1 MB.
+    for unit in ("TB", "GB", "MB", "KB"):
+        if count >= 0.9995 * BYTES[unit]:
+            return f"{count / BYTES[unit]:.3g} {unit}"
+    return f"{count:.0f} B"

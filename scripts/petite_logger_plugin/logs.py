@@ -1,0 +1,72 @@
+"""What the log of a job says: its newest line, its notices, its end."""
+
+import logging
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from petite.util import notices
+
+# A record of a log as petite.util.job writes it: date, time, level, message.
+RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ (?P<level>[A-Z]+) (?P<message>.*)")
+# As it stands in a log.
+NOTICE = logging.getLevelName(notices.NOTICE)
+# Enough for the last lines of a log, however long it is.
+TAIL_BYTES = 16_384
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that was started; `end` is what Snakemake reports of the end of one that failed."""
+
+    name: str
+    log: Path | None = None
+    end: str = ""
+    rule: str = ""
+    started: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of_event(cls, said: Mapping[str, Any]) -> "Job":
+        """A job by the name of its log: that is its rule's, and its own below that."""
+        rule = said["rule_name"]
+        if not said["log"]:
+            return cls(rule, rule=rule)
+        log = Path(said["log"][0])
+        own = str(log.with_suffix("")).partition(f"/logs/{rule}")[2]
+        return cls(rule + own, log, rule=rule)
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """The last lines of a text file that may be long, empty or missing."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TAIL_BYTES))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return []
+    return text.splitlines()[-count:]
+
+
+def newest_line(jobs: Iterable[Job]) -> str:
+    """What the job that wrote to its log last wrote, or its name before that; "" without jobs."""
+    lines = [(_changed(job.log), job.name, last_lines(job.log, 1)) for job in jobs if job.log]
+    if not lines:
+        return ""
+    _, name, line = max(lines)
+    record = RECORD.fullmatch(line[0]) if line else None
+    return record["message"] if record else name
+
+
+def notices_in(log: Path) -> list[str]:
+    """The notices in the log of a job; see `petite.util.notices`."""
+    records = map(RECORD.fullmatch, last_lines(log, TAIL_BYTES))
+    return [found["message"] for found in records if found and found["level"] == NOTICE]
+
+
+def _changed(path: Path) -> float:
+    return path.stat().st_mtime if path.exists() else 0.0

@@ -1,0 +1,108 @@
+"""What follows from a configuration: subsets, runs, and what they are made of."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from petite import config
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def default() -> dict:
+    return yaml.safe_load((REPOSITORY / "config.yaml").read_text("utf-8"))
+
+
+def plan(mapping: dict) -> config.Plan:
+    return config.Plan(config.load(mapping))
+
+
+def test_the_cases_are_the_fractions_of_every_entry(default):
+    default["methods"] = {
+        "full": {"fractions": [1]},
+        "random": {"fractions": [0.5, 0.1]},
+        "herding": {"fractions": []},
+        "both": {
+            "steps": [{"method": "semdedup", "share": 2}, {"method": "ccs"}],
+            "fractions": [0.1],
+        },
+    }
+    assert plan(default).cases == [("full", 1.0), ("random", 0.5), ("random", 0.1), ("both", 0.1)]
+
+
+def test_the_settings_of_a_selection_are_those_of_its_steps_and_the_partitions(default):
+    default["partitions"] = 3
+    found = plan(default)
+    assert found.selection_settings("herding") == {
+        "steps": [
+            {
+                "method": "herding",
+                "settings": {},
+                "quota": "proportional",
+                "space": "pixels",
+                "share": 1.0,
+            }
+        ],
+        "partitions": 3,
+    }
+    assert "partitions" not in found.selection_settings("random")
+    assert [found.partitioned(name) for name in ("herding", "random", "dedup_then_ccs")] == [
+        3,
+        1,
+        1,
+    ]
+    assert found.augmentation_settings("augmentation")["ratio"] == 1
+    assert list(found.steps("grid_then_augmentation")[1]["settings"]) == ["transforms"]
+
+
+def test_a_method_without_chance_chooses_once_for_all_seeds(default):
+    default["methods"]["herding"]["fractions"] = [0.1]
+    assert not plan(default).is_seeded("herding")
+    default["methods"]["herding"]["space"] = "proxy"  # which is each seed's own
+    assert plan(default).is_seeded("herding")
+
+
+def test_costly_rankings_go_as_deep_as_the_fractions_need(default):
+    default["methods"]["herding"]["fractions"] = [0.12]
+    found = plan(default)
+    assert found.depth("herding") == 0.25
+    assert found.depth("random") == 1
+
+
+@pytest.mark.parametrize(
+    ("export", "expected"),
+    [
+        ("best", None),
+        ("random:0.1", ("random", 0.1, 0)),
+        ("random:0.10:5", ("random", 0.1, 5)),
+        # The same images for all seeds.
+        ("full:1:2", ("full", 1.0, 0)),
+    ],
+)
+def test_a_subset_to_export_is_named_by_method_fraction_and_seed(default, export, expected):
+    assert plan(default | {"export": export}).exported() == expected
+
+
+@pytest.mark.parametrize(
+    ("seeds", "per_job", "done", "expected"),
+    [
+        (5, 2, [], [(0, 1), (2, 3), (4, 4)]),
+        (6, 2, [(0, 1), (2, 3), (4, 4)], [(0, 1), (2, 3), (4, 4), (5, 5)]),
+        (9, 3, [(0, 1), (2, 3), (4, 4)], [(0, 1), (2, 3), (4, 4), (5, 7), (8, 8)]),
+        (3, 2, [(0, 1), (2, 3)], [(0, 1), (2, 2)]),
+        (6, 3, [(3, 3), (3, 5)], [(0, 2), (3, 5)]),
+        (7, 7, [(4, 6)], [(0, 3), (4, 6)]),
+        (7, 3, [(4, 6)], [(0, 2), (3, 3), (4, 6)]),
+        (6, 7, [(4, 6)], [(0, 5)]),
+    ],
+)
+def test_batches_of_seeds_that_ran_are_kept_and_the_rest_is_divided(seeds, per_job, done, expected):
+    found = plan(
+        {"methods": {"full": {"fractions": [1]}}, "seeds": seeds, "seeds_per_job": per_job}
+    )
+    assert found.seed_batches(1.0, done) == expected
+    # A job that parses the rules while the others run finds the same plan.
+    for count in range(len(expected)):
+        assert found.seed_batches(1.0, [*done, *expected[:count]]) == expected
