@@ -87,6 +87,24 @@ class Facts(TypedDict, total=False):
     is_gray: bool
 
 
+class _Content(TypedDict):
+    """Content of the store's manifest.json, without its digest."""
+
+    format: int
+    classes: list[str]
+    image_size: int
+    channels: int
+    shards: list[dict[str, Any]]
+    counts: dict[str, dict[str, int]]  # of each class: images by status
+    settings: dict[str, Any]
+
+
+class Manifest(_Content):
+    """Content of the store's manifest.json."""
+
+    digest: str
+
+
 INDEX_COLUMNS = {
     "image_id": "str",
     "class_name": "str",
@@ -416,7 +434,7 @@ def make_manifest(
     image_size: int,
     channels: int,
     settings: dict[str, Any],
-) -> dict[str, Any]:
+) -> Manifest:
     """Describe the content of a store, without times and without paths of this machine.
 
     Parameters
@@ -434,11 +452,11 @@ def make_manifest(
 
     Returns
     -------
-    dict
-        Content of manifest.json. Its digest is a SHA-256 of everything else in it and of the index.
+    Manifest
+        Its digest is a SHA-256 of everything else in it and of the index.
     """
     counts = index.groupby(["class_name", "status"]).size()
-    manifest: dict[str, Any] = {
+    content: _Content = {
         "format": FORMAT,
         "classes": list(classes),
         "image_size": image_size,
@@ -450,11 +468,11 @@ def make_manifest(
         },
         "settings": settings,
     }
-    digest = hashlib.sha256(_as_bytes(manifest))
+    digest = hashlib.sha256(_as_bytes(content))
     for start in range(0, len(index), DIGESTED_AT_ONCE):
         rows = index.iloc[start : start + DIGESTED_AT_ONCE]
         digest.update(_as_bytes(rows.to_dict(orient="list")))
-    return manifest | {"digest": digest.hexdigest()}
+    return Manifest(**content, digest=digest.hexdigest())
 
 
 def _as_bytes(value: Any) -> bytes:

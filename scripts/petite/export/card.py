@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 
@@ -91,7 +91,35 @@ class About:
     why: str | None = None
 
 
-def manifest_record(about: About, manifest: pd.DataFrame, store: Store) -> dict[str, Any]:
+class StoreRecord(TypedDict):
+    """The store in an export's manifest.json."""
+
+    digest: str
+    image_size: int
+    channels: int
+
+
+class ManifestRecord(TypedDict):
+    """Content of an export's manifest.json."""
+
+    format: int
+    petite: str  # version
+    dataset: str
+    source: str
+    method: str
+    fraction: float
+    seed: int
+    images: int  # without transformed copies
+    rows: int
+    training_images: int
+    classes: list[str]
+    class_folders: list[str]
+    selection: dict[str, Any]
+    store: StoreRecord
+    why: str | None
+
+
+def manifest_record(about: About, manifest: pd.DataFrame, store: Store) -> ManifestRecord:
     """Content of manifest.json: how the subset was made; equal for equal subsets."""
     return {
         "format": FORMAT,

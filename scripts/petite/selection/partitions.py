@@ -7,11 +7,10 @@ are independent: on a cluster each is its own job.
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from petite.selection.base import Choice, Group, Method
+from petite.selection.base import Choice, Group, Method, MethodSettings
 from petite.util.seeds import generator
 
 # A class with more images than this is divided, unless the user sets the number of partitions. The
@@ -20,7 +19,9 @@ ONE_STAGE = 8_192
 CANDIDATES = 2
 
 
-def how_many(method: Method, settings: Any, sizes: np.ndarray, partitions: int | None) -> int:
+def how_many(
+    method: Method, settings: MethodSettings, sizes: np.ndarray, partitions: int | None
+) -> int:
     """The number of partitions of a selection.
 
     Parameters
@@ -73,7 +74,7 @@ def part_of_group(group: Group, members: np.ndarray, k: int) -> Group:
     )
 
 
-def candidates(group: Group, method: Method, settings: Any) -> Choice:
+def candidates(group: Group, method: Method, settings: MethodSettings) -> Choice:
     """The first stage for a part: candidates, weighted by the number of images each represents."""
     assert method.choose is not None
     choice = method.choose(group, settings)
@@ -84,7 +85,12 @@ def candidates(group: Group, method: Method, settings: Any) -> Choice:
 
 
 def merge(
-    group: Group, found: Choice, method: Method, settings: Any, seed: int, *purpose: str
+    group: Group,
+    found: Choice,
+    method: Method,
+    settings: MethodSettings,
+    seed: int,
+    *purpose: str,
 ) -> Choice:
     """The second stage: choose group.k of the candidates, in blocks if there are many.
 

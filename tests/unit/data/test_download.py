@@ -124,7 +124,7 @@ def test_the_part_of_another_address_is_not_gone_on_with(server: Server, target:
 
 
 @pytest.mark.parametrize("state", [b"", b"[]", b'{"url_digest": 1}', b"\xff"])
-def test_a_part_with_a_broken_note_is_begun_anew(
+def test_a_part_with_a_broken_note_is_started_again(
     server: Server, target: Path, state: bytes
 ) -> None:
     target.parent.mkdir()
@@ -144,7 +144,7 @@ def test_a_date_serves_for_resuming_where_there_is_no_etag(server: Server, targe
 
 
 @pytest.mark.parametrize("etag", [None, 'W/"weak"'])
-def test_a_file_that_could_have_changed_unseen_is_begun_anew(
+def test_a_file_that_could_have_changed_unseen_is_started_again(
     server: Server, target: Path, etag: str | None
 ) -> None:
     server.etag = etag
@@ -186,7 +186,7 @@ def test_a_range_that_does_not_continue_the_part_is_not_spliced(
     assert server.ranges_asked == [None, "bytes=400000-", None]
 
 
-def test_a_file_that_shrank_is_begun_anew(server: Server, target: Path) -> None:
+def test_a_file_that_shrank_is_started_again(server: Server, target: Path) -> None:
     server.plan = [whole(send=400_000), status(416)]
     fetch(server, target)
     assert_arrived(target)

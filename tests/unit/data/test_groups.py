@@ -1,4 +1,4 @@
-"""Groups by name: what is one, what patterns are refused, and what a user is told."""
+"""Groups by name: which images form one, which patterns are refused, and the messages."""
 
 import re
 

@@ -321,7 +321,7 @@ CLASS_NAMES = {
 def named(request, tmp_path_factory: pytest.TempPathFactory):
     """Classes of these names, one image in the first, in all formats: folder, manifest, names.
 
-    The class of an image can be told by its pixels, which are 20 times its label.
+    The class of an image follows from its pixels, which are 20 times its label.
     """
     folder = tmp_path_factory.mktemp("named")
     classes = CLASS_NAMES[request.param]

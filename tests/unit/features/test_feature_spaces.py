@@ -320,5 +320,6 @@ def test_every_space_is_written_with_its_record(
 
 def test_an_unknown_space_and_a_missing_path_are_errors(folder: Path) -> None:
     none = folder / "none.npy"
-    assert "there are pixels, random_conv, own" in run_script(folder, none, {"space": "fourier"})
+    unknown = run_script(folder, none, {"space": "fourier"})
+    assert "'fourier'" in unknown and "pixels, random_conv, own" in unknown
     assert "'own' needs the path" in run_script(folder, none, {"space": "own"})

@@ -22,7 +22,7 @@ Differences from the paper's code, and the reasons:
 """
 
 import warnings
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 from pydantic import Field
@@ -43,6 +43,21 @@ TSNE_IMAGES = 20_000
 PERPLEXITY = 30
 # Features count as principal components up to errors of this fraction of a component's variance.
 ROUNDING = 1e-4
+
+
+class Grid(TypedDict):
+    """The tiling of one class and cluster, in the details of a selection."""
+
+    label: int
+    cluster: int
+    tiling: str
+    x0: float  # box in the plane
+    y0: float
+    x1: float
+    y1: float
+    side: int  # number of rows
+    images: int  # number of images in the class and cluster
+    chosen: int
 
 
 class Settings(MethodSettings):
@@ -70,17 +85,21 @@ class Settings(MethodSettings):
 
 
 def choose(request: Request, settings: Settings) -> Choice:
-    """Choose k images over classes, clusters and cells; see the module's text.
+    """Choose k images from classes, clusters and cells, as the module describes.
 
-    Extra columns: cluster, cell (its number in the group's tiling; with `random_cells` the one
-    that the image was dealt to), plane_x, plane_y.
-    Details: `grids`, for each class and cluster that images were chosen from its label, cluster,
-    tiling, box (x0, y0, x1, y1) in the plane, side, images (in the group) and chosen; `centers`,
-    the clusters' centers in the feature space, from which `nearest_center` tells any image's
-    cluster; `plane` and `random_cells` as in the settings; `plane_points` where the plane is not
-    that of the first two features: x and y of all images, in their order.
+    Returns
+    -------
+    Choice
+        Extra columns: cluster, cell (its number in the group's tiling; with `random_cells` the
+        assigned one), plane_x, plane_y. Details: `grids`, a Grid for each class and cluster that
+        images were chosen from; `centers` of the clusters in the feature space, for
+        `nearest_center`; `plane` and `random_cells` as in the settings; `plane_points`, x and y of
+        all images in their order, unless the plane is that of the first two features.
 
-    Raises PetiteError when t-SNE is asked for of too many images.
+    Raises
+    ------
+    PetiteError
+        If there are too many images for t-SNE.
     """
     assert request.features is not None
     random = request.generator()
@@ -92,7 +111,7 @@ def choose(request: Request, settings: Settings) -> Choice:
 
     indices: list[np.ndarray] = []
     cells: list[np.ndarray] = []
-    grids: list[dict[str, Any]] = []
+    grids: list[Grid] = []
     for label, cluster, members, quota in _groups(request, clusters, len(centers)):
         side = tiling.side_for(quota) if settings.cells == "auto" else settings.cells
         box = np.concatenate([plane[members].min(axis=0), plane[members].max(axis=0)])
@@ -108,7 +127,10 @@ def choose(request: Request, settings: Settings) -> Choice:
                 "label": label,
                 "cluster": cluster,
                 "tiling": settings.tiling,
-                **{"x0": x0, "y0": y0, "x1": x1, "y1": y1},
+                "x0": x0,
+                "y0": y0,
+                "x1": x1,
+                "y1": y1,
                 "side": side,
                 "images": len(members),
                 "chosen": quota,
@@ -185,7 +207,7 @@ def first_two(features: np.ndarray) -> np.ndarray:
 
 
 def _plane(request: Request, settings: Settings) -> np.ndarray:
-    """Where each image lies, (n, 2) float64."""
+    """The position of each image in the plane, float64 (n, 2)."""
     assert request.features is not None
     if settings.plane == "features":
         return first_two(request.features)
@@ -193,8 +215,8 @@ def _plane(request: Request, settings: Settings) -> np.ndarray:
         return _principal_plane(request.features)
     if len(request.features) > TSNE_IMAGES:
         raise PetiteError(
-            f"plane: tsne takes too long for {len(request.features):,} images; it is for "
-            f"{TSNE_IMAGES:,} at most. Use plane: pca"
+            f"plane: 'tsne' takes too long for {len(request.features):,} images, more than "
+            f"{TSNE_IMAGES:,}. Use plane: pca"
         )
     return _tsne(request.features, int(request.generator("tsne").integers(2**31)))
 

@@ -7,7 +7,7 @@ score and sampler with its own defaults. Other pairs are possible by settings.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field, create_model, model_validator
@@ -205,7 +205,7 @@ def d2(group: Group, score: np.ndarray, tie: np.ndarray, settings: ScoreSettings
     return order
 
 
-_SAMPLERS: dict[str, Callable[[Group, np.ndarray, np.ndarray, Any], np.ndarray]] = {
+_SAMPLERS: dict[str, Callable[[Group, np.ndarray, np.ndarray, ScoreSettings], np.ndarray]] = {
     "top": top,
     "bottom": bottom,
     "median": median,
