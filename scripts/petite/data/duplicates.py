@@ -121,6 +121,8 @@ def duplicate_groups(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from petite.data.duplicates import duplicate_groups, fingerprints
     >>> rng = np.random.default_rng(0)
     >>> images = rng.integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     >>> images[2] = images[0]

@@ -117,6 +117,8 @@ def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from petite.features.pixels import pixel_pca
     >>> rng = np.random.default_rng(0)
     >>> images = rng.integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
     >>> result = pixel_pca(lambda: [images[:10], images[10:]], dimensions=4)

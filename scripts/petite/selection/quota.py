@@ -142,6 +142,8 @@ def shares(sizes: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from petite.selection.quota import shares
     >>> sizes = np.array([80, 15, 5])
     >>> shares(sizes, weights=sizes, k=10).tolist()
     [8, 1, 1]

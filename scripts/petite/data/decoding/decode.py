@@ -152,6 +152,9 @@ def decode(
 
     Examples
     --------
+    >>> from io import BytesIO
+    >>> from PIL import Image
+    >>> from petite.data.decoding.decode import decode
     >>> file = BytesIO()
     >>> Image.new("RGB", (40, 20), "red").save(file, "PNG")
     >>> decoded = decode(file.getvalue(), size=8, channels=3)
