@@ -31,7 +31,7 @@ def main(args: argparse.Namespace) -> None:
         settings["embeddings"] = args.embeddings
     features, about = SPACES[name].compute(store, image_ids, settings, args.threads)
     write_array(args.output_features, features)
-    seconds = time.perf_counter() - started + about.get("seconds_to_embed", 0.0)
+    seconds = time.perf_counter() - started + about.get("embedding_seconds", 0.0)
     write_json(
         args.output_json,
         {

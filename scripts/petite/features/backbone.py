@@ -15,13 +15,14 @@ import pandas as pd
 
 from petite.data.store import Store
 from petite.features.embedding import read_embeddings
+from petite.features.io import FeatureRecord
 from petite.features.pca import principal_components
 from petite.features.pixels import BLOCK_BYTES, explained
 
 
 def compute(
     store: Store, image_ids: pd.Series, settings: Mapping[str, Any], threads: int
-) -> tuple[np.ndarray, dict[str, Any]]:
+) -> tuple[np.ndarray, FeatureRecord]:
     """See `petite.features.registry.Space.compute`."""
     embeddings, seconds = read_embeddings(store, image_ids, settings["embeddings"])
     rows = max(1, BLOCK_BYTES // (8 * embeddings.shape[1]))
@@ -30,4 +31,4 @@ def compute(
         embeddings.shape[1],
         standardized=False,
     )
-    return features, {**explained(ratio), "seconds_to_embed": seconds}
+    return features, {**explained(ratio), "embedding_seconds": seconds}

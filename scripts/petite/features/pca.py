@@ -1,4 +1,4 @@
-"""Exact principal components of rows that are gone over in blocks."""
+"""Exact principal components of rows that are read in blocks."""
 
 from collections.abc import Callable, Iterable
 
@@ -7,8 +7,7 @@ import numpy as np
 from petite.features.pixels import signs
 from petite.util.errors import PetiteError
 
-# A column whose standard deviation is below this share of its largest value is constant but for
-# rounding.
+# A column whose standard deviation is below this fraction of its mean is constant up to rounding.
 CONSTANT = 1e-6
 
 Blocks = Callable[[], Iterable[np.ndarray]]
@@ -17,49 +16,48 @@ Blocks = Callable[[], Iterable[np.ndarray]]
 def principal_components(
     blocks: Blocks, dimensions: int, *, standardized: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """An exact PCA of columns in two passes over the rows.
+    """Compute an exact PCA in two passes over the rows.
 
-    The first pass gives the columns' means and covariance, in float64, of which the eigenvectors
-    are computed; the second the coordinates. Each component's sign makes its largest loading
-    positive, as in scikit-learn's PCA.
+    The first pass gives the columns' means and covariance in float64; the second the coordinates.
+    Each component's sign makes its largest loading positive, as in scikit-learn's PCA.
 
     Parameters
     ----------
     blocks : callable
-        Returns, each time it is called, the same rows as an iterable of arrays (b, columns).
+        Returns, at each call, the same rows as an iterable of arrays of shape (b, columns).
     dimensions : int
-        1 or more; no more are returned than rows or columns.
+        Number of components, 1 or more. At most the number of rows and that of columns are
+        returned.
     standardized : bool
-        Whether each column is divided by its standard deviation; a constant one counts for nothing.
+        Whether each column is divided by its standard deviation. Constant columns are ignored.
 
     Returns
     -------
     coordinates : ndarray of float32, shape (n, d)
-    ratio : ndarray of float64, shape (d,)
-        The components' shares of the variance.
+    explained_variance_ratio : ndarray of float64, shape (d,)
 
     Raises
     ------
     PetiteError
-        When there are no rows.
+        If there are no rows.
     """
     count, mean, covariance = _moments(blocks)
     deviation = np.sqrt(np.maximum(np.diag(covariance), 0))
     varies = deviation > CONSTANT * np.abs(mean)
     scale = np.zeros_like(deviation)
     scale[varies] = 1 / deviation[varies] if standardized else 1
-    total = ((deviation * scale) ** 2).sum()
+    variance = ((scale * deviation) ** 2).sum()
     variances, loadings = np.linalg.eigh(covariance * scale[:, None] * scale)
-    wanted = min(dimensions, count, len(variances))
-    largest = np.argsort(variances)[::-1][:wanted]
+    n_components = min(dimensions, count, len(variances))
+    largest = np.argsort(variances)[::-1][:n_components]
     loadings = loadings[:, largest]
     loadings = loadings * signs(loadings) * scale[:, None]
-    coordinates = np.empty((count, wanted), np.float32)
+    coordinates = np.empty((count, n_components), np.float32)
     done = 0
     for block in blocks():
         coordinates[done : done + len(block)] = (block - mean) @ loadings
         done += len(block)
-    return coordinates, np.maximum(variances[largest], 0) / (total or 1)
+    return coordinates, np.maximum(variances[largest], 0) / (variance or 1)
 
 
 def _moments(blocks: Blocks) -> tuple[int, np.ndarray, np.ndarray]:
@@ -69,7 +67,7 @@ def _moments(blocks: Blocks) -> tuple[int, np.ndarray, np.ndarray]:
     products = np.zeros((0, 0))
     for block in blocks():
         if count == 0:
-            # Near the mean, so that no digits are lost when its square is taken off again.
+            # Near the mean, so that subtracting its square loses no digits.
             origin = block.mean(axis=0, dtype=np.float64)
             total = np.zeros_like(origin)
             products = np.zeros((len(origin), len(origin)))
@@ -78,6 +76,6 @@ def _moments(blocks: Blocks) -> tuple[int, np.ndarray, np.ndarray]:
         products += centered.T @ centered
         count += len(block)
     if count == 0:
-        raise PetiteError("there are no images to take features of: the training split is empty")
+        raise PetiteError("no images to compute features of: the training split is empty")
     mean = total / count
     return count, origin + mean, products / count - np.outer(mean, mean)

@@ -1,6 +1,6 @@
-"""The feature space `random_conv`: what an untrained convolutional network sees in the images.
+"""The feature space `random_conv`: pooled feature maps of an untrained convolutional network.
 
-Convolutions with random weights tell textures and shapes apart without having learned anything
+Convolutions with random weights distinguish textures and shapes without any training
 (Saxe and others 2011, "On Random Weights and Unsupervised Feature Learning").
 """
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from petite.data.store import Store
+from petite.features.io import FeatureRecord
 from petite.features.pca import principal_components
 from petite.features.pixels import BLOCK_BYTES, Batches, batches_of, explained
 from petite.networks import models
@@ -20,18 +21,18 @@ from petite.util.errors import PetiteError
 if TYPE_CHECKING:
     import keras
 
-# The network: a `compact` model of these widths. 960 numbers come of it.
+# The network: a `compact` model of these widths, with 960 pooled values.
 WIDTHS = [32, 64, 128, 256]
 HALVINGS = [0, 1, 1]
-# The stem brings larger images down to maps of about this side: what costs time comes after it.
+# The stem reduces larger images to maps of about this side, because the later layers cost the time.
 MAP_SIDE = 32
-# The most images that the network takes at a time; more are no faster.
+# Largest number of images in a batch; more are not faster.
 LARGEST_BATCH = 128
 
 
 def compute(
     store: Store, image_ids: pd.Series, settings: Mapping[str, Any], threads: int
-) -> tuple[np.ndarray, dict[str, Any]]:
+) -> tuple[np.ndarray, FeatureRecord]:
     """See `petite.features.registry.Space.compute`."""
     features, ratio = random_conv(
         batches_of(store, image_ids),
@@ -50,39 +51,38 @@ def random_conv(
     seed: int = 0,
     threads: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The principal components of an untrained network's pooled feature maps.
+    """Compute the principal components of an untrained network's pooled feature maps.
 
-    Each map of the stem and of each stage gives its mean and its standard deviation over the image;
-    these are standardized over the images and reduced by an exact PCA. The network sees all images
-    twice, so that no more than a block of them, and the result, is ever in memory.
+    Each map of the stem and of each stage gives its mean and its standard deviation over the image.
+    These are standardized over the images and reduced by an exact PCA. The network processes all
+    images twice, so that at most one block of them and the result are in memory.
 
     Parameters
     ----------
     batches : callable
-        Returns, each time it is called, the same images in the same order, as an iterable of uint8
-        arrays (b, H, W, C).
-    shape : tuple of int
-        (H, W, C) of the images, H == W.
+        Returns, at each call, the same images in the same order, as an iterable of uint8 arrays of
+        shape (b, height, width, channels).
+    shape : (int, int, int)
+        Height, width and channels of the images; height and width are equal.
     dimensions : int
-        Components wanted; no more are returned than images, or than pooled values.
+        Number of components. At most the number of images and that of pooled values are returned.
     seed : int
-        Of the network's weights.
+        Seed of the network's weights.
     threads : int
         CPU threads to use.
 
     Returns
     -------
     features : ndarray of float32, shape (n, d)
-    ratio : ndarray of float64, shape (d,)
-        The components' shares of the variance.
+    explained_variance_ratio : ndarray of float64, shape (d,)
 
     Raises
     ------
     PetiteError
-        When there are no images, they are too small, or `dimensions` is below 1.
+        If there are no images, they are too small, or `dimensions` is below 1.
     """
     if dimensions < 1:
-        raise PetiteError(f"dimensions is {dimensions}: ask for 1 or more")
+        raise PetiteError(f"dimensions: must be 1 or more, got {dimensions}")
     network = untrained(shape[0], shape[2], seed, threads)
     size = batch_size(shape[0])
     return principal_components(
@@ -115,16 +115,16 @@ def stem_stride(image_size: int) -> int:
 
 
 def batch_size(image_size: int) -> int:
-    """How many images the network takes at a time, so that its largest maps fit into a block."""
+    """The batch size with which the network's largest maps fit into a block."""
     side = -(-image_size // stem_stride(image_size))
     return int(np.clip(BLOCK_BYTES // (4 * side**2 * WIDTHS[1]), 1, LARGEST_BATCH))
 
 
 def _pooled(network: "keras.Model", batches: Batches, size: int) -> Iterator[np.ndarray]:
-    """Yield what the network makes of the images, float32 (b, columns) with b <= size."""
+    """Yield the network's pooled maps of the images, float32 (b, columns) with b <= size."""
     for batch in batches():
         for start in range(0, len(batch), size):
             some = batch[start : start + size]
-            # Every batch is full: one shape, compiled once.
+            # Every batch is full, so that the network is compiled for one shape only.
             full = some[np.resize(np.arange(len(some)), size)]
             yield network.predict_on_batch(full)[: len(some)]
