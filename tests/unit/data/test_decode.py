@@ -66,6 +66,28 @@ def test_every_kind_is_read_and_resized(kind: str, size: int) -> None:
     np.testing.assert_allclose(corners(decoded.pixels), [RED, GREEN, BLUE, WHITE], atol=12)
 
 
+@pytest.mark.parametrize(("kind", "side"), [("PNG", 90), ("JPEG", 60)])
+def test_bicubic_is_as_pillow_resizes_the_whole_image(kind: str, side: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (side, 50, 3)).astype(np.uint8)
+    data = encoded(Image.fromarray(pixels), kind)
+    expected = Image.open(io.BytesIO(data)).resize((40, 40), Image.Resampling.BICUBIC)
+    for got in (
+        decode(data, 40, 3, resampling="bicubic").pixels,
+        from_array(np.asarray(Image.open(io.BytesIO(data))), 40, 3, "bicubic").pixels,
+    ):
+        np.testing.assert_array_equal(got, np.asarray(expected))
+    assert (decode(data, 40, 3).pixels != np.asarray(expected)).any()
+
+
+def test_a_large_jpeg_that_is_scaled_for_bicubic_is_nearly_as_when_it_is_decoded_whole() -> None:
+    rows, columns = np.mgrid[:800, :600]
+    waves = np.stack([np.sin(rows / 40), np.cos(columns / 30), np.sin((rows + columns) / 50)], -1)
+    data = encoded(Image.fromarray((127 + 120 * waves).astype(np.uint8)), "JPEG", quality=90)
+    whole = Image.open(io.BytesIO(data)).resize((64, 64), Image.Resampling.BICUBIC)
+    scaled = decode(data, 64, 3, resampling="bicubic").pixels
+    assert np.abs(scaled.astype(int) - np.asarray(whole).astype(int)).max() <= 4
+
+
 @pytest.mark.parametrize("kind", ["ICO", "DDS", "PDF", "EPS", "SGI", "ICNS"])
 def test_other_kinds_are_not_tried_and_named(kind: str) -> None:
     reason = set_aside_reason(encoded(quarters(), kind))

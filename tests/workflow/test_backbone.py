@@ -1,0 +1,123 @@
+"""The feature space of a pretrained network, from a few photographs to the table."""
+
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from smallest import smallest
+from test_what_is_left import due, said_of
+
+from petite.data.store import Store
+from petite.features.embedding import read_embeddings
+
+pytestmark = pytest.mark.workflow
+
+TABLE = "results/tiny/summary.csv"
+EMBEDDINGS = "results/tiny/embeddings/efficientnet_lite0"
+
+
+def config_with(backbone: dict[str, Any] | None = None, **dataset: Any) -> dict[str, Any]:
+    return smallest(
+        {"random": [0.5], "herding": [0.5], "full": [], "pca_grid": [], "augmentation": []},
+        features={"space": "backbone"},
+        backbone=backbone or {},
+        dataset={
+            "name": "tiny",
+            "source": "folder",
+            "path": "photos",
+            "classes": None,
+            "image_size": 16,
+            "color": "rgb",
+            "shards": 3,
+        }
+        | dataset,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(snakemake, photo_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run on a few photographs; the weights are downloaded."""
+    folder: Path = tmp_path_factory.mktemp("backbone")
+    with zipfile.ZipFile(photo_archive) as archive:
+        names = [Path(name) for name in archive.namelist() if name.endswith(".jpg")]
+        for kind in ("Cat", "Dog"):
+            (folder / "photos" / kind).mkdir(parents=True)
+            for name in [name for name in names if name.parent.name == kind][20:32]:
+                data = archive.read(name.as_posix())
+                (folder / "photos" / kind / name.name).write_bytes(data)
+    finished = snakemake(folder, "--", TABLE, config=config_with())
+    assert finished.returncode == 0, said_of(finished)
+    return folder
+
+
+def test_the_features_are_the_embeddings_and_a_method_selects_by_them(folder: Path) -> None:
+    results = folder / "results/tiny"
+    split = pd.read_parquet(results / "splits/0.parquet").query("split == 'train'")
+    store = Store.open(results / "store/manifest.json")
+    paths = sorted((folder / EMBEDDINGS).glob("*.npy"))
+    embeddings, _ = read_embeddings(store, split["image_id"], paths)
+    features = np.load(results / "features/backbone.npy")
+    distances = [((x[:, None] - x) ** 2).sum(axis=2) for x in (features, embeddings)]
+    np.testing.assert_allclose(*distances, rtol=1e-3, atol=1e-2)
+    assert set(pd.read_csv(folder / TABLE)["method"]) == {"random", "herding"}
+
+
+def test_a_finished_run_has_nothing_to_do(folder: Path, snakemake) -> None:
+    again = snakemake(folder, "--dry-run", "--", TABLE, config=config_with())
+    assert "Nothing to be done" in said_of(again)
+
+
+def test_a_file_that_is_added_makes_one_shard_of_embeddings_due(folder: Path, snakemake) -> None:
+    first = next((folder / "photos/Cat").iterdir())
+    added = first.with_name("added.jpg")
+    shutil.copy(first, added)
+    try:
+        jobs = due(snakemake(folder, "--dry-run", "--", TABLE, config=config_with()))
+    finally:
+        added.unlink()
+    assert jobs["embed"] == jobs["ingest"] == jobs["features"] == 1
+
+
+def test_another_size_of_the_store_embeds_nothing_again(folder: Path, snakemake) -> None:
+    config = config_with(image_size=20)
+    jobs = due(snakemake(folder, "--dry-run", "--", TABLE, config=config))
+    assert jobs["ingest"] == 3
+    assert "embed" not in jobs
+
+
+def test_another_setting_of_the_backbone_embeds_all_again(folder: Path, snakemake) -> None:
+    config = config_with(backbone={"image_size": 192})
+    jobs = due(snakemake(folder, "--dry-run", "--", TABLE, config=config))
+    assert jobs["embed"] == 3
+    assert "ingest" not in jobs
+
+
+def test_embeddings_are_used_on_when_the_photographs_are_gone(folder: Path, snakemake) -> None:
+    photos = folder / "photos"
+    photos.rename(folder / "elsewhere")
+    try:
+        config = config_with()
+        assert "Nothing to be done" in said_of(
+            snakemake(folder, "--dry-run", "--", TABLE, config=config)
+        )
+        config["methods"]["k_center_greedy"] = {"fractions": [0.5]}
+        jobs = due(snakemake(folder, "--dry-run", "--", TABLE, config=config))
+        assert jobs["rank"] == 1
+        assert not {"embed", "features", "ingest"} & set(jobs)
+        other = config_with(backbone={"image_size": 192})
+        refused = snakemake(folder, "--dry-run", "--", TABLE, config=other)
+    finally:
+        (folder / "elsewhere").rename(photos)
+    assert refused.returncode != 0
+    assert "dataset.path: photos is gone" in said_of(refused)
+
+
+def test_a_network_that_is_not_there_is_told_before_the_run(folder: Path, snakemake) -> None:
+    config = config_with(backbone={"name": "file:gone.onnx", "scaling": "raw"})
+    refused = snakemake(folder, "--dry-run", "--", TABLE, config=config)
+    assert refused.returncode != 0
+    assert "backbone.name: there is no file gone.onnx" in said_of(refused)
