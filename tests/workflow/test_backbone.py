@@ -68,7 +68,8 @@ def test_the_features_are_the_embeddings_and_a_method_selects_by_them(folder: Pa
 
 def test_a_finished_run_has_nothing_to_do(folder: Path, snakemake) -> None:
     again = snakemake(folder, "--dry-run", "--", TABLE, config=config_with())
-    assert "Nothing to be done" in said_of(again)
+    said = said_of(again)
+    assert "Nothing to be done" in said, said
 
 
 def test_a_file_that_is_added_makes_one_shard_of_embeddings_due(folder: Path, snakemake) -> None:
@@ -121,3 +122,28 @@ def test_a_network_that_is_not_there_is_told_before_the_run(folder: Path, snakem
     refused = snakemake(folder, "--dry-run", "--", TABLE, config=config)
     assert refused.returncode != 0
     assert "backbone.name: there is no file gone.onnx" in said_of(refused)
+
+
+def test_a_second_folder_takes_the_embeddings_of_arrays_from_the_cache(
+    snakemake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lite0_wheel: Path
+) -> None:
+    (tmp_path / "cache").mkdir()
+    monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path / "cache"))
+    config = config_with({"image_size": 32, "weights": str(lite0_wheel)})
+    config["dataset"] = {
+        "name": "tiny",
+        "source": "digits",
+        "classes": ["0", "1"],
+        "limit_per_class": 20,
+        "image_size": 8,
+    }
+    features = "results/tiny/features/backbone.npy"
+    for name in ("first", "second"):
+        finished = snakemake(tmp_path / name, "--cache", "--", features, config=config)
+        assert finished.returncode == 0, said_of(finished)
+        logs = [*(tmp_path / name / "results/tiny/logs/embed").iterdir()]
+        assert len(logs) == 2
+        # What comes from the cache writes no log.
+        assert [log.stat().st_size > 0 for log in logs] == 2 * [name == "first"]
+    made = [np.load(tmp_path / name / features) for name in ("first", "second")]
+    np.testing.assert_array_equal(*made)

@@ -36,17 +36,17 @@ class ShardWriter:
     """Writes the rows of a shard in any order; made by `shard_writer`."""
 
     def __init__(
-        self, file: BinaryIO, rows: int, row_shape: tuple[int, ...], dtype: np.dtype[Any]
+        self, file: BinaryIO, rows: int, row_shape: tuple[int, ...], dtype: DTypeLike = np.uint8
     ) -> None:
         self._file = file
         self._rows = rows
         self._row_shape = row_shape
-        self._dtype = dtype
+        self._dtype = np.dtype(dtype)
         shape = (rows, *row_shape)
-        header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+        header = {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
         npy.write_array_header_1_0(file, header)
         self._begin = file.tell()
-        file.truncate(self._begin + int(np.prod(shape)) * dtype.itemsize)
+        file.truncate(self._begin + int(np.prod(shape)) * self._dtype.itemsize)
 
     def write(self, row: int, values: NDArray[Any]) -> None:
         """Write one row: the pixels of an image, or its embedding."""
@@ -69,8 +69,7 @@ def shard_writer(
     The file gets its name when the block ends well. It is written, not mapped into memory, so that
     a full disk is an error that can be told and not the end of the process.
     """
-    dtype = np.dtype(dtype)
-    need = rows * int(np.prod(row_shape)) * dtype.itemsize
+    need = rows * int(np.prod(row_shape)) * np.dtype(dtype).itemsize
     with atomic_path(path, need) as temporary, temporary.open("wb") as file:
         yield ShardWriter(file, rows, row_shape, dtype)
 
