@@ -1,6 +1,6 @@
-"""Which of the library's modules a script loads, read from the imports in their text.
+"""Which of the library's modules a script loads, read from the import statements.
 
-A rule names them as its inputs, so that an edit of any of them makes its jobs due.
+A rule names them as its inputs, so its jobs rerun when one of them is edited.
 """
 
 import ast
@@ -14,11 +14,11 @@ SCRIPTS = Path(__file__).resolve().parents[2]
 def modules_of(
     script: str, entries: frozenset[str] = frozenset(), registered: frozenset[str] = frozenset()
 ) -> list[str]:
-    """The modules that a script loads, itself not among them, by name and in order.
+    """List the modules that a script loads, without itself, sorted by name.
 
-    A registry loads all that it registers, of which a job uses a few. So no import of a registered
-    module is followed from a script, the `__init__` of a package or a module that is called
-    `registry`, but for those in `entries`.
+    A registry loads all modules that it registers, but a job uses only a few. So registered modules
+    that are not in `entries` are skipped where a script, the `__init__` of a package or a module
+    called `registry` imports them.
 
     Parameters
     ----------
@@ -51,7 +51,13 @@ def modules_of(
 
 
 def path_of(name: str) -> Path:
-    """The file of a module or script. Raises FileNotFoundError where there is none."""
+    """Find the file of a module or script.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    """
     place = SCRIPTS.joinpath(*name.split("."))
     for path in (place.with_suffix(".py"), place / "__init__.py"):
         if path.is_file():
@@ -61,7 +67,7 @@ def path_of(name: str) -> Path:
 
 @cache
 def imports(name: str) -> tuple[str, ...]:
-    """The library's modules that one of them, or a script, imports: inside of functions too."""
+    """List the library's modules that a module or script imports, also inside functions."""
     tree = ast.parse(path_of(name).read_text("utf-8"))
     return tuple(
         dict.fromkeys(
@@ -71,7 +77,7 @@ def imports(name: str) -> tuple[str, ...]:
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:
-    """The full names that are imported; those for types alone are never loaded."""
+    """The full names that are imported, without those for types, which are never loaded."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             continue
@@ -83,7 +89,7 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 
 def _with_packages(full: str) -> Iterator[str]:
-    """The modules of the library that Python loads for a full name, the packages among them."""
+    """The modules of the library that Python loads for a full name, packages included."""
     parts = full.split(".")
     if parts[0] != "petite":
         return
