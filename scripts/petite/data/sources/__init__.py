@@ -30,7 +30,7 @@ from petite.data.sources.class_signs import (
 from petite.data.sources.digits import DigitsSource
 from petite.data.sources.folder import FolderSource
 from petite.data.sources.layout import natural_order, nfc
-from petite.data.sources.layout_notices import tell_layout
+from petite.data.sources.layout_notices import note_layout
 from petite.data.sources.lsun import LsunSource
 from petite.data.sources.silhouettes import SilhouettesSource
 from petite.data.sources.wording import empty_folders, shown
@@ -111,7 +111,7 @@ def listing(
     by_class = _entries_by_class(source)
     chosen = _choose_classes(list(by_class), classes, source)
     if source.layout and notices is not None:
-        tell_layout(source.layout, chosen, classes is not None, notices)
+        note_layout(source.layout, chosen, classes is not None, notices)
 
     most = None
     if limit_per_class is not None:
