@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import BinaryIO, Self, TypedDict
+from typing import Any, BinaryIO, Self, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -41,15 +41,22 @@ class ShardRecord(TypedDict):
     sha256: str
 
 
-class Manifest(TypedDict):
-    """The content of manifest.json."""
+class Content(TypedDict):
+    """The content of manifest.json without its digest."""
 
     format: int
     classes: list[str]
     image_size: int
     channels: int
-    digest: str
     shards: list[ShardRecord]
+    counts: dict[str, dict[str, int]]  # of each class: images by status
+    settings: dict[str, Any]
+
+
+class Manifest(Content):
+    """The content of manifest.json."""
+
+    digest: str
 
 
 class ShardWriter:

@@ -205,6 +205,7 @@ class ArchiveSource(Source):
     Links within the archive are followed.
     """
 
+    name = "archive"
     path_is: ClassVar[str | None] = "a zip or tar archive with one folder of images per class"
     takes_address = True
     is_one_file = True

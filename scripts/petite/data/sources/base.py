@@ -75,6 +75,8 @@ class Source(ABC):
 
     Attributes
     ----------
+    name : str
+        As in the configuration.
     path_is : str or None
         What `path` is for this source, for error messages; None if the source takes no path.
     download_name : str or None
@@ -94,6 +96,7 @@ class Source(ABC):
         in natural order, which takes some kilobytes of memory per entry.
     """
 
+    name: ClassVar[str]
     path_is: ClassVar[str | None] = None
     download_name: ClassVar[str | None] = None
     takes_address: ClassVar[bool] = False

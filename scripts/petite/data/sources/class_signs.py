@@ -171,9 +171,7 @@ def _named_as_parts(layout: Layout, chosen: Sequence[str]) -> str | None:
         if len(names) > 1 and not any(re.fullmatch(MASK_FOLDER, inner) for inner in names)
     )
     labels = sorted({label for name in chosen for label in _labels(_file_names(layout, [name]))})
-    in_names = (
-        f". The file names seem to have labels ({shown(labels)}): {SORT}" if labels else ""
-    )
+    in_names = f". The file names seem to have labels ({shown(labels)}): {SORT}" if labels else ""
     return (
         "they are named like splits. Petite makes its own splits: give one folder of images per "
         f"class{in_folders}{in_names}"

@@ -15,6 +15,8 @@ class DigitsSource(ArraySource):
     Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI.
     """
 
+    name = "digits"
+
     preset = "digits"
 
     def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:

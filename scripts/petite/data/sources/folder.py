@@ -30,6 +30,7 @@ class FolderSource(Source):
     Links to files and folders are followed, also to outside the folder.
     """
 
+    name = "folder"
     path_is: ClassVar[str | None] = "a folder with one folder of images per class"
     has_fingerprints = True
     preset = "photos"

@@ -39,6 +39,8 @@ class LsunSource(Source):
     The id of an image is `class/key`.
     """
 
+    name = "lsun"
+
     path_is: ClassVar[str | None] = (
         f"a folder with one database per class, such as cat/{DATABASE} and dog/{DATABASE}"
     )
