@@ -18,6 +18,8 @@ TAKES_MESSAGE = re.compile(
     r"\w*(Error|Entry|Files|Refused)|add|append|changed|error|notice|warning"
 )
 GIVES_MESSAGE = ("str | None", "PetiteError")
+# In these modules all functions that return a text make a message or a part of one.
+OF_MESSAGES = re.compile(r".*(hints|messages|notices|signs)")
 
 
 def all_messages() -> str:
@@ -25,26 +27,24 @@ def all_messages() -> str:
     blocks = [HEAD]
     for path in sorted(SCRIPTS.rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
-        lines = dict.fromkeys(text for part in message_parts(tree) for text in templates(part))
+        parts = message_parts(tree, bool(OF_MESSAGES.fullmatch(path.stem)))
+        lines = dict.fromkeys(text for part in parts for text in templates(part))
         if lines:
             blocks.append("\n".join([f"{path.relative_to(SCRIPTS)}", *(f"  {x}" for x in lines)]))
     return "\n\n".join(blocks) + "\n"
 
 
-def message_parts(tree: ast.AST) -> Iterator[ast.AST]:
+def message_parts(tree: ast.AST, any_text: bool = False) -> Iterator[ast.AST]:
     """The expressions of a module that make messages."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
             if TAKES_MESSAGE.fullmatch(name):
                 yield from node.args
-        elif isinstance(node, ast.FunctionDef) and gives_message(node):
-            yield from (inner for inner in ast.walk(node) if isinstance(inner, ast.Return))
-
-
-def gives_message(function: ast.FunctionDef) -> bool:
-    """Whether a function says what is wrong, or None, or makes an error."""
-    return function.returns is not None and ast.unparse(function.returns) in GIVES_MESSAGE
+        elif isinstance(node, ast.FunctionDef) and node.returns:
+            result = ast.unparse(node.returns)
+            if result in GIVES_MESSAGE or (any_text and result == "str"):
+                yield from (inner for inner in ast.walk(node) if isinstance(inner, ast.Return))
 
 
 def templates(part: ast.AST) -> Iterator[str]:
