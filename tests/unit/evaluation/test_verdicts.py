@@ -594,7 +594,7 @@ def test_what_a_design_can_tell_is_said_before_it_is_run() -> None:
     # d = 1.435 for six pairs
     assert "a true difference of 1.43 points" in planned([6], 0.01)
     assert "cannot" not in planned([6], 0.01)
-    assert "7 seeds could pass" in planned([6, 6], 0.01)
+    assert "With 7 seeds" in planned([6, 6], 0.01)
     assert "pilot_sd" in planned([8], None)
     assert "Nothing is compared" in planned([], None)
 
@@ -624,7 +624,7 @@ def test_the_curve_of_random_images_is_in_the_record() -> None:
 
 def test_the_page_of_a_single_size_and_seed_is_whole() -> None:
     page = as_markdown(recommended(runs_of({("random", 0.1): 0.9, ("good", 0.1): 0.92}, seeds=1)))
-    assert "one seed and so no interval" in page and "no learning curve" in page
+    assert "no interval from one seed" in page and "no learning curve" in page
     assert "nan" not in page and "None" not in page
 
 
