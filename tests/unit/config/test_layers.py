@@ -240,7 +240,7 @@ def test_phases_that_do_not_fit_the_images_are_refused(phases, said):
 
 def test_images_too_small_for_the_model_are_refused_before_anything_runs():
     mine = {"dataset": {"image_size": 28}, "training": {"model": "paper_cnn"}}
-    with pytest.raises(PetiteError, match=r"training.model: 'paper_cnn'.* needs images of 64"):
+    with pytest.raises(PetiteError, match=r"training.model: 'paper_cnn'.* 64 pixels"):
         config.load(given_by(mine).values)
 
 
