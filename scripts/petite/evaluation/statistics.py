@@ -216,9 +216,7 @@ def sign_flip_p(differences: Values, seed: int = 0) -> float:
     observed = abs(sample.sum()) - 1e-9 * np.abs(sample).sum()
     if n > MOST_EXACT_PAIRS:
         return _random_flips_p(sample, observed, seed)
-    sums = sample[
-        :1
-    ]  # flipping all signs changes nothing, so the first one is fixed
+    sums = sample[:1]  # flipping all signs changes nothing, so the first one is fixed
     for value in sample[1:]:
         sums = np.concatenate([sums + value, sums - value])
     return float((np.abs(sums) >= observed).mean())

@@ -387,7 +387,7 @@ def test_a_file_without_a_seed_that_its_name_promises_is_refused(
     runs, histories = job_files
     lines = runs[0].read_text().splitlines(keepends=True)
     runs[0].write_text("".join(lines[:-1]))
-    with pytest.raises(PetiteError, match="has no run of seed 1"):
+    with pytest.raises(PetiteError, match=r"seed 1\b"):
         collect(runs, histories)
 
 
@@ -410,7 +410,7 @@ def test_a_history_given_twice_is_refused(job_files: tuple[list[Path], list[Path
 @pytest.mark.parametrize("content", ["", 'method,worst_class\n"random,Cat\n'])
 def test_a_cut_file_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "runs.csv").write_text(content)
-    with pytest.raises(PetiteError, match="not a whole table"):
+    with pytest.raises(PetiteError, match=r"runs\.csv"):
         read_csv(tmp_path / "runs.csv")
 
 
