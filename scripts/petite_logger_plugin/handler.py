@@ -22,6 +22,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from petite.util import memory
+from petite.util.formatting import elapsed_time
 from petite_logger_plugin.failures import KERNEL_WAS_SHORT, signal_of
 from petite_logger_plugin.logs import Job, newest_line, notices_in
 
@@ -168,7 +169,7 @@ class LogHandler(LogHandlerBase):
         seconds = time.monotonic() - job.started
         self._seconds[job.rule].append(seconds)
         if not self.console.is_interactive:
-            self.console.print(f"{self._so_far()}: {job.name} took {in_words(seconds)}")
+            self.console.print(f"{self._so_far()}: {job.name} took {elapsed_time(seconds)}")
 
     def _fail(self, number: int, job: Job) -> None:
         """Tell it at once, and again at the end; not that it ends because the run is stopped."""
@@ -181,13 +182,13 @@ class LogHandler(LogHandlerBase):
         self.console.print(f"Failed: {job.name}")
 
     def _so_far(self) -> str:
-        return f"{self.count} jobs, {in_words(time.monotonic() - self._began)}"
+        return f"{self.count} jobs, {elapsed_time(time.monotonic() - self._began)}"
 
     def _line(self) -> Table:
         """The bar, how far the run is, and the newest line of the logs of the jobs at work."""
         running = list(self._running.values())
         left = seconds_left(self.due - self._done, self._seconds, len(running))
-        left_in_words = "" if left is None else f", about {in_words(left)} left"
+        left_in_words = "" if left is None else f", about {elapsed_time(left)} left"
         does = "stopping (Ctrl-C again: at once)" if self.stopped else newest_line(running)
         line = Table.grid(Column(width=BAR_CELLS), Column(), padding=(0, 1))
         line.add_row(
@@ -210,13 +211,3 @@ def seconds_left(
 def _wrapped(text: str) -> str:
     """A sentence on as many lines as it takes, the further ones indented."""
     return textwrap.fill(text, NOTICE_COLUMNS, subsequent_indent="  ", break_long_words=False)
-
-
-def in_words(seconds: float) -> str:
-    """A time as 8 s, 3 min 20 s or 2 h 5 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,7 +1,7 @@
 # What evaluate.smk looks up: which figures there are, and what each is drawn from.
 
 
-from petite.plots.registry import Plan as FigurePlan, drawings
+from petite.plots.registry import FigurePlan, drawings
 
 FIGURE_PLAN = FigurePlan(
     tuple(CASES), {label: method_name(label) for label in CONFIG.methods}

@@ -15,7 +15,7 @@ MOST_SINGLE_CASES = 12  # a figure for each of more is more than anyone looks at
 
 
 @dataclass(frozen=True)
-class Plan:
+class FigurePlan:
     """What a run trains, which decides on its figures.
 
     Attributes
@@ -82,8 +82,8 @@ class Figure:
     function: str
     inputs: Mapping[str, str]
     caption: str
-    is_due: Callable[[Plan], bool] = lambda plan: True
-    options: Callable[[Plan], dict[str, Any]] = lambda plan: {}
+    is_due: Callable[[FigurePlan], bool] = lambda plan: True
+    options: Callable[[FigurePlan], dict[str, Any]] = lambda plan: {}
     each_case: bool = False
     takes_source: bool = False
 
@@ -110,7 +110,7 @@ class Drawing:
         return FIGURES[self.kind]
 
 
-def drawings(plan: Plan) -> dict[str, Drawing]:
+def drawings(plan: FigurePlan) -> dict[str, Drawing]:
     """The figures of a run, by the name of their files."""
     found = {}
     for kind, figure in FIGURES.items():
@@ -125,7 +125,7 @@ def drawings(plan: Plan) -> dict[str, Drawing]:
     return found
 
 
-def _has_grid(plan: Plan) -> bool:
+def _has_grid(plan: FigurePlan) -> bool:
     return plan.example("pca_grid") is not None
 
 
