@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from petite.evaluation.chance import FEWEST_OTHERS, Chance
 from petite.evaluation.metrics import METRICS
@@ -292,10 +291,10 @@ class Wording:
         ]
         return steps or ["Nothing is left open at this tolerance."]
 
-    def _values_of_step(self, step: Step) -> dict[str, Any]:
+    def _values_of_step(self, step: Step) -> dict[str, object]:
         """The values for the braces in the sentence of a step."""
         chance = self.record.chance
-        values: dict[str, Any] = {
+        values: dict[str, object] = {
             "tolerance": self.tolerance,
             "test_images": number(self.record.basis.test_images or 0),
             "seeds": step.seeds,

@@ -36,7 +36,7 @@ OTHERS = np.array([-0.5, 0.9, 0.1, -0.8, 0.4, 0.7, -1.0, 0.2, -0.3, 0.3])
 def runs_of(
     means: dict[tuple[str, float], float], seeds: int = 8, noise: float = 0.002
 ) -> pd.DataFrame:
-    """Runs whose accuracies lie about `means`; every method has noise of its own."""
+    """Runs with accuracies around `means`; every method has its own noise."""
     rows = []
     for number, ((method, fraction), mean) in enumerate(means.items()):
         wave = np.roll(WAVES if number % 2 else OTHERS, number)[:seeds]
@@ -148,7 +148,7 @@ def test_a_comparison_is_called_too_small_only_where_no_outcome_of_it_would_have
     }
     runs = runs_of(means, seeds=8)
     runs = runs[(runs["fraction"] == 0.1) | (runs["training_seed"] < 6)]
-    # Six wins of six, beside a clear result with eight seeds: after Holm they pass.
+    # Six wins of six, next to a clear result with eight seeds: after Holm they pass.
     assert set(table_of(runs)["verdict"]) == {"not compared", "better"}
     lost = (runs["method"] == "near") & (runs["training_seed"] == 0)
     once = runs.assign(accuracy=runs["accuracy"].mask(lost, 0.9))

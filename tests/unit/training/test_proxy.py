@@ -1,4 +1,4 @@
-"""Training scores against values worked out by hand, against TensorFlow, and on a real proxy."""
+"""Training scores against values computed by hand, against TensorFlow, and on a real proxy."""
 
 import json
 import subprocess

@@ -229,7 +229,7 @@ def test_the_saved_models_give_the_written_predictions(done: Outputs, folder: Pa
 
 
 def example(models: Path) -> str:
-    """The Python of the page beside the models."""
+    """The Python code of the README next to the models."""
     page = (models / "README.md").read_text(encoding="utf-8")
     return re.search(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[1]
 
