@@ -4,13 +4,13 @@ import argparse
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from petite.data.store import Store
 from petite.subsets.augmentation import Settings as AugmentationSettings
 from petite.subsets.chains import SelectionJob, choose
+from petite.subsets.records import SelectionRecord, SubsetRecord
 from petite.subsets.subset_job import add_arguments, add_candidates, selection_job
 from petite.subsets.tables import augmented, cut, recipe_bytes, stored_bytes, subset_table
 from petite.util.errors import PetiteError
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 def main(args: argparse.Namespace) -> None:
     store, job = Store.open(args.manifest), selection_job(args)
-    ranked, record = chosen(job, args.ranking, args.candidates)
+    ranked, selected = chosen(job, args.ranking, args.candidates)
     subset = subset_table(ranked, job.train, store.classes)
     images = len(subset)
     last = job.steps[-1]
@@ -36,7 +36,8 @@ def main(args: argparse.Namespace) -> None:
         settings = AugmentationSettings(ratio=(job.k - images) / images, **last.settings)
         subset = augmented(subset, args.seed, settings)
     write_table(args.output, subset)
-    record |= {
+    record: SubsetRecord = {
+        **selected,
         "fraction": args.fraction,
         "images": images,
         "rows": len(subset),
@@ -48,7 +49,7 @@ def main(args: argparse.Namespace) -> None:
 
 def chosen(
     job: SelectionJob, ranking: Path | None, candidates: list[Path]
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, SelectionRecord]:
     """The ranking table of the kept images, and its record."""
     if ranking:
         return cut(read_table(ranking), job.train, job.k), read_json(ranking.with_suffix(".json"))

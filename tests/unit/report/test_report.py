@@ -307,7 +307,7 @@ def test_the_page_shows_and_names_the_metric_that_is_compared_and_the_real_share
     assert "in points of balanced accuracy" in html
     fraction = runs["fraction"].min()
     assert f'data-name="kept">{100 * fraction:g}% ({300 * fraction:.0f}%)</td>' in html
-    assert "as each class has at least one" in html
+    assert "each class has at least one" in html
     rows = tables.table(Inputs(**{**vars_of(inputs), "tables": {**inputs.tables, **paths}}))["rows"]
     assert all(float(row["balanced"]) < 60 and row["worst"] == "50.0" for row in rows)
 

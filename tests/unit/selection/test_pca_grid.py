@@ -199,7 +199,7 @@ def test_random_cells_are_the_same_cells_with_other_images(tiling: str) -> None:
     assert sizes["real"] == sizes["control"]
     stayed = sum(len(images & members["control"][cell]) for cell, images in members["real"].items())
     assert stayed < 120
-    # Who lies where is told as it is.
+    # The coordinates are those of the images themselves.
     np.testing.assert_array_equal(control.extra["plane_x"], features[control.indices, 0])
 
 

@@ -340,17 +340,17 @@ def assert_same_up_to_ties(
 
 
 @pytest.mark.parametrize("name", HOLDING)
-def test_similarities_that_are_held_give_the_same_as_those_worked_out_anew(name: str) -> None:
+def test_similarities_that_are_held_give_the_same_as_recomputed_ones(name: str) -> None:
     features = cloud(150)
     method = METHODS[name]
     assert method.choose
-    held, anew = (
+    held, recomputed = (
         method.choose(group_of(features, 12, 0, hold_bytes), method.settings())
         for hold_bytes in (FLOAT * 150**2, 0)
     )
-    np.testing.assert_array_equal(held.indices, anew.indices)
-    if anew.weights is not None:
-        np.testing.assert_array_equal(held.weights, anew.weights)
+    np.testing.assert_array_equal(held.indices, recomputed.indices)
+    if recomputed.weights is not None:
+        np.testing.assert_array_equal(held.weights, recomputed.weights)
 
 
 # ---------------------------------------------------------------- craig, k_dpp
