@@ -29,6 +29,6 @@ def page_settings():
 
 
 def page_features():
-    """The space that is compared by, where it is one for all seeds; the pixels otherwise."""
+    """The feature space of the config, or pixels if it differs between seeds."""
     space = CONFIG.features.space
     return feature_path("pixels" if SPACES[space].is_of_proxy else space, 0)

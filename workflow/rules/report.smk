@@ -1,5 +1,6 @@
 # From all results of a run to the report.
-# Needs: the tables (evaluate.smk), the store, the features, the subsets, the predictions.
+# Needs: the tables (evaluate.smk), the store and split (data.smk), features and subsets (select.smk), and the
+# predictions (train.smk).
 # Makes: report.html.
 
 
