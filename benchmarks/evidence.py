@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from petite.evaluation import random_curve
-from petite.evaluation.learning_curve import Estimate
-from petite.evaluation.metrics import ACCURACY, BALANCED, image_weights
+from petite.evaluation.learning_curve import Estimate, random_curve
+from petite.evaluation.metrics import ACCURACY, BALANCED, METRICS
 from petite.evaluation.new_images import NewImages, above_p
 from petite.evaluation.runs import PAIR
 from petite.evaluation.statistics import (
@@ -274,7 +273,7 @@ def false_not_worse(
     """
     tolerance, lost_in, lost_as = truth
     labels = two_classes(images, imbalance)
-    weights = image_weights(labels, metric)
+    weights = METRICS[metric].image_weights(labels)
     chances = chance_of_loss(labels, weights, tolerance, lost_in)
     random = generator(images, "not worse", str(imbalance), metric, *map(str, truth), stream)
     return float(
@@ -321,7 +320,7 @@ def claimed_where_nothing_is_lost(images: int, differing: float, simulations: in
 def blind_judge_passes(images: int, imbalance: int, n: int, simulations: int) -> float:
     """How often n runs that guess by class frequency beat chance."""
     labels = two_classes(images, imbalance)
-    scale = image_weights(labels, BALANCED) * images
+    scale = METRICS[BALANCED].image_weights(labels) * images
     random = generator(images, "blind", str(imbalance), str(n))
     passed = 0
     for _ in range(simulations):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from petite.data.splits import TEST, training_images
-from petite.evaluation import planned, planned_images
+from petite.evaluation.design import planned, planned_images
 from petite.features.own import own_dimensions
 from petite.selection.estimate import as_text, calibrate, estimate_entries
 from petite.training.proxy import gradient_width

@@ -10,7 +10,7 @@ import pandas as pd
 from petite.data.source_job import add_source, opened_if_there, reason_gone
 from petite.data.splits import training_images
 from petite.data.store import Store
-from petite.evaluation import Recommendation
+from petite.evaluation.recommendation import Recommendation
 from petite.evaluation.wording import Wording
 from petite.export import About, export_subset
 from petite.util.errors import PetiteError

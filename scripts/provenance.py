@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from petite.data.source_job import reason_gone
-from petite.evaluation import read_csv
+from petite.evaluation.runs import read_csv
 from petite.util.files import write_json
 from petite.util.job import argument_parser, run
 from petite.util.notices import notice

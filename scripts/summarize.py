@@ -5,27 +5,18 @@ import json
 from pathlib import Path
 
 from petite.data.splits import training_images
-from petite.evaluation import (
-    AgainstChance,
-    Circumstances,
-    Gap,
-    Predictions,
-    as_markdown,
-    as_text,
-    collect,
-    compare,
-    cost_ledger,
-    gap_sentences,
-    is_unequal,
-    markdown_table,
-    metric_for,
-    random_curve,
-    recommend,
-    summarize,
-    terminal_table,
-    test_counts,
-    with_measures,
-)
+from petite.evaluation.chance import AgainstChance, Circumstances
+from petite.evaluation.costs import cost_ledger
+from petite.evaluation.decision import recommend
+from petite.evaluation.learning_curve import random_curve
+from petite.evaluation.metrics import is_unequal, metric_for, test_counts, with_measures
+from petite.evaluation.recommendation import Gap
+from petite.evaluation.rendering import as_markdown, as_text
+from petite.evaluation.runs import Predictions, collect
+from petite.evaluation.summary import summarize
+from petite.evaluation.tables import markdown_table, terminal_table
+from petite.evaluation.verdicts import compare
+from petite.evaluation.wording import gap_sentences
 from petite.util.files import (
     read_json,
     read_table,

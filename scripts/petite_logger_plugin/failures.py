@@ -5,6 +5,7 @@ import signal
 from collections.abc import Collection, Sequence
 
 from petite.util import memory, stopping
+from petite.util.formatting import counted
 from petite_logger_plugin.logs import RECORD, TAIL_BYTES, Job, last_lines
 
 LAST_LINES = 15
@@ -41,8 +42,7 @@ def failed_in_words(failed: Collection[Job], count: str, run_log: str) -> str:
     """
     heading = "Petite stopped before the end"
     if failed:
-        jobs = "1 job" if len(failed) == 1 else f"{len(failed)} jobs"
-        heading = f"Petite stopped: {jobs} failed, {count} are done"
+        heading = f"Petite stopped: {counted(len(failed), 'job')} failed, {count} are done"
     first, more = list(failed)[:MOST_FAILURES], list(failed)[MOST_FAILURES:]
     parts = [f"\n{heading}.\n", *map(_failure, first)]
     if more:

@@ -22,6 +22,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from petite.util import memory
+from petite.util.formatting import elapsed_time
 from petite_logger_plugin.failures import KERNEL_WAS_SHORT, signal_of
 from petite_logger_plugin.logs import Job, newest_line, notices_in
 
@@ -169,7 +170,7 @@ class LogHandler(LogHandlerBase):
         seconds = time.monotonic() - job.started
         self._seconds[job.rule].append(seconds)
         if not self.console.is_interactive:
-            self.console.print(f"{self._progress()}: {job.name} took {in_words(seconds)}")
+            self.console.print(f"{self._progress()}: {job.name} took {elapsed_time(seconds)}")
 
     def _fail(self, number: int, job: Job) -> None:
         """Show a failed job now, and keep it for the end; not if the run is being stopped."""
@@ -182,13 +183,13 @@ class LogHandler(LogHandlerBase):
         self.console.print(f"Failed: {job.name}")
 
     def _progress(self) -> str:
-        return f"{self.count} jobs, {in_words(time.monotonic() - self._started)}"
+        return f"{self.count} jobs, {elapsed_time(time.monotonic() - self._started)}"
 
     def _line(self) -> Table:
         """The bar, the progress, and the newest line of the logs of running jobs."""
         running = list(self._running.values())
         left = seconds_left(self.due - self._done, self._seconds, len(running))
-        left_in_words = "" if left is None else f", about {in_words(left)} left"
+        left_in_words = "" if left is None else f", about {elapsed_time(left)} left"
         status = (
             "stopping (press Ctrl-C again to kill the jobs)"
             if self.stopped
@@ -225,13 +226,3 @@ def seconds_left(
 def _wrapped(text: str) -> str:
     """A sentence wrapped into lines, indented from the second on."""
     return textwrap.fill(text, NOTICE_COLUMNS, subsequent_indent="  ", break_long_words=False)
-
-
-def in_words(seconds: float) -> str:
-    """A time as 8 s, 3 min 20 s or 2 h 5 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

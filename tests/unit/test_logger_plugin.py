@@ -24,7 +24,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.tests import TestLogHandlerBase
 
 from petite_logger_plugin.failures import LAST_LINES, failed_in_words, stopped_in_words
-from petite_logger_plugin.handler import LogHandler, in_words, seconds_left
+from petite_logger_plugin.handler import LogHandler, seconds_left
 from petite_logger_plugin.logs import Job, last_lines, newest_line
 
 STAMP = "2026-01-02 03:04:05,678"
@@ -445,10 +445,3 @@ def test_the_newest_line_is_of_the_log_that_changed_last(tmp_path):
     assert newest_line([Job("a", new), Job("b", old)]) == "new"
     assert newest_line([Job("c", log_of(tmp_path, name="empty"))]) == "c"
     assert newest_line([Job("all")]) == ""
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(7.6, "8 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")]
-)
-def test_times_in_words(seconds, words):
-    assert in_words(seconds) == words

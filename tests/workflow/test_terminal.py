@@ -134,4 +134,6 @@ def test_the_users_own_logger_has_the_terminal_and_what_failed_is_told_after_it(
     assert " jobs, " not in users
     assert "Failed: " not in users
     assert "1 job failed" in failures
-    assert "ingest/1-of-2 failed. The end of its log, results/tiny/logs/ingest/1-of-2.log:" in failures
+    assert (
+        "ingest/1-of-2 failed. The end of its log, results/tiny/logs/ingest/1-of-2.log:" in failures
+    )

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from petite.evaluation import Recommendation
+from petite.evaluation.recommendation import Recommendation
 from petite.evaluation.wording import Wording
 
 pytestmark = pytest.mark.workflow

@@ -1,9 +1,9 @@
 """The section `evidence`: by what subsets are judged."""
 
-from typing import Literal
-
 from pydantic import Field
 
+from petite.config.values import MetricName
+from petite.evaluation.metrics import AUTO
 from petite.util.validation import Strict
 
 
@@ -16,8 +16,8 @@ class EvidenceSettings(Strict):
         lt=1,
         description="acceptable loss of the metric against the full set; 0.01 is one point",
     )
-    metric: Literal["auto", "accuracy", "balanced_accuracy"] = Field(
-        "auto",
+    metric: MetricName = Field(
+        AUTO,
         description="metric to compare; auto: balanced_accuracy if the largest class has more "
         "than twice the test images of the smallest, otherwise accuracy",
     )

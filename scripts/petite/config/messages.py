@@ -82,8 +82,10 @@ def _sentence(item: ErrorDetails) -> str:
     name = item["loc"][-1] if kind == "extra_forbidden" else value
     if kind in ("extra_forbidden", "literal_error") and isinstance(name, str) and name in RENAMED:
         return f"renamed to '{RENAMED[name]}'"
-    limit = item["msg"].rsplit(" ", 1)[-1]  # written as in the model: 0, not 0.0
-    text = WORDS.get(kind, item["msg"]).format(**item.get("ctx", {}), limit=limit)
+    text = item["msg"]
+    if kind in WORDS:
+        limit = text.rsplit(" ", 1)[-1]  # written as in the model: 0, not 0.0
+        text = WORDS[kind].format(**item.get("ctx", {}), limit=limit)
     if kind == "missing":
         return text
     remedy = kind == "string_type" and isinstance(value, NOT_TEXT)
@@ -92,7 +94,7 @@ def _sentence(item: ErrorDetails) -> str:
 
 def _yaml(value: Any) -> str:
     """A value as YAML has it, shortened."""
-    text = json.dumps(value, default=str, ensure_ascii=False)
+    text = json.dumps(value, default=str, ensure_ascii=False, skipkeys=True)
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "..."
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from petite.evaluation.metrics import AUTO, METRICS
 from petite.features.registry import SPACES
 from petite.util.hints import unknown
 
@@ -31,12 +32,20 @@ def _offered(space: str) -> str:
     return space
 
 
+def _known_metric(name: str) -> str:
+    if name not in METRIC_NAMES:
+        raise ValueError(unknown(name, METRIC_NAMES, "metric"))
+    return name
+
+
 Fraction = Annotated[float, Field(gt=0, le=1), AfterValidator(_few_digits)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 SeedCount = Annotated[int, Field(ge=1, le=1000)]
 UserPath = Annotated[str, AfterValidator(_expanded)]
 SPACE_NAMES = [space.name for space in SPACES.values() if space.is_offered]
 SpaceName = Annotated[str, AfterValidator(_offered), WithJsonSchema({"enum": SPACE_NAMES})]
+METRIC_NAMES = [AUTO, *METRICS]
+MetricName = Annotated[str, AfterValidator(_known_metric), WithJsonSchema({"enum": METRIC_NAMES})]
 
 
 def check_no_wildcard(path: str) -> None:

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from petite.evaluation.metrics import BALANCED, UNEQUAL, image_weights
+from petite.evaluation.metrics import BALANCED, METRICS, UNEQUAL
 from petite.evaluation.new_images import above_p
 from petite.evaluation.runs import Predictions, ordered
 from petite.evaluation.statistics import ALPHA
@@ -225,7 +225,7 @@ class AgainstChance:
         right = (given == labels).mean(axis=0)
         counts = np.bincount(labels, minlength=len(self.classes))
         constant = _constant(right, labels, counts)
-        weights = image_weights(labels, BALANCED) * len(labels)
+        weights = METRICS[BALANCED].image_weights(labels) * len(labels)
         present = np.flatnonzero(counts)
         never = np.setdiff1d(present, given)
         guessed = np.setdiff1d(_guessed(given, labels, counts), never)

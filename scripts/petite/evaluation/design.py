@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from petite.evaluation.metrics import AUTO, IN_WORDS, image_weights, metric_for
+from petite.evaluation.metrics import AUTO, IN_WORDS, METRICS, metric_for
 from petite.evaluation.new_images import images_to_show, tolerance_to_show
 from petite.evaluation.next_steps import reachable_tolerance
 from petite.evaluation.recommendation import Floor
@@ -50,7 +50,7 @@ def planned_images(
     if not subsets:
         return "Nothing is compared with the full set."
     metric = metric_for(np.unique(test_labels, return_counts=True)[1], setting)
-    weights = image_weights(test_labels, metric)
+    weights = METRICS[metric].image_weights(test_labels)
     images, heaviest = len(weights), float(weights.max()) * len(weights)
     needed = images_to_show(tolerance, subsets, heaviest)
     can = "can" if images >= needed else "cannot"

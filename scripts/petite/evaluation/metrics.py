@@ -1,30 +1,64 @@
 """What is measured of a run beside its accuracy, and in which metric runs are compared."""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric in which runs can be compared: a weighted mean of the accuracies of the classes.
+
+    Attributes
+    ----------
+    name : str
+        The value of `evidence.metric`, and the column in the table of runs; summaries add `_mean`,
+        `_low` and `_high`.
+    words : str
+        Its name in sentences, tables and figures.
+    weigh : callable
+        From the numbers of test images of the classes that have some, int (classes,), to the
+        weights of these classes, (classes,).
+    """
+
+    name: str
+    words: str
+    weigh: Callable[[np.ndarray], np.ndarray]
+
+    def of(self, confusion: np.ndarray) -> float:
+        """The metric from (classes, classes) counts, rows true classes, columns predicted ones."""
+        counts = confusion.sum(axis=1)
+        present = counts > 0
+        accuracies = confusion.diagonal()[present] / counts[present]
+        return float(np.average(accuracies, weights=self.weigh(counts[present])))
+
+    def image_weights(self, labels: np.ndarray) -> np.ndarray:
+        """The weight of each test image: float64 (n,), with the sum 1, from its label."""
+        _, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        weights = self.weigh(counts)
+        return (weights / (weights.sum() * counts))[places]
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", "accuracy", weigh=lambda counts: counts),
+        Metric("balanced_accuracy", "balanced accuracy", weigh=np.ones_like),
+    )
+}
+IN_WORDS = {metric.name: metric.words for metric in METRICS.values()}
 ACCURACY, BALANCED = "accuracy", "balanced_accuracy"
-METRICS = (ACCURACY, BALANCED)
 AUTO = "auto"
-IN_WORDS = {ACCURACY: "accuracy", BALANCED: "balanced accuracy"}
-# Auto is balanced accuracy where the largest class has more than so many times the test images of
+# Auto is balanced accuracy where the largest class has more than this many times the test images of
 # the smallest.
 UNEQUAL = 2
 
 
-def balanced_accuracy(confusion: np.ndarray) -> float:
-    """The mean of the classes' accuracies, over the classes that have test images.
-
-    confusion: (classes, classes) counts, rows true classes, columns predicted ones.
-    """
-    counts = confusion.sum(axis=1)
-    return float((confusion.diagonal()[counts > 0] / counts[counts > 0]).mean())
-
-
 def with_measures(runs: pd.DataFrame, training_images: int | None = None) -> pd.DataFrame:
-    """The table of runs with the columns `share` and `balanced_accuracy`.
+    """The table of runs with the columns `share` and those of all `METRICS`.
 
     `share` is the part of the training images that a run kept, which may be another than the
     fraction that was asked for: at least one image of each class is kept, and whole images.
@@ -32,16 +66,16 @@ def with_measures(runs: pd.DataFrame, training_images: int | None = None) -> pd.
     """
     runs = runs.copy()
     whole = runs.loc[runs["method"] == "full", "images"].mean()  # NaN where there is no such run
-    share = runs["images"] / (training_images or whole)
-    balanced = np.full(len(runs), np.nan)
-    if "confusion" in runs:
-        balanced = np.array([balanced_accuracy(found) for found in _confusions(runs)])
-    for name, after, values in (
-        ("share", "fraction", share),
-        (BALANCED, "accuracy", balanced),
-    ):
+    columns = {"share": runs["images"] / (training_images or whole)}
+    for metric in METRICS.values():
+        measured: list[float] | float = np.nan
+        if "confusion" in runs:
+            measured = [metric.of(found) for found in _confusions(runs)]
+        columns[metric.name] = pd.Series(measured, runs.index)
+    after = {"share": "fraction"}
+    for name, values in columns.items():
         if name not in runs:
-            runs.insert(list(runs.columns).index(after) + 1, name, values)
+            runs.insert(list(runs.columns).index(after.get(name, "accuracy")) + 1, name, values)
     return runs
 
 
@@ -85,11 +119,3 @@ def with_scores(summary: pd.DataFrame, runs: pd.DataFrame) -> tuple[pd.DataFrame
 def compared_metric(summary: pd.DataFrame) -> str:
     """The metric of a summary's differences: one of METRICS."""
     return str(summary["metric"].iloc[0])
-
-
-def image_weights(labels: np.ndarray, metric: str) -> np.ndarray:
-    """What each test image counts in a metric: float64 (n,), with the sum 1."""
-    if metric == ACCURACY:
-        return np.full(len(labels), 1 / len(labels))
-    counts = np.bincount(labels)
-    return 1 / ((counts > 0).sum() * counts[labels])

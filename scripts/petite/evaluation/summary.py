@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pandas as pd
 
-from petite.evaluation.metrics import ACCURACY, BALANCED, with_measures
+from petite.evaluation.metrics import ACCURACY, METRICS, with_measures
 from petite.evaluation.runs import REFERENCE, check_runs, measured, ordered, paired_differences
 from petite.evaluation.statistics import mean_interval
 
@@ -17,13 +17,11 @@ SUMMARY_COLUMNS = [
     "share",
     "images",
     "runs",
-    "accuracy_mean",
-    "accuracy_sd",
-    "accuracy_low",
-    "accuracy_high",
-    "balanced_accuracy_mean",
-    "balanced_accuracy_low",
-    "balanced_accuracy_high",
+    *(
+        f"{name}_{part}"
+        for name in METRICS
+        for part in ("mean", *["sd"] * (name == ACCURACY), "low", "high")
+    ),
     "worst_class_accuracy_mean",
     "metric",
     "difference_mean",
@@ -39,16 +37,15 @@ SUMMARY_COLUMNS = [
 def summarize(runs: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
     """A row for each method and fraction of `runs` (the table of runs.csv).
 
-    The columns are SUMMARY_COLUMNS. Accuracies are shares of the test images (0 to 1), and
-    `accuracy_low`, `accuracy_high` bound the 95% interval of the mean over the runs by Student's t
-    (see `mean_interval`); `balanced_accuracy_*` are the same for the mean of the classes'
-    accuracies, and `worst_class_accuracy_mean` is the mean over the runs of that of the worst
-    class; NaN where the runs do not tell. `difference_*` are the same for the paired differences in
-    the `metric` from random at the same fraction (see `paired_differences`); NaN for random itself
-    and where random has no such run. Bounds are NaN for fewer than two runs or pairs. Bounds that
-    lie outside what is possible (0 to 1, -1 to 1 for differences) are cut there: that takes away
-    impossible values only and so leaves the coverage as it is. The intervals speak of new seeds,
-    not of new test images.
+    The columns are SUMMARY_COLUMNS. Accuracies are shares of the test images (0 to 1).
+    `accuracy_low` and `accuracy_high` bound the 95% interval of the mean over the runs by Student's
+    t (see `mean_interval`), and the other `METRICS` have the same columns.
+    `worst_class_accuracy_mean` is the mean over the runs of the accuracy of the worst class, NaN
+    where the runs lack it. `difference_*` are of the paired differences in the `metric` from random
+    at the same fraction (see `paired_differences`), NaN for random itself and where random has no
+    such run. Bounds are NaN for fewer than two runs or pairs. Bounds outside the possible range (0
+    to 1, -1 to 1 for differences) are cut there: that takes away impossible values only, so the
+    coverage stays. The intervals are about new seeds, not about new test images.
 
     `share` is the part of the training images that was kept (see `with_measures`). `images` and
     `stored_bytes` are means over the runs, rounded (they differ between split seeds
@@ -72,9 +69,8 @@ def summarize(runs: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
                 "share": group["share"].mean(),
                 "images": round(group["images"].mean()),
                 "runs": len(group),
-                **_mean_and_bounds(ACCURACY, accuracy, 0),
                 "accuracy_sd": accuracy.std(ddof=1) if len(accuracy) > 1 else np.nan,
-                **_mean_and_bounds(BALANCED, group[BALANCED].to_numpy(), 0),
+                **_measured(group),
                 "worst_class_accuracy_mean": worst.mean(),
                 "metric": metric,
                 **_mean_and_bounds("difference", differences, -1),
@@ -86,6 +82,17 @@ def summarize(runs: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
             }
         )
     return ordered(pd.DataFrame(rows, columns=SUMMARY_COLUMNS))
+
+
+def _measured(group: pd.DataFrame) -> dict[str, float]:
+    """Each metric of some runs, as mean and bounds."""
+    return {
+        column: value
+        for name in METRICS
+        for column, value in _mean_and_bounds(
+            name, group[name].to_numpy(dtype=np.float64), 0
+        ).items()
+    }
 
 
 def _mean_and_bounds(name: str, values: np.ndarray, least: float) -> dict[str, float]:

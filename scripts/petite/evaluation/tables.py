@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from petite.evaluation.metrics import ACCURACY, BALANCED, IN_WORDS
+from petite.evaluation.metrics import ACCURACY, BALANCED, METRICS
 from petite.evaluation.shares import is_other_share, kept, why_other_share
 from petite.evaluation.statistics import ENOUGH_RUNS
 from petite.util.formatting import (
@@ -27,6 +27,10 @@ def markdown_rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[
     return [*lines, *("| " + " | ".join(row) + " |" for row in rows)]
 
 
+def _heading(metric: str) -> str:
+    return f"{METRICS[metric].words}, %"
+
+
 def _measured(row: pd.Series, metric: str) -> str:
     mean, low, high = (row[f"{metric}_{name}"] for name in ("mean", "low", "high"))
     return f"{in_percent(mean)} {bracketed(low, high)}".strip()
@@ -46,8 +50,7 @@ def _cells(summary: pd.DataFrame) -> pd.DataFrame:
                 "fraction": kept(row["fraction"], row["share"]),
                 "images": number(row["images"]),
                 "runs": f"{row['runs']}",
-                "accuracy, %": _measured(row, ACCURACY),
-                "balanced accuracy, %": _measured(row, BALANCED),
+                **{_heading(name): _measured(row, name) for name in METRICS},
                 "worst class, %": in_percent(row["worst_class_accuracy_mean"]),
                 "against random, points": _difference(row),
                 "loss": NOTHING if np.isnan(row["loss_mean"]) else f"{row['loss_mean']:.3f}",
@@ -91,7 +94,7 @@ def markdown_table(summary: pd.DataFrame, dataset: str) -> str:
         *markdown_rows(list(cells.columns), cells.itertuples(index=False, name=None)),
         "",
         "Brackets hold 95% intervals of the mean over runs (Student's t); differences are of "
-        f"{IN_WORDS[summary['metric'].iloc[0]]} and paired, "
+        f"{METRICS[summary['metric'].iloc[0]].words} and paired, "
         "each run with the run of random at the same fraction, split and training seed. "
         "They cover other seeds, not other test images.",
     ]
@@ -115,20 +118,20 @@ TERMINAL_COLUMNS = 100
 def terminal_table(summary: pd.DataFrame, balanced: bool = False) -> str:
     """The summary as aligned text of at most 100 columns, for the end of a run.
 
-    balanced: show balanced accuracy too, for which the megabytes make room. Of the two accuracies
-    that which is compared has its interval.
+    balanced: show balanced accuracy too, in place of the megabytes. The metric that is compared has
+    its interval.
     """
-    cells = _cells(summary).drop(columns=NOT_IN_TERMINAL).rename(columns=SHORTER)
+    cells = _cells(summary).drop(columns=NOT_IN_TERMINAL)
     metric = summary["metric"].iloc[0]
-    if balanced or metric == BALANCED:
-        cells = cells.drop(columns="MB")
-        other, heading = {
-            ACCURACY: (BALANCED, "balanced, %"),
-            BALANCED: (ACCURACY, "accuracy, %"),
-        }[metric]
-        cells[heading] = [in_percent(share) for share in summary[f"{other}_mean"]]
-    else:
-        cells = cells.drop(columns="balanced, %")
+    shown = list(dict.fromkeys([ACCURACY, *[BALANCED] * balanced, metric]))
+    if len(shown) > 1:
+        cells = cells.drop(columns="stored, MB")
+    for name in METRICS:
+        if name not in shown:
+            cells = cells.drop(columns=_heading(name))
+        elif name != metric:
+            cells[_heading(name)] = [in_percent(share) for share in summary[f"{name}_mean"]]
+    cells = cells.rename(columns=SHORTER)
     widths = {name: max(len(name), *cells[name].str.len()) for name in cells.columns}
     others = sum(widths.values()) - widths["method"] + 2 * (len(widths) - 1)
     widths["method"] = min(widths["method"], TERMINAL_COLUMNS - others)
@@ -144,7 +147,7 @@ def terminal_table(summary: pd.DataFrame, balanced: bool = False) -> str:
     lines = [line(cells.columns), line("-" * width for width in widths.values())]
     lines += [line(values) for values in cells.itertuples(index=False, name=None)]
     few = int((summary["runs"] < ENOUGH_RUNS).sum())
-    of_metric = "" if metric == ACCURACY else f" of {IN_WORDS[metric]}"
+    of_metric = "" if metric == ACCURACY else f" of {METRICS[metric].words}"
     lines.append(
         f"[low, high]: 95% interval over runs. Against random: points{of_metric}, paired by seed."
     )

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from petite.evaluation.learning_curve import Estimate, LearningCurve
-from petite.evaluation.metrics import ACCURACY, BALANCED, image_weights, with_measures
+from petite.evaluation.metrics import ACCURACY, METRICS, with_measures
 from petite.evaluation.new_images import NewImages, images_to_show, tolerance_to_show
 from petite.evaluation.runs import (
     FULL,
@@ -57,8 +57,7 @@ VERDICT_COLUMNS = [
     "share",
     "images",
     "metric",
-    "accuracy",
-    "balanced_accuracy",
+    *METRICS,
     "pairs",
     "difference",
     "low",
@@ -140,7 +139,7 @@ def compare(
         )
     check_runs(runs)
     runs = with_measures(runs)
-    weights = image_weights(predictions.labels(), metric) if predictions else np.empty(0)
+    weights = METRICS[metric].image_weights(predictions.labels()) if predictions else np.empty(0)
     of_full = predictions.right(FULL, 1.0) if predictions else pd.DataFrame()
     rows = []
     for fraction, at_fraction in runs[runs["method"] != FULL].groupby("fraction"):
@@ -150,7 +149,7 @@ def compare(
             name = str(method)
             images = round(group["images"].mean())
             row = {"method": name, "fraction": size, "images": images, "metric": metric}
-            row |= {column: group[column].mean() for column in ("share", ACCURACY, BALANCED)}
+            row |= {column: group[column].mean() for column in ("share", *METRICS)}
             row |= _against_random(runs, name, size, metric)
             row |= _against_full(runs, name, size, tolerance, metric)
             if predictions:

@@ -13,9 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from petite.evaluation import ENOUGH_RUNS, PAIR
 from petite.evaluation.metrics import IN_WORDS, compared_metric, with_scores
+from petite.evaluation.runs import PAIR
 from petite.evaluation.shares import kept
+from petite.evaluation.statistics import ENOUGH_RUNS
 from petite.plots import style
 from petite.util.formatting import number
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from petite.evaluation import ordered
+from petite.evaluation.runs import ordered
 from petite.plots import style
 from petite.util.errors import PetiteError
 from petite.util.formatting import counted

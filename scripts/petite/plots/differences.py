@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from petite.evaluation import ENOUGH_RUNS
 from petite.evaluation.metrics import IN_WORDS, compared_metric
+from petite.evaluation.statistics import ENOUGH_RUNS
 from petite.plots import style
 from petite.util.errors import PetiteError
 from petite.util.formatting import percent

@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from petite.evaluation import ENOUGH_RUNS, Recommendation
 from petite.evaluation.evidence_tables import Table, evidence_tables
 from petite.evaluation.metrics import IN_WORDS, compared_metric
+from petite.evaluation.recommendation import Recommendation
 from petite.evaluation.sentences import Sentence
+from petite.evaluation.statistics import ENOUGH_RUNS
 from petite.evaluation.wording import Wording
 from petite.report.inputs import Inputs
 from petite.report.words import name

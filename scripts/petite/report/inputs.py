@@ -12,7 +12,9 @@ import pandas as pd
 from petite.data.sources import Source
 from petite.data.splits import training_images
 from petite.data.store import Store
-from petite.evaluation import Recommendation, ordered, read_csv, with_measures
+from petite.evaluation.metrics import with_measures
+from petite.evaluation.recommendation import Recommendation
+from petite.evaluation.runs import ordered, read_csv
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
 

@@ -1,6 +1,7 @@
 """Two hundred wrong configurations: each is refused in one message that names the key."""
 
 import copy
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 DEFAULT = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
 ARCHIVE = {"name": "a", "source": "archive", "classes": None}
 
+DAY = date(2024, 5, 1)  # as YAML reads 2024-05-01
+
 # Whatever the setting: what it cannot be.
-NO_NUMBER = ["many", "", [], {}, [1], True, False, {"of": 1}, "1 000", "1,5"]
+NO_NUMBER = ["many", "", [], {}, [1], True, False, {"of": 1}, {DAY: 1}, "1 000", "1,5"]
 NO_TEXT = [1, 1.5, True, [], {}, ["a"]]
 NO_FLAG = ["maybe", 2, [], {}]
 NO_GROUP = [3, "text", [1], True, None]

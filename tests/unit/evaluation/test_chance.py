@@ -9,24 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from petite.evaluation import (
-    AgainstChance,
-    Chance,
-    Circumstances,
-    Predictions,
-    Recommendation,
-    as_markdown,
-    compare,
-    markdown_table,
-    metric_for,
-    random_curve,
-    recommend,
-    summarize,
-    terminal_table,
-    test_counts,
-    with_measures,
-)
-from petite.evaluation.recommendation import Caution, Finding, Kept, Step, Subset
+from petite.evaluation.chance import AgainstChance, Chance, Circumstances
+from petite.evaluation.decision import recommend
+from petite.evaluation.learning_curve import random_curve
+from petite.evaluation.metrics import metric_for, test_counts, with_measures
+from petite.evaluation.recommendation import Caution, Finding, Kept, Recommendation, Step, Subset
+from petite.evaluation.rendering import as_markdown
+from petite.evaluation.runs import Predictions
+from petite.evaluation.summary import summarize
+from petite.evaluation.tables import markdown_table, terminal_table
+from petite.evaluation.verdicts import compare
 from petite.training.metrics import evaluate
 from petite.util.files import write_json
 

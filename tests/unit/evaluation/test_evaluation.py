@@ -11,21 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from petite.evaluation import (
-    COST_COLUMNS,
-    SUMMARY_COLUMNS,
-    VERDICT_COLUMNS,
-    Recommendation,
-    as_markdown,
-    as_text,
-    collect,
-    markdown_table,
-    mean_interval,
-    read_csv,
-    summarize,
-    terminal_table,
-)
-from petite.evaluation.recommendation import Kept
+from petite.evaluation.costs import COST_COLUMNS
+from petite.evaluation.recommendation import Kept, Recommendation
+from petite.evaluation.rendering import as_markdown, as_text
+from petite.evaluation.runs import collect, read_csv
+from petite.evaluation.statistics import mean_interval
+from petite.evaluation.summary import SUMMARY_COLUMNS, summarize
+from petite.evaluation.tables import markdown_table, terminal_table
+from petite.evaluation.verdicts import VERDICT_COLUMNS
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, write_csv_and_parquet, write_json, write_table
 

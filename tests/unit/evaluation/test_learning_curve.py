@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petite.evaluation import random_curve
-from petite.evaluation.learning_curve import Bound, Estimate, fit
+from petite.evaluation.learning_curve import Bound, Estimate, fit, random_curve
 from petite.evaluation.runs import PAIR, measured
 
 SIZES = {1.0: 1000, 0.5: 500, 0.25: 250, 0.1: 100}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from petite.evaluation.metrics import BALANCED, image_weights
+from petite.evaluation.metrics import BALANCED, METRICS
 from petite.evaluation.new_images import (
     NewImages,
     above_p,
@@ -62,7 +62,7 @@ def test_how_many_images_it_takes_is_the_rule_of_three() -> None:
 def test_in_balanced_accuracy_the_rarest_class_must_be_seen_often_enough() -> None:
     """99 to 1: an image of the rare class counts 50 times as much as the mean one."""
     labels = np.repeat([0, 1], [198, 2])
-    weights = image_weights(labels, BALANCED)
+    weights = METRICS[BALANCED].image_weights(labels)
     assert weights.sum() == pytest.approx(1) and weights.max() * 200 == 50
     alike = NewImages(np.zeros((7, 200), np.int8), weights)
     assert alike.not_worse_p(0.01) > 0.9 and alike.interval().low < -0.5
@@ -73,7 +73,7 @@ def test_one_lost_image_of_the_rare_class_counts_as_half_of_it() -> None:
     labels = np.repeat([0, 1], [98, 2])
     lost = np.zeros((6, 100), np.int8)
     lost[:, -1] = -1
-    weights = image_weights(labels, BALANCED)
+    weights = METRICS[BALANCED].image_weights(labels)
     assert (lost @ weights).mean() == pytest.approx(-0.25)
     low, high = NewImages(lost, weights).interval()
     assert low < -0.25 < high

@@ -9,18 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from petite.evaluation import (
-    COST_COLUMNS,
-    VERDICT_COLUMNS,
-    Predictions,
-    as_markdown,
-    compare,
-    cost_ledger,
-    planned,
-    planned_images,
-    random_curve,
-    recommend,
-)
+from petite.evaluation.costs import COST_COLUMNS, cost_ledger
+from petite.evaluation.decision import recommend
+from petite.evaluation.design import planned, planned_images
+from petite.evaluation.learning_curve import random_curve
 from petite.evaluation.new_images import NewImages
 from petite.evaluation.recommendation import (
     Finding,
@@ -30,7 +22,10 @@ from petite.evaluation.recommendation import (
     Step,
     Subset,
 )
+from petite.evaluation.rendering import as_markdown
+from petite.evaluation.runs import Predictions
 from petite.evaluation.statistics import mean_interval, two_way_interval
+from petite.evaluation.verdicts import VERDICT_COLUMNS, compare
 from petite.util.errors import PetiteError
 
 WAVES = np.array([0.3, -1.0, 0.8, -0.4, 1.0, -0.7, 0.2, -0.2, 0.6, -0.6])

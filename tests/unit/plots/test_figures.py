@@ -24,7 +24,7 @@ from petite.data.sources import UnreadableEntry, listing, open_source
 from petite.data.splits import training_images
 from petite.data.splitting import split_table
 from petite.data.store import Store, shard_record
-from petite.evaluation import summarize
+from petite.evaluation.summary import summarize
 from petite.plots import style
 from petite.plots.accuracy import accuracy_picture
 from petite.plots.calibration import calibration_bins, calibration_picture

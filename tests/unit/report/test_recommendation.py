@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from petite.evaluation import as_markdown, as_text
 from petite.evaluation.chance import Cause
 from petite.evaluation.recommendation import (
     SCHEMA,
@@ -24,6 +23,7 @@ from petite.evaluation.recommendation import (
     Recommendation,
     StepKind,
 )
+from petite.evaluation.rendering import as_markdown, as_text
 from petite.evaluation.sentences import CAUSES, FINDINGS, NOT_LEARNED, STEPS
 from petite.evaluation.wording import Wording, gap_sentences
 from petite.report.answer import answer

@@ -22,7 +22,10 @@ from PIL import Image
 from petite import config
 from petite.data.sources import open_source
 from petite.data.store import Store, shard_record, write_shard
-from petite.evaluation import compare, cost_ledger, recommend, summarize
+from petite.evaluation.costs import cost_ledger
+from petite.evaluation.decision import recommend
+from petite.evaluation.summary import summarize
+from petite.evaluation.verdicts import compare
 from petite.evaluation.wording import Wording
 from petite.plots import style
 from petite.report import Inputs, chart, galleries, making, models, page, palette, plane, sprites
