@@ -10,7 +10,7 @@ from petite.data.ingest import (
     labeled_classes,
     make_manifest,
 )
-from petite.data.stored_check import check_copies, check_stored
+from petite.data.stored_check import check_duplicates, check_stored
 from petite.util.files import read_table, write_json, write_table
 from petite.util.job import argument_parser, run
 from petite.util.notices import Notices
@@ -38,7 +38,7 @@ def main(args: argparse.Namespace) -> None:
         near_copy_distance=settings["near_copy_distance"],
         notices=notices,
     )
-    check_copies(index, notices)
+    check_duplicates(index, notices)
     store = args.manifest.parent
     shards = [checked_shard(path, store) for path in args.rows]
     manifest = make_manifest(index, labeled_classes(index), shards, size, channels, settings)

@@ -84,3 +84,18 @@ def write_pictures() -> Callable[..., None]:
                 Image.fromarray(pixels).save(folder / name / f"picture {number}.jpg")
 
     return write
+
+
+@pytest.fixture(scope="session")
+def copy_checkout() -> Callable[[Path], Path]:
+    """A function that copies what the workflow runs from, for tests that change it."""
+
+    def copy(folder: Path) -> Path:
+        for name in ("scripts", "workflow", "envs"):
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)
+        for name in ("Snakefile", "config.yaml", "profiles"):
+            shutil.copy2(REPOSITORY / name, folder, follow_symlinks=False)
+        return folder
+
+    return copy

@@ -311,14 +311,9 @@ def test_the_table_in_readme_is_that_of_these_tests():
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, write_pictures) -> Path:
+def finished(tmp_path_factory, copy_checkout, write_pictures) -> Path:
     """A checkout with its images, in which the workflow ran once, and what its steps loaded."""
-    folder = tmp_path_factory.mktemp("reruns") / "checkout"
-    for name in ("scripts", "workflow", "envs"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)
-    for name in ("Snakefile", "config.yaml", "profiles"):
-        shutil.copy2(REPOSITORY / name, folder, follow_symlinks=False)
+    folder = copy_checkout(tmp_path_factory.mktemp("reruns") / "checkout")
     write_pictures(folder / "pictures", ["cat", "dog"], 60)
     (folder / "overlay.yaml").write_text(yaml.safe_dump(BASE), "utf-8")
     (folder / "loaded").mkdir()

@@ -1,7 +1,7 @@
 # Functions of evaluate.smk: the figures of the run and their inputs, and the files of the provenance.
 
 
-from petite.plots.registry import Plan as FigurePlan, drawings
+from petite.plots.registry import FigurePlan, drawings
 
 FIGURE_PLAN = FigurePlan(
     tuple(CASES), {label: method_name(label) for label in CONFIG.methods}

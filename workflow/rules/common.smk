@@ -23,7 +23,6 @@ from petite.util.errors import PetiteError
 from petite.util.imports import modules_of, path_of
 from petite.config.layers import Layer, command_line, read_layer, resolve
 from petite.selection import METHODS
-from petite.data.sources import SOURCES
 
 
 def or_exit(function):
@@ -117,19 +116,12 @@ def as_param(settings):
     return re.sub(r"\{(?=\s*\w)", r"\\u007b", text)
 
 
-# Modules that the registries load, of which a job uses few.
-REGISTERED = frozenset(
-    {method.module for method in METHODS.values()}
-    | {source.__module__ for source in SOURCES.values()}
-)
-
-
 def code(script, *entries):
     """A rule's script and all modules of the library that it loads; an edit reruns the rule.
 
     `entries` are the modules of the methods, sources, figures and feature spaces that it uses.
     """
-    modules = modules_of(script, frozenset(entries), REGISTERED)
+    modules = modules_of(script, entries)
     return [
         outside(BASE / path_of(name).relative_to(CHECKOUT))
         for name in [script, *modules]

@@ -5,7 +5,7 @@
 import subprocess
 from dataclasses import asdict
 
-from petite.evaluation import Gap
+from petite.evaluation.recommendation import Gap
 from petite.util.files import write_json
 
 

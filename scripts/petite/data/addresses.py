@@ -1,4 +1,4 @@
-"""Addresses of downloads: file names for them, and what of them may be shown."""
+"""Addresses of downloads: file names for them, and how to show them without secrets."""
 
 import hashlib
 import re
@@ -6,12 +6,12 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from petite.util.errors import PetiteError
 
-# The names of query parameters whose values are not for records and logs.
+# Query parameters whose values must not get into records and logs.
 SECRET = re.compile(r"(?i)([?&][^=&]*(?:auth|cred|key|pass|pwd|secret|sig|token)[^=&]*=)[^&]*")
 
 
 def archive_name(url: str) -> str:
-    """A file name for what `url` leads to, in safe characters; no two addresses share one."""
+    """A file name, in safe characters, for the file at `url`; it differs for each address."""
     parts = split_address(url)
     base = re.sub(r"[^A-Za-z0-9._-]+", "_", unquote(parts.path).rsplit("/", 1)[-1]).lstrip(".-")
     suffix = re.search(r"(\.tar)?\.[A-Za-z0-9]{1,8}$|$", base)[0]  # type: ignore[index]
@@ -21,14 +21,20 @@ def archive_name(url: str) -> str:
 
 
 def public_url(url: str) -> str:
-    """The address without a user's name and password, and without secrets in its query."""
+    """The address without user name, password and secrets in its query."""
     return SECRET.sub(r"\1...", urlunsplit(split_address(url)))
 
 
 def split_address(url: str) -> SplitResult:
-    """The address in its parts, without a user's name and password, and without the fragment."""
+    """Split an address; user name, password and fragment are left out.
+
+    Raises
+    ------
+    PetiteError
+        For an address that cannot be parsed.
+    """
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise PetiteError(f"{url!r} is no address: {error}") from error
+        raise PetiteError(f"invalid address {url!r}: {error}") from error
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="")

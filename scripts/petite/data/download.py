@@ -1,8 +1,8 @@
-"""Downloads over HTTP(S) that survive cuts.
+"""Download files over HTTP(S), and resume interrupted downloads.
 
-requests brings certificates, proxies, netrc and redirects as users know them from other programs;
-urllib3's Retry says how often to try again and after what wait. What they lack is here: resuming a
-file that broke off, and the checks of what arrived.
+requests handles certificates, proxies, netrc and redirects like other programs. urllib3's Retry
+decides how often to retry and how long to wait. This module adds what they lack: resuming an
+interrupted download, and checking the file.
 """
 
 import hashlib
@@ -32,18 +32,18 @@ CHUNK = 1 << 18  # bytes
 LONGEST_WAIT = 60  # seconds between two attempts
 LOG_EVERY = 10.0  # seconds
 
-# After these another attempt may do better: after 206 and 416 one for the whole file.
+# Another attempt may succeed after these; after 206 and 416, one for the whole file.
 TRANSIENT_STATUS = {206, 408, 416, 425, 429, *range(500, 600)}
 ADVICE = {
-    401: "it asks for a login: download the file by hand and give its path",
-    403: "the server does not let it be downloaded: try by hand and give the file's path",
-    404: "there is no such file: check the address",
-    410: "the file was removed: look for a new address",
+    401: "the server requires a login; download the file by hand and give its path",
+    403: "the server refuses the download; try by hand and give the file's path",
+    404: "the file does not exist; check the address",
+    410: "the file was removed; look for a new address",
 }
 
 
 class Record(TypedDict):
-    """What was downloaded: the address without secrets, the SHA-256 in hex, the size in bytes."""
+    """Content of `<destination>.json`: address without secrets, SHA-256 in hex, size in bytes."""
 
     url: str
     sha256: str
@@ -59,23 +59,39 @@ def download(
     first_wait: float = 1.0,
     stall_timeout: float = 60.0,
 ) -> Record:
-    """Download `url` to `destination`, and write what it was to `<destination>.json`.
+    """Download a file, and write a record of it to `<destination>.json`.
 
-    What arrives is kept in `<destination>.part`, so that a later attempt, or a later call, goes on
-    where it was cut, if the server can and the file there is still the same. An attempt that gets
-    no further than those before it is repeated `retries` times, after `first_wait` seconds and
-    twice as long each time; one is given up when nothing arrives for `stall_timeout` seconds.
+    Received data is kept in `<destination>.part`. A later attempt or call resumes there if the
+    server supports it and its file is unchanged.
 
-    Returns the record. Raises PetiteError when the server refuses, the file does not arrive whole,
-    is not the one with the SHA-256 `sha256`, or does not fit on the disk.
+    Parameters
+    ----------
+    url : str
+        Address that begins with http:// or https://.
+    destination : Path
+        The file to write.
+    sha256 : str, optional
+        Expected SHA-256, in hex.
+    retries : int
+        How often to retry. An attempt that gets further than those before it restores all retries.
+    first_wait : float
+        Seconds before the first retry; each further wait is twice as long.
+    stall_timeout : float
+        Seconds without data after which an attempt is given up.
+
+    Raises
+    ------
+    PetiteError
+        If the server refuses, the file is incomplete or does not fit on the disk, or its SHA-256
+        differs.
     """
     if split_address(url).scheme not in ("http", "https") or not split_address(url).hostname:
         raise PetiteError(
-            f"{public_url(url)} cannot be downloaded: an address begins with http:// or https://. "
-            "A file that is here already is given by its path"
+            f"{public_url(url)} cannot be downloaded: its address must begin with http:// or "
+            "https://. For a local file, give its path"
         )
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
-        raise PetiteError(f"{sha256!r} is no SHA-256: it must have 64 hexadecimal digits")
+        raise PetiteError(f"invalid SHA-256 {sha256!r}: it must have 64 hexadecimal digits")
     part = _Part(url, destination)
     retry = _Retry(
         retries,
@@ -93,7 +109,7 @@ def download(
             raise PetiteError(
                 f"{public_url(url)}: SHA-256 mismatch: expected {sha256.lower()}, got {found}. "
                 "If the file was changed on purpose, put the new SHA-256 (or none) into the "
-                "config; if not, do not use it"
+                "config. Otherwise do not use it"
             )
         record = keep(part.path, destination, public_url(url), found)
         part.remove()
@@ -101,7 +117,7 @@ def download(
 
 
 def keep(arrived: Path, destination: Path, url: str, sha256: str) -> Record:
-    """Give a checked file its final name, and write its record."""
+    """Move a checked file to its final name, and write its record."""
     record = Record(url=url, sha256=sha256, bytes=arrived.stat().st_size)
     arrived.replace(destination)
     write_json(record_path(destination), record)
@@ -110,20 +126,20 @@ def keep(arrived: Path, destination: Path, url: str, sha256: str) -> Record:
 
 
 def record_path(destination: Path) -> Path:
-    """Where the record of a downloaded file is written."""
+    """The path of a downloaded file's record."""
     return destination.with_name(destination.name + ".json")
 
 
 class _Part:
-    """The part of a file that has arrived, and what is known about the whole."""
+    """The received part of a file, and what is known about the whole file."""
 
     def __init__(self, url: str, destination: Path) -> None:
-        """Take up what an earlier call left, if it is of the same address."""
+        """Load the state that an earlier call left for the same address."""
         self.path = destination.with_name(destination.name + ".part")
         self._state_path = destination.with_name(destination.name + ".part.json")
-        # As a digest: the address may hold secrets.
+        # A digest, because the address may contain secrets.
         self._url_digest = hashlib.sha256(url.encode()).hexdigest()
-        # What the server names this version of the file (an ETag or a date), and its length.
+        # The server's label for this version of the file (an ETag or a date), and its length.
         self.validator: str | None = None
         self.total: int | None = None
         with suppress(OSError, ValueError, KeyError, TypeError):  # there is no usable state
@@ -132,14 +148,15 @@ class _Part:
                 self.validator, self.total = state["validator"], state["total"]
 
     def size(self) -> int:
-        """How many bytes have arrived."""
+        """How many bytes were received."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def resumes_at(self) -> int:
-        """Where the next attempt may go on: 0 unless the server names the file's version."""
+        """The offset at which to resume: 0 unless the server labels the file's version."""
         return self.size() if self.validator else 0
 
     def is_whole(self) -> bool:
+        """Whether the file is known to be complete."""
         return self.total is not None and self.resumes_at() == self.total
 
     def begin(self, validator: str | None, total: int | None) -> None:
@@ -151,26 +168,27 @@ class _Part:
         write_json(self._state_path, state)
 
     def remove(self) -> None:
+        """Remove the part and its state."""
         self.validator = self.total = None
         self.path.unlink(missing_ok=True)
         self._state_path.unlink(missing_ok=True)
 
 
 class _Session(requests.Session):
-    """Follows redirects within http and https, and from http to https, but not back."""
+    """Follows redirects within http and https and from http to https, but not back to http."""
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         target = super().get_redirect_target(resp)
         scheme = split_address(resp.url).scheme
         if target and split_address(target).scheme not in ("", "https", scheme):
             raise requests.exceptions.InvalidSchema(
-                f"the server leads from {scheme} to {public_url(target)}", response=resp
+                f"the server redirects from {scheme} to {public_url(target)}", response=resp
             )
         return target
 
 
 class _Retry(Retry):
-    """urllib3's rules, with a wait before the first retry, and for a Retry-After without a time."""
+    """urllib3's rules, but it waits before the first retry and ignores an invalid Retry-After."""
 
     def get_backoff_time(self) -> float:
         return min(self.backoff_factor * 2 ** (len(self.history) - 1), self.backoff_max)
@@ -183,16 +201,16 @@ class _Retry(Retry):
 
 
 def _fetch(url: str, part: _Part, retry: Retry, stall_timeout: float) -> None:
-    """Attempt until the part is whole; one that gets further gives back all retries."""
+    """Retry until the part is complete; an attempt that gets further restores all retries."""
     all_retries, furthest = retry, part.size()
     with _Session() as session:
         session.headers["User-Agent"] = f"petite/{__version__}"
-        # What arrives is to be the file itself, byte for byte.
+        # The response must be the file itself, byte for byte.
         session.headers["Accept-Encoding"] = "identity"
         while not part.is_whole():
             try:
                 return _attempt(session, url, part, stall_timeout)
-            # While a body is read, urllib3's errors are not made requests'.
+            # While a body is read, urllib3's errors are not wrapped by requests.
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 if part.size() > furthest:
                     retry, furthest = all_retries, part.size()
@@ -200,34 +218,34 @@ def _fetch(url: str, part: _Part, retry: Retry, stall_timeout: float) -> None:
                     raise PetiteError(
                         f"{public_url(url)} cannot be downloaded: {_reason(error)}; {advice}"
                     ) from error
-                logger.warning("%s; trying again within a minute", _reason(error))
+                logger.warning("%s; retrying within a minute", _reason(error))
                 retry = retry.increment("GET", error=error)
                 retry.sleep(getattr(getattr(error, "response", None), "raw", None))
 
 
 def _advice(error: Exception, retry: Retry) -> str | None:
-    """What the user can do where another attempt cannot help, or none is left; else None."""
+    """What the user can do if retrying cannot help or no retry is left; else None."""
     response = getattr(error, "response", None)
     if response is not None and not retry.is_retry("GET", response.status_code):
         return ADVICE.get(response.status_code, "open the address in a browser to see why")
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "if your network has a certificate of its own, name its file in REQUESTS_CA_BUNDLE"
+        return "if your network uses its own certificate, set REQUESTS_CA_BUNDLE to its file"
     if isinstance(error, ValueError):  # requests' errors for an invalid address
         return "check the address"
     if not retry.total:
-        return "run again later: what has arrived is kept if the server can resume downloads"
+        return "run again later; received data is kept if the server can resume downloads"
     return None
 
 
 def _reason(error: Exception) -> str:
-    """The innermost of a chain of errors: the outer ones hold the address and its secrets."""
+    """The innermost of a chain of errors: the outer ones contain the address and its secrets."""
     chain = (getattr(error, "reason", None), *error.args)
     inner = next((cause for cause in chain if isinstance(cause, Exception)), None)
     return str(error) if inner is None else _reason(inner)
 
 
 def _attempt(session: requests.Session, url: str, part: _Part, stall_timeout: float) -> None:
-    """Ask for the file, or for what is missing of it, and receive it."""
+    """Request the file, or the rest of it, and receive it."""
     offset = part.resumes_at()
     headers = {}
     if part.validator and offset:
@@ -236,19 +254,19 @@ def _attempt(session: requests.Session, url: str, part: _Part, stall_timeout: fl
         if response.status_code == 200:
             part.begin(_validator(response), response.raw.length_remaining)
         elif response.status_code == 206 and _continues(response, part):
-            logger.info("going on at %.1f MB", offset / 1e6)
+            logger.info("resuming at %.1f MB", offset / 1e6)
         else:
             if response.status_code in (206, 416):  # the file has changed
                 part.remove()
             raise requests.HTTPError(
-                f"the server answers {response.status_code} {response.reason}", response=response
+                f"the server returned {response.status_code} {response.reason}", response=response
             )
         _check_space(part, url)
         _receive(response, part)
 
 
 def _continues(response: requests.Response, part: _Part) -> bool:
-    """Whether the answer goes on where the part ends, in the same file."""
+    """Whether the response continues the part, from the same file."""
     header = response.headers.get("Content-Range", "")
     match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", header)
     return (
@@ -261,9 +279,9 @@ def _continues(response: requests.Response, part: _Part) -> bool:
 
 
 def _validator(response: requests.Response) -> str | None:
-    """What the server names this version of the file, if it does so reliably."""
+    """The server's label for this version of the file, if it is reliable."""
     etag = response.headers.get("ETag", "")
-    if etag and not etag.startswith("W/"):  # a weak one may stand for other bytes too
+    if etag and not etag.startswith("W/"):  # a weak one may be that of other bytes too
         return etag
     return response.headers.get("Last-Modified")
 
@@ -274,12 +292,12 @@ def _check_space(part: _Part, url: str) -> None:
     if missing > free:
         raise PetiteError(
             f"{public_url(url)} does not fit into {part.path.parent}: {missing / 1e6:.0f} MB are "
-            f"to come and {free / 1e6:.0f} MB are free. Make room, or put results/ elsewhere"
+            f"needed and {free / 1e6:.0f} MB are free. Make room, or put results/ elsewhere"
         )
 
 
 def _receive(response: requests.Response, part: _Part) -> None:
-    """Append the answer's body to the part, which must then be whole."""
+    """Append the response's body to the part, which must then be complete."""
     columns = (
         progress.DownloadColumn(),
         progress.TransferSpeedColumn(),
@@ -296,7 +314,7 @@ def _receive(response: requests.Response, part: _Part) -> None:
     (task,) = bar.tasks
     logged = time.monotonic()
     with bar, part.path.open("ab") as file:
-        # read1 gives what is there: what arrived before a cut is not lost in a buffer.
+        # read1 returns what is there, so nothing is lost in a buffer if the connection breaks.
         while chunk := response.raw.read1(CHUNK):
             file.write(chunk)
             bar.update(task.id, completed=file.tell())
@@ -305,8 +323,8 @@ def _receive(response: requests.Response, part: _Part) -> None:
                 logger.info("%s", ", ".join(str(column.render(task)) for column in columns))
     size = part.size()
     if part.total is None:
-        logger.warning("the server gave no length, so that a cut would go unseen")
+        logger.warning("the server gave no length, so an incomplete file would not be noticed")
     elif size != part.total:
         if size > part.total:
             part.remove()
-        raise requests.HTTPError(f"{size} bytes arrived of {part.total}")
+        raise requests.HTTPError(f"received {size} of {part.total} bytes")

@@ -1,18 +1,19 @@
-"""Signs that images belong together in groups which the split does not know of.
+"""Detect images that seem to belong together in groups that the split does not know.
 
-Images of one patient, animal, video or burst are alike. Where they are in training and in the test
-part, the accuracy is too high. Their names often tell: `p00_slice3.png`, `clip01_frame0001.jpg`.
+Images of one patient, animal, video or burst are alike. If they are in both the training and the
+test set, the accuracy is too high. Their names often show it: `p00_slice3.png`,
+`clip01_frame0001.jpg`.
 
 Names suggest groups in a class if, by a pattern of `PREFIXES` or by `SUFFIX`, most images share
 their group with another, and there are at least `FEWEST_GROUPS` groups, none with more than half of
 the class. So `cat.0.jpg` suggests none (one group), nor do `IMG_1234.jpg`, `000001.jpg` and
 `image (1).jpg`.
 
-Names alone may mislead (breeds, counters), so the pictures are asked too, by the perceptual hashes
-that the index has. Each image is compared with the next one of its group, and with a random one
-of another group of its class. The groups are borne out if at least `ALIKE` of the pairs within
-groups are nearer than all but `CHANCE` of the pairs between groups, and that not by chance.
-Subfolders alone are told without that, in the conditional: they were made for some reason.
+Names alone may mislead (breeds, counters), so the perceptual hashes in the index are compared too.
+Each image is compared with the next one of its group, and with a random one of another group of
+its class. The groups are confirmed if at least `ALIKE` of the pairs within groups are nearer than
+all but `CHANCE` of the pairs between groups, by more than chance. Subfolders are mentioned even
+without this, because someone made them for a reason.
 """
 
 import re
@@ -33,8 +34,8 @@ STANDARD_ERRORS = 4
 FEWEST_PAIRS = 20
 MOST_PAIRS = 100_000
 CLASSES_NAMED = 3
-# Settings of split.groups from the coarsest to the finest. The first that is borne out counts:
-# groups that are too large leak nothing.
+# Settings of split.groups from the coarsest to the finest. The first one that is
+# confirmed is suggested, because groups that are too large leak nothing.
 PREFIXES = (
     SUBFOLDER,
     r"/([^/_.\s-]+)[_.\s-][^/]*$",  # up to the first separator: p00_slice3.png
@@ -42,13 +43,13 @@ PREFIXES = (
     r"/([^/]+)[_.\s-][^/_.\s-]*\.[^/.]*$",  # to the last: 2024_05_01_p3_0001.png
     r"/([A-Za-z]*\d+)[A-Za-z][^/]*$",  # a letter after a number: p00s3.png, 12a.png
 )
-# The end of a name, slice3_p00.png, counts if its groups are more alike than those by a prefix:
-# slices at one height may be alike too, in all patients.
+# The end of a name, slice3_p00.png, is suggested if its groups are more alike than those by a
+# prefix: slices at one height may be alike in all patients too.
 SUFFIX = r"[_.\s-]([^/_.\s-]+)\.[^/.]*$"
 
 
 class Sign(NamedTuple):
-    """Groups by name in the classes where these suggest some."""
+    """Groups that the names of some classes suggest."""
 
     setting: str  # for split.groups
     rows: NDArray[np.int64]  # the images in these classes that have a name, (m,)
@@ -58,21 +59,31 @@ class Sign(NamedTuple):
 
 
 class Likeness(NamedTuple):
-    """Shares of pairs that are near: within groups, and between those of a class."""
+    """Shares of near pairs, within groups and between groups of a class."""
 
     within: float
     between: float
 
 
 def suggestion(used: pd.DataFrame, seed: int) -> str | None:
-    """A notice that says which groups the names suggest and what to set, or None.
+    """A notice that says which groups the names suggest and what to set.
 
-    `used` has image_id, class_name, label, phash and copy_group of the images to be split.
+    Parameters
+    ----------
+    used : DataFrame
+        Images to split, with image_id, class_name, label, phash and copy_group.
+    seed : int
+        Seed for the random pairs.
+
+    Returns
+    -------
+    str or None
+        None if nothing suggests groups.
     """
     found = [
-        borne_out
+        confirmed
         for settings in (PREFIXES, (SUFFIX,))
-        if (borne_out := _first_borne_out(used, settings, seed))
+        if (confirmed := _first_confirmed(used, settings, seed))
     ]
     if found:
         likeness, sign = max(found, key=lambda one: one[0].within)
@@ -81,10 +92,10 @@ def suggestion(used: pd.DataFrame, seed: int) -> str | None:
     return _notice_of_subfolders(used, subfolders) if subfolders else None
 
 
-def _first_borne_out(
+def _first_confirmed(
     used: pd.DataFrame, settings: tuple[str, ...], seed: int
 ) -> tuple[Likeness, Sign] | None:
-    """The first of these settings whose groups are alike inside."""
+    """The first of these settings whose groups consist of similar images."""
     for setting in settings:
         sign = _sign(used, setting)
         likeness = sign and _likeness(used, sign, seed)
@@ -121,8 +132,8 @@ def _sign(used: pd.DataFrame, setting: str) -> Sign | None:
 
 
 def _likeness(used: pd.DataFrame, sign: Sign, seed: int) -> Likeness | None:
-    """How often images of a group are near; None where it is not much above chance."""
-    hashes, copies, labels = (
+    """How often images of a group are near; None if it is not clearly above chance."""
+    hashes, duplicates, labels = (
         used[column].to_numpy()[sign.rows] for column in ("phash", "copy_group", "label")
     )
     rng = generator(seed, "signs of groups")
@@ -130,8 +141,8 @@ def _likeness(used: pd.DataFrame, sign: Sign, seed: int) -> Likeness | None:
     by_group = np.argsort(sign.groups, kind="stable")
     within = np.column_stack([by_group[:-1], by_group[1:]])
     within = within[sign.groups[within[:, 0]] == sign.groups[within[:, 1]]]
-    # Copies stay together anyway.
-    within = within[copies[within[:, 0]] != copies[within[:, 1]]]
+    # Duplicates stay together anyway.
+    within = within[duplicates[within[:, 0]] != duplicates[within[:, 1]]]
     if len(within) > MOST_PAIRS:
         within = within[rng.choice(len(within), MOST_PAIRS, replace=False)]
 
@@ -147,7 +158,7 @@ def _likeness(used: pd.DataFrame, sign: Sign, seed: int) -> Likeness | None:
     near, far = (
         np.bitwise_count(hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]]) for pairs in (within, between)
     )
-    # The longest distance that at most CHANCE of the pairs between groups lie within.
+    # The longest distance that is reached by at most CHANCE of the pairs between groups.
     shares = np.cumsum(np.bincount(far)) / len(far)
     distance = int(np.searchsorted(shares, CHANCE, side="right")) - 1
     share = float((near <= distance).mean())
@@ -158,27 +169,28 @@ def _likeness(used: pd.DataFrame, sign: Sign, seed: int) -> Likeness | None:
 
 
 def _notice(used: pd.DataFrame, sign: Sign, likeness: Likeness) -> str:
-    """Names and pictures agree: what a group is, how alike its images are, what to set."""
+    """The notice if names and hashes agree: example, similarity, what to set."""
     shared = np.argmax(np.bincount(sign.groups) > 1)
     members = np.flatnonzero(sign.groups == shared)
     first, second = used["image_id"].iloc[sign.rows[members[:2]]]
     return (
-        f"The names suggest that images belong together: {first} and {second} are of "
+        f"The names suggest that images belong together: {first} and {second} are in "
         f"'{sign.names[sign.named[members[0]]]}', one of {_where(used, sign)}. Images of a group "
         f"look alike ({likeness.within:.0%} of the pairs are nearer than all but "
         f"{likeness.between:.0%} of the pairs of different groups). If a group is one patient, "
-        "animal, video or burst, it is in training and in the test part, and the accuracy will be "
-        f"too high. To keep groups together write split: {{groups: {_setting(used, sign)}}}"
+        "animal, video or burst, it is in both the training and the test set, and the accuracy "
+        "will be too high. To keep groups together, write "
+        f"split: {{groups: {_setting(used, sign)}}}"
     )
 
 
 def _notice_of_subfolders(used: pd.DataFrame, sign: Sign) -> str:
-    """Subfolders whose images are no more alike than others: what they may mean."""
+    """The notice about subfolders whose images are not more alike than others."""
     return (
-        "Images lie in subfolders of the class folders, such as "
+        "Images are in subfolders of the class folders, such as "
         f"{used['image_id'].iloc[sign.rows[0]]}: {_where(used, sign)}. If a subfolder is one "
         f"patient, animal, video or burst, write split: {{groups: {SUBFOLDER}}} to keep its images "
-        "together. Otherwise there is nothing to do."
+        "together. Otherwise ignore this."
     )
 
 
@@ -193,7 +205,7 @@ def _where(used: pd.DataFrame, sign: Sign) -> str:
 
 
 def _setting(used: pd.DataFrame, sign: Sign) -> str:
-    r"""The setting as YAML: `'/(p\d+)_'` where all names are so, else the sign's own."""
+    r"""The setting as YAML: such as `'/(p\d+)_'` if it fits all names, else the sign's own."""
     if sign.setting == SUBFOLDER:
         return SUBFOLDER
     ids = used["image_id"].iloc[sign.rows]

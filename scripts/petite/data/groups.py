@@ -1,8 +1,7 @@
-"""Groups of images that belong together, such as those of one patient, by the images' names.
+"""Group images that belong together, such as those of one patient, by their names.
 
-A group is told by `split.groups`: the word `subfolder`, or a regular expression with one capture
-group. Expressions are matched by RE2, whose time grows with the length of a name and no faster,
-whatever the expression.
+`split.groups` defines the groups: the word `subfolder`, or a regular expression with one capture
+group. Expressions are matched by RE2, whose time is linear in the length of a name.
 """
 
 import re
@@ -21,13 +20,13 @@ from petite.util.errors import PetiteError
 from petite.util.notices import Notices
 
 SUBFOLDER = "subfolder"
-# Of the image id, which begins with the class folder.
+# Matches the image id, which begins with the class folder.
 SUBFOLDER_PATTERN = "^[^/]+/([^/]+)/"
 EXAMPLE = r"'/(p\d+)_'"
 
 
 def problem(groups: str) -> str | None:
-    """What is wrong with `split.groups`, or None."""
+    """What is wrong with the setting `split.groups`; None if it is valid."""
     if groups == SUBFOLDER:
         return None
     try:
@@ -37,15 +36,15 @@ def problem(groups: str) -> str | None:
     except (pa.ArrowInvalid, re.error, OverflowError, RecursionError) as error:
         reason = str(error).removeprefix("Invalid regular expression: ")
         return (
-            f"'{groups}' is not a valid pattern ({reason}): it has to be a regular expression, "
+            f"'{groups}' is not a valid pattern ({reason}): it must be a regular expression "
             "without look-ahead, look-behind and back references"
         )
     if count == 1:
         return None
     if count == 0:
         return (
-            f"'{groups}' has no capture group: put the part of the name that is the same within "
-            f"a group in parentheses, such as {EXAMPLE}, or write {SUBFOLDER}"
+            f"'{groups}' has no capture group: put parentheses around the part of the name that "
+            f"is the same within a group, such as {EXAMPLE}, or write {SUBFOLDER}"
         )
     return (
         f"'{groups}' has {count} capture groups: keep one, around the part of the name that is "
@@ -54,17 +53,17 @@ def problem(groups: str) -> str | None:
 
 
 class Named(NamedTuple):
-    """Images by the name of their group."""
+    """Images with the names of their groups."""
 
-    numbers: NDArray[np.int64]  # (n,), positions in `names`; -1 for an image without a name
-    names: NDArray[np.object_]  # of the groups, each once
+    numbers: NDArray[np.int64]  # (n,), positions in `names`; -1 for an image without a group name
+    names: NDArray[np.object_]  # (g,), of the groups, each once
 
 
 class Groups(NamedTuple):
-    """Images that no split may divide."""
+    """Groups that no split may divide."""
 
-    numbers: NDArray[np.int64]  # (n,), the same for images of a group
-    names: NDArray[np.object_]  # (n,), of the group; an image without one stands for itself
+    numbers: NDArray[np.int64]  # (n,), equal for images of the same group
+    names: NDArray[np.object_]  # (n,), of the group; without one, the image id
 
 
 def named_groups(image_ids: Iterable[str], groups: str) -> Named:
@@ -72,15 +71,15 @@ def named_groups(image_ids: Iterable[str], groups: str) -> Named:
 
     Parameters
     ----------
-    image_ids
-        such as `benign/p00_slice3.png`: the class folder and all that is below it.
-    groups
-        `subfolder`, the folder below the class folder; or a regular expression that is looked
-        for in the id, whose only capture group is the name of the group.
+    image_ids : iterable of str
+        Such as `benign/p00_slice3.png`: the path that starts with the class folder.
+    groups : str
+        `subfolder`, for the folder below the class folder; or a regular expression that is
+        searched for in the id and whose only capture group is the name of the group.
     """
     pattern = SUBFOLDER_PATTERN if groups == SUBFOLDER else groups
     ids = pa.array(image_ids, pa.large_string())
-    if isinstance(ids, pa.ChunkedArray):  # of a column that Arrow holds
+    if isinstance(ids, pa.ChunkedArray):  # from a column in Arrow's memory
         ids = ids.combine_chunks()
     found = _matches(ids, pattern)
     captured = pc.replace_substring_regex(ids, f"(?s)^.*?(?:{pattern}).*$", r"\1")
@@ -91,29 +90,43 @@ def named_groups(image_ids: Iterable[str], groups: str) -> Named:
 
 
 def found_groups(image_ids: pd.Series, groups: str) -> Named:
-    """`named_groups`; raises PetiteError where no image has a name."""
+    """Like `named_groups`, but at least one image must have a group name.
+
+    Raises
+    ------
+    PetiteError
+        If no image has one.
+    """
     named = named_groups(image_ids, groups)
     if len(named.names):
         return named
     example = image_ids.iloc[0]
     if groups == SUBFOLDER:
         raise PetiteError(
-            f"split.groups: {SUBFOLDER}, but no image lies in a subfolder of its class folder (such"
-            f" as {example}). Give a pattern of the names, such as {EXAMPLE}, or leave split.groups"
-            " out."
+            f"split.groups: '{SUBFOLDER}', but no image is in a subfolder of its class folder (such"
+            f" as {example}). Write a pattern of the names, such as {EXAMPLE}, or omit the setting."
         )
     raise PetiteError(
-        f"split.groups: '{groups}' is found in no name, such as {example}. Names begin with the "
-        f"class folder: in {example.split('/')[0]}/p01_3.png the pattern {EXAMPLE} finds p01."
+        f"split.groups: '{groups}' does not match any name, such as {example}. Names begin with "
+        f"the class folder: in {example.split('/')[0]}/p01_3.png the pattern {EXAMPLE} finds p01."
     )
 
 
 def grouped(used: pd.DataFrame, groups: str, notices: Notices) -> Groups:
     """Number the groups of images that no split may divide.
 
-    Images are in one group if `groups` gives them the same name, in whichever class, or if they
-    are copies (`copy_group`), directly or through others. An image without a name is in a group
-    of its own, together with its copies.
+    Images are in one group if `groups` gives them the same name, in any class, or if they are
+    duplicates, directly or through others. An image without a group name is in a group of its own,
+    together with its duplicates.
+
+    Parameters
+    ----------
+    used : DataFrame
+        Rows of the index, with image_id and copy_group.
+    groups : str
+        The setting `split.groups`, see `named_groups`.
+    notices : Notices
+        Notices for the user are added to it.
     """
     numbers, names = found_groups(used["image_id"], groups)
     without = np.flatnonzero(numbers < 0)
@@ -127,7 +140,7 @@ def grouped(used: pd.DataFrame, groups: str, notices: Notices) -> Groups:
         )
     ids = used["image_id"].to_numpy(dtype=object)
     each = np.concatenate([names, ids[without]])[numbers]
-    # Copies are of one group, whatever their names.
+    # Duplicates are in one group even if their names are not.
     return Groups(exact_groups(np.column_stack([used["copy_group"].to_numpy(), numbers])), each)
 
 
@@ -136,6 +149,7 @@ def _matches(ids: pa.Array, pattern: str) -> pa.Array:
 
 
 def _some_without(used: pd.DataFrame, groups: str, without: NDArray[np.int64]) -> str:
+    """The notice about images without a group name."""
     example = used["image_id"].iloc[without[0]]
     why = "are in no subfolder" if groups == SUBFOLDER else f"do not match '{groups}'"
     return (

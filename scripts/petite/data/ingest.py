@@ -1,9 +1,10 @@
-"""From a source to the store: decode shard by shard, then judge all entries together.
+"""Read a source into the store: decode it shard by shard, then decide which images are used.
 
-`ingest_shard` runs once for each shard, side by side. `build_index` gathers their tables and
+`ingest_shard` runs once for each shard, in parallel. `build_index` takes all their tables and
 decides which images are used.
 """
 
+import builtins
 import hashlib
 import json
 import logging
@@ -14,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from petite.data.decoding.decode import Decoded, SetAside, counts_of, decode, from_array
 from petite.data.decoding.depth import Depth, may_be_deep, range_of, sampled
 from petite.data.decoding.formats import OTHER_FORMAT
-from petite.data.duplicates import THUMBNAIL_SIDE, copy_groups, exact_groups, fingerprints
+from petite.data.duplicates import THUMBNAIL_SIDE, duplicate_groups, exact_groups, fingerprints
 from petite.data.sources import Source, UnreadableEntry
 from petite.data.store import FORMAT, MEND, ShardWriter, shard_record, shard_writer
 from petite.util.errors import DamagedFiles, PetiteError
@@ -35,13 +36,13 @@ from petite.util.notices import Notices
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_REPORTS = 5.0
-# Hashed at once: few enough to stay in the processor's cache.
+# Images hashed at once: few enough to stay in the processor's cache.
 BLOCK = 32
-# Levels between the channels of an image without a color: JPEG rounds each by itself.
+# Gray levels by which channels of an image without color may differ: JPEG rounds each separately.
 GRAY_TOLERANCE = 4
 EXAMPLES = 3
 MOST_WARNINGS = 20
-# Rows of the index that are text at a time, for the digest.
+# Rows of the index that are converted to text at a time, for the digest.
 DIGESTED_AT_ONCE = 65_536
 
 SHARD_DIGEST = "shard_sha256"  # attribute of a shard's table
@@ -64,6 +65,46 @@ FOUND = {
     "highest": "uint8",
     "is_gray": "bool",
 }
+
+
+class Facts(TypedDict, total=False):
+    """A row of an entry in a shard's table, see `ingest_shard`; FOUND has the same keys."""
+
+    bytes: int
+    sha256: str
+    reason: str
+    width: int
+    height: int
+    pixel_sha256: str
+    phash: int
+    thumbnail: builtins.bytes
+    black: float
+    white: float
+    is_transparent: bool
+    has_more: bool
+    lowest: int
+    highest: int
+    is_gray: bool
+
+
+class _Content(TypedDict):
+    """Content of the store's manifest.json, without its digest."""
+
+    format: int
+    classes: list[str]
+    image_size: int
+    channels: int
+    shards: list[dict[str, Any]]
+    counts: dict[str, dict[str, int]]  # of each class: images by status
+    settings: dict[str, Any]
+
+
+class Manifest(_Content):
+    """Content of the store's manifest.json."""
+
+    digest: str
+
+
 INDEX_COLUMNS = {
     "image_id": "str",
     "class_name": "str",
@@ -82,27 +123,28 @@ INDEX_COLUMNS = {
 
 
 def shard_bounds(count: int, shard: int, shards: int) -> tuple[int, int]:
-    """First row, and the row after the last, of `count` rows that shard `shard` (from 1) holds."""
+    """First row, and the row after the last, of shard `shard` (from 1) of `count` rows."""
     return (shard - 1) * count // shards, shard * count // shards
 
 
 def shard_rows(listing: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
-    """The part of the listing that shard `shard` (1 to `shards`) holds: one block of rows."""
+    """The rows of the listing in shard `shard` (1 to `shards`): one block of rows."""
     return listing.iloc[slice(*shard_bounds(len(listing), shard, shards))]
 
 
 def read_shard_rows(path: Path, shard: int, shards: int) -> pd.DataFrame:
-    """`shard_rows` of the listing in a file, of which the other rows are not read."""
+    """Read the `shard_rows` of a listing from its file; the other rows are not read."""
     start, stop = shard_bounds(pq.read_metadata(path).num_rows, shard, shards)
-    # Its column `position` numbers the rows, and the file knows its range in each group of rows.
+    # The column `position` numbers the rows, and the file has its range for each row group.
     return pd.read_parquet(path, filters=[("position", ">=", start), ("position", "<", stop)])
 
 
 def shard_rows_by_name(listing: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
-    """The part of the listing that shard `shard` (1 to `shards`) holds, in the listing's order.
+    """The rows of the listing in shard `shard` (1 to `shards`), in the listing's order.
 
-    It goes by a checksum of the id alone, so that a file that comes to a folder or goes leaves the
-    other shards as they are; the position in the listing, which it moves, is left out.
+    The shard depends on a checksum of the id alone, so a file that is added to or removed from a
+    folder does not change the other shards. The column position, which such a file changes, is
+    dropped.
     """
     checksums = [zlib.crc32(name.encode("utf-8", "surrogatepass")) for name in listing["image_id"]]
     here = np.asarray(checksums, dtype=np.int64) % shards == shard - 1
@@ -121,36 +163,43 @@ def ingest_shard(
     max_seconds: float | None = None,
     depth: Depth | Callable[[], Depth] = "full",
 ) -> pd.DataFrame:
-    """Decode the listed entries into a shard; row i of the shard is for row i of `rows`.
+    """Decode entries of a source into a shard; row i of the shard is for row i of `rows`.
 
-    One entry at a time and BLOCK small images are held in memory.
+    One entry and BLOCK stored images are in memory at a time.
 
-    Args:
-        source: an open source.
-        rows: some rows of its listing (image_id, class_name, bytes; further columns are kept).
-        pixels_path: the shard to write.
-        image_size, channels, min_side, max_pixels, max_seconds: as
-            `petite.data.decoding.decode.decode` takes them.
-        depth: as `decode` takes it, or what finds it (`range_of_set`) where an image needs it.
+    Parameters
+    ----------
+    source : Source
+        An open source.
+    rows : DataFrame
+        Rows of its listing (image_id, class_name, bytes; further columns are kept).
+    pixels_path : Path
+        The shard to write.
+    image_size, channels, min_side, max_pixels, max_seconds
+        As `size`, `channels` ... of `petite.data.decoding.decode.decode`.
+    depth : Depth or callable
+        As for `decode`; or a function that computes it (`range_of_set`), called only if an image
+        needs it.
 
-    Returns:
+    Returns
+    -------
+    DataFrame
         `rows` with reason (empty for an image that was read), sha256 (of the file, or of the
-        pixels where the source gives pixels), bytes (as read), width, height, pixel_sha256 (of the
-        stored pixels), phash and thumbnail (256 bytes: 16x16, gray); and for
-        `petite.data.stored_check` black and white (the counts that became so; NaN for 8 bits),
-        is_transparent, has_more (pages or frames), lowest and highest (of all stored values) and
-        is_gray.
+        pixels if the source gives pixels), bytes (as read), width, height, pixel_sha256 (of the
+        stored pixels), phash and thumbnail (256 bytes: 16x16, gray). For `petite.data.stored_check`
+        also black and white (counts that became black and white; NaN for 8 bits), is_transparent,
+        has_more (pages or frames), lowest and highest (stored gray level) and is_gray.
     """
     table = pd.DataFrame(rows).reset_index(drop=True)
     row_of = {image_id: row for row, image_id in enumerate(table["image_id"])}
-    found: list[dict[str, Any]] = [{} for _ in row_of]
+    found: list[Facts] = [{} for _ in row_of]
     progress = _Progress(len(row_of))
     with shard_writer(pixels_path, len(row_of), (image_size, image_size, channels)) as shard:
         block = np.empty((BLOCK, image_size, image_size, channels), np.uint8)
-        held: list[int] = []  # the rows that the images in the block are for
+        held: list[int] = []  # rows of the images in the block
         for image_id, data in source.read_many(list(row_of)):
             row = row_of[image_id]
-            facts: dict[str, Any] = {"bytes": 0, "sha256": ""}
+            facts: Facts = {"bytes": 0, "sha256": ""}
             try:
                 if isinstance(data, UnreadableEntry):
                     raise SetAside(data.reason)
@@ -170,9 +219,9 @@ def ingest_shard(
                     facts = {"bytes": data.nbytes, "sha256": hashlib.sha256(data.data).hexdigest()}
                     decoded = from_array(data, image_size, channels)
             except SetAside as problem:
-                found[row] = facts | _nothing(problem.reason)
+                found[row] = facts | _facts_of_unread(problem.reason)
             else:
-                found[row] = facts | _about(decoded)
+                found[row] = facts | _facts_of(decoded)
                 block[len(held)] = decoded.pixels
                 held.append(row)
             if len(held) == BLOCK:
@@ -184,7 +233,7 @@ def ingest_shard(
     progress.report()
     facts_table = pd.DataFrame(found, index=table.index, columns=list(FOUND)).astype(FOUND)
     table = table.drop(columns="bytes").join(facts_table)
-    # Kept in the Parquet file, so that damage is known from what was written.
+    # Kept in the Parquet file, so that damage to the shard is detected.
     table.attrs[SHARD_DIGEST] = sha256_of(pixels_path)
     return table
 
@@ -196,10 +245,19 @@ def range_of_set(
     max_pixels: int = 50_000_000,
     max_seconds: float | None = None,
 ) -> Depth:
-    """The range of counts of a set's images of more than 8 bits a channel, from a sample of all.
+    """Find the range of counts of a data set's images of more than 8 bits per channel.
 
-    The same for the same set, whichever shard asks. Images of a set whose sample has none of more
-    than 8 bits are rare: each has its own range.
+    It comes from a sample of all images, so it is the same for all shards of a data set. If the
+    sample has no image of more than 8 bits, such images are rare and each has its own range.
+
+    Parameters
+    ----------
+    source : Source
+        An open source.
+    image_ids : iterable of str
+        Ids of all its images.
+    max_pixels, max_seconds
+        As for `petite.data.decoding.decode.decode`.
     """
     samples = []
     for _, data in source.read_many(sampled(image_ids)):
@@ -213,34 +271,47 @@ def range_of_set(
 
 
 def _depth_for(data: bytes, depth: Depth | Callable[[], Depth]) -> Depth:
-    """How this image is read: the range of the set is found where an image needs it."""
+    """The depth for this image; the range of the data set is computed only if necessary."""
     if not callable(depth):
         return depth
     return depth() if may_be_deep(data) else "full"
 
 
 def checked_shard(rows: Path, store: Path) -> dict[str, Any]:
-    """The `shard_record` of the shard beside a table of `ingest_shard`.
+    """The `shard_record` of the shard next to a table of `ingest_shard`.
 
-    Raises DamagedFiles where the pixels are not those that were written with the table.
+    Parameters
+    ----------
+    rows : Path
+        The table; the shard has the same name with the suffix .npy.
+    store : Path
+        Folder of the store.
+
+    Raises
+    ------
+    DamagedFiles
+        If the shard's pixels are not those that were written with the table.
     """
     pixels = rows.with_suffix(".npy")
     record = shard_record(pixels, store)
     attributes = json.loads((pq.read_schema(rows).metadata or {}).get(b"PANDAS_ATTRS", "{}"))
     if record["sha256"] != attributes.get(SHARD_DIGEST):
         raise DamagedFiles(
-            f"{pixels} is not as it was written: its SHA-256 differs. {MEND}", [pixels, rows]
+            f"{pixels} changed after it was written: its SHA-256 differs. {MEND}", [pixels, rows]
         )
     return record
 
 
 def gather_shards(listing: pd.DataFrame, tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Put the tables of all shards together, in listing order; adds shard (from 0) and row.
+    """Concatenate the tables of all shards, in listing order; adds shard (from 0) and row.
 
-    The shards are blocks of the listing (`shard_rows`), or go by name (`shard_rows_by_name`).
-    Thumbnails become an Arrow column: as Python objects they would take twice as much memory.
+    The shards are those of `shard_rows` or of `shard_rows_by_name`. Thumbnails become an Arrow
+    column, because they take twice as much memory as Python objects.
 
-    Raises PetiteError unless each holds exactly its entries of the listing.
+    Raises
+    ------
+    PetiteError
+        Unless each table has exactly its entries of the listing.
     """
     ids, parts = [], []
     for shard, table in enumerate(tables):
@@ -253,8 +324,8 @@ def gather_shards(listing: pd.DataFrame, tables: Iterable[pd.DataFrame]) -> pd.D
     by_name = (shard_rows_by_name(listing, number, len(ids)) for number in range(1, len(ids) + 1))
     if not all(map(_same_ids, ids, by_name)):
         raise PetiteError(
-            f"the shards hold {len(entries)} entries that are not the {len(listing)} of the "
-            "listing, each in its shard. Delete the folder store/shards and run again."
+            f"the {len(entries)} entries of the shards are not the {len(listing)} entries of the "
+            "listing in their order. Delete the folder store/shards and rerun."
         )
     places = pd.Index(entries["image_id"]).get_indexer(listing["image_id"])
     return entries.take(places).reset_index(drop=True)
@@ -276,28 +347,40 @@ def build_index(
     min_per_class: int | None = None,
     notices: Notices | None = None,
 ) -> pd.DataFrame:
-    """Decide for each entry whether it is used, and why not; group the copies.
-
-    Args:
-        entries: the tables of all shards in listing order, with shard (from 0) and row.
-        classes: the classes in label order.
-        limit_per_class: use the first so many readable images of each class; None for all.
-        max_bad_share: unreadable entries that are tolerated, as a share of all.
-        near_copy_distance: as `copy_groups` takes it; None for exact copies only.
-        min_per_class: leave out the classes with fewer different images in use, copies counted
-            once: they have no label (-1), and their images are set aside; None for none.
-        notices: what a user should know is added to them.
+    """Decide for each entry whether it is used, and if not why; group the duplicates.
 
     Images of different classes with the same bytes or the same stored pixels contradict each other:
-    all of them are set aside, those beyond the limit too. Near copies in different classes are
-    kept in one group, and said.
+    all of them are set aside, including those beyond the limit. Near duplicates in different
+    classes are used, stay in one group and are reported.
 
-    Returns:
+    Parameters
+    ----------
+    entries : DataFrame
+        The tables of all shards in listing order, with shard (from 0) and row.
+    classes : sequence of str
+        The classes in label order.
+    limit_per_class : int or None
+        Use at most this many readable images per class, the first ones; None for all.
+    max_bad_share : float
+        Largest fraction of entries that may be unreadable.
+    near_copy_distance : int or None
+        As `max_distance` of `duplicate_groups`; None for exact duplicates only.
+    min_per_class : int, optional
+        Exclude classes with fewer distinct images in use, where duplicates count once. They have
+        no label (-1) and their images are set aside. None excludes none.
+    notices : Notices, optional
+        Notices for the user are added to it.
+
+    Returns
+    -------
+    DataFrame
         The index with INDEX_COLUMNS.
 
-    Raises:
-        PetiteError: when too many entries are unreadable, a class is left without images, or
-            fewer than two classes are left.
+    Raises
+    ------
+    PetiteError
+        If too many entries are unreadable, a class is left without images, or fewer than two
+        classes are left.
     """
     index = entries.reset_index(drop=True)
     readable = (index["reason"] == "").to_numpy()
@@ -306,9 +389,9 @@ def build_index(
     index["label"] = pd.Index(classes).get_indexer(pd.Index(index["class_name"]))
     index["copy_group"] = np.arange(len(index))
     good = np.flatnonzero(readable)
-    # Numbers in place of digests: they sort fast, and take an eighth of the memory.
+    # Numbers instead of digests: they sort fast and take an eighth of the memory.
     digests = np.column_stack([pd.factorize(index[column])[0] for column in DIGESTS])[good]
-    groups = copy_groups(
+    groups = duplicate_groups(
         digests,
         index["phash"].to_numpy()[good],
         _thumbnails(index.pop("thumbnail")),
@@ -339,7 +422,7 @@ def build_index(
 
 
 def labeled_classes(index: pd.DataFrame) -> list[str]:
-    """The classes of an index in label order, without those that are left out."""
+    """The classes of an index in label order, without the excluded ones."""
     labeled = index.loc[index["label"] >= 0, ["label", "class_name"]].drop_duplicates()
     return labeled.sort_values("label")["class_name"].tolist()
 
@@ -351,14 +434,29 @@ def make_manifest(
     image_size: int,
     channels: int,
     settings: dict[str, Any],
-) -> dict[str, Any]:
-    """What the store holds, the same for the same content: no times, no paths of this machine.
+) -> Manifest:
+    """Describe the content of a store, without times and without paths of this machine.
 
-    `shards` are records of `petite.data.store.shard_record`. The digest is a SHA-256 of all the
-    rest and of the index.
+    Parameters
+    ----------
+    index : DataFrame
+        From `build_index`.
+    classes : sequence of str
+        The classes in label order.
+    shards : list of dict
+        Records of `petite.data.store.shard_record`.
+    image_size, channels : int
+        Those of the stored images.
+    settings : dict
+        The settings that decided the content.
+
+    Returns
+    -------
+    Manifest
+        Its digest is a SHA-256 of everything else in it and of the index.
     """
     counts = index.groupby(["class_name", "status"]).size()
-    manifest: dict[str, Any] = {
+    content: _Content = {
         "format": FORMAT,
         "classes": list(classes),
         "image_size": image_size,
@@ -370,20 +468,20 @@ def make_manifest(
         },
         "settings": settings,
     }
-    digest = hashlib.sha256(_as_bytes(manifest))
+    digest = hashlib.sha256(_as_bytes(content))
     for start in range(0, len(index), DIGESTED_AT_ONCE):
         rows = index.iloc[start : start + DIGESTED_AT_ONCE]
         digest.update(_as_bytes(rows.to_dict(orient="list")))
-    return manifest | {"digest": digest.hexdigest()}
+    return Manifest(**content, digest=digest.hexdigest())
 
 
 def _as_bytes(value: Any) -> bytes:
-    """The same bytes for the same value."""
+    """A value as JSON with sorted keys, so that equal values give equal bytes."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def _thumbnails(column: pd.Series) -> NDArray[np.uint8]:
-    """The thumbnails (n, 16, 16) of those entries that have one."""
+    """The thumbnails, (n, 16, 16), of the entries that have one."""
     chunks = pa.chunked_array([pa.array(column, pa.large_binary())])
     data = chunks.combine_chunks()
     begins = np.frombuffer(data.buffers()[1], np.int64)[data.offset :][: len(data) + 1]
@@ -391,8 +489,8 @@ def _thumbnails(column: pd.Series) -> NDArray[np.uint8]:
     return pixels.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
 
 
-def _nothing(reason: str) -> dict[str, Any]:
-    """What the table says of an entry that was not read."""
+def _facts_of_unread(reason: str) -> Facts:
+    """Facts of an entry that was not read."""
     return {
         "reason": reason,
         "width": 0,
@@ -410,8 +508,8 @@ def _nothing(reason: str) -> dict[str, Any]:
     }
 
 
-def _about(decoded: Decoded) -> dict[str, Any]:
-    """What the table says of an image, but for what `_finish` adds."""
+def _facts_of(decoded: Decoded) -> Facts:
+    """Facts of an image, except those that `_finish` adds."""
     black, white = decoded.limits or (math.nan, math.nan)
     return {
         "reason": "",
@@ -426,9 +524,9 @@ def _about(decoded: Decoded) -> dict[str, Any]:
 
 
 def _finish(
-    block: NDArray[np.uint8], rows: list[int], found: list[dict[str, Any]], shard: ShardWriter
+    block: NDArray[np.uint8], rows: list[int], found: list[Facts], shard: ShardWriter
 ) -> None:
-    """Write some images into their rows of the shard, and add to what was found of them."""
+    """Write images to their rows of the shard, and complete their facts."""
     hashes, thumbnails = fingerprints(block)
     levels = block.reshape(len(block), -1)
     facts = zip(hashes, thumbnails, levels.min(axis=1), levels.max(axis=1), strict=True)
@@ -444,7 +542,10 @@ def _finish(
 
 
 def _is_gray(pixels: NDArray[np.uint8]) -> bool:
-    """Whether an image (height, width, channels) has no color; one that has shows it at once."""
+    """Whether an image (height, width, channels) has no color.
+
+    A sample of the pixels comes first, because it nearly always shows a color if there is one.
+    """
     for part in (pixels[::8, ::8], pixels):
         if np.abs(part.astype(np.int16) - part[..., :1]).max() > GRAY_TOLERANCE:
             return False
@@ -452,7 +553,7 @@ def _is_gray(pixels: NDArray[np.uint8]) -> bool:
 
 
 class _Progress:
-    """Logs how far a shard is every few seconds, and at its end."""
+    """Logs the progress of a shard every few seconds, and at its end."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -479,7 +580,7 @@ class _Progress:
 
 
 def _check_bad_share(bad: pd.DataFrame, total: int, max_bad_share: float, notices: Notices) -> None:
-    """Say how many entries are unreadable, by reason; raise PetiteError if there are too many."""
+    """Report the unreadable entries by reason; raise PetiteError if there are too many."""
     if bad.empty:
         return
     kinds = bad["reason"].map(_kind_to_count)
@@ -489,13 +590,13 @@ def _check_bad_share(bad: pd.DataFrame, total: int, max_bad_share: float, notice
         lines.append(f"  {count} {kind}, such as {', '.join(examples)}")
     summary = f"{len(bad)} of {total} entries cannot be read:\n" + "\n".join(lines)
     if len(bad) > max_bad_share * total:
-        others = ", or raise the setting if they may be left out" if len(bad) < total else ""
+        others = ", or raise the setting to exclude them" if len(bad) < total else ""
         raise PetiteError(
             f"{summary}\nThat is {len(bad) / total:.1%}, more than dataset.max_bad_share "
-            f"({max_bad_share:.1%}) allows. Look at these files{others}."
+            f"({max_bad_share:.1%}) allows. Check these files{others}."
         )
     logger.warning("%s", summary)
-    # Of other formats `petite.data.stored_check` says what to do.
+    # `petite.data.stored_check` reports unsupported formats and what to do.
     kinds = kinds[~kinds.str.startswith(OTHER_FORMAT)]
     if len(kinds):
         counts = ", ".join(f"{count} {kind}" for kind, count in Counter(kinds).most_common())
@@ -503,22 +604,22 @@ def _check_bad_share(bad: pd.DataFrame, total: int, max_bad_share: float, notice
 
 
 def _kind_to_count(reason: str) -> str:
-    """What a reason is counted under: its kind, or the format with what to do about it."""
+    """The kind of a reason; for an unsupported format the whole reason, which says what to do."""
     return reason if reason.startswith(OTHER_FORMAT) else reason.split(":")[0]
 
 
 def _label_conflicts(
-    index: pd.DataFrame, readable: NDArray[np.int64], copies: NDArray[np.int64]
+    index: pd.DataFrame, readable: NDArray[np.int64], groups: NDArray[np.int64]
 ) -> dict[int, str]:
-    """Reasons, by row of the index, of the entries that have exact copies in another class.
+    """Reasons, by row of the index, for the entries with exact duplicates in another class.
 
-    readable: rows of the index, (n,); copies: the group of exact copies of each, (n,).
+    `readable` are rows of the index, (n,); `groups` are their groups of exact duplicates, (n,).
     """
-    mixed = _in_mixed_groups(index["label"].to_numpy()[readable], copies)
+    mixed = _in_mixed_groups(index["label"].to_numpy()[readable], groups)
     rows = index.iloc[readable[mixed]]
     labels, names = rows["label"].to_numpy(), rows["image_id"].to_numpy()
     by_bytes = _first_of_another_label(labels, pd.factorize(rows["sha256"])[0])
-    by_pixels = _first_of_another_label(labels, copies[mixed])
+    by_pixels = _first_of_another_label(labels, groups[mixed])
     return {
         position: f"label conflict: same bytes as {names[same_bytes]}"
         if same_bytes >= 0
@@ -530,59 +631,59 @@ def _label_conflicts(
 
 
 def _first_of_another_label(labels: NDArray, groups: NDArray) -> NDArray[np.int64]:
-    """For each of n rows the first row of its group that has another label, or -1: (n,)."""
+    """For each row, the first row of its group with another label, or -1: (n,)."""
     _, first, group_of = np.unique(groups, return_index=True, return_inverse=True)
     of_first = first[group_of]
     differing = np.flatnonzero(labels != labels[of_first])
     second = np.full(len(first), -1)
-    # Backwards, so that the first of them stays.
+    # Backwards, so that the first of them is kept.
     second[group_of[differing[::-1]]] = differing[::-1]
     return np.where(labels == labels[of_first], second[group_of], of_first)
 
 
 def _say_conflicts(rows: pd.DataFrame, notices: Notices) -> None:
-    """Say which images contradict each other; `rows` of the index have their reasons."""
+    """Add a notice about contradicting images; `rows` of the index have the reasons."""
     if len(rows):
         first = rows.iloc[0]
         notices.add(
-            f"{len(rows)} files are set aside, because the same picture is in two classes, such as "
+            f"{len(rows)} files are set aside, because the same image is in two classes, such as "
             f"{first['image_id']} ({first['reason']}). One of the labels is wrong"
         )
 
 
 def _say_near_conflicts(used: pd.DataFrame, notices: Notices) -> None:
-    """Say which near copies are in use under more than one class."""
+    """Add a notice about near duplicates in use under more than one class."""
     among = used[_in_mixed_groups(used["label"].to_numpy(), used["copy_group"].to_numpy())]
     mixed = [ids for _, ids in among["image_id"].groupby(among["copy_group"])]
     for ids in mixed[:MOST_WARNINGS]:
-        logger.warning("near copies in more than one class: %s", ", ".join(ids.head(10)))
+        logger.warning("near duplicates in more than one class: %s", ", ".join(ids.head(10)))
     if mixed:
         notices.add(
-            f"{len(mixed)} groups of near copies are in more than one class, such as "
-            f"{', '.join(mixed[0].head(2))}: one of the labels may be wrong. They are used, and "
-            "kept on one side of the split (dataset.near_copy_distance)"
+            f"{len(mixed)} groups of near duplicates are in more than one class, such as "
+            f"{', '.join(mixed[0].head(2))}: one of the labels may be wrong. They are used and "
+            "stay on one side of the split (dataset.near_copy_distance)"
         )
 
 
 def _in_mixed_groups(labels: NDArray, groups: NDArray) -> NDArray[np.bool_]:
-    """Whether another label stands in the same group, for each of the rows."""
+    """Whether each row's group has more than one label: bool (n,)."""
     _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     sums = np.bincount(group_of, weights=labels)
     squares = np.bincount(group_of, weights=labels.astype(np.float64) ** 2)
-    # Whole numbers: their variance is 0 exactly where all are the same.
+    # The variance of whole numbers is exactly 0 if all are the same.
     return (squares * sizes != sums**2)[group_of]
 
 
 def _leave_out_small(
     index: pd.DataFrame, classes: Sequence[str], least: int, notices: Notices | None
 ) -> list[str]:
-    """Set the classes with fewer than `least` different images aside; returns the others.
+    """Set aside the classes with fewer than `least` distinct images; returns the others.
 
-    Their rows of the index get the label -1, and those of the others are numbered anew.
+    Their rows of the index get the label -1, and the labels of the others are renumbered.
     """
     used = index[index["status"] == "ok"]
-    different = used.groupby("class_name")["copy_group"].nunique()
-    small = {name: int(different.get(name, 0)) for name in classes}
+    distinct = used.groupby("class_name")["copy_group"].nunique()
+    small = {name: int(distinct.get(name, 0)) for name in classes}
     small = {name: count for name, count in small.items() if count < least}
     kept = [name for name in classes if name not in small]
     if not small:
@@ -597,7 +698,7 @@ def _leave_out_small(
             "setting"
         )
     if notices is not None:
-        notices.add(f"{left_out}. They are left out")
+        notices.add(f"{left_out}. They are excluded")
     index["label"] = pd.Index(kept).get_indexer(pd.Index(index["class_name"]))
     aside = (index["label"] < 0) & (index["status"] != "set_aside")
     counts = index.loc[aside, "class_name"].map(small).astype("str")
@@ -614,22 +715,21 @@ def _check_classes(
     limit_per_class: int | None,
     notices: Sequence[str],
 ) -> None:
-    """Log how many images each class has; raise PetiteError for a class that has none."""
+    """Log how many images each class has; raise PetiteError for classes without any."""
     usable = index.loc[index["status"] == "ok", "class_name"].value_counts()
     logger.info("images in use: %s", ", ".join(f"{name} {usable.get(name, 0)}" for name in classes))
     if empty := [name for name in classes if name not in usable.index]:
         listed = [f"\n  {name}: {_why_unused(index, name)}" for name in empty[:MOST_WARNINGS]]
         raise PetiteError(
-            f"no image can be used of {len(empty)} of {len(classes)} classes:{''.join(listed)}"
+            f"{len(empty)} of {len(classes)} classes have no usable image:{''.join(listed)}"
             + ("\n  ..." if len(empty) > MOST_WARNINGS else "")
-            + "\nFix their images, or leave these classes out: by naming the others in "
-            "dataset.classes, or with dataset.min_per_class: 1"
-            + "".join(f"\n{text}" for text in notices)
+            + "\nFix their images, or exclude these classes: name the others in dataset.classes, "
+            "or set dataset.min_per_class: 1" + "".join(f"\n{text}" for text in notices)
         )
     for name in classes:
         if limit_per_class is not None and usable[name] < limit_per_class:
             logger.warning(
-                "%s has %d images in use, fewer than the limit of %d that was asked for",
+                "%s has %d images in use, fewer than the limit of %d",
                 name,
                 usable[name],
                 limit_per_class,
@@ -637,7 +737,7 @@ def _check_classes(
 
 
 def _why_unused(index: pd.DataFrame, class_name: str) -> str:
-    """Some images of a class that has none in use, each with the reason."""
+    """Some images of a class without any in use, each with its reason."""
     examples = index.loc[index["class_name"] == class_name, ["image_id", "reason"]].head(EXAMPLES)
     listed = (f"{row.image_id}: {row.reason}" for row in examples.itertuples())
     return "; ".join(listed) or "it has no entries"

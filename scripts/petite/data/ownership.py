@@ -1,4 +1,4 @@
-"""Whose results a folder below results/ holds, so that another source never writes over them."""
+"""Record which source a results folder belongs to, so that no other source overwrites it."""
 
 import hashlib
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from petite.util.errors import PetiteError
 from petite.util.files import read_json, write_json
 
 RECORD = "source.json"
-# Read of a file to know it again: its beginning and its end, bytes.
+# Bytes at the beginning and at the end of a file that identify it.
 END = 1 << 20
 
 
@@ -19,9 +19,9 @@ class Owner(NamedTuple):
     source: str
     # The folder, file or address as it was given; "" for a source that needs none.
     given: str
-    # The same as an absolute path.
+    # `given` as an absolute path.
     path: str
-    # The same for the same images wherever they lie; "" where that is not known.
+    # A digest of the images, independent of their place; "" if it is unknown.
     contents: str
 
     def __str__(self) -> str:
@@ -29,7 +29,13 @@ class Owner(NamedTuple):
 
 
 def check_owner(results: Path, owner: Owner) -> None:
-    """Raise PetiteError where `results` holds what was made from another source."""
+    """Check that a results folder is empty or belongs to the same source.
+
+    Raises
+    ------
+    PetiteError
+        If `results` contains results of another source.
+    """
     record = results / RECORD
     if not (record.exists() and (results / "store").exists()):
         return
@@ -38,14 +44,14 @@ def check_owner(results: Path, owner: Owner) -> None:
     if _is_same(before, owner):
         return
     raise PetiteError(
-        f"{results} holds the results of {before}, and this run is of {owner}. Nothing is written "
-        f"over: give this run another name with --config name=NAME (dataset.name in a file). If "
-        f"these are the same images, moved and changed since, remove {record}."
+        f"{results} holds the results of {before}, but this run is of {owner}. Nothing was "
+        f"overwritten. Give this run another name with --config name=NAME (dataset.name in a "
+        f"file). If these are the same images, moved and changed since, remove {record}."
     )
 
 
 def record_owner(results: Path, owner: Owner) -> None:
-    """Write down whose results these are."""
+    """Record the source of the results."""
     write_json(results / RECORD, owner._asdict())
 
 
@@ -61,7 +67,7 @@ def _is_same(before: Owner, now: Owner) -> bool:
 
 
 def digest_of_listing(image_ids: Iterable[str], sizes: Iterable[int]) -> str:
-    """A digest of the names and the sizes in bytes of a folder's images; reads none of them."""
+    """A digest of the ids and the sizes in bytes of a folder's images; no image is read."""
     digest = hashlib.sha256()
     for image_id, size in zip(image_ids, sizes, strict=True):
         digest.update(f"{image_id}\0{size}\0".encode("utf-8", "surrogatepass"))
@@ -69,7 +75,7 @@ def digest_of_listing(image_ids: Iterable[str], sizes: Iterable[int]) -> str:
 
 
 def digest_of_files(paths: Iterable[Path]) -> str:
-    """A digest of the sizes of some files and of both their ends; "" where one is missing."""
+    """A digest of the files' sizes, beginnings and ends; "" if one is missing."""
     digest = hashlib.sha256()
     for path in paths:
         try:

@@ -1,4 +1,4 @@
-"""What is said of a split: that classes are too small for it, how groups and test images fall."""
+"""Messages about a split: classes that are too small, sizes of groups and of the test set."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -21,15 +21,15 @@ class SmallClass(NamedTuple):
 
     name: str
     images: int
-    groups: int  # different images, where groups are copies
-    largest: list[str]  # the groups' names and sizes, the largest first; [] where they are copies
-    without: list[str]  # the parts that have no image of it
+    groups: int  # distinct images, if groups are duplicates
+    largest: list[str]  # names and sizes of groups, largest first; [] if duplicates
+    without: list[str]  # the parts without an image of it
 
 
 def too_small(small: list[SmallClass], classes: int, needed: list[str]) -> str:
-    """The error for the classes that cannot be in each part needed, among so many classes."""
+    """The error for classes that are too small for all needed parts, of `classes` in all."""
     grouped = any(one.largest for one in small)
-    together = "groups stay together" if grouped else "copies count once"
+    together = "groups stay together" if grouped else "equal images count once"
     alike: dict[str, list[str]] = {}
     for one in small:
         alike.setdefault(_size(one), []).append(one.name)
@@ -72,7 +72,10 @@ def about_groups(
 
 
 def few_test_images(labels: NDArray[np.integer], classes: Mapping[int, str]) -> str | None:
-    """How many test images each class has, where they are few in all; `labels` are theirs."""
+    """How many test images each class has, if there are few in all; else None.
+
+    `labels` are those of the test images, (n,).
+    """
     found, counts = np.unique(labels, return_counts=True)
     if len(labels) >= FEW_TEST_IMAGES:
         return None
@@ -100,7 +103,7 @@ def _size(one: SmallClass) -> str:
 
 
 def _remedies(small: list[SmallClass], needed: list[str], grouped: bool) -> str:
-    """What to do about classes that are too small."""
+    """Remedies for classes that are too small."""
     ways = ["Add images"]
     if grouped:
         ways = ["Add images of other groups", "let split.groups make smaller groups"]

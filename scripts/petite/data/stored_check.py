@@ -1,4 +1,4 @@
-"""Whether the stored images still hold what the files showed; what does not becomes a notice."""
+"""Check that the stored images still show what the files showed, and add notices if not."""
 
 from collections.abc import Sequence
 
@@ -8,17 +8,17 @@ import pandas as pd
 from petite.data.decoding.formats import OTHER_FORMAT
 from petite.util.notices import Notices
 
-# Columns of the tables of `petite.data.ingest.ingest_shard` that are looked at.
+# Columns of the tables of `petite.data.ingest.ingest_shard` that are checked.
 COLUMNS = [
     "width", "height", "black", "white", "lowest", "highest", "is_gray", "is_transparent",
     "has_more",
 ]  # fmt: skip
-LOSS = 0.1  # share of the images from which a loss is told
-MOST = 0.5  # share of the images that is "most"
-FLAT = 16  # of 256 levels: fewer from darkest to brightest pixel show next to nothing
-NARROW = 32  # of 256 levels, where counts of more than 8 bits could have filled all
-LONG = 3  # times as long as wide: the square squeezes it out of shape
-LOOK = "The figure `stored` of a finished run shows files beside what is stored of them."
+LOSS = 0.1  # a loss is reported from this fraction of the images on
+MOST = 0.5  # fraction of the images that is "most"
+FLAT = 16  # of 256 levels: an image with fewer from darkest to brightest shows almost nothing
+NARROW = 32  # of 256 levels, although counts of more than 8 bits could have filled all
+LONG = 3  # times as long as wide: distorted too much as a square
+LOOK = "The figure `stored` of a finished run shows original files next to the stored images."
 
 
 def check_stored(
@@ -31,11 +31,16 @@ def check_stored(
 ) -> None:
     """Add a notice for each way in which stored images lose what their files showed.
 
-    Args:
-        entries: the tables of all shards, with COLUMNS and reason.
-        image_size, channels: of the stored images.
-        depth: the setting, see `petite.data.decoding.depth`.
-        notices: where they are added.
+    Parameters
+    ----------
+    entries : DataFrame
+        The tables of all shards, with COLUMNS and reason.
+    image_size, channels : int
+        Those of the stored images.
+    depth : str or sequence of two float
+        The setting, see `petite.data.decoding.depth`.
+    notices : Notices
+        Notices are added to it.
     """
     if text := _left_out(entries["reason"]):
         notices.add(text)
@@ -54,20 +59,20 @@ def check_stored(
             notices.add(text)
 
 
-def check_copies(index: pd.DataFrame, notices: Notices) -> None:
-    """Add a notice where most images in use are copies of one another."""
+def check_duplicates(index: pd.DataFrame, notices: Notices) -> None:
+    """Add a notice if most images in use are duplicates of each other."""
     used = index.loc[index["status"] == "ok", "copy_group"]
     largest = used.value_counts().max()
     if largest > MOST * len(used):
         notices.add(
-            f"{_of(largest, len(used))} in use are copies or near copies of one another. Look at "
-            "them: they may show next to nothing as stored, or be frames of one video. "
+            f"{_of(largest, len(used))} in use are duplicates or near duplicates of each other. "
+            "Look at them: they may show almost nothing as stored, or be frames of one video. "
             f"{LOOK}"
         )
 
 
 def _left_out(reasons: pd.Series) -> str:
-    """Say so where files are of formats that are not read."""
+    """The notice about files in unsupported formats; "" without any."""
     counts = reasons[reasons.str.startswith(OTHER_FORMAT)].value_counts()
     if counts.empty:
         return ""
@@ -76,13 +81,13 @@ def _left_out(reasons: pd.Series) -> str:
         for reason, count in counts.items()
     )
     return (
-        f"{counts.sum():,} of {len(reasons):,} files are left out, because their formats are not "
-        f"read. {'. '.join(kinds)}."
+        f"{counts.sum():,} of {len(reasons):,} files are excluded, because their formats are not "
+        f"supported. {'. '.join(kinds)}."
     )
 
 
 def _flat(read: pd.DataFrame, depth: str | Sequence[float]) -> list[str]:
-    """What to say of images that are stored nearly flat, by the reason."""
+    """The notices about images that are stored nearly flat, one for each reason."""
     levels = read["highest"].astype(np.int64) - read["lowest"] + 1
     is_flat = levels < FLAT
     is_blank = is_flat & read["is_transparent"] & (read["lowest"] > 255 - FLAT)
@@ -96,24 +101,24 @@ def _flat(read: pd.DataFrame, depth: str | Sequence[float]) -> list[str]:
         for count, text in (
             (
                 is_blank.sum(),
-                "become blank: they are transparent, and what they show is white, or all of it is "
-                "transparent. Lay another color than white under them before the run.",
+                "become blank: they are transparent, and their visible parts are white, or all of "
+                "them is transparent. Put a color other than white behind them before the run.",
             ),
             (
                 is_lost.sum(),
-                f"have more than 8 bits a channel and fill fewer than {NARROW} of 256 levels as "
-                f"stored, by `dataset.depth: {_written(depth)}`. Set `dataset.depth: stretch` to "
-                "use the range that the set fills.",
+                f"have more than 8 bits per channel, but `dataset.depth: {_written(depth)}` stores "
+                f"them in fewer than {NARROW} of 256 levels. Set `dataset.depth: stretch` to use "
+                "the range of the data set.",
             ),
             (
                 is_black.sum(),
-                f"are stored nearly black: no pixel is above level {FLAT - 1} of 255. If they hold "
-                "labels or few counts, stretch their values before the run.",
+                f"are stored nearly black: no pixel is above level {FLAT - 1} of 255. If they "
+                "contain labels or few counts, stretch their values before the run.",
             ),
             (
                 is_other.sum(),
                 f"are stored nearly flat: their pixels span fewer than {FLAT} of 256 levels. "
-                "Raise their contrast before the run if there is something to see in them.",
+                "Increase their contrast before the run if they show anything.",
             ),
         )
         if count >= LOSS * len(read)
@@ -121,25 +126,25 @@ def _flat(read: pd.DataFrame, depth: str | Sequence[float]) -> list[str]:
 
 
 def _stretched(read: pd.DataFrame, depth: str | Sequence[float]) -> str:
-    """Which range of counts became black to white, where the set gave it."""
+    """The notice about the range of counts if it comes from the data set; else ""."""
     deep = read[read["white"].notna()]
     if depth != "stretch" or deep.empty:
         return ""
-    # The same for all, unless the sample has none of them: each has its own range then.
+    # The same for all, unless none was in the sample: then each has its own range.
     black, white = deep[["black", "white"]].median()
     rest = len(read) - len(deep)
     return (
-        f"{_of(len(deep), len(read))} have more than 8 bits a channel. Their counts from "
-        f"{_number(black)} to {_number(white)}, the range of a sample of the set, are stored as "
+        f"{_of(len(deep), len(read))} have more than 8 bits per channel. Their counts from "
+        f"{_number(black)} to {_number(white)}, the range of a sample of the data set, become "
         "black to white. "
-        + (f"The other {rest:,} have 8 bits and stay as they are. " if rest else "")
+        + (f"The other {rest:,} have 8 bits and do not change. " if rest else "")
         + f"Set `dataset.depth: {_written((black, white))}` to keep this range when images are "
         "added."
     )
 
 
 def _squeezed(read: pd.DataFrame) -> str:
-    """Say so where images much longer than wide become squares."""
+    """The notice about images that are much longer than wide; else ""."""
     sides = read[["width", "height"]]
     is_long = sides.max(axis=1) > LONG * sides.min(axis=1)
     if is_long.sum() < LOSS * len(read):
@@ -147,13 +152,13 @@ def _squeezed(read: pd.DataFrame) -> str:
     example = sides[is_long].iloc[0]
     return (
         f"{_of(is_long.sum(), len(read))} are more than {LONG} times as long as wide, such as "
-        f"{example['width']}x{example['height']} pixels, and are squeezed into a square. Crop or "
+        f"{example['width']}x{example['height']} pixels, and are distorted to a square. Crop or "
         f"pad them before the run if their shape matters. {LOOK}"
     )
 
 
 def _enlarged(read: pd.DataFrame, image_size: int) -> str:
-    """Say so where most images are smaller than they are stored."""
+    """The notice about images that are smaller than the stored size, if most are; else ""."""
     longest = read[["width", "height"]].max(axis=1)
     is_small = longest < image_size
     if is_small.sum() <= MOST * len(read):
@@ -161,28 +166,28 @@ def _enlarged(read: pd.DataFrame, image_size: int) -> str:
     fitting = max(8, int(longest[is_small].median()))
     return (
         f"{_of(is_small.sum(), len(read))} are smaller than {image_size}x{image_size} pixels and "
-        f"are enlarged, which adds nothing to see. `dataset.image_size: {fitting}` trains faster."
+        f"are enlarged, which adds no detail. `dataset.image_size: {fitting}` trains faster."
     )
 
 
 def _gray_in_color(read: pd.DataFrame, channels: int) -> str:
-    """Say so where no image has a color."""
+    """The notice if no image has a color; else ""."""
     if channels == 1 or not read["is_gray"].all():
         return ""
     return (
         f"None of the {len(read):,} images has a color, and each is stored in three channels. "
-        "`dataset.color: gray` takes a third of the room."
+        "`dataset.color: gray` takes a third of the space."
     )
 
 
 def _pages(read: pd.DataFrame) -> str:
-    """Say so where many files hold more than the image that is read."""
+    """The notice about files with several images, if there are many; else ""."""
     count = read["has_more"].sum()
     if count < LOSS * len(read):
         return ""
     return (
-        f"{_of(count, len(read))} hold further pages or frames: the first of each is used. "
-        "Save the others as files of their own if they are meant."
+        f"{_of(count, len(read))} contain further pages or frames: the first of each is used. "
+        "Save the others as separate files to use them."
     )
 
 
@@ -191,7 +196,7 @@ def _of(count: float, total: int) -> str:
 
 
 def _written(depth: str | Sequence[float]) -> str:
-    """The setting as it is written in a configuration."""
+    """The setting as in a configuration file."""
     return depth if isinstance(depth, str) else f"[{', '.join(map(_number, depth))}]"
 
 

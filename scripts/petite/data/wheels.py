@@ -1,4 +1,4 @@
-"""Wheels fetched with pip, from where the user's own settings tell it to look."""
+"""Download wheels with pip, from the index that the user has configured."""
 
 import subprocess
 import sys
@@ -11,11 +11,23 @@ from petite.util.files import sha256_of
 
 
 def download_wheel(requirement: str, sha256: str, destination: Path) -> Record:
-    """Fetch the wheel of `requirement` ("name==version") with pip, without installing it.
+    """Download a wheel with pip, without installing it.
 
-    pip looks where the user's own settings tell it to. Writes `destination` and the record
-    `<destination>.json`, and returns the record. Raises PetiteError when pip cannot get the wheel,
-    and when it is not the one with the SHA-256 `sha256`.
+    pip uses the index and the other settings of the user.
+
+    Parameters
+    ----------
+    requirement : str
+        As "name==version".
+    sha256 : str
+        Expected SHA-256 of the wheel, in hex.
+    destination : Path
+        The file to write. The record is written to `<destination>.json`.
+
+    Raises
+    ------
+    PetiteError
+        If pip cannot download the wheel, or its SHA-256 differs.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".pip-") as folder:
@@ -27,14 +39,14 @@ def download_wheel(requirement: str, sha256: str, destination: Path) -> Record:
         if result.returncode != 0 or len(wheels) != 1:
             said = "\n".join(result.stderr.strip().splitlines()[-3:])
             raise PetiteError(
-                f"pip could not download {requirement}: check the connection, and pip's index. "
-                f"pip says:\n{said}"
+                f"pip could not download {requirement}. Check the connection and pip's index. "
+                f"pip reports:\n{said}"
             )
         found = sha256_of(wheels[0])
         if found != sha256:
             raise PetiteError(
-                f"{requirement}: SHA-256 mismatch: expected {sha256}, and the wheel that pip found "
-                f"has {found}. Check pip's index"
+                f"{requirement}: SHA-256 mismatch: expected {sha256}, got {found}. "
+                "Check pip's index"
             )
         # A package URL, as in SBOMs.
         url = "pkg:pypi/" + requirement.replace("==", "@")

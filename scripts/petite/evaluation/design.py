@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from petite.evaluation.metrics import AUTO, IN_WORDS, METRICS, metric_for
+from petite.evaluation.metrics import AUTO, METRICS, metric_for
 from petite.evaluation.new_images import images_to_show, tolerance_to_show
 from petite.evaluation.next_steps import reachable_tolerance
 from petite.evaluation.recommendation import Floor
@@ -56,7 +56,8 @@ def planned_images(
     can = "can" if images >= needed else "cannot"
     text = (
         f"{counted(images, 'test image')} {can} show that a subset loses less than "
-        f"{points(tolerance)} of {IN_WORDS[metric]}, where it does just as well as the full set."
+        f"{points(tolerance)} of {METRICS[metric].words}, where it does just as well as the full "
+        "set."
     )
     if images >= needed:
         return text

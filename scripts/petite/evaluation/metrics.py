@@ -49,7 +49,6 @@ METRICS = {
         Metric("balanced_accuracy", "balanced accuracy", weigh=np.ones_like),
     )
 }
-IN_WORDS = {metric.name: metric.words for metric in METRICS.values()}
 ACCURACY, BALANCED = "accuracy", "balanced_accuracy"
 AUTO = "auto"
 # Auto is balanced accuracy where the largest class has more than this many times the test images of

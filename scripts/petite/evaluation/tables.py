@@ -123,7 +123,7 @@ def terminal_table(summary: pd.DataFrame, balanced: bool = False) -> str:
     """
     cells = _cells(summary).drop(columns=NOT_IN_TERMINAL)
     metric = summary["metric"].iloc[0]
-    shown = list(dict.fromkeys([ACCURACY, *[BALANCED] * balanced, metric]))
+    shown = {ACCURACY, metric} | ({BALANCED} if balanced else set())
     if len(shown) > 1:
         cells = cells.drop(columns="stored, MB")
     for name in METRICS:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from petite.evaluation.chance import FEWEST_OTHERS, Chance
-from petite.evaluation.metrics import IN_WORDS
+from petite.evaluation.metrics import METRICS
 from petite.evaluation.recommendation import (
     AgainstFull,
     AgainstRandom,
@@ -60,7 +60,7 @@ class Wording:
     @property
     def metric(self) -> str:
         """The metric that is compared."""
-        return IN_WORDS[self.record.metric]
+        return METRICS[self.record.metric].words
 
     @property
     def tolerance(self) -> str:

@@ -1,7 +1,7 @@
-"""Taking a subset away: its images as a folder, zip, NPZ or Parquet, with a manifest and a card.
+"""Export a subset: its images as a folder, zip, NPZ or Parquet, with a manifest and a data card.
 
-`images` writes the files, class by class, under safe names; `formats` packs them for other
-programs; `card` tells a reader what they are. The same subset gives the same bytes.
+`images` writes the files, class by class, under safe names. `formats` packs them for other
+programs. `card` describes them. The same subset gives the same bytes.
 """
 
 import shutil
@@ -37,26 +37,44 @@ def export_subset(
     source: Source | None,
     formats: Sequence[str],
 ) -> pd.DataFrame:
-    """Write a subset and all that is told of it to the folder `out`.
+    """Write a subset, its manifest and its data card to a folder.
 
-    subset: see `petite.subsets.tables.COLUMNS`.
-    formats: of folder, zip, npz and parquet, those that are wanted. What an earlier export left of
-    the others is removed, since it may be another subset. source: None where it is gone: only npz
-    can be made then, and the manifest names no files.
+    Parameters
+    ----------
+    out : Path
+        The folder.
+    subset : DataFrame
+        With the columns `petite.subsets.tables.COLUMNS`.
+    about : About
+        Facts about the subset.
+    store : Store
+        The store that the subset was selected from.
+    source : Source or None
+        None if it is gone. Then only npz is possible, and the manifest names no files.
+    formats : sequence of {"folder", "zip", "npz", "parquet"}
+        The formats to write. Files of other formats from an earlier export are removed, because
+        they may be of another subset.
 
-    Returns the manifest. Raises PetiteError as `write_images` does, and when `out` cannot be
-    written.
+    Returns
+    -------
+    DataFrame
+        The manifest, see `write_images`.
+
+    Raises
+    ------
+    PetiteError
+        As `write_images`, and if `out` cannot be written.
     """
     for name in {"zip", "npz", "parquet"} - set(formats):
         (out / f"images.{name}").unlink(missing_ok=True)
     with _images_folder(out, keep="folder" in formats) as folder:
         manifest = write_images(folder, subset, store, source)
-        beside = [out / name for name in ("README.md", "manifest.csv", "manifest.json")]
-        write_text(beside[0], data_card(about, manifest, store, formats))
-        write_csv(beside[1], manifest)
-        write_json(beside[2], manifest_record(about, manifest, store))
+        documents = [out / name for name in ("README.md", "manifest.csv", "manifest.json")]
+        write_text(documents[0], data_card(about, manifest, store, formats))
+        write_csv(documents[1], manifest)
+        write_json(documents[2], manifest_record(about, manifest, store))
         if "zip" in formats:
-            write_zip(out / "images.zip", folder, manifest, beside)
+            write_zip(out / "images.zip", folder, manifest, documents)
         if "parquet" in formats:
             write_parquet(out / "images.parquet", folder, manifest, store.classes)
     if "npz" in formats:
@@ -66,7 +84,7 @@ def export_subset(
 
 @contextmanager
 def _images_folder(out: Path, keep: bool) -> Iterator[Path]:
-    """The folder `images` of `out`; without `keep` it is there until files are packed from it."""
+    """The folder `images` in `out`; without `keep` it is removed after the block."""
     with atomic_folder(out / "images") as folder:
         yield folder
     if not keep:

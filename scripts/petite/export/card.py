@@ -1,11 +1,11 @@
-"""What an exported subset is and how it was made: for programs as JSON, for people as Markdown."""
+"""Describe an exported subset and how it was made: as JSON and as Markdown."""
 
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 
@@ -14,8 +14,8 @@ from petite.data.store import Store
 from petite.export.images import class_folders
 
 FORMAT = 1
-# How long a selection took is another number each time.
-NOT_TOLD = {"seconds", "proxy_seconds", "memory_forecast"}
+# These differ each time that the subset is selected.
+OMITTED = {"seconds", "proxy_seconds", "memory_forecast"}
 
 FILES = {
     "folder": "`images/`: a folder of image files for each class",
@@ -27,7 +27,7 @@ FILES = {
 LOADING_A_FOLDER = (
     """import keras
 images = keras.utils.image_dataset_from_directory("{images}", class_names={folders})""",
-    # Said in so many words, or folders and files called "test" or "val" would be other splits.
+    # Explicit, because otherwise folders and files called "test" or "val" become other splits.
     """from datasets import load_dataset
 images = load_dataset("imagefolder", data_files={"train": "{images}/**"}, split="train")""",
     """from torchvision.datasets import ImageFolder
@@ -48,11 +48,11 @@ kept["images"], kept["labels"], kept["weights"], kept["image_ids"], kept["class_
 images = load_dataset("parquet", data_files="images.parquet", split="train")"""
     ],
 }
-# Names stay text, also those that look like numbers or like missing values.
+# Names stay text, including those that look like numbers or missing values.
 LOADING_THE_MANIFEST = """import pandas as pd
 text = dict.fromkeys(["file", "image_id", "class_name", "origin", "recipe", "sha256"], str)
 manifest = pd.read_csv("manifest.csv", dtype=text, keep_default_na=False)"""
-# The files that a library reads from a folder; it leaves out others.
+# The files that a library reads from a folder; it ignores others.
 READ_FROM_FOLDERS = {
     "Keras": {".jpg", ".png", ".gif", ".bmp"},
     "torchvision": {".jpg", ".png", ".webp", ".bmp", ".ppm", ".tif"},
@@ -61,11 +61,24 @@ READ_FROM_FOLDERS = {
 
 @dataclass(frozen=True)
 class About:
-    """What an export is of.
+    """Facts about an exported subset.
 
-    label: the entry of the configuration that chose; record: of the selection, as it lies beside
-    the subset. training_images: how many training images there were to choose from. why: the
-    recommendation, where it was followed.
+    Attributes
+    ----------
+    dataset, source : str
+        Name and source of the data set.
+    label : str
+        Name of the method's entry in the configuration.
+    fraction : float
+        The fraction of the training images.
+    seed : int
+        Seed of the selection.
+    record : dict
+        Content of the JSON file next to the subset's table.
+    training_images : int
+        Number of training images that the subset was chosen from.
+    why : str or None
+        The recommendation, if the export follows it.
     """
 
     dataset: str
@@ -78,8 +91,36 @@ class About:
     why: str | None = None
 
 
-def manifest_record(about: About, manifest: pd.DataFrame, store: Store) -> dict[str, Any]:
-    """How the subset was made, and of what: the same for the same subset."""
+class StoreRecord(TypedDict):
+    """The store in an export's manifest.json."""
+
+    digest: str
+    image_size: int
+    channels: int
+
+
+class ManifestRecord(TypedDict):
+    """Content of an export's manifest.json."""
+
+    format: int
+    petite: str  # version
+    dataset: str
+    source: str
+    method: str
+    fraction: float
+    seed: int
+    images: int  # without transformed copies
+    rows: int
+    training_images: int
+    classes: list[str]
+    class_folders: list[str]
+    selection: dict[str, Any]
+    store: StoreRecord
+    why: str | None
+
+
+def manifest_record(about: About, manifest: pd.DataFrame, store: Store) -> ManifestRecord:
+    """Content of manifest.json: how the subset was made; equal for equal subsets."""
     return {
         "format": FORMAT,
         "petite": petite.__version__,
@@ -104,7 +145,7 @@ def manifest_record(about: About, manifest: pd.DataFrame, store: Store) -> dict[
 
 
 def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Sequence[str]) -> str:
-    """A page of Markdown about the exported subset."""
+    """The data card, a page of Markdown about the exported subset."""
     made = int((manifest["recipe"] != "").sum())
     real = len(manifest) - made
     lines = [
@@ -118,9 +159,9 @@ def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Seque
         lines += ["", f"Why this subset: {about.why}"]
     lines += [
         "",
-        "It is a part of the training images: no image of the validation and test parts is in it, "
-        "so that those can still judge what is trained on it. The images come from the source "
-        f"`{about.source}`, whose license and terms go with them.",
+        "It is a part of the training set. It has no image of the validation and test sets, so "
+        "these can still evaluate models that are trained on it. The images are from the source "
+        f"`{about.source}`, whose license and terms apply to them.",
         "",
         "## Classes",
         "",
@@ -134,14 +175,14 @@ def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Seque
     lines += ["", "## Files", "", *(f"- {FILES[name]}" for name in formats)]
     lines += [
         "- `manifest.csv`: for each image its file, original path (`image_id`), class, weight, "
-        "recipe, SHA-256 and bytes; its rows are in the order of all other files",
+        "recipe, SHA-256 and bytes; all other files have the same order",
         "- `manifest.json`: how the subset was made, for programs",
         "",
         *_remarks(manifest, store),
         "",
         "## Loading",
         "",
-        "All of these give the labels of the table above; those that read a folder call the "
+        "All of these give the labels of the table above. Those that read a folder name the "
         "classes by their folders.",
         "",
     ]
@@ -153,34 +194,35 @@ def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Seque
 
 
 def _cell(name: str) -> str:
-    """A name as text in a table of Markdown."""
+    """A name, escaped for a table of Markdown."""
     return re.sub(r"([\\|<`])", r"\\\1", " ".join(name.splitlines()))
 
 
 def _selection(about: About) -> dict[str, Any]:
-    return {name: value for name, value in about.record.items() if name not in NOT_TOLD}
+    """The record of the selection without times and memory."""
+    return {name: value for name, value in about.record.items() if name not in OMITTED}
 
 
 def _remarks(manifest: pd.DataFrame, store: Store) -> list[str]:
-    """What to know before training on it."""
+    """Remarks for training on the subset."""
     weights = manifest["weight"]
     remarks = [
-        "All images weigh the same."
+        "All images have the same weight."
         if weights.nunique() == 1
-        else f"Images have weights, {weights.min():.4g} to {weights.max():.4g}: give them to the "
-        "training as sample weights (a folder and a zip have them in the manifest alone).",
-        f"The pixels that Petite trained on are {store.image_size}×{store.image_size}, "
-        f"{'RGB' if store.channels == 3 else 'gray'}; image files are the originals, byte for "
-        "byte, or PNG where the source has no files.",
+        else f"Images have weights, {weights.min():.4g} to {weights.max():.4g}: use them as sample "
+        "weights in training (a folder and a zip have them in the manifest only).",
+        f"Petite trained on images of {store.image_size}×{store.image_size} pixels, "
+        f"{'RGB' if store.channels == 3 else 'gray'}. Image files are the originals, byte for "
+        "byte, or PNG if the source has no files.",
     ]
     if (manifest["recipe"] != "").any():
-        remarks.append("Transformed copies are made of the stored pixels and have their size.")
+        remarks.append("Transformed copies are made from the stored pixels and have their size.")
     suffixes = manifest["file"].map(lambda file: PurePosixPath(file).suffix)
     for library, read in READ_FROM_FOLDERS.items():
         left_out = suffixes[~suffixes.isin(read)]
         if len(left_out):
             remarks.append(
-                f"{library} leaves {len(left_out):,} files out of a folder "
-                f"({', '.join(sorted(set(left_out)))}): it does not read their kind there."
+                f"{library} ignores {len(left_out):,} files in a folder "
+                f"({', '.join(sorted(set(left_out)))}), because it does not read these formats."
             )
     return [f"{remark}\n" for remark in remarks]

@@ -1,4 +1,4 @@
-"""A subset's images packed in one file, for programs that read no folders."""
+"""Pack a subset's images into one file, for programs that do not read folders."""
 
 import json
 import zipfile
@@ -15,15 +15,15 @@ from petite.data.store import Store
 from petite.subsets.augmentation import render_subset
 from petite.util.files import atomic_path
 
-AT_ONCE = 256
-# Hugging Face's readers take a row group at a time.
+AT_ONCE = 256  # images
+# Hugging Face's readers load one row group at a time.
 ROW_GROUP = 100
-UNIX = 3
+UNIX = 3  # zip's code of the system
 READABLE = 0o100644  # a plain file that all may read
 
 
 def write_zip(path: Path, folder: Path, manifest: pd.DataFrame, others: Sequence[Path]) -> None:
-    """The files of the manifest as images/<file>, and `others` beside them. Times are fixed."""
+    """Write the manifest's files as images/<file>, and `others` next to it. Times are fixed."""
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for other in others:
             _add(archive, other.name, other.read_bytes(), zipfile.ZIP_DEFLATED)
@@ -33,7 +33,7 @@ def write_zip(path: Path, folder: Path, manifest: pd.DataFrame, others: Sequence
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes, compression: int) -> None:
-    info = zipfile.ZipInfo(name)  # of 1980, the zip format's first day
+    info = zipfile.ZipInfo(name)  # its time is 1980, the earliest in a zip
     info.create_system = UNIX
     info.external_attr = READABLE << 16
     info.compress_type = compression
@@ -41,11 +41,11 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes, compression: int) -> 
 
 
 def write_npz(path: Path, manifest: pd.DataFrame, store: Store) -> None:
-    """The images as they were trained on, with what belongs to them, for `numpy.load`.
+    """Write the images as they are used in training, for `numpy.load`.
 
-    images: uint8 (n, size, size, channels), recipes carried out; labels: int64 (n,); weights:
-    float64 (n,); image_ids: str (n,); class_names: str (classes,). No pickle is in it. A batch of
-    images is held in memory at a time.
+    The arrays are images, uint8 (n, size, size, channels), with recipes applied; labels, int64
+    (n,); weights, float64 (n,); image_ids, str (n,); class_names, str (classes,). The file contains
+    no pickle. AT_ONCE images are in memory at a time.
     """
     arrays = {
         "labels": manifest["label"].to_numpy(np.int64),
@@ -66,13 +66,14 @@ def write_npz(path: Path, manifest: pd.DataFrame, store: Store) -> None:
 
 
 def _pixels(manifest: pd.DataFrame, store: Store) -> Iterator[np.ndarray]:
+    """Yield the images in batches, with recipes applied."""
     for start in range(0, len(manifest), AT_ONCE):
         part = manifest.iloc[start : start + AT_ONCE]
         yield render_subset(store.images(part["origin"]), part["recipe"].tolist())
 
 
 def write_parquet(path: Path, folder: Path, manifest: pd.DataFrame, classes: Sequence[str]) -> None:
-    """The manifest with the files' bytes, as Hugging Face's `datasets` reads it.
+    """Write the manifest with the files' bytes, for Hugging Face's `datasets`.
 
     Columns: image (struct of bytes and path), label (a ClassLabel), and those of the manifest.
     """

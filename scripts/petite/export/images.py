@@ -1,4 +1,4 @@
-"""The images of a subset as files in class folders, under names that are safe anywhere."""
+"""Write the images of a subset to class folders, under names that are safe on any system."""
 
 import hashlib
 import re
@@ -42,26 +42,26 @@ SUFFIXES = {
     "TGA": ".tga",
     "QOI": ".qoi",
 }
-MEND = "Put the images back as they were, or run the workflow again on those that there are."
+REMEDY = "Restore the original images, or rerun the workflow on the present ones."
 LONGEST_NAME = 60
-# Of `datasets`: words of their own, between anything but letters.
+# Words that Hugging Face's `datasets` takes for splits, if no letters are next to them.
 SPLIT_WORDS = re.compile(
     "(?<![A-Za-z])(train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?![A-Za-z])"
 )
 RENDERED_AT_ONCE = 256
-# Windows opens a device for these, whatever the folder.
+# Windows opens a device under these names, in any folder.
 RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)}
 
 
 def class_folders(classes: Sequence[str]) -> list[str]:
-    """A folder name for each class; sorted by name, the folders are in the order of the labels.
+    """A folder name for each class, such that sorting by name gives the order of the labels.
 
-    Most programs number classes by their folders in alphabetical order: so they find the labels
-    that the models were trained with. A class's folder has its own name where that is safe and
-    differs from the others; where the names would be in another order, all begin with the label.
+    Most programs number classes by the alphabetical order of their folders, so they get the labels
+    that the models were trained with. The folder has the name of its class, unless that is unsafe
+    or not unique. If the names are in another order, all begin with the label.
 
-    In names, letters lose their accents, anything but letters, digits, "_" and "-" becomes "-",
-    and names that would be the same, in capitals or not, get the label's number behind them.
+    Letters lose their accents, other characters than letters, digits, "_" and "-" become "-", and
+    names that differ only in case or not at all get their label as a suffix.
     """
     folders: list[str] = []
     taken: set[str] = set()
@@ -71,7 +71,7 @@ def class_folders(classes: Sequence[str]) -> list[str]:
             folder += f"-{label}"
         taken.add(folder.lower())
         folders.append(folder)
-    # Some programs sort without regard to capitals.
+    # Some programs ignore case when sorting.
     if folders == sorted(folders) == sorted(folders, key=str.lower):
         return folders
     digits = len(str(len(classes) - 1))
@@ -83,17 +83,31 @@ def write_images(
 ) -> pd.DataFrame:
     """Write the images of a subset as `folder`/<class>/<row>-<name>.<suffix>.
 
-    subset: see `petite.subsets.tables.COLUMNS`. Originals are written byte for byte, with the
-    suffix of what they are; images of a source without files, and those that recipes make of stored
-    images, as PNG, which loses nothing. Files begin with the number of their row, so that names
-    never collide.
+    Originals are written byte for byte, with the suffix of their real format. Images of a source
+    without files, and images that recipes make from stored ones, are written as PNG without loss.
+    File names begin with the number of their row, so that they are unique.
 
-    Returns the manifest, a row for each row of the subset, with MANIFEST_COLUMNS: `file` is the
-    path below `folder`; `sha256` and `bytes` are of that file. Without a source no file is written,
-    and these are empty.
+    Parameters
+    ----------
+    folder : Path
+        An empty folder.
+    subset : DataFrame
+        With the columns `petite.subsets.tables.COLUMNS`.
+    store : Store
+        The store that the subset was selected from.
+    source : Source or None
+        The originals. Without a source no file is written.
 
-    Raises PetiteError when an original is gone, cannot be read or has changed since it was read
-    into the store.
+    Returns
+    -------
+    DataFrame
+        The manifest, a row for each row of the subset, with MANIFEST_COLUMNS: `file` is the path
+        below `folder`; `sha256` and `bytes` are of that file. Without a source these are empty.
+
+    Raises
+    ------
+    PetiteError
+        If an original is missing, cannot be read or has changed since it was read into the store.
     """
     manifest = subset[[column for column in MANIFEST_COLUMNS if column in subset]].reset_index(
         drop=True
@@ -107,7 +121,7 @@ def write_images(
     written: dict[int, tuple[str, str, int]] = {}
     for row, data, suffix in _files(manifest, store, source):
         label, origin = int(manifest["label"][row]), str(manifest["origin"][row])
-        # What augmentation adds to an id tells its images apart.
+        # The suffix that augmentation adds to an id distinguishes its images.
         stem = PurePosixPath(origin).stem + manifest["image_id"][row].removeprefix(origin)
         name = "-".join(filter(None, [f"{row:0{digits}d}", _safe_stem(stem)]))
         file = f"{names[label]}/{name}{suffix}"
@@ -118,16 +132,16 @@ def write_images(
 
 
 def _safe(name: str) -> str:
-    """A part of a file's name that is safe on any system; may be empty.
+    """A file name without suffix that is safe on any system; may be empty.
 
-    Hugging Face's `datasets` passes over folders that begin with two underscores.
+    Hugging Face's `datasets` ignores folders that begin with two underscores.
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9_]+", "-", plain)[:LONGEST_NAME].strip("-_")
 
 
 def _safe_stem(name: str) -> str:
-    """A file's name without its suffix, safe, and without the words that look like a split's.
+    """A safe file name without suffix and without words that look like splits.
 
     Hugging Face's `datasets` would divide a folder by them.
     """
@@ -135,17 +149,17 @@ def _safe_stem(name: str) -> str:
 
 
 def _files(rows: pd.DataFrame, store: Store, source: Source) -> Iterator[tuple[int, bytes, str]]:
-    """The row, the bytes and the suffix of each image's file, in the order of fast reading."""
+    """Yield row, bytes and suffix of each image's file, in an order that reads fast."""
     real = rows[rows["recipe"] == ""]
     row_of = dict(zip(real["image_id"], real.index, strict=True))
     positions = store.positions(row_of)
     expected = dict(zip(row_of, store.index["sha256"].to_numpy()[positions], strict=True))
     for image_id, data in source.read_many(list(row_of)):
         if isinstance(data, UnreadableEntry):
-            raise PetiteError(f"{image_id} cannot be read any more: {data.reason}. {MEND}")
+            raise PetiteError(f"{image_id} can no longer be read: {data.reason}. {REMEDY}")
         content = data if isinstance(data, bytes) else np.ascontiguousarray(data).tobytes()
         if hashlib.sha256(content).hexdigest() != expected[image_id]:
-            raise PetiteError(f"{image_id} has changed since it was read. {MEND}")
+            raise PetiteError(f"{image_id} has changed since it was read. {REMEDY}")
         if isinstance(data, bytes):
             yield row_of[image_id], data, _suffix(data)
         else:
@@ -160,7 +174,7 @@ def _files(rows: pd.DataFrame, store: Store, source: Source) -> Iterator[tuple[i
 
 
 def _suffix(data: bytes) -> str:
-    """The suffix of what the bytes are, whatever the original was called."""
+    """The suffix for the real format of the bytes, whatever the original's name."""
     return SUFFIXES[str(format_of(data))]
 
 

@@ -1,4 +1,4 @@
-"""The feature space `pixels`: the principal components of the pixels."""
+"""The feature space `pixels`: principal components of the pixels."""
 
 import logging
 import threading
@@ -14,6 +14,7 @@ import scipy.linalg
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from petite.data.store import Store
+from petite.features.io import FeatureRecord
 from petite.util.errors import PetiteError
 from petite.util.seeds import generator
 
@@ -24,12 +25,12 @@ logger = logging.getLogger(__name__)
 # the first nine more than 99.9% each.
 OVERSAMPLING = 16
 
-# Images, at the least, by which the search for directions is sharpened: every second one, say, from
-# twice as many on. By 6,750 of 13,500 photographs of 150x150 the first 64 components keep 98.9% of
-# the variance that those of a longer search keep, by all of them 99.0%, by 3,375 98.7%.
+# Smallest number of images for the second pass; with twice as many images it uses every second one,
+# and so on. With 6,750 of 13,500 photographs of 150x150 the first 64 components keep 98.9% of the
+# variance that those of a longer search keep; with all of them 99.0%, with 3,375 98.7%.
 SHARPENING = 6_000
 
-# What one block of images may take as float32; each thread holds one.
+# Largest block of images as float32; each thread has one.
 BLOCK_BYTES = 64 * 2**20
 
 Batches = Callable[[], Iterable[np.ndarray]]
@@ -40,8 +41,12 @@ Result = TypeVar("Result")
 class PixelPCA:
     """Images in the space of their first principal components.
 
-    scores: (n, d) float32, the centered images' coordinates, in gray levels (0-255).
-    explained_variance_ratio: (d,) float64, shares of the variance of all pixels.
+    Attributes
+    ----------
+    scores : ndarray of float32, shape (n, d)
+        Coordinates of the centered images, in gray levels (0 to 255).
+    explained_variance_ratio : ndarray of float64, shape (d,)
+        Fractions of the variance of all pixels.
     """
 
     scores: np.ndarray
@@ -50,7 +55,7 @@ class PixelPCA:
 
 def compute(
     store: Store, image_ids: pd.Series, settings: Mapping[str, Any], threads: int
-) -> tuple[np.ndarray, dict[str, Any]]:
+) -> tuple[np.ndarray, FeatureRecord]:
     """See `petite.features.registry.Space.compute`."""
     result = pixel_pca(
         batches_of(store, image_ids), dimensions=settings["dimensions"], seed=settings["seed"]
@@ -59,45 +64,79 @@ def compute(
 
 
 def batches_of(store: Store, image_ids: pd.Series) -> Batches:
-    """The images in blocks that fit into memory, from the beginning at each call."""
+    """A function that yields the images in blocks that fit into memory, at each call."""
     positions = store.positions(image_ids)
     batch_size = max(1, BLOCK_BYTES // (4 * int(np.prod(store.shape))))
     return lambda: store.iter_batches(positions, batch_size)
 
 
-def explained(ratio: np.ndarray) -> dict[str, Any]:
-    """What the record and the log say of principal components."""
+def explained(ratio: np.ndarray) -> FeatureRecord:
+    """Log the explained variance, and return it for the record of the features."""
     logger.info("%d components keep %.1f%% of the variance", len(ratio), 100 * ratio.sum())
     return {"explained_variance_ratio": ratio.tolist()}
 
 
 def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA:
-    """Principal components of the raw pixels, streamed: only a few blocks at a time are float32.
+    """Compute the principal components of the pixels in three passes over the images.
 
-    batches: gives, each time it is called, the same images in the same order, as an iterable of
-        uint8 arrays (b, H, W, C). It is called three times.
-    dimensions: components wanted; no more than the number of images or of pixels are returned.
-    seed: of the random groups of images that the search starts from; matters in the last digits.
+    Only a few blocks of images are in memory as float32 at a time.
 
-    The method is randomized subspace iteration (Halko, Martinsson and Tropp 2011, algorithms 4.4
-    and 5.1) on the covariance. The first pass sums random groups of images, which gives the mean
-    and starting directions that already lean toward the leading components; the second sharpens
-    them by one iteration, on SHARPENING images or more, evenly spread; the third solves the problem
-    within them, on all. Each component's sign makes its largest loading positive, as in
-    scikit-learn's PCA.
+    Parameters
+    ----------
+    batches : callable
+        Returns, at each of three calls, the same images in the same order, as an iterable of uint8
+        arrays of shape (b, height, width, channels).
+    dimensions : int
+        Number of components. At most the number of images and that of pixels are returned.
+    seed : int
+        Seed of the random groups of images that the search starts from. It affects the last digits
+        only.
 
-    Raises PetiteError when there are no images or `dimensions` is below 1.
+    Returns
+    -------
+    PixelPCA
+        The scores, (n, d), and the explained variance.
+
+    Raises
+    ------
+    PetiteError
+        If there are no images or `dimensions` is below 1.
+
+    Notes
+    -----
+    The method is randomized subspace iteration on the covariance (algorithms 4.4 and 5.1 of the
+    reference). The first pass sums random groups of images, which gives the mean and starting
+    directions near the leading components. The second improves them by one iteration, on
+    SHARPENING images or more, evenly spaced. The third solves the problem within these directions,
+    on all images. Each component's sign makes its largest loading positive, as in scikit-learn's
+    PCA.
+
+    References
+    ----------
+    Halko, Martinsson, Tropp: "Finding Structure with Randomness", SIAM Review 53, 2011.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from petite.features.pixels import pixel_pca
+    >>> rng = np.random.default_rng(0)
+    >>> images = rng.integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
+    >>> result = pixel_pca(lambda: [images[:10], images[10:]], dimensions=4)
+    >>> result.scores.shape
+    (20, 4)
+    >>> bool(0 < result.explained_variance_ratio.sum() < 1)
+    True
     """
     if dimensions < 1:
-        raise PetiteError(f"dimensions is {dimensions}: ask for 1 or more")
-    random = generator(seed, "features", "pixel_pca")
-    sums = _GroupSums(dimensions + OVERSAMPLING, random)
-    # One block after the other, while the next one is read.
+        raise PetiteError(f"dimensions: must be 1 or more, got {dimensions}")
+    rng = generator(seed, "features", "pixel_pca")
+    sums = _GroupSums(dimensions + OVERSAMPLING, rng)
+    # One block at a time, while the next one is read.
     deque(_over_blocks(batches, sums.add, threads=1), maxlen=0)
     if (count := sums.count) == 0:
-        raise PetiteError("there are no images to take features of: the training split is empty")
+        raise PetiteError("no images to compute features of: the training split is empty")
     mean = sums.mean().astype(np.float32)
-    wanted = min(dimensions, count, mean.size)
+    n_components = min(dimensions, count, mean.size)
 
     basis = _orthonormal(sums.centered())
     centering = _Centering(mean)
@@ -120,13 +159,13 @@ def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA
 
     # Within the basis the problem is small and solved exactly.
     variances, rotation = np.linalg.eigh(within)
-    largest = np.argsort(variances)[::-1][:wanted]
+    largest = np.argsort(variances)[::-1][:n_components]
     rotation = rotation[:, largest].astype(np.float32)
     rotation *= signs(basis @ rotation)
     shares = np.maximum(variances[largest], 0.0) / (total_variance or 1.0)
-    scores = np.empty((count, wanted), np.float32)
+    scores = np.empty((count, n_components), np.float32)
     done = 0
-    while projections:  # each goes as it is used: both in whole would be twice the memory
+    while projections:  # freed one by one, because both arrays take twice the memory
         block = projections.popleft() @ rotation
         scores[done : done + len(block)] = block
         done += len(block)
@@ -134,15 +173,15 @@ def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA
 
 
 class _GroupSums:
-    """Sums of random groups of images, of equal size to within one.
+    """Sums of at most `groups` random groups of images, of equal size to within one.
 
-    groups: how many, but never more than there are pixels.
+    There are never more groups than pixels.
     """
 
-    def __init__(self, groups: int, random: np.random.Generator) -> None:
-        self.count = 0  # of the images
+    def __init__(self, groups: int, rng: np.random.Generator) -> None:
+        self.count = 0  # number of images
         self._groups = groups
-        self._random = random
+        self._rng = rng
         self._sums = np.zeros((0, 0), np.uint32)
         self._turn = np.zeros(0, np.int64)
 
@@ -150,12 +189,12 @@ class _GroupSums:
         """Add images (b, pixels), each to the next group in a random order."""
         if self.count == 0:
             self._groups = min(self._groups, block.shape[1])
-            # Whole numbers; enough for 16 million images a group.
+            # Whole numbers, large enough for 16 million images per group.
             self._sums = np.zeros((self._groups, block.shape[1]), np.uint32)
         for image in block:
             place = self.count % self._groups
             if place == 0:
-                self._turn = self._random.permutation(self._groups)
+                self._turn = self._rng.permutation(self._groups)
             self._sums[self._turn[place]] += image
             self.count += 1
 
@@ -164,7 +203,7 @@ class _GroupSums:
         return self._sums.sum(axis=0, dtype=np.uint64) / self.count
 
     def centered(self) -> np.ndarray:
-        """The sums of the images less the mean, float32 (pixels, groups)."""
+        """The sums of the centered images, float32 (pixels, groups)."""
         sizes = np.full(self._groups, self.count // self._groups)
         sizes[self._turn[: self.count % self._groups]] += 1
         centered = (self._sums - sizes[:, None] * self.mean()).astype(np.float32)
@@ -172,47 +211,47 @@ class _GroupSums:
 
 
 def _orthonormal(columns: np.ndarray) -> np.ndarray:
-    """An orthonormal basis, float32 (pixels, groups), of what the columns span.
+    """An orthonormal basis, float32 (pixels, groups), of the span of the columns.
 
-    By SciPy, since NumPy's QR takes three to four times as long on matrices this tall.
+    By SciPy, because NumPy's QR takes three to four times as long on matrices this tall.
     """
     return np.ascontiguousarray(scipy.linalg.qr(columns, mode="economic", check_finite=False)[0])
 
 
 def _covariance_times(centered: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """What a block of centered images adds to the covariance (times n) times the basis."""
+    """The contribution of a block of centered images to n times covariance times basis."""
     return centered.T @ (centered @ basis)
 
 
 def _project(centered: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, float]:
-    """A block of centered images in the basis, and the sum of its squares."""
-    # Sums of rows in float32, their sum in float64: no digits lost to a long running sum.
+    """Coordinates of a block of centered images in the basis, and its sum of squares."""
+    # Sums of rows in float32, their sum in float64, so that a long sum loses no digits.
     return centered @ basis, float(np.vecdot(centered, centered).sum(dtype=np.float64))
 
 
 class _Centering:
-    """Takes the mean image, float32 (pixels,), off blocks of images."""
+    """Subtracts the mean image, float32 (pixels,), from blocks of images."""
 
     def __init__(self, mean: np.ndarray) -> None:
         self._mean = mean
-        # Memory that was used before: to get it anew takes as long as to fill it.
+        # Memory is reused, because allocating it takes as long as filling it.
         self._kept = threading.local()
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
-        """A block (b, pixels) less the mean, float32; good until this thread's next call."""
+        """Center a block (b, pixels) as float32; valid until this thread's next call."""
         kept = getattr(self._kept, "rows", None)
         if kept is None or len(kept) < len(block):
             kept = self._kept.rows = np.empty(block.shape, np.float32)
         centered = kept[: len(block)]
         for row, image in zip(centered, block, strict=True):
-            # One image at a time, within the cache: the whole block at once takes twice as long.
+            # One image at a time stays in the cache; the whole block at once takes twice as long.
             row[:] = image
             row -= self._mean
         return centered
 
 
 def _every(step: int, batches: Batches) -> Batches:
-    """Every `step`-th image, as many at a time as before."""
+    """Every `step`-th image, in batches of the same size."""
 
     def batches_of_some() -> Iterator[np.ndarray]:
         waiting: list[np.ndarray] = []
@@ -239,7 +278,7 @@ def _blocks(batches: Batches) -> Iterator[np.ndarray]:
 
 
 def _blas_threads() -> int:
-    """How many threads BLAS has."""
+    """The number of threads of BLAS."""
     return max(
         (lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"), default=1
     )
@@ -250,16 +289,16 @@ def _over_blocks(
 ) -> Iterator[Result]:
     """Yield `work(block)` for all blocks, in their order, computed by as many threads as BLAS has.
 
-    Each thread does whole blocks, which also shares out the work that is not BLAS's; and since
-    nothing is added up by threads, their number does not change a digit. With `threads` 1 a block
-    is done when the next one is begun.
+    Each thread processes whole blocks, so that work outside of BLAS runs in parallel too. The
+    number of threads does not change the result, because threads do not add up anything. With one
+    thread, a block is finished before the next one starts.
     """
     threads = threads or _blas_threads()
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[Result]] = deque()
         for block in _blocks(batches):
             waiting.append(pool.submit(work, block))
-            # One block more than threads is in memory, and no result waits for long.
+            # At most one block more than threads is in memory, and no result waits for long.
             if len(waiting) > threads:
                 yield waiting.popleft().result()
         while waiting:
@@ -267,7 +306,7 @@ def _over_blocks(
 
 
 def signs(components: np.ndarray) -> np.ndarray:
-    """For each column +1 or -1, whichever makes its largest entry in size positive."""
+    """For each column, the sign (+1 or -1) that makes its largest absolute entry positive."""
     largest = np.argmax(np.abs(components), axis=0)
     return np.where(components[largest, np.arange(components.shape[1])] < 0, -1, 1).astype(
         np.float32

@@ -1,6 +1,6 @@
-"""The feature space `random_conv`: what an untrained convolutional network sees in the images.
+"""The feature space `random_conv`: pooled feature maps of an untrained convolutional network.
 
-Convolutions with random weights tell textures and shapes apart without having learned anything
+Convolutions with random weights distinguish textures and shapes without any training
 (Saxe and others 2011, "On Random Weights and Unsupervised Feature Learning").
 """
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from petite.data.store import Store
+from petite.features.io import FeatureRecord
 from petite.features.pixels import BLOCK_BYTES, Batches, batches_of, explained, signs
 from petite.networks import models
 from petite.networks.backend import load_keras
@@ -19,15 +20,14 @@ from petite.util.errors import PetiteError
 if TYPE_CHECKING:
     import keras
 
-# The network: a `compact` model of these widths. 960 numbers come of it.
+# The network: a `compact` model of these widths, with 960 pooled values.
 WIDTHS = [32, 64, 128, 256]
 HALVINGS = [0, 1, 1]
-# The stem brings larger images down to maps of about this side: what costs time comes after it.
+# The stem reduces larger images to maps of about this side, because the later layers cost the time.
 MAP_SIDE = 32
-# The most images that the network takes at a time; more are no faster.
+# Largest number of images in a batch; more are not faster.
 LARGEST_BATCH = 128
-# A column whose standard deviation is below this share of its largest value is constant but for
-# rounding.
+# A column whose standard deviation is below this fraction of its mean is constant up to rounding.
 CONSTANT = 1e-6
 
 Blocks = Callable[[], Iterable[np.ndarray]]
@@ -35,7 +35,7 @@ Blocks = Callable[[], Iterable[np.ndarray]]
 
 def compute(
     store: Store, image_ids: pd.Series, settings: Mapping[str, Any], threads: int
-) -> tuple[np.ndarray, dict[str, Any]]:
+) -> tuple[np.ndarray, FeatureRecord]:
     """See `petite.features.registry.Space.compute`."""
     features, ratio = random_conv(
         batches_of(store, image_ids),
@@ -54,39 +54,38 @@ def random_conv(
     seed: int = 0,
     threads: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The principal components of an untrained network's pooled feature maps.
+    """Compute the principal components of an untrained network's pooled feature maps.
 
-    Each map of the stem and of each stage gives its mean and its standard deviation over the image;
-    these are standardized over the images and reduced by an exact PCA. The network sees all images
-    twice, so that no more than a block of them, and the result, is ever in memory.
+    Each map of the stem and of each stage gives its mean and its standard deviation over the image.
+    These are standardized over the images and reduced by an exact PCA. The network processes all
+    images twice, so that at most one block of them and the result are in memory.
 
     Parameters
     ----------
     batches : callable
-        Returns, each time it is called, the same images in the same order, as an iterable of uint8
-        arrays (b, H, W, C).
-    shape : tuple of int
-        (H, W, C) of the images, H == W.
+        Returns, at each call, the same images in the same order, as an iterable of uint8 arrays of
+        shape (b, height, width, channels).
+    shape : (int, int, int)
+        Height, width and channels of the images; height and width are equal.
     dimensions : int
-        Components wanted; no more are returned than images, or than pooled values.
+        Number of components. At most the number of images and that of pooled values are returned.
     seed : int
-        Of the network's weights.
+        Seed of the network's weights.
     threads : int
         CPU threads to use.
 
     Returns
     -------
     features : ndarray of float32, shape (n, d)
-    ratio : ndarray of float64, shape (d,)
-        The components' shares of the variance.
+    explained_variance_ratio : ndarray of float64, shape (d,)
 
     Raises
     ------
     PetiteError
-        When there are no images, they are too small, or `dimensions` is below 1.
+        If there are no images, they are too small, or `dimensions` is below 1.
     """
     if dimensions < 1:
-        raise PetiteError(f"dimensions is {dimensions}: ask for 1 or more")
+        raise PetiteError(f"dimensions: must be 1 or more, got {dimensions}")
     network = untrained(shape[0], shape[2], seed, threads)
     size = batch_size(shape[0])
     return standardized_pca(lambda: _pooled(network, batches, size), dimensions)
@@ -117,45 +116,45 @@ def stem_stride(image_size: int) -> int:
 
 
 def batch_size(image_size: int) -> int:
-    """How many images the network takes at a time, so that its largest maps fit into a block."""
+    """The batch size with which the network's largest maps fit into a block."""
     side = -(-image_size // stem_stride(image_size))
     return int(np.clip(BLOCK_BYTES // (4 * side**2 * WIDTHS[1]), 1, LARGEST_BATCH))
 
 
 def _pooled(network: "keras.Model", batches: Batches, size: int) -> Iterator[np.ndarray]:
-    """Yield what the network makes of the images, float32 (b, columns) with b <= size."""
+    """Yield the network's pooled maps of the images, float32 (b, columns) with b <= size."""
     for batch in batches():
         for start in range(0, len(batch), size):
             some = batch[start : start + size]
-            # Every batch is full: one shape, compiled once.
+            # Every batch is full, so that the network is compiled for one shape only.
             full = some[np.resize(np.arange(len(some)), size)]
             yield network.predict_on_batch(full)[: len(some)]
 
 
 def standardized_pca(blocks: Blocks, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
-    """An exact PCA of standardized columns in two passes over the rows.
+    """Compute an exact PCA of standardized columns in two passes over the rows.
 
-    The first pass gives the columns' means and covariance, in float64, of which the eigenvectors
-    are computed; the second the coordinates. A constant column counts for nothing. Each component's
-    sign makes its largest loading positive, as in scikit-learn's PCA.
+    The first pass gives the columns' means and covariance in float64; the second the coordinates.
+    Constant columns are ignored. Each component's sign makes its largest loading positive, as in
+    scikit-learn's PCA.
 
     Parameters
     ----------
     blocks : callable
-        Returns, each time it is called, the same rows as an iterable of arrays (b, columns).
+        Returns, at each call, the same rows as an iterable of arrays of shape (b, columns).
     dimensions : int
-        1 or more; no more are returned than rows or columns.
+        Number of components, 1 or more. At most the number of rows and that of columns are
+        returned.
 
     Returns
     -------
     coordinates : ndarray of float32, shape (n, d)
-    ratio : ndarray of float64, shape (d,)
-        The components' shares of the variance.
+    explained_variance_ratio : ndarray of float64, shape (d,)
 
     Raises
     ------
     PetiteError
-        When there are no rows.
+        If there are no rows.
     """
     count, mean, covariance = _moments(blocks)
     deviation = np.sqrt(np.maximum(np.diag(covariance), 0))
@@ -163,11 +162,11 @@ def standardized_pca(blocks: Blocks, dimensions: int) -> tuple[np.ndarray, np.nd
     varies = deviation > CONSTANT * np.abs(mean)
     scale[varies] = 1 / deviation[varies]
     variances, loadings = np.linalg.eigh(covariance * scale[:, None] * scale)
-    wanted = min(dimensions, count, len(variances))
-    largest = np.argsort(variances)[::-1][:wanted]
+    n_components = min(dimensions, count, len(variances))
+    largest = np.argsort(variances)[::-1][:n_components]
     loadings = loadings[:, largest]
     loadings = loadings * signs(loadings) * scale[:, None]
-    coordinates = np.empty((count, wanted), np.float32)
+    coordinates = np.empty((count, n_components), np.float32)
     done = 0
     for block in blocks():
         coordinates[done : done + len(block)] = (block - mean) @ loadings
@@ -182,7 +181,7 @@ def _moments(blocks: Blocks) -> tuple[int, np.ndarray, np.ndarray]:
     products = np.zeros((0, 0))
     for block in blocks():
         if count == 0:
-            # Near the mean, so that no digits are lost when its square is taken off again.
+            # Near the mean, so that subtracting its square loses no digits.
             origin = block.mean(axis=0, dtype=np.float64)
             total = np.zeros_like(origin)
             products = np.zeros((len(origin), len(origin)))
@@ -191,6 +190,6 @@ def _moments(blocks: Blocks) -> tuple[int, np.ndarray, np.ndarray]:
         products += centered.T @ centered
         count += len(block)
     if count == 0:
-        raise PetiteError("there are no images to take features of: the training split is empty")
+        raise PetiteError("no images to compute features of: the training split is empty")
     mean = total / count
     return count, origin + mean, products / count - np.outer(mean, mean)

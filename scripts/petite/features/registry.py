@@ -1,7 +1,7 @@
-"""The feature spaces: what computes each, from which settings, and what it is given.
+"""The registry of feature spaces: the function of each, its settings and its files.
 
 A new space is a function in a module of this package and an entry in `SPACES`; the config, the
-rules and the estimate follow. Importing this module loads none of those that compute.
+rules and the estimate follow. Importing this module does not import the spaces' modules.
 """
 
 import importlib
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from petite.data.store import Store
+from petite.features.io import FeatureRecord
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,14 @@ class Space:
     Attributes
     ----------
     name : str
-        As in the config.
+        Its name in the config.
     function : str or None
-        What computes it: `module.function` in this package, with the arguments of `compute`. None
-        for a space that the proxy's training makes, one for each seed.
+        `module.function` in this package, with the parameters of `compute`. None for a space that
+        the proxy's training computes, once for each seed.
     settings : tuple of str
-        The keys of the config's section `features` that decide it.
+        The keys of the config's section `features` that it depends on.
     file : str or None
-        The key among them that names a file of the user's.
+        The key among them that names a file of the user.
     is_offered : bool
         Whether a user may choose it; otherwise methods ask for it.
     """
@@ -42,6 +43,7 @@ class Space:
 
     @property
     def is_of_proxy(self) -> bool:
+        """Whether the proxy's training computes it."""
         return self.function is None
 
     @property
@@ -52,7 +54,7 @@ class Space:
 
     def compute(
         self, store: Store, image_ids: pd.Series, settings: Mapping[str, Any], threads: int = 1
-    ) -> tuple[np.ndarray, dict[str, Any]]:
+    ) -> tuple[np.ndarray, FeatureRecord]:
         """Compute the features of some images.
 
         Parameters
@@ -60,7 +62,7 @@ class Space:
         store : Store
             Of the decoded images.
         image_ids : Series of shape (n,) of str
-            Which images.
+            Ids of the images.
         settings : mapping
             Values for the keys in `Space.settings`.
         threads : int
@@ -69,8 +71,8 @@ class Space:
         Returns
         -------
         features : ndarray of shape (n, d), float32
-        record : dict
-            What the record beside the file says of them, as JSON can hold it.
+        record : FeatureRecord
+            Facts about the features, for the record next to the file.
         """
         assert self.function is not None
         function = self.function.rpartition(".")[2]

@@ -15,7 +15,7 @@ MOST_SINGLE_CASES = 12  # with more, nobody would look at one figure for each
 
 
 @dataclass(frozen=True)
-class Plan:
+class FigurePlan:
     """The cases of a run, on which its figures depend.
 
     Attributes
@@ -83,8 +83,8 @@ class Figure:
     function: str
     inputs: Mapping[str, str]
     caption: str
-    is_due: Callable[[Plan], bool] = lambda plan: True
-    options: Callable[[Plan], dict[str, Any]] = lambda plan: {}
+    is_due: Callable[[FigurePlan], bool] = lambda plan: True
+    options: Callable[[FigurePlan], dict[str, Any]] = lambda plan: {}
     each_case: bool = False
     takes_source: bool = False
 
@@ -111,7 +111,7 @@ class Drawing:
         return FIGURES[self.kind]
 
 
-def drawings(plan: Plan) -> dict[str, Drawing]:
+def drawings(plan: FigurePlan) -> dict[str, Drawing]:
     """The figures of a run, by the name of their files."""
     found = {}
     for kind, figure in FIGURES.items():
@@ -126,7 +126,7 @@ def drawings(plan: Plan) -> dict[str, Drawing]:
     return found
 
 
-def _has_grid(plan: Plan) -> bool:
+def _has_grid(plan: FigurePlan) -> bool:
     return plan.example("pca_grid") is not None
 
 

@@ -1,29 +1,39 @@
-"""Large classes in two stages: candidates from each partition, and the selection from them.
+"""Select from large classes in two stages: candidates from each partition, then from these.
 
-A method whose time grows with the square of a class's size is run on random parts of it, each of
-which gives `CANDIDATES` times its share of images (Mirzasoleiman and others 2013, GreeDi); then it
-is run on the candidates. So the time grows with the number of images only. The parts can be
-computed anywhere: on a cluster each is its own job.
+A method whose time grows with the square of a class's size runs on random parts of the class. Each
+part gives `CANDIDATES` times its share of images (GreeDi, Mirzasoleiman and others 2013). The
+method then runs on the candidates. So the time grows linearly with the number of images. The parts
+are independent: on a cluster each is its own job.
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from petite.selection.base import Choice, Group, Method
+from petite.selection.base import Choice, Group, Method, MethodSettings
 from petite.util.seeds import generator
 
-# A class with more images than this is divided, unless the user says otherwise. Of so many the
-# similarities of all pairs are held in 256 MiB.
+# A class with more images than this is divided, unless the user sets the number of partitions. The
+# similarities of all pairs of this many images take 256 MiB.
 ONE_STAGE = 8_192
 CANDIDATES = 2
 
 
-def how_many(method: Method, settings: Any, sizes: np.ndarray, partitions: int | None) -> int:
-    """How many partitions a selection takes.
+def how_many(
+    method: Method, settings: MethodSettings, sizes: np.ndarray, partitions: int | None
+) -> int:
+    """The number of partitions of a selection.
 
-    sizes: (c,) int, images of each class; partitions: as the user asks, or None.
+    Parameters
+    ----------
+    method : Method
+        The selection method.
+    settings : MethodSettings
+        Its settings.
+    sizes : ndarray of int, shape (c,)
+        Number of images of each class.
+    partitions : int or None
+        The number that the user asked for.
     """
     traits = method.traits(settings)
     if not method.choose or not traits.two_stage:
@@ -35,26 +45,26 @@ def how_many(method: Method, settings: Any, sizes: np.ndarray, partitions: int |
 
 
 def parts_of(size: int, partitions: int, seed: int, *purpose: str) -> list[np.ndarray]:
-    """Random parts, (s,) int64 each, of `size` images; equal to within one image, none empty."""
+    """Random parts, each int64 (s,), of `size` images; their sizes differ by at most one."""
     order = generator(seed, "partitions", *purpose).permutation(size)
     return [np.sort(part) for part in np.array_split(order, min(partitions, size))]
 
 
 def candidates_wanted(k: int, part: int, size: int) -> int:
-    """How many candidates a part of so many of the `size` images gives, where k are wanted."""
+    """The number of candidates from a part of `part` of the `size` images, to choose k in all."""
     return min(part, -(-CANDIDATES * k * part // size))
 
 
 def merge_blocks(candidates: int, part: int) -> int:
-    """In how many blocks the second stage chooses from so many candidates of a class.
+    """The number of blocks in which the second stage chooses from the candidates of a class.
 
-    part: images of a block, about, where they are many.
+    `part` is the approximate size of a block if there are several.
     """
     return 1 if candidates <= ONE_STAGE else -(-candidates // part)
 
 
 def part_of_group(group: Group, members: np.ndarray, k: int) -> Group:
-    """The group of some members only, from which k are chosen."""
+    """Restrict a group to some members, from which k are chosen."""
     return replace(
         group,
         features=None if group.features is None else group.features[members],
@@ -64,8 +74,8 @@ def part_of_group(group: Group, members: np.ndarray, k: int) -> Group:
     )
 
 
-def candidates(group: Group, method: Method, settings: Any) -> Choice:
-    """The first stage for a part: candidates, and how many images each of them stands for."""
+def candidates(group: Group, method: Method, settings: MethodSettings) -> Choice:
+    """The first stage for a part: candidates, weighted by the number of images each represents."""
     assert method.choose is not None
     choice = method.choose(group, settings)
     mass = choice.weights
@@ -75,11 +85,27 @@ def candidates(group: Group, method: Method, settings: Any) -> Choice:
 
 
 def merge(
-    group: Group, found: Choice, method: Method, settings: Any, seed: int, *purpose: str
+    group: Group,
+    found: Choice,
+    method: Method,
+    settings: MethodSettings,
+    seed: int,
+    *purpose: str,
 ) -> Choice:
-    """The second stage: choose group.k of the candidates, in blocks where they are many.
+    """The second stage: choose group.k of the candidates, in blocks if there are many.
 
-    A block is a random part of the candidates and gives its share exactly.
+    A block is a random part of the candidates and gives exactly its share.
+
+    Parameters
+    ----------
+    group : Group
+        The whole class.
+    found : Choice
+        The candidates from all parts, with their weights.
+    method, settings
+        The selection method and its settings.
+    seed, *purpose
+        Seed and names of the random stream that divides the candidates.
     """
     assert method.choose is not None
     assert found.weights is not None
@@ -88,17 +114,17 @@ def merge(
     count = merge_blocks(len(images), method.traits(settings).part)
     blocks = parts_of(len(images), count, seed, "merge", *purpose)
     ends = np.cumsum([len(block) for block in blocks]) * group.k // len(images)
-    wanted = np.diff(ends, prepend=0)
+    quotas = np.diff(ends, prepend=0)
     whole = replace(group, mass=np.zeros(group.size))
     whole.mass[images] = mass
     chosen = [
         (images[block], method.choose(part_of_group(whole, images[block], int(k)), settings))
-        for block, k in zip(blocks, wanted, strict=True)
+        for block, k in zip(blocks, quotas, strict=True)
         if k
     ]
-    # First the first of each block, then the second ones: prefixes draw on all blocks.
-    turn = np.concatenate([np.arange(len(choice.indices)) for _, choice in chosen])
-    order = np.argsort(turn, kind="stable")
+    # First the first image of each block, then the second ones, so that prefixes use all blocks.
+    turns = np.concatenate([np.arange(len(choice.indices)) for _, choice in chosen])
+    order = np.argsort(turns, kind="stable")
     weights = [choice.weights for _, choice in chosen]
     extra = {
         name: np.concatenate([choice.extra[name] for _, choice in chosen])[order]

@@ -1,9 +1,9 @@
-"""How a budget of images is shared out among classes or other groups.
+"""Divide a budget of images among classes or other groups.
 
 A quota rule is a weight for each group. The groups are filled together, each at a rate in
-proportion to its weight, until a group has no more images; the others then go on. `shares` gives
-the whole numbers nearest to that for one budget, `places` an order in which every prefix keeps to
-it within one image.
+proportion to its weight. When a group has no more images, the others continue. `shares` rounds this
+to whole numbers for one budget. `places` gives an order in which every prefix differs from it by
+less than one image.
 """
 
 import heapq
@@ -14,9 +14,10 @@ import numpy as np
 
 from petite.selection.arguments import share
 from petite.util.errors import PetiteError
+from petite.util.hints import unknown
 
 QUOTAS = ("proportional", "equal", "error")
-# A class that the proxy never gets wrong still counts for so much of the worst one.
+# Smallest error of a class, as a fraction of the largest error of any class.
 LEAST_ERROR = 0.1
 
 
@@ -31,14 +32,14 @@ def weights_of(
     Parameters
     ----------
     quota : {"proportional", "equal", "error"}
-        In proportion to the classes' sizes, equal, or by class error: the share of a class that a
-        model gets wrong, but at least a tenth of the worst class's.
+        In proportion to the classes' sizes, equal for all, or in proportion to the error of a
+        model on each class, but at least a tenth of the largest error.
     sizes : ndarray of int, shape (c,)
-        Images of each class.
+        Number of images of each class.
     labels : ndarray of int or str, shape (c,)
-        The classes' labels.
+        Labels of the classes.
     class_errors : mapping from label to float, optional
-        The error, 0 to 1, of each label; needed by "error".
+        Error of each class, 0 to 1; required by "error".
 
     Returns
     -------
@@ -48,20 +49,20 @@ def weights_of(
     Raises
     ------
     PetiteError
-        For an unknown rule or a missing error.
+        For an unknown rule, or a class error that is missing or out of range.
     """
     if quota == "proportional":
         return np.asarray(sizes, np.float64)
     if quota == "equal":
         return np.ones(len(sizes))
     if quota != "error":
-        raise PetiteError(f"'{quota}' is no quota; there are {', '.join(QUOTAS)}")
+        raise PetiteError(unknown(quota, QUOTAS, "quota"))
     errors = class_errors or {}
     missing = [str(label) for label in labels.tolist() if label not in errors]
     if missing:
         raise PetiteError(
-            "the quota 'error' needs the error of each class in class_errors; "
-            f"there is none of class {', '.join(missing)}"
+            "the quota 'error' needs the error of each class in class_errors. "
+            f"Missing: {', '.join(missing)}"
         )
     given = np.array(
         [share(f"the class error of {label}", errors[label]) for label in labels.tolist()]
@@ -71,19 +72,22 @@ def weights_of(
 
 
 def with_every_group(groups: np.ndarray, k: int) -> np.ndarray:
-    """Choose k places of a ranking: the first of each group, then the first others.
+    """Choose k positions of a ranking such that every group is among them.
+
+    These are the first image of each group, and then the first others. If the first k positions
+    include every group, the result is these.
 
     Parameters
     ----------
-    groups : ndarray, shape (n,)
-        The group of each place of the ranking.
+    groups : ndarray of shape (n,)
+        The group of each position of the ranking.
     k : int
         From the number of groups to n.
 
     Returns
     -------
     ndarray of int64, shape (k,)
-        Places in rising order. The first k where these have every group.
+        Positions in ascending order.
     """
     _, firsts = np.unique(groups, return_index=True)
     others = np.delete(np.arange(len(groups)), firsts)[: k - len(firsts)]
@@ -91,27 +95,27 @@ def with_every_group(groups: np.ndarray, k: int) -> np.ndarray:
 
 
 def proportional(sizes: np.ndarray, k: int) -> np.ndarray:
-    """Share k among groups in proportion to their sizes, by the largest remainder.
+    """Divide k among groups in proportion to their sizes, by the largest remainder method.
 
     Parameters
     ----------
     sizes : ndarray of int, shape (g,)
-        The groups' sizes.
+        Sizes of the groups.
     k : int
-        0 to their sum.
+        From 0 to the sum of the sizes.
 
     Returns
     -------
     ndarray of int64, shape (g,)
-        With sum k, each less than one from its exact share and at most its group's size. Of equal
-        remainders the earlier group's comes first.
+        Numbers with sum k. Each differs from its exact share by less than one and is at most its
+        group's size. If remainders are equal, earlier groups come first.
     """
     sizes = np.asarray(sizes, np.int64)
     total = int(sizes.sum())
     if total == 0:
         return np.zeros_like(sizes)
-    # In whole numbers, so that no share is a rounding error off. A share exceeds its group's size
-    # never, and equals it only without a remainder, so that no cap is needed.
+    # Whole numbers avoid rounding errors. A share never exceeds its group's size, and equals it
+    # only without a remainder, so no cap is needed.
     quota, remainder = np.divmod(sizes * k, total)
     largest = np.argsort(-remainder, kind="stable")
     quota[largest[: k - int(quota.sum())]] += 1
@@ -119,22 +123,32 @@ def proportional(sizes: np.ndarray, k: int) -> np.ndarray:
 
 
 def shares(sizes: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
-    """Share k among groups by their weights; each gets one where k is enough for that.
+    """Divide k among groups by their weights; every group gets at least one if k is large enough.
 
     Parameters
     ----------
     sizes : ndarray of int, shape (g,)
-        All above 0.
+        Sizes of the groups, all above 0.
     weights : ndarray of float, shape (g,)
-        All above 0.
+        Weights of the groups, all above 0.
     k : int
-        0 to the sum of sizes.
+        From 0 to the sum of the sizes.
 
     Returns
     -------
     ndarray of int64, shape (g,)
-        With sum k, each at most its group's size and within one of its exact share of what is left
-        when those that would have none got one.
+        Numbers with sum k, each at most its group's size. Groups that would get none get one. The
+        others are within one of their exact shares of the rest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from petite.selection.quota import shares
+    >>> sizes = np.array([80, 15, 5])
+    >>> shares(sizes, weights=sizes, k=10).tolist()
+    [8, 1, 1]
+    >>> shares(sizes, weights=np.ones(3), k=30).tolist()
+    [13, 12, 5]
     """
     sizes = np.asarray(sizes, np.int64)
     if np.array_equal(sizes, weights):
@@ -155,36 +169,36 @@ def shares(sizes: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
 
 
 def places(sizes: np.ndarray, weights: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Order all images' groups so that every prefix keeps to the weights within one image.
+    """Order all images by group so that every prefix matches the weights to within one image.
 
-    The next place goes to the group whose next image is due first, among those whose image is not
-    too early.
+    The next position goes to the group whose next image has the earliest deadline, among the groups
+    whose next image is not too early (Tijdeman's rule).
 
     Parameters
     ----------
     sizes : ndarray of int, shape (g,)
-        The groups' sizes, all above 0.
+        Sizes of the groups, all above 0.
     weights : ndarray of float, shape (g,)
-        All above 0.
+        Weights of the groups, all above 0.
     order : ndarray of int, shape (g,)
-        A permutation of the groups: which comes first among equals.
+        A permutation of the groups that breaks ties.
 
     Returns
     -------
     ndarray of int64, shape (n,)
-        The group of each place; group i fills sizes[i] places.
+        The group at each position; group i has sizes[i] positions.
 
     References
     ----------
-    Tijdeman 1980, "The chairman assignment problem", Discrete Mathematics 32.
+    Tijdeman: "The Chairman Assignment Problem", Discrete Mathematics 32, 1980.
     """
     groups, total = len(sizes), int(np.sum(sizes))
     if groups == 1:
         return np.zeros(total, np.int64)
     slack = 1 / (2 * groups - 2)
     tie = np.argsort(order)
-    # The j-th image of a group (from 0) may stand from the place on at which the group's exact
-    # share is j + slack, and must stand before it is j + 1 - slack.
+    # The j-th image of a group (from 0) may come as soon as the group's exact share is j + slack,
+    # and must come before it is j + 1 - slack.
     earliest, deadline = [], []
     for size, weight in zip(sizes, weights, strict=True):
         images = np.arange(int(size))
@@ -208,19 +222,19 @@ def places(sizes: np.ndarray, weights: np.ndarray, order: np.ndarray) -> np.ndar
 
 
 def _filled(sizes: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
-    """How full each group is, (g,) float64, when k images are in."""
+    """The exact share of each group, float64 (g,), for k images."""
     levels, totals = _levels(sizes, weights)
     return np.minimum(sizes, np.asarray(weights) * np.interp(k, totals, levels))
 
 
 def _when_filled(sizes: np.ndarray, weights: np.ndarray, level: np.ndarray) -> np.ndarray:
-    """How many images are in, when each group has its weight times `level`, or all it has."""
+    """The number of images when each group has `level` times its weight, or all of its images."""
     levels, totals = _levels(sizes, weights)
     return np.interp(level, levels, totals)
 
 
 def _levels(sizes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The levels at which a group becomes full, from 0, and how many images are in by then."""
+    """The levels at which groups become full, from 0, and the number of images at each."""
     full_at = np.asarray(sizes) / np.asarray(weights)
     levels = np.concatenate([[0.0], np.unique(full_at)])
     totals = np.minimum(sizes, np.asarray(weights) * levels[:, None]).sum(axis=1)

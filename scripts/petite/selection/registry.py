@@ -1,7 +1,7 @@
 """The selection methods by name.
 
-A new method is a function in a module of its family, with an entry in that module's `METHODS`; a
-new family is a module that is named below.
+A new method is a function in a module of its family in `methods/`, with an entry in that module's
+`METHODS`. A new family is a new module there.
 """
 
 from typing import Any
@@ -9,18 +9,9 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from petite.selection import arguments
+from petite.selection import arguments, methods
 from petite.selection.base import Method, MethodSettings
-from petite.selection.methods import (
-    clusters,
-    coverage,
-    full,
-    pca_grid,
-    random,
-    scores,
-    submodular,
-    thinning,
-)
+from petite.util.discovery import modules_in
 from petite.util.errors import PetiteError
 from petite.util.hints import unknown
 
@@ -29,8 +20,8 @@ MOST = 2**53
 
 METHODS: dict[str, Method] = {
     method.name: method
-    for module in (full, random, pca_grid, clusters, coverage, submodular, thinning, scores)
-    for method in module.METHODS
+    for module in modules_in(methods)
+    for method in getattr(module, "METHODS", ())
 }
 
 

@@ -1,4 +1,4 @@
-"""Similarities of images by their features, in blocks: nothing here holds all pairs at once."""
+"""Distances and similarities of images by their features, computed in blocks."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -10,15 +10,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 FLOAT = 4  # bytes of a float32
-# Of a block that is gone over several times: about what a processor's cache holds.
+# For a block that is processed several times: about the size of a processor's cache.
 CACHE_BYTES = 2**22
 
 
 def one_thread(function: Callable[P, T]) -> Callable[P, T]:
     """Run a function with one BLAS thread.
 
-    Thousands of small products in a row gain nothing by more, and where other work fills the
-    cores, threads that wait for each other made them ten times as slow.
+    Many small products in a row gain nothing from more threads. If other work keeps the cores
+    busy, threads that wait for each other made them ten times as slow.
     """
 
     @functools.wraps(function)
@@ -32,14 +32,14 @@ def one_thread(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def slices(count: int, bytes_each: int, block_bytes: int) -> Iterator[slice]:
-    """Cut `count` rows into blocks that take `block_bytes` at most, one row at least."""
+    """Yield slices of `count` rows, each of at most `block_bytes` but at least one row."""
     rows = max(1, block_bytes // max(1, bytes_each))
     for start in range(0, count, rows):
         yield slice(start, min(start + rows, count))
 
 
 def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Squared Euclidean distances, (len(a), len(b)) float32, of float32 rows (., d)."""
+    """Squared Euclidean distances, float32 (len(a), len(b)), of the rows of float32 (., d)."""
     result = a @ b.T
     result *= -2
     result += np.vecdot(a, a)[:, None]
@@ -48,16 +48,28 @@ def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 class Similarity:
-    """The similarity of any images of a group, held where there is memory, else worked out anew.
+    """Similarities of the images of a group, stored if memory allows, else recomputed.
 
-    "rbf" is exp(-|x - y|^2 / s) where s is the mean squared distance of all pairs, so that typical
-    strangers are 0.37 alike whatever the scale of the features. "distance" is D - |x - y| with D
-    twice the largest distance from the mean, which no distance exceeds; the similarity that CRAIG
-    uses.
+    "rbf" is exp(-|x - y|^2 / s), where s is the mean squared distance of all pairs, so the
+    similarity at that distance is 0.37 for features of any scale. "distance" is D - |x - y|, where
+    D is twice the largest distance from the mean, which no distance exceeds; CRAIG uses it.
+
+    Parameters
+    ----------
+    features : ndarray of float32, shape (m, d)
+        Features of the images.
+    kind : {"rbf", "distance"}
+        Which similarity.
+    hold_bytes : int
+        All pairs are stored if they fit into this many bytes.
+
+    Attributes
+    ----------
+    from_mean : ndarray of float32, shape (m,)
+        Distance of each image from the mean of the features.
     """
 
     def __init__(self, features: np.ndarray, kind: str = "rbf", hold_bytes: int = 0) -> None:
-        """Take features, (m, d) float32, and bytes that all similarities may take."""
         centered = features - features.mean(axis=0)
         squares = np.vecdot(centered, centered)
         self.kind = kind
@@ -67,7 +79,7 @@ class Similarity:
             scale = 2 * float(squares.mean(dtype=np.float64))
             if scale > 0:
                 self.points *= np.float32(scale**-0.5)
-        self.from_mean = np.sqrt(squares)  # (m,) distances
+        self.from_mean = np.sqrt(squares)
         self._offset = np.float32(2 * self.from_mean.max())
         self._squares = np.vecdot(self.points, self.points)
         self._held: np.ndarray | None = None
@@ -80,26 +92,28 @@ class Similarity:
     def rows(self, images: np.ndarray | slice) -> np.ndarray:
         """Similarities of some images to all, float32 (images, m).
 
-        Those of a slice are not to be written to; those of positions are a copy.
+        The result for a slice is read-only by convention; that for positions is a copy.
         """
-        return self._worked_out(images) if self._held is None else self._held[images]
+        return self._compute(images) if self._held is None else self._held[images]
 
     def _all_pairs(self) -> np.ndarray:
+        """Similarities of all pairs, float32 (m, m)."""
         held = np.empty((len(self), len(self)), np.float32)
         for block in slices(len(self), FLOAT * len(self), CACHE_BYTES):
-            # As far as the diagonal; what is above it is the same.
+            # Up to the diagonal; the rest is symmetric.
             until = slice(block.stop)
-            self._worked_out(block, until, held[block, until])
+            self._compute(block, until, held[block, until])
             held[: block.start, block] = held[block, : block.start].T
         return held
 
-    def _worked_out(
+    def _compute(
         self,
         images: np.ndarray | slice,
         others: slice = slice(None),
         out: np.ndarray | None = None,
     ) -> np.ndarray:
-        # Minus the squared distances.
+        """Similarities of images to others, float32 (images, others)."""
+        # First the negative squared distances.
         result = np.matmul(2 * self.points[images], self.points[others].T, out=out)
         result -= self._squares[images, None]
         result -= self._squares[others]
@@ -110,11 +124,11 @@ class Similarity:
         return np.subtract(self._offset, result, out=result)
 
     def row(self, image: int) -> np.ndarray:
-        """Similarities of one image to all: float32 (m,), not to be written to."""
+        """Similarities of one image to all, float32 (m,); read-only by convention."""
         return self.rows(slice(image, image + 1))[0]
 
     def sums(self, mass: np.ndarray, block_bytes: int) -> np.ndarray:
-        """For each image the sum of all images' similarities to it, by their mass: float64 (m,)."""
+        """For each image, the sum of all similarities to it, weighted by mass: float64 (m,)."""
         result = np.empty(len(self))
         weights = mass.astype(np.float32)
         for block in slices(len(self), 3 * FLOAT * len(self), block_bytes):
@@ -123,17 +137,29 @@ class Similarity:
 
 
 def neighbors(features: np.ndarray, count: int, block_bytes: int) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest other images of each image, exactly.
+    """Find the exact nearest neighbors of each image.
 
-    features: (m, d) float32; count: 1 to m - 1.
-    Returns their positions, (m, count) int64, nearest first, and distances, float32.
+    Parameters
+    ----------
+    features : ndarray of float32, shape (m, d)
+        Features of the images.
+    count : int
+        Number of neighbors, 1 to m - 1.
+    block_bytes : int
+        Memory for a block of distances.
+
+    Returns
+    -------
+    positions : ndarray of int64, shape (m, count)
+        Nearest first.
+    distances : ndarray of float32, shape (m, count)
     """
     size = len(features)
-    # About the mean: far from 0, float32 has no digits left for the distances.
+    # Centered, because float32 loses the digits of small distances far from 0.
     features = features - features.mean(axis=0)
     nearest = np.empty((size, count), np.int64)
     distances = np.empty((size, count), np.float32)
-    # A distance and the position that it is sorted with: 4 and 8 bytes.
+    # A distance takes 4 bytes and its position 8.
     for block in slices(size, 4 * FLOAT * size, block_bytes):
         squared = squared_distances(features[block], features)
         squared[np.arange(squared.shape[0]), np.arange(block.start, block.stop)] = np.inf

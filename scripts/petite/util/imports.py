@@ -4,30 +4,25 @@ A rule names them as its inputs, so that an edit of any of them makes its jobs d
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 
 
-def modules_of(
-    script: str, entries: frozenset[str] = frozenset(), registered: frozenset[str] = frozenset()
-) -> list[str]:
+def modules_of(script: str, entries: Iterable[str] = ()) -> list[str]:
     """The modules that a script loads, itself not among them, by name and in order.
 
-    A registry loads all that it registers, of which a job uses a few. So no import of a registered
-    module is followed from a script, the `__init__` of a package or a module that is called
-    `registry`, but for those in `entries`.
+    A registry finds its entries without an import (`petite.util.discovery`), since a job uses a few
+    of them only: these are given.
 
     Parameters
     ----------
     script : str
         The name of a file in scripts/, without its suffix.
-    entries : frozenset of str
-        The registered modules that are used, such as `petite.selection.methods.pca_grid`.
-    registered : frozenset of str
-        All modules that a registry loads.
+    entries : iterable of str
+        The modules of the registered entries in use, such as `petite.selection.methods.pca_grid`.
 
     Returns
     -------
@@ -38,15 +33,9 @@ def modules_of(
     due = [script, *(name for entry in entries for name in _with_packages(entry))]
     while due:
         name = due.pop()
-        if name in found:
-            continue
-        found.add(name)
-        is_registry = name == script or path_of(name).stem in ("__init__", "registry")
-        due += [
-            other
-            for other in imports(name)
-            if not (is_registry and other in registered and other not in entries)
-        ]
+        if name not in found:
+            found.add(name)
+            due += imports(name)
     return sorted(found - {script})
 
 

@@ -1,4 +1,4 @@
-"""Images of more than 8 bits a channel: what becomes black and white, in every kind of file."""
+"""Images of more than 8 bits per channel: what becomes black and white, in every kind of file."""
 
 import io
 import struct

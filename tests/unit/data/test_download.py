@@ -124,7 +124,7 @@ def test_the_part_of_another_address_is_not_gone_on_with(server: Server, target:
 
 
 @pytest.mark.parametrize("state", [b"", b"[]", b'{"url_digest": 1}', b"\xff"])
-def test_a_part_with_a_broken_note_is_begun_anew(
+def test_a_part_with_a_broken_note_is_started_again(
     server: Server, target: Path, state: bytes
 ) -> None:
     target.parent.mkdir()
@@ -144,7 +144,7 @@ def test_a_date_serves_for_resuming_where_there_is_no_etag(server: Server, targe
 
 
 @pytest.mark.parametrize("etag", [None, 'W/"weak"'])
-def test_a_file_that_could_have_changed_unseen_is_begun_anew(
+def test_a_file_that_could_have_changed_unseen_is_started_again(
     server: Server, target: Path, etag: str | None
 ) -> None:
     server.etag = etag
@@ -186,14 +186,14 @@ def test_a_range_that_does_not_continue_the_part_is_not_spliced(
     assert server.ranges_asked == [None, "bytes=400000-", None]
 
 
-def test_a_file_that_shrank_is_begun_anew(server: Server, target: Path) -> None:
+def test_a_file_that_shrank_is_started_again(server: Server, target: Path) -> None:
     server.plan = [whole(send=400_000), status(416)]
     fetch(server, target)
     assert_arrived(target)
     assert server.ranges_asked == [None, "bytes=400000-", None]
 
 
-def test_a_server_without_ranges_sends_all_anew(server: Server, target: Path) -> None:
+def test_a_server_without_ranges_sends_the_whole_file_again(server: Server, target: Path) -> None:
     server.plan = [whole(send=400_000), whole(ranges=False)]
     fetch(server, target, SHA256)
     assert_arrived(target)
@@ -228,12 +228,12 @@ def test_a_file_shorter_than_announced_never_gets_its_final_name(
     server: Server, target: Path
 ) -> None:
     server.plan = [whole(announce=len(CONTENT) + 1000)] * 9
-    with pytest.raises(PetiteError, match="cannot be downloaded"):
+    with pytest.raises(PetiteError, match="1000"):
         fetch(server, target)
     assert not target.exists()
 
 
-def test_a_file_longer_than_announced_is_told_by_its_sha256(server: Server, target: Path) -> None:
+def test_a_file_longer_than_announced_fails_its_sha256(server: Server, target: Path) -> None:
     server.plan = [whole(announce=1000)]
     with pytest.raises(PetiteError, match="SHA-256"):
         fetch(server, target, SHA256)
@@ -244,8 +244,8 @@ def test_a_rest_longer_than_announced_is_not_kept(server: Server, target: Path) 
     # A range without a Content-Length ends with the connection: here after the whole file.
     def overlong(handler: Any) -> None:
         last = len(CONTENT) - 1
-        told = {"Content-Range": f"bytes 400000-{last}/{len(CONTENT)}"}
-        handler.start(206, handler.validators() | told)
+        given = {"Content-Range": f"bytes 400000-{last}/{len(CONTENT)}"}
+        handler.start(206, handler.validators() | given)
         handler.wfile.write(CONTENT)
 
     server.plan = [whole(send=400_000), overlong]
@@ -284,10 +284,10 @@ def test_a_wrong_sha256_leaves_nothing_behind(server: Server, target: Path) -> N
 
 
 @pytest.mark.parametrize("sha256", ["", "abc", "g" * 64])
-def test_what_is_no_sha256_is_refused_before_any_request(
+def test_an_invalid_sha256_is_refused_before_any_request(
     server: Server, target: Path, sha256: str
 ) -> None:
-    with pytest.raises(PetiteError, match="64 hexadecimal digits"):
+    with pytest.raises(PetiteError, match=f"SHA-256 {sha256!r}.*64"):
         fetch(server, target, sha256)
     assert server.requests == []
 
@@ -332,7 +332,7 @@ def test_the_wait_doubles_and_heeds_what_the_server_asks_for(
     ("retry_after", "wait"),
     [("Wed, 01 Jan 2098 00:00:00 GMT", 60), ("Wed, 01 Jan 2020 00:00:00 GMT", 2), ("soon", 2)],
 )
-def test_a_server_may_ask_for_a_wait_until_a_date_and_what_is_no_time_counts_for_nothing(
+def test_a_server_may_ask_for_a_wait_until_a_date_and_an_invalid_time_is_ignored(
     server: Server, target: Path, monkeypatch: pytest.MonkeyPatch, retry_after: str, wait: float
 ) -> None:
     waits: list[float] = []
@@ -387,7 +387,7 @@ def test_a_redirect_to_something_other_than_http_is_refused(
     server: Server, target: Path, location: str
 ) -> None:
     server.plan = [status(302, {"Location": location})] * 9
-    with pytest.raises(PetiteError, match="cannot be downloaded"):
+    with pytest.raises(PetiteError, match=re.escape(location)):
         fetch(server, target)
     assert len(server.requests) == 1
     assert not target.exists()
@@ -406,8 +406,8 @@ def test_only_http_addresses_are_downloaded(tmp_path: Path, url: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PetiteError, match="no address"):
+def test_an_invalid_address_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PetiteError, match=re.escape("http://[x/y.zip")):
         download("http://[x/y.zip", tmp_path / "x")
 
 
@@ -442,7 +442,7 @@ def test_a_file_that_does_not_fit_is_refused_before_it_is_fetched(
 ) -> None:
     real = shutil.disk_usage(target.parent.parent)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: real._replace(free=len(CONTENT) - 1))
-    with pytest.raises(PetiteError, match="does not fit"):
+    with pytest.raises(PetiteError, match=re.escape(str(target.parent))):
         fetch(server, target)
     assert not target.exists()
     assert part_of(target).stat().st_size == 0
@@ -455,14 +455,14 @@ def test_a_disk_that_fills_up_is_a_clear_error(
     monkeypatch.setattr(petite.data.download._Part, "begin", lambda part, validator, total: None)
     target.parent.mkdir()
     part_of(target).symlink_to("/dev/full")
-    with pytest.raises(PetiteError, match="Make room"):
+    with pytest.raises(PetiteError, match=re.escape(str(target.parent))):
         fetch(server, target)
     assert not target.exists()
 
 
 def test_a_folder_that_cannot_be_made_is_a_clear_error(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(PetiteError, match="write access"):
+    with pytest.raises(PetiteError, match=re.escape(str(tmp_path / "file"))):
         fetch(server, tmp_path / "file" / "downloads" / "photos.zip")
     assert server.requests == []
 
@@ -486,7 +486,7 @@ def test_a_redirect_from_https_to_http_is_refused_and_the_other_way_is_followed(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with serve(CONTENT, certificate=certificate) as safe:
         safe.plan = [status(302, {"Location": server.url + "?key=secret"})]
-        with pytest.raises(PetiteError, match="leads from https to http://") as error:
+        with pytest.raises(PetiteError, match="from https to http://") as error:
             fetch(safe, target)
         assert "secret" not in str(error.value)
         assert server.requests == []

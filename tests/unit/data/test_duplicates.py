@@ -1,4 +1,4 @@
-"""Finding exact and near copies."""
+"""Finding exact and near duplicates."""
 
 import io
 
@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from petite.data import duplicates as copies
-from petite.data.duplicates import copy_groups, exact_groups, fingerprints, near_hashes
+from petite.data import duplicates
+from petite.data.duplicates import duplicate_groups, exact_groups, fingerprints, near_hashes
 
 
 def photo(seed: int, size: int = 96) -> Image.Image:
@@ -35,7 +35,7 @@ def stack(images: list[Image.Image]) -> np.ndarray:
 
 def groups_of(pixels: np.ndarray, max_distance: int | None) -> list[int]:
     digests = np.array([[image.tobytes()] for image in pixels])
-    return copy_groups(digests, *fingerprints(pixels), max_distance).tolist()
+    return duplicate_groups(digests, *fingerprints(pixels), max_distance).tolist()
 
 
 def test_fingerprints_do_not_depend_on_the_batch() -> None:
@@ -73,42 +73,42 @@ def test_gray_and_color_versions_have_the_same_hash() -> None:
     assert np.bitwise_count(hashes ^ fingerprints(gray)[0]) <= 2
 
 
-def test_reencoded_copies_are_grouped_and_others_are_not() -> None:
+def test_reencoded_duplicates_are_grouped_and_others_are_not() -> None:
     originals = [photo(seed) for seed in range(60)]
     copied = [reencoded(originals[n], size, 60) for n, size in ((3, 86), (7, 50), (50, 128))]
     groups = groups_of(stack(originals + copied), 6)
     assert groups == [*range(60), 3, 7, 50]
 
 
-def test_without_a_distance_only_exact_copies_are_grouped() -> None:
+def test_without_a_distance_only_exact_duplicates_are_grouped() -> None:
     original = photo(0)
     pixels = stack([original, reencoded(original, 86, 90), original])
     assert groups_of(pixels, None) == [0, 1, 0]
     assert groups_of(pixels, 6) == [0, 0, 0]
 
 
-def test_copies_of_copies_are_in_one_group() -> None:
+def test_duplicates_of_duplicates_are_in_one_group() -> None:
     digests = np.array([["a", "x"], ["b", "x"], ["b", "y"], ["c", "z"], ["d", "y"]])
     assert exact_groups(digests).tolist() == [0, 0, 0, 3, 0]
 
 
-def test_flat_images_are_copies_only_if_they_are_equal() -> None:
+def test_flat_images_are_duplicates_only_if_they_are_equal() -> None:
     pixels = np.zeros((5, 32, 32, 3), np.uint8)
     pixels[1], pixels[2], pixels[4] = 255, 128, 255
     assert groups_of(pixels, 8) == [0, 1, 2, 3 - 3, 1]
 
 
-def test_pictures_whose_hashes_agree_by_chance_are_told_apart() -> None:
+def test_pictures_whose_hashes_agree_by_chance_are_kept_apart() -> None:
     pixels = stack([photo(0), photo(1)])
     _, thumbnails = fingerprints(pixels)
     same = np.array([5, 5], dtype=np.uint64)
-    assert copy_groups(np.array([["a"], ["b"]]), same, thumbnails, 6).tolist() == [0, 1]
+    assert duplicate_groups(np.array([["a"], ["b"]]), same, thumbnails, 6).tolist() == [0, 1]
 
 
 def test_no_images_have_no_groups() -> None:
     empty = np.empty((0, 2), dtype=str)
     nothing = np.empty((0, 16, 16), np.uint8)
-    assert copy_groups(empty, np.empty(0, np.uint64), nothing, 6).tolist() == []
+    assert duplicate_groups(empty, np.empty(0, np.uint64), nothing, 6).tolist() == []
 
 
 @settings(max_examples=60, deadline=None)
@@ -127,7 +127,7 @@ def test_all_near_pairs_are_found_and_no_others(
     ]
     hashes = np.concatenate([base, np.array(flipped, dtype=np.uint64)])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(copies, "PAIRS_AT_ONCE", at_once)
+        patch.setattr(duplicates, "PAIRS_AT_ONCE", at_once)
         found = {tuple(pair) for pairs in near_hashes(hashes, distance) for pair in pairs.tolist()}
     expected = {
         (left, right)
@@ -153,6 +153,6 @@ def test_among_many_hashes_the_same_pairs_are_found(
         return {tuple(pair) for some in near_hashes(hashes, distance) for pair in some.tolist()}
 
     few = pairs()
-    monkeypatch.setattr(copies, "MANY_HASHES", 0)
+    monkeypatch.setattr(duplicates, "MANY_HASHES", 0)
     assert pairs() == few
     assert len(few) > 80

@@ -222,9 +222,8 @@ OTHERS = {
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_formats_are_named_with_what_to_do(name: str) -> None:
-    told = reason(OTHERS[name])
-    assert told.startswith(f"other format: {name.strip()}")
-    assert told.split("; ")[1]
+    kind, remedy = reason(OTHERS[name]).split("; ")
+    assert kind.startswith(f"other format: {name.strip()}") and remedy
 
 
 def test_every_format_that_is_read_has_a_suffix_for_export() -> None:
@@ -232,7 +231,7 @@ def test_every_format_that_is_read_has_a_suffix_for_export() -> None:
     assert {format_of(encoded(kind)) for kind in kinds} == set(kinds) == set(SUFFIXES)
 
 
-def test_avif_is_told_from_heic_by_its_brands() -> None:
+def test_avif_is_distinguished_from_heic_by_its_brands() -> None:
     assert format_of(encoded("AVIF")) == "AVIF"
     assert format_of(box(b"ftyp", b"mif1", b"miaf", b"avif")) == "AVIF"
 
@@ -290,7 +289,8 @@ def test_a_huge_avif_is_set_aside_by_its_header_alone() -> None:
 
 def test_a_tile_larger_than_the_image_is_measured() -> None:
     large = tiff_header({322: 48_000, 323: 48_000, 324: 8, 325: 30}, side=64)
-    assert reason(large) == "too large: 48000x48000 pixels, at most 50000000 wanted"
+    assert reason(large).startswith("too large: 48000x48000 pixels")
+    assert "50000000" in reason(large)
 
 
 def test_formats_decoded_in_python_are_stopped_when_they_take_too_long() -> None:

@@ -1,4 +1,4 @@
-"""Where names suggest groups that the split does not know of, a user is told; elsewhere not."""
+"""A notice appears where names suggest groups that the split does not know, and only there."""
 
 import re
 from collections.abc import Callable
@@ -88,7 +88,7 @@ GROUPED = {
 
 
 @pytest.mark.parametrize("name", GROUPED.values(), ids=GROUPED)
-def test_names_that_tell_a_group_of_like_pictures_are_said_with_a_setting_to_paste(name) -> None:
+def test_names_that_show_groups_of_similar_images_give_a_setting_to_paste(name) -> None:
     table = index(name)
     notice = suggestion(table, seed=0)
     assert notice is not None and "look alike" in notice and "2 of 2 classes" in notice
@@ -131,7 +131,7 @@ UNGROUPED = {
 
 
 @pytest.mark.parametrize("name", UNGROUPED.values(), ids=UNGROUPED)
-def test_names_that_only_count_say_nothing_though_their_pictures_are_alike(name) -> None:
+def test_names_that_only_count_give_no_notice_even_if_images_are_alike(name) -> None:
     assert suggestion(index(name), seed=0) is None
 
 
@@ -160,7 +160,7 @@ def test_groups_in_one_class_of_two_are_said_of_that_class() -> None:
     assert notice is not None and "12 groups in 1 of 2 classes (malignant)" in notice
 
 
-def test_copies_alone_are_no_groups_since_they_stay_together_anyway() -> None:
+def test_duplicates_alone_are_not_groups_since_they_stay_together_anyway() -> None:
     table = index(GROUPED["frames of clips"])
     table["copy_group"] = np.repeat(np.arange(24), 8)
     assert suggestion(table, seed=0) is None

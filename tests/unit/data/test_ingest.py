@@ -248,7 +248,7 @@ def test_the_limit_counts_images_that_decode(tmp_path: Path) -> None:
     assert (beyond["shard"] >= 0).all()
 
 
-def test_copies_of_any_kind_share_a_group(tmp_path: Path) -> None:
+def test_duplicates_of_any_kind_share_a_group(tmp_path: Path) -> None:
     smaller = io.BytesIO()
     picture(1).resize((36, 27), Image.Resampling.BICUBIC).save(smaller, "JPEG", quality=80)
     data = {
@@ -306,7 +306,7 @@ def test_a_conflict_with_an_image_beyond_the_limit_is_one_too(tmp_path: Path) ->
     assert index["status"].tolist() == ["ok", "set_aside", "ok", "ok", "set_aside"]
 
 
-def test_near_copies_in_two_classes_are_said_and_kept_in_one_group(tmp_path: Path) -> None:
+def test_near_duplicates_in_two_classes_are_reported_and_share_a_group(tmp_path: Path) -> None:
     near = io.BytesIO()
     picture(1).save(near, "JPEG", quality=70)
     data = {"a/0": png(0), "a/1": png(1), "b/0": png(10), "b/1": near.getvalue()}
@@ -315,18 +315,16 @@ def test_near_copies_in_two_classes_are_said_and_kept_in_one_group(tmp_path: Pat
     assert (index["status"] == "ok").all()
     assert index["copy_group"].tolist() == [0, 1, 2, 1]
     (said,) = notices
-    assert said.startswith("1 groups of near copies are in more than one class, such as a/1, b/1")
+    assert said.startswith("1 groups of near duplicates") and "a/1, b/1" in said
 
 
-def test_what_is_set_aside_is_said(tmp_path: Path) -> None:
+def test_files_that_are_set_aside_are_reported(tmp_path: Path) -> None:
     data = {f"{name}/{n}": png(10 * (name == "b") + n) for name in "ab" for n in range(5)}
     notices = Notices()
     index_of({**data, "a/x": b"", "b/copy": png(0)}, tmp_path, notices=notices)
     unread, contradicting = notices
-    assert unread == "1 of 12 files cannot be read and are set aside: 1 empty"
-    assert contradicting.startswith(
-        "2 files are set aside, because the same picture is in two classes, such as a/0 "
-    )
+    assert unread.startswith("1 of 12 files") and unread.endswith("1 empty")
+    assert contradicting.startswith("2 files are set aside") and "a/0 (label" in contradicting
 
 
 def test_formats_that_are_not_read_are_counted_by_name_with_what_to_do(tmp_path: Path) -> None:
@@ -375,10 +373,9 @@ SMALL: dict[str, ImageData | None] = {
 def test_small_classes_are_left_out_by_min_per_class_and_said(tmp_path: Path) -> None:
     notices = Notices()
     index = index_of(SMALL, tmp_path, min_per_class=3, notices=notices)
-    assert notices[1:] == [
-        "3 of 5 classes have fewer than 3 different images (dataset.min_per_class): "
-        "b (2), c (1), d (0). They are left out"
-    ]
+    (excluded,) = notices[1:]
+    assert excluded.startswith("3 of 5 classes") and "(dataset.min_per_class)" in excluded
+    assert "b (2), c (1), d (0)" in excluded
     assert labeled_classes(index.reset_index()) == ["a", "e"]
     used = index[index["status"] == "ok"]
     assert used["class_name"].tolist() == ["a"] * 3 + ["e"] * 4
@@ -433,7 +430,7 @@ def test_what_was_found_of_the_stored_images_is_said_where_a_class_is_left_empty
         index_of({"a/0": png(0), "a/1": png(1), "b/0": png(0)}, tmp_path, notices=notices)
 
 
-def test_fewer_images_than_the_limit_are_told(tmp_path: Path, caplog) -> None:
+def test_fewer_images_than_the_limit_are_logged(tmp_path: Path, caplog) -> None:
     data = {"a/0": png(0), "a/1": png(1), "b/0": png(2)}
     index_of(data, tmp_path, limit_per_class=2)
     assert "b has 1 images in use, fewer than the limit of 2" in caplog.text
@@ -445,7 +442,7 @@ def test_shards_of_another_listing_are_refused(tmp_path: Path) -> None:
     tables = tables_of(source, tmp_path)
     assert all(map(len, tables))
     for wrong in (tables[:1], tables[::-1], [*tables, tables[0]]):
-        with pytest.raises(PetiteError, match="Delete the folder store/shards"):
+        with pytest.raises(PetiteError, match="store/shards"):
             gather_shards(listing_of(source), wrong)
 
 
@@ -541,10 +538,10 @@ def test_the_scripts_make_a_store_and_a_split_with_the_same_bytes_each_time(tmp_
     assert split["split"].value_counts().to_dict() == {"train": 18, "test": 4, "validation": 2}
 
 
-def test_a_wrong_shard_number_is_told(tmp_path: Path) -> None:
+def test_a_wrong_shard_number_is_an_error(tmp_path: Path) -> None:
     done = script(
         *("ingest", "--source", "digits", "--shard", "3-of-2"),
         *("--output-pixels", tmp_path / "x.npy", "--output-rows", tmp_path / "x.parquet"),
     )
     assert done.returncode == 2
-    assert "'3-of-2' is not of the form 1-of-2" in done.stderr
+    assert "--shard" in done.stderr and "'3-of-2'" in done.stderr

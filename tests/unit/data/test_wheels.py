@@ -37,7 +37,7 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_pip_fetches_a_wheel_from_where_the_user_told_it_to_look(wheel: Path, target: Path) -> None:
+def test_pip_downloads_a_wheel_from_the_users_index(wheel: Path, target: Path) -> None:
     sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
     record = download_wheel("tiny-animals==0.4", sha256, target)
     beside = target.with_name("photos.zip.json")
@@ -51,13 +51,15 @@ def test_pip_fetches_a_wheel_from_where_the_user_told_it_to_look(wheel: Path, ta
     }
 
 
-def test_another_wheel_than_the_one_that_is_wanted_is_refused(wheel: Path, target: Path) -> None:
-    with pytest.raises(PetiteError, match="SHA-256 mismatch"):
+def test_a_wheel_with_another_sha256_is_refused(wheel: Path, target: Path) -> None:
+    with pytest.raises(
+        PetiteError, match=f"SHA-256.*{0:064}.*{hashlib.sha256(wheel.read_bytes()).hexdigest()}"
+    ):
         download_wheel("tiny-animals==0.4", "0" * 64, target)
     assert list(target.parent.iterdir()) == []
 
 
-def test_a_wheel_that_pip_cannot_find_is_an_error_with_what_pip_says(
+def test_a_wheel_that_pip_cannot_find_is_an_error_with_pips_own_message(
     wheel: Path, target: Path
 ) -> None:
     with pytest.raises(PetiteError, match="No matching distribution"):

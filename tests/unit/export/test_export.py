@@ -197,7 +197,7 @@ def test_the_same_subset_gives_the_same_bytes(exported, tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / path.relative_to(out)).read_bytes(), path.name
 
 
-def test_only_what_is_asked_for_is_left(exported, tmp_path: Path) -> None:
+def test_only_the_requested_formats_are_left(exported, tmp_path: Path) -> None:
     pictures, out, store, subset, _ = exported
     with open_source("folder", pictures) as source:
         export_subset(tmp_path, subset.iloc[:9], about(), store, source, ["folder", "zip", "npz"])
@@ -211,11 +211,11 @@ def test_only_what_is_asked_for_is_left(exported, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (lambda path: path.write_bytes(path.read_bytes() + b" "), "has changed since it was read"),
-        (lambda path: path.unlink(), "is gone"),
+        (lambda path: path.write_bytes(path.read_bytes() + b" "), "changed"),
+        (lambda path: path.unlink(), "gone"),
     ],
 )
-def test_an_original_that_is_not_as_it_was_stops_the_export_and_leaves_nothing(
+def test_a_changed_or_missing_original_stops_the_export_and_leaves_nothing(
     exported, tmp_path: Path, spoil, says
 ) -> None:
     pictures, _, store, subset, _ = exported
@@ -223,14 +223,17 @@ def test_an_original_that_is_not_as_it_was_stops_the_export_and_leaves_nothing(
     before = victim.read_bytes()
     try:
         spoil(victim)
-        with open_source("folder", pictures) as source, pytest.raises(PetiteError, match=says):
+        with (
+            open_source("folder", pictures) as source,
+            pytest.raises(PetiteError, match=rf"{re.escape(victim.name)}.* {says}"),
+        ):
             export_subset(tmp_path / "out", subset, about(), store, source, FORMATS)
     finally:
         victim.write_bytes(before)
     assert not list((tmp_path / "out").glob("*"))
 
 
-# ------------------------------------------------------------------------------ what is told
+# ------------------------------------------------------------------------ manifest and card
 
 
 def loading_lines(card: str) -> list[str]:
@@ -265,7 +268,7 @@ def test_the_manifest_and_the_card_say_what_it_is_and_how_it_was_made(exported) 
     assert "weights, 1 to 3" in card
     for library, suffix in (("Keras", ".webp"), ("torchvision", ".gif")):
         count = manifest["file"].str.endswith(suffix).sum()
-        assert f"{library} leaves {count} files out of a folder ({suffix})" in card
+        assert re.search(rf"{library} .* {count} files .*\({suffix}\)", card)
 
 
 def test_a_recommended_subset_says_why(exported, tmp_path: Path) -> None:
@@ -318,7 +321,7 @@ CLASS_NAMES = {
 def named(request, tmp_path_factory: pytest.TempPathFactory):
     """Classes of these names, one image in the first, in all formats: folder, manifest, names.
 
-    The class of an image can be told by its pixels, which are 20 times its label.
+    The class of an image follows from its pixels, which are 20 times its label.
     """
     folder = tmp_path_factory.mktemp("named")
     classes = CLASS_NAMES[request.param]

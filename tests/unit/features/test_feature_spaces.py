@@ -133,7 +133,7 @@ def test_larger_images_are_brought_down_by_the_stem(side: int, stride: int) -> N
 def test_no_images_and_no_dimensions_are_refused() -> None:
     with pytest.raises(PetiteError, match="no images"):
         random_conv(lambda: [], (12, 12, 1))
-    with pytest.raises(PetiteError, match="dimensions is 0"):
+    with pytest.raises(PetiteError, match=r"dimensions: .* 0"):
         random_conv(batches_of(textures(2), 2), (12, 12, 1), dimensions=0)
 
 
@@ -182,38 +182,38 @@ def test_a_table_may_spell_its_names_in_another_form_of_unicode(tmp_path: Path) 
     assert own_features(path, index, ["caf\u00e9/1"]).tolist() == [[1.5]]
 
 
-def test_a_missing_file_and_other_kinds_of_file_are_told(tmp_path: Path) -> None:
-    with pytest.raises(PetiteError, match=r"there is no file .*own\.npy: correct the path"):
+def test_a_missing_file_and_other_kinds_of_file_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(PetiteError, match=r"own\.npy does not exist"):
         own_features(tmp_path / "own.npy", INDEX, WANTED)
-    with pytest.raises(PetiteError, match=r"own\.csv: features are read from \.npy and \.parquet"):
+    with pytest.raises(PetiteError, match=r"own\.csv: .*\.npy .*\.parquet"):
         own_features(tmp_path / "own.csv", INDEX, WANTED)
     for name in ("own.npy", "own.parquet"):
         (tmp_path / name).write_bytes(b"neither of the two, but some bytes")
-        with pytest.raises(PetiteError, match=rf"{name} cannot be read .*save it anew"):
+        with pytest.raises(PetiteError, match=rf"{name} cannot be read"):
             own_features(tmp_path / name, INDEX, WANTED)
 
 
-def test_how_many_features_there_are_is_told_without_reading_them(tmp_path: Path) -> None:
+def test_the_number_of_features_comes_from_the_header(tmp_path: Path) -> None:
     assert own_dimensions(matrix_file(tmp_path, MATRIX)) == 2
     assert own_dimensions(table_file(tmp_path, WANTED, x=[1, 2, 3], y=[4, 5, 6], z=[7, 8, 9])) == 3
     (tmp_path / "own.npy").write_bytes(b"no matrix")
-    with pytest.raises(PetiteError, match=r"own\.npy cannot be read .*save it anew"):
+    with pytest.raises(PetiteError, match=r"own\.npy cannot be read"):
         own_dimensions(tmp_path / "own.npy")
 
 
 @pytest.mark.parametrize("shape", [(3, 2), (5, 2), (4,), (4, 2, 1)])
-def test_a_matrix_of_another_shape_is_told_with_the_rows_due(
+def test_a_matrix_of_another_shape_is_an_error_with_the_number_of_rows(
     tmp_path: Path, shape: tuple[int, ...]
 ) -> None:
-    with pytest.raises(PetiteError, match=r"array of shape .*; due is a matrix of 4 rows"):
+    with pytest.raises(PetiteError, match=r"array of shape .* matrix of 4 rows"):
         own_features(matrix_file(tmp_path, np.zeros(shape)), INDEX, WANTED)
 
 
-def test_values_that_are_no_numbers_are_told(tmp_path: Path) -> None:
+def test_values_that_are_not_numbers_are_errors(tmp_path: Path) -> None:
     with pytest.raises(PetiteError, match="values of type <U"):
         own_features(matrix_file(tmp_path, MATRIX.astype(str)), INDEX, WANTED)
     path = table_file(tmp_path, WANTED, x=[1, 2, 3], name=["p", "q", "r"])
-    with pytest.raises(PetiteError, match=r"1 column holds \(name\) no numbers"):
+    with pytest.raises(PetiteError, match=r"1 column .*\(name\)"):
         own_features(path, INDEX, WANTED)
 
 
@@ -222,10 +222,10 @@ def test_the_first_image_with_a_value_that_is_not_finite_is_named(
     tmp_path: Path, bad: float
 ) -> None:
     matrix = MATRIX.astype(float)
-    matrix[[0, 2], 1] = bad  # a/0 and b/0, the second and the third that are wanted
+    matrix[[0, 2], 1] = bad  # a/0 and b/0, the second and the third requested
     table = table_file(tmp_path, ["a/0", "a/2", "b/0", "b/1"], x=matrix[:, 0], y=matrix[:, 1])
     for path in (matrix_file(tmp_path, matrix), table):
-        with pytest.raises(PetiteError, match="the features of 2 images, a/0 the first"):
+        with pytest.raises(PetiteError, match=r"2 images .*a/0"):
             own_features(path, INDEX, WANTED)
 
 
@@ -236,18 +236,18 @@ def test_values_of_images_that_are_not_asked_for_do_not_matter(tmp_path: Path) -
 
 
 def test_images_that_are_missing_or_come_twice_are_named(tmp_path: Path) -> None:
-    with pytest.raises(PetiteError, match=r"2 training images have \(b/1, b/0\) no row"):
+    with pytest.raises(PetiteError, match=r"2 training images .*\(b/1, b/0\)"):
         own_features(table_file(tmp_path, ["a/0"], x=[1.0]), INDEX, WANTED)
-    with pytest.raises(PetiteError, match=r"1 image has \(a/0\) more than one row"):
+    with pytest.raises(PetiteError, match=r"1 image .*\(a/0\).* more than one row"):
         own_features(table_file(tmp_path, ["a/0", "a/0"], x=[1.0, 2.0]), INDEX, WANTED)
 
 
-def test_a_table_without_ids_or_without_features_is_told(tmp_path: Path) -> None:
+def test_a_table_without_ids_or_without_features_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "own.parquet"
     pd.DataFrame({"x": [1.0]}).to_parquet(path)
     with pytest.raises(PetiteError, match="no column image_id"):
         own_features(path, INDEX, WANTED)
-    with pytest.raises(PetiteError, match="no columns of features"):
+    with pytest.raises(PetiteError, match=r"own\.parquet has no feature columns"):
         own_features(table_file(tmp_path, WANTED), INDEX, WANTED)
 
 
@@ -318,7 +318,8 @@ def test_every_space_is_written_with_its_record(
         assert features[:, 0].tolist() == [int(image_id[2:]) for image_id in ids]
 
 
-def test_an_unknown_space_and_a_missing_path_are_told(folder: Path) -> None:
+def test_an_unknown_space_and_a_missing_path_are_errors(folder: Path) -> None:
     none = folder / "none.npy"
-    assert "there are pixels, random_conv, own" in run_script(folder, none, {"space": "fourier"})
-    assert "'own' needs a path" in run_script(folder, none, {"space": "own"})
+    unknown = run_script(folder, none, {"space": "fourier"})
+    assert "'fourier'" in unknown and "pixels, random_conv, own" in unknown
+    assert "'own' needs the path" in run_script(folder, none, {"space": "own"})

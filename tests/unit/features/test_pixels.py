@@ -143,7 +143,7 @@ def test_the_images_are_never_all_held_as_floats(monkeypatch: pytest.MonkeyPatch
 def test_no_images_and_no_dimensions_are_refused() -> None:
     with pytest.raises(PetiteError, match="no images"):
         pixel_pca(lambda: [], dimensions=2)
-    with pytest.raises(PetiteError, match="dimensions is 0"):
+    with pytest.raises(PetiteError, match=r"dimensions: .* 0"):
         pixel_pca(batches_of(smooth_images(3), 2), dimensions=0)
 
 

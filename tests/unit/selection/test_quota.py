@@ -106,9 +106,9 @@ def test_quota_weights_follow_sizes_equality_or_errors() -> None:
     assert weights_of("error", sizes, labels, {2: 0.2, 5: 0.4}).tolist() == [0.2, 0.4]
     np.testing.assert_allclose(weights_of("error", sizes, labels, {2: 0, 5: 0.4}), [0.04, 0.4])
     assert (weights_of("error", sizes, labels, {2: 0, 5: 0}) > 0).all()
-    with pytest.raises(PetiteError, match="none of class 5"):
+    with pytest.raises(PetiteError, match=r"class_errors.* 5$"):
         weights_of("error", sizes, labels, {2: 0.2})
-    with pytest.raises(PetiteError, match="class error of 5 must be a number from 0 to 1"):
+    with pytest.raises(PetiteError, match="class error of 5"):
         weights_of("error", sizes, labels, {2: 0.2, 5: 3})
-    with pytest.raises(PetiteError, match="'even' is no quota"):
+    with pytest.raises(PetiteError, match="'even'"):
         weights_of("even", sizes, labels)

@@ -205,12 +205,12 @@ def test_permuting_the_images_permutes_a_deterministic_choice(name: str) -> None
 
 @pytest.mark.parametrize("name", CHOOSING)
 @pytest.mark.parametrize(
-    "case", ["copies", "constant", "one class", "two images", "one feature", "huge", "tiny"]
+    "case", ["duplicates", "constant", "one class", "two images", "one feature", "huge", "tiny"]
 )
 def test_awkward_features_still_give_k_different_images(name: str, case: str) -> None:
     labels = labels_of([12, 12])
     features = features_of(labels)
-    if case == "copies":
+    if case == "duplicates":
         features = features[np.arange(24) % 5]
     elif case == "constant":
         features = np.full((24, 5), 7.5, np.float32)
@@ -288,7 +288,7 @@ def test_a_selection_that_cannot_keep_to_the_memory_is_refused_before_the_work(n
 
 
 @pytest.mark.parametrize("name", CHOOSING)
-def test_what_was_asked_and_what_it_cost_are_told(name: str) -> None:
+def test_a_ranking_has_its_parameters_and_its_cost(name: str) -> None:
     labels = labels_of([6, 5])
     ranking = selected(name, labels, 4, 3)
     assert (ranking.method, ranking.seed, ranking.quota) == (name, 3, "proportional")
@@ -300,7 +300,7 @@ def test_what_was_asked_and_what_it_cost_are_told(name: str) -> None:
 def test_full_keeps_every_image_and_refuses_to_keep_fewer() -> None:
     labels = labels_of([4, 3])
     np.testing.assert_array_equal(select(None, labels, 7, "full").indices, np.arange(7))
-    with pytest.raises(PetiteError, match="keeps all 7 images"):
+    with pytest.raises(PetiteError, match=r"'full'.* 7 images"):
         select(None, labels, 6, "full")
 
 
@@ -360,17 +360,15 @@ def test_unknown_methods_and_settings_are_refused_with_what_there_is() -> None:
         select(features_of(labels), labels, 2, "pca_grid", cluster=3)
     with pytest.raises(PetiteError, match="clusters: "):
         select(features_of(labels), labels, 2, "pca_grid", clusters=0)
-    with pytest.raises(PetiteError, match="'rank' is no quota; there are proportional, equal"):
+    with pytest.raises(PetiteError, match=r"'rank'.* proportional, equal, error"):
         select(None, labels, 2, quota="rank")
-    with pytest.raises(PetiteError, match="needs the error of each class"):
+    with pytest.raises(PetiteError, match="class_errors"):
         select(None, labels, 2, quota="error")
 
 
 def test_a_setting_of_another_sampler_is_refused_with_what_would_be_right() -> None:
     labels = labels_of([3, 3])
-    with pytest.raises(
-        PetiteError, match="bins: is for the sampler 'ccs', and this sampler is 'top'"
-    ):
+    with pytest.raises(PetiteError, match=r"bins: .*'ccs'.* 'top'"):
         select(None, labels, 2, "el2n", scores=np.ones(6), bins=5)
     with pytest.raises(PetiteError, match="score: Input should be 'el2n'"):
         select(None, labels, 2, "ccs", scores=np.ones(6), score="beauty")

@@ -143,13 +143,13 @@ def test_boxes_without_width_or_height_have_cells(
     assert len(set(cells.tolist())) >= (1 if width == height else 3)
 
 
-@given(name=tilings, wanted=st.integers(1, 3000))
-def test_the_number_of_cells_is_near_what_is_wanted(name: str, wanted: int) -> None:
+@given(name=tilings, minimum=st.integers(1, 3000))
+def test_the_number_of_cells_is_just_above_the_minimum(name: str, minimum: int) -> None:
     tiling = TILINGS[name]
-    side = tiling.side_for(wanted)
-    assert tiling.count(side) >= wanted
-    assert side == 1 or tiling.count(side - 1) < wanted
+    side = tiling.side_for(minimum)
+    assert tiling.count(side) >= minimum
+    assert side == 1 or tiling.count(side - 1) < minimum
     # One row and one column more than are needed, and the halves at the sides.
-    assert tiling.count(side) <= wanted + 3 * np.sqrt(2 * wanted) + 2
+    assert tiling.count(side) <= minimum + 3 * np.sqrt(2 * minimum) + 2
     if name == "rectangle":
-        assert side == np.ceil(np.sqrt(wanted))
+        assert side == np.ceil(np.sqrt(minimum))

@@ -1,6 +1,6 @@
-"""From the bytes of an image file to a small square of uint8 pixels, whatever the bytes are.
+"""Decode the bytes of any image file to a small square of uint8 pixels.
 
-Files come from anywhere: cut short, hostile, mislabeled. `decode` gives pixels or raises
+Files come from anywhere: cut short, hostile, mislabeled. `decode` returns pixels or raises
 `SetAside` with a reason that starts with a stable kind: "empty", "not an image", "other format",
 "too small", "too large", "too slow", "cut short" or "damaged".
 """
@@ -23,11 +23,11 @@ from PIL.TiffImagePlugin import TiffImageFile
 from petite.data.decoding import formats, png, tiff
 from petite.data.decoding.depth import Counted, Counts, Depth, is_deep
 
-# Pillow's own guard has a fixed limit for the whole process. Here every image is measured against
-# `max_pixels` after its header is read and before any pixel is.
+# Pillow's own limit is the same for the whole process. Here every image is compared with
+# `max_pixels` after its header is read and before any pixel is decoded.
 Image.MAX_IMAGE_PIXELS = None
 
-# One job of many side by side.
+# Many jobs run in parallel.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 EXIF_ORIENTATION = 0x0112
 ORIENTATIONS = {
@@ -40,26 +40,32 @@ ORIENTATIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
-CHECKED = 8  # pixels a side of a checkerboard's squares
-# Modes that Pillow converts to no other.
+CHECKED = 8  # side of a checkerboard's squares in pixels
+# Modes that Pillow converts to this one only.
 ONE_STEP = {"LAB": "RGB", "La": "LA"}
 TURNED = {5, 6, 7, 8}  # these orientations exchange width and height
 
-# Lossless JPEGs cannot be made small while they are decoded: libjpeg-turbo would write all of their
-# pixels into the room for the few that were asked for.
+# Lossless JPEGs cannot be scaled while they are decoded: libjpeg-turbo would write all of their
+# pixels into a buffer for the scaled ones.
 LOSSLESS_JPEG = (b"\xff\xc3", b"\xff\xcb")  # these two bytes begin its header, SOF3 or SOF11
 SCAN_BEGINS = b"\xff\xda"
-# A progressive JPEG has some ten. Each goes over the whole image, so that a small file of many
-# takes long: that one is left to Pillow, which can be stopped.
+# A progressive JPEG has about ten. Each covers the whole image, so a small file with many scans
+# takes long to decode. Such a file is left to Pillow, which can be stopped.
 MOST_SCANS = 20
 
 
-# Far longer than it takes to leave a decoder.
+# Far longer than a decoder needs to return.
 SECONDS_TO_NEXT_ALARM = 1.0
 
 
 class SetAside(Exception):
-    """An image that cannot be used; `reason` is a short sentence that starts with a stable kind."""
+    """Raised for an image that cannot be used.
+
+    Attributes
+    ----------
+    reason : str
+        A short sentence that starts with a stable kind.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -67,27 +73,27 @@ class SetAside(Exception):
 
 
 class _TimeIsUp(BaseException):
-    """Raised wherever the program is when the time is up; no `except Exception` may take it."""
+    """Raised wherever the program is when the time is up; no `except Exception` may catch it."""
 
 
 class Decoded(NamedTuple):
-    """An image as it is stored, and what it was."""
+    """An image as it is stored, and facts about the original."""
 
     pixels: NDArray[np.uint8]  # (size, size, channels)
     width: int  # of the original, upright, in pixels
     height: int
-    limits: Counts | None = None  # of more than 8 bits: what became black, and white
+    limits: Counts | None = None  # of more than 8 bits: the counts that became black and white
     is_transparent: bool = False
-    has_more: bool = False  # pages or frames, of which this is the first
+    has_more: bool = False  # further pages or frames; this is the first
 
 
 class Preview(NamedTuple):
-    """A file as a person would see it."""
+    """An image as a person would see it."""
 
     pixels: NDArray[np.uint8]  # (height, width, 3)
     width: int  # of the original, upright, in pixels
     height: int
-    levels: int  # gray levels or counts that it has
+    levels: int  # number of different gray levels or counts
 
 
 def decode(
@@ -102,31 +108,62 @@ def decode(
 ) -> Decoded:
     """Decode an image file and resize it to a square.
 
-    Reads the formats of `petite.data.decoding.formats` (of several pages or frames the first),
-    judged by content and not by name, turned upright by EXIF orientation. Transparent parts become
-    white (but for a single transparent shade of a 4-bit gray PNG). Color profiles are not applied.
-    The aspect ratio is not kept, as in the paper; the resampling is antialiased (bilinear).
+    Reads the formats of `petite.data.decoding.formats`, which it detects by content and not by
+    name. Of several pages or frames it reads the first. The image is turned upright by its EXIF
+    orientation. Transparent parts become white (except a single transparent shade of a 4-bit gray
+    PNG). Color profiles are not applied. The aspect ratio is not kept, as in the paper. The
+    resampling is bilinear with antialiasing.
 
-    A JPEG is made small while it is decoded, by eighths and as far as it stays at least `size`
-    high and wide (twice that where its colors are coarser one way than the other): what is left
-    out are the high frequencies of its cosine transform, which is antialiasing too, somewhat
-    sharper. docs/speed.md has how much the pixels differ by it.
+    A JPEG is scaled by eighths while it is decoded, as far as it stays at least `size` pixels high
+    and wide (twice that if its colors are subsampled in one direction only). This leaves out the
+    high frequencies of its cosine transform, which also acts as antialiasing but is slightly
+    sharper. docs/speed.md shows how much the pixels differ.
 
-    Args:
-        data: the whole file.
-        size: side of the result in pixels.
-        channels: 1 for gray (ITU-R 601 luma), 3 for RGB.
-        min_side: images with fewer pixels on a side are set aside.
-        max_pixels: larger images (width x height) are set aside before any pixel is decoded.
-        max_seconds: images that take longer are set aside; None for no limit. By an alarm, so in
-            the main thread alone, and a call into C code is ended no earlier than it returns:
-            after 64 kB of a file, a whole WebP, AVIF, JPEG 2000, packed TIFF or a usual JPEG, which
-            `max_pixels` bounds.
-        depth: what becomes black and white of more than 8 bits a channel, see
-            `petite.data.decoding.depth`.
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    size : int
+        Side of the result in pixels.
+    channels : {1, 3}
+        1 for gray (ITU-R 601 luma), 3 for RGB.
+    min_side : int
+        Images with fewer pixels on a side are set aside.
+    max_pixels : int
+        Images with more pixels (width x height) are set aside before any pixel is decoded.
+    max_seconds : float, optional
+        Images that take longer are set aside; None for no limit. The limit is an alarm, so it
+        works in the main thread only, and it cannot interrupt a call into C code. Such a call
+        handles 64 kB of a file, or a whole WebP, AVIF, JPEG 2000, packed TIFF or usual JPEG, whose
+        size `max_pixels` bounds.
+    depth : {"full", "each"} or (float, float)
+        Which counts become black and white if there are more than 8 bits per channel; see
+        `petite.data.decoding.depth`.
 
-    Raises:
-        SetAside: for anything that is no usable image. Only MemoryError passes through beside it.
+    Returns
+    -------
+    Decoded
+        The pixels, uint8 of shape (size, size, channels), and facts about the original.
+
+    Raises
+    ------
+    SetAside
+        For anything that is not a usable image. Apart from it, only MemoryError is raised.
+
+    Examples
+    --------
+    >>> from io import BytesIO
+    >>> from PIL import Image
+    >>> from petite.data.decoding.decode import decode
+    >>> file = BytesIO()
+    >>> Image.new("RGB", (40, 20), "red").save(file, "PNG")
+    >>> decoded = decode(file.getvalue(), size=8, channels=3)
+    >>> decoded.pixels.shape, decoded.width, decoded.height
+    ((8, 8, 3), 40, 20)
+    >>> decode(b"some text", size=8, channels=3)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    petite.data.decoding.decode.SetAside: not an image: ...
     """
     with _judged(data, max_seconds):
         return _decode(data, size, channels, min_side, max_pixels, depth)
@@ -135,9 +172,23 @@ def decode(
 def preview(
     data: bytes, most: int, *, max_pixels: int = 50_000_000, max_seconds: float | None = None
 ) -> Preview:
-    """A file as a person would see it: at most `most` pixels a side, in its own shape.
+    """Decode a file for people to look at, with its own aspect ratio.
 
-    Of more than 8 bits a channel, its own range is shown. Raises SetAside as `decode`.
+    An image of more than 8 bits per channel is shown with its own range of counts.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    most : int
+        Largest width and height of the result in pixels.
+    max_pixels, max_seconds
+        As for `decode`.
+
+    Raises
+    ------
+    SetAside
+        As `decode`.
     """
     with _judged(data, max_seconds), open_image(data) as image:
         _check_size(image, 1, max_pixels)
@@ -156,20 +207,20 @@ def preview(
 
 
 def preview_of_array(pixels: NDArray[np.uint8], most: int) -> Preview:
-    """`preview` of an image that is an array already; see `from_array`."""
+    """Make a `Preview` of an array, uint8 as for `from_array`; `most` as for `preview`."""
     image = _from_pixels(pixels)
     return Preview(_fitted(image.convert("RGB"), most), *image.size, gray_levels(image))
 
 
 def gray_levels(image: Image.Image | NDArray[np.uint8]) -> int:
-    """How many of 256 gray levels an image has, a color one in its luma."""
+    """Count the gray levels, of 256, in an image; of a color image, those of its luma."""
     if not isinstance(image, Image.Image):
         image = _from_pixels(image)
     return sum(count > 0 for count in _to_plain_mode(image, "L").convert("L").histogram())
 
 
 def _fitted(image: Image.Image, most: int) -> NDArray[np.uint8]:
-    """An image RGB or RGBA made small, and laid on a checkerboard where it is transparent."""
+    """Shrink an RGB or RGBA image, and put a checkerboard behind its transparent parts."""
     small = image.copy()
     small.thumbnail((most, most))
     if small.mode == "RGBA":
@@ -182,10 +233,19 @@ def _fitted(image: Image.Image, most: int) -> NDArray[np.uint8]:
 def counts_of(
     data: bytes, *, max_pixels: int = 50_000_000, max_seconds: float | None = None
 ) -> NDArray[np.float32] | None:
-    """Some counts of an image of more than 8 bits a channel.
+    """Sample the counts of an image of more than 8 bits per channel, for `depth.range_of`.
 
-    They are for `petite.data.decoding.depth.range_of`. None for other images.
-    Raises SetAside as `decode`, which has the arguments.
+    The parameters are those of `decode`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n,), or None
+        None for an image of 8 bits per channel.
+
+    Raises
+    ------
+    SetAside
+        As `decode`.
     """
     with _judged(data, max_seconds), open_image(data) as image:
         _check_size(image, 1, max_pixels)
@@ -195,7 +255,10 @@ def counts_of(
 def open_image(data: bytes) -> ImageFile.ImageFile:
     """Read the header of an image file; no pixel is decoded.
 
-    Raises SetAside for a format that is not read, and whatever Pillow does for a damaged header.
+    Raises
+    ------
+    SetAside
+        For a format that is not supported. For a damaged header, Pillow raises errors of its own.
     """
     name = formats.format_of(data)
     if name is None:
@@ -212,7 +275,7 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
 
 @contextmanager
 def _judged(data: bytes, max_seconds: float | None) -> Iterator[None]:
-    """Raise SetAside in place of whatever decoding these bytes raises in the block."""
+    """Turn every error that the block raises while decoding these bytes into SetAside."""
     if not data:
         raise SetAside("empty: no bytes")
     try:
@@ -222,14 +285,19 @@ def _judged(data: bytes, max_seconds: float | None) -> Iterator[None]:
         raise SetAside(f"too slow: more than {max_seconds:g} seconds to decode") from None
     except (SetAside, MemoryError):
         raise
-    except Exception as error:  # Pillow's plug-ins raise nearly anything on hostile bytes
+    except Exception as error:  # Pillow's plug-ins raise nearly any error on hostile bytes
         raise SetAside(_reason(data, error)) from error
 
 
 def from_array(pixels: NDArray[np.uint8], size: int, channels: int) -> Decoded:
-    """Bring an image that is an array already to the stored form, resized only if it must be.
+    """Bring an array to the stored form; it is resized only if necessary.
 
-    `pixels` is uint8 (height, width), (height, width, 1) or (height, width, 3).
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (height, width), (height, width, 1) or (height, width, 3)
+        The image.
+    size, channels
+        As for `decode`.
     """
     height, width = pixels.shape[:2]
     return Decoded(_array_to_square(pixels, (0, 0, width, height), size, channels), width, height)
@@ -237,7 +305,7 @@ def from_array(pixels: NDArray[np.uint8], size: int, channels: int) -> Decoded:
 
 @contextmanager
 def _alarm(seconds: float | None) -> Iterator[None]:
-    """Raise _TimeIsUp in the block after so many seconds."""
+    """Raise _TimeIsUp in the block after this many seconds."""
     if seconds is None:
         yield
         return
@@ -246,7 +314,7 @@ def _alarm(seconds: float | None) -> Iterator[None]:
         raise _TimeIsUp
 
     before = signal.signal(signal.SIGALRM, stop)
-    # Again after a while: raised in a callback of the garbage collector, it would be passed over.
+    # The alarm repeats: an exception raised in a callback of the garbage collector is ignored.
     signal.setitimer(signal.ITIMER_REAL, seconds, min(seconds, SECONDS_TO_NEXT_ALARM))
     try:
         yield
@@ -281,29 +349,29 @@ def _decode(
 
 
 def _check_size(image: Image.Image, min_side: int, max_pixels: int) -> None:
-    """Raise SetAside for an image, opened and not loaded, of a size that is not wanted."""
+    """Raise SetAside if an image, opened and not loaded, is too small or too large."""
     width, height = image.size
     if min(width, height) < min_side:
-        raise SetAside(f"too small: {width}x{height} pixels, at least {min_side}x{min_side} wanted")
+        raise SetAside(f"too small: {width}x{height} pixels, fewer than {min_side}x{min_side}")
     if isinstance(image, TiffImageFile):
         width, height = tiff.largest_part(image)
     if width * height > max_pixels:
-        raise SetAside(f"too large: {width}x{height} pixels, at most {max_pixels} wanted")
+        raise SetAside(f"too large: {width}x{height} pixels, more than {max_pixels} in all")
 
 
 def _scaled_jpeg(
     data: bytes, header: Image.Image, size: int, channels: int
 ) -> tuple[NDArray[np.uint8], Box] | None:
-    """A JPEG made small while it is decoded: uint8 (height, width, channels), and its extent.
+    """Scale a JPEG while it is decoded: uint8 (height, width, channels), and its extent.
 
-    None for what is no JPEG or no usual one, and for one with any damage: Pillow judges that.
+    None for other formats, unusual JPEGs and damaged ones: Pillow decodes those.
     """
     if not isinstance(header, JpegImageFile) or header.mode not in ("L", "RGB"):
         return None
     if any(marker in data for marker in LOSSLESS_JPEG) or data.count(SCAN_BEGINS) > MOST_SCANS:
         return None
     colorspace = "GRAY" if channels == 1 else "RGB"
-    # Colors of 4:2:0 are scaled by themselves, those of 4:2:2 stay at half the width wanted.
+    # Colors of 4:2:0 are scaled separately; those of 4:2:2 would stay at half the width.
     _, across, down, _ = header.layer[0]
     least = size if across == down else 2 * size
     try:
@@ -318,7 +386,7 @@ def _scaled_jpeg(
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 (upright) where there is none or it cannot be read."""
+    """The EXIF orientation; 1 (upright) if it is missing or cannot be read."""
     try:
         return int(image.getexif().get(EXIF_ORIENTATION, 1))
     except MemoryError:
@@ -357,7 +425,7 @@ def _to_square(
     small = plain.resize((size, size), Image.Resampling.BILINEAR, box)
     if small.mode == "RGBA":
         small = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small)
-    if turn is not None:  # a square can be turned after it was made small
+    if turn is not None:  # a square can be turned after resizing
         small = small.transpose(turn)
     if small.mode != mode:
         small = small.convert(mode)
@@ -365,9 +433,9 @@ def _to_square(
 
 
 def _to_plain_mode(image: Image.Image, mode: str) -> Image.Image:
-    """Convert to `mode`, or to RGBA where there is transparency; nothing that Pillow cannot resize.
+    """Convert to `mode`, or to RGBA if there is transparency, which Pillow can resize.
 
-    `resize` weighs the colors of RGBA by their opacity, so white can be laid under afterwards.
+    `resize` weights the colors of RGBA by their opacity, so white can be put behind afterwards.
     """
     if image.mode in ONE_STEP:
         image = image.convert(ONE_STEP[image.mode])
@@ -377,7 +445,7 @@ def _to_plain_mode(image: Image.Image, mode: str) -> Image.Image:
 
 
 def _reason(data: bytes, error: Exception) -> str:
-    """Why an image is set aside, from what Pillow raised."""
+    """The reason to set an image aside, from the error that Pillow raised."""
     if isinstance(error, UnidentifiedImageError):
         name = formats.format_of(data) or ""
         if name == "TIFF" and (reason := tiff.why_not_opened(data)):

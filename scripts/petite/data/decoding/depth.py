@@ -1,10 +1,10 @@
-"""Images of more than 8 bits a channel: which they are, and how their counts become gray levels.
+"""Find images of more than 8 bits per channel and convert their counts to gray levels.
 
 Detectors of 12 bits write counts up to 4,095 into files of 16 bits, and floating-point files have
-any range. What becomes black and what becomes white is therefore a setting, `dataset.depth`:
+any range. Which counts become black and white is therefore a setting, `dataset.depth`:
 
 - "stretch": the range of a sample of the set, the same for all images (`sampled`, `range_of`);
-- "each": the range of each image by itself;
+- "each": the range of each image;
 - "full": all that 16 bits can hold, 0 to 65,535 (0 to 1 in floating point);
 - two counts: those that become black and white.
 """
@@ -25,32 +25,32 @@ Depth = Literal["full", "each"] | Counts
 FLOATS, SIXTEEN_BITS = (0.0, 1.0), (0.0, 65_535.0)  # the full range
 SAMPLED_IMAGES = 64
 COUNTS_OF_AN_IMAGE = 10_000
-# Of the sample, so that a few hot or dead pixels do not set the range.
+# Of the sampled counts, so that a few hot or dead pixels do not set the range.
 PERCENTILES = (0.1, 99.9)
 ROWS_AT_ONCE = 256
-# Pillow reads one byte of each 16-bit sample of a color image, by the raw mode: these name the
+# The raw mode says which byte of each 16-bit sample of a color image Pillow reads. These name the
 # other byte.
 OTHER_ORDER = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
 TWO_BYTES = ("RGB;16", "RGBX;16", "RGBA;16")
-MINIMUM_IS_WHITE = 0  # of TIFF's photometric interpretation, tag 262
+MINIMUM_IS_WHITE = 0  # a value of TIFF's photometric interpretation, tag 262
 
 
 def is_deep(image: ImageFile.ImageFile) -> bool:
-    """Whether an image, opened and not loaded, has more than 8 bits a channel that can be had."""
+    """Whether more than 8 bits per channel can be read from an image, opened and not loaded."""
     return image.mode.startswith(("I", "F")) or _low_raw_mode(image) is not None
 
 
 def may_be_deep(head: bytes) -> bool:
-    """Whether a file may be of more than 8 bits, from its first 32 bytes or more."""
+    """Whether a file may have more than 8 bits per channel, by its first 32 bytes or more."""
     if head.startswith(b"\x89PNG"):
         return head[24:25] == b"\x10"
     return head.startswith((b"II", b"MM", b"P5", b"P2", b"P6", b"Pf", b"\0\0\0\x0cjP", b"\xffO"))
 
 
 def sampled(image_ids: Iterable[str]) -> list[str]:
-    """The ids of a set whose images `range_of` looks at: few, and by their names alone.
+    """Sample SAMPLED_IMAGES ids, or all of fewer, for `range_of`.
 
-    An image that comes or goes rarely changes the sample of a large set.
+    The sample depends on the ids alone, so an added or removed image rarely changes it.
     """
     return heapq.nsmallest(SAMPLED_IMAGES, image_ids, key=lambda name: (_checksum(name), name))
 
@@ -60,15 +60,23 @@ def _checksum(name: str) -> int:
 
 
 def range_of(samples: list[NDArray[np.float32]]) -> Counts | None:
-    """The counts that become black and white, from some counts of each image of a sample.
+    """Compute the counts that become black and white for a whole data set.
 
-    None without any. Whole counts give whole limits.
+    Parameters
+    ----------
+    samples : list of ndarray of float32, shape (n,)
+        Some counts of each sampled image, from `Counted.sample`.
+
+    Returns
+    -------
+    (float, float) or None
+        None without samples. Whole numbers if all counts are.
     """
     if not samples:
         return None
     counts = np.concatenate(samples)
     black, white = (float(value) for value in np.percentile(counts, PERCENTILES))
-    if black == white:  # nearly all pixels have one value: the rest is what there is to see
+    if black == white:  # nearly all pixels have one value: only the others show anything
         black, white = float(counts.min()), float(counts.max())
     if (counts == np.round(counts)).all():
         return float(np.floor(black)), float(np.ceil(white))
@@ -76,18 +84,18 @@ def range_of(samples: list[NDArray[np.float32]]) -> Counts | None:
 
 
 class Counted:
-    """An image of more than 8 bits a channel, read in bands of rows."""
+    """An image of more than 8 bits per channel, read in bands of rows."""
 
     def __init__(
         self, image: ImageFile.ImageFile, again: Callable[[], ImageFile.ImageFile]
     ) -> None:
-        """Load an image that is opened; `again` opens it once more, for its lower bytes."""
+        """Load an opened image; `again` opens it a second time, for its lower bytes."""
         self._transparent = image.info.get("transparency")
         self._is_gray = image.mode.startswith(("I", "F")) or _has_gray_alpha(image)
         self._is_negative = getattr(image, "tag_v2", {}).get(262) == MINIMUM_IS_WHITE
         highest = _highest_of_pnm(image)
         self._full = FLOATS if image.mode == "F" else (0.0, float(highest or SIXTEEN_BITS[1]))
-        # Plain numbers come from Pillow as shares of 65,535.
+        # Pillow scales plain numbers to 65,535.
         is_plain = image.mode == "I" and _codec(image) == "ppm_plain"
         self._count = self._full[1] / SIXTEEN_BITS[1] if is_plain else 1.0
         low_raw_mode = _low_raw_mode(image)
@@ -96,28 +104,28 @@ class Counted:
             self._low = again()
             _set_raw_mode(self._low, low_raw_mode)
             self._low.load()
-        if _codec(image) == "ppm":  # Pillow's own way is slow, and keeps 8 bits of a color
+        if _codec(image) == "ppm":  # Pillow's own decoder is slow and keeps 8 bits of a color
             _set_raw_mode(image, "RGB;16B" if image.mode == "RGB" else "I;16B")
         image.load()
         self._image = image
 
     def sample(self) -> NDArray[np.float32]:
-        """Some counts, evenly spaced over the image; float32, some COUNTS_OF_AN_IMAGE."""
+        """Sample counts evenly over the image: float32, about COUNTS_OF_AN_IMAGE of them."""
         width, height = self._image.size
-        # Odd: most widths are even, and steps that divide them would see a few columns alone.
+        # Odd: most widths are even, and steps that divide them would sample only a few columns.
         step = width * height // COUNTS_OF_AN_IMAGE | 1
         counts = np.concatenate([band.ravel()[::step] for _, band in self._bands()])
         return counts[np.isfinite(counts)]
 
     def to_bytes(self, depth: Depth) -> tuple[Image.Image, Counts]:
-        """The image with 8 bits a channel, L, RGB or RGBA, and what became black and white."""
+        """Convert to 8 bits per channel (L, RGB or RGBA); returns the limits too."""
         black, white = limits = self._limits(depth)
         scale, rounding = (255 / (white - black) if white > black else 0.0), 0.5
-        if limits == SIXTEEN_BITS:  # the high byte, as other programs have it
+        if limits == SIXTEEN_BITS:  # take the high byte, like other programs
             scale, rounding = 1 / 256, 0.0
         result = Image.new("L" if self._is_gray else "RGB", self._image.size)
         for top, band in self._bands():
-            with np.errstate(over="ignore"):  # of the largest floats: white
+            with np.errstate(over="ignore"):  # the largest floats become white
                 levels = (np.nan_to_num(band, nan=black) - np.float32(black)) * np.float32(scale)
             pixels = (levels + np.float32(rounding)).clip(0, 255).astype(np.uint8)
             if self._is_negative:
@@ -131,6 +139,7 @@ class Counted:
         return result, limits
 
     def _limits(self, depth: Depth) -> Counts:
+        """The counts that become black and white."""
         if depth == "full":
             return self._full
         if depth != "each":
@@ -143,7 +152,7 @@ class Counted:
         return (float(lowest), float(highest)) if lowest <= highest else (0.0, 0.0)
 
     def _bands(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """The first row of each band, and its counts: (rows, width) or (rows, width, 3)."""
+        """Yield the first row of each band, and its counts: (rows, width) or (rows, width, 3)."""
         width, height = self._image.size
         for top in range(0, height, ROWS_AT_ONCE):
             box = (0, top, width, min(top + ROWS_AT_ONCE, height))
@@ -152,7 +161,7 @@ class Counted:
                 band = (band * np.float32(self._count)).round()
             if self._low is not None:
                 low = np.asarray(self._low.crop(box))
-                # Of gray with opacity the low byte is read as green.
+                # The low byte of gray with alpha is read as green.
                 band = (
                     256 * band[..., 0] + low[..., 1]
                     if self._is_gray
@@ -162,7 +171,7 @@ class Counted:
 
 
 def _low_raw_mode(image: ImageFile.ImageFile) -> str | None:
-    """The raw mode that reads the lower bytes of a 16-bit image of several bands; else None."""
+    """The raw mode that reads the lower bytes of a 16-bit image with several bands; else None."""
     raw_mode = _raw_mode(image)
     if _has_gray_alpha(image):
         return "RGBA"  # of the two high and two low bytes
@@ -172,7 +181,7 @@ def _low_raw_mode(image: ImageFile.ImageFile) -> str | None:
 
 
 def _has_gray_alpha(image: ImageFile.ImageFile) -> bool:
-    """Whether an image is a PNG of 16-bit gray with opacity."""
+    """Whether an image is a PNG of 16-bit gray with an alpha channel."""
     return _raw_mode(image) == "LA;16B"
 
 
@@ -184,12 +193,12 @@ def _highest_of_pnm(image: ImageFile.ImageFile) -> int | None:
 
 
 def _codec(image: ImageFile.ImageFile) -> str:
-    """The name of the decoder of an image, opened and not loaded; may be empty."""
+    """The name of the decoder of an image, opened and not loaded; or ""."""
     return image.tile[0].codec_name if image.tile else ""
 
 
 def _raw_mode(image: ImageFile.ImageFile) -> str:
-    """How the samples of an image, opened and not loaded, lie in its file; may be empty."""
+    """The raw mode (layout of samples in the file) of an image, opened and not loaded; or ""."""
     if not image.tile:
         return ""
     args = image.tile[0].args
@@ -197,7 +206,7 @@ def _raw_mode(image: ImageFile.ImageFile) -> str:
 
 
 def _set_raw_mode(image: ImageFile.ImageFile, raw_mode: str) -> None:
-    """Have all parts of an image, opened and not loaded, read with another raw mode."""
+    """Set the raw mode of all tiles of an image, opened and not loaded."""
 
     def changed(tile: ImageFile._Tile) -> ImageFile._Tile:
         if image.format == "PPM":

@@ -1,12 +1,12 @@
-"""Which format the bytes of a file are in, by their content and not by the file's name.
+"""Detect the format of a file by its content, not by its name.
 
-Formats are read whose size is known before any pixel is decoded, so that limits hold. Others are
-named, with what to do about them.
+The supported formats give their size before any pixel is decoded, so that limits can be checked.
+The reason for other formats names the format and what to do.
 """
 
 import re
 
-# What Pillow calls each format that is read, by how its files begin.
+# Pillow's names of the supported formats, and how their files begin.
 SIGNATURES: dict[str, tuple[bytes, ...]] = {
     "JPEG": (b"\xff\xd8\xff",),
     "PNG": (b"\x89PNG\r\n\x1a\n",),
@@ -16,7 +16,7 @@ SIGNATURES: dict[str, tuple[bytes, ...]] = {
     "JPEG2000": (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
     "QOI": (b"qoif",),
 }
-NAMES = {"WEBP": "WebP", "PPM": "PNM", "JPEG2000": "JPEG 2000"}  # where Pillow's name is not usual
+NAMES = {"WEBP": "WebP", "PPM": "PNM", "JPEG2000": "JPEG 2000"}  # where Pillow's name is unusual
 READ = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, JPEG 2000, PNM, TGA or QOI"
 
 TGA_HEADER_BYTES = 18
@@ -29,10 +29,10 @@ CONVERT = "convert it to JPEG or PNG"
 UNPACK = "unpack it"
 FRAMES = "save its frames as JPEG or PNG"
 ARRAYS = "save each image in it as PNG or TIFF"
-# Of the ISO media files, by their brands.
+# ISO media files are distinguished by their brands.
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1")
 AVIF_BRANDS = (b"avif", b"avis")
-# How files of other formats begin (or what they hold at an offset): name, what to do.
+# Other formats: an offset, the bytes there, the format's name, what to do.
 OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\xff\x0a", "JPEG XL", CONVERT),
     (0, b"\0\0\0\x0cJXL ", "JPEG XL", CONVERT),
@@ -81,14 +81,14 @@ TEXTS: tuple[tuple[bytes, str, str], ...] = (
     (b"<!doctype html", "web page", "download the image again"),
     (b"<html", "web page", "download the image again"),
 )
-TEXT_BEGINS = 1000  # bytes of a text that are looked at
+TEXT_BEGINS = 1000  # bytes of a text that are searched
 
 
 def format_of(data: bytes) -> str | None:
-    """Pillow's name for the format, None where it is none that is read."""
+    """Pillow's name for the format; None if it is not supported."""
     for name, beginnings in SIGNATURES.items():
         if data.startswith(beginnings):
-            # Some cameras' files begin as TIFF.
+            # Raw files of some cameras begin as TIFF.
             return None if name == "TIFF" and _other(data) else name
     if _other(data):
         return None
@@ -102,7 +102,7 @@ def format_of(data: bytes) -> str | None:
 
 
 def why_not_read(data: bytes) -> str:
-    """Why bytes of no format that is read are set aside: what they are, and what to do."""
+    """The reason to set aside a file in an unsupported format: what it is, and what to do."""
     other = _other(data)
     if other is None:
         return f"not an image: no {READ} data"
@@ -111,17 +111,17 @@ def why_not_read(data: bytes) -> str:
 
 
 def unsupported(name: str, remedy: str = CONVERT) -> str:
-    """The reason for a file of a format that is known and not read."""
+    """The reason for a file in a known but unsupported format."""
     return f"{OTHER_FORMAT}: {name}; {remedy}"
 
 
 def usual_name(name: str) -> str:
-    """What people call the format that Pillow calls `name`."""
+    """The usual name of the format that Pillow calls `name`."""
     return NAMES.get(name, name)
 
 
 def _other(data: bytes) -> tuple[str, str] | None:
-    """Name and remedy of a format that is known and not read."""
+    """Name and remedy of a known but unsupported format; None for other bytes."""
     for offset, signature, name, remedy in OTHERS:
         if data.startswith(signature, offset):
             return name, remedy
@@ -140,15 +140,16 @@ def _other(data: bytes) -> tuple[str, str] | None:
 
 
 def _has_brand(data: bytes, brands: tuple[bytes, ...]) -> bool:
-    """Whether an ISO media file names one of the brands, as its own or as compatible."""
+    """Whether an ISO media file has one of the brands as its major or a compatible brand."""
     length = min(int.from_bytes(data[:4]), 256)
     return any(data[start : start + 4] in brands for start in (8, *range(16, length, 4)))
 
 
 def _is_tga(data: bytes) -> bool:
-    """Whether bytes are a TGA, which has no signature at its beginning.
+    """Whether the bytes are a TGA, which has no signature at its beginning.
 
-    Newer files end in one. Older ones are known where header and pixels make up the whole file.
+    Newer files end in a signature. Older ones are detected if header and pixels add up to the
+    length of the file.
     """
     if len(data) <= TGA_HEADER_BYTES:
         return False

@@ -1,21 +1,21 @@
-"""PNG files without the texts and color profiles in them, which can be large or damaged.
+"""Remove texts and color profiles from PNG files, because they can be large or damaged.
 
-Pillow unpacks all of them before any pixel and refuses the file where they are large.
+Pillow unpacks all of them before any pixel and refuses the file if they are large.
 """
 
 import zlib
 
 SIGNATURE_BYTES = 8
 TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
-# Those that may hold the orientation are kept as far as Pillow would read them.
+# These may hold the orientation. They are kept up to the size that Pillow reads.
 ORIENTATION_TEXTS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
 LARGEST_TEXT = 1_000_000  # bytes, unpacked
 
 
 def without_texts(data: bytes) -> bytes:
-    """A PNG with no more than the texts that may tell how it is turned.
+    """Remove all texts of a PNG except those that may hold its orientation.
 
-    Whatever follows a chunk that is cut short stays as it is.
+    Everything after a truncated chunk stays as it is.
     """
     kept = []
     start, begin = 0, SIGNATURE_BYTES
@@ -24,19 +24,19 @@ def without_texts(data: bytes) -> bytes:
         kind = data[begin + 4 : begin + 8]
         if end > len(data) or kind == b"IEND":
             break
-        if kind in TEXTS and not _tells_orientation(kind, data[begin + 8 : end - 4]):
+        if kind in TEXTS and not _holds_orientation(kind, data[begin + 8 : end - 4]):
             kept.append(data[start:begin])
             start = end
         begin = end
     return b"".join([*kept, data[start:]]) if kept else data
 
 
-def _tells_orientation(kind: bytes, body: bytes) -> bool:
-    """Whether a text may hold the orientation, and is of a size that may be read."""
+def _holds_orientation(kind: bytes, body: bytes) -> bool:
+    """Whether a text may hold the orientation and is small enough for Pillow to read."""
     if not body.startswith(ORIENTATION_TEXTS):
         return False
     rest = body.partition(b"\0")[2]
-    if kind == b"iTXt":  # flag and method, then language and translated keyword, each ended by \0
+    if kind == b"iTXt":  # flag and method, then language and translated keyword, each with a \0
         is_packed, text = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]
     else:
         is_packed, text = kind == b"zTXt", rest[1:]

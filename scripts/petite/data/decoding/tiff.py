@@ -1,8 +1,7 @@
-"""What TIFF files hold that Pillow would read wrongly or not at all, known by their tags."""
+"""Detect, by their tags, TIFF files that Pillow would read wrongly or not at all."""
 
 import sys
 from io import BytesIO
-from typing import Any
 
 from PIL.TiffImagePlugin import COMPRESSION_INFO, ImageFileDirectory_v2, TiffImageFile
 
@@ -16,12 +15,12 @@ SEPARATE = 2  # planes
 SIGNED = 2  # sample format
 SAMPLE_FORMATS = {1: "unsigned", 2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 SAVE = "save it with 1 or 3 bands of 8 or 16 bits, or 1 of 32-bit floating point"
-# Packed samples come from libtiff in the order of the machine, which Pillow overlooks for these.
+# libtiff returns packed samples in the machine's byte order, which Pillow ignores for these modes.
 NATIVE = {"I;16BS": "I;16S", "I;32BS": "I;32S", "F;32BF": "F;32F"}
 
 
 def why_not_read(image: TiffImageFile) -> str | None:
-    """Why a TIFF is set aside that Pillow would read as something else than it is."""
+    """The reason to set aside a TIFF that Pillow would read wrongly; else None."""
     tags = image.tag_v2
     if DNG_VERSION in tags or tags.get(REDUCED, 0) & 1:
         return unsupported("camera RAW", CONVERT)  # its first image is a small preview
@@ -34,7 +33,7 @@ def why_not_read(image: TiffImageFile) -> str | None:
 
 
 def why_not_opened(data: bytes) -> str | None:
-    """Why Pillow cannot open a TIFF whose tags are sound; None for one with damaged tags."""
+    """The reason why Pillow cannot open a TIFF with valid tags; None if the tags are damaged."""
     file = BytesIO(data)
     head = file.read(8)
     head += file.read(8) if b"+" in head[2:4] else b""  # BigTIFF
@@ -51,13 +50,13 @@ def why_not_opened(data: bytes) -> str | None:
 
 
 def largest_part(image: TiffImageFile) -> tuple[int, int]:
-    """Width and height of what is decoded at once: a tile may be larger than the image."""
+    """Width and height of the largest part decoded at once: a tile may exceed the image."""
     tile = int(image.tag_v2.get(TILE_WIDTH, 0)), int(image.tag_v2.get(TILE_LENGTH, 0))
     return tile if tile[0] * tile[1] > image.width * image.height else image.size
 
 
 def use_native_order(image: TiffImageFile) -> None:
-    """Have packed samples of an image, opened and not loaded, read in the order they come in."""
+    """Let Pillow read packed samples in native byte order; the image is opened and not loaded."""
     if sys.byteorder == "big":
         return
     image.tile = [
@@ -68,7 +67,8 @@ def use_native_order(image: TiffImageFile) -> None:
     ]
 
 
-def _described(tags: Any) -> str:
+def _described(tags: ImageFileDirectory_v2) -> str:
+    """The reason for an unsupported TIFF, with its layout and what to do."""
     bands = int(tags.get(BANDS, 1))
     bits = max(_as_tuple(tags.get(BITS, 1)))
     kind = SAMPLE_FORMATS.get(_as_tuple(tags.get(SAMPLE_FORMAT, 1))[0], "unknown")
@@ -81,5 +81,5 @@ def _described(tags: Any) -> str:
     return unsupported(name, SAVE)
 
 
-def _as_tuple(value: Any) -> tuple[int, ...]:
+def _as_tuple(value: int | tuple[int, ...]) -> tuple[int, ...]:
     return value if isinstance(value, tuple) else (value,)

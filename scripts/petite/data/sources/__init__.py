@@ -1,18 +1,18 @@
 """Where images come from: one module a kind of source, one registry, and the listing of a source.
 
-A new source is a new module with a subclass of `Source` and a line in `SOURCES`.
+A new source is a new module of this package, with a subclass of `Source` that has a name.
 """
 
 import difflib
 import logging
 import math
+import sys
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
 import pandas as pd
 
-from petite.data.sources.archive import ArchiveSource
 from petite.data.sources.base import (
     USUAL_LIMITS,
     Entry,
@@ -27,13 +27,10 @@ from petite.data.sources.class_signs import (
     check_names,
     flat_hint,
 )
-from petite.data.sources.digits import DigitsSource
-from petite.data.sources.folder import FolderSource
 from petite.data.sources.layout import natural_order, nfc
 from petite.data.sources.layout_notices import tell_layout
-from petite.data.sources.lsun import LsunSource
-from petite.data.sources.silhouettes import SilhouettesSource
 from petite.data.sources.wording import empty_folders, shown
+from petite.util.discovery import modules_in
 from petite.util.errors import PetiteError
 from petite.util.notices import Notices
 
@@ -53,11 +50,10 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 SOURCES: dict[str, type[Source]] = {
-    "archive": ArchiveSource,
-    "digits": DigitsSource,
-    "folder": FolderSource,
-    "lsun": LsunSource,
-    "silhouettes": SilhouettesSource,
+    source.name: source
+    for module in modules_in(sys.modules[__name__])
+    for source in vars(module).values()
+    if isinstance(source, type) and issubclass(source, Source) and "name" in vars(source)
 }
 
 LISTED_AT_ONCE = 65_536

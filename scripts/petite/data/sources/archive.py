@@ -206,6 +206,8 @@ class ArchiveSource(Source):
     Links to what is in the archive are followed.
     """
 
+    name = "archive"
+
     path_is: ClassVar[str | None] = "a zip or tar archive with a folder of images for each class"
     takes_address = True
     is_one_file = True

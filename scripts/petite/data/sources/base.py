@@ -53,6 +53,8 @@ class Source(ABC):
     Opening is cheap, so that many jobs can open the same source at once.
     """
 
+    # As in the config.
+    name: ClassVar[str]
     # What `path` is for this source, for error messages; None where the source takes no path.
     path_is: ClassVar[str | None] = None
     # The name of the file that Petite downloads to this path; None where the user gives the path.

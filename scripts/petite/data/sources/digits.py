@@ -10,6 +10,8 @@ from petite.data.sources.base import USUAL_LIMITS, ArraySource, Limits
 class DigitsSource(ArraySource):
     """The digits that come with scikit-learn (UCI, Alpaydin and Kaynak 1998), read offline."""
 
+    name = "digits"
+
     preset = "digits"
 
     def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:

@@ -30,6 +30,8 @@ class FolderSource(Source):
     Links to files and to folders are followed, out of the folder too.
     """
 
+    name = "folder"
+
     path_is: ClassVar[str | None] = "a folder with a folder of images for each class"
     has_fingerprints = True
     preset = "photos"

@@ -40,6 +40,8 @@ class LsunSource(Source):
     The id of an image is `class/key`.
     """
 
+    name = "lsun"
+
     path_is: ClassVar[str | None] = (
         f"a folder with a database for each class, such as cat/{DATABASE} and dog/{DATABASE}"
     )

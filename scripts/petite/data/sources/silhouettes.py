@@ -55,6 +55,8 @@ ALLOWED = {
 class SilhouettesSource(ArraySource):
     """The ten animals of the `animal-mnist` wheel."""
 
+    name = "silhouettes"
+
     path_is: ClassVar[str | None] = f"the wheel of {REQUIREMENT}"
     download_name = WHEEL_NAME
 

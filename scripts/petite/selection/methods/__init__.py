@@ -1,1 +1,1 @@
-"""The selection methods, a family in each module."""
+"""The selection methods, one family per module."""

@@ -1,6 +1,6 @@
 """Methods that cluster the images of a class and choose by cluster.
 
-`kmeans_medoid`, `cluster_random`, `typiclust` and `semdedup`. KMeans is scikit-learn's.
+These are `kmeans_medoid`, `cluster_random`, `typiclust` and `semdedup`. KMeans is scikit-learn's.
 """
 
 import warnings
@@ -12,27 +12,33 @@ from petite.selection.base import Choice, Cost, Group, Method, MethodSettings, T
 from petite.selection.quota import places
 from petite.selection.similarities import FLOAT, neighbors, slices, squared_distances
 
-# Rounds of KMeans. The medoids of photographs change little after ten.
+# Iterations of KMeans. The medoids of photographs change little after ten.
 ROUNDS = 10
-# Up to so many clusters KMeans begins with k-means++, which finds clusters that are far apart. For
-# many it takes longer than all rounds: they begin with random images.
+# Up to this many clusters KMeans starts with k-means++, which finds distant clusters. For more
+# clusters k-means++ takes longer than all iterations, so KMeans starts with random images.
 FEW_CLUSTERS = 20
-# Images of a cluster on average, where near copies are looked for within clusters.
+# Average number of images per cluster when near duplicates are searched for within clusters.
 DEDUP_CLUSTER = 400
 
 
 def kmeans(group: Group, clusters: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cluster a group's images.
+    """Cluster a group's images by KMeans.
 
-    Returns each image's cluster, (m,) int64, and the squared distance to its center, (m,) float32.
-    Some clusters are empty where there are fewer different images than clusters.
+    Some clusters are empty if there are fewer distinct images than clusters.
+
+    Returns
+    -------
+    cluster : ndarray of int64, shape (m,)
+        The cluster of each image.
+    distance : ndarray of float32, shape (m,)
+        The squared distance of each image to the center of its cluster.
     """
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
     assert group.features is not None
     start = group.random.choice(group.size, clusters, replace=False)
-    found = KMeans(
+    estimator = KMeans(
         clusters,
         init="k-means++" if clusters <= FEW_CLUSTERS else group.features[start],
         n_init=1,
@@ -40,19 +46,30 @@ def kmeans(group: Group, clusters: int) -> tuple[np.ndarray, np.ndarray]:
         random_state=int(group.random.integers(2**31)),
     )
     with warnings.catch_warnings():
-        # Fewer different images than clusters, which does no harm.
+        # Fewer distinct images than clusters: harmless.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        found.fit(group.features, sample_weight=group.mass)
-    labels = found.labels_.astype(np.int64)
-    difference = group.features - found.cluster_centers_[labels].astype(np.float32)
+        estimator.fit(group.features, sample_weight=group.mass)
+    labels = estimator.labels_.astype(np.int64)
+    difference = group.features - estimator.cluster_centers_[labels].astype(np.float32)
     return labels, np.vecdot(difference, difference)
 
 
 def one_of_each_cluster(group: Group, cluster: np.ndarray, key: np.ndarray) -> np.ndarray:
-    """One image of each cluster, the one with the smallest key; then the next ones, up to k.
+    """Choose k images: the one with the smallest key of each cluster, then the second ones.
 
-    cluster: (m,) int; key: (m,) float. The clusters come in the order of their sizes, and after
-    the first of each the second ones, as many as are wanted.
+    Parameters
+    ----------
+    group : Group
+        The images.
+    cluster : ndarray of int, shape (m,)
+        The cluster of each image. Large clusters come first.
+    key : ndarray of float, shape (m,)
+        The order of the images within each cluster.
+
+    Returns
+    -------
+    ndarray of int64, shape (k,)
+        Positions of the chosen images.
     """
     by_key = np.argsort(key, kind="stable")
     by_cluster = by_key[np.argsort(cluster[by_key], kind="stable")]
@@ -67,7 +84,12 @@ class KMeansMedoid(MethodSettings):
 
 
 def kmeans_medoid(group: Group, settings: KMeansMedoid) -> Choice:
-    """k clusters, and the image nearest to the center of each (as in DC-BENCH's kmeans-emb)."""
+    """Choose the image nearest to the center of each of k clusters.
+
+    References
+    ----------
+    Cui, Wang, Si, Hsieh: "DC-BENCH: Dataset Condensation Benchmark", NeurIPS 2022 (kmeans-emb).
+    """
     cluster, distance = kmeans(group, group.k)
     return Choice(one_of_each_cluster(group, cluster, distance))
 
@@ -79,9 +101,9 @@ class ClusterRandom(MethodSettings):
 
 
 def cluster_random(group: Group, settings: ClusterRandom) -> Choice:
-    """Random images, each cluster in proportion to its size.
+    """Choose random images, from each cluster in proportion to its size.
 
-    The control for what choosing by cluster adds beyond covering the clusters evenly.
+    This is the control for methods that choose by cluster: it only covers the clusters evenly.
     """
     cluster, _ = kmeans(group, min(settings.clusters, group.size))
     _, cluster, sizes = np.unique(cluster, return_inverse=True, return_counts=True)
@@ -102,15 +124,20 @@ class TypiClust(MethodSettings):
 
 
 def typiclust(group: Group, settings: TypiClust) -> Choice:
-    """k clusters, and the most typical image of each (Hacohen, Dekel, Weinshall 2022).
+    """Choose the most typical image of each of k clusters.
 
-    Typical is the image with the smallest mean distance to its nearest neighbors in the cluster.
-    The paper makes 500 clusters at most, passes over those of five images or fewer, and goes round
-    the others; here there is a cluster for each image wanted, and none is passed over.
+    The typical image has the smallest mean distance to its nearest neighbors in the cluster. The
+    paper makes at most 500 clusters, skips those of five images or fewer, and cycles through the
+    others. Here there is a cluster for each image to choose, and none is skipped.
+
+    References
+    ----------
+    Hacohen, Dekel, Weinshall: "Active Learning on a Budget: Opposite Strategies Suit High and Low
+    Budgets", ICML 2022.
     """
     assert group.features is not None
     cluster, distance = kmeans(group, group.k)
-    spread = distance.astype(np.float64)  # of an image that is alone in its cluster: 0
+    spread = distance.astype(np.float64)  # 0 for an image that is alone in its cluster
     for number in np.unique(cluster):
         members = np.flatnonzero(cluster == number)
         if len(members) > 1:
@@ -129,17 +156,23 @@ class SemDeDup(MethodSettings):
 
 
 def semdedup(group: Group, settings: SemDeDup) -> Choice:
-    """Drop the images most like another one of their cluster, then choose at random.
+    """Drop the images most similar to another one of their cluster, then choose at random.
 
-    Abbas and others 2023. Of two that are alike the one nearer to the cluster's center goes. The
-    paper drops what is more alike, by cosine, than a threshold; here it is the share `drop`, by
-    Euclidean distance, which means the same on any features. The dropped images come last, the
-    least alike first.
+    Of two similar images, the one nearer to the cluster's center is dropped. The paper drops images
+    whose cosine similarity exceeds a threshold. Here it is the fraction `drop`, by Euclidean
+    distance, which has the same meaning for any features. The dropped images come last, the least
+    similar first. Extra column: nearest, the distance to the nearest image of the
+    cluster that is farther from its center.
+
+    References
+    ----------
+    Abbas, Tirumala, Simig, Ganguli, Morcos: "SemDeDup: Data-efficient learning at web-scale through
+    semantic deduplication", 2023.
     """
     assert group.features is not None
     cluster, distance = kmeans(group, max(1, group.size // DEDUP_CLUSTER))
     nearest = np.full(group.size, np.inf, np.float32)
-    # About the mean: far from 0, float32 has no digits left for the distances.
+    # Centered, because float32 loses the digits of small distances far from 0.
     centered = group.features - group.features.mean(axis=0)
     for number in np.unique(cluster):
         members = np.flatnonzero(cluster == number)
@@ -147,7 +180,7 @@ def semdedup(group: Group, settings: SemDeDup) -> Choice:
         points = centered[members]
         for block in slices(len(members), 2 * FLOAT * len(members), group.block_bytes):
             between = squared_distances(points[block], points)
-            # Only those that come before, which are farther out.
+            # Only images before this one, which are farther from the center.
             earlier = np.arange(len(members)) < np.arange(block.start, block.stop)[:, None]
             nearest[members[block]] = np.where(earlier, between, np.inf).min(axis=1)
     kept = group.size - int(settings.drop * group.size)
@@ -158,7 +191,7 @@ def semdedup(group: Group, settings: SemDeDup) -> Choice:
 
 
 def _kmeans_cost(m: int, clusters: int, d: int) -> Cost:
-    # Small clusters settle sooner.
+    # Small clusters converge sooner.
     rounds = 2 + ROUNDS * min(1.0, m / (10 * clusters))
     return Cost(
         products=rounds * m * clusters * d,

@@ -1,6 +1,6 @@
-"""Methods that match or cover a class as a whole, one image after another.
+"""Methods that match or cover a class as a whole, one image at a time.
 
-`k_center_greedy`, `herding` and `zcore`.
+These are `k_center_greedy`, `herding` and `zcore`.
 """
 
 import numpy as np
@@ -16,10 +16,16 @@ class KCenterGreedy(MethodSettings):
 
 @one_thread
 def k_center_greedy(group: Group, settings: KCenterGreedy) -> Choice:
-    """Farthest first: each image is the one farthest from those chosen (Sener, Savarese 2018).
+    """Choose, at each step, the image farthest from those already chosen.
 
-    The largest distance of any image to its nearest chosen one is at most twice the least possible
-    (Gonzalez 1985). The first is the image nearest to the class's mean.
+    The largest distance of any image to its nearest chosen one is at most twice the smallest
+    possible (Gonzalez 1985). The first is the image nearest to the class's mean.
+
+    References
+    ----------
+    Sener, Savarese: "Active Learning for Convolutional Neural Networks: A Core-Set Approach",
+    ICLR 2018.
+    Gonzalez: "Clustering to Minimize the Maximum Intercluster Distance", 1985.
     """
     points = _centered(group)
     squares = np.vecdot(points, points)
@@ -43,12 +49,18 @@ class Herding(MethodSettings):
 
 @one_thread
 def herding(group: Group, settings: Herding) -> Choice:
-    """Each image is the one that brings the mean of the chosen nearest to the class's mean.
+    """Choose, at each step, the image that brings the mean of the chosen nearest to the class's.
 
-    Welling 2009, as iCaRL uses it (Rebuffi and others 2017). An image is chosen once.
+    As used by iCaRL; each image is chosen at most once.
+
+    References
+    ----------
+    Welling: "Herding Dynamical Weights to Learn", ICML 2009.
+    Rebuffi, Kolesnikov, Sperl, Lampert: "iCaRL: Incremental Classifier and Representation
+    Learning", CVPR 2017.
     """
     points = _centered(group)
-    # With the mean at 0 the next image is to make |sum + x| the least: 2 sum.x + x.x.
+    # With the mean at 0, the next image minimizes |sum + x|^2, that is 2 sum.x + x.x.
     squares = np.vecdot(points, points)
     total = np.zeros(points.shape[1])
     order = np.empty(group.k, np.int64)
@@ -72,14 +84,19 @@ class ZCore(MethodSettings):
 
 
 def zcore(group: Group, settings: ZCore) -> Choice:
-    """Score by coverage less redundancy in random pairs of features (Griffin and others 2024).
+    """Score by coverage minus redundancy in random pairs of features.
 
-    A point is drawn on a plane of two features, triangular from the least over the median to the
-    largest value. The nearest image gains 1; its neighbors share a loss of 1 by the inverse
-    fourth power of their distance to it. The paper searches all images for each point and shares
-    the loss among 1,000 neighbors, of which those beyond the tenth have some hundredths; here each
-    plane is searched by a tree, many points at once. The paper ranks all images; here each class
-    by itself.
+    A point is drawn on a plane of two features, from triangular distributions between the smallest
+    and the largest value with the mode at the median. The score of the nearest image rises by 1.
+    Its neighbors share a loss of 1 in proportion to the inverse fourth power of their distance to
+    it. The paper searches all images for each point and shares the loss among 1,000 neighbors, of
+    which those beyond the tenth get a few hundredths. Here a tree searches each plane for many
+    points at once. The paper ranks all images, here each class is ranked separately.
+
+    References
+    ----------
+    Griffin, Marks, Corso: "Zero-Shot Coreset Selection: Efficient Pruning for Unlabeled Data",
+    2024.
     """
     from scipy.spatial import cKDTree
 
@@ -105,7 +122,7 @@ def zcore(group: Group, settings: ZCore) -> Choice:
         covered = tree.query(drawn, p=1)[1]
         score += np.bincount(covered, minlength=group.size)
         images, times = np.unique(covered, return_counts=True)
-        # The image itself is among its neighbors, at distance 0; copies of it are too.
+        # The image itself is among its neighbors, at distance 0, and so are its duplicates.
         distance, others = tree.query(plane[images], k=near + 1, p=1)
         loss = np.maximum(distance, 1e-9 * (high - low)[chosen].sum()) ** -4.0
         loss[others == images[:, None]] = 0
@@ -115,7 +132,7 @@ def zcore(group: Group, settings: ZCore) -> Choice:
 
 
 def _centered(group: Group) -> np.ndarray:
-    """The features about the group's mean, by mass, (m, d) float32."""
+    """The features minus their mean, weighted by mass: float32 (m, d)."""
     assert group.features is not None
     mean = np.average(group.features, axis=0, weights=group.mass)
     return group.features - mean.astype(np.float32)

@@ -1,4 +1,4 @@
-"""`full`: all training images, what every subset is measured against."""
+"""`full`: all training images, the baseline for every subset."""
 
 import numpy as np
 
@@ -12,12 +12,18 @@ class Settings(MethodSettings):
 
 
 def choose(request: Request, settings: Settings) -> Choice:
-    """All images in their order. Raises PetiteError when fewer are asked for."""
+    """Choose all images in their order.
+
+    Raises
+    ------
+    PetiteError
+        If fewer are requested.
+    """
     count = len(request.labels)
     if request.k != count:
         raise PetiteError(
-            f"'full' keeps all {count} images and was asked for {request.k}: "
-            "use the fraction 1, or another method"
+            f"'full' keeps all {count} images, but k is {request.k}. "
+            "Use the fraction 1, or another method"
         )
     return Choice(np.arange(count))
 

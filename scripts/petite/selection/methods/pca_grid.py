@@ -1,29 +1,28 @@
-"""`pca_grid`: the paper's method. Cells on a plane, and images from every cell that has some.
+"""`pca_grid`: the paper's method, which chooses images from all nonempty cells of a plane.
 
 Sal, Erdağ, Biçici: "Efficient Dataset Distillation for Cat and Dog Image Classification". Images
-are clustered by KMeans and laid on the plane of their first two principal components; the box of
-each class and cluster is cut into cells, and images are taken from the cells at random. The cells
-are rectangles or one of the other tilings of the authors' later code (see tilings.py), and the
-plane may be another.
+are clustered by KMeans and projected to the plane of their first two principal components. The box
+of each class and cluster is divided into cells, and images are chosen from the cells at random. The
+cells are rectangles or one of the other tilings of the authors' later code (see tilings.py). Other
+planes are possible.
 
 The method's control is `random_cells`: the same clusters, boxes and numbers of images in each cell,
-but which images these are is drawn by lot. What remains of a difference from it is owed to the
-plane.
+but with the images assigned to cells at random. A difference from it is an effect of the plane.
 
-Where this departs from the paper's code, and why:
+Differences from the paper's code, and the reasons:
 
 - Training images only. The paper clusters all images, and so selects test images as well.
-- Exactly k different images, shared out over classes and clusters in proportion, at least one of
-  each class where k allows. The paper takes up to k for each class and cluster, some of them twice.
-- Each group's tiling covers the group's own box, its upper edges included. The paper's covers all
+- Exactly k distinct images, divided among classes and clusters in proportion, with at least one of
+  each class if k allows. The paper takes up to k for each class and cluster, some of them twice.
+- Each group's tiling covers the group's own box, including its upper edges. The paper's covers all
   images, which leaves most cells of a group empty, and drops the images on the upper edges.
-- KMeans runs on the features, by default the pixels' leading principal components, and not on the
-  pixels themselves. 64 components carry about 0.8 of the variance of photographs' pixels, and
-  KMeans on them needs no second look at the pixels.
+- KMeans runs on the features, by default the pixels' leading principal components, instead of the
+  pixels. 64 components keep about 0.8 of the variance of photographs' pixels, and the pixels need
+  not be read again.
 """
 
 import warnings
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 from pydantic import Field
@@ -36,18 +35,33 @@ from petite.util.errors import PetiteError
 
 # KMeans keeps the best of this many starts.
 STARTS = 4
-# Rounds of a start until it settles, as a rule; for the forecast of its time.
+# Usual number of iterations until a start converges; to estimate its time.
 ROUNDS = 30
 # t-SNE's time grows faster than the number of images.
 TSNE_IMAGES = 20_000
-# scikit-learn's default; each image must have so many neighbors.
+# scikit-learn's default; each image must have at least this many neighbors.
 PERPLEXITY = 30
-# Features are principal components where this share of a component's variance, or less, is wrong.
+# Features count as principal components up to errors of this fraction of a component's variance.
 ROUNDING = 1e-4
 
 
+class Grid(TypedDict):
+    """The tiling of one class and cluster, in the details of a selection."""
+
+    label: int
+    cluster: int
+    tiling: str
+    x0: float  # box in the plane
+    y0: float
+    x1: float
+    y1: float
+    side: int  # number of rows
+    images: int  # number of images in the class and cluster
+    chosen: int
+
+
 class Settings(MethodSettings):
-    """How the plane is divided."""
+    """Settings of `pca_grid`."""
 
     clusters: int = Field(2, ge=1, description="KMeans clusters over all training images")
     cells: Literal["auto"] | Annotated[int, Field(ge=1, le=1000)] = Field(
@@ -71,17 +85,21 @@ class Settings(MethodSettings):
 
 
 def choose(request: Request, settings: Settings) -> Choice:
-    """Choose k images over classes, clusters and cells; see the module's text.
+    """Choose k images from classes, clusters and cells, as the module describes.
 
-    Extra columns: cluster, cell (its number in the group's tiling; with `random_cells` the one
-    that the image was dealt to), plane_x, plane_y.
-    Details: `grids`, for each class and cluster that images were chosen from its label, cluster,
-    tiling, box (x0, y0, x1, y1) in the plane, side, images (in the group) and chosen; `centers`,
-    the clusters' centers in the feature space, from which `nearest_center` tells any image's
-    cluster; `plane` and `random_cells` as in the settings; `plane_points` where the plane is not
-    that of the first two features: x and y of all images, in their order.
+    Returns
+    -------
+    Choice
+        Extra columns: cluster, cell (its number in the group's tiling; with `random_cells` the
+        assigned one), plane_x, plane_y. Details: `grids`, a Grid for each class and cluster that
+        images were chosen from; `centers` of the clusters in the feature space, for
+        `nearest_center`; `plane` and `random_cells` as in the settings; `plane_points`, x and y of
+        all images in their order, unless the plane is that of the first two features.
 
-    Raises PetiteError when t-SNE is asked for of too many images.
+    Raises
+    ------
+    PetiteError
+        If there are too many images for t-SNE.
     """
     assert request.features is not None
     random = request.generator()
@@ -93,7 +111,7 @@ def choose(request: Request, settings: Settings) -> Choice:
 
     indices: list[np.ndarray] = []
     cells: list[np.ndarray] = []
-    grids: list[dict[str, Any]] = []
+    grids: list[Grid] = []
     for label, cluster, members, quota in _groups(request, clusters, len(centers)):
         side = tiling.side_for(quota) if settings.cells == "auto" else settings.cells
         box = np.concatenate([plane[members].min(axis=0), plane[members].max(axis=0)])
@@ -109,7 +127,10 @@ def choose(request: Request, settings: Settings) -> Choice:
                 "label": label,
                 "cluster": cluster,
                 "tiling": settings.tiling,
-                **{"x0": x0, "y0": y0, "x1": x1, "y1": y1},
+                "x0": x0,
+                "y0": y0,
+                "x1": x1,
+                "y1": y1,
                 "side": side,
                 "images": len(members),
                 "chosen": quota,
@@ -134,11 +155,20 @@ def choose(request: Request, settings: Settings) -> Choice:
 
 
 def visiting_order(cells: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """An order of all images that goes round the cells, one image from each in every round.
+    """Order all images such that each round visits every cell that has images left.
 
-    cells: (n,) int, the cell of each image.
-    Returns (n,) int64: positions, first one random image of each cell, the cells in random order,
-    then a second one of each cell that has more, and so on.
+    Parameters
+    ----------
+    cells : ndarray of int, shape (n,)
+        The cell of each image.
+    random : numpy.random.Generator
+        Chooses the images and the order of the cells.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Positions: first one random image of each cell, with the cells in random order, then a
+        second one of each cell that has more, and so on.
     """
     count = len(cells)
     shuffled = random.permutation(count)
@@ -149,10 +179,19 @@ def visiting_order(cells: np.ndarray, random: np.random.Generator) -> np.ndarray
 
 
 def nearest_center(features: np.ndarray, centers: np.ndarray) -> np.ndarray:
-    """The cluster of each image.
+    """Find the nearest center of each image.
 
-    features: (n, d) float; centers: (c, d) float.
-    Returns (n,) int64: the nearest center, the first of equally near ones.
+    Parameters
+    ----------
+    features : ndarray of float, shape (n, d)
+        Features of the images.
+    centers : ndarray of float, shape (c, d)
+        Centers of the clusters.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        The cluster of each image; the first one of equally near centers.
     """
     centers = np.asarray(centers, np.float64)
     # |x - c|^2 without |x|^2, which is the same for all centers.
@@ -161,14 +200,14 @@ def nearest_center(features: np.ndarray, centers: np.ndarray) -> np.ndarray:
 
 
 def first_two(features: np.ndarray) -> np.ndarray:
-    """The plane of the first two features, (n, 2) float64; 0 where there is only one."""
+    """The first two features, float64 (n, 2); the second is 0 if there is only one."""
     plane = np.zeros((len(features), 2))
     plane[:, : features.shape[1]] = features[:, :2]
     return plane
 
 
 def _plane(request: Request, settings: Settings) -> np.ndarray:
-    """Where each image lies, (n, 2) float64."""
+    """The position of each image in the plane, float64 (n, 2)."""
     assert request.features is not None
     if settings.plane == "features":
         return first_two(request.features)
@@ -176,8 +215,8 @@ def _plane(request: Request, settings: Settings) -> np.ndarray:
         return _principal_plane(request.features)
     if len(request.features) > TSNE_IMAGES:
         raise PetiteError(
-            f"plane: tsne takes too long for {len(request.features):,} images; it is for "
-            f"{TSNE_IMAGES:,} at most. Use plane: pca"
+            f"plane: 'tsne' takes too long for {len(request.features):,} images, more than "
+            f"{TSNE_IMAGES:,}. Use plane: pca"
         )
     return _tsne(request.features, int(request.generator("tsne").integers(2**31)))
 
@@ -185,7 +224,7 @@ def _plane(request: Request, settings: Settings) -> np.ndarray:
 def _principal_plane(features: np.ndarray) -> np.ndarray:
     """The first two principal components of the features, (n, 2) float64.
 
-    Features that are principal components themselves keep their digits and signs. Otherwise each
+    Features that already are principal components are returned unchanged. Otherwise each
     component's sign makes its largest loading positive.
     """
     centered = features - features.mean(axis=0, dtype=np.float64)
@@ -201,8 +240,8 @@ def _principal_plane(features: np.ndarray) -> np.ndarray:
 def _is_principal(covariance: np.ndarray) -> bool:
     """Whether the first two features (of one or more) are the first two principal components.
 
-    covariance: (d, d) float64. They are if none has a larger variance, and neither varies with any
-    other feature.
+    They are if no other feature has a larger variance and they do not correlate with any other.
+    `covariance` is float64 (d, d).
     """
     variances = covariance.diagonal()
     leading = variances[:2]
@@ -215,25 +254,25 @@ def _is_principal(covariance: np.ndarray) -> bool:
 def _tsne(features: np.ndarray, seed: int) -> np.ndarray:
     """t-SNE of the features, (n, 2) float64.
 
-    Fewer than four images, or images that are all the same, have no neighborhoods to keep: they
-    lie as their principal components do.
+    Fewer than four images, or images that are all the same, have no neighborhoods to keep. For
+    them it is the plane of the principal components.
     """
     if len(features) < 4 or (features == features[0]).all():
         return _principal_plane(features)
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    # It begins with two principal components, so it needs two features.
+    # It starts from two principal components, so it needs two features.
     padded = np.pad(features, ((0, 0), (0, max(0, 2 - features.shape[1]))))
     perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
     tsne = TSNE(perplexity=perplexity, init="pca", random_state=seed)
-    # Threads add up in any order, and a last digit that differs ends in another plane.
+    # Threads add up in any order, and a difference in the last digit leads to another plane.
     with threadpool_limits(1):
         return tsne.fit_transform(padded).astype(np.float64)
 
 
 def _rounded(values: np.ndarray) -> list[float]:
-    """Values to the digits that float32 has, so that JSON spends no more on them."""
+    """Round values to the digits of float32, so that JSON is no longer than necessary."""
     return [float(str(value)) for value in values.astype(np.float32)]
 
 
@@ -248,7 +287,7 @@ def _centers(features: np.ndarray, clusters: int, random: np.random.Generator) -
         random_state=int(random.integers(2**31)),
     )
     with warnings.catch_warnings():
-        # Fewer different images than clusters: some clusters stay empty, which does no harm.
+        # Fewer distinct images than clusters: some clusters stay empty, which is harmless.
         warnings.simplefilter("ignore", ConvergenceWarning)
         kmeans.fit(features)
     centers = kmeans.cluster_centers_.astype(np.float64)
@@ -275,7 +314,7 @@ def _groups(
 
 
 def cost(m: int, k: int, d: int, settings: Settings) -> Cost:
-    """What choosing k of m images with d features takes: KMeans, and the plane."""
+    """Cost of choosing k of m images with d features: KMeans and the plane."""
     # Factors fitted to times measured on 1,000 to 12,000 images.
     elements = ROUNDS * STARTS * m * (d + 8.0 * settings.clusters)
     products, memory = 0.0, 8.0 * m * d + 100.0 * m

@@ -1,4 +1,4 @@
-"""`random`: stratified uniform choice, the bar that every other method has to clear."""
+"""`random`: stratified random sampling, the baseline for every other method."""
 
 import numpy as np
 from pydantic import Field
@@ -18,12 +18,12 @@ class Settings(MethodSettings):
 
 
 def choose(group: Group, settings: Settings) -> Choice:
-    """The first k of the images in random order."""
-    return Choice(_random(group, settings).permutation(group.size)[: group.k])
+    """Choose the first k images of a random order."""
+    return Choice(_stream(group, settings).permutation(group.size)[: group.k])
 
 
-def _random(group: Group, settings: Settings) -> np.random.Generator:
-    """The group's own stream, or one that is independent of it."""
+def _stream(group: Group, settings: Settings) -> np.random.Generator:
+    """The group's random stream, or an independent one for another `stream`."""
     return group.random.spawn(settings.stream)[-1] if settings.stream else group.random
 
 

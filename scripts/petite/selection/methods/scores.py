@@ -1,13 +1,13 @@
-"""Methods made of a score and a sampler: how hard each image is, and which of them to keep.
+"""Methods that combine a score, the difficulty of each image, with a sampler that chooses by it.
 
-Scores are higher for harder images. Those of training (`TRAINING_SCORES`) come from a proxy run
-and are given to `select`; those of geometry are worked out from the features. A sampler takes the
-hardest, the easiest, the middle, or some of all. Every named method here is a pair of the two with
-defaults of its own, and any other pair is a matter of settings.
+Scores are higher for harder images. Training scores (`TRAINING_SCORES`) come from the proxy's
+training and are passed to `select`. Geometric scores are computed from the features. A sampler
+chooses the hardest, the easiest, the middle, or some of all. Every named method here is a pair of
+score and sampler with its own defaults. Other pairs are possible by settings.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field, create_model, model_validator
@@ -37,9 +37,9 @@ ScoreName = Literal[
     "mean_distance",
 ]
 SamplerName = Literal["top", "bottom", "median", "ccs", "d2"]
-# Scores up to this can be subtracted and added up in float64.
+# Scores up to this can be subtracted and added in float64 without overflow.
 SCORES_IN_REACH = 1e150
-# Which settings belong to which sampler or score.
+# The sampler or score that each setting belongs to.
 BELONGS_TO = {
     "bins": "ccs",
     "hardest_dropped": "ccs",
@@ -89,18 +89,18 @@ class ScoreSettings(MethodSettings):
 
 
 def choose(group: Group, settings: ScoreSettings) -> Choice:
-    """Score the group and sample by the score. Extra column: score."""
+    """Score the images and choose by the score. Extra column: score."""
     score = _score(group, settings)
     if settings.shuffled:
         score = group.random.permutation(score)
-    # Where scores are equal, chance decides.
-    lot = group.random.permutation(group.size)
-    order = _SAMPLERS[settings.sampler](group, in_reach(score, SCORES_IN_REACH), lot, settings)
+    # Breaks ties between equal scores at random.
+    tie = group.random.permutation(group.size)
+    order = _SAMPLERS[settings.sampler](group, in_reach(score, SCORES_IN_REACH), tie, settings)
     return Choice(order, extra={"score": score[order]})
 
 
 def _score(group: Group, settings: ScoreSettings) -> np.ndarray:
-    """(m,) float64, higher is harder."""
+    """The score of each image, float64 (m,); higher is harder."""
     if settings.score in TRAINING_SCORES:
         assert group.scores is not None
         return group.scores
@@ -111,35 +111,45 @@ def _score(group: Group, settings: ScoreSettings) -> np.ndarray:
     return np.sqrt(np.vecdot(centered, centered).astype(np.float64))
 
 
-def _by(key: np.ndarray, lot: np.ndarray) -> np.ndarray:
-    """Positions by ascending key, equals by lot."""
-    return lot[np.argsort(key[lot], kind="stable")]
+def _by(key: np.ndarray, tie: np.ndarray) -> np.ndarray:
+    """Positions by ascending key; `tie`, a permutation, is the order of equal keys."""
+    return tie[np.argsort(key[tie], kind="stable")]
 
 
-def top(group: Group, score: np.ndarray, lot: np.ndarray, settings: ScoreSettings) -> np.ndarray:
-    """The k hardest."""
-    return _by(-score, lot)[: group.k]
+def top(group: Group, score: np.ndarray, tie: np.ndarray, settings: ScoreSettings) -> np.ndarray:
+    """The k hardest images."""
+    return _by(-score, tie)[: group.k]
 
 
-def bottom(group: Group, score: np.ndarray, lot: np.ndarray, settings: ScoreSettings) -> np.ndarray:
-    """The k easiest."""
-    return _by(score, lot)[: group.k]
+def bottom(group: Group, score: np.ndarray, tie: np.ndarray, settings: ScoreSettings) -> np.ndarray:
+    """The k easiest images."""
+    return _by(score, tie)[: group.k]
 
 
-def median(group: Group, score: np.ndarray, lot: np.ndarray, settings: ScoreSettings) -> np.ndarray:
-    """The k nearest to the median score (Xia and others 2023, "Moderate Coreset")."""
-    return _by(np.abs(score - np.median(score)), lot)[: group.k]
+def median(group: Group, score: np.ndarray, tie: np.ndarray, settings: ScoreSettings) -> np.ndarray:
+    """The k images nearest to the median score.
+
+    References
+    ----------
+    Xia, Liu, Yu, Shen, Han, Liu: "Moderate Coreset: A Universal Method of Data Selection for
+    Real-world Data-efficient Deep Learning", ICLR 2023.
+    """
+    return _by(np.abs(score - np.median(score)), tie)[: group.k]
 
 
-def ccs(group: Group, score: np.ndarray, lot: np.ndarray, settings: ScoreSettings) -> np.ndarray:
-    """Drop the hardest, then the same number from each part of the range of scores.
+def ccs(group: Group, score: np.ndarray, tie: np.ndarray, settings: ScoreSettings) -> np.ndarray:
+    """Drop the hardest images, then sample the same number from each bin of scores.
 
-    Coverage-centric selection, Zheng and others 2023, algorithm 1: the emptiest bin is served
-    first, with an even share of what is left, or all it has. So many of the hardest are dropped
-    that k are left.
+    The smallest bin comes first and gives an equal share of the remaining budget, or all of its
+    images (algorithm 1 of the reference). No more images are dropped than leave k.
+
+    References
+    ----------
+    Zheng, Liu, Lai, Prakash: "Coverage-centric Coreset Selection for High Pruning Rates",
+    ICLR 2023.
     """
     dropped = min(int(settings.hardest_dropped * group.size), group.size - group.k)
-    eligible = _by(score, lot)[: group.size - dropped]
+    eligible = _by(score, tie)[: group.size - dropped]
     values = score[eligible]
     low, high = values.min(), values.max()
     if high > low:
@@ -158,13 +168,19 @@ def ccs(group: Group, score: np.ndarray, lot: np.ndarray, settings: ScoreSetting
     return eligible[group.random.permutation(np.concatenate(chosen))]
 
 
-def d2(group: Group, score: np.ndarray, lot: np.ndarray, settings: ScoreSettings) -> np.ndarray:
-    """Hard images that are unlike each other: Maharana, Yadav, Bansal 2024, "D2 Pruning".
+def d2(group: Group, score: np.ndarray, tie: np.ndarray, settings: ScoreSettings) -> np.ndarray:
+    """Choose hard images that differ from each other.
 
-    On the graph of nearest neighbors each image's score first gains its neighbors' scores, by
-    nearness; then the highest is taken, and its neighbors lose by nearness what it had. Nearness
-    is exp(-damping * squared distance), distances in units of the mean one in the graph, so that
-    one damping fits all features; the paper has one for each of the two passes.
+    On the graph of nearest neighbors, each image's score first rises by its neighbors' scores times
+    their nearness. Then, at each step, the image with the highest score is chosen, and its
+    neighbors lose its score times their nearness. Nearness is exp(-damping * squared distance),
+    where the mean squared distance in the graph is 1, so that one damping fits all features. The
+    paper has one damping for each of the two passes.
+
+    References
+    ----------
+    Maharana, Yadav, Bansal: "D2 Pruning: Message Passing for Balancing Diversity and Difficulty in
+    Data Pruning", ICLR 2024.
     """
     assert group.features is not None
     if group.size == 1:
@@ -174,22 +190,22 @@ def d2(group: Group, score: np.ndarray, lot: np.ndarray, settings: ScoreSettings
     )
     squared = distance.astype(np.float64) ** 2
     nearness = np.exp(-settings.damping * squared / (squared.mean() or 1.0))
-    # From 0 to 1: an image with a score below 0 would lift its neighbors when it is taken.
+    # From 0 to 1: choosing an image with a score below 0 would raise its neighbors' scores.
     value = score - score.min()
     value /= value.max() or 1.0
     value = value + (nearness * value[near]).sum(axis=1)
-    value = value[lot]
-    position = np.argsort(lot)
+    value = value[tie]
+    position = np.argsort(tie)
     order = np.empty(group.k, np.int64)
     for place in range(group.k):
         best = int(np.argmax(value))
-        order[place] = image = lot[best]
+        order[place] = image = tie[best]
         taken, value[best] = value[best], -np.inf
         value[position[near[image]]] -= nearness[image] * taken
     return order
 
 
-_SAMPLERS: dict[str, Callable[[Group, np.ndarray, np.ndarray, Any], np.ndarray]] = {
+_SAMPLERS: dict[str, Callable[[Group, np.ndarray, np.ndarray, ScoreSettings], np.ndarray]] = {
     "top": top,
     "bottom": bottom,
     "median": median,
@@ -199,7 +215,7 @@ _SAMPLERS: dict[str, Callable[[Group, np.ndarray, np.ndarray, Any], np.ndarray]]
 
 
 def traits(settings: ScoreSettings) -> Traits:
-    """What the pair of score and sampler needs."""
+    """Traits of the pair of score and sampler."""
     training = settings.score in TRAINING_SCORES
     return Traits(
         features="any" if settings.sampler == "d2" or not training else None,
@@ -210,7 +226,7 @@ def traits(settings: ScoreSettings) -> Traits:
 
 
 def cost(m: int, k: int, d: int, settings: ScoreSettings) -> Cost:
-    """Sorting, and for d2 the graph of neighbors."""
+    """Cost of sorting, and for d2 of the graph of neighbors."""
     if settings.sampler == "d2":
         return Cost(
             products=m * m * d,
@@ -231,7 +247,7 @@ def cost(m: int, k: int, d: int, settings: ScoreSettings) -> Cost:
 
 
 def _method(name: str, score: str, sampler: str) -> Method:
-    """A named pair: the common settings with defaults of its own."""
+    """A named pair: the common settings with its own defaults."""
     fields = ScoreSettings.model_fields
     settings = create_model(
         f"{name} settings",

@@ -1,7 +1,8 @@
-"""Greedy maximization of set functions: `facility_location`, `graph_cut` and `craig`.
+"""Greedy maximization of set functions: `facility_location`, `graph_cut`, `k_dpp` and `craig`.
 
-Each image added to a set of images brings less the more there are (submodularity), and the greedy
-set has at least 1 - 1/e of the largest value that is possible (Nemhauser, Wolsey, Fisher 1978).
+The gain of adding an image never grows with the set (submodularity). For monotone functions the
+greedy set then reaches at least 1 - 1/e of the largest possible value (Nemhauser, Wolsey, Fisher
+1978).
 """
 
 from dataclasses import replace
@@ -12,7 +13,7 @@ from pydantic import Field
 from petite.selection.base import Choice, Cost, Group, Method, MethodSettings, Traits
 from petite.selection.similarities import CACHE_BYTES, FLOAT, Similarity, one_thread, slices
 
-ROUNDING = 1e-5  # of sums of float32, relative
+ROUNDING = 1e-5  # relative error of sums of float32
 
 
 class FacilityLocation(MethodSettings):
@@ -21,9 +22,11 @@ class FacilityLocation(MethodSettings):
 
 @one_thread
 def facility_location(group: Group, settings: FacilityLocation) -> Choice:
-    """Each image adds the most to the sum of all images' similarity to their nearest chosen one.
+    """Maximize the sum, over all images, of the similarity to the nearest chosen one.
 
-    Wei, Iyer, Bilmes 2015.
+    References
+    ----------
+    Wei, Iyer, Bilmes: "Submodularity in Data Subset Selection and Active Learning", ICML 2015.
     """
     assert group.features is not None
     return Choice(greedy_cover(Similarity(group.features, hold_bytes=group.hold_bytes), group)[0])
@@ -35,9 +38,14 @@ class Craig(MethodSettings):
 
 @one_thread
 def craig(group: Group, settings: Craig) -> Choice:
-    """Facility location over gradients, with the number of images that each stands for as weight.
+    """Facility location over gradients; the weights are the numbers of images represented.
 
-    Mirzasoleiman, Bilmes, Leskovec 2020, on the last layer's gradients.
+    The features are the gradients of the last layer.
+
+    References
+    ----------
+    Mirzasoleiman, Bilmes, Leskovec: "Coresets for Data-efficient Training of Machine Learning
+    Models", ICML 2020.
     """
     assert group.features is not None
     order, best = greedy_cover(Similarity(group.features, "distance", group.hold_bytes), group)
@@ -47,15 +55,21 @@ def craig(group: Group, settings: Craig) -> Choice:
 
 
 def greedy_cover(similarity: Similarity, group: Group) -> tuple[np.ndarray, np.ndarray]:
-    """The greedy order of facility location.
+    """Choose images greedily by facility location. Of images with equal gains the first is chosen.
 
-    Returns the chosen images, (k,) int64, and for each image the chosen one most like it, (m,)
-    int64. Of images that add the same the first is taken.
+    Returns
+    -------
+    order : ndarray of int64, shape (k,)
+        The chosen images.
+    best : ndarray of int64, shape (m,)
+        For each image, the most similar chosen one.
 
-    Lazy (Minoux 1978): what an image would add never grows, so that old values are upper bounds,
-    and only images whose bound is high are worked out again. Few images change their nearest
-    chosen one at a time; what all others lose by these is taken off their bounds, which leaves
-    hardly any to work out.
+    Notes
+    -----
+    The evaluation is lazy (Minoux 1978). Gains never grow, so old gains are upper bounds, and only
+    those of images with a high bound are recomputed. In each step few images change their nearest
+    chosen one. The resulting losses of all others are subtracted from their bounds, so that hardly
+    any gain is recomputed.
     """
     size, mass = len(similarity), group.mass.astype(np.float32)
     cover = np.zeros(size, np.float32)
@@ -63,11 +77,11 @@ def greedy_cover(similarity: Similarity, group: Group) -> tuple[np.ndarray, np.n
     order = np.empty(group.k, np.int64)
     bounds = (1 + ROUNDING) * similarity.sums(group.mass, group.block_bytes)
     block_bytes = min(CACHE_BYTES, group.block_bytes)
-    worked_out = np.full(size, -1)  # for which place an image's bound is exact
+    exact_at = np.full(size, -1)  # the step for which an image's bound is exact
     for place in range(group.k):
-        while worked_out[image := int(np.argmax(bounds))] != place:
+        while exact_at[image := int(np.argmax(bounds))] != place:
             bounds[image] = np.maximum(similarity.row(image) - cover, 0) @ mass
-            worked_out[image] = place
+            exact_at[image] = place
         row = similarity.row(image)
         order[place] = image
         nearer = np.flatnonzero(row > cover)
@@ -80,7 +94,7 @@ def greedy_cover(similarity: Similarity, group: Group) -> tuple[np.ndarray, np.n
             bounds -= (1 - ROUNDING) * (mass[images] @ lost)
         bounds[image] = -np.inf
         cover[nearer] = row[nearer]
-        # Whatever is like none of the chosen is the first one's.
+        # An image that is similar to none of the chosen belongs to the first one.
         best[nearer if place else slice(None)] = image
         best[image] = image
     return order, best
@@ -98,15 +112,20 @@ class GraphCut(MethodSettings):
 
 @one_thread
 def graph_cut(group: Group, settings: GraphCut) -> Choice:
-    """Alike to all images, unlike to those chosen (Iyer and others 2021, as in DeepCore).
+    """Choose images similar to all images but dissimilar to each other.
 
-    The value of a set A is coverage times the similarities between A and all images, less the
+    The value of a set A is `coverage` times the similarities between A and all images, minus the
     similarities within A.
+
+    References
+    ----------
+    Iyer, Khargonkar, Bilmes, Asnani: "Submodular Combinatorial Information Measures with
+    Applications in Machine Learning", ALT 2021; as in DeepCore (Guo, Zhao, Bai 2022).
     """
     assert group.features is not None
     similarity = Similarity(group.features, hold_bytes=group.hold_bytes)
     gain = settings.coverage * similarity.sums(group.mass, group.block_bytes)
-    # The image itself, once: the similarity of an image to itself is 1.
+    # Each image's similarity to itself, which is 1, counts once within A.
     gain -= 1
     order = np.empty(group.k, np.int64)
     for place in range(group.k):
@@ -129,26 +148,31 @@ class KDPP(MethodSettings):
 
 @one_thread
 def k_dpp(group: Group, settings: KDPP) -> Choice:
-    """The greedy set of the largest determinant of similarities (Chen, Zhang, Zhou 2018).
+    """Maximize greedily the determinant of the similarities of the chosen images.
 
-    The mode of a determinantal point process of k images: all unlike each other. Each step
-    extends the Cholesky factor of the chosen images' kernel by one row.
+    This approximates the mode of a determinantal point process of k images, which are dissimilar to
+    each other. Each step extends the Cholesky factor of the chosen images' kernel by one row.
+
+    References
+    ----------
+    Chen, Zhang, Zhou: "Fast Greedy MAP Inference for Determinantal Point Process to Improve
+    Recommendation Diversity", NeurIPS 2018.
     """
     assert group.features is not None
-    # Not held: only those of the chosen are needed.
+    # Similarities are not stored: only those of the chosen images are needed.
     similarity = Similarity(group.features)
     rows = np.empty((group.k, group.size), np.float32)
     left = np.full(group.size, 1 + settings.ridge)
     order = np.empty(group.k, np.int64)
     for place in range(group.k):
-        # Alone all are worth the same: begin with the one nearest to the mean.
+        # As the first image all are equal: choose the one nearest to the mean.
         chosen = int(np.argmax(left) if place else np.argmin(similarity.from_mean))
         order[place] = chosen
         row = similarity.row(chosen) - rows[:place, chosen] @ rows[:place]
         row /= np.sqrt(left[chosen])
         rows[place] = row
         left -= row.astype(np.float64) ** 2
-        # The others' is the ridge at least, whatever is lost to rounding.
+        # Without rounding errors, at least the ridge remains for the others.
         np.maximum(left, settings.ridge / 2, out=left)
         left[order[: place + 1]] = -np.inf
     return Choice(order)
@@ -165,7 +189,7 @@ def _sums_cost(m: int, d: int) -> Cost:
 
 def _cover_cost(m: int, k: int, d: int, settings: MethodSettings) -> Cost:
     sums = _sums_cost(m, d)
-    # How often in all an image has a new nearest chosen one, and how many are worked out again.
+    # How often an image gets a new nearest chosen one, in all, and how many gains are recomputed.
     changes = 0.7 * m * (1 + np.log(k))
     again = 5 * k
     return replace(sums, elements=sums.elements + m * (2 * changes + 3 * again), steps=10 * again)
@@ -202,7 +226,7 @@ METHODS = (
     Method(
         name="k_dpp",
         settings=KDPP,
-        # Its time grows with the square of the images that a part or a block of candidates gives.
+        # Its time grows with the square of the number of images chosen from a part or block.
         traits=lambda settings: Traits(
             features="any", ranks=True, chance=False, two_stage=True, part=2_048
         ),

@@ -1,7 +1,7 @@
-"""`kernel_thinning`: halve the images again and again, each half as like the whole as can be.
+"""`kernel_thinning`: halve the images repeatedly, so that each half represents the whole.
 
 Dwivedi and Mackey, "Kernel Thinning" (2021). The maximum mean discrepancy (MMD) between the chosen
-images and the class falls with k as 1/k nearly, where random choice gives 1/sqrt(k).
+images and the class decreases nearly as 1/k, whereas random sampling gives 1/sqrt(k).
 """
 
 import numpy as np
@@ -21,11 +21,11 @@ class KernelThinning(MethodSettings):
 
 @one_thread
 def kernel_thinning(group: Group, settings: KernelThinning) -> Choice:
-    """Halve a random part of the class down to k images, then exchange single ones for better.
+    """Halve a random part of the class down to k images, then exchange single images.
 
-    The part has k times a power of two images, as many as there are. Of two halves one is carried
-    on; the paper carries all and exchanges images of the best. One kernel serves both steps, as in
-    the same authors' "Generalized Kernel Thinning" (2022).
+    The part has k times the largest possible power of two images. Of two halves one is kept. The
+    paper keeps all and exchanges images of the best. Both steps use the same kernel, as in the same
+    authors' "Generalized Kernel Thinning" (2022).
     """
     assert group.features is not None
     similarity = Similarity(group.features, hold_bytes=group.hold_bytes)
@@ -40,14 +40,30 @@ def kernel_thinning(group: Group, settings: KernelThinning) -> Choice:
 def halve(
     similarity: Similarity, images: np.ndarray, failure: float, random: np.random.Generator
 ) -> np.ndarray:
-    """One image of each pair of neighbors in the given order, (h,) int64 (algorithm 1a, KT-SPLIT).
+    """Choose one image of each pair of consecutive images (algorithm 1a, KT-SPLIT).
 
-    images: (2 h,) int64. A self-balancing walk: of a pair the image that brings the halves nearer
-    to each other is the likelier one.
+    This is a self-balancing walk: the image of a pair that brings the halves nearer to each other
+    is the more probable choice.
+
+    Parameters
+    ----------
+    similarity : Similarity
+        Of the whole group.
+    images : ndarray of int64, shape (2 h,)
+        Positions of images.
+    failure : float
+        Probability that the bound on the discrepancy does not hold.
+    random : numpy.random.Generator
+        Decides between the images of a pair.
+
+    Returns
+    -------
+    ndarray of int64, shape (h,)
+        Positions of the chosen images.
     """
     first, second = images[::2], images[1::2]
     pairs = len(first)
-    # The difference of the halves so far, taken at every image: (2 h,).
+    # The difference of the halves so far, at every image: (2 h,).
     difference = np.zeros(len(images))
     variance = 0.0
     kept = np.empty(pairs, np.int64)
@@ -70,10 +86,21 @@ def halve(
 
 
 def swap(similarity: Similarity, chosen: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Exchange each chosen image in turn for the one that leaves the least MMD (KT-SWAP).
+    """Exchange each chosen image in turn for the one that gives the smallest MMD (KT-SWAP).
 
-    mean: (m,) float64, each image's mean similarity to all images.
-    Returns (k,) int64, all different.
+    Parameters
+    ----------
+    similarity : Similarity
+        Of the whole group.
+    chosen : ndarray of int64, shape (k,)
+        Positions of distinct images.
+    mean : ndarray of float64, shape (m,)
+        Each image's mean similarity to all images.
+
+    Returns
+    -------
+    ndarray of int64, shape (k,)
+        Positions of distinct images.
     """
     chosen = chosen.copy()
     count = len(chosen)
@@ -85,12 +112,12 @@ def swap(similarity: Similarity, chosen: np.ndarray, mean: np.ndarray) -> np.nda
     for place, old in enumerate(chosen):
         total -= similarity.row(old)
         taken[old] = False
-        # The squared MMD but for what does not depend on the new image x, times count / 2;
-        # k(x, x) is 1 for all.
+        # The terms of the squared MMD that depend on the new image x, times count / 2; k(x, x) is 1
+        # for all.
         cost = total / count - mean
         cost[taken] = np.inf
         new = int(np.argmin(cost))
-        # The old one stays where no other is better by more than rounding.
+        # The old image stays unless another is better by more than rounding.
         if cost[old] <= cost[new] + 1e-7:
             new = int(old)
         total += similarity.row(new)

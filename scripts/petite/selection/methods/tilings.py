@@ -1,18 +1,18 @@
-"""Tilings of a box: the cells from which `pca_grid` takes images.
+"""Tilings of a box into the cells from which `pca_grid` chooses images.
 
 The paper and its authors' later code cut the plane into rectangles, parallelograms, triangles or
-bricks. Here each tiling fills the box without gaps or overlaps; theirs leave parts of it out and
-count others twice. What it has to be told is `side`, the number of rows.
+bricks. Here each tiling fills the box without gaps or overlaps; theirs omit parts of it and count
+others twice. The only parameter is `side`, the number of rows.
 
-All four are rows of one height, and in each row walls from its lower to its upper edge part one
-cell from the next. Cells and what is drawn come from the same walls. In units of a row's height
-and of a share 1 / side of the box's width:
+All rows have the same height. In each row, walls from its lower to its upper edge separate one cell
+from the next. Cells and drawings use the same walls. In units of a row's height and of 1 / side of
+the box's width:
 
-- rectangle: upright walls, one apart.
+- rectangle: vertical walls, one unit apart.
 - brick: the same, every second row shifted by half a brick; it begins and ends with half a brick.
-- parallelogram: walls that lean by one unit and go on from row to row; each row begins and ends
+- parallelogram: walls that lean by one unit and continue from row to row; each row begins and ends
   with a triangle, half a parallelogram. (The 30 degrees of the authors' code would leave slivers
-  at the sides, each as good a cell as a whole one.)
+  at the sides, which would count as much as whole cells.)
 - triangle: walls that lean by half a unit, to the right and to the left in turn, every second row
   upside down; each row begins and ends with half a triangle.
 """
@@ -26,9 +26,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Walls:
-    """The walls of a row, from left to right, the box's sides among them.
+    """The walls of a row, from left to right, including the box's sides.
 
-    lower, upper: (w,) float64, where each wall stands at the row's lower and upper edge, 0 to side.
+    Attributes
+    ----------
+    lower, upper : ndarray of float64, shape (w,)
+        Position of each wall at the row's lower and upper edge, 0 to side.
     """
 
     lower: np.ndarray
@@ -36,37 +39,51 @@ class Walls:
 
     @property
     def cells(self) -> int:
-        """How many cells the row has."""
+        """The number of cells in the row."""
         return len(self.lower) - 1
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """A way to cut a box into cells.
+    """A way to divide a box into cells.
 
-    walls: gives for `side` the walls of the rows 0, 2, 4, ... and those of the rows 1, 3, 5, ...
+    Boxes are float64 (4,): x0, y0, x1, y1. A box without width or height is valid: all its points
+    are then on one side of the tiling. Cells are numbered from 0, row by row, from left to right.
 
-    Boxes are (4,) float64: x0, y0, x1, y1. One without width or height is no error: its points lie
-    on one side of the tiling. Cells are numbered from 0, row by row, from left to right.
+    Attributes
+    ----------
+    walls : callable
+        Returns for `side` the walls of the rows 0, 2, 4, ... and those of the rows 1, 3, 5, ...
     """
 
     walls: Callable[[int], tuple[Walls, Walls]]
 
     def count(self, side: int) -> int:
-        """How many cells a box has when cut into `side` rows."""
+        """The number of cells of a box with `side` rows."""
         even, odd = self.walls(side)
         return (side + 1) // 2 * even.cells + side // 2 * odd.cells
 
     def side_for(self, cells: int) -> int:
-        """The smallest `side` that gives so many cells (1 or more) at least."""
+        """The smallest `side` with at least this many cells (1 or more)."""
         return next(side for side in itertools.count(1) if self.count(side) >= cells)
 
     def cells(self, points: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
-        """The cell of each point.
+        """Find the cell of each point.
 
-        points: (n, 2) float64, x and y, within the box.
-        Returns (n,) int64. A point on the wall between cells belongs to the one on its right, one
-        between rows to the upper one; the box's upper and right edges belong to the last cells.
+        Parameters
+        ----------
+        points : ndarray of float64, shape (n, 2)
+            x and y, within the box.
+        box : ndarray of float64, shape (4,)
+            The box.
+        side : int
+            Number of rows.
+
+        Returns
+        -------
+        ndarray of int64, shape (n,)
+            A point on the wall between cells belongs to the cell on the right, one between rows to
+            the upper row. The box's upper and right edges belong to the last cells.
         """
         extent = box[2:] - box[:2]
         shares = np.divide(points - box[:2], extent, out=np.zeros_like(points), where=extent > 0)
@@ -81,24 +98,26 @@ class Tiling:
         return cells
 
     def polygons(self, box: np.ndarray, side: int) -> list[np.ndarray]:
-        """The outline of each cell, in their order.
+        """The outline of each cell, in the order of their numbers.
 
-        Returns for each cell (v, 2) float64, its 3 or 4 corners, counterclockwise.
+        Returns
+        -------
+        list of ndarray of float64, shape (v, 2)
+            The 3 or 4 corners of each cell, counterclockwise.
         """
         even_and_odd = self.walls(side)
         corners = [
             outline for row in range(side) for outline in _outlines(even_and_odd[row % 2], row)
         ]
-        # Weighted so that the outermost corners are exactly the box's.
+        # Weighted so that the outermost corners are exactly those of the box.
         shares = [outline / side for outline in corners]
         return [box[:2] * (1 - share) + box[2:] * share for share in shares]
 
 
 def _walls_passed(x: np.ndarray, height: np.ndarray, walls: Walls) -> np.ndarray:
-    """How many inner walls of their row stand at or to the left of points: their cells in it.
+    """The number of inner walls at or to the left of each point, which is its cell in the row.
 
-    x: (n,) float64, 0 to side; height: (n,) float64, within the row, 0 to 1.
-    Returns (n,) int64.
+    x: float64 (n,), 0 to side; height: float64 (n,), within the row, 0 to 1. Returns int64 (n,).
     """
     passed = np.zeros(len(x), np.int64)
     for lower, upper in zip(walls.lower[1:-1], walls.upper[1:-1], strict=True):
