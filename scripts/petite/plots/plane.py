@@ -12,15 +12,13 @@ split : DataFrame
     The table of the split, with image_id, label and split.
 subset : DataFrame
     The table of the selected images, with image_id, class_name and label.
-details : mapping
-    The JSON of a subset of `pca_grid`: `centers` of the clusters in the feature space; `grids`, the
-    boxes that cells divide (label, cluster, tiling, x0, y0, x1, y1 and side); `plane`;
-    `random_cells`; and `plane_points`, unless the plane is that of the first two features.
+details : Details
+    The JSON of a subset of `pca_grid`.
 """
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -32,7 +30,7 @@ from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
 from petite.plots import style
-from petite.selection.methods.pca_grid import first_two, nearest_center
+from petite.selection.methods.pca_grid import Grid, first_two, nearest_center
 from petite.selection.methods.tilings import TILINGS
 from petite.util.errors import PetiteError
 from petite.util.formatting import counted
@@ -40,6 +38,29 @@ from petite.util.formatting import counted
 MOST_COLUMNS = 4  # of panels
 MOST_PANELS = 32
 MARGIN = 0.04  # of the plane's width and height
+
+
+class PlanePoints(TypedDict):
+    """The positions of all training images on the plane."""
+
+    x: list[float]
+    y: list[float]
+
+
+class Details(TypedDict):
+    """The record of a subset of `pca_grid`, as far as figures need it.
+
+    `centers` are those of the clusters in the feature space. `plane_points` is missing if the plane
+    is that of the first two features.
+    """
+
+    centers: list[list[float]]
+    grids: list[Grid]
+    plane: str
+    random_cells: bool
+    plane_points: NotRequired[PlanePoints]
+
+
 # For each plane, the name of an axis, and the note.
 PLANES = {
     "pca": ("component", "The axes are the first two principal components of the features."),
@@ -57,7 +78,7 @@ LETTERS_ACROSS = 84  # of all titles of a row of panels
 
 @style.styled
 def plane_clusters(
-    features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Mapping[str, Any]
+    features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Details
 ) -> Figure:
     """The training images on the plane, colored by cluster, a panel for each class (Fig. 7)."""
     points = _points(features, split, subset, details)
@@ -86,7 +107,7 @@ def plane_cells(
     features: np.ndarray,
     split: pd.DataFrame,
     subset: pd.DataFrame,
-    details: Mapping[str, Any],
+    details: Details,
 ) -> Figure:
     """The cells of each cluster's bounding box, a panel for each class and cluster (Fig. 8)."""
     points = _points(features, split, subset, details)
@@ -122,7 +143,7 @@ def plane_cells(
 
 @style.styled
 def plane_chosen(
-    features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Mapping[str, Any]
+    features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Details
 ) -> Figure:
     """The selected images over the others in gray, a panel for each class (Fig. 6, 9)."""
     points = _points(features, split, subset, details)
@@ -144,7 +165,7 @@ def plane_chosen(
 
 
 def _points(
-    features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Mapping[str, Any]
+    features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Details
 ) -> pd.DataFrame:
     """A row for each training image: image_id, label, class_name, x, y, chosen.
 
@@ -177,7 +198,7 @@ def _points(
     return points
 
 
-def _plane(features: np.ndarray, details: Mapping[str, Any]) -> np.ndarray:
+def _plane(features: np.ndarray, details: Details) -> np.ndarray:
     """The position of each training image, float64 (n_train, 2)."""
     if "plane_points" not in details:
         return first_two(features)
@@ -190,14 +211,12 @@ def _plane(features: np.ndarray, details: Mapping[str, Any]) -> np.ndarray:
     return plane
 
 
-def _note(details: Mapping[str, Any]) -> str:
+def _note(details: Details) -> str:
     """A sentence on the axes."""
     return PLANES[details["plane"]][1]
 
 
-def _panels(
-    points: pd.DataFrame, count: int, details: Mapping[str, Any]
-) -> tuple[Figure, list[Axes]]:
+def _panels(points: pd.DataFrame, count: int, details: Details) -> tuple[Figure, list[Axes]]:
     """A figure with `count` panels of the whole plane.
 
     One unit is as long in x as in y, unless the panels would be too narrow or too flat.
@@ -256,7 +275,7 @@ def _scatter(axes: Axes, points: pd.DataFrame, color: str, larger: bool = False)
     )
 
 
-def _draw_cells(axes: Axes, grid: Mapping[str, Any]) -> None:
+def _draw_cells(axes: Axes, grid: Grid) -> None:
     """The outlines of the cells of one grid, as one path, so that the SVG stays small."""
     box = np.array([grid["x0"], grid["y0"], grid["x1"], grid["y1"]])
     lines = _lines(TILINGS[grid["tiling"]].polygons(box, grid["side"]), box)

@@ -30,7 +30,7 @@ from bokeh.resources import Resources
 from petite.report import classes, palette
 from petite.report.inputs import Case, Inputs
 from petite.report.words import name
-from petite.selection.methods.pca_grid import first_two
+from petite.selection.methods.pca_grid import Grid, first_two
 from petite.selection.methods.tilings import TILINGS
 from petite.util.formatting import number, percent
 from petite.util.names import told_apart
@@ -281,9 +281,9 @@ def _space_of(inputs: Inputs, method: str) -> str:
     return own[-1] if own else inputs.config.get("features", {}).get("space", "pixels")
 
 
-def _walls(grid: dict[str, Any]) -> np.ndarray:
+def _walls(grid: Grid) -> np.ndarray:
     """The edges of a grid's cells, each once, (lines, 4)."""
-    box = np.array([grid[name] for name in ("x0", "y0", "x1", "y1")])
+    box = np.array([grid["x0"], grid["y0"], grid["x1"], grid["y1"]])
     polygons = TILINGS[grid["tiling"]].polygons(box, grid["side"])
     starts = np.concatenate(polygons)
     ends = np.concatenate([np.roll(polygon, -1, axis=0) for polygon in polygons])
