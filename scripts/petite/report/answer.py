@@ -12,7 +12,7 @@ from petite.evaluation.statistics import ENOUGH_RUNS
 from petite.evaluation.wording import Wording
 from petite.report.inputs import Inputs
 from petite.report.words import name
-from petite.util.formatting import MINUS, number
+from petite.util.formatting import MINUS, counted, number
 
 IMBALANCE = 1.5  # images of the largest class per image of the smallest
 FEW_TEST_IMAGES = 1000
@@ -83,8 +83,8 @@ def _about_images(inputs: Inputs) -> list[str]:
     conflicts = int(index["reason"].str.startswith("label conflict").sum())
     if conflicts:
         texts.append(
-            f"{number(conflicts)} duplicates with different labels were excluded. Check them below "
-            "and correct their labels."
+            f"Duplicates with different labels were excluded ({counted(conflicts, 'file')}). Check "
+            "them below and correct their labels."
         )
     excluded = int((index["status"] == "set_aside").sum())
     if excluded > MOST_EXCLUDED * len(index):

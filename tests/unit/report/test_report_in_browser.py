@@ -1,5 +1,6 @@
 """Reports of invented runs with unusual names and many classes, in a real browser."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -183,6 +184,19 @@ def test_any_of_a_thousand_classes_can_be_looked_at_alone(report, opened):
     page.select_option("#plane-class", "")
     assert page.locator(".pick:visible").count() == 20
     assert page.locator("#plane-drawing").get_attribute("data-kept") == "700"
+
+
+def test_rows_are_sorted_by_the_column_that_is_clicked(report, opened):
+    page = opened(report(RIGHT_TO_LEFT, 90))
+    first = page.locator(".results tbody tr").first
+    keys = page.locator(".results thead th").evaluate_all("all => all.map((th) => th.dataset.key)")
+    assert json.loads(first.get_attribute("data-sort") or "")[keys.index("share")] == 1
+    for key in ("difference", "verdict"):
+        page.locator("th[data-key=method] button").click()
+        page.locator("th[data-key=method] button").click()
+        assert first.get_attribute("data-method") == "random"
+        page.locator(f"th[data-key={key}] button").click()
+        assert first.get_attribute("data-method") == "herding"  # the only one with a value
 
 
 def test_notices_are_near_the_top_and_on_paper_and_only_where_there_are_some(

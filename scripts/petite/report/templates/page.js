@@ -17,10 +17,6 @@ function startTable() {
   const keys = new Map(rows.map((row) => [row, JSON.parse(row.dataset.sort)]));
   const menu = find("#sort-by");
   const names = findAll(".results thead button").map((button) => button.textContent);
-  const place = Object.fromEntries(
-    ["method", "share", "images", "runs", "accuracy", "difference", "verdict", "full",
-     "select", "train"].map((name, number) => [name, number]),
-  );
 
   function compare(one, other, direction) {
     // Rows without a value stay at the end in both directions.
@@ -29,7 +25,7 @@ function startTable() {
   }
 
   function sort(heading, direction) {
-    const column = place[heading.dataset.key];
+    const column = headings.indexOf(heading);
     headings.forEach((other) => other.setAttribute("aria-sort", "none"));
     heading.setAttribute("aria-sort", direction);
     menu.value = heading.dataset.key;
