@@ -42,8 +42,8 @@ def say_settings():
     count = f"{len(FOLDER_LISTING):,} images in " if SOURCE.has_fingerprints else ""
     size, color = DATASET.image_size, "color" if DATASET.channels == 3 else "gray"
     print(
-        f"{count}{what}: preset {RESOLVED.preset}.yaml ({size}x{size} {color} pixels, "
-        f"{CONFIG.training.model} for {CONFIG.training.budget}, {CONFIG.seeds} seeds), overridden "
-        "by your settings; `snakemake --cores 1 config` prints all settings",
+        f"{count}{what}: your settings and those of {RESOLVED.preset}.yaml ({size}x{size} {color} "
+        f"pixels, {CONFIG.training.model} for {CONFIG.training.budget}, {CONFIG.seeds} seeds). "
+        "To print all of them, run `snakemake --cores 1 config`",
         file=sys.stderr,
     )
