@@ -19,7 +19,7 @@ LONGEST_NAME = 20  # letters
 LONGEST_CLASS = 18  # letters of a class's name
 MOST_CLASSES = 20  # up to this number, classes have different colors and markers
 MARKER_LETTERS = 4  # width of a marker with its space, in letters
-LETTERS_BESIDE_TITLE = 50
+LETTERS_BESIDE_TITLE = 36
 LEGEND_LINE, TITLE = 0.17, 0.5  # inches
 MARGIN = 0.04  # of the plane's width and height
 

@@ -324,6 +324,18 @@ def test_picks_have_a_panel_for_each_method_with_its_images(world: World, tmp_pa
     assert "10%" in drawn(figure, tmp_path)
 
 
+@pytest.mark.parametrize("classes", [2, 5, 7, 8, 10])
+def test_the_classes_of_picks_do_not_cover_the_title(classes: int) -> None:
+    names = [str(label) for label in range(classes)]
+    split = pd.DataFrame({"image_id": names, "label": range(classes), "split": "train"})
+    kept = pd.DataFrame({"origin": names, "class_name": names})
+    features = np.arange(2 * classes, dtype=np.float32).reshape(classes, 2)
+    figure = FIGURES["picks"].draw(features, split, {"random": kept}, 0.25)
+    figure.draw_without_rendering()
+    title = figure._suptitle.get_window_extent()  # type: ignore[attr-defined]
+    assert not title.overlaps(figure.legends[0].get_window_extent())
+
+
 def test_picks_name_the_classes_in_the_order_of_their_labels() -> None:
     names = ["2", "10", "1"]
     split = pd.DataFrame({"image_id": ["a", "b", "c"], "label": [0, 1, 2], "split": "train"})
@@ -702,7 +714,7 @@ def test_the_plane_of_any_number_of_classes_has_few_panels(
 
 
 @pytest.mark.parametrize("stretch", [(1, 1), (300, 1), (1, 300)])
-def test_panels_of_the_plane_are_no_slivers(stretch: tuple[float, float], tmp_path: Path) -> None:
+def test_panels_of_the_plane_are_not_slivers(stretch: tuple[float, float], tmp_path: Path) -> None:
     features, split, subset, details = plane_inputs(3, 20)
     features[:, :2] *= stretch
     figure = FIGURES["plane_chosen"].draw(features, split, subset, details)
