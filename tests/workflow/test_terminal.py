@@ -50,7 +50,7 @@ def test_snakemakes_own_report_of_a_failure_is_not_shown_beside(failed):
         assert noise not in said.partition("Petite stopped: ")[0]
 
 
-def test_a_run_tells_jobs_done_of_jobs_due_and_keeps_the_rest_for_its_log(tiny_run):
+def test_a_run_shows_jobs_done_of_jobs_due_and_keeps_the_rest_for_its_log(tiny_run):
     folder, finished = tiny_run
     lines = [line for line in finished.stderr.splitlines() if " jobs, " in line]
     total = int(lines[0].split()[2])
@@ -68,7 +68,7 @@ def test_the_log_of_a_training_has_its_course_and_what_tensorflow_says(tiny_run)
     assert "MB of memory at most" in log.read_text("utf-8")
 
 
-def test_jobs_that_until_leaves_undone_are_told_and_the_same_command_does_them(
+def test_jobs_that_until_leaves_undone_are_shown_and_the_same_command_does_them(
     snakemake, tmp_path, tiny_config
 ):
     manifest = tmp_path / "results/tiny/store/manifest.json"
@@ -111,7 +111,7 @@ class LogHandler(LogHandlerBase):
 """
 
 
-def test_the_users_own_logger_has_the_terminal_and_what_failed_is_told_after_it(
+def test_the_users_own_logger_has_the_terminal_and_what_failed_is_shown_after_it(
     tmp_path, tiny_config
 ):
     plugin = tmp_path / "plugins/snakemake_logger_plugin_users"

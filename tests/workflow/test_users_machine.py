@@ -82,7 +82,7 @@ def test_a_full_folder_for_temporary_files_is_named(
     assert "Traceback" not in finished.stdout
 
 
-def test_a_limit_of_the_shell_on_memory_is_told_before_and_after(tmp_path: Path) -> None:
+def test_a_limit_of_the_shell_on_memory_is_shown_before_and_after(tmp_path: Path) -> None:
     finished = run(tmp_path, dict(os.environ), TRAINED, limits="ulimit -v 1900000")
     assert finished.returncode != 0
     before, _, after = finished.stdout.partition("Job stats")
