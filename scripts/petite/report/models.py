@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from petite.evaluation.metrics import ACCURACY, METRICS
 from petite.plots import style
 from petite.plots.calibration import calibration_bins, calibration_picture
 from petite.plots.curves import accuracy_curves_picture
@@ -132,7 +133,11 @@ def _numbers(runs: pd.DataFrame, case: Case) -> list[tuple[str, str]]:
     return [
         ("accuracy on the test images", f"{in_percent(mean['accuracy'])}%"),
         ("accuracy on the images it was trained on", f"{in_percent(mean['train_accuracy'])}%"),
-        ("balanced accuracy (mean over classes)", f"{in_percent(mean['balanced_accuracy'])}%"),
+        *(
+            (metric.words, f"{in_percent(mean[metric.name])}%")
+            for metric in METRICS.values()
+            if metric.name != ACCURACY
+        ),
         (
             f"accuracy on the worst class (mostly {worst})",
             f"{in_percent(mean['worst_class_accuracy'])}%",

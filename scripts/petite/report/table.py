@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 import numpy as np
 import pandas as pd
 
+from petite.evaluation.metrics import ACCURACY, METRICS, Metric
 from petite.evaluation.runs import REFERENCE
 from petite.evaluation.shares import kept
 from petite.evaluation.tables import other_shares
@@ -21,6 +22,8 @@ from petite.util.formatting import (
     signed_bracketed,
 )
 
+# The metrics beside accuracy, which has a column with drawings.
+MEASURES = [metric for metric in METRICS.values() if metric.name != ACCURACY]
 WIDTH, HEIGHT, EDGE = 140, 18, 5
 # Intervals of two or three seeds can be so wide that all others would shrink to dots.
 WIDEST = 0.95  # the scale of the differences ends at this quantile of the bounds
@@ -48,7 +51,7 @@ class Row(TypedDict):
     accuracy: str
     accuracy_bounds: str
     accuracy_picture: Picture | None
-    balanced: str
+    measures: list[str]
     worst: str
     difference: str
     difference_bounds: str
@@ -71,6 +74,7 @@ class Table(TypedDict):
     """The rows, the scales of the two columns with drawings, and the choices of the filters."""
 
     rows: list[Row]
+    measures: list[Metric]
     zero: float
     across: Bounds
     beside: Bounds
@@ -119,6 +123,7 @@ def table(inputs: Inputs) -> Table:
     ]
     return {
         "rows": rows,
+        "measures": MEASURES,
         "zero": beside(0.0),
         "across": {"low": in_percent(across.low), "high": in_percent(across.high)},
         "beside": {"low": signed(beside.low, MINUS), "high": signed(beside.high, MINUS)},
@@ -133,6 +138,7 @@ def table(inputs: Inputs) -> Table:
 def _row(row: Any, words: dict[str, str], across: Scale, beside: Scale) -> Row:
     case = Case(row.method, row.fraction)
     verdict = "" if row.method == REFERENCE else words.get("verdict", "")
+    measures = {metric.name: getattr(row, f"{metric.name}_mean") for metric in MEASURES}
     return {
         "case": case.key,
         "method": row.method,
@@ -143,7 +149,7 @@ def _row(row: Any, words: dict[str, str], across: Scale, beside: Scale) -> Row:
         "accuracy": in_percent(row.accuracy_mean),
         "accuracy_bounds": bracketed(row.accuracy_low, row.accuracy_high),
         "accuracy_picture": across.picture(row.accuracy_mean, row.accuracy_low, row.accuracy_high),
-        "balanced": in_percent(row.balanced_accuracy_mean),
+        "measures": [in_percent(value) for value in measures.values()],
         "worst": in_percent(row.worst_class_accuracy_mean),
         "difference": signed(row.difference_mean, MINUS),
         "difference_bounds": signed_bracketed(row.difference_low, row.difference_high, MINUS),
@@ -160,7 +166,7 @@ def _row(row: Any, words: dict[str, str], across: Scale, beside: Scale) -> Row:
             "images": row.images,
             "runs": row.runs,
             "accuracy": row.accuracy_mean,
-            "balanced": _or_nothing(row.balanced_accuracy_mean),
+            **{name: _or_nothing(value) for name, value in measures.items()},
             "worst": _or_nothing(row.worst_class_accuracy_mean),
             "difference": _or_nothing(row.difference_mean),
             "verdict": verdict,

@@ -148,7 +148,7 @@ def check_rows(features: Any, count: int) -> None:
 
 
 def in_reach(array: np.ndarray, reach: float) -> np.ndarray:
-    """Scale an array by a power of two towards 1 if its largest number is beyond `reach`."""
+    """Scale an array by a power of two toward 1 if its largest number is beyond `reach`."""
     largest = float(np.abs(array).max())
     if largest == 0 or 1 / reach < largest < reach:
         return array

@@ -311,7 +311,7 @@ def test_the_page_shows_and_names_the_metric_that_is_compared_and_the_real_share
     assert f'data-name="kept">{100 * fraction:g}% ({300 * fraction:.0f}%)</td>' in html
     assert "each class has at least one" in html
     rows = tables.table(Inputs(**{**vars_of(inputs), "tables": {**inputs.tables, **paths}}))["rows"]
-    assert all(float(row["balanced"]) < 60 and row["worst"] == "50.0" for row in rows)
+    assert all(float(row["measures"][0]) < 60 and row["worst"] == "50.0" for row in rows)
 
 
 def test_warnings_name_few_seeds_few_test_images_and_duplicates_across_classes(inputs):
