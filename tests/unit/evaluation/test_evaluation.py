@@ -195,13 +195,13 @@ def test_a_loss_that_is_no_number_shows() -> None:
     ("change", "message"),
     [
         (lambda runs: runs.iloc[:0], "no runs"),
-        (lambda runs: pd.concat([runs, runs.iloc[[4]]]), "random at fraction 0.1.*seed 1.*once"),
+        (lambda runs: pd.concat([runs, runs.iloc[[4]]]), "random.* at fraction 0.1.*seed 1.*once"),
         (lambda runs: runs.assign(accuracy=runs["accuracy"].where(runs.index != 0)), "no accuracy"),
-        (lambda runs: runs.assign(dataset=["a"] + ["b"] * (len(runs) - 1)), "dataset: a, b"),
-        (lambda runs: runs.assign(model=["a"] + ["b"] * (len(runs) - 1)), "differ in model"),
+        (lambda runs: runs.assign(dataset=["a"] + ["b"] * (len(runs) - 1)), "'dataset': a, b"),
+        (lambda runs: runs.assign(model=["a"] + ["b"] * (len(runs) - 1)), "'model': a, b"),
         (
             lambda runs: runs.assign(precision=["mixed_bfloat16"] + ["float32"] * (len(runs) - 1)),
-            "differ in precision: float32, mixed_bfloat16.*set it to float32 or bfloat16",
+            "'precision': float32, mixed_bfloat16.*training.precision.*float32 or bfloat16",
         ),
     ],
 )
