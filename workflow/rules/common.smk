@@ -20,7 +20,7 @@ SCRIPTS = BASE / "scripts"
 from petite.config import Plan, load as load_config
 from petite.config.methods import AUGMENTATION
 from petite.util.errors import PetiteError
-from petite.util.imports import modules_of, path_of
+from petite.util import imports
 from petite.config.layers import Layer, command_line, read_layer, resolve
 from petite.selection import METHODS
 
@@ -121,9 +121,9 @@ def code(script, *entries):
 
     `entries` are the modules of the methods, sources, figures and feature spaces that it uses.
     """
-    modules = modules_of(script, entries)
+    modules = imports.modules_of(script, entries)
     return [
-        outside(BASE / path_of(name).relative_to(CHECKOUT))
+        outside(SCRIPTS / imports.path_of(name).relative_to(imports.SCRIPTS))
         for name in [script, *modules]
     ]
 
