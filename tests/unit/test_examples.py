@@ -22,6 +22,9 @@ FIRST_CALLED = {
     "petite.data.decoding.decode",
     "petite.data.duplicates",
     "petite.data.splitting",
+    "petite.evaluation.statistics",
+    "petite.subsets.tables",
+    "petite.training.metrics",
     "petite.util.formatting",
 }
 

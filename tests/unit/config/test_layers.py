@@ -65,7 +65,7 @@ def nested(path: tuple[str, ...], value: Any) -> dict[str, Any]:
 PATHS = [
     path
     for path in settings_of(DEFAULT.values)
-    # These three belong together: a source that is named anew has another path and digest.
+    # These three belong together: a source that is renamed has another path and digest.
     if path not in [("dataset", name) for name in ("source", "path", "sha256")]
 ]
 

@@ -1,4 +1,4 @@
-"""The store: what is written is read, and what is damaged is told."""
+"""The store: what is written is read, and damage is reported."""
 
 import os
 import re

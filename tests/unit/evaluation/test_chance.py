@@ -231,7 +231,7 @@ def test_without_the_full_set_the_largest_subset_stands_for_it(tmp_path) -> None
 
 
 def test_of_classes_of_one_size_any_may_be_the_constant_answer(tmp_path) -> None:
-    """Always answering class 1 is no better than always answering class 0."""
+    """Always answering class 1 does not beat always answering class 0."""
     for label in (0, 1):
         answers = constant(7, 200, label)
         chance, _, _ = judged(tmp_path / str(label), HALVES, {("full", 1.0): answers})

@@ -298,7 +298,7 @@ def best_at_each_place(
 @pytest.mark.parametrize("method", ["facility_location", "graph_cut"])
 def test_apricot_chooses_the_same(method: str) -> None:
     apricot = pytest.importorskip(
-        "apricot", reason="apricot-select is no part of Petite's environments"
+        "apricot", reason="apricot-select is not in Petite's environments"
     )
     features = cloud(150)
     similarity = similarities(features)
@@ -313,7 +313,7 @@ def test_apricot_chooses_the_same(method: str) -> None:
 @pytest.mark.parametrize("method", ["facility_location", "graph_cut"])
 def test_submodlib_chooses_the_same(method: str) -> None:
     submodlib = pytest.importorskip(
-        "submodlib", reason="submodlib-py is no part of Petite's environments"
+        "submodlib", reason="submodlib-py is not in Petite's environments"
     )
     features = cloud(150)
     similarity = similarities(features)
