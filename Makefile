@@ -2,6 +2,7 @@
 # make test       set up and run the tests
 # make check      formatting, linting and types, as CI does
 # make readme     update the table "What reruns when" in README.md from its tests
+# make messages   update tests/messages.txt after a change of the wording of messages
 # make schema     update the JSON schema after a change of the typed configuration
 # make lock       pin the versions of envs/*.in in envs/*.txt
 # make GPU=1      like make, with TensorFlow for NVIDIA GPUs
@@ -25,7 +26,7 @@ ifeq ($(shell test -w "$$HOME" && echo yes),)
 export XDG_CACHE_HOME ?= $(CURDIR)/$(VENV)/cache
 endif
 
-.PHONY: run test check format readme schema lock clean
+.PHONY: run test check format readme messages schema lock clean
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
@@ -70,6 +71,9 @@ $(STAMP_DEV): envs/requirements-dev.txt $(STAMP)
 
 readme: $(STAMP_DEV)
 	PYTHONPATH=tests $(BIN)/python tests/workflow/test_reruns.py
+
+messages: $(STAMP_DEV)
+	$(BIN)/python tests/unit/test_messages.py
 
 # Editors use the JSON schema to complete and check configuration files.
 schema: $(STAMP)

@@ -58,7 +58,7 @@ if IS_MAIN:
         drop_default_rate_limit()
         stop_on_signals()
         name_run_to_steps()
-        say_what_is_in_force()
+        say_settings()
 
     onsuccess:
         say_where_things_are()

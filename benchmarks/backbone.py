@@ -1,10 +1,10 @@
-"""How fast EfficientNet-Lite0 embeds, beside onnxruntime on the same network in the same run.
+"""Measure how fast EfficientNet-Lite0 embeds, compared with onnxruntime on the same network.
 
 Needs `pip install onnx onnxruntime`. Writes the network as .onnx from the same weights, then runs
-both and their variants on one thread, in rounds that take turns, so that a busy machine slows all
-alike. Rates are of processor time, which other programs disturb less than the clock's: the best of
-the rounds, when they disturbed least, and the median. Then it decodes and resizes photographs,
-which comes before embedding. Writes a Markdown table.
+both and their variants on one thread, in rounds that take turns, so that other work on the machine
+affects all. Rates are per second of CPU time, which other programs affect less than wall time: the
+best and the median of the rounds. Also measures decoding and resizing of photographs, which precede
+embedding. Writes a Markdown table.
 
     python benchmarks/backbone.py --photos petimages-15k.zip --output results/benchmarks/backbone.md
 """
@@ -34,7 +34,7 @@ from petite.util.files import write_text
 
 IMAGES = 48  # of a measurement; all batch sizes divide it
 BATCH_SIZES = (1, 2, 4, 8, 16)
-LARGE_SIDES = (3000, 2000)  # pixels of a photograph as cameras make them
+LARGE_SIDES = (3000, 2000)  # pixels, as in photographs of cameras
 Step = Callable[[], Any]
 
 

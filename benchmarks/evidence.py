@@ -1,7 +1,7 @@
-"""Whether Petite's intervals cover and its tests hold their level, by simulation with known truth.
+"""Check by simulation that Petite's intervals have their coverage and its tests their level.
 
 Writes the Markdown tables of docs/evidence.md. The simulations are those of
-tests/unit/test_evidence_simulations.py, which runs fewer of them.
+tests/unit/evaluation/test_simulations.py, which runs fewer of them.
 
     python benchmarks/evidence.py --simulations 4000 --output results/benchmarks/evidence.md
 """
@@ -59,7 +59,7 @@ def no_noise(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def scipy_interval(method: str) -> Callable[[np.ndarray], Interval]:
-    """The bootstrap of SciPy, to be compared with: `percentile` or `BCa`."""
+    """SciPy's bootstrap for comparison: `percentile` or `BCa`."""
     from scipy.stats import bootstrap
 
     def interval(values: np.ndarray) -> Interval:
@@ -81,15 +81,15 @@ def bootstrap_t_interval(
     """The interval of the mean of `values` (..., n) by the bootstrap of Student's statistic.
 
     Unlike `mean_interval` it takes skewed noise into account, at the price of bounds that are far
-    off when few values happen to lie close together (Efron and Tibshirani 1993, section 12.5).
-    n is at least 3. Infinite where so many resamples repeat a single value that t is not bounded.
+    off when few values happen to be close together (Efron and Tibshirani 1993, section 12.5).
+    n is at least 3. Infinite if too many resamples repeat a single value, so that t is unbounded.
     """
     sample = np.asarray(values, dtype=np.float64)
     n = sample.shape[-1]
     drawn = generator(seed, "bootstrap-t").integers(0, n, (resamples, n))
     counts = (drawn[:, None, :] == np.arange(n)[:, None]).sum(axis=-1).T  # (n, resamples)
     mean, error = sample.mean(axis=-1, keepdims=True), standard_error(sample)[..., None]
-    # Centered first: the difference of two large squares would lose the digits that matter.
+    # Centered first, because the difference of two large squares would lose precision.
     deviations = sample - mean
     means = deviations @ counts / n
     errors = np.sqrt(np.maximum(deviations**2 @ counts / n - means**2, 0) / (n - 1))
@@ -104,7 +104,7 @@ def bootstrap_t_interval(
 def coverage(
     interval: Callable[[np.ndarray], Interval], noise: Noise, n: int, simulations: int
 ) -> tuple[float, float]:
-    """How often the interval of n values holds their true mean, and its median width in sd."""
+    """How often the interval of n values contains the true mean, and its median width in sd."""
     values = noise(generator(n, "coverage"), (simulations, n))
     low, high = interval(values)
     return float(((low <= 0) & (high >= 0)).mean()), float(np.median(high - low))
@@ -128,7 +128,7 @@ def crossed(
 
 
 def pigeonhole_interval(differences: np.ndarray, random: np.random.Generator) -> Interval:
-    """Percentiles of resampled rows and columns (Owen 2007), to be compared with."""
+    """Percentiles of resampled rows and columns (Owen 2007), for comparison."""
     n, images = differences.shape
     rows = random.multinomial(n, np.full(n, 1 / n), 500)
     columns = random.multinomial(images, np.full(images, 1 / images), 500)
@@ -139,7 +139,7 @@ def pigeonhole_interval(differences: np.ndarray, random: np.random.Generator) ->
 def two_way_coverage(
     n: int, of_seeds: float, of_images: float, simulations: int, images: int = 300
 ) -> dict[str, float]:
-    """The share of simulations whose interval holds 0, for each way to make the interval."""
+    """The fraction of simulations whose interval contains 0, for each kind of interval."""
     random = generator(n, "two-way coverage")
     held = {"over seeds alone": 0, "two-way (Petite's)": 0, "pigeonhole bootstrap": 0}
     for _ in range(simulations):
@@ -177,7 +177,7 @@ def tables_without_effect(
 
 
 def power(n: int, simulations: int) -> tuple[float, float]:
-    """How often the true effect `smallest_effect` of n is seen, by two tests.
+    """How often the true effect `smallest_effect` of n is detected, by two tests.
 
     By the t interval, which excludes 0, and by the sign-flip test of this one comparison.
     """
@@ -188,7 +188,7 @@ def power(n: int, simulations: int) -> tuple[float, float]:
 
 
 def false_equivalence(n: int, simulations: int) -> float:
-    """How often equivalence is claimed where the truth lies on the very edge of the tolerance."""
+    """How often equivalence is claimed if the true difference equals the tolerance."""
     values = generator(n, "equivalence").normal(1.0, 0.3, (simulations, n))
     return float((equivalence_p(values, 1.0) <= ALPHA).mean())
 
@@ -199,19 +199,18 @@ TEST_IMAGES = (5, 10, 20, 50, 100, 200)
 IMBALANCES = (1, 9, 99)  # images of the common class for one of the rare
 TOLERANCES = (0.01, 0.05, 0.2)
 LOST_IN = ("both classes", "the rare class", "the common class")
-# How a loss comes about, beside where: the same images in all runs; by chance, in each run by
-# itself; images that half of the runs lose; in runs that lose more and less; or the same images in
-# all runs while others are won.
+# Which images are lost: the same in all runs; random ones in each run; some in half of the runs; a
+# number that differs between runs; or the same in all runs while others are won.
 LOST_AS = ("the same images", "by chance", "in half of the runs", "by seeds", "with others won")
-# Half of the runs lose twice the tolerance, the others nothing: no test on so few seeds holds then.
+# Half of the runs lose twice the tolerance, the others nothing: no test on few seeds holds then.
 IN_EVERY_OTHER_RUN = "in every other run"
-WON = 0.05  # share of images that is won where others are
+WON = 0.05  # fraction of images that are won
 SIMULATED_SEEDS = 7
-FEWER_DRAWS = 4_000  # than Petite's, for the time of the simulation
+FEWER_DRAWS = 4_000  # than Petite uses, to save time
 
 
 def two_classes(images: int, imbalance: int) -> np.ndarray:
-    """Labels of so many images, of which the rare class, 1, has one at least."""
+    """Labels of images, of which the rare class, 1, has at least one."""
     rare = max(1, round(images / (imbalance + 1)))
     return np.repeat([0, 1], [images - rare, rare])
 
@@ -219,7 +218,7 @@ def two_classes(images: int, imbalance: int) -> np.ndarray:
 def chance_of_loss(
     labels: np.ndarray, weights: np.ndarray, tolerance: float, lost_in: str
 ) -> np.ndarray:
-    """For each image the chance to be lost, such that the metric loses just the tolerance."""
+    """The probability of each image to be lost, so that the metric loses exactly the tolerance."""
     if lost_in == "both classes":
         return np.full(len(labels), tolerance)
     weight = np.bincount(labels, weights)
@@ -243,7 +242,7 @@ def lossy(random: np.random.Generator, chances: np.ndarray, lost_as: str, n: int
         by_seed = 2 * (random.random((n, 1)) < 0.5)
         return -(random.random(shape) < chances * by_seed).astype(np.int8)
     if lost_as == "by seeds":
-        # Evenly about 1, so that the mean loss stays what it is, and no chance exceeds 1.
+        # Symmetric around 1, so that the mean loss stays the same and no probability exceeds 1.
         most = min(1.0, 1 / chances.max() - 1)
         by_seed = 1 + np.clip(random.normal(0, 0.5, (n, 1)), -most, most)
         return -(random.random(shape) < chances * by_seed).astype(np.int8)
@@ -268,7 +267,7 @@ def false_not_worse(
     simulations: int,
     stream: str = "",
 ) -> float:
-    """How often a subset is called not worse that loses just the tolerance.
+    """How often a subset that loses exactly the tolerance is called not worse.
 
     truth: the tolerance, one of LOST_IN and one of LOST_AS.
     """
@@ -292,7 +291,7 @@ def false_not_worse(
 def worst_false_not_worse(
     images: int, imbalance: int, metric: str, simulations: int
 ) -> tuple[float, tuple[float, str, str]]:
-    """The highest rate over all truths, and of which: looked for first, then simulated afresh."""
+    """The highest rate over all truths, and its truth: first a search, then a new simulation."""
     truths = list(itertools.product(TOLERANCES, LOST_IN, LOST_AS))
     rates = [
         false_not_worse(images, imbalance, metric, truth, max(simulations // 10, 1), "search")
@@ -319,7 +318,7 @@ def claimed_where_nothing_is_lost(images: int, differing: float, simulations: in
 
 
 def blind_judge_passes(images: int, imbalance: int, n: int, simulations: int) -> float:
-    """How often n runs that answer without a look, by the shares of the classes, beat chance."""
+    """How often n runs that guess by class frequency beat chance."""
     labels = two_classes(images, imbalance)
     scale = METRICS[BALANCED].image_weights(labels) * images
     random = generator(images, "blind", str(imbalance), str(n))
@@ -341,7 +340,7 @@ FRACTIONS = (1.0, 0.5, 0.25, 0.1, 0.05)
 KEPT = 0.1
 TOLERANCE = 0.01
 A, B, C = 0.98, 1.2, 0.5
-SHARED_SD = 0.004  # of a seed's deviation that it has at every size
+SHARED_SD = 0.004  # sd of the deviation that a seed has at every size
 
 
 def true_accuracy(images: float) -> float:
@@ -367,7 +366,7 @@ def random_runs(random: np.random.Generator, n: int, sd: float) -> tuple[pd.Data
 
 
 def holds(estimate: Estimate, truth: float) -> bool:
-    """Whether an interval holds the truth; a bound "above N" or "below N" leaves that side open."""
+    """Whether an interval contains the truth; "above N" and "below N" are open on one side."""
     low = 0.0 if estimate.low.censored == "below" else estimate.low.value
     high = np.inf if estimate.high.censored == "above" else estimate.high.value
     return bool(low <= truth <= high)
@@ -376,7 +375,7 @@ def holds(estimate: Estimate, truth: float) -> bool:
 def recovered(
     n: int, multiplier: float, sd: float, simulations: int, draws: int = 1_000
 ) -> dict[str, float]:
-    """How well a known data multiplier and the sufficient size are found again."""
+    """How well a known data multiplier and sufficient size are estimated."""
     random = generator(n, "multiplier", str(multiplier))
     seeds = pd.MultiIndex.from_product([[0], range(n)], names=PAIR)
     target = true_accuracy(FULL_SET) - TOLERANCE
@@ -534,7 +533,7 @@ def curve_table(simulations: int) -> str:
 
 
 def main(args: argparse.Namespace) -> None:
-    few = max(args.simulations // 4, 1)  # of what is simulated one by one
+    few = max(args.simulations // 4, 1)  # simulations that are not vectorized
     sections = {
         "Coverage of 95% intervals of a mean (median width in standard deviations)": (
             coverage_table(args.simulations)

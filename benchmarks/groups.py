@@ -1,7 +1,8 @@
-"""Makes images of patients in which there is nothing to learn, for docs/your-images.md.
+"""Make images of patients without anything to learn about their class, for docs/your-images.md.
 
-Two classes of 20 patients with ten images each: shifted, noisy crops of a random pattern of the
-patient's own, which has nothing to do with the class. Whatever beats 50% recognizes patients.
+There are two classes of 20 patients with ten images each. The images are shifted, noisy crops of a
+random pattern for each patient, which is independent of the class. A model with more than 50%
+accuracy recognizes patients.
 
     python benchmarks/groups.py results/benchmarks/patients
     snakemake --cores 1 --configfile results/benchmarks/patients.yaml
@@ -79,7 +80,7 @@ def write_settings(path: Path, images: Path, groups: str | None) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="to write to; settings go beside it")
+    parser.add_argument("folder", type=Path, help="the folder to write; the settings go next to it")
     folder = parser.parse_args().folder
     write_patients(folder)
     write_settings(folder.with_name(f"{folder.name}.yaml"), folder, None)

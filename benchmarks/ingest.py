@@ -1,14 +1,14 @@
-"""How fast photos are taken into the store, beside what Pillow alone can do in the same run.
+"""Measure how fast photos are ingested, compared with Pillow alone in the same run.
 
     python benchmarks/ingest.py --archive petimages-15k.zip --output ingest.md
 
-Each row is measured with the same number of processes, which start together; each takes its share
-of the photos. "Decode" and "decode and resize" are plain Pillow on bytes that are in memory
+Each row is measured with the same number of processes, which start together and share the photos.
+"Decode" and "decode and resize" are plain Pillow on bytes that are in memory
 already: the limit. "Ingest" is `petite.data.ingest.ingest_shard`, which also reads the archive,
 hashes and writes the store. "Jobs" are whole runs of `scripts/ingest.py` with the start of Python.
 
-A second table says how far the stored pixels are from those that Pillow's bilinear filter gives of
-the whole photo, beside its other filters: JPEGs are made small while they are decoded.
+A second table compares the stored pixels with those of Pillow's filters on the whole photo, since
+JPEGs are reduced while they are decoded.
 """
 
 import argparse
@@ -45,11 +45,15 @@ SETTINGS = {"channels": 3, "min_side": 8, "max_pixels": 50_000_000, "listing": L
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--archive", type=Path, required=True, help="photos, as petimages-15k.zip")
+    parser.add_argument(
+        "--archive", type=Path, required=True, help="photos, such as petimages-15k.zip"
+    )
     parser.add_argument("--output", type=Path, help="a Markdown file for the table")
     parser.add_argument("--size", type=int, default=150, help="side of the stored images")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3, help="the best of so many is shown")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="number of rounds, of which the best is shown"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="petite-ingest-") as name:
         table = measure(args, Path(name)) + differences(args)
@@ -65,7 +69,7 @@ def measure(args: argparse.Namespace, folder: Path) -> str:
     write_table(folder / "listing.parquet", entries)
     seconds: dict[str, list[tuple[float, float]]] = {}
     peak = 0
-    for _ in range(args.rounds):  # in turn, so that a busy moment does not hit one row alone
+    for _ in range(args.rounds):  # in turn, so that other work on the machine affects all rows
         for title, worker in (
             ("Pillow: decode", decode_only),
             ("Pillow: decode and resize", decode_and_resize),
@@ -94,7 +98,7 @@ def measure(args: argparse.Namespace, folder: Path) -> str:
 
 
 def differences(args: argparse.Namespace) -> str:
-    """How much the stored pixels differ from Pillow's, in gray levels, as Markdown."""
+    """The differences of the stored pixels from Pillow's, in gray levels, as Markdown."""
     size = (args.size, args.size)
     found: dict[str, list[tuple[float, int]]] = {}
     with open_source("archive", args.archive) as source:
@@ -104,7 +108,7 @@ def differences(args: argparse.Namespace) -> str:
         try:
             image = Image.open(io.BytesIO(data), formats=("JPEG",)).convert("RGB")
         except OSError:
-            continue  # the awkward files
+            continue  # files that do not decode
         images = {name: image.resize(size, Image.Resampling[name]) for name in OTHER_FILTERS}
         images["Petite"] = Image.fromarray(decode(data, args.size, 3).pixels)
         reference = np.asarray(image.resize(size, Image.Resampling.BILINEAR)).astype(int)
@@ -122,12 +126,12 @@ def differences(args: argparse.Namespace) -> str:
     return "\n".join([*lines, ""])
 
 
-# Prepares a process's share of the photos (args, folder, its number) and returns the work itself.
+# Prepares the photos of a process (args, folder, its number) and returns the work.
 Worker = Callable[[argparse.Namespace, Path, int], Callable[[], None]]
 
 
 def together(worker: Worker, args: argparse.Namespace, folder: Path) -> tuple[float, float]:
-    """Seconds from the common start of the work to its last end, and CPU seconds of all."""
+    """Seconds from the common start to the last end, and CPU seconds of all processes."""
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(args.processes + 1)
     cpu = context.Value("d", 0.0)
@@ -155,7 +159,7 @@ def one_of_many(
     barrier: Barrier,
     cpu: "Synchronized[float]",
 ) -> None:
-    """Prepare, wait for the others, work on one thread, and add the CPU seconds."""
+    """Prepare, wait for the other processes, work on one thread, and add the CPU seconds."""
     with threadpool_limits(1):
         work = worker(args, folder, number)
         barrier.wait()
@@ -167,12 +171,12 @@ def one_of_many(
 
 
 def decode_only(args: argparse.Namespace, folder: Path, number: int) -> Callable[[], None]:
-    """Plain Pillow: every photo to pixels of its own size."""
+    """Plain Pillow: decode each photo at its own size."""
     return each_photo(args, folder, number, lambda image: image.load())
 
 
 def decode_and_resize(args: argparse.Namespace, folder: Path, number: int) -> Callable[[], None]:
-    """Plain Pillow: every photo to pixels of the stored size."""
+    """Plain Pillow: decode each photo and resize it to the stored size."""
     size = (args.size, args.size)
     return each_photo(
         args, folder, number, lambda image: image.resize(size, Image.Resampling.BILINEAR)
@@ -180,7 +184,7 @@ def decode_and_resize(args: argparse.Namespace, folder: Path, number: int) -> Ca
 
 
 def ingest(args: argparse.Namespace, folder: Path, number: int) -> Callable[[], None]:
-    """The library's own work for one shard."""
+    """Petite's work for one shard."""
     rows = shard_rows(read_table(folder / "listing.parquet"), number, args.processes)
     source = open_source("archive", args.archive)
 
@@ -194,7 +198,7 @@ def ingest(args: argparse.Namespace, folder: Path, number: int) -> Callable[[], 
 def each_photo(
     args: argparse.Namespace, folder: Path, number: int, do: Callable[[Image.Image], object]
 ) -> Callable[[], None]:
-    """Load a share of the photos' bytes; the work is to open each one and do something."""
+    """Load the bytes of a process's photos; the work opens each and applies a function."""
     rows = shard_rows(read_table(folder / "listing.parquet"), number, args.processes)
     with open_source("archive", args.archive) as source:
         photos = [data for _, data in source.read_many(rows["image_id"]) if isinstance(data, bytes)]
@@ -205,7 +209,7 @@ def each_photo(
             try:
                 do(Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "GIF")))
             except (OSError, Image.DecompressionBombError):
-                continue  # the awkward files
+                continue  # files that do not decode
 
     return work
 

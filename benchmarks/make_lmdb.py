@@ -2,9 +2,9 @@
 
     python benchmarks/make_lmdb.py --archive petimages-15k.zip --output /tmp/scale --images 100000
 
-Each photo is repeated with a crop, a brightness and perhaps a flip of its own, so that no two
-values are the same, and brought to a shorter side of 256 pixels as WebP. A key is the SHA-1 of its
-value, so that keys come in no order, as in a database that grew over time.
+Each photo is repeated with a random crop, brightness and flip, so that no two values are the same,
+and stored as WebP with a shorter side of 256 pixels. A key is the SHA-1 of its value, so that keys
+have no order, as in a database that grew over time.
 """
 
 import argparse
@@ -28,9 +28,13 @@ WRITTEN_AT_ONCE = 500
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--archive", type=Path, required=True, help="photos, as petimages-15k.zip")
-    parser.add_argument("--output", type=Path, required=True, help="a folder for cat/ and dog/")
-    parser.add_argument("--images", type=int, default=100_000, help="of both classes together")
+    parser.add_argument(
+        "--archive", type=Path, required=True, help="photos, such as petimages-15k.zip"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="the folder for cat/ and dog/")
+    parser.add_argument(
+        "--images", type=int, default=100_000, help="images of both classes together"
+    )
     args = parser.parse_args()
     photos = readable_photos(args.archive)
     for class_name in photos:
@@ -48,7 +52,7 @@ def readable_photos(archive: Path) -> dict[str, list[Image.Image]]:
                 photo = Image.open(io.BytesIO(data), formats=("JPEG",))
                 found.setdefault(class_of[image_id], []).append(photo.convert("RGB"))
             except (OSError, TypeError):
-                continue  # the awkward files
+                continue  # files that do not decode
     return found
 
 
@@ -66,7 +70,7 @@ def make(folder: Path, photos: list[Image.Image], count: int) -> None:
 
 
 def changed(photos: list[Image.Image], count: int) -> Iterator[bytes]:
-    """Yield `count` WebP files, going round the photos, each time with other changes."""
+    """Yield `count` WebP files; each pass over the photos changes them differently."""
     random = np.random.default_rng(0)
     for number in range(count):
         photo = photos[number % len(photos)]

@@ -1,13 +1,13 @@
-"""pca_grid from the store against the authors' package, on the paper's 13,500 photos at 150x150.
+"""Compare pca_grid with the authors' package, on the paper's 13,500 photos at 150x150.
 
-Both choose 10% with two clusters and begin with the decoded photos on disk: Petite's with the
-store (scripts/features.py and scripts/subset.py), `image-distillation` 0.1.6 with the same pixels
-in the same shard, in an environment of its own with the same NumPy and scikit-learn. What is
-measured are whole processes: their wall time with all imports, and their peak resident memory, in
-which the pages of the mapped store count. They take turns, and the fastest round of each counts.
-Writes a Markdown table.
+Both select 10% with two clusters and start with the decoded photos on disk: Petite reads its store
+(scripts/features.py and scripts/subset.py), and `image-distillation` 0.1.6 reads the same pixels
+from the same shard, in a separate environment with the same NumPy and scikit-learn. Whole processes
+are measured: their wall time with all imports, and their peak resident memory, which includes the
+pages of the mapped store. They take turns, and the fastest round of each counts. Writes a Markdown
+table.
 
-    python benchmarks/pca_grid.py --photos ../shared/data/petimages-15k.zip \\
+    python benchmarks/pca_grid.py --photos petimages-15k.zip \\
         --output results/benchmarks/pca_grid.md
 """
 
@@ -44,7 +44,7 @@ STEP = {
 SHARD = "shards/1-of-1.npy"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
-# As in the authors' notebooks: float32 / 255, n images for each class and cluster.
+# As in the authors' notebooks: float32 / 255, n images per class and cluster.
 PEER_RUN = """
 import sys
 import numpy as np
@@ -60,7 +60,7 @@ print(len(chosen), len(set(map(int, chosen))))
 
 
 class Cost(NamedTuple):
-    """What a process took: wall seconds, CPU seconds, peak resident bytes; and what it printed."""
+    """The costs of a process: wall seconds, CPU seconds, peak resident bytes; and its output."""
 
     seconds: float
     cpu_seconds: float
@@ -69,7 +69,7 @@ class Cost(NamedTuple):
 
 
 def measured(command: list[str], threads: int) -> Cost:
-    """Run a command to its end and say what it cost."""
+    """Run a command and measure its costs."""
     environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
     with tempfile.TemporaryFile("w+") as output:
         started = time.perf_counter()
@@ -130,7 +130,7 @@ def make_store(photos: Path, folder: Path, image_size: int, limit: int) -> Path:
 
 
 def petite(folder: Path, threads: int) -> tuple[list[Cost], dict[str, Any]]:
-    """Features and selection, a process each."""
+    """Features and selection, each in its own process."""
     features, subset = folder / "pixels.npy", folder / "subset.parquet"
     inputs: dict[str, Any] = {
         "manifest": folder / "manifest.json",
@@ -162,7 +162,7 @@ def petite(folder: Path, threads: int) -> tuple[list[Cost], dict[str, Any]]:
 
 
 def install_peer(folder: Path) -> Path:
-    """Make the peer's environment; returns its Python."""
+    """Make the environment of the authors' package, and return its Python."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     same = [f"{name}=={version(name)}" for name in ("numpy", "scikit-learn", "matplotlib")]
@@ -186,7 +186,7 @@ def table(rows: dict[str, Cost], notes: list[str]) -> str:
 
 
 def together(costs: list[Cost]) -> Cost:
-    """Processes one after the other: seconds add up, the largest peak counts."""
+    """The costs of consecutive processes: the sum of seconds, and the largest peak."""
     return Cost(
         sum(cost.seconds for cost in costs),
         sum(cost.cpu_seconds for cost in costs),
@@ -197,7 +197,7 @@ def together(costs: list[Cost]) -> Cost:
 
 def main(args: argparse.Namespace, folder: Path) -> None:
     manifest = make_store(args.photos, folder, args.image_size, args.limit_per_class)
-    # The pixels are not read here: a child's peak begins with what its parent held at the fork.
+    # Do not read the pixels here: a child's peak includes the memory of its parent at the fork.
     index = Store.open(manifest).index
     used = index[index["status"] == "ok"]
     pixels, rows, labels = folder / SHARD, folder / "rows.npy", folder / "labels.npy"
@@ -250,6 +250,8 @@ if __name__ == "__main__":
     parser.add_argument("--limit-per-class", type=int, default=6750)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--peer-python", type=Path, help="an environment that has the package")
+    parser.add_argument(
+        "--peer-python", type=Path, help="the Python of an environment with the package"
+    )
     with tempfile.TemporaryDirectory(prefix="petite-") as temporary:
         main(parser.parse_args(), Path(temporary))

@@ -1,16 +1,16 @@
-"""What the steps from a source to the split take as the number of images grows.
+"""Measure the time and memory of the steps up to the split as the number of images grows.
 
     python benchmarks/make_lmdb.py --archive petimages-15k.zip --output /tmp/scale --images 100000
     python benchmarks/scale.py real --databases /tmp/scale --work /tmp/scale-work
     python benchmarks/scale.py synthetic --images 1000000 6710000 --work /tmp/scale-work
 
 `real` lists the databases, ingests them in shards of equal size, gathers and splits growing parts
-of them, and works out the features of their pixels. `synthetic` lists a database of so many keys
-with short values, reads a shard's rows out of its listing, and gathers and splits tables of random
-digests, hashes and thumbnails: what these steps read and hold, without the images. Every step is
-the workflow's script in a process of its own; its CPU seconds and its peak memory are the kernel's,
-so that they mean something on a machine that does other work. A line of JSON is appended to
-<work>/measured.jsonl for each.
+of them, and computes the features of their pixels. `synthetic` lists a database of this many keys
+with short values, reads the rows of a shard from its listing, and gathers and splits tables of
+random digests, hashes and thumbnails: the inputs of these steps without the images. Every step is
+the workflow's script in its own process. CPU seconds and peak memory are those of the kernel, so
+that other work on the machine does not change them. Each step appends a line of JSON to
+<work>/measured.jsonl.
 """
 
 import argparse
@@ -42,17 +42,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     kinds = parser.add_subparsers(dest="kind", required=True)
     real_kind = kinds.add_parser("real")
-    real_kind.add_argument("--databases", type=Path, required=True, help="of make_lmdb.py")
+    real_kind.add_argument(
+        "--databases", type=Path, required=True, help="the output of make_lmdb.py"
+    )
     real_kind.add_argument("--parts", type=float, nargs="+", default=[0.1, 0.3, 1.0])
     real_kind.add_argument("--shards", type=int, default=20, help="a multiple of 20")
-    real_kind.add_argument("--jobs", type=int, default=2, help="shards side by side")
+    real_kind.add_argument("--jobs", type=int, default=2, help="shards at a time")
     synthetic_kind = kinds.add_parser("synthetic")
     synthetic_kind.add_argument("--images", type=int, nargs="+", required=True)
     synthetic_kind.add_argument("--shard-images", type=int, default=20_000)
     for kind in (real_kind, synthetic_kind):
         kind.add_argument("--size", type=int, default=64, help="side of the stored images")
         kind.add_argument("--distance", type=int, default=6, help="near_copy_distance")
-        kind.add_argument("--work", type=Path, required=True, help="a folder for what is made")
+        kind.add_argument("--work", type=Path, required=True, help="the folder for all output")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     if args.kind == "real":
@@ -63,14 +65,14 @@ def main() -> None:
 
 
 def real(args: argparse.Namespace) -> None:
-    """List, ingest shard by shard, then gather and split growing parts and work out features."""
+    """List, ingest shard by shard, then gather and split growing parts and compute features."""
     listing = list_databases(args, args.databases, args.work / "listing.parquet")
     settings = {"image_size": args.size, "channels": 3}
 
     def ingest(shard: int) -> None:
         name = f"{shard}-of-{args.shards}"
         if (args.work / f"shards/{name}.parquet").exists():
-            return  # of a run that was stopped
+            return  # the run was stopped
         measure(
             args,
             "ingest",
@@ -83,7 +85,7 @@ def real(args: argparse.Namespace) -> None:
 
     with ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(ingest, range(1, args.shards + 1)))
-    # The first shards of each class: half of all shards are of the one, half of the other.
+    # The first shards of each class; each class has half of the shards.
     half = args.shards // 2
     for part in args.parts:
         chosen = [first + i for first in (1, half + 1) for i in range(round(part * half))]
@@ -101,7 +103,7 @@ def real(args: argparse.Namespace) -> None:
 
 
 def synthetic(args: argparse.Namespace, count: int) -> None:
-    """List so many keys, read the rows of a shard, and gather and split random tables."""
+    """List the given number of keys, read the rows of a shard, gather and split random tables."""
     folder = args.work / f"synthetic-{count}"
     shards = -(-count // args.shard_images)
     for number, class_name in enumerate(CLASSES):
@@ -136,7 +138,7 @@ def write_keys(folder: Path, seed: int, count: int) -> None:
 
 
 def random_table(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """What ingest finds of images that are all different."""
+    """The table of ingest for images that all differ."""
     random = np.random.default_rng(seed)
     table = rows.reset_index(drop=True)
     facts = {
@@ -152,7 +154,7 @@ def random_table(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def list_databases(args: argparse.Namespace, databases: Path, output: Path) -> pd.DataFrame:
-    """Run the listing; give it."""
+    """Run the listing and return it."""
     with_settings = ["--source", "lsun", "--path", databases, "--settings", json.dumps(LIST)]
     used = run_script("listing", with_settings, ["--output", output])
     listing = read_table(output)
@@ -161,7 +163,7 @@ def list_databases(args: argparse.Namespace, databases: Path, output: Path) -> p
 
 
 def gather_and_split(args: argparse.Namespace, rows: pd.DataFrame, tables: list[Path]) -> Path:
-    """Run the index and the split over the tables of some shards; the folder with their output."""
+    """Run the index and the split on the tables of some shards; returns their folder."""
     folder = tables[0].parents[1] / f"part-{len(rows)}"
     write_table(folder / "listing.parquet", rows)
     settings = LIST | {"near_copy_distance": args.distance, "image_size": args.size, "channels": 3}
@@ -207,7 +209,7 @@ def run_script(step: str, *arguments: list[Any]) -> dict[str, float]:
 
 
 def record(args: argparse.Namespace, step: str, images: int, used: dict[str, float]) -> None:
-    """Print what a step took and append it to the measurements."""
+    """Print the costs of a step and append them to the measurements."""
     line = {"kind": args.kind, "step": step, "images": images, **used, "load": os.getloadavg()[0]}
     print(
         f"{step:8} {images:>9,} images {used['seconds']:8.1f} s {used['cpu_seconds']:8.1f} CPU s "

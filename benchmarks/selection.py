@@ -1,17 +1,17 @@
-"""How long each selection method takes and how much memory, beside its forecast and other packages.
+"""Measure the time and memory of each selection method, with its estimate and other packages.
 
-Each method chooses a tenth of features that are in memory already, in a fresh process each time:
-`petite.selection.select` and nothing else is on the clock. Its memory is what the process's peak
-adds to what it held before; the forecast is `petite.selection.estimate`'s, made in
-the same process. What is forecast to take longer than the limit is not run, and said so.
+Each method selects a tenth of features in memory, in a new process each time. Only
+`petite.selection.select` is timed. Its memory is the peak of the process minus the memory before.
+The estimate is that of `petite.selection.estimate`, made in the same process. A method whose
+estimate exceeds the limit is not run, and the table says so.
 
     python benchmarks/selection.py --peers .venv-peers --cache results/benchmarks/selection.jsonl \\
         --output results/benchmarks/selection.md --plot results/benchmarks/selection.png
 
-With --peers, packages that do the same work on one class are put into environments of their own in
-that folder, and run beside Petite and plain NumPy. (The authors' `image-distillation` has its own
-benchmark, pca_grid.py.) What is in the cache is not measured again; another machine or another
-version of Petite wants another cache.
+With --peers, packages that do the same work on one class are installed into separate environments
+in that folder, and compared with Petite and plain NumPy. (The authors' `image-distillation` has its
+own benchmark, pca_grid.py.) Measurements in the cache are not repeated; use another cache for
+another machine or version of Petite.
 """
 
 import argparse
@@ -49,21 +49,21 @@ if TYPE_CHECKING:
 
 SIZES = [2_000, 5_000, 13_500, 50_000, 200_000, 1_000_000]
 THREAD_VARIABLES = tuple(f"{name}_NUM_THREADS" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA"))
-# A measurement is not repeated once its rounds have taken so many seconds together.
-REPEATED_WITHIN = 60
-# To start Python, import and make the features.
+# A measurement is not repeated once its rounds have taken this long.
+REPEATED_WITHIN = 60  # seconds
+# To start Python, import packages and make the features.
 PREPARATION_SECONDS = 120
 WARM_UP = 200  # images
 CENTERS = 10  # of a class
-# The smallest of the sizes from which growth is told.
+# Growth is fitted from this size on.
 GROWTH_FROM = 13_000
-# Forecasts of less are not judged: what a call takes at least is not in them.
+# Shorter estimates are not compared, because they leave out the overhead of a call.
 JUDGED_FROM = 0.1  # seconds
 CLOCKS = {
     "wall": "Seconds are wall time.",
     "cpu": "Seconds are processor time of one thread, because other work shared the machine.",
 }
-# Of less no ratio is told, and less memory is shown as so much: it is little of the method's own.
+# Smaller values have no ratio, and smaller memory is shown as this: little of it is the method's.
 LEAST_SHOWN = {"seconds": 1e-2, "memory": 1e6}
 
 Result = dict[str, Any]
@@ -76,7 +76,7 @@ def make_features(count: int, dimensions: int, classes: int) -> tuple[np.ndarray
     """Features like the principal components of photographs, and labels.
 
     Each class is a mixture of Gaussians around CENTERS points; the spread falls with the component.
-    Returns (n, d) float32 and (n,) int64; the same numbers give the same ones.
+    Returns float32 (n, d) and int64 (n,), which are the same for the same arguments.
     """
     random = np.random.default_rng(0)
     spread = (np.arange(1, dimensions + 1) ** -0.7).astype(np.float32)
@@ -92,21 +92,21 @@ def make_features(count: int, dimensions: int, classes: int) -> tuple[np.ndarray
 
 
 def held() -> int:
-    """Bytes that this process holds now; where Linux allows it, `peak` begins anew from here."""
+    """Resident bytes of this process; on Linux, also resets `peak` to them if allowed."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     return status("VmRSS") or peak()
 
 
 def peak() -> int:
-    """The most bytes that this process has held."""
-    # What getrusage tells on Linux begins with what the parent held.
+    """The peak of resident bytes of this process."""
+    # On Linux, getrusage includes the memory of the parent.
     unit = 1 if sys.platform == "darwin" else 1024
     return status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def status(name: str) -> int:
-    """A line of Linux's account of this process, in bytes; 0 where there is none."""
+    """A value of /proc/self/status in bytes; 0 if there is none."""
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith(name):
@@ -115,19 +115,19 @@ def status(name: str) -> int:
 
 
 def clocks() -> dict[str, float]:
-    """The time of day, and the processor time of this process, all threads together."""
+    """The wall time, and the CPU time of all threads of this process, in seconds."""
     return {"wall": time.perf_counter(), "cpu": time.process_time()}
 
 
 def since(began: dict[str, float]) -> dict[str, float]:
-    """The seconds since then by each clock."""
+    """The seconds since then on each clock."""
     return {clock: now - began[clock] for clock, now in clocks().items()}
 
 
 def child(job: dict[str, Any], limit: float, answer: Connection) -> None:
-    """Run one selection, in a process of its own, and send what it took.
+    """Run one selection in its own process, and send its time and memory.
 
-    Sends {"not_run": why}; or {} when the clock starts, and then the measurement.
+    Sends {"not_run": reason}; or {} when the clock starts, and then the measurement.
     """
     method, count, k = METHODS[job["method"]], job["n"], job["k"]
     settings = method.settings()
@@ -135,12 +135,12 @@ def child(job: dict[str, Any], limit: float, answer: Connection) -> None:
     sizes = np.bincount(np.arange(count) % job["classes"])
     dimensions = job["dimensions"] if traits.features else 0
     forecast = estimate(method, settings, sizes, k, dimensions, calibrate())
-    told = {"forecast_seconds": forecast.seconds, "forecast_memory": forecast.memory}
+    predicted = {"forecast_seconds": forecast.seconds, "forecast_memory": forecast.memory}
     if forecast.seconds > limit:
-        answer.send({"not_run": f"forecast {forecast.seconds:,.3g} s", **told})
+        answer.send({"not_run": f"forecast {forecast.seconds:,.3g} s", **predicted})
         return
 
-    # What is loaded at the first use is not on the clock.
+    # What is loaded at the first use is not timed.
     few, few_labels = make_features(WARM_UP, job["dimensions"], job["classes"])
     scores = np.random.default_rng(1).random(max(count, WARM_UP))
     some = WARM_UP if method.name == "full" else WARM_UP // 10
@@ -152,7 +152,7 @@ def child(job: dict[str, Any], limit: float, answer: Connection) -> None:
     try:
         ranking = select(features, labels, k, method.name, scores=scores[:count])
     except PetiteError as error:
-        answer.send({"not_run": str(error), **told})
+        answer.send({"not_run": str(error), **predicted})
         return
     answer.send(
         {
@@ -161,13 +161,13 @@ def child(job: dict[str, Any], limit: float, answer: Connection) -> None:
             "peak": peak(),
             "partitions": ranking.partitions,
             "indices": ranking.indices,
-            **told,
+            **predicted,
         }
     )
 
 
 def in_child(job: dict[str, Any], limit: float) -> Result:
-    """Run `child` and take its answer, or say why there is none."""
+    """Run `child` and return its answer, or the reason why there is none."""
     context = multiprocessing.get_context("spawn")
     answer, its_end = context.Pipe(duplex=False)
     process = context.Process(target=child, args=(job, limit, its_end))
@@ -282,7 +282,7 @@ def sklearn_medoids(features: np.ndarray, k: int) -> Any:
 
 
 def peer_run(choose: Callable[[np.ndarray, int], Any], by_similarity: bool) -> None:
-    """Load the features, choose, and print what it took."""
+    """Load the features, select, and print the time and memory."""
     k = int(sys.argv[2])
     few = np.random.default_rng(0).standard_normal((100, 8), np.float32)
     choose(similarities(few) if by_similarity else few, 10)
@@ -465,8 +465,8 @@ def rounds_of(
             load = os.getloadavg()[0]
             result = {**measure(), "limit": args.limit_seconds, "load": load}
             cache.put(this, result)
-        told = in_words(result, args.clock) + (" (cached)" if cached else "")
-        print(f"{name:<52} {told}", flush=True)
+        text = in_words(result, args.clock) + (" (cached)" if cached else "")
+        print(f"{name:<52} {text}", flush=True)
         if "not_run" in result:
             return result
         result["seconds"] = result[args.clock]
@@ -482,8 +482,8 @@ def in_words(result: Result, clock: str) -> str:
     if "not_run" in result:
         return f"not run: {result['not_run']}"
     forecast = result.get("forecast_seconds")
-    told = "" if forecast is None else f" (forecast {forecast:.3f})"
-    return f"{result[clock]:.3f} s{told}, {megabytes(result['memory'])} MB"
+    predicted = "" if forecast is None else f" (forecast {forecast:.3f})"
+    return f"{result[clock]:.3f} s{predicted}, {megabytes(result['memory'])} MB"
 
 
 def measure_methods(cache: Cache, args: argparse.Namespace) -> Results:
@@ -545,7 +545,7 @@ def with_value(
     features: np.ndarray,
     value: Callable[[np.ndarray, np.ndarray], float],
 ) -> Result:
-    """Measure, and say how good the chosen images are and how many are different."""
+    """Measure, and add the quality of the selected images and how many differ."""
     result = measure()
     if "indices" in result:
         chosen = np.asarray(result.pop("indices"), np.int64)
@@ -569,9 +569,9 @@ def seconds_in_words(seconds: float) -> str:
     )
 
 
-def ratio(measured: float, foretold: float, least: float) -> str:
-    """Measured to forecast, where either is more than a trifle."""
-    return f"{measured / foretold:.2g}" if max(measured, foretold) >= least else ""
+def ratio(measured: float, forecast: float, least: float) -> str:
+    """Measured to forecast; "" if both are less than `least`."""
+    return f"{measured / forecast:.2g}" if max(measured, forecast) >= least else ""
 
 
 def row(*cells: object) -> str:
@@ -596,15 +596,15 @@ def method_table(results: Results) -> list[str]:
                 )
                 continue
             seconds, memory = result["seconds"], result["memory"]
-            foretold, room = result["forecast_seconds"], result["forecast_memory"]
+            forecast, room = result["forecast_seconds"], result["forecast_memory"]
             lines.append(
                 row(
                     method,
                     f"{count:,}",
                     result["partitions"],
                     seconds_in_words(seconds),
-                    seconds_in_words(foretold),
-                    ratio(seconds, foretold, LEAST_SHOWN["seconds"]),
+                    seconds_in_words(forecast),
+                    ratio(seconds, forecast, LEAST_SHOWN["seconds"]),
                     megabytes(memory),
                     megabytes(room),
                     ratio(memory, room, LEAST_SHOWN["memory"]),
@@ -902,10 +902,12 @@ def main() -> None:
     parser.add_argument("--dimensions", type=int, default=64)
     parser.add_argument("--classes", type=int, default=2)
     parser.add_argument("--peer-size", type=int, default=6_750, help="images for other programs; 0")
-    parser.add_argument("--rounds", type=int, default=3, help="the fastest of so many is shown")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="number of rounds, of which the fastest is shown"
+    )
     parser.add_argument("--limit-seconds", type=float, default=600.0)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="which seconds are told")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="which seconds are shown")
     args = parser.parse_args()
     # Read when NumPy is loaded: by the processes that are started, not by this one.
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(args.threads)))

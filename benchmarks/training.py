@@ -1,9 +1,9 @@
-"""How fast each model trains, against what the machine could do at most.
+"""Measure how fast each model trains, compared with the machine's limit.
 
-For each model, in one process: the multiply-adds of a training step on this machine's matrix
-product alone (the bound), the bare step on one batch again and again, and the whole engine with
-its batches, augmentation, schedule and learning curves. Rates are the medians of rounds that take
-turns, so that a busy machine slows all alike. Writes a Markdown table.
+For each model, in one process: the multiply-adds of a training step as a plain matrix product (the
+limit), the training step alone on one fixed batch, and the whole training with batches,
+augmentation, schedule and learning curves. Rates are medians of rounds that take turns, so that
+other work on the machine affects all. Writes a Markdown table.
 
     python benchmarks/training.py --threads 2 --output results/benchmarks/training.md
 """
@@ -38,7 +38,7 @@ CASES: list[tuple[str, int, int, dict[str, Any]]] = [
 ]
 MATRIX_SIDE = 1024
 SECONDS_A_MEASUREMENT = 2.0
-# Forward, and backward to the weights and to the input: each as many multiply-adds as forward.
+# Forward, backward to the weights, and backward to the input have equal multiply-adds.
 PASSES = 3
 
 
@@ -58,7 +58,7 @@ def multiply_adds(model: Any, image_size: int, channels: int) -> int:
 
 
 def rate(step: Any, units: float) -> float:
-    """Units a second of a function that does `units` of work, over about two seconds."""
+    """Units per second of a function that does `units` of work, over about two seconds."""
     begin = time.perf_counter()
     calls = 0
     while (elapsed := time.perf_counter() - begin) < SECONDS_A_MEASUREMENT or calls < 3:
@@ -76,7 +76,7 @@ def matrix_product() -> Any:
 
 
 def bare_step(settings: TrainingSettings, image_size: int, channels: int) -> tuple[Any, int]:
-    """A compiled training step on one fixed batch, and its model's multiply-adds an image."""
+    """A compiled training step on one fixed batch, and its multiply-adds per image."""
     model = models.build(
         settings.model,
         image_size,
@@ -107,7 +107,7 @@ def pictures(count: int, image_size: int, channels: int) -> tuple[np.ndarray, np
 def engine_rate(
     settings: TrainingSettings, image_size: int, channels: int, steps: int, threads: int
 ) -> float:
-    """Images a second that `engine.train` reports."""
+    """Images per second that `train` reports."""
     timed = settings.model_copy(update={"budget": type(settings.budget)(steps=steps)})
     images, labels = pictures(4 * settings.batch_size, image_size, channels)
     nothing = images[:0], labels[:0]
@@ -118,7 +118,7 @@ def engine_rate(
 
 
 def measure(threads: int, rounds: int) -> str:
-    """Run all measurements and give the page."""
+    """Run all measurements and return the Markdown."""
     lines = [
         "| model | pixels | multiply-adds an image, M | bound, images/s | bare step, images/s | "
         "engine, images/s | engine / bare | bare / bound |",

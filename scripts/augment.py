@@ -1,4 +1,4 @@
-"""A subset and recipes of new images made of it by random transforms."""
+"""Add recipes of augmented images, made by random transforms, to a subset."""
 
 import argparse
 import logging
@@ -39,7 +39,14 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
-    parser.add_argument("--subset", type=Path, required=True, help="of real images; .json beside")
-    parser.add_argument("--seed", type=int, required=True, help="of the recipes")
-    parser.add_argument("--output", type=Path, required=True, help=".parquet; its .json beside it")
+    parser.add_argument(
+        "--subset",
+        type=Path,
+        required=True,
+        help="a subset of real images; its .json is next to it",
+    )
+    parser.add_argument("--seed", type=int, required=True, help="the seed of the recipes")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="the .parquet to write, and a .json next to it"
+    )
     run(main, parser)

@@ -1,4 +1,4 @@
-"""The first stage of a selection from large classes: the candidates of one partition."""
+"""Select the candidates of one partition: the first stage of a selection from large classes."""
 
 import argparse
 import logging
@@ -22,5 +22,7 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
     add_arguments(parser)
-    parser.add_argument("--part", type=int, required=True, help="which partition, from 0")
+    parser.add_argument(
+        "--part", type=int, required=True, help="the number of the partition, from 0"
+    )
     run(main, parser)

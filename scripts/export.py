@@ -1,4 +1,4 @@
-"""Write the images of a subset, with a manifest and a card, for use without Petite."""
+"""Write the images of a subset with a manifest and a card, for use without Petite."""
 
 import argparse
 import logging
@@ -17,7 +17,7 @@ from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
 from petite.util.job import argument_parser, run
 
-# Formats that are made of the stored images alone.
+# Formats that need only the stored images.
 OF_THE_STORE = {"npz"}
 SHOWN = 5
 
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class Chosen(NamedTuple):
-    """The subset to export, and why where it is the recommended one."""
+    """The subset to export, and the reason if it is the recommended one."""
 
     method: str
     fraction: float
@@ -56,28 +56,27 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _chosen(args: argparse.Namespace) -> Chosen:
-    """What the configuration names, or what is recommended."""
+    """The subset that the configuration names, or the recommended one."""
     if args.settings["choice"]:
         return Chosen(**args.settings["choice"])
     recommendation = Recommendation.from_json(read_json(args.recommendation))
     kept = recommendation.kept
     if kept is None:
         raise PetiteError(
-            f"there is nothing to export, as no subset is recommended ({args.recommendation} says "
-            "why): name a subset yourself, as in --config export=random:0.1"
+            f"there is nothing to export, because no subset is recommended (see "
+            f"{args.recommendation}). Name a subset, as in --config export=random:0.1"
         )
     return Chosen(kept.method, kept.fraction, kept.seed, Wording(recommendation).answer())
 
 
 def _without_originals(path: Path, subset: pd.DataFrame, formats: list[str]) -> str:
-    """What to do where the source is gone."""
+    """The message if the source is gone."""
     files = subset.loc[subset["recipe"] == "", "image_id"].tolist()
     shown = ", ".join(files[:SHOWN]) + (", ..." if len(files) > SHOWN else "")
     return (
-        f"{path} {reason_gone(path)}, and the export as {' and '.join(formats)} is made of its "
-        f"files: {len(files)} of them are wanted ({shown}). Put them back, or name the place where "
-        "they are now (dataset.path), or export the stored images, which needs no originals: "
-        "--config export_formats=[npz]"
+        f"{path} {reason_gone(path)}, and the export as {' and '.join(formats)} needs {len(files)} "
+        f"of its files ({shown}). Put them back, set dataset.path to their new location, or export "
+        "the stored images, which needs no originals: --config export_formats=[npz]"
     )
 
 
@@ -86,7 +85,9 @@ if __name__ == "__main__":
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True, help="the split's table")
     add_source(parser)
-    parser.add_argument("--recommendation", type=Path, help=".json, where --settings has no choice")
+    parser.add_argument(
+        "--recommendation", type=Path, help="recommendation.json, if no subset is named"
+    )
     parser.add_argument("--dataset", required=True, help="the name of the data set")
-    parser.add_argument("--output", type=Path, required=True, help="a folder")
+    parser.add_argument("--output", type=Path, required=True, help="the folder to write")
     run(main, parser)

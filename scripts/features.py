@@ -1,4 +1,4 @@
-"""Features of the training images, in one of several spaces."""
+"""Compute the features of the training images in one feature space."""
 
 import argparse
 import logging
@@ -51,5 +51,5 @@ if __name__ == "__main__":
     parser.add_argument("--split", type=Path, required=True, help="the split's table")
     parser.add_argument("--embeddings", type=Path, nargs="*", help="of all shards, .npy files")
     parser.add_argument("--output-features", type=Path, required=True, help=".npy, float32 (n, d)")
-    parser.add_argument("--output-json", type=Path, required=True, help="what was computed")
+    parser.add_argument("--output-json", type=Path, required=True, help="a record of the features")
     run(main, parser)

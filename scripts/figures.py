@@ -20,11 +20,11 @@ from petite.util.job import argument_parser, run
 
 
 def subsets_by_method(*paths: Path) -> dict[str, pd.DataFrame]:
-    """Subsets, each at .../METHOD/FRACTION/seed-N.parquet."""
+    """Subsets by method; each path is .../METHOD/FRACTION/seed-N.parquet."""
     return {path.parts[-3]: read_table(path) for path in paths}
 
 
-# How the files of each kind are read.
+# How to read the files of each kind.
 READERS: dict[str, Callable[..., Any]] = {
     "runs": read_csv,
     "summary": read_csv,
@@ -62,9 +62,9 @@ if __name__ == "__main__":
         action="append",
         default=[],
         metavar=("NAME", "PATH"),
-        help="the files of one of the figure's inputs; see petite.plots.registry",
+        help="an input of the figure and its files; see petite.plots.registry",
     )
-    add_source(parser, required=False)  # for files that were set aside
+    add_source(parser, required=False)  # to show excluded files
     parser.add_argument("--output-png", type=Path, required=True)
     parser.add_argument("--output-svg", type=Path, required=True)
     run(main, parser)

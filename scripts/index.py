@@ -1,4 +1,4 @@
-"""Gather the shards into a store: judge all entries together and write index and manifest."""
+"""Combine the shards into a store: check all entries together, write index and manifest."""
 
 import argparse
 from pathlib import Path
@@ -57,8 +57,13 @@ if __name__ == "__main__":
         type=Path,
         nargs="+",
         required=True,
-        help="the tables of the shards in order; the pixels lie beside them as .npy",
+        help="the tables of the shards in order; their pixels are next to them as .npy",
     )
-    parser.add_argument("--index", type=Path, required=True, help="index.parquet")
-    parser.add_argument("--manifest", type=Path, required=True, help="manifest.json beside it")
+    parser.add_argument("--index", type=Path, required=True, help="the index.parquet to write")
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        required=True,
+        help="the manifest.json to write, in the same folder",
+    )
     run(main, parser)

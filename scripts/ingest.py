@@ -1,4 +1,4 @@
-"""Decode one shard of a source's images into the store, with a table of what was found."""
+"""Decode one shard of a source's images into the store, with a table of its entries."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""List the images of a source, class by class, as the ingest jobs will read them."""
+"""List the images of a source by class, in the order in which ingest jobs read them."""
 
 import argparse
 import json
@@ -23,6 +23,6 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argument_parser(__doc__)  # settings: classes, limit_per_class, max_bad_share
     add_source(parser)
-    parser.add_argument("--kept", type=json.loads, help="JSON that is kept beside the table")
+    parser.add_argument("--kept", type=json.loads, help="JSON to keep next to the table")
     parser.add_argument("--output", type=Path, required=True, help="the table to write")
     run(main, parser)

@@ -1,4 +1,4 @@
-"""Write where a run's results come from, so that another can make them again."""
+"""Record the origin of a run's results, so that others can reproduce them."""
 
 import argparse
 import json
@@ -16,14 +16,14 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 def main(args: argparse.Namespace) -> None:
     inputs = {"index": args.manifest.parent / "index.parquet", "split": args.split}
-    # With the folder: LSUN's databases are all called data.mdb.
+    # With the folder, because LSUN's databases are all named data.mdb.
     inputs |= {f"{path.parent.name}/{path.name}": path for path in args.files}
-    there = {name: path for name, path in inputs.items() if not reason_gone(path)}
-    made = provenance(args.settings, read_csv(args.runs), args.manifest, there, CHECKOUT)
+    present = {name: path for name, path in inputs.items() if not reason_gone(path)}
+    made = provenance(args.settings, read_csv(args.runs), args.manifest, present, CHECKOUT)
     if reason := made["petite"].get("reason"):
-        notice(f"provenance.json names no commit of Petite: {reason}")
-    # Of a source that is gone by now the digest that was taken when it was there.
-    gone = inputs.keys() - there.keys()
+        notice(f"provenance.json has no commit of Petite: {reason}")
+    # For a source that is gone, the digest of the last run.
+    gone = inputs.keys() - present.keys()
     made["inputs"] |= {name: args.known[name] for name in sorted(gone) if name in args.known}
     write_json(args.output, made)
 
@@ -31,14 +31,14 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argument_parser(__doc__)  # settings: the whole configuration
     parser.add_argument("--runs", type=Path, required=True, help="runs.csv")
-    parser.add_argument("--manifest", type=Path, required=True, help="of the store")
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--files", type=Path, nargs="*", default=[], help="what the user gave")
+    parser.add_argument("--files", type=Path, nargs="*", default=[], help="files of the user")
     parser.add_argument(
         "--known",
         type=json.loads,
         default={},
-        help="digests by name, as JSON, of files that are gone",
+        help="JSON: digests, by name, of files that are gone",
     )
     parser.add_argument("--output", type=Path, required=True)
     run(main, parser)

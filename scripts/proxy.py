@@ -1,4 +1,4 @@
-"""Train a proxy on all training images: scores, features and gradients of each image."""
+"""Train a proxy on all training images, for scores, features and gradients of each image."""
 
 import argparse
 import logging
@@ -64,7 +64,7 @@ def main(args: argparse.Namespace) -> None:
     write_space(args.output_features, dynamics.features, {**about, "space": "proxy"})
     write_space(args.output_gradients, embedded, {**about, "space": "gradients"})
     logger.info(
-        "the proxy of %d steps, seed %d: %.1f%% of the training images right, wrong by class: %s",
+        "the proxy of %d steps, seed %d: %.1f%% training accuracy, errors by class: %s",
         dynamics.run.steps,
         args.seed,
         100 * dynamics.run.train_accuracy,
@@ -73,18 +73,26 @@ def main(args: argparse.Namespace) -> None:
 
 
 def write_space(path: Path, features: np.ndarray, about: dict[str, Any]) -> None:
-    """Write features, float32 (n, d), and their record beside them."""
+    """Write features, float32 (n_images, n_features), and their record next to them."""
     write_array(path, features)
     write_json(path.with_suffix(".json"), {**about, "dimensions": features.shape[1]})
 
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
-    parser.add_argument("--manifest", type=Path, required=True, help="of the store")
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--seed", type=int, required=True, help="of the training")
-    parser.add_argument("--max-memory", help="of the images, as 6 GB; default: half of the free")
-    parser.add_argument("--output-scores", type=Path, required=True, help=".parquet; .json beside")
-    parser.add_argument("--output-features", type=Path, required=True, help=".npy; .json beside")
-    parser.add_argument("--output-gradients", type=Path, required=True, help=".npy; .json beside")
+    parser.add_argument("--seed", type=int, required=True, help="the seed of the training")
+    parser.add_argument(
+        "--max-memory", help="for the images, such as 6 GB; default: half of what is free"
+    )
+    parser.add_argument(
+        "--output-scores", type=Path, required=True, help="a .parquet, and a .json next to it"
+    )
+    parser.add_argument(
+        "--output-features", type=Path, required=True, help="a .npy, and a .json next to it"
+    )
+    parser.add_argument(
+        "--output-gradients", type=Path, required=True, help="a .npy, and a .json next to it"
+    )
     run(main, parser)

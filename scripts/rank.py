@@ -1,4 +1,4 @@
-"""The order in which a method would keep training images, for one seed, as far as is needed."""
+"""Rank training images by a method, for one seed and up to the largest fraction."""
 
 import argparse
 import logging

@@ -1,4 +1,4 @@
-"""Write the page that a run ends with."""
+"""Write report.html."""
 
 import argparse
 from pathlib import Path
@@ -35,11 +35,11 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
     parser.add_argument(
-        "--tables", type=Path, nargs="+", required=True, help="what summarize.py wrote"
+        "--tables", type=Path, nargs="+", required=True, help="the tables of summarize.py"
     )
-    parser.add_argument("--manifest", type=Path, required=True, help="of the store")
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--features", type=Path, required=True, help=".../SPACE.npy, for the plane")
+    parser.add_argument("--features", type=Path, required=True, help="SPACE.npy, for the plane")
     parser.add_argument(
         "--subsets", type=Path, nargs="+", default=[], help=".../METHOD/FRACTION/seed-N.parquet"
     )
@@ -47,8 +47,8 @@ if __name__ == "__main__":
         "--predictions", type=Path, nargs="+", default=[], help=".../METHOD/FRACTION/*.npz"
     )
     parser.add_argument(
-        "--notices", type=Path, nargs="+", default=[], help="JSON files of what steps found out"
+        "--notices", type=Path, nargs="+", default=[], help="JSON files with notices of steps"
     )
-    add_source(parser, required=False)  # to show files that were set aside
+    add_source(parser, required=False)  # to show excluded files
     parser.add_argument("--output", type=Path, required=True)
     run(main, parser)

@@ -1,4 +1,4 @@
-"""Divide the images in use into training, validation and test parts."""
+"""Divide the images into training, validation and test images."""
 
 import argparse
 from pathlib import Path

@@ -1,16 +1,16 @@
-"""The images that a method keeps at one fraction: cut from its ranking, or chosen for this size."""
+"""Make the subset of a method at one fraction: from its ranking, or selected for this size."""
 
 import argparse
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from petite.data.store import Store
 from petite.subsets.augmentation import Settings as AugmentationSettings
 from petite.subsets.chains import SelectionJob, choose
+from petite.subsets.records import SelectionRecord, SubsetRecord
 from petite.subsets.subset_job import add_arguments, add_candidates, selection_job
 from petite.subsets.tables import augmented, cut, recipe_bytes, stored_bytes, subset_table
 from petite.util.errors import PetiteError
@@ -22,21 +22,21 @@ logger = logging.getLogger(__name__)
 
 def main(args: argparse.Namespace) -> None:
     store, job = Store.open(args.manifest), selection_job(args)
-    ranked, record = chosen(job, args.ranking, args.candidates)
+    ranked, selected = chosen(job, args.ranking, args.candidates)
     subset = subset_table(ranked, job.train, store.classes)
     images = len(subset)
     last = job.steps[-1]
     if last.method == "augmentation":
         if images >= job.k:
             raise PetiteError(
-                f"of {job.k} images asked for, {images} are real ones, at least one of each "
-                "class, so augmentation has none to make: ask for a larger fraction, or leave it "
-                "out there"
+                f"{images} of {job.k} images are real, because each class keeps at least one, so "
+                "augmentation adds none. Use a larger fraction, or remove this one"
             )
         settings = AugmentationSettings(ratio=(job.k - images) / images, **last.settings)
         subset = augmented(subset, args.seed, settings)
     write_table(args.output, subset)
-    record |= {
+    record: SubsetRecord = {
+        **selected,
         "fraction": args.fraction,
         "images": images,
         "rows": len(subset),
@@ -48,8 +48,8 @@ def main(args: argparse.Namespace) -> None:
 
 def chosen(
     job: SelectionJob, ranking: Path | None, candidates: list[Path]
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The ranking table of the kept images, and its record."""
+) -> tuple[pd.DataFrame, SelectionRecord]:
+    """The table of the selected images by rank, and its record."""
     if ranking:
         return cut(read_table(ranking), job.train, job.k), read_json(ranking.with_suffix(".json"))
     selecting = [step for step in job.steps if step.method != "augmentation"]
@@ -60,6 +60,6 @@ if __name__ == "__main__":
     parser = argument_parser(__doc__)
     add_arguments(parser)
     add_candidates(parser)
-    parser.add_argument("--ranking", type=Path, help="rank.py's, for a method that ranks")
+    parser.add_argument("--ranking", type=Path, help="the output of rank.py, if the method ranks")
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     run(main, parser)

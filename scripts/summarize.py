@@ -1,4 +1,4 @@
-"""Gather the runs of all training jobs, sum them up in tables, and say what they come down to."""
+"""Collect the runs of all training jobs, and write the tables and the recommendation."""
 
 import argparse
 import json
@@ -26,13 +26,13 @@ from petite.util.files import (
 )
 from petite.util.job import argument_parser, run
 
-# Not named each by itself: with a thousand jobs the command would be too long for the system.
-BESIDE_RUNS = (".history.csv", ".predictions.npz")
+# Found by their names: with a thousand jobs, a command with all paths would be too long.
+NEXT_TO_RUNS = (".history.csv", ".predictions.npz")
 
 
 def main(args: argparse.Namespace) -> None:
     tolerance = args.settings["tolerance"]
-    histories, files = ([path.with_suffix(suffix) for path in args.runs] for suffix in BESIDE_RUNS)
+    histories, files = ([path.with_suffix(suffix) for path in args.runs] for suffix in NEXT_TO_RUNS)
     runs, history = collect(args.runs, histories)
     training, manifest = training_images(read_table(args.split)), read_json(args.manifest)
     runs = with_measures(runs, len(training))
@@ -48,9 +48,9 @@ def main(args: argparse.Namespace) -> None:
         largest_class=int(class_sizes.max()),
         smallest_class=int(class_sizes.min()),
     )
-    against = AgainstChance(runs, predictions, manifest["classes"], circumstances)
+    chance = AgainstChance(runs, predictions, manifest["classes"], circumstances)
     gaps = [Gap(**gap | {"failed": tuple(gap["failed"])}) for gap in args.gaps]
-    recommendation = recommend(runs, verdicts, tolerance, curve, against, gaps)
+    recommendation = recommend(runs, verdicts, tolerance, curve, chance, gaps)
     table = terminal_table(summary, balanced=is_unequal(counts))
     markdown = markdown_table(summary, args.dataset)
     missing = " ".join(map(str, gap_sentences(gaps)))
@@ -72,18 +72,18 @@ if __name__ == "__main__":
         type=Path,
         nargs="+",
         required=True,
-        help="CSV files of runs; beside each are its .history.csv and .predictions.npz",
+        help="CSV files of runs; .history.csv and .predictions.npz are next to each",
     )
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True, help="the split's table")
-    parser.add_argument("--dataset", required=True, help="the name of the data set, for the title")
+    parser.add_argument("--dataset", required=True, help="the name of the data set")
     parser.add_argument(
         "--gaps",
         type=json.loads,
         default=[],
-        help="what is missing, as JSON; see petite.evaluation.Gap",
+        help="JSON: what is missing, see petite.evaluation.Gap",
     )
-    # CSV files; each is written as .parquet too.
+    # CSV files; each is written as .parquet as well.
     parser.add_argument("--output-runs", type=Path, required=True)
     parser.add_argument("--output-history", type=Path, required=True)
     parser.add_argument("--output-summary", type=Path, required=True)

@@ -1,4 +1,4 @@
-"""Train one model for each seed on its subset, and judge each on the test images."""
+"""Train one model per seed on its subset, and evaluate it on the test images."""
 
 import argparse
 from pathlib import Path
@@ -28,15 +28,19 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
-    parser.add_argument("--manifest", type=Path, required=True, help="of the store")
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--subset", type=Path, nargs="+", required=True, help="one a seed, or one")
+    parser.add_argument(
+        "--subset", type=Path, nargs="+", required=True, help="one for each seed, or one for all"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", required=True)
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--method", required=True)
     parser.add_argument("--fraction", type=float, required=True)
     parser.add_argument("--split-seed", type=int, required=True)
-    parser.add_argument("--max-memory", help="of the images, as 6 GB; default: half of the free")
+    parser.add_argument(
+        "--max-memory", help="for the images, such as 6 GB; default: half of what is free"
+    )
     parser.add_argument("--output-runs", type=Path, required=True)
     parser.add_argument("--output-history", type=Path, required=True)
     parser.add_argument("--output-predictions", type=Path, required=True)

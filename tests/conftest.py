@@ -81,7 +81,7 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """A function that gives an empty disk of so many bytes, in memory: the folder it is at."""
+    """A function that mounts an empty disk of some bytes in memory, and returns its folder."""
     mounted: list[Path] = []
 
     def mount(size: int) -> Path:
@@ -136,7 +136,7 @@ def loaded_snakemake(
     with LoadedPython(folder, SNAKEMAKE, environment) as loaded:
 
         def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-            # The environment anew: a test may have changed it.
+            # A new copy of the environment, because a test may have changed it.
             return subprocess.run(
                 [*loaded.command, "-m", "snakemake", *arguments],
                 cwd=folder,

@@ -61,7 +61,7 @@ class LoadedPython:
 def serve(path: str, modules: list[str]) -> None:
     """Run what clients ask for, each in a fork, tell them the exit status, and end with them.
 
-    Threads do not live on in a fork. OpenBLAS and Arrow's jemalloc begin theirs anew, and
+    Threads do not live on in a fork. OpenBLAS and Arrow's jemalloc start theirs again, and
     TensorFlow has none before its first operation.
     """
     del sys.path[0]  # the folder of this file

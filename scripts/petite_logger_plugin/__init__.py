@@ -1,4 +1,4 @@
-"""Petite's logger plugin for Snakemake: what the terminal shows of a run of the workflow.
+"""Petite's logger plugin for Snakemake: the terminal output of a run.
 
-`handler` is the plugin; `logs` reads the logs of the jobs, `failures` says why a job failed.
+`handler` is the plugin, `logs` reads the logs of jobs, and `failures` explains why a job failed.
 """

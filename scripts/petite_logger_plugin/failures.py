@@ -1,4 +1,4 @@
-"""What is said at the end of a run that failed or was stopped: which jobs, why, and what to do."""
+"""Messages at the end of a run that failed or was stopped: which jobs, why, and what to do."""
 
 import re
 import signal
@@ -9,55 +9,64 @@ from petite.util.formatting import counted
 from petite_logger_plugin.logs import RECORD, TAIL_BYTES, Job, last_lines
 
 LAST_LINES = 15
-# Of so many the logs are shown; the others mostly failed for the same reason.
+# Jobs whose logs are shown; others mostly failed for the same reason.
 MOST_FAILURES = 5
-# How Snakemake reports the end of a job's command, and the Slurm plugin that of a Slurm job.
+# Snakemake's report of the end of a job's command, and the Slurm plugin's of a Slurm job.
 STATUS = re.compile(
     r"died with (?:<Signals\.\w+: |unknown signal )(?P<signal>\d+)|exit status (?P<status>\d+)"
 )
 SLURM_STATUS = re.compile(r"SLURM status is: '(?P<status>[A-Z_]+)")
-GIVE_MEMORY = "Give it more memory, or let fewer jobs run at a time (--cores 1)."
-# Added to the end of a job.
-KERNEL_WAS_SHORT = "while the kernel ended processes for lack of memory"
+GIVE_MEMORY = "Give it more memory, or run fewer jobs at a time (--cores 1)."
+# Added to the report of a job's end.
+KERNEL_WAS_SHORT = "while the kernel killed processes for lack of memory"
 SLURM_REASONS = {
-    "OUT_OF_MEMORY": "its memory ran out. Raise mem_mb in the profile.",
-    "TIMEOUT": "its time ran out. Raise runtime in the profile.",
-    "DEADLINE": "its deadline is over.",
+    "OUT_OF_MEMORY": "it ran out of memory. Raise mem_mb in the profile.",
+    "TIMEOUT": "it ran out of time. Raise runtime in the profile.",
+    "DEADLINE": "it missed its deadline.",
     "CANCELLED": "it was canceled (scancel).",
-    "PREEMPTED": "it made room for another.",
+    "PREEMPTED": "another job preempted it.",
     "NODE_FAIL": "its node failed.",
 }
 
 
 def failed_in_words(failed: Collection[Job], count: str, run_log: str) -> str:
-    """What failed, the last lines of its log, and what to do; `run_log` is that of the run."""
-    heading = "Petite stopped before its end"
+    """Which jobs failed, the end of their logs, and what to do.
+
+    Parameters
+    ----------
+    failed : collection of Job
+    count : str
+        How many jobs are done, as in "1 of 5".
+    run_log : str
+        The path of Snakemake's log of the run.
+    """
+    heading = "Petite stopped before the end"
     if failed:
         heading = f"Petite stopped: {counted(len(failed), 'job')} failed, {count} are done"
     first, more = list(failed)[:MOST_FAILURES], list(failed)[MOST_FAILURES:]
     parts = [f"\n{heading}.\n", *map(_failure, first)]
     if more:
-        parts.append("Failed as well:\n" + "".join(f"  {job.name}\n" for job in more))
+        parts.append("More failed jobs:\n" + "".join(f"  {job.name}\n" for job in more))
     parts.append(
-        "Mend the cause and start the same command again: what is done stays done.\n"
+        "Fix the cause and rerun the same command; finished jobs are kept.\n"
         f"The log of the whole run: {run_log}"
     )
     return "\n".join(parts)
 
 
 def stopped_in_words(number: int, failed: Collection[Job], count: str | None) -> str:
-    """That a signal stopped the run, how far it came, and how to go on."""
-    done = f"{count} jobs are done" if count else "no job had begun"
+    """The signal that stopped the run, how many jobs are done, and how to resume."""
+    done = f"{count} jobs are done" if count else "no job had started"
     lines = [f"\nStopped by {stopping.in_words(number)}: {done}."]
     if failed:
         names = ", ".join(job.name for job in failed)
-        lines.append(f"Failed before that: {names}. The same command tries again.")
-    lines.append("Start the same command again to go on: what is done stays done.")
+        lines.append(f"Failed before that: {names}. The same command tries these again.")
+    lines.append("Rerun the same command to resume; finished jobs are kept.")
     return "\n".join(lines)
 
 
 def _failure(job: Job) -> str:
-    """What is told of a job that failed: its log's last record, or its last lines."""
+    """A failed job with the last record of its log, or the last lines."""
     records = last_lines(job.log, TAIL_BYTES) if job.log else []
     if not records:
         reason = _reason(job.end, [])
@@ -80,7 +89,7 @@ def _failure(job: Job) -> str:
 
 
 def signal_of(end: str) -> int | None:
-    """The number of the signal that ended a job, or None."""
+    """The signal that ended a job, or None."""
     found = STATUS.search(end)
     if not found:
         return None
@@ -90,7 +99,7 @@ def signal_of(end: str) -> int | None:
 
 
 def _reason(end: str, lines: Sequence[str]) -> str:
-    """Why a job ended whose log has no error, by Snakemake's report and the end of its log."""
+    """Why a job without an error in its log ended, by Snakemake's report and its last lines."""
     if slurm := SLURM_STATUS.search(end):
         status = slurm["status"]
         return f"Slurm ended it ({status}): {SLURM_REASONS.get(status, 'see its log.')}"
@@ -98,13 +107,15 @@ def _reason(end: str, lines: Sequence[str]) -> str:
     if KERNEL_WAS_SHORT in end:
         return f"it was killed (SIGKILL) {KERNEL_WAS_SHORT}. {GIVE_MEMORY}"
     if memory.is_shortage("\n".join(lines)):
-        return f"its memory ran out. {GIVE_MEMORY}"
+        return f"it ran out of memory. {GIVE_MEMORY}"
     if number == signal.SIGKILL:
         return (
-            "it was killed from outside (SIGKILL), and nothing here tells by whom: a person, "
-            "a limit on memory or time, or the system. Its own log (dmesg) may tell."
+            "it was killed (SIGKILL), and the cause is unknown: a person, a limit on memory or "
+            "time, or the system, whose log (dmesg) may name it."
         )
     if number is not None:
         return f"it was ended by {stopping.in_words(number)}.{memory.limit_in_words()}"
     status = STATUS.search(end)
-    return f"it ended with status {status['status']}." if status else "nothing tells why it ended."
+    return (
+        f"it ended with status {status['status']}." if status else "it ended for an unknown reason."
+    )

@@ -1,4 +1,4 @@
-"""The plugin: shows the progress of a run in place of Snakemake's own messages."""
+"""The plugin, which shows the progress of a run instead of Snakemake's own messages."""
 
 import logging
 import os
@@ -32,20 +32,21 @@ NOTICE_COLUMNS = 100
 
 
 class LogHandler(LogHandlerBase):
-    """A bar on a terminal, else a line for each job that is done; notices, and what failed.
+    """A progress bar on a terminal, otherwise a line per finished job; notices and failures.
 
-    Snakemake's own messages are shown where they are news. All of them are in .snakemake/log.
+    Of Snakemake's own messages only those that a user needs are shown. All of them are in
+    .snakemake/log.
     """
 
     writes_to_stream = True
     writes_to_file = False
-    has_filter = True  # none: it needs all events
+    has_filter = True  # so that Snakemake adds none: all events are needed
     has_formatter = False
     needs_rulegraph = False
 
     def __post_init__(self) -> None:
         settings = self.common_settings
-        # Rich would ask variables first, and draw a bar into a file where FORCE_COLOR is set.
+        # Rich itself would draw a bar into a file if FORCE_COLOR is set.
         is_terminal = sys.stderr.isatty()
         self.console = Console(
             file=sys.stderr,
@@ -56,25 +57,25 @@ class LogHandler(LogHandlerBase):
             markup=False,
             emoji=False,
             highlight=False,
-            # Who asks Snakemake for more, or for less, gets what Snakemake says.
+            # With options for more or less output, the user gets Snakemake's.
             quiet=bool(
                 settings.verbose or settings.printshellcmds or settings.debug_dag or settings.quiet
             ),
         )
-        self._began = time.monotonic()
-        self._has_begun = self._is_over = False
-        # The jobs that are due and those that are done, by their rules.
+        self._started = time.monotonic()
+        self._has_started = self._is_over = False
+        # Number of jobs by rule.
         self.due: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
         self._running: dict[int, Job] = {}
         self.failed: dict[int, Job] = {}
         self._seconds: dict[str, list[float]] = defaultdict(list)
         self._noticed: set[str] = set()
-        # How a job's command ended, by the thread that waited for it.
+        # The report of a command's end, by the thread that waited for it.
         self._ends: dict[int | None, str] = {}
         self._oom_kills = memory.oom_kills()
-        # The signal that stops the run before its end, and whether its jobs are killed for it. Set
-        # by the handler of signals, which may not wait for a lock.
+        # The signal that stopped the run, and whether its jobs are killed. Set by the signal
+        # handler, which may not wait for a lock.
         self.stopped: int | None = None
         self.kills = False
         self._bar = Live(
@@ -82,83 +83,83 @@ class LogHandler(LogHandlerBase):
             get_renderable=self._line,
             refresh_per_second=DRAWINGS_PER_SECOND,
             transient=True,
-            redirect_stdout=False,  # which may go elsewhere
+            redirect_stdout=False,  # it may be a file
         )
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take in what Snakemake reports, and show it where it is news."""
+        """Record what Snakemake reports, and show it if the user needs it."""
         try:
-            self._take_in(record)
-            if self._is_news(record):
+            self._record(record)
+            if self._is_shown(record):
                 style = "red" if record.levelno >= logging.ERROR else "yellow"
                 self.console.print(self.format(record), style=style)
-        except (Exception, SystemExit):  # rich exits where nobody reads any more
+        except (Exception, SystemExit):  # rich exits if the stream is closed
             self.handleError(record)
 
     def end(self) -> None:
-        """What follows is no news: how the run ended is told by the workflow's own hooks."""
+        """Show nothing more: the hooks of the workflow report how the run ended."""
         self._is_over = True
         self._bar.stop()
 
     def close(self) -> None:
-        """Called by Snakemake at the very end, whatever ended the run."""
+        """Called by Snakemake at the very end, however the run ended."""
         self.end()
         super().close()
 
     @property
     def left(self) -> int:
-        """How many of the jobs that are due were not done."""
+        """How many due jobs were not done."""
         return self.due.total() - self._done.total()
 
     @property
     def count(self) -> str:
-        """How many jobs are done, of how many."""
+        """How many jobs are done, as in "1 of 5"."""
         return f"{self._done.total()} of {self.due.total()}"
 
-    def _take_in(self, record: logging.LogRecord) -> None:
-        said = vars(record)  # the fields of an event are its record's attributes
-        match said.get("event"):
+    def _record(self, record: logging.LogRecord) -> None:
+        fields = vars(record)  # the fields of an event are attributes of the record
+        match fields.get("event"):
             case LogEvent.WORKFLOW_STARTED:
-                self._has_begun = True
+                self._has_started = True
             case LogEvent.RUN_INFO:
-                self.due = Counter(said["stats"])
+                self.due = Counter(fields["stats"])
                 del self.due["total"]
                 if self.console.is_interactive and not self.console.quiet:
                     self._bar.start(refresh=True)
-                    # A run that is killed shall not leave the terminal without a cursor.
+                    # So that a run that is killed does not leave the terminal without a cursor.
                     self.console.show_cursor(True)
             case LogEvent.JOB_INFO:
-                self._running[said["jobid"]] = Job.of_event(said)
+                self._running[fields["jobid"]] = Job.of_event(fields)
             case LogEvent.JOB_FINISHED:
-                self._finish(said["job_id"])
+                self._finish(fields["job_id"])
             case LogEvent.ERROR:
                 self._ends[record.thread] = record.getMessage()
             case LogEvent.JOB_ERROR:
-                # Its executor tells how it ended, or what was said of its command.
-                end = said["rule_msg"] or self._ends.pop(record.thread, "")
-                self._fail(said["jobid"], replace(Job.of_event(said), end=end))
+                # How it ended, by its executor or by the report of its command.
+                end = fields["rule_msg"] or self._ends.pop(record.thread, "")
+                self._fail(fields["jobid"], replace(Job.of_event(fields), end=end))
 
-    def _is_news(self, record: logging.LogRecord) -> bool:
+    def _is_shown(self, record: logging.LogRecord) -> bool:
         if self._is_over or self.stopped:
             return False
-        if not self._has_begun:
-            return True  # the answers to --list-rules, --unlock and so on
+        if not self._has_started:
+            return True  # output of --list-rules, --unlock and so on
         match getattr(record, "event", None):
             case LogEvent.RUN_INFO:
                 return True
             case LogEvent.JOB_ERROR | LogEvent.GROUP_ERROR:
                 return False
-            case LogEvent.ERROR:  # that of a job is told with its log
+            case LogEvent.ERROR:  # that of a job is shown with its log
                 return vars(record).get("exception") != RuleException.__name__
         if record.msg == NOTHING_TO_BE_DONE_MSG or "snakemake_executor_plugin" in record.pathname:
-            return True  # a cluster's: which of its jobs is whose, and where its log is
-        # Of failed jobs the scheduler says again that there were some.
+            return True  # of a cluster: the ids of jobs and where their logs are
+        # The scheduler repeats that jobs failed.
         is_known = self.failed and record.module == "job_scheduler"
         return record.levelno >= logging.WARNING and not is_known
 
     def _finish(self, number: int) -> None:
         job = self._running.pop(number, Job(""))
-        self.failed.pop(number, None)  # that of an earlier attempt
+        self.failed.pop(number, None)  # of an earlier attempt
         self._done[job.rule] += 1
         if job.log is None:
             return
@@ -169,10 +170,10 @@ class LogHandler(LogHandlerBase):
         seconds = time.monotonic() - job.started
         self._seconds[job.rule].append(seconds)
         if not self.console.is_interactive:
-            self.console.print(f"{self._so_far()}: {job.name} took {elapsed_time(seconds)}")
+            self.console.print(f"{self._progress()}: {job.name} took {elapsed_time(seconds)}")
 
     def _fail(self, number: int, job: Job) -> None:
-        """Tell it at once, and again at the end; not that it ends because the run is stopped."""
+        """Show a failed job now, and keep it for the end; not if the run is being stopped."""
         self._running.pop(number, None)
         if number in self.failed or self.stopped:
             return
@@ -181,19 +182,23 @@ class LogHandler(LogHandlerBase):
         self.failed[number] = job
         self.console.print(f"Failed: {job.name}")
 
-    def _so_far(self) -> str:
-        return f"{self.count} jobs, {elapsed_time(time.monotonic() - self._began)}"
+    def _progress(self) -> str:
+        return f"{self.count} jobs, {elapsed_time(time.monotonic() - self._started)}"
 
     def _line(self) -> Table:
-        """The bar, how far the run is, and the newest line of the logs of the jobs at work."""
+        """The bar, the progress, and the newest line of the logs of running jobs."""
         running = list(self._running.values())
         left = seconds_left(self.due - self._done, self._seconds, len(running))
         left_in_words = "" if left is None else f", about {elapsed_time(left)} left"
-        does = "stopping (Ctrl-C again: at once)" if self.stopped else newest_line(running)
+        status = (
+            "stopping (press Ctrl-C again to kill the jobs)"
+            if self.stopped
+            else newest_line(running)
+        )
         line = Table.grid(Column(width=BAR_CELLS), Column(), padding=(0, 1))
         line.add_row(
             ProgressBar(self.due.total() or None, self._done.total(), BAR_CELLS),
-            Text(f"{self._so_far()}{left_in_words}  {does}", no_wrap=True, overflow="ellipsis"),
+            Text(f"{self._progress()}{left_in_words}  {status}", no_wrap=True, overflow="ellipsis"),
         )
         return line
 
@@ -201,7 +206,17 @@ class LogHandler(LogHandlerBase):
 def seconds_left(
     due: Counter[str], taken: Mapping[str, Sequence[float]], at_a_time: int
 ) -> float | None:
-    """By how long the done jobs of the same rules took; None until most of the jobs have such."""
+    """Estimate from finished jobs of the same rules; None until most due jobs have some.
+
+    Parameters
+    ----------
+    due : Counter of str
+        Jobs that are not done, by rule.
+    taken : mapping of str to sequence of float
+        Seconds of the finished jobs, by rule.
+    at_a_time : int
+        Jobs that run at a time.
+    """
     known = {rule: due[rule] * mean(seconds) for rule, seconds in taken.items()}
     if 2 * sum(due[rule] for rule in known) <= due.total():
         return None
@@ -209,5 +224,5 @@ def seconds_left(
 
 
 def _wrapped(text: str) -> str:
-    """A sentence on as many lines as it takes, the further ones indented."""
+    """A sentence wrapped into lines, indented from the second on."""
     return textwrap.fill(text, NOTICE_COLUMNS, subsequent_indent="  ", break_long_words=False)

@@ -1,4 +1,4 @@
-"""What the log of a job says: its newest line, its notices, its end."""
+"""Reads the logs of jobs: newest line, notices, last lines."""
 
 import logging
 import os
@@ -13,15 +13,15 @@ from petite.util import notices
 
 # A record of a log as petite.util.job writes it: date, time, level, message.
 RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ (?P<level>[A-Z]+) (?P<message>.*)")
-# As it stands in a log.
+# The level of a notice as the log has it.
 NOTICE = logging.getLevelName(notices.NOTICE)
-# Enough for the last lines of a log, however long it is.
+# Enough for the last lines of a long log.
 TAIL_BYTES = 16_384
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job that was started; `end` is what Snakemake reports of the end of one that failed."""
+    """A job that was started; if it failed, `end` is Snakemake's report of its end."""
 
     name: str
     log: Path | None = None
@@ -30,12 +30,12 @@ class Job:
     started: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def of_event(cls, said: Mapping[str, Any]) -> "Job":
-        """A job by the name of its log: that is its rule's, and its own below that."""
-        rule = said["rule_name"]
-        if not said["log"]:
+    def of_event(cls, fields: Mapping[str, Any]) -> "Job":
+        """The job of an event, named by its log: logs/RULE.log or logs/RULE/NAME.log."""
+        rule = fields["rule_name"]
+        if not fields["log"]:
             return cls(rule, rule=rule)
-        log = Path(said["log"][0])
+        log = Path(fields["log"][0])
         own = str(log.with_suffix("")).partition(f"/logs/{rule}")[2]
         return cls(rule + own, log, rule=rule)
 
@@ -53,7 +53,7 @@ def last_lines(path: Path, count: int) -> list[str]:
 
 
 def newest_line(jobs: Iterable[Job]) -> str:
-    """What the job that wrote to its log last wrote, or its name before that; "" without jobs."""
+    """The newest line of all logs, or the name of a job without one; "" without jobs."""
     lines = [(_changed(job.log), job.name, last_lines(job.log, 1)) for job in jobs if job.log]
     if not lines:
         return ""

@@ -1,4 +1,4 @@
-"""A real Slurm, and Petite's workflow on it."""
+"""Petite's workflow on a real Slurm."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from runs import EVERY_RULE, TABLES, Run
 
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackSlurm]:
-    """A Slurm node; where there can be none the test is skipped, but fails in CI."""
+    """A Slurm node; without Slurm the test is skipped, but fails in CI."""
     if lacks := missing():
         reason = f"no Slurm on loopback: {', '.join(lacks)}"
         if os.environ.get("CI"):
@@ -31,7 +31,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackSlurm]:
 def local_run(
     tmp_path_factory: pytest.TempPathFactory, slurm: LoopbackSlurm, loaded_steps: LoadedPython
 ) -> Run:
-    """The tables as this machine makes them without a cluster."""
+    """The tables of a run on this machine without a cluster."""
     run = Run(tmp_path_factory.mktemp("local"), None, loaded_steps.as_python())
     run.finish(TABLES)
     return run

@@ -1,6 +1,6 @@
 """A real Slurm cluster of one node on this machine: munged, slurmctld and slurmd on loopback.
 
-Everything lies in one folder, /etc/slurm included: nothing outside of it is read or written. The
+All files are in one folder, also those of /etc/slurm: nothing outside of it is read or written. The
 daemons are children of this process and end with it, also when it is killed.
 """
 
@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
-# Debian puts daemons where the PATH of those who are not root does not look.
+# Debian's daemons are not on the PATH of users other than root.
 PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
 # States of jobs that still have to end.
 LIVE = "PENDING,RUNNING,SUSPENDED,COMPLETING,CONFIGURING"
 
 # No cgroups, no systemd, no accounting database. Memory is sampled every second and a job over its
-# own is killed. MinJobAge is for how long squeue remembers a job that has ended.
+# limit is killed. MinJobAge is how long squeue remembers a job that has ended.
 CONFIGURATION = """\
 ClusterName=loopback
 SlurmctldHost={host}(127.0.0.1)
@@ -58,7 +58,7 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE DefaultTime=10 Stat
 
 
 def missing() -> list[str]:
-    """What a cluster needs and this machine lacks, in words."""
+    """What this machine lacks for a cluster, in words."""
     lacks = [f"{name} is not installed" for name in DAEMONS if not shutil.which(name, path=PATH)]
     if os.geteuid() != 0:
         lacks.append("its daemons need root")
@@ -68,7 +68,7 @@ def missing() -> list[str]:
 class LoopbackSlurm:
     """One Slurm node.
 
-    folder: where all of it lies.
+    folder: the folder of all its files.
     cpus, gpus: how many the node claims to have; the GPUs are empty files, for Slurm to lend.
     """
 

@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PROFILE = REPOSITORY / "workflow/profiles/slurm"
 
 TINY = smallest({"random": [0.1], "pca_grid": [0.1], "augmentation": [0.1]}, training_gpus=1)
-# The last of the tables: all others are made before or with it.
+# The last of the tables to be made.
 TABLES = "results/tiny/recommendation.md"
 # One of every rule. All figures would take as long as all trainings, and go the same way.
 EVERY_RULE = [
@@ -21,7 +21,7 @@ EVERY_RULE = [
     "results/tiny/provenance.json",
     "results/tiny/figures/picks.png",
 ]
-# How the executor plugin calls a training, in the comment of its Slurm job.
+# The name of a training in the comment of its Slurm job.
 TRAINING = "rule_train_wildcards"
 
 
@@ -44,7 +44,7 @@ class Run:
 
     @property
     def said(self) -> str:
-        """All that Snakemake said in this folder so far."""
+        """The output of Snakemake in this folder so far."""
         return (self.folder / "said.txt").read_text("utf-8")
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
@@ -68,7 +68,7 @@ class Run:
             )
 
     def finish(self, *arguments: str) -> None:
-        """Run Snakemake to its good end."""
+        """Run Snakemake, which must succeed."""
         assert self.start(*arguments).wait() == 0, self.said
 
     def job(self, method: str) -> str:

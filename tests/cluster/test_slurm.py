@@ -1,4 +1,4 @@
-"""The workflow on a real Slurm: the same tables as without it, also after what goes wrong there."""
+"""The workflow on a real Slurm: the same tables as without it, also after failures of jobs."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from runs import TABLES, Run
 
 pytestmark = pytest.mark.cluster
 
-# What a table says of time and memory differs from run to run.
+# Times and memory differ between runs.
 VARYING = re.compile("second|memory")
 CSV_TABLES = ["runs", "history", "summary", "verdicts", "costs"]
 

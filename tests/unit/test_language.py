@@ -1,4 +1,4 @@
-"""American spelling in all text of the repository, and plain English in its documents."""
+"""American spelling and plain English in all text of the repository."""
 
 import re
 from functools import cache
@@ -11,7 +11,7 @@ TEXT = {".py", ".smk", ".md", ".rst", ".yaml", ".json", ".html", ".css", ".js", 
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs")
 DOCUMENTS += ("config.yaml", "workflow", "Snakefile", "Makefile", "envs")
 CODE = ("scripts", "tests", "benchmarks", "pyproject.toml")
-
+# Code in which the turns are not replaced yet.
 VERBS = (
     "character|custom|discret|final|general|harmon|initial|local|maxim|memor|minim|normal|optim|"
     "organ|parallel|penal|prior|quant|random|raster|real|recogn|regular|serial|special|stabil|"
@@ -66,7 +66,7 @@ def texts(places: tuple[str, ...]) -> dict[str, str]:
 
 
 def found(patterns: str, places: tuple[str, ...]) -> list[str]:
-    """Each line in which a pattern is, with its place, but for what is quoted."""
+    """The lines with a pattern and their places, without `QUOTED`."""
     lines = []
     pattern = re.compile(patterns, re.IGNORECASE)
     for name, text in texts(places).items():
@@ -87,8 +87,8 @@ def test_spelling_is_american(word: str) -> None:
 
 
 @pytest.mark.parametrize("turn", TURNS)
-def test_documents_use_plain_turns(turn: str) -> None:
-    assert found(rf"\b(?:{turn})\b", DOCUMENTS) == [], f"write: {TURNS[turn]}"
+def test_documents_and_code_use_plain_turns(turn: str) -> None:
+    assert found(rf"\b(?:{turn})\b", (*DOCUMENTS, *CODE)) == [], f"write: {TURNS[turn]}"
 
 
 @pytest.mark.parametrize("quoted", QUOTED)

@@ -12,7 +12,7 @@ import pytest
 from loaded_python import LoadedPython
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the packages are loaded anew elsewhere")
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems load the packages again")
 def test_a_client_and_its_program_that_end_at_once_leave_the_next_one_to_run(
     tmp_path: Path,
 ) -> None:

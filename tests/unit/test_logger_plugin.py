@@ -1,4 +1,4 @@
-"""What a run says on the terminal: in a file, and on a real pseudo-terminal."""
+"""The output of a run in a file and on a real pseudo-terminal."""
 
 import fcntl
 import logging
@@ -240,7 +240,7 @@ def test_what_a_job_noticed_is_shown_once_when_it_ends(tmp_path, capsys):
     assert "of a library" not in said
 
 
-def test_of_snakemakes_messages_those_that_are_news_are_shown(capsys):
+def test_of_snakemakes_messages_those_that_users_need_are_shown(capsys):
     run = Run()
     run.report(None, "Building DAG of jobs...")
     run.plan(3)
@@ -296,7 +296,7 @@ def test_a_run_whose_reader_has_gone_goes_on():
     assert finished.stdout == "it goes on\n"
 
 
-def test_a_failure_is_told_with_its_log_what_it_says_and_what_to_do(tmp_path, capsys):
+def test_a_failure_is_shown_with_its_log_its_message_and_what_to_do(tmp_path, capsys):
     run = Run()
     run.plan(5)
     log = log_of(
@@ -315,7 +315,7 @@ def test_a_failure_is_told_with_its_log_what_it_says_and_what_to_do(tmp_path, ca
     assert f"train/random failed. The end of its log, {log}:" in said
     assert "    the loss is nan: lower training.learning_rate\n    (now 1e30)\n" in said
     assert "step 1 of 8" not in said
-    assert "start the same command again" in said
+    assert "rerun the same command" in said
     assert said.endswith("run.log")
 
 
@@ -330,7 +330,7 @@ def test_a_job_that_succeeds_at_a_later_attempt_is_no_failure(tmp_path, capsys):
     assert run.plugin.left == 1
 
 
-def test_of_a_long_error_the_message_and_the_end_are_told(tmp_path, capsys):
+def test_of_a_long_error_the_message_and_the_end_are_shown(tmp_path, capsys):
     trace = [f"  frame {number}" for number in range(100)]
     log = log_of(tmp_path, f"{STAMP} ERROR unexpected error", *trace, "ValueError: no")
     run = Run()
@@ -356,24 +356,24 @@ SLURM = "SLURM-job '7' failed, SLURM status is: '{}'. Reason: unknown"
 @pytest.mark.parametrize(
     ("end", "reason"),
     [
-        ("Command 'x' returned non-zero exit status 137.", "killed from outside (SIGKILL)"),
-        ("Command 'x' died with <Signals.SIGKILL: 9>.", "nothing here tells by whom"),
+        ("Command 'x' returned non-zero exit status 137.", "killed (SIGKILL)"),
+        ("Command 'x' died with <Signals.SIGKILL: 9>.", "the cause is unknown"),
         ("Command 'x' died with <Signals.SIGSEGV: 11>.", "ended by SIGSEGV"),
         ("Command 'x' died with unknown signal 40.", "ended by signal 40"),
         ("Command 'x' returned non-zero exit status 152.", "the limit on its CPU time is over"),
         ("Command 'x' returned non-zero exit status 3.", "it ended with status 3"),
         ("Command 'x' returned non-zero exit status 255.", "it ended with status 255"),
-        ("", "nothing tells why it ended"),
-        (SLURM.format("OUT_OF_MEMORY"), "its memory ran out. Raise mem_mb"),
-        (SLURM.format("TIMEOUT"), "its time ran out. Raise runtime"),
+        ("", "it ended for an unknown reason"),
+        (SLURM.format("OUT_OF_MEMORY"), "it ran out of memory. Raise mem_mb"),
+        (SLURM.format("TIMEOUT"), "it ran out of time. Raise runtime"),
         (SLURM.format("CANCELLED"), "it was canceled"),
         (SLURM.format("BOOT_FAIL"), "Slurm ended it (BOOT_FAIL)"),
     ],
 )
-def test_of_a_job_that_was_killed_only_what_is_known_is_told(tmp_path, capsys, end, reason):
+def test_of_a_killed_job_only_what_is_known_is_said(tmp_path, capsys, end, reason):
     said = failure(tmp_path, end, READING)
     assert f"No error is in its log: {reason}" in said or reason in said
-    assert ("memory ran out" in said) == ("OUT_OF_MEMORY" in end)
+    assert ("ran out of memory" in said) == ("OUT_OF_MEMORY" in end)
 
 
 def test_what_an_executor_says_of_a_jobs_end_counts_before_what_its_thread_said(tmp_path, capsys):
@@ -381,7 +381,7 @@ def test_what_an_executor_says_of_a_jobs_end_counts_before_what_its_thread_said(
     log = log_of(tmp_path, READING)
     fields = {"jobid": 0, "rule_name": "rank", "log": [str(log)]}
     run.report(LogEvent.JOB_ERROR, rule_msg=SLURM.format("TIMEOUT"), **fields)
-    assert "its time ran out" in run.failures()
+    assert "it ran out of time" in run.failures()
 
 
 @pytest.mark.parametrize(
@@ -393,9 +393,9 @@ def test_what_an_executor_says_of_a_jobs_end_counts_before_what_its_thread_said(
         "tensorflow.python.framework.errors_impl.ResourceExhaustedError: OOM when allocating",
     ],
 )
-def test_a_job_that_aborts_for_lack_of_memory_is_told_so(tmp_path, capsys, line):
+def test_a_job_that_aborts_for_lack_of_memory_is_reported_as_that(tmp_path, capsys, line):
     said = failure(tmp_path, "Command 'x' died with <Signals.SIGABRT: 6>.", READING, line)
-    assert "its memory ran out" in said
+    assert "it ran out of memory" in said
     assert line in said
 
 
@@ -412,8 +412,8 @@ def test_a_job_that_fails_because_the_run_is_stopped_is_no_failure(tmp_path, cap
     said = stopped_in_words(signal.SIGINT, run.plugin.failed.values(), run.plugin.count)
     assert said.strip().splitlines() == [
         "Stopped by Ctrl-C: 1 of 3 jobs are done.",
-        "Failed before that: subset. The same command tries again.",
-        "Start the same command again to go on: what is done stays done.",
+        "Failed before that: subset. The same command tries these again.",
+        "Rerun the same command to resume; finished jobs are kept.",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Running the workflow for real, in a folder of its own."""
+"""Run the real workflow, each test in its own folder."""
 
 import copy
 import fcntl
@@ -22,7 +22,7 @@ TINY = smallest({"random": [0.25, 0.1], "pca_grid": [0.1], "augmentation": [0.1]
 
 @pytest.fixture
 def tiny_config() -> dict:
-    """A configuration of its own for each test, to change at will."""
+    """A copy of the tiny configuration that a test may change."""
     return copy.deepcopy(TINY)
 
 
@@ -57,7 +57,7 @@ def tiny_run(snakemake: Snakemake, tmp_path_factory: pytest.TempPathFactory):
     together, process = tmp_path_factory.getbasetemp(), os.environ.get("PYTEST_XDIST_WORKER", "")
     if process:
         together = together.parent
-    # Side by side, so that the way to the code is the same and nothing is due for another reason.
+    # In the same parent folder, so that the path to the code is the same and nothing reruns for it.
     first, folder = together / "tiny run", together / f"tiny run {process}"
     with (together / "tiny run.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -72,7 +72,7 @@ def tiny_run(snakemake: Snakemake, tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="session")
 def write_pictures() -> Callable[..., None]:
-    """A function that writes class-per-folder JPEG pictures, told apart by their brightness."""
+    """A function that writes JPEG images in class folders; classes differ in brightness."""
 
     def write(folder: Path, classes: list[str], count: int) -> None:
         random = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Hostile input through the real workflow: refused in words, and nothing outside is touched."""
+"""Hostile input in the real workflow: refused with a message, and nothing outside changes."""
 
 import io
 import json
@@ -20,7 +20,7 @@ from PIL import Image
 pytestmark = pytest.mark.workflow
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
-# All that means something to a shell, to Snakemake, to Python or to a terminal.
+# Characters with a meaning for a shell, Snakemake, Python or a terminal.
 NASTY = "a'b\"c; $(touch gotcha) `touch gotcha` {seed} {{ %s & | * ? \\ ~ #é\n-x"
 
 
@@ -43,7 +43,7 @@ WRONG = {
         ["unknown:", "  l0: &l0 [ha, ha]"]
         + [f"  l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 10)]
     ): "unknown holds more than",
-    # These Snakemake refuses itself, before Petite is asked.
+    # Snakemake itself refuses these, before Petite runs.
     "- a\n- b": "Config file must be given as JSON or YAML with keys at top level",
     "a: [1": "Config file is not valid JSON or YAML",
     "seeds: !!python/object/apply:os.system [touch gotcha]": "Config file is not valid",

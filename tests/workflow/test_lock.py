@@ -1,4 +1,4 @@
-"""Folders that several people run in: records of runs that cannot be read, and locks."""
+"""Folders that several users run in: unreadable records of runs, and locks."""
 
 import os
 import socket
@@ -17,7 +17,7 @@ DAMAGED = ["", "{", "[1, 2]", "null", '{"host": 1}', f'{{"host": "{socket.gethos
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run as one who may not read everything: root lays down that right."""
+    """Run as a user who may not read everything: root drops that capability."""
     prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
     command = [*(prefix if os.geteuid() == 0 else []), sys.executable, "-m", "snakemake"]
     command += ["--cores", "1", "--directory", str(folder), *arguments]
@@ -64,7 +64,7 @@ def test_records_that_cannot_be_read_are_passed_over_where_nothing_is_locked(sha
 def test_with_a_lock_they_may_be_of_a_run_at_work_and_are_named(locked):
     for arguments in (["-n"], []):
         finished = run(locked, *arguments)
-        assert "another run may be at work in this folder" in finished.stdout
+        assert "another run may be active in this folder" in finished.stdout
         for number in range(len(DAMAGED) + 1):
             assert f".snakemake/petite/{NO_PROCESS + number}.json" in finished.stdout
         assert "Traceback" not in finished.stdout

@@ -1,4 +1,4 @@
-"""Where checkout, working folder, images and results lie; and images that are gone."""
+"""Locations of checkout, working folder, images and results; and images that are gone."""
 
 import json
 import os
@@ -116,7 +116,7 @@ def test_images_that_are_back_or_elsewhere_are_read_again_only_where_they_change
     if config["dataset"]["source"] == "folder":
         there = config | {"dataset": config["dataset"] | {"path": "moved"}}
         said = said_of(snakemake(folder, "--dry-run", config=there))
-        # The page, which shows the configuration, and nothing else.
+        # Only the report, which shows the configuration.
         assert set(re.findall(r"^rule (\w+):", said, re.MULTILINE)) == {"report", "all"}
     (folder / "moved").rename(folder / path)
     assert "Nothing to be done" in said_of(snakemake(folder, "--dry-run", config=config))
@@ -137,7 +137,7 @@ def test_a_folder_of_images_that_holds_the_results_is_refused(
         small_config["dataset"] |= {"source": "folder", "path": path}
         finished = snakemake(place, config=small_config)
         assert finished.returncode != 0
-        assert "also holds the folder that Petite runs in" in said_of(finished)
+        assert "also contains the folder that Petite runs in" in said_of(finished)
         assert not (place / "results").exists()
 
 
@@ -161,7 +161,7 @@ def test_a_relative_path_that_is_elsewhere_than_the_working_folder_is_named(
         text=True,
     )
     assert finished.returncode != 0
-    assert f"{tmp_path}/pictures does: give that" in said_of(finished)
+    assert f"{tmp_path}/pictures exists" in said_of(finished)
 
 
 def checkout_at(folder: Path) -> Path:
@@ -204,7 +204,7 @@ def test_a_checkout_with_braces_in_its_path_is_refused_unless_a_link_has_none(
     checkout = checkout_at(tmp_path / name / "petite")
     finished = listed(str(checkout), tmp_path, tiny_config)
     assert finished.returncode != 0
-    assert "has braces in it" in said_of(finished)
+    assert "contains braces" in said_of(finished)
     assert not (tmp_path / "results").exists()
     (tmp_path / "linked").symlink_to(checkout)
     finished = listed("linked", tmp_path, tiny_config)

@@ -1,4 +1,4 @@
-"""The page of a real run, in a real browser. Screenshots are kept in tests/output/report/."""
+"""The report of a real run in a real browser. Screenshots are in tests/output/report/."""
 
 import re
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ def test_it_opens_quietly_and_fits_the_screen(browser, report, width, scheme):
 
 
 def keep_screenshots(page: Page, name: str) -> None:
-    """The first screen, and each section from its heading on."""
+    """The first screen, and each section."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}-0-first.png")
     for place, section in enumerate(page.locator("main > section[id]").all(), start=1):
@@ -73,9 +73,9 @@ def test_axe_finds_nothing_serious(browser, report, scheme, width):
         viewport={"width": width, "height": 900}, color_scheme=scheme
     ) as context:
         page = opened(context.new_page(), report)
-        # What is folded away is judged too.
+        # Closed details are checked too.
         page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
-        # The table of mistakes in its strongest colors.
+        # The confusion matrix in its strongest colors.
         strongest = "(cell) => cell.style.setProperty('--share', '100%')"
         page.evaluate(f"document.querySelectorAll('.matrix td').forEach({strongest})")
         found = Axe().run(page).response["violations"]

@@ -30,8 +30,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 README = REPOSITORY / "README.md"
 BEGIN, END = "<!-- written by `make readme` from the tests -->\n", "<!-- end -->\n"
 
-# Small, but with what the rules tell apart: a method that ranks once and is cut, one that chooses
-# anew for each size, one that is made of another's subsets, and three shards of a folder.
+# Small, but with all kinds of selection: a method that ranks once, one that selects for each size,
+# and one that uses the subsets of another; and three shards of a folder.
 BASE = smallest(
     {"full": [], "random": [0.5, 0.25], "pca_grid": [0.25], "augmentation": [0.25]},
     steps=4,

@@ -1,4 +1,4 @@
-"""What Petite changes in Snakemake's scheduler, and what it says where it cannot."""
+"""Petite's change of Snakemake's scheduler, and its message if that is impossible."""
 
 import subprocess
 from collections.abc import Callable

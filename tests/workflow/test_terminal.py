@@ -1,4 +1,4 @@
-"""What a run says: of its progress, of its failures, and to `snakemake --lint`."""
+"""The terminal output of a run: progress, failures, and `snakemake --lint`."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def failed(snakemake, tmp_path_factory, write_pictures):
         "dataset": {"name": "pets", "source": "folder", "path": "pets", "shards": 4},
         "methods": {"full": {"fractions": [1]}},
     }
-    # In the way of each shard's file stands a folder that is not empty.
+    # A folder that is not empty has the path of each shard's file.
     for shard in range(1, 5):
         (folder / f"results/pets/store/shards/{shard}-of-4.parquet/x").mkdir(parents=True)
     return folder, snakemake(folder, config=config)
@@ -38,7 +38,7 @@ def test_the_last_lines_of_a_failed_run_name_what_failed_and_what_to_do(failed):
     for shard in range(1, 5):
         log = f"results/pets/logs/ingest/{shard}-of-4.log"
         assert f"ingest/{shard}-of-4 failed. The end of its log, {log}:" in end
-    assert "start the same command again: what is done stays done." in end
+    assert "rerun the same command" in end
     run_log = end.rstrip().rpartition("The log of the whole run: ")[2]
     assert (folder / run_log).is_file()
     assert len(end.splitlines()) < 4 * (LAST_LINES + 5)
@@ -50,7 +50,7 @@ def test_snakemakes_own_report_of_a_failure_is_not_shown_beside(failed):
         assert noise not in said.partition("Petite stopped: ")[0]
 
 
-def test_a_run_tells_jobs_done_of_jobs_due_and_keeps_the_rest_for_its_log(tiny_run):
+def test_a_run_shows_jobs_done_of_jobs_due_and_keeps_the_rest_for_its_log(tiny_run):
     folder, finished = tiny_run
     lines = [line for line in finished.stderr.splitlines() if " jobs, " in line]
     total = int(lines[0].split()[2])
@@ -68,16 +68,16 @@ def test_the_log_of_a_training_has_its_course_and_what_tensorflow_says(tiny_run)
     assert "MB of memory at most" in log.read_text("utf-8")
 
 
-def test_jobs_that_until_leaves_undone_are_told_and_the_same_command_does_them(
+def test_jobs_that_until_leaves_undone_are_shown_and_the_same_command_does_them(
     snakemake, tmp_path, tiny_config
 ):
     manifest = tmp_path / "results/tiny/store/manifest.json"
     first = snakemake(tmp_path, "--until", "listing", "index", config=tiny_config)
-    assert "Left undone: 3 of the jobs." in first.stderr
+    assert "3 jobs are left: --until" in first.stderr
     assert not manifest.exists()
     second = snakemake(tmp_path, "--until", "listing", "index", config=tiny_config)
     assert manifest.exists()
-    assert "Left undone" not in second.stderr
+    assert "jobs are left" not in second.stderr
     assert "Answer" not in first.stdout + second.stdout  # there is none yet
 
 
@@ -111,13 +111,13 @@ class LogHandler(LogHandlerBase):
 """
 
 
-def test_the_users_own_logger_has_the_terminal_and_what_failed_is_told_after_it(
+def test_the_users_own_logger_has_the_terminal_and_what_failed_is_shown_after_it(
     tmp_path, tiny_config
 ):
     plugin = tmp_path / "plugins/snakemake_logger_plugin_users"
     plugin.mkdir(parents=True)
     (plugin / "__init__.py").write_text(LOGGER, "utf-8")
-    # In the way of a shard's file stands a folder that is not empty.
+    # A folder that is not empty has the path of a shard's file.
     (tmp_path / "results/tiny/store/shards/1-of-2.parquet/x").mkdir(parents=True)
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny_config), "utf-8")
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--logger", "users"]
@@ -129,9 +129,11 @@ def test_the_users_own_logger_has_the_terminal_and_what_failed_is_told_after_it(
         capture_output=True,
         text=True,
     )
-    users, _, told = finished.stderr.partition("Petite stopped: ")
+    users, _, failures = finished.stderr.partition("Petite stopped: ")
     assert "the user's logger: job_error" in users
     assert " jobs, " not in users
     assert "Failed: " not in users
-    assert "1 job failed" in told
-    assert "ingest/1-of-2 failed. The end of its log, results/tiny/logs/ingest/1-of-2.log:" in told
+    assert "1 job failed" in failures
+    assert (
+        "ingest/1-of-2 failed. The end of its log, results/tiny/logs/ingest/1-of-2.log:" in failures
+    )

@@ -1,4 +1,4 @@
-"""A user's shell, home and temporary folder that are not as expected: a run works all the same."""
+"""Unusual shells, homes and temporary folders of users, with which a run still works."""
 
 import os
 import subprocess
@@ -82,10 +82,10 @@ def test_a_full_folder_for_temporary_files_is_named(
     assert "Traceback" not in finished.stdout
 
 
-def test_a_limit_of_the_shell_on_memory_is_told_before_and_after(tmp_path: Path) -> None:
+def test_a_limit_of_the_shell_on_memory_is_shown_before_and_after(tmp_path: Path) -> None:
     finished = run(tmp_path, dict(os.environ), TRAINED, limits="ulimit -v 1900000")
     assert finished.returncode != 0
     before, _, after = finished.stdout.partition("Job stats")
     assert "`ulimit -v` allows each process 1.95 GB" in before
-    assert "memory ran out" in after
+    assert "ran out of memory" in after
     assert "Traceback" not in after

@@ -1,4 +1,4 @@
-"""Runs of which a part failed, and results of which a part was deleted."""
+"""Runs that failed in part, and results that were deleted in part."""
 
 import shutil
 import subprocess
@@ -128,8 +128,8 @@ def test_when_one_method_fails_the_others_have_their_table_answer_and_page_which
 
     images = len(pd.read_parquet(results / "store/index.parquet"))
     np.save(tmp_path / "own.npy", np.random.default_rng(0).random((images, 3), "float32"))
-    mended = snakemake(tmp_path, config=half_config)
-    assert mended.returncode == 0, said_of(mended)
+    fixed = snakemake(tmp_path, config=half_config)
+    assert fixed.returncode == 0, said_of(fixed)
     assert "Incomplete" not in (results / "summary.md").read_text("utf-8")
     assert "Incomplete" not in (results / "report.html").read_text("utf-8")
     assert set(pd.read_csv(results / "runs.csv")["method"]) == {"random", "herding"}

@@ -1,4 +1,4 @@
-"""The whole workflow, run for real on a tiny configuration."""
+"""The whole workflow, run on a tiny configuration."""
 
 import json
 import re
@@ -202,8 +202,8 @@ def test_the_overlays_make_a_whole_plan(tmp_path, snakemake, photo_archive):
         assert due(dry)["train"] >= 4
 
 
-# One of each kind of selection: ranked and cut, chosen anew, in each feature space, by a score of
-# training, by class error, in chains; and the large classes' first stage as jobs of their own.
+# One of each kind of selection: by ranking, for each size, in each feature space, by a training
+# score, by class error, in chains; and the first stage for large classes as separate jobs.
 MANY_METHODS = {
     "random": {"fractions": [0.1]},
     "random_again": {"method": "random", "stream": 1, "fractions": [0.1]},

@@ -1,4 +1,4 @@
-"""Subsets taken away from a run: only what is due is made, and what is made loads."""
+"""Exported subsets: only due jobs run, and the exported files load."""
 
 import json
 from subprocess import CompletedProcess
@@ -51,7 +51,7 @@ def test_where_nothing_was_learned_no_subset_is_exported_by_default_and_it_says_
     assert (values["kind"], values["kept"]) == ("keep_none", None)
     finished = snakemake(folder, "--", "export", config=tiny_config)
     assert finished.returncode != 0
-    assert "nothing to export, as no subset is recommended" in finished.stderr
+    assert "no subset is recommended" in finished.stderr
     assert "--config export=random:0.1" in finished.stderr
     assert "Traceback" not in finished.stdout + finished.stderr
 

@@ -1,4 +1,4 @@
-# Functions of config.smk: the source of the results, and the line at the start of a run.
+# Functions of config.smk: the source of the results, and the summary at the start of a run.
 
 from petite.config.layers import described
 from petite.data.ownership import (
@@ -32,8 +32,8 @@ if IS_MAIN and workflow.exec_mode == ExecMode.DEFAULT:
     or_exit(lambda: check_owner(Path(RESULTS), OWNER))
 
 
-def say_what_is_in_force():
-    """One line on the images and the preset, before the first job."""
+def say_settings():
+    """Print the images and the preset in one line, before the first job."""
     if not GONE:
         record_owner(Path(RESULTS), OWNER)
     if RESOLVED.preset is None:
@@ -42,8 +42,8 @@ def say_what_is_in_force():
     count = f"{len(FOLDER_LISTING):,} images in " if SOURCE.has_fingerprints else ""
     size, color = DATASET.image_size, "color" if DATASET.channels == 3 else "gray"
     print(
-        f"{count}{what}: settings of {RESOLVED.preset}.yaml under yours ({size}x{size} {color} "
-        f"pixels, {CONFIG.training.model} for {CONFIG.training.budget}, {CONFIG.seeds} seeds); the "
-        "target `config` prints them all",
+        f"{count}{what}: your settings and those of {RESOLVED.preset}.yaml ({size}x{size} {color} "
+        f"pixels, {CONFIG.training.model} for {CONFIG.training.budget}, {CONFIG.seeds} seeds). "
+        "To print all of them, run `snakemake --cores 1 config`",
         file=sys.stderr,
     )

@@ -13,7 +13,7 @@ from snakemake.io import flag
 
 
 def source_path():
-    """Where the source's file or folder is, or will be once it is downloaded."""
+    """The path of the source's file or folder, which may not be downloaded yet."""
     if SOURCE.download_name:
         return f"results/downloads/{SOURCE.download_name}"
     if DATASET.is_remote:
@@ -22,10 +22,10 @@ def source_path():
 
 
 def source_at_last():
-    """What the last listing kept of the source, where that is gone since; None where it is there.
+    """The last listing's record of a source that is gone since; None if the source exists.
 
-    A finished run needs its images no more: what is made of the store goes on without them, as long
-    as the store is whole and is what the configuration asks for.
+    A finished run does not need its images: all steps after the store work without them, if the
+    store is complete and its settings are those of the configuration.
     """
     if DATASET.path is None or DATASET.is_remote or not reason_gone(Path(DATASET.path)):
         return None
@@ -41,25 +41,25 @@ def source_at_last():
     if not source or source["path"] != DATASET.path:
         return None
     made_with = source["settings"]
-    was = {
+    changed = {
         key: value
         for key, value in made_with.items()
         if STORE_SETTINGS.get(key, value) != value
     }
-    if was:
+    if changed:
         raise PetiteError(
-            f"dataset.path: {DATASET.path} {reason_gone(Path(DATASET.path))}, and the images that "
-            f"{RESULTS} keeps of it were made with {as_param(was)}. Put the originals back, or keep "
-            "these settings"
+            f"dataset.path: {DATASET.path} {reason_gone(Path(DATASET.path))}, and its images in "
+            f"{RESULTS} were made with {as_param(changed)}. Put the originals back, or use these "
+            "settings"
         )
     return source
 
 
 def source_files():
-    """The files that the source reads; a folder's are known by their fingerprints instead."""
+    """The input files of the source; a folder has fingerprints instead."""
     if GONE:
-        # Snakemake leaves out a job that lacks an input where its output is there: so it keeps what
-        # was made of the source, whatever else has changed.
+        # If an input is missing but the output exists, Snakemake does not run the job. This keeps
+        # the files made from the source, whatever else has changed.
         return [outside("images that are gone")]
     if DATASET.is_remote:
         return [SOURCE_PATH]
@@ -69,10 +69,10 @@ def source_files():
 
 
 def check_place_of_images():
-    """Raise PetiteError where the images are not found, or where a run's own would be taken."""
+    """Raise PetiteError if the images do not exist, or if their folder contains the results."""
     path = Path(DATASET.path)
     if not GONE and reason_gone(path) == "does not exist":
-        # In another workflow it may be what one of the other rules makes.
+        # In another workflow it may be the output of another rule.
         if IS_MAIN or not SOURCE.is_one_file:
             raise PetiteError(f"dataset.path: {path} does not exist{other_place(path)}")
     if not GONE and path.exists():
@@ -85,18 +85,18 @@ def check_place_of_images():
         ):
             if place.resolve().is_relative_to(path.resolve()):
                 raise PetiteError(
-                    f"dataset.path: {path} also holds {what} ({place.resolve()}), whose pictures "
-                    "would be taken for images. Give a folder that holds the images alone, or run "
+                    f"dataset.path: {path} also contains {what} ({place.resolve()}), whose pictures "
+                    "would be used as images. Use a folder that contains only the images, or run "
                     "in a folder outside of it: snakemake --directory FOLDER"
                 )
 
 
 def other_place(path):
-    """What to say of a path that is not found in the working folder."""
+    """The end of the message on a path that does not exist in the working folder."""
     if path.is_absolute():
         return ": correct the path"
     there = Path(os.environ.get("PWD", ""), path)  # where Snakemake was started
-    found = f"; {there} does: give that" if there.exists() else ""
+    found = f"; {there} exists: use that path" if there.exists() else ""
     return f" in the folder that Petite runs in, {Path.cwd()}{found}"
 
 
@@ -107,31 +107,31 @@ LISTING_SETTINGS = {
 
 
 def opened_folder():
-    """The folder, whose tree is walked once; None for other sources."""
+    """The folder, so that its tree is walked once; None for other sources."""
     if SOURCE.has_fingerprints and not GONE:
         return open_source(DATASET.source, Path(DATASET.path))
 
 
 def folder_listing():
-    """The images of a folder, which its groups fit; None for other sources."""
+    """The images of a folder; None for other sources. Raises PetiteError for wrong groups."""
     if not SOURCE.has_fingerprints:
         return None
     if GONE:
         return read_table(Path(placed(f"{RESULTS}/store/listing.parquet")))
     entries = listing(OPENED_FOLDER, **LISTING_SETTINGS)
     if CONFIG.split.groups:
-        # Known now, not when all images are read.
+        # A mistake is reported now, not when all images are read.
         found_groups(entries["image_id"], CONFIG.split.groups)
     return entries
 
 
 def folder_fingerprints():
-    """For each shard of a folder what tells of a change in its files; {} for other sources."""
+    """For each shard of a folder, a fingerprint of its files; {} for other sources."""
     if not SOURCE.has_fingerprints:
         return {}
     if GONE:
         return GONE["fingerprints"]
-    # How deep images are stored depends on the sample, wherever they are.
+    # The depth of all stored images depends on this sample.
     candidates = (
         sampled(FOLDER_LISTING["image_id"]) if DATASET.depth == "stretch" else []
     )
@@ -149,7 +149,7 @@ def folder_fingerprints():
 
 DATASET = CONFIG.dataset
 SOURCE = SOURCES[DATASET.source]
-# All that the listing and the shards may be made by.
+# Settings of the listing and the shards.
 STORE_SETTINGS = DATASET.model_dump(
     mode="json", exclude={"name", "path", "sha256", "near_copy_distance"}
 )
@@ -166,9 +166,9 @@ OPENED_FOLDER = or_exit(opened_folder)
 
 
 def source_if_there():
-    """The files of the source, for a job that can do without.
+    """The files of the source, for a job that also works without them.
 
-    In place of one that is gone it has another, by the name of the first: nothing is due for that.
+    A file that is gone is replaced by another one under its name, so that nothing reruns.
     """
     if not GONE:
         return SOURCE_FILES
@@ -196,7 +196,7 @@ if SOURCE_PATH:
 
 
 def source_kept(wildcards, input):
-    """What is kept of the source, for when it is gone. See `source_at_last`."""
+    """The record of the source for later runs without it; see `source_at_last`."""
     files = [str(path) for path in SOURCE_FILES]
     return as_param(
         {
@@ -209,5 +209,5 @@ def source_kept(wildcards, input):
 
 
 def source_arguments(wildcards, input):
-    """Snakemake does not compare params that depend on the input: a folder may move."""
+    """Snakemake does not compare params that depend on the input, so a folder may move."""
     return SOURCE_ARGUMENTS

@@ -1,4 +1,4 @@
-# What evaluate.smk looks up: which figures there are, and what each is drawn from.
+# Functions of evaluate.smk: the figures of the run and their inputs, and the files of the provenance.
 
 
 from petite.plots.registry import FigurePlan, drawings
@@ -22,11 +22,11 @@ FIGURE = {
 
 
 def example(method):
-    """The subset of a method that a picture shows, with seed 0."""
+    """The subset of a method that figures show, with seed 0."""
     return subset_path(*FIGURE_PLAN.example(method), 0)
 
 
-# The files of each kind that a figure may be drawn from, by name.
+# The files of each kind of input of a figure; see petite.plots.registry.
 FIGURE_FILES = {
     "runs": lambda: rules.summarize.output.runs,
     "summary": lambda: rules.summarize.output.summary,
@@ -48,13 +48,13 @@ FIGURE_FILES = {
 
 
 def figure_inputs(wildcards):
-    """The files that a figure is drawn from, by the parameters of the function that draws it."""
+    """The input files of a figure, by parameter of its function."""
     inputs = DRAWINGS[wildcards.figure].figure.inputs
     return {name: FIGURE_FILES[kind]() for name, kind in inputs.items()}
 
 
 def figure_arguments(wildcards, input):
-    """What figures.py draws, and from what. Snakemake does not compare it: inputs are compared."""
+    """The arguments of figures.py, which Snakemake does not compare, unlike the inputs."""
     drawing = DRAWINGS[wildcards.figure]
     arguments = ["--figure", drawing.kind]
     for name in drawing.figure.inputs:
@@ -69,7 +69,7 @@ def figure_options(wildcards):
 
 
 def figure_caption(wildcards, input):
-    """Snakemake does not compare params that depend on the input: a new caption draws nothing."""
+    """Snakemake does not compare params that depend on the input, so a new caption reruns nothing."""
     return DRAWINGS[wildcards.figure].figure.caption
 
 
@@ -86,9 +86,9 @@ def files_of_spaces():
 
 
 def provenance_files(wildcards, input):
-    """What the user gave, if need be by the name of what is gone.
+    """The user's files, including those that are gone.
 
-    It is not an input, because a finished run does not need it; its derived files are inputs.
+    They are not inputs, because a finished run does not need them; the files made from them are.
     """
     given = (
         GONE["files"]
@@ -108,10 +108,10 @@ def digests_so_far():
     return as_param(read_json(path)["inputs"] if GONE and path.exists() else {})
 
 
-# Read now: the job's own output is removed before it runs.
+# Read now, because Snakemake removes the output of a job before it runs.
 KNOWN_DIGESTS = or_exit(digests_so_far)
 
 
 def whole_config(wildcards, input):
-    """Snakemake does not compare params that depend on the input: threads rerun nothing."""
+    """Snakemake does not compare params that depend on the input, so threads rerun nothing."""
     return as_param(CONFIG.model_dump(mode="json"))

@@ -2,33 +2,33 @@
 
 
 # Settings that do not change results are not listed in the report.
-NOT_ON_PAGE = ["max_memory", "seeds_per_job", "training_gpus", "training_threads"]
+NOT_IN_REPORT = ["max_memory", "seeds_per_job", "training_gpus", "training_threads"]
 # Number of seeds shown in the report: enough to see the effect of chance, and few enough for the length
 # of the command.
-MOST_PAGE_SEEDS = 6
-PAGE_TABLES = ["runs", "history", "summary", "verdicts", "costs", "recommendation"]
-PAGE_SUBSETS = list(
+MOST_REPORT_SEEDS = 6
+REPORT_TABLES = ["runs", "history", "summary", "verdicts", "costs", "recommendation"]
+REPORT_SUBSETS = list(
     dict.fromkeys(
         subset_path(label, fraction, seed)
         for label, fraction in sorted(CASES)
-        for seed in seeds_of(label, fraction)[:MOST_PAGE_SEEDS]
+        for seed in seeds_of(label, fraction)[:MOST_REPORT_SEEDS]
     )
 )
-PAGE_TEMPLATES = [
+REPORT_TEMPLATES = [
     outside(path)
     for path in sorted((SCRIPTS / "petite/report/templates").iterdir())
     if path.is_file()
 ]
 
 
-def page_settings():
+def report_settings():
     settings = CONFIG.model_dump(mode="json")
     return as_param(
-        {key: value for key, value in settings.items() if key not in NOT_ON_PAGE}
+        {key: value for key, value in settings.items() if key not in NOT_IN_REPORT}
     )
 
 
-def page_features():
-    """The space that is compared by, where it is one for all seeds; the pixels otherwise."""
+def report_features():
+    """The feature space of the config, or pixels if it differs between seeds."""
     space = CONFIG.features.space
     return feature_path("pixels" if SPACES[space].is_of_proxy else space, 0)

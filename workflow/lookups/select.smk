@@ -50,14 +50,14 @@ def with_seed(paths, seed):
 
 
 def feature_path(space, seed):
-    """The file of a feature space; those of the proxy are its seed's."""
+    """The file of a feature space; those of the proxy depend on the seed."""
     if SPACES[space].is_of_proxy:
         return with_seed(PROXY, seed)["features" if space == "proxy" else space]
     return FEATURES["features"].replace("{space}", space)
 
 
 def selection_code(script):
-    """The code of a script that selects: of the methods, those of the entry alone."""
+    """The code of a selection script, with the modules of the methods of its entry only."""
 
     def of_entry(wildcards):
         steps = PLAN.steps(wildcards.method)
@@ -67,7 +67,7 @@ def selection_code(script):
     return of_entry
 
 
-# Otherwise Snakemake would go on, unasked, with what another file gave before.
+# Without this check, Snakemake would silently use the features of an earlier file.
 OWN = CONFIG.features.path
 USES_OWN = any(
     "own" in PLAN.spaces(label)
@@ -75,7 +75,7 @@ USES_OWN = any(
     if entry.fractions
 )
 if USES_OWN and not Path(OWN).is_file():
-    sys.exit(f"Petite: features.path: there is no file {OWN}: correct the path")
+    sys.exit(f"Petite: features.path: {OWN} does not exist. Correct the path")
 
 
 def selection_inputs(wildcards):
@@ -94,7 +94,7 @@ def selection_inputs(wildcards):
 
 
 def candidate_inputs(label, size, seed):
-    """The candidates of all partitions, where an entry's first stage is divided into jobs."""
+    """The candidates of all partitions, if the first stage of an entry runs as several jobs."""
     parts = PLAN.partitioned(label)
     paths = [
         CANDIDATES["candidates"].format(
@@ -149,7 +149,7 @@ def selection_settings(wildcards):
 
 
 def feature_settings(wildcards):
-    """What decides the features of a space."""
+    """The settings of a feature space."""
     settings = CONFIG.features.model_dump(mode="json")
     used = SPACES[wildcards.space].settings
     return as_param(
@@ -162,7 +162,7 @@ def feature_code(wildcards):
 
 
 def space_inputs(wildcards):
-    """What a space is made of beside the store: the user's own matrix, or the embeddings."""
+    """What a space is made of beside the store: the user's own features, or the embeddings."""
     space = SPACES[wildcards.space]
     if space.needs_embeddings:
         return all_embeddings()

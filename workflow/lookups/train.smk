@@ -29,7 +29,7 @@ SUBSETS = [
     for label, fraction in CASES
     for seed in seeds_of(label, fraction)
 ]
-# What a whole run leaves beside its tables. Otherwise Snakemake would not miss what was deleted of it.
+# Files of a complete run besides its tables. As inputs of `all`, they are made again if deleted.
 KEPT = [
     *dict.fromkeys(SUBSETS),
     *records_of(dict.fromkeys(SUBSETS)),
@@ -41,15 +41,14 @@ KEPT = [
 
 
 def say_which_models_are_gone():
-    """Of a folder of models Snakemake sees only that it is there."""
+    """Snakemake sees a folder of models, but not the models that are missing in it."""
     for training, runs in zip(TRAININGS, runs_paths(".csv")):
         folder, (_, _, first, last) = Path(models_folder(*training)), training
         names = [f"seed-{seed}.keras" for seed in range(first, last + 1)]
         gone = [name for name in names if not (folder / name).exists()]
         if gone and folder.is_dir() and Path(runs).exists():
             print(
-                f"Petite: {folder} lacks {', '.join(gone)}. To have it trained again, remove that "
-                "folder.",
+                f"Petite: {folder} lacks {', '.join(gone)}. To train again, delete that folder.",
                 file=sys.stderr,
             )
 

@@ -1,4 +1,5 @@
 # Shared by all rules: the validated configuration, file names, and settings as params. No rules.
+# Needs: place.smk. Makes: nothing.
 
 import json
 import os
@@ -10,24 +11,24 @@ from pathlib import Path
 import pyarrow.parquet
 from snakemake.common.configfile import load_configfile
 
-# Relative if possible, so that moving the checkout reruns nothing.
+# Relative, so that moving the checkout reruns nothing.
 BASE = Path(os.path.relpath(CHECKOUT))
-if str(BASE).startswith("-"):  # programs would read it as an option
+if str(BASE).startswith("-"):  # which programs would read as an option
     BASE = CHECKOUT
 SCRIPTS = BASE / "scripts"
 
 from petite.config import Plan, load as load_config
 from petite.config.methods import AUGMENTATION
 from petite.util.errors import PetiteError
-from petite.util.imports import modules_of, path_of
+from petite.util import imports
 from petite.config.layers import Layer, command_line, read_layer, resolve
 from petite.selection import METHODS
 
 
 def or_exit(function):
-    """What `function` returns; a user's mistake ends the program in words.
+    """The result of `function`; a user's mistake ends the program with its message.
 
-    Raised on, Snakemake would print where in the rules it was found, which helps nobody.
+    If it were raised, Snakemake would also print where in the rules it happened.
     """
     try:
         return function()
@@ -36,10 +37,10 @@ def or_exit(function):
 
 
 def written_layers():
-    """What the user wrote, the weakest first; one layer where another workflow gives it.
+    """The user's settings, the weakest first; one layer if another workflow provides them.
 
-    A module has a configuration of its own, an included file shares the other workflow's: there
-    Petite's settings are those below `petite`, or all of them.
+    A module has its own configuration. An included file shares that of the other workflow: Petite's
+    settings are those below `petite`, or all.
     """
     if not IS_MAIN:
         given = config.get("petite", config) if IS_INCLUDED else config
@@ -73,8 +74,8 @@ def checked_config():
     except PetiteError as error:
         if IS_INCLUDED and "petite" not in config:
             raise PetiteError(
-                f"{error}\nWhere a workflow that includes Petite has settings of its own, put those "
-                "of Petite below `petite:`"
+                f"{error}\nIf a workflow that includes Petite has its own settings, put those of "
+                "Petite below `petite:`"
             ) from None
         raise
 
@@ -99,36 +100,36 @@ PATHS = workflow.modifier.path_modifier
 
 
 def placed(path):
-    """Where a path below results/ is on disk: a module may have a prefix, or another folder.
+    """The path on disk of a path below results/: a module may have a prefix or another folder.
 
-    Snakemake changes the paths of input, output, log and benchmark so by itself.
+    Snakemake itself changes the paths of input, output, log and benchmark in this way.
     """
     return PATHS.replace_prefix(path)
 
 
 def as_param(settings):
-    """Settings as the one param of a rule: the same settings are the same text.
+    """Settings as the only param of a rule: equal settings give the same text.
 
-    A brace within a text is written by its number: Snakemake would take {2} for a wildcard.
+    Braces are escaped, because Snakemake would read {2} as a wildcard.
     """
     text = json.dumps(settings, sort_keys=True, ensure_ascii=False)
     return re.sub(r"\{(?=\s*\w)", r"\\u007b", text)
 
 
 def code(script, *entries):
-    """A rule's script and all of the library that it loads: an edit of any reruns the rule.
+    """A rule's script and all modules of the library that it loads; an edit reruns the rule.
 
     `entries` are the modules of the methods, sources, figures and feature spaces that it uses.
     """
-    modules = modules_of(script, entries)
+    modules = imports.modules_of(script, entries)
     return [
-        outside(BASE / path_of(name).relative_to(CHECKOUT))
+        outside(SCRIPTS / imports.path_of(name).relative_to(imports.SCRIPTS))
         for name in [script, *modules]
     ]
 
 
 def outside(path):
-    """A file that is not among the results: no prefix of a module is put before it."""
+    """A file outside of the results, which gets no prefix of a module."""
     return local(str(path))
 
 
@@ -141,23 +142,23 @@ IS_CACHED = (
 
 
 def memory_limit(wildcards, input):
-    """Snakemake does not compare params that depend on the input: another limit reruns nothing."""
+    """Snakemake does not compare params that depend on the input, so another limit reruns nothing."""
     limit = CONFIG.max_memory
     return "" if limit is None else f"--max-memory {shlex.quote(limit)}"
 
 
 def as_text(fraction):
-    """A fraction as it stands in paths: 0.1, 0.25, 1."""
+    """A fraction as in paths: 0.1, 0.25, 1."""
     return format(float(fraction), "g")
 
 
 def method_name(label):
-    """The method behind a label of the config: `grid_of_9` may be a `pca_grid`."""
+    """The method of a label of the config: `grid_of_9` may be a `pca_grid`."""
     return CONFIG.methods[label].method
 
 
 def selection_seed(label, seed):
-    """A selection without chance in it is made once for all seeds."""
+    """A deterministic selection is made once for all seeds."""
     return seed if PLAN.is_seeded(label) else 0
 
 
@@ -166,7 +167,7 @@ def subset_path(label, fraction, seed):
 
 
 def batches(label, fraction):
-    """(first, last) seed of each training job of a case; those that ran are kept as they are."""
+    """(first, last) seed of each training job of a case; finished jobs keep their seeds."""
     folder = Path(placed(RESULTS)) / "runs" / label / as_text(fraction)
     names = [
         re.fullmatch(r"seeds-(\d+)-(\d+)", path.stem) for path in folder.glob("*.csv")
@@ -207,7 +208,7 @@ COMPARED = [
 
 
 def runs_paths(suffix):
-    """The files of all training jobs: suffix is .csv, .history.csv or .predictions.npz."""
+    """The files of all training jobs; suffix is .csv, .history.csv or .predictions.npz."""
     return [
         f"{RESULTS}/runs/{label}/{as_text(fraction)}/seeds-{first}-{last}{suffix}"
         for label, fraction in CASES
@@ -220,7 +221,7 @@ MANY_IMAGES = 25_000
 
 
 def number_of_images():
-    """Those of the store; before it is made, the entries of the listing."""
+    """The number of images in the store; before it is made, of entries in the listing."""
     manifest = Path(placed(RESULTS)) / "store/manifest.json"
     listing = Path(placed(RESULTS)) / "store/listing.parquet"
     if manifest.exists():
@@ -236,10 +237,10 @@ IMAGE_BYTES = CONFIG.dataset.image_size**2 * CONFIG.dataset.channels
 
 
 def memory(base, per_image):
-    """The mem_mb of a rule: MB for any job, and bytes for each image; doubled at each new attempt.
+    """The mem_mb of a rule: `base` MB and `per_image` bytes, doubled at each new attempt.
 
-    A fifth above the most that was seen in benchmarks/ (max_rss) and the 360 MB that the two
-    Snakemakes take which a cluster's executor runs around a job.
+    A fifth above the maximum in benchmarks/ (max_rss), and 360 MB for the two Snakemake processes
+    that a cluster's executor runs for a job.
     """
 
     def mem_mb(wildcards, attempt):

@@ -1,4 +1,4 @@
-# The settings in effect: summarized in one line at the start, printed by `snakemake --cores 1 config`.
+# The settings in effect: a summary at the start of a run, and all of them with `snakemake --cores 1 config`.
 # Needs: nothing. Makes: results/<dataset>/source.json, which records the source of the results.
 
 

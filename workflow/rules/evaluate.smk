@@ -34,7 +34,7 @@ rule summarize:
         recommendation=f"{RESULTS}/recommendation.json",
         answer=f"{RESULTS}/recommendation.md",
         text=f"{RESULTS}/summary.txt",
-        # Beside the CSV files, whose names the script knows them by.
+        # Next to the CSV files; the script derives their names.
         parquet=expand(
             f"{RESULTS}/{{table}}.parquet",
             table=["runs", "history", "summary", "verdicts", "costs"],
@@ -69,7 +69,7 @@ rule summarize:
         "--settings {params.settings:q} --log {log:q}"
 
 
-# Made when the results are: the configuration reaches it unseen by Snakemake.
+# Reruns with the results only: Snakemake does not compare its configuration.
 rule provenance:
     input:
         runs=rules.summarize.output.runs,

@@ -1,6 +1,6 @@
 # From a subset to files for use without Petite: snakemake export --config export=METHOD:FRACTION[:SEED]
-# Needs: the store and its source (data.smk) and the subset (select.smk). The recommended subset is known
-# after all runs; it also needs the recommendation (evaluate.smk).
+# Needs: the store and its source (data.smk) and the subset (select.smk); for the recommended subset, also
+# the recommendation (evaluate.smk), which is known after all runs.
 # Makes: export/<METHOD>-<FRACTION>-seed-<N>/, or export/best/.
 
 

@@ -20,7 +20,7 @@ STATE = Path(".snakemake")
 
 
 def exit_where_state_cannot_be_written():
-    """Snakemake keeps its state in the working folder, and says it in a traceback."""
+    """Snakemake would end with a traceback if it cannot write its state to the working folder."""
     folders = [Path()]
     if STATE.is_dir():
         is_open = os.access(STATE, os.R_OK | os.X_OK)
@@ -29,22 +29,22 @@ def exit_where_state_cannot_be_written():
         if not os.access(folder, os.W_OK | os.X_OK):
             sys.exit(
                 f"Petite: cannot write to {folder.resolve()}, where Snakemake keeps the state of a "
-                "run: use a working folder of your own (--directory), or give write access to it."
+                "run. Use another working folder (--directory), or get write access to this one."
             )
 
 
 def exit_where_nothing_temporary_can_be_written():
-    """Snakemake writes there while it plans jobs, and says a full disk in a traceback."""
+    """Snakemake would end with a traceback if the disk of temporary files is full."""
     folder = tempfile.gettempdir()
     if shutil.disk_usage(folder).free < FULL:
         sys.exit(
-            f"Petite: no space is left for temporary files in {folder}: make room there, or set "
+            f"Petite: no space is left for temporary files in {folder}. Free some space, or set "
             "TMPDIR to another folder."
         )
 
 
 def run_record(process):
-    """What tells a run from any other, on this machine and elsewhere."""
+    """What identifies a run on this machine or another."""
     return {
         "host": socket.gethostname(),
         "began": psutil.Process(process).create_time(),
@@ -52,27 +52,27 @@ def run_record(process):
 
 
 def is_over(record_path):
-    """Whether the run of a record has ended; None where nobody can tell.
+    """Whether the run of a record has ended; None if that is unknown.
 
-    That is of a run on another machine, and of a record that another user keeps from this one or
-    that is damaged.
+    It is unknown for a run on another machine, and for a record that is damaged or that this user
+    may not read.
     """
     try:
         record = read_json(record_path)
         if record["host"] != socket.gethostname():
             return None
         return record != run_record(int(record_path.stem))
-    except FileNotFoundError:  # it has ended just now
+    except FileNotFoundError:  # it has just ended
         return True
     except psutil.NoSuchProcess:
-        # It may be hidden: a machine can keep each user's processes from the others.
+        # It may be hidden: a machine can hide the processes of other users.
         return not psutil.pid_exists(int(record_path.stem))
     except (OSError, ValueError, TypeError, KeyError, psutil.Error):
         return None
 
 
 def is_locked():
-    """Whether Snakemake's lock is there; where the folder cannot be read, Snakemake tells."""
+    """Whether Snakemake's lock exists; Snakemake itself reports a folder that is unreadable."""
     try:
         return any(LOCKS.iterdir())
     except OSError:
@@ -80,7 +80,7 @@ def is_locked():
 
 
 def remove_lock_of_killed_runs():
-    """Remove the lock where every run that can have left it was on this machine and is over."""
+    """Remove the lock if every run that may have left it was on this machine and is over."""
     records = sorted(RUNS.glob("[0-9]*.json"))
     over = [path for path in records if is_over(path)]
     others = [path for path in records if path not in over]
@@ -96,19 +96,19 @@ def remove_lock_of_killed_runs():
 
 
 def say_that_others_run(records):
-    at_work = [path.stem for path in records if is_over(path) is False]
+    active = [path.stem for path in records if is_over(path) is False]
     unknown = [os.path.relpath(path) for path in records if is_over(path) is None]
-    if at_work:
+    if active:
         print(
-            f"Petite: another run is at work in this folder (process {', '.join(at_work)}). If "
+            f"Petite: another run is active in this folder (process {', '.join(active)}). If "
             "Snakemake cannot lock the folder, wait for the end of that run.",
             file=sys.stderr,
         )
     if unknown:
         print(
-            f"Petite: another run may be at work in this folder, of another user or on another "
+            "Petite: another run may be active in this folder, by another user or on another "
             f"machine: {', '.join(unknown)}. If Snakemake cannot lock the folder, wait for the "
-            "end of that run. If none is at work, delete that file and rerun with --unlock.",
+            "end of that run. If no run is active, delete that file and rerun with --unlock.",
             file=sys.stderr,
         )
 
@@ -116,10 +116,10 @@ def say_that_others_run(records):
 def remove_lock():
     try:
         shutil.rmtree(LOCKS)
-        said = "the last run was killed; its lock is removed."
+        message = "the last run was killed; its lock is removed."
     except OSError as error:
-        said = f"the last run was killed; its lock cannot be removed: {error}"
-    print(f"Petite: {said}", file=sys.stderr)
+        message = f"the last run was killed; its lock cannot be removed: {error}"
+    print(f"Petite: {message}", file=sys.stderr)
 
 
 def record_this_run():
@@ -129,10 +129,10 @@ def record_this_run():
         atexit.register(path.unlink, missing_ok=True)
 
 
-# Jobs read this file as well, on other machines too.
+# Not in jobs, which read this file too, also on other machines.
 if workflow.exec_mode == ExecMode.DEFAULT:
     exit_where_nothing_temporary_can_be_written()
-    # A dry-run only reads a state that is there.
+    # A dry run only reads a state that exists.
     if not (workflow.output_settings.dryrun and STATE.is_dir()):
         exit_where_state_cannot_be_written()
     remove_lock_of_killed_runs()

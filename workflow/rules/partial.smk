@@ -1,5 +1,5 @@
-# After a run in which some methods failed: the table, the answer and the report of the others. No rules.
-# Needs: runs/ of at least one method. Makes: the results of evaluate.smk and report.smk, which name what is
+# If some methods failed: makes the tables, the recommendation and the report of the others. No rules.
+# Needs: runs/ of at least one method. Makes: the results of evaluate.smk and report.smk, which list what is
 # missing.
 
 import subprocess
@@ -10,7 +10,7 @@ from petite.util.files import write_json
 
 
 def unfinished_trainings():
-    """The training jobs that are due and were not done, each with the jobs that failed before it."""
+    """The training jobs that were not done, each with the failed jobs that it depends on."""
     failed = PROGRESS.failed
     for job in workflow.dag.needrun_jobs():
         if job.rule.name == "train":
@@ -20,7 +20,7 @@ def unfinished_trainings():
 
 
 def gaps_of(unfinished):
-    """What the table will lack."""
+    """The cases, or seeds of a case, that the tables lack."""
     found = []
     for label, fraction in CASES:
         missing = [
@@ -40,9 +40,9 @@ def gaps_of(unfinished):
 
 
 def make_tables_of_what_is_done():
-    """Run the workflow again for the methods that are done, up to the page.
+    """Run the workflow again for the finished methods, up to the report.
 
-    Snakemake knows what these files were made of: a later run that has more makes them again.
+    Snakemake records the inputs of these files, so a later run with more methods updates them.
     """
     if PARTIAL or PROGRESS.stopped or not ("all" in PROGRESS.due and PROGRESS.failed):
         return
@@ -76,4 +76,4 @@ def make_tables_of_what_is_done():
     summary = Path(RESULTS) / "summary.txt"
     if summary.exists():
         print(f"\n{summary.read_text('utf-8').rstrip()}\n", flush=True)
-        print(f"Page     {RESULTS}/report.html  (of what is done)", flush=True)
+        print(f"Report   {RESULTS}/report.html  (of the finished methods)", flush=True)

@@ -1,5 +1,6 @@
 # Where this checkout is, and whether Petite runs by itself or as part of another workflow. No rules.
-# As part of another workflow, it does not change that workflow's terminal, lock, PATH and configuration.
+# Needs: nothing. Makes: nothing; the terminal, lock, PATH and configuration of another workflow stay as they
+# are.
 
 import os
 import shlex
@@ -8,24 +9,24 @@ from pathlib import Path
 
 # Not workflow.basedir: that is the folder of the outermost Snakefile.
 CHECKOUT = Path(str(workflow.current_basedir)).parents[1]
-# `included_stack` is the Snakefile and this file, and whatever reads the Snakefile before them.
+# `included_stack` has the Snakefile, this file, and before them the files that include the Snakefile.
 IS_INCLUDED = len(workflow.included_stack) > 2 and workflow.modifier.is_main_snakefile()
 IS_MODULE = not workflow.modifier.is_main_snakefile()
 IS_MAIN = not (IS_INCLUDED or IS_MODULE)
 
 if "{" in str(CHECKOUT) or "}" in str(CHECKOUT):
     sys.exit(
-        f"Petite: the checkout's path, {CHECKOUT}, has braces in it, which Snakemake takes for "
-        "places to fill in: rename the folder, or reach it by a symbolic link without them"
+        f"Petite: the path of the checkout, {CHECKOUT}, contains braces, which Snakemake reads as "
+        "wildcards. Rename the folder, or use a symbolic link without braces"
     )
 
 if not (CHECKOUT / "scripts/petite").is_dir():
     sys.exit(
-        f"Petite: {CHECKOUT} has no folder scripts/petite. Petite works from a checkout on this "
-        "machine: clone it, and give the path of its Snakefile"
+        f"Petite: {CHECKOUT} has no folder scripts/petite. Petite needs a checkout on this machine: "
+        "clone it, and use the path of its Snakefile"
     )
 
-# For the import alone: the other names in scripts/ may be those of the other workflow's modules.
+# Only for the import: other modules in scripts/ may have names of the other workflow's modules.
 sys.path.insert(0, str(CHECKOUT / "scripts"))
 import petite
 
@@ -44,15 +45,15 @@ if IS_MAIN:
     from petite.util import environment
 
     environment.hold_for_steps(os.environ)
-    # The `python` of the rules is this interpreter, which need not be the first on PATH. A conda
-    # environment puts its own before it.
+    # The `python` of the rules is this interpreter, which may not be the first on PATH. A conda
+    # environment puts its own interpreter first.
     os.environ.update(
         PATH=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
     )
 
 
 def python(wildcards, input):
-    """What the steps run with. Snakemake does not compare params that depend on the input."""
+    """The interpreter of the steps. Snakemake does not compare params that depend on the input."""
     has_environments = (
         workflow.deployment_settings and workflow.deployment_settings.deployment_method
     )

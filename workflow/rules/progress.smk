@@ -1,4 +1,5 @@
 # Terminal output: progress during a run, and at its end the paths of the results or what failed. No rules.
+# Needs: nothing. Makes: nothing.
 
 import atexit
 import logging
@@ -14,7 +15,7 @@ from petite.util import stopping
 from petite_logger_plugin.failures import failed_in_words
 from petite_logger_plugin.handler import LogHandler
 
-# Replaces characters that the locale does not have, so that the rest of a summary is printed.
+# Replace characters that the locale lacks, so that the rest of a summary is printed.
 for stream in (sys.stdout, sys.stderr):
     # Another program may have replaced the stream.
     with suppress(AttributeError, OSError):
@@ -24,21 +25,21 @@ PROGRESS = LogHandler(workflow.output_settings, None)
 
 
 def show_progress(logger):
-    """Put PROGRESS in the place of the handler that writes Snakemake's messages to the terminal.
+    """Replace the handler that writes Snakemake's messages to the terminal by PROGRESS.
 
-    `--logger` would do it for a plugin that is installed, in this checkout's version. Who names
-    one that writes to the terminal gets that one; PROGRESS then only remembers what failed.
+    `--logger` would do this only for an installed plugin. If the user names another logger that
+    writes to the terminal, that one is used, and PROGRESS only records what failed.
     """
-    usual = [
+    default = [
         handler
         for handler in logger.handlers
         if isinstance(handler, logging.StreamHandler)
         and not isinstance(handler, logging.FileHandler)
     ]
-    if not usual:
+    if not default:
         PROGRESS.console.quiet = True
     if not PROGRESS.console.quiet:
-        for handler in usual:
+        for handler in default:
             PROGRESS.setFormatter(handler.formatter)
             logger.removeHandler(handler)
     logger.addHandler(PROGRESS)
@@ -51,13 +52,13 @@ if workflow.exec_mode == ExecMode.DEFAULT and not workflow.output_settings.dryru
 
 
 def say_where_things_are():
-    """At the very end of the run, after Snakemake's own last lines."""
+    """At the very end of the run, after Snakemake's last lines."""
     PROGRESS.end()
     if PROGRESS.left and not PROGRESS.console.quiet:
-        # Snakemake's: it does not go on from a rule of --until to another of them.
+        # Snakemake does not continue from one rule of --until to another.
         print(
-            f"Left undone: {PROGRESS.left} of the jobs. --until names one rule above another, and "
-            "Snakemake ends with the upper one. Start the same command again.",
+            f"{PROGRESS.left} jobs are left: --until names a rule that depends on another one, and "
+            "Snakemake stops after the first. Rerun the same command.",
             file=sys.stderr,
         )
     if "export" in PROGRESS.due:
@@ -67,10 +68,10 @@ def say_where_things_are():
     summary = Path(RESULTS) / "summary.txt"
     lines = [
         "",
-        f"Page     {RESULTS}/report.html  (open it: all that follows, in one file)",
+        f"Report   {RESULTS}/report.html  (open this first: everything below in one file)",
         f"Answer   {RESULTS}/recommendation.md  (its numbers: {RESULTS}/verdicts.csv)",
         f"Table    {RESULTS}/summary.md  (all runs: {RESULTS}/runs.csv)",
-        f"Figures  {RESULTS}/figures/  (begin with accuracy_by_fraction.png)",
+        f"Figures  {RESULTS}/figures/  (start with accuracy_by_fraction.png)",
         "",
         summary.read_text("utf-8").rstrip(),
     ]
@@ -81,5 +82,5 @@ def say_what_failed(log):
     if PROGRESS.stopped:
         sys.exit(stopping.status(PROGRESS.stopped))
     run_log = os.path.relpath(log[0]) if log else ".snakemake/log"
-    said = failed_in_words(PROGRESS.failed.values(), PROGRESS.count, run_log)
-    atexit.register(print, said, file=sys.stderr, flush=True)
+    message = failed_in_words(PROGRESS.failed.values(), PROGRESS.count, run_log)
+    atexit.register(print, message, file=sys.stderr, flush=True)

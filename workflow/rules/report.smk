@@ -1,5 +1,6 @@
 # From all results of a run to the report.
-# Needs: the tables (evaluate.smk), the store, the features, the subsets, the predictions.
+# Needs: the tables (evaluate.smk), the store and split (data.smk), features and subsets (select.smk), and the
+# predictions (train.smk).
 # Makes: report.html.
 
 
@@ -8,26 +9,26 @@ include: "../lookups/report.smk"
 
 rule report:
     input:
-        tables=[rules.summarize.output[table] for table in PAGE_TABLES],
+        tables=[rules.summarize.output[table] for table in REPORT_TABLES],
         manifest=rules.index.output.manifest,
         split=SPLIT,
-        features=page_features(),
-        subsets=PAGE_SUBSETS,
-        records=records_of(PAGE_SUBSETS),
+        features=report_features(),
+        subsets=REPORT_SUBSETS,
+        records=records_of(REPORT_SUBSETS),
         predictions=runs_paths(".predictions.npz"),
         notices=[
             rules.listing.output.notices,
             rules.index.output.notices,
             SPLIT_NOTICES,
         ],
-        templates=PAGE_TEMPLATES,
+        templates=REPORT_TEMPLATES,
         code=code("report", SOURCE_MODULE),
     output:
         report(
             f"{RESULTS}/report.html",
             caption="../report/page.rst",
             category="Answer",
-            labels={"page": "The whole answer"},
+            labels={"report": "The whole answer"},
         ),
     log:
         f"{RESULTS}/logs/report.log",
@@ -39,7 +40,7 @@ rule report:
         mem_mb=memory(1000, 1000),
     params:
         python=python,
-        settings=page_settings(),
+        settings=report_settings(),
         source=source_arguments,
     shell:
         "{params.python} {input.code[0]:q} --tables {input.tables:q} --manifest {input.manifest:q} "

@@ -1,11 +1,12 @@
-# Adjusts how often Snakemake's scheduler searches for jobs. No rules.
+# Adjusts how often Snakemake's scheduler looks for jobs. No rules.
+# Needs: nothing. Makes: nothing.
 
 from operator import attrgetter
 
 import snakemake
 from snakemake.exceptions import WorkflowError
 
-# What Petite uses of Snakemake's scheduler that is not part of its public interface.
+# Internals of Snakemake's scheduler that Petite uses.
 INTERNALS = (
     "scheduling_settings.max_jobs_per_timespan",
     "scheduler.job_rate_limiter",
@@ -14,23 +15,23 @@ INTERNALS = (
 
 
 def check_scheduler():
-    """Raise WorkflowError unless Snakemake's scheduler has what Petite uses of it."""
+    """Raise WorkflowError if Snakemake's scheduler lacks an internal that Petite uses."""
     for name in INTERNALS:
         try:
             attrgetter(name)(workflow)
         except AttributeError as error:
             raise WorkflowError(
                 f"Snakemake {snakemake.__version__} has no 'workflow.{name}', which Petite needs. "
-                "Install the version of Snakemake that is in envs/requirements.txt."
+                "Install the version of Snakemake in envs/requirements.txt."
             ) from error
 
 
 def drop_default_rate_limit():
-    """Take away the limit of 100 new jobs a second, unless another one was asked for.
+    """Remove the default limit of 100 new jobs per second; a limit of the user stays.
 
-    With a limit the scheduler of Snakemake 9 looks for jobs again a second after each time that
-    it did so. Each finished job makes it look, and so adds one look a second until no job waits:
-    after 300 jobs it took half a core, and as much from the trainings.
+    With a limit, the scheduler of Snakemake 9 looks for jobs again one second after each look. Each
+    finished job adds a look, which is then repeated every second until no job waits. After 300 jobs
+    this took half a core, which slowed down the trainings.
     """
     check_scheduler()
     limit = workflow.scheduling_settings.max_jobs_per_timespan

@@ -1,5 +1,5 @@
 # Handles Ctrl-C and SIGTERM: ends the jobs and says how to resume. No rules.
-# Needs: PROGRESS (progress.smk), SCRIPTS (common.smk).
+# Needs: PROGRESS (progress.smk), SCRIPTS (common.smk). Makes: nothing.
 
 import atexit
 import signal
@@ -11,14 +11,14 @@ from petite_logger_plugin.failures import stopped_in_words
 from snakemake.shell import shell
 from snakemake.settings.types import ExecMode
 
-# A terminal sends Ctrl-C to the jobs too. They leave it to the run, which ends them: one that still
-# loads Python's packages would fill the terminal. (With a prefix of one's own they do not.)
+# A terminal sends Ctrl-C to the jobs too. They ignore it, and the run ends them: a job that is still
+# loading Python's packages would print a traceback. (If the user has set a prefix, it stays.)
 if shell._process_prefix is None:
     shell.prefix("set -euo pipefail; trap '' INT; ")
 
 
 def stop(number, frame):
-    """At a signal: end the run, at the second one its jobs without delay."""
+    """End the run at a signal; at a second one, kill its jobs."""
     if PROGRESS.stopped:
         PROGRESS.kills = True
         return
@@ -28,13 +28,13 @@ def stop(number, frame):
         if workflow.local_exec:
             end_the_run()
             return
-        # Snakemake cancels a cluster's jobs; downloads are done here.
+        # Snakemake cancels the jobs of a cluster; downloads run here.
         stopping.end_steps(SCRIPTS)
     sys.exit(stopping.status(number))
 
 
 def end_the_run():
-    """Let Snakemake start no more jobs, and end those at work; in threads, for it holds locks."""
+    """Let Snakemake start no more jobs, and end running ones; in threads, since it holds locks."""
     for work in (
         workflow.scheduler.exit_gracefully,
         lambda: stopping.end_jobs(lambda: PROGRESS.kills),
@@ -43,16 +43,16 @@ def end_the_run():
 
 
 def stop_on_signals():
-    """Snakemake's scheduler has its own for SIGTERM: it waits for the end of all jobs."""
+    """Replace the handlers of Snakemake's scheduler, which waits for all jobs at SIGTERM."""
     for number in stopping.SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, stop)
-    if PROGRESS.stopped:  # before, and Snakemake took it for something else
+    if PROGRESS.stopped:  # earlier, when Snakemake did not handle it
         end_the_run()
 
 
 def name_run_to_steps():
-    """Steps end with their run; those on a cluster's nodes cannot see whether it is there."""
+    """Name the run to its steps, which end with it; those on a cluster's nodes cannot see it."""
     os.environ.pop(stopping.RUN, None)
     if workflow.local_exec:
         os.environ[stopping.RUN] = stopping.this_run()
@@ -61,8 +61,8 @@ def name_run_to_steps():
 def say_stopped():
     PROGRESS.end()
     count = PROGRESS.count if PROGRESS.due else None
-    said = stopped_in_words(PROGRESS.stopped, PROGRESS.failed.values(), count)
-    print(said, file=sys.stderr, flush=True)
+    message = stopped_in_words(PROGRESS.stopped, PROGRESS.failed.values(), count)
+    print(message, file=sys.stderr, flush=True)
 
 
 if workflow.exec_mode == ExecMode.DEFAULT:

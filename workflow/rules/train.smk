@@ -1,5 +1,5 @@
 # Trains one model per subset and seed.
-# Needs: the store, the split, and the subsets (data.smk, select.smk).
+# Needs: the store and the split (data.smk), and the subsets (select.smk).
 # Makes: runs/ (metrics, learning curves, predictions) and models/.
 
 

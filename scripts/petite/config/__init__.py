@@ -1,10 +1,10 @@
-"""The configuration of a run.
+"""The configuration of a run: validated, typed, and the plan that follows from it.
 
-    config = load(mapping)      checked and typed, or one error with all that is wrong
-    plan = Plan(config)         what follows from it: subsets, runs and what they are made of
+    config = load(mapping)      validated and typed, or one error that lists all problems
+    plan = Plan(config)         the subsets and runs, and the settings that each depends on
 
-A section has a module of its own name; `schema` puts them together, `messages` says what is wrong,
-and `layers` finds out what was written where.
+Each section has a module of the same name. `schema` combines them, `messages` describes problems,
+and `layers` finds where each value was written.
 """
 
 from petite.config.plan import Plan

@@ -48,12 +48,12 @@ class BackboneSettings(Strict):
         if name.startswith(FILE):
             path = Path(name.removeprefix(FILE)).expanduser()
             if path.suffix not in KINDS:
-                raise ValueError(f"'{name}' is no {' or '.join(KINDS)} file: save the network so")
+                raise ValueError(
+                    f"'{name}' must end in {' or '.join(KINDS)}: save the network as one"
+                )
             return f"{FILE}{path}"
         if name != NAME and not name.startswith(APPLICATION):
-            raise ValueError(
-                f"'{name}' is no backbone: use {NAME}, {APPLICATION}NAME or {FILE}PATH"
-            )
+            raise ValueError(f"'{name}' is unknown: use {NAME}, {APPLICATION}NAME or {FILE}PATH")
         return name
 
     @model_validator(mode="after")

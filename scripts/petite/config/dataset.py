@@ -21,8 +21,8 @@ INFINITY = float("inf")
 def _named(name: str) -> str:
     if not NAME.fullmatch(name):
         raise ValueError(
-            f"{name!r} cannot name a folder of results/: begin with a letter or a digit, and go on "
-            "with these, '_', '-' and '.'"
+            f"{name!r} cannot name a folder of results/: use letters, digits, '_', '-' and '.', "
+            "and begin with a letter or a digit"
         )
     return name
 
@@ -104,7 +104,7 @@ class DatasetSettings(Strict):
     @field_validator("classes")
     @classmethod
     def _spelled_as_listed(cls, classes: list[str] | None) -> list[str] | None:
-        """As the sources list them: é is one character on some systems, and two on others."""
+        """Spell as the sources do: é is one character on some systems, and two on others."""
         return classes and [nfc(name) for name in classes]
 
     @model_validator(mode="after")
@@ -122,12 +122,12 @@ class DatasetSettings(Strict):
     def _check_path(self, path: str) -> None:
         source = SOURCES[self.source]
         if "\0" in path:
-            raise ValueError("path: there is a zero byte in it")
+            raise ValueError(f"path: {path!r} has a zero byte in it")
         scheme = ADDRESS.match(path)
         if scheme and scheme[1].lower() not in ("http", "https"):
             raise ValueError(
-                f"path: '{scheme[0]}' is not supported: give an http:// or https:// address, or "
-                "the path of a file"
+                f"path: '{scheme[0]}' is not supported: give an http:// or https:// URL, or the "
+                "path of a file"
             )
         if scheme and not source.takes_address:
             raise ValueError(f"path: {source.instead_of_address}")
@@ -138,18 +138,18 @@ class DatasetSettings(Strict):
     def _classes_differ(self) -> "DatasetSettings":
         if self.classes is not None:
             if len(self.classes) < 2:
-                raise ValueError("classes: name two or more, or null for all")
+                raise ValueError(f"classes: name two or more, or null for all, got {self.classes}")
             if len(set(self.classes)) < len(self.classes):
-                raise ValueError("classes: the same class is named twice")
+                raise ValueError(f"classes: a class is named twice in {self.classes}")
         return self
 
     @property
     def channels(self) -> int:
-        """1 for gray, 3 for RGB."""
+        """Number of color channels: 1 for gray, 3 for RGB."""
         return 3 if self.color == "rgb" else 1
 
     @property
     def is_remote(self) -> bool:
-        """True where the images must be downloaded first."""
+        """Whether the images must be downloaded first."""
         has_address = (self.path or "").startswith(("http://", "https://"))
         return SOURCES[self.source].download_name is not None or has_address

@@ -1,4 +1,4 @@
-"""The section `evidence`: by what subsets are judged."""
+"""The section `evidence`: how subsets are compared."""
 
 from pydantic import Field
 

@@ -12,7 +12,7 @@ BEST = "best"
 
 
 def _listed(value: Any) -> Any:
-    """One name is a list of one, so that --config export_formats=zip does."""
+    """Take one name as a list of one, as in --config export_formats=zip."""
     return [value] if isinstance(value, str) else value
 
 
@@ -28,14 +28,19 @@ class Exported(NamedTuple):
 
 
 def exported(text: str, runs: Mapping[tuple[str, float], int]) -> Exported | None:
-    """The subset that `export` names; None for the recommended one, known after all runs.
+    """Find the subset that `export` names.
 
     Parameters
     ----------
-    text
+    text : str
         The value of `export`, such as random:0.1:3.
-    runs
-        How many seeds there are of each label and fraction.
+    runs : mapping from (str, float) to int
+        The number of seeds of each label and fraction.
+
+    Returns
+    -------
+    Exported or None
+        None for the recommended subset, which is known only after all runs.
 
     Raises
     ------
@@ -48,9 +53,9 @@ def exported(text: str, runs: Mapping[tuple[str, float], int]) -> Exported | Non
     label, fraction, seed = found.groups() if found else ("", "", None)
     case = next((case for case in runs if case[0] == label and _is(fraction, case[1])), None)
     if case is None:
-        there = ", ".join(f"{name}:{number:g}" for name, number in runs)
+        known = ", ".join(f"{name}:{number:g}" for name, number in runs)
         raise PetiteError(
-            f"Unknown subset '{text}'. Use {BEST} or one of {there}, with :SEED appended for "
+            f"Unknown subset '{text}'. Use {BEST} or one of {known}, with :SEED appended for "
             "another seed than 0"
         )
     if int(seed or 0) >= runs[case]:

@@ -1,4 +1,4 @@
-"""The section `features`: by what methods compare images."""
+"""The section `features`: the feature space in which methods compare images."""
 
 from pydantic import Field, model_validator
 

@@ -1,4 +1,7 @@
-"""The JSON schema of the configuration, for editors; kept in workflow/schemas/."""
+"""The JSON schema of the configuration, with which editors complete and check it.
+
+It is kept in workflow/schemas/; `make schema` updates it.
+"""
 
 import json
 from collections.abc import Iterable
@@ -44,11 +47,11 @@ STEP = {
 
 
 def json_schema() -> str:
-    """The schema as text.
+    """Write the schema as JSON.
 
-    In an entry of `methods` the settings of a method stand beside the keys of all methods. There is
-    one definition for all methods that have the same settings; `method` decides which one holds,
-    and the entry's label where it says no method.
+    In an entry of `methods` the settings of its method are mixed with the keys that all methods
+    share. Methods with the same settings share one definition. The key `method` decides which
+    definition applies, or the entry's label where that key is missing.
     """
     schema = Config.model_json_schema(schema_generator=_WithoutTitles)
     schema["title"] = "Petite's configuration"
@@ -68,14 +71,14 @@ def json_schema() -> str:
         "step": STEP,
     }
     for section in schema["properties"].values():
-        if "$ref" in section:  # whose keys have their defaults
+        if "$ref" in section:  # its keys have defaults themselves
             del section["default"]
     schema["properties"]["methods"] = _methods_schema(kinds)
     return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 class _WithoutTitles(GenerateJsonSchema):
-    """Leaves out the titles that pydantic makes of the names of fields."""
+    """Omits the titles that pydantic makes from the names of fields."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -85,9 +88,9 @@ Kinds = list[tuple[list[str], Schema]]
 
 
 def _kinds_of_settings(definitions: Schema) -> Kinds:
-    """The names of methods that have the same settings, and the schema of their entries and steps.
+    """The methods grouped by equal settings, each group with the schema of its entries and steps.
 
-    What the settings refer to is added to `definitions`.
+    Definitions that the settings refer to are added to `definitions`.
     """
     kinds: dict[str, list[tuple[str, Schema]]] = {}
     for name, model in MethodEntry.models.items():
@@ -121,12 +124,12 @@ def _without_default(schema: Schema) -> Schema:
 
 
 def _by_method(kinds: Kinds) -> Schema:
-    """The settings that the method has which is named."""
+    """The settings of the method that is named."""
     return {"allOf": [{"if": _method_in(names), "then": _ref(names[0])} for names, _ in kinds]}
 
 
 def _methods_schema(kinds: Kinds) -> Schema:
-    """Entries by their labels: one that says no method has that of its label, or is a score's."""
+    """Entries by label: without `method` the label names it, or it is a score and a sampler."""
     of_methods = {f"^({'|'.join(names)})$": _ref(names[0]) for names, _ in kinds}
     named = "|".join(MethodEntry.models)
     score = next(names[0] for names, _ in kinds if "score" in names)

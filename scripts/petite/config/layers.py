@@ -1,8 +1,8 @@
-"""How the configuration is put together from what was written, and where each value comes from.
+"""The layers of the configuration: where each value was written, and which one wins.
 
 From the weakest to the strongest: `config.yaml`, the preset of the source, what was changed in
-`config.yaml`, the files of `--configfile` in their order, and `--config` on the command line. What
-counts is that a value was written, not that it differs from another one.
+`config.yaml`, the files of `--configfile` in their order, and `--config` on the command line. A
+value wins because it was written, even if it equals a default.
 """
 
 import re
@@ -20,48 +20,59 @@ from petite.util.errors import PetiteError
 Values = dict[str, Any]
 
 COMMAND_LINE = "command line"
-# Sources at a path, which `--config SOURCE=PATH` names.
+# Sources with a path, for which `--config SOURCE=PATH` is enough.
 SHORTCUTS = tuple(name for name, source in SOURCES.items() if source.takes_path())
-# Mappings that are one value: to write one of them replaces the whole.
+# Mappings that count as one value: writing a key of it replaces the whole mapping.
 WHOLE = {("seeds_by_fraction",), ("training", "budget")}
-NAME = "name"  # with SHORTCUTS, what the command line says of the data set without nesting
+NAME = "name"  # with SHORTCUTS, the keys of `dataset` that the command line takes without nesting
 ARCHIVE_SUFFIXES = (".zip", ".tgz", ".gz", ".bz2", ".xz", ".tar")
 WIDEST = 60  # of the values before the comments, in columns
 
 
 class Layer(NamedTuple):
-    """Values that were written in one place, and what that place is called."""
+    """Values that were written in one place, and the name of that place."""
 
     name: str
     values: Values
 
 
 class Resolved(NamedTuple):
-    """A configuration to be checked by `petite.config.load`."""
+    """A configuration that `petite.config.load` has to validate.
+
+    Attributes
+    ----------
+    values : dict
+    origins : dict
+        The name of the layer of each value, by the value's path. Groups have no entry.
+    preset : str or None
+        The name of the preset, without .yaml.
+    """
 
     values: Values
-    # The name of the layer that each value is from, by its path; a group has no entry.
     origins: dict[tuple[str, ...], str]
-    preset: str | None  # its name, without .yaml
+    preset: str | None
 
 
 def resolve(default: Layer, written: Sequence[Layer], presets: Path) -> Resolved:
-    """Lay what was written over the default and over the preset of the source that it names.
+    """Merge what was written with the default and with the preset of the source.
 
     Parameters
     ----------
-    default
+    default : Layer
         config.yaml.
-    written
+    written : sequence of Layer
         What the user wrote elsewhere, the weakest first.
-    presets
+    presets : Path
         The folder of the presets.
+
+    Returns
+    -------
+    Resolved
 
     Raises
     ------
     PetiteError
-        For two sources on one command line, a value in the place of a group that a shortcut
-        writes to, and for values without end.
+        For two sources on one command line, and for too many values.
     """
     for layer in written:
         check_size(layer.values)
@@ -86,14 +97,14 @@ def resolve(default: Layer, written: Sequence[Layer], presets: Path) -> Resolved
 
 
 def read_layer(path: Path, name: str | None = None) -> Layer:
-    """The values in a YAML file that is known to be one."""
+    """Read the values in a YAML file."""
     return Layer(name or path.name, yaml.safe_load(path.read_text("utf-8")) or {})
 
 
 def command_line(entries: Iterable[str]) -> Layer:
-    """What `--config KEY=VALUE ...` says, read as YAML; paths and names are taken as they stand.
+    """Read the values of `--config KEY=VALUE ...` as YAML, but paths and names as text.
 
-    Snakemake itself makes numbers of what looks like one: 202405 of 2024_05, 7 of 007.
+    Snakemake itself would convert what looks like a number: 2024_05 to 202405, 007 to 7.
     """
     values: Values = {}
     for entry in entries:
@@ -103,12 +114,12 @@ def command_line(entries: Iterable[str]) -> Layer:
 
 
 def merged(base: Values, over: Values) -> Values:
-    """`base` with the values of `over`, mappings within mappings likewise."""
+    """Return `base` updated with the values of `over`, recursively."""
     return _laid_over(base, over, (), "", {})
 
 
 def name_from(path: str) -> str:
-    """A name for results/ from a folder's or an archive's name, in letters of any script."""
+    """Make a name for results/ from the name of a folder or an archive."""
     last = path.rstrip("/").rsplit("/", 1)[-1].split("?")[0]
     for suffix in ARCHIVE_SUFFIXES:
         last = last.removesuffix(suffix)
@@ -116,7 +127,7 @@ def name_from(path: str) -> str:
 
 
 def _without_shortcuts(values: Values) -> Values:
-    """`folder=PATH`, `archive=PATH`, `lsun=PATH` and `name=NAME` as values of `dataset`."""
+    """Move `folder=PATH`, `archive=PATH`, `lsun=PATH` and `name=NAME` into `dataset`."""
     given = {
         key: value for key, value in values.items() if key in SHORTCUTS and value not in (None, "")
     }
@@ -135,7 +146,7 @@ def _without_shortcuts(values: Values) -> Values:
 
 
 def _without_old_digest(values: Values, layer: Layer) -> Values:
-    """The values below a layer; the digest of another path is none of the layer's path."""
+    """The values below a layer, without the SHA-256 of another path than the layer's."""
     below, dataset = values.get("dataset"), layer.values.get("dataset")
     if isinstance(below, dict) and isinstance(dataset, dict) and "path" in dataset:
         return {**values, "dataset": {**below, "sha256": None}}
@@ -143,7 +154,7 @@ def _without_old_digest(values: Values, layer: Layer) -> Values:
 
 
 def _dataset_value(layers: Sequence[Layer], key: str) -> Any:
-    """What the strongest layer that writes it says of `dataset`."""
+    """The value of a key of `dataset` in the strongest layer that has it."""
     for layer in reversed(layers):
         dataset = layer.values.get("dataset")
         if isinstance(dataset, dict) and key in dataset:
@@ -152,7 +163,7 @@ def _dataset_value(layers: Sequence[Layer], key: str) -> Any:
 
 
 def _named(written: Sequence[Layer], source: Any) -> list[Layer]:
-    """The name of the results, after the path of the images, for who gives none."""
+    """A layer that names the results after the path of the images."""
     path = _dataset_value(written, "path")
     if source not in SHORTCUTS or not isinstance(path, str):
         return []
@@ -160,7 +171,7 @@ def _named(written: Sequence[Layer], source: Any) -> list[Layer]:
 
 
 def _edits(values: Values) -> Values:
-    """What was changed in config.yaml, so far as a preset would write over it."""
+    """What was changed in config.yaml, among the values that a preset would overwrite."""
     shipped = Config.model_validate({"methods": {"full": {"fractions": [1]}}}).model_dump()
     shipped["dataset"]["classes"] = ["cat", "dog"]  # of the silhouettes
     return {
@@ -171,7 +182,7 @@ def _edits(values: Values) -> Values:
 
 
 def _changes(values: Values, shipped: Values) -> Values:
-    """The part of `values` that is not as in `shipped`, mappings within mappings likewise."""
+    """The part of `values` that differs from `shipped`, recursively."""
     changes: Values = {}
     for key, value in values.items():
         if key not in shipped:
@@ -191,7 +202,7 @@ def _laid_over(
     name: str,
     origins: dict[tuple[str, ...], str],
 ) -> Values:
-    """`base` with the values of `over`; notes in `origins` that those are from the layer `name`."""
+    """`base` updated with `over`; records in `origins` which values are from the layer `name`."""
     result = dict(base)
     for key, value in over.items():
         place = (*path, str(key))
@@ -215,7 +226,7 @@ def _value(text: str) -> Any:
 
 
 def described(values: Values, origins: Mapping[tuple[str, ...], str]) -> str:
-    """A configuration as YAML, with a comment behind each value that tells where it is from."""
+    """Write a configuration as YAML, with a comment after each value that names its layer."""
     lines = _described(values, origins, ())
     width = min(max(len(text) for text, _ in lines), WIDEST)
     return "\n".join(f"{text.ljust(width)}  # {name}" if name else text for text, name in lines)

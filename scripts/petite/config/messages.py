@@ -1,4 +1,4 @@
-"""What pydantic finds wrong in a configuration, in sentences with the key and the value."""
+"""Messages for the problems that pydantic finds, each with the key and the value."""
 
 import json
 from collections.abc import Iterable
@@ -10,12 +10,12 @@ from pydantic_core import ErrorDetails
 
 from petite.util.hints import unknown
 
-# Keys and values that were spelled otherwise before, and how they are spelled now.
+# Old spellings of keys and values, and the new ones.
 RENAMED = {"neighbours": "neighbors", "grey": "gray"}
-# What YAML makes of no, 007, 1e3 and 2024-05-01.
+# The types that YAML gives no, 007, 1e3 and 2024-05-01.
 NOT_TEXT = (bool, int, float, date)
 LONGEST_VALUE = 60
-# By pydantic's type of an error; other errors are told in pydantic's words.
+# By pydantic's type of an error; other errors keep pydantic's message.
 WORDS = {
     "missing": "is missing",
     "greater_than": "must be above {limit}",
@@ -37,25 +37,29 @@ WORDS = {
 
 
 def sentences(
-    errors: Iterable[ErrorDetails], model: type[BaseModel], beside: Iterable[str] = ()
+    errors: Iterable[ErrorDetails], model: type[BaseModel], more_keys: Iterable[str] = ()
 ) -> list[str]:
-    """One sentence for each problem, in alphabetical order.
+    """Write one sentence per problem, in alphabetical order.
 
     Parameters
     ----------
-    errors
-        What `ValidationError.errors` gives.
-    model
-        What was validated, whose keys are suggested in the place of unknown ones.
-    beside
+    errors : iterable of ErrorDetails
+        From `ValidationError.errors`.
+    model : type of BaseModel
+        What was validated; its keys are suggested in place of unknown ones.
+    more_keys : iterable of str
         More keys that the model's group may have.
+
+    Returns
+    -------
+    list of str
     """
-    beside = tuple(beside)
-    return sorted({text for item in errors for text in _sentences(item, model, beside)})
+    more_keys = tuple(more_keys)
+    return sorted({text for item in errors for text in _sentences(item, model, more_keys)})
 
 
 def _sentences(
-    item: ErrorDetails, model: type[BaseModel], beside: tuple[str, ...]
+    item: ErrorDetails, model: type[BaseModel], more_keys: tuple[str, ...]
 ) -> Iterable[str]:
     path = ".".join(_part(part) for part in item["loc"] if part != "[key]")
     if item["type"] == "value_error":
@@ -64,7 +68,7 @@ def _sentences(
         where = f"{path}{joint}" if path else ""
         return [f"{where}{line}" for line in str(item["ctx"]["error"]).splitlines()]
     if item["type"] == "extra_forbidden" and item["loc"][-1] not in RENAMED:
-        text = unknown(str(item["loc"][-1]), _keys(model, item["loc"], beside), "key")
+        text = unknown(str(item["loc"][-1]), _keys(model, item["loc"], more_keys), "key")
     else:
         text = _sentence(item)
     return [f"{path}: {text}" if path else text]
@@ -84,7 +88,7 @@ def _sentence(item: ErrorDetails) -> str:
         return f"renamed to '{RENAMED[name]}'"
     text = item["msg"]
     if kind in WORDS:
-        limit = text.rsplit(" ", 1)[-1]  # written as in the model: 0, not 0.0
+        limit = text.rsplit(" ", 1)[-1]  # as written in the model: 0, not 0.0
         text = WORDS[kind].format(**item.get("ctx", {}), limit=limit)
     if kind == "missing":
         return text
@@ -93,20 +97,20 @@ def _sentence(item: ErrorDetails) -> str:
 
 
 def _yaml(value: Any) -> str:
-    """A value as YAML has it, shortened."""
+    """A value as in YAML, shortened."""
     text = json.dumps(value, default=str, ensure_ascii=False, skipkeys=True)
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "..."
 
 
 def _keys(
-    model: type[BaseModel], location: tuple[int | str, ...], beside: tuple[str, ...]
+    model: type[BaseModel], location: tuple[int | str, ...], more_keys: tuple[str, ...]
 ) -> list[str]:
-    """The keys that are known where the last one of a location was written."""
+    """The known keys of the group in which the last part of a location was written."""
     group = model
     for part in location[:-1]:
         if isinstance(part, str) and part in group.model_fields:
             group = _model_in(group.model_fields[part].annotation) or group
-    return [*(beside if len(location) == 1 else ()), *group.model_fields]
+    return [*(more_keys if len(location) == 1 else ()), *group.model_fields]
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

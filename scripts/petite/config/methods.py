@@ -1,7 +1,7 @@
-"""The section `methods`: what is compared, one entry for each method or chain of methods.
+"""The section `methods`: what is compared, one entry per method or chain of methods.
 
-The settings of a method stand beside the keys of its entry, and are checked by the method's own
-model of them.
+An entry holds the keys that all methods share and the settings of its method, which the method's
+own model validates.
 """
 
 import re
@@ -33,25 +33,25 @@ FULL = "full"
 AUGMENTATION = "augmentation"
 CHAIN: Final = "chain"
 SETTINGS = "settings"
-# These keep all images or those of another method: there is nothing to choose by.
+# These keep all images or those of another method, so quota and space mean nothing for them.
 CHOOSING_NOTHING = (FULL, AUGMENTATION)
-LEAST_REAL_SHARE = 0.02  # of a chain's images before augmentation, which makes the others
-# Labels stand in paths and on command lines.
+LEAST_REAL_SHARE = 0.02  # of a chain's images; augmentation makes the others
+# Labels are part of paths and command lines.
 LABEL = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def _labeled(label: str) -> str:
     if not LABEL.fullmatch(label):
         raise ValueError(
-            "a name begins with a letter or a digit, a to z and 0 to 9, and goes on with these, "
-            "'_' and '-'"
+            f"{label!r} cannot be a label: use letters (a to z), digits, '_' and '-', and begin "
+            "with a letter or a digit"
         )
     return label
 
 
 def _once_each(fractions: list[float]) -> list[float]:
     if len(set(fractions)) < len(fractions):
-        raise ValueError("the same fraction is named twice")
+        raise ValueError(f"a fraction is named twice in {fractions}")
     return fractions
 
 
@@ -64,7 +64,7 @@ Fractions = Annotated[
 
 
 class Selection(Strict):
-    """A method with its settings, and what it chooses by."""
+    """A method with its settings, its quota and its feature space."""
 
     # The model of each method's settings, by the method's name.
     models: ClassVar[dict[str, type[Strict]]] = {
@@ -83,25 +83,25 @@ class Selection(Strict):
 
     @classmethod
     def keys_of(cls, method: Any) -> list[str]:
-        """The keys that an entry of a method has beside the method's settings."""
+        """List the keys that an entry of a method may have besides the method's settings."""
         left_out = {SETTINGS, *(("quota", "space") if method in CHOOSING_NOTHING else ())}
         return [key for key in cls.model_fields if key not in left_out]
 
     @model_validator(mode="wrap")
     @classmethod
-    def _take_settings_apart(cls, entry: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """What is wrong is told here, where it is known which keys the method has."""
+    def _separate_settings(cls, entry: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Separate the settings of the method; report problems here, where its keys are known."""
         if not isinstance(entry, dict):
             return handler(entry)
         method = entry.get("method")
         keys = cls.keys_of(method)
-        apart = {key: entry[key] for key in keys if key in entry}
-        apart[SETTINGS] = {key: value for key, value in entry.items() if key not in keys}
+        separated = {key: entry[key] for key in keys if key in entry}
+        separated[SETTINGS] = {key: value for key, value in entry.items() if key not in keys}
         try:
-            return handler(apart)
+            return handler(separated)
         except ValidationError as error:
             model = cls.models.get(str(method), Strict)
-            found = sentences(map(_beside, error.errors()), model, keys)
+            found = sentences(map(_as_written, error.errors()), model, keys)
             raise ValueError("\n".join(found)) from None
 
     @field_validator("method")
@@ -115,7 +115,7 @@ class Selection(Strict):
     @classmethod
     def _method_knows_settings(cls, settings: Any, info: ValidationInfo) -> Strict:
         model = cls.models.get(info.data.get("method", ""), Strict)
-        # Which settings there are is not known of a method that is not.
+        # The settings of an unknown method are not known, so any are accepted here.
         return Strict() if model is Strict else model.model_validate(settings)
 
     @model_validator(mode="after")
@@ -124,19 +124,19 @@ class Selection(Strict):
             return self
         needs = METHODS[self.method].traits(self.settings).features
         if needs is None:
-            raise ValueError(f"space: '{self.method}' compares no features: leave space out")
+            raise ValueError(f"space: '{self.method}' compares no features: omit space")
         if needs != "any":
-            raise ValueError(f"space: '{self.method}' works on {needs} only: leave space out")
+            raise ValueError(f"space: '{self.method}' works on {needs} only: omit space")
         return self
 
     @model_serializer(mode="plain")
-    def _with_settings_beside(self, info: SerializationInfo) -> dict[str, Any]:
+    def _with_settings_merged(self, info: SerializationInfo) -> dict[str, Any]:
         own = {key: getattr(self, key) for key in self.keys_of(self.method)}
         return {**own, **self.settings.model_dump(mode=info.mode)}
 
 
-def _beside(item: ErrorDetails) -> ErrorDetails:
-    """An error in the settings, with the place at which they are written."""
+def _as_written(item: ErrorDetails) -> ErrorDetails:
+    """An error with the path at which the settings were written."""
     return {**item, "loc": item["loc"][1:]} if item["loc"][:1] == (SETTINGS,) else item
 
 
@@ -147,7 +147,7 @@ class MethodEntry(Selection):
 
     @property
     def steps(self) -> Sequence[Selection]:
-        """The method alone."""
+        """The method itself, as the only step."""
         return [self]
 
     @model_validator(mode="after")
@@ -176,7 +176,7 @@ class Step(Selection):
 
 
 class ChainEntry(Strict):
-    """An entry of `methods` that is several methods, one after the other."""
+    """An entry of `methods` that applies several methods in order."""
 
     method: Literal["chain"] = CHAIN
     fractions: Fractions
@@ -194,7 +194,7 @@ class ChainEntry(Strict):
 
 def _check_below_all(fractions: list[float]) -> None:
     if 1.0 in fractions:
-        raise ValueError("fractions: all images are the method 'full': use fractions below 1")
+        raise ValueError("fractions: 1 is for the method 'full': use fractions below 1")
 
 
 def _chain_problems(steps: list[Step]) -> list[str]:
@@ -202,9 +202,11 @@ def _chain_problems(steps: list[Step]) -> list[str]:
     problems = []
     for place, step in enumerate(steps[:-1]):
         if step.method == AUGMENTATION:
-            problems.append(f"steps.{place}: augmentation makes images and can only be the last")
+            problems.append(f"steps.{place}: 'augmentation' can only be the last step")
     if steps[-1].share != 1:
-        problems.append(f"steps.{len(steps) - 1}.share: the last step ends with all: set it to 1")
+        problems.append(
+            f"steps.{len(steps) - 1}.share: must be 1 for the last step, got {steps[-1].share:g}"
+        )
     for place in range(1, len(steps)):
         before, step = steps[place - 1], steps[place]
         if step.method == AUGMENTATION:
@@ -221,14 +223,14 @@ def _chain_problems(steps: list[Step]) -> list[str]:
                 )
         elif before.share <= step.share:
             problems.append(
-                f"steps.{place - 1}.share: must be above that of the next step, which chooses "
-                f"from it, got {before.share:g}"
+                f"steps.{place - 1}.share: must be above that of the next step, {step.share:g}, "
+                f"got {before.share:g}"
             )
     return problems
 
 
 def _name_the_method(methods: Any) -> Any:
-    """An entry without `method` is the method of its own name, a chain, or a pair with a score."""
+    """Add `method` where it is missing: the entry's label, a chain, or a score and a sampler."""
     if not isinstance(methods, dict):
         return methods
     named = {}
@@ -249,6 +251,6 @@ def _entry(entry: Any) -> Any:
     return ChainEntry.model_validate(entry) if is_chain else MethodEntry.model_validate(entry)
 
 
-# The chain first: its keys are suggested for unknown ones, and a method's entry does so itself.
+# The chain first: its keys are suggested for unknown ones; a method's entry suggests its own.
 Entry = Annotated[ChainEntry | MethodEntry, BeforeValidator(_entry)]
 Methods = Annotated[dict[Label, Entry], BeforeValidator(_name_the_method)]

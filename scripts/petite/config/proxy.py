@@ -1,4 +1,4 @@
-"""The section `proxy`: the cheap training that tells how hard each image is."""
+"""The section `proxy`: the cheap training that scores how hard each image is."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from petite.util.validation import Strict
 
 
 class ProxySection(Strict):
-    """The proxy model that scores images; other settings are those of training."""
+    """The proxy model that scores images; its other settings are those of training."""
 
     steps: int = Field(200, ge=2, description="training steps, on all training images")
     evaluations: int = Field(

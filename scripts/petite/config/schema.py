@@ -1,7 +1,7 @@
-"""The whole configuration: what config.yaml may say, checked before any job starts.
+"""The whole configuration, which is validated before any job starts.
 
-Each section has a module of its own; the settings of a selection method live beside the method,
-those of training beside the engine.
+Each section has its own module. The settings of a selection method are defined with the method,
+those of training with the training.
 """
 
 from typing import Any
@@ -28,12 +28,21 @@ from petite.util.validation import Strict
 
 
 def load(mapping: dict[str, Any]) -> "Config":
-    """Check a configuration and return it typed.
+    """Validate a configuration.
+
+    Parameters
+    ----------
+    mapping : dict
+        As read from YAML.
+
+    Returns
+    -------
+    Config
 
     Raises
     ------
     PetiteError
-        With one line for each thing that is wrong.
+        With one line per problem.
     """
     check_size(mapping)
     try:
@@ -78,7 +87,7 @@ class Config(Strict):
         0, ge=0, description="GPUs to request from the cluster per training job"
     )
     evidence: EvidenceSettings = EvidenceSettings()
-    # What is exported changes no result, so it is left out of the record of how one was made.
+    # Exporting changes no result, so it is left out of the record of how results were made.
     export: str = Field(
         BEST,
         exclude=True,
@@ -90,7 +99,7 @@ class Config(Strict):
 
     @property
     def runs(self) -> dict[tuple[str, float], int]:
-        """How many runs there are of each entry's label and fraction."""
+        """The number of runs of each label and fraction."""
         return {
             (label, fraction): self.seeds_by_fraction.get(fraction, self.seeds)
             for label, entry in self.methods.items()
@@ -117,15 +126,17 @@ class Config(Strict):
         return self
 
     def _method_problems(self) -> list[str]:
-        """What the entries of `methods` lack elsewhere."""
+        """What the entries of `methods` need but the rest of the configuration does not give."""
         problems = []
         for label, entry in self.methods.items():
             if entry.method == AUGMENTATION and "random" not in self.methods:
-                problems.append(f"methods.{label}: its real images are those of 'random': add it")
+                problems.append(
+                    f"methods.{label}: 'augmentation' uses the images of 'random': add 'random'"
+                )
             for space in dict.fromkeys(step.space for step in entry.steps if step.space):
                 key = SPACES[space].file
                 if key and not getattr(self.features, key):
                     problems.append(f"methods.{label}: the space '{space}' needs features.{key}")
         if not self.runs:
-            problems.append("methods: nothing is switched on; give one method some fractions")
+            problems.append("methods: no entry has fractions: give them to one or more")
         return problems

@@ -1,4 +1,4 @@
-"""The size of a configuration: a few lines of YAML can stand for billions of values."""
+"""The size of a configuration: a few lines of YAML can expand to billions of values."""
 
 from typing import Any
 
@@ -9,10 +9,14 @@ MOST_VALUES = 100_000
 
 
 def check_size(mapping: dict[str, Any]) -> None:
-    """Raise PetiteError for a configuration of more than MOST_VALUES values, or within itself.
+    """Refuse a configuration of more than MOST_VALUES values, or one that contains itself.
 
-    YAML can name a list and use it again, ten times in a list that is used ten times and so on:
-    little in memory, and endless for whoever goes through it.
+    YAML can name a list and repeat it ten times in another list, which is repeated ten times, and
+    so on. That needs little memory, but going through it does not end.
+
+    Raises
+    ------
+    PetiteError
     """
     for key, group in mapping.items():
         values, count = [group], 0
@@ -22,7 +26,7 @@ def check_size(mapping: dict[str, Any]) -> None:
             if count > MOST_VALUES:
                 raise PetiteError(
                     f"the configuration has a problem: {key} holds more than {MOST_VALUES} values. "
-                    "Look for a YAML alias (*name) that is repeated, or that is within itself"
+                    "Look for a YAML alias (*name) that is repeated or contains itself"
                 )
             if isinstance(value, dict):
                 values += value.values()

@@ -20,7 +20,7 @@ class SplitSettings(Strict):
     )
 
     @model_validator(mode="after")
-    def _groups_can_be_told(self) -> "SplitSettings":
+    def _groups_are_valid(self) -> "SplitSettings":
         if self.groups is not None and (problem := groups.problem(self.groups)):
             raise ValueError(f"groups: {problem}")
         return self
@@ -28,5 +28,8 @@ class SplitSettings(Strict):
     @model_validator(mode="after")
     def _something_is_left(self) -> "SplitSettings":
         if self.test + self.validation > 0.9:
-            raise ValueError("test and validation together leave less than 10% for training")
+            raise ValueError(
+                f"test and validation leave less than 10% for training: {self.test:g} + "
+                f"{self.validation:g} is above 0.9"
+            )
         return self

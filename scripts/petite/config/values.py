@@ -1,4 +1,4 @@
-"""Kinds of values that several sections of the configuration have."""
+"""Types of values that several sections of the configuration share."""
 
 import os
 import re
@@ -10,19 +10,19 @@ from petite.evaluation.metrics import AUTO, METRICS
 from petite.features.registry import SPACES
 from petite.util.hints import unknown
 
-# In the name of a rule's input.
+# What Snakemake takes for a wildcard in the path of a rule's input.
 WILDCARD = re.compile(r"\{\s*\w[^{}]*\}")
 
 
 def _few_digits(fraction: float) -> float:
-    """Fractions stand in file names, with at most six digits."""
+    """Refuse fractions of more than six digits, since they are part of file names."""
     if float(f"{fraction:g}") != fraction:
         raise ValueError(f"{fraction!r} has more than six digits: write {fraction:g}")
     return fraction
 
 
 def _expanded(path: str) -> str:
-    """A path below someone's home, `~/photos`, in full."""
+    """Expand a path such as `~/photos`."""
     return path if "://" in path else os.path.expanduser(path)  # noqa: PTH111 - keeps "./2024"
 
 
@@ -49,9 +49,14 @@ MetricName = Annotated[str, AfterValidator(_known_metric), WithJsonSchema({"enum
 
 
 def check_no_wildcard(path: str) -> None:
-    """Raise ValueError for the path of a rule's input that has a wildcard in it."""
+    """Refuse the path of a rule's input if it has a wildcard in it.
+
+    Raises
+    ------
+    ValueError
+    """
     if found := WILDCARD.search(path):
         raise ValueError(
-            f"path: the name has {found[0]} in it, which Snakemake takes for a wildcard: "
-            "rename the file or its folder"
+            f"path: {path!r} has {found[0]} in it, which Snakemake takes for a wildcard: rename "
+            "the file or its folder"
         )

@@ -35,7 +35,16 @@ from petite.data.decoding.depth import Depth, may_be_deep, range_of, sampled
 from petite.data.decoding.formats import OTHER_FORMAT
 from petite.data.duplicates import THUMBNAIL_SIDE, duplicate_groups, exact_groups, fingerprints
 from petite.data.sources import ImageData, Source, UnreadableEntry
-from petite.data.store import FORMAT, MEND, ShardWriter, shard_record, shard_writer
+from petite.data.store import (
+    FORMAT,
+    REMEDY,
+    Content,
+    Manifest,
+    ShardRecord,
+    ShardWriter,
+    shard_record,
+    shard_writer,
+)
 from petite.util.errors import DamagedFiles, PetiteError
 from petite.util.files import sha256_of
 from petite.util.notices import Notices
@@ -92,24 +101,6 @@ class Facts(TypedDict, total=False):
     lowest: int
     highest: int
     is_gray: bool
-
-
-class _Content(TypedDict):
-    """Content of the store's manifest.json, without its digest."""
-
-    format: int
-    classes: list[str]
-    image_size: int
-    channels: int
-    shards: list[dict[str, Any]]
-    counts: dict[str, dict[str, int]]  # of each class: images by status
-    settings: dict[str, Any]
-
-
-class Manifest(_Content):
-    """Content of the store's manifest.json."""
-
-    digest: str
 
 
 INDEX_COLUMNS = {
@@ -251,7 +242,7 @@ def decode_entry(
     """Bring what a source gave for an entry to a square of pixels.
 
     The arguments are those of `petite.data.decoding.decode.decode`; `depth` may be what finds it
-    (`range_of_set`) where the image needs it. Raises SetAside for anything that is no usable image.
+    (`range_of_set`) where the image needs it. Raises SetAside for anything that is not a usable image.
     """
     if isinstance(data, UnreadableEntry):
         raise SetAside(data.reason)
@@ -317,7 +308,7 @@ def _depth_for(data: bytes, depth: Depth | Callable[[], Depth]) -> Depth:
     return depth() if may_be_deep(data) else "full"
 
 
-def checked_shard(rows: Path, store: Path) -> dict[str, Any]:
+def checked_shard(rows: Path, store: Path) -> ShardRecord:
     """The `shard_record` of the shard next to a table of `ingest_shard`.
 
     Parameters
@@ -337,7 +328,7 @@ def checked_shard(rows: Path, store: Path) -> dict[str, Any]:
     attributes = json.loads((pq.read_schema(rows).metadata or {}).get(b"PANDAS_ATTRS", "{}"))
     if record["sha256"] != attributes.get(SHARD_DIGEST):
         raise DamagedFiles(
-            f"{pixels} changed after it was written: its SHA-256 differs. {MEND}", [pixels, rows]
+            f"{pixels} changed after it was written: its SHA-256 differs. {REMEDY}", [pixels, rows]
         )
     return record
 
@@ -470,7 +461,7 @@ def labeled_classes(index: pd.DataFrame) -> list[str]:
 def make_manifest(
     index: pd.DataFrame,
     classes: Sequence[str],
-    shards: list[dict[str, Any]],
+    shards: list[ShardRecord],
     image_size: int,
     channels: int,
     settings: dict[str, Any],
@@ -483,8 +474,8 @@ def make_manifest(
         From `build_index`.
     classes : sequence of str
         The classes in label order.
-    shards : list of dict
-        Records of `petite.data.store.shard_record`.
+    shards : list of ShardRecord
+        From `petite.data.store.shard_record`.
     image_size, channels : int
         Those of the stored images.
     settings : dict
@@ -496,7 +487,7 @@ def make_manifest(
         Its digest is a SHA-256 of everything else in it and of the index.
     """
     counts = index.groupby(["class_name", "status"]).size()
-    content: _Content = {
+    content: Content = {
         "format": FORMAT,
         "classes": list(classes),
         "image_size": image_size,

@@ -1,4 +1,4 @@
-"""What the scripts that read the source of images share: its arguments, and how it is opened."""
+"""What the scripts that read the source of images share: its arguments, and opening it."""
 
 import argparse
 from collections.abc import Iterator
@@ -9,34 +9,34 @@ from petite.data.sources import SOURCES, USUAL_LIMITS, Source, open_source
 
 
 def add_source(parser: argparse.ArgumentParser, required: bool = True) -> None:
-    """The arguments that name a source."""
+    """Add the arguments that name a source."""
     parser.add_argument("--source", choices=sorted(SOURCES), required=required)
     parser.add_argument("--path", type=Path, help="the file or folder that the source reads")
     parser.add_argument(
         "--max-entries",
         type=int,
         default=USUAL_LIMITS.max_entries,
-        help="of an archive; one with more is refused",
+        help="refuse an archive with more entries",
     )
 
 
 def reason_gone(path: Path) -> str:
-    """Why a source's file or folder is not there to be read, such as "is empty"; "" where it is."""
+    """Say why a source's path cannot be read, such as "is empty"; "" if it can."""
     try:
         if path.is_dir():
-            # Where a disk is mounted, and is not now, there is an empty folder.
+            # The mount point of a disk that is not mounted is an empty folder.
             return "" if any(path.iterdir()) else "is empty"
         path.stat()
     except FileNotFoundError:
         return "does not exist"
-    except OSError as error:  # a server that is away, a disk that fails
+    except OSError as error:  # a server that does not respond, a disk that fails
         return f"cannot be read: {error.strerror}"
     return ""
 
 
 @contextmanager
 def opened_if_there(args: argparse.Namespace, limit: int | None = None) -> Iterator[Source | None]:
-    """The source that the arguments name, for a step that can do without; None where it is gone."""
+    """Open the source that the arguments name; None if it is gone, for a step that can omit it."""
     if args.source is None or (args.path is not None and reason_gone(args.path)):
         yield None
         return
@@ -45,6 +45,17 @@ def opened_if_there(args: argparse.Namespace, limit: int | None = None) -> Itera
 
 
 def opened(args: argparse.Namespace, max_bytes: int = USUAL_LIMITS.max_bytes) -> Source:
-    """The source that the arguments name; `max_bytes`: a larger file in it is set aside."""
+    """Open the source that the arguments name.
+
+    Parameters
+    ----------
+    args : Namespace
+    max_bytes : int
+        Larger files in the source are set aside.
+
+    Raises
+    ------
+    PetiteError
+    """
     limits = USUAL_LIMITS._replace(max_bytes=max_bytes, max_entries=args.max_entries)
     return open_source(args.source, args.path, limits)

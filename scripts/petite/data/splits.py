@@ -1,4 +1,4 @@
-"""Opening the parts of a split; `petite.data.splitting` makes one.
+"""The parts of a split, opened for reading; `petite.data.splitting` makes a split.
 
 A split is a table with a row for each image in use: image_id (str), label (int16, position in the
 store's classes) and split, one of `PARTS`.
@@ -33,9 +33,9 @@ class LabeledImages(NamedTuple):
 
 
 def training_images(split: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the training part: all that selection may choose from.
+    """Select the rows of the training part, all that selection may choose from.
 
-    Only `quota: error` asks for more: how often the proxy is wrong on the validation part.
+    Only `quota: error` uses more: how often the proxy is wrong on the validation part.
 
     Parameters
     ----------
@@ -51,16 +51,36 @@ def training_images(split: pd.DataFrame) -> pd.DataFrame:
 
 
 def validation_images(store: Store, split: pd.DataFrame) -> LabeledImages:
-    """Open the validation part, which may be empty."""
+    """Open the validation part, which may be empty.
+
+    Parameters
+    ----------
+    store : Store
+    split : DataFrame
+
+    Returns
+    -------
+    LabeledImages
+    """
     return _opened(store, _rows(split, VALIDATION))
 
 
 def test_images(store: Store, split: pd.DataFrame) -> LabeledImages:
-    """Open the test part. Only evaluation calls this, after training has ended."""
+    """Open the test part. Only evaluation calls this, after training has ended.
+
+    Parameters
+    ----------
+    store : Store
+    split : DataFrame
+
+    Returns
+    -------
+    LabeledImages
+    """
     return _opened(store, _rows(split, TEST))
 
 
-test_images.__test__ = False  # type: ignore[attr-defined]  # no test, whatever pytest thinks
+test_images.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it
 
 
 def _rows(split: pd.DataFrame, part: str) -> pd.DataFrame:

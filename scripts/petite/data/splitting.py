@@ -1,7 +1,7 @@
-"""Making a split: images divided into training, validation and test parts.
+"""Splitting images into training, validation and test parts, stratified by class.
 
-Each class gives the same share to each part. Duplicates stay together, and so do the images of one
-group where groups are named, so that no test image is known from training.
+Duplicates stay together, and so do the images of one group if groups are named, so that no test
+image is known from training.
 """
 
 import math
@@ -38,10 +38,10 @@ def split_table(
     test, validation, seed
         As `make_split` takes them.
     groups : str, optional
-        How the name of an image tells its group, see `petite.data.groups`. Images of a group stay
-        together, as duplicates do. Without it the names are searched for signs of groups.
+        How the group follows from the name of an image, see `petite.data.groups`. Images of a group
+        stay together, as duplicates do. Without it, the names are searched for signs of groups.
     notices : Notices, optional
-        What a user should know of the split is added here.
+        Notices about the split are added here.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def split_table(
     Raises
     ------
     PetiteError
-        Where `make_split` does, and where no image has a group's name.
+        As `make_split` does, and if no image has the name of a group.
     """
     notices = Notices() if notices is None else notices
     used = index[index["status"] == "ok"]
@@ -87,13 +87,13 @@ def make_split(
     classes: Mapping[int, str] | None = None,
     group_names: NDArray[np.object_] | None = None,
 ) -> NDArray[np.str_]:
-    """Divide images at random, class by class, groups whole.
+    """Split images at random, stratified by class, without dividing groups.
 
-    Of each class with n images, round(test * n) go to the test part (halves are rounded up, and
-    it is one at least), round(validation * n) to the validation part (one at least, unless
-    `validation` is 0), and the rest to training. A part gets fewer where only groups are left that
-    are larger than what it lacks, and more only where it would otherwise have none of the class.
-    The same arguments give the same split; a row's part depends on the order of the rows.
+    Of a class with n images, round(test * n) go to the test part, round(validation * n) to the
+    validation part, and the rest to training. Halves are rounded up, and each part gets at least
+    one image of each class. A part gets fewer images if the remaining groups are too large for it,
+    and more only if it would otherwise have no image of the class. The same arguments give the same
+    split, which depends on the order of the rows.
 
     Parameters
     ----------
@@ -104,9 +104,9 @@ def make_split(
     test : float
         Share of all images, above 0.
     validation : float
-        Share of all images, 0 for none.
+        Share of all images; 0 for no validation part.
     seed : int
-        Of the random order in which groups are assigned.
+        Seed of the random order in which groups are assigned.
     classes : mapping from int to str, optional
         The name of each label, for error messages.
     group_names : ndarray of str, shape (n,), optional
@@ -120,7 +120,20 @@ def make_split(
     Raises
     ------
     PetiteError
-        Naming all classes that cannot have an image in each part.
+        If a class cannot have an image in each part; it names all such classes.
+
+    Examples
+    --------
+    Images 0 and 1 are duplicates, so they have the same group.
+
+    >>> import numpy as np
+    >>> labels = np.repeat([0, 1], 10)
+    >>> groups = np.array([0, 0, *range(2, 20)])
+    >>> parts = make_split(labels, groups, test=0.2, validation=0.1, seed=0)
+    >>> [int((parts == part).sum()) for part in ("train", "validation", "test")]
+    [14, 2, 4]
+    >>> bool(parts[0] == parts[1])
+    True
     """
     _, label_of = np.unique(labels, return_inverse=True)
     _, group_of = np.unique(groups, return_inverse=True)
@@ -155,7 +168,7 @@ def _images_due(share: float, size: int) -> int:
 
 
 def _fits(needs: NDArray[np.intp], lack: NDArray[np.intp]) -> bool:
-    """Whether a part that lacks so many of each class has room for images of these classes."""
+    """Whether a part that lacks this many images of each class has room for these."""
     if len(needs) == 1:
         return bool(lack[needs[0]] > 0)
     return bool((np.bincount(needs, minlength=len(lack)) <= lack).all())
@@ -177,9 +190,9 @@ def _fill_empty(
     label_of: NDArray[np.intp],
     order: list[int],
 ) -> None:
-    """Give each class that has none in `part` its smallest group, the first of them in `order`.
+    """Move a group of each class without one in `part` there: the smallest, the first in `order`.
 
-    One from training if there is one to spare. Another group of each of its classes has to stay.
+    From training, if possible. The part that gives it must keep a group of each of its classes.
     """
 
     def is_spare(group: int) -> bool:
@@ -208,10 +221,7 @@ def _check_parts(
     names: list[str],
     group_names: NDArray[np.object_] | None,
 ) -> None:
-    """Raise PetiteError naming all classes that are missing from a part of those needed.
-
-    parts, label_of, group_of: of each image, (n,); names: of the classes.
-    """
+    """Raise PetiteError that names all classes without an image in one of the needed parts."""
     has = {part: np.bincount(label_of[parts == part], minlength=len(names)) > 0 for part in needed}
     small = []
     for label in np.flatnonzero(~np.all(list(has.values()), axis=0)).tolist():

@@ -1,11 +1,12 @@
 """The store of decoded images: uint8 pixels in `.npy` shards, one index, one manifest.
 
-This is the one module that knows the format. A store is a folder with
+Only this module knows the format. A store is a folder with
 
 - `shards/1-of-2.npy` ...: uint8 (rows, size, size, channels); the row of an entry that could not be
   read stays black, and nothing refers to it;
-- `index.parquet`: a row for every entry of the source, with its shard and row or why it has none;
-- `manifest.json`: classes, sizes, and the shards with their rows and SHA-256.
+- `index.parquet`: a row for every entry of the source, with its shard and row, or the reason why it
+  has no pixels;
+- `manifest.json`: a `Manifest`.
 """
 
 import os
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -27,9 +28,35 @@ from petite.util.errors import DamagedFiles, PetiteError
 from petite.util.files import atomic_path, read_json, read_table, sha256_of
 
 FORMAT = 1
-# Each open map holds a file open, of which a process may have about a thousand.
+# A process may have about a thousand open files.
 OPEN_SHARDS = 256
-MEND = "Run again: the workflow makes it anew."
+REMEDY = "Run again: the workflow makes it again."
+
+
+class ShardRecord(TypedDict):
+    """A shard in the manifest: its file (relative to the store), its rows and its SHA-256."""
+
+    file: str
+    rows: int
+    sha256: str
+
+
+class Content(TypedDict):
+    """The content of manifest.json without its digest."""
+
+    format: int
+    classes: list[str]
+    image_size: int
+    channels: int
+    shards: list[ShardRecord]
+    counts: dict[str, dict[str, int]]  # of each class: images by status
+    settings: dict[str, Any]
+
+
+class Manifest(Content):
+    """The content of manifest.json."""
+
+    digest: str
 
 
 class ShardWriter:
@@ -62,12 +89,25 @@ class ShardWriter:
 def shard_writer(
     path: Path, rows: int, row_shape: tuple[int, ...], dtype: DTypeLike = np.uint8
 ) -> Iterator[ShardWriter]:
-    """Make a shard with room for `rows` images (height, width, channels), black until written.
+    """Make a shard, whose rows are 0 (images are black) until they are written.
 
-    Or for other rows of one shape, 0 until written.
+    The file gets its name when the block succeeds. It is written, not mapped into memory, so that
+    a full disk is an error and does not end the process.
 
-    The file gets its name when the block ends well. It is written, not mapped into memory, so that
-    a full disk is an error that can be told and not the end of the process.
+    Parameters
+    ----------
+    path : Path
+        The file.
+    rows : int
+        The number of images.
+    row_shape : tuple of int
+        (height, width, channels) of images, (dimensions,) of embeddings.
+    dtype : dtype
+        Of the values.
+
+    Yields
+    ------
+    ShardWriter
     """
     need = rows * int(np.prod(row_shape)) * np.dtype(dtype).itemsize
     with atomic_path(path, need) as temporary, temporary.open("wb") as file:
@@ -75,18 +115,41 @@ def shard_writer(
 
 
 def write_shard(path: Path, images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> None:
-    """Write a whole shard, uint8 (rows, height, width, channels), at least one row."""
+    """Write a whole shard.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    images : ndarray of uint8, shape (rows, height, width, channels), or a sequence of images
+        One row or more.
+    """
     with shard_writer(path, len(images), images[0].shape) as shard:
         for row, pixels in enumerate(images):
             shard.write(row, pixels)
 
 
-def shard_record(path: Path, store: Path) -> dict[str, Any]:
-    """What the manifest of the store in folder `store` says of a shard: file, rows, SHA-256."""
+def shard_record(path: Path, store: Path) -> ShardRecord:
+    """Describe a shard for the manifest.
+
+    Parameters
+    ----------
+    path : Path
+        The shard.
+    store : Path
+        The folder of the store.
+
+    Raises
+    ------
+    DamagedFiles
+        When the file is not a shard.
+    """
     try:
         shape, _ = _read_header(path)
     except ValueError as error:
-        raise DamagedFiles(f"{path} is no shard of a store ({error}). {MEND}", [path]) from error
+        raise DamagedFiles(
+            f"{path} is not a shard of a store ({error}). {REMEDY}", [path]
+        ) from error
     return {
         "file": Path(os.path.relpath(path, store)).as_posix(),
         "rows": shape[0],
@@ -95,26 +158,47 @@ def shard_record(path: Path, store: Path) -> dict[str, Any]:
 
 
 class Store:
-    """Reads a store, image by image.
+    """Reads images from a store.
 
-    Shards are read and not mapped into memory: mapped pages would count as memory of the process,
-    and a disk that fails would end it without a word.
+    Shards are not mapped into memory: mapped pages would count as memory of the process, and a
+    failing disk would end it without a message.
+
+    Parameters
+    ----------
+    manifest_path : Path
+        manifest.json of the store.
+
+    Attributes
+    ----------
+    path : Path
+        The manifest's path.
+    manifest : Manifest
+    classes : list of str
+        The names of the labels.
+    image_size : int
+        Side of the images, pixels.
+    channels : int
+        1 for grayscale, 3 for RGB.
+
+    Raises
+    ------
+    PetiteError
+        When a file is missing, of another version, or not as the manifest says.
     """
 
     def __init__(self, manifest_path: Path) -> None:
-        """Open the store and check that its shards are whole by size and shape.
+        """Open the store and check the size and shape of its shards.
 
-        Raises PetiteError where a file is missing, of another version, or not as the manifest says.
-        A shard's SHA-256 is checked when it is first read from, which takes 0.1 s for 157 MB.
+        A shard's SHA-256 is checked when it is first read, which takes 0.1 s for 157 MB.
         """
         self.path = Path(manifest_path)
         if not self.path.is_file():
-            raise PetiteError(f"there is no store at {self.path}: run the workflow to make it")
-        self.manifest: dict[str, Any] = read_json(self.path)
+            raise PetiteError(f"no store at {self.path}: run the workflow to make it")
+        self.manifest: Manifest = read_json(self.path)
         if self.manifest.get("format") != FORMAT:
             raise DamagedFiles(
-                f"{self.path} has format {self.manifest.get('format')}, not {FORMAT}: it was "
-                f"made by another version of Petite. {MEND}",
+                f"{self.path} has format {self.manifest.get('format')}, not {FORMAT}: another "
+                f"version of Petite made it. {REMEDY}",
                 [self.path],
             )
         self.classes: list[str] = self.manifest["classes"]
@@ -128,28 +212,43 @@ class Store:
 
     @classmethod
     def open(cls, manifest_path: Path) -> Self:
-        """The store of this manifest; see `__init__`."""
+        """Open the store of a manifest; see `Store`."""
         return cls(manifest_path)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of one image: (height, width, channels)."""
+        """The shape of one image: (height, width, channels)."""
         return self.image_size, self.image_size, self.channels
 
     @cached_property
     def index(self) -> pd.DataFrame:
-        """All entries of the source, read or not, in listing order.
+        """All entries of the source, readable or not, in the order of the listing.
 
         Columns: image_id, class_name, label (int16, position in `classes`), status ("ok",
         "set_aside" or "beyond_limit"), reason, sha256, phash (uint64), width and height (of the
-        original, upright), bytes, shard (int32) and row (int64; -1 where set aside), copy_group.
+        original, upright), bytes, shard (int32) and row (int64; both -1 if set aside), copy_group
+        (the same number for duplicates).
         """
         return read_table(self.path.parent / "index.parquet")
 
     def positions(self, image_ids: Iterable[str]) -> NDArray[np.int64]:
-        """Rows of the index of these images; KeyError for an unknown id."""
-        # With Arrow's tables of what is wanted: a Python object for each image of a large store
-        # would take a hundred bytes.
+        """Find images in the index.
+
+        Parameters
+        ----------
+        image_ids : iterable of str, length n
+
+        Returns
+        -------
+        ndarray of int64, shape (n,)
+            Rows of the index.
+
+        Raises
+        ------
+        KeyError
+            For an unknown id.
+        """
+        # With Arrow's arrays: a Python object for each image of a large store would take 100 bytes.
         wanted = pa.array(image_ids, pa.large_string()).dictionary_encode()
         found = pc.index_in(self._places["image_id"], value_set=wanted.dictionary)
         rows = np.flatnonzero(found.is_valid())
@@ -163,10 +262,24 @@ class Store:
         return positions
 
     def images(self, which: Sequence[str] | NDArray | pd.Series) -> NDArray[np.uint8]:
-        """Read images in the order asked for: uint8 (n, height, width, channels).
+        """Read images.
 
-        `which` holds image ids, or positions: rows of the index. Raises KeyError for an unknown id
-        and for an image that is set aside.
+        Parameters
+        ----------
+        which : array-like of str or int, shape (n,)
+            Image ids, or rows of the index.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n, height, width, channels)
+            In the order of `which`.
+
+        Raises
+        ------
+        KeyError
+            For an unknown id, and for an image that is set aside.
+        DamagedFiles
+            When a shard is cut short, or its SHA-256 is not that of the manifest.
         """
         wanted = np.asarray(which)
         if len(wanted) == 0:
@@ -192,27 +305,33 @@ class Store:
             yield self.images(wanted[start : start + batch_size])
 
     def shard_tables(self) -> list[Path]:
-        """For each shard the table beside it, whose row i says which image row i of it is."""
+        """The table next to each shard; both have one row for each image, in the same order."""
         return [path.with_suffix(".parquet") for path in self._shards]
 
     def verify(self) -> None:
-        """Read all shards and compare their SHA-256; raises DamagedFiles for one that differs."""
+        """Compare the SHA-256 of all shards with the manifest.
+
+        Raises
+        ------
+        DamagedFiles
+            For a shard that differs.
+        """
         for shard in range(len(self._shards)):
             self._verify(shard)
 
     def _verify(self, shard: int) -> None:
         path = self._shards[shard]
         if sha256_of(path) != self.manifest["shards"][shard]["sha256"]:
-            raise self._damaged(path, f"{path} is not as it was written: its SHA-256 differs.")
+            raise self._damaged(path, f"{path} was changed or damaged: its SHA-256 differs.")
         self._verified.add(shard)
 
     def _damaged(self, shard: Path, message: str) -> DamagedFiles:
-        """The manifest goes with the shard: the workflow does not look behind one that is there."""
-        return DamagedFiles(f"{message} {MEND}", [shard, self.path])
+        """The error that removes the shard and the manifest, without which shards are remade."""
+        return DamagedFiles(f"{message} {REMEDY}", [shard, self.path])
 
     @cached_property
     def _places(self) -> pa.Table:
-        """Where each entry's pixels are: the columns of the index that reading them takes."""
+        """The columns of the index that say where the pixels of each entry are."""
         columns = ["image_id", "shard", "row"]
         return pq.read_table(self.path.parent / "index.parquet", columns=columns)
 
@@ -230,13 +349,13 @@ class Store:
         return _Shard(self._shards[shard])
 
     def _check_shape(self, path: Path, rows: int) -> None:
-        """Raise DamagedFiles unless the file is a whole shard of so many rows."""
+        """Raise DamagedFiles if the file is not a whole shard of this many rows."""
         if not path.is_file():
-            raise self._damaged(path, f"the shard {path} is missing, which {self.path} names.")
+            raise self._damaged(path, f"{path}, a shard of {self.path}, is missing.")
         try:
             shape, begin = _read_header(path)
         except ValueError as error:
-            raise self._damaged(path, f"{path} is no shard of a store ({error}).") from error
+            raise self._damaged(path, f"{path} is not a shard of a store ({error}).") from error
         if shape != (rows, *self.shape):
             raise self._damaged(
                 path, f"{path} holds {shape} pixels where {self.path} says {(rows, *self.shape)}."
@@ -244,12 +363,12 @@ class Store:
         expected = begin + int(np.prod(shape))
         if path.stat().st_size != expected:
             raise self._damaged(
-                path, f"{path} has {path.stat().st_size} bytes where {expected} are due."
+                path, f"{path} has {path.stat().st_size} bytes, and should have {expected}."
             )
 
 
 class _Shard:
-    """A shard's file, open as long as the object lives."""
+    """The open file of a shard, which is closed with the object."""
 
     def __init__(self, path: Path) -> None:
         _, self._begin = _read_header(path)
@@ -259,13 +378,13 @@ class _Shard:
         os.close(self._file)
 
     def read_into(self, image: NDArray[np.uint8], row: int) -> bool:
-        """Fill an array of one image's shape with the image of this row; False where it is cut."""
+        """Read the image of a row into an array of its shape; False if the file ends before."""
         read = os.preadv(self._file, [image.data], self._begin + row * image.nbytes)
         return read == image.nbytes
 
 
 def _read_header(path: Path) -> tuple[tuple[int, ...], int]:
-    """Shape of a shard, and where in the file its pixels begin; ValueError where it is none."""
+    """The shape of a shard, and the offset of its pixels; ValueError if it is not one."""
     with path.open("rb") as file:
         if npy.read_magic(file) != (1, 0):
             raise ValueError("not in version 1.0 of the format")

@@ -1,8 +1,8 @@
-"""Views of images: what training and evaluation read from, whether pixels are in memory or on disk.
+"""Views of images, from which training and evaluation read pixels in memory or on disk.
 
-A view has the shape of an array of images and gives those of any row numbers. A NumPy array is one.
-Views wrap each other: a subset's images are `StoredImages`, rendered by `RenderedImages` as their
-recipes say, and read by a training at the side of its phase through `ResizedImages`.
+A view has the shape of an array of images and is indexed by row numbers. A NumPy array is a view
+too. Views wrap each other: a subset's `StoredImages` are transformed by `RenderedImages`, and read
+through `ResizedImages` at the image size of a training phase.
 """
 
 import logging
@@ -17,7 +17,7 @@ from petite.util.formatting import byte_size
 
 logger = logging.getLogger(__name__)
 
-# How many images are read at a time into memory.
+# Images that are read into memory at a time.
 READ_AT_ONCE = 1_024
 
 
@@ -38,7 +38,7 @@ class Images(Protocol):
         Parameters
         ----------
         rows : ndarray of int, shape (n,)
-            Row numbers, in any order and as often as wanted.
+            Row numbers, in any order, possibly repeated.
 
         Returns
         -------
@@ -53,14 +53,13 @@ class StoredImages:
     Parameters
     ----------
     store : Store
-        Where they are.
     image_ids : iterable of str, or ndarray of int
-        Which images, in the order of the view: their ids, or their rows in the store's index.
+        Ids, or rows in the store's index, in the order of the view.
 
     Raises
     ------
     KeyError
-        For an id that is not in the store, and on reading for an image without pixels.
+        For an unknown id; on reading, for an image without pixels.
     """
 
     def __init__(self, store: Store, image_ids: Iterable[str] | NDArray[np.integer]) -> None:
@@ -75,16 +74,16 @@ class StoredImages:
 
 
 class RenderedImages:
-    """Images transformed by a recipe each, every time that they are read.
+    """Images that are each transformed by a recipe whenever they are read.
 
     Parameters
     ----------
     images : Images
         n images.
     recipes : sequence of str
-        n recipes, "" for an image as it is.
+        n recipes, "" for an unchanged image.
     render : callable
-        Makes uint8 images of a shape from such images and their recipes, such as
+        Applies recipes to uint8 images of the same number, such as
         `petite.subsets.augmentation.render_subset`.
     """
 
@@ -105,7 +104,7 @@ class RenderedImages:
 
 
 class ResizedImages:
-    """Images at another side, resized every time that they are read; see `resized`."""
+    """Images of another size, resized whenever they are read; see `resized`."""
 
     def __init__(self, images: Images, side: int) -> None:
         self._images = images
@@ -118,20 +117,20 @@ class ResizedImages:
 
 
 def resized(images: Images, side: int) -> Images:
-    """Give images another side, with antialiasing.
+    """Resize images, with antialiasing.
 
     Parameters
     ----------
     images : Images
         Square images.
     side : int
-        Height and width wanted, pixels.
+        Height and width of the result, pixels.
 
     Returns
     -------
     Images
-        The given images where they have this side. Otherwise an array for an array, which is
-        resized once, and for another view a `ResizedImages`.
+        The given images if they have this size. Otherwise an array for an array, which is resized
+        once, and a `ResizedImages` for any other view.
     """
     if images.shape[1] == side:
         return images
@@ -141,27 +140,26 @@ def resized(images: Images, side: int) -> Images:
 
 
 def in_memory_if_it_fits(images: Images, needed: int, limit: int, name: str) -> Images:
-    """Read all images into memory where there is room; the result gives the same images.
+    """Read all images into memory if they fit; the result gives the same images.
 
     Parameters
     ----------
     images : Images
-        Which images.
     needed : int
-        Bytes that they will take, such as `size_of` gives.
+        Memory that they need, in bytes, such as `size_of` computes.
     limit : int
-        Bytes that they may take.
+        Memory that they may use, in bytes.
     name : str
-        What the log calls them.
+        Their name in the log.
 
     Returns
     -------
     Images
-        An array where `needed` is at most `limit`, otherwise the given view.
+        An array if `needed` is at most `limit`, otherwise the given view.
     """
     if needed > limit:
         logger.info(
-            "%s would take %s, more than %s: they are read from the store as they are needed",
+            "%s would need %s of memory, more than %s: they are read from the store when needed",
             name,
             byte_size(needed),
             byte_size(max(limit, 0)),
@@ -175,12 +173,12 @@ def in_memory_if_it_fits(images: Images, needed: int, limit: int, name: str) -> 
 
 
 def size_of(images: Images) -> int:
-    """The bytes that images take in memory."""
+    """Compute the size of images in memory, in bytes."""
     return int(np.prod(images.shape))
 
 
 def _resized_array(images: np.ndarray, side: int) -> np.ndarray:
-    """Images, uint8 (n, H, W, C), at another side: uint8 (n, side, side, C)."""
+    """Resize uint8 images (n, height, width, channels) to (n, side, side, channels)."""
     from PIL import Image
 
     rows, channels = images.shape[0], images.shape[3]

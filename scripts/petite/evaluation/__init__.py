@@ -1,11 +1,14 @@
-"""From trained models to an answer: how good each method is at each size, and how sure that is.
+"""From trained models to an answer: how good each method is at each size, and how certain that is.
 
-`runs` reads and checks the tables of the training jobs, `metrics` measures them, `summary` makes a
-row for each method and fraction, which `tables` show. `statistics` has the intervals and tests over
-seeds, `new_images` those over test images, `learning_curve` what random images are worth.
-`verdicts` compares, `chance` asks whether anything was learned. `decision` says what to keep and
-`next_steps` what to do next; `recommendation` is the record of both. `sentences` has the words for
-each kind and `wording` fills them in, `evidence_tables` has the numbers, and `rendering` makes text
-and Markdown of them. `design` tells before a run what it can show, `costs` what each subset took.
-docs/evidence.md tells how Petite decides.
+- `runs` reads and checks the tables of the training jobs, and `metrics` computes further metrics.
+- `summary` makes a row for each method and fraction, and `tables` formats the rows.
+- `statistics` has the intervals and tests over seeds, `new_images` those over test images.
+- `learning_curve` fits the accuracy of random subsets by size.
+- `verdicts` compares methods, and `chance` tests whether anything was learned.
+- `decision` makes a `recommendation` from them, with the `next_steps`.
+- `sentences` has the words for each kind of finding, `wording` fills them in, `evidence_tables` has
+  the numbers, and `rendering` makes text and Markdown.
+- `design` shows before a run what it can detect, and `costs` what each subset costs.
+
+docs/evidence.md explains how Petite decides.
 """

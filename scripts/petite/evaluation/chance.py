@@ -1,9 +1,8 @@
 """Whether anything was learned: models against the best constant answer.
 
-A subset that loses nothing against models that learned nothing is no recommendation, nor is one
-whose own models learned nothing. So before any, the models of all images must beat the constant
-answer (always the class with the most test images) in accuracy, and chance in balanced accuracy,
-and must know all classes; and so must those of the subset.
+A subset is not recommended if the models of all images or its own models learned nothing. So both
+must beat the constant answer (always the class with the most test images) in accuracy, must beat
+chance in balanced accuracy, and must predict all classes.
 """
 
 import math
@@ -24,7 +23,7 @@ NotLearned = Literal[
     "far_below_chance",  # as where labels are swapped
     "classes_not_learned",  # some are never answered
     "constant_answer_not_beaten",  # balanced accuracy is above chance, accuracy is not
-    "nothing_learned",  # no better than an answer without a look
+    "nothing_learned",  # not better than an answer without looking
     "not_shown_to_learn",  # better, but that may be chance
 ]
 Cause = Literal[
@@ -38,21 +37,21 @@ Cause = Literal[
     "labels_not_visible",
 ]
 
-# With more than this share of the classes never answered, some of them were not learned. A few of
-# hundreds may be missing where each has a test image or two.
+# If more than this share of the classes is never answered, some were not learned. A few of hundreds
+# may be missing when each has one or two test images.
 NEVER_ANSWERED = 0.05
 
 # Far below chance: less than this part of it in balanced accuracy, by a test at this level. Labels
-# that do not show in the images give chance, not less.
+# that cannot be seen in the images give chance, not less.
 FAR_BELOW = 0.8
 FAR_BELOW_P = 0.01
 
-# Models that are right on this share of the test images have learned as far as anyone can tell.
+# Models that are right on this share of the test images seem to have learned.
 NEARLY_ALL = 0.95
-# So many images of other classes must be right to beat a constant answer: 0.5**5 is below 5%.
+# This many images of other classes must be right to beat a constant answer: 0.5**5 is below 5%.
 FEWEST_OTHERS = math.ceil(-math.log2(ALPHA))
 
-# The rates at which classes are mistaken for each other are read from so many images or more.
+# Confusion rates of classes with fewer images are not used.
 ENOUGH_FOR_RATES = 10
 
 
@@ -60,8 +59,14 @@ ENOUGH_FOR_RATES = 10
 class Circumstances:
     """What may keep a model from learning.
 
-    image_size: pixels a side. flips: the setting training.flips. largest_class, smallest_class: how
-    many training images they have.
+    Attributes
+    ----------
+    image_size : int
+        Side in pixels.
+    flips : str
+        The setting training.flips.
+    largest_class, smallest_class : int
+        Their numbers of training images.
     """
 
     image_size: int
@@ -77,13 +82,23 @@ class Circumstances:
 
 @dataclass(frozen=True)
 class Chance:
-    """The models of a method at a fraction against answers that do not look at the images.
+    """The models of a method at a fraction, compared with answers that ignore the images.
 
-    constant: the class with the most test images. `accuracy_p`: of the test that accuracy for new
-    images is above that of always answering it; `balanced_p`: that balanced accuracy is above
-    1 / classes; `below_p`: that it is below. never: classes that no run answers. guessed: those
-    that are answered, but hardly oftener for their own images than by chance (see `_guessed`).
-    one_answer: how many of the runs give the same answer for all images.
+    Attributes
+    ----------
+    trained_on, test_images : int
+        Numbers of images.
+    constant : str
+        The class with the most test images, which the constant answer always gives.
+    accuracy_p, balanced_p, below_p : float
+        p of the tests for new images that accuracy is above that of the constant answer, that
+        balanced accuracy is above 1 / classes, and that it is below.
+    never : tuple of str
+        Classes that no run answers.
+    guessed : tuple of str
+        Classes that are recognized hardly better than by chance (see `_guessed`).
+    one_answer : int
+        How many of the runs give the same answer for all images.
     """
 
     method: str
@@ -108,12 +123,12 @@ class Chance:
 
     @property
     def knows_classes(self) -> bool:
-        """Whether all classes are answered, but for a few of many."""
+        """Whether (nearly) all classes are answered."""
         return len(self.never) <= NEVER_ANSWERED * self.classes
 
     @property
     def is_above(self) -> bool:
-        """Whether the models are shown to be better than chance and than a constant answer."""
+        """Whether the models are shown to be better than chance and a constant answer."""
         return max(self.accuracy_p, self.balanced_p) <= ALPHA
 
     @property
@@ -123,13 +138,13 @@ class Chance:
 
     @property
     def is_far_below(self) -> bool:
-        """Whether the models are worse than chance by far, as where labels are swapped."""
+        """Whether the models are far worse than chance, as with swapped labels."""
         far = self.balanced_accuracy < FAR_BELOW / self.classes
         return far and self.below_p <= FAR_BELOW_P
 
     @property
     def lacks_images_alone(self) -> bool:
-        """Whether nothing is amiss but that the test images are too few to show anything."""
+        """Whether the only problem is that the test images are too few to show anything."""
         return (
             not self.is_above
             and self.knows_classes
@@ -144,7 +159,7 @@ class Chance:
 
     @property
     def not_learned(self) -> NotLearned:
-        """What is not shown of models that do not beat chance."""
+        """In which way the models do not beat chance."""
         if self.is_far_below:
             return "far_below_chance"
         if self.is_above:
@@ -155,7 +170,7 @@ class Chance:
 
     @property
     def causes(self) -> tuple[Cause, ...]:
-        """Why they may not have learned, the likeliest first."""
+        """Why they may not have learned, the most likely reason first."""
         about = self.circumstances
         flips = about.flips != "none"
         if self.is_far_below:
@@ -174,7 +189,7 @@ class Chance:
 
     @property
     def _seems_above(self) -> bool:
-        """Whether it is better than chance in numbers, which may be chance on few test images."""
+        """Whether the numbers are better than chance, shown or not."""
         rounding = 1e-9
         return (
             self.accuracy > self.constant_accuracy + rounding
@@ -184,9 +199,16 @@ class Chance:
 
 @dataclass(frozen=True)
 class AgainstChance:
-    """The models of each method and fraction against chance, worked out where it is asked for.
+    """Compares the models of each method and fraction with chance, on request.
 
-    classes: names in the order of their labels.
+    Attributes
+    ----------
+    runs : DataFrame
+        The table of runs.csv.
+    predictions : Predictions
+    classes : sequence of str
+        Names in the order of their labels.
+    circumstances : Circumstances
     """
 
     runs: pd.DataFrame
@@ -197,23 +219,23 @@ class AgainstChance:
 
     @cached_property
     def of_all(self) -> Chance | None:
-        """The models that stand for all images: of the full set, or the largest subset without."""
+        """The models of all images: of the full set, or of the largest subset if it has none."""
         first = ordered(self.runs).iloc[0]
         return self.of(str(first["method"]), float(first["fraction"]))
 
     def of(self, method: str, fraction: float) -> Chance | None:
-        """The models of a method at a fraction; None where there are no predictions of them.
+        """The models of a method at a fraction; None without their predictions.
 
-        The test images are the units, each with the mean over its runs: the constant answer has no
-        seeds, and runs on the same images are no further images. The test is that of `above_p`,
-        which is exact for one run, and needs no more than that images are independent.
+        The unit is the test image, with the mean over the runs: the constant answer has no seeds,
+        and more runs do not give more images. The test is that of `above_p`. It only assumes that
+        images are independent, and is exact for a single run.
         """
         if (method, fraction) not in self._found:
             self._found[method, fraction] = self._judge(method, fraction)
         return self._found[method, fraction]
 
     def is_unlearned(self, method: str, fraction: float) -> bool:
-        """Whether there are predictions, and they are not shown to beat chance."""
+        """Whether there are predictions that are not shown to beat chance."""
         chance = self.of(method, fraction)
         return chance is not None and not chance.is_beaten
 
@@ -255,9 +277,9 @@ class AgainstChance:
 
 
 def _constant(right: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> int:
-    """The class with the most test images; of several the one that is known worst.
+    """The class with the most test images; if there are several, the one with the lowest recall.
 
-    That leaves the most images on which the constant answer is right and the models are not.
+    That gives the most images on which only the constant answer is right.
     """
     largest = np.flatnonzero(counts == counts.max())
     known = [right[labels == label].mean() for label in largest]
@@ -267,10 +289,16 @@ def _constant(right: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> int:
 def _guessed(answers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """The classes that are recognized hardly better than by chance, in the mean over the runs.
 
-    Those with a recall of 1 / classes or less. And those that are answered as often, to within a
-    standard error, for the images of another class: where the models know three classes of ten and
-    guess among the others, these have a recall of 1 / 7. answers: (runs, n); labels: (n,); counts:
-    test images by class.
+    These are the classes with a recall of 1 / classes or less, and those that are answered as
+    often (to within a standard error) for the images of another class. For example, if the models
+    know three of ten classes and guess among the others, these have a recall of 1 / 7.
+
+    Parameters
+    ----------
+    answers : ndarray of int, shape (runs, n)
+    labels : ndarray of int, shape (n,)
+    counts : ndarray of int, shape (classes,)
+        Test images of each class.
     """
     size = len(counts)
     pairs, times = np.unique(labels.astype(np.int64) * size + answers, return_counts=True)

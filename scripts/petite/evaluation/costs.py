@@ -1,4 +1,4 @@
-"""What each method and fraction took, and how much accuracy that bought."""
+"""What each method and fraction costs, and the accuracy for it."""
 
 import pandas as pd
 
@@ -27,18 +27,18 @@ COST_COLUMNS = [
 def cost_ledger(runs: pd.DataFrame) -> pd.DataFrame:
     """A row for each method and fraction of `runs` (the table of runs.csv), in reading order.
 
-    The columns are COST_COLUMNS. `select_seconds` are of one selection, the features and the proxy
-    that it needs included: each is counted whole, as if nothing else used it. `proxy_seconds` are
-    the proxy's part of them. `train_seconds` are of one training, `total_seconds` of selection and
-    training; all are means over the runs. `peak_memory_bytes` is
-    the most that any training process took; one that does several runs in turn never gives back
-    what an earlier one took. `stored_bytes` are of the subset's images.
+    The columns are COST_COLUMNS. Seconds are means over the runs:
 
-    `points_per_second` and `points_per_megabyte` are percentage points of accuracy for each second
-    of selection and training and for each 10**6 bytes stored. `*_of_full` are shares of what the
-    full set has; NaN where it was not trained.
+    - `select_seconds`: of one selection, including all features and the proxy that it needs, as if
+      no other method used them. `proxy_seconds` is the part of the proxy.
+    - `train_seconds`: of one training run. `total_seconds`: of selection and training.
 
-    Raises PetiteError where the runs do not make one table.
+    `peak_memory_bytes` is the maximum over the training processes, each with all of its runs.
+    `stored_bytes` is the size of the subset's images. `points_per_second` and `points_per_megabyte`
+    are percentage points of accuracy per second of selection and training and per 10**6 bytes.
+    `*_of_full` are fractions of the full set's values; NaN if it was not trained.
+
+    Raises PetiteError if the runs cannot be summarized together.
     """
     check_runs(runs)
     rows = []

@@ -1,4 +1,4 @@
-"""From verdicts to a recommendation: what to keep, and what that rests on."""
+"""From verdicts to a recommendation: what to keep, and why."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ from petite.evaluation.verdicts import (
 )
 
 GOOD_ENOUGH = (EQUIVALENT, NOT_WORSE)
-# What may be near enough to the full set to be recommended.
+# What may be close enough to the full set to be recommended.
 NEAR = (*GOOD_ENOUGH, TOO_FEW_IMAGES)
 
 Answer = tuple[Kind, Kept | None, tuple[Finding, ...]]
@@ -56,28 +56,38 @@ def recommend(
     against: AgainstChance | None = None,
     gaps: Sequence[Gap] = (),
 ) -> Recommendation:
-    """What the verdicts on `runs` come down to.
+    """Recommend which images to keep.
 
-    Where the models of all images do not beat chance, it recommends nothing: models that learned
-    nothing cannot tell a good subset from a bad one. Nor is a subset recommended whose own models
-    do not beat chance.
+    If the models of all images do not beat chance, nothing is recommended: models that learned
+    nothing cannot distinguish a good subset from a bad one. A subset whose own models do not beat
+    chance is not recommended either.
 
-    Otherwise it recommends the subset with the fewest images that is shown to lose no more than
-    the tolerance against the full set, and is not shown to be worse than random. Of its size it is
-    the most accurate method among those that are shown to be better than random, random where
-    there is none, and the first by name where random itself is not shown to be good enough: by
-    accuracy alone the test images would choose. Where no subset is shown to be good enough, it
-    recommends to keep all; where the full set was not trained, the largest subset, which is likely
-    to lose least.
+    Otherwise the recommendation is the subset with the fewest images that is shown to lose at most
+    the tolerance against the full set, and is not shown to be worse than random. Among the methods
+    of this size it is the most accurate of those that are shown to be better than random. If there
+    is none, it is random, or the first by name if random is not shown to be good enough. Taking the
+    most accurate would select on the test images. If no subset is shown to be good enough, the
+    recommendation is to keep all images. If the full set was not trained, it is the largest subset,
+    which is likely to lose least.
 
     Parameters
     ----------
-    runs : the table of runs.csv.
-    table : their verdicts; see `compare`.
-    tolerance : share of the metric that may be lost.
-    curve : the learning curve of random images; None for a single size.
-    against : the models against constant answers; None where predictions were not kept.
-    gaps : what is missing from the runs.
+    runs : DataFrame
+        The table of runs.csv.
+    table : DataFrame
+        Their verdicts, see `compare`.
+    tolerance : float
+        Share of the metric that may be lost.
+    curve : LearningCurve, optional
+        Of random images; None for a single size.
+    against : AgainstChance, optional
+        The models against constant answers; None if predictions were not kept.
+    gaps : sequence of Gap
+        The missing runs.
+
+    Returns
+    -------
+    Recommendation
     """
     chance = against.of_all if against else None
     against = against if chance else None  # without predictions
@@ -114,9 +124,9 @@ def recommend(
 
 
 def _learned(table: pd.DataFrame, against: AgainstChance | None) -> list[bool]:
-    """For each subset whether it may be recommended as far as its models against chance go.
+    """Whether the models of each subset beat chance, as far as that is known.
 
-    Asked only of those that could be: near the full set, or where none is compared with it.
+    Only computed for candidates: subsets close to the full set, or all if none is compared with it.
     """
     without_full = bool((table["to_full"] == NOT_COMPARED).all())
     asked = table["to_full"].isin(NEAR) | without_full
@@ -127,9 +137,9 @@ def _learned(table: pd.DataFrame, against: AgainstChance | None) -> list[bool]:
 
 
 def _answer(table: pd.DataFrame, full_images: int | None) -> Answer:
-    """What to keep and why, where something was learned.
+    """What to keep and why, if something was learned.
 
-    full_images: None where the full set was not trained.
+    full_images: None if the full set was not trained.
     """
     good = table[_good_enough(table)]
     if good.empty and full_images is not None:
@@ -152,7 +162,7 @@ def _good_enough(table: pd.DataFrame) -> pd.Series:
 
 
 def _best_of(pool: pd.DataFrame) -> pd.Series:
-    """The subset to take among those of one size."""
+    """The subset to keep among those of one size."""
     better = pool[pool["verdict"] == BETTER]
     if not better.empty:
         metric = str(better["metric"].iloc[0])
@@ -162,7 +172,7 @@ def _best_of(pool: pd.DataFrame) -> pd.Series:
 
 
 def _why_all(table: pd.DataFrame) -> tuple[Finding, ...]:
-    """Why all images are kept, and what choosing brings if that is too many."""
+    """Why all images are kept, and whether choosing pays for smaller sets."""
     if table.empty:
         return (Finding("nothing_tried"),)
     compared = table[table["to_full"] != NOT_COMPARED]
@@ -175,7 +185,7 @@ def _why_all(table: pd.DataFrame) -> tuple[Finding, ...]:
 
 
 def _not_good_enough(table: pd.DataFrame, compared: pd.DataFrame) -> Finding:
-    """Why none of the subsets that are compared with the full set, and learned, is recommended."""
+    """Why none of the subsets that learned and are compared with the full set is recommended."""
     nearest = _subset(compared.sort_values("full_difference", kind="stable").iloc[-1])
     unsure = compared[compared["to_full"] == TOO_FEW_IMAGES]
     if (compared["to_full"] == TOO_FEW).all():
@@ -217,7 +227,7 @@ def _at_its_size(table: pd.DataFrame, chosen: pd.Series) -> Finding:
 
 
 def _over_all_sizes(table: pd.DataFrame) -> Finding:
-    """What came of the comparisons with random, all sizes together."""
+    """The result of the comparisons with random, over all sizes."""
     compared = table[table["verdict"] != NOT_COMPARED]
     if compared.empty:
         return Finding("no_method_compared")
@@ -231,14 +241,14 @@ def _over_all_sizes(table: pd.DataFrame) -> Finding:
 
 
 def _left_out(table: pd.DataFrame, against: AgainstChance) -> tuple[Chance, ...]:
-    """The models of the subsets that are no candidates since they do not beat chance."""
+    """The models of the subsets that are not candidates because they do not beat chance."""
     unlearned = table.loc[~table["learned"], ["method", "fraction"]]
     found = (against.of(*subset) for subset in unlearned.itertuples(index=False, name=None))
     return tuple(chance for chance in found if chance)
 
 
 def _cautions(against: AgainstChance, kept: Kept) -> tuple[Caution, ...]:
-    """What to beware of in the models of all images, of the kept subset, and of random."""
+    """Problems of the models of all images, of the kept subset, and of random."""
     chosen, random = (against.of(method, kept.fraction) for method in (kept.method, REFERENCE))
     found = list(_odd_classes(against.of_all)) if against.of_all else []
     for chance in (against.of_all, chosen, random):
@@ -338,7 +348,7 @@ def _basis(table: pd.DataFrame) -> Basis:
 
 
 def _floor(compared: pd.DataFrame) -> Floor | None:
-    """The smallest adjusted p that the seeds can give, where that decides nothing."""
+    """The smallest adjusted p that the seeds can give, if it is too large to decide."""
     if compared.empty:
         return None
     least = least_adjusted_p(compared)

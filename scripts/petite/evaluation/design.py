@@ -1,4 +1,4 @@
-"""What a design can tell, before anything is trained."""
+"""What a design can show, before anything is trained."""
 
 import math
 from collections.abc import Sequence
@@ -15,10 +15,19 @@ from petite.util.formatting import counted, number, points
 
 
 def planned(seeds: Sequence[int], pilot_sd: float | None) -> str:
-    """What the seeds can tell of methods against random.
+    """What the seeds can show about methods against random.
 
-    seeds: the number of seeds of each comparison with random. pilot_sd: standard deviation of the
-    paired differences as a share of accuracy, from an earlier run, or None.
+    Parameters
+    ----------
+    seeds : sequence of int
+        The number of seeds of each comparison with random.
+    pilot_sd : float or None
+        Standard deviation of the paired differences in an earlier run, as a share of accuracy.
+
+    Returns
+    -------
+    str
+        Some sentences.
     """
     if not seeds:
         return "Nothing is compared with random: give `random` the fractions of the other methods."
@@ -28,13 +37,13 @@ def planned(seeds: Sequence[int], pilot_sd: float | None) -> str:
     floor = Floor(fewest, best, seeds_to_decide(len(seeds))) if best > ALPHA else None
     sentences = [f"{compared_with_random(seeds)}.", *floor_sentences(floor)]
     if pilot_sd is None:
-        sentences.append("Set evidence.pilot_sd to learn how small a difference this can show.")
+        sentences.append("Set evidence.pilot_sd to see how small a difference this can show.")
     elif math.isnan(effect := smallest_effect(fewest, pilot_sd)):
-        sentences.append("One seed shows no difference at all.")
+        sentences.append("One seed cannot show any difference.")
     else:
         sentences.append(
             f"With a spread of {points(pilot_sd)} (evidence.pilot_sd), a single paired t test "
-            f"finds a true difference of {points(effect)} in 4 of 5 such runs."
+            f"detects a true difference of {points(effect)} in 4 of 5 runs."
         )
     return " ".join(sentences)
 
@@ -42,10 +51,23 @@ def planned(seeds: Sequence[int], pilot_sd: float | None) -> str:
 def planned_images(
     test_labels: np.ndarray, subsets: int, tolerance: float, setting: str = AUTO
 ) -> str:
-    """What the test images can tell of subsets against the full set.
+    """What the test images can show about subsets against the full set.
 
-    test_labels: (n,) labels of the test images. subsets: how many are compared with the full set.
-    setting: evidence.metric.
+    Parameters
+    ----------
+    test_labels : ndarray of int, shape (n,)
+        Labels of the test images.
+    subsets : int
+        How many subsets are compared with the full set.
+    tolerance : float
+        How much of the metric may be lost, as a share.
+    setting : str
+        evidence.metric.
+
+    Returns
+    -------
+    str
+        Some sentences.
     """
     if not subsets:
         return "Nothing is compared with the full set."
@@ -56,8 +78,7 @@ def planned_images(
     can = "can" if images >= needed else "cannot"
     text = (
         f"{counted(images, 'test image')} {can} show that a subset loses less than "
-        f"{points(tolerance)} of {METRICS[metric].words}, where it does just as well as the full "
-        "set."
+        f"{points(tolerance)} of {METRICS[metric].words}, if it does just as well as the full set."
     )
     if images >= needed:
         return text

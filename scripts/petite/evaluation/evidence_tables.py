@@ -1,4 +1,4 @@
-"""The numbers behind a recommendation, as tables that Markdown and the page share."""
+"""The numbers behind a recommendation, as tables that Markdown and the report share."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from petite.util.formatting import NOTHING, in_percent, listed, number, probabil
 
 
 class Table(NamedTuple):
-    """Cells as text; the first column holds names, the others numbers."""
+    """A table of text cells; the first column has names, the others numbers."""
 
     title: str
     header: tuple[str, ...]
@@ -21,7 +21,7 @@ class Table(NamedTuple):
 
 
 def evidence_tables(wording: Wording) -> Iterator[Table]:
-    """What was compared: with a constant answer, with random, and with the full set."""
+    """The comparisons with a constant answer, with random, and with the full set."""
     record = wording.record
     with_random = [(one, one.random) for one in record.comparisons if one.random]
     with_full = [(one, one.full) for one in record.comparisons if one.full]
@@ -34,20 +34,20 @@ def evidence_tables(wording: Wording) -> Iterator[Table]:
             + ("95%: new seeds and images", "p", "p, Holm", "P(better)", "smallest effect")
             + ("worth in random images", "verdict"),
             [_random_row(one, against, wording.minus) for one, against in with_random],
-            f"Differences and effects in percentage points of {wording.metric}; p of the exact "
-            "sign-flip test.",
+            f"Differences and effects are in percentage points of {wording.metric}. The test is "
+            "the exact sign-flip test.",
         )
     if with_full:
         yield Table(
             "Against the full set",
             ("method", "fraction", "images", "pairs", "difference, points", "90%: new seeds")
-            + ("90%: new seeds and images", "p, Holm: new seeds", "p, Holm: and images")
+            + ("90%: new seeds and images", "p, Holm: new seeds", "p, Holm: new seeds and images")
             + ("to the full set",),
             [_full_row(one, against, wording.minus) for one, against in with_full],
-            f"Differences in percentage points of {wording.metric}; p of the tests against a loss "
-            f"of more than {wording.tolerance}. Not worse: they pass, for new seeds and for new "
-            "images. Equivalent: those against a gain of more pass too. Too few test images: for "
-            "new seeds it passes, but so few images do not show it for others.",
+            f"Differences are in percentage points of {wording.metric}. The tests are against a "
+            f"loss of more than {wording.tolerance}. Not worse: they pass, for new seeds and for "
+            "new images. Equivalent: the tests against a gain of more pass too. Too few test "
+            "images: the test passes for new seeds, but not for new images.",
         )
 
 
@@ -69,8 +69,8 @@ def _against_constant(chance: Chance, wording: Wording) -> Table:
             for name, found, baseline, p in measured
         ],
         f"Baselines: always answering {wording.name(chance.constant)}, and 1 / {chance.classes}. "
-        f"One-sided tests over the {number(chance.test_images)} test images, with the mean of the "
-        f"runs on each. {answered}",
+        f"The tests are one-sided, over the {number(chance.test_images)} test images, with the "
+        f"mean over the runs for each image. {answered}",
     )
 
 

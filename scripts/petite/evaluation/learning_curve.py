@@ -1,8 +1,8 @@
-"""How accuracy grows with random images, and from that what a chosen image is worth.
+"""How accuracy grows with random images, and what a chosen image is worth in random ones.
 
 The curve is a power law with an offset, accuracy(n) = a - b * n**-c (Hestness et al. 2017; Viering
-and Loog 2022 compare it with others). Nothing is said about sizes outside those measured: an
-answer that would lie there is "above" or "below" the last one.
+and Loog 2022 compare it with others). It is not extrapolated: an answer outside the measured sizes
+is "above" or "below" the last one.
 """
 
 import math
@@ -19,10 +19,9 @@ from petite.evaluation.statistics import ALPHA, t_draws
 from petite.util.seeds import generator
 
 DRAWS = 4_000
-# A power law has three parameters; with fewer sizes a line in log(n) joins those measured.
+# A power law has three parameters. With fewer sizes, the curve is a line in log(n).
 SIZES_FOR_POWER_LAW = 3
-# The exponents c that are tried, evenly spaced from 0, the logarithm. Above 3 the curve is flat
-# but for its very first size.
+# The grid of exponents c. 0 is the logarithm. Above 3 the curve is flat after the first size.
 EXPONENTS = np.linspace(0, 3, 61)
 
 Side = Literal["", "above", "below"]
@@ -30,21 +29,21 @@ Side = Literal["", "above", "below"]
 
 @dataclass(frozen=True)
 class Bound:
-    """A number that may only be known to lie above or below the last one that was measured."""
+    """A number, or the last measured one if it is only known to be above or below that."""
 
     value: float
     censored: Side = ""
 
     def text(self, spec: str) -> str:
-        """As a person says it: "1,234", or "above 1,234"."""
+        """As text in the format `spec`: "1,234", or "above 1,234"."""
         return f"{self.censored} {self.value:{spec}}".strip()
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95% interval, all within what was measured.
+    """A number with its 95% interval, all within the measured sizes.
 
-    low, high: None where a size or a method has a single run.
+    low, high: None if a size or a method has a single run.
     """
 
     point: Bound
@@ -52,9 +51,9 @@ class Estimate:
     high: Bound | None
 
     def text(self, spec: str = ",.0f") -> str:
-        """As a person says it: "420 [310, above 850]", each number in the format `spec`.
+        """As text: "420 [310, above 850]", each number in the format `spec`.
 
-        An answer that lies outside what was measured, interval and all, is one word and number.
+        The interval is left out if all of it is outside the measured sizes.
         """
         if self.low is None or self.high is None:
             return self.point.text(spec)
@@ -67,8 +66,8 @@ class Estimate:
 class Fit:
     """accuracy(n) = start + slope * g(n): one curve, or many draws of it; float64 (draws,) each.
 
-    g(n) = (1 - (n / first)**-c) / c, or log(n / first) where the exponent c is 0. It is the power
-    law a - b * n**-c, written so that the numbers stay of moderate size for a small c.
+    g(n) = (1 - (n / first)**-c) / c, or log(n / first) if the exponent c is 0. This is the power
+    law a - b * n**-c in a form that is numerically stable for a small c.
     """
 
     first: float
@@ -83,14 +82,14 @@ class Fit:
         )
 
     def images(self, accuracy: np.ndarray) -> np.ndarray:
-        """The size at which each draw reaches its accuracy (draws,); infinite where it never does.
+        """The size at which each draw reaches its accuracy (draws,); infinite if it never does.
 
-        0 where a flat curve lies above it from the start.
+        0 if a flat curve is above it from the start.
         """
         c = self.exponent
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             grown = (accuracy - self.start) / self.slope
-            left = 1 - c * grown  # of the way to the asymptote; none is beyond it
+            left = 1 - c * grown  # to the asymptote; not positive beyond it
             ratio = np.where(
                 c > 0,
                 np.where(left > 0, np.maximum(left, 1e-300) ** (-1 / np.maximum(c, 1e-9)), np.inf),
@@ -108,14 +107,22 @@ def _growth(ratio: np.ndarray, c: np.ndarray) -> np.ndarray:
 
 
 def fit(images: np.ndarray, accuracy: np.ndarray) -> Fit:
-    """The curves that lie nearest to measured accuracies by least squares.
-
-    images: (k,) sizes in rising order, k >= 2. accuracy: (draws, k).
+    """Fit curves to measured accuracies by least squares.
 
     For each exponent on a grid the rest is linear, so all draws are fitted at once and without
-    iteration. A slope below 0, which says that images do harm, is held at 0. All sizes count
-    alike: weights from the spread of a few seeds would mostly be noise. With two sizes the
+    iteration. A slope below 0, for which images are harmful, is set to 0. All sizes have the same
+    weight: weights from the spread of a few seeds would mostly be noise. With two sizes the
     exponent is 0.
+
+    Parameters
+    ----------
+    images : ndarray of float, shape (k,)
+        Sizes in increasing order, k >= 2.
+    accuracy : ndarray of float, shape (draws, k)
+
+    Returns
+    -------
+    Fit
     """
     exponents = EXPONENTS if len(images) >= SIZES_FOR_POWER_LAW else EXPONENTS[:1]
     mean = accuracy.mean(axis=1)
@@ -126,7 +133,7 @@ def fit(images: np.ndarray, accuracy: np.ndarray) -> Fit:
     size = (growth**2).sum(axis=1)
     slopes = np.maximum(centered @ growth.T / size, 0)  # (draws, exponents)
     explained = slopes**2 * size
-    # The most is explained where most is left out of the residuals; the first of equals.
+    # The exponent that explains the most (ties: the first) has the smallest residuals.
     best = explained.argmax(axis=1)
     slope = slopes[np.arange(len(best)), best]
     return Fit(float(images[0]), mean - slope * middle[best], slope, exponents[best])
@@ -136,7 +143,7 @@ def fit(images: np.ndarray, accuracy: np.ndarray) -> Fit:
 class LastLeftOut:
     """How well the curve of the smaller sizes predicts the largest one (shares, not points).
 
-    bounds: the 95% interval of the error; None where a size has a single run.
+    bounds: the 95% interval of the error; None if a size has a single run.
     """
 
     images: float
@@ -150,11 +157,20 @@ class LastLeftOut:
 class LearningCurve:
     """The accuracy of random images by their number, with its uncertainty over seeds.
 
-    sizes, means: the measured numbers of images, rising, and mean accuracies: (k,).
-    mean_draws: draws of those means, (draws, k); NaN where a size has a single run.
-    best, draws: the fit to the means and to each draw of them.
-    weights, uniform: what the draws were made with, for methods with the same seeds (`t_draws`).
-    seeds: the pair of each column of weights. full: whether the largest size is the full set.
+    Attributes
+    ----------
+    sizes, means : ndarray of float, shape (k,)
+        The measured numbers of images, increasing, and the mean accuracies.
+    mean_draws : ndarray of float, shape (draws, k)
+        Draws of the means; NaN if a size has a single run.
+    best, draws : Fit
+        The fit to the means, and to each draw of them.
+    weights, uniform : ndarray
+        The random numbers of the draws, also used for methods with the same seeds (`t_draws`).
+    seeds : MultiIndex
+        The split seed and training seed of each column of `weights`.
+    full : bool
+        Whether the largest size is the full set.
     """
 
     sizes: np.ndarray
@@ -169,7 +185,7 @@ class LearningCurve:
 
     @property
     def form(self) -> Literal["power_law", "line"]:
-        """A power law with an offset, or a line in log(images) between only two sizes."""
+        """A power law with an offset, or a line in log(images) for only two sizes."""
         return "power_law" if len(self.sizes) >= SIZES_FOR_POWER_LAW else "line"
 
     @property
@@ -178,7 +194,7 @@ class LearningCurve:
         return float(np.abs(self.best.accuracy(self.sizes)[0] - self.means).max())
 
     def parameters(self) -> tuple[float, float, float] | None:
-        """a, b and c of accuracy(n) = a - b * n**-c; None where c is 0."""
+        """a, b and c of accuracy(n) = a - b * n**-c; None if c is 0."""
         fitted = self.best
         c, slope = float(fitted.exponent[0]), float(fitted.slope[0])
         if c == 0:
@@ -188,12 +204,11 @@ class LearningCurve:
     def band(self, images: np.ndarray) -> pd.DataFrame:
         """The curve with its 95% interval at sizes within those measured.
 
-        Columns images, accuracy, low, high. Raises ValueError for a size outside: the curve says
-        nothing there.
+        Columns images, accuracy, low, high. Raises ValueError for a size outside.
         """
         images = np.asarray(images, dtype=np.float64)
         if images.min() < self.sizes[0] or images.max() > self.sizes[-1]:
-            raise ValueError("the curve is not to be read outside the measured sizes")
+            raise ValueError("the curve is not extrapolated outside the measured sizes")
         low, high = np.quantile(self.draws.accuracy(images), [ALPHA / 2, 1 - ALPHA / 2], axis=0)
         return pd.DataFrame(
             {
@@ -209,12 +224,12 @@ class LearningCurve:
         return _draws_of_mean(accuracies, self.seeds, self.weights, self.uniform)
 
     def worth(self, accuracies: pd.Series) -> Estimate:
-        """The number of random images that do as well as a method's, from its runs by PAIR."""
+        """The number of random images with the accuracy of a method, from its runs by PAIR."""
         found = self.best.images(np.array([accuracies.mean()]))[0]
         return self._within(found, self.draws.images(self.drawn(accuracies)))
 
     def multiplier(self, accuracies: pd.Series, images: float) -> Estimate:
-        """What one chosen image is worth in random ones, for a method that keeps `images`."""
+        """What one image of a method that keeps `images` is worth in random ones."""
         worth = self.worth(accuracies)
         return Estimate(
             Bound(worth.point.value / images, worth.point.censored),
@@ -227,8 +242,8 @@ class LearningCurve:
     def sufficient(self, tolerance: float) -> Estimate | None:
         """The fewest random images whose accuracy is within `tolerance` of the full set's.
 
-        tolerance: a share. What the full set gives is read from the curve as well, so that the
-        answer is at most the full set. None where the full set was not trained.
+        The accuracy of the full set is also that of the curve, so that the answer is at most the
+        full set. None if the full set was not trained.
         """
         if not self.full:
             return None
@@ -260,13 +275,13 @@ class LearningCurve:
         """A size and its interval, cut at the measured sizes."""
         if np.isnan(draws).any():
             return Estimate(self._bound(found), None, None)
-        # Draws may be infinite, so no mean of two of them is taken.
+        # Draws may be infinite, so quantiles must not average two of them.
         low, high = np.quantile(draws, [ALPHA / 2, 1 - ALPHA / 2], method="inverted_cdf")
         return Estimate(self._bound(found), self._bound(low), self._bound(high))
 
     def _bound(self, images: float) -> Bound:
         first, last = float(self.sizes[0]), float(self.sizes[-1])
-        # The fit meets a size that it goes through to a few digits.
+        # The slack allows for rounding at the measured sizes.
         if images > last * (1 + 1e-9):
             return Bound(last, "above")
         if images < first * (1 - 1e-9):
@@ -279,20 +294,26 @@ def random_curve(
 ) -> LearningCurve | None:
     """The learning curve of random images from the table of runs.csv; None for a single size.
 
-    metric: the column of runs that grows; where it is balanced accuracy, that is meant wherever
-    the curve speaks of accuracy.
+    The full set counts as the largest random size. The uncertainty is over seeds: the mean of a
+    size has Student's t distribution, and sizes that share a seed are drawn together (see
+    `t_draws`).
 
-    The full set is the largest of the random sizes. Its uncertainty is that over seeds: a size's
-    mean has Student's t, and sizes that share a seed are drawn together (see `t_draws`).
+    Parameters
+    ----------
+    runs : DataFrame
+    metric : str
+        The column of `runs` to fit, in place of accuracy.
+    draws : int
+    seed : int
     """
     chosen = runs[runs["method"].isin([REFERENCE, FULL])]
     by_size = _by_size(chosen, metric)
     if len(by_size) < 2:
         return None
     seeds = pd.MultiIndex.from_frame(runs[PAIR].drop_duplicates().sort_values(PAIR))
-    random = generator(seed, "learning curve")
-    weights = random.standard_normal((draws, len(seeds)))
-    uniform = random.uniform(size=draws)
+    rng = generator(seed, "learning curve")
+    weights = rng.standard_normal((draws, len(seeds)))
+    uniform = rng.uniform(size=draws)
     sizes = np.array(list(by_size))
     means = np.array([values.mean() for values in by_size.values()])
     mean_draws = np.column_stack(
@@ -312,7 +333,7 @@ def random_curve(
 
 
 def _by_size(runs: pd.DataFrame, metric: str) -> Mapping[float, pd.Series]:
-    """The metric by PAIR, for each mean number of images in rising order."""
+    """The metric by PAIR, for each mean number of images in increasing order."""
     found = {}
     for _, group in runs.groupby(["method", "fraction"]):
         found[float(group["images"].mean())] = group.set_index(PAIR)[metric].sort_index()

@@ -1,8 +1,8 @@
-"""What a handful of test images can show about new images of the kind.
+"""What a few test images can show about new images of the same kind.
 
-Each test image has a value: what it adds to a difference between two models, or to an accuracy,
-averaged over the seeds. The mean over new images is bounded without any assumption on how the
-values are distributed but their range, so that a few images that happen to agree prove nothing.
+Each test image has a value: its part of a difference between two models, or of an accuracy,
+averaged over the seeds. The bounds of the mean over new images only assume the range of the values,
+not their distribution, so that a few images that happen to agree prove nothing.
 """
 
 import math
@@ -25,27 +25,44 @@ from petite.util.seeds import generator
 def bounding_draws(
     values: np.ndarray, extreme: float, draws: int = TWO_WAY_DRAWS, seed: int = 0
 ) -> np.ndarray:
-    """Draws of the mean of values (n,) of which none can lie beyond `extreme`: sorted float64.
+    """Draws of the mean of values that cannot be beyond `extreme`.
 
-    Each draw weights the values, and one more at `extreme`, by a uniform Dirichlet vector
-    (the bound of Gaffke 2005; a Bayesian bootstrap with one image of the worst kind added). The
-    5% quantile with the least possible value as `extreme` is a lower 95% bound of the true mean.
-    For values of 0 and 1 it is that of Clopper and Pearson, for many values that of the normal
-    approximation.
+    Each draw weights the values, and one more at `extreme`, by a uniform Dirichlet vector: a
+    Bayesian bootstrap with one added image of the worst kind. With the smallest possible value as
+    `extreme`, the 5% quantile is a lower 95% bound of the true mean. For values of 0 and 1 it is
+    the bound of Clopper and Pearson, for many values that of the normal approximation.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n,)
+    extreme : float
+        The smallest possible value for a lower bound, the largest for an upper one.
+    draws : int
+    seed : int
+
+    Returns
+    -------
+    ndarray of float64, shape (draws,)
+        Sorted.
+
+    References
+    ----------
+    Gaffke 2005, "Three Test Statistics for a Nonparametric One-Sided Hypothesis on the Mean of a
+    Nonnegative Variable".
     """
     distinct, counts = np.unique(np.append(values, extreme).round(12), return_counts=True)
-    random = generator(seed, "new images")
+    rng = generator(seed, "new images")
     total, weights = np.zeros(draws), np.zeros(draws)
     for value, count in zip(distinct.tolist(), counts.tolist(), strict=True):
-        gamma = random.standard_gamma(count, draws)
+        gamma = rng.standard_gamma(count, draws)
         total += value * gamma
         weights += gamma
     return np.sort(total / weights)
 
 
 def share_at_most(draws: np.ndarray, value: float) -> float:
-    """The share of sorted draws at or below a value, as a p value: never 0."""
-    # What rounding puts beside the value counts as at it.
+    """The fraction of sorted draws at or below a value, as a p-value: never 0."""
+    # Draws that only differ from the value by rounding count as equal to it.
     below = int(np.searchsorted(draws, value + 1e-12, side="right"))
     return (below + 1) / (len(draws) + 1)
 
@@ -60,15 +77,20 @@ def above_p(values: np.ndarray, least: float, threshold: float) -> float:
 
 @dataclass(frozen=True)
 class NewImages:
-    """What paired differences on the test images say of new seeds and new images.
+    """What paired differences on the test images show about new seeds and new images.
 
-    differences: (seeds, images), for each pair and image 1 where the one model alone was right,
-    -1 where the other alone was, 0 otherwise. weights: (images,), what an image counts in the
-    metric; they add up to 1.
+    A claim must pass two tests. One is over seeds and images together, with a normal distribution
+    for the images (`two_way_draws`). The other is over the images alone (`bounding_draws`), without
+    the assumption of normality, which fails if few images differ. The bounds are the outer ones of
+    both.
 
-    A claim must hold by two tests: over seeds and images together, where the images' part is
-    normal (`two_way_draws`), and over the images by themselves, by `bounding_draws`, which does not
-    lean on the normal law where few images differ. So its bounds are the outer ones of both.
+    Attributes
+    ----------
+    differences : ndarray of int, shape (seeds, images)
+        As in `two_way_draws`.
+    weights : ndarray of float, shape (images,)
+        The weight of each image in the metric, with sum 1.
+    draws : int
     """
 
     differences: np.ndarray
@@ -77,7 +99,7 @@ class NewImages:
 
     @property
     def is_known(self) -> bool:
-        """Whether there are the seeds and images that it takes to say anything."""
+        """Whether there are enough seeds and images for an interval: two of each."""
         return min(self.differences.shape) >= 2
 
     @cached_property
@@ -86,7 +108,7 @@ class NewImages:
 
     @cached_property
     def _values(self) -> np.ndarray:
-        """Each image's part of the mean difference, scaled so that their mean is it."""
+        """The value of each image, scaled so that their mean is the mean difference."""
         return self.differences.mean(axis=0) * self.weights * len(self.weights)
 
     @cached_property
@@ -102,7 +124,7 @@ class NewImages:
         return bounding_draws(self._values, self._extreme, self.draws)
 
     def interval(self, confidence: float = CONFIDENCE) -> Interval:
-        """The interval of the mean difference for new seeds and images; NaN where unknown."""
+        """The interval of the mean difference for new seeds and images; NaN if unknown."""
         if not self.is_known:
             return no_interval(np.empty(0))
         tails = [(1 - confidence) / 2, (1 + confidence) / 2]
@@ -112,13 +134,13 @@ class NewImages:
         return Interval(np.clip(low, -1, 1), np.clip(high, -1, 1))
 
     def not_worse_p(self, tolerance: float) -> float:
-        """The p of the test that no more than `tolerance` is lost; NaN where unknown."""
+        """The p of the test that at most `tolerance` is lost; NaN if unknown."""
         if not self.is_known:
             return math.nan
         return max(share_at_most(draws, -tolerance) for draws in (self._together, self._lower))
 
     def equivalence_p(self, tolerance: float) -> float:
-        """The p of the tests that the difference is within `tolerance`; NaN where unknown."""
+        """The p of the tests that the difference is within `tolerance`; NaN if unknown."""
         if not self.is_known:
             return math.nan
         above = max(
@@ -128,17 +150,27 @@ class NewImages:
 
 
 def images_to_show(tolerance: float, comparisons: int = 1, heaviest: float = 1.0) -> int:
-    """The fewest test images that could show that a model as good loses at most `tolerance`.
+    """The fewest test images that can show that an equally good model loses at most `tolerance`.
 
-    comparisons: how many p are adjusted together (Holm). heaviest: by how much the image that
-    counts most exceeds the mean image; 1 for accuracy.
+    In the best case both models are right on the same images. The p of `NewImages.not_worse_p` is
+    then (1 - tolerance / heaviest)**images.
 
-    At best both models are right on the same images. The p of `NewImages.not_worse_p` is then
-    (1 - tolerance / heaviest)**images.
+    Parameters
+    ----------
+    tolerance : float
+        As a share of the metric.
+    comparisons : int
+        How many p-values are adjusted together (Holm).
+    heaviest : float
+        The largest weight of an image, as a multiple of the mean weight; 1 for accuracy.
+
+    Returns
+    -------
+    int
     """
     return math.ceil(math.log(ALPHA / comparisons) / math.log1p(-tolerance / heaviest) - 1e-9)
 
 
 def tolerance_to_show(images: int, comparisons: int = 1, heaviest: float = 1.0) -> float:
-    """The least tolerance that so many test images could show: `images_to_show` the other way."""
+    """The smallest tolerance that some test images can show: the inverse of `images_to_show`."""
     return heaviest * -math.expm1(math.log(ALPHA / comparisons) / images)

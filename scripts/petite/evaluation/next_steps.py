@@ -1,4 +1,4 @@
-"""What to do next: what would tell more, or make the models learn."""
+"""What to do next to get a clearer answer, or to make the models learn."""
 
 import math
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from petite.evaluation.verdicts import (
     TOO_FEW_IMAGES,
 )
 
-LARGEST_TOLERANCE = 0.2  # that one would ask for
+LARGEST_TOLERANCE = 0.2  # larger ones are useless
 
 
 def next_steps(
@@ -32,8 +32,21 @@ def next_steps(
 ) -> tuple[Step, ...]:
     """What to do next, the most urgent first.
 
-    table: verdicts (see `compare`) with the column `learned`, whether a subset's models are not
-    shown to have learned nothing. chance: the models of all images.
+    Parameters
+    ----------
+    table : DataFrame
+        Verdicts (see `compare`) with the column `learned`, which is False for subsets whose models
+        do not beat chance.
+    tolerance : float
+        Share of the metric that may be lost.
+    curve : LearningCurve, optional
+        Of random images.
+    chance : Chance, optional
+        The models of all images.
+
+    Returns
+    -------
+    tuple of Step
     """
     if chance is not None and not chance.is_beaten:
         return tuple(_to_learn(chance))
@@ -49,7 +62,7 @@ def next_steps(
 
 
 def _to_learn(chance: Chance) -> Iterator[Step]:
-    """What helps where chance is not beaten."""
+    """What helps if chance is not beaten."""
     if chance.is_far_below:
         yield Step("compare_labels")
         yield Step("disable_flips")
@@ -65,7 +78,7 @@ def _to_learn(chance: Chance) -> Iterator[Step]:
 
 
 def _more_seeds(table: pd.DataFrame, tolerance: float) -> Iterator[Step]:
-    """How many seeds would decide, and show a difference as large as the tolerance."""
+    """How many seeds can decide, and detect a difference as large as the tolerance."""
     if (table["verdict"] == TOO_FEW).any():
         tests = int(table["p_value"].notna().sum())
         yield Step("more_seeds_to_decide", seeds=seeds_to_decide(tests))
@@ -87,7 +100,7 @@ def _full_set(table: pd.DataFrame) -> Iterator[Step]:
 
 
 def _more_images(table: pd.DataFrame, tolerance: float) -> Iterator[Step]:
-    """How many test images could show that a subset does as well."""
+    """How many test images can show that a subset does as well."""
     images, needed = table["test_images"].max(), table["test_images_needed"].max()
     table = table[table["learned"]]
     if table.empty or table["to_full"].isin((EQUIVALENT, NOT_WORSE)).any():
@@ -100,7 +113,7 @@ def _more_images(table: pd.DataFrame, tolerance: float) -> Iterator[Step]:
 
 
 def reachable_tolerance(least: float) -> float | None:
-    """A tolerance that can be shown, rounded up to two digits; None where it is useless."""
+    """A tolerance that can be shown, rounded up to two digits; None if it is useless."""
     if least > LARGEST_TOLERANCE:
         return None
     digits = 1 - math.floor(math.log10(least))
@@ -108,7 +121,7 @@ def reachable_tolerance(least: float) -> float | None:
 
 
 def _stricter(table: pd.DataFrame, chance: Chance | None) -> Iterator[Step]:
-    """What to ask for where subsets seem near enough whose models learned nothing."""
+    """What to change if subsets seem close enough though their models learned nothing."""
     if chance is None or table["learned"].all():
         return
     yield Step("smaller_tolerance")
@@ -121,7 +134,7 @@ def _stricter(table: pd.DataFrame, chance: Chance | None) -> Iterator[Step]:
 def _smaller_sizes(
     table: pd.DataFrame, tolerance: float, curve: LearningCurve | None
 ) -> Iterator[Step]:
-    """To go on where the curve is near enough at its smallest size, unless the verdict differs."""
+    """Try smaller subsets if the smallest is close enough, by the curve and the verdicts."""
     sufficient = curve.sufficient(tolerance) if curve else None
     if sufficient is None or sufficient.point.censored != "below":
         return

@@ -1,7 +1,7 @@
-"""What a run recommends, as data: kinds that programs can read and numbers, without a sentence.
+"""What a run recommends, as data that programs can read: kinds and numbers, no sentences.
 
-`decision` makes a Recommendation, recommendation.json holds it, and `wording` says it in words.
-Differences, tolerances and accuracies are shares (0 to 1). None stands for what is not known.
+`decision` makes a Recommendation, recommendation.json stores it, and `wording` puts it into words.
+Differences, tolerances and accuracies are shares (0 to 1). None is for unknown values.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ SCHEMA = 1
 
 Kind = Literal["keep_subset", "keep_all", "keep_largest", "keep_none"]
 FindingKind = Literal[
-    # Against the full set: why this much is kept.
+    # Against the full set: why this size is kept.
     "equivalent",
     "not_worse",
     "nothing_tried",
@@ -33,7 +33,7 @@ FindingKind = Literal[
     "indistinguishable_from_random",
     "too_few_seeds_against_random",
     "not_compared_with_random",
-    # Random is kept: the others against it at this size.
+    # Random is kept: the other methods against it at this size.
     "random_enough_here",
     "other_method_better_here",
     "too_few_seeds_here",
@@ -47,7 +47,7 @@ FindingKind = Literal[
     NotLearned,
 ]
 StepKind = Literal[
-    # Where nothing was learned.
+    # If nothing was learned.
     "compare_labels",
     "add_test_images",
     "learn_first",
@@ -55,7 +55,7 @@ StepKind = Literal[
     "disable_flips",
     "train_longer",
     "add_images",
-    # Where the seeds are too few or the differences too small.
+    # If the seeds are too few or the differences too small.
     "more_seeds_to_decide",
     "more_seeds_to_see",
     "larger_tolerance",
@@ -86,8 +86,8 @@ class Subset:
 class Kept:
     """The subset to keep.
 
-    seed: of its selection: always the first, since to take the one that did best would be to choose
-    by the test images.
+    seed: the selection seed, always the first: picking the best one would select on the test
+    images.
     """
 
     method: str
@@ -98,10 +98,17 @@ class Kept:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that the runs show, or fail to show, and that the answer rests on.
+    """Something that the runs show, or do not show, as a reason for the recommendation.
 
-    subset: the comparison that it is read from. seeds: the fewest and the most seeds of the
-    comparisons that it is about. but_for: subsets that it is not about.
+    Attributes
+    ----------
+    kind : FindingKind
+    subset : Subset, optional
+        The comparison that shows it.
+    seeds : tuple of int, optional
+        The fewest and the most seeds of the comparisons.
+    but_for : tuple
+        Kinds of subsets that are exceptions to the finding.
     """
 
     kind: FindingKind
@@ -114,8 +121,15 @@ class Finding:
 class Difference:
     """A mean of paired differences in the metric, with its intervals.
 
-    seeds: for new seeds on these test images; None for a single seed. seeds_and_images: for new
-    seeds and new test images; None without predictions.
+    Attributes
+    ----------
+    mean : float
+    confidence : float
+        Of both intervals.
+    seeds : tuple of float or None
+        The interval for new seeds on these test images; None for a single seed.
+    seeds_and_images : tuple of float or None
+        The interval for new seeds and new test images; None without predictions.
     """
 
     mean: float
@@ -128,8 +142,8 @@ class Difference:
 class AgainstRandom:
     """A method against random at the same fraction; the columns of verdicts.csv without "full".
 
-    worth: how many random images one of its images is worth, as text that says where the answer
-    lies outside of what was measured.
+    worth: how many random images one of its images is worth, as text. It says "above" or "below" if
+    the answer is outside the measured sizes.
     """
 
     pairs: int
@@ -146,8 +160,8 @@ class AgainstRandom:
 class AgainstFull:
     """A subset against the full set; the columns of verdicts.csv that begin with "full".
 
-    loss_p: adjusted, of the test against a loss of more than the tolerance; for new seeds, and for
-    new seeds and new test images.
+    loss_p, loss_p_images: adjusted p of the test against a loss of more than the tolerance, for new
+    seeds, and for new seeds and new test images.
     """
 
     pairs: int
@@ -159,9 +173,9 @@ class AgainstFull:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A method at a fraction, and what it was compared with.
+    """A method at a fraction, and its comparisons.
 
-    share: the part of the training images that was really kept.
+    share: the part of the training images that was actually kept.
     """
 
     method: str
@@ -174,7 +188,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Floor:
-    """The smallest adjusted p that so many seeds can give, where even that decides nothing."""
+    """The smallest possible adjusted p for this number of seeds, if it is too large to decide."""
 
     seeds: int
     p: float
@@ -183,10 +197,18 @@ class Floor:
 
 @dataclass(frozen=True)
 class Basis:
-    """How far the comparisons carry.
+    """What the comparisons can show.
 
-    test_images: None where predictions of them were not kept. test_images_needed: the fewest that
-    could show the tolerance; least_tolerance: the least that those at hand could show.
+    Attributes
+    ----------
+    test_images : int or None
+        None if their predictions were not kept.
+    test_images_needed : int or None
+        The fewest that can show the tolerance.
+    least_tolerance : float or None
+        The smallest tolerance that the test images can show.
+    floor : Floor or None
+        If the seeds are too few for any verdict.
     """
 
     test_images: int | None
@@ -197,9 +219,16 @@ class Basis:
 
 @dataclass(frozen=True)
 class Caution:
-    """What to beware of in models that learned.
+    """A problem of models that learned.
 
-    subset, images: what they were trained on. count, of: so many of the classes or of the runs.
+    Attributes
+    ----------
+    subset, images
+        What they were trained on.
+    count, of : int
+        How many of how many classes or runs have the problem.
+    classes : tuple of str
+        The names of these classes.
     """
 
     kind: Literal["classes_never_answered", "classes_guessed", "runs_with_one_answer"]
@@ -214,8 +243,8 @@ class Caution:
 class Step:
     """What to do next.
 
-    seeds: how many to train. images: how many test images to have; of the smallest subset for
-    `smaller_fractions`. tolerance: what to set it to.
+    seeds: how many to train. images: how many test images to use, or for `smaller_fractions` the
+    size of the smallest subset. tolerance: the value to set.
     """
 
     kind: StepKind
@@ -228,9 +257,14 @@ class Step:
 class Curve:
     """The learning curve of random images; see `petite.evaluation.learning_curve`.
 
-    a, b, c: of metric(n) = a - b * n**-c; None where it is a line in log(n). worst_miss: the
-    largest distance from a measured mean. sufficient: the fewest random images within the tolerance
-    of the full set; None where that was not trained.
+    Attributes
+    ----------
+    a, b, c : float or None
+        Of metric(n) = a - b * n**-c; None if the curve is a line in log(n).
+    worst_miss : float
+        The largest distance from a measured mean.
+    sufficient : Estimate or None
+        The fewest random images within the tolerance of the full set; None if that was not trained.
     """
 
     form: Literal["power_law", "line"]
@@ -245,9 +279,9 @@ class Curve:
 
 @dataclass(frozen=True)
 class Gap:
-    """A method and fraction of which not all runs are there.
+    """A method and fraction whose runs are incomplete.
 
-    failed: the jobs that failed on the way to them; empty where none did, and they did not begin.
+    failed: the jobs that failed; empty if the missing runs just did not start.
     """
 
     method: str
@@ -259,12 +293,21 @@ class Gap:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What to keep, why, how sure that is, and what to do next.
+    """What to keep, why, how certain that is, and what to do next.
 
-    metric: one of `petite.evaluation.metrics.METRICS`; tolerance: how much of it may be lost.
-    kept: None where nothing was learned. chance: the models of all images (of the largest subset,
-    where those were not trained) against constant answers. left_out: models of subsets that are
-    no candidates because they do not beat chance.
+    Attributes
+    ----------
+    metric : str
+        One of `petite.evaluation.metrics.METRICS`.
+    tolerance : float
+        How much of the metric may be lost.
+    kept : Kept or None
+        None if nothing was learned.
+    left_out : tuple of Chance
+        The models of subsets that are not candidates because they do not beat chance.
+    chance : Chance or None
+        The models of all images (or of the largest subset, if those were not trained) against
+        constant answers.
     """
 
     dataset: str
@@ -284,26 +327,26 @@ class Recommendation:
     schema: int = SCHEMA
 
     def comparison(self, subset: Subset | Kept) -> Comparison:
-        """The comparison of a subset. Raises StopIteration where there is none."""
+        """The comparison of a subset. Raises StopIteration if there is none."""
         key = subset.method, subset.fraction
         return next(one for one in self.comparisons if (one.method, one.fraction) == key)
 
     def to_json(self) -> dict[str, Any]:
-        """As values of JSON."""
+        """Convert to JSON values."""
         values: dict[str, Any] = _JSON.dump_python(self, mode="json")
         return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The recommendation of which `to_json` gave the values.
+        """Read what `to_json` returned.
 
-        Raises PetiteError where they are of another schema, or are no recommendation.
+        Raises PetiteError if the values have another schema or are not valid.
         """
         schema = values.get("schema")
         if schema != SCHEMA:
             raise PetiteError(
                 f"recommendation.json has schema {schema}, but this Petite reads schema {SCHEMA}. "
-                "Delete the file and run the workflow again."
+                "Delete the file and rerun."
             )
         try:
             return _JSON.validate_python(values)
@@ -311,7 +354,7 @@ class Recommendation:
             first = error.errors()[0]
             raise PetiteError(
                 f"recommendation.json: {'.'.join(map(str, first['loc']))}: {first['msg']}. "
-                "Delete the file and run the workflow again."
+                "Delete the file and rerun."
             ) from error
 
 

@@ -16,7 +16,7 @@ def as_text(recommendation: Recommendation) -> str:
 
 
 def as_markdown(recommendation: Recommendation) -> str:
-    """The answer with the numbers behind it."""
+    """The answer and the numbers behind it."""
     wording = Wording(recommendation)
     lines = [
         f"# {recommendation.dataset}: which images to keep, and how sure",

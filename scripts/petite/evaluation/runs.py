@@ -1,4 +1,4 @@
-"""The tables of runs and what is kept beside them: read, checked, paired, and put in order."""
+"""Read, check, pair and sort the tables of runs, histories and predictions."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,27 +11,27 @@ import pandas as pd
 from petite.evaluation.metrics import ACCURACY
 from petite.util.errors import PetiteError
 
-REFERENCE = "random"  # what every method is compared with
+REFERENCE = "random"  # the method that all others are compared with
 FULL = "full"  # the method that keeps all training images
 
-PAIR = ["split_seed", "training_seed"]  # runs that agree in these share all but their images
+PAIR = ["split_seed", "training_seed"]  # paired runs agree in these
 TEXT_COLUMNS = [
     *("dataset", "method", "model", "backend", "budget", "precision", "worst_class", "versions")
 ]
-# Runs that differ in one of these answer different questions and do not belong in one table.
+# Runs that differ in one of these are not comparable.
 ONE_VALUE_COLUMNS = ["dataset", "model", "backend", "budget", "precision"]
 
-ONE_KIND_OF_ANY = "Summarize each kind by itself."
+ONE_KIND_OF_ANY = "Summarize each kind separately."
 ONE_KIND = {
-    "precision": "training.precision: auto takes what each machine has; set it to float32 or "
-    "bfloat16 and run again."
+    "precision": "With training.precision: auto, it depends on the machine. Set it to float32 or "
+    "bfloat16 and rerun."
 }
 
 
 def ordered(frame: pd.DataFrame, then: Iterable[str] = ()) -> pd.DataFrame:
-    """Rows in reading order: full first, larger fractions first, random first within one.
+    """Sort rows in reading order: full first, then larger fractions, then random.
 
-    Methods of the same fraction follow by name, and rows of the same method and fraction by `then`.
+    Methods of a fraction are sorted by name, and rows of a method and fraction by `then`.
     """
     keys = frame.assign(
         _full=frame["method"] != FULL,
@@ -43,32 +43,30 @@ def ordered(frame: pd.DataFrame, then: Iterable[str] = ()) -> pd.DataFrame:
 
 
 def check_runs(runs: pd.DataFrame) -> None:
-    """Raise PetiteError where the runs cannot be summarized together."""
+    """Raise PetiteError if the runs cannot be summarized together."""
     if runs.empty:
-        raise PetiteError("there are no runs to summarize. Train at least one model first.")
+        raise PetiteError("There are no runs to summarize. Train at least one model first.")
     for column in ONE_VALUE_COLUMNS:
         found = sorted(runs[column].unique())
         if len(found) > 1:
             raise PetiteError(
-                f"the runs differ in {column}: {', '.join(map(str, found))}. "
+                f"The runs differ in '{column}': {', '.join(map(str, found))}. "
                 f"Only runs of one kind can be compared. {ONE_KIND.get(column, ONE_KIND_OF_ANY)}"
             )
     repeated = runs[runs.duplicated(["method", "fraction", *PAIR])]
     if not repeated.empty:
         raise PetiteError(
-            f"{_name(repeated.iloc[0])} is there more than once. "
-            "Give each file of runs once, and delete runs of an earlier configuration."
+            f"{_name(repeated.iloc[0])} appears more than once. "
+            "Pass each file of runs once, and delete runs of an earlier configuration."
         )
     unknown = runs[runs["accuracy"].isna()]
     if not unknown.empty:
-        raise PetiteError(
-            f"{_name(unknown.iloc[0])} has no accuracy. Delete its file and train it again."
-        )
+        raise PetiteError(f"{_name(unknown.iloc[0])} has no accuracy. Delete its file and rerun.")
 
 
 def _name(run: pd.Series) -> str:
     return (
-        f"the run of {run['method']} at fraction {run['fraction']:g} with split seed "
+        f"The run of '{run['method']}' at fraction {run['fraction']:g} with split seed "
         f"{run['split_seed']} and training seed {run['training_seed']}"
     )
 
@@ -86,10 +84,25 @@ def paired_differences(
     reference: str = REFERENCE,
     metric: str = ACCURACY,
 ) -> np.ndarray:
-    """The metric less that of `reference`, pair by pair: float64 (pairs,).
+    """The differences of the metric from `reference`, for paired runs.
 
-    reference: random, at the same fraction, or full. A pair shares its split seed and its training
-    seed. Runs without a partner are left out; the result is empty where the reference has no run.
+    Paired runs have the same split seed and training seed. Runs without a partner are left out.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        The table of runs.csv.
+    method : str
+    fraction : float
+    reference : {"random", "full"}
+        random at the same fraction, or the full set.
+    metric : str
+        A column of `runs`.
+
+    Returns
+    -------
+    ndarray of float64, shape (pairs,)
+        Empty if the reference has no run.
     """
     own = measured(runs, method, fraction, metric)
     others = measured(runs, reference, 1.0 if reference == FULL else fraction, metric)
@@ -97,18 +110,18 @@ def paired_differences(
 
 
 def images_of_full(runs: pd.DataFrame) -> int | None:
-    """How many images the full set has; None where it was not trained."""
+    """How many images the full set has; None if it was not trained."""
     full = runs.loc[runs["method"] == FULL, "images"]
     return None if full.empty else round(full.mean())
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read runs, histories or a summary; names stay text even where they look like numbers.
+    """Read runs, histories or a summary; names that look like numbers stay text.
 
-    Raises PetiteError when the file is missing or is not a table.
+    Raises PetiteError if the file is missing or is not a table.
     """
     if not Path(path).is_file():
-        raise PetiteError(f"the file {path} is missing. Run the training that makes it.")
+        raise PetiteError(f"The file '{path}' is missing. Run the training that makes it.")
     try:
         header = pd.read_csv(path, nrows=0).columns
         return pd.read_csv(
@@ -119,36 +132,48 @@ def read_csv(path: Path) -> pd.DataFrame:
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise PetiteError(
-            f"{path} is not a whole table ({error}). Delete it and train again."
+            f"'{path}' is not a complete table ({error}). Delete it and rerun."
         ) from error
 
 
 def _check_seeds(path: Path, seeds: pd.Series) -> None:
-    """A file named seeds-{first}-{last} must hold just these seeds."""
+    """Raise PetiteError if a file named seeds-{first}-{last} does not have exactly these seeds."""
     match = re.search(r"seeds-(\d+)-(\d+)", Path(path).name)
     if not match:
         return
     expected = set(range(int(match[1]), int(match[2]) + 1))
     if missing := sorted(expected - set(seeds)):
         raise PetiteError(
-            f"{path} has no run of seed {', '.join(map(str, missing))}. Delete it and train again."
+            f"'{path}' has no run of seed {', '.join(map(str, missing))}. Delete it and rerun."
         )
     if extra := sorted(set(seeds) - expected):
         raise PetiteError(
-            f"{path} holds seed {', '.join(map(str, extra))}, which its name does not say. "
-            "Delete it and train again."
+            f"'{path}' has runs of seed {', '.join(map(str, extra))}, which its name does not "
+            "include. Delete it and rerun."
         )
 
 
 def collect(runs: Sequence[Path], histories: Sequence[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Gather the runs and the histories of all training jobs into two tables.
+    """Combine the runs and the histories of all training jobs into two tables.
 
-    The rows stand in one order (see `ordered`) whatever the order of the files. Raises PetiteError
-    when a file is missing or cut, when it lacks a seed that its name promises, when a run is
-    there twice, or when a run has no history or a history no run.
+    Parameters
+    ----------
+    runs, histories : sequence of Path
+        The CSV files of the training jobs, in any order.
+
+    Returns
+    -------
+    tuple of DataFrame
+        Runs and histories, sorted as by `ordered`.
+
+    Raises
+    ------
+    PetiteError
+        If a file is missing or cut or lacks a seed of its name, if a run appears twice, or if a
+        run has no history or a history no run.
     """
     if not runs:
-        raise PetiteError("there are no runs to summarize. Train at least one model first.")
+        raise PetiteError("There are no runs to summarize. Train at least one model first.")
     run_tables, history_tables = [], []
     for path in runs:
         table = read_csv(path)
@@ -166,16 +191,16 @@ def collect(runs: Sequence[Path], histories: Sequence[Path]) -> tuple[pd.DataFra
     if unmatched := sorted(trained ^ recorded):
         method, fraction, seed = unmatched[0]
         raise PetiteError(
-            f"{method} at fraction {fraction:g}, seed {seed}, has "
+            f"'{method}' at fraction {fraction:g}, seed {seed}, has "
             + ("a run but no history. " if unmatched[0] in trained else "a history but no run. ")
-            + "Give the files of both for every training job."
+            + "Pass both files of every training job."
         )
     repeated = all_histories[all_histories.duplicated(["method", "fraction", "seed", "step"])]
     if not repeated.empty:
         first = repeated.iloc[0]
         raise PetiteError(
-            f"the history of {first['method']} at fraction {first['fraction']:g}, seed "
-            f"{first['seed']}, has step {first['step']} twice. Give each file once."
+            f"The history of '{first['method']}' at fraction {first['fraction']:g}, seed "
+            f"{first['seed']}, has step {first['step']} twice. Pass each file once."
         )
     return (
         ordered(all_runs, [*PAIR, "selection_seed"]),
@@ -191,17 +216,22 @@ def _run_names(frame: pd.DataFrame, seed: str) -> set[tuple[str, float, int]]:
 
 
 class Predictions:
-    """What each run said of each test image, from the `.predictions.npz` beside the runs.
+    """The predicted class of each run for each test image.
 
-    Files are read when they are asked for, and only what was asked for is kept: a class for each
-    seed and image.
+    Files are read on access, and only the predicted classes are kept in memory.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        The .predictions.npz files of training jobs, each with its .csv of runs next to it.
+
+    Raises
+    ------
+    PetiteError
+        If such a CSV is missing.
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
-        """paths: the .predictions.npz of training jobs, each with its .csv of runs beside it.
-
-        Raises PetiteError when such a CSV is missing.
-        """
         self._paths: dict[tuple[str, float], list[tuple[int, Path]]] = {}
         for path in sorted(map(Path, paths)):
             name = path.name.removesuffix(".predictions.npz")
@@ -210,12 +240,20 @@ class Predictions:
             self._paths.setdefault(key, []).append((int(first["split_seed"]), path))
 
     def answers(self, method: str, fraction: float) -> tuple[pd.DataFrame, np.ndarray]:
-        """The most probable class (ties: the first) for each run and test image, and the labels.
+        """The predicted classes of a method at a fraction, and the labels.
 
-        A row for each run, by split seed and training seed; a column for each test image. The
-        labels, int (n,), are the true classes in the order of the columns. Both are empty where
-        there are no predictions. Raises PetiteError when a file is missing, cut, or holds other
-        images.
+        Returns
+        -------
+        DataFrame of int16, shape (runs, n)
+            The most probable class (ties: the first). Rows are runs by split seed and training
+            seed, columns are test images. Empty if there are no predictions.
+        ndarray of int64, shape (n,)
+            The true classes, in the order of the columns.
+
+        Raises
+        ------
+        PetiteError
+            If a file is missing or cut, or has other images.
         """
         frames, labels = [], np.empty(0, np.int64)
         for split, path in self._paths.get((method, fraction), []):
@@ -225,54 +263,68 @@ class Predictions:
         return (pd.concat(frames).sort_index() if frames else pd.DataFrame()), labels
 
     def right(self, method: str, fraction: float) -> pd.DataFrame:
-        """Whether each answer (see `answers`) was the right one."""
+        """Whether each prediction (see `answers`) is right."""
         answers, labels = self.answers(method, fraction)
         return answers if answers.empty else answers == labels
 
     def labels(self) -> np.ndarray:
-        """The true classes of the test images, as in `answers`; empty without predictions."""
+        """The true classes of the test images, int64 (n,); empty without predictions."""
         for method, fraction in self._paths:
             return self.answers(method, fraction)[1]
         return np.empty(0, np.int64)
 
 
 def _kept(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
-    """The most probable class for each training seed and test image of a job, and the labels."""
+    """The predicted class for each training seed and test image of a job, and the labels."""
     try:
         with np.load(path) as kept:
             answers = kept["probabilities"].argmax(axis=-1).astype(np.int16)
             seeds = pd.Index(kept["seeds"].tolist(), name=PAIR[1])
             return pd.DataFrame(answers, seeds, kept["image_ids"]), kept["labels"].astype(np.int64)
     except FileNotFoundError as error:
-        raise PetiteError(f"the file {path} is missing. Run the training that makes it.") from error
+        raise PetiteError(
+            f"The file '{path}' is missing. Run the training that makes it."
+        ) from error
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise PetiteError(
-            f"{path} does not hold whole predictions ({error}). Delete it and train again."
+            f"'{path}' does not have complete predictions ({error}). Delete it and rerun."
         ) from error
 
 
 def _check_images(one: pd.DataFrame, other: pd.DataFrame, path: Path) -> None:
-    """Raise PetiteError where two tables of `Predictions.answers` are not of the same images."""
+    """Raise PetiteError if two tables of `Predictions.answers` have different images."""
     if not one.columns.equals(other.columns):
         raise PetiteError(
-            f"{path} was judged on other test images than the runs it is compared with. "
-            "Delete the runs of an earlier split and train again."
+            f"'{path}' was evaluated on other test images than the runs it is compared with. "
+            "Delete the runs of an earlier split and rerun."
         )
 
 
 def paired_predictions(own: pd.DataFrame, reference: pd.DataFrame) -> np.ndarray:
-    """Image by image, how a method's runs differ from those of a reference: int8 (pairs, images).
+    """The differences of a method's runs from those of a reference, image by image.
 
-    1 where the method alone was right, -1 where the reference alone was, else 0. Both are as
-    `Predictions.right` gives them; pairs are as in `paired_differences`. Empty where there are
-    none. Raises PetiteError where the two are of other images.
+    Parameters
+    ----------
+    own, reference : DataFrame of bool
+        As `Predictions.right` gives them.
+
+    Returns
+    -------
+    ndarray of int8, shape (pairs, images)
+        1 if only the method is right, -1 if only the reference is, otherwise 0. Pairs are those of
+        `paired_differences`. Empty if there are none.
+
+    Raises
+    ------
+    PetiteError
+        If the two have different images.
     """
     if own.empty or reference.empty:
         return np.empty((0, 0), np.int8)
     if not own.columns.equals(reference.columns):
         raise PetiteError(
-            "some runs were judged on other test images than those they are compared with. "
-            "Delete the runs of an earlier split and train again."
+            "Some runs were evaluated on other test images than those they are compared with. "
+            "Delete the runs of an earlier split and rerun."
         )
     pairs = own.index.intersection(reference.index)
     return own.loc[pairs].to_numpy(np.int8) - reference.loc[pairs].to_numpy(np.int8)

@@ -1,4 +1,4 @@
-"""The sentence of each kind in a recommendation; `wording` fills in what stands in braces."""
+"""The sentence of each kind in a recommendation; `wording` fills in the braces."""
 
 from typing import NamedTuple
 
@@ -21,41 +21,41 @@ FINDINGS: dict[FindingKind, tuple[Sentence, ...]] = {
     # The kept subset, or all images, against the full set.
     "equivalent": (
         Sentence(
-            "This subset is shown to be within {tolerance} of the full set in {metric}{scope}",
+            "Its {metric} is shown to be within {tolerance} of the full set{scope}",
             "{from_full}",
         ),
     ),
     "not_worse": (
         Sentence(
-            "This subset is shown to lose less than {tolerance} against the full set in "
-            "{metric}{scope}",
+            "Its {metric} is shown to be less than {tolerance} below the full set{scope}",
             "{from_full}",
         ),
     ),
-    "nothing_tried": (Sentence("No subset was tried, so nothing is known about smaller ones"),),
+    "nothing_tried": (Sentence("No subset was trained, so nothing is known about smaller sets"),),
     "no_shared_seeds": (
-        Sentence("No run of a subset shares its seeds with a run of the full set"),
+        Sentence("No subset shares seeds with the full set, so they cannot be compared"),
     ),
     "none_learned": (),  # the subsets that are left out say it
     "too_few_seeds": (
         Sentence("{too_few_seeds} to show that a subset does as well in {metric}"),
-        Sentence("The nearest is {subset}", "{from_full}"),
+        Sentence("The closest is {subset}", "{from_full}"),
     ),
     "too_few_test_images": (
         Sentence(
-            "The {subset} lose less than {tolerance} of {metric} on the {test_images} test images, "
-            "which are too few to show it for others",
-            "{needed}{from_full}",
+            "The {subset} lose less than {tolerance} of {metric} on the {test_images} test images",
+            "{from_full}",
         ),
+        Sentence("That is too few test images to show the same for new images", "{needed}"),
     ),
     "none_good_enough": (
         Sentence(
-            "{no_subset} is shown to be within {tolerance} of the full set in {metric}{scope}"
+            "No subset is shown to be within {tolerance} of the full set in {metric}{scope}"
+            "{exceptions}"
         ),
-        Sentence("The nearest is {subset}", "{from_full}"),
+        Sentence("The closest is {subset}", "{from_full}"),
     ),
     "full_set_not_trained": (
-        Sentence("How small is small enough is open, because the full set was not trained"),
+        Sentence("The full set was not trained, so what this subset loses is unknown"),
     ),
     # The kept subset against random at its size.
     "better_than_random": (Sentence("It is better than random at this size", "{from_random}"),),
@@ -72,12 +72,12 @@ FINDINGS: dict[FindingKind, tuple[Sentence, ...]] = {
     ),
     "other_method_better_here": (
         Sentence(
-            "The method {method} is better at this size, but is not itself shown to be good enough",
+            "At this size {method} is better than random, but not shown to be good enough itself",
             "{from_random}",
         ),
     ),
     "too_few_seeds_here": (
-        Sentence("The seeds are too few to tell whether a method does better at this size"),
+        Sentence("The seeds are too few to show whether a method does better at this size"),
     ),
     "no_method_compared_here": (Sentence("No method was compared with random at this size"),),
     # All methods and sizes against random.
@@ -85,18 +85,18 @@ FINDINGS: dict[FindingKind, tuple[Sentence, ...]] = {
     "random_enough": (
         Sentence(
             "Random is enough: no method is shown to beat it",
-            "the highest difference, {case}: {from_random}",
+            "largest difference: {case}, {from_random}",
         ),
     ),
     "too_few_seeds_to_beat_random": (
         Sentence(
-            "{too_few_seeds} to tell whether a method beats random",
-            "the highest difference, {case}: {from_random}",
+            "{too_few_seeds} to show whether a method beats random",
+            "largest difference: {case}, {from_random}",
         ),
     ),
     "no_method_compared": (Sentence("No method was compared with random"),),
 }
-# How to choose where all images are kept but are too many.
+# How to choose if all images are kept but are too many.
 IF_FEWER: tuple[FindingKind, ...] = ("choosing_pays", "random_enough")
 
 NOT_LEARNED: dict[FindingKind, str] = {
@@ -107,55 +107,56 @@ NOT_LEARNED: dict[FindingKind, str] = {
     "not_shown_to_learn": "Nothing is shown to have been learned",
 }
 CAUSES: dict[Cause, str] = {
-    "swapped_labels": "labels that are swapped in the training or the test images",
+    "swapped_labels": "swapped labels in the training or test images",
     "swapping_flips": "flips that turn one class into another (training.flips: {flips})",
     "too_few_test_images": "too few test images ({test_images})",
     "unequal_classes": "unequal classes ({largest_class} to {smallest_class} images)",
     "small_images": "images too small to show the label ({image_size} pixels a side)",
     "hiding_flips": "flips that hide the label (training.flips: {flips})",
     "few_steps": "too few training steps ({steps})",
-    "labels_not_visible": "labels that do not show in the images",
+    "labels_not_visible": "labels that cannot be seen in the images",
 }
 STEPS: dict[StepKind, str] = {
     # Where nothing was learned.
-    "compare_labels": "Compare the labels of training and test images (report.html shows the "
-    "images as they are stored): are the names of classes swapped anywhere?",
-    "add_test_images": "Have more test images: raise split.test, or add images, above all of the "
-    "small classes.{others_needed}",
-    "learn_first": "First make the models learn. On the images that they were trained on they are "
-    "right in {train_accuracy}%.{memorized}",
-    "check_images": "Look at the images as they are stored (report.html): could you tell the "
-    "classes apart? If not, set dataset.image_size higher, or check the labels.",
-    "disable_flips": "Set training.flips to none where left and right, or up and down, tell "
-    "classes apart.",
-    "train_longer": "Give training.budget more steps.",
+    "compare_labels": "Compare the labels of training and test images in report.html, and look for "
+    "swapped class names.",
+    "add_test_images": "Use more test images: raise split.test, or add images, mainly of the small "
+    "classes.{others_needed}",
+    "learn_first": "First make the models learn. Their accuracy on their own training images is "
+    "{train_accuracy}%.{memorized}",
+    "check_images": "Look at the stored images in report.html. If you cannot tell the classes "
+    "apart, raise dataset.image_size or check the labels.",
+    "disable_flips": "Set training.flips to none if left and right, or up and down, distinguish "
+    "classes.",
+    "train_longer": "Train longer: raise training.budget.",
     "add_images": "Add images of the small classes, and raise split.test.",
     # Where the seeds are too few or the differences too small.
     "more_seeds_to_decide": "Set seeds to {seeds} or more, or compare fewer methods, so that the "
     "test can decide.",
-    "more_seeds_to_see": "To see a difference from random of {tolerance} takes about {seeds} "
+    "more_seeds_to_see": "To detect a difference of {tolerance} from random takes about {seeds} "
     "seeds.",
-    "larger_tolerance": "A difference from random of {tolerance} is out of reach with this spread: "
-    "set evidence.tolerance higher.",
+    "larger_tolerance": "A difference of {tolerance} from random cannot be detected with this "
+    "spread. Raise evidence.tolerance.",
     # Against the full set.
-    "train_subsets": "Train subsets too: give random and other methods fractions, for example "
-    "[0.5, 0.25, 0.1].",
-    "train_full_set": "Train the full set too (methods.full.fractions: [1]), to know what is lost.",
-    "more_seeds_of_full_set": "Train the full set with {seeds} or more of the same seeds, so that "
-    "subsets can be shown to do as well.",
-    "larger_fractions_or_more_seeds": "For a subset that does as well as the full set, try larger "
-    "fractions or more seeds.",
-    "more_test_images": "Have {images} test images or more (split.test){or_tolerance}. With "
-    "{test_images} not even a subset that does just as well can be shown to lose less than "
-    "{tolerance} on others.",
+    "train_subsets": "Train subsets too: set the fractions of random and other methods, for "
+    "example to [0.5, 0.25, 0.1].",
+    "train_full_set": "Train the full set too (methods.full.fractions: [1]), to see what subsets "
+    "lose.",
+    "more_seeds_of_full_set": "Train the full set with {seeds} or more of the subsets' seeds, so "
+    "that a subset can be shown to do as well.",
+    "larger_fractions_or_more_seeds": "To find a subset that does as well as the full set, try "
+    "larger fractions or more seeds.",
+    "more_test_images": "Use {images} test images or more (split.test){or_tolerance}. With "
+    "{test_images}, even a subset that does just as well cannot be shown to lose less than "
+    "{tolerance} on new images.",
     "more_test_images_as_models_differ": "Raise split.test: the models differ on some of the "
-    "{test_images} test images, so it takes more of them to show what is lost on others.",
-    "smaller_tolerance": "Set evidence.tolerance lower: models that learned too little are near "
-    "the full set at {tolerance}.",
-    "balanced_metric": "Or set evidence.metric to balanced_accuracy, in which small classes count "
-    "as much as large ones.",
+    "{test_images} test images, so more are needed to show what is lost on new images.",
+    "smaller_tolerance": "Lower evidence.tolerance: models that learned too little are within "
+    "{tolerance} of the full set.",
+    "balanced_metric": "Or set evidence.metric to balanced_accuracy, which weights all classes "
+    "equally.",
     "larger_fractions": "Try larger fractions too.",
-    "smaller_fractions": "Try smaller fractions: even the smallest random subset, {images} images, "
+    "smaller_fractions": "Try smaller fractions: even the smallest random subset ({images} images) "
     "seems to be within {tolerance} of the full set.",
 }
 VERDICTS = {

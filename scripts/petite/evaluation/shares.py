@@ -1,25 +1,25 @@
-"""The share of the images that was really kept, where it is another than the one asked for."""
+"""The share of images that was actually kept, if it differs from the requested fraction."""
 
 from petite.util.formatting import percent, rounded_percent
 
-# The kept share is given beside the fraction where it differs from it by more than this part.
+# Tables show the kept share next to the fraction if it differs by more than this, relative to it.
 NOTICEABLE = 0.1
 
 
 def is_other_share(fraction: float, share: float | None) -> bool:
-    """Whether the `share` that was kept differs noticeably from the `fraction` asked for."""
+    """Whether the kept `share` differs noticeably from the requested `fraction`."""
     return share is not None and abs(share / fraction - 1) > NOTICEABLE
 
 
 def kept(fraction: float, share: float | None) -> str:
-    """The fraction asked for, and the real share where it is another: "10%", "10% (33%)"."""
+    """The requested fraction, and the kept share if it differs: "10%", "10% (33%)"."""
     if share is None or not is_other_share(fraction, share):
         return percent(fraction)
     return f"{percent(fraction)} ({rounded_percent(share)})"
 
 
 def why_other_share(fraction: float, share: float) -> str:
-    """Why the share that was kept is another than the one asked for."""
+    """Why the kept share differs from the requested fraction."""
     if share > fraction:
-        return "as each class has at least one"
-    return "as the method kept fewer"
+        return "because each class has at least one"
+    return "because the method kept fewer"

@@ -1,8 +1,8 @@
-"""Intervals, tests and sizes of effects, as functions of arrays; they know nothing of runs.
+"""Intervals, tests and effect sizes, as functions of arrays.
 
-Where a function takes values of shape (..., n), the last axis is the seeds (n of them) and the
-others are cases that are worked out side by side. How well the intervals cover, and whether the
-tests hold their level, is shown by simulation in docs/evidence.md.
+In values of shape (..., n), the last axis is the n seeds, and the others are cases that are
+computed in parallel. docs/evidence.md has simulations of the coverage of the intervals and of the
+error rates of the tests.
 """
 
 import math
@@ -22,17 +22,17 @@ POWER = 0.8
 
 # An exact sign-flip test on n pairs cannot fall below p = 2 / 2**n: 6 is the least below 0.05.
 ENOUGH_RUNS = 6
-# With more pairs than this, random flips take the place of all 2**n of them.
+# With more pairs than this, random flips replace all 2**n of them.
 MOST_EXACT_PAIRS = 16
 RANDOM_FLIPS = 99_999
 
 MOST_SEEDS = 1_000
 TWO_WAY_DRAWS = 20_000
-PIECE = 2_000_000  # numbers that are held at once where flips or images are gone through in pieces
+PIECE = 2_000_000  # numbers that are in memory at once when flips or images are processed in blocks
 
 
 class Interval(NamedTuple):
-    """The bounds of an interval; arrays where several cases were worked out side by side."""
+    """The bounds of an interval; arrays if there are several cases."""
 
     low: np.ndarray
     high: np.ndarray
@@ -47,10 +47,27 @@ def standard_error(values: np.ndarray) -> np.ndarray:
 
 
 def mean_interval(values: Values, confidence: float = CONFIDENCE) -> Interval:
-    """The interval of the mean of `values` (..., n) by Student's t; NaN for fewer than two.
+    """The confidence interval of a mean by Student's t.
 
-    With the 3 to 10 seeds that one can afford it covers better than the bootstraps, whose
-    resampled spread is too small (docs/evidence.md has both).
+    With 3 to 10 seeds it covers better than bootstrap intervals, whose resampled spread is too
+    small (docs/evidence.md compares both).
+
+    Parameters
+    ----------
+    values : array_like of float, shape (..., n)
+    confidence : float
+        0 to 1.
+
+    Returns
+    -------
+    Interval
+        Arrays of shape (...); NaN if n < 2.
+
+    Examples
+    --------
+    >>> low, high = mean_interval([0.90, 0.92, 0.91, 0.93])
+    >>> round(float(low), 4), round(float(high), 4)
+    (0.8945, 0.9355)
     """
     sample = np.asarray(values, dtype=np.float64)
     n = sample.shape[-1]
@@ -61,15 +78,28 @@ def mean_interval(values: Values, confidence: float = CONFIDENCE) -> Interval:
 
 
 def t_draws(values: np.ndarray, weights: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """Draws of the true mean of `values` (..., n): float64 (draws, ...), given the n values.
+    """Draws of the true mean, given n values.
 
-    weights: standard normal (draws, n), one for each seed and draw; what is measured with the same
-    seeds is drawn with the same weights, so that draws of paired means are paired.
-    uniform: (draws,) between 0 and 1, the same for all that is to be drawn together.
+    The distance of each value from the mean is weighted by a normal number (a wild bootstrap over
+    the seeds), and the spread is drawn too, so that the draws have Student's t distribution with
+    n - 1 degrees of freedom. Percentiles of the plain bootstrap are too narrow with few seeds.
 
-    Each value's distance from the mean is weighted by a normal number (a wild bootstrap over the
-    seeds, Wu 1986), and the spread is drawn as well, so that the draws have Student's t with
-    n - 1 degrees of freedom: percentiles of the plain bootstrap are too narrow with few seeds.
+    Parameters
+    ----------
+    values : ndarray of float, shape (..., n)
+    weights : ndarray of float, shape (draws, n)
+        Standard normal, one for each draw and seed. Values of the same seeds use the same weights,
+        so that draws of paired means are paired.
+    uniform : ndarray of float, shape (draws,)
+        0 to 1, the same for all means that are drawn together.
+
+    Returns
+    -------
+    ndarray of float64, shape (draws, ...)
+
+    References
+    ----------
+    Wu 1986, "Jackknife, Bootstrap and Other Resampling Methods in Regression Analysis".
     """
     n = values.shape[-1]
     mean = values.mean(axis=-1)
@@ -83,7 +113,7 @@ def two_way_interval(
 ) -> Interval:
     """The interval of a mean paired difference for new seeds and new test images.
 
-    differences: (seeds, images), as for `two_way_draws`. NaN for fewer than two seeds or images.
+    differences: as in `two_way_draws`. NaN for fewer than two seeds or images.
     """
     if min(differences.shape) < 2:
         return no_interval(np.empty(0))
@@ -97,29 +127,40 @@ def two_way_draws(
     count: int = TWO_WAY_DRAWS,
     seed: int = 0,
 ) -> np.ndarray:
-    """Draws of a mean paired difference for new seeds and new test images: float64 (count,).
+    """Draws of a mean paired difference for new seeds and new test images.
 
-    differences: integers (seeds, images), for each pair and image 1 where the one model alone was
-    right, -1 where the other alone was, 0 otherwise; two seeds and images at least.
-    weights: (images,), what each image counts, with the sum 1; None: all alike.
+    A parametric bootstrap of the crossed design: each draw adds two deviations to the mean. That of
+    the seeds has Student's t distribution with the variance of the seeds' means. That of the images
+    is normal, with the variance of the images' means minus the part of the noise within images.
+    Resampling rows and columns (the pigeonhole bootstrap, Owen 2007) counts that noise three times
+    and is far too wide. Images are processed in blocks, so that no copy of the array is needed.
 
-    A parametric bootstrap of the crossed design: each draw adds to the mean a deviation for the
-    seeds, from Student's t with the variance of the seeds' means, and one for the images, normal
-    with the variance of the images' means less what chance within an image adds to it. To resample
-    rows and columns (the pigeonhole bootstrap, Owen 2007) counts that chance three times and is
-    far too wide. The images are gone through in pieces, so memory is the array's own.
+    Parameters
+    ----------
+    differences : ndarray of int, shape (seeds, images)
+        For each pair of runs and image: 1 if only the first model is right, -1 if only the second
+        is, otherwise 0. At least two seeds and two images.
+    weights : ndarray of float, shape (images,), optional
+        The weight of each image, with sum 1. None: all equal.
+    count : int
+        Number of draws.
+    seed : int
+
+    Returns
+    -------
+    ndarray of float64, shape (count,)
     """
     n, images = differences.shape
     scale = np.ones(images) if weights is None else weights * images
     mean, of_seeds, of_images = _mean_and_variances(differences, scale)
-    random = generator(seed, "seeds and images")
-    draws = random.standard_t(n - 1, count) * math.sqrt(of_seeds)
-    draws += random.standard_normal(count) * math.sqrt(of_images)
+    rng = generator(seed, "seeds and images")
+    draws = rng.standard_t(n - 1, count) * math.sqrt(of_seeds)
+    draws += rng.standard_normal(count) * math.sqrt(of_images)
     return mean + draws
 
 
 def _mean_and_variances(differences: np.ndarray, scale: np.ndarray) -> tuple[float, float, float]:
-    """The mean of (n, images), and the variance that new seeds bring and that new images add."""
+    """The mean of (n, images), and the variances due to new seeds and to new images."""
     n, images = differences.shape
     row_sums = np.zeros(n)
     squares = squared_column_sums = 0.0
@@ -140,7 +181,7 @@ def _mean_and_variances(differences: np.ndarray, scale: np.ndarray) -> tuple[flo
 
 
 def no_interval(sample: np.ndarray) -> Interval:
-    """NaN for each case of `sample` (..., n)."""
+    """An interval of NaN for each case of `sample` (..., n)."""
     nothing = np.full(sample.shape[:-1], np.nan)[()]
     return Interval(nothing, nothing)
 
@@ -149,48 +190,58 @@ def no_interval(sample: np.ndarray) -> Interval:
 
 
 def sign_flip_p(differences: Values, seed: int = 0) -> float:
-    """The two-sided p of the sign-flip test that paired differences (n,) lie evenly about 0.
+    """The two-sided p of the sign-flip test that paired differences are symmetric around 0.
 
-    If a method is no better than random, the sign of each pair's difference is a matter of chance,
-    whatever the noise looks like (Fisher 1935). p is the share of all 2**n choices of signs that
-    give a mean at least as far from 0 as that observed; with more than MOST_EXACT_PAIRS pairs it
-    is estimated from RANDOM_FLIPS choices drawn by `seed`, the observed one counted in (Phipson
-    and Smyth 2010). NaN for no pairs.
+    If a method is as good as random, the sign of each difference is random, whatever the
+    distribution of the noise (Fisher 1935). p is the fraction of all 2**n choices of signs whose
+    mean is at least as far from 0 as the observed one. With more than MOST_EXACT_PAIRS pairs it is
+    estimated from RANDOM_FLIPS choices and the observed one (Phipson and Smyth 2010).
+
+    Parameters
+    ----------
+    differences : array_like of float, shape (n,)
+    seed : int
+        Of the random choices.
+
+    Returns
+    -------
+    float
+        NaN if n is 0.
     """
     sample = np.asarray(differences, dtype=np.float64)
     n = len(sample)
     if n == 0:
         return math.nan
-    # What rounding makes unequal is a tie, and a tie counts.
+    # The slack counts means that only differ by rounding as ties.
     observed = abs(sample.sum()) - 1e-9 * np.abs(sample).sum()
     if n > MOST_EXACT_PAIRS:
         return _random_flips_p(sample, observed, seed)
-    sums = sample[:1]  # all signs turned give the same distance from 0, so the first one stays
+    sums = sample[:1]  # flipping all signs changes nothing, so the first one is fixed
     for value in sample[1:]:
         sums = np.concatenate([sums + value, sums - value])
     return float((np.abs(sums) >= observed).mean())
 
 
 def _random_flips_p(sample: np.ndarray, observed: float, seed: int) -> float:
-    random = generator(seed, "sign flips")
+    rng = generator(seed, "sign flips")
     rows = max(1, PIECE // len(sample))
     as_far = 1
     for start in range(0, RANDOM_FLIPS, rows):
         shape = (min(rows, RANDOM_FLIPS - start), len(sample))
-        signs = random.integers(0, 2, shape, dtype=np.int8) * 2.0 - 1
+        signs = rng.integers(0, 2, shape, dtype=np.int8) * 2.0 - 1
         as_far += int((np.abs(signs @ sample) >= observed).sum())
     return as_far / (RANDOM_FLIPS + 1)
 
 
 def least_p(n: int) -> float:
-    """The smallest p that `sign_flip_p` can give for n pairs: where all have the same sign."""
+    """The smallest p of `sign_flip_p` for n pairs, when all have the same sign."""
     return 2.0 ** (1 - n) if n <= MOST_EXACT_PAIRS else 1 / (RANDOM_FLIPS + 1)
 
 
 def seeds_to_decide(comparisons: int = 1) -> int:
-    """The fewest seeds with which the sign-flip test can pass Holm's adjustment at the 5% level.
+    """The fewest seeds for which the sign-flip test can pass at the 5% level.
 
-    comparisons: how many methods and sizes are compared with random in the table.
+    comparisons: how many comparisons with random Holm's adjustment is for.
     """
     n = 1
     while comparisons * least_p(n) > ALPHA and n <= MOST_EXACT_PAIRS:
@@ -199,11 +250,19 @@ def seeds_to_decide(comparisons: int = 1) -> int:
 
 
 def holm(p_values: Values) -> np.ndarray:
-    """p values (m,) adjusted for the m tests made, after Holm 1979: float64 (m,).
+    """Adjust p-values for multiple tests (Holm 1979).
 
-    To call what has an adjusted p of at most 5% an effect is wrong in at most 5% of all tables,
-    however the tests depend on each other. A p that is NaN was not tested: it stays NaN and does
-    not count.
+    If all p up to 5% are called effects, at most 5% of all tables have a false one, however the
+    tests depend on each other. NaN is for a test that was not made: it stays NaN and does not
+    count.
+
+    Parameters
+    ----------
+    p_values : array_like of float, shape (m,)
+
+    Returns
+    -------
+    ndarray of float64, shape (m,)
     """
     p = np.asarray(p_values, dtype=np.float64)
     adjusted = np.full(p.shape, np.nan)
@@ -214,12 +273,11 @@ def holm(p_values: Values) -> np.ndarray:
 
 
 def probability_positive(values: Values) -> np.ndarray:
-    """The probability that the true mean of `values` (..., n) lies above 0; NaN for n < 2.
+    """The probability that the true mean of `values` (..., n) is above 0; NaN for n < 2.
 
-    That of the posterior under flat priors on the mean and on the logarithm of the spread, with
-    normal noise: Student's t about the observed mean (Gelman et al., Bayesian Data Analysis,
-    section 3.2). It speaks of the mean over all seeds, not of the next seed alone. 1/2 where all
-    values are 0.
+    The posterior probability with normal noise and flat priors on the mean and on the logarithm of
+    the spread: Student's t around the observed mean (Gelman et al., Bayesian Data Analysis, section
+    3.2). It is about the mean over all seeds, not about the next seed. 1/2 if all values are 0.
     """
     sample = np.asarray(values, dtype=np.float64)
     n = sample.shape[-1]
@@ -229,23 +287,22 @@ def probability_positive(values: Values) -> np.ndarray:
 
 
 def equivalence_p(values: Values, tolerance: float) -> np.ndarray:
-    """The p of two one-sided t tests that the mean of `values` (..., n) lies within +-tolerance.
+    """The p of two one-sided t tests that the mean of `values` (..., n) is within +-tolerance.
 
-    The larger of the p against "at or below -tolerance" and that against "at or above tolerance"
-    (Schuirmann 1987): at most 5% just where the 90% interval lies within the tolerance. NaN for
+    The larger p of the tests against "at or below -tolerance" and "at or above tolerance"
+    (Schuirmann 1987). It is at most 5% exactly if the 90% interval is within the tolerance. NaN for
     n < 2.
     """
     return np.maximum(not_worse_p(values, tolerance), not_worse_p(np.negative(values), tolerance))
 
 
 def not_worse_p(values: Values, tolerance: float) -> np.ndarray:
-    """The p of a one-sided t test that the mean of `values` (..., n) lies above -tolerance.
+    """The p of a one-sided t test that the mean of `values` (..., n) is above -tolerance.
 
-    The one of the two tests of `equivalence_p` that matters to who can do with less, but not with
-    less than that (a test of non-inferiority). NaN for n < 2.
+    This is the non-inferiority test, one of the two tests of `equivalence_p`. NaN for n < 2.
 
-    Without any spread the t test would be certain. n equal values are no such proof, so p is then
-    that of a sign test at best, 1 / 2**n.
+    Without any spread the t test would be certain. n equal values are not such a proof, so p is
+    then at least that of a sign test, 1 / 2**n.
     """
     sample = np.asarray(values, dtype=np.float64)
     n = sample.shape[-1]
@@ -256,10 +313,10 @@ def not_worse_p(values: Values, tolerance: float) -> np.ndarray:
 
 
 def _t(sample: np.ndarray, center: float) -> np.ndarray:
-    """Student's statistic of the mean against `center`; without any spread infinite, or 0."""
+    """Student's t statistic of the mean against `center`; infinite or 0 without any spread."""
     distance = sample.mean(axis=-1) - center
     error = standard_error(sample)
-    # Equal values have a spread of some rounding errors.
+    # The computed spread of equal values can be some rounding errors.
     none = error <= 1e-12 * np.abs(sample).max(axis=-1)
     exact = np.abs(distance) <= 1e-12 * max(abs(center), 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -268,11 +325,22 @@ def _t(sample: np.ndarray, center: float) -> np.ndarray:
 
 
 def smallest_effect(n: int, sd: float) -> float:
-    """The smallest true mean difference that a paired t test on n pairs finds in 4 of 5 cases.
+    """The smallest true mean difference that a paired t test on n pairs detects in 4 of 5 runs.
 
-    sd: standard deviation of the paired differences, of which the result has the unit. The test is
-    two-sided at the 5% level; its power of 80% is that of the noncentral t (the chance of an
-    effect in the wrong direction, below one in a thousand, is left out). NaN for n < 2.
+    The test is two-sided at the 5% level, its power is 80%, by the noncentral t distribution. The
+    probability of an effect in the wrong direction, below one in a thousand, is neglected.
+
+    Parameters
+    ----------
+    n : int
+        Number of pairs.
+    sd : float
+        Standard deviation of the paired differences.
+
+    Returns
+    -------
+    float
+        In the unit of `sd`; NaN if n < 2.
     """
     if n < 2 or math.isnan(sd):
         return math.nan
@@ -281,7 +349,7 @@ def smallest_effect(n: int, sd: float) -> float:
 
 
 def seeds_to_see(effect: float, sd: float) -> int | None:
-    """The fewest seeds whose `smallest_effect` is at most `effect`; None for over MOST_SEEDS."""
+    """The fewest seeds whose `smallest_effect` is at most `effect`; None if over MOST_SEEDS."""
     low, high = 2, MOST_SEEDS
     if not smallest_effect(high, sd) <= effect:
         return None

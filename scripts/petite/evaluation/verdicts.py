@@ -1,9 +1,9 @@
-"""Each method and size against random, and against the full set: what the runs can tell.
+"""Compare each method and size with random, and with the full set.
 
-Whether a method is better or worse than random is decided by the exact sign-flip test, adjusted
-after Holm for all comparisons of the table. It needs no normal noise, only that the differences of
-a method without effect lie evenly about 0, as they do where its runs vary like those of random. The
-intervals, Student's t, need noise that is not too skewed, and say how large a difference may be.
+The exact sign-flip test decides whether a method is better or worse than random, with Holm's
+adjustment for all comparisons of the table. It does not assume normality, only that differences are
+symmetric around 0 when the method has no effect. This holds if its runs vary like those of random.
+The intervals (Student's t) show how large a difference may be, for noise that is not too skewed.
 """
 
 import math
@@ -46,9 +46,9 @@ TOO_FEW = "too few seeds"
 TOO_FEW_IMAGES = "too few test images"
 NOT_COMPARED = "not compared"
 
-# What has a p that is adjusted for all rows of the table.
+# The tests whose p is adjusted for all rows of the table.
 ADJUSTED = ("p", "full_p", "full_loss_p", "full_new_images_p", "full_new_images_loss_p")
-# Two one-sided tests at the 5% level ask whether this interval lies within the tolerance.
+# Two one-sided tests at the 5% level pass if this interval is within the tolerance.
 EQUIVALENCE_CONFIDENCE = 0.9
 
 VERDICT_COLUMNS = [
@@ -104,7 +104,7 @@ def compare(
 ) -> pd.DataFrame:
     """A row for each method and fraction of `runs` but the full set, in reading order.
 
-    There is no row where the full set alone was trained. The columns are VERDICT_COLUMNS;
+    The table is empty if only the full set was trained. The columns are VERDICT_COLUMNS;
     differences, bounds, `sd`, `tolerance` and `smallest_effect` are shares (0 to 1) of the
     `metric`: accuracy or balanced_accuracy. `share` is the part of the training images that was
     kept (see `with_measures`).
@@ -113,29 +113,29 @@ def compare(
     `difference` with its 95% interval over seeds (`low`, `high`) and over seeds and test images
     (`new_images_*`, where `predictions` are given), the differences' `sd`, the sign-flip test's
     `p_value` and Holm's `p_adjusted`, the probability `p_better` that the true mean is above 0,
-    the `smallest_effect` that the design could see, and the `verdict`: better, worse, not
-    distinguishable, too few seeds (no outcome of so few pairs would have passed), or not compared.
+    the `smallest_effect` that the design can detect, and the `verdict`: better, worse, not
+    distinguishable, too few seeds (no outcome could have passed), or not compared.
 
     Against the full set: `full_pairs`, `full_difference` with its 90% intervals (`full_low`,
     `full_high` over seeds, `full_new_images_*` over seeds and test images), the p of two one-sided
-    tests that it lies within the tolerance (`full_p_*`), the p of the one that no more
-    than the tolerance is lost (`full_loss_p_*`), the same over seeds and `test_images`
-    (`full_new_images_p_*`, `full_new_images_loss_p_*`), each Holm-adjusted by itself, the test
-    images that it takes at least (`test_images_needed`) and the `least_tolerance` that those at
-    hand can show, and `to_full`: equivalent (both tests pass, over seeds and, with predictions,
-    over test images too), not worse (the second alone), too few test images (no loss over the
-    seeds, but so few images do not show it for others), not shown, too few seeds, or not compared.
+    tests that it is within the tolerance (`full_p_*`), the p of the test that at most the
+    tolerance is lost (`full_loss_p_*`), the same over seeds and `test_images`
+    (`full_new_images_p_*`, `full_new_images_loss_p_*`), each Holm-adjusted separately, the fewest
+    test images that can show the tolerance (`test_images_needed`), the `least_tolerance` that the
+    existing ones can show, and `to_full`: equivalent (both tests pass, over seeds and, with
+    predictions, over test images), not worse (only the second passes), too few test images (it
+    passes over seeds, but not over test images), not shown, too few seeds, or not compared.
 
     `multiplier*`: what one image is worth in random ones (`LearningCurve.multiplier`), cut at the
     measured sizes, where the text says "above" or "below".
 
-    Raises PetiteError for a tolerance that is not above 0 and below 1, and where the runs do not
-    make one table.
+    Raises PetiteError if the tolerance is not between 0 and 1, or if the runs cannot be summarized
+    together.
     """
     if not 0 < tolerance < 1:
         raise PetiteError(
-            f"evidence.tolerance is {tolerance:g}: give a share of accuracy above 0 and below 1, "
-            "say 0.01 for one percentage point."
+            f"evidence.tolerance must be above 0 and below 1, got {tolerance:g}. "
+            "Use 0.01 for one percentage point."
         )
     check_runs(runs)
     runs = with_measures(runs)
@@ -223,7 +223,7 @@ def _full_for_new_images(
 
 
 def _add_what_images_can_show(table: pd.DataFrame, weights: np.ndarray, tolerance: float) -> None:
-    """How many test images could show the tolerance, and which one those at hand could."""
+    """Add the test images needed for the tolerance, and the tolerance that these can show."""
     tests = int(table["full_new_images_loss_p_value"].notna().sum())
     if tests:
         images, heaviest = len(weights), float(weights.max()) * len(weights)
@@ -301,5 +301,5 @@ def _to_full(row: pd.Series) -> str:
 
 
 def _passes(row: pd.Series, *tests: str) -> bool:
-    """Whether all tests pass; those over test images do where there are no predictions."""
+    """Whether all tests pass; those over test images do without predictions."""
     return not any(row[f"{test}_adjusted"] > ALPHA for test in tests)

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from petite.evaluation.chance import FEWEST_OTHERS, Chance
 from petite.evaluation.metrics import METRICS
@@ -42,15 +41,20 @@ from petite.util.formatting import (
     signed,
 )
 
-MOST_NAMED = 5  # classes or subsets in a sentence
+MOST_NAMED = 5  # classes or subsets listed in one sentence
 
 
 @dataclass(frozen=True)
 class Wording:
     """The sentences of a recommendation.
 
-    minus: the sign of negative numbers. name: how the name of a class is written, which comes from
-    the user's folders and may hold anything.
+    Attributes
+    ----------
+    record : Recommendation
+    minus : str
+        The sign of negative numbers.
+    name : callable
+        Escapes the name of a class, which comes from the user's folders and may contain anything.
     """
 
     record: Recommendation
@@ -59,12 +63,12 @@ class Wording:
 
     @property
     def metric(self) -> str:
-        """The metric that is compared."""
+        """The name of the compared metric."""
         return METRICS[self.record.metric].words
 
     @property
     def tolerance(self) -> str:
-        """How much of it may be lost."""
+        """How much of the metric may be lost."""
         return points(self.record.tolerance)
 
     # ------------------------------------------------------------------------------ the answer
@@ -85,7 +89,7 @@ class Wording:
         return Sentence(f"Keep the largest subset{'' if is_largest else ' that learned'}, {subset}")
 
     def grounds(self) -> list[Sentence]:
-        """Why that, and what the runs lack."""
+        """Why, and which runs are missing."""
         chance = self.record.chance
         if self.record.kind == "keep_none" and chance:
             found = self._not_learned(chance)
@@ -111,19 +115,19 @@ class Wording:
         return said
 
     def _values_of(self, finding: Finding) -> dict[str, str]:
-        """What the sentences of a finding may hold."""
+        """The values for the braces in the sentences of a finding."""
         basis = self.record.basis
         values = {
             "metric": self.metric,
             "tolerance": self.tolerance,
-            # Without predictions a claim is about the images that it was tested on.
+            # Without predictions a claim holds for the tested images only.
             "scope": "" if basis.test_images else " on these test images",
             "test_images": number(basis.test_images or 0),
             "needed": "",
-            "no_subset": _no_subset(finding),
+            "exceptions": _exceptions(finding),
         }
         if basis.test_images and (basis.test_images_needed or 0) > basis.test_images:
-            values["needed"] = f"it takes {number(basis.test_images_needed or 0)} or more; "
+            values["needed"] = f"{number(basis.test_images_needed or 0)} or more are needed"
         if finding.seeds:
             values["too_few_seeds"] = _too_few_seeds(*finding.seeds)
         if finding.subset:
@@ -138,29 +142,26 @@ class Wording:
         return values
 
     def _not_learned(self, chance: Chance) -> list[Sentence]:
-        """The models of all images against constant answers, and what it may come from."""
+        """The models of all images against constant answers, and the likely reasons."""
         which = "all" if chance.method == FULL else f"the largest subset, {chance.method},"
         found = [
             Sentence(
-                f"Models trained on {which} {counted(chance.trained_on, 'image')} are right on "
-                f"{100 * chance.accuracy:.1f}% of the {counted(chance.test_images, 'test image')}, "
-                f"and always answering {self.name(chance.constant)} is right on "
-                f"{100 * chance.constant_accuracy:.1f}%",
+                f"On the {counted(chance.test_images, 'test image')}, models trained on {which} "
+                f"{counted(chance.trained_on, 'image')} have an accuracy of "
+                f"{100 * chance.accuracy:.1f}%, and always answering {self.name(chance.constant)} "
+                f"gives {100 * chance.constant_accuracy:.1f}%",
                 f"p {probability(chance.accuracy_p)}",
             ),
             Sentence(
-                f"Balanced accuracy is {100 * chance.balanced_accuracy:.1f}%, and "
-                f"{100 / chance.classes:.3g}% by chance",
+                f"Balanced accuracy is {100 * chance.balanced_accuracy:.1f}%, and chance gives "
+                f"{100 / chance.classes:.3g}%",
                 f"p {probability(chance.balanced_p)}",
             ),
             *(Sentence(f"{odd[0].upper()}{odd[1:]}") for odd in self._odd_answers(chance)),
         ]
         if chance.is_far_below:
             found.append(
-                Sentence(
-                    "A systematic swap of labels is likely, as answers by chance would be right "
-                    "more often"
-                )
+                Sentence("Random answers would be right more often, so swapped labels are likely")
             )
         about = chance.circumstances
         values = {
@@ -179,7 +180,7 @@ class Wording:
     # ------------------------------------------------------------------------------ how sure
 
     def how_sure(self) -> list[str]:
-        """What to beware of, and how far the comparisons carry."""
+        """Cautions about the models, and how certain the comparisons are."""
         return [
             *map(self._caution, self.record.cautions),
             *map(str, self._left_out(with_numbers=True)),
@@ -205,7 +206,7 @@ class Wording:
                 return f"Beware: {runs} {give} the same answer for all images."
 
     def _left_out(self, with_numbers: bool) -> list[Sentence]:
-        """Why subsets are no candidates though near enough: what their models did not learn."""
+        """Which subsets are close enough but left out, and what their models did not learn."""
         found = self.record.left_out
         reasons = {
             "are not shown to beat a constant answer": [it for it in found if not it.is_above],
@@ -247,7 +248,7 @@ class Wording:
     def _comparisons_with_random(self) -> Iterator[str]:
         compared = [one.random for one in self.record.comparisons if one.random]
         if not compared:
-            yield "Nothing was compared with random, so there is no verdict on a method."
+            yield "No method was compared with random, so none has a verdict."
         else:
             counts = Counter(one.verdict for one in compared)
             verdicts = [
@@ -257,7 +258,7 @@ class Wording:
             ]
             seeds = [one.pairs for one in compared]
             yield f"{compared_with_random(seeds)}: {', '.join(verdicts)}."
-            yield "The exact sign-flip test decides, after Holm's adjustment for all comparisons."
+            yield ("The exact sign-flip test decides, with Holm's adjustment for all comparisons.")
             yield (
                 "It does not assume normality, only that differences are symmetric around 0 when "
                 "the method has no effect."
@@ -268,17 +269,17 @@ class Wording:
             yield from self._scope()
 
     def _scope(self) -> Iterator[str]:
-        """What the intervals speak of."""
+        """What the intervals cover."""
         differences = [
             against.difference
             for one in self.record.comparisons
             for against in (one.random, one.full)
             if against
         ]
-        yield "Intervals are for new seeds on these test images."
+        yield "Intervals cover new seeds on these test images."
         if any(difference.seeds_and_images for difference in differences):
-            yield "Those over seeds and images are for new test images too."
-        yield "Another split was not tried."
+            yield "Intervals over seeds and images cover new test images too."
+        yield "Other splits were not tried."
 
     # ------------------------------------------------------------------------------ what next
 
@@ -290,10 +291,10 @@ class Wording:
         ]
         return steps or ["Nothing is left open at this tolerance."]
 
-    def _values_of_step(self, step: Step) -> dict[str, Any]:
-        """What the sentence of a step may hold."""
+    def _values_of_step(self, step: Step) -> dict[str, object]:
+        """The values for the braces in the sentence of a step."""
         chance = self.record.chance
-        values: dict[str, Any] = {
+        values: dict[str, object] = {
             "tolerance": self.tolerance,
             "test_images": number(self.record.basis.test_images or 0),
             "seeds": step.seeds,
@@ -306,12 +307,12 @@ class Wording:
         if chance:
             if step.images:
                 values["others_needed"] = (
-                    f" It takes {FEWEST_OTHERS} or more that are not of the class "
+                    f" At least {FEWEST_OTHERS} must be of classes other than "
                     f"{self.name(chance.constant)} (now {chance.of_other_classes})."
                 )
             learned = chance.train_accuracy > chance.constant_accuracy + 0.1
             values["memorized"] = (
-                " So they learn these, but nothing that carries over to others." if learned else ""
+                " They learn these, but do not generalize to new images." if learned else ""
             )
             values["train_accuracy"] = f"{100 * chance.train_accuracy:.1f}"
         return values
@@ -322,27 +323,29 @@ class Wording:
         """The learning curve of random images."""
         curve = self.record.curve
         if curve is None:
-            return [
-                "Random images were trained on at one size only, so there is no learning curve."
-            ]
+            return ["Random subsets were trained at one size only, so there is no learning curve."]
         form = {
-            "power_law": "power law with offset",
-            "line": "line in log(images) between the two measured sizes, too few for a power law",
+            "power_law": f"power law with offset, fitted to {curve.sizes} sizes",
+            "line": "line in log(images), as two measured sizes are too few for a power law",
         }
-        found = [f"Learning curve: {form[curve.form]}, fitted to {curve.sizes} sizes."]
+        found = [f"Learning curve: {form[curve.form]}."]
         if curve.a is not None:
             found.append(f"{self.metric}(n) = {curve.a:.4g} - {curve.b:.4g} n^-{curve.c:.2g}.")
-        found.append(f"It misses the measured means by {points(curve.worst_miss)} at most.")
+        found.append(f"Its largest distance from a measured mean is {points(curve.worst_miss)}.")
         if last := curve.last_left_out:
             found.append(
-                f"Fitted without the largest size ({number(last.images)} images) it predicts "
-                f"{100 * last.predicted:.1f}% there, and {100 * last.measured:.1f}% was measured: "
-                f"off by {self._points(last.error, last.bounds, '95%')}."
+                f"Fitted without the largest size ({number(last.images)} images), it predicts "
+                f"{100 * last.predicted:.1f}% there, and {100 * last.measured:.1f}% was measured "
+                f"(error: {self._points(last.error, last.bounds, '95%')})."
             )
         if curve.sufficient:
+            size = curve.sufficient.text()
+            interval = " [95% interval]" if "[" in size else ""
+            if curve.sufficient.low and not interval:
+                interval = " (and its 95% interval)"
             found.append(
-                f"Smallest sufficient size (within {self.tolerance} of the full set on the curve): "
-                f"{curve.sufficient.text()} random images, with its 95% interval."
+                f"Smallest size within {self.tolerance} of the full set on the curve: {size} "
+                f"random images{interval}."
             )
         return found
 
@@ -353,7 +356,7 @@ class Wording:
         return self._points(against.difference.mean, against.difference.seeds, "95%")
 
     def _from_full(self, against: AgainstFull) -> str:
-        """The difference from the full set with its interval, for new images where it is known."""
+        """The difference from the full set with its interval, for new images if that is known."""
         difference = against.difference
         if difference.seeds_and_images:
             over = "90%", " over seeds and test images"
@@ -363,7 +366,7 @@ class Wording:
     def _points(self, mean: float, bounds: Bounds | None, level: str, over: str = "") -> str:
         difference = f"{signed(mean, self.minus)} points"
         if bounds is None:
-            return f"{difference}, one seed and so no interval"
+            return f"{difference}, no interval from one seed"
         low, high = (signed(bound, self.minus) for bound in bounds)
         return f"{difference}, {level} interval{over} {low} to {high}"
 
@@ -372,18 +375,18 @@ class Wording:
 
 
 def gap_sentences(gaps: Sequence[Gap]) -> list[Sentence]:
-    """Which methods are missing and how to go on; none where nothing is missing."""
+    """Which methods are missing and how to continue; empty if none is."""
     if not gaps:
         return []
     named = "; ".join(map(_gap, gaps[:MOST_NAMED]))
     more = f"; and {len(gaps) - MOST_NAMED} more" if len(gaps) > MOST_NAMED else ""
     lost = next((gap.method for gap in gaps if not gap.done), gaps[0].method)
     return [
-        Sentence("Incomplete: this is made of the jobs that are done"),
+        Sentence("Incomplete: only the finished jobs are counted"),
         Sentence(f"Missing: {named}{more}"),
         Sentence(
-            "Fix the cause and rerun the same command, or switch a method off with no fractions, "
-            f"as in methods: {{{lost}: {{fractions: []}}}}"
+            "Fix the cause and rerun the same command, or disable a method by giving it no "
+            f"fractions, as in methods: {{{lost}: {{fractions: []}}}}"
         ),
     ]
 
@@ -391,14 +394,17 @@ def gap_sentences(gaps: Sequence[Gap]) -> list[Sentence]:
 def _gap(gap: Gap) -> str:
     name = _case(gap.method, gap.fraction)
     if gap.done:
-        name += f" ({gap.done} of {gap.wanted} seeds are done)"
+        name += f" ({gap.done} of {gap.wanted} seeds done)"
     if not gap.failed:
-        return f"{name}, not begun"
+        return f"{name}, not started"
     return f"{name}, where {', '.join(gap.failed)} failed"
 
 
 def compared_with_random(seeds: Sequence[int]) -> str:
-    """The comparisons with random and their seeds, one number for each comparison."""
+    """How many comparisons with random there are, and their seeds.
+
+    seeds: the number of seeds of each comparison.
+    """
     each = " each" if len(seeds) > 1 else ""
     return (
         f"{counted(len(seeds), 'comparison')} with random, {_from_to(min(seeds), max(seeds))}{each}"
@@ -406,35 +412,36 @@ def compared_with_random(seeds: Sequence[int]) -> str:
 
 
 def floor_sentences(floor: Floor | None) -> list[str]:
-    """That so few seeds decide nothing; none where they can."""
+    """That the seeds are too few for any verdict; empty if they are enough."""
     if floor is None:
         return []
     return [
         f"With {counted(floor.seeds, 'seed')} the adjusted p cannot fall below {floor.p:.2g}, even "
-        f"if a method wins every time; {floor.seeds_needed} seeds could pass 0.05."
+        "if a method wins every time.",
+        f"With {floor.seeds_needed} seeds it could fall below 0.05.",
     ]
 
 
 def _smallest_effects(compared: Sequence[AgainstRandom]) -> list[str]:
-    """The smallest effect that the design could have seen."""
+    """The smallest effect that the design can detect."""
     effects = [one.smallest_effect for one in compared if one.smallest_effect is not None]
     if not effects:
         return []
     low, high = f"{100 * min(effects):.1f}", f"{100 * max(effects):.1f}"
     size = f"{high} points" if low == high else f"{low} to {high} points, by comparison"
     return [
-        "With the spread seen, the smallest true difference that a single paired t test finds in 4 "
-        f"of 5 such runs is {size}.",
-        "Smaller differences may exist, and the adjusted sign-flip test needs larger ones.",
+        "With the observed spread, the smallest true difference that a single paired t test "
+        f"detects in 4 of 5 runs is {size}.",
+        "Smaller differences may exist. The adjusted sign-flip test needs larger ones.",
     ]
 
 
 def _subset(one: Comparison) -> str:
-    """A subset: how many images, the share they really are, and how they were chosen."""
+    """A subset: its number of images, their actual share, and how they were chosen."""
     share = percent(one.fraction)
     if one.share is not None and is_other_share(one.fraction, one.share):
         why = why_other_share(one.fraction, one.share)
-        share = f"{rounded_percent(one.share)}, not {share}, {why}"
+        share = f"{rounded_percent(one.share)} instead of {share}, {why}"
     return f"{counted(one.images, 'image')} ({share}) chosen {_chosen_by(one.method)}"
 
 
@@ -455,11 +462,11 @@ def _too_few_seeds(fewest: int, most: int) -> str:
     return f"{_from_to(fewest, most)} {'is' if most == 1 else 'are'} too few"
 
 
-def _no_subset(finding: Finding) -> str:
+def _exceptions(finding: Finding) -> str:
     words = {"worse_than_random": "are worse than random", "not_learned": "learned too little"}
     if not finding.but_for:
-        return "No subset"
-    return f"Except those that {' or '.join(words[kind] for kind in finding.but_for)}, no subset"
+        return ""
+    return f", except those that {' or '.join(words[kind] for kind in finding.but_for)}"
 
 
 def _either(texts: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from petite.data.decoding.decode import SetAside
 from petite.data.ingest import decode_entry
 from petite.data.shard_job import Reading
 from petite.data.sources import Source
-from petite.data.store import Store, shard_writer
+from petite.data.store import REMEDY, Store, shard_writer
 from petite.features.io import image_ids_digest
 from petite.networks.backbones.base import Backbone
 from petite.util.errors import DamagedFiles, PetiteError
@@ -159,8 +159,7 @@ def read_embeddings(
         ids = pd.read_parquet(tables, columns=["image_id"])["image_id"]
         if record["image_ids_sha256"] != image_ids_digest(ids):
             raise DamagedFiles(
-                f"{path} holds embeddings of other images than the store's shard. Run again: the "
-                "workflow makes it anew.",
+                f"{path} has embeddings of other images than the store's shard. {REMEDY}",
                 [path],
             )
         rows = pd.Index(ids).get_indexer(wanted)
@@ -178,8 +177,7 @@ def _check_one_backbone(paths: list[Path], records: list[EmbeddingRecord]) -> No
     digests = {record["digest"] for record in records}
     if len(digests) > 1:
         raise DamagedFiles(
-            f"the embeddings in {paths[0].parent} were made by several backbones. Run again: the "
-            "workflow makes them anew.",
+            f"the embeddings in {paths[0].parent} were made by several backbones. {REMEDY}",
             paths,
         )
 

@@ -1,1 +1,1 @@
-"""Networks and what loads Keras: what features and training both use."""
+"""Networks and the loading of Keras, for features and training."""

@@ -1,6 +1,6 @@
-"""Loading Keras with the backend and the threads that the settings ask for, and no other settings.
+"""Loading Keras with the backend and the threads of the settings.
 
-What the user's ~/.keras/keras.json and environment say of Keras does not count.
+The user's ~/.keras/keras.json and environment variables for Keras are ignored.
 """
 
 import importlib.util
@@ -15,7 +15,7 @@ from petite.util.errors import PetiteError
 
 logger = logging.getLogger(__name__)
 
-# Only errors: TensorFlow's start-up messages are no help in a step's log.
+# Only errors: TensorFlow's start-up messages do not help in a step's log.
 LOG_LEVEL = {"TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
@@ -26,8 +26,8 @@ def load_keras(backend: str, threads: int) -> ModuleType:
     ----------
     backend : {"tensorflow", "jax", "torch"}
     threads : int
-        Threads of one operation; operations run one after the other. JAX on a CPU can be limited to
-        one thread only: from two on it uses all cores.
+        Threads of one operation; operations run one after the other. JAX on a CPU can only be
+        limited to one thread; with two or more it uses all cores.
 
     Returns
     -------
@@ -37,20 +37,20 @@ def load_keras(backend: str, threads: int) -> ModuleType:
     Raises
     ------
     PetiteError
-        When the backend is not installed, or another one is loaded already.
+        When the backend is not installed, or Keras already uses another one.
     """
     if importlib.util.find_spec(backend) is None:
         raise PetiteError(
-            f"training.backend is '{backend}', but {backend} is not installed: "
-            f"install it with `pip install {backend}`, or set training.backend to another"
+            f"training.backend is '{backend}', but {backend} is not installed: run `pip install "
+            f"{backend}`, or set another training.backend"
         )
     if "keras" not in sys.modules:
         environment.hold(os.environ)
         os.environ["KERAS_BACKEND"] = backend
         for name, value in LOG_LEVEL.items():
             os.environ.setdefault(name, value)
-    # Keras imports these two where it finds them, a quarter of its CPU time and 80 MB, to draw and
-    # to wrap models as estimators. None is how Python marks what cannot be imported.
+    # Keras imports these two if they are installed, to draw models and to wrap them as estimators,
+    # which takes a quarter of its CPU time and 80 MB. None marks modules that cannot be imported.
     unneeded = {"matplotlib", "sklearn"} - sys.modules.keys()
     sys.modules.update(dict.fromkeys(unneeded))  # type: ignore[arg-type]
     try:
@@ -62,15 +62,15 @@ def load_keras(backend: str, threads: int) -> ModuleType:
 
     if keras.backend.backend() != backend:
         raise PetiteError(
-            f"Keras runs on {keras.backend.backend()} in this process already, and cannot change "
-            f"to {backend}: train with it in a process of its own"
+            f"Keras already uses the backend '{keras.backend.backend()}' in this process: train "
+            f"with '{backend}' in another process"
         )
     _configure(keras)
     return keras
 
 
 def _configure(keras: ModuleType) -> None:
-    """Set all that Keras has of global settings, which the user's program may have changed."""
+    """Set all global settings of Keras, which the user's program may have changed."""
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
     keras.config.set_image_data_format("channels_last")
@@ -79,13 +79,13 @@ def _configure(keras: ModuleType) -> None:
 
 
 def dtype_policy(precision: str) -> str:
-    """Keras's name for a precision. Keras must be loaded.
+    """Find Keras's dtype policy for a precision. Keras must be loaded.
 
     Parameters
     ----------
     precision : {"float32", "bfloat16", "auto"}
-        auto: bfloat16 where the processor computes in it and float32 elsewhere, where bfloat16
-        would be slower.
+        auto: bfloat16 if the processor has instructions for it; otherwise float32, which is then
+        faster.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def _limit_tensorflow(threads: int) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     except RuntimeError:
-        logger.warning("TensorFlow runs already: its number of threads stays as it is")
+        logger.warning("TensorFlow is already running: its number of threads does not change")
     tf.config.experimental.enable_op_determinism()
 
 

@@ -1,9 +1,9 @@
 """The models, by name. Keras is imported when a model is built, not before.
 
-Every model takes raw images, values 0 to 255, scales them itself, and ends in a probability for
-each class. For two classes it has one logit, of the second. A new model is an entry in `MODELS`
-with a function that builds it and, if it has settings, their class: the group of settings in
-config.yaml, its checks and its place in the schema follow from the entry.
+Every model takes raw images with values from 0 to 255, scales them itself, and ends in a
+probability for each class. For two classes it has one logit, that of the second class. A new model
+is an entry in `MODELS` with a function that builds it and, if it has settings, their class. The
+settings in config.yaml, their validation and their schema follow from the entry.
 """
 
 from collections.abc import Callable, Iterable
@@ -44,7 +44,7 @@ def build(
     batch_norm_momentum : float
         Share of the moving statistics that a step keeps.
     settings : ModelSettings, optional
-        The model's own settings. None: its defaults.
+        The model's own settings; by default those of its class.
 
     Returns
     -------
@@ -73,9 +73,9 @@ def build(
 
 
 def logits_of(model: "keras.Model") -> "keras.Model":
-    """The same model, sharing its weights, up to its logits.
+    """Return the model up to its logits, with the same weights.
 
-    It is what trains and what is judged: losses of logits are exact where those of probabilities
+    It is used for training and evaluation: losses of logits are exact, while those of probabilities
     must be clipped.
 
     Parameters
@@ -94,7 +94,22 @@ def logits_of(model: "keras.Model") -> "keras.Model":
 
 
 def check_image_size(name: str, image_size: int, settings: "ModelSettings") -> None:
-    """Raise PetiteError when the model would halve images of this side to nothing."""
+    """Refuse images that are too small for the model.
+
+    Parameters
+    ----------
+    name : str
+        A key of `MODELS`.
+    image_size : int
+        Side of the images, pixels.
+    settings : ModelSettings
+        The model's own settings.
+
+    Raises
+    ------
+    PetiteError
+        When the model would halve the images to nothing.
+    """
     smallest = MODELS[name].smallest_side(settings)
     if image_size < smallest:
         raise PetiteError(
@@ -104,10 +119,10 @@ def check_image_size(name: str, image_size: int, settings: "ModelSettings") -> N
         )
 
 
-def _of_both_classes(logit: Any) -> Any:
+def _of_both_classes(logit: "keras.KerasTensor") -> "keras.KerasTensor":
     """The two logits whose softmax has the one logit's sigmoid as its second probability.
 
-    So `argmax` finds the class, as for more classes.
+    So `argmax` gives the class, as it does for more classes.
     """
     from keras import layers
 
@@ -128,12 +143,12 @@ class Model:
     name : str
         As in config.yaml.
     features : callable
-        Builds the layers: from the input, the momentum of batch normalization and the model's
-        settings to what the last layer takes.
+        Builds the layers: takes the input, the momentum of batch normalization and the model's
+        settings, and returns the input of the last layer.
     smallest_side : callable
-        The least side of images in pixels, from the settings.
+        The smallest side of images in pixels, as a function of the settings.
     width : callable
-        How many features the last layer takes, from the settings.
+        The number of features before the last layer, as a function of the settings.
     any_size : bool
         Whether one model takes images of different sizes.
     settings : type of ModelSettings
@@ -141,7 +156,7 @@ class Model:
     """
 
     name: str
-    features: Callable[[Any, float, Any], Any]
+    features: Callable[["keras.KerasTensor", float, Any], "keras.KerasTensor"]
     smallest_side: Callable[[Any], int]
     width: Callable[[Any], int]
     any_size: bool
@@ -181,26 +196,43 @@ class CompactSettings(ModelSettings):
             values = getattr(self, name)
             if len(values) != stages:
                 raise ValueError(
-                    f"{name}: {len(values)} values for {stages} stages; "
-                    "give one for each of widths but the first"
+                    f"{name}: must have {stages} values, one for each of widths but the first, got "
+                    f"{len(values)}"
                 )
         if min(self.widths) < 1 or min(self.residual_blocks) < 0:
-            raise ValueError("widths must be 1 or more, residual_blocks 0 or more")
+            raise ValueError(
+                "widths must be 1 or more and residual_blocks 0 or more, got "
+                f"{self.widths} and {self.residual_blocks}"
+            )
         if not set(self.halvings) <= {0, 1}:
-            raise ValueError("halvings: use 0 and 1")
+            raise ValueError(f"halvings: must be 0 or 1, got {self.halvings}")
         return self
 
 
-def compact(images: Any, batch_norm_momentum: float, settings: CompactSettings) -> Any:
-    """A small residual CNN whose strided stem keeps full-size maps, slow on a CPU, out of it.
+def compact(
+    images: "keras.KerasTensor", batch_norm_momentum: float, settings: CompactSettings
+) -> "keras.KerasTensor":
+    """Build a small residual CNN that is fast on a CPU, because its stem is strided.
 
-    The stem, then stages of [2x2 max pooling], one convolution 3x3 and residual blocks, then the
-    mean over the map. Each convolution is followed by batch normalization and ReLU; a residual
-    block begins as the identity (its last scale is zero).
+    After the stem come stages of 2x2 max pooling (optional), one 3x3 convolution and residual
+    blocks, and then global average pooling. Batch normalization and ReLU follow each convolution.
+    A residual block starts as the identity, since its last scale is zero.
+
+    Parameters
+    ----------
+    images : tensor, shape (n, height, width, channels)
+    batch_norm_momentum : float
+    settings : CompactSettings
+
+    Returns
+    -------
+    tensor, shape (n, widths[-1])
     """
     from keras import layers
 
-    def convolve(x: Any, filters: int, kernel: int = 3, stride: int = 1, last: bool = False) -> Any:
+    def convolve(
+        x: "keras.KerasTensor", filters: int, kernel: int = 3, stride: int = 1, last: bool = False
+    ) -> "keras.KerasTensor":
         x = layers.Conv2D(
             filters,
             kernel,
@@ -232,11 +264,25 @@ def compact(images: Any, batch_norm_momentum: float, settings: CompactSettings) 
     return layers.Dropout(settings.dropout)(x) if settings.dropout else x
 
 
-def paper_cnn(images: Any, batch_norm_momentum: float, settings: ModelSettings) -> Any:
-    """The paper's CNN up to its last layer (Sal, Erdağ, Biçici; images scaled to 0..1).
+def paper_cnn(
+    images: "keras.KerasTensor", batch_norm_momentum: float, settings: ModelSettings
+) -> "keras.KerasTensor":
+    """Build the paper's CNN (Sal, Erdağ, Biçici) up to its last layer.
 
-    Six blocks of convolution 3x3, batch normalization, ReLU and 2x2 max pooling; then a dense
-    layer of 512 with batch normalization, ReLU and dropout of one half. Needs 64 pixels or more.
+    Six blocks of 3x3 convolution, batch normalization, ReLU and 2x2 max pooling, then a dense
+    layer of 512 units with batch normalization, ReLU and dropout of 0.5.
+
+    Parameters
+    ----------
+    images : tensor, shape (n, side, side, channels)
+        64 pixels or more.
+    batch_norm_momentum : float
+    settings : ModelSettings
+        Not used.
+
+    Returns
+    -------
+    tensor, shape (n, 512)
     """
     from keras import layers
 
@@ -276,7 +322,7 @@ MODELS: dict[str, Model] = {
 
 
 def choice_of(models: Iterable[Model]) -> type[Strict]:
-    """The settings that name one of these models, the first by default, and set them up.
+    """Make the class of settings that choose one of some models, by default the first.
 
     Parameters
     ----------
@@ -285,7 +331,7 @@ def choice_of(models: Iterable[Model]) -> type[Strict]:
     Returns
     -------
     type of Strict
-        With the field `model`, and for each model with settings a field of its name.
+        With the field `model`, and one field named after each model that has settings.
     """
     models = list(models)
     names = ", ".join(model.name for model in models)

@@ -1,1 +1,1 @@
-"""The figures: a function for each, and their facts in `registry`."""
+"""The figures: one function for each, with their inputs and captions in `registry`."""

@@ -1,7 +1,7 @@
-"""Accuracy against the number of images kept: the figure that answers the question.
+"""Accuracy against the number of images kept: the main figure.
 
-As a file it names the methods beside their points and says how to read it. The page has a legend
-and a caption of its own, so that `accuracy_picture` is the same drawing without words.
+The file names the methods next to their points and has a note on how to read it. The report has its
+own legend and caption, so `accuracy_picture` is the same drawing without words.
 """
 
 from collections.abc import Collection, Sequence
@@ -20,22 +20,28 @@ from petite.evaluation.statistics import ENOUGH_RUNS
 from petite.plots import style
 from petite.util.formatting import number
 
-LEAST_SPAN = 4.0  # points of accuracy: a narrower axis would make noise look like an effect
+LEAST_SPAN = 4.0  # points of accuracy; a narrower axis would make noise look like an effect
 STEP = 0.125  # inches at most between the points of two methods at one fraction
-BESIDE = 0.065  # inches that runs are drawn to either side of their mean
+BESIDE = 0.065  # inches; runs are drawn up to this far left and right of their mean
 LABEL_GAP = 0.16  # inches between two lines of labels
-LETTER = 0.1  # inches that a letter of a label takes, with some to spare
-TICK_LETTER = 0.09  # inches that a letter of a fraction's label takes
+LETTER = 0.1  # inches; width of a letter of a label, with some margin
+TICK_LETTER = 0.09  # inches; width of a letter of a fraction's label
 LONGEST_NAME = 24  # letters
-MOST_METHODS = 10  # with more, only those of the paper are named
-PICTURE_LEFT = 0.08  # of the width, for the points that are moved aside
+MOST_METHODS = 10  # with more, only the methods of the paper are named
+PICTURE_LEFT = 0.08  # of the width, for points that are shifted to the left
 PICTURE_HEIGHT = 3.4  # inches
 
 
 class Series(NamedTuple):
-    """A method's points, by fraction, with the compared metric as score_mean, _low and _high.
+    """A method's points and runs.
 
-    And its runs, by fraction and seeds, with the metric as score.
+    Attributes
+    ----------
+    method : str
+    points : DataFrame
+        By fraction, with the compared metric as score_mean, score_low and score_high.
+    runs : DataFrame
+        By fraction and seeds, with the metric as score.
     """
 
     method: str
@@ -44,7 +50,7 @@ class Series(NamedTuple):
 
 
 def accuracy_series(runs: pd.DataFrame, summary: pd.DataFrame) -> list[Series]:
-    """What is drawn of the tables runs.csv and summary.csv, in the order of the summary."""
+    """The series of runs.csv and summary.csv, in the order of the summary."""
     summary, runs = with_scores(summary, runs)
     runs = runs.sort_values(["fraction", *PAIR])
     return [
@@ -57,8 +63,13 @@ def accuracy_series(runs: pd.DataFrame, summary: pd.DataFrame) -> list[Series]:
 def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """The metric on the test images against the images kept (log axis), with 95% intervals.
 
-    Takes the tables of runs.csv and summary.csv. Each method is a line, or a point where it has
-    one fraction; each run is a dot; random has a band, and the full set a horizontal line with one.
+    Each method is a line, or a point if it has one fraction; each run is a dot. Random has a band,
+    and the full set a horizontal line with a band.
+
+    Parameters
+    ----------
+    runs, summary : DataFrame
+        The tables runs.csv and summary.csv.
     """
     series = accuracy_series(runs, summary)
     cut = [each.method for each in series if each.method != "full"]
@@ -72,13 +83,13 @@ def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     metric = METRICS[compared_metric(summary)].words
     dataset = style.shortened(str(runs["dataset"].iloc[0]), LONGEST_NAME)
     note = (
-        "Small dots: single runs. Bars and bands: 95% intervals of the mean over runs; those that "
-        "end at the edge go on beyond it."
+        "Small dots: single runs. Bars and bands: 95% confidence intervals of the mean over runs. "
+        "An interval that ends at the edge continues beyond it."
     )
     if faint:
-        note += f" Faint lines: {len(faint)} further methods; the figure of differences names them."
+        note += f" Faint lines: {len(faint)} further methods, named in the figure of differences."
     if (summary["runs"] < ENOUGH_RUNS).any():
-        note += f" Some points rest on fewer than {ENOUGH_RUNS} runs, too few for a claim."
+        note += f" Some points have fewer than {ENOUGH_RUNS} runs, too few for a claim."
     style.title(
         figure, f"{metric.capitalize()} on {dataset} by the number of training images kept", note
     )
@@ -89,9 +100,16 @@ def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
 def accuracy_picture(
     runs: pd.DataFrame, summary: pd.DataFrame, width: float, tolerance: float | None = None
 ) -> Figure:
-    """The drawing of `accuracy_by_fraction` with all methods and no names, `width` inches wide.
+    """The drawing of `accuracy_by_fraction` with all methods and without names.
 
-    tolerance: how far from the full set is as good, a share: its band in the place of the interval.
+    Parameters
+    ----------
+    runs, summary : DataFrame
+        The tables runs.csv and summary.csv.
+    width : float
+        Inches.
+    tolerance : float or None
+        The band of the full set shows this difference (a fraction) instead of the interval.
     """
     figure = Figure(figsize=(width, PICTURE_HEIGHT), layout="constrained")
     _draw(figure, accuracy_series(runs, summary), PICTURE_LEFT, tolerance=tolerance)
@@ -105,9 +123,9 @@ def _draw(
     tolerance: float | None = None,
     faint: Collection[str] = (),
 ) -> dict[str, float]:
-    """Draw all series, and return the factor on x of each method that is not drawn faintly.
+    """Draw all series, and return the factor on x of each method that is not faint.
 
-    left: the share of the width that is left free before the smallest fraction.
+    `left` is the fraction of the width that is free left of the smallest fraction.
     """
     axes = figure.add_subplot()
     points = pd.concat([each.points for each in series])
@@ -132,7 +150,7 @@ def _draw(
 
 def _x_limits(fractions: np.ndarray, left: float) -> tuple[float, float]:
     """Limits that leave room at the left."""
-    # A single fraction stands in the middle of what is left.
+    # A single fraction is in the middle of the remaining width.
     right = 0.06 if len(fractions) > 1 else (1 - left) / 2
     span = np.log(fractions[-1] / fractions[0]) or 0.5
     width = span / (1 - left - right)
@@ -142,10 +160,10 @@ def _x_limits(fractions: np.ndarray, left: float) -> tuple[float, float]:
 def _dodge(
     methods: Sequence[str], fractions: np.ndarray, first: float, inch: float
 ) -> dict[str, float]:
-    """A factor on x for each method, so that points at the same fraction stand side by side.
+    """A factor on x for each method, so that points at the same fraction do not overlap.
 
-    The first method, random, stands at its true place; the others at its right and left in turn,
-    within the axes, which begin at `first`, however many.
+    The first method, random, stays at its true place. The others alternate between its right and
+    left, within the axes, which begin at `first`.
     """
     between = 0.6 * np.diff(np.log(fractions)).min(initial=np.inf) / max(len(methods), 1)
     before = np.log(fractions[0] / first) / max(len(methods) // 2, 1)
@@ -157,7 +175,7 @@ def _dodge(
 
 
 def _draw_full(axes: Axes, row: pd.Series, tolerance: float | None) -> None:
-    """The full set's line across, its accuracy, and a band: what is as good, or its interval."""
+    """The line of the full set, its accuracy, and a band: the tolerance, or its interval."""
     color = style.method_color("full")
     mean = 100 * row["score_mean"]
     axes.axhline(mean, color=color, linewidth=1, zorder=2, gid="across-full")
@@ -185,14 +203,14 @@ def _draw_faintly(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _draw_method(axes: Axes, series: Series, offset: float, beside: float) -> None:
-    """Line, marks, intervals and runs, each named after what it is and the method."""
+    """Line, marks, intervals and runs, each with a gid PART-METHOD."""
     method, points, runs = series
     color = style.method_color(method)
     x = offset * points["fraction"]
     mean, low, high = (100 * points[f"score_{end}"] for end in ("mean", "low", "high"))
     if method == "random" and len(points) > 1:
         axes.fill_between(x, low, high, color=color, alpha=0.18, lw=0, gid=f"band-{method}")
-    # A point without an interval has a bar of no length, so that there is one for each.
+    # A point without an interval has a bar of length 0, so that each point has one.
     low, high = low.fillna(mean), high.fillna(mean)
     axes.vlines(x, low, high, color=color, lw=1.4, zorder=4, gid=f"bars-{method}")
     axes.plot(x, mean, color=color, linewidth=1.4, zorder=4, gid=f"line-{method}")
@@ -225,7 +243,7 @@ def _draw_method(axes: Axes, series: Series, offset: float, beside: float) -> No
 
 
 def _name_fractions(axes: Axes, points: pd.DataFrame, letter: float) -> None:
-    """A tick at each fraction; those with room for it are named, from the largest on."""
+    """A tick at each fraction; labels that would overlap are left out, from the largest on."""
     largest = points.loc[points.groupby("fraction")["images"].idxmax()]
     largest = largest.sort_values("fraction", ascending=False)
     labels, last = [], np.inf
@@ -243,8 +261,8 @@ def _name_fractions(axes: Axes, points: pd.DataFrame, letter: float) -> None:
 def _set_y_axis(axes: Axes, points: pd.DataFrame, scores: pd.Series) -> None:
     """The metric in percent, from the lowest dot or bound to the highest.
 
-    Intervals of two or three seeds may reach far beyond all runs and would flatten the rest: they
-    are cut where they reach farther beyond them than those are apart.
+    Intervals of two or three seeds may reach far beyond all runs and would flatten the rest. They
+    are cut at a distance from the runs that equals the range of the runs.
     """
     reach = max(scores.max() - scores.min(), LEAST_SPAN / 100)
     shown = pd.concat([scores, points["score_low"], points["score_high"]])
@@ -258,7 +276,7 @@ def _set_y_axis(axes: Axes, points: pd.DataFrame, scores: pd.Series) -> None:
 
 
 def _label_methods(axes: Axes, series: Sequence[Series], offsets: dict[str, float]) -> None:
-    """Each method's name at the left of its smallest fraction, with a hairline to its point."""
+    """Each method's name left of its smallest fraction, with a thin line to its point."""
     smallest = pd.DataFrame([each.points.iloc[0] for each in series])
     if smallest.empty:
         return

@@ -1,4 +1,4 @@
-"""Calibration: how often models are right by how sure they are."""
+"""Calibration: accuracy by confidence."""
 
 import numpy as np
 import pandas as pd
@@ -8,13 +8,24 @@ from matplotlib.figure import Figure
 from petite.plots import style
 from petite.training.metrics import confidence_bins
 
-DOT, ALL = 6.0, 270.0  # areas in square points: the smallest dot, and what all images add to it
+DOT, ALL = 6.0, 270.0  # square points: area of the smallest dot, and what all images add to it
 
 
 def calibration_bins(confidence: np.ndarray, right: np.ndarray) -> pd.DataFrame:
-    """A row for each of the metric's bins that has images: sure and right (means), and images.
+    """Confidence and accuracy by bin.
 
-    confidence: the probability of the chosen class, (n,). right: whether it is the true one, (n,).
+    Parameters
+    ----------
+    confidence : ndarray of float, shape (n_images,)
+        The probability of the predicted class.
+    right : ndarray of bool, shape (n_images,)
+        Whether the predicted class is the true one.
+
+    Returns
+    -------
+    DataFrame
+        A row for each of the metric's bins that has images: sure (mean confidence), right
+        (accuracy) and images.
     """
     images = pd.DataFrame({"sure": confidence, "right": right})
     return images.groupby(confidence_bins(confidence)).agg(
@@ -24,7 +35,7 @@ def calibration_bins(confidence: np.ndarray, right: np.ndarray) -> pd.DataFrame:
 
 @style.styled
 def calibration_picture(bins: pd.DataFrame, classes: int, color: str) -> Figure:
-    """A dot for each bin, its area the share of the images; on the dashed line the two agree."""
+    """A dot for each bin, whose area is its fraction of the images; the dashed line is ideal."""
     figure, axes = style.small_picture()
     chance = 100 / classes
     axes.plot([chance, 100], [chance, 100], "--", color=style.QUIET, linewidth=0.7)
@@ -42,6 +53,6 @@ def calibration_picture(bins: pd.DataFrame, classes: int, color: str) -> Figure:
     axes.set_xlim(chance, 102)
     axes.set_ylim(0, 100)
     axes.set_yticks([0, 50, 100])
-    axes.set_xlabel("how sure, %; area: images")
+    axes.set_xlabel("confidence, %; dot area: images")
     axes.grid(axis="y")
     return figure

@@ -16,12 +16,12 @@ from petite.util.formatting import counted
 
 VALIDATION = style.OKABE_ITO[0]
 TRAINING = style.OKABE_ITO[1]
-# Of the images: their name, the beginning of their columns, and how their mean is drawn.
+# Name of the images, prefix of their columns, and color and dashes of their mean.
 PARTS = [("validation", "validation_", VALIDATION, "-"), ("training", "", TRAINING, "--")]
 NOTE = (
-    "Thin lines: single runs. Bold: their mean. Training values are of the images as they are "
-    "trained on (flipped and cropped where the settings say so, the loss with label smoothing), "
-    "each over the steps since the value before; validation images are as stored."
+    "Thin lines: single runs. Bold lines: their mean. Training values are means over the steps "
+    "since the previous value, on the images as they are trained on (flipped and cropped if set, "
+    "the loss with label smoothing). Validation images are used as stored."
 )
 LONGEST_NAME = 40  # letters
 MOST_COLUMNS = 6
@@ -32,10 +32,21 @@ FEW_VALUES = 3
 def curves(
     history: pd.DataFrame, method: str | None = None, fraction: float | None = None
 ) -> Figure:
-    """Accuracy and loss of training and validation images against the steps of training.
+    """Accuracy and loss of training and validation images against training steps.
 
-    Takes the table of history.csv. With a method and a fraction, a large figure of these runs;
-    without, small multiples of all. Raises PetiteError when there is nothing to draw.
+    Parameters
+    ----------
+    history : DataFrame
+        The table history.csv.
+    method : str or None
+    fraction : float or None
+        With a method and a fraction, one large figure of their runs; otherwise small multiples of
+        all cases.
+
+    Raises
+    ------
+    PetiteError
+        There are no such runs.
     """
     if method is None and fraction is None:
         return _overview(history)
@@ -81,9 +92,13 @@ def _one(history: pd.DataFrame, name: str) -> Figure:
 
 def _overview(history: pd.DataFrame) -> Figure:
     if history.empty:
-        raise PetiteError("the history of the runs is empty: there are no learning curves to draw.")
+        raise PetiteError(
+            "the history of the runs is empty, so there are no learning curves to draw."
+        )
     conditions = ordered(history[["method", "fraction"]].drop_duplicates())
-    blocks = math.ceil(len(conditions) / MOST_COLUMNS)  # of a row of accuracies and one of losses
+    blocks = math.ceil(
+        len(conditions) / MOST_COLUMNS
+    )  # each has a row of accuracies and one of losses
     columns = math.ceil(len(conditions) / blocks)
     figure = Figure(
         figsize=(max(style.WIDTH, 1.5 * columns + 0.6), 3.1 * blocks + 0.5), layout="constrained"
@@ -134,7 +149,7 @@ def _draw(axes: Axes, history: pd.DataFrame, measure: str, scale: float) -> None
         for _, run in known.groupby("seed"):
             axes.plot(run["step"], scale * run[column], color=color, linewidth=0.6, alpha=0.4)
         mean = scale * known.groupby("step")[column].mean()
-        # A line through one value is invisible: few values are drawn as dots.
+        # A line through one value is invisible, so few values are drawn as dots.
         marker = "o" if len(mean) <= FEW_VALUES else None
         axes.plot(mean, dashes, color=color, linewidth=1.8, marker=marker, markersize=4)
     axes.grid(axis="y")
@@ -147,7 +162,7 @@ def _set_accuracy_limits(axes: Axes, history: pd.DataFrame) -> None:
 
 
 def _set_loss_limits(axes: Axes, history: pd.DataFrame) -> None:
-    """From 0 to a little above all but the first peaks, which would flatten the rest."""
+    """From 0 to a little above all losses but the first peaks, which would flatten the rest."""
     losses = history[["loss", "validation_loss"]].to_numpy()
     finite = losses[np.isfinite(losses)]
     if len(finite):
@@ -168,7 +183,7 @@ def _add_epochs(axes: Axes, history: pd.DataFrame) -> None:
 
 
 def _label_lines(axes: Axes, below: bool = False) -> None:
-    """A legend in the lines' own colors, where it covers least."""
+    """A legend in the colors of the lines, where it covers least."""
     axes.legend(
         handles=[Line2D([], [], color=color, label=label) for label, _, color, _ in PARTS],
         loc="lower right" if below else "best",

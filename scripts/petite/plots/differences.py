@@ -1,4 +1,4 @@
-"""Each method's difference from random at the same size: which ones are better, and how surely."""
+"""Each method's difference from random at the same size, with confidence intervals."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ from petite.util.errors import PetiteError
 from petite.util.formatting import percent
 
 LONGEST_NAME = 30  # letters
-ROW = 0.19  # inches that a method takes
-LEAST_SPAN = 2.0  # points: a narrower axis would make noise look like an effect
-# The colors of an interval that excludes 0, above and below, and of one that does not.
+ROW = 0.19  # inches per method
+LEAST_SPAN = 2.0  # points; a narrower axis would make noise look like an effect
+# Colors of intervals above 0, below 0, and of those that include 0.
 BETTER, WORSE, UNCLEAR = style.OKABE_ITO[0], style.OKABE_ITO[1], "#8a8a8a"
 
 
@@ -24,12 +24,23 @@ BETTER, WORSE, UNCLEAR = style.OKABE_ITO[0], style.OKABE_ITO[1], "#8a8a8a"
 def differences(summary: pd.DataFrame) -> Figure:
     """Paired differences from random with 95% intervals, a panel for each fraction.
 
-    Takes the table of summary.csv. Methods stand in the order of their mean difference over the
-    fractions. Raises PetiteError where nothing was compared with random.
+    Methods are sorted by their mean difference over the fractions.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        The table summary.csv.
+
+    Raises
+    ------
+    PetiteError
+        No method was compared with random.
     """
     compared = summary[summary["difference_mean"].notna()]
     if compared.empty:
-        raise PetiteError("no method was run at a fraction that `random` was run at as well")
+        raise PetiteError(
+            "no method has a fraction that `random` has too, so there are no differences to draw."
+        )
     order = list(compared.groupby("method")["difference_mean"].mean().sort_values().index)
     fractions = sorted(compared["fraction"].unique())
     figure = Figure(
@@ -45,21 +56,21 @@ def differences(summary: pd.DataFrame) -> Figure:
     panels[0].set_yticks(range(len(order)), names)
     panels[0].set_ylim(-0.7, len(order) - 0.3)
     metric = METRICS[compared_metric(summary)].words
-    panels[len(panels) // 2].set_xlabel(f"{metric} on the test images less that of random, points")
+    panels[len(panels) // 2].set_xlabel(f"{metric} on the test images minus that of random, points")
     note = (
-        "Dots: mean of the differences, paired by seed. Bars: 95% intervals (Student's t), for "
-        f"each comparison by itself: of {len(compared)} some will exclude 0 by chance. "
-        "Blue: above 0; orange: below 0; gray: not distinguishable. A bar that is cut goes on, "
-        "and a mean beyond the axis is given in numbers."
+        "Dots: mean of the differences, paired by seed. Bars: 95% confidence intervals (Student's "
+        f"t), not adjusted: of {len(compared)} comparisons some may exclude 0 by chance. Blue: "
+        "above 0. Orange: below 0. Gray: includes 0. A bar that ends at the edge continues beyond "
+        "it, and a mean beyond the axis is written as a number."
     )
     if (compared["runs"] < ENOUGH_RUNS).any():
-        note += f" Some rest on fewer than {ENOUGH_RUNS} runs, too few for a claim."
+        note += f" Some have fewer than {ENOUGH_RUNS} runs, too few for a claim."
     style.title(figure, "Difference from random at the same size", note)
     return figure
 
 
 def _reach(rows: pd.DataFrame) -> float:
-    """How far an axis goes either way: over most intervals, but not over the few very wide ones."""
+    """Half of the range of the axis: it shows most intervals, but not the widest in full."""
     ends = 100 * rows[["difference_low", "difference_high", "difference_mean"]].to_numpy()
     return max(LEAST_SPAN, float(np.nanquantile(np.abs(ends), 0.75)) * 1.2)
 

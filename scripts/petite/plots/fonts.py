@@ -1,6 +1,6 @@
-"""Fonts for names in any script: the installed ones that have their letters, or code points.
+"""Fonts for names in any script: installed fonts that have the letters, or code points.
 
-Matplotlib's own font has Latin, Greek, Cyrillic, Arabic and Hebrew letters. All others would be
+Matplotlib's own font has Latin, Greek, Cyrillic, Arabic and Hebrew letters. It shows all others as
 the same box.
 """
 
@@ -31,7 +31,7 @@ CHINESE_JAPANESE_KOREAN = {"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"}
 
 
 def use_installed_fonts(figure: Figure) -> None:
-    """Let every text of the figure fall back on the installed fonts that have its letters."""
+    """Let every text of the figure fall back to installed fonts that have its letters."""
     for text in figure.findobj(Text):
         families = fallbacks(missing(text.get_text()))
         if families:
@@ -39,7 +39,7 @@ def use_installed_fonts(figure: Figure) -> None:
 
 
 def with_code_points(text: str) -> str:
-    """`text` with the letters that no installed font has as code points: "U+732B U+72D7"."""
+    """`text` with code points, such as "U+732B", for letters that no installed font has."""
     lacking = frozenset(letter for letter in missing(text) if not fallbacks(frozenset({letter})))
     if not lacking:
         return text
@@ -56,7 +56,7 @@ def missing(text: str) -> frozenset[str]:
 
 @cache
 def fallbacks(letters: frozenset[str]) -> tuple[str, ...]:
-    """Families of installed fonts that have as many of `letters` as can be had, few of them."""
+    """Few families of installed fonts that together have as many of `letters` as possible."""
     families: list[str] = []
     while letters:
         covered, family = _best(letters)
@@ -68,7 +68,7 @@ def fallbacks(letters: frozenset[str]) -> tuple[str, ...]:
 
 
 def _best(letters: frozenset[str]) -> tuple[frozenset[str], str]:
-    """The letters that the font with most of them has, and its family; the first by name."""
+    """The font with most of the letters: which of them it has, and its family."""
     best: tuple[frozenset[str], str] = frozenset(), ""
     for family, path in _installed():
         covered = frozenset(letter for letter in letters if _has(path, letter))
@@ -81,7 +81,7 @@ def _best(letters: frozenset[str]) -> tuple[frozenset[str], str]:
 
 @cache
 def _is_usual(letter: str) -> bool:
-    """Whether Matplotlib's own font shows it, or nothing is to be seen of it anyway."""
+    """Whether Matplotlib's own font has the letter, or the letter is invisible."""
     if unicodedata.category(letter) in {"Cf", "Zs"} or "\ufe00" <= letter <= "\ufe0f":
         return True
     return _has(findfont(FontProperties(family=[USUAL])), letter)
@@ -89,7 +89,7 @@ def _is_usual(letter: str) -> bool:
 
 @cache
 def _has(path: str, letter: str) -> bool:
-    """Whether a font draws a letter; those of color pictures have nothing that could be drawn."""
+    """Whether a font can draw a letter; fonts of color pictures have no outlines."""
     font = get_font(path)
     if not font.get_char_index(ord(letter)):
         return False
@@ -103,10 +103,10 @@ def _has(path: str, letter: str) -> bool:
 
 @cache
 def _installed() -> tuple[tuple[str, str], ...]:
-    """Family and file of the fonts of this machine in the order in which they are preferred.
+    """Family and file of the fonts of this machine, in order of preference.
 
-    Matplotlib's list of them may be older than the newest font. The fonts that it brings are for
-    mathematics, and one is of boxes.
+    Matplotlib's list of them may be older than the newest font. The fonts that are part of
+    Matplotlib are left out: they are for mathematics, and one has only boxes.
     """
     known = {str(font.fname) for font in fontManager.ttflist}
     for path in sorted(set(findSystemFonts()) - known):
@@ -133,7 +133,7 @@ def _installed() -> tuple[tuple[str, str], ...]:
 
 
 def _kind(letter: str) -> str:
-    """What to call the letters of its script: the beginning of its name, or "symbols"."""
+    """The script of a letter, from the beginning of its name, or "symbols"."""
     if unicodedata.category(letter)[0] not in "LMN":
         return "symbols"
     word = unicodedata.name(letter, "letters").split(" ")[0]
@@ -148,5 +148,6 @@ def _say_missing(kind: str) -> None:
     }.get(kind, (f"{kind.capitalize()} letters", f"Noto Sans {kind.capitalize()}"))
     notice(
         f"No installed font has the {what} of some names, so figures show their code points, such "
-        f"as U+732B. To see them, install a font ({font} is one), delete the figures and rerun."
+        f"as U+732B. To see the letters, install a font such as {font}, delete the figures and "
+        "rerun."
     )

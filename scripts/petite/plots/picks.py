@@ -1,4 +1,4 @@
-"""What each method picks, side by side on one plane."""
+"""The images that each method keeps, side by side on one plane."""
 
 import math
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ from petite.util.formatting import percent
 PANELS_WIDE = 5
 LONGEST_NAME = 20  # letters
 LONGEST_CLASS = 18  # letters of a class's name
-MOST_CLASSES = 20  # that are told apart, by ten colors and two markers
-MARKER_LETTERS = 4  # that a marker and the space around it take
-LETTERS_BESIDE_TITLE = 50
+MOST_CLASSES = 20  # up to this number, classes have different colors and markers
+MARKER_LETTERS = 4  # width of a marker with its space, in letters
+LETTERS_BESIDE_TITLE = 36
 LEGEND_LINE, TITLE = 0.17, 0.5  # inches
 MARGIN = 0.04  # of the plane's width and height
 
@@ -30,9 +30,15 @@ def picks(
 ) -> Figure:
     """The images that methods keep at one fraction, a panel for each method.
 
-    features: float32 (n_train, d), a row for each training row of `split`, in its order; the
-        plane is of the first two.
-    subsets: by method, tables with origin and class_name.
+    Parameters
+    ----------
+    features : ndarray of float32, shape (n_train, n_features)
+        A row for each training row of `split`, in its order. The plane is that of the first two.
+    split : DataFrame
+        The table of the split.
+    subsets : mapping of str to DataFrame
+        By method, tables with origin and class_name.
+    fraction : float
     """
     train = training_images(split)
     plane = first_two(features)
@@ -48,9 +54,9 @@ def picks(
         for name, label in zip(table["class_name"], labels.loc[table["origin"]], strict=True)
     }
     names = sorted(label_of, key=lambda name: label_of[name])
-    told_apart = names if len(names) <= MOST_CLASSES else []
+    colored = names if len(names) <= MOST_CLASSES else []
     for axes, (method, table) in zip(panels, subsets.items(), strict=False):
-        _draw(axes, plane, rows, table.drop_duplicates("origin"), told_apart)
+        _draw(axes, plane, rows, table.drop_duplicates("origin"), colored)
         axes.set_title(style.shortened(method, LONGEST_NAME), fontsize=7.5)
     for axes in panels[len(subsets) :]:
         axes.set_axis_off()
@@ -58,19 +64,19 @@ def picks(
     space = MARGIN * (high - low + 1e-9)
     panels[0].set_xlim(low[0] - space[0], high[0] + space[0])
     panels[0].set_ylim(low[1] - space[1], high[1] + space[1])
-    if told_apart:
-        _name_classes(figure, told_apart)
+    if colored:
+        _name_classes(figure, colored)
     note = (
         f"The {len(train):,} training images (gray) on the plane of their first two features, and "
         f"those that each method keeps with seed 0"
     )
-    note += ", colored by class." if told_apart else f", of {len(names):,} classes."
+    note += ", colored by class." if colored else f", of {len(names):,} classes."
     style.title(figure, f"What each method keeps at {percent(fraction)}", note)
     return figure
 
 
 def _name_classes(figure: Figure, names: list[str]) -> None:
-    """Which color and marker is which class: beside the title if there is room, or in a column."""
+    """The legend of the classes: next to the title if there is room, or in a column."""
     labels = style.class_labels(dict(enumerate(names)), LONGEST_CLASS)
     fits = sum(len(label) + MARKER_LETTERS for label in labels.values()) <= LETTERS_BESIDE_TITLE
     if not fits:
@@ -91,7 +97,7 @@ def _name_classes(figure: Figure, names: list[str]) -> None:
 def _draw(
     axes: Axes, plane: np.ndarray, rows: pd.Series, table: pd.DataFrame, names: list[str]
 ) -> None:
-    """The kept images on all; those of classes without a name in one color."""
+    """All images in gray, and the kept ones by class; in one color without `names`."""
     axes.scatter(plane[:, 0], plane[:, 1], s=1.2, color=style.FAINT, linewidths=0, rasterized=True)
     places = plane[rows.loc[table["origin"]].to_numpy()]
     kinds = table["class_name"].map({name: place for place, name in enumerate(names)})

@@ -1,8 +1,8 @@
 """Matplotlib without the user's settings: import this module before Matplotlib.
 
-Matplotlib reads a backend from the environment and a settings file from the user's home when it is
-first imported. A backend that it does not know, which notebooks export, ends the import with an
-error, and so does a file that is not UTF-8. Petite's figures need neither.
+When Matplotlib is first imported, it reads a backend from the environment and a settings file from
+the user's home. The import fails if it does not know the backend, which notebooks export, or if the
+file is not UTF-8. Petite's figures need neither.
 """
 
 import importlib.util
@@ -26,6 +26,6 @@ def _load() -> None:
         os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
-# Whoever has loaded it already has chosen its settings.
+# A program that has loaded Matplotlib before has chosen its settings.
 if "matplotlib" not in sys.modules:
     _load()

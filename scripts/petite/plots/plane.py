@@ -1,21 +1,24 @@
-"""The plane that `pca_grid` cuts up, with clusters, cells and chosen images.
+"""The plane that `pca_grid` divides, with clusters, cells and selected images.
 
-The paper's figures 6 to 9, for any number of classes: a panel for each class, or for each class
-and cluster where cells are drawn, all on the same scale. Of many, the largest and the smallest.
+These are figures 6 to 9 of the paper, for any number of classes: a panel for each class, or for
+each class and cluster if cells are drawn, all on the same scale. If there are too many, the largest
+and the smallest are shown.
 
-What the functions take:
+All functions have the same parameters:
 
-- features: float32 (n_train, d), a row for each training row of `split`, in its order;
-- split: the table of the split, with image_id, label and split;
-- subset: the table of what was chosen, with image_id, class_name and label;
-- details: the JSON of a subset of `pca_grid`, with `centers` of the clusters in the feature space;
-  `grids`, the boxes that cells divide: label, cluster, tiling, x0, y0, x1, y1 and side; `plane`,
-  `random_cells` and, where the plane is not that of the first two features, `plane_points`.
+features : ndarray of float32, shape (n_train, n_features)
+    A row for each training row of `split`, in its order.
+split : DataFrame
+    The table of the split, with image_id, label and split.
+subset : DataFrame
+    The table of the selected images, with image_id, class_name and label.
+details : Details
+    The JSON of a subset of `pca_grid`.
 """
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -27,32 +30,55 @@ from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
 from petite.plots import style
-from petite.selection.methods.pca_grid import first_two, nearest_center
+from petite.selection.methods.pca_grid import Grid, first_two, nearest_center
 from petite.selection.methods.tilings import TILINGS
 from petite.util.errors import PetiteError
 from petite.util.formatting import counted
 
-PANELS_WIDE = 4  # at most
+MOST_COLUMNS = 4  # of panels
 MOST_PANELS = 32
 MARGIN = 0.04  # of the plane's width and height
-# For each plane what an axis is called, and what the note says of both.
+
+
+class PlanePoints(TypedDict):
+    """The positions of all training images on the plane."""
+
+    x: list[float]
+    y: list[float]
+
+
+class Details(TypedDict):
+    """The record of a subset of `pca_grid`, as far as figures need it.
+
+    `centers` are those of the clusters in the feature space. `plane_points` is missing if the plane
+    is that of the first two features.
+    """
+
+    centers: list[list[float]]
+    grids: list[Grid]
+    plane: str
+    random_cells: bool
+    plane_points: NotRequired[PlanePoints]
+
+
+# For each plane, the name of an axis, and the note.
 PLANES = {
     "pca": ("component", "The axes are the first two principal components of the features."),
     "features": ("feature", "The axes are the first two features."),
     "tsne": (
         "t-SNE",
-        "The axes are those of t-SNE of the features: near images are alike, and how far apart "
-        "others lie means little.",
+        "The axes are those of t-SNE of the features: similar images are close together, and "
+        "larger distances mean little.",
     ),
 }
-DEALT = "Images were dealt to the cells of their box by lot, wherever they lie (the control)."
-LABELS = 0.6  # inches beside the panels
-LETTERS_ACROSS = 84  # of a title, over all panels side by side
+RANDOM_CELLS = "Images were assigned to cells at random, wherever they are (the control)."
+LABELS = 0.6  # inches left of the panels
+LETTERS_ACROSS = 84  # of all titles of a row of panels
 
 
 @style.styled
 def plane_clusters(
-    features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Mapping[str, Any]
+    features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Details
 ) -> Figure:
     """The training images on the plane, colored by cluster, a panel for each class (Fig. 7)."""
     points = _points(features, split, subset, details)
@@ -81,9 +107,9 @@ def plane_cells(
     features: np.ndarray,
     split: pd.DataFrame,
     subset: pd.DataFrame,
-    details: Mapping[str, Any],
+    details: Details,
 ) -> Figure:
-    """The cells over each cluster's own box, a panel for each class and cluster (Fig. 8)."""
+    """The cells of each cluster's bounding box, a panel for each class and cluster (Fig. 8)."""
     points = _points(features, split, subset, details)
     points["cluster"] = nearest_center(features, np.asarray(details["centers"]))
     sizes = points.groupby(["label", "cluster"]).size()
@@ -101,15 +127,15 @@ def plane_cells(
         cells = TILINGS[grid["tiling"]].count(grid["side"])
         axes.set_title(
             f"{names[grid['label']]}, cluster {grid['cluster']}\n"
-            f"{counted(cells, 'cell')}, {int(inside['chosen'].sum()):,} chosen",
+            f"{counted(cells, 'cell')}, {int(inside['chosen'].sum()):,} selected",
             fontsize=8,
         )
     style.title(
         figure,
-        "The cells from which images are chosen",
-        "Each cluster's own box is cut into cells. Gray: other images of the class. "
+        "The cells from which images are selected",
+        "The bounding box of each cluster is divided into cells. Gray: other images of the class. "
         + style.left_out(len(grids), len(every), "boxes")
-        + (f"{DEALT} " if details["random_cells"] else "")
+        + (f"{RANDOM_CELLS} " if details["random_cells"] else "")
         + _note(details),
     )
     return figure
@@ -117,9 +143,9 @@ def plane_cells(
 
 @style.styled
 def plane_chosen(
-    features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Mapping[str, Any]
+    features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Details
 ) -> Figure:
-    """The chosen images on the faint rest, a panel for each class (Fig. 6, 9)."""
+    """The selected images over the others in gray, a panel for each class (Fig. 6, 9)."""
     points = _points(features, split, subset, details)
     classes, count = _classes(points)
     figure, panels = _panels(points, len(classes), details)
@@ -128,39 +154,41 @@ def plane_chosen(
         chosen = members[members["chosen"]]
         _scatter(axes, members[~members["chosen"]], style.FAINT)
         _scatter(axes, chosen, style.OKABE_ITO[0], larger=True)
-        axes.set_title(f"{names[label]}\n{len(chosen):,} of {len(members):,} chosen", fontsize=8)
+        axes.set_title(f"{names[label]}\n{len(chosen):,} of {len(members):,} selected", fontsize=8)
     style.title(
         figure,
-        f"The {int(points['chosen'].sum()):,} chosen of {len(points):,} training images",
-        "Blue: chosen. Gray: the rest of the class. "
+        f"{int(points['chosen'].sum()):,} of {len(points):,} training images are selected",
+        "Blue: selected. Gray: other images of the class. "
         f"{style.left_out(len(classes), count, 'classes')}{_note(details)}",
     )
     return figure
 
 
 def _points(
-    features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Mapping[str, Any]
+    features: np.ndarray, split: pd.DataFrame, subset: pd.DataFrame, details: Details
 ) -> pd.DataFrame:
     """A row for each training image: image_id, label, class_name, x, y, chosen.
 
-    Raises PetiteError when the details are of another method, or the tables not about the same
-    images.
+    Raises
+    ------
+    PetiteError
+        The details are those of another method, or the tables are of different images.
     """
     if "centers" not in details or "grids" not in details:
         raise PetiteError(
-            "this subset has no clusters and cells. Give the JSON of a subset of pca_grid."
+            "this subset has no clusters and cells. Use the JSON of a subset of pca_grid."
         )
     points = split.loc[split["split"] == "train", ["image_id", "label"]].reset_index(drop=True)
     if len(features) != len(points):
         raise PetiteError(
             f"there are features of {len(features)} images but {len(points)} training images. "
-            "Give the features and the split of the same run."
+            "Use the features and the split of the same run."
         )
     unknown = set(subset["image_id"]) - set(points["image_id"])
     if unknown:
         raise PetiteError(
             f"the subset has {len(unknown)} images that are not in the training split, "
-            f"{min(unknown)} among them. Give the subset and the split of the same run."
+            f"such as {min(unknown)}. Use the subset and the split of the same run."
         )
     names = subset.drop_duplicates("label").set_index("label")["class_name"]
     # Every class has an image in every subset.
@@ -170,30 +198,28 @@ def _points(
     return points
 
 
-def _plane(features: np.ndarray, details: Mapping[str, Any]) -> np.ndarray:
-    """Where each training image lies, (n_train, 2) float64."""
+def _plane(features: np.ndarray, details: Details) -> np.ndarray:
+    """The position of each training image, float64 (n_train, 2)."""
     if "plane_points" not in details:
         return first_two(features)
     plane = np.stack([details["plane_points"]["x"], details["plane_points"]["y"]], axis=1)
     if len(plane) != len(features):
         raise PetiteError(
-            f"the details have the places of {len(plane)} images, but there are {len(features)} "
-            "training images. Give the details and the split of the same run."
+            f"the details have the positions of {len(plane)} images, but there are {len(features)} "
+            "training images. Use the details and the split of the same run."
         )
     return plane
 
 
-def _note(details: Mapping[str, Any]) -> str:
-    """What the axes are."""
+def _note(details: Details) -> str:
+    """A sentence on the axes."""
     return PLANES[details["plane"]][1]
 
 
-def _panels(
-    points: pd.DataFrame, count: int, details: Mapping[str, Any]
-) -> tuple[Figure, list[Axes]]:
+def _panels(points: pd.DataFrame, count: int, details: Details) -> tuple[Figure, list[Axes]]:
     """A figure with `count` panels of the whole plane.
 
-    One unit is as long in x as in y, unless that would make the panels slivers.
+    One unit is as long in x as in y, unless the panels would be too narrow or too flat.
     """
     axis = PLANES[details["plane"]][0]
     columns = _columns(count)
@@ -204,7 +230,7 @@ def _panels(
         margin = MARGIN * (high - low) or 1.0
         limits.append((low - margin, high + margin))
     (x0, x1), (y0, y1) = limits
-    # A lone point far out, or one direction in which images hardly differ.
+    # There may be an outlier, or one direction in which images hardly differ.
     shape = float(np.clip((y1 - y0) / (x1 - x0), 0.5, 1.5))
     width = (style.WIDTH - LABELS) / columns
     figure = Figure(
@@ -228,14 +254,14 @@ def _panels(
 
 
 def _columns(count: int) -> int:
-    """How many panels stand side by side: 2 for 4, 3 for 5 and 6, else up to PANELS_WIDE."""
+    """How many panels a row has: 2 for 4, 3 for 5 and 6, else up to MOST_COLUMNS."""
     if count <= 6:
         return math.ceil(count / 2) if count > 3 else count
-    return PANELS_WIDE
+    return MOST_COLUMNS
 
 
 def _scatter(axes: Axes, points: pd.DataFrame, color: str, larger: bool = False) -> None:
-    """Dots that get smaller the more of them there are; as pixels in the SVG, which stays small."""
+    """Dots, smaller if there are many; as pixels, so that the SVG stays small."""
     size = float(np.clip(2500 / max(len(points), 1), 1.0, 9.0))
     axes.scatter(
         points["x"],
@@ -249,8 +275,8 @@ def _scatter(axes: Axes, points: pd.DataFrame, color: str, larger: bool = False)
     )
 
 
-def _draw_cells(axes: Axes, grid: Mapping[str, Any]) -> None:
-    """The outlines of the cells of one grid, as one path, which keeps the SVG small."""
+def _draw_cells(axes: Axes, grid: Grid) -> None:
+    """The outlines of the cells of one grid, as one path, so that the SVG stays small."""
     box = np.array([grid["x0"], grid["y0"], grid["x1"], grid["y1"]])
     lines = _lines(TILINGS[grid["tiling"]].polygons(box, grid["side"]), box)
     axes.add_artist(
@@ -268,11 +294,14 @@ def _draw_cells(axes: Axes, grid: Mapping[str, Any]) -> None:
 def _lines(polygons: list[np.ndarray], box: np.ndarray) -> np.ndarray:
     """The edges of the cells, each once: an edge of two cells would be drawn darker.
 
-    Returns (s, 2, 2) float64: where each line begins and ends.
+    Returns
+    -------
+    ndarray of float64, shape (n_lines, 2, 2)
+        Both ends of each line.
     """
     starts = np.concatenate(polygons)
     ends = np.concatenate([np.roll(polygon, -1, axis=0) for polygon in polygons])
-    # Cells lie in rows: at the heights of their corners, lines go right through the box.
+    # Cells are in rows, so at the heights of their corners lines cross the whole box.
     across = [[(box[0], y), (box[2], y)] for y in np.unique(starts[:, 1])]
     upwards = np.concatenate([starts, ends], axis=1)[starts[:, 1] < ends[:, 1]]
     downwards = np.concatenate([ends, starts], axis=1)[starts[:, 1] > ends[:, 1]]
@@ -290,14 +319,14 @@ def _classes(points: pd.DataFrame) -> tuple[dict[int, pd.DataFrame], int]:
 def _names(
     points: pd.DataFrame, labels: Iterable[int], panels: list[Axes], reserved: int = 0
 ) -> dict[int, str]:
-    """The names of classes so that they fit over a panel, beside `reserved` other letters."""
+    """The names of classes, short enough for a panel's title with `reserved` other letters."""
     letters = max(LETTERS_ACROSS // _columns(len(panels)) - reserved, 5)
     names = points.drop_duplicates("label").set_index("label")["class_name"]
     return style.class_labels({label: str(names[label]) for label in labels}, letters)
 
 
 def _color_key(figure: Figure, colors: Mapping[str, str]) -> None:
-    """Which color is which, above the panels at the right."""
+    """The legend of colors, above the panels at the right."""
     handles = [
         Line2D([], [], color=color, marker="o", markersize=5, linestyle="", label=text)
         for text, color in colors.items()

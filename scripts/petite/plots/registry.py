@@ -1,8 +1,8 @@
-"""The figures: what each is drawn from, when a run has it, and what the report says below it.
+"""The figures: the inputs of each, when a run has it, and its caption.
 
 A new figure is a function in a module of this package and an entry in `FIGURES`; the rules, their
-inputs and the captions follow. Importing this module does not load Matplotlib, so that the workflow
-can read it.
+inputs and the captions follow. Importing this module does not load Matplotlib, because the workflow
+imports it.
 """
 
 import importlib
@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MOST_CASES = 36  # a panel for each of more is more than a page holds
-MOST_SINGLE_CASES = 12  # a figure for each of more is more than anyone looks at
+MOST_CASES = 36  # with more, the panels would not fit on a page
+MOST_SINGLE_CASES = 12  # with more, nobody would look at one figure for each
 
 
 @dataclass(frozen=True)
 class FigurePlan:
-    """What a run trains, which decides on its figures.
+    """The cases of a run, on which its figures depend.
 
     Attributes
     ----------
@@ -35,13 +35,13 @@ class FigurePlan:
 
     @property
     def smallest(self) -> list[str]:
-        """The labels that have the smallest fraction: random first, the others by name."""
+        """The labels with the smallest fraction: random first, the others by name."""
         labels = [label for label, fraction in self.cases if fraction == self.smallest_fraction]
         return sorted(labels, key=lambda label: (label != "random", label))
 
     @property
     def has_comparisons(self) -> bool:
-        """Whether a method has a fraction that random has too."""
+        """Whether any method has a fraction that random has too."""
         return any(
             label != "random" and ("random", fraction) in self.cases
             for label, fraction in self.cases
@@ -60,22 +60,23 @@ class Figure:
     Attributes
     ----------
     name : str
-        The name of its files; with `each_case` followed by `_LABEL-FRACTION`.
+        The stem of its files; `_LABEL-FRACTION` is added if `each_case`.
     function : str
-        What draws it: `module.function` in this package.
+        The function that draws it, as `module.function` in this package.
     inputs : mapping of str to str
-        For each file that the function takes, by the name of its parameter, the kind of the file:
-        a key of `READERS` in scripts/figures.py and of `FIGURE_FILES` in the workflow's lookups.
+        For each parameter of the function that is a file, the kind of file: a key of `READERS` in
+        scripts/figures.py and of `FIGURE_FILES` in workflow/lookups/evaluate.smk.
     caption : str
-        What Snakemake's report says below it, reStructuredText.
+        The caption in Snakemake's report, reStructuredText.
     is_due : callable
-        Whether a run with this plan has it.
+        Whether a run with this plan has the figure.
     options : callable
-        What the function is given besides files.
+        The other arguments of the function, by plan.
     each_case : bool
-        One figure for each method and fraction, which are its options.
+        Whether there is one figure for each method and fraction, which are its options.
     takes_source : bool
-        The function takes the source of the images, or None where that is gone.
+        Whether the function has a parameter `source`: the source of the images, or None if it is
+        gone.
     """
 
     name: str
@@ -93,7 +94,7 @@ class Figure:
         return f"petite.plots.{self.function.rpartition('.')[0]}"
 
     def draw(self, *arguments: Any, **named: Any) -> Any:
-        """Draw it: a `matplotlib.figure.Figure`."""
+        """Draw it; returns a `matplotlib.figure.Figure`."""
         function = self.function.rpartition(".")[2]
         return getattr(importlib.import_module(self.module), function)(*arguments, **named)
 

@@ -1,7 +1,6 @@
-"""Pictures of the pictures: samples of each class, files beside what is stored of them, augmented
-images, and files that were set aside.
+"""Sample images: of each class, files next to their stored images, augmented and excluded ones.
 
-The paper's figures 11 to 14, for any number of classes, color or gray.
+These include figures 11 to 14 of the paper, for any number of classes, in color or gray.
 """
 
 import json
@@ -36,12 +35,12 @@ from petite.util.names import printable
 logger = logging.getLogger(__name__)
 
 ACROSS = 8  # images in a row
-MOST_CLASSES = 20  # that get rows of their own
-# Of the figure of augmented images:
+MOST_CLASSES = 20  # with a row each
+# The figure of augmented images:
 AUGMENTED_ACROSS, AUGMENTED_DOWN = 6, 4
-MOST_SET_ASIDE = 24
+MOST_EXCLUDED = 24
 THUMBNAIL = 96  # pixels
-# Of the figure of files beside what is stored of them:
+# The figure of files next to their stored images:
 PAIRS_ACROSS = 3
 MOST_PAIRS = 12
 PREVIEW = 240  # pixels
@@ -51,7 +50,11 @@ PREVIEW = 240  # pixels
 def samples(store: Store, split: pd.DataFrame) -> Figure:
     """Training images of each class as they are stored, evenly spaced over the index (Fig. 11-14).
 
-    split: the table of the split; test images are not looked at.
+    Parameters
+    ----------
+    store : Store
+    split : DataFrame
+        The table of the split.
     """
     training = split.loc[split["split"] == "train", "image_id"]
     usable = store.index[store.index["image_id"].isin(training)]
@@ -76,16 +79,26 @@ def samples(store: Store, split: pd.DataFrame) -> Figure:
 
 @style.styled
 def augmented(store: Store, subset: pd.DataFrame) -> Figure:
-    """Originals, and the new images that the augmentation made of them, with their recipes.
+    """Originals and the new images that augmentation made from them, with their recipes.
 
-    subset: the table of an augmented subset, with image_id, origin, recipe and label. Raises
-    PetiteError when it has no augmented images.
+    Parameters
+    ----------
+    store : Store
+    subset : DataFrame
+        The table of an augmented subset, with image_id, origin, recipe and label.
+
+    Raises
+    ------
+    PetiteError
+        The subset has no augmented images.
     """
     new = subset[subset["recipe"] != ""]
     if new.empty:
-        raise PetiteError("this subset has no augmented images: give one of method augmentation.")
+        raise PetiteError(
+            "this subset has no augmented images. Use one of the method augmentation."
+        )
     versions = min(new.groupby("origin").size().max(), AUGMENTED_ACROSS - 1)
-    beside = AUGMENTED_ACROSS // (versions + 1)  # originals in a row, each with its versions
+    beside = AUGMENTED_ACROSS // (versions + 1)  # originals in a row, each with its new images
     origins = _examples(new, beside * AUGMENTED_DOWN)
     rows = math.ceil(len(origins) / beside)
     figure = Figure(figsize=(style.WIDTH, 0.6 + 1.42 * rows), layout="constrained")
@@ -103,18 +116,22 @@ def augmented(store: Store, subset: pd.DataFrame) -> Figure:
             _caption(axes, recipe_in_words(recipe))
     style.title(
         figure,
-        "Originals and what augmentation made of them",
-        f"Bold: originals. {len(new):,} new images of {new['origin'].nunique():,} originals; "
-        "each new one has one transformation, drawn at random.",
+        "Originals and their augmented images",
+        f"Bold: originals. {len(new):,} new images were made from {new['origin'].nunique():,} "
+        "originals, each by one transform, drawn at random.",
     )
     return figure
 
 
 @style.styled
 def stored(store: Store, source: Source | None) -> Figure:
-    """The first images of each class, each file beside what is stored of it.
+    """The first images of each class, each file next to its stored image.
 
-    source: None where it is gone, and no file can be shown.
+    Parameters
+    ----------
+    store : Store
+    source : Source or None
+        None if it is gone, so that no file can be shown.
     """
     used = store.index[store.index["status"] == "ok"]
     chosen = used.loc[sorted(in_turn(used["class_name"], MOST_PAIRS))]
@@ -133,19 +150,23 @@ def stored(store: Store, source: Source | None) -> Figure:
         _caption(right, _facts(store.image_size, store.image_size, gray_levels(image)))
     style.title(
         figure,
-        "Files, and what is stored of them",
-        "Left: the file, on a checkerboard where it is transparent; more than 8 bits in the file's "
-        f"own range. Right: as stored, {store.image_size} × {store.image_size} pixels, enlarged "
-        "without smoothing. What cannot be seen there cannot be learned.",
+        "Files and their stored images",
+        "Left: the file, with a checkerboard where it is transparent; files of more than 8 bits "
+        f"are shown in their own range. Right: as stored, {store.image_size} × {store.image_size} "
+        "pixels, enlarged without smoothing. Details that are invisible there cannot be learned.",
     )
     return figure
 
 
 @style.styled
 def set_aside(store: Store, source: Source | None) -> Figure:
-    """Some of the files that were not used, with the reason; as a tile where nothing decodes.
+    """Some of the excluded files with the reasons; a gray tile if a file does not decode.
 
-    source: None where it is gone, and nothing can be shown.
+    Parameters
+    ----------
+    store : Store
+    source : Source or None
+        None if it is gone, so that no file can be shown.
     """
     index = store.index
     files = index[index["status"] == "set_aside"]
@@ -153,12 +174,12 @@ def set_aside(store: Store, source: Source | None) -> Figure:
         figure = Figure(figsize=(style.WIDTH, 0.4))
         style.title(
             figure,
-            "No file was set aside",
-            f"All {len(index):,} files that were looked at can be used.",
+            "No file was excluded",
+            f"All {len(index):,} files can be used.",
         )
         return figure
     kinds = files["reason"].map(reason_kind)
-    chosen = files.loc[in_turn(kinds, MOST_SET_ASIDE)]
+    chosen = files.loc[in_turn(kinds, MOST_EXCLUDED)]
     columns = 6
     rows = math.ceil(len(chosen) / columns)
     figure = Figure(figsize=(style.WIDTH, 0.7 + 1.5 * rows), layout="constrained")
@@ -176,9 +197,9 @@ def set_aside(store: Store, source: Source | None) -> Figure:
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.value_counts().items())
     style.title(
         figure,
-        f"{len(files):,} of {len(index):,} files were set aside",
+        f"{len(files):,} of {len(index):,} files were excluded",
         f"By reason: {counts}."
-        + (f" {len(chosen)} of them are shown." if len(chosen) < len(files) else ""),
+        + (f" {len(chosen)} are shown." if len(chosen) < len(files) else ""),
     )
     return figure
 
@@ -189,10 +210,18 @@ def evenly(count: int, wanted: int) -> np.ndarray:
 
 
 def strip(images: np.ndarray, places: int) -> np.ndarray:
-    """Images side by side in one, with white between them and in the places left over.
+    """Join images side by side, with white between them and in unused places.
 
-    images: uint8 (n, height, width, channels), n <= places.
-    Returns uint8 (height, places * (width + gap) - gap, channels), the gap a twelfth of the width.
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n_images, height, width, channels)
+    places : int
+        At least n_images.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, places * (width + gap) - gap, channels)
+        The gap is a twelfth of the width.
     """
     count, height, width, channels = images.shape
     step = width + max(width // 12, 1)
@@ -203,18 +232,18 @@ def strip(images: np.ndarray, places: int) -> np.ndarray:
 
 
 def reason_kind(reason: str) -> str:
-    """The stable beginning of a reason: "too small: 1x1 pixels" is of the kind "too small"."""
+    """The part of a reason before its details: "too small" for "too small: 1x1 pixels"."""
     return reason.split(":")[0]
 
 
 def in_turn(kinds: pd.Series, wanted: int) -> list:
-    """Labels of `wanted` rows, one of each kind in turn, so that rare kinds are among them."""
+    """Labels of `wanted` rows, one of each kind in turn, so that rare kinds are included."""
     turn = kinds.groupby(kinds).cumcount()
     return list(turn.sort_values(kind="stable").index[:wanted])
 
 
 def thumbnail(source: Source, image_id: str, channels: int) -> np.ndarray | None:
-    """A file's picture, uint8 (THUMBNAIL, THUMBNAIL, channels); None where it does not decode."""
+    """A file's thumbnail, uint8 (THUMBNAIL, THUMBNAIL, channels); None if it does not decode."""
     try:
         data = source.read(image_id)
         if isinstance(data, bytes):
@@ -236,7 +265,7 @@ def recipe_in_words(recipe: str) -> str:
 
 
 def wrapped(text: str, width: int, lines: int) -> str:
-    """`text` broken into at most `lines` lines of `width` letters."""
+    """`text` in at most `lines` lines of `width` letters."""
     return "\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …"))
 
 
@@ -245,7 +274,7 @@ def _transform(recipe: str) -> str:
 
 
 def _examples(new: pd.DataFrame, wanted: int) -> list[str]:
-    """Origins to show: those with most new images, all classes and transforms in turn."""
+    """Origins to show: those with most new images first, all classes and transforms in turn."""
     origins = new.groupby("origin", sort=False).agg(
         label=("label", "first"), recipe=("recipe", "first"), count=("recipe", "size")
     )
@@ -289,7 +318,7 @@ def _tile(axes: Axes, text: str) -> None:
 
 
 def _original(source: Source | None, image_id: str) -> Preview | None:
-    """The file as it looks; None where it is gone, or cannot be shown any more."""
+    """A preview of the file; None if it is gone or does not decode."""
     if source is None:
         return None
     try:

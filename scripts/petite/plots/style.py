@@ -1,6 +1,6 @@
-"""What all figures share: fonts, colors, axes, and how a figure becomes a file.
+"""The style of all figures: fonts, colors and axes, and how a figure is saved.
 
-Figures are made without pyplot: nothing global is kept, and importing takes half the time.
+Figures are made without pyplot, which keeps global state and doubles the time of the import.
 """
 
 import functools
@@ -28,18 +28,18 @@ PNG_DPI = 200
 WIDTH = 7.0  # inches: a text column of A4 or Letter
 SMALL = (3.0, 2.0)  # inches
 EDGE = 0.012  # of the width, left of titles and notes
-NOTE_LETTERS = 16.5  # of a note, to an inch
+NOTE_LETTERS = 16.5  # letters of a note per inch
 NOTE_LINE = 0.135  # inches
 
 INK = "#222222"
 QUIET = "#6b6b6b"  # secondary text: 5.3:1 on white
-FAINT = "#d0d0d0"  # points that are only there for context
+FAINT = "#d0d0d0"  # points for context
 GRID = "#e6e6e6"
-TOLERATED = "#e3f1ea"  # what is as good as the full set
+TOLERATED = "#e3f1ea"  # within the tolerance of the full set
 
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
-    # Text stays text in the SVG, so the list must name what other machines have.
+    # Text stays text in the SVG, so the list must name fonts of other machines.
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
     "font.size": 8.5,
     "axes.titlesize": 9,
@@ -68,8 +68,8 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "petite",
 }
 
-# Okabe and Ito's palette, told apart by readers with any common color blindness. A method keeps
-# its color whatever else is in the figure; markers tell apart what shares a color.
+# Okabe and Ito's palette, which readers with any common color blindness can distinguish. A method
+# has the same color in all figures; methods with the same color have different markers.
 OKABE_ITO = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#3A9BD9"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 METHOD_COLORS = {
@@ -96,12 +96,12 @@ CATEGORY_COLORS = [
 
 
 def method_color(method: str) -> str:
-    """The color of a method, the same in every figure of every data set."""
+    """The color of a method, which is the same in every figure of every data set."""
     return METHOD_COLORS.get(method) or OKABE_ITO[_stable(method) % len(OKABE_ITO)]
 
 
 def method_marker(method: str) -> str:
-    """The marker of a method, the same in every figure of every data set."""
+    """The marker of a method, which is the same in every figure of every data set."""
     return METHOD_MARKERS.get(method) or MARKERS[_stable(method) // len(OKABE_ITO) % len(MARKERS)]
 
 
@@ -116,7 +116,7 @@ def category_color(position: int) -> str:
 
 @contextmanager
 def in_style() -> Iterator[None]:
-    """Petite's style on Matplotlib's defaults, whatever the user's settings; they are kept."""
+    """Use Petite's style on Matplotlib's defaults, and restore the user's settings afterwards."""
     with rc_context():
         rcdefaults()
         rcParams.update(STYLE)
@@ -130,7 +130,7 @@ def category_look(position: int) -> dict[str, Any]:
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw in Petite's style and leave the settings of matplotlib as they were."""
+    """Make a function draw in Petite's style, and restore Matplotlib's settings afterwards."""
 
     @functools.wraps(draw)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -141,8 +141,8 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def small_picture() -> tuple[Figure, Axes]:
-    """A small figure without words and its axes, at the same place in all of them."""
-    # Fixed margins: to find them would take as long as to draw.
+    """A small figure without words, and its axes, which have the same place in all of them."""
+    # Fixed margins, because computing them takes as long as drawing.
     figure = Figure(figsize=SMALL)
     axes = figure.add_subplot()
     figure.subplots_adjust(left=0.12, right=0.97, top=0.96, bottom=0.22)
@@ -151,23 +151,23 @@ def small_picture() -> tuple[Figure, Axes]:
 
 
 def save(figure: Figure, png: Path, svg: Path) -> None:
-    """Write the figure as PNG (200 dots an inch) and SVG; the same figure gives the same bytes."""
+    """Write the figure as PNG (200 dpi) and SVG; the same figure gives the same bytes."""
     with in_style():
         fonts.use_installed_fonts(figure)
-        figure.set_dpi(PNG_DPI)  # sizes of text depend on it a little
+        figure.set_dpi(PNG_DPI)  # text sizes depend on it slightly
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # the places are found: not to be sought for each file
+        figure.set_layout_engine("none")  # the layout is done; do not repeat it for each file
         with atomic_path(png) as temporary:
             figure.savefig(temporary, dpi=PNG_DPI)
         with atomic_path(svg) as temporary:
-            # The resolution is of what is pixels inside.
+            # The resolution applies to the parts that are pixels.
             figure.savefig(temporary, dpi=PNG_DPI, metadata={"Date": None})
 
 
 def title(figure: Figure, text: str, note: str = "") -> None:
-    """A bold title at the top left and, below the figure, quiet words on how to read it.
+    """Add a bold title at the top left and, below the figure, a note on how to read it.
 
-    The figure grows by what the words take.
+    The figure grows by the height of the note.
     """
     figure.suptitle(text, x=EDGE, ha="left", fontsize=11, fontweight="bold")
     if not note:
@@ -191,22 +191,22 @@ def title(figure: Figure, text: str, note: str = "") -> None:
 
 
 def condition(method: str, fraction: float) -> str:
-    """How a method at a fraction is named in a figure: "random 10%"; "full" needs no fraction."""
+    """The name of a method at a fraction: "random 10%"; "full" has no fraction."""
     return method if method == "full" and fraction == 1 else f"{method} {percent(fraction)}"
 
 
 def readable(name: str, length: int) -> str:
-    """A name in `length` letters that can be read here; letters without a font as code points."""
+    """A name in at most `length` letters; code points replace letters without a font."""
     return isolated(shortened(fonts.with_code_points(printable(name)), length))
 
 
 def class_labels(names: Mapping[int, str], length: int) -> dict[int, str]:
-    """What each class, by its number, is called in a figure, no two alike."""
+    """The name of each class in a figure, by its number; all names differ."""
     return told_apart(names, length, readable)
 
 
 def largest_and_smallest(sizes: Sequence[int], most: int) -> list[int]:
-    """Positions of all `sizes` if they are no more than `most`; else of the ends, largest first."""
+    """Positions of all `sizes`, or if more than `most`, of the largest and then the smallest."""
     if len(sizes) <= most:
         return list(range(len(sizes)))
     order = np.argsort(-np.asarray(sizes), kind="stable").tolist()
@@ -214,7 +214,7 @@ def largest_and_smallest(sizes: Sequence[int], most: int) -> list[int]:
 
 
 def left_out(shown: int, count: int, what: str) -> str:
-    """Which ones `largest_and_smallest` has chosen, for a note; nothing where all are shown."""
+    """A note on what `largest_and_smallest` has chosen; "" if all are shown."""
     if shown == count:
         return ""
     return (
@@ -224,7 +224,7 @@ def left_out(shown: int, count: int, what: str) -> str:
 
 
 def show_image(axes: Axes, image: np.ndarray) -> None:
-    """Draw an image uint8 (height, width, 1 or 3) without axes."""
+    """Draw an image, uint8 (height, width, 1 or 3), without axes."""
     axes.set_axis_off()
     if image.shape[-1] == 1:
         axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
@@ -233,12 +233,12 @@ def show_image(axes: Axes, image: np.ndarray) -> None:
 
 
 def spread(positions: Sequence[float], gap: float) -> list[float]:
-    """Move `positions` apart to at least `gap` from each other, as little as can be.
+    """Move `positions` as little as possible so that they are at least `gap` apart.
 
-    The order stays; each cluster of labels that would overlap is centered on where it wants to be.
+    The order stays. Each block of labels that would overlap is centered on its mean position.
     """
     order = np.argsort(positions, kind="stable")
-    blocks: list[list[float]] = []  # [sum of wished positions less offsets, count]
+    blocks: list[list[float]] = []  # [sum of positions, count]
     for index in order:
         blocks.append([float(positions[index]), 1])
         # Merge while the block below reaches into this one.

@@ -1,9 +1,9 @@
-"""The page that a run ends with: one HTML file that needs no network and answers the question.
+"""The report of a run: one HTML file that needs no network.
 
-`inputs` reads what a run made; each section has a module that turns it into plain values
-(`answer`, `chart`, `table`, `plane`, `galleries`, `models`, `making`); `templates/` turns those
-into HTML. `drawing` embeds figures, `sprites` packs images, `palette` has the colors for light and
-dark.
+`inputs` reads the results of a run. Each section has a module that turns them into plain values
+(`answer`, `chart`, `table`, `plane`, `galleries`, `models`, `making`), and `templates/` turns these
+into HTML. `drawing` embeds figures, `sprites` packs images, and `palette` has the colors for the
+light and the dark theme.
 """
 
 import petite.plots.plain_matplotlib  # isort: skip  # before Matplotlib

@@ -1,6 +1,6 @@
-"""The first screen in words: the question, the answer, how sure it is, and what to beware of."""
+"""The words of the first screen: the answer, how sure it is, warnings, and the run in numbers."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -12,11 +12,11 @@ from petite.evaluation.statistics import ENOUGH_RUNS
 from petite.evaluation.wording import Wording
 from petite.report.inputs import Inputs
 from petite.report.words import name
-from petite.util.formatting import MINUS, number
+from petite.util.formatting import MINUS, counted, number
 
-IMBALANCE = 1.5  # the largest class has so many times the images of the smallest
+IMBALANCE = 1.5  # images of the largest class per image of the smallest
 FEW_TEST_IMAGES = 1000
-SET_ASIDE = 0.05  # share of the files
+MOST_EXCLUDED = 0.05  # fraction of the files
 
 
 class Section(NamedTuple):
@@ -52,7 +52,7 @@ def answer(recommendation: Recommendation) -> Answer:
 
 
 def warnings(inputs: Inputs) -> list[str]:
-    """What a reader should beware of, each a sentence."""
+    """Warnings about the results, each one or two sentences."""
     found = [_few_seeds(inputs.summary), *_about_images(inputs), _small_test(inputs)]
     return [text for text in found if text]
 
@@ -63,8 +63,8 @@ def _few_seeds(summary: pd.DataFrame) -> str:
         return ""
     how_many = "All rows" if len(few) == len(summary) else f"{len(few)} of {len(summary)} rows"
     return (
-        f"{how_many} of the table rest on fewer than {ENOUGH_RUNS} seeds. No outcome of so few "
-        f"could show a difference at the 5% level."
+        f"{how_many} of the table have fewer than {ENOUGH_RUNS} seeds, which is too few to show a "
+        "difference at the 5% level."
     )
 
 
@@ -77,20 +77,20 @@ def _about_images(inputs: Inputs) -> list[str]:
         most, least = (name(inputs.store.classes[label]) for label in ends)
         texts.append(
             f"The classes differ in size: {number(counts.max())} training images of {most}, "
-            f"{number(counts.min())} of {least}. Accuracy says more about the large ones, balanced "
-            f"accuracy as much about each. Runs are compared in {metric}."
+            f"{number(counts.min())} of {least}. Accuracy depends more on large classes; balanced "
+            f"accuracy weights all classes equally. Runs are compared by {metric}."
         )
     conflicts = int(index["reason"].str.startswith("label conflict").sum())
     if conflicts:
         texts.append(
-            f"Copies filed under different classes were set aside ({number(conflicts)} in "
-            "all). Look at them below and mend their labels."
+            f"Duplicates with different labels were excluded ({counted(conflicts, 'file')}). Check "
+            "them below and correct their labels."
         )
-    aside = int((index["status"] == "set_aside").sum())
-    if aside > SET_ASIDE * len(index):
+    excluded = int((index["status"] == "set_aside").sum())
+    if excluded > MOST_EXCLUDED * len(index):
         texts.append(
-            f"{number(aside)} of {number(len(index))} files were set aside. What the rest says may "
-            "not hold for them."
+            f"{number(excluded)} of {number(len(index))} files were excluded. The results may not "
+            "hold for them."
         )
     return texts
 
@@ -100,12 +100,12 @@ def _small_test(inputs: Inputs) -> str:
     if count >= FEW_TEST_IMAGES:
         return ""
     return (
-        f"There are {number(count)} test images: one of them is {100 / count:.2g} points. On other "
-        "images of the kind, all accuracies may be some points higher or lower."
+        f"There are only {number(count)} test images, so one image is {100 / count:.2g} points. On "
+        "new images of the same kind, all accuracies may be some points higher or lower."
     )
 
 
-def facts(inputs: Inputs) -> list[tuple[str, Any]]:
+def facts(inputs: Inputs) -> list[tuple[str, str]]:
     """The run in five numbers, for the line under the question."""
     runs = inputs.summary["runs"]
     seeds = number(runs.max()) if runs.min() == runs.max() else f"{runs.min()}–{runs.max()}"

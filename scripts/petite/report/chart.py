@@ -1,4 +1,4 @@
-"""The picture of the first screen: accuracy against the images kept, with its legend and words.
+"""The chart of the first screen: accuracy against the number of images kept, with its legend.
 
 It is drawn twice, for wide and for narrow screens, so that its text is legible on both.
 """
@@ -31,9 +31,13 @@ LEGEND_SIZE = 9  # units across a marker of the legend
 
 
 def accuracy_charts(inputs: Inputs, tolerance: float | None) -> list[Markup]:
-    """The picture for wide and for narrow screens.
+    """The chart for wide and for narrow screens.
 
-    tolerance: how far from the full set's accuracy is as good, a share; None: not drawn.
+    Parameters
+    ----------
+    inputs : Inputs
+    tolerance : float or None
+        Differences from the full set's accuracy up to this fraction are tinted.
     """
     series = accuracy_series(inputs.runs, inputs.summary)
     metric = METRICS[compared_metric(inputs.summary)].words.capitalize()
@@ -51,7 +55,7 @@ def accuracy_charts(inputs: Inputs, tolerance: float | None) -> list[Markup]:
 
 
 def hover_words(series: Series) -> dict[str, list[str]]:
-    """What is shown at the pointer, for each mark, interval and run of a method."""
+    """The tooltips of each mark, interval and run of a method."""
     method, points, runs = series
     marks = [_mark(row) for row in points.itertuples()]
     seeds = [
@@ -73,7 +77,7 @@ def _mark(row: Any) -> str:
 
 
 def described(series: list[Series]) -> str:
-    """The picture in words, for those who cannot see it."""
+    """The chart in words, for screen readers."""
     return "; ".join(
         f"{style.condition(row.method, row.fraction)}: {_score(row)}"  # type: ignore[arg-type]
         for each in series

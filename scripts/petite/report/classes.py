@@ -1,4 +1,4 @@
-"""Which classes the page shows where there are very many: the worst and the best."""
+"""The classes that the report shows: all, or of many classes the worst and the best."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from petite.report.inputs import Inputs, Predictions
 
-MOST_SHOWN = 20  # classes that are all shown
+MOST_SHOWN = 20  # up to this number, all classes are shown
 
 
 def shown(inputs: Inputs) -> list[int]:
-    """Labels of the classes that the page shows: all, or the worst ones and then the best."""
+    """Labels of the classes that the report shows: all, or the worst and then the best."""
     count = len(inputs.store.classes)
     if count <= MOST_SHOWN:
         return list(range(count))
@@ -18,7 +18,7 @@ def shown(inputs: Inputs) -> list[int]:
 
 
 def worst_and_best(accuracy: np.ndarray, each: int) -> list[int]:
-    """Labels of `each` classes from both ends, the worst first; those without test images last."""
+    """Labels of the `each` worst and `each` best classes; those without test images come last."""
     order = np.argsort(accuracy, kind="stable")
     known = order[: np.count_nonzero(~np.isnan(accuracy))]
     if len(known) <= 2 * each:
@@ -27,7 +27,7 @@ def worst_and_best(accuracy: np.ndarray, each: int) -> list[int]:
 
 
 def accuracy_by_class(predictions: Sequence[Predictions], count: int) -> np.ndarray:
-    """The share of each class's test images that models get right, (count,); NaN without any."""
+    """Accuracy by class over all models, float64 (count,); NaN without test images."""
     images, right = np.zeros(count), np.zeros(count)
     for found in predictions:
         images += len(found.answers) * np.bincount(found.labels, minlength=count)

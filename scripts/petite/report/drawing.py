@@ -1,8 +1,7 @@
-"""Figures as SVG elements of the page, in its colors and font, and with words at the pointer.
+"""Figures as SVG elements of the report, in its colors and font, with tooltips.
 
-The page has no drawings of its own: it shows those of petite.plots. What these name (as gid,
-PART-METHOD) gets classes to be hidden by. Colors become CSS variables, which follow the reader's
-light or dark.
+The report shows the figures of petite.plots. Their parts with a gid PART-METHOD get CSS classes, so
+that a method can be hidden. Colors become CSS variables, which follow the light or dark theme.
 """
 
 import io
@@ -22,8 +21,8 @@ Words = Mapping[str, Sequence[str]]
 NO_WORDS: Words = MappingProxyType({})
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 COLOR = re.compile("(?<=: )#[0-9a-f]{6}")
-# What only a file needs: namespaces, the style sheet (see style.css) and the font, white space,
-# transforms that do nothing, and more than a digit after the point.
+# What only an SVG file needs: namespaces, the style sheet (see style.css), the font, white space,
+# transforms that do nothing, and more than one decimal.
 SUPERFLUOUS = {
     r' xmlns(:xlink)?="[^"]*"|(?<= )xlink:': "",
     r"(?s)<style.*?</style>": "",
@@ -40,9 +39,17 @@ def embedded(
 ) -> Markup:
     """The figure as an <svg> element.
 
-    name: which no other drawing of the page has. label: what it says, for those who cannot see it.
-    classes: CSS classes. words: what is shown at the pointer, for each shape of the part with this
-    name in the figure.
+    Parameters
+    ----------
+    figure : Figure
+    name : str
+        A name that no other drawing of the report has.
+    label : str
+        The content of the figure, for screen readers.
+    classes : str
+        CSS classes.
+    words : mapping of str to sequence of str
+        By gid of a part of the figure, a tooltip for each of its shapes.
     """
     file = io.StringIO()
     with style.in_style(), rc_context({"svg.hashsalt": name}):

@@ -1,7 +1,7 @@
-"""Pictures of the pictures: what is kept and dropped, set aside, copied, and never understood."""
+"""Galleries: images kept and dropped, excluded files, duplicates, and misclassified images."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Generic, NamedTuple, TypedDict, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,48 +13,137 @@ from petite.report.plane import middles
 from petite.report.words import name
 from petite.util.formatting import number
 
+T = TypeVar("T")
+
 ACROSS = 24  # images kept, and as many dropped, of each class
 LONGEST_NAME = 24  # letters of a class's name below a picture
-MOST_SET_ASIDE = 24
-MOST_LISTED = 200  # names of files that were set aside
-MOST_GROUPS = 12  # groups of copies
+MOST_EXCLUDED = 24
+MOST_LISTED = 200  # names of excluded files
+MOST_GROUPS = 12  # groups of duplicates
 MOST_IN_GROUP = 4
 MOST_WRONG = 24
-SIDE = 96  # pixels of these images at most: they are few, and to be looked at
+SIDE = 96  # pixels at most of these images, which are few
 
 
 class Tile(NamedTuple):
-    """An image with its words; `picture` uint8 (side, side, 3), None where nothing decodes."""
+    """An image with its caption; `picture` is uint8 (side, side, 3), None if nothing decodes."""
 
     picture: np.ndarray | None
     name: str
     words: str
 
 
+class PlacedTile(TypedDict):
+    """A tile with its place in the sheet, None if it has no picture."""
+
+    name: str
+    words: str
+    place: sprites.Place | None
+
+
+class Pick(sprites.Place):
+    """An image of the sheet with its name."""
+
+    name: str
+
+
+class Picks(TypedDict):
+    """Some images of one class that a method keeps and drops."""
+
+    class_name: str
+    label: int
+    kept: list[Pick]
+    dropped: list[Pick]
+
+
+class Excluded(TypedDict, Generic[T]):
+    """Excluded files: their number, the reasons, some pictures, and names with reasons.
+
+    `beyond` is the number of files beyond the limit per class, "" if there are none; `more` is the
+    number of files that are not listed.
+    """
+
+    count: str
+    of: str
+    beyond: str
+    any: bool
+    kinds: list[tuple[str, str]]
+    tiles: list[T]
+    listed: list[tuple[str, str]]
+    more: int
+
+
+class Duplicates(TypedDict, Generic[T]):
+    """Groups of duplicates: how many images and groups, and some of them."""
+
+    images: str
+    count: str
+    any: bool
+    shown: int
+    groups: list[list[T]]
+
+
+class Wrong(TypedDict, Generic[T]):
+    """Misclassified test images; `all` is how many of `images` all `models` get wrong."""
+
+    all: int
+    models: int
+    images: int
+    tiles: list[T]
+
+
+class Galleries(TypedDict):
+    """All galleries, with one sheet for their pictures."""
+
+    sheet: sprites.Sheet
+    excluded: Excluded[PlacedTile]
+    duplicates: Duplicates[PlacedTile]
+    wrong: Wrong[PlacedTile]
+
+
 def picks(
     inputs: Inputs, shown: Case | None, pictured: np.ndarray, sheet: sprites.Sheet
-) -> list[dict[str, Any]]:
-    """For each class: places in the sheet of images that the case keeps, and of some it drops."""
+) -> list[Picks]:
+    """For each class, some images that the case keeps and some that it drops.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    shown : Case or None
+        The case; None gives no rows.
+    pictured : ndarray of int, shape (n_pictured,)
+        The training images in the sheet, in its order.
+    sheet : Sheet
+    """
     if shown is None:
         return []
     labels = inputs.train["label"].to_numpy()[pictured]
     kept = inputs.chosen[shown][pictured]
     names = inputs.train["image_id"].to_numpy()[pictured]
-    rows = []
+    rows: list[Picks] = []
     for label in classes.shown(inputs):
-        row: dict[str, Any] = {"class_name": inputs.store.classes[label], "label": label}
-        for part, mask in (("kept", kept), ("dropped", ~kept)):
+        parts: list[list[Pick]] = []
+        for mask in (kept, ~kept):
             members = np.flatnonzero(mask & (labels == label))
             members = members[middles(len(members), ACROSS)]
-            row[part] = [{"name": names[place], **sheet.place(place)} for place in members.tolist()]
-        rows.append(row)
+            parts.append(
+                [{"name": names[place], **sheet.place(place)} for place in members.tolist()]
+            )
+        rows.append(
+            Picks(
+                class_name=inputs.store.classes[label],
+                label=label,
+                kept=parts[0],
+                dropped=parts[1],
+            )
+        )
     return rows
 
 
-def galleries(inputs: Inputs) -> dict[str, Any]:
-    """Set aside, copies, always wrong: each with its tiles, and one sheet for all of them."""
-    aside, copies, wrong = set_aside(inputs), copied(inputs), always_wrong(inputs)
-    tiles = [*aside["tiles"], *(tile for group in copies["groups"] for tile in group)]
+def galleries(inputs: Inputs) -> Galleries:
+    """Excluded files, duplicates and misclassified images, with one sheet for all pictures."""
+    excluded, repeated, wrong = excluded_files(inputs), duplicates(inputs), misclassified(inputs)
+    tiles = [*excluded["tiles"], *(tile for group in repeated["groups"] for tile in group)]
     tiles += wrong["tiles"]
     side = max(
         (tile.picture.shape[0] for tile in tiles if tile.picture is not None),
@@ -63,14 +152,20 @@ def galleries(inputs: Inputs) -> dict[str, Any]:
     pictures = [sprites.thumbnail(tile.picture, side) for tile in tiles if tile.picture is not None]
     sheet = sprites.sheet(np.array(pictures, np.uint8).reshape(-1, side, side, 3))
     places = iter(range(len(pictures)))
-    aside["tiles"] = _placed(aside["tiles"], sheet, places)
-    copies["groups"] = [_placed(group, sheet, places) for group in copies["groups"]]
-    wrong["tiles"] = _placed(wrong["tiles"], sheet, places)
-    return {"sheet": sheet, "aside": aside, "copies": copies, "wrong": wrong}
+    # In the order of `tiles`.
+    return {
+        "sheet": sheet,
+        "excluded": {**excluded, "tiles": _placed(excluded["tiles"], sheet, places)},
+        "duplicates": {
+            **repeated,
+            "groups": [_placed(group, sheet, places) for group in repeated["groups"]],
+        },
+        "wrong": {**wrong, "tiles": _placed(wrong["tiles"], sheet, places)},
+    }
 
 
-def _placed(tiles: Sequence[Tile], sheet: sprites.Sheet, places: Any) -> list[dict[str, Any]]:
-    """Tiles as the template takes them; those with a picture take the next place of the sheet."""
+def _placed(tiles: Sequence[Tile], sheet: sprites.Sheet, places: Iterator[int]) -> list[PlacedTile]:
+    """Tiles for the template; those with a picture take the next place of the sheet."""
     return [
         {
             "name": tile.name,
@@ -81,15 +176,15 @@ def _placed(tiles: Sequence[Tile], sheet: sprites.Sheet, places: Any) -> list[di
     ]
 
 
-def set_aside(inputs: Inputs) -> dict[str, Any]:
-    """Files that were not used: how many for which reason, some pictures, and names."""
+def excluded_files(inputs: Inputs) -> Excluded[Tile]:
+    """The files that the store excludes."""
     index = inputs.store.index
     files = index[index["status"] == "set_aside"]
     beyond = int((index["status"] == "beyond_limit").sum())
     kinds = files["reason"].map(reason_kind)
     tiles = []
     if inputs.source is not None:
-        for _, file in files.loc[in_turn(kinds, MOST_SET_ASIDE)].iterrows():
+        for _, file in files.loc[in_turn(kinds, MOST_EXCLUDED)].iterrows():
             image = thumbnail(inputs.source, file["image_id"], inputs.store.channels)
             picture = None if image is None else sprites.thumbnail(image, SIDE)
             tiles.append(Tile(picture, file["image_id"], file["reason"]))
@@ -98,15 +193,15 @@ def set_aside(inputs: Inputs) -> dict[str, Any]:
         "of": number(len(index)),
         "beyond": number(beyond) if beyond else "",
         "any": len(files) > 0,
-        "kinds": [(kind, number(count)) for kind, count in kinds.value_counts().items()],
+        "kinds": [(str(kind), number(count)) for kind, count in kinds.value_counts().items()],
         "tiles": tiles,
         "listed": list(files[["image_id", "reason"]].head(MOST_LISTED).itertuples(index=False)),
         "more": max(0, len(files) - MOST_LISTED),
     }
 
 
-def copied(inputs: Inputs) -> dict[str, Any]:
-    """Groups of images in use that are copies of one another; each group is in one part."""
+def duplicates(inputs: Inputs) -> Duplicates[Tile]:
+    """Groups of duplicates among the images in use; each group is in one part of the split."""
     used = inputs.store.index[inputs.store.index["status"] == "ok"]
     sizes = used.groupby("copy_group")["image_id"].transform("size")
     repeated = used[sizes > 1]
@@ -130,15 +225,15 @@ def copied(inputs: Inputs) -> dict[str, Any]:
     }
 
 
-def always_wrong(inputs: Inputs) -> dict[str, Any]:
-    """The test images that most models get wrong, and how many all of them do.
+def misclassified(inputs: Inputs) -> Wrong[Tile]:
+    """The test images that most models get wrong, and the number that all models get wrong.
 
-    The pixels of test images are read here after all training has ended, to be looked at by people.
+    The pixels of test images are read here, after all training has ended, for people to look at.
     """
-    told = mistakes(inputs.judged)
-    if told.empty:
+    images = mistakes(inputs.judged)
+    if images.empty:
         return {"all": 0, "models": 0, "tiles": [], "images": 0}
-    worst = told[told["wrong"] > 0].sort_values("wrong", ascending=False, kind="stable")
+    worst = images[images["wrong"] > 0].sort_values("wrong", ascending=False, kind="stable")
     worst = worst.head(MOST_WRONG)
     class_names = inputs.store.classes
     pictures = sprites.thumbnails(inputs.store.images(worst["image_id"]), SIDE)
@@ -146,22 +241,29 @@ def always_wrong(inputs: Inputs) -> dict[str, Any]:
         Tile(
             picture,
             row["image_id"],
-            f"{name(class_names[row['label']], LONGEST_NAME)}, taken for "
+            f"{name(class_names[row['label']], LONGEST_NAME)}, predicted as "
             f"{name(class_names[row['taken_for']], LONGEST_NAME)} "
-            f"by {row['wrong']} of {row['models']}",
+            f"by {row['wrong']} of {row['models']} models",
         )
         for picture, row in zip(pictures, worst.to_dict("records"), strict=True)
     ]
     return {
-        "all": int((told["wrong"] == told["models"]).sum()),
-        "models": int(told["models"].iloc[0]),
-        "images": len(told),
+        "all": int((images["wrong"] == images["models"]).sum()),
+        "models": int(images["models"].iloc[0]),
+        "images": len(images),
         "tiles": tiles,
     }
 
 
 def mistakes(predictions: Sequence[Predictions]) -> pd.DataFrame:
-    """For each test image: image_id, label, models, wrong (how many), taken_for (most often)."""
+    """Counts of wrong predictions for each test image.
+
+    Returns
+    -------
+    DataFrame
+        Columns image_id, label, models (how many there are), wrong (how many of them are wrong)
+        and taken_for (the most frequent wrong class).
+    """
     if not predictions:
         return pd.DataFrame(columns=["image_id", "label", "models", "wrong", "taken_for"])
     labels = predictions[0].labels

@@ -1,4 +1,4 @@
-"""What the page is made from: the tables, images and subsets of one run."""
+"""What the report is made from: the tables, images and subsets of one run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,41 +20,54 @@ from petite.util.files import read_json, read_table
 
 
 class Case(NamedTuple):
-    """What was trained: a method at a fraction."""
+    """A method at a fraction."""
 
     method: str
     fraction: float
 
     @property
     def key(self) -> str:
-        """Its name in the page's data."""
+        """Its name in the data of the report."""
         return f"{self.method}:{self.fraction:g}"
 
 
 class Predictions(NamedTuple):
-    """What the models of one training job say of the test images.
+    """Predictions of one training job on the test images.
 
-    Without the probabilities of all classes, which of a thousand classes would fill the memory.
+    The probabilities of the other classes are dropped: with a thousand classes they would fill the
+    memory.
+
+    Attributes
+    ----------
+    case : Case
+    image_ids : ndarray of str, shape (n_images,)
+    labels : ndarray of int, shape (n_images,)
+    answers : ndarray of int, shape (n_seeds, n_images)
+        The most probable class.
+    confidence : ndarray of float, shape (n_seeds, n_images)
+        The probability of that class.
+    classes : int
+        Number of classes.
     """
 
     case: Case
-    image_ids: np.ndarray  # (n,) str
-    labels: np.ndarray  # (n,) int
-    answers: np.ndarray  # (seeds, n) int, the most probable class
-    confidence: np.ndarray  # (seeds, n), its probability
+    image_ids: np.ndarray
+    labels: np.ndarray
+    answers: np.ndarray
+    confidence: np.ndarray
     classes: int
 
     @classmethod
     def of(
         cls, case: Case, image_ids: np.ndarray, labels: np.ndarray, probabilities: np.ndarray
     ) -> Self:
-        """From the probabilities (seeds, n, classes)."""
+        """From probabilities of shape (n_seeds, n_images, n_classes)."""
         answers, confidence = probabilities.argmax(axis=2), probabilities.max(axis=2)
         return cls(case, image_ids, labels.astype(int), answers, confidence, probabilities.shape[2])
 
     @property
     def confusion(self) -> np.ndarray:
-        """How many test images of a class (row) each class was given (column), mean over seeds."""
+        """The confusion matrix (true class, predicted class), mean over seeds: images."""
         counts = np.zeros((self.classes, self.classes))
         for answers in self.answers:
             np.add.at(counts, (self.labels, answers), 1)
@@ -65,16 +78,30 @@ class Predictions(NamedTuple):
 class Inputs:
     """A finished run.
 
-    tables: files by name: runs.csv, history.csv, summary.csv, verdicts.csv, costs.csv and
-        recommendation.json.
-    subsets: the chosen images, named METHOD/FRACTION/seed-N.parquet; a selection without chance in
-        it has one for all seeds.
-    features: (n_train, d), a row for each training image in the order of the split.
-    space: what the features are, as the configuration names it.
-    source: where the files that were set aside are shown from; None shows none of them.
-    config: the whole configuration, as it was checked.
-    notices: what steps found out that a reader should know.
-    checkout: the folder that Petite runs from, for its commit.
+    Attributes
+    ----------
+    tables : mapping of str to Path
+        runs.csv, history.csv, summary.csv, verdicts.csv, costs.csv and recommendation.json, by
+        name.
+    store : Store
+    split : DataFrame
+    features : ndarray of float, shape (n_train, n_features)
+        A row for each training image in the order of the split.
+    subsets : sequence of Path
+        The selected images, as METHOD/FRACTION/seed-N.parquet. A deterministic selection has one
+        file for all seeds.
+    predictions : sequence of Path
+        Of each training job, as METHOD/FRACTION/*.npz.
+    space : str
+        The feature space of `features`.
+    source : Source or None
+        Where excluded files are read from; None shows none of them.
+    config : mapping
+        The whole validated configuration.
+    checkout : Path or None
+        The folder that Petite runs from, for its commit.
+    notices : sequence of str
+        Facts about the data that the steps noticed.
     """
 
     tables: Mapping[str, Path]
@@ -126,7 +153,7 @@ class Inputs:
 
     @cached_property
     def cases(self) -> list[Case]:
-        """All that was trained, in reading order."""
+        """All cases that were trained, in reading order."""
         return [
             Case(str(row.method), float(row.fraction))  # type: ignore[arg-type]
             for row in self.summary.itertuples()
@@ -139,7 +166,7 @@ class Inputs:
 
     @cached_property
     def by_seed(self) -> dict[Case, dict[int, Path]]:
-        """For each case the subsets that it has, by the seed of their selection, rising."""
+        """The subsets of each case by selection seed, ascending."""
         found: dict[Case, dict[int, Path]] = {}
         for path in sorted(self.subsets, key=_seed):
             found.setdefault(_case(path), {})[_seed(path)] = path
@@ -147,17 +174,17 @@ class Inputs:
 
     @cached_property
     def chosen(self) -> dict[Case, np.ndarray]:
-        """For each case with a subset: which images the first one keeps, bool (n_train,)."""
+        """For each case with a subset: whether the first one keeps an image, bool (n_train,)."""
         return {case: self.kept(case, min(seeds)) for case, seeds in self.by_seed.items()}
 
     def kept(self, case: Case, seed: int) -> np.ndarray:
-        """Which training images a subset keeps, bool (n_train,)."""
+        """Whether a subset keeps each training image, bool (n_train,)."""
         return (
             self.train["image_id"].isin(read_table(self.by_seed[case][seed])["origin"]).to_numpy()
         )
 
     def details(self, case: Case, seed: int | None = None) -> dict[str, Any]:
-        """What the selection wrote beside a subset, the first one where no seed is named."""
+        """The record next to a subset; of the first one without a seed."""
         seeds = self.by_seed[case]
         return read_json(seeds[min(seeds) if seed is None else seed].with_suffix(".json"))
 
@@ -165,7 +192,10 @@ class Inputs:
     def judged(self) -> list[Predictions]:
         """The predictions of all training jobs.
 
-        Raises PetiteError for jobs that were judged on different test images.
+        Raises
+        ------
+        PetiteError
+            Jobs were evaluated on different test images.
         """
         found = []
         for path in self.predictions:
@@ -177,8 +207,8 @@ class Inputs:
                 )
             if not np.array_equal(found[-1].image_ids, found[0].image_ids):
                 raise PetiteError(
-                    f"{path} and {self.predictions[0]} are about different test images. "
-                    "Delete the older one and train again."
+                    f"{path} and {self.predictions[0]} have different test images. "
+                    "Delete the older file and rerun."
                 )
         return found
 
@@ -187,7 +217,7 @@ class Inputs:
 
     def _path(self, name: str) -> Path:
         if name not in self.tables:
-            raise PetiteError(f"the page needs {name}: give it among --tables.")
+            raise PetiteError(f"the report needs {name}: add it to --tables.")
         return Path(self.tables[name])
 
 

@@ -1,10 +1,10 @@
-"""How the run was made, so that another can repeat it: settings, versions, commit, machine."""
+"""How to reproduce the run: settings, versions, commit and machine."""
 
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import yaml
 
@@ -15,8 +15,17 @@ from petite.util.formatting import byte_size, number
 COMMIT = "Commit of Petite"
 
 
-def making(inputs: Inputs) -> dict[str, Any]:
-    """Facts as pairs of words, and the configuration as YAML."""
+class Making(TypedDict):
+    """Facts about the run by name, and its configuration as YAML."""
+
+    facts: list[tuple[str, str]]
+    has_commit: bool
+    config: str
+    file_name: str
+
+
+def making(inputs: Inputs) -> Making:
+    """The section's values; facts without a value are left out."""
     facts = {name: value for name, value in _facts(inputs) if value}
     return {
         "facts": list(facts.items()),
@@ -27,9 +36,10 @@ def making(inputs: Inputs) -> dict[str, Any]:
 
 
 def settings_file(config: Mapping[str, Any]) -> str:
-    """The configuration as YAML that a run can be given, methods that are off cut to that.
+    """The configuration as YAML for another run.
 
-    An entry under a name of its own is left out where it is off: nothing else says what it is.
+    A method that is off is reduced to `fractions: []`. An entry with a name of its own is left out
+    if it is off.
     """
     config = dict(config)
     if "methods" in config:
@@ -46,7 +56,7 @@ def _facts(inputs: Inputs) -> list[tuple[str, str]]:
     seeds = runs["training_seed"]
     trained = datetime.fromtimestamp(Path(inputs.tables["runs.csv"]).stat().st_mtime, UTC)
     return [
-        ("Data set", f"{inputs.dataset}, {number(len(inputs.store.index))} files looked at"),
+        ("Data set", f"{inputs.dataset}, {number(len(inputs.store.index))} files"),
         ("Digest of the images", str(manifest.get("digest", ""))),
         ("Stored as", f"{_size(inputs)} pixels, {_colors(inputs)}"),
         ("Split", _split(inputs)),
@@ -57,8 +67,8 @@ def _facts(inputs: Inputs) -> list[tuple[str, str]]:
         ("Models trained", f"{number(len(runs))}, {number(runs['train_seconds'].sum())} s in all"),
         ("Versions", _versions(runs["versions"].iloc[0])),
         (COMMIT, commit(inputs.checkout)),
-        ("This page was made on", machine()),
-        ("Tables of", f"{trained:%Y-%m-%d %H:%M} UTC"),
+        ("Report made on", machine()),
+        ("Tables made", f"{trained:%Y-%m-%d %H:%M} UTC"),
     ]
 
 
@@ -85,7 +95,7 @@ def _versions(text: str) -> str:
 
 
 def commit(checkout: Path | None) -> str:
-    """The commit of a checkout, and whether files differ from it, or why git cannot tell."""
+    """The commit of a checkout and whether files differ from it, or why it is unknown."""
     found = provenance.commit(checkout) if checkout else {"commit": None}
     if found["commit"] is None:
         return str(found.get("reason", ""))

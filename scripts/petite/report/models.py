@@ -1,13 +1,14 @@
-"""The trained models, case by case: learning curves, calibration, mistakes, and what they cost."""
+"""The trained models of each case: learning curves, calibration, mistakes and costs."""
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from petite.evaluation.metrics import ACCURACY, METRICS
 from petite.plots import style
 from petite.plots.calibration import calibration_bins, calibration_picture
 from petite.plots.curves import accuracy_curves_picture
@@ -24,15 +25,90 @@ from petite.util.formatting import (
     signed,
 )
 
-MOST_CELLS = 12  # classes that a confusion matrix is drawn for; more are told as lists
+MOST_CELLS = 12  # classes of a confusion matrix; with more, lists are shown
 MOST_PAIRS = 12
-MOST_RANKED = 5  # classes that are listed as the worst, and as many as the best
+MOST_RANKED = 5  # classes in the list of the worst, and in that of the best
 
 
-def models(inputs: Inputs) -> dict[str, Any]:
+class Cell(TypedDict):
+    """A cell of a confusion matrix: images, percent of the row, and whether it is the diagonal."""
+
+    count: str
+    share: str
+    right: bool
+
+
+class Row(TypedDict):
+    """A row of a confusion matrix."""
+
+    class_name: str
+    cells: list[Cell]
+
+
+class Pair(TypedDict):
+    """Images of one class that are predicted as another."""
+
+    true: str
+    taken_for: str
+    count: str
+
+
+class Ranked(TypedDict):
+    """A class with its accuracy."""
+
+    class_name: str
+    accuracy: str
+
+
+class Mistakes(TypedDict, total=False):
+    """A confusion matrix (classes, rows), or of many classes the pairs and the ends (the rest)."""
+
+    classes: list[str]
+    rows: list[Row]
+    pairs: list[Pair]
+    more_pairs: str
+    worst: list[Ranked]
+    best: list[Ranked]
+    more_classes: str
+
+
+class Panel(TypedDict):
+    """What is shown of a case."""
+
+    key: str
+    name: str
+    method: str
+    numbers: list[tuple[str, str]]
+    curves: Markup
+    calibration: Markup | None
+    mistakes: Mistakes | None
+
+
+class Cost(TypedDict):
+    """The costs of a case; the shares are the widths of its bars, in percent."""
+
+    name: str
+    method: str
+    select: str
+    train: str
+    select_share: str
+    train_share: str
+    memory: str
+    stored: str
+    lost: str
+
+
+class Models(TypedDict):
     """A panel for each case, and the costs of all."""
+
+    panels: list[Panel]
+    costs: list[Cost]
+
+
+def models(inputs: Inputs) -> Models:
+    """The section's values."""
     predictions = inputs.judged
-    panels = []
+    panels: list[Panel] = []
     for case in inputs.cases:
         found = [each for each in predictions if each.case == case]
         panels.append(
@@ -50,15 +126,22 @@ def models(inputs: Inputs) -> dict[str, Any]:
 
 
 def _numbers(runs: pd.DataFrame, case: Case) -> list[tuple[str, str]]:
-    """What the models of a case come to, as means over the seeds."""
+    """The metrics of a case, as means over the seeds."""
     chosen = runs[(runs["method"] == case.method) & (runs["fraction"] == case.fraction)]
     mean = chosen.mean(numeric_only=True)
     worst = name(str(chosen["worst_class"].mode().iloc[0]))
     return [
         ("accuracy on the test images", f"{in_percent(mean['accuracy'])}%"),
-        ("on the images it was trained on", f"{in_percent(mean['train_accuracy'])}%"),
-        ("balanced accuracy, the mean of the classes", f"{in_percent(mean['balanced_accuracy'])}%"),
-        (f"on the worst class (mostly {worst})", f"{in_percent(mean['worst_class_accuracy'])}%"),
+        ("accuracy on the images it was trained on", f"{in_percent(mean['train_accuracy'])}%"),
+        *(
+            (metric.words, f"{in_percent(mean[metric.name])}%")
+            for metric in METRICS.values()
+            if metric.name != ACCURACY
+        ),
+        (
+            f"accuracy on the worst class (mostly {worst})",
+            f"{in_percent(mean['worst_class_accuracy'])}%",
+        ),
         ("log-loss", "–" if math.isnan(mean["loss"]) else f"{mean['loss']:.3f}"),
         ("calibration error", f"{100 * mean['calibration_error']:.1f} points"),
     ]
@@ -70,15 +153,12 @@ def curves(history: pd.DataFrame, case: Case) -> Markup:
     return drawing.embedded(
         accuracy_curves_picture(history, chosen),
         f"curves-{case.key}",
-        f"Accuracy in training of {style.condition(*case)}, by steps",
+        f"Accuracy by training steps of {style.condition(*case)}",
     )
 
 
 def calibration(predictions: Sequence[Predictions]) -> Markup | None:
-    """How often models are right by how sure they are, all seeds together.
-
-    None without predictions.
-    """
+    """Accuracy by confidence over all seeds; None without predictions."""
     if not predictions:
         return None
     case = predictions[0].case
@@ -86,7 +166,7 @@ def calibration(predictions: Sequence[Predictions]) -> Markup | None:
     right = np.concatenate([(found.answers == found.labels).ravel() for found in predictions])
     bins = calibration_bins(confidence, right)
     words = [
-        f"sure by {100 * sure:.0f}%: right in {100 * share:.0f}% of {number(images)}"
+        f"confidence {100 * sure:.0f}%: {100 * share:.0f}% of {number(images)} correct"
         for sure, share, images in bins.to_numpy().tolist()
     ]
     return drawing.embedded(
@@ -97,13 +177,8 @@ def calibration(predictions: Sequence[Predictions]) -> Markup | None:
     )
 
 
-def mistakes(
-    predictions: Sequence[Predictions], class_names: Sequence[str]
-) -> dict[str, Any] | None:
-    """What is taken for what, as means over the seeds: a matrix, or of many classes the ends.
-
-    None without predictions.
-    """
+def mistakes(predictions: Sequence[Predictions], class_names: Sequence[str]) -> Mistakes | None:
+    """Confusions of classes as means over the seeds; None without predictions."""
     if not predictions:
         return None
     seeds = [len(found.answers) for found in predictions]
@@ -113,7 +188,7 @@ def mistakes(
     return {"rows": [], **_pairs(mean, class_names), **_ranked(predictions, class_names)}
 
 
-def _matrix(mean: np.ndarray, class_names: Sequence[str]) -> list[dict[str, Any]]:
+def _matrix(mean: np.ndarray, class_names: Sequence[str]) -> list[Row]:
     """The confusion matrix, row by row."""
     shares = mean / np.maximum(mean.sum(axis=1, keepdims=True), 1)
     return [
@@ -132,11 +207,11 @@ def _matrix(mean: np.ndarray, class_names: Sequence[str]) -> list[dict[str, Any]
     ]
 
 
-def _pairs(mean: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
-    """The commonest mistakes, and how many others there are."""
+def _pairs(mean: np.ndarray, class_names: Sequence[str]) -> Mistakes:
+    """The most frequent confusions, and how many others there are."""
     wrong = mean - np.diag(mean.diagonal())
     order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_PAIRS]
-    pairs = [
+    pairs: list[Pair] = [
         {
             "true": class_names[row],
             "taken_for": class_names[column],
@@ -148,12 +223,12 @@ def _pairs(mean: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
     return {"pairs": pairs, "more_pairs": number(int(np.count_nonzero(wrong)) - len(pairs))}
 
 
-def _ranked(predictions: Sequence[Predictions], class_names: Sequence[str]) -> dict[str, Any]:
-    """The classes that are got right least and most often, and how many are left out."""
+def _ranked(predictions: Sequence[Predictions], class_names: Sequence[str]) -> Mistakes:
+    """The classes with the lowest and the highest accuracy, and how many are left out."""
     found = classes.accuracy_by_class(predictions, len(class_names))
     each = min(MOST_RANKED, int(np.count_nonzero(~np.isnan(found))) // 2)
     ends = classes.worst_and_best(found, each)
-    ranked = [
+    ranked: list[Ranked] = [
         {"class_name": class_names[label], "accuracy": f"{in_percent(found[label])}%"}
         for label in ends
     ]
@@ -164,13 +239,13 @@ def _ranked(predictions: Sequence[Predictions], class_names: Sequence[str]) -> d
     }
 
 
-def costs(inputs: Inputs) -> list[dict[str, Any]]:
-    """What each case took, with bars on one scale for the seconds of selection and training."""
+def costs(inputs: Inputs) -> list[Cost]:
+    """The costs of each case, with bars on one scale for selection and training time."""
     table = inputs.costs
     by_case = {Case(row["method"], row["fraction"]): row for _, row in table.iterrows()}
     full = by_case.get(Case("full", 1.0))
     total = table["select_seconds"].fillna(0) + table["train_seconds"].fillna(0)
-    rows = []
+    rows: list[Cost] = []
     for case in inputs.cases:
         row = by_case[case]
         rows.append(

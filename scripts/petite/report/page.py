@@ -1,4 +1,4 @@
-"""The whole page: sections as plain values, put into the templates."""
+"""The whole report: the values of all sections, rendered by the templates."""
 
 import json
 from functools import cache, partial
@@ -30,20 +30,18 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def page(inputs: Inputs) -> str:
-    """The HTML of the page: everything it shows is in it."""
+    """The HTML of the report, which contains everything it shows."""
     return environment().get_template("page.html").render(sections(inputs))
 
 
 def sections(inputs: Inputs) -> dict[str, Any]:
-    """What the templates show, by section."""
+    """The variables of the templates."""
     tolerance = inputs.config.get("evidence", {}).get("tolerance")
     methods = list(dict.fromkeys(inputs.summary["method"]))
     shown = plane.plane(inputs)
-    pictured = shown.pop("pictured")
+    pictured, case = shown["pictured"], shown["case"]
     train = inputs.train["image_id"].iloc[pictured]
     sheet = sprites.sheet(sprites.thumbnails(inputs.store.images(train)))
-    case = shown.pop("case")
-    shown["data"]["columns"] = sheet.columns
     return {
         "dataset": inputs.dataset,
         "answer": answer.answer(inputs.recommendation),
@@ -57,6 +55,7 @@ def sections(inputs: Inputs) -> dict[str, Any]:
         "metric": METRICS[compared_metric(inputs.summary)].words,
         "table": table.table(inputs),
         "plane": shown,
+        "plane_data": {**shown["data"], "columns": sheet.columns},
         "plane_sheet": sheet,
         "picks": galleries.picks(inputs, case, pictured, sheet),
         "picks_share": percent(case.fraction) if case else "",
@@ -83,7 +82,7 @@ def sections(inputs: Inputs) -> dict[str, Any]:
 
 @cache
 def environment() -> Environment:
-    """Jinja2 as the page uses it: all values are escaped, and a missing one is an error."""
+    """Jinja2 for the report: all values are escaped, and a missing one is an error."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -106,16 +105,16 @@ def as_data(value: Any) -> Markup:
 
 
 def named(text: str, length: int = words.LONGEST_NAME) -> Markup:
-    """A name from the user's files: cut, with the whole of it at hand, and kept to itself.
+    """A name from the user's files: shortened, with the whole name as a tooltip, and isolated.
 
-    Without that, one that is written from right to left moves the numbers beside it.
+    Without isolation, a name that is written from right to left moves the numbers next to it.
     """
     short = shortened(text, length)
     title = Markup(' title="{}"').format(text) if short != printable(text) else ""
-    # A path may go on in another line after its slashes.
+    # A path may break after its slashes.
     return Markup("<bdi{}>{}</bdi>").format(title, escape(short).replace("/", Markup("/<wbr>")))
 
 
 def inline(name: str) -> Markup:
-    """A file of the templates' folder as it is: the styles and the script are in the page."""
+    """A file of the templates' folder as it is: styles and script are part of the report."""
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))

@@ -1,14 +1,14 @@
-"""Colors: those of the figures, of the same hues but dark or light enough for either screen."""
+"""The colors of the figures, darkened or lightened for the light and the dark theme."""
 
 from collections.abc import Sequence
 
 from petite.plots import style
 
 LIGHT_PAGE, DARK_PAGE = "#ffffff", "#15181c"
-# WCAG 2.2 asks for 3:1 of what a graphic is read by; some more on dark, since lines are thin.
+# WCAG 2.2 requires 3:1 for graphics; more on dark, because lines are thin.
 LEAST_CONTRAST = {LIGHT_PAGE: 3.0, DARK_PAGE: 4.0}
 STEPS = 40
-# What is no color of a method is one of the page's own.
+# Colors of no method are those of the report.
 NEUTRAL = {
     style.INK: "--ink",
     style.QUIET: "--quiet",
@@ -19,12 +19,12 @@ NEUTRAL = {
 
 
 def variable(color: str) -> str:
-    """The CSS variable of a figure's color, which has its value on light or on dark."""
+    """The CSS variable of a figure's color, whose value depends on the theme."""
     return NEUTRAL.get(color.lower(), f"--drawn-{color.lower().removeprefix('#')}")
 
 
 def drawn_colors() -> dict[str, tuple[str, str]]:
-    """The CSS variables of the methods' colors, with their values on light and on dark."""
+    """The CSS variables of the methods' colors, with their values on light and dark."""
     colors = [*style.METHOD_COLORS.values(), *style.OKABE_ITO]
     return {variable(color): pair(color) for color in colors if color not in NEUTRAL}
 
@@ -35,18 +35,18 @@ def method_colors(methods: Sequence[str]) -> dict[str, str]:
 
 
 def class_colors(count: int) -> list[tuple[str, str]]:
-    """The colors of classes on light and on dark, as many as there are; classes share them."""
+    """The colors of classes on light and dark; more than ten classes share colors."""
     used = min(count, len(style.CATEGORY_COLORS))
     return [pair(style.category_color(place)) for place in range(used)]
 
 
 def pair(color: str) -> tuple[str, str]:
-    """A figure's color as it stands out from a light page, and from a dark one."""
+    """A figure's color with enough contrast on light and on dark."""
     return visible(color, LIGHT_PAGE), visible(color, DARK_PAGE)
 
 
 def visible(color: str, page: str) -> str:
-    """`color`, mixed with as little white (on dark) or black as gives it LEAST_CONTRAST."""
+    """`color`, mixed with the least white (on dark) or black that gives LEAST_CONTRAST."""
     other = 255 if page == DARK_PAGE else 0
     for step in range(STEPS + 1):
         share = step / STEPS

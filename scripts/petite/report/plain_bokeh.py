@@ -1,7 +1,7 @@
 """Bokeh without the user's settings: import this module before Bokeh's others.
 
-The environment and a file in the user's home can change how it numbers things and which of its
-scripts go into a page.
+The environment and a file in the user's home can change its ids and which of its scripts go into
+the report.
 """
 
 import os

@@ -1,17 +1,17 @@
-"""The plane: training images at their first two features, and what each method keeps of them.
+"""The plane: training images at their first two features, and which of them each method keeps.
 
-Bokeh draws it, on a plain canvas: while the plane moves it thins out the points, and tens of
-thousands stay smooth. (Its WebGL draws all, which takes a second a frame where there is no graphics
-card.) The menus and the slider are plain HTML, and page.js moves the points of the chosen subset in
-and out. What the page holds of it
-is bounded, however large the data set and however many the methods and seeds.
+Bokeh draws it on a plain canvas. While the plane moves it draws fewer points, so that tens of
+thousands stay smooth. (Its WebGL draws all points, which takes a second per frame without a
+graphics card.) The menus and the slider are plain HTML, and page.js puts the points of the chosen
+subset into the plot. The size of this data is bounded, however large the data set is and however
+many methods and seeds there are.
 """
 
 import base64
 import math
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from bokeh.core.types import ID
@@ -30,25 +30,84 @@ from bokeh.resources import Resources
 from petite.report import classes, palette
 from petite.report.inputs import Case, Inputs
 from petite.report.words import name
-from petite.selection.methods.pca_grid import first_two
+from petite.selection.methods.pca_grid import Grid, first_two
 from petite.selection.methods.tilings import TILINGS
 from petite.util.formatting import number, percent
 from petite.util.names import told_apart
 
 MOST_POINTS = 40_000
 MOST_THUMBNAILS = 1_700
-OF_SMALL_SUBSETS = 0.5  # share of the thumbnails that goes to the subsets first
-OF_SHOWN_CLASSES = 0.25  # share that goes to the classes that the page shows next
-MOST_CELLS = 2_500  # smaller ones than these cannot be seen
-# Of the first seed every subset is there; others and cells as long as there is room, in bytes.
+OF_SMALL_SUBSETS = 0.5  # fraction of the thumbnails for the images in subsets
+OF_SHOWN_CLASSES = 0.25  # fraction of the thumbnails for the classes that the report shows
+MOST_CELLS = 2_500  # more cells are too small to be seen
+# Bytes. All subsets of the first seed are included; those of other seeds, and cells, if they fit.
 ROOM_FOR_SUBSETS = 400_000
 ROOM_FOR_CELLS = 300_000
 LONGEST_CLASS, LONGEST_PATH = 40, 120  # letters of the names of classes and of images
 MARGIN = 0.04
 
 
-def plane(inputs: Inputs) -> dict[str, Any]:
-    """What the section shows: the drawing as Bokeh's JSON, and the data of the controls."""
+class Counts(TypedDict):
+    """Images of a subset: of all classes, of the smallest and largest class, and of each of few."""
+
+    all: int
+    least: int
+    most: int
+    each: list[int]
+
+
+class Data(TypedDict):
+    """The data of page.js without the columns of the sheet.
+
+    Arrays are base64. Subsets are named METHOD:FRACTION:SEED.
+    """
+
+    x: str
+    y: str
+    labels: str
+    classes: list[str]
+    hues: int
+    total: int
+    pictured: str
+    names: list[str]
+    chosen: dict[str, str]
+    counts: dict[str, Counts]
+    cells: dict[str, str]
+
+
+class Size(TypedDict):
+    """A size in the menu: its case, its seeds with their names, and its text."""
+
+    key: str
+    seeds: dict[int, str]
+    text: str
+
+
+class Method(TypedDict):
+    """A method in the menu."""
+
+    name: str
+    sizes: list[Size]
+
+
+class Plane(TypedDict):
+    """The drawing as Bokeh's JSON, the data of page.js and the menus, and what is shown at first.
+
+    `pictured` are the rows of the training images with a thumbnail, `points` how many are drawn.
+    """
+
+    drawing: Any
+    case: Case | None
+    default: str
+    methods: list[Method]
+    data: Data
+    axes: str
+    points: int
+    pictured: np.ndarray
+
+
+def plane(inputs: Inputs) -> Plane:
+    """The section's values."""
     pictured = sampled(inputs)
     drawn = sampled_points(len(inputs.train), pictured)
     points = first_two(inputs.features[drawn]).astype(np.float32)
@@ -90,10 +149,10 @@ def plane(inputs: Inputs) -> dict[str, Any]:
     }
 
 
-def _counts(labels: np.ndarray, classes_in_all: int) -> dict[str, Any]:
-    """How many images of each class are kept; of many classes, the fewest and the most."""
-    counts = np.bincount(labels, minlength=classes_in_all)
-    few = classes_in_all <= classes.MOST_SHOWN
+def _counts(labels: np.ndarray, n_classes: int) -> Counts:
+    """How many images of each class are kept."""
+    counts = np.bincount(labels, minlength=n_classes)
+    few = n_classes <= classes.MOST_SHOWN
     return {
         "all": int(counts.sum()),
         "least": int(counts.min()),
@@ -103,12 +162,12 @@ def _counts(labels: np.ndarray, classes_in_all: int) -> dict[str, Any]:
 
 
 def _key(case: Case, seed: int) -> str:
-    """The name of a subset in the page's data."""
+    """The name of a subset in the data of page.js."""
     return f"{case.key}:{seed}"
 
 
 def _axes(inputs: Inputs) -> str:
-    """What the two directions are."""
+    """The meaning of the axes."""
     if inputs.space == "pixels":
         return "principal components of the pixels"
     return f"features of the space {inputs.space}"
@@ -117,7 +176,7 @@ def _axes(inputs: Inputs) -> str:
 def subsets_with_room(
     inputs: Inputs, cases: Iterable[Case], drawn: np.ndarray
 ) -> Iterator[tuple[Case, int, np.ndarray]]:
-    """(case, seed, which training images are kept): the first seed of all cases, then the next."""
+    """(case, seed, kept images): the first seed of all cases, then other seeds while they fit."""
     queue = [
         (place, case, seed) for case in cases for place, seed in enumerate(inputs.by_seed[case])
     ]
@@ -132,7 +191,7 @@ def subsets_with_room(
 def cells_with_room(
     inputs: Inputs, subsets: Iterable[tuple[Case, int]]
 ) -> Iterator[tuple[str, str]]:
-    """The cells of those subsets that have some, packed, as long as there is room."""
+    """The packed cells of the subsets that have cells, while they fit."""
     room = float(ROOM_FOR_CELLS)
     for case, seed in subsets:
         packed = _packed(cells(inputs, case, seed))
@@ -142,18 +201,18 @@ def cells_with_room(
 
 
 def default_case(inputs: Inputs, cases: list[Case]) -> Case | None:
-    """What is shown at first: the smallest size of a method with cells, else of one not random."""
+    """The first one shown: the smallest of a method with cells, else of one other than random."""
     smallest = sorted(cases, key=lambda case: (case.method == "random", case.fraction))
     grids = [case for case in smallest if "grids" in inputs.details(case)]
     return next(iter(grids or smallest), None)
 
 
 def sampled(inputs: Inputs) -> np.ndarray:
-    """Rows of the training images that have a thumbnail: int64, rising.
+    """Rows of the training images that have a thumbnail: int64, ascending.
 
-    All where they are few. Otherwise images from the small subsets, one of each in turn, so that
-    what a method keeps can be looked at, one of each class, some of those that the page shows, and
-    the rest evenly from all.
+    All if there are few. Otherwise images of the small subsets in turn, so that the reader sees
+    what a method keeps; one image of each class; more of the classes that the report shows; and
+    the rest evenly from all images.
     """
     count = len(inputs.train)
     if count <= MOST_THUMBNAILS:
@@ -180,7 +239,7 @@ def sampled(inputs: Inputs) -> np.ndarray:
 
 
 def sampled_points(count: int, pictured: np.ndarray) -> np.ndarray:
-    """Rows of the training images that are drawn, int64, rising; those with a thumbnail are."""
+    """Rows of the training images that are drawn, with those in `pictured`: int64, ascending."""
     if count <= MOST_POINTS:
         return np.arange(count)
     others = np.setdiff1d(np.arange(count), pictured, assume_unique=True)
@@ -189,16 +248,19 @@ def sampled_points(count: int, pictured: np.ndarray) -> np.ndarray:
 
 
 def middles(count: int, wanted: int) -> np.ndarray:
-    """The middles of `wanted` equal stretches of range(count); all of it if it has fewer."""
+    """The middles of `wanted` equal parts of range(count); all of it if `count` is smaller."""
     taken = min(count, wanted)
     return np.floor((np.arange(taken) + 0.5) * count / max(taken, 1)).astype(int)
 
 
 def cells(inputs: Inputs, case: Case, seed: int) -> np.ndarray:
-    """The walls of the cells that images were chosen from: float32 (lines, 5).
+    """The edges of the cells that images were selected from.
 
-    A line goes from x, y to x, y, and belongs to the class with the label in its last column. Empty
-    where there is no tiling, where it divides another plane, and where cells are too many.
+    Returns
+    -------
+    ndarray of float32, shape (n_lines, 5)
+        x and y of both ends, and the label of the class. Empty if there is no tiling, if it divides
+        another plane, and if there are too many cells.
     """
     details = inputs.details(case, seed)
     grids = details.get("grids", [])
@@ -213,19 +275,19 @@ def cells(inputs: Inputs, case: Case, seed: int) -> np.ndarray:
 
 
 def _space_of(inputs: Inputs, method: str) -> str:
-    """The space that a method compares images in; of a chain, its last step that compares any."""
+    """The feature space of a method; of a chain, that of its last step with a space."""
     entry = inputs.config.get("methods", {}).get(method, {})
     own = [step["space"] for step in entry.get("steps", [entry]) if step.get("space")]
     return own[-1] if own else inputs.config.get("features", {}).get("space", "pixels")
 
 
-def _walls(grid: dict[str, Any]) -> np.ndarray:
+def _walls(grid: Grid) -> np.ndarray:
     """The edges of a grid's cells, each once, (lines, 4)."""
-    box = np.array([grid[name] for name in ("x0", "y0", "x1", "y1")])
+    box = np.array([grid["x0"], grid["y0"], grid["x1"], grid["y1"]])
     polygons = TILINGS[grid["tiling"]].polygons(box, grid["side"])
     starts = np.concatenate(polygons)
     ends = np.concatenate([np.roll(polygon, -1, axis=0) for polygon in polygons])
-    # Neighbors go along a wall in opposite directions: all shall go to the right, or up.
+    # Neighbors run along an edge in opposite directions. Make all run to the right, or up.
     along = ends - starts
     backwards = (along[:, 0] < 0) | ((along[:, 0] == 0) & (along[:, 1] < 0))
     starts[backwards], ends[backwards] = ends[backwards], starts[backwards]
@@ -233,9 +295,9 @@ def _walls(grid: dict[str, Any]) -> np.ndarray:
 
 
 def drawing(points: np.ndarray, n_classes: int) -> Any:
-    """The scatter plot as Bokeh's JSON, without its points: page.js has them and puts them in.
+    """The scatter plot as Bokeh's JSON, without points.
 
-    page.js finds the parts by their names.
+    page.js adds the points and finds the parts of the plot by their names.
     """
     shared = [light for light, _ in palette.class_colors(n_classes)]
     mapper = LinearColorMapper(
@@ -258,7 +320,7 @@ def drawing(points: np.ndarray, n_classes: int) -> Any:
         outline_line_color=None,
     )
     plot.toolbar.active_scroll = zoom
-    # Where a point lies among others is all there is to see: the numbers have no unit.
+    # Only the relative position of points matters: the numbers have no unit.
     plot.axis.visible = False
     plot.grid.visible = False
     everything = ColumnDataSource({"x": [], "y": [], "label": []}, name="everything")
@@ -313,12 +375,12 @@ def _ranges(points: np.ndarray) -> list[Range1d]:
 
 def _methods(
     inputs: Inputs, cases: list[Case], subsets: Iterable[tuple[Case, int]]
-) -> list[dict[str, Any]]:
-    """The menu: each method with its sizes, rising, and the seeds that can be looked at."""
+) -> list[Method]:
+    """The menu: each method with its sizes, ascending, and the seeds in the data."""
     seeds: dict[Case, list[int]] = {}
     for case, seed in subsets:
         seeds.setdefault(case, []).append(seed)
-    methods = []
+    methods: list[Method] = []
     for method in dict.fromkeys(case.method for case in cases):
         sizes = sorted((case for case in cases if case.method == method), key=lambda c: c.fraction)
         methods.append(
@@ -339,7 +401,7 @@ def _methods(
 
 
 def _seed_names(inputs: Inputs, case: Case, seeds: list[int]) -> dict[int, str]:
-    """The seeds with their names; a selection without chance in it is the same for all."""
+    """The seeds with their names; a deterministic selection is the same for any seed."""
     runs = inputs.runs
     trained = ((runs["method"] == case.method) & (runs["fraction"] == case.fraction)).sum()
     alike = trained > 1 and len(inputs.by_seed[case]) == 1
@@ -347,12 +409,12 @@ def _seed_names(inputs: Inputs, case: Case, seeds: list[int]) -> dict[int, str]:
 
 
 def _packed(values: np.ndarray) -> str:
-    """The bytes of an array as text; page.js knows each one's type."""
+    """The bytes of an array as base64; page.js knows the types."""
     return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
 
 
 @cache
 def scripts() -> tuple[str, ...]:
-    """Bokeh's own code, which goes into the page."""
+    """Bokeh's own code, which is part of the report."""
     resources = Resources(mode="inline", components=["bokeh"], minified=True, log_level="error")
     return tuple(resources.js_raw)

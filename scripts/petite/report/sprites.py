@@ -1,18 +1,25 @@
-"""Many small images in one picture, so that a page can show thousands and stay small."""
+"""Many thumbnails in one picture, so that the report can show thousands and stay small."""
 
 import base64
 import io
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from PIL import Image
 
 COLUMNS = 40
 LARGEST_SIDE = 48  # pixels of a thumbnail; smaller images stay as they are
-PIXELS_SHOW = 40  # thumbnails with a smaller side are shown as the pixels that they are
-EXACT_BYTES = 700_000  # a sheet that can be kept pixel by pixel in so many bytes is
-QUALITY = 62  # of WebP otherwise
+PIXELS_SHOW = 40  # thumbnails with a smaller side are enlarged without smoothing
+MOST_LOSSLESS_BYTES = 700_000  # larger sheets are compressed with loss
+QUALITY = 62  # of lossy WebP
+
+
+class Place(TypedDict):
+    """Column and row of an image in a sheet, from 0."""
+
+    column: int
+    row: int
 
 
 class Sheet(NamedTuple):
@@ -30,16 +37,27 @@ class Sheet(NamedTuple):
 
     @property
     def rendering(self) -> str:
-        """How CSS is to enlarge them."""
+        """The CSS property `image-rendering`."""
         return "pixelated" if self.side < PIXELS_SHOW else "auto"
 
-    def place(self, number: int) -> dict[str, int]:
-        """Where image `number` is, in images."""
+    def place(self, number: int) -> Place:
+        """Column and row of image `number`."""
         return {"column": number % self.columns, "row": number // self.columns}
 
 
 def thumbnails(images: np.ndarray, largest: int = LARGEST_SIDE) -> np.ndarray:
-    """Images uint8 (n, size, size, channels) with a side of `largest` at most, (n, s, s, 3)."""
+    """Thumbnails of images.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n_images, size, size, channels)
+    largest : int
+        Larger images are reduced to this side in pixels.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n_images, side, side, 3)
+    """
     count, size = len(images), images.shape[1] if len(images) else largest
     side = min(size, largest)
     made = np.empty((count, side, side, 3), np.uint8)
@@ -49,7 +67,7 @@ def thumbnails(images: np.ndarray, largest: int = LARGEST_SIDE) -> np.ndarray:
 
 
 def thumbnail(image: np.ndarray, side: int) -> np.ndarray:
-    """An image uint8 (height, width, 1 or 3) as a square in color, uint8 (side, side, 3)."""
+    """An image, uint8 (height, width, 1 or 3), as a square in color, uint8 (side, side, 3)."""
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("RGB")
     if picture.size != (side, side):
         picture = picture.resize((side, side), Image.Resampling.BILINEAR)
@@ -57,7 +75,7 @@ def thumbnail(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def sheet(images: np.ndarray) -> Sheet:
-    """Thumbnails uint8 (n, side, side, 3) as one picture; without any, a sheet of one gray tile."""
+    """Thumbnails, uint8 (n, side, side, 3), as one picture; without any, one gray tile."""
     if not len(images):
         images = np.full((1, 8, 8, 3), 128, np.uint8)
     count, side = images.shape[:2]
@@ -72,7 +90,7 @@ def sheet(images: np.ndarray) -> Sheet:
 
 def _data_uri(picture: Image.Image) -> str:
     data = _webp(picture, lossless=True)
-    if len(data) > EXACT_BYTES:
+    if len(data) > MOST_LOSSLESS_BYTES:
         data = _webp(picture, quality=QUALITY)
     return "data:image/webp;base64," + base64.b64encode(data).decode("ascii")
 

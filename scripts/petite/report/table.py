@@ -1,11 +1,12 @@
-"""The table: a row for each method and fraction, with small pictures of what is uncertain."""
+"""The table: a row for each method and fraction, with small drawings of the intervals."""
 
 import math
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
 
+from petite.evaluation.metrics import ACCURACY, METRICS, Metric
 from petite.evaluation.runs import REFERENCE
 from petite.evaluation.shares import kept
 from petite.evaluation.tables import other_shares
@@ -21,25 +22,83 @@ from petite.util.formatting import (
     signed_bracketed,
 )
 
+# The metrics beside accuracy, which has a column with drawings.
+MEASURES = [metric for metric in METRICS.values() if metric.name != ACCURACY]
 WIDTH, HEIGHT, EDGE = 140, 18, 5
-# Intervals of rows with two or three seeds can be so wide that all others would shrink to dots.
-WIDEST = 0.95  # quantile of the bounds that the scale of the differences reaches
+# Intervals of two or three seeds can be so wide that all others would shrink to dots.
+WIDEST = 0.95  # the scale of the differences ends at this quantile of the bounds
+
+
+class Picture(TypedDict):
+    """Places of a mean and its interval; `cut_low` and `cut_high` if it goes beyond the scale."""
+
+    x: float
+    low: float | None
+    high: float | None
+    cut_low: bool
+    cut_high: bool
+
+
+class Row(TypedDict):
+    """A row of the table; `keys` are the values that each column is sorted by, in its order."""
+
+    case: str
+    method: str
+    share: str
+    kept: str
+    images: str
+    runs: str
+    accuracy: str
+    accuracy_bounds: str
+    accuracy_picture: Picture | None
+    measures: list[str]
+    worst: str
+    difference: str
+    difference_bounds: str
+    difference_picture: Picture | None
+    verdict: str
+    to_full: str
+    select: str
+    train: str
+    keys: dict[str, float | str]
+
+
+class Bounds(TypedDict):
+    """The ends of a scale in words."""
+
+    low: str
+    high: str
+
+
+class Table(TypedDict):
+    """The rows, the scales of the two columns with drawings, and the choices of the filters."""
+
+    rows: list[Row]
+    measures: list[Metric]
+    zero: float
+    across: Bounds
+    beside: Bounds
+    width: int
+    height: int
+    verdicts: list[str]
+    other_shares: str
+    fractions: list[str]
 
 
 class Scale:
-    """From a value to a place in a cell's picture; what lies outside ends at the edge."""
+    """From a value to a place in a cell's drawing; values beyond the scale go to its edge."""
 
     def __init__(self, low: float, high: float) -> None:
         self.low, self.high = low, high
 
     def __call__(self, value: float) -> float:
-        # All rows may be alike, as those of a tiny test set are.
+        # All rows may be equal, as with a tiny test set.
         width = self.high - self.low
         share = min(max((value - self.low) / width, 0.0), 1.0) if width else 0.5
         return round(EDGE + share * (WIDTH - 2 * EDGE), 1)
 
-    def picture(self, mean: float, low: float, high: float) -> dict[str, Any] | None:
-        """Where an interval and its mean stand; None where there is no value."""
+    def picture(self, mean: float, low: float, high: float) -> Picture | None:
+        """The drawing of a mean and its interval; None if the mean is NaN."""
         if math.isnan(mean):
             return None
         bounded = not math.isnan(low)
@@ -52,18 +111,19 @@ class Scale:
         }
 
 
-def table(inputs: Inputs) -> dict[str, Any]:
-    """Rows, and the scales of the two columns with pictures."""
+def table(inputs: Inputs) -> Table:
+    """The section's values."""
     summary = inputs.summary
     across = _accuracy_scale(summary)
     beside = _difference_scale(summary)
-    told = _verdicts(inputs.verdicts)
+    verdicts = _verdicts(inputs.verdicts)
     rows = [
-        _row(row, told.get(Case(str(row.method), float(row.fraction)), {}), across, beside)  # type: ignore[arg-type]
+        _row(row, verdicts.get(Case(str(row.method), float(row.fraction)), {}), across, beside)  # type: ignore[arg-type]
         for row in summary.itertuples()
     ]
     return {
         "rows": rows,
+        "measures": MEASURES,
         "zero": beside(0.0),
         "across": {"low": in_percent(across.low), "high": in_percent(across.high)},
         "beside": {"low": signed(beside.low, MINUS), "high": signed(beside.high, MINUS)},
@@ -75,9 +135,10 @@ def table(inputs: Inputs) -> dict[str, Any]:
     }
 
 
-def _row(row: Any, told: dict[str, Any], across: Scale, beside: Scale) -> dict[str, Any]:
+def _row(row: Any, words: dict[str, str], across: Scale, beside: Scale) -> Row:
     case = Case(row.method, row.fraction)
-    verdict = "" if row.method == REFERENCE else told.get("verdict", "")
+    verdict = "" if row.method == REFERENCE else words.get("verdict", "")
+    measures = {metric.name: getattr(row, f"{metric.name}_mean") for metric in MEASURES}
     return {
         "case": case.key,
         "method": row.method,
@@ -88,7 +149,7 @@ def _row(row: Any, told: dict[str, Any], across: Scale, beside: Scale) -> dict[s
         "accuracy": in_percent(row.accuracy_mean),
         "accuracy_bounds": bracketed(row.accuracy_low, row.accuracy_high),
         "accuracy_picture": across.picture(row.accuracy_mean, row.accuracy_low, row.accuracy_high),
-        "balanced": in_percent(row.balanced_accuracy_mean),
+        "measures": [in_percent(value) for value in measures.values()],
         "worst": in_percent(row.worst_class_accuracy_mean),
         "difference": signed(row.difference_mean, MINUS),
         "difference_bounds": signed_bracketed(row.difference_low, row.difference_high, MINUS),
@@ -96,21 +157,20 @@ def _row(row: Any, told: dict[str, Any], across: Scale, beside: Scale) -> dict[s
             row.difference_mean, row.difference_low, row.difference_high
         ),
         "verdict": verdict,
-        "to_full": told.get("to_full", ""),
+        "to_full": words.get("to_full", ""),
         "select": measured_time(row.select_seconds_mean),
         "train": measured_time(row.train_seconds_mean),
-        # What the columns are sorted by, in their order.
         "keys": {
             "method": row.method,
             "share": row.fraction,
             "images": row.images,
             "runs": row.runs,
             "accuracy": row.accuracy_mean,
-            "balanced": _or_nothing(row.balanced_accuracy_mean),
+            **{name: _or_nothing(value) for name, value in measures.items()},
             "worst": _or_nothing(row.worst_class_accuracy_mean),
             "difference": _or_nothing(row.difference_mean),
             "verdict": verdict,
-            "full": told.get("to_full", ""),
+            "full": words.get("to_full", ""),
             "select": _or_nothing(row.select_seconds_mean),
             "train": _or_nothing(row.train_seconds_mean),
         },
@@ -122,12 +182,12 @@ def _or_nothing(value: float) -> float | str:
 
 
 def _verdicts(verdicts: pd.DataFrame) -> dict[Case, dict[str, str]]:
-    """What verdicts.csv says of each case; it has no row for the full set."""
-    told = {}
+    """The verdicts of each case by column; verdicts.csv has no row for the full set."""
+    found = {}
     for _, row in verdicts.iterrows():
         words = {name: str(row.get(name, "")) for name in ("verdict", "to_full")}
-        told[Case(str(row["method"]), float(row["fraction"]))] = words
-    return told
+        found[Case(str(row["method"]), float(row["fraction"]))] = words
+    return found
 
 
 def _accuracy_scale(summary: pd.DataFrame) -> Scale:
@@ -138,7 +198,7 @@ def _accuracy_scale(summary: pd.DataFrame) -> Scale:
 
 
 def _difference_scale(summary: pd.DataFrame) -> Scale:
-    """Symmetrical, so that 0 is in the middle of the column."""
+    """Symmetric, so that 0 is in the middle of the column."""
     bounds = summary[["difference_low", "difference_high"]].abs().to_numpy().ravel()
     bounds = bounds[~np.isnan(bounds)]
     means = summary["difference_mean"].abs().dropna()

@@ -1,8 +1,8 @@
-"""What a caller gives to a selection, checked and brought to the form that the methods take.
+"""Check the arguments of a selection and convert them for the methods.
 
-Callers are programs of any kind: their arrays are lists, data frames or tensors, their numbers come
-from tables and parsers. What fits is converted and never written to. All else raises PetiteError,
-which names the argument, what it must be and what it was.
+Arrays may be lists, data frames or tensors, and numbers may come from tables and parsers. Valid
+arguments are converted and never modified. Others raise PetiteError, which names the argument, what
+it must be and what it is.
 """
 
 import reprlib
@@ -14,22 +14,22 @@ import numpy as np
 
 from petite.util.errors import PetiteError
 
-# What scikit-learn takes as `random_state`, and NumPy's Generator.
+# The types of `random_state` in scikit-learn, and NumPy's Generator.
 Seed = int | np.random.Generator | np.random.RandomState | None
 
-# Features whose largest is neither so large nor so small can be squared and added up in float32.
+# Features can be squared and summed in float32 if the largest is below this and above its inverse.
 IN_REACH = 1e12
-# Of a seed that is drawn.
+# The number of possible seeds when one is drawn.
 SEEDS = 2**31 - 1
 
 
 def whole_number(
     name: str, value: Any, least: int, most: int | None = None, of: str = "", instead: str = ""
 ) -> int:
-    """A whole number, of any type, from `least` to `most`.
+    """Convert a whole number of any type, from `least` to `most`.
 
-    Whole floats such as 20.0 count, flags do not. The message adds what the number is `of` and
-    what could be given `instead`.
+    Whole floats such as 20.0 are allowed, booleans are not. `of` and `instead` are parts of the
+    message: what the number counts, and what is allowed instead.
     """
     number = value
     if hasattr(value, "__array__"):
@@ -43,10 +43,10 @@ def whole_number(
 
 
 def random_seed(seed: Any) -> int:
-    """A seed, >= 0, from a `Seed`.
+    """Convert a `Seed` to a whole number, >= 0.
 
-    None draws one from NumPy's global random numbers, a generator from its own: the next call gives
-    another one.
+    None draws one from NumPy's global random state, a generator from its own state, so that the
+    next call gives another one.
     """
     if seed is None or seed is np.random:
         return int(np.random.randint(SEEDS))  # noqa: NPY002
@@ -60,22 +60,21 @@ def random_seed(seed: Any) -> int:
 
 
 def text(name: str, value: Any) -> str:
-    """A name of something."""
+    """Check that a value is text."""
     if not isinstance(value, str):
         raise _must_be(name, "text", value)
     return str(value)
 
 
 def class_labels(labels: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Labels as whole numbers, (n,) int64, and the different labels as they were given, in order.
+    """Labels as whole numbers, (n,) int64, and the distinct labels as given, sorted.
 
-    Whole numbers and flags stay as they are; text is numbered in alphabetical order from 0.
+    Whole numbers and booleans are kept; text is numbered in alphabetical order from 0.
     """
     array = _array("labels", labels)
     if array.ndim != 1 or len(array) == 0:
         raise PetiteError(
-            f"labels must have shape (n,), n >= 1, one label for each image; theirs is "
-            f"{array.shape}"
+            f"labels must have shape (n,), n >= 1, one label for each image, got {array.shape}"
         )
     if array.dtype.kind in "OT":
         array = _of_one_type(array.astype(object))
@@ -83,21 +82,21 @@ def class_labels(labels: Any) -> tuple[np.ndarray, np.ndarray]:
         names, numbers = np.unique(array, return_inverse=True)
         return numbers.astype(np.int64), names
     if array.dtype.kind not in "biuf":
-        raise PetiteError(f"labels must be whole numbers or text; they are {array.dtype}")
+        raise PetiteError(f"labels must be whole numbers or text, got {array.dtype}")
     with np.errstate(invalid="ignore"):
         whole = array.astype(np.int64)
-    # Compared as they are: of floats and unsigned numbers some are beyond int64.
+    # Compared before the conversion: some floats and unsigned numbers are beyond int64.
     wrong = np.flatnonzero((whole != array) | ((array > 0) != (whole > 0)))
     if len(wrong):
         raise PetiteError(
-            f"labels must be whole numbers or text; in row {wrong[0]} there is "
-            f"{_shown(array[wrong[0]].item())}"
+            f"labels must be whole numbers or text, got {_shown(array[wrong[0]].item())} in row "
+            f"{wrong[0]}"
         )
     return whole, np.unique(whole)
 
 
 def _of_one_type(labels: np.ndarray) -> np.ndarray:
-    """Labels that Python objects hold, as an array of text or of whole numbers."""
+    """Convert labels that are Python objects to an array of text or whole numbers."""
     is_text = [isinstance(label, str) for label in labels]
     if all(is_text):
         return labels.astype(str)
@@ -107,23 +106,23 @@ def _of_one_type(labels: np.ndarray) -> np.ndarray:
         return np.array(numbers, np.int64)
     odd = int(np.argmin(is_text if any(is_text) else is_whole))
     raise PetiteError(
-        f"labels must be all whole numbers or all text; in row {odd} there is {_shown(labels[odd])}"
+        f"labels must be all whole numbers or all text, got {_shown(labels[odd])} in row {odd}"
     )
 
 
 def feature_matrix(features: Any, count: int, method: str) -> np.ndarray:
     """Features as the methods compare them: (count, d) float32, finite, contiguous.
 
-    Those whose squares would leave float32 are scaled by a power of two: which images are alike
-    does not change by it.
+    Features whose squares overflow float32 are scaled by a power of two, which does not change
+    which images are similar.
     """
     if features is None:
-        raise PetiteError(f"'{method}' compares images by their features: give some")
+        raise PetiteError(f"'{method}' compares images by their features. Pass features.")
     array = _array("features", features)
     if array.ndim != 2 or len(array) != count or array.shape[1] == 0:
         raise PetiteError(
-            f"features must have shape ({count}, d), a row for each label and d >= 1; "
-            f"theirs is {array.shape}"
+            f"features must have shape ({count}, d), a row for each label and d >= 1, "
+            f"got {array.shape}"
         )
     with np.errstate(over="ignore"):
         single = np.ascontiguousarray(_numbers("features", array), np.float32)
@@ -137,19 +136,19 @@ def feature_matrix(features: Any, count: int, method: str) -> np.ndarray:
 
 
 def check_rows(features: Any, count: int) -> None:
-    """Check features that the method does not need as far as it costs nothing: by their rows."""
+    """Check the number of rows of features that the method does not need."""
     if hasattr(features, "shape"):
         shape = tuple(features.shape)
     else:
         shape = (len(features),) if isinstance(features, Sized) else ()
     if shape[:1] != (count,):
         raise PetiteError(
-            f"features must have shape ({count}, d), a row for each label; theirs is {shape}"
+            f"features must have shape ({count}, d), a row for each label, got {shape}"
         )
 
 
 def in_reach(array: np.ndarray, reach: float) -> np.ndarray:
-    """The array, by a power of two nearer to 1 where its largest number is beyond `reach`."""
+    """Scale an array by a power of two toward 1 if its largest number is beyond `reach`."""
     largest = float(np.abs(array).max())
     if largest == 0 or 1 / reach < largest < reach:
         return array
@@ -157,22 +156,31 @@ def in_reach(array: np.ndarray, reach: float) -> np.ndarray:
 
 
 def score_column(scores: Any, wanted: str, sign: int, count: int, method: str) -> np.ndarray:
-    """The scores that a method wants, (count,) float64, finite, higher for harder images.
+    """The scores that a method needs, (count,) float64, finite, higher for harder images.
 
-    scores: an array of them; or columns by name as the proxy makes them, where `sign` is -1 if
-        those of `wanted` are higher for easier images.
+    Parameters
+    ----------
+    scores : array_like, or mapping from str to array_like
+        The scores, or columns by name as the proxy makes them.
+    wanted : str
+        The name of the score.
+    sign : int
+        -1 if the column `wanted` is higher for easier images, otherwise 1.
+    count : int
+        Number of images.
+    method : str
+        The name of the method, for messages.
     """
     if scores is None:
         raise PetiteError(
-            f"'{method}' chooses by the score '{wanted}': give scores, an array or a mapping from "
-            "names to arrays, as petite.training.proxy makes them"
+            f"'{method}' needs the score '{wanted}'. Pass scores, an array or a mapping from names "
+            "to arrays, as petite.training.proxy makes them."
         )
     if isinstance(scores, Mapping) or hasattr(scores, "columns"):
         names = list(scores) if isinstance(scores, Mapping) else list(scores.columns)
         if wanted not in names:
             raise PetiteError(
-                f"'{method}' needs the score '{wanted}'; those given are "
-                f"{', '.join(map(str, names))}"
+                f"'{method}' needs the score '{wanted}', got {', '.join(map(str, names))}"
             )
         scores = scores[wanted]
     else:
@@ -180,7 +188,7 @@ def score_column(scores: Any, wanted: str, sign: int, count: int, method: str) -
     array = _array("scores", scores)
     if array.shape != (count,):
         raise PetiteError(
-            f"scores must have shape ({count},), one for each label; theirs is {array.shape}"
+            f"scores must have shape ({count},), one for each label, got {array.shape}"
         )
     values = sign * _numbers("scores", array).astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(values))
@@ -192,7 +200,7 @@ def score_column(scores: Any, wanted: str, sign: int, count: int, method: str) -
 
 
 def errors_by_label(class_errors: Any) -> Mapping[Any, Any] | None:
-    """The error of each label, as a mapping."""
+    """Check that the errors are a mapping from labels."""
     if class_errors is None or isinstance(class_errors, Mapping):
         return class_errors
     raise _must_be(
@@ -210,12 +218,12 @@ def share(name: str, value: Any) -> float:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is a real number; NumPy takes durations for whole numbers."""
+    """Whether it is a real number. In NumPy, durations are whole numbers too."""
     return isinstance(value, Real) and not isinstance(value, bool | np.timedelta64)
 
 
 def _whole(value: Any) -> int | None:
-    """The value of a whole number of any type, None of anything else."""
+    """The value of a whole number of any type; None for anything else."""
     if not _is_number(value):
         return None
     try:
@@ -226,35 +234,35 @@ def _whole(value: Any) -> int | None:
 
 
 def _array(name: str, value: Any) -> np.ndarray:
-    """An array of what a caller gives, not copied where that can be."""
+    """Convert to an array, without a copy if possible."""
     if hasattr(value, "toarray"):  # as SciPy's sparse matrices have
         raise PetiteError(
-            f"{name} must be a dense array; they are a {type(value).__name__}: give its toarray()"
+            f"{name} must be a dense array, got a {type(value).__name__}. Pass its toarray()."
         )
     if np.ma.is_masked(value):
-        raise PetiteError(f"{name} must have all values; some are masked")
+        raise PetiteError(f"{name} must not have masked values")
     try:
         return np.asarray(value)
     except MemoryError:
         raise
     except Exception as error:  # lists of unequal length, tensors on a GPU, whatever has __array__
-        raise PetiteError(f"{name} cannot be made an array: {error}") from error
+        raise PetiteError(f"{name} cannot be converted to an array: {error}") from error
 
 
 def _numbers(name: str, array: np.ndarray) -> np.ndarray:
-    """The array, as one of NumPy's real numbers."""
+    """Convert an array to a dtype of real numbers."""
     if array.dtype.kind in "biuf":
         return array
     if array.dtype.kind == "O":
-        # Text and dates would be converted too, or fail in NumPy's words.
+        # Otherwise text and dates would be converted too, or fail with NumPy's messages.
         odd = [value for value in array.flat if not _is_number(value)]
         if not odd:
             try:
                 return array.astype(np.float64)
             except OverflowError:
-                raise PetiteError(f"{name} must be finite numbers of float64") from None
+                raise PetiteError(f"{name} must be finite float64 numbers") from None
         raise _must_be(name, "numbers", odd[0])
-    raise PetiteError(f"{name} must be numbers; they are {array.dtype}")
+    raise PetiteError(f"{name} must be numbers, got {array.dtype}")
 
 
 def _must_be(name: str, expected: str, value: Any) -> PetiteError:
@@ -262,7 +270,7 @@ def _must_be(name: str, expected: str, value: Any) -> PetiteError:
 
 
 def _shown(value: Any) -> str:
-    """A value as a message shows it: in a few words, whatever it is."""
+    """A short text for any value in a message."""
     kind = type(value).__name__
     if shape := getattr(value, "shape", ()):
         return f"{kind} of shape {shape}"

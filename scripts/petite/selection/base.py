@@ -1,7 +1,7 @@
-"""What all selection methods share: what they are given, what they return, what they need.
+"""The interface of selection methods: their inputs, results, costs and traits.
 
-A method is written in one of two ways. Most choose within a group of images, one class or a part of
-one, and know nothing of classes, quotas and partitions (`Method.choose`). A few look at all classes
+A method is written in one of two ways. Most select within a group of images, a class or a part of
+one, and need not handle classes, quotas and partitions (`Method.choose`). A few look at all classes
 at once (`Method.choose_whole`).
 """
 
@@ -29,30 +29,29 @@ TRAINING_SCORES = {
 
 
 class MethodSettings(Strict):
-    """Settings of a method: every field has a default and a description; others are refused."""
+    """Settings of a method. Every field has a default and a description."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """What a method is given: m images of one class, all checked, of which it chooses k.
+    """The input of a method: m images of one class, of which it selects k. All are checked.
 
     Attributes
     ----------
     features : ndarray of float32, shape (m, d), or None
-        Finite; None where the method needs none.
+        Finite; None if the method needs none.
     scores : ndarray of float64, shape (m,), or None
-        Finite, higher is harder; None where the method needs none.
+        Finite, higher is harder; None if the method needs none.
     mass : ndarray of float64, shape (m,)
-        How many images each one stands for: 1, or more where a first stage has chosen these as
-        candidates.
+        How many images each one represents: 1, or more for the candidates of a first stage.
     k : int
-        How many to choose, 1 to m.
+        How many to select, 1 to m.
     random : numpy.random.Generator
         The random stream of this method, seed and class.
     block_bytes : int
-        How much memory the method's blocks may take at a time.
+        How much memory a block may use.
     hold_bytes : int
-        How much it may take to hold the similarities of all pairs.
+        How much memory the similarities of all pairs may use.
     """
 
     features: np.ndarray | None
@@ -65,24 +64,24 @@ class Group:
 
     @property
     def size(self) -> int:
-        """How many images there are."""
+        """The number of images."""
         return len(self.mass)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a method returns.
+    """The result of a method.
 
     Attributes
     ----------
     indices : ndarray of int, shape (k,)
-        The chosen images in order, each once.
+        The selected images in order, without duplicates.
     weights : ndarray of float64, shape (k,), or None
-        None where all weigh the same.
+        None if all are equal.
     extra : dict from str to ndarray of shape (k,)
-        Further columns, one value for each chosen image.
+        Further columns, one value for each selected image.
     details : dict
-        Anything else worth keeping, as JSON can hold it.
+        Anything else for the record, as JSON values.
     """
 
     indices: np.ndarray
@@ -93,23 +92,23 @@ class Choice:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a method will take for one group, in units of the machine's three speeds.
+    """The cost of a method for one group, in units of the machine's three speeds.
 
     Attributes
     ----------
     products : float
         Multiply-adds in matrix products.
     elements : float
-        Array elements passed over outside of them (float32, by simple operations).
+        Array elements processed outside of them (float32, by simple operations).
     steps : float
-        Iterations of Python's own loops.
+        Iterations of Python loops.
     memory : float
-        Bytes that it must hold at once, its features included.
+        Bytes that it needs at once, including the features.
     blocks : float
-        Bytes that it goes through in blocks, as many at a time as there is room for.
+        Bytes that it processes in blocks, as many at a time as fit.
     pairs : float
-        Bytes of the similarities of all pairs, where it is faster with them held; it does without
-        where they are too many.
+        Bytes of the similarities of all pairs, if it is faster with them in memory. It recomputes
+        them if they are too many.
     """
 
     products: float = 0.0
@@ -122,26 +121,25 @@ class Cost:
 
 @dataclass(frozen=True)
 class Traits:
-    """What a method, with its settings, needs and promises.
+    """What a method with its settings needs and guarantees.
 
     Attributes
     ----------
     features : {None, "any", "gradients"}
-        "any" for the features that it is given; "gradients" where it makes sense in that space
-        only.
+        "any" for any feature space; "gradients" if it only makes sense in that space.
     scores : str or None
         The name of the score that it needs and cannot compute from the features.
     ranks : bool
-        True where the smaller selections are the prefixes of the larger ones, so that it is run
-        once for a seed; False where it is run for each size.
+        True if smaller selections are prefixes of larger ones, so that it runs once per seed; False
+        if it runs for each size.
     chance : bool
-        Whether the seed makes a difference.
+        Whether the result depends on the seed.
     two_stage : bool
-        Whether a large class is divided into partitions, candidates chosen from each and the
-        selection from the candidates. False where the method's time grows little faster than the
-        number of images, or it cannot be divided.
+        Whether large classes are divided into partitions: it selects candidates from each, and
+        then from the candidates. False if the time is about linear in the number of images, or if
+        the method cannot be divided.
     part : int
-        Images of a partition, where Petite decides. Larger ones gain little and take longer.
+        Images per partition by default. Larger ones gain little and take longer.
     """
 
     features: str | None = None
@@ -154,7 +152,7 @@ class Traits:
 
 @dataclass(frozen=True)
 class Method:
-    """A selection method as the registry knows it.
+    """A selection method, as an entry of the registry.
 
     Attributes
     ----------
@@ -163,14 +161,14 @@ class Method:
     settings : type of MethodSettings
         The class of its settings.
     traits : callable
-        What it needs and promises, from its settings.
+        Its traits, from its settings.
     cost : callable, optional
-        Of a group of m images with d features from which k are chosen: (m, k, d, settings). None
-        where it is unknown: the estimate says so, and no limit on memory is checked.
+        The cost of selecting k of m images with d features: (m, k, d, settings). None if unknown:
+        then there is no estimate, and the memory limit is not checked.
     choose : callable, optional
-        Chooses within a group; or
+        Selects within a group.
     choose_whole : callable, optional
-        chooses over all classes. One of the two is given.
+        Selects over all classes. Exactly one of the two is given.
     """
 
     name: str
@@ -188,24 +186,24 @@ class Method:
 
 @dataclass(frozen=True)
 class Ranking:
-    """The result of a selection: the chosen images in order.
+    """The result of a selection: the selected images in order.
 
     Attributes
     ----------
     indices : ndarray of int64, shape (k,)
-        Positions in the given arrays, all different, best first.
+        Positions in the given arrays, best first, without duplicates.
     weights : ndarray of float64, shape (k,)
-        1 where the method gives none.
+        1 if the method gives none.
     extra : dict from str to ndarray of shape (k,)
         Further columns.
     details : dict
-        What else the method returns, as JSON can hold it.
+        Anything else that the method returns, as JSON values.
     method, seed, settings, quota, partitions
-        What was asked.
+        The arguments of the selection.
     seconds : float
         How long the selection took.
     memory : float or None
-        Bytes that it was forecast to need at most. None where the method's cost is unknown.
+        The predicted peak memory in bytes. None if the cost of the method is unknown.
     """
 
     indices: np.ndarray

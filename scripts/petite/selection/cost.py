@@ -1,4 +1,4 @@
-"""What a selection costs: that of the method for each class or part of one, and what is added."""
+"""The cost of a selection: that of the method for each class or part of one, and the overhead."""
 
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,7 @@ from petite.selection.similarities import FLOAT
 MOST_HELD_BYTES = 256 * 2**20
 MOST_BLOCK_BYTES = 64 * 2**20
 
-# Bytes for each image, whatever the method: labels, classes, members; and its place in a ranking.
+# Bytes for each image in any method: labels, classes, members; and for its place in a ranking.
 OF_EACH_IMAGE_BYTES = 40
 OF_EACH_PLACE_BYTES = 40
 
@@ -26,7 +26,7 @@ def stages(
     dimensions: int,
     parts: int,
 ) -> list[Cost]:
-    """The cost of each piece of work that a selection consists of.
+    """The cost of each part of a selection.
 
     Parameters
     ----------
@@ -36,16 +36,16 @@ def stages(
     sizes : ndarray of int, shape (c,)
         Images of each class.
     quotas : ndarray of int, shape (c,)
-        How many images of each class are chosen.
+        How many images of each class are selected.
     dimensions : int
-        Of the features.
+        Number of features.
     parts : int
-        Partitions of large classes.
+        Number of partitions of large classes.
 
     Returns
     -------
     list of Cost
-        Empty where the method does not state its cost.
+        Empty if the method does not state its cost.
     """
     if method.cost is None:
         return []
@@ -59,14 +59,14 @@ def stages(
             for cost in _of_class(method, settings, size, max(1, quota), dimensions, parts)
         ]
     places = total if method.traits(settings).ranks else chosen
-    beside = OF_EACH_IMAGE_BYTES * total + OF_EACH_PLACE_BYTES * places
-    return [replace(cost, memory=cost.memory + beside) for cost in costs]
+    overhead = OF_EACH_IMAGE_BYTES * total + OF_EACH_PLACE_BYTES * places
+    return [replace(cost, memory=cost.memory + overhead) for cost in costs]
 
 
 def _of_class(
     method: Method, settings: Any, size: int, quota: int, dimensions: int, parts: int
 ) -> list[Cost]:
-    """What the method itself costs for `quota` of the images of one class."""
+    """The cost of the method itself for `quota` of the images of one class."""
     assert method.cost is not None
     if parts == 1:
         return [method.cost(size, quota, dimensions, settings)]
@@ -77,7 +77,7 @@ def _of_class(
     found = min(size, wanted * here)
     blocks = partitions.merge_blocks(found, method.traits(settings).part)
     second = method.cost(found // blocks, max(1, quota // blocks), dimensions, settings)
-    # The features of the class are held beside those of the part.
+    # The features of the class stay in memory in addition to those of the part.
     held = FLOAT * size * dimensions
     return [
         replace(

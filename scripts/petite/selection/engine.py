@@ -12,7 +12,7 @@ from petite.selection.request import Request, as_usual
 
 @as_usual
 def run(request: Request) -> Ranking:
-    """Run the method and put what it chose in order.
+    """Run the method and return its selection in order.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def run(request: Request) -> Ranking:
 
 
 def first_stage(request: Request, part: int) -> Choice:
-    """Choose candidates from one partition of every class.
+    """Select candidates from one partition of every class.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def first_stage(request: Request, part: int) -> Choice:
     Returns
     -------
     Choice
-        The candidates; its weights are how many images each of them stands for.
+        The candidates; the weights are the number of images that each represents.
     """
     found = []
     for number, k in enumerate(request.quotas.tolist()):
@@ -63,7 +63,7 @@ def first_stage(request: Request, part: int) -> Choice:
 
 
 def _together(choices: list[Choice]) -> tuple[np.ndarray, np.ndarray]:
-    """The images of several choices, and their weights."""
+    """The images and weights of several choices."""
     return (
         np.concatenate([choice.indices for choice in choices]),
         np.concatenate([choice.weights for choice in choices if choice.weights is not None]),
@@ -71,16 +71,16 @@ def _together(choices: list[Choice]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def second_stage(request: Request, found: list[Choice], seconds: float) -> Ranking:
-    """Choose from the candidates of all partitions.
+    """Select from the candidates of all partitions.
 
     Parameters
     ----------
     request : Request
-        As the first stage was given it.
+        The same as for the first stage.
     found : list of Choice
-        What the first stage gave for each partition, in any order.
+        The result of the first stage for each partition, in any order.
     seconds : float
-        What the first stage took; the ranking's are those of both.
+        Duration of the first stage; that of the ranking includes it.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def second_stage(request: Request, found: list[Choice], seconds: float) -> Ranki
         members = request.members[number]
         group = request.group(number, members, k, "merge")
         mine = request.classes[indices] == number
-        # Members are in order, so that a search gives an image's place in its class.
+        # Members are sorted, so that a search gives the position of an image in its class.
         candidates = Choice(np.searchsorted(members, indices[mine]), mass[mine])
         return members, partitions.merge(
             group,
@@ -118,9 +118,10 @@ def _one_stage(request: Request, number: int, k: int) -> tuple[np.ndarray, Choic
 def _by_class(
     request: Request, choose: Callable[[Request, int, int], tuple[np.ndarray, Choice]]
 ) -> Choice:
-    """Choose within every class that has a quota, and put the classes' images in their places.
+    """Select within every class that has a quota, and interleave the classes.
 
-    choose: from the request, a class's number and k to the class's images and the choice of them.
+    choose: takes the request, the number of a class and k; returns the images of the class and the
+    choice of them.
     """
     place = request.places[: request.k]
     indices = np.empty(request.k, np.int64)
@@ -142,7 +143,9 @@ def _ranking(request: Request, choice: Choice, seconds: float) -> Ranking:
     k, name = request.k, request.method.name
     indices = np.asarray(choice.indices, np.int64)
     if indices.shape != (k,) or len(np.unique(indices)) != k:
-        raise RuntimeError(f"'{name}' did not choose {k} different images: a fault in the method")
+        raise RuntimeError(
+            f"Method '{name}' did not select {k} different images. This is a bug in the method."
+        )
     weights = np.ones(k) if choice.weights is None else np.asarray(choice.weights, np.float64)
     return Ranking(
         indices=indices,

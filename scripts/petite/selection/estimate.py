@@ -1,8 +1,8 @@
-"""How long a selection will take and how much memory, before it is started.
+"""Estimate the time and memory of selections before they start.
 
-A method states its cost in matrix products, passes over elements and iterations of Python's loops
-(`Method.cost`). How fast this machine does each is measured in a second or two. The estimate of a
-method that does not state its cost is unknown.
+A method states its cost in matrix products, processed elements and iterations of Python loops
+(`Method.cost`). The speed of this machine in each is measured in a second or two. There is no
+estimate for a method that does not state its cost.
 """
 
 import time
@@ -19,14 +19,14 @@ from petite.selection.quota import shares, weights_of
 from petite.selection.registry import METHODS, checked_settings
 from petite.util.formatting import byte_size
 
-# Turns of a loop that every selection takes, and for each place of a ranking.
+# Iterations of Python loops of every selection, and for each place of a ranking.
 OF_EACH_SELECTION = 1_000
 OF_EACH_PLACE = 0.65
 
 
 @dataclass(frozen=True)
 class Speeds:
-    """What the machine does in a second: multiply-adds, elements passed over, turns of a loop."""
+    """The machine's speeds per second: multiply-adds, processed elements, loop iterations."""
 
     products: float
     elements: float
@@ -35,7 +35,7 @@ class Speeds:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A forecast: seconds, bytes of memory, and the number of partitions it is for."""
+    """Estimated seconds and bytes of memory, and the number of partitions."""
 
     seconds: float
     memory: float
@@ -43,14 +43,14 @@ class Estimate:
 
 
 def calibrate() -> Speeds:
-    """Measure this machine, in some tenths of a second.
+    """Measure the speeds of this machine, in some tenths of a second.
 
-    In pieces of a millisecond or two, the fastest of which counts: other work seldom interrupts
-    all of them. The kinds of work take turns, so that a slow moment does not hit one alone.
+    The fastest of many pieces of a millisecond or two counts, as other processes rarely interrupt
+    all of them. The kinds of work alternate, so that a slow moment does not affect a single one.
     """
-    random = np.random.default_rng(0)
-    a = random.random((8, 512, 64), np.float32)
-    b = random.random((64, 2048), np.float32)
+    rng = np.random.default_rng(0)
+    a = rng.random((8, 512, 64), np.float32)
+    b = rng.random((64, 2048), np.float32)
     out = np.empty((8, 512, 2048), np.float32)
     small = np.zeros(16)
     kinds: tuple[tuple[int, Callable[[int], Any]], ...] = (
@@ -79,25 +79,25 @@ def estimate(
 ) -> Estimate:
     """Estimate the time and memory of a selection of k images.
 
-    The quota "error" counts as "equal": the errors are known after the proxy's training.
+    The quota "error" counts as "equal", as the errors are only known after the proxy run.
 
     Parameters
     ----------
     method, settings, sizes, dimensions
         As `petite.selection.cost.stages` takes them.
     k : int
-        How many images are chosen.
+        How many images are selected.
     speeds : Speeds
         Of this machine.
     wanted_partitions : int, optional
         As `petite.selection.select` takes `partitions`.
     quota : str
-        The rule by which k is shared among the classes.
+        How k is divided among the classes.
 
     Returns
     -------
     Estimate
-        Seconds and memory are NaN where the method does not state its cost.
+        Seconds and memory are NaN if the method does not state its cost.
     """
     parts = partitions.how_many(method, settings, sizes, wanted_partitions)
     known = "equal" if quota == "error" else quota
@@ -113,7 +113,7 @@ def estimate(
     )
     held = max(cost.pairs for cost in costs)
     blocks = max(cost.blocks for cost in costs)
-    # Checks, and the classes put in turn: in Python, image by image.
+    # Checks, and interleaving the classes, in Python for each image.
     turns = int(sizes.sum()) if method.traits(settings).ranks else k
     seconds += (OF_EACH_SELECTION + OF_EACH_PLACE * turns) / speeds.steps
     return Estimate(
@@ -125,8 +125,28 @@ def estimate(
     )
 
 
+class EntryStep(TypedDict):
+    """A step of an entry; see `petite.subsets.chains.Step`."""
+
+    method: str
+    settings: dict[str, Any]
+    quota: str
+    space: str | None
+    share: float
+
+
+class Entry(TypedDict):
+    """An entry of a configuration: its steps, and how often they run."""
+
+    steps: list[EntryStep]
+    fractions: list[float]
+    seeds: list[int]  # the number of seeds of each fraction
+    depth: float | None  # the fraction that is ranked; None if each is selected separately
+    seeded: bool  # whether each seed selects separately
+
+
 class EstimateRow(TypedDict):
-    """What an entry of a configuration costs; NaN where a method does not state its cost."""
+    """The cost of an entry; NaN if a method does not state its cost."""
 
     label: str
     selections: int
@@ -138,26 +158,24 @@ class EstimateRow(TypedDict):
 def estimate_entries(
     labels: np.ndarray,
     speeds: Speeds,
-    entries: dict[str, Any],
+    entries: Mapping[str, Entry],
     widths: Mapping[str, int],
     partitions: int | None,
 ) -> list[EstimateRow]:
-    """Estimate each entry of a configuration: all its selections together.
+    """Estimate the total cost of the selections of each entry of a configuration.
 
-    Features and proxies, which the methods share, are not counted.
+    Features and proxies are not included, as the methods share them.
 
     Parameters
     ----------
     labels : ndarray of int, shape (n,)
-        Of the training images.
+        Labels of the training images.
     speeds : Speeds
         Of this machine.
-    entries : dict from str to dict
-        By label, with steps, fractions, the number of `seeds` of each fraction, depth (the share
-        that is ranked, None where each fraction is chosen by itself) and seeded (whether each seed
-        chooses again).
+    entries : mapping from str to Entry
+        By label.
     widths : mapping from str to int
-        Of the features, by space.
+        Number of features of each space.
     partitions : int or None
         As `petite.selection.select` takes it.
 
@@ -168,12 +186,12 @@ def estimate_entries(
     _, sizes = np.unique(labels, return_counts=True)
     rows: list[EstimateRow] = []
     for label, entry in entries.items():
-        sizes_asked = [entry["depth"]] if entry["depth"] else entry["fractions"]
+        depths = [entry["depth"]] if entry["depth"] else entry["fractions"]
         times = [max(entry["seeds"])] if entry["depth"] else entry["seeds"]
         if not entry["seeded"]:
-            times = [1] * len(sizes_asked)
+            times = [1] * len(depths)
         each = []
-        for share in sizes_asked:
+        for share in depths:
             found, pool = [], sizes
             for step in entry["steps"]:
                 if step["method"] not in METHODS:  # augmentation: no selection
@@ -181,7 +199,7 @@ def estimate_entries(
                 method = METHODS[step["method"]]
                 k = min(int(pool.sum()), max(1, round(step["share"] * share * len(labels))))
                 settings = checked_settings(method, step["settings"])
-                width = widths.get(step["space"], 0)
+                width = widths.get(step["space"] or "", 0)
                 found.append(
                     estimate(method, settings, pool, k, width, speeds, partitions, step["quota"])
                 )
@@ -200,7 +218,7 @@ def estimate_entries(
 
 
 def as_text(rows: list[EstimateRow]) -> str:
-    """The rows as a table for people."""
+    """Format the rows as a text table."""
     lines = [f"{'method':<24} {'selections':>10} {'seconds each':>13} {'seconds':>9}  memory"]
     for row in rows:
         each, seconds, memory = "unknown", "unknown", "unknown"

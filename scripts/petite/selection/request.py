@@ -1,4 +1,4 @@
-"""What is asked of a selection: one checked request, which gives its quotas, groups and parts."""
+"""A checked request for a selection, with its quotas, groups and partitions."""
 
 import sys
 from collections.abc import Mapping
@@ -19,16 +19,16 @@ from petite.util.errors import PetiteError
 from petite.util.formatting import byte_size
 from petite.util.seeds import generator
 
-# NumPy's own: a caller may have asked for an error where a small number becomes 0.
+# NumPy's defaults: a caller may have set underflow to raise an error.
 as_usual = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
 
 
 @dataclass(frozen=True)
 class Request:
-    """Which k of these n images, by which method? Everything in it is checked.
+    """A request for k of n images by a method. All of it is checked.
 
-    A method that looks at all classes at once is given the request itself, and needs of it
-    `features`, `labels`, `k`, `quotas` and `generator`.
+    A method that looks at all classes at once gets the request itself, and uses its `features`,
+    `labels`, `k`, `quotas` and `generator`.
 
     Attributes
     ----------
@@ -36,28 +36,28 @@ class Request:
     settings : MethodSettings
         The method's own.
     traits : Traits
-        What the method needs and promises with these settings.
+        Those of the method with these settings.
     features : ndarray of float32, shape (n, d), or None
-        Finite; None where the method needs none.
+        Finite; None if the method needs none.
     scores : ndarray of float64, shape (n,), or None
-        Finite, higher is harder; None where the method needs none.
+        Finite, higher is harder; None if the method needs none.
     labels : ndarray of int64, shape (n,)
         The class of each image as a number.
     classes : ndarray of int64, shape (n,)
-        The position of each image's label among the labels in order.
+        The position of the label of each image among the sorted labels.
     sizes : ndarray of int64, shape (c,)
         Images of each class.
     weights : ndarray of float64, shape (c,)
-        What the quota gives each class.
+        The weight of each class in the quota.
     k : int
-        How many images to choose, 1 to n.
+        How many images to select, 1 to n.
     quota : str
-        The rule by which k is shared among the classes.
+        How k is divided among the classes.
     seed : int
     partitions : int
-        Parts that large classes are divided into; 1 for none.
+        Number of partitions of large classes; 1 for none.
     memory : float or None
-        Bytes that the selection is forecast to need at most; None where that is unknown.
+        The predicted peak memory in bytes; None if unknown.
     block_bytes, hold_bytes : int
         See `petite.selection.base.Group`.
     """
@@ -81,14 +81,14 @@ class Request:
 
     @property
     def order(self) -> np.ndarray:
-        """Which class comes first among equals, (c,) int64."""
+        """The order of the classes for ties, (c,) int64."""
         if not self.traits.chance:
             return np.arange(len(self.sizes))
         return self.generator("classes").permutation(len(self.sizes))
 
     @cached_property
     def quotas(self) -> np.ndarray:
-        """How many images of each class, (c,) int64."""
+        """How many images of each class to select, (c,) int64."""
         if self.traits.ranks:
             return np.bincount(self.places[: self.k], minlength=len(self.sizes))
         return shares(self.sizes, self.weights, self.k)
@@ -97,7 +97,7 @@ class Request:
     def places(self) -> np.ndarray:
         """The class of each place of the ranking, (n,) or (k,) int64.
 
-        Where k is enough, every class is among the first k, however rare.
+        If k is large enough, every class is among the first k, however rare.
         """
         if self.traits.ranks:
             mixed = places(self.sizes, self.weights, self.order)
@@ -120,7 +120,7 @@ class Request:
         return [np.flatnonzero(self.classes == number) for number in range(len(self.sizes))]
 
     def group(self, number: int, images: np.ndarray, k: int, *purpose: str) -> Group:
-        """Some images of a class, of which the method chooses k."""
+        """Some images of a class, of which the method selects k."""
         return Group(
             features=None if self.features is None else self.features[images],
             scores=None if self.scores is None else self.scores[images],
@@ -133,7 +133,7 @@ class Request:
 
     @cached_property
     def parts(self) -> list[list[np.ndarray]]:
-        """The partitions of each class, as images."""
+        """The images of each partition of each class."""
         return [
             [
                 members[part]
@@ -146,7 +146,7 @@ class Request:
 
     @property
     def partition_seed(self) -> int:
-        """The seed of the partitions; a method without chance in it chooses once for all seeds."""
+        """The seed of the partitions; 0 for deterministic methods, which run once for all seeds."""
         return self.seed if self.traits.chance else 0
 
 
@@ -164,7 +164,7 @@ def checked_request(
     wanted_partitions: int | None,
     max_memory: int | None,
 ) -> Request:
-    """Check what a selection is given and bring it to the form that methods take.
+    """Check the arguments of a selection and convert them for the methods.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def checked_request(
     features, labels, k, seed, scores, quota, class_errors, max_memory
         As `petite.selection.select` takes them.
     wanted_partitions : int or None
-        What `select` takes as `partitions`.
+        The argument `partitions` of `select`.
 
     Returns
     -------
@@ -182,7 +182,7 @@ def checked_request(
     Raises
     ------
     PetiteError
-        When an argument does not fit, or the memory is not enough.
+        If an argument is not valid, or the memory is not enough.
     """
     numbers, names = arguments.class_labels(labels)
     k = arguments.whole_number("k", k, 1, len(numbers), of=" of images")
@@ -215,12 +215,12 @@ def checked_request(
     need = max((cost.memory for cost in costs), default=0.0)
     if need > limit:
         raise PetiteError(
-            f"'{method.name}' would need {byte_size(need)} for {k} of {len(numbers)} images "
-            f"and may take {byte_size(limit)}: "
+            f"'{method.name}' needs {byte_size(need)} for {k} of {len(numbers)} images, "
+            f"but may use {byte_size(limit)}. "
             + (
-                "raise max_memory, set more partitions, or choose fewer images"
+                "Raise max_memory, use more partitions, or select fewer images."
                 if traits.two_stage
-                else "raise max_memory or choose another method"
+                else "Raise max_memory or use another method."
             )
         )
     block = int(min(MOST_BLOCK_BYTES, max(2**20, (limit - need) / 2)))

@@ -1,8 +1,8 @@
-"""Augmentation recipes: a new image written down as its origin and what was done to it.
+"""Augmentation recipes: an augmented image as the id of its origin and a transform.
 
 A recipe is a short JSON text, `{"degrees": 12.5, "transform": "rotation"}`, so that an augmented
-training set is a table and not a copy of pixels. `draw` makes recipes, `render` turns an image by
-one. The empty recipe is the image itself.
+training set is a table and not a copy of pixels. `draw` makes recipes, `render` applies one. The
+empty recipe is the image itself.
 """
 
 import json
@@ -16,13 +16,13 @@ from petite.util.errors import PetiteError
 from petite.util.seeds import generator
 from petite.util.validation import Strict
 
-# Numbers in recipes are cut to so many decimals: short texts, and the same image anywhere.
+# Numbers in recipes are rounded to this many decimals: short texts, the same image everywhere.
 DECIMALS = 4
 
 
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
     if bounds[0] > bounds[1]:
-        raise ValueError(f"the range is upside down: write [{bounds[1]}, {bounds[0]}]")
+        raise ValueError(f"the lower bound comes first: write [{bounds[1]}, {bounds[0]}]")
     return bounds
 
 
@@ -59,7 +59,7 @@ class Transforms(Strict):
 
 
 class StepSettings(Strict):
-    """Settings of the augmentation where the number of new images follows from something else."""
+    """Settings of augmentation as a step, whose number of new images is given by the subset."""
 
     transforms: Transforms = Field(
         Transforms.model_validate({}), description="transforms to draw from"
@@ -73,7 +73,7 @@ class Settings(StepSettings):
 
 
 class Drawn(NamedTuple):
-    """An image to be made: the id of its origin, and the recipe."""
+    """An augmented image: the id of its origin, and the recipe."""
 
     origin: str
     recipe: str
@@ -100,29 +100,29 @@ def draw(origins: Sequence[str], seed: int, settings: Settings) -> list[Drawn]:
     Raises
     ------
     PetiteError
-        When every transform is off.
+        When every transform is disabled.
     """
     samplers = _samplers(settings.transforms)
     if not samplers:
-        raise PetiteError("every transform of the augmentation is off: switch one on")
-    random = generator(seed, "augmentation")
+        raise PetiteError("augmentation.transforms: all are disabled. Enable at least one.")
+    rng = generator(seed, "augmentation")
     wanted = round(settings.ratio * len(origins))
     rounds, rest = divmod(wanted, len(origins)) if origins else (0, 0)
     chosen = np.concatenate(
         [
             np.tile(np.arange(len(origins)), rounds),
-            np.sort(random.choice(len(origins), size=rest, replace=False)),
+            np.sort(rng.choice(len(origins), size=rest, replace=False)),
         ]
     )
-    kinds = random.integers(len(samplers), size=wanted)
+    kinds = rng.integers(len(samplers), size=wanted)
     return [
-        Drawn(origins[origin], json.dumps(samplers[kind](random), sort_keys=True))
+        Drawn(origins[origin], json.dumps(samplers[kind](rng), sort_keys=True))
         for origin, kind in zip(chosen, kinds, strict=True)
     ]
 
 
 def render(image: np.ndarray, recipe: str) -> np.ndarray:
-    """The image that a recipe makes.
+    """Apply a recipe to an image.
 
     Parameters
     ----------
@@ -148,24 +148,24 @@ def render(image: np.ndarray, recipe: str) -> np.ndarray:
         return transform(image, **arguments)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise PetiteError(
-            f"unknown recipe {recipe!r}: the transforms are {', '.join(TRANSFORMS)}"
+            f"Unknown recipe {recipe!r}. The transforms are {', '.join(TRANSFORMS)}."
         ) from error
 
 
 def render_subset(images: np.ndarray, recipes: Sequence[str]) -> np.ndarray:
-    """The images of a subset, rendered.
+    """Apply the recipes of a subset.
 
     Parameters
     ----------
     images : ndarray of uint8, shape (n, H, W, C)
-        For each row of the subset the image of its origin.
+        The image of the origin for each row of the subset.
     recipes : sequence of str
         n recipes.
 
     Returns
     -------
     ndarray of uint8, shape (n, H, W, C)
-        `images` itself where all recipes are empty, otherwise a new array.
+        `images` itself if all recipes are empty, otherwise a new array.
     """
     if not any(recipes):
         return images
@@ -175,33 +175,29 @@ def render_subset(images: np.ndarray, recipes: Sequence[str]) -> np.ndarray:
     return rendered
 
 
-def _samplers(
-    transforms: Transforms,
-) -> list[Callable[[np.random.Generator], dict[str, Any]]]:
-    """For each transform that is on, a function that draws one recipe of it."""
+# A transform's name and its arguments.
+Arguments = dict[str, str | float]
 
-    def within(low: float, high: float, random: np.random.Generator) -> float:
-        return min(max(round(float(random.uniform(low, high)), DECIMALS), low), high)
 
-    samplers: list[Callable[[np.random.Generator], dict[str, Any]]] = []
+def _samplers(transforms: Transforms) -> list[Callable[[np.random.Generator], Arguments]]:
+    """A function for each enabled transform that draws one recipe of it."""
+
+    def within(low: float, high: float, rng: np.random.Generator) -> float:
+        return min(max(round(float(rng.uniform(low, high)), DECIMALS), low), high)
+
+    samplers: list[Callable[[np.random.Generator], Arguments]] = []
     if transforms.horizontal_flip:
-        samplers.append(lambda random: {"transform": "horizontal_flip"})
+        samplers.append(lambda rng: {"transform": "horizontal_flip"})
     if transforms.vertical_flip:
-        samplers.append(lambda random: {"transform": "vertical_flip"})
+        samplers.append(lambda rng: {"transform": "vertical_flip"})
     if (most := transforms.rotation) is not None:
-        samplers.append(
-            lambda random: {"transform": "rotation", "degrees": within(-most, most, random)}
-        )
+        samplers.append(lambda rng: {"transform": "rotation", "degrees": within(-most, most, rng)})
     if (sigmas := transforms.blur) is not None:
-        samplers.append(lambda random: {"transform": "blur", "sigma": within(*sigmas, random)})
+        samplers.append(lambda rng: {"transform": "blur", "sigma": within(*sigmas, rng)})
     if (levels := transforms.brightness) is not None:
-        samplers.append(
-            lambda random: {"transform": "brightness", "factor": within(*levels, random)}
-        )
+        samplers.append(lambda rng: {"transform": "brightness", "factor": within(*levels, rng)})
     if (spreads := transforms.contrast) is not None:
-        samplers.append(
-            lambda random: {"transform": "contrast", "factor": within(*spreads, random)}
-        )
+        samplers.append(lambda rng: {"transform": "contrast", "factor": within(*spreads, rng)})
     return samplers
 
 
@@ -214,14 +210,14 @@ def _vertical_flip(image: np.ndarray) -> np.ndarray:
 
 
 def _rotation(image: np.ndarray, degrees: float) -> np.ndarray:
-    """Turned counterclockwise about the center; the corners are filled with the mirrored image."""
+    """Rotate counterclockwise about the center; the corners show the mirrored image."""
     from PIL import Image
 
     height, width = image.shape[:2]
-    # Enough mirrored border that no corner of the turned frame looks beyond it.
+    # Enough mirrored border for the corners of the rotated frame.
     border = int(np.ceil((np.hypot(height, width) - min(height, width)) / 2)) + 1
     padded = np.pad(image, ((border, border), (border, border), (0, 0)), mode="symmetric")
-    turned = [
+    rotated = [
         np.asarray(
             Image.fromarray(np.ascontiguousarray(channel)).rotate(
                 degrees, resample=Image.Resampling.BILINEAR
@@ -230,7 +226,7 @@ def _rotation(image: np.ndarray, degrees: float) -> np.ndarray:
         for channel in np.moveaxis(padded, -1, 0)
     ]
     inside = slice(border, border + height), slice(border, border + width)
-    return np.stack([channel[inside] for channel in turned], axis=-1)
+    return np.stack([channel[inside] for channel in rotated], axis=-1)
 
 
 def _blur(image: np.ndarray, sigma: float) -> np.ndarray:

@@ -1,10 +1,10 @@
-"""Selections of training images by one method, or by several one after the other: a chain."""
+"""Select training images by one method, or by a chain of methods, one after the other."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from petite.features.registry import SPACES
 from petite.selection import Choice, Ranking, Request, checked_settings, named
 from petite.selection.engine import first_stage, run, second_stage
 from petite.selection.request import checked_request
+from petite.subsets.records import CandidatesRecord, ProxyRecord, SelectionRecord, StepRecord
 from petite.subsets.tables import ranking_table
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
@@ -29,13 +30,13 @@ class Step:
     ----------
     method : str
     settings : dict
-        The method's own, as config.yaml has them.
+        The method's own, as in config.yaml.
     quota : str
-        The rule by which the images are shared among the classes.
+        How the images are divided among the classes.
     space : str, optional
-        The feature space that it compares images in.
+        The feature space in which it compares images.
     share : float
-        Images after this step, as a share of the images asked for.
+        Images kept by this step, as a multiple of the images of the subset.
     """
 
     method: str
@@ -47,7 +48,7 @@ class Step:
 
 @dataclass(frozen=True)
 class SelectionJob:
-    """Which k of the training images to choose, by which methods, and from which files.
+    """A selection of k training images: the methods and the files they need.
 
     Attributes
     ----------
@@ -58,11 +59,11 @@ class SelectionJob:
     steps : sequence of Step
         The methods, one after the other.
     seed : int
-        Of the selection.
+        The selection seed.
     features : dict from str to Path
-        The file of each feature space that is needed, its record beside it.
+        The file of each feature space that is needed, with its record next to it.
     scores : Path, optional
-        The table of a proxy run, its record beside it.
+        The table of a proxy run, with its record next to it.
     partitions, max_memory : int, optional
         As `petite.selection.select` takes them.
     """
@@ -77,35 +78,27 @@ class SelectionJob:
     max_memory: int | None = None
 
 
-class CandidatesRecord(TypedDict):
-    """What is kept of a first stage beside its table."""
-
-    part: int
-    seconds: float
-
-
 def choose(
     job: SelectionJob, candidates: Sequence[Path] = ()
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, SelectionRecord]:
     """Choose images step by step.
 
     Parameters
     ----------
     job : SelectionJob
     candidates : sequence of Path
-        The files of `candidates_of` for all partitions, where they were made beforehand.
+        The files of `candidates_of` for all partitions, if they were made beforehand.
 
     Returns
     -------
     DataFrame
         The ranking table of the last step, see `petite.subsets.tables.ranking_table`.
-    dict
-        Its record: method, settings, quota, partitions, seed, memory_forecast, the method's
-        details, `steps` (method and images of each), `seconds` of all steps, their features and
-        the proxy included, and `proxy_seconds`, the proxy's part.
+    SelectionRecord
+        Of the last step, with the steps and seconds of all.
     """
     left = job.train.reset_index(drop=True)
-    proxy_seconds, done = _proxy_seconds(job), []
+    done: list[StepRecord] = []
+    proxy_seconds = _proxy_seconds(job)
     seconds = _features_seconds(job) + proxy_seconds
     for step in job.steps:
         wanted = min(len(left), max(left["label"].nunique(), round(step.share * job.k)))
@@ -118,12 +111,11 @@ def choose(
         seconds += ranking.seconds
         done.append({"method": step.method, "images": len(table)})
         left = left.iloc[np.sort(ranking.indices)].reset_index(drop=True)
-    record = _record(ranking, seconds) | {"proxy_seconds": proxy_seconds, "steps": done}
-    return table, record
+    return table, _record(ranking, seconds, proxy_seconds, done)
 
 
 def candidates_of(job: SelectionJob, part: int) -> tuple[pd.DataFrame, CandidatesRecord]:
-    """The first stage of a job's only step for one partition (from 0): candidates, and its record.
+    """The candidates of one partition: the first stage of the only step of a job.
 
     Parameters
     ----------
@@ -135,7 +127,7 @@ def candidates_of(job: SelectionJob, part: int) -> tuple[pd.DataFrame, Candidate
     Returns
     -------
     DataFrame
-        image_id, and mass (float64): how many images each candidate stands for.
+        image_id, and mass (float64), the number of images that each candidate represents.
     CandidatesRecord
     """
     started = time.perf_counter()
@@ -147,15 +139,15 @@ def candidates_of(job: SelectionJob, part: int) -> tuple[pd.DataFrame, Candidate
 
 
 def _request(job: SelectionJob, step: Step, left: pd.DataFrame, k: int) -> Request:
-    """Which k of the images that are left of the training images, by the method of a step?"""
+    """The request for k of the remaining images, by the method of a step."""
     ids = job.train["image_id"]
     rows = pd.Index(ids).get_indexer(pd.Index(left["image_id"]))
     features = scores = errors = None
     if step.space:
         if step.space not in job.features:
             raise PetiteError(
-                f"'{step.method}' compares images in the space {step.space}: "
-                f"give --features {step.space}=PATH"
+                f"Method '{step.method}' needs the features '{step.space}'. "
+                f"Pass --features {step.space}=PATH."
             )
         features, _ = read_features(job.features[step.space], ids.tolist())
         features = features if len(left) == len(ids) else features[rows]
@@ -180,20 +172,19 @@ def _request(job: SelectionJob, step: Step, left: pd.DataFrame, k: int) -> Reque
 def _proxy_scores(
     path: Path, train: pd.DataFrame, rows: np.ndarray
 ) -> tuple[dict[str, np.ndarray], dict[int, float]]:
-    """Some images' scores by name, and the error of each label."""
+    """The scores of some images by name, and the error of each label."""
     table = read_table(path)
     if table["image_id"].tolist() != train["image_id"].tolist():
         raise PetiteError(
-            f"{path} holds scores of other images than the training split's: "
-            "delete it and run again"
+            f"'{path}' has scores of other images than the training split. Delete it and rerun."
         )
     scores = {name: table[name].to_numpy()[rows] for name in table.columns if name != "image_id"}
-    errors = read_json(path.with_suffix(".json"))["class_errors"]
-    return scores, dict(enumerate(errors))
+    record: ProxyRecord = read_json(path.with_suffix(".json"))
+    return scores, dict(enumerate(record["class_errors"]))
 
 
 def _read_candidates(paths: Sequence[Path], train: pd.DataFrame) -> tuple[list[Choice], float]:
-    """What `candidates_of` gave for each partition, and the seconds of all together."""
+    """The candidates of each partition, and the seconds of all together."""
     ids = pd.Index(train["image_id"])
     tables = [read_table(path) for path in paths]
     choices = [
@@ -203,10 +194,10 @@ def _read_candidates(paths: Sequence[Path], train: pd.DataFrame) -> tuple[list[C
     return choices, sum(_seconds(path) for path in paths)
 
 
-def _record(ranking: Ranking, seconds: float) -> dict[str, Any]:
-    """What is kept of a selection beside its table."""
-    return {
-        **ranking.details,
+def _record(
+    ranking: Ranking, seconds: float, proxy_seconds: float, steps: list[StepRecord]
+) -> SelectionRecord:
+    record: SelectionRecord = {
         "method": ranking.method,
         "settings": ranking.settings,
         "quota": ranking.quota,
@@ -214,17 +205,20 @@ def _record(ranking: Ranking, seconds: float) -> dict[str, Any]:
         "seed": ranking.seed,
         "memory_forecast": ranking.memory,
         "seconds": seconds,
+        "proxy_seconds": proxy_seconds,
+        "steps": steps,
     }
+    return cast("SelectionRecord", ranking.details | record)
 
 
 def _features_seconds(job: SelectionJob) -> float:
-    """How long the features of a job's steps took, each space counted once; not the proxy's."""
+    """Seconds for the features of all steps, each space counted once, without the proxy's."""
     return sum(_seconds(job.features[space]) for space in _spaces(job) - PROXY_SPACES)
 
 
 def _proxy_seconds(job: SelectionJob) -> float:
-    """How long the run of the proxy took; 0 where a job does without."""
-    # One run makes the scores, the features and the gradients.
+    """Seconds of the proxy run; 0 if the job needs none."""
+    # A single run makes the scores, the features and the gradients.
     made = [job.features[space] for space in _spaces(job) & PROXY_SPACES]
     made += [job.scores] if job.scores else []
     return max(map(_seconds, made), default=0.0)

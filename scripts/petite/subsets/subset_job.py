@@ -1,4 +1,4 @@
-"""What the scripts that choose images share: their arguments, and how they read them."""
+"""The command-line arguments that the selection scripts share."""
 
 import argparse
 from pathlib import Path
@@ -12,27 +12,31 @@ from petite.util.files import read_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of candidates.py, rank.py and subset.py."""
+    """Add the arguments of candidates.py, rank.py and subset.py."""
     parser.add_argument("--fraction", type=float, required=True, help="of the training images")
     parser.add_argument("--seed", type=int, required=True, help="of the selection")
     parser.add_argument("--split", type=Path, required=True, help="the split's table")
     parser.add_argument(
         "--features", nargs="*", default=[], metavar="SPACE=PATH", help="the features needed"
     )
-    parser.add_argument("--scores", type=Path, help="the proxy's table, where it is needed")
-    parser.add_argument("--max-memory", help="of the selection, as 6 GB; default: half of the free")
-    parser.add_argument("--output", type=Path, required=True, help=".parquet; its .json beside it")
+    parser.add_argument("--scores", type=Path, help="the proxy's table, if a method needs it")
+    parser.add_argument("--max-memory", help="such as 6 GB; default: half of the free memory")
+    parser.add_argument("--output", type=Path, required=True, help=".parquet; also writes .json")
 
 
 def add_candidates(parser: argparse.ArgumentParser) -> None:
-    """The argument of a second stage."""
+    """Add the argument of a second stage."""
     parser.add_argument(
-        "--candidates", type=Path, nargs="*", default=[], help="candidates.py's, of all partitions"
+        "--candidates",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="made by candidates.py, all partitions",
     )
 
 
 def selection_job(args: argparse.Namespace) -> SelectionJob:
-    """What the arguments ask for; --settings is {"steps": [...], "partitions": ...}."""
+    """The job that the arguments describe; --settings is {"steps": [...], "partitions": ...}."""
     train = training_images(read_table(args.split))
     named = dict(text.split("=", 1) for text in args.features)
     return SelectionJob(
@@ -48,8 +52,11 @@ def selection_job(args: argparse.Namespace) -> SelectionJob:
 
 
 def one_step_job(args: argparse.Namespace) -> SelectionJob:
-    """The same, of one step. Raises PetiteError for a chain."""
+    """The same, for a job of one step. Raises PetiteError for a chain."""
     job = selection_job(args)
     if len(job.steps) != 1:
-        raise PetiteError("a chain is chosen by subset.py for each size, in one piece")
+        raise PetiteError(
+            f"This script selects with one method, got a chain of {len(job.steps)}. "
+            "Use subset.py for chains."
+        )
     return job

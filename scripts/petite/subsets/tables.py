@@ -1,7 +1,7 @@
-"""Subsets as tables: which images to train on, never a copy of their pixels.
+"""Subsets as tables of image ids, without a copy of the pixels.
 
-Where these functions take `train`, it is the table of the training images in the order of the
-split, with the columns image_id and label.
+`train` is always the table of the training images in the order of the split, with the columns
+image_id and label.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ COLUMNS = ["image_id", "rank", "class_name", "label", "weight", "origin", "recip
 
 
 def subset_size(fraction: float, train: pd.DataFrame) -> int:
-    """How many images a fraction of the training images is.
+    """The number of images in a fraction of the training images.
 
     Parameters
     ----------
@@ -29,13 +29,19 @@ def subset_size(fraction: float, train: pd.DataFrame) -> int:
     Returns
     -------
     int
-        The nearest whole number, but at least one for each class.
+        The nearest whole number, but at least one image per class.
+
+    Examples
+    --------
+    >>> train = pd.DataFrame({"image_id": list("abcdefghij"), "label": [0] * 7 + [1, 2, 2]})
+    >>> subset_size(0.5, train), subset_size(0.1, train)
+    (5, 3)
     """
     return max(train["label"].nunique(), round(fraction * len(train)))
 
 
 def ranking_table(ranking: Ranking, train: pd.DataFrame) -> pd.DataFrame:
-    """A ranking as a table.
+    """Convert a ranking to a table.
 
     Parameters
     ----------
@@ -60,11 +66,11 @@ def ranking_table(ranking: Ranking, train: pd.DataFrame) -> pd.DataFrame:
 
 
 def cut(ranked: pd.DataFrame, train: pd.DataFrame, k: int) -> pd.DataFrame:
-    """The first rows of a ranking table, and every class among them.
+    """The first rows of a ranking table, with at least one of every class.
 
-    The best image of each class is always in; the others fill up in their order. So no class is
-    missing from a subset, smaller subsets are part of larger ones, and wherever the first k rows
-    have every class they are the result.
+    The best image of each class is always kept; the others follow in their order. So no class is
+    missing, smaller subsets are part of larger ones, and the result is the first k rows if these
+    have every class.
 
     Parameters
     ----------
@@ -85,7 +91,7 @@ def cut(ranked: pd.DataFrame, train: pd.DataFrame, k: int) -> pd.DataFrame:
 
 
 def subset_table(ranked: pd.DataFrame, train: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """The table of a subset whose images are all real ones.
+    """The table of a subset of real images.
 
     Parameters
     ----------
@@ -111,7 +117,7 @@ def subset_table(ranked: pd.DataFrame, train: pd.DataFrame, classes: Sequence[st
 
 
 def augmented(subset: pd.DataFrame, seed: int, settings: recipes.Settings) -> pd.DataFrame:
-    """The subset and, below it, rows of new images with their recipes.
+    """Append rows of augmented images, with their recipes, to a subset.
 
     Parameters
     ----------
@@ -124,8 +130,8 @@ def augmented(subset: pd.DataFrame, seed: int, settings: recipes.Settings) -> pd
     Returns
     -------
     DataFrame
-        The columns of the subset. A new row is its origin's with another image_id, `origin~1`,
-        `origin~2` and so on.
+        The columns of the subset. A new row has the values of its origin, but for the recipe and
+        the image_id, `origin~1`, `origin~2` and so on.
     """
     drawn = recipes.draw(subset["image_id"].tolist(), seed, settings)
     origins = pd.DataFrame({"image_id": [origin for origin, _ in drawn]})
@@ -137,13 +143,10 @@ def augmented(subset: pd.DataFrame, seed: int, settings: recipes.Settings) -> pd
 
 
 def stored_bytes(images: int, image_shape: tuple[int, int, int]) -> int:
-    """The bytes that a number of images takes in the store, as uint8.
-
-    image_shape: (height, width, channels).
-    """
+    """The bytes of some uint8 images in the store; image_shape: (height, width, channels)."""
     return images * int(np.prod(image_shape))
 
 
 def recipe_bytes(subset: pd.DataFrame) -> int:
-    """The bytes of the text of a subset's recipes."""
+    """The bytes of a subset's recipes, as UTF-8."""
     return sum(len(recipe.encode("utf-8")) for recipe in subset["recipe"])

@@ -1,4 +1,4 @@
-"""Training and judging classifiers: settings, models, the training loop, metrics.
+"""Training and evaluation of classifiers: settings, the training loop, metrics.
 
-Importing this package loads neither Keras nor a backend: only what trains does.
+Importing this package loads neither Keras nor a backend.
 """

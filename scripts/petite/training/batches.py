@@ -1,4 +1,4 @@
-"""The batches of a run: every batch full, the same for the same seed, augmented in NumPy."""
+"""The batches of a training run: all full, reproducible from the seed, augmented in NumPy."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from petite.data.views import Images
 
 
 class Batch(NamedTuple):
-    """The images of one step, augmented.
+    """The augmented images of one step.
 
     Attributes
     ----------
@@ -24,27 +24,26 @@ class Batch(NamedTuple):
 
 
 class Batches:
-    """Batch number i of a training run, for any i; a pure function of the seed and i.
+    """Batch i of a training run, for any i, as a pure function of the seed and i.
 
-    The rows are shuffled for each pass (epoch) and the passes are chained without a gap, so that
-    every batch is full and no image is used for the (e+1)th time before all were used e times. A
-    set smaller than a batch is cycled in the same way: its images come several times in one batch,
-    as evenly as they can.
+    The rows are shuffled for each pass (epoch) and the passes follow without a gap, so that every
+    batch is full and no image is used for the (e+1)th time before all were used e times. A set
+    smaller than a batch is repeated in the same way within one batch.
 
     Parameters
     ----------
     labels : ndarray of int, shape (n,)
-        Of the training images.
+        Labels of the training images.
     weights : ndarray of float, shape (n,), or None
-        How much each image counts; None when all are 1.
+        The weight of each image; None if all are 1.
     batch_size : int
         Images in each batch.
     seed : int
-        Decides the order and the augmentation.
+        Seed of the order and the augmentation.
     flips : {"none", "random", "alternating"}
-        Which images are mirrored; alternating: every second pass over an image.
+        Which images are mirrored; alternating: in every second pass over an image.
     crop_padding : float
-        See `shifted`; 0 for none.
+        See `shifted`; 0 disables it.
     """
 
     def __init__(
@@ -65,9 +64,9 @@ class Batches:
         self._first_side = np.random.default_rng([seed, 2]).integers(0, 2, len(labels))
 
     def batch(self, step: int, images: Images) -> Batch:
-        """The batch of one step (from 0), its images read from `images` and augmented."""
+        """The batch of one step (from 0), read from `images` and augmented."""
         rows, epochs = self.rows(step)
-        # Keyed by step, not drawn in turn: reading a batch twice or skipping one changes nothing.
+        # Seeded by step, so that reading a batch twice or skipping one changes nothing.
         rng = np.random.default_rng([self.seed, 1, step])
         pixels = images[rows]
         if self.crop_padding > 0:
@@ -80,7 +79,7 @@ class Batches:
         return Batch(pixels, self.labels[rows], weights)
 
     def rows(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Row numbers of a batch and the pass (epoch) that each belongs to, (batch_size,) each."""
+        """Row numbers of a batch and the pass (epoch) of each, int (batch_size,)."""
         count = len(self.labels)
         places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
         epochs, places = np.divmod(places, count)
@@ -93,7 +92,7 @@ class Batches:
 
 @lru_cache(maxsize=2)
 def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
-    """The order of all row numbers in one pass."""
+    """The shuffled row numbers of one pass."""
     return np.random.default_rng([seed, 0, epoch]).permutation(count)
 
 
@@ -113,24 +112,23 @@ def mirrored(images: np.ndarray, which: np.ndarray) -> np.ndarray:
     return np.where(which[:, None, None, None], images[:, :, ::-1], images)
 
 
-def shifted(images: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Move each image by a random number of pixels, as padding and cropping at random do.
+def shifted(images: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    """Shift each image by a random number of pixels (random padding and cropping).
 
     Parameters
     ----------
     images : ndarray, shape (n, H, W, C)
-    share : float
-        The largest shift each way as a share of the side, above 0; 1 pixel at least. What comes
-        into the image is its mirrored edge.
+    fraction : float
+        The maximum shift in each direction as a fraction of the side, above 0; at least 1 pixel.
+        The mirrored edge fills the gap.
     rng : numpy.random.Generator
-        Where the shifts are drawn from.
 
     Returns
     -------
     ndarray, shape (n, H, W, C)
     """
     count, height, width, _ = images.shape
-    pad = min(max(1, round(share * height)), height - 1, width - 1)
+    pad = min(max(1, round(fraction * height)), height - 1, width - 1)
     padded = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
     down, right = rng.integers(0, 2 * pad + 1, size=(2, count))

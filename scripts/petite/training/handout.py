@@ -1,4 +1,4 @@
-"""What lies beside saved models, so that they can be used without Petite: names, and how to."""
+"""Files next to saved models that explain their use without Petite."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,10 +27,10 @@ probabilities = model.predict(pixels.reshape(1, {shape}))[0]
 print(names[probabilities.argmax()], probabilities.max())
 ```
 
-Images are squeezed to a square. `petite.data.decoding.decode.decode` does that as for the training.
+Images are resized to a square. `petite.data.decoding.decode.decode` does this as in training.
 """
 JUDGED_WITH_FLIPS = """
-The accuracies in Petite's tables are of the mean logits of each image and its mirror image.
+The accuracies in Petite's tables use the mean logits of each image and its mirror image.
 """
 
 
@@ -41,20 +41,20 @@ def write_beside(
     image_shape: tuple[int, int, int],
     flips: bool,
 ) -> None:
-    """Write the names of the classes and a page of Markdown into the folder of the models.
+    """Write the class names and a README into the folder of the models.
 
     Parameters
     ----------
     models : sequence of Path
         Files of one folder.
     about : str
-        The runs, in words.
+        What the runs are, in words.
     classes : list of str
         Names of the classes, in the order of the model's output.
     image_shape : tuple of int
         Height, width, channels.
     flips : bool
-        Whether the runs were judged with mirrored images too.
+        Whether the runs were evaluated with mirrored images too.
     """
     folder = models[0].parent
     write_json(folder / CLASSES_FILE, classes)

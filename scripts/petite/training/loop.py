@@ -1,4 +1,4 @@
-"""Training one model on one subset, from its first step to its learning curves."""
+"""Train a model on one subset and record its learning curves."""
 
 import logging
 import time
@@ -27,9 +27,9 @@ logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_PROGRESS = 5.0
 MOMENTUM = 0.9
-# Images are judged in blocks of this many, the last one filled up: one shape, compiled once.
+# Images are evaluated in blocks of this size, the last one padded: one shape, compiled once.
 EVALUATION_BATCH = 128
-# The accuracy on the training images is taken on this many of them at most, evenly spaced.
+# The training accuracy is measured on at most this many images, evenly spaced.
 TRAIN_ACCURACY_ROWS = 2_000
 
 
@@ -46,7 +46,7 @@ def train(
     name: str = "this run",
     observe: "Observer | None" = None,
 ) -> "TrainedRun":
-    """Train a new model. To train several, one `Trainer` compiles once for all.
+    """Train a new model. To train several, use one `Trainer`, which compiles once.
 
     Parameters
     ----------
@@ -55,22 +55,22 @@ def train(
     labels : ndarray of int, shape (n,)
         Positions in `classes`.
     validation_images, validation_labels
-        The same of the validation part, which may be empty.
+        The same for the validation images; may be empty.
     classes : list of str
         Names of the classes.
     seed : int
         The training seed.
     settings : TrainingSettings
-        Model, budget, optimizer and so on.
+        The model, budget, optimizer and so on.
     weights : ndarray of float, shape (n,), optional
-        How much each image counts. None: all the same.
+        The weight of each image. None: all the same.
     threads : int
         CPU threads to use.
     name : str
-        What messages call this run.
+        The name of this run in messages.
     observe : callable, optional
         Called after each evaluation with the number of steps done and the model that gives logits.
-        It must leave the weights alone.
+        It must not change the weights.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def train(
     Raises
     ------
     PetiteError
-        When a class has no images, or the loss is no longer a finite number.
+        When a class has no images, or the loss is not finite.
     """
     return Trainer(images.shape[1], images.shape[3], classes, settings, threads).train(
         images, labels, validation_images, validation_labels, seed, weights, name, observe
@@ -87,14 +87,14 @@ def train(
 
 
 class Trainer:
-    """A model that is built and compiled once, and trained from its beginning for each run.
+    """A model that is compiled once and trained from scratch for each run.
 
-    Compiling takes longer than many steps, and the runs of one job differ in images and seed only.
+    Compiling takes longer than many steps, and the runs of a job only differ in images and seed.
 
     Parameters
     ----------
     image_size : int
-        Side of the images, pixels.
+        Side of the images, in pixels.
     channels : int
         1 for grayscale, 3 for RGB.
     classes, settings, threads
@@ -137,11 +137,11 @@ class Trainer:
         name: str = "this run",
         observe: "Observer | None" = None,
     ) -> "TrainedRun":
-        """Train the model from its beginning; the models of the run before become those of this.
+        """Train the model from scratch. It replaces the model of the previous run.
 
-        The seed decides the initial weights (the same for every subset), the order, the
+        The seed determines the initial weights (the same for every subset), the order, the
         augmentation and the dropout. The same seed on the same machine gives the same model, bit
-        by bit, whatever was trained before. Arguments and errors are those of the function `train`.
+        for bit, whatever was trained before. Arguments and errors are those of `train`.
         """
         check_classes(labels, self.classes, name)
         settings, model, n_classes = self.settings, self._logits_model, len(self.classes)
@@ -167,9 +167,9 @@ class Trainer:
                 began = time.perf_counter()
                 batch = batches.batch(step, phase_images)
                 model.optimizer.learning_rate = rates[step]
-                wanted = targets(batch.labels, n_classes)
+                target = targets(batch.labels, n_classes)
                 loss, accuracy = map(
-                    float, model.train_on_batch(batch.images, wanted, batch.weights)
+                    float, model.train_on_batch(batch.images, target, batch.weights)
                 )
                 if step > done:  # the first step on each image size compiles
                     speed.add(time.perf_counter() - began)
@@ -195,8 +195,8 @@ class Trainer:
                 speed.log_progress(name, step + 1, steps, loss)
             done = end
 
-        some = np.unique(np.linspace(0, len(labels) - 1, TRAIN_ACCURACY_ROWS).round().astype(int))
-        predicted = predict(model, images, some, settings.test_time_flip).argmax(1)
+        sample = np.unique(np.linspace(0, len(labels) - 1, TRAIN_ACCURACY_ROWS).round().astype(int))
+        predicted = predict(model, images, sample, settings.test_time_flip).argmax(1)
         return TrainedRun(
             model=self._model,
             logits_model=model,
@@ -205,7 +205,7 @@ class Trainer:
             epochs=steps * settings.batch_size / len(labels),
             train_seconds=speed.seconds,
             images_per_second=speed.images_per_second,
-            train_accuracy=float((predicted == labels[some]).mean()),
+            train_accuracy=float((predicted == labels[sample]).mean()),
         )
 
     def _build(self) -> "keras.Model":
@@ -218,9 +218,9 @@ class Trainer:
         )
 
     def _start(self, seed: int) -> None:
-        """Put the model and its optimizer where a run of this seed begins."""
+        """Reset the model and its optimizer to the start of a run with this seed."""
         self._keras.utils.set_random_seed(seed)
-        # All variables, that is also the state of the dropout's random numbers.
+        # All variables, including the state of the dropout's random numbers.
         for variable, new in zip(self._model.variables, self._build().variables, strict=True):
             variable.assign(new.value)
         optimizer = self._logits_model.optimizer
@@ -228,7 +228,7 @@ class Trainer:
             variable.assign(value)
 
     def _validate(self, images: Images, labels: np.ndarray) -> tuple[float, float]:
-        """Accuracy and loss of the model as it is; NaN without images."""
+        """Accuracy and loss of the current model; NaN without images."""
         if not len(labels):
             return float("nan"), float("nan")
         everything = np.arange(len(labels))
@@ -242,8 +242,8 @@ class Trainer:
 class Evaluation(TypedDict):
     """A point of the learning curves.
 
-    Training accuracy and loss are means over the steps since the last point, of the augmented
-    images, the loss smoothed as it was trained. Those of validation are NaN without its images.
+    Training accuracy and loss are means over the steps since the previous point, on augmented
+    images and with label smoothing. Those of validation are NaN without validation images.
     """
 
     epoch: float  # passes over the subset
@@ -257,12 +257,12 @@ class Evaluation(TypedDict):
 
 @dataclass
 class TrainedRun:
-    """What one training made.
+    """The result of one training run.
 
     Attributes
     ----------
     model : keras.Model
-        Takes images of values 0 to 255, gives probabilities; not compiled.
+        Takes images with values from 0 to 255, gives probabilities; not compiled.
     logits_model : keras.Model
         The same without its last activation, compiled; see `models.logits_of`.
     history : list of Evaluation
@@ -275,9 +275,9 @@ class TrainedRun:
         Wall time of the training steps, without evaluations and without the first step on each
         image size, which compiles.
     images_per_second : float
-        Images of those steps by `train_seconds`.
+        Images of those steps, divided by `train_seconds`.
     train_accuracy : float
-        Of the final model on the subset's images (2,000 at most), not augmented.
+        Of the final model on at most 2,000 images of the subset, not augmented.
     """
 
     model: "keras.Model"
@@ -291,35 +291,35 @@ class TrainedRun:
 
 
 def check_classes(labels: np.ndarray, classes: list[str], name: str) -> None:
-    """Raise PetiteError when a class has no image to learn from."""
+    """Raise PetiteError if a class has no image."""
     missing = [text for position, text in enumerate(classes) if not (labels == position).any()]
     if missing:
         raise PetiteError(
-            f"{name}: the subset has no image of {', '.join(missing)}, so no model can learn it: "
-            "choose a larger fraction, or a method that keeps every class"
+            f"{name}: the subset has no image of {', '.join(missing)}. "
+            "Use a larger fraction, or a method that keeps every class."
         )
 
 
 def normalized_weights(weights: np.ndarray | None) -> np.ndarray | None:
-    """Sample weights of mean 1, so that they leave the learning rate alone; None when all agree."""
+    """Weights of mean 1, so that the learning rate keeps its meaning; None if all are equal."""
     if weights is None or np.ptp(weights) == 0:
         return None
     return (weights / weights.mean()).astype(np.float32)
 
 
 def evaluation_steps(steps: int, evaluations: int) -> list[int]:
-    """The numbers of steps after which the learning curves get a point; the last is `steps`.
+    """The steps after which the model is evaluated; the last is `steps`.
 
-    There are `evaluations` of them, evenly spaced, or one for each step where steps are fewer.
+    There are `evaluations` of them, evenly spaced, or one per step if there are fewer steps.
     """
     points = np.arange(1, evaluations + 1) * steps / evaluations
     return sorted({int(step) for step in np.ceil(points)})
 
 
 def phases(images: Images, steps: int, settings: TrainingSettings) -> list[tuple[Images, int]]:
-    """The images of each phase of a run, and the step before which it ends.
+    """The images of each phase of a run, and the number of steps done when it ends.
 
-    Without `settings.phases` the run is one phase on the images as they are.
+    Without `settings.phases` the run is one phase on the original images.
     """
     if not settings.phases:
         return [(images, steps)]
@@ -334,14 +334,14 @@ def phases(images: Images, steps: int, settings: TrainingSettings) -> list[tuple
 
 
 def size_in_training(images: Images, settings: TrainingSettings) -> int:
-    """The bytes that images in memory take in a training: with a copy for each other side."""
+    """The bytes of training images in memory, with a resized copy for each phase."""
     rows, side, _, channels = images.shape
     sides = {side, *settings.phase_sides(side)}
     return rows * channels * sum(side**2 for side in sides)
 
 
 def targets(labels: np.ndarray, classes: int) -> np.ndarray:
-    """What the loss compares the logits with: float32 (n, 1) for two classes, else one-hot."""
+    """The targets of the loss: float32 (n, 1) for two classes, otherwise one-hot."""
     if classes == 2:
         return labels[:, None].astype(np.float32)
     one_hot: np.ndarray = np.eye(classes, dtype=np.float32)[labels]
@@ -351,18 +351,17 @@ def targets(labels: np.ndarray, classes: int) -> np.ndarray:
 def check_loss(
     loss: float, step: int, steps: int, rate: float, highest_rate: float, name: str
 ) -> None:
-    """Raise PetiteError when the loss of a step is no finite number."""
+    """Raise PetiteError if the loss of a step is not finite."""
     if not np.isfinite(loss):
         raise PetiteError(
-            f"{name}: the loss is {loss} at step {step + 1} of {steps}, "
-            f"learning rate {rate:.3g}: lower training.learning_rate "
-            f"(now {highest_rate:g})"
+            f"{name}: the loss is {loss} at step {step + 1} of {steps} with learning rate "
+            f"{rate:.3g}. Lower training.learning_rate (now {highest_rate:g})."
         )
 
 
 @dataclass
 class Speed:
-    """How long the timed steps of a run took, and the log of its progress."""
+    """The time of a run's steps, and the log of its progress."""
 
     batch_size: int
     seconds: float = 0.0
@@ -376,11 +375,11 @@ class Speed:
 
     @property
     def images_per_second(self) -> float:
-        """Of the timed steps; NaN when there was none."""
+        """Images per second of the timed steps; NaN if there are none."""
         return self.steps * self.batch_size / self.seconds if self.seconds else float("nan")
 
     def log_progress(self, name: str, step: int, steps: int, loss: float) -> None:
-        """Log every few seconds where the run is and how long it will take."""
+        """Log the progress and the remaining time every few seconds."""
         now = time.perf_counter()
         if now - self._logged < SECONDS_BETWEEN_PROGRESS or not self.seconds:
             return
@@ -399,7 +398,7 @@ class Speed:
 def predict(
     logits_model: "keras.Model", images: Images, rows: np.ndarray, test_time_flip: bool
 ) -> np.ndarray:
-    """Probabilities of the classes for some of the images.
+    """Predict the class probabilities of some of the images.
 
     Parameters
     ----------
@@ -408,9 +407,9 @@ def predict(
     images : Images
         uint8, shape (n, H, W, C).
     rows : ndarray of int, shape (m,)
-        Which of them.
+        Positions in `images`.
     test_time_flip : bool
-        Average the logits of each image and of its mirror image.
+        Average the logits of each image and its mirror image.
 
     Returns
     -------
@@ -431,7 +430,7 @@ def predict(
 def compile_for_training(
     logits_model: "keras.Model", settings: TrainingSettings, classes: int
 ) -> None:
-    """Give the model its optimizer and its loss."""
+    """Compile the model with its optimizer and loss."""
     import keras
 
     decay = settings.weight_decay or None

@@ -1,27 +1,27 @@
-"""How good a classifier's probabilities are, in NumPy."""
+"""Metrics of a classifier's probabilities, in NumPy."""
 
 from typing import TypedDict
 
 import numpy as np
 
 CALIBRATION_BINS = 15
-# Log-loss of an image is at most -log(this), so that one sure mistake does not make it infinite.
+# The log-loss of an image is at most -log(this), so that one confident mistake is not infinite.
 SMALLEST_PROBABILITY = 1e-7
 
 
 class Metrics(TypedDict):
     """All metrics of one model on one set of images."""
 
-    accuracy: float  # share of images whose most probable class is the right one (ties: the first)
+    accuracy: float  # fraction of images whose most probable class (ties: the first) is right
     loss: float  # mean log-loss in nats, probabilities clipped at 1e-7
     calibration_error: float  # see `calibration_error`
-    worst_class: int  # with the lowest accuracy among the classes that have images; the first
+    worst_class: int  # the class with the lowest accuracy (ties: the first) that has images
     worst_class_accuracy: float
     confusion: list[list[int]]  # counts, rows true classes, columns predicted ones
 
 
 def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> Metrics:
-    """Judge a model by its probabilities.
+    """Compute all metrics of a model from its probabilities.
 
     Parameters
     ----------
@@ -33,6 +33,15 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> Metrics:
     Returns
     -------
     Metrics
+
+    Examples
+    --------
+    >>> probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.8, 0.2]])
+    >>> metrics = evaluate(probabilities, np.array([0, 1, 1]))
+    >>> round(metrics["accuracy"], 3), metrics["worst_class"], metrics["worst_class_accuracy"]
+    (0.667, 1, 0.5)
+    >>> metrics["confusion"]
+    [[1, 0], [1, 1]]
     """
     classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
@@ -104,12 +113,12 @@ def confidence_bins(confidence: np.ndarray) -> np.ndarray:
 
 
 def from_logits(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of all classes.
+    """Convert logits to the probabilities of all classes.
 
     Parameters
     ----------
     logits : ndarray of float, shape (n, 1) or (n, classes)
-        One for two classes (the second's), otherwise one for each class.
+        A single logit for two classes (that of the second), otherwise one for each class.
 
     Returns
     -------

@@ -1,11 +1,10 @@
-"""A proxy: one cheap training on all training images, and what its course tells of each image.
+"""A proxy: one cheap training run on all training images, and scores of each image from it.
 
-`record_dynamics` trains it and notes its answers on the way; the functions after it turn them into
-scores, one number an image, in NumPy alone. Scores keep the sense that their papers give them.
+`record_dynamics` trains it and records its outputs on the way. The functions after it compute
+scores from them, one number per image, in NumPy. Scores keep the sign of their papers.
 
-In all of them n is the number of training images, c of classes, d of the features that the model's
-last layer takes, T of evaluations; `labels` are integers (n,), `probabilities` floats (n, c) whose
-rows add up to 1. Scores are float64 (n,) unless it is said otherwise.
+Throughout, n is the number of training images, c of classes, d of input features of the model's
+last layer, and T of evaluations.
 """
 
 from dataclasses import dataclass
@@ -33,12 +32,12 @@ GRADIENT_DIMENSIONS = 512
 
 
 def gradient_width(width: int, classes: int) -> int:
-    """The length of the gradients of `gradients`: `width` features and a bias for each logit.
+    """The length of the vectors of `gradients`: `width` weights and a bias for each logit.
 
     Parameters
     ----------
     width : int
-        Features that the model's last layer takes.
+        Input features of the model's last layer.
     classes : int
 
     Returns
@@ -51,22 +50,22 @@ def gradient_width(width: int, classes: int) -> int:
 
 @dataclass(frozen=True)
 class Dynamics:
-    """What a proxy's training recorded; images as they are, neither augmented nor flipped.
+    """The recorded outputs of a proxy run, for images that are not augmented or flipped.
 
     Attributes
     ----------
     logits : ndarray of float32, shape (T, n, c)
-        At each evaluation. Where the model has one logit z for two classes, they are (0, z).
+        At each evaluation. If the model has one logit z for two classes, they are (0, z).
     features : ndarray of float32, shape (n, d)
-        What the last layer takes, after the last step.
+        The input of the last layer, after the last step.
     early_features : ndarray of float32, shape (n, d)
         The same at the early evaluation.
     early : int
         Which evaluation that is, from 0.
     steps : list of int
-        After how many steps each of the T evaluations was.
+        The number of steps before each of the T evaluations.
     run : TrainedRun
-        The training itself, with the model.
+        The training run, with the model.
     """
 
     logits: np.ndarray
@@ -87,7 +86,8 @@ def record_dynamics(
 ) -> Dynamics:
     """Train a proxy and record its outputs for all images at each evaluation.
 
-    The early evaluation is the one nearest to `settings.early` of the run, the earlier of two.
+    The early evaluation is the one closest to the fraction `settings.early` of the run (ties: the
+    earlier).
 
     Parameters
     ----------
@@ -98,9 +98,9 @@ def record_dynamics(
     classes : list of str
         Names of the classes.
     seed : int
-        Of the training.
+        The training seed.
     settings : ProxySettings
-        Of the training, and which evaluation is the early one.
+        The training settings, and which evaluation is the early one.
     threads : int
         CPU threads to use.
 
@@ -118,7 +118,7 @@ def record_dynamics(
     steps = evaluation_steps(total, training.evaluations)
     early = int(np.argmin([abs(step - settings.early * total) for step in steps]))
     recorder = _Recorder(images, keep_features_at={steps[early], total})
-    # Held-out images would be judged at every evaluation, and nobody asks for that.
+    # Without validation images, which would be evaluated each time for nothing.
     run = train(
         images,
         labels,
@@ -142,7 +142,7 @@ def record_dynamics(
 
 
 class _Recorder:
-    """Keeps what a model says of all images each time that it is called."""
+    """Records the outputs of a model for all images each time it is called."""
 
     def __init__(self, images: Images, keep_features_at: set[int]) -> None:
         self.logits: list[np.ndarray] = []
@@ -161,7 +161,7 @@ class _Recorder:
 
 
 def _with_features(logits_model: "keras.Model") -> "keras.Model":
-    """The same model, sharing its weights, that gives what its last layer takes, and the logits."""
+    """A model with the same weights that outputs the input of its last layer, and the logits."""
     import keras
 
     last = logits_model.get_layer("logits")
@@ -185,7 +185,7 @@ def _answers(model: "keras.Model", images: Images) -> tuple[np.ndarray, np.ndarr
 
 
 def scores(dynamics: Dynamics, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """All scores of a proxy by name: el2n and grand early, the uncertainties at the end.
+    """All scores of a proxy by name: el2n and grand from the early evaluation, others at the end.
 
     Parameters
     ----------
@@ -210,9 +210,9 @@ def scores(dynamics: Dynamics, labels: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def el2n(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The norm of the error, probabilities less the true class's one; 0 to √2, higher is harder.
+    """The norm of the error, probabilities minus one-hot labels; 0 to √2, higher is harder.
 
-    The paper averages over several trainings; this is one.
+    The paper averages over several training runs; this is a single one.
 
     Parameters
     ----------
@@ -232,11 +232,11 @@ def el2n(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def grand(probabilities: np.ndarray, labels: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """The norm of the loss's gradient in the last layer's weights and biases; higher is harder.
+    """The norm of the loss gradient in the weights and biases of the last layer; higher is harder.
 
-    The paper takes all layers. In the last one the gradient of the cross-entropy is the outer
+    The paper uses all layers. In the last one the gradient of the cross-entropy is the outer
     product of the error and (features, 1), and its norm the product of their norms. For a model
-    with one logit for two classes this is √2 times the norm.
+    with a single logit for two classes, this is √2 times the norm.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ def grand(probabilities: np.ndarray, labels: np.ndarray, features: np.ndarray) -
         Rows add up to 1.
     labels : ndarray of int, shape (n,)
     features : ndarray of float, shape (n, d)
-        What the last layer takes.
+        Input of the last layer.
 
     Returns
     -------
@@ -259,10 +259,10 @@ def grand(probabilities: np.ndarray, labels: np.ndarray, features: np.ndarray) -
 
 
 def forgetting(correct: np.ndarray) -> np.ndarray:
-    """How often an image was right at one evaluation and wrong at the next; higher is harder.
+    """How often an image is right at one evaluation and wrong at the next; higher is harder.
 
-    In the paper the evaluations are the image's own mini-batches. An image that was never right
-    counts T, more than any other can have: the paper, too, removes it last.
+    In the paper the evaluations are the mini-batches of the image. An image that is never right
+    gets T, more than any other: the paper, too, removes it last.
 
     Parameters
     ----------
@@ -281,9 +281,9 @@ def forgetting(correct: np.ndarray) -> np.ndarray:
 
 
 def aum(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Area under the margin: the true class's logit less the largest other; higher is EASIER.
+    """Area under the margin: the logit of the true class minus the largest other; higher is EASIER.
 
-    The mean over the evaluations, which are epochs in the paper.
+    The mean over the evaluations, which are the epochs in the paper.
 
     Parameters
     ----------
@@ -310,7 +310,7 @@ def aum(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def least_confidence(probabilities: np.ndarray) -> np.ndarray:
-    """One less the largest probability; higher is less sure.
+    """One minus the largest probability; higher is less certain.
 
     Parameters
     ----------
@@ -329,9 +329,9 @@ def least_confidence(probabilities: np.ndarray) -> np.ndarray:
 
 
 def margin(probabilities: np.ndarray) -> np.ndarray:
-    """One less the gap between the two largest probabilities; higher is less sure.
+    """One minus the gap between the two largest probabilities; higher is less certain.
 
-    The survey has the gap itself, which is lower for less sure.
+    The survey uses the gap itself, which is lower for less certain.
 
     Parameters
     ----------
@@ -351,7 +351,7 @@ def margin(probabilities: np.ndarray) -> np.ndarray:
 
 
 def entropy(probabilities: np.ndarray) -> np.ndarray:
-    """Shannon entropy in nats; higher is less sure.
+    """Shannon entropy in nats; higher is less certain.
 
     Parameters
     ----------
@@ -373,11 +373,11 @@ def entropy(probabilities: np.ndarray) -> np.ndarray:
 def gradients(
     probabilities: np.ndarray, labels: np.ndarray, features: np.ndarray, seed: int = 0
 ) -> np.ndarray:
-    """The loss's gradient in the last layer's weights and biases, as one vector per image.
+    """The loss gradient in the weights and biases of the last layer, one vector per image.
 
     Two classes: the error of the second times (features, 1), as in a model with one logit. More:
     the flattened outer product of all errors and (features, 1), class by class. Longer vectors are
-    projected to 512 numbers at random, which keeps distances but for a few parts in a hundred.
+    projected at random to 512 numbers, which preserves distances to within a few percent.
 
     Parameters
     ----------
@@ -385,9 +385,9 @@ def gradients(
         Rows add up to 1.
     labels : ndarray of int, shape (n,)
     features : ndarray of float, shape (n, d)
-        What the last layer takes.
+        Input of the last layer.
     seed : int
-        Of the projection.
+        Seed of the projection.
 
     Returns
     -------
@@ -405,11 +405,11 @@ def gradients(
     classes, width = errors.shape[1], inputs.shape[1]
     if classes * width <= GRADIENT_DIMENSIONS:
         return (errors[:, :, None] * inputs[:, None, :]).reshape(len(inputs), -1)
-    random = generator(seed, "proxy", "gradients")
+    rng = generator(seed, "proxy", "gradients")
     result = np.zeros((len(inputs), GRADIENT_DIMENSIONS), np.float32)
     # Class by class: neither the long gradients nor the whole projection are ever in memory.
     for error in errors.T:
-        part = random.standard_normal((width, GRADIENT_DIMENSIONS), dtype=np.float32)
+        part = rng.standard_normal((width, GRADIENT_DIMENSIONS), dtype=np.float32)
         result += error[:, None] * (inputs @ part)
     return result / np.float32(np.sqrt(GRADIENT_DIMENSIONS))
 
@@ -421,16 +421,16 @@ def class_errors(
     held_out_labels: np.ndarray,
     classes: list[str],
 ) -> dict[str, float]:
-    """The share of each class that the final proxy gets wrong, by the class's name.
+    """The error of the final proxy on each class, by the name of the class.
 
-    On the held-out images where they have every class, otherwise on the training images, whose
-    errors are smaller than those of new images. Images are not flipped.
+    Measured on the validation images if they have every class, otherwise on the training images,
+    where errors are smaller than on new images. Images are not flipped.
 
     Parameters
     ----------
     dynamics : Dynamics
     labels : ndarray of int, shape (n,)
-        Of the training images.
+        Labels of the training images.
     held_out : Images
         The validation images, uint8, shape (m, H, W, C).
     held_out_labels : ndarray of int, shape (m,)
@@ -457,7 +457,7 @@ def _class_errors(
 
 
 def _errors(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Probabilities less 1 for the true class: float64 (n, c)."""
+    """Probabilities minus one-hot labels: float64 (n, c)."""
     errors = probabilities.astype(np.float64)
     errors[np.arange(len(labels)), labels] -= 1
     return errors

@@ -1,8 +1,8 @@
-"""Learning rate by step."""
+"""Learning rate schedules."""
 
 import numpy as np
 
-# One cycle begins at this share of the peak and ends at this one, as in cifar10-airbench.
+# one_cycle begins and ends at these fractions of the peak, as in cifar10-airbench.
 FIRST_SHARE = 0.1
 LAST_SHARE = 0.002
 
@@ -15,11 +15,11 @@ def learning_rates(schedule: str, steps: int, peak: float, warm_up: float) -> np
     schedule : {"constant", "one_cycle"}
         one_cycle: linear from a tenth of the peak up to the peak, then linear down to 0.2% of it.
     steps : int
-        How many steps the run has.
+        Number of training steps.
     peak : float
-        The highest learning rate.
+        The maximum learning rate.
     warm_up : float
-        Share of the steps before the peak; one_cycle only.
+        Fraction of the steps before the peak; one_cycle only.
 
     Returns
     -------

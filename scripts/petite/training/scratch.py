@@ -1,7 +1,7 @@
-"""One training job: a subset method at one fraction, trained once for each of its seeds.
+"""One training job: a method at one fraction, trained once for each of its seeds.
 
-Each run becomes a row of metrics, its learning curves, its probabilities on the test images and
-its saved model.
+Each run gives a row of metrics, its learning curves, its probabilities on the test images and a
+saved model.
 """
 
 import json
@@ -30,6 +30,7 @@ from petite.data.views import (
 )
 from petite.networks.backend import dtype_policy
 from petite.subsets.augmentation import render_subset
+from petite.subsets.records import SubsetRecord
 from petite.training import metrics
 from petite.training.handout import write_beside
 from petite.training.loop import Evaluation, TrainedRun, Trainer, predict, size_in_training
@@ -50,9 +51,9 @@ def run_job(
     outputs: "Outputs",
     max_memory: int | None = None,
 ) -> None:
-    """Train and judge one model for each seed, in turn, and write what came of it.
+    """Train and evaluate one model for each seed, in turn, and write the results.
 
-    The test images are opened for the first time after a run's training has ended.
+    The test images are only read after the training of a run has ended.
 
     Parameters
     ----------
@@ -67,9 +68,9 @@ def run_job(
     outputs : Outputs
         The files to write.
     max_memory : int, optional
-        Bytes that the images may take. None: half of what is free. What takes more is read from
-        the store as it is needed, with the same result. The test images, which are looked at once
-        a run, are never held.
+        Bytes that the images may take. None: half of the free memory. Larger sets are read from
+        the store batch by batch, with the same result. The test images are never held in memory,
+        as each run reads them once.
 
     Raises
     ------
@@ -78,8 +79,8 @@ def run_job(
     """
     if len(job.subsets) not in (1, len(job.seeds)):
         raise PetiteError(
-            f"{len(job.subsets)} subset files for {len(job.seeds)} seeds: "
-            "give one for each seed, or one for all"
+            f"There are {len(job.subsets)} subset files for {len(job.seeds)} seeds. "
+            "Give one file for each seed, or one for all."
         )
     classes = list(data.store.classes)
     limit = memory.available() if max_memory is None else max_memory
@@ -90,13 +91,14 @@ def run_job(
 
     trainer = Trainer(held_out.shape[1], held_out.shape[3], classes, settings, threads)
     runs: list[Run] = []
-    curves: list[dict[str, Any]] = []
+    curves: list[HistoryRow] = []
     probabilities: list[np.ndarray] = []
     models = [outputs.models / f"seed-{seed}.keras" for seed in job.seeds]
     for number, seed in enumerate(job.seeds):
         name = f"{job.method} at {job.fraction:g}, seed {seed}"
         path = job.subset_of(number)
-        subset, about_subset = read_table(path), read_json(path.with_suffix(".json"))
+        subset = read_table(path)
+        about_subset: SubsetRecord = read_json(path.with_suffix(".json"))
         images = data.training(subset, path)
         needed = size_in_training(images, settings)
         trained = trainer.train(
@@ -116,8 +118,8 @@ def run_job(
         logger.info("%s: test accuracy %.4f, loss %.4f", name, judged["accuracy"], judged["loss"])
 
         runs.append(run_row(job, seed, settings, threads, about_subset, trained, judged, classes))
-        identity = {"method": job.method, "fraction": job.fraction, "seed": seed}
-        curves += [identity | point for point in trained.history]
+        identity: RunName = {"method": job.method, "fraction": job.fraction, "seed": seed}
+        curves += [{**identity, **point} for point in trained.history]
         probabilities.append(predicted.astype(np.float32))
         with atomic_path(models[number]) as temporary:
             trained.model.save(temporary)
@@ -138,13 +140,13 @@ def run_job(
 
 @dataclass(frozen=True)
 class Job:
-    """What a training job is about; the names that end up in its rows.
+    """What a training job trains on, as named in its rows.
 
     Attributes
     ----------
     dataset, method : str
     fraction : float
-        Of the training images that are in the subset.
+        The part of the training images that is in the subset.
     split_seed : int
     seeds : sequence of int
         The training seeds.
@@ -160,13 +162,13 @@ class Job:
     subsets: Sequence[Path]
 
     def subset_of(self, number: int) -> Path:
-        """The subset file of the run at this position in `seeds`."""
+        """The subset's file for the run at this position in `seeds`."""
         return self.subsets[0] if len(self.subsets) == 1 else self.subsets[number]
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files that a training job writes; `models` is a folder, with a page on their use."""
+    """The files that a training job writes; `models` is a folder."""
 
     runs: Path
     history: Path
@@ -176,13 +178,13 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Data:
-    """The images of a data set and how they are divided."""
+    """The images of a data set and their split."""
 
     store: Store
     split: pd.DataFrame
 
     def training(self, subset: pd.DataFrame, path: Path) -> Images:
-        """The images of a subset's rows, those with a recipe rendered; read as they are needed.
+        """The images of a subset, augmented by their recipes and read on access.
 
         Parameters
         ----------
@@ -197,24 +199,24 @@ class Data:
             When a row is not a training image of the split.
         """
         allowed = training_images(self.split)["image_id"]
-        strangers = subset.loc[~subset["origin"].isin(allowed), "origin"]
-        if len(strangers):
+        others = subset.loc[~subset["origin"].isin(allowed), "origin"]
+        if len(others):
             raise PetiteError(
-                f"{path}: {len(strangers)} rows, {strangers.iloc[0]} among them, are no training "
-                "images of this split: delete the file and select again"
+                f"'{path}': {len(others)} rows, such as '{others.iloc[0]}', are not training "
+                "images of this split. Delete the file and rerun."
             )
         origins = StoredImages(self.store, subset["origin"])
         return RenderedImages(origins, subset["recipe"].tolist(), render_subset)
 
 
 class Run(TypedDict):
-    """A row of the table of runs: what was trained, on what, how well, and at what cost."""
+    """A row of the table of runs: the model, its subset, its metrics and its cost."""
 
     dataset: str
     method: str
     fraction: float
     images: int
-    rows: int  # of the subset: images and, with augmentation, those made of them
+    rows: int  # of the subset: real and augmented images
     split_seed: int
     selection_seed: int
     training_seed: int
@@ -236,7 +238,7 @@ class Run(TypedDict):
     train_accuracy: float
     train_seconds: float
     images_per_second: float
-    peak_memory_bytes: int  # of the job so far: later runs include earlier ones
+    peak_memory_bytes: int  # of the job up to this run, earlier runs included
     stored_bytes: int
     select_seconds: float
     proxy_seconds: float
@@ -246,7 +248,21 @@ class Run(TypedDict):
 
 
 RUN_COLUMNS = list(Run.__annotations__)
-HISTORY_COLUMNS = ["method", "fraction", "seed", *Evaluation.__annotations__]
+
+
+class RunName(TypedDict):
+    """What identifies a run of a data set."""
+
+    method: str
+    fraction: float
+    seed: int
+
+
+class HistoryRow(RunName, Evaluation):
+    """A row of the table of histories: a point of the learning curves of a run."""
+
+
+HISTORY_COLUMNS = list(HistoryRow.__annotations__)
 
 
 def run_row(
@@ -254,12 +270,12 @@ def run_row(
     seed: int,
     settings: TrainingSettings,
     threads: int,
-    about_subset: dict[str, Any],
+    about_subset: SubsetRecord,
     trained: TrainedRun,
     judged: metrics.Metrics,
     classes: list[str],
 ) -> Run:
-    """The row of one run; `about_subset` is the record beside the subset's table."""
+    """The row of one run; `about_subset` is the record of its subset."""
     last = trained.history[-1]
     return {
         "dataset": job.dataset,
@@ -299,7 +315,7 @@ def run_row(
 
 
 def versions(backend: str) -> dict[str, str]:
-    """What the run was made with: versions, and variables that may change the numbers."""
+    """Versions of the software, and the environment variables that may change the numbers."""
     variables = environment.written_down(os.environ)
     text = " ".join(f"{name}={value}" for name, value in variables.items())
     return {
@@ -313,5 +329,5 @@ def versions(backend: str) -> dict[str, str]:
 
 
 def check_settings(mapping: dict[str, Any]) -> TrainingSettings:
-    """Training settings from JSON; raises PetiteError with everything that is wrong in them."""
+    """Check training settings from JSON; raises PetiteError with all problems."""
     return checked(TrainingSettings, mapping, "the training settings")

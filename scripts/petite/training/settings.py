@@ -1,4 +1,4 @@
-"""What a user can set about training, checked before anything is trained."""
+"""Training settings, checked before anything is trained."""
 
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -11,7 +11,7 @@ from petite.util.validation import Strict
 
 
 class Budget(Strict):
-    """How long a model trains: in steps (the same for every subset) or in epochs of its subset."""
+    """Training length: in steps (the same for every subset) or in epochs of the subset."""
 
     steps: int | None = Field(None, ge=1, le=10**9, description="training steps; null: use epochs")
     epochs: float | None = Field(None, gt=0, description="passes over the subset; null: use steps")
@@ -57,7 +57,7 @@ class Phase(Strict):
 if TYPE_CHECKING:
 
     class ModelChoice(Strict):
-        """Which model is trained; beside `model`, a field for each model that has settings."""
+        """Which model is trained: `model`, and a field for each model that has settings."""
 
         model: str = "compact"
 
@@ -129,17 +129,17 @@ class TrainingSettings(ModelChoice):
         return MODELS[self.model].settings() if own is None else own
 
     def smallest_side(self) -> int:
-        """The least side in pixels of images for the chosen model."""
+        """The smallest image side in pixels that the chosen model accepts."""
         return MODELS[self.model].smallest_side(self.model_settings())
 
     def feature_width(self) -> int:
-        """How many features the last layer of the chosen model takes."""
+        """The number of input features of the last layer of the chosen model."""
         return MODELS[self.model].width(self.model_settings())
 
     def phase_sides(self, stored: int) -> list[int]:
-        """The side in pixels of each phase's images, for images that are stored with `stored`.
+        """The image side in pixels of each phase, for images that are stored with side `stored`.
 
-        A scale gives no less than the model can take.
+        A scale never gives less than the smallest side of the model.
         """
         least = min(self.smallest_side(), stored)
         return [
@@ -148,12 +148,12 @@ class TrainingSettings(ModelChoice):
         ]
 
     def size_problems(self, stored: int) -> list[str]:
-        """What does not fit images that are stored with this side, in pixels."""
+        """The problems with images that are stored with this side, in pixels."""
         smallest = self.smallest_side()
         if stored < smallest:
             return [
-                f"model: '{self.model}' with these settings needs images of {smallest} pixels a "
-                f"side, and dataset.image_size is {stored}"
+                f"model: '{self.model}' with these settings needs images of at least {smallest} "
+                f"pixels a side, but dataset.image_size is {stored}"
             ]
         sides = self.phase_sides(stored)
         problems = []
@@ -170,14 +170,14 @@ class TrainingSettings(ModelChoice):
         if sides and sides[-1] < stored:
             problems.append(
                 f"phases.{len(sides) - 1}: the run would end at {sides[-1]} pixels a side and be "
-                f"judged at dataset.image_size ({stored}), at which the network never trained: end "
-                "with a phase of scale: 1"
+                f"evaluated at dataset.image_size ({stored}), at which the network never trained. "
+                "End with a phase of scale: 1."
             )
         return problems
 
 
 class ProxySettings(Strict):
-    """How the proxy is trained whose run tells how hard each training image is."""
+    """Training of the proxy, whose run shows how difficult each training image is."""
 
     training: TrainingSettings = TrainingSettings()
     early: float = Field(
@@ -192,9 +192,19 @@ Settings = TypeVar("Settings", bound=BaseModel)
 
 
 def checked(kind: type[Settings], mapping: dict[str, Any], what: str) -> Settings:
-    """Settings of a kind from JSON; raises PetiteError with everything that is wrong in them.
+    """Check settings from JSON.
 
-    what: how the message calls them, in the plural.
+    Parameters
+    ----------
+    kind : type of BaseModel
+    mapping : dict
+    what : str
+        The name of the settings in messages, in the plural.
+
+    Raises
+    ------
+    PetiteError
+        With all problems.
     """
     try:
         return kind.model_validate(mapping)
@@ -203,4 +213,4 @@ def checked(kind: type[Settings], mapping: dict[str, Any], what: str) -> Setting
             ": ".join(filter(None, [".".join(map(str, item["loc"])), item["msg"]]))
             for item in error.errors()
         )
-        raise PetiteError(f"{what} cannot be used: {problems}") from None
+        raise PetiteError(f"{what} are not valid: {problems}") from None

@@ -1,1 +1,1 @@
-"""What all parts of Petite use: files, memory, seeds, errors, and what a step says."""
+"""What all parts of Petite use: files, memory, seeds, errors, messages and formats."""

@@ -1,4 +1,4 @@
-"""Registries without a list: every module of a package is loaded and asked for its entries."""
+"""Loading all modules of a package, so that a registry needs no list of its entries."""
 
 import importlib
 import pkgutil
@@ -6,9 +6,18 @@ from types import ModuleType
 
 
 def modules_in(package: ModuleType) -> list[ModuleType]:
-    """All modules of a package, loaded, in the order of their names.
+    """Load all modules of a package.
 
-    What is loaded so is no import in the text: `petite.util.imports` does not follow it.
+    They are not imports in the text, so `petite.util.imports` does not follow them.
+
+    Parameters
+    ----------
+    package : module
+
+    Returns
+    -------
+    list of module
+        Sorted by name.
     """
     names = sorted(found.name for found in pkgutil.iter_modules(package.__path__))
     return [importlib.import_module(f"{package.__name__}.{name}") for name in names]

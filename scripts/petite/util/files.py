@@ -17,7 +17,7 @@ import pandas as pd
 
 from petite.util.errors import PetiteError
 
-# What a full disk or a folder without write access answers.
+# The errors of a full disk or a folder without write access.
 CANNOT_WRITE = {
     errno.ENOSPC,
     errno.EDQUOT,
@@ -29,20 +29,35 @@ CANNOT_WRITE = {
 }
 
 
-# Of a Parquet file: what a reader of some rows reads at least.
+# Rows of a Parquet file that are read together, however few of them are wanted.
 ROWS_IN_GROUP = 65_536
-# With less than this free (bytes), a disk is full: what was refused may have been larger.
+# A disk with fewer free bytes counts as full: the write that failed may have been larger.
 FULL = 1 << 20
 
 
 @contextmanager
 def atomic_path(final: Path, need: int | None = None) -> Iterator[Path]:
-    """Yield a temporary path beside `final` that becomes `final` when the block succeeds.
+    """Write a file under a temporary name, and rename it when the block succeeds.
 
-    The temporary name keeps the suffix of `final`, since writers such as `np.save` look at it.
-    What an earlier process that was killed has left of the same file is removed. `need` is the
-    size of the file in bytes where it is known before.
-    Raises PetiteError when the disk is full or the folder cannot be written.
+    What a killed process left of the same file is removed.
+
+    Parameters
+    ----------
+    final : Path
+        The file to write.
+    need : int, optional
+        Its size in bytes, where it is known before.
+
+    Yields
+    ------
+    Path
+        The temporary path in the folder of `final`. It keeps the suffix of `final`, because
+        writers such as `np.save` look at it.
+
+    Raises
+    ------
+    PetiteError
+        When the disk is full or the folder cannot be written.
     """
     final = Path(final)
     temporary = final.with_name(f".{final.stem}.{os.getpid()}{final.suffix}")
@@ -58,10 +73,24 @@ def atomic_path(final: Path, need: int | None = None) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(final: Path) -> Iterator[Path]:
-    """Yield a new folder beside `final` that takes its place when the block succeeds.
+    """Fill a folder under a temporary name, which replaces `final` when the block succeeds.
 
-    What an earlier process that was killed has left of the same folder is removed.
-    Raises PetiteError when the disk is full or the folder cannot be written.
+    What a killed process left of the same folder is removed.
+
+    Parameters
+    ----------
+    final : Path
+        The folder to make or replace.
+
+    Yields
+    ------
+    Path
+        The temporary folder, which is empty.
+
+    Raises
+    ------
+    PetiteError
+        When the disk is full or the folder cannot be written.
     """
     final = Path(final)
     temporary = final.with_name(f".{final.stem}.{os.getpid()}{final.suffix}")
@@ -81,7 +110,17 @@ def atomic_folder(final: Path) -> Iterator[Path]:
 
 @contextmanager
 def explain_write_errors(final: Path, temporary: Path, need: int | None = None) -> Iterator[None]:
-    """Say in words why `final` cannot be written."""
+    """Raise a PetiteError that says why `final` cannot be written, in place of an OSError.
+
+    Parameters
+    ----------
+    final : Path
+        The file or folder that the message names.
+    temporary : Path
+        What is written before it gets its name.
+    need : int, optional
+        The size of the file in bytes, where it is known before.
+    """
     try:
         yield
     except Exception as error:
@@ -90,28 +129,28 @@ def explain_write_errors(final: Path, temporary: Path, need: int | None = None) 
             raise
         raise PetiteError(
             f"cannot write {final}: {reason}. "
-            "Make room or give write access to its folder, then run again."
+            "Free some space or give write access to its folder, then run again."
         ) from error
 
 
 def _why_not_written(error: Exception, temporary: Path, need: int | None) -> str | None:
-    """What the disk or the folder has against a file, or None where the error is another one."""
+    """Why the disk or the folder refuses a file, or None for any other error."""
     if isinstance(error, PetiteError):
         return None
     number = error.errno if isinstance(error, OSError) else None
     free = _free(temporary.parent)
-    # NumPy, HDF5 and zipfile tell of a full disk in errors of their own, without its number.
+    # NumPy, HDF5 and zipfile report a full disk by their own errors, which have no errno.
     if number in (errno.ENOSPC, errno.EDQUOT) or (number is None and free < FULL):
         written = temporary.stat().st_size if temporary.exists() else 0
         wanted = f"{need / 1e6:.1f} MB" if need else f"more than {(written + free) / 1e6:.1f} MB"
-        return f"no space left on the disk: it takes {wanted}, and {free / 1e6:.1f} MB are free"
+        return f"no space left on the disk: it needs {wanted}, and {free / 1e6:.1f} MB are free"
     if number in CANNOT_WRITE:
         return os.strerror(number)
     return None
 
 
 def _free(folder: Path) -> float:
-    """Bytes that are free where a folder is, or infinity where that cannot be told."""
+    """Free bytes on the disk of a folder, or infinity where the system does not say."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:
@@ -119,7 +158,7 @@ def _free(folder: Path) -> float:
 
 
 def _remove_leftovers(final: Path) -> None:
-    """Remove the temporary files and folders of processes that are no more."""
+    """Remove the temporary files and folders of processes that have ended."""
     pattern = re.compile(rf"\.{re.escape(final.stem)}\.(\d+){re.escape(final.suffix)}")
     for path in final.parent.iterdir():
         match = pattern.fullmatch(path.name)
@@ -138,7 +177,7 @@ def _is_running(process: int) -> bool:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there and can be."""
+    """Remove a file or a folder, if it exists and can be removed."""
     with suppress(OSError):
         if path.is_dir():
             shutil.rmtree(path)
@@ -180,10 +219,10 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write a table as CSV.
+    """Write a table as CSV, with quotes around text that needs them.
 
-    Text is quoted where it must be. Python before 3.13 does not quote a carriage return, which
-    would end the row: with one in the table, all text is quoted.
+    Python before 3.13 does not quote a carriage return, which would end the row. So all text is
+    quoted in a table that has one.
     """
     text = frame.select_dtypes(exclude=["number", "bool"])
     returns = any(text[column].astype(str).str.contains("\r").any() for column in text)
@@ -193,15 +232,15 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
 
 
 def write_csv_and_parquet(path: Path, frame: pd.DataFrame) -> None:
-    """Write a table as CSV, and beside it as Parquet, where names are text whatever they look like.
+    """Write a table as CSV, and as Parquet next to it, which keeps the types of its columns.
 
-    A plain reader of CSV takes 007 for a number and NA, nan or None for nothing at all.
+    A plain reader of CSV takes 007 for a number, and NA, nan or None for a missing value.
     """
     write_csv(path, frame)
     write_table(path.with_suffix(".parquet"), frame)
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    """Compute the SHA-256 of a file's bytes, as 64 hexadecimal digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,18 +1,20 @@
-"""How numbers, times, sizes and lists are written for people."""
+"""Numbers, times, sizes and lists as text for people."""
 
 import math
 from collections.abc import Sequence
 
-NOTHING = "–"  # where there is no number
-MINUS = "−"  # where typography counts; terminals and Markdown have a hyphen
+NOTHING = "–"  # in place of a missing number
+MINUS = "−"  # in figures and on the page; terminals and Markdown use a hyphen
 MOST_NAMED = 10  # names in a message
 
 BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def number(count: float) -> str:
-    """A whole number with its thousands apart.
+    """Format a whole number with separated thousands.
 
+    Examples
+    --------
     >>> number(1700)
     '1,700'
     """
@@ -20,8 +22,10 @@ def number(count: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as it is spoken.
+    """Format a share as a percentage, to four digits.
 
+    Examples
+    --------
     >>> percent(0.1), percent(0.025)
     ('10%', '2.5%')
     """
@@ -29,8 +33,10 @@ def percent(share: float) -> str:
 
 
 def rounded_percent(share: float) -> str:
-    """A share to two digits.
+    """Format a share as a percentage, to two digits.
 
+    Examples
+    --------
     >>> rounded_percent(1 / 3), rounded_percent(0.0416)
     ('33%', '4.2%')
     """
@@ -38,8 +44,10 @@ def rounded_percent(share: float) -> str:
 
 
 def in_percent(share: float) -> str:
-    """A share under a heading that says percent.
+    """Format a share in percent without the sign, for a column whose heading has it.
 
+    Examples
+    --------
     >>> in_percent(0.9567)
     '95.7'
     """
@@ -47,8 +55,10 @@ def in_percent(share: float) -> str:
 
 
 def points(share: float) -> str:
-    """A size in percentage points.
+    """Format a size in percentage points.
 
+    Examples
+    --------
     >>> points(0.01), points(0.025)
     ('1 point', '2.5 points')
     """
@@ -57,8 +67,10 @@ def points(share: float) -> str:
 
 
 def signed(share: float, minus: str = "-") -> str:
-    """A difference in percentage points with its sign, which 0 has not.
+    """Format a difference in percentage points with its sign; 0 has none.
 
+    Examples
+    --------
     >>> signed(0.012), signed(-0.0001), signed(-0.012)
     ('+1.2', '0.0', '-1.2')
     """
@@ -69,8 +81,10 @@ def signed(share: float, minus: str = "-") -> str:
 
 
 def bracketed(low: float, high: float) -> str:
-    """The bounds of a share in percent; nothing where they are unknown.
+    """Format the bounds of a share in percent; empty where they are unknown.
 
+    Examples
+    --------
     >>> bracketed(0.9, 0.95)
     '[90.0, 95.0]'
     """
@@ -80,8 +94,10 @@ def bracketed(low: float, high: float) -> str:
 
 
 def signed_bracketed(low: float, high: float, minus: str = "-") -> str:
-    """The bounds of a difference in percentage points; nothing where they are unknown.
+    """Format the bounds of a difference in percentage points; empty where they are unknown.
 
+    Examples
+    --------
     >>> signed_bracketed(-0.01, 0.02)
     '[-1.0, +2.0]'
     """
@@ -91,8 +107,10 @@ def signed_bracketed(low: float, high: float, minus: str = "-") -> str:
 
 
 def probability(p: float | None) -> str:
-    """A p value to two digits.
+    """Format a p-value to two digits.
 
+    Examples
+    --------
     >>> probability(0.01234), probability(None)
     ('0.012', '–')
     """
@@ -100,8 +118,10 @@ def probability(p: float | None) -> str:
 
 
 def plural(count: float, noun: str, several: str | None = None) -> str:
-    """The noun that goes with a number.
+    """Choose the singular or plural of a noun for a number.
 
+    Examples
+    --------
     >>> plural(1, "image"), plural(0, "image"), plural(2, "class", "classes")
     ('image', 'images', 'classes')
     """
@@ -109,8 +129,10 @@ def plural(count: float, noun: str, several: str | None = None) -> str:
 
 
 def counted(count: int, noun: str, several: str | None = None) -> str:
-    """A number of things.
+    """Format a number of things.
 
+    Examples
+    --------
     >>> counted(1, "image"), counted(1200, "image"), counted(2, "class", "classes")
     ('1 image', '1,200 images', '2 classes')
     """
@@ -118,8 +140,10 @@ def counted(count: int, noun: str, several: str | None = None) -> str:
 
 
 def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
-    """Names in a sentence: the first of them, and how many more there are.
+    """Join names for a sentence: the first of them, and how many more there are.
 
+    Examples
+    --------
     >>> listed(["a", "b", "c"], most=2)
     'a, b and 1 more'
     """
@@ -128,8 +152,10 @@ def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
 
 
 def seconds(duration: float) -> str:
-    """Seconds under a heading that says so.
+    """Format seconds without the unit, for a column whose heading has it.
 
+    Examples
+    --------
     >>> seconds(2.5), seconds(1234)
     ('2.50', '1,234')
     """
@@ -139,8 +165,10 @@ def seconds(duration: float) -> str:
 
 
 def measured_time(duration: float) -> str:
-    """A measured time (seconds) to two or three digits.
+    """Format a measured time (seconds) to two or three digits.
 
+    Examples
+    --------
     >>> measured_time(2.5), measured_time(45), measured_time(300), measured_time(9000)
     ('2.50 s', '45 s', '5 min', '2.5 h')
     """
@@ -154,8 +182,10 @@ def measured_time(duration: float) -> str:
 
 
 def elapsed_time(duration: float) -> str:
-    """How long something has been running (seconds), for a display that counts on.
+    """Format how long something has been running (seconds), for a display that counts up.
 
+    Examples
+    --------
     >>> elapsed_time(7.6), elapsed_time(200), elapsed_time(7500)
     ('8 s', '3 min 20 s', '2 h 5 min')
     """
@@ -168,8 +198,10 @@ def elapsed_time(duration: float) -> str:
 
 
 def megabytes(count: float) -> str:
-    """Bytes under a heading that says MB (10**6 bytes).
+    """Format bytes in MB (10**6 bytes) without the unit, for a column whose heading has it.
 
+    Examples
+    --------
     >>> megabytes(2_560_000), megabytes(1_234_000_000)
     ('2.56', '1,234')
     """
@@ -178,8 +210,10 @@ def megabytes(count: float) -> str:
 
 
 def byte_size(count: float) -> str:
-    """Bytes to three digits, in decimal units.
+    """Format bytes to three digits, in decimal units.
 
+    Examples
+    --------
     >>> byte_size(512), byte_size(1_500_000_000), byte_size(999_600)
     ('512 B', '1.5 GB', '1 MB')
     """

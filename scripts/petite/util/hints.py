@@ -1,12 +1,14 @@
-"""Sentences about names that are unknown, with the nearest known one."""
+"""Messages about unknown names, with the nearest known one."""
 
 import difflib
 from collections.abc import Iterable
 
 
 def unknown(name: str, known: Iterable[str], kind: str) -> str:
-    """A sentence about the unknown name of some kind of thing, and one with what is known.
+    """Say that a name is unknown, and suggest the nearest known one or list all of them.
 
+    Examples
+    --------
     >>> unknown("rondom", ["full", "random"], "method")
     "Unknown method 'rondom'. Did you mean 'random'?"
     """

@@ -1,6 +1,6 @@
-"""Which of the library's modules a script loads, read from the imports in their text.
+"""Which of the library's modules a script loads, read from the import statements.
 
-A rule names them as its inputs, so that an edit of any of them makes its jobs due.
+A rule names them as its inputs, so its jobs rerun when one of them is edited.
 """
 
 import ast
@@ -12,10 +12,10 @@ SCRIPTS = Path(__file__).resolve().parents[2]
 
 
 def modules_of(script: str, entries: Iterable[str] = ()) -> list[str]:
-    """The modules that a script loads, itself not among them, by name and in order.
+    """List the modules that a script loads, without itself, sorted by name.
 
-    A registry finds its entries without an import (`petite.util.discovery`), since a job uses a few
-    of them only: these are given.
+    A registry finds its entries without an import (`petite.util.discovery`), since a job uses only
+    a few of them. So these are given.
 
     Parameters
     ----------
@@ -40,7 +40,13 @@ def modules_of(script: str, entries: Iterable[str] = ()) -> list[str]:
 
 
 def path_of(name: str) -> Path:
-    """The file of a module or script. Raises FileNotFoundError where there is none."""
+    """Find the file of a module or script.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    """
     place = SCRIPTS.joinpath(*name.split("."))
     for path in (place.with_suffix(".py"), place / "__init__.py"):
         if path.is_file():
@@ -50,7 +56,7 @@ def path_of(name: str) -> Path:
 
 @cache
 def imports(name: str) -> tuple[str, ...]:
-    """The library's modules that one of them, or a script, imports: inside of functions too."""
+    """List the library's modules that a module or script imports, also inside functions."""
     tree = ast.parse(path_of(name).read_text("utf-8"))
     return tuple(
         dict.fromkeys(
@@ -60,7 +66,7 @@ def imports(name: str) -> tuple[str, ...]:
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:
-    """The full names that are imported; those for types alone are never loaded."""
+    """The full names that are imported, without those for types, which are never loaded."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             continue
@@ -72,7 +78,7 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 
 def _with_packages(full: str) -> Iterator[str]:
-    """The modules of the library that Python loads for a full name, the packages among them."""
+    """The modules of the library that Python loads for a full name, packages included."""
     parts = full.split(".")
     if parts[0] != "petite":
         return

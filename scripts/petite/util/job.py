@@ -1,4 +1,4 @@
-"""What every script of the workflow shares: arguments, logging, threads, and how an error ends."""
+"""What every script of the workflow shares: arguments, logging, threads, and error handling."""
 
 import argparse
 import errno
@@ -33,12 +33,18 @@ THREAD_VARIABLES = (
 
 
 def argument_parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with what all scripts take: --settings, --log and --threads."""
+    """Make a parser with the arguments of all scripts: --settings, --log and --threads.
+
+    Parameters
+    ----------
+    description : str or None
+        The docstring of the script, of which the first line is used.
+    """
     parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
     parser.add_argument(
         "--settings", type=json.loads, default={}, help="the settings of this step, as JSON"
     )
-    parser.add_argument("--log", type=Path, help="a file for the log, in place of stderr")
+    parser.add_argument("--log", type=Path, help="a file for the log; default: stderr")
     parser.add_argument("--threads", type=int, default=1, help="how many threads to use")
     return parser
 
@@ -46,16 +52,23 @@ def argument_parser(description: str | None) -> argparse.ArgumentParser:
 def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
     """Parse the arguments, set up logging and threads, and call `main`.
 
-    Everything that `main` raises lands in the log; a PetiteError is shown as its message alone.
-    What is damaged is removed, so that the workflow makes it anew. Ends the process with status 1
-    after an error, and with 128 more than its number after a signal, as a shell does.
+    Everything that `main` raises is logged; of a PetiteError only the message. Damaged files are
+    removed, so that the workflow makes them again. After an error the exit status is 1; after a
+    signal it is 128 plus the signal's number, as in a shell.
+
+    Parameters
+    ----------
+    main : callable
+        Takes the parsed arguments.
+    parser : ArgumentParser
+        Made by `argument_parser`.
     """
     args = parser.parse_args()
     log = _Log(args.log)
     stopping.raise_on_signals()
     stopping.end_with_run()
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr, force=True)
-    # A full disk takes no log: what is lost there is told on the terminal.
+    # A full disk cannot hold the log; errors are then shown on the terminal.
     logging.raiseExceptions = False
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(args.threads)
@@ -76,25 +89,27 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
         log.error(str(stopped))
         sys.exit(stopping.status(stopped.number))
     except BrokenPipeError:
-        # Who read what a step prints has enough of it, as `head`.
+        # The reader of what a step prints has closed the pipe, as `head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
-            log.error(f"cannot write {error.filename}: {error}. Make room or give access")
+            log.error(
+                f"cannot write {error.filename}: {error}. Free some space or give write access"
+            )
         elif isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
             log.error(f"{error}. Raise the limit on open files (ulimit -n)")
         elif memory.is_shortage(_in_words(error)):
             logging.info("%s", traceback.format_exc().rstrip())
             log.error(f"memory ran out: {_first_line(error)}.{_more_memory()}")
         else:
-            # What is left of a library for lack of memory fails in any way.
+            # A library that ran out of memory may fail with any error.
             limit = memory.limit_in_words()
             log.error(f"{UNEXPECTED}{limit and '.' + limit}\n{traceback.format_exc().rstrip()}")
         sys.exit(1)
 
 
 def _in_words(error: BaseException | None) -> str:
-    """An error and those behind it, without the code that they came through."""
+    """An error and its causes, without the traceback."""
     words = []
     while error is not None:
         words.append(f"{type(error).__name__}: {error}")
@@ -108,29 +123,29 @@ def _first_line(error: BaseException) -> str:
 
 
 def _more_memory() -> str:
-    """What to do where memory ran out."""
-    few = " Give the job more, or let fewer jobs run at a time (--cores 1)."
-    return memory.limit_in_words() or few
+    """A sentence on what to do after memory ran out."""
+    remedy = " Give the job more, or let fewer jobs run at a time (--cores 1)."
+    return memory.limit_in_words() or remedy
 
 
 class _Log:
-    """Where what a step says goes: a file, or stderr where there is none."""
+    """The log of a step: a file, or stderr without one."""
 
     def __init__(self, path: Path | None) -> None:
-        """From now on all that this process and its children write to stderr lands in `path`.
+        """Redirect stderr of this process and its children to `path`.
 
-        TensorFlow's C++ and a crash of the interpreter do not go through `logging`.
+        TensorFlow's C++ code and a crash of the interpreter do not use `logging`.
         """
         self._path = path
         self._terminal = os.dup(sys.stderr.fileno())
         if path:
-            with suppress(OSError):  # a folder that cannot be written: stderr stays what it was
+            with suppress(OSError):  # a folder that cannot be written: stderr stays
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with path.open("wb") as file:
                     os.dup2(file.fileno(), sys.stderr.fileno())
 
     def error(self, message: str) -> None:
-        """Log why the step ends, and tell it on the terminal where the file could not take it."""
+        """Log why the step ends, and show it on the terminal if the file could not be written."""
         logging.error("%s", message)
         if self._path and not self._holds(message):
             os.write(self._terminal, f"{message}\n".encode())
@@ -148,13 +163,13 @@ def _remove(paths: Iterable[Path]) -> None:
         for path in paths:
             path.unlink(missing_ok=True)
     except OSError as error:
-        logging.error("it cannot be removed (%s): remove it, then run again", error)
+        logging.error("the damaged file cannot be removed (%s): remove it, then run again", error)
 
 
 def peak_memory_bytes() -> int:
-    """The most memory that this process has had."""
+    """Measure the peak memory of this process, in bytes."""
     with suppress(OSError):
-        # Of this program alone; getrusage begins with the peak of the one that started it.
+        # Only of this program; getrusage begins with the peak of the one that started it.
         status = Path("/proc/self/status").read_text("ascii", errors="replace")
         return 1024 * int(status.split("VmHWM:")[1].split()[0])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

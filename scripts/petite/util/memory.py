@@ -1,4 +1,4 @@
-"""How much memory a step may take, and whether it ran out."""
+"""How much memory a step may use, and whether it ran out."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from petite.util.formatting import BYTES, byte_size
 
 logger = logging.getLogger(__name__)
 
-# Slurm's memory variables, and how many of these units are on a node.
+# Slurm's memory variables, each with the variable that says how many such units a node has.
 SLURM_MEMORY = {
     "SLURM_MEM_PER_NODE": None,
     "SLURM_MEM_PER_CPU": "SLURM_CPUS_ON_NODE",
@@ -23,14 +23,15 @@ SLURM_UNITS = {"K": 2**10, "": 2**20, "M": 2**20, "G": 2**30, "T": 2**40}
 # A training of tiny images maps 2 GB, most of it unused; twice that leaves room for larger ones.
 ADDRESS_SPACE = 4 * 10**9
 
-# What libraries and the system say where memory ran out.
+# What libraries and the system say when memory ran out.
 SHORTAGE = re.compile(
     "MemoryError|bad_alloc|Cannot allocate memory|failed to map segment|ResourceExhausted"
     "|RESOURCE_EXHAUSTED|OOM when allocating|[Oo]ut of memory|OUT_OF_MEMORY"
     "|Memory allocation still failed|exceeded.*memory limit"
 )
 
-# The files of a Linux control group, by its version: the limit, and what is in use of it (bytes).
+# The files of a Linux control group, by its version: the limit and the memory in use (bytes), and
+# the entry of memory.stat for cached files that can be dropped.
 CGROUP_FILES = {
     1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     2: ("memory.max", "memory.current", "inactive_file"),
@@ -38,15 +39,15 @@ CGROUP_FILES = {
 
 
 def available() -> int:
-    """Half of the memory that is free, bytes.
+    """Compute half of the free memory, in bytes.
 
-    On this machine, and in the Slurm job and the control groups (of a container, say) that this
-    process is in: the least of these.
+    That is the smallest of the free memory of this machine, of the Slurm job, and of the control
+    groups (such as a container) of this process.
     """
     import psutil
 
     free = [psutil.virtual_memory().available]
-    # Slurm may enforce it by looking now and then, without a control group.
+    # Slurm may enforce its limit by polling, without a control group.
     used = psutil.Process().memory_info().rss
     free += [allocated - used for allocated in slurm_allocations()]
     free += _free_in_control_groups()
@@ -54,10 +55,10 @@ def available() -> int:
 
 
 def slurm_allocations() -> Iterator[int]:
-    """What Slurm gives the job that this process is in on this node, bytes.
+    """Read the memory that Slurm allocates to this job on this node, in bytes.
 
-    Slurm has one of three variables, in megabytes or with a suffix K, M, G or T; 0 is the whole
-    node.
+    Slurm sets one of three variables, in megabytes or with a suffix K, M, G or T. A value of 0
+    means the whole node.
     """
     for name, unit in SLURM_MEMORY.items():
         text = os.environ.get(name, "")
@@ -66,27 +67,27 @@ def slurm_allocations() -> Iterator[int]:
         size = re.fullmatch(r"(\d+)([KMGT]?)", text.strip().upper())
         units = os.environ.get(unit, "") if unit else "1"
         if size is None or not units.isdigit():
-            beside = f", {unit}={units}" if unit else ""
-            logger.warning("%s=%s%s is not understood and left aside", name, text, beside)
+            count = f", {unit}={units}" if unit else ""
+            logger.warning("ignored %s=%s%s, which is not a size of memory", name, text, count)
         elif int(size[1]):
             yield int(size[1]) * SLURM_UNITS[size[2]] * int(units)
 
 
 def _free_in_control_groups() -> Iterator[int]:
-    """What each control group that limits this process leaves, bytes."""
+    """The free memory of each control group that limits this process, in bytes."""
     for folder, version in _control_groups():
         limit, usage, cache = CGROUP_FILES[version]
-        # The root has no limit, and a container may not see the groups that it is in.
+        # The root has no limit, and a container may not see its own groups.
         with suppress(OSError, ValueError):
             allowed = int((folder / limit).read_text("ascii"))
             statistics = (folder / "memory.stat").read_text("ascii").split()
-            # Files that were read and can be dropped count as in use.
+            # Cached files that can be dropped count as in use.
             dropped = int(statistics[statistics.index(cache) + 1])
             yield allowed - int((folder / usage).read_text("ascii")) + dropped
 
 
 def _control_groups() -> Iterator[tuple[Path, int]]:
-    """The control groups of this process from the inmost to the root, and their version."""
+    """The control groups of this process from the innermost to the root, and their version."""
     try:
         lines = Path("/proc/self/cgroup").read_text("utf-8").splitlines()
     except OSError:  # not on Linux
@@ -106,9 +107,10 @@ def _control_groups() -> Iterator[tuple[Path, int]]:
 
 
 def oom_kills() -> int:
-    """How many processes the kernel has killed for lack of memory, as far as it tells.
+    """Count the processes that the kernel has killed for lack of memory.
 
-    In the control groups of this process; where they do not count, on the whole machine.
+    In the control groups of this process; on the whole machine where those do not count. 0 where
+    the system does not say.
     """
     files = [
         folder / ("memory.events" if version == 2 else "memory.oom_control")
@@ -119,7 +121,7 @@ def oom_kills() -> int:
 
 
 def _count(file: Path) -> int | None:
-    """The number after oom_kill in a file of the kernel's, or None."""
+    """The number after oom_kill in a file of the kernel, or None."""
     with suppress(OSError, ValueError):
         words = file.read_text("ascii").split()
         return int(words[words.index("oom_kill") + 1])
@@ -127,12 +129,12 @@ def _count(file: Path) -> int | None:
 
 
 def is_shortage(text: str) -> bool:
-    """Whether an error, or the end of a log, says that memory ran out."""
+    """Whether an error or the end of a log says that memory ran out."""
     return SHORTAGE.search(text) is not None
 
 
 def limit_of_process() -> int | None:
-    """The bytes of address space that `ulimit -v` allows this process, or None."""
+    """Read the address space that `ulimit -v` allows this process, in bytes; None for no limit."""
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
@@ -140,26 +142,34 @@ def limit_of_process() -> int | None:
 
 
 def limit_in_words() -> str:
-    """The limit of this process as a sentence of its own after others; "" without one."""
+    """Name the limit of this process in a sentence to append to others; "" without a limit."""
     limit = limit_of_process()
     return f" `ulimit -v` allows it {byte_size(limit)}: raise it." if limit is not None else ""
 
 
 def small_limit() -> str:
-    """A sentence where `ulimit -v` leaves too little address space for TensorFlow, else ""."""
+    """Warn in a sentence if `ulimit -v` allows too little address space for TensorFlow, else ""."""
     limit = limit_of_process()
     if limit is None or limit >= ADDRESS_SPACE:
         return ""
     return (
-        f"`ulimit -v` allows each process {byte_size(limit)}, and a training may take "
+        f"`ulimit -v` allows each process {byte_size(limit)}, and a training may need "
         f"{byte_size(ADDRESS_SPACE)} of address space. Raise it (ulimit -v unlimited)."
     )
 
 
 def parse(text: str) -> int:
-    """Bytes of a size as people write it: "600 MB", "6GB", "100000".
+    """Convert a size as people write it to bytes.
 
-    Raises PetiteError when it is none.
+    Raises
+    ------
+    PetiteError
+        When the text is not a size.
+
+    Examples
+    --------
+    >>> parse("600 MB"), parse("6GB"), parse("100000")
+    (600000000, 6000000000, 100000)
     """
     number = text.strip().upper()
     unit = next((name for name in ("KB", "MB", "GB", "TB", "B") if number.endswith(name)), "")
@@ -168,5 +178,5 @@ def parse(text: str) -> int:
     except ValueError:
         size = 0
     if not 0 < size < float("inf"):
-        raise PetiteError(f"'{text}' is no amount of memory: write say 600 MB or 6 GB")
+        raise PetiteError(f"'{text}' is not an amount of memory: write for example 600 MB or 6 GB")
     return int(size)

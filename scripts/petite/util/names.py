@@ -1,7 +1,7 @@
-"""Names of classes and files as people can read them, in figures and on the page.
+"""Readable names of classes and files, for figures and the page.
 
-They come from the user's folders and may hold anything: letters of any script, characters that
-nobody sees or that turn the text around, and hundreds of letters.
+The names are those of the user's folders and can hold anything: letters of any script, invisible
+characters, characters that reverse the text, and hundreds of letters.
 """
 
 import re
@@ -9,18 +9,18 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-# Characters that turn around the text after them, beyond the end of the name.
+# Characters that change the direction of the text after them, beyond the end of the name.
 TURNING = {*"\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"}
 # Bidirectional classes of letters and numbers that are written from right to left.
 RIGHT_TO_LEFT = {"R", "AL", "AN"}
-# Words and the spaces between them; numbers and commas beside them are of the sentence.
+# Words and the spaces between them; numbers and commas next to them belong to the sentence.
 LETTERS = "\u0590-\u05ff\u0600-\u065f\u066a-\u06ef\u06fa-\u08ff\ufb1d-\ufdff\ufe70-\ufeff"
 RIGHT_TO_LEFT_WORDS = re.compile(f"[{LETTERS}]+(?: +[{LETTERS}]+)*")
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 
 
 def printable(name: str) -> str:
-    """`name` on one line, composed, with characters that cannot be seen as code points."""
+    """Put a name on one line, composed (NFC), with invisible characters as code points."""
     return "".join(
         code_point(letter) if _is_unseen(letter) else letter
         for letter in unicodedata.normalize("NFC", name)
@@ -28,14 +28,29 @@ def printable(name: str) -> str:
 
 
 def code_point(letter: str) -> str:
-    """A character as Unicode numbers it: "猫" is "U+732B"."""
+    """Write a character as its code point.
+
+    Examples
+    --------
+    >>> code_point("猫")
+    'U+732B'
+    """
     return f"U+{ord(letter):04X}"
 
 
 def shortened(name: str, length: int) -> str:
-    """`name` cut in the middle to a width of `length` letters: both ends tell names apart.
+    """Cut a name in the middle, since its two ends distinguish it from others.
 
-    Letters of Chinese, Japanese and Korean are as wide as two.
+    Parameters
+    ----------
+    name : str
+    length : int
+        The width in letters; those of Chinese, Japanese and Korean are as wide as two.
+
+    Examples
+    --------
+    >>> shortened("a very long name", 9)
+    'a ve…name'
     """
     pieces = _pieces(printable(name))
     if sum(map(_width, pieces)) <= length:
@@ -45,23 +60,35 @@ def shortened(name: str, length: int) -> str:
 
 
 def isolated(name: str) -> str:
-    """`name` so that, written from right to left, it leaves the words beside it in their places."""
+    """Isolate a name that is written from right to left, so that its neighbors keep their order."""
     if any(unicodedata.bidirectional(letter) in RIGHT_TO_LEFT for letter in name):
         return f"{FIRST_STRONG_ISOLATE}{name}{POP_ISOLATE}"
     return name
 
 
 def isolated_words(text: str) -> str:
-    """A sentence in which the words that are written from right to left are isolated."""
+    """Isolate the words of a sentence that are written from right to left."""
     return RIGHT_TO_LEFT_WORDS.sub(f"{FIRST_STRONG_ISOLATE}\\g<0>{POP_ISOLATE}", text)
 
 
 def told_apart(
     names: Mapping[int, str], length: int, short: Callable[[str, int], str]
 ) -> dict[int, str]:
-    """The names of classes by number in `length` letters, no two alike: by number where need be.
+    """Shorten the names of classes so that no two are the same.
 
-    short: what cuts a name to a length.
+    Parameters
+    ----------
+    names : mapping from int to str
+        The name of each label.
+    length : int
+        The width in letters.
+    short : callable
+        Cuts a name to a length.
+
+    Returns
+    -------
+    dict from int to str
+        The shortened names; those that would be the same begin with their label.
     """
     times = Counter(short(name, length) for name in names.values())
 
@@ -79,7 +106,7 @@ def _is_unseen(letter: str) -> bool:
 
 
 def _pieces(name: str) -> list[str]:
-    """Letters with the marks that stand on them."""
+    """Letters with their combining marks."""
     pieces: list[str] = []
     for letter in name:
         if pieces and not _width(letter):
@@ -90,18 +117,18 @@ def _pieces(name: str) -> list[str]:
 
 
 def _fitting(pieces: list[str], length: int) -> list[str]:
-    """The first of `pieces` that are no wider than `length` together."""
-    taken, width = 0, 0
+    """The first of `pieces` whose total width is at most `length`."""
+    count, width = 0, 0
     for piece in pieces:
         width += _width(piece)
         if width > length:
             break
-        taken += 1
-    return pieces[:taken]
+        count += 1
+    return pieces[:count]
 
 
 def _width(piece: str) -> int:
-    """How many usual letters a letter with its marks is as wide as."""
+    """The width of a letter with its marks, in Latin letters."""
     if unicodedata.category(piece[0]) in {"Mn", "Me", "Cf"}:
         return 0
     return 2 if unicodedata.east_asian_width(piece[0]) in "WF" else 1

@@ -1,13 +1,13 @@
-"""What a step finds out that its user should know, though nothing failed.
+"""Notices: what a step finds out that its user should know, though nothing failed.
 
-A notice is logged at a level of its own. The terminal shows it when the job ends, and the step
-writes it beside its output, from where the page shows it. A fact that the user asked for is no
-notice; nor is what is wrong: that is a PetiteError.
+A notice is logged at its own level. The terminal shows it when the job ends, and the step writes it
+next to its output, where the page finds it. What the user asked for is not a notice, and what is
+wrong is a PetiteError.
 """
 
 import logging
 
-# Between INFO and WARNING: for the user, where a warning of a library may not be.
+# Between INFO and WARNING: for the user, unlike many warnings of libraries.
 NOTICE = 25
 logging.addLevelName(NOTICE, "NOTICE")
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def notice(text: str) -> str:
-    """Log a notice, one line of plain text that says what was found and what to do; returns it."""
+    """Log a notice, which says what was found and what to do, and return it as one line."""
     line = " ".join(text.split())
     logger.log(NOTICE, "%s", line)
     return line

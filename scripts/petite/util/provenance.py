@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import pandas as pd
 import psutil
@@ -15,10 +15,43 @@ import psutil
 from petite.util import environment
 from petite.util.files import read_json, sha256_of
 
-GIT_SECONDS = 10
+GIT_SECONDS = 10  # before git is given up
 FORMAT = 1
-NO_COMMIT = {"commit": None, "dirty": None}
 OF_ANOTHER_REPOSITORY = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_NAMESPACE"}
+
+
+class Commit(TypedDict):
+    """The commit of a checkout; `dirty`: whether its files differ from it."""
+
+    commit: str | None
+    dirty: bool | None
+    reason: NotRequired[str]
+
+
+class Hardware(TypedDict):
+    """The machine that a step ran on."""
+
+    processor: str
+    cores: int | None
+    memory_bytes: int
+    system: str
+
+
+class Provenance(TypedDict):
+    """The content of provenance.json."""
+
+    format: int
+    petite: Commit
+    config: dict[str, Any]
+    packages: dict[str, str]
+    training_versions: list[Any]
+    environment: dict[str, str]
+    hardware: Hardware
+    seeds: dict[str, list[int]]
+    inputs: dict[str, str]
+
+
+NO_COMMIT: Commit = {"commit": None, "dirty": None}
 
 
 def provenance(
@@ -27,17 +60,27 @@ def provenance(
     manifest: Path,
     inputs: Mapping[str, Path],
     checkout: Path,
-) -> dict[str, Any]:
-    """All that one needs to make a run's results again, or to see that they were made otherwise.
+) -> Provenance:
+    """Collect what is needed to reproduce a run's results, or to see how others differ.
 
-    Args:
-        config: the whole configuration, as it was checked.
-        runs: a row for each trained model, as in runs.csv.
-        manifest: of the store.
-        inputs: files by name, of which the digest is taken.
-        checkout: the folder that Petite runs from.
+    It holds no time: the same code and results on the same machine give the same record.
 
-    No time is in it: the same results, made by the same code on the same machine, give the same.
+    Parameters
+    ----------
+    config : mapping from str
+        The whole configuration after validation.
+    runs : DataFrame
+        One row per trained model, as in runs.csv.
+    manifest : Path
+        The manifest of the store.
+    inputs : mapping from str to Path
+        Files by name, which are recorded by their digest.
+    checkout : Path
+        The folder that Petite runs from.
+
+    Returns
+    -------
+    Provenance
     """
     return {
         "format": FORMAT,
@@ -45,7 +88,7 @@ def provenance(
         "config": dict(config),
         "packages": packages(),
         "training_versions": [json.loads(text) for text in sorted(set(runs["versions"]))],
-        # Of this step: those of trainings, on other machines maybe, are among training_versions.
+        # Of this step; those of trainings, which may run elsewhere, are in training_versions.
         "environment": environment.written_down(os.environ),
         "hardware": hardware(),
         "seeds": {
@@ -59,27 +102,35 @@ def provenance(
     }
 
 
-def commit(checkout: Path) -> dict[str, Any]:
-    """The commit of a checkout, and whether its files differ from it; None where git cannot tell.
+def commit(checkout: Path) -> Commit:
+    """Find the commit of a checkout, and whether its files differ from it.
 
-    None too where the checkout lies in another repository and is none itself. A `reason` is there
-    where git refuses: what it says, with its remedy.
+    Parameters
+    ----------
+    checkout : Path
+        The folder that Petite runs from.
+
+    Returns
+    -------
+    Commit
+        `commit` and `dirty` are None if git does not know them, or if the folder is only part of
+        another repository. Where git fails, `reason` is its message.
     """
     try:
         if Path(_git(checkout, "rev-parse", "--show-toplevel")).resolve() != checkout.resolve():
-            return dict(NO_COMMIT)
+            return NO_COMMIT
         head = _git(checkout, "rev-parse", "HEAD")
         # Without --untracked-files=no the results of a run would count as a change.
         changed = _git(checkout, "status", "--porcelain", "--untracked-files=no")
     except subprocess.CalledProcessError as error:
         if not (checkout / ".git").exists():
-            return dict(NO_COMMIT)
+            return NO_COMMIT
         return {**NO_COMMIT, "reason": " ".join(error.stderr.split())}
     except subprocess.TimeoutExpired:
         return {**NO_COMMIT, "reason": f"git took more than {GIT_SECONDS} s"}
     except OSError as error:
         if not (checkout / ".git").exists():
-            return dict(NO_COMMIT)
+            return NO_COMMIT
         return {**NO_COMMIT, "reason": f"git cannot be run: {error.strerror}"}
     return {"commit": head, "dirty": bool(changed)}
 
@@ -91,25 +142,25 @@ def _git(folder: Path, *arguments: str) -> str:
         text=True,
         check=True,
         timeout=GIT_SECONDS,
-        # In English, of this folder alone, and without a question that waits for an answer.
+        # In English, only for this folder, and without prompts.
         env=_without_git(os.environ) | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
     )
     return finished.stdout.strip()
 
 
 def _without_git(variables: Mapping[str, str]) -> dict[str, str]:
-    """Without GIT_DIR and the like, which a hook or a shell may set for another repository."""
+    """The variables without GIT_DIR and others that a hook may set for another repository."""
     return {name: value for name, value in variables.items() if name not in OF_ANOTHER_REPOSITORY}
 
 
 def packages() -> dict[str, str]:
-    """Version by name of every package in this environment, and of Python."""
+    """List the version of Python and of every package in this environment, by name."""
     found = {package.metadata["Name"]: package.version for package in distributions()}
     return {"python": platform.python_version()} | dict(sorted(found.items()))
 
 
-def hardware() -> dict[str, Any]:
-    """The processor, its cores, the memory (bytes) and the system of this machine."""
+def hardware() -> Hardware:
+    """Describe the processor, its cores, the memory (bytes) and the system of this machine."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -119,7 +170,7 @@ def hardware() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The processor's name; Linux keeps it where `platform` does not look."""
+    """The processor's name, which `platform` does not find on Linux."""
     information = Path("/proc/cpuinfo")
     if information.is_file():
         for line in information.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -11,24 +11,24 @@ from types import FrameType
 
 import psutil
 
-# What ends a run or a step that can still clear up. Ctrl-C is SIGINT.
+# Signals that end a run or a step, which can still clean up. Ctrl-C is SIGINT.
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# A shell's status of a command that a signal ended, less the signal's number.
+# A shell adds the signal's number to it for the exit status of a command that a signal ended.
 SIGNALED = 128
-# Slurm's and the clocks of its nodes differ by little.
+# The clocks of Slurm's controller and its nodes may differ by this much.
 CLOCK_SECONDS = 5
-# For a step to leave a long computation and remove what it has half written.
+# A step has this long to leave a computation and remove half-written files.
 SECONDS_TO_END = 5
 SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_BETWEEN_LOOKS_AT_RUN = 1
-# Names the run that a step belongs to, where both are on one machine: process and its beginning.
+# The variable that names the run of a step on the same machine: its process id and start time.
 RUN = "PETITE_RUN"
 
 
 class Stopped(BaseException):
-    """A signal has ended this process; `number` is the signal's.
+    """A signal ends this process; `number` is the signal's.
 
-    No Exception, so that nothing that handles errors goes on after it.
+    Not an Exception, so that no error handler continues after it.
     """
 
     def __init__(self, number: int) -> None:
@@ -40,7 +40,7 @@ class Stopped(BaseException):
 
 
 def in_words(number: int) -> str:
-    """What sent a signal, as far as it can be known, or the signal's name."""
+    """Name what sent a signal, as far as it is known, or the signal."""
     if number == signal.SIGINT:
         return "Ctrl-C"
     if number == signal.SIGXCPU:
@@ -51,7 +51,7 @@ def in_words(number: int) -> str:
 
 
 def name(number: int) -> str:
-    """SIGKILL for 9, and so on."""
+    """Name a signal, such as SIGKILL for 9."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -59,47 +59,47 @@ def name(number: int) -> str:
 
 
 def status(number: int) -> int:
-    """The exit status of a process that a signal has ended, as shells give it."""
+    """Compute the exit status that shells give a process that a signal ended."""
     return SIGNALED + number
 
 
 def signal_of(status: int) -> int | None:
-    """The signal behind an exit status of a shell, or None."""
+    """Find the signal behind an exit status of a shell, or None."""
     number = status - SIGNALED
     return number if 0 < number < signal.NSIG else None
 
 
 def _slurm_time_is_over() -> bool:
-    # Slurm 22.05 and later tell it, in seconds since 1970.
+    # Set by Slurm 22.05 and later, in seconds since 1970.
     end = os.environ.get("SLURM_JOB_END_TIME", "")
     return end.isdigit() and time.time() > int(end) - CLOCK_SECONDS
 
 
 def raise_on_signals() -> None:
-    """From now on what ends this process is a `Stopped`, so that files are cleared up."""
+    """Raise `Stopped` on signals that end this process, so that files are cleaned up."""
     for number in (*SIGNALS, signal.SIGXCPU):
         # Ctrl-C is ignored in the steps of a run, which ends them itself.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _raise)
-    _leave_time_to_tell()
+    _leave_time_to_log()
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    # Once: a second one shall not disturb the clearing up.
+    # Once: a second signal must not interrupt the cleanup.
     signal.signal(number, signal.SIG_IGN)
     raise Stopped(number)
 
 
 def this_run() -> str:
-    """What tells this process from any other of this machine, for the variable RUN."""
+    """Identify this process among all of this machine, for the variable RUN."""
     process = psutil.Process()
     return f"{process.pid} {process.create_time()}"
 
 
 def end_with_run() -> None:
-    """End this process, as by SIGTERM, once the run that RUN names is gone.
+    """End this process as SIGTERM does when the run that RUN names has ended.
 
-    A step that lives on after its run was killed would write over the results of the next one.
+    A step that outlives a killed run would overwrite the results of the next one.
     """
     run = os.environ.get(RUN, "")
     if run:
@@ -125,8 +125,8 @@ def _is_alive(run: str) -> bool:
         return True
 
 
-def _leave_time_to_tell() -> None:
-    """A second of CPU time between SIGXCPU and SIGKILL, which `ulimit -t` sets to the same."""
+def _leave_time_to_log() -> None:
+    """Leave a second of CPU time between SIGXCPU and SIGKILL, which `ulimit -t` sends together."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
@@ -135,25 +135,30 @@ def _leave_time_to_tell() -> None:
 
 
 def end_jobs(at_once: Callable[[], bool]) -> None:
-    """End all processes below this one, and those that begin meanwhile, for as long as it lives.
+    """End all descendants of this process, also those that start meanwhile; never returns.
 
-    SIGTERM first; SIGKILL after some seconds, or as soon as `at_once` says so.
+    SIGTERM first, SIGKILL after some seconds.
+
+    Parameters
+    ----------
+    at_once : callable
+        Whether to send SIGKILL now.
     """
     began = time.monotonic()
-    told: set[int] = set()
+    terminated: set[int] = set()
     while True:
         kills = at_once() or time.monotonic() - began > SECONDS_TO_END
         with suppress(psutil.Error):
             for process in psutil.Process().children(recursive=True):
                 with suppress(psutil.Error):
-                    _end(process, kills, told)
+                    _end(process, kills, terminated)
         time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 def end_steps(folder: Path) -> None:
-    """SIGTERM to the processes below this one that run a script of a folder, and to no others.
+    """Send SIGTERM to the descendants of this process that run a script of a folder.
 
-    Where jobs are a cluster's, the others may be its commands, which shall not end halfway.
+    On a cluster the others may be its own commands, which must not end halfway.
     """
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
@@ -161,10 +166,10 @@ def end_steps(folder: Path) -> None:
                 process.terminate()
 
 
-def _end(process: psutil.Process, kills: bool, told: set[int]) -> None:
+def _end(process: psutil.Process, kills: bool, terminated: set[int]) -> None:
     if kills:
         process.kill()
     # The shell around a step would end before it, and the run with the shell.
-    elif process.pid not in told and not process.children():
-        told.add(process.pid)
+    elif process.pid not in terminated and not process.children():
+        terminated.add(process.pid)
         process.terminate()

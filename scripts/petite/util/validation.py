@@ -1,4 +1,4 @@
-"""What all groups of settings have in common."""
+"""The base class of all groups of settings."""
 
 from typing import Any, get_args
 
@@ -6,14 +6,14 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Strict(BaseModel):
-    """A group of settings that refuses keys it does not know, flags for numbers, and infinity."""
+    """A group of settings that refuses unknown keys, booleans in place of numbers, and infinity."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _no_flag_for_a_number(cls, mapping: Any) -> Any:
-        """Python takes true for 1, and YAML takes yes and on for true."""
+        """Refuse true for 1, as Python takes it; YAML reads yes and on as true."""
         if not isinstance(mapping, dict):
             return mapping
         wrong = [

@@ -1,6 +1,7 @@
 """The configuration: what it accepts, and how it says what is wrong."""
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_classes_are_spelled_as_the_sources_list_them_and_one_twice_is_refused(d
     default["dataset"]["classes"] = [two, "tea"]
     assert config.load(default).dataset.classes == [one, "tea"]
     default["dataset"]["classes"] = [two, one]
-    assert "the same class is named twice" in problems(default)
+    assert re.search(f"dataset.classes: .*{one}.*{one}", problems(default))
 
 
 def places_of(name: str, value: object, path: tuple = ()) -> list[tuple]:
@@ -142,10 +143,10 @@ def test_unknown_key_is_refused_with_the_nearest_right_one(default):
     default["methods"]["pca_grid"]["clustres"] = 3
     default["sedes"] = 3
     message = problems(default)
-    assert "dataset.imagesize: Unknown key 'imagesize'. Did you mean 'image_size'?" in message
-    assert "methods.pca_grid.clustres: Unknown key 'clustres'. Did you mean 'clusters'?" in message
-    assert "sedes: Unknown key 'sedes'. Did you mean 'seeds'?" in message
-    assert "has 3 problems" in message
+    assert re.search("dataset.imagesize: .*'imagesize'.*'image_size'", message)
+    assert re.search("methods.pca_grid.clustres: .*'clustres'.*'clusters'", message)
+    assert re.search("sedes: .*'sedes'.*'seeds'", message)
+    assert message.count("\n  - ") == 3
 
 
 @pytest.mark.parametrize(
@@ -168,26 +169,24 @@ def test_the_nearest_right_key_is_of_the_group_of_the_unknown_one(default, path,
     for name in parents:
         group = group[int(name) if name.isdigit() else name]
     group[last] = 3
-    assert f"{path}: Unknown key '{last}'. Did you mean '{near}'?" in problems(default)
+    assert re.search(f"{path}: .*'{last}'.*'{near}'", problems(default))
 
 
-def test_the_problems_of_an_entry_and_of_its_settings_are_told_together(default):
+def test_the_problems_of_an_entry_and_of_its_settings_are_listed_together(default):
     default["methods"]["pca_grid"] = {"fractions": [2], "clusters": 0, "cels": 3}
     message = problems(default)
-    assert "methods.pca_grid.fractions.0: must be 1 or less, got 2" in message
-    assert "methods.pca_grid.clusters: must be 1 or more, got 0" in message
-    assert "methods.pca_grid.cels: Unknown key 'cels'. Did you mean 'cells'?" in message
-    assert "has 3 problems" in message
+    assert re.search(r"methods.pca_grid.fractions.0: .*\b1\b.*\b2\b", message)
+    assert re.search(r"methods.pca_grid.clusters: .*\b1\b.*\b0\b", message)
+    assert re.search("methods.pca_grid.cels: .*'cels'.*'cells'", message)
+    assert message.count("\n  - ") == 3
 
 
 def test_unknown_method_and_source_are_refused_with_the_nearest_right_one(default):
     default["methods"]["rondom"] = {"fractions": [0.1]}
-    assert "methods.rondom.method: Unknown method 'rondom'. Did you mean 'random'?" in problems(
-        default
-    )
+    assert re.search("methods.rondom.method: .*'rondom'.*'random'", problems(default))
     del default["methods"]["rondom"]
     default["dataset"]["source"] = "foldr"
-    assert "dataset.source: Unknown source 'foldr'. Did you mean 'folder'?" in problems(default)
+    assert re.search("dataset.source: .*'foldr'.*'folder'", problems(default))
 
 
 @pytest.mark.parametrize(
@@ -195,20 +194,20 @@ def test_unknown_method_and_source_are_refused_with_the_nearest_right_one(defaul
     [
         ("methods.random.fractions", [0.5, 1.5], "methods.random.fractions.1: "),
         ("methods.random.fractions", [0], "methods.random.fractions.0: "),
-        ("methods.random.fractions", [0.1, 0.10], "the same fraction is named twice"),
-        ("methods.random.fractions", [1], "all images are the method 'full'"),
-        ("methods.full.fractions", [0.5], "'full' keeps all images"),
+        ("methods.random.fractions", [0.1, 0.10], r"methods.random.fractions: .*0\.1, 0\.1"),
+        ("methods.random.fractions", [1], "methods.random.fractions: .*'full'"),
+        ("methods.full.fractions", [0.5], "methods.full.fractions: 'full'"),
         ("dataset.name", "../elsewhere", "dataset.name: "),
-        ("dataset.classes", ["cat"], "dataset.classes: name two or more"),
-        ("dataset.classes", ["cat", "cat"], "named twice"),
-        ("dataset.source", "folder", "dataset.path: the source 'folder' needs a path"),
-        ("dataset.source", "lsun", "dataset.path: the source 'lsun' needs a path"),
-        ("dataset", {"source": "lsun", "path": "http://x/cat.zip"}, "unzip them, and give"),
-        ("split.test", 0.95, "split.test and validation together"),
+        ("dataset.classes", ["cat"], "dataset.classes: .*'cat'"),
+        ("dataset.classes", ["cat", "cat"], "dataset.classes: .*'cat', 'cat'"),
+        ("dataset.source", "folder", "dataset.path: .*'folder'"),
+        ("dataset.source", "lsun", "dataset.path: .*'lsun'"),
+        ("dataset", {"source": "lsun", "path": "http://x/cat.zip"}, "dataset.path: .*unzip"),
+        ("split.test", 0.95, r"split.test and validation .*\b0\.95"),
         ("seeds", 0, "seeds: "),
         ("seeds", "many", "seeds: "),
-        ("methods", {}, "nothing is switched on"),
-        ("training.budget", {"steps": None, "epochs": None}, "either steps or epochs"),
+        ("methods", {}, "methods: .*fractions"),
+        ("training.budget", {"steps": None, "epochs": None}, "training.budget.*steps.*epochs"),
         ("dataset", 3, "dataset: "),
         ("methods", [1], "methods: "),
     ],
@@ -219,7 +218,7 @@ def test_wrong_value_is_refused_with_its_key(default, path, value, said):
     for parent in parents:
         target = target[parent]
     target[last] = value
-    assert said in problems(default)
+    assert re.search(said, problems(default))
 
 
 def test_a_method_may_stand_under_another_name(default):
@@ -251,31 +250,31 @@ def test_a_chain_is_a_list_of_steps_with_shares(default):
     [
         (
             {"score": "el2n", "sampler": "top", "bins": 3},
-            "methods.mine.bins: is for the sampler 'ccs', and this sampler is 'top': set sampler",
+            "methods.mine.bins: .*'ccs'.*'top'",
         ),
-        ({"method": "craig", "space": "pixels"}, "mine.space: 'craig' works on gradients only"),
-        ({"method": "random", "space": "pixels"}, "mine.space: 'random' compares no features"),
-        ({"method": "herding", "space": "own"}, "the space 'own' needs features.path"),
+        ({"method": "craig", "space": "pixels"}, "mine.space: 'craig'.*gradients"),
+        ({"method": "random", "space": "pixels"}, "mine.space: 'random'"),
+        ({"method": "herding", "space": "own"}, "'own'.*features.path"),
         (
             {"steps": [{"method": "herding"}, {"method": "ccs"}]},
-            "steps.0.share: must be above that of",
+            r"steps.0.share: .*\b1\b.*\b1\b",
         ),
-        ({"steps": [{"method": "augmentation"}, {"method": "ccs"}]}, "can only be the last"),
+        ({"steps": [{"method": "augmentation"}, {"method": "ccs"}]}, "steps.0: 'augmentation'"),
         (
             {"steps": [{"method": "herding", "share": 2}, {"method": "augmentation"}]},
-            "steps.0.share: must be below 1, so that augmentation has images to make, got 2",
+            r"steps.0.share: .*\b1\b.*\b2\b",
         ),
         (
             {"steps": [{"method": "herding", "share": 2}, {"method": "ccs", "bims": 3}]},
-            "methods.mine.steps.1.bims: Unknown key 'bims'. Did you mean 'bins'?",
+            "methods.mine.steps.1.bims: .*'bims'.*'bins'",
         ),
         (
             {"steps": [{"method": "herdnig"}, {"method": "ccs"}]},
-            "methods.mine.steps.0.method: Unknown method 'herdnig'. Did you mean 'herding'?",
+            "methods.mine.steps.0.method: .*'herdnig'.*'herding'",
         ),
         (
             {"steps": [{"method": "full"}, {"method": "ccs"}]},
-            "methods.mine.steps.0.method: Unknown method 'full'.",
+            "methods.mine.steps.0.method: .*'full'",
         ),
         (
             {
@@ -284,31 +283,32 @@ def test_a_chain_is_a_list_of_steps_with_shares(default):
                     {"method": "augmentation", "ratio": 2},
                 ]
             },
-            "methods.mine.steps.1.ratio: Unknown key 'ratio'.",
+            "methods.mine.steps.1.ratio: .*'ratio'",
         ),
-        ({"method": "full", "quota": "equal"}, "methods.mine.quota: Unknown key 'quota'."),
-        ({"method": "augmentation", "space": "pixels"}, "mine.space: Unknown key 'space'."),
-        ({"method": "herding", "share": 2}, "methods.mine.share: Unknown key 'share'."),
-        ({"method": "herding", "settings": {}}, "methods.mine.settings: Unknown key 'settings'."),
-        ({"method": ["herding"]}, "methods.mine.method: must be text"),
+        ({"method": "full", "quota": "equal"}, "methods.mine.quota: .*'quota'"),
+        ({"method": "augmentation", "space": "pixels"}, "mine.space: .*'space'"),
+        ({"method": "herding", "share": 2}, "methods.mine.share: .*'share'"),
+        ({"method": "herding", "settings": {}}, "methods.mine.settings: .*'settings'"),
+        ({"method": ["herding"]}, r"methods.mine.method: .*\[\"herding\"\]"),
     ],
 )
 def test_a_wrong_combination_is_refused_with_what_would_be_right(default, entry, says):
     default["methods"]["mine"] = {"fractions": [0.1], **entry}
-    assert says in problems(default)
+    assert re.search(says, problems(default))
 
 
 @pytest.mark.parametrize(
     "export", ["random", "random:0.3", "rondom:0.1", "random:", "random:x", "random:0.1:-1", ""]
 )
-def test_an_unknown_subset_to_export_is_told_with_those_there_are(default, export):
+def test_an_unknown_subset_to_export_is_refused_with_those_there_are(default, export):
     found = problems(default | {"export": export})
-    assert f"export: Unknown subset '{export}'" in found
+    assert re.search(f"export: .*'{export}'", found)
     assert "full:1, random:0.5, random:0.25, random:0.1, pca_grid:0.1" in found
 
 
 def test_a_seed_beyond_those_that_are_run_is_not_exported(default):
-    assert "random:0.1 has the seeds 0 to 6" in problems(default | {"export": "random:0.1:7"})
+    found = problems(default | {"export": "random:0.1:7"})
+    assert re.search("export: .*'random:0.1:7'.* 0 to 6", found)
 
 
 def test_export_formats_are_checked_and_are_no_part_of_what_a_run_was_made_with(default):

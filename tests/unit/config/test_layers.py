@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def nested(path: tuple[str, ...], value: Any) -> dict[str, Any]:
 PATHS = [
     path
     for path in settings_of(DEFAULT.values)
-    # These three belong together: a source that is named anew has another path and digest.
+    # These three belong together: a source that is renamed has another path and digest.
     if path not in [("dataset", name) for name in ("source", "path", "sha256")]
 ]
 
@@ -170,7 +171,7 @@ def test_a_name_on_the_command_line_names_the_results():
 
 
 def test_two_sources_at_once_are_refused():
-    with pytest.raises(PetiteError, match="folder=PATH or archive=PATH"):
+    with pytest.raises(PetiteError, match=r"folder=.*archive="):
         given_by(command_line(["folder=a", "archive=b"]))
 
 
@@ -191,7 +192,7 @@ def test_in_a_file_what_yaml_takes_for_no_text_is_refused_with_the_remedy(text):
         config.load(given_by(written).values)
     read = json.dumps(written["dataset"]["path"], default=str)
     for key in ("dataset.path", "dataset.classes.1"):
-        assert f"{key}: must be text, got {read}: put it in quotes" in str(caught.value)
+        assert re.search(f"{key}: .*{re.escape(read)}.*quotes", str(caught.value))
 
 
 def test_values_on_the_command_line_are_yaml_nested_ones_too():
@@ -225,10 +226,10 @@ def test_the_phases_of_the_preset_follow_the_size_of_the_images(size):
 @pytest.mark.parametrize(
     ("phases", "said"),
     [
-        ([{"image_size": 32, "share": 0.5}, {"image_size": 64, "share": 0.5}], "end with a phase"),
-        ([{"scale": 0.5, "share": 1}], "end with a phase of scale: 1"),
+        ([{"image_size": 32, "share": 0.5}, {"image_size": 64, "share": 0.5}], "64 pixels.*128"),
+        ([{"scale": 0.5, "share": 1}], "64 pixels.*scale: 1"),
         ([{"image_size": 256, "share": 0.5}, {"scale": 1, "share": 0.5}], "above dataset.image"),
-        ([{"share": 1}], "give either scale or image_size"),
+        ([{"share": 1}], "scale.*image_size"),
         ([{"image_size": 8, "share": 0.5}, {"scale": 1, "share": 0.5}], "too small for the model"),
     ],
 )
@@ -240,7 +241,7 @@ def test_phases_that_do_not_fit_the_images_are_refused(phases, said):
 
 def test_images_too_small_for_the_model_are_refused_before_anything_runs():
     mine = {"dataset": {"image_size": 28}, "training": {"model": "paper_cnn"}}
-    with pytest.raises(PetiteError, match=r"training.model: 'paper_cnn'.* needs images of 64"):
+    with pytest.raises(PetiteError, match=r"training.model: 'paper_cnn'.* 64 pixels"):
         config.load(given_by(mine).values)
 
 

@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that misbehaves as told, one answer a request."""
+"""A real HTTP server on loopback that misbehaves on request, with one response per request."""
 
 import ssl
 import threading
@@ -74,7 +74,7 @@ def whole(
     """The file, or the range that is asked for.
 
     `send`: the number of bytes that are sent before the connection is closed; `ranges`: whether
-    ranges are known; `announce`: a false total length; `length`: whether one is told at all;
+    ranges are known; `announce`: a false total length; `length`: whether one is sent at all;
     `headers`: in place of the true ones; `then`: what happens before the connection is closed.
     """
 
@@ -84,12 +84,12 @@ def whole(
         total = len(content) if announce is None else announce
         if start >= total:
             return handler.start(416, {"Content-Range": f"bytes */{total}"})
-        told = handler.validators()
+        validators = handler.validators()
         if length:
-            told["Content-Length"] = str(total - start)
+            validators["Content-Length"] = str(total - start)
         if start:
-            told["Content-Range"] = f"bytes {start}-{total - 1}/{total}"
-        handler.start(206 if start else 200, told | (headers or {}))
+            validators["Content-Range"] = f"bytes {start}-{total - 1}/{total}"
+        handler.start(206 if start else 200, validators | (headers or {}))
         handler.wfile.write(content[start:][:send])
         handler.wfile.flush()
         if then:
@@ -133,7 +133,7 @@ def serve(content: bytes, certificate: Path | None = None) -> Iterator[Server]:
     handler = type("SiteHandler", (Handler,), {})
     listener = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     listener.daemon_threads = True
-    # A client that hangs up, or distrusts the certificate, is no error of the server.
+    # A client that hangs up, or distrusts the certificate, is not an error of the server.
     listener.handle_error = lambda request, client_address: None  # type: ignore[method-assign]
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,4 +1,4 @@
-"""Formats by content: what is read, what is named, and what lies in files beside the pixels."""
+"""Formats by content: what is read, what is named, and what files hold besides pixels."""
 
 import gc
 import io

@@ -37,7 +37,7 @@ def pictures(groups: int, each: int, alike: bool, seed: int = 0) -> np.ndarray:
 
 
 def index(name: Names, groups: int = 12, each: int = 8, alike: bool = True) -> pd.DataFrame:
-    """Two classes of so many groups; `name` gives a file's name by class, group, image, count."""
+    """Two classes with this many groups each; `name` makes the files' names."""
     ids = [
         f"{class_name}/{name(class_name, group, image, (label * groups + group) * each + image)}"
         for label, class_name in enumerate(CLASSES)

@@ -87,12 +87,12 @@ def test_folders_that_hold_the_same_folders_are_no_classes(
 ) -> None:
     top = 3 if names[0].startswith("data/x/") else 2 if names[0].startswith("bottle/") else 1
     given = sorted({name.split("/")[top - 1] for name in names})
-    with pytest.raises(PetiteError, match="hold folders of the same names") as error:
+    with pytest.raises(PetiteError, match=r"dataset\.classes: \[") as error:
         listed(open_tree(*names))
     message = str(error.value)
     assert all(name in message for name in given)
     assert "dataset.classes: [" in message
-    assert "merge them into one folder per class" in message
+    assert "merge" in message
 
 
 @pytest.mark.parametrize("names", SPLITS.values(), ids=SPLITS)
@@ -106,7 +106,7 @@ def test_naming_the_classes_overrules_what_their_folders_look_like(
 
 def test_some_images_beside_the_folders_of_a_split_hide_nothing(tmp_path: Path) -> None:
     names = tree("one/a", "one/b", "two/a", "two/b", files=20) | {"one/cover.jpg": b"x"}
-    with pytest.raises(PetiteError, match="hold folders of the same names"):
+    with pytest.raises(PetiteError, match=r"dataset\.classes: \["):
         listed(FolderSource(make_folder(tmp_path, names)))
 
 
@@ -130,7 +130,7 @@ NAMED_AS_PARTS = [
 def test_folders_with_the_names_of_splits_are_no_classes(
     open_tree: Callable[..., Source], names: list[str]
 ) -> None:
-    with pytest.raises(PetiteError, match="names are those of splits"):
+    with pytest.raises(PetiteError, match=r"splits.*dataset\.classes: \["):
         listed(open_tree(*names))
     assert classes_of(open_tree(*names), names) == names
 
@@ -155,12 +155,12 @@ def test_classes_with_names_somewhat_like_splits_are_classes(
 
 
 def test_the_part_with_class_folders_in_it_is_named(open_tree: Callable[..., Source]) -> None:
-    with pytest.raises(PetiteError, match=r"train holds folders \(ants, bees\), .*: give it"):
+    with pytest.raises(PetiteError, match=r"splits.*train.*\(ants, bees\)"):
         listed(open_tree("train/ants", "train/bees", "test/{}.jpg"))
 
 
 def test_labels_in_the_file_names_of_splits_are_named(open_tree: Callable[..., Source]) -> None:
-    with pytest.raises(PetiteError, match=r"labels \(cat, dog\): make a folder for each"):
+    with pytest.raises(PetiteError, match=r"splits.*labels \(cat, dog\)"):
         listed(open_tree("train/cat.{}.jpg", "train/dog.{}.jpg", "test1/{}.jpg"))
 
 
@@ -177,7 +177,7 @@ def test_labels_in_the_file_names_of_splits_are_named(open_tree: Callable[..., S
 def test_a_folder_with_labels_in_its_file_names_beside_one_without_is_no_class(
     open_tree: Callable[..., Source], names: list[str]
 ) -> None:
-    with pytest.raises(PetiteError, match="seem to carry their labels"):
+    with pytest.raises(PetiteError, match=r"labels \(.*dataset\.classes: \["):
         listed(open_tree(*names))
 
 
@@ -215,7 +215,7 @@ def test_file_names_in_class_folders_may_be_anything(
 def test_folders_of_images_and_of_their_masks_are_no_classes(
     open_tree: Callable[..., Source], names: list[str]
 ) -> None:
-    with pytest.raises(PetiteError, match=r"do not look like classes: .* masks"):
+    with pytest.raises(PetiteError, match=r"masks.*dataset\.classes: \["):
         listed(open_tree(*names))
 
 
@@ -223,23 +223,21 @@ def test_folders_of_images_and_of_their_masks_are_no_classes(
 def test_a_folder_of_labels_beside_the_images_is_no_class(
     open_tree: Callable[..., Source], suffix: str
 ) -> None:
-    with pytest.raises(
-        PetiteError, match=rf"only one class \(images\).*labels \(only 4 {suffix}\)"
-    ):
+    with pytest.raises(PetiteError, match=rf"one class \(images\).*labels \(only 4 {suffix}\)"):
         listed(open_tree("images/{}.jpg", f"labels/{{}}{suffix}"))
-    with pytest.raises(PetiteError, match="names are those of splits"):
+    with pytest.raises(PetiteError, match=r"splits.*dataset\.classes: \["):
         listed(open_tree("images/train/{}.jpg", "images/val/{}.jpg", f"labels/train/{{}}{suffix}"))
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["cat.{}.jpg", "dog.{}.jpg"], r"carry labels \(cat, dog\)"),
-        (["all/cat.{}.jpg", "all/dog.{}.jpg"], r"carry labels \(cat, dog\)"),
-        (["{}.jpg"], "4 files lie side by side in it, such as 0.jpg, 1.jpg"),
-        (["images/a{}.jpg", "labels.csv"], "labels.csv holds labels: tables of labels are not"),
+        (["cat.{}.jpg", "dog.{}.jpg"], r"labels \(cat, dog\)"),
+        (["all/cat.{}.jpg", "all/dog.{}.jpg"], r"labels \(cat, dog\)"),
+        (["{}.jpg"], "4 files.* 0.jpg, 1.jpg"),
+        (["images/a{}.jpg", "labels.csv"], r"\blabels\.csv"),
         (["{}.xml"], "no images"),
-        (["cat", "dog/{}.txt"], r"only one class \(cat\).* No images are in dog \(only 4 .txt\)"),
+        (["cat", "dog/{}.txt"], r"one class \(cat\).* dog \(only 4 .txt\)"),
     ],
 )
 def test_what_to_do_without_class_folders_is_said(
@@ -256,7 +254,7 @@ def test_more_images_beside_the_class_folders_than_in_them_are_refused(
     open_tree: Callable[..., Source],
 ) -> None:
     names = ["photo {}.jpg", "more {}.jpg", "last {}.jpg", "samples/a", "samples/b"]
-    with pytest.raises(PetiteError, match=r"12, such as .* than in them \(8 in a, b\)"):
+    with pytest.raises(PetiteError, match=r"\b12\b.*\(8 in a, b\)"):
         listed(open_tree(*names))
     assert classes_of(open_tree(*names), ["a", "b"]) == ["a", "b"]
 
@@ -264,7 +262,7 @@ def test_more_images_beside_the_class_folders_than_in_them_are_refused(
 def test_the_folders_within_the_classes_are_named_when_they_are_asked_for(
     open_tree: Callable[..., Source],
 ) -> None:
-    with pytest.raises(PetiteError, match="cats, dogs are folders within test, train"):
+    with pytest.raises(PetiteError, match=r"cats, dogs .*test, train"):
         listed(
             open_tree(*(f"{a}/{b}" for a in ("train", "test") for b in ("cats", "dogs"))),
             [
@@ -280,8 +278,7 @@ def test_the_folders_within_the_classes_are_named_when_they_are_asked_for(
 def test_what_is_taken_for_a_class_is_said_in_one_line(open_tree: Callable[..., Source]) -> None:
     _, notices = listed(open_tree("pets/cat", "pets/dog"))
     assert len(notices) == 1
-    assert notices[0].startswith("2 classes, one for each folder in ")
-    assert notices[0].endswith("pets: cat (4 files), dog (4 files)")
+    assert re.search(r"^2 classes.*pets: cat \(4 files\), dog \(4 files\)$", notices[0])
 
 
 def test_nothing_is_said_of_classes_that_the_user_names(open_tree: Callable[..., Source]) -> None:
@@ -305,13 +302,14 @@ def test_folders_within_classes_are_said(
 ) -> None:
     frame, notices = listed(open_tree(*names))
     assert len(frame["class_name"].unique()) == 2
-    assert any(line.startswith(f"{inner} in class folders counted as part") for line in notices)
+    assert any(line.startswith(f"{inner} in class folders") for line in notices)
 
 
 def test_images_beside_the_class_folders_are_said(open_tree: Callable[..., Source]) -> None:
     frame, notices = listed(open_tree("cat", "dog", **{"cover.jpg": b"x", "README.md": b"x"}))
     assert len(frame) == 8
-    assert notices[1:] == ["1 file beside the class folders left out: cover.jpg"]
+    assert len(notices) == 2
+    assert re.search(r"^1 file\b.*: cover\.jpg$", notices[1])
 
 
 @pytest.mark.parametrize(
@@ -320,12 +318,12 @@ def test_images_beside_the_class_folders_are_said(open_tree: Callable[..., Sourc
 )
 def test_a_class_that_is_hardly_one_is_said(open_tree: Callable[..., Source], name: str) -> None:
     _, notices = listed(open_tree("cat", "dog", name))
-    assert any(line.startswith(f"{name} is taken for a class by its folder") for line in notices)
+    assert any(re.search(f"folder {name} .*dataset.classes", line) for line in notices)
 
 
 def test_classes_that_differ_by_capitals_alone_are_said(open_tree: Callable[..., Source]) -> None:
     _, notices = listed(open_tree("Cat", "cat", "dog"))
-    assert any("'Cat', 'cat' differ by capitals" in line for line in notices)
+    assert any("'Cat', 'cat'" in line for line in notices)
 
 
 SIDE = [
@@ -339,7 +337,7 @@ def test_side_files_are_counted_by_kind_and_are_no_entries(
 ) -> None:
     frame, notices = listed(open_tree("cat", "dog", **dict.fromkeys(SIDE, b"x")))
     assert len(frame) == 8
-    assert notices[1].startswith("10 files in the class folders left out")
+    assert notices[1].startswith("10 files")
     for kind in ("2 .xml", "1 .json", "1 Thumbs.db", "1 desktop.ini", "1 README", "1 .pdf"):
         assert kind in notices[1]
 
@@ -393,8 +391,8 @@ def test_an_empty_class_folder_is_said_and_is_refused_where_it_is_named(
     name = "folder" if kind == "folder" else "archive"
     frame, notices = listed(open_source(name, path))
     assert frame["class_name"].unique().tolist() == ["green", "red"]
-    assert notices[1] == "no images are in blue (only 2 .xml), pink (empty): not taken for a class"
-    with pytest.raises(PetiteError, match=r"no images are in pink \(empty\); .*'gren'.*did you"):
+    assert "blue (only 2 .xml), pink (empty)" in notices[1]
+    with pytest.raises(PetiteError, match=r"pink \(empty\).*'gren'.*green"):
         listed(open_source(name, path), ["red", "pink", "gren"])
 
 
@@ -431,9 +429,9 @@ def of_classes(names: list[str], count: int = 10) -> dict[str, bytes]:
 def test_masks_beside_the_images_of_a_class_are_refused_unless_the_classes_are_named(
     open_tree: Callable[..., Source], names: list[str]
 ) -> None:
-    with pytest.raises(PetiteError, match=r"masks, labels or depth maps of other") as error:
+    with pytest.raises(PetiteError, match=r"20 of|40 of") as error:
         listed(open_tree(**of_classes(names)))
-    assert "keep the images only" in str(error.value)
+    assert "masks" in str(error.value)
     assert 'dataset.classes: ["sick", "well"]' in str(error.value)
     assert classes_of(open_tree(**of_classes(names)), ["sick", "well"]) == ["sick", "well"]
 
@@ -466,7 +464,7 @@ def test_versions_of_one_picture_are_said_with_the_setting_that_keeps_them_toget
     said = [line for line in notices if "named after another" in line]
     assert len(said) == 1
     more = 24 * (len(names) - 1)
-    assert said[0].startswith(f"{more} of {more + 24} files in sick, well are named after")
+    assert said[0].startswith(f"{more} of {more + 24} files in sick, well ")
     setting = yaml.safe_load(re.findall(r"split: (\{groups: '.*'\})", said[0])[0])["groups"]
     assert groups.problem(setting) is None
     # The files are listed picture by picture.
@@ -562,13 +560,13 @@ def test_two_folders_of_the_same_identifiers_make_groups_for_two_parts(
 def test_folders_of_the_same_names_that_classes_have_are_refused(
     open_tree: Callable[..., Source], outer: list[str], inner: list[str]
 ) -> None:
-    with pytest.raises(PetiteError, match="hold folders of the same names"):
+    with pytest.raises(PetiteError, match=r"dataset\.classes: \["):
         listed(open_tree(*(f"{one}/{other}" for one in outer for other in inner)))
 
 
 def test_folders_of_masks_in_given_splits_are_no_classes(open_tree: Callable[..., Source]) -> None:
     parts = [f"{part}/{name}" for part in ("train", "test") for name in ("images", "masks")]
-    with pytest.raises(PetiteError, match="names are those of splits") as error:
+    with pytest.raises(PetiteError, match=r"splits.*dataset\.classes: \[") as error:
         listed(open_tree(*parts))
     assert "look like the classes" not in str(error.value)
 
@@ -583,14 +581,14 @@ def test_folders_of_masks_in_given_splits_are_no_classes(open_tree: Callable[...
 def test_archives_in_place_of_images_are_to_be_unpacked(
     open_tree: Callable[..., Source], names: list[str]
 ) -> None:
-    message = r"(is an archive|are archives) inside the (archive|folder): unpack (it|them)"
+    message = rf"{names[0].rpartition('/')[2]}.*: unpack "
     with pytest.raises(PetiteError, match=message) as error:
         listed(open_tree(**dict.fromkeys(names, b"x")))
-    assert "side by side" not in str(error.value)
+    assert "Sort the images" not in str(error.value)
 
 
 def test_one_file_is_one_file(open_tree: Callable[..., Source]) -> None:
-    with pytest.raises(PetiteError, match=r"1 file lies by itself in it: a\.jpg"):
+    with pytest.raises(PetiteError, match=r"1 file\b.*: a\.jpg"):
         listed(open_tree(**{"a.jpg": b"x"}))
 
 
@@ -668,7 +666,8 @@ def test_links_in_a_circle_are_found_and_said(tmp_path: Path, link: str, target:
     root = linked(make_folder(tmp_path / "data", tree("cats", "dogs")), **{link: target})
     frame, notices = listed(FolderSource(root))
     assert frame["class_name"].value_counts().to_dict() == {"cats": 4, "dogs": 4}
-    assert notices[1].endswith(f"not followed again: {link.replace('__', '/')}")
+    assert notices[1].startswith("links ")
+    assert notices[1].endswith(f": {link.replace('__', '/')}")
 
 
 def test_links_that_multiply_are_followed_once_a_class(tmp_path: Path) -> None:
@@ -686,19 +685,19 @@ def test_one_folder_in_two_classes_is_refused_unless_one_is_chosen(
     tmp_path: Path, pool: Path
 ) -> None:
     root = linked(tmp_path / "data", cats=pool / "cats", kitties=pool / "cats", dogs=pool / "dogs")
-    with pytest.raises(PetiteError, match=r"cats and kitties of .* are the same folder"):
+    with pytest.raises(PetiteError, match=r"cats and kitties of .*link"):
         listed(FolderSource(root))
     assert classes_of(FolderSource(root), ["dogs", "kitties"]) == ["dogs", "kitties"]
-    with pytest.raises(PetiteError, match="same folder"):
+    with pytest.raises(PetiteError, match="cats and kitties"):
         listed(FolderSource(root), ["cats", "kitties"])
     inner = linked(tmp_path / "inner", all__c=pool / "cats", cats=pool / "cats")
-    with pytest.raises(PetiteError, match=r"all/c and cats of .* are the same folder"):
+    with pytest.raises(PetiteError, match=r"all/c and cats of .*link"):
         listed(FolderSource(inner))
 
 
 def test_a_class_link_that_leads_nowhere_is_named(tmp_path: Path, pool: Path) -> None:
     root = linked(tmp_path / "data", cats=pool / "cats", dogs=pool / "dogs", ants=pool / "ants")
-    with pytest.raises(PetiteError, match=r"cannot be followed: ants \(leads to .*nas/ants, which"):
+    with pytest.raises(PetiteError, match=r"ants \(leads to .*nas/ants,"):
         listed(FolderSource(root))
     assert classes_of(FolderSource(root), ["cats", "dogs"]) == ["cats", "dogs"]
     circle = linked(tmp_path / "circle", cats=pool / "cats", dogs=pool / "dogs", x="x")
@@ -727,7 +726,7 @@ def test_a_linked_folder_without_permission_is_named(tmp_path: Path, pool: Path)
     )
     (pool / "dogs").chmod(0o755)
     assert done.returncode == 1
-    assert f"cannot look into {root}/dogs: Permission denied" in done.stderr
+    assert f"{root}/dogs: Permission denied" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -736,7 +735,7 @@ def test_one_folder_in_two_classes_of_an_archive_is_refused(
     tmp_path: Path, make: Callable[..., Path]
 ) -> None:
     path = add_links(make(tmp_path / "a", tree("pool/a", "pool/b")), {"c": "pool/a", "d": "pool/b"})
-    with pytest.raises(PetiteError, match="are the same folder"):
+    with pytest.raises(PetiteError, match=r"c and pool/a of .*link"):
         listed(open_source("archive", path))
     assert classes_of(open_source("archive", path), ["d", "c"]) == ["d", "c"]
 
@@ -793,7 +792,7 @@ def test_names_that_differ_by_spelling_alone_are_refused(
 
 
 def test_names_that_differ_by_capitals_are_a_hint_alone(open_tree: Callable[..., Source]) -> None:
-    with pytest.raises(PetiteError, match="'cat': did you mean Cat"):
+    with pytest.raises(PetiteError, match=r"'cat'.*Cat"):
         listed(open_tree("Cat", "Dog"), ["cat", "Dog"])
 
 
@@ -814,6 +813,6 @@ def test_the_script_writes_the_notices_beside_the_listing(tmp_path: Path) -> Non
         listing_script(root, tmp_path), capture_output=True, text=True, check=True
     )
     text = (tmp_path / "listing.json").read_text()
-    assert "2 classes, one for each folder" in text
+    assert "2 classes" in text
     assert "1 .xml" in text
     assert "NOTICE" in done.stderr

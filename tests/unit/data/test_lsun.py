@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import subprocess
 import sys
 import zipfile
@@ -171,7 +172,7 @@ def test_a_value_beyond_the_limit_is_set_aside_unread(databases: Path) -> None:
         source.read(f"cat/{largest}")
 
 
-def test_databases_that_are_opened_anew_on_the_way_are_read_alike(
+def test_databases_that_are_reopened_on_the_way_are_read_alike(
     databases: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_source("lsun", databases) as source:
@@ -186,7 +187,7 @@ def test_databases_that_are_opened_anew_on_the_way_are_read_alike(
 def test_an_image_that_is_not_in_the_databases_any_more_is_named(databases: Path) -> None:
     with open_source("lsun", databases) as source:
         for image_id in ("cat/none", "bird/" + "0" * 40):
-            with pytest.raises(PetiteError, match=f"{image_id} is gone. Run again"):
+            with pytest.raises(PetiteError, match=f"{image_id} is gone"):
                 source.read(image_id)
 
 
@@ -235,12 +236,12 @@ def refusal(path: Path) -> str:
 def test_a_zip_is_to_be_unzipped(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "cat.zip", "w") as archive:
         archive.writestr("cat/data.mdb", b"")
-    assert "Unzip cat.zip and dog.zip into one folder" in refusal(tmp_path / "cat.zip")
-    assert "Unzip cat.zip in it" in refusal(tmp_path)
+    assert "Unzip cat.zip and dog.zip" in refusal(tmp_path / "cat.zip")
+    assert "Unzip cat.zip" in refusal(tmp_path)
 
 
 def test_the_database_of_one_class_is_not_a_folder_of_classes(databases: Path) -> None:
-    assert "give the folder that it lies in" in refusal(databases / "cat")
+    assert re.search("lsun/cat .*parent", refusal(databases / "cat"))
 
 
 def test_a_folder_without_databases_is_refused(tmp_path: Path) -> None:
@@ -252,24 +253,24 @@ def test_a_folder_without_databases_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_refused(databases: Path, content: bytes) -> None:
     (databases / "dog" / "data.mdb").write_bytes(content)
     message = refusal(databases)
-    assert "dog/data.mdb is no LMDB database, or damaged" in message
+    assert re.search("dog/data.mdb is .*LMDB", message)
 
 
 def test_a_database_cut_short_is_refused_before_it_is_read(databases: Path) -> None:
     file = databases / "dog" / "data.mdb"
     file.write_bytes(file.read_bytes()[:-4096])
-    assert "dog/data.mdb is cut short: it has" in refusal(databases)
+    assert "dog/data.mdb is cut short" in refusal(databases)
 
 
 def test_an_empty_database_is_refused(databases: Path) -> None:
     write_database(databases / "bird", {})
-    assert "bird/data.mdb is an empty database" in refusal(databases)
+    assert re.search("bird/data.mdb is .*empty", refusal(databases))
 
 
 def test_a_class_that_is_not_there_is_refused_with_the_nearest(databases: Path) -> None:
     with (
         open_source("lsun", databases) as source,
-        pytest.raises(PetiteError, match="did you mean dog"),
+        pytest.raises(PetiteError, match=r"\bdog\b"),
     ):
         listed(source, classes=["cat", "dogs"])
 
@@ -299,11 +300,9 @@ def test_lsun_classes_are_said_in_natural_order_and_what_is_left_out_too(tmp_pat
     with open_source("lsun", tmp_path) as source:
         frame = listing(source, None, None, 0.1, notices)
     assert frame["class_name"].unique().tolist() == ["9", "10", "caf\u00e9"]
-    assert notices == [
-        f"3 classes, one for each folder in {tmp_path}: "
-        "9 (15 files), 10 (15 files), caf\u00e9 (15 files)",
-        "no images are in birds (empty), photos (only 1 .webp): not taken for a class",
-    ]
+    classes, left_out = notices
+    assert classes.endswith(f"{tmp_path}: 9 (15 files), 10 (15 files), caf\u00e9 (15 files)")
+    assert left_out.endswith("birds (empty), photos (only 1 .webp)")
 
 
 def test_linked_databases_are_read_and_links_that_lead_nowhere_named(tmp_path: Path) -> None:
@@ -325,10 +324,10 @@ def test_databases_of_splits_and_of_one_name_in_two_spellings_are_refused(tmp_pa
         write_database(tmp_path / "splits" / name, PICTURES["cat"])
     with (
         open_source("lsun", tmp_path / "splits") as source,
-        pytest.raises(PetiteError, match="names are those of splits"),
+        pytest.raises(PetiteError, match=r"church_train_lmdb, church_val_lmdb.*splits"),
     ):
         listing(source, None, None, 0.1)
     for name in ("caf\u00e9", "cafe\u0301"):
         write_database(tmp_path / "twice" / name, PICTURES["cat"])
-    with pytest.raises(PetiteError, match="spelled in two ways"):
+    with pytest.raises(PetiteError, match=r"caf\u00e9.*Unicode"):
         open_source("lsun", tmp_path / "twice")

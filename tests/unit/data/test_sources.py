@@ -137,7 +137,7 @@ def test_only_the_entries_that_are_asked_for_are_read(open_tree: Callable[..., S
             "Dog/1.jpg": b"dog",
         }
         assert source.read("Cat/10.jpg") == b"ten"
-        with pytest.raises(PetiteError, match=r"was changed while it was read: .* is gone"):
+        with pytest.raises(PetiteError, match=r"changed .* is gone"):
             source.read("../readme.txt")
 
 
@@ -265,8 +265,8 @@ def test_what_the_limit_leaves_is_enough_and_no_more_than_needed(limit: int, per
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        (["cat", "Dog"], "did you mean Cat"),
-        (["Cat", "Zebra"], "'Zebra'.*There are: Cat, Dog"),
+        (["cat", "Dog"], "'cat'.*Cat"),
+        (["Cat", "Zebra"], "'Zebra'.*Cat, Dog"),
         (["Cat"], "two or more"),
         ([], "two or more"),
         (["Cat", "Cat"], "named twice"),
@@ -302,7 +302,7 @@ def test_numbers_of_thousands_of_digits_are_ordered() -> None:
 
 
 def test_an_unknown_source_names_the_nearest() -> None:
-    with pytest.raises(PetiteError, match="did you mean silhouettes"):
+    with pytest.raises(PetiteError, match=r"'silhouette'.*silhouettes"):
         open_source("silhouette", None)
 
 
@@ -315,10 +315,10 @@ def test_an_unknown_source_names_the_nearest() -> None:
         ("folder", "missing", "does not exist"),
         ("archive", "missing.zip", "does not exist"),
         ("digits", ".", "takes no path"),
-        ("archive", ".", r"is a folder, not a zip or tar archive .*: write folder=\.$"),
-        ("folder", "file", "is a file: the source folder needs a folder with a folder"),
-        ("folder", "a.zip", r"is a file, not a folder .*: write archive=a\.zip$"),
-        ("folder", "a b.tar.gz", r"write archive='a b\.tar\.gz'$"),
+        ("archive", ".", r"is a folder.* folder=\.$"),
+        ("folder", "file", "^file is a file.*folder"),
+        ("folder", "a.zip", r"is a file.* archive=a\.zip$"),
+        ("folder", "a b.tar.gz", r"archive='a b\.tar\.gz'$"),
         ("silhouettes", "file", "is not the wheel"),
         ("silhouettes", ".", "is not the wheel"),
     ],
@@ -538,13 +538,13 @@ def test_links_within_a_zip_are_read_as_what_they_lead_to(tmp_path: Path) -> Non
         ({"Cat/x.jpg": "../../x.jpg"}, "leads out"),
         ({"Cat/x.jpg": "C:/x.jpg"}, "leads out"),
         ({"Cat/x.jpg": "y.jpg", "Cat/y.jpg": "/etc/passwd"}, "leads out"),
-        ({"Cat/x.jpg": "gone.jpg"}, "'Cat/x.jpg': a link to 'gone.jpg', which is not in"),
+        ({"Cat/x.jpg": "gone.jpg"}, "'Cat/x.jpg': .*'gone.jpg'"),
         ({"Cat/x.jpg": "1.jpg/y"}, "not in the archive"),
-        ({"Cat/x.jpg": "x.jpg"}, "in a circle"),
-        ({"Cat/x.jpg": "y.jpg", "Cat/y.jpg": "x.jpg"}, "in a circle"),
-        ({"Cat/x": "y/z", "Cat/y": "x/z"}, "in a circle"),
-        ({"Cat/x": ".."}, "a folder that it lies in itself"),
-        ({"Cat/x": "."}, "a folder that it lies in itself"),
+        ({"Cat/x.jpg": "x.jpg"}, "in a loop"),
+        ({"Cat/x.jpg": "y.jpg", "Cat/y.jpg": "x.jpg"}, "in a loop"),
+        ({"Cat/x": "y/z", "Cat/y": "x/z"}, "in a loop"),
+        ({"Cat/x": ".."}, "'Cat/x': .*'..'"),
+        ({"Cat/x": "."}, "'Cat/x': .*'.'"),
         ({"Dog": "Cat"}, "twice"),
     ],
 )
@@ -562,7 +562,7 @@ def test_a_link_that_leads_out_of_an_archive_or_nowhere_is_refused(
         ("/etc/passwd", "leads out"),
         ("../x.jpg", "leads out"),
         ("Cat/gone.jpg", "not in the archive"),
-        ("Cat/x.jpg", "in a circle"),
+        ("Cat/x.jpg", "in a loop"),
     ],
 )
 def test_a_hard_link_that_leads_out_of_a_tar_or_nowhere_is_refused(
@@ -584,7 +584,7 @@ def test_links_that_are_no_images_of_a_class_are_passed_over_wherever_they_lead(
 def test_many_links_to_a_large_folder_are_refused_at_max_entries(tmp_path: Path) -> None:
     path = make_tar(tmp_path / "a.tar", {f"pool/{number}.jpg": b"x" for number in range(20)})
     add_links(path, {f"class {number}": "pool" for number in range(20)})
-    with pytest.raises(PetiteError, match=r"more than 50 images \(dataset.max_entries\)"):
+    with pytest.raises(PetiteError, match=r"more than 50 .*dataset\.max_entries"):
         ArchiveSource(path, Limits(max_entries=50))
 
 
@@ -657,7 +657,7 @@ def test_a_compression_bomb_is_unreadable_and_the_rest_is_not(tmp_path: Path, ki
     with ArchiveSource(path, limits=Limits(max_bytes=1000)) as source:
         read = dict(source.read_many(tree))
     assert isinstance(read["Cat/bomb.jpg"], UnreadableEntry)
-    assert read["Cat/bomb.jpg"].reason == "too large: more than 0.001 MB (max_bytes)"
+    assert read["Cat/bomb.jpg"].reason == "too large: more than 0.001 MB (dataset.max_bytes)"
     assert read["Cat/fits.jpg"] == bytes(1000)
     assert read["Dog/1.jpg"] == b"dog"
 
@@ -679,7 +679,7 @@ def test_a_zip_whose_entries_share_their_packed_bytes_is_refused(tmp_path: Path)
             again = copy.copy(archive.infolist()[0])
             again.filename = f"Dog/{number}.jpg"
             archive.filelist.append(again)
-    with pytest.raises(PetiteError, match=r"refused for its entry 'Dog/\d+.jpg': unpacks to"):
+    with pytest.raises(PetiteError, match=r"'Dog/\d+.jpg': unpacks to"):
         ArchiveSource(path)
 
 
@@ -707,7 +707,7 @@ def test_a_tar_with_gigabytes_of_attributes_is_refused_before_they_are_read(
     header.type, header.size = kind, 5_000_000_000
     with gzip.open(path, "wb") as file:
         file.write(header.tobuf(tarfile.GNU_FORMAT) + bytes(4096))
-    with pytest.raises(PetiteError, match=r"'Cat/attributes': a name or attributes of 5000 MB"):
+    with pytest.raises(PetiteError, match=r"'Cat/attributes': .* 5000 MB"):
         ArchiveSource(path)
 
 
@@ -717,7 +717,7 @@ def test_an_archive_with_too_many_entries_is_refused_at_the_first_beyond(
 ) -> None:
     path = MAKERS[kind][1](tmp_path / "a", {**PETS, "Dog/2.jpg": b"c"})
     assert len(list(ArchiveSource(path, Limits(max_entries=3)).entries())) == 3
-    with pytest.raises(PetiteError, match=r"'Dog/2.jpg': .* more than 2 \(max_entries\)"):
+    with pytest.raises(PetiteError, match=r"'Dog/2.jpg': .* more than 2 .*dataset\.max_entries"):
         ArchiveSource(path, Limits(max_entries=2))
 
 
@@ -771,12 +771,12 @@ def test_a_tar_with_a_damaged_header_in_its_midst_is_refused(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "no archive"),
-        (b"<!DOCTYPE html><title>Log in</title>", "looks like a web page"),
-        (gzip.compress(b"no tar", mtime=0), "no archive"),
-        (bz2.compress(b"no tar"), "no archive"),
-        (lzma.compress(b"no tar"), "no archive"),
-        (b"Rar!\x1a\x07\x01\x00", "no archive"),
+        (b"", "not an archive"),
+        (b"<!DOCTYPE html><title>Log in</title>", "web page"),
+        (gzip.compress(b"no tar", mtime=0), "not an archive"),
+        (bz2.compress(b"no tar"), "not an archive"),
+        (lzma.compress(b"no tar"), "not an archive"),
+        (b"Rar!\x1a\x07\x01\x00", "not an archive"),
     ],
 )
 def test_a_file_that_is_no_archive_is_refused(tmp_path: Path, content: bytes, message: str) -> None:

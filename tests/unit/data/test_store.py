@@ -1,6 +1,7 @@
-"""The store: what is written is read, and what is damaged is told."""
+"""The store: what is written is read, and damage is reported."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -114,7 +115,7 @@ def test_an_image_that_the_disk_lost_since_is_told(manifest: Path) -> None:
     os.truncate(shard, shard.stat().st_size - 1)
     with pytest.raises(DamagedFiles, match=r"3-of-3\.npy ends within row 6.*Run again") as error:
         store.images(np.array([COUNT - 1]))
-    assert error.value.paths == (shard, manifest)  # which the workflow makes anew
+    assert error.value.paths == (shard, manifest)  # which the workflow makes again
 
 
 def test_reading_a_store_larger_than_memory_takes_no_more_than_what_is_read(
@@ -153,14 +154,14 @@ def test_reading_a_store_larger_than_memory_takes_no_more_than_what_is_read(
     assert last - first < 60e6  # of 393 MB; a batch is 20 MB
 
 
-def test_a_missing_store_is_told(tmp_path: Path) -> None:
-    with pytest.raises(PetiteError, match="there is no store"):
+def test_a_missing_store_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PetiteError, match=f"no store at {tmp_path}"):
         Store.open(tmp_path / "manifest.json")
 
 
-def test_another_version_of_the_format_is_told(manifest: Path) -> None:
+def test_another_version_of_the_format_is_named(manifest: Path) -> None:
     write_json(manifest, read_json(manifest) | {"format": 2})
-    with pytest.raises(PetiteError, match="format 2, not 1"):
+    with pytest.raises(PetiteError, match=r"format 2\b.*\b1\b"):
         Store.open(manifest)
 
 
@@ -270,7 +271,7 @@ def test_one_flipped_bit_is_found_when_the_shard_is_read(manifest: Path) -> None
     flip_a_bit(shard)
     store = Store.open(manifest)
     store.images([0])  # of the first shard, which is whole
-    with pytest.raises(DamagedFiles, match=r"3-of-3\.npy is not as it was written") as error:
+    with pytest.raises(DamagedFiles, match=r"3-of-3\.npy.*SHA-256") as error:
         store.images([COUNT - 1])
     assert error.value.paths == (shard, manifest)
 
@@ -297,7 +298,7 @@ def test_a_job_that_finds_a_damaged_shard_says_so_and_removes_it(manifest: Path)
         [sys.executable, "-c", program], cwd=scripts, text=True, capture_output=True
     )
     assert finished.returncode == 1
-    assert "3-of-3.npy is not as it was written" in finished.stderr
+    assert re.search(r"3-of-3\.npy.*SHA-256", finished.stderr)
     assert "Traceback" not in finished.stderr
     left = {path.name for path in manifest.parent.rglob("*.*")}
     assert left == {"index.parquet", "1-of-3.npy", "2-of-3.npy"}

@@ -195,13 +195,13 @@ def test_a_loss_that_is_no_number_shows() -> None:
     ("change", "message"),
     [
         (lambda runs: runs.iloc[:0], "no runs"),
-        (lambda runs: pd.concat([runs, runs.iloc[[4]]]), "random at fraction 0.1.*seed 1.*once"),
+        (lambda runs: pd.concat([runs, runs.iloc[[4]]]), "random.* at fraction 0.1.*seed 1.*once"),
         (lambda runs: runs.assign(accuracy=runs["accuracy"].where(runs.index != 0)), "no accuracy"),
-        (lambda runs: runs.assign(dataset=["a"] + ["b"] * (len(runs) - 1)), "dataset: a, b"),
-        (lambda runs: runs.assign(model=["a"] + ["b"] * (len(runs) - 1)), "differ in model"),
+        (lambda runs: runs.assign(dataset=["a"] + ["b"] * (len(runs) - 1)), "'dataset': a, b"),
+        (lambda runs: runs.assign(model=["a"] + ["b"] * (len(runs) - 1)), "'model': a, b"),
         (
             lambda runs: runs.assign(precision=["mixed_bfloat16"] + ["float32"] * (len(runs) - 1)),
-            "differ in precision: float32, mixed_bfloat16.*set it to float32 or bfloat16",
+            "'precision': float32, mixed_bfloat16.*training.precision.*float32 or bfloat16",
         ),
     ],
 )
@@ -214,7 +214,7 @@ def test_runs_that_make_no_table_are_refused(change, message: str) -> None:
 
 
 def write_predictions(path: Path, job: pd.DataFrame) -> None:
-    """Two classes, a hundred images; each run is right on the first so many of them."""
+    """Two classes, a hundred images; each run is right on the first images, by its accuracy."""
     labels = np.arange(100) % 2
     right = np.arange(100) < 100 * job["accuracy"].to_numpy()[:, None]
     chosen = np.where(right, labels, 1 - labels)
@@ -370,7 +370,7 @@ def test_the_script_ends_with_a_message_and_no_traceback(
 def test_a_missing_file_is_named(job_files: tuple[list[Path], list[Path]]) -> None:
     runs, histories = job_files
     runs[0].unlink()
-    with pytest.raises(PetiteError, match=r"seeds-0-1\.csv is missing"):
+    with pytest.raises(PetiteError, match=r"seeds-0-1\.csv.*missing"):
         collect(runs, histories)
 
 
@@ -380,7 +380,7 @@ def test_a_file_without_a_seed_that_its_name_promises_is_refused(
     runs, histories = job_files
     lines = runs[0].read_text().splitlines(keepends=True)
     runs[0].write_text("".join(lines[:-1]))
-    with pytest.raises(PetiteError, match="has no run of seed 1"):
+    with pytest.raises(PetiteError, match=r"seed 1\b"):
         collect(runs, histories)
 
 
@@ -403,7 +403,7 @@ def test_a_history_given_twice_is_refused(job_files: tuple[list[Path], list[Path
 @pytest.mark.parametrize("content", ["", 'method,worst_class\n"random,Cat\n'])
 def test_a_cut_file_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "runs.csv").write_text(content)
-    with pytest.raises(PetiteError, match="not a whole table"):
+    with pytest.raises(PetiteError, match=r"runs\.csv"):
         read_csv(tmp_path / "runs.csv")
 
 

@@ -1,4 +1,4 @@
-"""A handful of test images shows what it can show about others, and no more."""
+"""A few test images show what they can about new ones, and not more."""
 
 import math
 

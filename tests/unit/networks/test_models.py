@@ -122,7 +122,7 @@ def test_probabilities_are_float32_where_training_computes_in_less() -> None:
 
 @pytest.mark.parametrize(("name", "size"), [("paper_cnn", 28), ("compact", 7)])
 def test_images_too_small_for_a_model_are_an_error_that_says_so(name: str, size: int) -> None:
-    with pytest.raises(PetiteError, match=rf"images of {size}x{size} pixels are too small"):
+    with pytest.raises(PetiteError, match=rf"{size}x{size}.*'{name}'"):
         models.build(name, size, 1, 2, batch_norm_momentum=0.9)
 
 
@@ -163,14 +163,14 @@ def test_the_settings_load_neither_keras_nor_a_backend() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"model": "resnet"}, "model: Unknown model 'resnet'. Use one of: compact, paper_cnn"),
-        ({"budget": {"steps": 1, "epochs": 1}}, "either steps or epochs"),
-        ({"budget": {}}, "either steps or epochs"),
-        ({"compact": {"widths": [8, 16]}}, "3 values for 1 stages"),
-        ({"phases": [{"image_size": 16, "share": 0.5}]}, "shares must add up to 1"),
+        ({"model": "resnet"}, "model: .*'resnet'.*compact, paper_cnn"),
+        ({"budget": {"steps": 1, "epochs": 1}}, "(?s)budget.*steps.*epochs"),
+        ({"budget": {}}, "(?s)budget.*steps.*epochs"),
+        ({"compact": {"widths": [8, 16]}}, r"halvings: .*\b1\b.*\b3\b"),
+        ({"phases": [{"image_size": 16, "share": 0.5}]}, r"(?s)phases.*\b1\b"),
         (
             {"model": "paper_cnn", "phases": [{"image_size": 16, "share": 1}]},
-            "takes one image size only",
+            "(?s)phases.*paper_cnn",
         ),
         ({"epoch": 3}, "epoch"),
     ],
@@ -236,7 +236,7 @@ def test_a_model_is_built_with_its_own_settings(monkeypatch: pytest.MonkeyPatch)
     settings = DepthSettings(depth=9)
     model = models.build("dense", 9, 3, 4, batch_norm_momentum=0.9, settings=settings)
     assert model.count_params() == (3 * 5 + 5) + 8 * (5 * 5 + 5) + (5 * 4 + 4)
-    with pytest.raises(PetiteError, match="needs 9x9"):
+    with pytest.raises(PetiteError, match=r"8x8.*'dense'.*9x9"):
         models.build("dense", 8, 3, 4, batch_norm_momentum=0.9, settings=settings)
     assert models.build("dense", 8, 3, 4, 0.9).predict_on_batch(np.zeros((2, 8, 8, 3))).shape == (
         2,

@@ -29,6 +29,7 @@ from petite.plots import style
 from petite.plots.accuracy import accuracy_picture
 from petite.plots.calibration import calibration_bins, calibration_picture
 from petite.plots.curves import accuracy_curves_picture
+from petite.plots.plane import RANDOM_CELLS
 from petite.plots.registry import FIGURES
 from petite.plots.samples import evenly, in_turn, recipe_in_words
 from petite.plots.style import method_color, method_marker, save, spread
@@ -107,7 +108,7 @@ class World:
                 image = Image.fromarray((picture * 15).astype(np.uint8))
                 image.convert("RGB").save(source / f"class {label}" / f"{number}.png")
         (source / "class 0" / "$_$.png").write_bytes(b"")  # no mathematics
-        (source / "class 0" / "text.png").write_text("this is no image")
+        (source / "class 0" / "text.png").write_text("not an image")
         Image.new("RGB", (2, 2), "red").save(source / "class 1" / "tiny.png")
 
         self.source = open_source("folder", source)
@@ -292,7 +293,7 @@ def test_differences_have_a_panel_for_each_fraction_and_a_row_for_each_method(
     assert [axes.get_title(loc="left").split(":")[0] for axes in figure.axes] == ["10%", "50%"]
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["herding", "pca_grid"]
     text = drawn(figure, tmp_path)
-    assert "less that of random" in text
+    assert "minus that of random" in text
 
 
 def test_differences_that_exclude_zero_are_colored_by_their_sign() -> None:
@@ -321,6 +322,18 @@ def test_picks_have_a_panel_for_each_method_with_its_images(world: World, tmp_pa
     ]
     assert shown == [len(world.subset), len(half)]
     assert "10%" in drawn(figure, tmp_path)
+
+
+@pytest.mark.parametrize("classes", [2, 5, 7, 8, 10])
+def test_the_classes_of_picks_do_not_cover_the_title(classes: int) -> None:
+    names = [str(label) for label in range(classes)]
+    split = pd.DataFrame({"image_id": names, "label": range(classes), "split": "train"})
+    kept = pd.DataFrame({"origin": names, "class_name": names})
+    features = np.arange(2 * classes, dtype=np.float32).reshape(classes, 2)
+    figure = FIGURES["picks"].draw(features, split, {"random": kept}, 0.25)
+    figure.draw_without_rendering()
+    title = figure._suptitle.get_window_extent()  # type: ignore[attr-defined]
+    assert not title.overlaps(figure.legends[0].get_window_extent())
 
 
 def test_picks_name_the_classes_in_the_order_of_their_labels() -> None:
@@ -415,7 +428,7 @@ def test_each_grid_is_drawn_over_the_points_of_its_class_and_cluster(
         lines = cells.get_path().to_polygons(closed_only=False)
         assert len(lines) == (grid["side"] + 1) ** 2  # side + 1 across, and as many in each row
         assert f"{grid['side'] ** 2} cell" in axes.get_title(loc="left")
-        assert f"{grid['chosen']} chosen" in axes.get_title(loc="left")
+        assert f"{grid['chosen']} selected" in axes.get_title(loc="left")
     assert "cells" in drawn(figure, tmp_path)
 
 
@@ -427,11 +440,12 @@ def test_chosen_points_are_the_images_of_the_subset(world: World, tmp_path: Path
         np.testing.assert_allclose(
             sorted(map(tuple, chosen.get_offsets())), sorted(map(tuple, places)), rtol=1e-5
         )
-    assert f"{len(world.subset)} chosen" in drawn(figure, tmp_path)
+    count = len(training_images(world.split))
+    assert f"{len(world.subset)} of {count} training images" in drawn(figure, tmp_path)
 
 
 def lies_on(edge: np.ndarray, line: np.ndarray) -> bool:
-    """Whether both ends (2, 2) lie on the line from its first to its last point."""
+    """Whether both ends (2, 2) are on the line from its first to its last point."""
     along = line[-1] - line[0]
     x, y = (edge - line[0]).T
     near = np.abs(x * along[1] - y * along[0]) <= 1e-6 * (along @ along)
@@ -468,7 +482,7 @@ def test_cells_of_every_tiling_are_drawn_on_the_plane_that_they_divide(
                 assert any(lies_on(np.array(edge), line) for line in lines)
     text = drawn(figure, tmp_path)
     assert {"pca": "component 1", "tsne": "t-SNE 1", "features": "feature 1"}[plane] in text
-    assert "by lot" in text
+    assert RANDOM_CELLS in " ".join(text.split())
     figure = FIGURES["plane_chosen"].draw(features, world.split, subset, details)
     places = np.vstack([axes.collections[1].get_offsets() for axes in figure.axes])
     expected = subset[["plane_x", "plane_y"]].to_numpy()
@@ -492,7 +506,7 @@ def test_tables_of_different_runs_are_refused(world: World) -> None:
     with pytest.raises(PetiteError, match="no clusters and cells"):
         FIGURES["plane_cells"].draw(world.features, world.split, world.subset, {"method": "random"})
     other = {**world.details, "plane_points": {"x": [0.0], "y": [0.0]}}
-    with pytest.raises(PetiteError, match="the places of 1 images"):
+    with pytest.raises(PetiteError, match="1 images"):
         FIGURES["plane_chosen"].draw(world.features, world.split, world.subset, other)
 
 
@@ -593,9 +607,7 @@ def test_a_file_that_is_gone_is_a_tile_beside_what_is_stored_of_it(
         assert "cannot be" in drawn(FIGURES["stored"].draw(world.store, source), tmp_path)
 
 
-def test_files_set_aside_are_shown_with_reasons_where_they_decode(
-    world: World, tmp_path: Path
-) -> None:
+def test_excluded_files_are_shown_with_reasons_if_they_decode(world: World, tmp_path: Path) -> None:
     figure = FIGURES["set_aside"].draw(world.store, world.source)
     by_name = {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
     assert set(by_name) == {"class 0/$_$.png", "class 0/text.png", "class 1/tiny.png"}
@@ -603,16 +615,16 @@ def test_files_set_aside_are_shown_with_reasons_where_they_decode(
         255, 0, 0,
     ]  # fmt: skip
     text = drawn(figure, tmp_path)
-    assert f"3 of {len(world.store.index)} files were set aside" in text
+    assert f"3 of {len(world.store.index)} files were excluded" in text
     for label in ["empty: no bytes", "not an image", "too small: 2x2", "cannot be"]:
         assert label in text
 
 
-def test_a_clean_data_set_says_that_nothing_was_set_aside(world: World, tmp_path: Path) -> None:
+def test_a_clean_data_set_says_that_nothing_was_excluded(world: World, tmp_path: Path) -> None:
     store = Store.open(world.manifest)
     store.index = store.index[store.index["status"] == "ok"]
     png, svg = saved(FIGURES["set_aside"].draw(store, world.source), tmp_path)
-    assert "No file was set aside" in words(svg)
+    assert "No file was excluded" in words(svg)
     assert png.stat().st_size > 1000
 
 
@@ -702,7 +714,7 @@ def test_the_plane_of_any_number_of_classes_has_few_panels(
 
 
 @pytest.mark.parametrize("stretch", [(1, 1), (300, 1), (1, 300)])
-def test_panels_of_the_plane_are_no_slivers(stretch: tuple[float, float], tmp_path: Path) -> None:
+def test_panels_of_the_plane_are_not_slivers(stretch: tuple[float, float], tmp_path: Path) -> None:
     features, split, subset, details = plane_inputs(3, 20)
     features[:, :2] *= stretch
     figure = FIGURES["plane_chosen"].draw(features, split, subset, details)
@@ -863,7 +875,7 @@ def test_the_script_draws_a_figure_from_files(world: World, tmp_path: Path) -> N
         "--output-png", tmp_path / "a.png", "--output-svg", tmp_path / "a.svg",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "files were set aside" in words(tmp_path / "a.svg")
+    assert "files were excluded" in words(tmp_path / "a.svg")
     assert (tmp_path / "a.png").stat().st_size > 10_000
 
 

@@ -1,4 +1,4 @@
-"""The page of a run, made from a small invented one."""
+"""The report of a small invented run."""
 
 import base64
 import json
@@ -144,7 +144,7 @@ def write_evidence(folder: Path, runs: pd.DataFrame, tables: dict[str, Path]) ->
 
 
 def write_store(folder: Path, classes: Sequence[str], images: int) -> pd.DataFrame:
-    """Images, the last one of them set aside, and two that are copies of each other."""
+    """Images, of which the last is excluded and two are duplicates of each other."""
     pixels = np.random.default_rng(1).integers(0, 256, (images, 8, 8, 1)).astype(np.uint8)
     write_shard(folder / "shards/1.npy", pixels)
     numbers = np.arange(images)
@@ -207,7 +207,7 @@ def invented_row(case: Case, seed: int, images: int) -> dict:
     }
 
 
-def test_the_page_is_one_file_that_names_nothing_outside(inputs):
+def test_the_report_is_one_file_that_refers_to_no_other(inputs):
     html = page(inputs)
     shown = re.sub(r"<script.*?</script>", "", html, flags=re.S)
     assert html.startswith("<!DOCTYPE html>")
@@ -222,7 +222,7 @@ def test_the_same_run_gives_the_same_bytes(inputs):
     assert first == second
 
 
-def test_the_script_shows_what_steps_noticed_each_thing_once(tmp_path):
+def test_the_script_shows_each_notice_of_the_steps_once(tmp_path):
     inputs = invented_run(tmp_path / "run")
     write_table(tmp_path / "split.parquet", inputs.split)
     np.save(tmp_path / "pixels.npy", inputs.features)
@@ -246,7 +246,7 @@ def test_the_script_shows_what_steps_noticed_each_thing_once(tmp_path):
     assert 'id="notices"' not in page(inputs)
 
 
-def test_names_from_the_users_files_are_text_and_no_html(inputs):
+def test_names_from_the_users_files_are_text_not_html(inputs):
     html = page(inputs)
     assert "&lt;dog&gt;" in html
     assert "<dog>" not in re.sub(r"<script.*?</script>", "", html, flags=re.S)
@@ -256,8 +256,8 @@ def test_names_from_the_users_files_are_text_and_no_html(inputs):
 
 def test_the_table_has_the_verdicts_and_the_costs_of_each_row(inputs):
     rows = {row["case"]: row for row in tables.table(inputs)["rows"]}
-    told = {case: (row["verdict"], row["to_full"]) for case, row in rows.items()}
-    assert told == {
+    verdicts = {case: (row["verdict"], row["to_full"]) for case, row in rows.items()}
+    assert verdicts == {
         "full:1": ("", ""),
         "random:0.5": ("", "too few seeds"),
         "random:0.1": ("", "too few seeds"),
@@ -266,6 +266,8 @@ def test_the_table_has_the_verdicts_and_the_costs_of_each_row(inputs):
     html = page(inputs)
     assert '<td role="cell" data-name="verdict"><span class="verdict" data-verdict="too few' in html
     assert "<option>too few seeds</option>" in html
+    headings = re.findall(r'data-key="(\w+)"', html)
+    assert all(list(row["keys"]) == headings for row in rows.values())
     costs = {row["name"]: row for row in models.costs(inputs)}
     assert costs["random 10%"]["lost"] == "−27.0" and costs["full"]["lost"] == "0.0"
     assert costs["herding 10%"]["memory"] == "100 MB"
@@ -307,16 +309,17 @@ def test_the_page_shows_and_names_the_metric_that_is_compared_and_the_real_share
     assert "in points of balanced accuracy" in html
     fraction = runs["fraction"].min()
     assert f'data-name="kept">{100 * fraction:g}% ({300 * fraction:.0f}%)</td>' in html
-    assert "as each class has at least one" in html
+    assert "each class has at least one" in html
     rows = tables.table(Inputs(**{**vars_of(inputs), "tables": {**inputs.tables, **paths}}))["rows"]
-    assert all(float(row["balanced"]) < 60 and row["worst"] == "50.0" for row in rows)
+    assert all(float(row["measures"][0]) < 60 and row["worst"] == "50.0" for row in rows)
 
 
-def test_warnings_tell_of_few_seeds_and_of_copies_across_classes(inputs):
-    told = " ".join(answers.warnings(inputs))
-    assert "fewer than 6 seeds" in told
-    assert "different classes were set aside (1 in all)" in told
-    assert "test images" in told
+def test_warnings_name_few_seeds_few_test_images_and_duplicates_across_classes(inputs):
+    seeds, duplicates, test_images = answers.warnings(inputs)
+    assert "fewer than 6 seeds" in seeds
+    assert "(1 file)" in duplicates
+    count = (inputs.split["split"] == "test").sum()
+    assert f"{count} test images" in test_images
 
 
 def drawn_chart(inputs: Inputs, name: str) -> ElementTree.Element:
@@ -329,7 +332,7 @@ def drawn_chart(inputs: Inputs, name: str) -> ElementTree.Element:
 
 
 def shapes(svg: ElementTree.Element, part: str, method: str) -> list[ElementTree.Element]:
-    """What is drawn of a part of a method: each shape that has words."""
+    """The shapes of a part of a method that have a tooltip."""
     return svg.findall(f".//g[@class='series {part} method-{method}']//*[title]")
 
 
@@ -351,7 +354,7 @@ def test_the_picture_puts_more_images_to_the_right_and_more_accuracy_up(inputs, 
     assert min(heights(band)) < across < max(heights(band))
 
 
-def test_the_picture_tells_its_numbers_at_the_pointer_and_to_those_who_cannot_see_it(inputs):
+def test_the_chart_has_its_numbers_in_tooltips_and_for_screen_readers(inputs):
     svg = drawn_chart(inputs, "wide")
     [mark] = shapes(svg, "marks", "herding")
     [bar] = shapes(svg, "bars", "herding")
@@ -362,9 +365,9 @@ def test_the_picture_tells_its_numbers_at_the_pointer_and_to_those_who_cannot_se
     )
     seeds = [dot.findtext("title") for dot in shapes(svg, "seeds", "herding")]
     assert seeds == ["herding, seed 0: 63.0%", "herding, seed 1: 64.0%"]
-    told = svg.get("aria-label", "")
-    assert told.startswith("Accuracy on the test images, in percent. full: 90.5% [")
-    assert "herding 10%: 63.5% [" in told
+    label = svg.get("aria-label", "")
+    assert label.startswith("Accuracy on the test images, in percent. full: 90.5% [")
+    assert "herding 10%: 63.5% [" in label
 
 
 def test_a_run_of_one_seed_is_drawn_without_intervals(inputs, tmp_path):
@@ -394,7 +397,7 @@ def test_drawings_have_the_pages_colors_and_only_names_that_are_referred_to(inpu
     assert names and len(names) == len(set(names))
 
 
-def test_differences_are_drawn_around_nought(inputs):
+def test_differences_are_drawn_around_zero(inputs):
     made = tables.table(inputs)
     assert made["zero"] == tables.WIDTH / 2
     row = next(row for row in made["rows"] if row["method"] == "herding")
@@ -503,40 +506,40 @@ def test_mistakes_count_models_and_name_the_commonest_wrong_class():
     found = Predictions.of(
         Case("random", 0.1), np.array(["a", "b"]), np.array([0, 1]), probabilities
     )
-    told = galleries.mistakes([found]).set_index("image_id")
-    assert told["wrong"].tolist() == [0, 1]
-    assert told.loc["b", "taken_for"] == 2 and told.loc["b", "models"] == 2
+    images = galleries.mistakes([found]).set_index("image_id")
+    assert images["wrong"].tolist() == [0, 1]
+    assert images.loc["b", "taken_for"] == 2 and images.loc["b", "models"] == 2
 
 
 def test_the_test_image_that_all_models_miss_comes_first(inputs):
-    shown = galleries.always_wrong(inputs)
+    shown = galleries.misclassified(inputs)
     assert shown["all"] >= 1
     assert "by 8 of 8" in shown["tiles"][0].words
 
 
-def test_copies_and_set_aside_files_are_listed(inputs):
-    assert galleries.copied(inputs)["count"] == "1"
-    assert galleries.set_aside(inputs)["kinds"] == [("label conflict", "1")]
+def test_duplicates_and_excluded_files_are_listed(inputs):
+    assert galleries.duplicates(inputs)["count"] == "1"
+    assert galleries.excluded_files(inputs)["kinds"] == [("label conflict", "1")]
 
 
-def test_files_beyond_the_limit_are_told_apart_from_those_set_aside(inputs, monkeypatch):
+def test_files_beyond_the_limit_are_counted_apart_from_excluded_ones(inputs, monkeypatch):
     index = inputs.store.index
     status = index["status"].mask(index.index.isin([4, 5, 6]), "beyond_limit")
     monkeypatch.setitem(inputs.store.__dict__, "index", index.assign(status=status))
-    told = galleries.set_aside(inputs)
-    assert (told["count"], told["beyond"]) == ("1", "3")
+    excluded = galleries.excluded_files(inputs)
+    assert (excluded["count"], excluded["beyond"]) == ("1", "3")
     html = page(inputs)
-    assert "1 of 80 files were set aside" in html
-    assert "3 more were beyond the limit for each class." in html
+    assert "1 of 80 files were excluded" in html
+    assert "3 more exceed the limit per class (dataset.limit_per_class)." in html
 
 
-def test_files_that_were_set_aside_are_shown_where_they_decode(inputs, tmp_path):
+def test_excluded_files_are_shown_if_they_decode(inputs, tmp_path):
     folder = tmp_path / "source"
     for class_name in CLASSES:
         (folder / class_name).mkdir(parents=True)
     Image.new("RGB", (30, 20), "red").save(folder / f"<dog>/{IMAGES - 1}", "PNG")
     with open_source("folder", folder) as source:
-        tiles = galleries.set_aside(Inputs(**{**vars_of(inputs), "source": source}))["tiles"]
+        tiles = galleries.excluded_files(Inputs(**{**vars_of(inputs), "source": source}))["tiles"]
         assert [tile.name for tile in tiles] == [f"<dog>/{IMAGES - 1}"]
         assert tiles[0].picture is not None
     placed = galleries._placed(
@@ -545,26 +548,26 @@ def test_files_that_were_set_aside_are_shown_where_they_decode(inputs, tmp_path)
     assert placed[0]["place"] is None
 
 
-def test_many_classes_are_told_as_pairs():
+def test_of_many_classes_pairs_are_shown():
     classes = [f"class {n}" for n in range(models.MOST_CELLS + 1)]
     probabilities = np.zeros((1, 3, len(classes)))
     probabilities[0, :, 4] = 1
     found = Predictions.of(
         Case("random", 0.1), np.array(list("abc")), np.array([4, 2, 2]), probabilities
     )
-    told = models.mistakes([found], classes)
-    assert told and told["rows"] == [] and told["more_pairs"] == "0"
-    assert told["pairs"] == [{"true": "class 2", "taken_for": "class 4", "count": "2.0"}]
+    mistakes = models.mistakes([found], classes)
+    assert mistakes and mistakes["rows"] == [] and mistakes["more_pairs"] == "0"
+    assert mistakes["pairs"] == [{"true": "class 2", "taken_for": "class 4", "count": "2.0"}]
 
 
 def test_classes_without_test_images_are_neither_the_worst_nor_the_best():
     names = [f"class {n}" for n in range(models.MOST_CELLS + 1)]
     probabilities = np.eye(len(names))[[[4, 2, 3]]]
     found = Predictions.of(Case("a", 0.1), np.arange(3), np.array([4, 2, 5]), probabilities)
-    told = models.mistakes([found], names)
-    assert told and told["worst"] == [{"class_name": "class 5", "accuracy": "0.0%"}]
-    assert told["best"] == [{"class_name": "class 4", "accuracy": "100.0%"}]
-    assert told["more_classes"] == "11"
+    mistakes = models.mistakes([found], names)
+    assert mistakes and mistakes["worst"] == [{"class_name": "class 5", "accuracy": "0.0%"}]
+    assert mistakes["best"] == [{"class_name": "class 4", "accuracy": "100.0%"}]
+    assert mistakes["more_classes"] == "11"
     nothing = np.full(13, np.nan)
     assert report_classes.worst_and_best(nothing, 0) == []
     assert report_classes.worst_and_best(nothing, 5) == list(range(10))

@@ -1,5 +1,6 @@
-"""Pages of invented runs with odd names and very many classes, in a real browser."""
+"""Reports of invented runs with unusual names and many classes, in a real browser."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ MANY = [f"id{number:04d}" for number in range(1000)]
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """The page of a run on so many images of these classes; each is made once."""
+    """A function that makes the report of a run with these classes and images, each once."""
     made: dict[str, Path] = {}
 
     def make(classes: list[str], images: int, method: str = "herding") -> Path:
@@ -58,7 +59,7 @@ def opened(browser: Browser) -> Iterator[Callable[..., Page]]:
 
 
 def place_of(page: Page, selector: str, before: str, text: str) -> float:
-    """Where the middle of a text that stands after another is, from the left of the screen."""
+    """The x of the middle of a text that comes after another."""
     return page.evaluate(
         """([selector, before, text]) => {
             for (const element of document.querySelectorAll(selector)) {
@@ -86,7 +87,7 @@ def in_order(page: Page, selector: str, *texts: str) -> bool:
     return places == sorted(places)
 
 
-def test_counts_stand_by_their_names_whichever_way_those_are_written(report, opened):
+def test_counts_follow_their_names_in_any_direction_of_writing(report, opened):
     page = opened(report(RIGHT_TO_LEFT, 90))
     one, other, _ = RIGHT_TO_LEFT
     words = page.locator("#plane-words").inner_text()
@@ -94,7 +95,8 @@ def test_counts_stand_by_their_names_whichever_way_those_are_written(report, ope
     texts = [one, f": {counts[0]}", other, f": {counts[1]}", "cat", f": {counts[2]}"]
     assert in_order(page, "#plane-words", "keeps", *texts)
     assert in_order(page, "#notices li:nth-child(1)", "3 files of", one, ": 4 gray")
-    taken = page.locator(".tiles li > span:last-child", has_text=", taken for").all_inner_texts()
+    taken = page.locator(".tiles li > span:last-child", has_text=", predicted as").all_inner_texts()
+    assert taken
     assert all(text.count("\u2068") == text.count("\u2069") for text in taken)
     assert in_order(page, ".facts dt", "(mostly", one)
     for name in RIGHT_TO_LEFT:
@@ -182,6 +184,19 @@ def test_any_of_a_thousand_classes_can_be_looked_at_alone(report, opened):
     page.select_option("#plane-class", "")
     assert page.locator(".pick:visible").count() == 20
     assert page.locator("#plane-drawing").get_attribute("data-kept") == "700"
+
+
+def test_rows_are_sorted_by_the_column_that_is_clicked(report, opened):
+    page = opened(report(RIGHT_TO_LEFT, 90))
+    first = page.locator(".results tbody tr").first
+    keys = page.locator(".results thead th").evaluate_all("all => all.map((th) => th.dataset.key)")
+    assert json.loads(first.get_attribute("data-sort") or "")[keys.index("share")] == 1
+    for key in ("difference", "verdict"):
+        page.locator("th[data-key=method] button").click()
+        page.locator("th[data-key=method] button").click()
+        assert first.get_attribute("data-method") == "random"
+        page.locator(f"th[data-key={key}] button").click()
+        assert first.get_attribute("data-method") == "herding"  # the only one with a value
 
 
 def test_notices_are_near_the_top_and_on_paper_and_only_where_there_are_some(

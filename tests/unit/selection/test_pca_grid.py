@@ -31,7 +31,7 @@ def blobs(count: int, seed: int = 0, dtype: type = np.float32) -> tuple[np.ndarr
 def cells_in_grids(
     ranking: Ranking, plane: np.ndarray, labels: np.ndarray, clusters: np.ndarray
 ) -> Iterator[tuple[dict[str, Any], np.ndarray, dict[int, int]]]:
-    """For each grid its entry in the details, its members and the cell that each lies in."""
+    """For each grid its entry in the details, its members and the cell of each."""
     for grid in ranking.details["grids"]:
         members = np.flatnonzero((labels == grid["label"]) & (clusters == grid["cluster"]))
         box = np.array([grid[key] for key in ("x0", "y0", "x1", "y1")])
@@ -116,7 +116,7 @@ def test_the_default_chooses_what_it_chose_before_there_were_other_tilings_and_p
 
 
 def places(ranking: Ranking) -> np.ndarray:
-    """Where all images lie, (n, 2), as the details tell."""
+    """The places of all images, (n, 2), from the details."""
     points = ranking.details["plane_points"]
     return np.stack([points["x"], points["y"]], axis=1)
 
@@ -199,7 +199,7 @@ def test_random_cells_are_the_same_cells_with_other_images(tiling: str) -> None:
     assert sizes["real"] == sizes["control"]
     stayed = sum(len(images & members["control"][cell]) for cell, images in members["real"].items())
     assert stayed < 120
-    # Who lies where is told as it is.
+    # The coordinates are those of the images themselves.
     np.testing.assert_array_equal(control.extra["plane_x"], features[control.indices, 0])
 
 

@@ -298,7 +298,7 @@ def best_at_each_place(
 @pytest.mark.parametrize("method", ["facility_location", "graph_cut"])
 def test_apricot_chooses_the_same(method: str) -> None:
     apricot = pytest.importorskip(
-        "apricot", reason="apricot-select is no part of Petite's environments"
+        "apricot", reason="apricot-select is not in Petite's environments"
     )
     features = cloud(150)
     similarity = similarities(features)
@@ -313,7 +313,7 @@ def test_apricot_chooses_the_same(method: str) -> None:
 @pytest.mark.parametrize("method", ["facility_location", "graph_cut"])
 def test_submodlib_chooses_the_same(method: str) -> None:
     submodlib = pytest.importorskip(
-        "submodlib", reason="submodlib-py is no part of Petite's environments"
+        "submodlib", reason="submodlib-py is not in Petite's environments"
     )
     features = cloud(150)
     similarity = similarities(features)
@@ -340,17 +340,17 @@ def assert_same_up_to_ties(
 
 
 @pytest.mark.parametrize("name", HOLDING)
-def test_similarities_that_are_held_give_the_same_as_those_worked_out_anew(name: str) -> None:
+def test_similarities_that_are_held_give_the_same_as_recomputed_ones(name: str) -> None:
     features = cloud(150)
     method = METHODS[name]
     assert method.choose
-    held, anew = (
+    held, recomputed = (
         method.choose(group_of(features, 12, 0, hold_bytes), method.settings())
         for hold_bytes in (FLOAT * 150**2, 0)
     )
-    np.testing.assert_array_equal(held.indices, anew.indices)
-    if anew.weights is not None:
-        np.testing.assert_array_equal(held.weights, anew.weights)
+    np.testing.assert_array_equal(held.indices, recomputed.indices)
+    if recomputed.weights is not None:
+        np.testing.assert_array_equal(held.weights, recomputed.weights)
 
 
 # ---------------------------------------------------------------- craig, k_dpp

@@ -28,7 +28,7 @@ def points_in(box: np.ndarray, side: int, seed: int) -> np.ndarray:
 
 
 def outside(polygon: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """How far each point lies outside of a convex counterclockwise polygon; below 0: inside."""
+    """The distance of each point from a convex counterclockwise polygon; below 0: inside."""
     ahead = np.roll(polygon, -1, axis=0) - polygon
     outward = np.stack([ahead[:, 1], -ahead[:, 0]], axis=1)
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
@@ -63,7 +63,7 @@ def test_every_point_has_one_cell_and_it_is_the_polygon_around_it(
     # Coordinates of up to 2e6 in a box as small as 1e-3 have errors of some 1e-7 of its width.
     rounding = 1e-6
     assert distance[cells, np.arange(len(points))].max() <= rounding
-    # No point lies deep in a second polygon.
+    # No point is deep in a second polygon.
     assert ((distance < -rounding).sum(axis=0) <= 1).all()
     assert (distance < -rounding)[:, :300].any(axis=0).mean() > 0.99
 

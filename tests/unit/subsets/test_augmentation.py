@@ -1,6 +1,7 @@
 """Recipes: what is drawn, and the pixels that they make."""
 
 import json
+import re
 from collections import Counter
 
 import numpy as np
@@ -116,7 +117,7 @@ def test_brightness_scales_and_contrast_spreads_about_the_mean() -> None:
     ],
 )
 def test_what_is_no_recipe_is_refused(text: str) -> None:
-    with pytest.raises(PetiteError, match="unknown recipe"):
+    with pytest.raises(PetiteError, match=re.escape(repr(text))):
         render(picture(), text)
 
 
@@ -196,7 +197,7 @@ def test_settings_that_make_no_sense_are_refused() -> None:
     off = dict.fromkeys(("horizontal_flip", "vertical_flip"), False) | dict.fromkeys(
         ("rotation", "blur", "brightness", "contrast")
     )
-    with pytest.raises(PetiteError, match="switch one on"):
+    with pytest.raises(PetiteError, match=r"augmentation\.transforms"):
         draw(["a"], 0, Settings(transforms=off))
     for bad in ({"blur": [2, 1]}, {"rotation": 0}, {"contrast": [0, 1]}, {"zoom": 2}):
         with pytest.raises(ValidationError):

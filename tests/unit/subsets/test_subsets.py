@@ -278,12 +278,12 @@ def test_a_chain_that_leaves_augmentation_nothing_to_make_is_an_error_that_says_
 
 
 def test_what_a_method_lacks_is_said_in_one_message(folder: Path) -> None:
-    with pytest.raises(RuntimeError, match="space pixels: give --features pixels=PATH"):
+    with pytest.raises(RuntimeError, match=r"'pca_grid'.*--features pixels=PATH"):
         make_subset(folder, "pca_grid", 0.2)
-    with pytest.raises(RuntimeError, match="by the score 'el2n': give scores"):
+    with pytest.raises(RuntimeError, match=r"'el2n'.*scores"):
         make_subset(folder, "el2n", 0.2)
     chain = {"steps": [*one_step("random")["steps"], *one_step("random")["steps"]]}
-    with pytest.raises(RuntimeError, match=r"a chain is chosen by subset\.py"):
+    with pytest.raises(RuntimeError, match=r"chain of 2.*subset\.py"):
         run_script(
             "rank",
             *("--fraction", 1, "--seed", 0),

@@ -1,4 +1,4 @@
-"""The metrics agree with scikit-learn and with figures worked out by hand."""
+"""The metrics agree with scikit-learn and with values computed by hand."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_calibration_gaps_within_one_bin_cancel() -> None:
 
 
 def test_a_bin_includes_its_upper_edge() -> None:
-    # 0.6 = 9/15 lies on an edge: with 0.58 in the bin below it, not with 0.62 in the one above.
+    # 0.6 = 9/15 is on an edge: with 0.58 in the bin below it, not with 0.62 in the one above.
     probabilities = np.array([[0.6, 0.4], [0.58, 0.42], [0.62, 0.38]])
     labels = np.array([0, 1, 1])
     below, above = abs(0.6 + 0.58 - 1), 0.62

@@ -29,7 +29,7 @@ def settings(**changes: Any) -> TrainingSettings:
 
 
 def bars(count: int, classes: int = 2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Noisy gray 12x12 images with a bright band; the band's height tells the class."""
+    """Noisy gray 12x12 images with a bright band; the band's height is the class."""
     random = np.random.default_rng(seed)
     labels = np.arange(count) % classes
     images = random.integers(0, 120, (count, 12, 12, 1))

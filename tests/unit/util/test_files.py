@@ -1,6 +1,7 @@
 """Writing files: whole under their final name or not at all, and in words where they cannot be."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -54,20 +55,18 @@ def test_folders_that_killed_processes_left_are_removed_even_of_the_same_number(
 
 
 @pytest.mark.parametrize("failure", [OSError("4096 requested and 12 written"), OSError(28, "full")])
-def test_a_full_disk_is_told_with_the_path_and_the_need(tmp_path, failure, small_disk):
+def test_a_full_disk_is_reported_with_the_path_and_the_need(tmp_path, failure, small_disk):
     final = small_disk(4096) / "deep" / "array.npy"
-    with pytest.raises(PetiteError) as error, atomic_path(final, 157_000_000):
+    said = rf"{re.escape(str(final))}: no space left .* 157\.0 MB.* 0\.0 MB"
+    with pytest.raises(PetiteError, match=said), atomic_path(final, 157_000_000):
         raise failure
-    assert str(error.value).startswith(
-        f"cannot write {final}: no space left on the disk: it takes 157.0 MB, and 0.0 MB are free"
-    )
 
 
-def test_an_array_that_does_not_fit_is_told(small_disk):
+def test_an_array_that_does_not_fit_is_reported(small_disk):
     from petite.util.files import write_array
 
     folder = small_disk(4 * 2**20)
-    with pytest.raises(PetiteError, match=r"array\.npy: no space left .* takes 8\.0 MB"):
+    with pytest.raises(PetiteError, match=r"array\.npy: no space left .* 8\.0 MB"):
         write_array(folder / "array.npy", np.ones(1_000_000))
     assert list(folder.iterdir()) == []
     write_array(folder / "array.npy", np.ones(100_000))
@@ -79,7 +78,7 @@ def test_an_error_of_the_program_is_not_taken_for_one_of_the_disk(tmp_path):
         raise ValueError("of the program")
 
 
-def test_a_folder_that_is_read_only_is_told(small_disk):
+def test_a_folder_that_is_read_only_is_reported(small_disk):
     folder = small_disk(2**20)
     subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
     with pytest.raises(PetiteError, match=r"a\.txt: Read-only file system"):

@@ -1,11 +1,9 @@
 """Numbers, times and sizes are written in one way."""
 
-import doctest
 import math
 
 import pytest
 
-from petite.util import formatting
 from petite.util.formatting import (
     MINUS,
     NOTHING,
@@ -20,11 +18,6 @@ from petite.util.formatting import (
     signed,
     signed_bracketed,
 )
-
-
-def test_the_examples_hold() -> None:
-    done = doctest.testmod(formatting)
-    assert done.attempted >= 17 and done.failed == 0
 
 
 @pytest.mark.parametrize("share", [-0.0004, 0.0, 0.0004, -0.0])

@@ -52,13 +52,11 @@ def step(
     return done.returncode, (folder / "step.log").read_text("utf-8"), left
 
 
-@pytest.mark.parametrize(
-    ("name", "told"), [("SIGTERM", "stopped by SIGTERM"), ("SIGINT", "stopped by Ctrl-C")]
-)
-def test_a_step_that_is_stopped_leaves_no_half_file_and_no_traceback(tmp_path, name, told):
+@pytest.mark.parametrize(("name", "shown"), [("SIGTERM", "SIGTERM"), ("SIGINT", "Ctrl-C")])
+def test_a_step_that_is_stopped_leaves_no_half_file_and_no_traceback(tmp_path, name, shown):
     status, log, left = step(tmp_path, SIGNAL.format(name))
     assert status == 128 + getattr(signal, name)
-    assert log.rstrip().endswith(f"ERROR {told}")
+    assert re.search(rf"ERROR .*{shown}$", log.rstrip())
     assert "Traceback" not in log
     assert left == []
 
@@ -73,17 +71,17 @@ def test_two_signals_are_as_one(tmp_path):
 
 
 @pytest.mark.parametrize(("seconds", "is_over"), [(-1, True), (3600, False)])
-def test_the_end_of_a_slurm_jobs_time_is_told_where_slurm_tells_it(tmp_path, seconds, is_over):
+def test_the_end_of_a_slurm_jobs_time_is_named_where_slurm_sets_it(tmp_path, seconds, is_over):
     end = str(int(time.time()) + seconds)
     _, log, _ = step(tmp_path, SIGNAL.format("SIGTERM"), SLURM_JOB_END_TIME=end)
-    assert "stopped by SIGTERM" in log
-    assert ("the time of the Slurm job is over" in log) == is_over
+    assert "SIGTERM" in log
+    assert ("Slurm" in log) == is_over
 
 
-def test_the_end_of_its_cpu_time_is_told(tmp_path):
+def test_the_end_of_its_cpu_time_is_named(tmp_path):
     status, log, left = step(tmp_path, "while True: pass", "ulimit -t 3")
     assert status == 128 + signal.SIGXCPU
-    assert "the limit on its CPU time is over (ulimit -t)" in log
+    assert re.search("ERROR .*SIGXCPU.*ulimit -t", log)
     assert left == []
 
 
@@ -107,18 +105,18 @@ def test_a_step_whose_memory_ran_out_says_so_and_what_limits_it(tmp_path, does):
     status, log, left = step(tmp_path, does, "ulimit -v 1000000")
     assert (status, left) == (1, [])
     last = log.rstrip().splitlines()[-1]
-    assert re.search(r"ERROR memory ran out: .*`ulimit -v` allows it 1.02 GB: raise it", last)
+    assert re.search(r"ERROR memory ran out: .*`ulimit -v` .*1\.02 GB", last)
     assert "please report it" not in log
 
 
-def test_a_library_that_cannot_be_loaded_for_lack_of_memory_is_told_so(tmp_path):
+def test_a_library_that_cannot_be_loaded_for_lack_of_memory_says_so(tmp_path):
     _, log, _ = step(tmp_path, "import tensorflow", "ulimit -v 500000")
-    assert "failed to map segment from shared object. `ulimit -v` allows it 512 MB" in log
+    assert re.search("memory ran out: .*failed to map segment.*`ulimit -v` .*512 MB", log)
 
 
 def test_any_other_error_under_a_limit_of_the_shell_names_the_limit(tmp_path):
     _, log, _ = step(tmp_path, "raise AttributeError('half a module')", "ulimit -v 1000000")
-    assert "please report it with this log. `ulimit -v` allows it 1.02 GB: raise it." in log
+    assert re.search(r"please report it.*`ulimit -v` .*1\.02 GB", log)
     assert "half a module" in log
     assert "ulimit" not in step(tmp_path, "raise AttributeError('half a module')")[1]
 
@@ -128,12 +126,12 @@ def test_a_step_with_too_many_open_files_names_the_limit(tmp_path):
         tmp_path, "files = [open('step.py') for _ in range(99)]", "ulimit -n 50"
     )
     assert (status, left) == (1, [])
-    assert "Too many open files: 'step.py'. Raise the limit on open files (ulimit -n)" in log
+    assert re.search(r"ERROR .*'step\.py'.*ulimit -n", log)
 
 
 def test_without_a_limit_of_the_shell_more_memory_is_asked_for(tmp_path):
     _, log, _ = step(tmp_path, "raise MemoryError")
-    assert "memory ran out: MemoryError. Give the job more" in log
+    assert re.search("ERROR memory ran out: MemoryError.*--cores 1", log)
 
 
 def test_a_step_that_the_system_kills_leaves_what_is_known_to_the_run(tmp_path):
@@ -146,7 +144,7 @@ def test_a_step_that_the_system_kills_leaves_what_is_known_to_the_run(tmp_path):
     assert left and step(tmp_path, "pass")[2] == ["result.bin"]
 
 
-def test_only_steps_are_ended_beside_a_clusters_commands(tmp_path):
+def test_only_steps_are_ended_and_not_a_clusters_commands(tmp_path):
     (tmp_path / "step.py").write_text("import time; time.sleep(60)")
     step, other = (
         subprocess.Popen([sys.executable, *arguments])
@@ -183,7 +181,7 @@ def test_a_step_ends_with_its_run_and_leaves_no_half_file(tmp_path):
     run.kill()
     run.wait()
     assert process.wait(60) == 128 + signal.SIGTERM
-    assert "stopped by SIGTERM" in (tmp_path / "step.log").read_text("utf-8")
+    assert "SIGTERM" in (tmp_path / "step.log").read_text("utf-8")
     assert not list(tmp_path.glob("*result*")) + list(tmp_path.glob(".result*"))
 
 

@@ -28,7 +28,7 @@ from petite.data.sources.class_signs import (
     flat_hint,
 )
 from petite.data.sources.layout import natural_order, nfc
-from petite.data.sources.layout_notices import tell_layout
+from petite.data.sources.layout_notices import note_layout
 from petite.data.sources.wording import empty_folders, shown
 from petite.util.discovery import modules_in
 from petite.util.errors import PetiteError
@@ -107,7 +107,7 @@ def listing(
     by_class = _entries_by_class(source)
     chosen = _choose_classes(list(by_class), classes, source)
     if source.layout and notices is not None:
-        tell_layout(source.layout, chosen, classes is not None, notices)
+        note_layout(source.layout, chosen, classes is not None, notices)
 
     most = None
     if limit_per_class is not None:

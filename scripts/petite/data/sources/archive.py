@@ -1,7 +1,7 @@
-"""A zip or tar archive of images, one folder a class, read in place: nothing is unpacked to disk.
+"""The source `archive`: a zip or tar with one folder per class, read without unpacking to disk.
 
-Zip and plain tar give any member at once. A compressed tar has to be unpacked from its beginning:
-once to list it and once more to read from it, so `read_many` goes through it in order.
+Zip and plain tar allow random access. A compressed tar must be decompressed from its beginning,
+once to list it and once to read from it, so `read_many` goes through it in order.
 """
 
 import lzma
@@ -29,23 +29,23 @@ from petite.data.sources.base import (
 from petite.data.sources.layout import Folder, Layout, find_layout, is_hidden, side_kind
 from petite.util.errors import PetiteError
 
-# What Python's zipfile can unpack. Windows packs large zips with Deflate64, which it cannot.
+# Python's zipfile can unpack these, but not Deflate64, which Windows uses for large zips.
 ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 ZIP_ENCRYPTED = 0x1
 ZIP_UTF8 = 0x800
 MADE_ON_DOS = 0
 
-# Photographs hardly shrink when they are packed. What unpacks to more than so many times its size,
-# from `SMALL` bytes on, was made to fill a memory or a disk.
+# Compression hardly shrinks photographs. A member of more than `SMALL` bytes that unpacks to more
+# than this many times its size was made to fill the memory or the disk.
 MOST_EXPANSION = 1000
 SMALL = 10_000_000
 
-# Of a path in an archive, and of what a link leads to, characters: as Linux has it.
+# Characters of a path in an archive or of a link's target; the limit of Linux.
 LONGEST_PATH = 4096
-# From link to link, before it counts as a circle: as Linux has it.
+# Links that are followed one after the other before they count as a loop; the limit of Linux.
 MOST_LINKS = 40
 
-# Of a long name or a set of attributes in a tar, bytes, which are read into memory at once.
+# Bytes of a long name or a set of attributes in a tar, which is read into memory at once.
 LONGEST_HEADER = 1_000_000
 HEADERS = {
     tarfile.GNUTYPE_LONGNAME,
@@ -55,7 +55,7 @@ HEADERS = {
     tarfile.SOLARIS_XHDTYPE,
 }
 
-# What damaged members make the standard library raise.
+# The standard library raises these for damaged members.
 DAMAGED = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -69,7 +69,7 @@ DAMAGED = (
 
 
 class _Member(NamedTuple):
-    """A plain file in an archive: its size unpacked (bytes), and where it lies in the archive."""
+    """A regular file in an archive: its unpacked size (bytes) and its offset in the archive."""
 
     size: int
     offset: int
@@ -77,30 +77,30 @@ class _Member(NamedTuple):
 
 
 class _Link(NamedTuple):
-    """A link in an archive to another path in it, from the link's folder or from the root."""
+    """A link to another path in the archive, relative to the link's folder or to the root."""
 
     target: str
     from_root: bool
 
 
 class _Archive(Protocol):
-    """What zip and tar have in common."""
+    """The interface of zip and tar."""
 
     def members(self) -> Iterator[tuple[str, _Member | _Link | None]]:
-        """The name of each member, and the member itself or the link; None for a folder.
+        """Yield the name of each member with the file or link, or None for a folder.
 
-        Raises _Refused for a member that is none of these, or cannot be unpacked.
+        Raises _Refused for any other member, and for one that cannot be unpacked.
         """
 
     def open(self, member: _Member) -> IO[bytes]:
-        """The bytes of a member, unpacked as they are read."""
+        """Open a member, which is unpacked as it is read."""
 
     def close(self) -> None:
         """Close the archive's file."""
 
 
 class _Refused(Exception):
-    """Why an archive with this member is not read: (name, reason)."""
+    """An archive is refused for one member; its arguments are the member's name and the reason."""
 
 
 class _Zip:
@@ -108,7 +108,7 @@ class _Zip:
         self._zip = zipfile.ZipFile(path)
 
     def members(self) -> Iterator[tuple[str, _Member | _Link | None]]:
-        # Some Windows programs write Cat\1.jpg, and not all of them say that they are of Windows.
+        # Some Windows programs write Cat\1.jpg, and not all of them mark the zip as from Windows.
         no_slash = not any("/" in info.filename for info in self._zip.infolist())
         for info in self._zip.infolist():
             name = _decoded(info)
@@ -116,14 +116,14 @@ class _Zip:
                 name = name.replace("\\", "/")
             unix_type = stat.S_IFMT(info.external_attr >> 16)
             if unix_type not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
-                raise _Refused(name, "a device, not a plain file")
+                raise _Refused(name, "a device, not a regular file")
             if name.endswith("/"):
                 yield name, None
                 continue
             if info.flag_bits & ZIP_ENCRYPTED:
                 raise _Refused(name, "encrypted")
             if info.compress_type not in ZIP_METHODS:
-                raise _Refused(name, f"compressed with method {info.compress_type}, unknown here")
+                raise _Refused(name, f"unsupported compression method {info.compress_type}")
             _check_expansion(name, info.file_size, info.compress_size)
             if unix_type == stat.S_IFLNK:
                 yield name, _Link(self._text(info), from_root=False)
@@ -131,7 +131,7 @@ class _Zip:
                 yield name, _Member(info.file_size, info.header_offset, info)
 
     def _text(self, info: zipfile.ZipInfo) -> str:
-        """What a link leads to, which is its content."""
+        """The target of a link, which is its content."""
         with self._zip.open(info) as file:
             return os.fsdecode(file.read(LONGEST_PATH + 1))
 
@@ -143,7 +143,7 @@ class _Zip:
 
 
 def _decoded(info: zipfile.ZipInfo) -> str:
-    """A name in a zip, in UTF-8 where it can be: macOS does not say that its names are."""
+    """A name in a zip, as UTF-8 where that is valid: macOS does not set the flag for it."""
     if info.flag_bits & ZIP_UTF8:
         return info.filename
     try:
@@ -153,7 +153,7 @@ def _decoded(info: zipfile.ZipInfo) -> str:
 
 
 class _TarInfo(tarfile.TarInfo):
-    """A header in a tar, looked at before the standard library acts on it."""
+    """A header in a tar, checked before the standard library acts on it."""
 
     @classmethod
     def frombuf(cls, *args: Any, **kwargs: Any) -> Self:
@@ -170,7 +170,7 @@ class _Tar:
 
     def members(self) -> Iterator[tuple[str, _Member | _Link | None]]:
         for info in self._tar:
-            # Before the next header is looked for, for which this member has to be unpacked.
+            # Before this member is unpacked to find the next header.
             _check_expansion(info.name, info.offset_data + info.size, self._bytes)
             if info.isdir():
                 yield info.name, None
@@ -179,14 +179,13 @@ class _Tar:
             elif info.issym() or info.islnk():
                 yield info.name, _Link(info.linkname, from_root=info.islnk())
             else:
-                raise _Refused(info.name, "a device, not a plain file")
+                raise _Refused(info.name, "a device, not a regular file")
         self._check_end()
 
     def _check_end(self) -> None:
-        """Raise ReadError unless the list of members ends as it should.
+        """Raise ReadError if the list of members ends without the block of zeros.
 
-        The standard library takes a damaged header for the end of the archive; a real end is
-        marked by a block of zeros.
+        The standard library takes a damaged header for the end of the archive.
         """
         file = cast(IO[bytes], self._tar.fileobj)
         file.seek(self._tar.offset)
@@ -201,14 +200,13 @@ class _Tar:
 
 
 class ArchiveSource(Source):
-    """Class-per-folder images in a zip or tar; `find_layout` has the rules of the layout.
+    """Images in a zip or tar with one folder per class, which `find_layout` finds.
 
-    Links to what is in the archive are followed.
+    Links within the archive are followed.
     """
 
     name = "archive"
-
-    path_is: ClassVar[str | None] = "a zip or tar archive with a folder of images for each class"
+    path_is: ClassVar[str | None] = "a zip or tar archive with one folder of images per class"
     takes_address = True
     is_one_file = True
     preset = "photos"
@@ -216,10 +214,13 @@ class ArchiveSource(Source):
     def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
         """Open the archive and read its directory.
 
-        Raises PetiteError when it is no archive or damaged, when it has too many entries, and for
-        a member with an unsafe or repeated name, an encrypted one, a device, a link that leads
-        out of the archive, nowhere or in a circle, and one that unpacks to more than
-        MOST_EXPANSION times its size.
+        Raises
+        ------
+        PetiteError
+            When it is damaged or not an archive, when it has too many entries, and for a member
+            with an unsafe or repeated name, an encrypted one, a device, a link to outside the
+            archive, to nothing or in a loop, and one that unpacks to more than MOST_EXPANSION times
+            its size.
         """
         assert path is not None
         super().__init__(path, limits)
@@ -237,8 +238,8 @@ class ArchiveSource(Source):
     def check_path(cls, path: Path) -> None:
         if path.is_dir():
             raise PetiteError(
-                f"{path} is a folder, not {cls.path_is}. To read a folder: "
-                f"write folder={shlex.quote(str(path))}"
+                f"{path} is a folder, not {cls.path_is}. To read a folder, write "
+                f"folder={shlex.quote(str(path))}"
             )
 
     @property
@@ -269,7 +270,7 @@ class ArchiveSource(Source):
     def check_unchanged(self) -> None:
         assert self.path is not None
         if _state(self.path) != self._opened:
-            raise self.changed("its size or its time is another one")
+            raise self.changed("its size or its modification time differs")
 
     def close(self) -> None:
         self._archive.close()
@@ -281,9 +282,9 @@ def _state(path: Path) -> tuple[int, int]:
 
 
 def _open(path: Path) -> _Archive:
-    """Open an archive by what is in it, whatever its name."""
+    """Open an archive by its content, whatever its name."""
     if not path.is_file():
-        raise PetiteError(f"{path} is not a file: the source archive needs a zip or tar archive")
+        raise PetiteError(f"{path} is not a file: the source 'archive' needs a zip or tar archive")
     try:
         path.open("rb").close()
     except OSError as error:
@@ -291,7 +292,7 @@ def _open(path: Path) -> _Archive:
             f"cannot read {path}: {error.strerror}. Give read access to it"
         ) from error
     try:
-        # Tar first: a zip among the last members of a tar would pass for a zip.
+        # Tar first: a tar that ends with a zip would be taken for a zip.
         with suppress(tarfile.TarError):
             return _Tar(path)
         if zipfile.is_zipfile(path):
@@ -304,9 +305,9 @@ def _open(path: Path) -> _Archive:
         start = file.read(64)
     hint = " (it looks like a web page)" if start.lstrip().startswith(b"<") else ""
     raise PetiteError(
-        f"{path} is no archive that can be read{hint}: it must be a zip or a tar (plain, .gz, .bz2 "
-        "or .xz). If it was cut while it was copied or downloaded, get it again; "
-        "if it is of another kind, pack it anew as a zip"
+        f"{path} is not an archive that can be read{hint}: it must be a zip or a tar (plain, .gz, "
+        ".bz2 or .xz). If it was cut short when it was copied or downloaded, get it again; if it "
+        "has another format, repack it as a zip"
     )
 
 
@@ -316,13 +317,13 @@ def _damaged(path: Path, error: Exception) -> PetiteError:
 
 def _refused(path: Path, name: str, reason: str) -> PetiteError:
     return PetiteError(
-        f"{path} is refused for its entry {name!r}: {reason}. Pack the images anew as a zip "
-        "of plain files"
+        f"{path} is refused for its entry {name!r}: {reason}. Repack the images as a zip of "
+        "regular files"
     )
 
 
 def _check_expansion(name: str, unpacked: int, packed: int) -> None:
-    """Raise _Refused for so many bytes in a few."""
+    """Raise _Refused for what unpacks to far more than its size."""
     if unpacked > SMALL and unpacked > MOST_EXPANSION * packed:
         raise _Refused(
             name, f"unpacks to {unpacked / 1e6:.0f} MB, more than {MOST_EXPANSION} times its size"
@@ -330,9 +331,9 @@ def _check_expansion(name: str, unpacked: int, packed: int) -> None:
 
 
 def _tree(archive: _Archive, path: Path, max_entries: int) -> Folder[_Member]:
-    """The tree of an archive's files, links resolved, without what is hidden.
+    """The tree of an archive's files, with links resolved and without hidden files.
 
-    Raises PetiteError (see above).
+    Raises PetiteError as `ArchiveSource` does.
     """
     root: Folder[_Member] = Folder()
     links: dict[tuple[str, ...], _Link] = {}
@@ -340,7 +341,9 @@ def _tree(archive: _Archive, path: Path, max_entries: int) -> Folder[_Member]:
     try:
         for number, (name, member) in enumerate(archive.members(), start=1):
             if number > max_entries:
-                raise _Refused(name, f"the archive has more than {max_entries} (max_entries)")
+                raise _Refused(
+                    name, f"the archive has more than {max_entries} entries (dataset.max_entries)"
+                )
             if _is_outside(name) or ".." in re.split(r"[/\\]", name):
                 raise _Refused(name, "a path that leads out of the archive")
             if len(name) > LONGEST_PATH:
@@ -357,7 +360,7 @@ def _tree(archive: _Archive, path: Path, max_entries: int) -> Folder[_Member]:
                     links[parts] = member
                 continue
             folder.files[parts[-1]] = member
-            # Entries that share their packed bytes are each small beside them, and together not.
+            # Entries can share their packed bytes: each is small enough, but not all together.
             unpacked += member.size
             _check_expansion(name, unpacked, packed)
         for parts, found in {parts: _linked(parts, root, links) for parts in links}.items():
@@ -379,12 +382,12 @@ def _tree(archive: _Archive, path: Path, max_entries: int) -> Folder[_Member]:
 
 
 def _parts(path: str) -> tuple[str, ...]:
-    # Tar writes ./Cat/1.jpg where it was told to pack the folder "."
+    # Tar writes ./Cat/1.jpg if it packed the folder "."
     return tuple(part for part in path.split("/") if part not in ("", "."))
 
 
 def _folder_at(root: Folder[_Member], parts: Iterable[str]) -> Folder[_Member]:
-    """The folder of a path, made with those that it lies in where it is not there."""
+    """The folder of a path, which is made with its parents where it is missing."""
     folder = root
     for part in parts:
         if part not in folder.folders:
@@ -396,10 +399,10 @@ def _folder_at(root: Folder[_Member], parts: Iterable[str]) -> Folder[_Member]:
 def _linked(
     link: tuple[str, ...], root: Folder[_Member], links: Mapping[tuple[str, ...], _Link]
 ) -> Folder[_Member] | _Member:
-    """The file or folder that a link leads to, by way of others; raises _Refused."""
+    """The file or folder that a link leads to, through other links; raises _Refused."""
     name, target = "/".join(link), links[link].target
-    here = [root]  # the folders on the way to where we are,
-    path: list[str] = []  # and their names
+    here = [root]  # the folders from the root to the current one
+    path: list[str] = []  # their names
     ahead = [*reversed(link)]
     hops = 0
     while ahead:
@@ -412,7 +415,7 @@ def _linked(
         elif found := links.get((*path, part)):
             hops += 1
             if hops > MOST_LINKS:
-                raise _Refused(name, "a link that leads in a circle")
+                raise _Refused(name, f"a link in a loop, to {target!r}")
             if _is_outside(found.target) or len(found.target) > LONGEST_PATH:
                 raise _Refused(name, f"a link that leads out of the archive, to {target[:50]!r}")
             if found.from_root:
@@ -426,12 +429,12 @@ def _linked(
         else:
             raise _Refused(name, f"a link to {target!r}, which is not in the archive")
     if path == [*link[: len(path)]]:
-        raise _Refused(name, f"a link to {target!r}, a folder that it lies in itself")
+        raise _Refused(name, f"a link to {target!r}, a folder that contains the link")
     return here[-1]
 
 
 def _remove_hidden(root: Folder[_Member]) -> None:
-    """Take what is hidden out of a tree, in which links may lead in circles."""
+    """Remove hidden files and folders from a tree, in which links may form loops."""
     seen = {id(root)}
     pending = [root]
     while pending:

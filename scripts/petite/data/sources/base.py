@@ -1,4 +1,4 @@
-"""What every source of labeled images offers."""
+"""The interface of every source of labeled images."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,16 @@ ImageData = bytes | NDArray[np.uint8]
 
 
 class Entry(NamedTuple):
-    """One file (or array) of a source, read or not."""
+    """One file (or array) of a source, readable or not.
+
+    Attributes
+    ----------
+    image_id : str
+        Class and path, such as Cat/1.jpg.
+    class_name : str
+    bytes : int
+        Size of the file, or of the array.
+    """
 
     image_id: str
     class_name: str
@@ -25,11 +34,17 @@ class Entry(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """How much a source may ask of the machine."""
+    """Limits on the size of a source.
 
-    # Of one image file, unpacked: more than any photograph takes. A larger one is set aside.
+    Attributes
+    ----------
+    max_bytes : int
+        Of one unpacked image file. Larger ones, which hardly any photograph is, are set aside.
+    max_entries : int
+        Of an archive; each takes about 1 kB of memory. An archive with more is refused.
+    """
+
     max_bytes: int = 200_000_000
-    # Of an archive, each of which takes about 1 kB of memory. One with more is refused.
     max_entries: int = 500_000
 
 
@@ -48,28 +63,47 @@ class UnreadableEntry(Exception):
 
 
 class Source(ABC):
-    """A place that images come from; a context manager that closes what it opened.
+    """A source of images, and a context manager that closes what it opened.
 
     Opening is cheap, so that many jobs can open the same source at once.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file or folder to read; None for a source that is part of a library.
+    limits : Limits
+
+    Attributes
+    ----------
+    name : str
+        As in the configuration.
+    path_is : str or None
+        What `path` is for this source, for error messages; None if the source takes no path.
+    download_name : str or None
+        The name of the file that Petite downloads to the path; None if the user gives the path.
+    takes_address : bool
+        Whether the path may be an http(s) URL.
+    instead_of_address : str
+        What to do if it may not.
+    is_one_file : bool
+        Whether the path is one file, which a rule of another workflow may make.
+    has_fingerprints : bool
+        Whether `fingerprint` detects changes of the images, which are too many files to be inputs.
+    preset : str or None
+        The file in workflow/config, without its suffix, with suitable settings.
+    lists_in_order : bool
+        Whether `entries` gives each class in the order of the listing. Other sources are sorted
+        in natural order, which takes some kilobytes of memory per entry.
     """
 
-    # As in the config.
     name: ClassVar[str]
-    # What `path` is for this source, for error messages; None where the source takes no path.
     path_is: ClassVar[str | None] = None
-    # The name of the file that Petite downloads to this path; None where the user gives the path.
     download_name: ClassVar[str | None] = None
-    # Whether the user may give an http(s) address for the path; and what to do instead.
     takes_address: ClassVar[bool] = False
-    instead_of_address: ClassVar[str] = "an address leads to an archive: set source to archive"
-    # Whether the path is one file, which a rule of another workflow may make.
+    instead_of_address: ClassVar[str] = "a URL must be that of an archive: set source to archive"
     is_one_file: ClassVar[bool] = False
-    # Whether `fingerprint` tells of changes in its images, which are too many files to be inputs.
     has_fingerprints: ClassVar[bool] = False
-    # The file in workflow/config, without its suffix, with the settings that suit the images.
     preset: ClassVar[str | None] = None
-    # Whether `entries` gives each class in the order in which it is to be listed. Others are listed
-    # in natural order, which takes some kilobytes an entry to work out.
     lists_in_order: ClassVar[bool] = False
 
     def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
@@ -78,56 +112,63 @@ class Source(ABC):
 
     @classmethod
     def takes_path(cls) -> bool:
-        """Whether the user says where the images are."""
+        """Whether the user gives the path of the images."""
         return cls.path_is is not None and cls.download_name is None
 
     @classmethod
     def input_files(cls, path: Path) -> list[Path]:
-        """The files at a path that are inputs of the rules that read the source."""
+        """List the files at a path that are inputs of the rules that read the source."""
         return [path] if cls.is_one_file else []
 
     @classmethod  # noqa: B027 - some sources find out as they read
     def check_path(cls, path: Path) -> None:
-        """Raise PetiteError for a path, which is there, that is no place for such a source."""
+        """Raise PetiteError for an existing path that is not of the kind that the source needs."""
 
     @property
     def layout(self) -> Layout | None:
-        """How the classes lie in a tree of files; None for a source that is no such tree."""
+        """The layout of the classes in a tree of files; None for a source without one."""
         return None
 
     @abstractmethod
     def entries(self) -> Iterable[Entry]:
-        """All entries, in no particular order."""
+        """Iterate over all entries, in any order."""
 
     @abstractmethod
     def read(self, image_id: str) -> ImageData:
-        """One entry's encoded bytes, or its pixels.
+        """Read the encoded bytes of an entry, or its pixels.
 
-        Raises UnreadableEntry for an entry that cannot be read, PetiteError for one that is not
-        in the source (any more).
+        Raises
+        ------
+        UnreadableEntry
+            For an entry that cannot be read.
+        PetiteError
+            For an entry that is not in the source, or no longer.
         """
 
-    def check_unchanged(self) -> None:  # noqa: B027 - few sources can tell
-        """Raise PetiteError where the source is no longer what it was when it was opened."""
+    def check_unchanged(self) -> None:  # noqa: B027 - few sources can check it
+        """Raise PetiteError if the source has changed since it was opened."""
 
     def changed(self, what: str) -> PetiteError:
-        """The error for a source that changed while it was read."""
+        """Make the error for a source that changed while it was read."""
         return PetiteError(
-            f"{self.path} was changed while it was read: {what}. Run again once it stays as it is: "
-            "it is then read anew"
+            f"{self.path} was changed while it was read: {what}. Run again when nothing writes to "
+            "it any more"
         )
 
     def reading_order(self, image_ids: Iterable[str]) -> Iterable[str]:
-        """The ids in the order in which reading them takes least; as given unless overridden."""
+        """Sort ids into the order that is fastest to read; as given unless overridden."""
         return image_ids
 
     def read_many(
         self, image_ids: Iterable[str]
     ) -> Iterator[tuple[str, ImageData | UnreadableEntry]]:
-        """Read many entries, in whichever order is fast, holding one in memory at a time.
+        """Read many entries in a fast order, one in memory at a time.
 
-        An entry that cannot be read comes with its UnreadableEntry in place of the data (not
-        raised: that would end the iteration).
+        Yields
+        ------
+        (str, ImageData or UnreadableEntry)
+            An id with its data. The error of an entry that cannot be read is given, not raised,
+            because that would end the iteration.
         """
         for image_id in self.reading_order(image_ids):
             try:
@@ -151,7 +192,7 @@ class Source(ABC):
 
 
 class ArraySource(Source):
-    """A source that holds all its images, small ones, as one array."""
+    """A source of small images, held in memory as one array."""
 
     def __init__(
         self,
@@ -161,7 +202,17 @@ class ArraySource(Source):
         labels: NDArray,
         classes: list[str],
     ) -> None:
-        """Take uint8 images (n, size, size) and their labels (n,), positions in `classes`."""
+        """Hold the images.
+
+        Parameters
+        ----------
+        path : Path or None
+        limits : Limits
+        images : ndarray of uint8, shape (n, size, size)
+        labels : ndarray of int, shape (n,)
+            Positions in `classes`.
+        classes : list of str
+        """
         super().__init__(path, limits)
         self._images = {
             f"{class_name}/{number:04d}": images[row]
@@ -180,7 +231,7 @@ class ArraySource(Source):
 
 
 def read_at_most(file: IO[bytes], limit: int) -> bytes:
-    """Read a whole file; raises UnreadableEntry if it holds more than `limit` bytes."""
+    """Read a whole file; raises UnreadableEntry if it has more than `limit` bytes."""
     data = file.read(limit + 1)
     check_bytes(len(data), limit)
     return data
@@ -189,4 +240,4 @@ def read_at_most(file: IO[bytes], limit: int) -> bytes:
 def check_bytes(count: int, limit: int) -> None:
     """Raise UnreadableEntry for an image file of more than `limit` bytes."""
     if count > limit:
-        raise UnreadableEntry(f"too large: more than {limit / 1e6:g} MB (max_bytes)")
+        raise UnreadableEntry(f"too large: more than {limit / 1e6:g} MB (dataset.max_bytes)")

@@ -1,7 +1,7 @@
-"""What a layout says of its classes: the signs that they are something else.
+"""Signs that the folders of a layout are not classes.
 
-`check_layout` refuses a tree whose folders look like something other than classes, by what they
-hold rather than by what they are called, unless the user names the classes.
+`check_layout` refuses a tree whose folders look like something other than classes, unless the user
+names the classes. It goes by the contents of folders more than by their names.
 """
 
 import re
@@ -16,11 +16,11 @@ from petite.data.sources.wording import classes_setting, empty_folders, shown
 from petite.util.errors import PetiteError
 
 MERGE = (
-    "Petite makes its own splits: give one of these folders (of an archive: unpack it first), or "
-    "merge them into one folder per class"
+    "Petite makes its own splits: give one of these folders (unpack an archive first), or merge "
+    "them into one folder per class"
 )
 SORT = "make a folder for each label, and move its images there"
-STRAYS = 0.05  # share of a class's images that may lie beside its folders, as covers do
+STRAYS = 0.05  # share of a class's images that may be next to its folders, such as covers
 MOST_LABELS = 1000
 
 SPLIT_WORD = re.compile(
@@ -28,8 +28,8 @@ SPLIT_WORD = re.compile(
     r"(?=sets?|data|images|imgs|[^a-z]|$)"
 )
 NUMBERED_PART = re.compile(r"(fold|split|part|batch|chunk|shard)s?[ _.-]*\d+")
-# Folders that both classes may have: p00, sub-01_ses-2, cam1, 001, 2024-05-01. Not those of classes
-# themselves: class_1, the synsets of WordNet (n01440764), numbers of one or two digits.
+# Folders that several classes may have: p00, sub-01_ses-2, cam1, 001, 2024-05-01. Not the names of
+# classes: class_1, the synsets of WordNet (n01440764), numbers of one or two digits.
 IDENTIFIER = re.compile(r"[^\W\d_]+[ _.-]*\d+(?:\D+\d+)*|(?=(?:\D*\d){3})[\d _.-]+")
 NUMBERED_CLASS = re.compile(
     r"n\d{8}|(?:class|cls|label|type|kind|category|grade|level|stage|score)[ _.-]*\d+",
@@ -40,17 +40,27 @@ NAME_OF_CAMERA = re.compile(r"(img|dsc[nf]?|dcim|pxl|mvi|gopr|image|photo|frame|
 
 
 def check_layout(layout: Layout, chosen: Sequence[str], named: bool) -> None:
-    """Raise PetiteError where the folders look like something other than classes.
+    """Refuse folders that look like something other than classes.
 
-    chosen: the classes; named: the user names them, which overrules all signs but one, that two of
-    them are the same folder.
+    Parameters
+    ----------
+    layout : Layout
+    chosen : sequence of str
+        The classes.
+    named : bool
+        Whether the user names them, which overrules all signs but one: that two of them are the
+        same folder.
+
+    Raises
+    ------
+    PetiteError
     """
     for first, second in layout.shared:
         if first.split("/")[0] in chosen and second.split("/")[0] in chosen:
             raise PetiteError(
                 f"{first} and {second} of {layout.where} are the same folder, by a link, so its "
-                "images would be of two classes. Remove one of the links, or name the classes to "
-                "use, without the other, in dataset.classes"
+                "images would be in two classes. Remove one of the links, or list only one of the "
+                "two in dataset.classes"
             )
     if named:
         return
@@ -59,10 +69,10 @@ def check_layout(layout: Layout, chosen: Sequence[str], named: bool) -> None:
         links = ", ".join(f"{name} ({why})" for name, why in lost.items())
         raise PetiteError(
             f"{layout.where} has links that cannot be followed: {links}. If they are classes, fix "
-            "them or connect the disk that they lead to; if not, remove them, or name the classes "
+            "them or connect the disk of their targets; if not, remove them, or list the classes "
             "to use in dataset.classes"
         )
-    # A folder by itself cannot be a split or a class: that is said with all that is there.
+    # One folder can be neither a split nor a class; another message covers that.
     signs = (_same_folders, _named_as_parts, _named_as_images, _paired_files, _labels_in_one)
     for sign in signs if len(chosen) > 1 else ():
         if found := sign(layout, chosen):
@@ -72,15 +82,20 @@ def check_layout(layout: Layout, chosen: Sequence[str], named: bool) -> None:
     inside = len(layout.files)
     if len(chosen) > 1 and len(layout.beside) > inside:
         raise PetiteError(
-            f"more images lie beside the class folders of {layout.where} ({len(layout.beside)}, "
+            f"more images are next to the class folders of {layout.where} ({len(layout.beside)}, "
             f"such as {shown(layout.beside, 3)}) than in them ({inside} in {shown(chosen)}), so "
-            "these do not look like the classes. Sort all images into one folder per class. If "
-            "only those in the folders are wanted, name the classes: " + classes_setting(chosen)
+            "these do not look like the classes. Sort all images into one folder per class. To use "
+            "only those in the folders, name the classes: " + classes_setting(chosen)
         )
 
 
 def check_names(chosen: Sequence[str], where: PurePath | str) -> None:
-    """Raise PetiteError where the names look like those of something other than classes."""
+    """Refuse names that look like those of something other than classes.
+
+    Raises
+    ------
+    PetiteError
+    """
     if found := _named_as_parts(Layout(PurePath(where)), chosen):
         raise _no_classes(chosen, where, found)
 
@@ -93,9 +108,9 @@ def _no_classes(chosen: Sequence[str], where: PurePath | str, found: str) -> Pet
 
 
 def _same_folders(layout: Layout, chosen: Sequence[str]) -> str | None:
-    """The sign of given splits, folds, years or sites: the same folders in each of them.
+    """The sign of splits, folds, years or sites: each holds the same folders.
 
-    Folders of masks, which `check_masks` knows, and of patients, cameras or days are none of these.
+    Folders of masks, which `check_masks` handles, and of patients, cameras or days do not count.
     """
     inner = {name: _inner_names(layout.folders.get(name, Counter())) for name in chosen}
     counts = Counter(name for names in inner.values() for name in names)
@@ -111,20 +126,20 @@ def _same_folders(layout: Layout, chosen: Sequence[str]) -> str | None:
     if len(alike) < 2 or 2 * len(alike) < len(chosen):
         return None
     if all(split_word(name)[1] for name in common):
-        return None  # cat/train and dog/train: splits within the classes, which are merged
+        return None  # cat/train and dog/train: splits in each class, which are merged
     return (
         f"{shown(alike)} hold folders of the same names ({shown(sorted(common))}), which look "
-        f"like the classes, as in given splits, folds, years or sites. {MERGE}"
+        f"like the classes, as in splits, folds, years or sites. {MERGE}"
     )
 
 
 def is_identifier(name: str) -> bool:
-    """Whether a folder's name is that of a patient, a camera, a day, a part: not of a class."""
+    """Whether a folder's name is that of a patient, camera, day or part, not of a class."""
     return bool(IDENTIFIER.fullmatch(name)) and not NUMBERED_CLASS.fullmatch(name)
 
 
 def _inner_names(counts: Counter[str]) -> set[str]:
-    """The folders in a class folder, below single ones that wrap them; none for flat ones."""
+    """The folders in a class folder, inside single folders that wrap them; may be empty."""
     by_path = {tuple(path.split("/")) if path else (): count for path, count in counts.items()}
     while by_path:
         shortest, longest = min(by_path), max(by_path)
@@ -151,20 +166,20 @@ def _named_as_parts(layout: Layout, chosen: Sequence[str]) -> str | None:
         return None
     inner = {name: sorted(_inner_names(layout.folders.get(name, Counter()))) for name in chosen}
     in_folders = "".join(
-        f". {name} holds folders ({shown(names)}), which look like the classes: give it"
+        f". {name} holds folders ({shown(names)}), which look like the classes: give {name}"
         for name, names in inner.items()
         if len(names) > 1 and not any(re.fullmatch(MASK_FOLDER, inner) for inner in names)
     )
     labels = sorted({label for name in chosen for label in _labels(_file_names(layout, [name]))})
-    in_names = f". The file names seem to carry labels ({shown(labels)}): {SORT}" if labels else ""
+    in_names = f". The file names seem to have labels ({shown(labels)}): {SORT}" if labels else ""
     return (
-        "their names are those of splits. Petite makes its own splits: give one folder of images "
-        f"for each class{in_folders}{in_names}"
+        "they are named like splits. Petite makes its own splits: give one folder of images per "
+        f"class{in_folders}{in_names}"
     )
 
 
 def split_word(name: str) -> tuple[str, str]:
-    """A name without its word for a split and its number, and that word's first letters."""
+    """Divide a name into its rest and the first letters of its word for a split, or ""."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
     match = SPLIT_WORD.search(spaced)
     if not match:
@@ -174,19 +189,19 @@ def split_word(name: str) -> tuple[str, str]:
 
 
 def _named_as_images(layout: Layout, chosen: Sequence[str]) -> str | None:
-    """The sign of masks or labels in a folder beside that of the images."""
+    """The sign of masks or labels in a folder next to that of the images."""
     named = [name for name in chosen if IMAGES_WORD.fullmatch(name.lower())]
     if not named:
         return None
     others = [name for name in [*chosen, *layout.empty] if name not in named]
     return (
-        f"{shown(named)} is a name for images of any kind, as where {shown(others)} holds their "
-        "masks, labels or another part of them. Petite needs a folder of images for each class"
+        f"{shown(named)} is a name for images of any class, and {shown(others)} may hold their "
+        "masks, their labels or other images. Petite needs one folder of images per class"
     )
 
 
 def _paired_files(layout: Layout, chosen: Sequence[str]) -> str | None:
-    """The sign of masks by file names: those of the images, with another ending or a word more."""
+    """The sign of masks by file names: those of the images with another suffix or one more word."""
     if len(chosen) > 5:  # pairs of folders are few
         return None
     names = {name: _by_stem(_file_names(layout, [name])) for name in chosen}
@@ -201,15 +216,15 @@ def _paired_files(layout: Layout, chosen: Sequence[str]) -> str | None:
             return (
                 f"{one} and {other} hold files of the same names but for the ending "
                 f"({stem}{stems[stem]}, {stem}{word}{others[stem]}), as images and their masks "
-                "do. Petite needs a folder of images for each class"
+                "do. Petite needs one folder of images per class"
             )
     return None
 
 
 def _by_stem(names: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """The word at the end of all names (_mask), and the ending of each by what stands before it.
+    """The word at the end of all names (_mask), and the suffix of each by its stem.
 
-    Names that are numbers alone are left out: they are the same in folders of any kind.
+    Names that are only numbers are left out: they are the same in folders of any kind.
     """
     parts = [ending_of(name) for name in names]
     words = {re.sub(r".*\d", "", stem) for stem, _ in parts}
@@ -219,7 +234,7 @@ def _by_stem(names: Sequence[str]) -> tuple[str, dict[str, str]]:
 
 
 def _labels_in_one(layout: Layout, chosen: Sequence[str]) -> str | None:
-    """The sign of labels in file names: one folder has several of them, and no other has any."""
+    """The sign of labels in file names: one folder has several labels, and no other has any."""
     if not 1 < len(chosen) <= 5:
         return None
     names = {name: _file_names(layout, [name]) for name in chosen}
@@ -232,9 +247,9 @@ def _labels_in_one(layout: Layout, chosen: Sequence[str]) -> str | None:
     ):
         return None
     return (
-        f"the names of the files in {labeled[0]} seem to carry their labels "
-        f"({shown(_labels(names[labeled[0]]))}), and the other files have numbers alone. Make a "
-        "folder for each label, move its images there, and leave out those without a label"
+        f"the file names in {labeled[0]} seem to have labels "
+        f"({shown(_labels(names[labeled[0]]))}), and other files are only numbered. Make a folder "
+        "for each label, move its images there, and omit those without a label"
     )
 
 
@@ -248,10 +263,11 @@ def _file_names(layout: Layout, classes: Iterable[str]) -> list[str]:
 
 
 def _labels(names: Sequence[str]) -> list[str]:
-    """The labels that file names seem to carry (cat.0.jpg, 12_dog.png), or none.
+    """The labels that file names seem to contain (cat.0.jpg, 12_dog.png); may be empty.
 
-    They are what is left without the numbers at either end: words without a number, two or more,
-    each of two files or more, in nearly all names, and none that cameras write.
+    A label is what remains of a name without the numbers at either end. There must be two labels or
+    more, without digits, each in two files or more and together in nearly all of them, and none may
+    be a word that cameras write.
     """
     counts: Counter[str] = Counter()
     for name in names:
@@ -270,32 +286,38 @@ def _labels(names: Sequence[str]) -> list[str]:
 
 
 def flat_hint(layout: Layout, chosen: Sequence[str], inside: str) -> str:
-    """What to do where there are not two class folders in the source, by what there is instead.
+    """Say what to do about a source without two class folders, by what it holds instead.
 
-    inside: what the source is, folder or archive.
+    Parameters
+    ----------
+    layout : Layout
+    chosen : sequence of str
+        The classes that there are.
+    inside : {"folder", "archive"}
+        What the source is.
     """
     names = layout.beside + _file_names(layout, chosen)
     hints = []
     if names and all(map(is_archive, names)):
         one = len(names) == 1
         hints.append(
-            f"{shown(names, 3)} {'is an archive' if one else 'are archives'} inside the {inside}: "
+            f"{shown(names, 3)} {'is an archive' if one else 'are archives'} in the {inside}: "
             f"unpack {'it' if one else 'them'}"
         )
     elif labels := _labels(names):
         hints.append(
-            f"The names of the {len(names)} images seem to carry labels ({shown(labels)}): {SORT}"
+            f"The names of the {len(names)} images seem to have labels ({shown(labels)}): {SORT}"
         )
     elif layout.beside and not chosen:
-        lie = (
-            f"{len(names)} files lie side by side in it, such as {shown(names, 3)}"
+        files = (
+            f"{len(names)} files are in it without a folder, such as {shown(names, 3)}"
             if len(names) > 1
-            else f"1 file lies by itself in it: {names[0]}"
+            else f"Only 1 file is in it: {names[0]}"
         )
-        hints.append(f"{lie}. Sort the images into one folder per class")
+        hints.append(f"{files}. Sort the images into one folder per class")
     if layout.tables:
         hints.append(
-            f"If {shown(sorted(layout.tables), 3)} holds labels: tables of labels are not read, so "
+            f"Petite reads no tables of labels: if {shown(sorted(layout.tables), 3)} holds labels, "
             "sort the images into one folder per class by it"
         )
     if layout.empty:

@@ -1,15 +1,15 @@
-"""Files of a class that belong to another file of it, by their names: masks, depth maps, versions.
+"""Files that belong to another file of their class, by their names: masks, depth maps, versions.
 
-A file is named after another one of its folder if it has the same stem and another ending
-(`001.jpg`, `001.png`), or the other's stem and words more (`0.jpg`, `0_aug1.jpg`). Numbers alone
-are no words: `1_2.jpg` is a picture of its own. Files that have all but the last word in common
-(`7_rgb.png`, `7_depth.png`) are named after each other, where few words are in use.
+A file is named after another one of its folder if it has the same stem and another suffix
+(`001.jpg`, `001.png`), or the other's stem and more words (`0.jpg`, `0_aug1.jpg`). Numbers do not
+count as words: `1_2.jpg` is a separate picture. Files that differ only by the last word
+(`7_rgb.png`, `7_depth.png`) are named after each other if few such words are in use.
 
-Where the words are those of masks (`MASK`), or a folder in a class folder is called so, the class
-is refused: masks would be trained on as images. Of other files it is told how to keep them on one
-side of the split.
+If the words are those of masks (`MASK`), or a folder in a class folder has such a name, the class
+is refused, because masks would be trained on as images. For other files, a notice says how to keep
+them on one side of the split.
 
-All is done on columns of names, with expressions that RE2 matches, since there may be many.
+Everything works on columns of names, with expressions of RE2, because there may be many names.
 """
 
 import re
@@ -27,7 +27,7 @@ from petite.data.sources.wording import classes_setting, shown
 from petite.util.errors import PetiteError
 from petite.util.notices import Notices
 
-# In a class, before it is more than chance.
+# Companions in a class, from which on they are not by chance.
 LEAST_SHARE = 0.1
 LEAST_FILES = 5
 
@@ -41,7 +41,7 @@ MASK_NAMES = (
 MASK = rf"(?i)(?:^|[^a-z]){MASK_NAMES}(?:[^a-z]|$)"
 MASK_FOLDER = rf"(?i:(?:{MASK_NAMES}[\s_.-]*)+(?:images?|imgs?|maps?|files|pngs?|\d+)?)"
 
-# What the files of one picture have in common, the more readable first.
+# Patterns of what the files of one picture have in common, the more readable first.
 PATTERNS = (
     r"^(.*/\d+)[^/]*$",
     r"^(.*/[^/_.\s-]+)[^/]*$",
@@ -52,47 +52,77 @@ PATTERNS = (
 
 
 class Companions(NamedTuple):
-    """The files of some classes; those of one picture have a root in common."""
+    """The n files of some classes, and which of them belong together.
 
-    ids: pa.Array  # (n,), image ids
-    classes: NDArray[np.int64]  # (n,), positions in the classes asked for
-    after: NDArray[np.bool_]  # (n,), named after another file
-    masks: NDArray[np.bool_]  # (n,), by their names a mask, a depth map or the like
-    roots: NDArray[np.int64]  # (n,), the same for files of one picture
-    words: list[str]  # that the names of the former have more
+    Attributes
+    ----------
+    ids : Array of str, shape (n,)
+        The image ids.
+    classes : ndarray of int64, shape (n,)
+        Positions in the given classes.
+    after : ndarray of bool, shape (n,)
+        Whether the file is named after another one.
+    masks : ndarray of bool, shape (n,)
+        Whether the name is that of a mask, a depth map or similar.
+    roots : ndarray of int64, shape (n,)
+        The same number for files of one picture.
+    words : list of str
+        The additional words in the names of files that are named after another one.
+    """
+
+    ids: pa.Array
+    classes: NDArray[np.int64]
+    after: NDArray[np.bool_]
+    masks: NDArray[np.bool_]
+    roots: NDArray[np.int64]
+    words: list[str]
 
     def often(self, which: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Those of some files whose class has more of them than chance would have."""
+        """Select those of some files whose class has too many of them for chance."""
         count = np.bincount(self.classes, weights=which)
         enough = count >= np.maximum(LEAST_FILES, LEAST_SHARE * np.bincount(self.classes))
         return which & enough[self.classes]
 
     def described(self, which: NDArray[np.bool_], chosen: Sequence[str]) -> str:
-        """`12 of 24 files in cat, dog`."""
+        """Describe some files, such as `12 of 24 files in cat, dog`."""
         positions = np.unique(self.classes[which])
         files = int(np.isin(self.classes, positions).sum())
         return f"{which.sum():,} of {files:,} files in {shown([chosen[at] for at in positions], 3)}"
 
 
 def check_masks(layout: Layout, chosen: Sequence[str]) -> None:
-    """Raise PetiteError for masks, labels or depth maps among the images of a class."""
+    """Refuse masks, labels or depth maps among the images of a class.
+
+    Raises
+    ------
+    PetiteError
+    """
     if not _matches(pa.array(layout.files.keys(), pa.large_string()), f"(?i)/.*{MASK_NAMES}").any():
-        return  # known at once, where there are many
+        return  # a fast answer for many files
     found = _companions(layout, chosen)
-    # Where a class is called so, its images may be too.
+    # A class with such a name may have images with such names.
     called_so = np.array([bool(re.search(MASK, name)) for name in chosen])
     masks = found.often(found.masks & ~called_so[found.classes])
     if masks.any():
         raise PetiteError(
             f"{found.described(masks, chosen)} seem to be masks, labels or depth maps of other "
-            f"files there, such as {found.ids[int(np.argmax(masks))]}: they would be trained on as "
-            "images. Move them out of the class folders, to keep the images only. If they are "
-            f"images of their own, name the classes: {classes_setting(chosen)}"
+            f"files, such as {found.ids[int(np.argmax(masks))]}: they would be trained on as "
+            "images. Move them out of the class folders. If they are images of the classes, name "
+            f"the classes: {classes_setting(chosen)}"
         )
 
 
-def tell_versions(layout: Layout, chosen: Sequence[str], notices: Notices) -> None:
-    """Say which files may be versions of one picture, and how to keep them together."""
+def note_versions(layout: Layout, chosen: Sequence[str], notices: Notices) -> None:
+    """Add a notice about files that may be versions of one picture, and how to keep them together.
+
+    Parameters
+    ----------
+    layout : Layout
+    chosen : sequence of str
+        The classes.
+    notices : Notices
+        The notice is added here.
+    """
     found = _companions(layout, chosen)
     after = found.often(found.after)
     if not after.any():
@@ -105,8 +135,8 @@ def tell_versions(layout: Layout, chosen: Sequence[str], notices: Notices) -> No
         f"{found.described(after, chosen)} are named after another file of their class, such as "
         f"{found.ids[min(one, other)]} and {found.ids[max(one, other)]}. If they are masks, depth "
         "maps or the like, move them out of the class folders. If they are versions of one "
-        "picture, they have to be on one side of the split: "
-        + (f"write split: {{groups: {groups}}}" if groups else "say so by split.groups")
+        "picture, they must be on one side of the split: "
+        + (f"write split: {{groups: {groups}}}" if groups else "set split.groups")
     )
 
 
@@ -123,7 +153,7 @@ def _companions(layout: Layout, chosen: Sequence[str]) -> Companions:
     paired = _known(common)
     base, tail = pc.coalesce(base, common), pc.coalesce(tail, word)
     roots = _roots(stems, base)
-    # Of two files of one stem, or of a pair, one is named after the other.
+    # In a pair, or of two files with the same stem, one is named after the other.
     after = _repeated(_numbers(stems)) | np.where(paired, _repeated(roots), _known(base))
     masks = (
         _matches(tail, MASK) | _mask_before(stems) | _in_folder_of_masks(ids, classes, len(chosen))
@@ -133,11 +163,11 @@ def _companions(layout: Layout, chosen: Sequence[str]) -> Companions:
 
 
 def _named_after(stems: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """The longest other stem that each begins with, and what stands behind it; null for none."""
+    """The longest other stem that each begins with, and what follows it; null for none."""
     known = pc.unique(stems)
     base = tail = pa.nulls(len(stems), pa.large_string())
     behind = [rf"(?P<tail>(?:{GAP}{WORD}){{{count}}})" for count in range(1, MOST_WORDS + 1)]
-    # A letter behind a number begins a word too: 12mask, 12b.
+    # A letter after a number begins a word too: 12mask, 12b.
     for pattern in (
         r"^(?P<base>.*\d)(?P<tail>\pL+)$",
         *(rf"^(?P<base>.*[^/\s_.-]){words}$" for words in behind),
@@ -150,8 +180,8 @@ def _named_after(stems: pa.Array) -> tuple[pa.Array, pa.Array]:
 
 
 def _pairs(stems: pa.Array, base: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """What names have in common but for their last words, and that word; null for others."""
-    # A number tells one picture from another.
+    """What names that differ only by their last word share, and that word; null for others."""
+    # Pictures are distinguished by a number.
     pattern = rf"^(?P<base>.*/[^/]*\d[^/\s_.-]*){GAP}(?P<tail>\pL+)\d*$"
     common, word = _base_and_tail(stems, pattern)
     single = pc.is_null(base)
@@ -166,19 +196,19 @@ def _pairs(stems: pa.Array, base: pa.Array) -> tuple[pa.Array, pa.Array]:
 
 
 def _roots(stems: pa.Array, base: pa.Array) -> NDArray[np.int64]:
-    """The same number for files that are named after one another, directly or through others."""
+    """The same number for files that are named after each other, directly or through others."""
     count = len(stems)
     numbers = _numbers(pa.concat_arrays([stems, pc.coalesce(base, stems)]))
     root = np.arange(2 * count)
     root[numbers[:count]] = numbers[count:]
-    # A base is shorter than what is named after it, so there are no circles.
+    # A base is shorter than what is named after it, so there are no loops.
     while not np.array_equal(further := root[root], root):
         root = further
     return root[numbers[:count]]
 
 
 def _mask_before(stems: pa.Array) -> NDArray[np.bool_]:
-    """The files with a word for masks before the name of another, or in place of its first word."""
+    """The files with a word for masks before another's name, or instead of its first word."""
     begins = _matches(stems, rf"(?i)/{MASK_NAMES}{GAP}[^/]+$")
     if not begins.any():
         return begins
@@ -188,14 +218,14 @@ def _mask_before(stems: pa.Array) -> NDArray[np.bool_]:
 
 
 def _in_folder_of_masks(ids: pa.Array, classes: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
-    """The files in a folder of masks, where their class has others."""
+    """The files in a folder of masks, if their class has other files."""
     inside = _matches(ids, rf"^[^/]+/(?:.*/)?{MASK_FOLDER}/")
     has_others = np.bincount(classes[~inside], minlength=count) > 0
     return inside & has_others[classes]
 
 
 def _setting(found: Companions) -> str | None:
-    """The pattern for split.groups that tells the pictures apart, in YAML's quotes, or None."""
+    """The pattern for split.groups that distinguishes the pictures, in YAML's quotes, or None."""
     by_words = rf"^(.*/[^/]*?)(?:[\s_.-]*(?:{'|'.join(found.words)})[^/]*)?\.[^/.]*$"
     pictures = len(np.unique(found.roots))
     for pattern in (*PATTERNS, by_words):
@@ -209,17 +239,17 @@ def _setting(found: Companions) -> str | None:
     return None
 
 
-# --- columns of texts
+# --- columns of text
 
 
 def _part(texts: pa.Array, pattern: str) -> pa.Array:
-    """What the group of a pattern captures; null where it does not match."""
+    """What the group of a pattern captures; null if it does not match."""
     named = pattern.replace("(", "(?P<one>", 1)
     return pc.struct_field(pc.extract_regex(texts, f"(?s){named}"), "one")
 
 
 def _base_and_tail(texts: pa.Array, pattern: str) -> tuple[pa.Array, pa.Array]:
-    """What the groups `base` and `tail` of a pattern capture; null where it does not match."""
+    """What the groups `base` and `tail` of a pattern capture; null if it does not match."""
     found = pc.extract_regex(texts, f"(?s){pattern}")
     return pc.struct_field(found, "base"), pc.struct_field(found, "tail")
 
@@ -248,5 +278,5 @@ def _numbers(texts: pa.Array) -> NDArray[np.int64]:
 
 
 def _repeated(numbers: NDArray) -> NDArray[np.bool_]:
-    """Whether each was there before."""
+    """Whether each number occurs before."""
     return pd.Series(numbers).duplicated().to_numpy()

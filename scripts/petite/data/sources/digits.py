@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits: 1,797 gray images of 8x8 pixels in ten classes."""
+"""The source `digits`: scikit-learn's 1,797 gray images of 8x8 pixels in ten classes."""
 
 from pathlib import Path
 
@@ -8,7 +8,12 @@ from petite.data.sources.base import USUAL_LIMITS, ArraySource, Limits
 
 
 class DigitsSource(ArraySource):
-    """The digits that come with scikit-learn (UCI, Alpaydin and Kaynak 1998), read offline."""
+    """The handwritten digits in scikit-learn, read offline.
+
+    References
+    ----------
+    Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI.
+    """
 
     name = "digits"
 
@@ -18,7 +23,7 @@ class DigitsSource(ArraySource):
         from sklearn.datasets import load_digits  # takes a second to import
 
         digits = load_digits()
-        # Ink is given from 0 to 16.
+        # scikit-learn gives values from 0 to 16.
         images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
         classes = [str(name) for name in digits.target_names]
         super().__init__(path, limits, images, digits.target, classes)

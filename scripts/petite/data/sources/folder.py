@@ -1,4 +1,4 @@
-"""A folder of images on disk, one folder a class."""
+"""The source `folder`: a folder on disk with one folder of images per class."""
 
 import hashlib
 import os
@@ -25,14 +25,13 @@ HEAD_BYTES = 64
 
 
 class FolderSource(Source):
-    """Class-per-folder images; `find_layout` has the rules of the layout.
+    """Images in one folder per class, which `find_layout` finds.
 
-    Links to files and to folders are followed, out of the folder too.
+    Links to files and folders are followed, also to outside the folder.
     """
 
     name = "folder"
-
-    path_is: ClassVar[str | None] = "a folder with a folder of images for each class"
+    path_is: ClassVar[str | None] = "a folder with one folder of images per class"
     has_fingerprints = True
     preset = "photos"
 
@@ -46,14 +45,14 @@ class FolderSource(Source):
             return
         if is_archive(path.name):
             raise PetiteError(
-                f"{path} is a file, not a folder with a folder of images for each class. To read "
-                f"an archive: write archive={shlex.quote(str(path))}"
+                f"{path} is a file, not {cls.path_is}. To read an archive, write "
+                f"archive={shlex.quote(str(path))}"
             )
-        raise PetiteError(f"{path} is a file: the source folder needs {cls.path_is}")
+        raise PetiteError(f"{path} is a file: the source 'folder' needs {cls.path_is}")
 
     @cached_property
     def layout(self) -> Layout[os.DirEntry[str]]:
-        """How the classes lie in the folder; one walk over the tree, in which no file is read."""
+        """The layout of the classes, found by one walk over the tree that reads no file."""
         assert self.path is not None
         return find_layout(_tree(self.path), self.path)
 
@@ -61,27 +60,36 @@ class FolderSource(Source):
         for image_id, file in self.layout.files.items():
             try:
                 size = file.stat().st_size
-            except OSError:  # a dangling link: listed, and set aside when read
+            except OSError:  # a broken link: listed, and set aside when read
                 size = 0
             yield Entry(image_id, image_id.split("/", 1)[0], size)
 
     def fingerprint(self, image_ids: Iterable[str]) -> str:
-        """A digest of the names, sizes and times of some files: it tells of any change.
+        """Compute a digest of the names, sizes and times of files, without reading them.
 
-        No file is read.
+        It changes when one of the files changes.
+
+        Parameters
+        ----------
+        image_ids : iterable of str
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits.
         """
         digest = hashlib.sha256()
         for image_id in image_ids:
             file = self.layout.files[image_id]
             try:
                 status = file.stat()
-            except OSError:  # a link that leads nowhere, or in a circle
+            except OSError:  # a broken link, or one in a loop
                 status = file.stat(follow_symlinks=False)
             digest.update(f"{image_id}\0{status.st_size} {status.st_mtime_ns}\0".encode())
         return digest.hexdigest()
 
     def head(self, image_id: str) -> bytes:
-        """The first bytes of a file; none where it cannot be read."""
+        """Read the first HEAD_BYTES bytes of a file; empty if it cannot be read."""
         path = Path(self.layout.files[image_id].path)
         try:
             if not stat.S_ISREG(path.stat().st_mode):
@@ -98,7 +106,7 @@ class FolderSource(Source):
         try:
             # A link may lead to a device or a pipe, which could block or never end.
             if not stat.S_ISREG(path.stat().st_mode):
-                raise UnreadableEntry("unreadable: a link to something that is no file")
+                raise UnreadableEntry("unreadable: a link to something that is not a file")
             with path.open("rb") as file:
                 return read_at_most(file, self.limits.max_bytes)
         except OSError as error:
@@ -106,10 +114,10 @@ class FolderSource(Source):
 
 
 def _tree(root: Path) -> Folder[os.DirEntry[str]]:
-    """The tree below a folder, without what is hidden.
+    """The tree of a folder, without hidden files and folders.
 
-    A folder is looked into once, however many links lead to it; so the tree may have circles. Not
-    entered at all are hidden folders, which can be large, and the folders that hold the root.
+    A folder is read once, however many links lead to it, so the tree may have loops. Hidden
+    folders, which can be large, and the parents of the root are not read.
     """
     top: Folder[os.DirEntry[str]] = Folder()
     known = {_identity(root, root.stat()): top}
@@ -131,22 +139,22 @@ def _tree(root: Path) -> Folder[os.DirEntry[str]]:
                     known[identity] = Folder()
                     pending.append((entry.path, known[identity]))
                 folder.folders[entry.name] = known[identity]
-        except OSError as error:  # without permission, or gone in the meantime
+        except OSError as error:  # without permission, or removed meanwhile
             raise PetiteError(
-                f"cannot look into {error.filename}: {error.strerror}. Give read access to it."
+                f"cannot read the folder {error.filename}: {error.strerror}. Give read access to it"
             ) from error
     return top
 
 
 def _entries(path: str) -> list[os.DirEntry[str]]:
-    """What lies in a folder, sorted by name, without what is hidden."""
+    """The entries of a folder, sorted by name, without hidden ones."""
     with os.scandir(path) as found:
         visible = [entry for entry in found if not is_hidden(entry.name)]
     return sorted(visible, key=lambda entry: entry.name)
 
 
 def _is_folder(entry: os.DirEntry[str], parent: Folder[os.DirEntry[str]]) -> bool:
-    """Whether it is a folder, or a link to one; adds a link that leads nowhere to the parent's."""
+    """Whether it is a folder or a link to one; adds a broken link to those of the parent."""
     if not entry.is_symlink():
         return entry.is_dir()
     try:
@@ -154,12 +162,12 @@ def _is_folder(entry: os.DirEntry[str], parent: Folder[os.DirEntry[str]]) -> boo
     except FileNotFoundError:
         target = Path(entry.path).readlink()
         parent.dangling[entry.name] = f"leads to {target}, which does not exist"
-    except OSError as error:  # in a circle, without permission, on a disk that is away
+    except OSError as error:  # a loop, no permission, or a disk that is not connected
         parent.dangling[entry.name] = error.strerror or str(error)
     return False
 
 
 def _identity(path: os.PathLike[str], status: os.stat_result) -> tuple[int, int] | str:
-    """What all paths to one folder have in common."""
-    # Some network file systems number nothing.
+    """The same value for all paths to one folder."""
+    # Some network file systems have no inode numbers.
     return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)

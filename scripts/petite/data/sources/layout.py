@@ -1,7 +1,7 @@
-"""How a tree of files is read as classes of images, which folders and archives share.
+"""The class folders in a tree of files, for folders on disk and for archives.
 
-Each builds a tree of `Folder`, links resolved, and `find_layout` finds the class folders in it.
-What speaks against their being classes is in `class_signs`.
+Each source builds a tree of `Folder` with links resolved, and `find_layout` finds the class folders
+in it. `class_signs` checks whether they look like classes.
 """
 
 import re
@@ -16,8 +16,8 @@ from petite.util.errors import PetiteError
 
 File = TypeVar("File")
 
-# Folders that systems make, beside those whose names begin with a dot: macOS, network storage,
-# Windows, Linux, and tools of programmers.
+# Folders that systems make, besides those whose names begin with a dot: macOS, network storage,
+# Windows, Linux, and programming tools.
 SYSTEM_FOLDERS = {
     "__MACOSX",
     "@eaDir",
@@ -30,13 +30,13 @@ SYSTEM_FOLDERS = {
     "node_modules",
     "__pycache__",
 }
-# Files that often lie beside images and are none. What else is no image is found on reading.
+# Files that are often next to images. Any other file that is not an image is found on reading.
 TABLES = {".csv", ".tsv", ".xls", ".xlsx", ".json", ".txt"}
 TEXTS = {".md", ".rst", ".rtf", ".doc", ".docx", ".pdf", ".htm", ".html", ".log", ".url"}
 ANNOTATIONS = {".xml", ".jsonl", ".geojson", ".lst", ".mat", ".xmp", ".aae"}
 OF_PROGRAMS = {".yaml", ".yml", ".toml", ".ini", ".cfg", ".db", ".cache", ".md5", ".sha256", ".lnk"}
 SIDE_SUFFIXES = TABLES | TEXTS | ANNOTATIONS | OF_PROGRAMS | {".py", ".ipynb"}
-# Of the same images, as most programs of vision write them.
+# Arrays, which many programs write next to the images that they are made from.
 ARRAYS = {".npy", ".npz", ".pt", ".pkl", ".h5", ".hdf5"}
 SIDE_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "license", "readme", "icon\r"}
 
@@ -46,10 +46,16 @@ ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|7z|rar|gz|bz2|xz|zst)$", re.IGNO
 
 @dataclass(eq=False)
 class Folder(Generic[File]):
-    """A folder by the names of what lies in it. A linked one is the folder that the link leads to.
+    """The contents of a folder, by name; a linked folder is the one that the link leads to.
 
-    dangling: links that cannot be followed, with the reason; they are among the files too.
-    upward: names of links to folders that hold the whole tree, which are not followed.
+    Attributes
+    ----------
+    files : dict from str to File
+    folders : dict from str to Folder
+    dangling : dict from str to str
+        Links that cannot be followed, with the reason. They are among the files too.
+    upward : list of str
+        Links to folders that contain the whole tree, which are not followed.
     """
 
     files: dict[str, File] = field(default_factory=dict)
@@ -60,25 +66,48 @@ class Folder(Generic[File]):
 
 @dataclass
 class Layout(Generic[File]):
-    """The classes of a tree, and what was found beside them.
+    """The classes of a tree, and what was found next to them.
 
-    Names are in Unicode's normal form C, in which two spellings of one name are the same.
+    Names are in Unicode's normal form C, in which all spellings of one name are the same.
+
+    Attributes
+    ----------
+    where : PurePath
+        The folder that holds the class folders.
+    files : dict from str to File
+        The images by id: class/path/name.
+    folders : dict from str to Counter
+        For each class the folders that hold its images, relative to its own (""), with the number
+        of images.
+    empty : dict from str to Counter
+        The class folders without images, with their side files by kind.
+    side_files : Counter
+        Files in class folders that are not images, by kind.
+    beside : list of str
+        Files next to the class folders that may be images.
+    tables : list of str
+        Tables next to the class folders.
+    repeated : list of str
+        Links to a folder that is read already.
+    shared : list of (str, str)
+        Folders that are in two classes by links.
+    dangling : dict from str to str
+        Links next to the class folders that cannot be followed, with the reason.
     """
 
-    where: PurePath  # the folder that holds the class folders
-    files: dict[str, File] = field(default_factory=dict)  # by image id: class/path/name
-    # Of each class the folders that hold its images, relative to its own (""), with their number.
+    where: PurePath
+    files: dict[str, File] = field(default_factory=dict)
     folders: dict[str, Counter[str]] = field(default_factory=dict)
-    empty: dict[str, Counter[str]] = field(default_factory=dict)  # their side files by kind
-    side_files: Counter[str] = field(default_factory=Counter)  # in class folders, by kind
-    beside: list[str] = field(default_factory=list)  # no side files, in none of the class folders
-    tables: list[str] = field(default_factory=list)  # beside the class folders
-    repeated: list[str] = field(default_factory=list)  # links to a folder that is read already
-    shared: list[tuple[str, str]] = field(default_factory=list)  # one folder in two classes
-    dangling: dict[str, str] = field(default_factory=dict)  # beside the class folders
+    empty: dict[str, Counter[str]] = field(default_factory=dict)
+    side_files: Counter[str] = field(default_factory=Counter)
+    beside: list[str] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    shared: list[tuple[str, str]] = field(default_factory=list)
+    dangling: dict[str, str] = field(default_factory=dict)
 
     def holding(self, name: str) -> list[str]:
-        """The class folders that have a folder of this name, with images in it."""
+        """List the class folders that have a folder of this name with images in it."""
         return [
             class_name
             for class_name, counts in self.folders.items()
@@ -87,31 +116,31 @@ class Layout(Generic[File]):
 
 
 def nfc(name: str) -> str:
-    """A name in Unicode's normal form C: macOS writes é as two characters, most others as one."""
+    """Convert a name to Unicode's normal form C: macOS writes é as two characters, not as one."""
     return unicodedata.normalize("NFC", name)
 
 
 def natural_order(name: str) -> tuple[list[str | tuple[int, str]], str]:
-    """A sort key that puts 2.jpg before 10.jpg; names that differ have keys that differ."""
+    """Make a sort key that puts 2.jpg before 10.jpg; different names have different keys."""
     parts: list[str | tuple[int, str]] = list(re.split(r"([0-9]+)", name))
     for position in range(1, len(parts), 2):
         digits = str(parts[position]).lstrip("0")
-        parts[position] = (len(digits), digits)  # compares as the number does, of any length
+        parts[position] = (len(digits), digits)  # compares like the number, of any length
     return parts, name
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is not for users: hidden, or made by a system for itself."""
+    """Whether a file or folder is hidden, or made by a system for itself."""
     return name.startswith(".") or name in SYSTEM_FOLDERS
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file is an archive by its name, of a kind that can be read or not."""
+    """Whether a file is an archive by its name, even of a kind that cannot be read."""
     return bool(ARCHIVE.search(name))
 
 
 def side_kind(name: str) -> str | None:
-    """The kind of a file that lies beside images and is none, such as ".xml"; None for others."""
+    """Name the kind of a file that is not an image, such as ".xml"; None for any other file."""
     lowered = name.lower()
     suffix = ending_of(lowered)[1]
     if suffix in SIDE_SUFFIXES:
@@ -120,7 +149,7 @@ def side_kind(name: str) -> str | None:
 
 
 def ending_of(name: str) -> tuple[str, str]:
-    """A file name without its ending, and the ending with its dot."""
+    """Divide a file name into its stem and its suffix, which begins with a dot."""
     stem, dot, rest = name.rpartition(".")
     return (stem, dot + rest) if stem else (name, "")
 
@@ -128,11 +157,27 @@ def ending_of(name: str) -> tuple[str, str]:
 def find_layout(root: Folder[File], path: PurePath, max_entries: int | None = None) -> Layout[File]:
     """Find the class folders of a tree: those in the first folder that has two or more of them.
 
-    Single folders that wrap the class folders (`PetImages/Cat`) are passed over, whatever their
-    number. Each folder is read once for a class, however many links lead to it.
+    Any number of single folders may wrap the class folders (`PetImages/Cat`). Each folder is read
+    once for a class, however many links lead to it.
 
-    Raises PetiteError for a name that is not valid Unicode, for two that are one name in two
-    spellings of Unicode, and where links make more than `max_entries` images.
+    Parameters
+    ----------
+    root : Folder
+        The tree.
+    path : PurePath
+        Where it is, for messages.
+    max_entries : int, optional
+        The largest number of images.
+
+    Returns
+    -------
+    Layout
+
+    Raises
+    ------
+    PetiteError
+        For a name that is not valid Unicode, for two spellings of one name in Unicode, and if
+        links make more than `max_entries` images.
     """
     chain = [root]
     while inner := _only_wrapped(chain):
@@ -147,20 +192,20 @@ def find_layout(root: Folder[File], path: PurePath, max_entries: int | None = No
                 layout.beside.append(name)
             elif kind in TABLES:
                 layout.tables.append(name)
-    class_of: dict[int, str] = {}  # the first way to each folder
+    class_of: dict[int, str] = {}  # the first path to each folder
     for name, folder in sorted(chain[-1].folders.items()):
         _add_class(layout, _checked(name, path), folder, chain, class_of)
         if max_entries and len(layout.files) > max_entries:
             raise PetiteError(
-                f"{path} has more than {max_entries} images (dataset.max_entries), as many links "
-                "lead to the same folders"
+                f"{path} has more than {max_entries} images (dataset.max_entries), because many "
+                "links lead to the same folders. Remove links, or raise dataset.max_entries"
             )
     layout.repeated += chain[-1].upward
     return layout
 
 
 def _only_wrapped(chain: list[Folder[File]]) -> tuple[str, Folder[File]] | None:
-    """The only folder with images in the last of the chain, if it has folders of them in turn."""
+    """The only folder with images in the last of the chain, if it has folders with images."""
     holding = [
         (name, folder) for name, folder in chain[-1].folders.items() if _holds_images(folder, chain)
     ]
@@ -180,9 +225,9 @@ def _holds_images(folder: Folder[File], outside: Sequence[Folder[File]]) -> bool
 def _within(
     folder: Folder[File], outside: Sequence[Folder[File]], repeated: list[str] | None = None
 ) -> Iterator[tuple[str, Folder[File]]]:
-    """A folder ("") and all within it by their paths, each once; those of `outside` not at all.
+    """A folder ("") and all folders within it by path, each once, without those of `outside`.
 
-    The paths of links to such a folder are added to `repeated`.
+    The paths of links to a folder that is left out are added to `repeated`.
     """
     seen = set(map(id, outside))
     level = [("", folder)]
@@ -212,14 +257,14 @@ def _add_class(
     """Add the images of a class folder to the layout, or the folder to the empty ones."""
     if name in layout.folders or name in layout.empty:
         raise PetiteError(
-            f"{layout.where} has two folders named {name!r}, spelled in two ways of Unicode (such "
-            "as é in one character and in two). Merge them, or rename one"
+            f"{layout.where} has two folders named {name!r}, in two spellings of Unicode (such as "
+            "é as one character and as two). Merge them, or rename one"
         )
     repeated: list[str] = []
     counts: Counter[str] = Counter()
     side: Counter[str] = Counter()
     within = list(_within(folder, outside, repeated))
-    # Arrays lie beside images, unless they are all there is.
+    # Arrays are side files of images, unless there are only arrays.
     names = {file_name for _, inner in within for file_name in inner.files}
     beside = {name for name in names if ending_of(name.lower())[1] in ARRAYS}
     beside = beside if any(side_kind(name) is None for name in names - beside) else set()
@@ -236,8 +281,8 @@ def _add_class(
             image_id = _checked(f"{prefix}/{file_name}", layout.where)
             if image_id in layout.files:
                 raise PetiteError(
-                    f"{layout.where} has two files {image_id!r}, spelled in two ways of Unicode "
-                    "(such as é in one character and in two). Rename one"
+                    f"{layout.where} has two files {image_id!r}, in two spellings of Unicode "
+                    "(such as é as one character and as two). Rename one"
                 )
             layout.files[image_id] = file
             counts[path] += 1
@@ -251,13 +296,13 @@ def _add_class(
 
 
 def _checked(name: str, where: PurePath) -> str:
-    """A name in normal form C; raises PetiteError where it is not valid Unicode."""
+    """A name in normal form C; raises PetiteError if it is not valid Unicode."""
     if name.isascii():
         return name
     try:
         name.encode()
     except UnicodeEncodeError:
         raise PetiteError(
-            f"{where}: the name of {name!r} is not valid UTF-8. Rename it and run again."
+            f"{where}: the name {name!r} is not valid UTF-8. Rename it and run again"
         ) from None
     return nfc(name)

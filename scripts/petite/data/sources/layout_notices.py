@@ -1,11 +1,11 @@
-"""What a user should know of a layout: what was taken for a class and why, what was left out."""
+"""Notices about a layout: which folders were taken for classes, and what was left out."""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
 
 from petite.data.sources.class_signs import is_identifier, split_word
-from petite.data.sources.companions import tell_versions
+from petite.data.sources.companions import note_versions
 from petite.data.sources.layout import Layout, natural_order
 from petite.data.sources.wording import by_kind, empty_folders, shown
 from petite.util.formatting import counted
@@ -17,45 +17,56 @@ SELDOM_CLASSES = re.compile(
 )
 
 
-def tell_layout(layout: Layout, chosen: Sequence[str], named: bool, notices: Notices) -> None:
-    """Say in a line each what was taken for a class and why, and what was left out."""
+def note_layout(layout: Layout, chosen: Sequence[str], named: bool, notices: Notices) -> None:
+    """Add notices about what was taken for a class and what was left out.
+
+    Parameters
+    ----------
+    layout : Layout
+    chosen : sequence of str
+        The classes.
+    named : bool
+        Whether the user names them.
+    notices : Notices
+        The notices are added here.
+    """
     counts = {name: layout.folders[name].total() for name in chosen}
     if not named:
         notices.add(
             f"{len(chosen)} classes, one for each folder in {layout.where}: "
             + shown([f"{name} ({counted(count, 'file')})" for name, count in counts.items()])
         )
-        _tell_doubtful(chosen, notices)
+        _note_doubtful(chosen, notices)
     inner = [f"{name}/{path}" for name in chosen for path in layout.folders[name] if path]
     if inner:
         notices.add(
             f"{counted(len(inner), 'folder')} in class folders counted as part of their class: "
-            f"{shown(inner, 3)}. If these are the classes, put them side by side in one folder"
+            f"{shown(inner, 3)}. If these are the classes, put them into one folder"
         )
-    _tell_shared(layout, chosen, notices)
-    tell_versions(layout, chosen, notices)
+    _note_shared(layout, chosen, notices)
+    note_versions(layout, chosen, notices)
     if layout.side_files:
         notices.add(
-            f"{counted(layout.side_files.total(), 'file')} in the class folders left out, as the "
-            f"name says that it is no image: {by_kind(layout.side_files)}"
+            f"{counted(layout.side_files.total(), 'file')} in the class folders left out, because "
+            f"their names are not those of images: {by_kind(layout.side_files)}"
         )
     if layout.beside:
         notices.add(
-            f"{counted(len(layout.beside), 'file')} beside the class folders left out: "
+            f"{counted(len(layout.beside), 'file')} next to the class folders left out: "
             f"{shown(layout.beside, 3)}"
         )
     if layout.empty and not named:
         empty = empty_folders(layout, list(layout.empty))
-        notices.add(f"no images are in {empty}: not taken for a class")
+        notices.add(f"folders without images, not taken for classes: {empty}")
     if layout.repeated:
         notices.add(
-            "links to folders that are read already, or that hold all the others, are not "
-            f"followed again: {shown(layout.repeated)}"
+            "links to folders that are read already, or that contain all others, are not followed: "
+            f"{shown(layout.repeated)}"
         )
 
 
-def _tell_shared(layout: Layout, chosen: Sequence[str], notices: Notices) -> None:
-    """Say which folders of patients, cameras or days several classes have."""
+def _note_shared(layout: Layout, chosen: Sequence[str], notices: Notices) -> None:
+    """Add a notice about folders of patients, cameras or days that several classes have."""
     counts = Counter(
         name
         for class_name in chosen
@@ -64,25 +75,25 @@ def _tell_shared(layout: Layout, chosen: Sequence[str], notices: Notices) -> Non
     )
     shared = sorted((name for name, count in counts.items() if count > 1), key=natural_order)
     if shared:
-        # A group for each part, of which there are three.
+        # Each of the three parts of the split needs a group.
         setting = "subfolder" if len(counts) > 2 else "subfolder, validation: 0"
         notices.add(
             f"{counted(len(shared), 'folder')} of the same name in several classes: "
-            f"{shown(shared, 3)}. If such a folder is one patient, animal, camera or day, write "
+            f"{shown(shared, 3)}. If each is one patient, animal, camera or day, write "
             f"split: {{groups: {setting}}} to keep its images together"
         )
 
 
-def _tell_doubtful(chosen: Sequence[str], notices: Notices) -> None:
-    """Say which classes have names that are seldom those of classes."""
+def _note_doubtful(chosen: Sequence[str], notices: Notices) -> None:
+    """Add notices about names that are seldom those of classes."""
     odd = [name for name in chosen if split_word(name)[1] or SELDOM_CLASSES.search(name.lower())]
     if odd:
         notices.add(
-            f"{shown(odd)} is taken for a class by its folder. If it is none, leave it out by "
-            "naming the others in dataset.classes"
+            f"the folder {shown(odd)} is taken for a class. If it is not one, list the others in "
+            "dataset.classes"
             if len(odd) == 1
-            else f"{shown(odd)} are taken for classes by their folders. Leave out those that are "
-            "none by naming the others in dataset.classes"
+            else f"the folders {shown(odd)} are taken for classes. If some are not, list the "
+            "others in dataset.classes"
         )
     spelled: dict[str, list[str]] = {}
     for name in chosen:
@@ -90,6 +101,6 @@ def _tell_doubtful(chosen: Sequence[str], notices: Notices) -> None:
     for names in spelled.values():
         if len(names) > 1:
             notices.add(
-                f"the classes {', '.join(map(repr, names))} differ by capitals or spaces alone. "
+                f"the classes {', '.join(map(repr, names))} differ only by capitals or spaces. "
                 "If they are one class, merge their folders"
             )

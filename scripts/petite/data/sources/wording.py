@@ -1,4 +1,4 @@
-"""Names and counts of a layout in a sentence."""
+"""Names and counts of a layout, as parts of messages."""
 
 import json
 from collections import Counter
@@ -11,7 +11,7 @@ SHOWN = 10  # names in a message
 
 
 def empty_folders(layout: Layout, names: Sequence[str]) -> str:
-    """Folders without images in a sentence, each with what is in it."""
+    """List folders without images, each with its contents."""
     sides = {name: layout.empty[name] for name in names}
     return shown(
         [f"{name} ({f'only {by_kind(side)}' if side else 'empty'})" for name, side in sides.items()]
@@ -19,15 +19,17 @@ def empty_folders(layout: Layout, names: Sequence[str]) -> str:
 
 
 def by_kind(counts: Counter[str]) -> str:
+    """List the number of files of each kind, the most frequent first."""
     return shown([f"{count} {kind}" for kind, count in counts.most_common()])
 
 
 def classes_setting(chosen: Sequence[str]) -> str:
+    """Write the setting that names these classes, as YAML."""
     quoted = [json.dumps(name, ensure_ascii=False) for name in chosen[:SHOWN]]
     more = ", ..." if len(chosen) > SHOWN else ""
     return f"dataset.classes: [{', '.join(quoted)}{more}]"
 
 
 def shown(names: Sequence[str], most: int = SHOWN) -> str:
-    """Some names in a message."""
+    """List some names."""
     return listed(names, most)

@@ -17,19 +17,15 @@ function startTable() {
   const keys = new Map(rows.map((row) => [row, JSON.parse(row.dataset.sort)]));
   const menu = find("#sort-by");
   const names = findAll(".results thead button").map((button) => button.textContent);
-  const place = Object.fromEntries(
-    ["method", "share", "images", "runs", "accuracy", "difference", "verdict", "full",
-     "select", "train"].map((name, number) => [name, number]),
-  );
 
   function compare(one, other, direction) {
-    // What has no value stays at the end, whichever the direction.
+    // Rows without a value stay at the end in both directions.
     if (one === "" || other === "") return (one === "") - (other === "");
     return direction * (typeof one === "number" ? one - other : one.localeCompare(other));
   }
 
   function sort(heading, direction) {
-    const column = place[heading.dataset.key];
+    const column = headings.indexOf(heading);
     headings.forEach((other) => other.setAttribute("aria-sort", "none"));
     heading.setAttribute("aria-sort", direction);
     menu.value = heading.dataset.key;
@@ -112,7 +108,7 @@ async function startPlane() {
   const size = find("#plane-size");
   const seed = find("#plane-seed");
   const only = find("#plane-class");
-  let kept = new Uint8Array(labels.length); // 1 for what the subset that is shown keeps
+  let kept = new Uint8Array(labels.length); // 1 where the shown subset keeps the image
 
   const ofClass = (label) => only.value === "" || label === Number(only.value);
 
@@ -166,7 +162,7 @@ async function startPlane() {
     image.style.setProperty("--row", Math.floor(place / data.columns));
   }
 
-  // A class that is chosen is shown alone, in a place of its own if it has none.
+  // A chosen class is shown alone; if the page has no place for it, one is added.
   const extra = find(".pick")?.cloneNode(true);
   if (extra) extra.id = "pick-chosen";
 
@@ -248,7 +244,7 @@ async function startPlane() {
   paint();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
 
-  // ------------------------------------------------ what is shown, and how near
+  // ------------------------------------------------ what is shown, and zoom
 
   find("#plane-cells").addEventListener("change", (event) => (part("walls").visible = event.target.checked));
   find("#plane-rest").addEventListener("change", (event) => (part("all_dots").visible = event.target.checked));
@@ -260,14 +256,14 @@ async function startPlane() {
       range.setv({ start: middle - half, end: middle + half });
     }
   }
-  find("#plane-nearer").addEventListener("click", () => zoom(0.7));
-  find("#plane-farther").addEventListener("click", () => zoom(1 / 0.7));
-  find("#plane-whole").addEventListener("click", () => {
+  find("#plane-zoom-in").addEventListener("click", () => zoom(0.7));
+  find("#plane-zoom-out").addEventListener("click", () => zoom(1 / 0.7));
+  find("#plane-show-all").addEventListener("click", () => {
     for (const range of [plot.x_range, plot.y_range]) {
       range.setv({ start: range.reset_start, end: range.reset_end });
     }
   });
-  // On a touch screen a finger on the plane scrolls the page; there are buttons to come nearer.
+  // On a touch screen a finger on the plane scrolls the page; buttons zoom.
   if (matchMedia("(pointer: coarse)").matches) plot.toolbar.active_drag = null;
 
   // ------------------------------------------------ the image under the pointer
