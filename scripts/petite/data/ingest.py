@@ -242,7 +242,7 @@ def decode_entry(
     """Bring what a source gave for an entry to a square of pixels.
 
     The arguments are those of `petite.data.decoding.decode.decode`; `depth` may be what finds it
-    (`range_of_set`) where the image needs it. Raises SetAside for anything that is not a usable image.
+    (`range_of_set`) where the image needs it. Raises SetAside for what is not a usable image.
     """
     if isinstance(data, UnreadableEntry):
         raise SetAside(data.reason)
