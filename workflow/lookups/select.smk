@@ -174,4 +174,4 @@ def embeddings_argument(wildcards, input):
     if not SPACES[wildcards.space].needs_embeddings:
         return ""
     paths = input.embeddings
-    return "--embeddings " + shlex.join([paths] if isinstance(paths, str) else paths)
+    return shlex.join(["--embeddings", *([paths] if isinstance(paths, str) else paths)])
