@@ -191,7 +191,7 @@ class LogHandler(LogHandlerBase):
         left = seconds_left(self.due - self._done, self._seconds, len(running))
         left_in_words = "" if left is None else f", about {elapsed_time(left)} left"
         status = (
-            "stopping (press Ctrl-C again to kill the jobs)"
+            "stopping (press Ctrl-C again to end the jobs at once)"
             if self.stopped
             else newest_line(running)
         )

@@ -270,7 +270,7 @@ def test_every_step_tells_of_a_full_disk_and_works_once_there_is_room(
         # The message is in the log if it fits on the disk, and otherwise on the terminal.
         log = disk / re.search(r"--log (\S+)", commands[step])[1]
         said = full.stderr + log.read_text("utf-8")
-        named = re.search(r"(results/\S+): no space left .* \d MB.* 0\.0 MB", said)
+        named = re.search(r"(results/\S+): no space left .*\d MB.* 0\.0 MB", said)
         assert named, said
         assert any((disk / named[1]).is_relative_to(path.parent) for path in outputs), step
         assert "Traceback" not in full.stdout + said, step

@@ -87,5 +87,5 @@ def test_a_limit_of_the_shell_on_memory_is_shown_before_and_after(tmp_path: Path
     assert finished.returncode != 0
     before, _, after = finished.stdout.partition("Job stats")
     assert "`ulimit -v` allows each process 1.95 GB" in before
-    assert "ran out of memory" in after
+    assert "memory ran out" in after
     assert "Traceback" not in after
