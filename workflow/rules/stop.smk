@@ -59,6 +59,9 @@ def name_run_to_steps():
 
 
 def say_stopped():
+    # Python drops its own handlers as it ends, and a late second signal would change the status.
+    for number in stopping.SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     PROGRESS.end()
     count = PROGRESS.count if PROGRESS.due else None
     message = stopped_in_words(PROGRESS.stopped, PROGRESS.failed.values(), count)
