@@ -268,7 +268,7 @@ def test_a_chain_that_leaves_augmentation_nothing_to_make_is_an_error_that_says_
 ) -> None:
     random = one_step("random")["steps"][0] | {"share": 0.5}
     chain = {"steps": [random, {"method": "augmentation", "settings": {}, "share": 1.0}]}
-    with pytest.raises(RuntimeError, match=r"of 2 images asked for, 2 are real ones.*fraction"):
+    with pytest.raises(RuntimeError, match=r"2 of 2 images are real.*fraction"):
         run_script(
             "subset",
             *("--fraction", 0.001, "--seed", 0, "--split", folder / "split.parquet"),
