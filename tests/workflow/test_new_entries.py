@@ -114,7 +114,7 @@ MODELS["flat"] = Model(
 )
 """,
     "features/registry.py": """
-SPACES["brightness"] = Space("brightness", "brightness.compute")
+SPACES["brightness"] = Space("brightness", "petite.features.brightness.compute")
 """,
     "evaluation/metrics.py": """
 METRICS["smallest_class"] = Metric(
@@ -124,7 +124,7 @@ METRICS["smallest_class"] = Metric(
     "plots/registry.py": """
 FIGURES["sizes"] = Figure(
     name="sizes",
-    function="sizes.sizes",
+    function="petite.plots.sizes.sizes",
     inputs={"summary": "summary"},
     caption="How many images each method keeps.",
     is_due=lambda plan: "brightest" in plan.methods.values(),

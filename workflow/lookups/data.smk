@@ -14,11 +14,18 @@ from snakemake.io import flag
 
 def source_path():
     """The path of the source's file or folder, which may not be downloaded yet."""
-    if SOURCE.download_name:
-        return f"results/downloads/{SOURCE.download_name}"
+    if SOURCE.wheel:
+        return f"results/downloads/{SOURCE.wheel.file_name}"
     if DATASET.is_remote:
         return f"results/downloads/{archive_name(DATASET.path)}"
     return DATASET.path
+
+
+def download_settings():
+    """What download.py downloads."""
+    if SOURCE.wheel:
+        return {"wheel": SOURCE.wheel._asdict()}
+    return {"url": DATASET.path, "sha256": DATASET.sha256}
 
 
 def source_at_last():

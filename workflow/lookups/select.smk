@@ -69,11 +69,7 @@ def selection_code(script):
 
 # Without this check, Snakemake would silently use the features of an earlier file.
 OWN = CONFIG.features.path
-USES_OWN = any(
-    "own" in PLAN.spaces(label)
-    for label, entry in CONFIG.methods.items()
-    if entry.fractions
-)
+USES_OWN = "own" in USED_SPACES
 if USES_OWN and not Path(OWN).is_file():
     sys.exit(f"Petite: features.path: {OWN} does not exist. Correct the path")
 

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
 import pyarrow.parquet
@@ -116,6 +117,7 @@ def as_param(settings):
     return re.sub(r"\{(?=\s*\w)", r"\\u007b", text)
 
 
+@cache
 def code(script, *entries):
     """A rule's script and all modules of the library that it loads; an edit reruns the rule.
 
@@ -160,6 +162,15 @@ def method_name(label):
 def selection_seed(label, seed):
     """A deterministic selection is made once for all seeds."""
     return seed if PLAN.is_seeded(label) else 0
+
+
+# The feature spaces in which a method that is run compares images.
+USED_SPACES = {
+    space
+    for label, entry in CONFIG.methods.items()
+    if entry.fractions
+    for space in PLAN.spaces(label)
+}
 
 
 def subset_path(label, fraction, seed):

@@ -26,13 +26,7 @@ if DATASET.is_remote:
             "../../envs/petite.yaml"
         params:
             python=python,
-            settings=as_param(
-                {
-                    "source": DATASET.source,
-                    "url": DATASET.path,
-                    "sha256": DATASET.sha256,
-                }
-            ),
+            settings=as_param(download_settings()),
         shell:
             "{params.python} {input.code[0]:q} --settings {params.settings:q} "
             "--output {output.file:q} --log {log:q}"

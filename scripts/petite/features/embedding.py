@@ -4,7 +4,6 @@ A network sees more in an image of 224 pixels than in the store's, so the origin
 more, at the size that the network takes.
 """
 
-import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from petite.data.decoding.decode import SetAside
-from petite.data.ingest import decode_entry
+from petite.data.ingest import ShardProgress, decode_entry
 from petite.data.shard_job import Reading
 from petite.data.sources import Source
 from petite.data.store import REMEDY, Store, shard_writer
@@ -24,11 +23,8 @@ from petite.networks.backbones.base import Backbone
 from petite.util.errors import DamagedFiles, PetiteError
 from petite.util.files import read_json
 
-logger = logging.getLogger(__name__)
-
 # Images that are decoded before the network sees them.
 BLOCK = 64
-SECONDS_BETWEEN_REPORTS = 5.0
 
 
 class EmbeddingRecord(TypedDict):
@@ -83,8 +79,6 @@ def embed_shard(
                 shard.write(row_of[image_id], embedding)
         for image_id in unread:
             shard.write(row_of[image_id], np.full(backbone.dimensions, np.nan, np.float32))
-    seconds = time.perf_counter() - started
-    logger.info("%d images embedded, %.0f a second", len(ids), len(ids) / max(seconds, 1e-9))
     return EmbeddingRecord(
         backbone=backbone.name,
         digest=backbone.digest,
@@ -92,7 +86,7 @@ def embed_shard(
         images=len(ids),
         unread=unread,
         image_ids_sha256=image_ids_digest(ids),
-        seconds=seconds,
+        seconds=time.perf_counter() - started,
     )
 
 
@@ -105,23 +99,22 @@ def _blocks(
     """
     block = np.empty((BLOCK, side, side, 3), np.uint8)
     names: list[str] = []
-    reported = time.monotonic()
-    for done, (image_id, data) in enumerate(source.read_many(image_ids), start=1):
+    progress = ShardProgress(len(image_ids))
+    for image_id, data in source.read_many(image_ids):
         try:
             decoded = decode_entry(data, side, 3, resampling="bicubic", **reading)
         except SetAside as problem:
             unread[image_id] = problem.reason
-            continue
-        block[len(names)] = decoded.pixels
-        names.append(image_id)
+        else:
+            block[len(names)] = decoded.pixels
+            names.append(image_id)
         if len(names) == BLOCK:
             yield names, block
             names = []
-            if time.monotonic() - reported >= SECONDS_BETWEEN_REPORTS:
-                reported = time.monotonic()
-                logger.info("%d of %d images embedded", done, len(image_ids))
+        progress.step(set_aside=image_id in unread)
     if names:
         yield names, block[: len(names)]
+    progress.report()
 
 
 def read_embeddings(

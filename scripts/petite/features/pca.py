@@ -1,20 +1,21 @@
 """Exact principal components of rows that are read in blocks."""
 
-from collections.abc import Callable, Iterable
+import logging
 
 import numpy as np
 
-from petite.features.pixels import signs
+from petite.features.blocks import Batches
+from petite.features.io import FeatureRecord
 from petite.util.errors import PetiteError
+
+logger = logging.getLogger(__name__)
 
 # A column whose standard deviation is below this fraction of its mean is constant up to rounding.
 CONSTANT = 1e-6
 
-Blocks = Callable[[], Iterable[np.ndarray]]
-
 
 def principal_components(
-    blocks: Blocks, dimensions: int, *, standardized: bool
+    blocks: Batches, dimensions: int, *, standardized: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute an exact PCA in two passes over the rows.
 
@@ -60,7 +61,7 @@ def principal_components(
     return coordinates, np.maximum(variances[largest], 0) / (variance or 1)
 
 
-def _moments(blocks: Blocks) -> tuple[int, np.ndarray, np.ndarray]:
+def _moments(blocks: Batches) -> tuple[int, np.ndarray, np.ndarray]:
     """The number of rows, the columns' means (columns,) and covariance (columns, columns)."""
     count = 0
     origin = total = np.zeros(0)
@@ -79,3 +80,17 @@ def _moments(blocks: Blocks) -> tuple[int, np.ndarray, np.ndarray]:
         raise PetiteError("no images to compute features of: the training split is empty")
     mean = total / count
     return count, origin + mean, products / count - np.outer(mean, mean)
+
+
+def signs(components: np.ndarray) -> np.ndarray:
+    """For each column, the sign (+1 or -1) that makes its largest absolute entry positive."""
+    largest = np.argmax(np.abs(components), axis=0)
+    return np.where(components[largest, np.arange(components.shape[1])] < 0, -1, 1).astype(
+        np.float32
+    )
+
+
+def explained(ratio: np.ndarray) -> FeatureRecord:
+    """Log the explained variance, and return it for the record of the features."""
+    logger.info("%d components keep %.1f%% of the variance", len(ratio), 100 * ratio.sum())
+    return {"explained_variance_ratio": ratio.tolist()}

@@ -1,9 +1,8 @@
 """The feature space `pixels`: principal components of the pixels."""
 
-import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,11 +13,11 @@ import scipy.linalg
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from petite.data.store import Store
+from petite.features.blocks import BLOCK_BYTES, Batches, batches_of
 from petite.features.io import FeatureRecord
+from petite.features.pca import explained, signs
 from petite.util.errors import PetiteError
 from petite.util.seeds import generator
-
-logger = logging.getLogger(__name__)
 
 # Directions beyond those asked for (Halko, Martinsson and Tropp 2011, section 4.2). With 16 the
 # first 64 components of 3,375 photographs keep 99.0% of the variance that the exact ones have, and
@@ -30,10 +29,6 @@ OVERSAMPLING = 16
 # variance that those of a longer search keep; with all of them 99.0%, with 3,375 98.7%.
 SHARPENING = 6_000
 
-# Largest block of images as float32; each thread has one.
-BLOCK_BYTES = 64 * 2**20
-
-Batches = Callable[[], Iterable[np.ndarray]]
 Result = TypeVar("Result")
 
 
@@ -61,19 +56,6 @@ def compute(
         batches_of(store, image_ids), dimensions=settings["dimensions"], seed=settings["seed"]
     )
     return result.scores, explained(result.explained_variance_ratio)
-
-
-def batches_of(store: Store, image_ids: pd.Series) -> Batches:
-    """A function that yields the images in blocks that fit into memory, at each call."""
-    positions = store.positions(image_ids)
-    batch_size = max(1, BLOCK_BYTES // (4 * int(np.prod(store.shape))))
-    return lambda: store.iter_batches(positions, batch_size)
-
-
-def explained(ratio: np.ndarray) -> FeatureRecord:
-    """Log the explained variance, and return it for the record of the features."""
-    logger.info("%d components keep %.1f%% of the variance", len(ratio), 100 * ratio.sum())
-    return {"explained_variance_ratio": ratio.tolist()}
 
 
 def pixel_pca(batches: Batches, dimensions: int = 64, seed: int = 0) -> PixelPCA:
@@ -303,11 +285,3 @@ def _over_blocks(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-
-def signs(components: np.ndarray) -> np.ndarray:
-    """For each column, the sign (+1 or -1) that makes its largest absolute entry positive."""
-    largest = np.argmax(np.abs(components), axis=0)
-    return np.where(components[largest, np.arange(components.shape[1])] < 0, -1, 1).astype(
-        np.float32
-    )

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from petite.data.store import Store
+from petite.features.blocks import BLOCK_BYTES, Batches, batches_of
 from petite.features.io import FeatureRecord
-from petite.features.pca import principal_components
-from petite.features.pixels import BLOCK_BYTES, Batches, batches_of, explained
+from petite.features.pca import explained, principal_components
 from petite.networks import models
 from petite.networks.backend import load_keras
 from petite.util.errors import PetiteError

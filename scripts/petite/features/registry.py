@@ -4,7 +4,6 @@ A new space is a function in a module of this package and an entry in `SPACES`; 
 rules and the estimate follow. Importing this module does not import the spaces' modules.
 """
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ import pandas as pd
 
 from petite.data.store import Store
 from petite.features.io import FeatureRecord
+from petite.util.discovery import loaded, module_of
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Space:
     name : str
         Its name in the config.
     function : str or None
-        `module.function` in this package, with the parameters of `compute`. None for a space that
-        the proxy's training computes, once for each seed.
+        The full name of a function with the parameters of `compute`. None for a space that the
+        proxy's training computes, once for each seed.
     settings : tuple of str
         The keys of the config's section `features` that it depends on.
     file : str or None
@@ -53,7 +53,7 @@ class Space:
     def module(self) -> str:
         """The module that computes it, such as `petite.features.pixels`."""
         assert self.function is not None
-        return f"petite.features.{self.function.rpartition('.')[0]}"
+        return module_of(self.function)
 
     def compute(
         self, store: Store, image_ids: pd.Series, settings: Mapping[str, Any], threads: int = 1
@@ -79,19 +79,16 @@ class Space:
             Facts about the features, for the record next to the file.
         """
         assert self.function is not None
-        function = self.function.rpartition(".")[2]
-        return getattr(importlib.import_module(self.module), function)(
-            store, image_ids, settings, threads
-        )
+        return loaded(self.function)(store, image_ids, settings, threads)
 
 
 SPACES: dict[str, Space] = {
     space.name: space
     for space in (
-        Space("pixels", "pixels.compute", ("dimensions", "seed")),
-        Space("random_conv", "random_conv.compute", ("dimensions", "seed")),
-        Space("own", "own.compute", ("path",), file="path"),
-        Space("backbone", "backbone.compute", needs_embeddings=True),
+        Space("pixels", "petite.features.pixels.compute", ("dimensions", "seed")),
+        Space("random_conv", "petite.features.random_conv.compute", ("dimensions", "seed")),
+        Space("own", "petite.features.own.compute", ("path",), file="path"),
+        Space("backbone", "petite.features.backbone.compute", needs_embeddings=True),
         Space("proxy", None),
         Space("gradients", None, is_offered=False),
     )

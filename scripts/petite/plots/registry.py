@@ -5,10 +5,11 @@ inputs and the captions follow. Importing this module does not load Matplotlib, 
 imports it.
 """
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from petite.util.discovery import loaded, module_of
 
 MOST_CASES = 36  # with more, the panels would not fit on a page
 MOST_SINGLE_CASES = 12  # with more, nobody would look at one figure for each
@@ -24,10 +25,13 @@ class FigurePlan:
         Each label of the config with each of its fractions.
     methods : mapping of str to str
         The method behind each label.
+    has_comparisons : bool
+        Whether any method has a fraction that random has too.
     """
 
     cases: tuple[tuple[str, float], ...]
     methods: Mapping[str, str]
+    has_comparisons: bool
 
     @property
     def smallest_fraction(self) -> float:
@@ -38,14 +42,6 @@ class FigurePlan:
         """The labels with the smallest fraction: random first, the others by name."""
         labels = [label for label, fraction in self.cases if fraction == self.smallest_fraction]
         return sorted(labels, key=lambda label: (label != "random", label))
-
-    @property
-    def has_comparisons(self) -> bool:
-        """Whether any method has a fraction that random has too."""
-        return any(
-            label != "random" and ("random", fraction) in self.cases
-            for label, fraction in self.cases
-        )
 
     def example(self, method: str) -> tuple[str, float] | None:
         """The first label of a method, at its largest fraction; None without one."""
@@ -62,7 +58,7 @@ class Figure:
     name : str
         The stem of its files; `_LABEL-FRACTION` is added if `each_case`.
     function : str
-        The function that draws it, as `module.function` in this package.
+        The full name of the function that draws it.
     inputs : mapping of str to str
         For each parameter of the function that is a file, the kind of file: a key of `READERS` in
         scripts/figures.py and of `FIGURE_FILES` in workflow/lookups/evaluate.smk.
@@ -91,12 +87,11 @@ class Figure:
     @property
     def module(self) -> str:
         """The module that draws it, such as `petite.plots.curves`."""
-        return f"petite.plots.{self.function.rpartition('.')[0]}"
+        return module_of(self.function)
 
     def draw(self, *arguments: Any, **named: Any) -> Any:
         """Draw it; returns a `matplotlib.figure.Figure`."""
-        function = self.function.rpartition(".")[2]
-        return getattr(importlib.import_module(self.module), function)(*arguments, **named)
+        return loaded(self.function)(*arguments, **named)
 
 
 @dataclass(frozen=True)
@@ -139,7 +134,7 @@ GRID = {
 FIGURES = {
     "accuracy_by_fraction": Figure(
         name="accuracy_by_fraction",
-        function="accuracy.accuracy_by_fraction",
+        function="petite.plots.accuracy.accuracy_by_fraction",
         inputs={"runs": "runs", "summary": "summary"},
         caption=(
             "Accuracy on the test images against the number of training images kept (log scale). "
@@ -151,7 +146,7 @@ FIGURES = {
     ),
     "differences": Figure(
         name="differences",
-        function="differences.differences",
+        function="petite.plots.differences.differences",
         inputs={"summary": "summary"},
         caption=(
             "Each method's accuracy minus that of random at the same size, paired by seed, with "
@@ -162,7 +157,7 @@ FIGURES = {
     ),
     "curves": Figure(
         name="curves",
-        function="curves.curves",
+        function="petite.plots.curves.curves",
         inputs={"history": "history"},
         caption=(
             "Accuracy and loss on the validation and training images during training, for every "
@@ -173,7 +168,7 @@ FIGURES = {
     ),
     "curves of a case": Figure(
         name="curves",
-        function="curves.curves",
+        function="petite.plots.curves.curves",
         inputs={"history": "history"},
         caption=(
             "Accuracy and loss on the validation and training images during training, for one "
@@ -185,7 +180,7 @@ FIGURES = {
     ),
     "picks": Figure(
         name="picks",
-        function="picks.picks",
+        function="petite.plots.picks.picks",
         inputs={"features": "pixels", "split": "split", "subsets": "smallest_subsets"},
         caption=(
             "The images that each method keeps at the smallest fraction with seed 0, on the plane "
@@ -196,7 +191,7 @@ FIGURES = {
     ),
     "plane_clusters": Figure(
         name="plane_clusters",
-        function="plane.plane_clusters",
+        function="petite.plots.plane.plane_clusters",
         inputs=GRID,
         caption=(
             "The training images on the plane that pca_grid divides, colored by cluster, with one "
@@ -206,7 +201,7 @@ FIGURES = {
     ),
     "plane_cells": Figure(
         name="plane_cells",
-        function="plane.plane_cells",
+        function="petite.plots.plane.plane_cells",
         inputs=GRID,
         caption=(
             "The cells that pca_grid lays over the bounding box of each cluster, with one panel "
@@ -216,7 +211,7 @@ FIGURES = {
     ),
     "plane_chosen": Figure(
         name="plane_chosen",
-        function="plane.plane_chosen",
+        function="petite.plots.plane.plane_chosen",
         inputs=GRID,
         caption=(
             "The images that pca_grid selected, with the others shown faintly and one panel per "
@@ -226,13 +221,13 @@ FIGURES = {
     ),
     "samples": Figure(
         name="samples",
-        function="samples.samples",
+        function="petite.plots.samples.samples",
         inputs={"store": "store", "split": "split"},
         caption="Training images of each class as they are stored (figures 11 to 14 of the paper).",
     ),
     "stored": Figure(
         name="stored",
-        function="samples.stored",
+        function="petite.plots.samples.stored",
         inputs={"store": "store"},
         caption=(
             "The first images of each class: the original file next to the stored image, enlarged "
@@ -244,7 +239,7 @@ FIGURES = {
     ),
     "set_aside": Figure(
         name="set_aside",
-        function="samples.set_aside",
+        function="petite.plots.samples.set_aside",
         inputs={"store": "store"},
         caption=(
             "Some of the excluded files, each with the reason. Files that cannot be decoded are "
@@ -254,7 +249,7 @@ FIGURES = {
     ),
     "augmented": Figure(
         name="augmented",
-        function="samples.augmented",
+        function="petite.plots.samples.augmented",
         inputs={"store": "store", "subset": "augmented_subset"},
         caption=(
             "Some originals (in bold) and the new images that augmentation made from them. Each "

@@ -1,8 +1,10 @@
-"""Loading all modules of a package, so that a registry needs no list of its entries."""
+"""How a registry finds its entries: all modules of a package, and functions loaded by name."""
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 
 def modules_in(package: ModuleType) -> list[ModuleType]:
@@ -21,3 +23,13 @@ def modules_in(package: ModuleType) -> list[ModuleType]:
     """
     names = sorted(found.name for found in pkgutil.iter_modules(package.__path__))
     return [importlib.import_module(f"{package.__name__}.{name}") for name in names]
+
+
+def module_of(function: str) -> str:
+    """The module of a function, from its full name such as `petite.plots.curves.curves`."""
+    return function.rpartition(".")[0]
+
+
+def loaded(function: str) -> Callable[..., Any]:
+    """Load a function by its full name, when an entry is used and not when it is registered."""
+    return getattr(importlib.import_module(module_of(function)), function.rpartition(".")[2])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from petite.data.addresses import Wheel
 from petite.data.wheels import download_wheel
 from petite.util.errors import PetiteError
 
@@ -39,7 +40,7 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_pip_downloads_a_wheel_from_the_users_index(wheel: Path, target: Path) -> None:
     sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    record = download_wheel("tiny-animals==0.4", sha256, target)
+    record = download_wheel(Wheel("tiny-animals==0.4", "", sha256), target)
     beside = target.with_name("photos.zip.json")
     assert sorted(target.parent.iterdir()) == [target, beside]
     assert target.read_bytes() == wheel.read_bytes()
@@ -55,7 +56,7 @@ def test_a_wheel_with_another_sha256_is_refused(wheel: Path, target: Path) -> No
     with pytest.raises(
         PetiteError, match=f"SHA-256.*{0:064}.*{hashlib.sha256(wheel.read_bytes()).hexdigest()}"
     ):
-        download_wheel("tiny-animals==0.4", "0" * 64, target)
+        download_wheel(Wheel("tiny-animals==0.4", "", "0" * 64), target)
     assert list(target.parent.iterdir()) == []
 
 
@@ -63,5 +64,5 @@ def test_a_wheel_that_pip_cannot_find_is_an_error_with_pips_own_message(
     wheel: Path, target: Path
 ) -> None:
     with pytest.raises(PetiteError, match="No matching distribution"):
-        download_wheel("tiny-animals==9.9", "0" * 64, target)
+        download_wheel(Wheel("tiny-animals==9.9", "", "0" * 64), target)
     assert list(target.parent.iterdir()) == []

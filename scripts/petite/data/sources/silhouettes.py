@@ -15,12 +15,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from petite.data.addresses import Wheel
 from petite.data.sources.base import USUAL_LIMITS, ArraySource, Limits
 from petite.util.errors import PetiteError
 
-REQUIREMENT = "animal-mnist==0.4"
-WHEEL_NAME = "animal_mnist-0.4-py3-none-any.whl"
-WHEEL_SHA256 = "aeebf3d9de4552d6fd2d5701424e1a5b9020f8e5115d68df9db252f2f53ce2ce"
+WHEEL = Wheel(
+    "animal-mnist==0.4",
+    "animal_mnist-0.4-py3-none-any.whl",
+    "aeebf3d9de4552d6fd2d5701424e1a5b9020f8e5115d68df9db252f2f53ce2ce",
+)
 IMAGES_MEMBER = "animal_mnist/data/Animal_MNIST/animal_data_version_3.gz"
 LABELS_MEMBER = "animal_mnist/data/Animal_MNIST/animal_label_version_3.gz"
 
@@ -57,8 +60,8 @@ class SilhouettesSource(ArraySource):
 
     name = "silhouettes"
 
-    path_is: ClassVar[str | None] = f"the wheel of {REQUIREMENT}"
-    download_name = WHEEL_NAME
+    path_is: ClassVar[str | None] = f"the wheel of {WHEEL.requirement}"
+    wheel = WHEEL
 
     def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
         """Read the wheel.
@@ -79,7 +82,7 @@ class SilhouettesSource(ArraySource):
                 raise ValueError("the labels are not one number from 0 to 9 per image")
         except NOT_THE_WHEEL as error:
             raise PetiteError(
-                f"{path} is not the wheel of {REQUIREMENT} ({error}). Remove it and run again to "
+                f"{path} is not the wheel of {WHEEL.requirement} ({error}). Remove it and run again to "
                 "download it"
             ) from error
         super().__init__(path, limits, images, labels, CLASSES)

