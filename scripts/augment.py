@@ -5,7 +5,7 @@ import logging
 import time
 from pathlib import Path
 
-from petite.subsets.augmentation import Settings
+from petite.subsets.augmentation import NAME, Settings
 from petite.subsets.tables import augmented, recipe_bytes
 from petite.util.files import read_json, read_table, write_json, write_table
 from petite.util.job import argument_parser, run
@@ -23,7 +23,7 @@ def main(args: argparse.Namespace) -> None:
     write_json(
         args.output.with_suffix(".json"),
         {
-            "method": "augmentation",
+            "method": NAME,
             "settings": settings.model_dump(mode="json"),
             "fraction": record["fraction"],
             "seed": args.seed,

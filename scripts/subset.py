@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from petite.data.store import Store
-from petite.subsets.augmentation import Settings as AugmentationSettings
+from petite.subsets import augmentation
 from petite.subsets.chains import SelectionJob, choose
 from petite.subsets.records import SelectionRecord, SubsetRecord
 from petite.subsets.subset_job import add_arguments, add_candidates, selection_job
@@ -26,13 +26,13 @@ def main(args: argparse.Namespace) -> None:
     subset = subset_table(ranked, job.train, store.classes)
     images = len(subset)
     last = job.steps[-1]
-    if last.method == "augmentation":
+    if last.method == augmentation.NAME:
         if images >= job.k:
             raise PetiteError(
                 f"{images} of {job.k} images are real, because each class keeps at least one, so "
                 "augmentation adds none. Use a larger fraction, or remove this one"
             )
-        settings = AugmentationSettings(ratio=(job.k - images) / images, **last.settings)
+        settings = augmentation.Settings(ratio=(job.k - images) / images, **last.settings)
         subset = augmented(subset, args.seed, settings)
     write_table(args.output, subset)
     record: SubsetRecord = {
@@ -52,7 +52,7 @@ def chosen(
     """The table of the selected images by rank, and its record."""
     if ranking:
         return cut(read_table(ranking), job.train, job.k), read_json(ranking.with_suffix(".json"))
-    selecting = [step for step in job.steps if step.method != "augmentation"]
+    selecting = [step for step in job.steps if step.method != augmentation.NAME]
     return choose(replace(job, steps=selecting), candidates)
 
 

@@ -81,7 +81,7 @@ if __name__ == "__main__":
         "--gaps",
         type=json.loads,
         default=[],
-        help="JSON: what is missing, see petite.evaluation.Gap",
+        help="JSON: what is missing, see petite.evaluation.recommendation.Gap",
     )
     # CSV files; each is written as .parquet as well.
     parser.add_argument("--output-runs", type=Path, required=True)

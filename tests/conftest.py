@@ -40,6 +40,15 @@ def photo_archive() -> Path:
 
 
 @pytest.fixture(scope="session")
+def lite0_reference_file(photo_archive: Path) -> Path:
+    """EfficientNet-Lite0's features of some of the photographs."""
+    path = photo_archive.with_name("lite0-reference.npz")
+    if not path.is_file():
+        pytest.skip(f"no reference features at {path}")
+    return path
+
+
+@pytest.fixture(scope="session")
 def silhouettes_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real wheel, fetched with the script as the workflow does."""
     path = tmp_path_factory.mktemp("wheel") / silhouettes.WHEEL.file_name

@@ -54,10 +54,11 @@ def last_lines(path: Path, count: int) -> list[str]:
 
 def newest_line(jobs: Iterable[Job]) -> str:
     """The newest line of all logs, or the name of a job without one; "" without jobs."""
-    lines = [(_changed(job.log), job.name, last_lines(job.log, 1)) for job in jobs if job.log]
-    if not lines:
+    logs = [(_changed(job.log), job.name, job.log) for job in jobs if job.log]
+    if not logs:
         return ""
-    _, name, line = max(lines)
+    _, name, log = max(logs)
+    line = last_lines(log, 1)
     record = RECORD.fullmatch(line[0]) if line else None
     return record["message"] if record else name
 
@@ -69,4 +70,7 @@ def notices_in(log: Path) -> list[str]:
 
 
 def _changed(path: Path) -> float:
-    return path.stat().st_mtime if path.exists() else 0.0
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

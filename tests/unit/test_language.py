@@ -11,7 +11,6 @@ TEXT = {".py", ".smk", ".md", ".rst", ".yaml", ".json", ".html", ".css", ".js", 
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs")
 DOCUMENTS += ("config.yaml", "workflow", "Snakefile", "Makefile", "envs")
 CODE = ("scripts", "tests", "benchmarks", "pyproject.toml")
-# Code in which the turns are not replaced yet.
 VERBS = (
     "character|custom|discret|final|general|harmon|initial|local|maxim|memor|minim|normal|optim|"
     "organ|parallel|penal|prior|quant|random|raster|real|recogn|regular|serial|special|stabil|"

@@ -28,7 +28,7 @@ def owner():
 
 
 OWNER = owner()
-if IS_MAIN and workflow.exec_mode == ExecMode.DEFAULT:
+if IS_RUN:
     or_exit(lambda: check_owner(Path(RESULTS), OWNER))
 
 

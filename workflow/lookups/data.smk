@@ -6,7 +6,7 @@ from petite.data.addresses import archive_name, public_url
 from petite.data.decoding.depth import may_be_deep, sampled
 from petite.util.files import read_json, read_table
 from petite.data.groups import found_groups
-from petite.data.ingest import shard_rows_by_name
+from petite.data.ingest import shard_numbers
 from petite.data.source_job import reason_gone
 from petite.data.sources import SOURCES, listing, open_source
 from snakemake.io import flag
@@ -143,13 +143,10 @@ def folder_fingerprints():
         sampled(FOLDER_LISTING["image_id"]) if DATASET.depth == "stretch" else []
     )
     sample = [name for name in candidates if may_be_deep(OPENED_FOLDER.head(name))]
+    image_ids = FOLDER_LISTING["image_id"]
+    numbers = shard_numbers(image_ids, DATASET.shards)
     return {
-        name: OPENED_FOLDER.fingerprint(
-            [
-                *shard_rows_by_name(FOLDER_LISTING, number, DATASET.shards)["image_id"],
-                *sample,
-            ]
-        )
+        name: OPENED_FOLDER.fingerprint([*image_ids[numbers == number], *sample])
         for number, name in enumerate(SHARDS, start=1)
     }
 

@@ -133,9 +133,7 @@ def selection_arguments(wildcards, input):
         if name in input.keys():
             arguments.append(f"--{name} {shlex.quote(str(input[name]))}")
     if "candidates" in input.keys():
-        paths = input.candidates
-        paths = [paths] if isinstance(paths, str) else paths
-        arguments.append("--candidates " + " ".join(map(shlex.quote, paths)))
+        arguments.append(shlex.join(["--candidates", *input.candidates]))
     arguments.append(memory_limit(wildcards, input))
     return " ".join(arguments)
 
@@ -169,5 +167,4 @@ def embeddings_argument(wildcards, input):
     """Snakemake does not compare params that depend on the input, which is compared itself."""
     if not SPACES[wildcards.space].needs_embeddings:
         return ""
-    paths = input.embeddings
-    return shlex.join(["--embeddings", *([paths] if isinstance(paths, str) else paths)])
+    return shlex.join(["--embeddings", *input.embeddings])

@@ -53,5 +53,5 @@ def say_which_models_are_gone():
             )
 
 
-if IS_MAIN and workflow.exec_mode == ExecMode.DEFAULT:
+if IS_RUN:
     say_which_models_are_gone()

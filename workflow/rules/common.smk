@@ -177,6 +177,7 @@ def subset_path(label, fraction, seed):
     return f"{RESULTS}/subsets/{label}/{as_text(fraction)}/seed-{selection_seed(label, seed)}.parquet"
 
 
+@cache
 def batches(label, fraction):
     """(first, last) seed of each training job of a case; finished jobs keep their seeds."""
     folder = Path(placed(RESULTS)) / "runs" / label / as_text(fraction)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psutil
 from petite.util.files import FULL, read_json, write_json
-from snakemake.settings.types import ExecMode
 
 LOCKS = Path(".snakemake/locks").resolve()
 RUNS = Path(".snakemake/petite").resolve()
@@ -130,7 +129,7 @@ def record_this_run():
 
 
 # Not in jobs, which read this file too, also on other machines.
-if workflow.exec_mode == ExecMode.DEFAULT:
+if IS_RUN:
     exit_where_nothing_temporary_can_be_written()
     # A dry run only reads a state that exists.
     if not (workflow.output_settings.dryrun and STATE.is_dir()):

@@ -7,12 +7,16 @@ import shlex
 import sys
 from pathlib import Path
 
+from snakemake.settings.types import ExecMode
+
 # Not workflow.basedir: that is the folder of the outermost Snakefile.
 CHECKOUT = Path(str(workflow.current_basedir)).parents[1]
 # `included_stack` has the Snakefile, this file, and before them the files that include the Snakefile.
 IS_INCLUDED = len(workflow.included_stack) > 2 and workflow.modifier.is_main_snakefile()
 IS_MODULE = not workflow.modifier.is_main_snakefile()
 IS_MAIN = not (IS_INCLUDED or IS_MODULE)
+# Not one of the Snakemakes that run a job of it.
+IS_RUN = IS_MAIN and workflow.exec_mode == ExecMode.DEFAULT
 
 if "{" in str(CHECKOUT) or "}" in str(CHECKOUT):
     sys.exit(

@@ -8,7 +8,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from snakemake_interface_executor_plugins.settings import ExecMode
 
 from petite.util import memory as memory_of_process
 from petite.util import stopping
@@ -45,7 +44,7 @@ def show_progress(logger):
     logger.addHandler(PROGRESS)
 
 
-if workflow.exec_mode == ExecMode.DEFAULT and not workflow.output_settings.dryrun:
+if IS_RUN and not workflow.output_settings.dryrun:
     show_progress(workflow.logger_manager.logger)
     if limit := memory_of_process.small_limit():
         print(f"Petite: {limit}", file=sys.stderr)

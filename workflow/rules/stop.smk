@@ -9,7 +9,6 @@ import threading
 from petite.util import stopping
 from petite_logger_plugin.failures import stopped_in_words
 from snakemake.shell import shell
-from snakemake.settings.types import ExecMode
 
 # A terminal sends Ctrl-C to the jobs too. They ignore it, and the run ends them: a job that is still
 # loading Python's packages would print a traceback. (If the user has set a prefix, it stays.)
@@ -68,5 +67,5 @@ def say_stopped():
     print(message, file=sys.stderr, flush=True)
 
 
-if workflow.exec_mode == ExecMode.DEFAULT:
+if IS_RUN:
     stop_on_signals()

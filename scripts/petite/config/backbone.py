@@ -3,24 +3,17 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
-from petite.config.values import UserPath, check_no_wildcard
+from petite.config.values import UserPath, check_no_wildcard, known
 from petite.networks.backbones import APPLICATION, FILE, IMAGE_SIZE, SCALINGS
 from petite.networks.backbones.efficientnet_lite0 import NAME
-from petite.util.hints import unknown
 from petite.util.validation import Strict
 
 KINDS = (".keras", ".onnx")
 
 
-def _known_scaling(name: str) -> str:
-    if name not in SCALINGS:
-        raise ValueError(unknown(name, SCALINGS, "scaling"))
-    return name
-
-
-ScalingName = Annotated[str, AfterValidator(_known_scaling), WithJsonSchema({"enum": [*SCALINGS]})]
+ScalingName = Annotated[str, known(SCALINGS, "scaling"), WithJsonSchema({"enum": [*SCALINGS]})]
 
 
 class BackboneSettings(Strict):

@@ -30,7 +30,7 @@ from petite.util.hints import unknown
 from petite.util.validation import Strict
 
 FULL = "full"
-AUGMENTATION = "augmentation"
+AUGMENTATION = augmentation.NAME
 CHAIN: Final = "chain"
 SETTINGS = "settings"
 # These keep all images or those of another method, so quota and space mean nothing for them.

@@ -9,25 +9,11 @@ from petite.config.methods import AUGMENTATION, ChainEntry, MethodEntry, Selecti
 from petite.config.schema import Config
 from petite.features.registry import SPACES
 from petite.selection import METHODS
-from petite.selection.base import Traits
+from petite.selection.base import StepParams, Traits
 
 # A slow method that ranks is asked for the smallest of these shares of all images that covers its
 # fractions. A smaller fraction that is added later is cut from the same ranking.
 DEPTHS = (0.1, 0.25, 0.5, 1.0)
-
-
-class StepParams(TypedDict):
-    """A step of a selection, in the parameters of jobs.
-
-    `space` is None for a method that compares no features. `share` is the number of images after
-    the step, relative to the requested number.
-    """
-
-    method: str
-    settings: dict[str, Any]
-    quota: str
-    space: str | None
-    share: float
 
 
 class SelectionParams(TypedDict):
@@ -63,7 +49,7 @@ class Plan:
 
     def runs_at(self, fraction: float) -> int:
         """Count the seeds of each method at a fraction."""
-        return self.config.seeds_by_fraction.get(fraction, self.config.seeds)
+        return self.config.runs_at(fraction)
 
     def seed_batches(
         self, fraction: float, done: Collection[tuple[int, int]]

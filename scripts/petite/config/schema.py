@@ -97,11 +97,15 @@ class Config(Strict):
         ["folder"], min_length=1, exclude=True, description="formats of the exported images"
     )
 
+    def runs_at(self, fraction: float) -> int:
+        """The number of seeds of each method at a fraction."""
+        return self.seeds_by_fraction.get(fraction, self.seeds)
+
     @property
     def runs(self) -> dict[tuple[str, float], int]:
         """The number of runs of each label and fraction."""
         return {
-            (label, fraction): self.seeds_by_fraction.get(fraction, self.seeds)
+            (label, fraction): self.runs_at(fraction)
             for label, entry in self.methods.items()
             for fraction in entry.fractions
         }

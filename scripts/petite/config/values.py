@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Collection
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, WithJsonSchema
@@ -26,16 +27,15 @@ def _expanded(path: str) -> str:
     return path if "://" in path else os.path.expanduser(path)  # noqa: PTH111 - keeps "./2024"
 
 
-def _offered(space: str) -> str:
-    if space not in SPACE_NAMES:
-        raise ValueError(unknown(space, SPACE_NAMES, "feature space"))
-    return space
+def known(names: Collection[str], kind: str) -> AfterValidator:
+    """A validator of names: others are refused with the nearest one."""
 
+    def check(name: str) -> str:
+        if name not in names:
+            raise ValueError(unknown(name, names, kind))
+        return name
 
-def _known_metric(name: str) -> str:
-    if name not in METRIC_NAMES:
-        raise ValueError(unknown(name, METRIC_NAMES, "metric"))
-    return name
+    return AfterValidator(check)
 
 
 Fraction = Annotated[float, Field(gt=0, le=1), AfterValidator(_few_digits)]
@@ -43,9 +43,11 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 SeedCount = Annotated[int, Field(ge=1, le=1000)]
 UserPath = Annotated[str, AfterValidator(_expanded)]
 SPACE_NAMES = [space.name for space in SPACES.values() if space.is_offered]
-SpaceName = Annotated[str, AfterValidator(_offered), WithJsonSchema({"enum": SPACE_NAMES})]
+SpaceName = Annotated[
+    str, known(SPACE_NAMES, "feature space"), WithJsonSchema({"enum": SPACE_NAMES})
+]
 METRIC_NAMES = [AUTO, *METRICS]
-MetricName = Annotated[str, AfterValidator(_known_metric), WithJsonSchema({"enum": METRIC_NAMES})]
+MetricName = Annotated[str, known(METRIC_NAMES, "metric"), WithJsonSchema({"enum": METRIC_NAMES})]
 
 
 def check_no_wildcard(path: str) -> None:

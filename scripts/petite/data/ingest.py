@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -120,6 +120,15 @@ INDEX_COLUMNS = {
 }
 
 
+class Reading(TypedDict, total=False):
+    """How the images of a shard are read, as `decode_entry` takes it."""
+
+    min_side: int
+    max_pixels: int
+    max_seconds: float | None
+    depth: Depth | Callable[[], Depth]
+
+
 def shard_bounds(count: int, shard: int, shards: int) -> tuple[int, int]:
     """First row, and the row after the last, of shard `shard` (from 1) of `count` rows."""
     return (shard - 1) * count // shards, shard * count // shards
@@ -144,9 +153,14 @@ def shard_rows_by_name(listing: pd.DataFrame, shard: int, shards: int) -> pd.Dat
     folder does not change the other shards. The column position, which such a file changes, is
     dropped.
     """
-    checksums = [zlib.crc32(name.encode("utf-8", "surrogatepass")) for name in listing["image_id"]]
-    here = np.asarray(checksums, dtype=np.int64) % shards == shard - 1
+    here = shard_numbers(listing["image_id"], shards) == shard
     return listing.loc[here].drop(columns="position")
+
+
+def shard_numbers(image_ids: Iterable[str], shards: int) -> NDArray[np.int64]:
+    """The shard of each image, 1 to `shards`, by `shard_rows_by_name`."""
+    checksums = [zlib.crc32(name.encode("utf-8", "surrogatepass")) for name in image_ids]
+    return np.asarray(checksums, dtype=np.int64) % shards + 1
 
 
 def ingest_shard(
@@ -156,10 +170,7 @@ def ingest_shard(
     *,
     image_size: int,
     channels: int,
-    min_side: int = 8,
-    max_pixels: int = 50_000_000,
-    max_seconds: float | None = None,
-    depth: Depth | Callable[[], Depth] = "full",
+    **reading: Unpack[Reading],
 ) -> pd.DataFrame:
     """Decode entries of a source into a shard; row i of the shard is for row i of `rows`.
 
@@ -173,11 +184,12 @@ def ingest_shard(
         Rows of its listing (image_id, class_name, bytes; further columns are kept).
     pixels_path : Path
         The shard to write.
-    image_size, channels, min_side, max_pixels, max_seconds
-        As `size`, `channels` ... of `petite.data.decoding.decode.decode`.
-    depth : Depth or callable
-        As for `decode`; or a function that computes it (`range_of_set`), called only if an image
-        needs it.
+    image_size : int
+        Side of the stored images, pixels.
+    channels : int
+        1 or 3.
+    **reading
+        See `decode_entry`.
 
     Returns
     -------
@@ -199,15 +211,7 @@ def ingest_shard(
             row = row_of[image_id]
             facts = _file_facts(data)
             try:
-                decoded = decode_entry(
-                    data,
-                    image_size,
-                    channels,
-                    min_side=min_side,
-                    max_pixels=max_pixels,
-                    max_seconds=max_seconds,
-                    depth=depth,
-                )
+                decoded = decode_entry(data, image_size, channels, **reading)
             except SetAside as problem:
                 found[row] = facts | _facts_of_unread(problem.reason)
             else:

@@ -2,26 +2,16 @@
 
 import argparse
 import re
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, NotRequired, TypedDict, cast
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 
 from petite.data.decoding.depth import Depth
-from petite.data.ingest import range_of_set, read_shard_rows, shard_rows_by_name
+from petite.data.ingest import Reading, range_of_set, read_shard_rows, shard_rows_by_name
 from petite.data.source_job import add_source
 from petite.data.sources import Source, listing
-
-
-class Reading(TypedDict):
-    """How the images of a shard are read, as `petite.data.ingest.decode_entry` takes it."""
-
-    depth: Depth | Callable[[], Depth]
-    min_side: NotRequired[int]
-    max_pixels: NotRequired[int]
-    max_seconds: NotRequired[float | None]
 
 
 class Shard(NamedTuple):

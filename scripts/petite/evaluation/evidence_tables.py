@@ -7,8 +7,8 @@ from petite.evaluation.chance import Chance
 from petite.evaluation.recommendation import AgainstFull, AgainstRandom, Bounds, Comparison
 from petite.evaluation.runs import FULL
 from petite.evaluation.shares import kept
-from petite.evaluation.wording import MOST_NAMED, Wording
-from petite.util.formatting import NOTHING, in_percent, listed, number, probability, signed
+from petite.evaluation.wording import Wording
+from petite.util.formatting import NOTHING, in_percent, number, probability, signed
 
 
 class Table(NamedTuple):
@@ -59,8 +59,7 @@ def _against_constant(chance: Chance, wording: Wording) -> Table:
     )
     answered = "Every class is answered."
     if chance.never:
-        names = listed([wording.name(name) for name in chance.never], MOST_NAMED)
-        answered = f"Classes that no run answers: {names}."
+        answered = f"Classes that no run answers: {wording.named(chance.never)}."
     return Table(
         "Against a constant answer",
         ("in %", f"models of {which} {number(chance.trained_on)} images", "baseline", "p"),

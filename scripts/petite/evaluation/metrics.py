@@ -1,7 +1,7 @@
 """What is measured of a run beside its accuracy, and in which metric runs are compared."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,29 +64,30 @@ def with_measures(runs: pd.DataFrame, training_images: int | None = None) -> pd.
     training_images: how many there are; None: as many as the full set has. NaN where unknown.
     """
     runs = runs.copy()
-    whole = runs.loc[runs["method"] == "full", "images"].mean()  # NaN where there is no such run
-    columns = {"share": runs["images"] / (training_images or whole)}
-    for metric in METRICS.values():
-        measured: list[float] | float = np.nan
-        if "confusion" in runs:
-            measured = [metric.of(found) for found in _confusions(runs)]
-        columns[metric.name] = pd.Series(measured, runs.index)
-    after = {"share": "fraction"}
-    for name, values in columns.items():
-        if name not in runs:
-            runs.insert(list(runs.columns).index(after.get(name, "accuracy")) + 1, name, values)
+    if "share" not in runs:
+        whole = runs.loc[runs["method"] == "full", "images"].mean()  # NaN without such a run
+        share = runs["images"] / (training_images or whole)
+        runs.insert(list(runs.columns).index("fraction") + 1, "share", share)
+    missing = [metric for metric in METRICS.values() if metric.name not in runs]
+    measured: list[list[float]] = []
+    if missing and "confusion" in runs:
+        measured = [[metric.of(counts) for metric in missing] for counts in _confusions(runs)]
+    for place, metric in enumerate(missing):
+        values = [of_run[place] for of_run in measured] or np.nan
+        runs.insert(list(runs.columns).index(ACCURACY) + 1, metric.name, values)
     return runs
 
 
-def _confusions(runs: pd.DataFrame) -> list[np.ndarray]:
-    return [np.array(json.loads(text)) for text in runs["confusion"]]
+def _confusions(runs: pd.DataFrame) -> Iterator[np.ndarray]:
+    """The counts of each run in turn: many classes make them large."""
+    return (np.array(json.loads(text)) for text in runs["confusion"])
 
 
 def test_counts(runs: pd.DataFrame) -> np.ndarray:
     """The test images of each class that has some; none where the runs do not tell."""
     if "confusion" not in runs:
         return np.empty(0, np.int64)
-    counts = _confusions(runs.iloc[:1])[0].sum(axis=1)
+    counts = next(_confusions(runs)).sum(axis=1)
     return counts[counts > 0]
 
 
@@ -110,11 +111,11 @@ def metric_for(counts: np.ndarray, setting: str = AUTO) -> str:
 
 def with_scores(summary: pd.DataFrame, runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Both tables with the metric that is compared as score_mean, _low and _high, and as score."""
-    metric = compared_metric(summary)
+    metric = compared_metric(summary).name
     scores = {f"score_{name}": summary[f"{metric}_{name}"] for name in ("mean", "low", "high")}
     return summary.assign(**scores), runs.assign(score=runs[metric])
 
 
-def compared_metric(summary: pd.DataFrame) -> str:
+def compared_metric(summary: pd.DataFrame) -> Metric:
     """The metric of a summary's differences: one of METRICS."""
-    return str(summary["metric"].iloc[0])
+    return METRICS[str(summary["metric"].iloc[0])]

@@ -269,8 +269,8 @@ class Predictions:
 
     def labels(self) -> np.ndarray:
         """The true classes of the test images, int64 (n,); empty without predictions."""
-        for method, fraction in self._paths:
-            return self.answers(method, fraction)[1]
+        for (_, path), *_ in self._paths.values():
+            return _kept(path)[1]
         return np.empty(0, np.int64)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from petite.evaluation.metrics import ACCURACY, BALANCED, METRICS
+from petite.evaluation.metrics import ACCURACY, BALANCED, METRICS, compared_metric
 from petite.evaluation.shares import is_other_share, kept, why_other_share
 from petite.evaluation.statistics import ENOUGH_RUNS
 from petite.util.formatting import (
@@ -94,7 +94,7 @@ def markdown_table(summary: pd.DataFrame, dataset: str) -> str:
         *markdown_rows(list(cells.columns), cells.itertuples(index=False, name=None)),
         "",
         "Brackets hold 95% intervals of the mean over runs (Student's t); differences are of "
-        f"{METRICS[summary['metric'].iloc[0]].words} and paired, "
+        f"{compared_metric(summary).words} and paired, "
         "each run with the run of random at the same fraction, split and training seed. "
         "They cover other seeds, not other test images.",
     ]
@@ -122,7 +122,7 @@ def terminal_table(summary: pd.DataFrame, balanced: bool = False) -> str:
     its interval.
     """
     cells = _cells(summary).drop(columns=NOT_IN_TERMINAL)
-    metric = summary["metric"].iloc[0]
+    metric = compared_metric(summary).name
     shown = {ACCURACY, metric} | ({BALANCED} if balanced else set())
     if len(shown) > 1:
         cells = cells.drop(columns="stored, MB")

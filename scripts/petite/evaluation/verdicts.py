@@ -153,7 +153,7 @@ def compare(
             row |= _against_random(runs, name, size, metric)
             row |= _against_full(runs, name, size, tolerance, metric)
             if predictions:
-                own = predictions.right(name, size)
+                own = of_random if name == REFERENCE else predictions.right(name, size)
                 row |= _random_for_new_images(own, of_random, name, weights)
                 row |= _full_for_new_images(own, of_full, weights, tolerance)
             row |= _multiplier(runs, name, size, images, curve, metric)

@@ -190,7 +190,7 @@ class Wording:
     def _caution(self, caution: Caution) -> str:
         method, images = caution.subset.method, counted(caution.images, "image")
         which = f"all {images}" if method == FULL else f"the {images} chosen {_chosen_by(method)}"
-        classes = self._named(caution.classes)
+        classes = self.named(caution.classes)
         count = f"{number(caution.count)} of {number(caution.of)}"
         match caution.kind:
             case "classes_never_answered":
@@ -230,14 +230,14 @@ class Wording:
         balanced = f"balanced accuracy {100 * chance.balanced_accuracy:.1f}%"
         return f"{case} ({'; '.join([balanced, *self._odd_answers(chance)])})"
 
-    def _named(self, classes: Sequence[str]) -> str:
+    def named(self, classes: Sequence[str]) -> str:
         return listed([self.name(name) for name in classes], MOST_NAMED)
 
     def _odd_answers(self, chance: Chance) -> list[str]:
         """Which classes are never answered, and whether runs have one answer for all images."""
         odd = []
         if chance.never:
-            odd.append(f"never answered: {self._named(chance.never)}")
+            odd.append(f"never answered: {self.named(chance.never)}")
         if chance.one_answer:
             give = "gives" if chance.one_answer == 1 else "give"
             odd.append(

@@ -22,10 +22,7 @@ __all__ = [
     "MANIFEST_COLUMNS",
     "About",
     "class_folders",
-    "data_card",
     "export_subset",
-    "manifest_record",
-    "write_images",
 ]
 
 

@@ -14,8 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from petite.data.decoding.decode import SetAside
-from petite.data.ingest import ShardProgress, decode_entry
-from petite.data.shard_job import Reading
+from petite.data.ingest import Reading, ShardProgress, decode_entry
 from petite.data.sources import Source
 from petite.data.store import REMEDY, Store, shard_writer
 from petite.features.io import image_ids_digest

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from petite.evaluation.metrics import METRICS, compared_metric, with_scores
+from petite.evaluation.metrics import compared_metric, with_scores
 from petite.evaluation.runs import PAIR
 from petite.evaluation.shares import kept
 from petite.evaluation.statistics import ENOUGH_RUNS
@@ -80,7 +80,7 @@ def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     offsets = _draw(figure, series, (0.55 + LETTER * longest) / style.WIDTH, faint=faint)
     figure.draw_without_rendering()  # labels are placed in inches, so the size must be known
     _label_methods(figure.axes[0], [each for each in series if each.method in offsets], offsets)
-    metric = METRICS[compared_metric(summary)].words
+    metric = compared_metric(summary).words
     dataset = style.shortened(str(runs["dataset"].iloc[0]), LONGEST_NAME)
     note = (
         "Small dots: single runs. Bars and bands: 95% confidence intervals of the mean over runs. "
@@ -271,7 +271,7 @@ def _set_y_axis(axes: Axes, points: pd.DataFrame, scores: pd.Series) -> None:
     missing = max(0.0, LEAST_SPAN - (high - low)) / 2
     margin = 0.06 * max(high - low, LEAST_SPAN)
     axes.set_ylim(low - missing - margin, min(high + missing + margin, 101))
-    axes.set_ylabel(f"{METRICS[compared_metric(points)].words} on the test images, %")
+    axes.set_ylabel(f"{compared_metric(points).words} on the test images, %")
     axes.grid(axis="y")
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from petite.evaluation.metrics import METRICS, compared_metric
+from petite.evaluation.metrics import compared_metric
 from petite.evaluation.statistics import ENOUGH_RUNS
 from petite.plots import style
 from petite.util.errors import PetiteError
@@ -55,7 +55,7 @@ def differences(summary: pd.DataFrame) -> Figure:
     names = [style.shortened(method, LONGEST_NAME) for method in order]
     panels[0].set_yticks(range(len(order)), names)
     panels[0].set_ylim(-0.7, len(order) - 0.3)
-    metric = METRICS[compared_metric(summary)].words
+    metric = compared_metric(summary).words
     panels[len(panels) // 2].set_xlabel(f"{metric} on the test images minus that of random, points")
     note = (
         "Dots: mean of the differences, paired by seed. Bars: 95% confidence intervals (Student's "

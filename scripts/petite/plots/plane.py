@@ -29,6 +29,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
+from petite.data.splits import training_images
 from petite.plots import style
 from petite.selection.methods.pca_grid import Grid, first_two, nearest_center
 from petite.selection.methods.tilings import TILINGS
@@ -84,7 +85,7 @@ def plane_clusters(
     points = _points(features, split, subset, details)
     points["cluster"] = nearest_center(features, np.asarray(details["centers"]))
     clusters = sorted(set(points["cluster"].tolist()))
-    classes, count = _classes(points)
+    classes, count = style.classes_shown(points, MOST_PANELS)
     figure, panels = _panels(points, len(classes), details)
     names = _names(points, classes, panels)
     for axes, (label, members) in zip(panels, classes.items(), strict=True):
@@ -147,7 +148,7 @@ def plane_chosen(
 ) -> Figure:
     """The selected images over the others in gray, a panel for each class (Fig. 6, 9)."""
     points = _points(features, split, subset, details)
-    classes, count = _classes(points)
+    classes, count = style.classes_shown(points, MOST_PANELS)
     figure, panels = _panels(points, len(classes), details)
     names = _names(points, classes, panels)
     for axes, (label, members) in zip(panels, classes.items(), strict=True):
@@ -178,7 +179,7 @@ def _points(
         raise PetiteError(
             "this subset has no clusters and cells. Use the JSON of a subset of pca_grid."
         )
-    points = split.loc[split["split"] == "train", ["image_id", "label"]].reset_index(drop=True)
+    points = training_images(split)
     if len(features) != len(points):
         raise PetiteError(
             f"there are features of {len(features)} images but {len(points)} training images. "
@@ -307,13 +308,6 @@ def _lines(polygons: list[np.ndarray], box: np.ndarray) -> np.ndarray:
     downwards = np.concatenate([ends, starts], axis=1)[starts[:, 1] > ends[:, 1]]
     between = np.unique(np.concatenate([upwards, downwards]), axis=0)
     return np.concatenate([across, between.reshape(-1, 2, 2)])
-
-
-def _classes(points: pd.DataFrame) -> tuple[dict[int, pd.DataFrame], int]:
-    """The points of the classes that get a panel, by label, and how many classes there are."""
-    every = list(points.groupby("label"))
-    shown = style.largest_and_smallest([len(members) for _, members in every], MOST_PANELS)
-    return {int(str(every[place][0])): every[place][1] for place in shown}, len(every)
 
 
 def _names(

@@ -25,6 +25,7 @@ from petite.data.decoding.decode import (
     preview_of_array,
 )
 from petite.data.sources import Source, UnreadableEntry
+from petite.data.splits import training_images
 from petite.data.store import Store
 from petite.plots import fonts, style
 from petite.subsets.augmentation import render
@@ -56,11 +57,9 @@ def samples(store: Store, split: pd.DataFrame) -> Figure:
     split : DataFrame
         The table of the split.
     """
-    training = split.loc[split["split"] == "train", "image_id"]
+    training = training_images(split)["image_id"]
     usable = store.index[store.index["image_id"].isin(training)]
-    classes = list(usable.groupby("label"))
-    places = style.largest_and_smallest([len(members) for _, members in classes], MOST_CLASSES)
-    shown = {int(str(classes[place][0])): classes[place][1] for place in places}
+    shown, count = style.classes_shown(usable, MOST_CLASSES)
     names = style.class_labels(
         {label: str(members["class_name"].iloc[0]) for label, members in shown.items()}, 60
     )
@@ -72,7 +71,7 @@ def samples(store: Store, split: pd.DataFrame) -> Figure:
         axes.set_title(f"{names[label]}  ({len(members):,} training images)", fontsize=8.5)
     size = store.image_size
     note = f"{size} × {size} pixels, as the models see them. "
-    note += style.left_out(len(shown), len(classes), "classes")
+    note += style.left_out(len(shown), count, "classes")
     style.title(figure, "Samples of each class", note)
     return figure
 
@@ -189,7 +188,7 @@ def set_aside(store: Store, source: Source | None) -> Figure:
     for axes, (_, file) in zip(grid.flat, chosen.iterrows(), strict=False):
         image = thumbnail(source, file["image_id"], store.channels) if source else None
         if image is None:
-            _tile(axes, "cannot be\nshown")
+            _tile(axes)
         else:
             style.show_image(axes, image)
         axes.set_title(style.readable(file["image_id"], 16), fontsize=6.5, loc="center")
@@ -302,13 +301,13 @@ def _caption(axes: Axes, text: str, bold: bool = False) -> None:
     )
 
 
-def _tile(axes: Axes, text: str) -> None:
-    """A gray square with a word in it, where there is no picture."""
+def _tile(axes: Axes) -> None:
+    """A gray square that says so, where there is no picture."""
     style.show_image(axes, np.full((8, 8, 1), 240, np.uint8))
     axes.text(
         0.5,
         0.5,
-        text,
+        "cannot be\nshown",
         transform=axes.transAxes,
         ha="center",
         va="center",
@@ -332,7 +331,7 @@ def _original(source: Source | None, image_id: str) -> Preview | None:
 
 def _show_file(axes: Axes, original: Preview | None) -> None:
     if original is None:
-        _tile(axes, "cannot be\nshown")
+        _tile(axes)
         return
     style.show_image(axes, original.pixels)
     _frame(axes)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 import numpy as np
+import pandas as pd
 from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -211,6 +212,13 @@ def largest_and_smallest(sizes: Sequence[int], most: int) -> list[int]:
         return list(range(len(sizes)))
     order = np.argsort(-np.asarray(sizes), kind="stable").tolist()
     return [*order[: (most + 1) // 2], *order[len(order) - most // 2 :]]
+
+
+def classes_shown(rows: pd.DataFrame, most: int) -> tuple[dict[int, pd.DataFrame], int]:
+    """The rows of the classes that are shown, by label, and how many classes there are."""
+    every = list(rows.groupby("label"))
+    shown = largest_and_smallest([len(members) for _, members in every], most)
+    return {int(str(every[place][0])): every[place][1] for place in shown}, len(every)
 
 
 def left_out(shown: int, count: int, what: str) -> str:

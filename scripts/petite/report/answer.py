@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from petite.evaluation.evidence_tables import Table, evidence_tables
-from petite.evaluation.metrics import METRICS, compared_metric
+from petite.evaluation.metrics import compared_metric
 from petite.evaluation.recommendation import Recommendation
 from petite.evaluation.sentences import Sentence
 from petite.evaluation.statistics import ENOUGH_RUNS
@@ -69,7 +69,7 @@ def _few_seeds(summary: pd.DataFrame) -> str:
 
 
 def _about_images(inputs: Inputs) -> list[str]:
-    index, metric = inputs.store.index, METRICS[compared_metric(inputs.summary)].words
+    index, metric = inputs.store.index, compared_metric(inputs.summary).words
     counts = inputs.train["label"].value_counts()
     texts = []
     if counts.max() > IMBALANCE * counts.min():

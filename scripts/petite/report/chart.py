@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.markers import MarkerStyle
 from matplotlib.transforms import Affine2D
 
-from petite.evaluation.metrics import METRICS, compared_metric
+from petite.evaluation.metrics import compared_metric
 from petite.plots import style
 from petite.plots.accuracy import Series, accuracy_picture, accuracy_series
 from petite.report import drawing
@@ -40,7 +40,7 @@ def accuracy_charts(inputs: Inputs, tolerance: float | None) -> list[Markup]:
         Differences from the full set's accuracy up to this fraction are tinted.
     """
     series = accuracy_series(inputs.runs, inputs.summary)
-    metric = METRICS[compared_metric(inputs.summary)].words.capitalize()
+    metric = compared_metric(inputs.summary).words.capitalize()
     words = {part: texts for each in series for part, texts in hover_words(each).items()}
     return [
         drawing.embedded(

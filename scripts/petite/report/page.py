@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from petite.evaluation.metrics import METRICS, compared_metric
+from petite.evaluation.metrics import compared_metric
 from petite.report import (
     answer,
     chart,
@@ -52,7 +52,7 @@ def sections(inputs: Inputs) -> dict[str, Any]:
         "legend": chart.legend(inputs.summary),
         "tolerance": tolerance,
         "tolerance_words": f"within {points(tolerance)}" if tolerance else "",
-        "metric": METRICS[compared_metric(inputs.summary)].words,
+        "metric": compared_metric(inputs.summary).words,
         "table": table.table(inputs),
         "plane": shown,
         "plane_data": {**shown["data"], "columns": sheet.columns},

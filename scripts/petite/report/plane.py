@@ -98,7 +98,6 @@ class Plane(TypedDict):
 
     drawing: Any
     case: Case | None
-    default: str
     methods: list[Method]
     data: Data
     axes: str
@@ -119,7 +118,6 @@ def plane(inputs: Inputs) -> Plane:
     return {
         "drawing": drawing(points, len(class_names)),
         "case": shown,
-        "default": shown.key if shown else "",
         "methods": _methods(inputs, cases, subsets),
         "data": {
             "x": _packed(points[:, 0]),
@@ -185,7 +183,7 @@ def subsets_with_room(
         if place and room < 0:
             return
         room -= len(drawn) / 6  # a bit for each, as text
-        yield case, seed, inputs.kept(case, seed)
+        yield case, seed, inputs.kept(case, seed) if place else inputs.chosen[case]
 
 
 def cells_with_room(
@@ -203,8 +201,8 @@ def cells_with_room(
 def default_case(inputs: Inputs, cases: list[Case]) -> Case | None:
     """The first one shown: the smallest of a method with cells, else of one other than random."""
     smallest = sorted(cases, key=lambda case: (case.method == "random", case.fraction))
-    grids = [case for case in smallest if "grids" in inputs.details(case)]
-    return next(iter(grids or smallest), None)
+    grids = (case for case in smallest if "grids" in inputs.details(case))
+    return next(grids, smallest[0] if smallest else None)
 
 
 def sampled(inputs: Inputs) -> np.ndarray:

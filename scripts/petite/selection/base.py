@@ -7,7 +7,7 @@ at once (`Method.choose_whole`).
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -30,6 +30,20 @@ TRAINING_SCORES = {
 
 class MethodSettings(Strict):
     """Settings of a method. Every field has a default and a description."""
+
+
+class StepParams(TypedDict):
+    """A step of a selection, in the parameters of jobs.
+
+    `space` is None for a method that compares no features. `share` is the number of images after
+    the step, relative to the requested number.
+    """
+
+    method: str
+    settings: dict[str, Any]
+    quota: str
+    space: str | None
+    share: float
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from petite.selection import partitions
-from petite.selection.base import Method
+from petite.selection.base import Method, StepParams
 from petite.selection.cost import MOST_BLOCK_BYTES, MOST_HELD_BYTES, stages
 from petite.selection.quota import shares, weights_of
 from petite.selection.registry import METHODS, checked_settings
@@ -35,11 +35,10 @@ class Speeds:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Estimated seconds and bytes of memory, and the number of partitions."""
+    """Estimated seconds and bytes of memory."""
 
     seconds: float
     memory: float
-    partitions: int
 
 
 def calibrate() -> Speeds:
@@ -104,7 +103,7 @@ def estimate(
     quotas = shares(sizes, weights_of(known, sizes, np.arange(len(sizes))), k)
     costs = stages(method, settings, sizes, quotas, dimensions, parts)
     if not costs:
-        return Estimate(np.nan, np.nan, parts)
+        return Estimate(np.nan, np.nan)
     seconds = sum(
         cost.products / speeds.products
         + cost.elements / speeds.elements
@@ -121,24 +120,13 @@ def estimate(
         max(cost.memory for cost in costs)
         + min(blocks, MOST_BLOCK_BYTES)
         + (held if held <= MOST_HELD_BYTES else 0),
-        parts,
     )
-
-
-class EntryStep(TypedDict):
-    """A step of an entry; see `petite.subsets.chains.Step`."""
-
-    method: str
-    settings: dict[str, Any]
-    quota: str
-    space: str | None
-    share: float
 
 
 class Entry(TypedDict):
     """An entry of a configuration: its steps, and how often they run."""
 
-    steps: list[EntryStep]
+    steps: list[StepParams]
     fractions: list[float]
     seeds: list[int]  # the number of seeds of each fraction
     depth: float | None  # the fraction that is ranked; None if each is selected separately

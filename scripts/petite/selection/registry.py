@@ -14,6 +14,7 @@ from petite.selection.base import Method, MethodSettings
 from petite.util.discovery import modules_in
 from petite.util.errors import PetiteError
 from petite.util.hints import unknown
+from petite.util.validation import problems_of
 
 # No setting counts further; costs are worked out in floats, which are exact up to here.
 MOST = 2**53
@@ -49,10 +50,6 @@ def checked_settings(method: Method, settings: dict[str, Any]) -> MethodSettings
         return method.settings(**plain)
     except ValidationError as error:
         known = ", ".join(method.settings.model_fields) or "none"
-        problems = "; ".join(
-            ": ".join(filter(None, (".".join(map(str, item["loc"])), item["msg"])))
-            for item in error.errors()
-        )
         raise PetiteError(
-            f"the settings of '{method.name}' do not fit: {problems} (it has: {known})"
+            f"the settings of '{method.name}' do not fit: {problems_of(error)} (it has: {known})"
         ) from None

@@ -105,7 +105,7 @@ class Request:
                 return mixed
             first = with_every_group(mixed, self.k)
             return np.append(mixed[first], np.delete(mixed, first))
-        quotas = shares(self.sizes, self.weights, self.k)
+        quotas = self.quotas
         some = np.flatnonzero(quotas)
         mixed = places(quotas[some], quotas[some].astype(float), np.argsort(self.order[some]))
         return some[mixed]

@@ -17,6 +17,8 @@ from petite.util.seeds import generator
 from petite.util.validation import Strict
 
 # Numbers in recipes are rounded to this many decimals: short texts, the same image everywhere.
+# As in the config, in the place of a method.
+NAME = "augmentation"
 DECIMALS = 4
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -416,15 +416,23 @@ def predict(
     ndarray of float64, shape (m, classes)
     """
     logits = []
-    for start in range(0, len(rows), EVALUATION_BATCH):
-        chosen = rows[start : start + EVALUATION_BATCH]
-        block = images[np.resize(chosen, EVALUATION_BATCH)]
+    for block, count in full_blocks(images, rows):
         output = logits_model.predict_on_batch(block)
         if test_time_flip:
             mirrored = np.ascontiguousarray(block[:, :, ::-1])
             output = (output + logits_model.predict_on_batch(mirrored)) / 2
-        logits.append(output[: len(chosen)])
+        logits.append(output[:count])
     return metrics.from_logits(np.concatenate(logits))
+
+
+def full_blocks(images: Images, rows: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield images in blocks of EVALUATION_BATCH, and how many of a block count.
+
+    The last block is filled up by repeating images: one shape, compiled once.
+    """
+    for start in range(0, len(rows), EVALUATION_BATCH):
+        some = rows[start : start + EVALUATION_BATCH]
+        yield images[np.resize(some, EVALUATION_BATCH)], len(some)
 
 
 def compile_for_training(

@@ -15,9 +15,9 @@ import numpy as np
 from petite.data.views import Images
 from petite.training import metrics
 from petite.training.loop import (
-    EVALUATION_BATCH,
     TrainedRun,
     evaluation_steps,
+    full_blocks,
     predict,
     train,
 )
@@ -171,13 +171,10 @@ def _with_features(logits_model: "keras.Model") -> "keras.Model":
 def _answers(model: "keras.Model", images: Images) -> tuple[np.ndarray, np.ndarray]:
     """Features (n, d) and logits (n, c) of all images, float32."""
     features, logits = [], []
-    count = images.shape[0]
-    for start in range(0, count, EVALUATION_BATCH):
-        rows = np.arange(start, min(start + EVALUATION_BATCH, count))
-        # Every block is full: one shape, compiled once.
-        answer = model.predict_on_batch(images[np.resize(rows, EVALUATION_BATCH)])
-        features.append(answer[0][: len(rows)])
-        logits.append(answer[1][: len(rows)])
+    for block, count in full_blocks(images, np.arange(images.shape[0])):
+        answer = model.predict_on_batch(block)
+        features.append(answer[0][:count])
+        logits.append(answer[1][:count])
     all_logits = np.concatenate(logits).astype(np.float32, copy=False)
     if all_logits.shape[1] == 1:
         all_logits = np.hstack([np.zeros_like(all_logits), all_logits])

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from petite.networks.models import MODELS, ModelSettings, choice_of
 from petite.util.errors import PetiteError
 from petite.util.hints import unknown
-from petite.util.validation import Strict
+from petite.util.validation import Strict, problems_of
 
 
 class Budget(Strict):
@@ -209,8 +209,4 @@ def checked(kind: type[Settings], mapping: dict[str, Any], what: str) -> Setting
     try:
         return kind.model_validate(mapping)
     except ValidationError as error:
-        problems = "; ".join(
-            ": ".join(filter(None, [".".join(map(str, item["loc"])), item["msg"]]))
-            for item in error.errors()
-        )
-        raise PetiteError(f"{what} are not valid: {problems}") from None
+        raise PetiteError(f"{what} are not valid: {problems_of(error)}") from None

@@ -1,8 +1,8 @@
-"""The base class of all groups of settings."""
+"""The base class of all groups of settings, and what is wrong with one in words."""
 
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 
 class Strict(BaseModel):
@@ -43,3 +43,11 @@ def _has_flag(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(map(_has_flag, value))
     return isinstance(value, bool)
+
+
+def problems_of(error: ValidationError) -> str:
+    """All problems that pydantic found, each with its place, on one line."""
+    return "; ".join(
+        ": ".join(filter(None, (".".join(map(str, item["loc"])), item["msg"])))
+        for item in error.errors()
+    )

@@ -24,7 +24,6 @@ from petite.data.stored_check import check_duplicates, check_stored
 from petite.util.notices import Notices
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
-RNG = np.random.default_rng(0)
 Draw = Callable[[int], Image.Image]
 
 

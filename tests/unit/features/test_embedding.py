@@ -163,12 +163,9 @@ def run_script(
 
 
 def test_the_script_gives_the_reference_features_of_photographs(
-    lite0_wheel: Path, photo_archive: Path, tmp_path: Path
+    lite0_wheel: Path, photo_archive: Path, lite0_reference_file: Path, tmp_path: Path
 ) -> None:
-    path = photo_archive.with_name("lite0-reference.npz")
-    if not path.is_file():
-        pytest.skip(f"no reference features at {path}")
-    reference = dict(np.load(path))
+    reference = dict(np.load(lite0_reference_file))
     photos = tmp_path / "photos"
     with zipfile.ZipFile(photo_archive) as archive:
         for number, name in enumerate(reference["names"]):

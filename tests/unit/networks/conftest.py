@@ -11,11 +11,8 @@ from PIL import Image
 
 
 @pytest.fixture(scope="session")
-def reference(photo_archive: Path) -> Reference:
-    path = photo_archive.with_name("lite0-reference.npz")
-    if not path.is_file():
-        pytest.skip(f"no reference features at {path}")
-    with np.load(path) as arrays, zipfile.ZipFile(photo_archive) as photos:
+def reference(photo_archive: Path, lite0_reference_file: Path) -> Reference:
+    with np.load(lite0_reference_file) as arrays, zipfile.ZipFile(photo_archive) as photos:
         names = [str(name) for name in arrays["names"]]
         images = [
             Image.open(io.BytesIO(photos.read(name)))

@@ -82,8 +82,8 @@ class SilhouettesSource(ArraySource):
                 raise ValueError("the labels are not one number from 0 to 9 per image")
         except NOT_THE_WHEEL as error:
             raise PetiteError(
-                f"{path} is not the wheel of {WHEEL.requirement} ({error}). Remove it and run again to "
-                "download it"
+                f"{path} is not the wheel of {WHEEL.requirement} ({error}). Remove it and run "
+                "again to download it"
             ) from error
         super().__init__(path, limits, images, labels, CLASSES)
 

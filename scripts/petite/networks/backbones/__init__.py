@@ -7,7 +7,7 @@ from pathlib import Path
 
 from petite.networks.backbones import efficientnet_lite0
 from petite.networks.backbones.base import Backbone, Embedder, Scaling
-from petite.networks.backbones.efficientnet_lite0 import open_efficientnet_lite0
+from petite.networks.backbones.efficientnet_lite0 import IMAGE_SIZE, open_efficientnet_lite0
 from petite.networks.backbones.keras_networks import open_application, open_keras_file
 from petite.networks.backbones.onnx_file import open_onnx_file
 from petite.util.errors import PetiteError
@@ -21,7 +21,6 @@ __all__ = [
     "open_backbone",
 ]
 
-IMAGE_SIZE = 224
 # As ResNet50's embeddings have.
 MANY_DIMENSIONS = 2_048
 APPLICATION = "keras:"

@@ -129,3 +129,8 @@ class KerasBackbone(Backbone):
 
         images = keras.Input((self.image_size, self.image_size, 3), name="images")
         return keras.Model(images, network(self.preprocess(images)), name=network.name)
+
+
+def in_short(error: Exception) -> str:
+    """The beginning of an error's message, in one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -22,8 +22,8 @@ def compiled(
     """A function that gives a model's outputs for images, as in inference.
 
     The weights are those of now: TensorFlow has them as constants, so that it merges operations and
-    lays the weights out for the processor once. All batches have the same
-    size, so that an image has the same output wherever it stands.
+    lays the weights out for the processor once. All batches have the same size, so that an image
+    has the same output wherever it stands.
 
     Parameters
     ----------
@@ -38,10 +38,16 @@ def compiled(
         From uint8 (n, height, width, channels) to float32 (n, d), for any n.
     """
     size = batch_size or (IMAGES_ON_GPU if _has_gpu() else IMAGES_ON_CPU)
-    forward = _forward(model, size)
+    return in_batches(_forward(model, size), size, model.output_shape[-1])
+
+
+def in_batches(
+    forward: Callable[[NDArray[np.uint8]], Any], size: int, dimensions: int
+) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """A function that gives `forward` batches of one size, the last one filled up with zeros."""
 
     def outputs(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        found = np.empty((len(images), model.output_shape[-1]), np.float32)
+        found = np.empty((len(images), dimensions), np.float32)
         for begin in range(0, len(images), size):
             batch = images[begin : begin + size]
             padding = [(0, size - len(batch)), *[(0, 0)] * (batch.ndim - 1)]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from petite.networks.backbones.base import KerasBackbone, Scaling
+from petite.networks.backbones.base import KerasBackbone, Scaling, in_short
 from petite.util.errors import PetiteError
 from petite.util.files import sha256_of
 from petite.util.hints import unknown
@@ -81,7 +81,7 @@ def open_application(name: str, weights: Path | None, image_size: int) -> KerasB
         first = network("float32")
     except Exception as error:  # Keras raises plain exceptions where a download fails
         raise PetiteError(
-            f"backbone 'keras:{name}' cannot be built ({_in_short(error)}): give the path of its "
+            f"backbone 'keras:{name}' cannot be built ({in_short(error)}): give the path of its "
             "weights without the classifier, or another image_size or network"
         ) from error
     return KerasBackbone(
@@ -91,6 +91,7 @@ def open_application(name: str, weights: Path | None, image_size: int) -> KerasB
         digest=_digest(first),
         preprocess=sys.modules[application.__module__].preprocess_input,
         network=network,
+        inference_network=lambda dtype: first if dtype == "float32" else network(dtype),
     )
 
 
@@ -122,6 +123,7 @@ def open_keras_file(path: Path, scaling: Scaling, image_size: int) -> KerasBackb
         digest=sha256_of(path),
         preprocess=scaling,
         network=lambda dtype: _load(path),
+        inference_network=lambda dtype: network,
     )
 
 
@@ -132,7 +134,7 @@ def _load(path: Path) -> "keras.Model":
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # a damaged file can raise nearly anything
         raise PetiteError(
-            f"{path} cannot be loaded ({_in_short(error)}): save the network again with this "
+            f"{path} cannot be loaded ({in_short(error)}): save the network again with this "
             f"version of Keras, {keras.__version__}"
         ) from error
 
@@ -152,7 +154,7 @@ def _check_without_code(path: Path) -> None:
         raise PetiteError(f"there is no file {path}: correct the path of the backbone") from error
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise PetiteError(
-            f"{path} is not a whole .keras file ({_in_short(error)}): save the network again with "
+            f"{path} is not a whole .keras file ({in_short(error)}): save the network again with "
             "model.save('NAME.keras')"
         ) from error
     config["compile_config"] = None  # of training alone, and not loaded
@@ -213,8 +215,3 @@ def _digest(network: Any) -> str:
         digest.update(f"{values.dtype} {values.shape}\n".encode())
         digest.update(values.tobytes())
     return digest.hexdigest()
-
-
-def _in_short(error: Exception) -> str:
-    """The beginning of an error's message, in one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from petite.networks.backbones.base import Backbone, Forward, Scaling
+from petite.networks.backbones.base import Backbone, Forward, Scaling, in_short
+from petite.networks.backbones.inference import in_batches
 from petite.util.errors import PetiteError
 from petite.util.files import sha256_of
 
@@ -34,25 +35,20 @@ class OnnxBackbone(Backbone):
     def build(self, dtype: str = "float32") -> "keras.Model":
         raise PetiteError(
             f"backbone '{self.name}' cannot be trained, as an .onnx file has no layers of Keras: "
-            "use the judge 'probe', or give the network as a .keras file"
+            "give the network as a .keras file"
         )
 
     def forward(self, dtype: str = "float32") -> Forward:
         name = self.session.get_inputs()[0].name
 
         def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-            embeddings = np.empty((len(images), self.dimensions), np.float32)
-            for begin in range(0, len(images), self.batch_size):
-                batch = images[begin : begin + self.batch_size]
-                padding = [(0, self.batch_size - len(batch)), (0, 0), (0, 0), (0, 0)]
-                values = self.preprocess(np.pad(batch, padding).astype(np.float32))
-                if self.channels_first:
-                    values = values.transpose(0, 3, 1, 2)
-                (found,) = self.session.run(None, {name: np.ascontiguousarray(values)})
-                embeddings[begin : begin + self.batch_size] = found[: len(batch)]
-            return embeddings
+            values = self.preprocess(images.astype(np.float32))
+            if self.channels_first:
+                values = values.transpose(0, 3, 1, 2)
+            (found,) = self.session.run(None, {name: np.ascontiguousarray(values)})
+            return found
 
-        return forward
+        return in_batches(forward, self.batch_size, self.dimensions)
 
 
 def open_onnx_file(path: Path, scaling: Scaling, image_size: int, threads: int) -> OnnxBackbone:
@@ -115,10 +111,9 @@ def _session(path: Path, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions have no common class
-        said = " ".join(str(error).split())[:200]
         raise PetiteError(
-            f"{path} cannot be loaded by onnxruntime {onnxruntime.__version__} ({said}): export "
-            "the network again"
+            f"{path} cannot be loaded by onnxruntime {onnxruntime.__version__} "
+            f"({in_short(error)}): export the network again"
         ) from error
 
 
