@@ -1,6 +1,10 @@
 # Functions of embed.smk: where the backbone's weights are, and whether its embeddings are used.
 
-from petite.networks.backbones import assumed_dimensions, efficientnet_lite0
+from petite.networks.backbones import (
+    assumed_dimensions,
+    efficientnet_lite0,
+    needs_keras,
+)
 
 BACKBONE = CONFIG.backbone
 # The report is drawn in the space of the config, whichever the methods use.
