@@ -139,7 +139,8 @@ def read_embeddings(
     Raises
     ------
     PetiteError
-        The files are of other images or of two backbones, or an image could not be read.
+        The files are of other images or of two backbones, an image could not be read, or all images
+        have the same embedding.
     """
     wanted = pd.Index(image_ids)
     paths = list(paths)
@@ -162,6 +163,11 @@ def read_embeddings(
         seconds += record["seconds"] * len(here) / max(1, len(ids))
     if missing.any():
         raise PetiteError(f"no shard holds {int(missing.sum())} images, {wanted[missing][0]} first")
+    if len(wanted) > 1 and (embeddings == embeddings[0]).all():
+        raise PetiteError(
+            f"backbone '{records[0]['backbone']}' gives {len(wanted)} images the same embedding: "
+            "correct backbone.scaling or its weights, or use another backbone"
+        )
     return embeddings, seconds
 
 

@@ -142,6 +142,19 @@ def test_embeddings_of_two_backbones_are_to_be_made_anew(embedded, tmp_path: Pat
         read_embeddings(store, ["a/0.png"], shards_of(tmp_path))
 
 
+def test_a_backbone_that_gives_all_images_the_same_embedding_is_refused(
+    embedded, tmp_path: Path
+) -> None:
+    folder, store = embedded
+    for path in shards_of(folder / "embeddings"):
+        write_json(tmp_path / f"{path.stem}.json", read_json(path.with_suffix(".json")))
+        np.save(tmp_path / path.name, np.ones_like(np.load(path)))
+    paths = shards_of(tmp_path)
+    with pytest.raises(PetiteError, match="'efficientnet_lite0' gives 2 images the same"):
+        read_embeddings(store, ["a/0.png", "a/2.png"], paths)
+    assert read_embeddings(store, ["a/0.png"], paths)[0].shape == (1, 1280)
+
+
 def run_script(
     wheel: Path, source: str, path: Path | None, out: Path, image_size: int
 ) -> tuple[np.ndarray, dict[str, Any]]:
