@@ -47,7 +47,7 @@ rule embed:
         gpu=CONFIG.training_gpus if needs_keras(BACKBONE.name) else 0,
     params:
         python=python,
-        settings=as_param({**READING_SETTINGS, "backbone": BACKBONE_SETTINGS}),
+        settings=as_param(EMBED_SETTINGS),
         files=lambda wildcards: FOLDER.get(wildcards.shard, ""),
         # The cache key includes params, but not wildcards.
         shard=lambda wildcards: wildcards.shard,

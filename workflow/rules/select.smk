@@ -180,8 +180,9 @@ rule augment:
 # before anything is selected.
 rule estimate:
     input:
+        unpack(embedding_to_estimate),
         split=SPLIT,
-        code=code("estimate"),
+        code=code("estimate", SOURCE_MODULE),
     log:
         f"{RESULTS}/logs/estimate.log",
     localrule: True
@@ -189,10 +190,12 @@ rule estimate:
         "../../envs/petite.yaml"
     params:
         python=python,
+        embedding=estimate_arguments,
         settings=lambda wildcards: as_param(
             {
                 "dimensions": CONFIG.features.dimensions,
                 "embedding": assumed_dimensions(BACKBONE.name),
+                "embed": {**EMBED_SETTINGS, "jobs": len(SHARDS)},
                 "own": OWN if USES_OWN else None,
                 "training": PLAN.proxy_settings()["training"],
                 "partitions": CONFIG.partitions,
@@ -219,5 +222,5 @@ rule estimate:
             }
         ),
     shell:
-        "{params.python} {input.code[0]:q} --split {input.split:q} --settings {params.settings:q} "
-        "--log {log:q}"
+        "{params.python} {input.code[0]:q} --split {input.split:q} {params.embedding} "
+        "--settings {params.settings:q} --log {log:q}"

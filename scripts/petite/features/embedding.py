@@ -73,7 +73,7 @@ def embed_shard(
     embed = backbone.embedder()
     unread: dict[str, str] = {}
     with shard_writer(path, len(ids), (backbone.dimensions,), np.float32) as shard:
-        for names, pixels in _blocks(source, ids, backbone.image_size, reading, unread):
+        for names, pixels in blocks_of(source, ids, backbone.image_size, reading, unread):
             for image_id, embedding in zip(names, embed(pixels, names), strict=True):
                 shard.write(row_of[image_id], embedding)
         for image_id in unread:
@@ -89,7 +89,7 @@ def embed_shard(
     )
 
 
-def _blocks(
+def blocks_of(
     source: Source, image_ids: Sequence[str], side: int, reading: Reading, unread: dict[str, str]
 ) -> Iterator[tuple[list[str], NDArray[np.uint8]]]:
     """Yield the images that can be read in blocks: their ids, and their pixels, which are reused.
