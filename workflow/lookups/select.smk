@@ -151,6 +151,13 @@ def feature_settings(wildcards):
     )
 
 
+def feature_memory(wildcards, attempt):
+    """The mem_mb of `features`: embeddings and their rotation are in memory as a whole."""
+    embeddings = 2 * 4 * assumed_dimensions(BACKBONE.name)
+    image = embeddings if wildcards.space == "backbone" else IMAGE_BYTES
+    return memory(800, image + 1000)(wildcards, attempt)
+
+
 def feature_code(wildcards):
     return code("features", SPACES[wildcards.space].module)
 

@@ -23,7 +23,7 @@ rule features:
         "../../envs/petite.yaml"
     threads: 2
     resources:
-        mem_mb=memory(800, IMAGE_BYTES + 1000),
+        mem_mb=feature_memory,
     params:
         python=python,
         settings=feature_settings,
