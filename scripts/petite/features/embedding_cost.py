@@ -40,11 +40,11 @@ class EmbeddingCost:
 
     def as_text(self) -> str:
         """One or two sentences for the terminal."""
-        parallel = f", divided by how many of the {self.jobs} jobs run at a time"
+        parallel = f", less if several of the {self.jobs} jobs run at a time"
         memory, disk = byte_size(self.memory), byte_size(self.disk)
         return (
-            f"Embedding {counted(self.images, 'image')} takes {measured_time(self.seconds)} of "
-            f"one core{parallel if self.jobs > 1 else ''}: {1000 * self.each:.1f} ms per image and "
+            f"Embedding {counted(self.images, 'image')} takes {measured_time(self.seconds)} on one "
+            f"core{parallel if self.jobs > 1 else ''}: {1000 * self.each:.1f} ms per image and "
             f"{self.start:.1f} s for the start of each job. A job needs {memory} of memory, and "
             f"all embeddings {disk} of disk."
         )
