@@ -12,7 +12,7 @@ from petite.data.splits import TEST, training_images
 from petite.evaluation.design import planned, planned_images
 from petite.features.own import own_dimensions
 from petite.selection.estimate import as_text, calibrate, estimate_entries
-from petite.training.proxy import gradient_width
+from petite.training.scores import gradient_width
 from petite.training.settings import TrainingSettings
 from petite.util.files import read_table
 from petite.util.job import argument_parser, run
