@@ -37,10 +37,15 @@ def main(args: argparse.Namespace) -> None:
 
 def widths_of(settings: dict[str, Any], classes: int) -> dict[str, int]:
     """The number of features of an image, by feature space."""
-    proxy = TrainingSettings.model_validate(settings["training"]).feature_width()
     widths = dict.fromkeys(("pixels", "random_conv"), settings["dimensions"])
     widths |= {"backbone": settings["embedding"]}
-    widths |= {"proxy": proxy, "gradients": gradient_width(proxy, classes)}
+    if settings["proxy_of"] == "embeddings":
+        last = settings["embedding"]
+        widths |= {"proxy": classes}
+    else:
+        last = TrainingSettings.model_validate(settings["training"]).feature_width()
+        widths |= {"proxy": last}
+    widths |= {"gradients": gradient_width(last, classes)}
     return widths | ({"own": own_dimensions(Path(settings["own"]))} if settings["own"] else {})
 
 
