@@ -161,7 +161,8 @@ class Plan:
     def proxy_uses_embeddings(self) -> bool:
         """Whether the proxy is trained on the backbone's embeddings, and a selection uses it."""
         return self.config.proxy.of == "embeddings" and any(
-            self.needs_proxy(label) for label, _ in self.cases
+            entry.fractions and self.needs_proxy(label)
+            for label, entry in self.config.methods.items()
         )
 
     def is_seeded(self, label: str) -> bool:

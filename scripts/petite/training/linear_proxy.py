@@ -51,6 +51,7 @@ def linear_proxy(
     n_classes: int,
     seed: int,
     settings: LinearProxySettings | None = None,
+    rows: np.ndarray | None = None,
 ) -> ProxyResult:
     """Train a linear classifier on embeddings, for scores, features and gradients of each image.
 
@@ -73,6 +74,8 @@ def linear_proxy(
         The training seed.
     settings : LinearProxySettings, optional
         None: the defaults.
+    rows : ndarray of int, optional
+        The training images in use, of which the results are, in this order. None: all.
 
     Returns
     -------
@@ -91,7 +94,9 @@ def linear_proxy(
     >>> int(result.scores["el2n"].argmax()), int(result.scores["aum"].argmin())
     (7, 7)
     """
-    standardized = Standardized.by_all_rows(embeddings)
+    used = np.arange(len(embeddings)) if rows is None else rows
+    labels = labels[used]
+    standardized = Standardized.by_itself(embeddings, used)
     dynamics, model = record_linear_dynamics(
         standardized, labels, n_classes, seed, settings or LinearProxySettings()
     )
@@ -107,37 +112,46 @@ class Standardized:
 
     Parameters
     ----------
-    embeddings : ndarray of float32, shape (n, d)
+    embeddings : ndarray of float32, shape (N, d)
+    rows : ndarray of int, shape (n,)
+        The rows in use, in the order of this.
     mean, scale : ndarray of float32, shape (d,)
         What each column is subtracted and multiplied by.
     """
 
-    def __init__(self, embeddings: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> None:
-        self.shape: tuple[int, ...] = embeddings.shape
+    def __init__(
+        self, embeddings: np.ndarray, rows: np.ndarray, mean: np.ndarray, scale: np.ndarray
+    ) -> None:
+        self.shape: tuple[int, ...] = (len(rows), embeddings.shape[1])
         self._embeddings = embeddings
+        self._rows = rows
         self._mean = mean
         self._scale = scale
 
     @classmethod
-    def by_all_rows(cls, embeddings: np.ndarray) -> "Standardized":
-        """Standardize by the mean and deviation of all rows; constant columns become 0."""
-        mean = embeddings.mean(axis=0, dtype=np.float64)
-        squares = np.zeros_like(mean)
-        for rows in blocks_of(embeddings):
-            squares += np.square(embeddings[rows] - mean).sum(axis=0)
-        deviation = np.sqrt(squares / len(embeddings))
-        scale = np.zeros_like(mean)
+    def by_itself(cls, embeddings: np.ndarray, rows: np.ndarray) -> "Standardized":
+        """Standardize by the mean and deviation of the rows in use; constant columns become 0."""
+        width = embeddings.shape[1]
+        plain = cls(embeddings, rows, np.zeros(width, np.float32), np.ones(width, np.float32))
+        mean, squares = np.zeros(width), np.zeros(width)
+        for block in blocks_of(plain):
+            mean += plain[block].sum(axis=0, dtype=np.float64) / len(rows)
+        for block in blocks_of(plain):
+            squares += np.square(plain[block] - mean).sum(axis=0)
+        deviation = np.sqrt(squares / len(rows))
+        scale = np.zeros(width)
         varies = deviation > CONSTANT * np.abs(mean)
         scale[varies] = 1 / deviation[varies]
-        return cls(embeddings, mean.astype(np.float32), scale.astype(np.float32))
+        return cls(embeddings, rows, mean.astype(np.float32), scale.astype(np.float32))
 
     def alike(self, embeddings: np.ndarray) -> "Standardized":
         """Standardize other embeddings by the same mean and deviation."""
-        return Standardized(embeddings, self._mean, self._scale)
+        return Standardized(embeddings, np.arange(len(embeddings)), self._mean, self._scale)
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Read some rows, float32 (m, d)."""
-        block = self._embeddings[rows] - self._mean
+        block = self._embeddings[self._rows[rows]]
+        block -= self._mean
         block *= self._scale
         return block
 

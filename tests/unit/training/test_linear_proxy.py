@@ -49,7 +49,7 @@ def as_numbers(embeddings: np.ndarray) -> np.ndarray:
 def test_it_takes_the_steps_that_keras_takes_on_the_same_batches() -> None:
     keras = load_keras("tensorflow", 1)
     embeddings, labels = clouds(60, classes=3)
-    features = Standardized.by_all_rows(embeddings)
+    features = Standardized.by_itself(embeddings, np.arange(len(embeddings)))
     # After no step there is no record: the initial weights are those that a rate of almost 0 keeps.
     still = LinearProxySettings(**{**SETTINGS.model_dump(), "learning_rate": 1e-12})
     _, initial = record_linear_dynamics(features, labels, 3, 4, still)
@@ -78,7 +78,7 @@ def test_it_takes_the_steps_that_keras_takes_on_the_same_batches() -> None:
 def test_scores_and_gradients_are_those_of_the_recorded_logits(classes: int) -> None:
     embeddings, labels = clouds(40, classes)
     found = proxy_of(embeddings, labels)
-    features = Standardized.by_all_rows(embeddings)
+    features = Standardized.by_itself(embeddings, np.arange(len(embeddings)))
     dynamics, _ = record_linear_dynamics(features, labels, classes, 0, SETTINGS)
     assert (found.early_step, found.steps) == (6, 12)
     rows = np.arange(40)
@@ -147,6 +147,18 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_scores() -> N
     assert not np.allclose(first.scores["el2n"], other.scores["el2n"])
 
 
+def test_rows_in_use_give_what_these_images_alone_would() -> None:
+    embeddings, labels = clouds(120, classes=3)
+    rows = np.random.default_rng(1).permutation(120)[:90]
+    held_out = embeddings[:30], labels[:30]
+    part = linear_proxy(embeddings, labels, *held_out, 3, 0, SETTINGS, rows=rows)
+    alone = linear_proxy(embeddings[rows], labels[rows], *held_out, 3, 0, SETTINGS)
+    for name, score in alone.scores.items():
+        np.testing.assert_array_equal(part.scores[name], score)
+    np.testing.assert_array_equal(part.gradients, alone.gradients)
+    assert part.class_errors == alone.class_errors
+
+
 def test_class_errors_are_of_held_out_images_where_they_have_every_class() -> None:
     embeddings, labels = clouds(200)
     settings = LinearProxySettings()
@@ -160,7 +172,7 @@ def test_class_errors_are_of_held_out_images_where_they_have_every_class() -> No
 def test_constant_columns_and_a_large_mean_do_no_harm() -> None:
     embeddings, labels = clouds(100)
     with_constants = np.hstack([embeddings, np.full((100, 2), 0.1, np.float32)])
-    features = Standardized.by_all_rows(with_constants)
+    features = Standardized.by_itself(with_constants, np.arange(100))
     assert (features[:][:, 6:] == 0).all()
     np.testing.assert_allclose(features[:][:, :6], as_numbers(embeddings), atol=0.01)
     rows = np.array([5, 2])
