@@ -67,6 +67,17 @@ def test_a_method_without_chance_chooses_once_for_all_seeds(default):
     assert plan(default).is_seeded("herding")
 
 
+def test_the_proxy_needs_embeddings_where_a_method_that_runs_uses_it(default):
+    default["proxy"] |= {"of": "embeddings", "steps": 50}
+    assert not plan(default).proxy_uses_embeddings
+    default["methods"]["craig"]["fractions"] = [0.1]  # which takes a space of the proxy, no score
+    found = plan(default)
+    assert found.proxy_uses_embeddings
+    assert found.linear_proxy_settings() == {"steps": 50, "evaluations": 10, "early": 0.3}
+    default["proxy"]["of"] = "network"
+    assert not plan(default).proxy_uses_embeddings
+
+
 def test_costly_rankings_go_as_deep_as_the_fractions_need(default):
     default["methods"]["herding"]["fractions"] = [0.12]
     found = plan(default)
