@@ -18,7 +18,7 @@ from petite.features.own import own_dimensions
 from petite.networks.backbones import needs_keras, open_backbone
 from petite.networks.backend import load_keras
 from petite.selection.estimate import as_text, calibrate, estimate_entries
-from petite.training.proxy import gradient_width
+from petite.training.scores import gradient_width
 from petite.training.settings import TrainingSettings
 from petite.util.files import read_table
 from petite.util.job import argument_parser, peak_memory_bytes, run
@@ -69,10 +69,15 @@ def embedding_cost(args: argparse.Namespace, settings: dict[str, Any]) -> Embedd
 
 def widths_of(settings: dict[str, Any], classes: int) -> dict[str, int]:
     """The number of features of an image, by feature space."""
-    proxy = TrainingSettings.model_validate(settings["training"]).feature_width()
     widths = dict.fromkeys(("pixels", "random_conv"), settings["dimensions"])
     widths |= {"backbone": settings["embedding"]}
-    widths |= {"proxy": proxy, "gradients": gradient_width(proxy, classes)}
+    if settings["proxy_of"] == "embeddings":
+        last = settings["embedding"]
+        widths |= {"proxy": classes}
+    else:
+        last = TrainingSettings.model_validate(settings["training"]).feature_width()
+        widths |= {"proxy": last}
+    widths |= {"gradients": gradient_width(last, classes)}
     return widths | ({"own": own_dimensions(Path(settings["own"]))} if settings["own"] else {})
 
 

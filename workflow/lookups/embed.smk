@@ -8,12 +8,18 @@ from petite.networks.backbones import (
 
 BACKBONE = CONFIG.backbone
 # The report is drawn in the space of the config, whichever the methods use.
-USES_BACKBONE = "backbone" in USED_SPACES | {CONFIG.features.space}
+USES_BACKBONE = (
+    "backbone" in USED_SPACES | {CONFIG.features.space}
+    or PROBE in CASES_OF
+    or PLAN.proxy_uses_embeddings
+)
 BACKBONE_SETTINGS = {
     "name": BACKBONE.name,
     "image_size": BACKBONE.image_size,
     "scaling": BACKBONE.scaling,
 }
+# Of one image, in float32.
+EMBEDDING_BYTES = 4 * assumed_dimensions(BACKBONE.name)
 # One folder for each network.
 EMBEDDINGS_FOLDER = re.sub(r"[^\w.-]+", "-", BACKBONE.name)
 EMBEDDINGS = {

@@ -14,6 +14,7 @@ SELECTING = labels_where(lambda label: method_name(label) != AUGMENTATION)
 RANKING = labels_where(PLAN.ranks)
 COMPUTED = "|".join(space.name for space in SPACES.values() if not space.is_of_proxy)
 
+IS_LINEAR_PROXY = CONFIG.proxy.of == "embeddings"
 FEATURES = {
     "features": f"{RESULTS}/features/{{space}}.npy",
     "features_json": f"{RESULTS}/features/{{space}}.json",
@@ -26,6 +27,14 @@ PROXY = {
     "gradients": f"{RESULTS}/features/gradients/seed-{{seed}}.npy",
     "gradients_json": f"{RESULTS}/features/gradients/seed-{{seed}}.json",
 }
+PROXY_SETTINGS = (
+    PLAN.linear_proxy_settings() if IS_LINEAR_PROXY else PLAN.proxy_settings()
+)
+PROXY_MEMORY = (
+    memory(700, EMBEDDING_BYTES + 8000)
+    if IS_LINEAR_PROXY
+    else memory(1500, 4 * IMAGE_BYTES)
+)
 CANDIDATES = {
     "candidates": f"{RESULTS}/candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.parquet",
     "candidates_json": f"{RESULTS}/candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.json",
@@ -76,7 +85,11 @@ if USES_OWN and not Path(OWN).is_file():
 
 def selection_inputs(wildcards):
     """The features and scores that an entry's methods need."""
-    label, seed = wildcards.method, wildcards.seed
+    return files_of_selection(wildcards.method, wildcards.seed)
+
+
+def files_of_selection(label, seed):
+    """The features and scores that the methods of an entry need, by name."""
     files = {}
     for space in PLAN.spaces(label):
         path = feature_path(space, seed)
@@ -116,6 +129,12 @@ def subset_inputs(wildcards):
     return {**selection_inputs(wildcards), **found}
 
 
+def named_inputs(input, name):
+    """The paths of an input of a job; none if it has no such input."""
+    paths = input[name] if name in input.keys() else []
+    return [paths] if isinstance(paths, str) else list(paths)
+
+
 def selection_arguments(wildcards, input):
     """Arguments of the selection scripts: their inputs, and options that do not change results.
 
@@ -123,15 +142,15 @@ def selection_arguments(wildcards, input):
     """
     arguments = []
     named = [
-        f"{space}={input[f'features_{space}']}"
+        f"{space}={path}"
         for space in PLAN.spaces(wildcards.method)
-        if f"features_{space}" in input.keys()
+        for path in named_inputs(input, f"features_{space}")
     ]
     if named:
-        arguments.append("--features " + " ".join(map(shlex.quote, named)))
+        arguments.append(shlex.join(["--features", *named]))
     for name in ("scores", "ranking"):
-        if name in input.keys():
-            arguments.append(f"--{name} {shlex.quote(str(input[name]))}")
+        if paths := named_inputs(input, name):
+            arguments.append(shlex.join([f"--{name}", *paths]))
     if "candidates" in input.keys():
         arguments.append(shlex.join(["--candidates", *input.candidates]))
     arguments.append(memory_limit(wildcards, input))
@@ -153,8 +172,7 @@ def feature_settings(wildcards):
 
 def feature_memory(wildcards, attempt):
     """The mem_mb of `features`: embeddings and their rotation are in memory as a whole."""
-    embeddings = 2 * 4 * assumed_dimensions(BACKBONE.name)
-    image = embeddings if wildcards.space == "backbone" else IMAGE_BYTES
+    image = 2 * EMBEDDING_BYTES if wildcards.space == "backbone" else IMAGE_BYTES
     return memory(800, image + 1000)(wildcards, attempt)
 
 
@@ -168,6 +186,18 @@ def space_inputs(wildcards):
     if space.needs_embeddings:
         return all_embeddings()
     return {"own": outside(OWN)} if space.file else {}
+
+
+def proxy_inputs(wildcards):
+    """What a proxy is trained on beside the store."""
+    return all_embeddings() if IS_LINEAR_PROXY else {}
+
+
+def proxy_arguments(wildcards, input):
+    """Snakemake does not compare params that depend on the input, which is compared itself."""
+    if IS_LINEAR_PROXY:
+        return shlex.join(["--embeddings", *input.embeddings])
+    return memory_limit(wildcards, input)
 
 
 def embeddings_argument(wildcards, input):

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from petite.networks import models
 from petite.networks.backend import dtype_policy, load_keras
 from petite.training import metrics
 from petite.training.batches import Batches
-from petite.training.schedule import learning_rates
+from petite.training.records import Evaluation
+from petite.training.schedule import evaluation_steps, learning_rates
 from petite.training.settings import TrainingSettings
 from petite.util.errors import PetiteError
 
@@ -239,22 +240,6 @@ class Trainer:
         return accuracy, metrics.log_loss(probabilities, labels)
 
 
-class Evaluation(TypedDict):
-    """A point of the learning curves.
-
-    Training accuracy and loss are means over the steps since the previous point, on augmented
-    images and with label smoothing. Those of validation are NaN without validation images.
-    """
-
-    epoch: float  # passes over the subset
-    step: int
-    accuracy: float
-    loss: float
-    validation_accuracy: float
-    validation_loss: float
-    learning_rate: float  # of that step
-
-
 @dataclass
 class TrainedRun:
     """The result of one training run.
@@ -305,15 +290,6 @@ def normalized_weights(weights: np.ndarray | None) -> np.ndarray | None:
     if weights is None or np.ptp(weights) == 0:
         return None
     return (weights / weights.mean()).astype(np.float32)
-
-
-def evaluation_steps(steps: int, evaluations: int) -> list[int]:
-    """The steps after which the model is evaluated; the last is `steps`.
-
-    There are `evaluations` of them, evenly spaced, or one per step if there are fewer steps.
-    """
-    points = np.arange(1, evaluations + 1) * steps / evaluations
-    return sorted({int(step) for step in np.ceil(points)})
 
 
 def phases(images: Images, steps: int, settings: TrainingSettings) -> list[tuple[Images, int]]:
