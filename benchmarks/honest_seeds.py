@@ -318,12 +318,13 @@ def cases() -> Iterator[Case]:
 
 
 def percents(rates: pd.Series) -> str:
-    """The smallest and the largest rate."""
-    return f"{100 * rates.min():.1f} to {100 * rates.max():.1f}%"
+    """The mean rate, the smallest and the largest."""
+    return f"{100 * rates.mean():.1f}% ({100 * rates.min():.1f} to {100 * rates.max():.1f})"
 
 
-def points(values: pd.Series) -> str:
-    return f"{100 * values.mean():.2f}"
+def points(widths: pd.Series) -> str:
+    """The mean half width of intervals in points; not of intervals that exclude nothing."""
+    return "unbounded" if widths.min() > 1 else f"{100 * widths.mean():.2f}"
 
 
 def markdown(rows: list[dict[str, str]]) -> str:
@@ -336,7 +337,7 @@ def markdown(rows: list[dict[str, str]]) -> str:
 
 
 def without_merit(results: pd.DataFrame) -> str:
-    """How often methods without merit are called better or worse: least and most of all cases."""
+    """How often methods without merit are called: mean (least and most) of all cases."""
     chosen = results[(results["reference"] == RANDOM) & results["method"].isin(WITHOUT_MERIT)]
     chosen = chosen.assign(called=chosen["called_better"] + chosen["called_worse"])
     rows = []
@@ -386,7 +387,7 @@ def with_merit(results: pd.DataFrame) -> str:
 
 
 def against_full(results: pd.DataFrame) -> str:
-    """Coverage of the difference from the full set: least and most of all cases."""
+    """Coverage of the difference from the full set: mean (least and most) of all cases."""
     chosen = results[
         (results["reference"] == FULL) & results["scheme"].isin(["part 0.9", "part 0.5"])
     ]

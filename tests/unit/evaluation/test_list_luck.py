@@ -1,6 +1,8 @@
 """The luck of a list widens what is claimed, and changes nothing where it is not known or 0."""
 
+import importlib.util
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -290,3 +292,36 @@ def test_more_seeds_are_not_advised_where_only_other_lists_would_help() -> None:
     kinds = [step.kind for step in next_steps(table, 0.02)]
     assert "larger_tolerance" in kinds
     assert "more_seeds_to_see" not in kinds
+
+
+# ---------------------------------------------------------------------------- by simulation
+
+SCRIPT = Path(__file__).resolve().parents[3] / "benchmarks/honest_seeds.py"
+
+
+@pytest.fixture(scope="module")
+def rates() -> pd.DataFrame:
+    """A few pools of the simulations of docs/evidence.md: rates by method and correction."""
+    spec = importlib.util.spec_from_file_location("benchmarks_honest_seeds", SCRIPT)
+    simulated = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(simulated)
+    case = simulated.Case("hard", 500, 0.9, simulated.WITHOUT_MERIT, (20,))
+    table = pd.DataFrame(simulated.rows_of(case, simulated.simulate(case, pools=150, seeds=30)))
+    table = table[(table["reference"] == "random") & (table["test"] == "exact")]
+    table["called"] = table["called_better"] + table["called_worse"]
+    return table.set_index(["method", "correction"])
+
+
+def test_an_arbitrary_list_is_called_far_too_often_without_the_luck_and_seldom_with_it(
+    rates,
+) -> None:
+    assert rates.loc[("arbitrary_list", "none"), "called"] > 0.4
+    assert rates.loc[("arbitrary_list", "overlap"), "called"] <= 0.07
+    assert rates.loc[("arbitrary_list", "overlap"), "coverage"] >= 0.93
+
+
+def test_random_again_keeps_its_rate(rates) -> None:
+    assert rates.loc[("random_again", "overlap"), "called"] <= 0.1
+    widths = rates["half_width"]
+    known, unknown = widths["random_again", "overlap"], widths["random_again", "none"]
+    assert known == pytest.approx(unknown, rel=0.05)
