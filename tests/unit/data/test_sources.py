@@ -1085,7 +1085,9 @@ def test_a_file_that_is_not_the_wheel_of_the_textiles_is_refused_in_one_sentence
 ) -> None:
     path = make_textiles(tmp_path / "a.whl", TEXTILES)
     spoil(path)
-    with pytest.raises(PetiteError, match=r"a\.whl is not the wheel of conformal-clip-data") as said:
+    with pytest.raises(
+        PetiteError, match=r"a\.whl is not the wheel of conformal-clip-data"
+    ) as said:
         open_source("textiles", path)
     assert "\n" not in str(said.value)
 
