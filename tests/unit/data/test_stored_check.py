@@ -140,7 +140,7 @@ def test_the_silhouettes_give_no_notice(silhouettes_wheel: Path, tmp_path: Path)
 
 
 def test_the_textiles_stored_in_gray_give_no_notice(textiles_wheel: Path, tmp_path: Path) -> None:
-    assert noticed_in("textiles", textiles_wheel, tmp_path, 128, 1) == []
+    assert noticed_in("textiles", textiles_wheel, tmp_path, 250, 1) == []
 
 
 def test_fifteen_thousand_photos_give_no_notice(photo_archive: Path, tmp_path: Path) -> None:
