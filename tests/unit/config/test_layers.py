@@ -126,6 +126,12 @@ def test_digits_in_a_file_come_with_what_suits_them():
     assert loaded.dataset.image_size == 8
 
 
+def test_textiles_in_a_file_come_with_what_suits_them():
+    loaded = config.load(given_by({"dataset": {"source": "textiles"}}).values)
+    assert (loaded.dataset.name, loaded.dataset.path) == ("textiles", None)
+    assert loaded.dataset.classes == ["nominal", "local", "global"]
+
+
 def test_the_default_source_has_no_preset():
     resolved = given_by({"seeds": 3})
     assert resolved.preset is None
