@@ -118,6 +118,21 @@ def test_an_address_is_downloaded_however_its_scheme_is_written(default, path, i
     assert config.load(default).dataset.is_remote is is_remote
 
 
+@pytest.mark.parametrize(
+    ("overlay", "counts"),
+    [("animals", [1000] * 10), ("textiles", [1000, 500, 500])],
+    ids=["animals", "textiles"],
+)
+def test_the_smallest_subset_of_an_overlay_keeps_ten_images_of_every_class(
+    default, overlay, counts
+):
+    layer = Layer(overlay, read(PRESETS / f"{overlay}.yaml"))
+    loaded = config.load(layers.resolve(Layer("default", default), [layer], PRESETS).values)
+    share = 1 - loaded.split.test - loaded.split.validation
+    smallest = min(min(entry.fractions, default=1) for entry in loaded.methods.values())
+    assert min(counts) * share * smallest >= 10
+
+
 def test_classes_are_spelled_as_the_sources_list_them_and_one_twice_is_refused(default):
     one, two = "caf\u00e9", "cafe\u0301"
     default["dataset"]["classes"] = [two, "tea"]
