@@ -1,6 +1,6 @@
 """Training settings, checked before anything is trained."""
 
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -65,20 +65,41 @@ else:
     ModelChoice = choice_of(MODELS.values())
 
 
-class TrainingSettings(ModelChoice):
-    """How the models are trained; the defaults suit small grayscale images."""
+class LoopSettings(Strict):
+    """What `petite.training.loop` needs to train a network, from scratch or pretrained."""
 
-    batch_norm_momentum: float = Field(
-        0.9, gt=0, lt=1, description="0.9 suits hundreds of steps; 0.99 needs thousands"
-    )
     backend: Literal["tensorflow", "jax", "torch"] = "tensorflow"
-    budget: Budget = Budget(steps=200)
     precision: Literal["float32", "bfloat16", "auto"] = Field(
         "float32",
         description="bfloat16: activations in 16 bits, weights in 32; auto: bfloat16 where the "
         "processor computes in it",
     )
     batch_size: int = Field(64, ge=2, le=65_536)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    flips: Literal["none", "random", "alternating"] = Field(
+        "random", description="horizontal flips; alternating: in every second pass over an image"
+    )
+    crop_padding: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="maximum random shift, as a fraction of the side; edges are mirrored",
+    )
+    test_time_flip: bool = Field(
+        True, description="average the logits of an image and its mirror image"
+    )
+    evaluations: int = Field(
+        10, ge=1, description="number of points on the learning curves of a run"
+    )
+
+
+class TrainingSettings(LoopSettings, ModelChoice):
+    """How the models are trained; the defaults suit small grayscale images."""
+
+    batch_norm_momentum: float = Field(
+        0.9, gt=0, lt=1, description="0.9 suits hundreds of steps; 0.99 needs thousands"
+    )
+    budget: Budget = Budget(steps=200)
     optimizer: Literal["sgd", "adam", "adamw"] = Field(
         "adamw", description="sgd uses Nesterov momentum 0.9"
     )
@@ -93,24 +114,8 @@ class TrainingSettings(ModelChoice):
     warm_up: float = Field(
         0.15, ge=0, lt=1, description="fraction of the steps in which one_cycle warms up"
     )
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
-    flips: Literal["none", "random", "alternating"] = Field(
-        "random", description="horizontal flips; alternating: in every second pass over an image"
-    )
-    crop_padding: float = Field(
-        0.1,
-        ge=0,
-        lt=1,
-        description="maximum random shift, as a fraction of the side; edges are mirrored",
-    )
     phases: list[Phase] = Field(
         [], description="progressive resizing: phases in order, shares sum to 1; []: full size"
-    )
-    test_time_flip: bool = Field(
-        True, description="average the logits of an image and its mirror image"
-    )
-    evaluations: int = Field(
-        10, ge=1, description="number of points on the learning curves of a run"
     )
 
     @model_validator(mode="after")
@@ -174,6 +179,38 @@ class TrainingSettings(ModelChoice):
                 "End with a phase of scale: 1."
             )
         return problems
+
+
+class FineTuneSettings(LoopSettings):
+    """How a pretrained network is trained on; the defaults suit a few hundred photographs."""
+
+    image_size: int = Field(
+        128,
+        ge=32,
+        le=1024,
+        description="side of the images that the network is given, in pixels; those of the store "
+        "are resized",
+    )
+    head_steps: int = Field(
+        50,
+        ge=0,
+        le=10**9,
+        description="training steps of the new last layer, before those of the whole network",
+    )
+    steps: int = Field(
+        150, ge=1, le=10**9, description="training steps of the whole network, after head_steps"
+    )
+    head_learning_rate: float = Field(0.01, gt=0, description="maximum learning rate in head_steps")
+    learning_rate: float = Field(0.0003, gt=0, description="maximum learning rate in steps")
+    weight_decay: float = Field(
+        0.01, ge=0, description="decoupled weight decay of convolution and dense kernels"
+    )
+    optimizer: ClassVar[str] = "adamw"
+
+    @property
+    def budget(self) -> str:
+        """The training length in words."""
+        return f"{self.head_steps} + {self.steps} steps"
 
 
 class ProxySettings(Strict):

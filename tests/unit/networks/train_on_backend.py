@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from petite.training import proxy
-from petite.training.loop import TrainedRun, Trainer, predict
+from petite.training.loop import ScratchTrainer, TrainedRun, predict
 from petite.training.settings import ProxySettings
 
 SETTINGS = {
@@ -33,7 +33,7 @@ noise = np.random.default_rng(0).integers(0, 60, (60, 12, 12, 1))
 images = (noise + 90 * labels[:, None, None, None]).clip(0, 255).astype(np.uint8)
 settings = ProxySettings.model_validate({"training": SETTINGS})
 
-trainer = Trainer(12, 1, CLASSES, settings.training)
+trainer = ScratchTrainer(12, 1, CLASSES, settings.training)
 weights = []
 for seed in (0, 1, 0):
     run = trainer.train(images, labels, images, labels, seed)
