@@ -24,8 +24,9 @@ from petite.networks.backbones import efficientnet_lite0 as lite0
 from petite.networks.backbones import open_backbone
 from petite.networks.backend import dtype_policy, load_keras
 from petite.training.fine_tune import FineTuner
+from petite.training.judges import FineTuneSettings
 from petite.training.loop import ScratchTrainer, Trainer
-from petite.training.settings import FineTuneSettings, TrainingSettings
+from petite.training.settings import TrainingSettings
 from petite.util.files import write_text
 
 CPU, GPU = "tensorflow", "jax"

@@ -7,7 +7,8 @@ from petite.data.store import Store
 from petite.networks.backbones import open_backbone
 from petite.networks.backend import load_keras
 from petite.training.fine_tune import FineTuner, check_settings
-from petite.training.scratch import Data, Job, Outputs, run_job
+from petite.training.records import Job
+from petite.training.scratch import Data, Outputs, run_job
 from petite.util import memory
 from petite.util.files import read_table
 from petite.util.job import argument_parser, run
@@ -24,7 +25,15 @@ def main(args: argparse.Namespace) -> None:
         **args.settings["backbone"] | {"image_size": settings.image_size},
     )
     run_job(
-        Job(args.dataset, args.method, args.fraction, args.split_seed, args.seeds, args.subset),
+        Job(
+            judge=args.judge,
+            dataset=args.dataset,
+            method=args.method,
+            fraction=args.fraction,
+            split_seed=args.split_seed,
+            seeds=args.seeds,
+            subsets=args.subset,
+        ),
         Data(store, read_table(args.split)),
         FineTuner(backbone, size, channels, list(store.classes), settings, args.threads),
         Outputs(
@@ -39,7 +48,7 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     # settings: backbone (name, scaling) and fine_tune, see
-    # `petite.training.settings.FineTuneSettings`
+    # `petite.training.judges.FineTuneSettings`
     parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True)
@@ -47,6 +56,7 @@ if __name__ == "__main__":
         "--subset", type=Path, nargs="+", required=True, help="one for each seed, or one for all"
     )
     parser.add_argument("--seeds", type=int, nargs="+", required=True)
+    parser.add_argument("--judge", required=True, help="its name in the rows")
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--method", required=True)
     parser.add_argument("--fraction", type=float, required=True)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from petite.data.store import Store
 from petite.training.loop import ScratchTrainer
-from petite.training.scratch import Data, Job, Outputs, check_settings, run_job
+from petite.training.records import Job
+from petite.training.scratch import Data, Outputs, check_settings, run_job
 from petite.util import memory
 from petite.util.files import read_table
 from petite.util.job import argument_parser, run
@@ -16,7 +17,15 @@ def main(args: argparse.Namespace) -> None:
     size, _, channels = store.shape
     settings = check_settings(args.settings)
     run_job(
-        Job(args.dataset, args.method, args.fraction, args.split_seed, args.seeds, args.subset),
+        Job(
+            judge=args.judge,
+            dataset=args.dataset,
+            method=args.method,
+            fraction=args.fraction,
+            split_seed=args.split_seed,
+            seeds=args.seeds,
+            subsets=args.subset,
+        ),
         Data(store, read_table(args.split)),
         ScratchTrainer(size, channels, list(store.classes), settings, args.threads),
         Outputs(
@@ -37,6 +46,7 @@ if __name__ == "__main__":
         "--subset", type=Path, nargs="+", required=True, help="one for each seed, or one for all"
     )
     parser.add_argument("--seeds", type=int, nargs="+", required=True)
+    parser.add_argument("--judge", required=True, help="its name in the rows")
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--method", required=True)
     parser.add_argument("--fraction", type=float, required=True)

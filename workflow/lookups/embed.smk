@@ -4,7 +4,9 @@ from petite.networks.backbones import assumed_dimensions, efficientnet_lite0
 
 BACKBONE = CONFIG.backbone
 # The report is drawn in the space of the config, whichever the methods use.
-USES_BACKBONE = "backbone" in USED_SPACES | {CONFIG.features.space}
+USES_EMBEDDINGS = (
+    "backbone" in USED_SPACES | {CONFIG.features.space} or PROBE in CASES_OF
+)
 BACKBONE_SETTINGS = {
     "name": BACKBONE.name,
     "image_size": BACKBONE.image_size,
@@ -54,7 +56,7 @@ def check_backbone():
             raise PetiteError(
                 f"backbone.{key}: there is no file {path}: correct the path"
             )
-    if GONE:
+    if GONE and USES_EMBEDDINGS:
         check_kept_embeddings()
 
 
@@ -71,5 +73,5 @@ def check_kept_embeddings():
             )
 
 
-if USES_BACKBONE:
+if USES_EMBEDDINGS or FINE_TUNE in CASES_OF:
     or_exit(check_backbone)

@@ -7,6 +7,7 @@ from petite.data.views import Images, size_of
 from petite.networks.backbones import Backbone
 from petite.networks.backend import dtype_policy
 from petite.networks.models import classifier, logits_of
+from petite.training.judges import FineTuneSettings
 from petite.training.loop import (
     Networks,
     Part,
@@ -16,7 +17,7 @@ from petite.training.loop import (
     values_of,
 )
 from petite.training.schedule import learning_rates
-from petite.training.settings import FineTuneSettings, checked
+from petite.training.settings import checked
 from petite.util.errors import PetiteError
 from petite.util.notices import notice
 

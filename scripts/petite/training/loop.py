@@ -5,7 +5,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from petite.networks import models
 from petite.networks.backend import dtype_policy, load_keras
 from petite.training import metrics
 from petite.training.batches import Batches
+from petite.training.judges import FineTuneSettings
+from petite.training.records import Evaluation
 from petite.training.schedule import learning_rates
-from petite.training.settings import FineTuneSettings, LoopSettings, TrainingSettings
+from petite.training.settings import LoopSettings, TrainingSettings
 from petite.util.errors import PetiteError
 
 if TYPE_CHECKING:
@@ -347,22 +349,6 @@ def evaluated(
     probabilities = predict(logits_model, images, np.arange(len(labels)), test_time_flip)
     accuracy = float((probabilities.argmax(1) == labels).mean())
     return accuracy, metrics.log_loss(probabilities, labels)
-
-
-class Evaluation(TypedDict):
-    """A point of the learning curves.
-
-    Training accuracy and loss are means over the steps since the previous point, on augmented
-    images and with label smoothing. Those of validation are NaN without validation images.
-    """
-
-    epoch: float  # passes over the subset
-    step: int
-    accuracy: float
-    loss: float
-    validation_accuracy: float
-    validation_loss: float
-    learning_rate: float  # of that step
 
 
 @dataclass

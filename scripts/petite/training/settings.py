@@ -1,6 +1,6 @@
 """Training settings, checked before anything is trained."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -179,38 +179,6 @@ class TrainingSettings(LoopSettings, ModelChoice):
                 "End with a phase of scale: 1."
             )
         return problems
-
-
-class FineTuneSettings(LoopSettings):
-    """How a pretrained network is trained on; the defaults suit a few hundred photographs."""
-
-    image_size: int = Field(
-        128,
-        ge=32,
-        le=1024,
-        description="side of the images that the network is given, in pixels; those of the store "
-        "are resized",
-    )
-    head_steps: int = Field(
-        50,
-        ge=0,
-        le=10**9,
-        description="training steps of the new last layer, before those of the whole network",
-    )
-    steps: int = Field(
-        150, ge=1, le=10**9, description="training steps of the whole network, after head_steps"
-    )
-    head_learning_rate: float = Field(0.01, gt=0, description="maximum learning rate in head_steps")
-    learning_rate: float = Field(0.0003, gt=0, description="maximum learning rate in steps")
-    weight_decay: float = Field(
-        0.01, ge=0, description="decoupled weight decay of convolution and dense kernels"
-    )
-    optimizer: ClassVar[str] = "adamw"
-
-    @property
-    def budget(self) -> str:
-        """The training length in words."""
-        return f"{self.head_steps} + {self.steps} steps"
 
 
 class ProxySettings(Strict):

@@ -251,6 +251,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Outputs:
     arguments: dict[str, Any] = {
         "--manifest": folder / "store/manifest.json",
         "--split": folder / "split.parquet",
+        "--judge": "fine_tune",
         "--dataset": "shades",
         "--method": "random",
         "--fraction": 0.3,
@@ -277,6 +278,7 @@ def test_a_job_writes_what_a_training_from_scratch_writes(done: Outputs) -> None
     assert runs["rows"].tolist() == [12, 16]
     assert not runs.isna().any().any()
     first = runs.iloc[0]
+    assert first["judge"] == "fine_tune"
     assert first["model"].endswith("small.keras")
     assert (first["budget"], first["steps"], first["batch_size"]) == ("4 + 4 steps", 8, 8)
     assert (first["backend"], first["precision"]) == ("tensorflow", "float32")

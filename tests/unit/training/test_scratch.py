@@ -16,11 +16,9 @@ from petite.data.store import Store, shard_record, write_shard
 from petite.networks.backend import load_keras
 from petite.training import metrics
 from petite.training.loop import ScratchTrainer
+from petite.training.records import HISTORY_COLUMNS, RUN_COLUMNS, Job
 from petite.training.scratch import (
-    HISTORY_COLUMNS,
-    RUN_COLUMNS,
     Data,
-    Job,
     Outputs,
     check_settings,
     run_job,
@@ -107,7 +105,13 @@ def outputs(folder: Path) -> Outputs:
 
 def job(folder: Path, **changes: Any) -> Job:
     subsets = [folder / "seed-0.parquet", folder / "seed-1.parquet"]
-    about = {"dataset": "shades", "method": "random", "fraction": 0.3, "split_seed": 0}
+    about = {
+        "judge": "scratch",
+        "dataset": "shades",
+        "method": "random",
+        "fraction": 0.3,
+        "split_seed": 0,
+    }
     return Job(**{**about, "seeds": [0, 1], "subsets": subsets, **changes})
 
 
@@ -136,6 +140,7 @@ def train_by_script(folder: Path, to: Path) -> Outputs:
     arguments: dict[str, Any] = {
         "--manifest": folder / "store/manifest.json",
         "--split": folder / "split.parquet",
+        "--judge": "scratch",
         "--dataset": "shades",
         "--method": "random",
         "--fraction": 0.3,
@@ -166,6 +171,7 @@ def test_a_row_for_each_seed_says_what_was_trained(done: Outputs) -> None:
     assert runs["epochs"].tolist() == pytest.approx([5 * 8 / 12, 5 * 8 / 16])
     first = runs.iloc[0]
     expected = {
+        "judge": "scratch",
         "dataset": "shades",
         "method": "random",
         "fraction": 0.3,

@@ -1,0 +1,139 @@
+"""The judges: how the worth of a subset can be measured, each with its settings.
+
+A judge gives each method, fraction and seed a row of metrics and its predictions on the test
+images. Runs of several judges are never compared with each other.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from petite.training.settings import LoopSettings
+from petite.util.validation import Fraction, SeedCount, Strict
+
+SCRATCH, PROBE, FINE_TUNE = "scratch", "probe", "fine_tune"
+
+
+class JudgeSettings(Strict):
+    """What every judge has: its own number of seeds, and its own fractions."""
+
+    seeds: SeedCount | None = Field(
+        None, description="runs of each method and fraction; null: the top-level seeds"
+    )
+    fractions: list[Fraction] | None = Field(
+        None, description="judge only these fractions of the methods; null: all"
+    )
+
+
+class ScratchSettings(JudgeSettings):
+    """The network of `training`, trained from random weights."""
+
+
+class ProbeSettings(JudgeSettings):
+    """A linear classifier on the embeddings of the backbone."""
+
+    seeds: SeedCount | None = Field(
+        30, description="runs of each method and fraction; null: the top-level seeds"
+    )
+    pool_share: float = Field(
+        0.9,
+        gt=0,
+        lt=1,
+        description="share of the training images that each seed draws, and selects from",
+    )
+    penalties: list[Annotated[float, Field(gt=0)]] = Field(
+        [100.0, 10.0, 1.0, 0.1, 0.01],
+        min_length=1,
+        description="strengths of the L2 penalty, of which the validation images choose one",
+    )
+
+
+class FineTuneSettings(JudgeSettings, LoopSettings):
+    """The network of `backbone`, trained on; the defaults suit a few hundred photographs."""
+
+    image_size: int = Field(
+        128,
+        ge=32,
+        le=1024,
+        description="side of the images that the network is given, in pixels; those of the store "
+        "are resized",
+    )
+    head_steps: int = Field(
+        50,
+        ge=0,
+        le=10**9,
+        description="training steps of the new last layer, before those of the whole network",
+    )
+    steps: int = Field(
+        150, ge=1, le=10**9, description="training steps of the whole network, after head_steps"
+    )
+    head_learning_rate: float = Field(0.01, gt=0, description="maximum learning rate in head_steps")
+    learning_rate: float = Field(0.0003, gt=0, description="maximum learning rate in steps")
+    weight_decay: float = Field(
+        0.01, ge=0, description="decoupled weight decay of convolution and dense kernels"
+    )
+    optimizer: ClassVar[str] = "adamw"
+
+    @property
+    def budget(self) -> str:
+        """The training length in words."""
+        return f"{self.head_steps} + {self.steps} steps"
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What the workflow needs to know of a judge.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the config and in the tables.
+    words : str
+        How sentences name its models: "trained from scratch".
+    rule : str
+        The rule and the script of its jobs.
+    selects : bool
+        Whether its jobs select their images themselves, from another part of the training images
+        for each seed. Otherwise they read the files of the subsets.
+    has_models : bool
+        Whether it trains networks, which are kept with their learning curves.
+    takes_recipes : bool
+        Whether it judges augmented images.
+    """
+
+    name: str
+    words: str
+    rule: str
+    selects: bool = False
+    has_models: bool = True
+    takes_recipes: bool = True
+
+
+# In the order of tables and pages.
+JUDGES = {
+    judge.name: judge
+    for judge in (
+        Judge(
+            PROBE,
+            "by a linear probe",
+            rule="probe",
+            selects=True,
+            has_models=False,
+            takes_recipes=False,
+        ),
+        Judge(FINE_TUNE, "fine-tuned", rule="fine_tune"),
+        Judge(SCRATCH, "trained from scratch", rule="train"),
+    )
+}
+
+
+def in_words(judge: str) -> str:
+    """How sentences name the models of a judge: "trained from scratch"."""
+    return JUDGES[judge].words if judge in JUDGES else f"by your program {judge}"
+
+
+def words_of(judge: str) -> str:
+    """The same as a heading: "Trained from scratch"."""
+    words = in_words(judge)
+    return words[0].upper() + words[1:]
