@@ -32,6 +32,10 @@ def test_a_backend_trains_repeats_saves_and_scores(backend: str) -> None:
     assert result["a seed again"] and not result["another seed"]
     assert result["a loaded model differs by"] < 1e-5
     assert result["finite scores"]
+    assert result["fine-tuned: a seed again"] and not result["fine-tuned: another seed"]
+    assert not result["fine-tuned: changed after the head"]
+    # The kernel and its bias, scale and offset; the statistics stay.
+    assert result["fine-tuned: changed at the end"] == 4 * [True] + 2 * [False]
 
 
 def test_without_a_gpu_its_benchmark_ends_with_one_sentence(tmp_path: Path) -> None:
