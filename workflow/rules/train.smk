@@ -66,7 +66,7 @@ rule fine_tune:
         "../../envs/petite.yaml"
     threads: CONFIG.training_threads
     resources:
-        mem_mb=memory(4000, 4 * IMAGE_BYTES),
+        mem_mb=memory(1300 + 1.2 * ACTIVATIONS, 4 * IMAGE_BYTES),
         gpu=CONFIG.training_gpus,
     params:
         python=python,

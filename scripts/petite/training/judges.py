@@ -5,7 +5,7 @@ images. Runs of several judges are never compared with each other.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -72,6 +72,13 @@ class FineTuneSettings(JudgeSettings, LoopSettings):
     learning_rate: float = Field(0.0003, gt=0, description="maximum learning rate in steps")
     weight_decay: float = Field(
         0.01, ge=0, description="decoupled weight decay of convolution and dense kernels"
+    )
+    precision: Literal["float32", "bfloat16", "auto"] = Field(
+        "float32",
+        description="as in `training`; on a CPU bfloat16 halves the speed of efficientnet_lite0",
+    )
+    evaluations: int = Field(
+        5, ge=1, description="number of points on the learning curves of a run"
     )
     optimizer: ClassVar[str] = "adamw"
 
