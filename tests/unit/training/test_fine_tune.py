@@ -199,6 +199,14 @@ def test_a_backbone_for_images_of_another_size_is_refused() -> None:
         FineTuner(backbone(48), SIDE, 3, COLORS, settings)
 
 
+def test_a_backbone_with_weights_that_are_nan_is_refused() -> None:
+    broken = network()
+    broken.layers[1].set_weights([np.ones(8), np.full(8, np.nan), np.zeros(8), np.ones(8)])
+    bad = KerasBackbone("broken", SIDE, 8, "0" * 64, Scaling(), lambda dtype: broken)
+    with pytest.raises(PetiteError, match=r"'broken' holds weights that are NaN.*beta"):
+        FineTuner(bad, SIDE, 3, COLORS, check_settings(SMALL))
+
+
 @pytest.mark.parametrize("side", [SIDE - 1, SIDE, SIDE + 1])
 def test_a_notice_says_when_images_are_enlarged(
     side: int, caplog: pytest.LogCaptureFixture
