@@ -12,7 +12,7 @@ from petite.data.splits import TEST, training_images
 from petite.evaluation.design import planned, planned_images
 from petite.features.own import own_dimensions
 from petite.selection.estimate import as_text, calibrate, estimate_entries
-from petite.training.proxy import gradient_width
+from petite.training.scores import gradient_width
 from petite.training.settings import TrainingSettings
 from petite.util.files import read_table
 from petite.util.job import argument_parser, run
@@ -37,10 +37,15 @@ def main(args: argparse.Namespace) -> None:
 
 def widths_of(settings: dict[str, Any], classes: int) -> dict[str, int]:
     """The number of features of an image, by feature space."""
-    proxy = TrainingSettings.model_validate(settings["training"]).feature_width()
     widths = dict.fromkeys(("pixels", "random_conv"), settings["dimensions"])
     widths |= {"backbone": settings["embedding"]}
-    widths |= {"proxy": proxy, "gradients": gradient_width(proxy, classes)}
+    if settings["proxy_of"] == "embeddings":
+        last = settings["embedding"]
+        widths |= {"proxy": classes}
+    else:
+        last = TrainingSettings.model_validate(settings["training"]).feature_width()
+        widths |= {"proxy": last}
+    widths |= {"gradients": gradient_width(last, classes)}
     return widths | ({"own": own_dimensions(Path(settings["own"]))} if settings["own"] else {})
 
 

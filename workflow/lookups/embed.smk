@@ -5,13 +5,18 @@ from petite.networks.backbones import assumed_dimensions, efficientnet_lite0
 BACKBONE = CONFIG.backbone
 # The report is drawn in the space of the config, whichever the methods use.
 USES_EMBEDDINGS = (
-    "backbone" in USED_SPACES | {CONFIG.features.space} or PROBE in CASES_OF
+    "backbone" in USED_SPACES | {CONFIG.features.space}
+    or PROBE in CASES_OF
+    or PLAN.proxy_uses_embeddings
 )
+USES_BACKBONE = USES_EMBEDDINGS or FINE_TUNE in CASES_OF
 BACKBONE_SETTINGS = {
     "name": BACKBONE.name,
     "image_size": BACKBONE.image_size,
     "scaling": BACKBONE.scaling,
 }
+# Of one image, in float32.
+EMBEDDING_BYTES = 4 * assumed_dimensions(BACKBONE.name)
 # One folder for each network.
 EMBEDDINGS_FOLDER = re.sub(r"[^\w.-]+", "-", BACKBONE.name)
 EMBEDDINGS = {
@@ -73,5 +78,5 @@ def check_kept_embeddings():
             )
 
 
-if USES_EMBEDDINGS or FINE_TUNE in CASES_OF:
+if USES_BACKBONE:
     or_exit(check_backbone)

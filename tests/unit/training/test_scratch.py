@@ -112,7 +112,7 @@ def job(folder: Path, **changes: Any) -> Job:
         "fraction": 0.3,
         "split_seed": 0,
     }
-    return Job(**{**about, "seeds": [0, 1], "subsets": subsets, **changes})
+    return Job(**{**about, "split_seed": 0, "seeds": [0, 1], "subsets": subsets, **changes})
 
 
 def data(folder: Path) -> Data:
