@@ -170,6 +170,12 @@ def feature_settings(wildcards):
     )
 
 
+def feature_memory(wildcards, attempt):
+    """The mem_mb of `features`: embeddings and their rotation are in memory as a whole."""
+    image = 2 * EMBEDDING_BYTES if wildcards.space == "backbone" else IMAGE_BYTES
+    return memory(800, image + 1000)(wildcards, attempt)
+
+
 def feature_code(wildcards):
     return code("features", SPACES[wildcards.space].module)
 

@@ -23,7 +23,7 @@ rule features:
         "../../envs/petite.yaml"
     threads: 2
     resources:
-        mem_mb=memory(800, IMAGE_BYTES + 1000),
+        mem_mb=feature_memory,
     params:
         python=python,
         settings=feature_settings,
@@ -182,8 +182,9 @@ rule augment:
 # before anything is selected.
 rule estimate:
     input:
+        unpack(embedding_to_estimate),
         split=SPLIT,
-        code=code("estimate"),
+        code=code("estimate", SOURCE_MODULE),
     log:
         f"{RESULTS}/logs/estimate.log",
     localrule: True
@@ -191,10 +192,12 @@ rule estimate:
         "../../envs/petite.yaml"
     params:
         python=python,
+        embedding=estimate_arguments,
         settings=lambda wildcards: as_param(
             {
                 "dimensions": CONFIG.features.dimensions,
                 "embedding": assumed_dimensions(BACKBONE.name),
+                "embed": {**EMBED_SETTINGS, "jobs": len(SHARDS)},
                 "own": OWN if USES_OWN else None,
                 "training": PLAN.proxy_settings()["training"],
                 "proxy_of": CONFIG.proxy.of,
@@ -227,5 +230,5 @@ rule estimate:
             }
         ),
     shell:
-        "{params.python} {input.code[0]:q} --split {input.split:q} --settings {params.settings:q} "
-        "--log {log:q}"
+        "{params.python} {input.code[0]:q} --split {input.split:q} {params.embedding} "
+        "--settings {params.settings:q} --log {log:q}"

@@ -155,7 +155,7 @@ def test_a_judge_may_be_given_by_its_name_alone(default):
 @pytest.mark.parametrize(
     ("judges", "key", "value"),
     [
-        ({"scratch": None}, "judges", "no judge"),
+        ({"scratch": None}, "judges.scratch", "no judge"),
         ("prob", "judges.prob", "probe"),
         ({"probe": {"pool_share": 1}}, "judges.probe.pool_share", "1"),
         ({"probe": {"penalties": []}}, "judges.probe.penalties", "[]"),
