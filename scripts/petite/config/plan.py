@@ -49,9 +49,10 @@ class Plan:
         return [JUDGES[name] for name in self.config.judges.used]
 
     def seen_by(self, judge: Judge) -> dict[str, Any]:
-        """How the models of a judge see the images: their side in pixels, and flips in training."""
+        """How a judge's models see the images; see `petite.evaluation.chance.Circumstances`."""
         if judge.name == PROBE:
-            return {"image_size": self.config.backbone.image_size, "flips": "none"}
+            size = self.config.backbone.image_size
+            return {"image_size": size, "flips": "none", "is_frozen": True}
         if judge.name == FINE_TUNE and (settings := self.config.judges.fine_tune):
             return {"image_size": settings.image_size, "flips": settings.flips}
         return {"image_size": self.config.dataset.image_size, "flips": self.config.training.flips}

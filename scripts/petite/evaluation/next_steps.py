@@ -72,8 +72,11 @@ def _to_learn(chance: Chance) -> Iterator[Step]:
     else:
         yield Step("learn_first")
         yield Step("check_images")
-        yield Step("disable_flips")
-        yield Step("train_longer")
+        if chance.circumstances.is_frozen:
+            yield Step("train_network")
+        else:
+            yield Step("disable_flips")
+            yield Step("train_longer")
         yield Step("add_images")
 
 
