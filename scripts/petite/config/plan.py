@@ -54,7 +54,9 @@ class Plan:
             size = self.config.backbone.image_size
             return {"image_size": size, "flips": "none", "is_frozen": True}
         if judge.name == FINE_TUNE and (settings := self.config.judges.fine_tune):
-            return {"image_size": settings.image_size, "flips": settings.flips}
+            # Enlarging adds no detail.
+            size = min(settings.image_size, self.config.dataset.image_size)
+            return {"image_size": size, "flips": settings.flips}
         return {"image_size": self.config.dataset.image_size, "flips": self.config.training.flips}
 
     def cases_of(self, judge: str) -> list[tuple[str, float]]:
