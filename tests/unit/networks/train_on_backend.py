@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from petite.networks.backbones.base import KerasBackbone, Scaling
-from petite.training import proxy
 from petite.training.fine_tune import FineTuner
 from petite.training.judges import FineTuneSettings
 from petite.training.loop import ScratchTrainer, TrainedRun, predict
+from petite.training.proxy import record_dynamics
+from petite.training.scores import scores
 from petite.training.settings import ProxySettings
 
 SETTINGS = {
@@ -75,8 +76,8 @@ def observe(step: int, model: object) -> None:
 for seed in (0, 1, 0):
     tuned.append(weights_of(tuner.train(images, labels, images, labels, seed, observe=observe)))
 
-dynamics = proxy.record_dynamics(images, labels, CLASSES, 0, settings)
-scores = proxy.scores(dynamics, labels)
+dynamics, _ = record_dynamics(images, labels, CLASSES, 0, settings)
+found = scores(dynamics, labels)
 print(
     json.dumps(
         {
@@ -90,7 +91,7 @@ print(
             "fine-tuned: another seed": tuned[0] == tuned[1],
             "fine-tuned: changed after the head": any(unlike[0]) or any(unlike[4]),
             "fine-tuned: changed at the end": unlike[5],
-            "finite scores": all(np.isfinite(values).all() for values in scores.values()),
+            "finite scores": all(np.isfinite(values).all() for values in found.values()),
         }
     )
 )
