@@ -24,7 +24,7 @@ from petite.util.errors import PetiteError
 from petite.util import imports
 from petite.config.layers import Layer, command_line, read_layer, resolve
 from petite.selection import METHODS
-from petite.training.judges import JUDGES, PROBE, SCRATCH
+from petite.training.judges import FINE_TUNE, JUDGES, PROBE, SCRATCH
 
 
 def or_exit(function):

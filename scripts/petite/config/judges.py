@@ -4,7 +4,13 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from petite.training.judges import JUDGES, JudgeSettings, ProbeSettings, ScratchSettings
+from petite.training.judges import (
+    JUDGES,
+    FineTuneSettings,
+    JudgeSettings,
+    ProbeSettings,
+    ScratchSettings,
+)
 from petite.util.validation import Strict
 
 
@@ -16,6 +22,10 @@ class JudgesSection(Strict):
     )
     probe: ProbeSettings | None = Field(
         None, description="a linear classifier on the embeddings of `backbone`"
+    )
+
+    fine_tune: FineTuneSettings | None = Field(
+        None, description="the network of `backbone`, trained on: a new last layer first"
     )
 
     @model_validator(mode="before")

@@ -10,7 +10,7 @@ from petite.config.schema import Config
 from petite.features.registry import SPACES
 from petite.selection import METHODS
 from petite.selection.base import StepParams, Traits
-from petite.training.judges import JUDGES, PROBE, Judge
+from petite.training.judges import FINE_TUNE, JUDGES, PROBE, Judge
 
 # A slow method that ranks is asked for the smallest of these shares of all images that covers its
 # fractions. A smaller fraction that is added later is cut from the same ranking.
@@ -53,6 +53,10 @@ class Plan:
         if judge.name == PROBE:
             size = self.config.backbone.image_size
             return {"image_size": size, "flips": "none", "is_frozen": True}
+        if judge.name == FINE_TUNE and (settings := self.config.judges.fine_tune):
+            # Enlarging adds no detail.
+            size = min(settings.image_size, self.config.dataset.image_size)
+            return {"image_size": size, "flips": settings.flips}
         return {"image_size": self.config.dataset.image_size, "flips": self.config.training.flips}
 
     def cases_of(self, judge: str) -> list[tuple[str, float]]:
