@@ -19,6 +19,8 @@ def smallest(
         "dataset": {"name": "tiny", "source": "digits", "classes": [*classes], "image_size": 8},
         "methods": {name: {"fractions": fractions} for name, fractions in methods.items()},
         "judges": "scratch",
+        "features": {"space": "pixels"},
+        "proxy": {"of": "network"},
         "seeds": 2,
         "seeds_per_job": 2,
         "training": {
