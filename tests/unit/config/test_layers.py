@@ -130,6 +130,7 @@ def test_textiles_in_a_file_come_with_what_suits_them():
     loaded = config.load(given_by({"dataset": {"source": "textiles"}}).values)
     assert (loaded.dataset.name, loaded.dataset.path) == ("textiles", None)
     assert loaded.dataset.classes == ["nominal", "local", "global"]
+    assert loaded.evidence.metric == "balanced_accuracy"
 
 
 def test_the_default_source_has_no_preset():
