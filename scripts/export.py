@@ -10,7 +10,7 @@ import pandas as pd
 from petite.data.source_job import add_source, opened_if_there, reason_gone
 from petite.data.splits import training_images
 from petite.data.store import Store
-from petite.evaluation.recommendation import Recommendation
+from petite.evaluation.recommendation import Answers
 from petite.evaluation.wording import Wording
 from petite.export import About, export_subset
 from petite.util.errors import PetiteError
@@ -59,7 +59,7 @@ def _chosen(args: argparse.Namespace) -> Chosen:
     """The subset that the configuration names, or the recommended one."""
     if args.settings["choice"]:
         return Chosen(**args.settings["choice"])
-    recommendation = Recommendation.from_json(read_json(args.recommendation))
+    recommendation = Answers.from_json(read_json(args.recommendation)).first
     kept = recommendation.kept
     if kept is None:
         raise PetiteError(

@@ -11,8 +11,8 @@ import pandas as pd
 
 from petite.data.source_job import add_source, opened_if_there
 from petite.data.store import Store
-from petite.evaluation.runs import read_csv
-from petite.plots.registry import FIGURES
+from petite.evaluation.runs import of_judge, read_csv
+from petite.plots.registry import FIGURES, OF_RUNS
 from petite.plots.style import save
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
@@ -46,6 +46,9 @@ def main(args: argparse.Namespace) -> None:
     if missing := figure.inputs.keys() - files.keys():
         raise PetiteError(f"the figure {args.figure} needs --input {' and '.join(sorted(missing))}")
     inputs = {name: READERS[kind](*map(Path, files[name])) for name, kind in figure.inputs.items()}
+    for name, kind in figure.inputs.items():
+        if kind in OF_RUNS:
+            inputs[name] = of_judge(inputs[name], args.judge)
     with opened_if_there(args) as source:
         if figure.takes_source:
             inputs["source"] = source
@@ -56,6 +59,7 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argument_parser(__doc__)  # settings: the figure's options
     parser.add_argument("--figure", choices=FIGURES, required=True)
+    parser.add_argument("--judge", required=True, help="whose runs it shows")
     parser.add_argument(
         "--input",
         nargs="+",

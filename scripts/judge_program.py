@@ -9,7 +9,8 @@ from petite.data.shard_job import reading_of
 from petite.data.source_job import add_source, opened
 from petite.data.store import Store
 from petite.training.program import check_settings, run_job
-from petite.training.scratch import Data, Job
+from petite.training.records import Job
+from petite.training.scratch import Data
 from petite.util.files import read_table
 from petite.util.job import argument_parser, run
 
@@ -24,7 +25,15 @@ def main(args: argparse.Namespace) -> None:
             reading = reading_of(source, own, lambda: store.index["image_id"])
             pixels = original_pixels(source, settings.image_size, store.channels, **reading)
         run_job(
-            Job(args.dataset, args.method, args.fraction, args.split_seed, args.seeds, args.subset),
+            Job(
+                judge=args.judge,
+                dataset=args.dataset,
+                method=args.method,
+                fraction=args.fraction,
+                split_seed=args.split_seed,
+                seeds=args.seeds,
+                subsets=args.subset,
+            ),
             Data(store, read_table(args.split)),
             settings,
             args.threads,
@@ -45,6 +54,7 @@ if __name__ == "__main__":
         "--subset", type=Path, nargs="+", required=True, help="one for each seed, or one for all"
     )
     parser.add_argument("--seeds", type=int, nargs="+", required=True)
+    parser.add_argument("--judge", required=True, help="its name in the rows")
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--method", required=True)
     parser.add_argument("--fraction", type=float, required=True)

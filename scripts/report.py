@@ -44,7 +44,7 @@ if __name__ == "__main__":
         "--subsets", type=Path, nargs="+", default=[], help=".../METHOD/FRACTION/seed-N.parquet"
     )
     parser.add_argument(
-        "--predictions", type=Path, nargs="+", default=[], help=".../METHOD/FRACTION/*.npz"
+        "--predictions", type=Path, nargs="+", default=[], help=".../JUDGE/METHOD/FRACTION/*.npz"
     )
     parser.add_argument(
         "--notices", type=Path, nargs="+", default=[], help="JSON files with notices of steps"

@@ -5,18 +5,16 @@ import json
 from pathlib import Path
 
 from petite.data.splits import training_images
-from petite.evaluation.chance import AgainstChance, Circumstances
-from petite.evaluation.costs import cost_ledger
-from petite.evaluation.decision import recommend
-from petite.evaluation.learning_curve import random_curve
-from petite.evaluation.metrics import is_unequal, metric_for, test_counts, with_measures
-from petite.evaluation.recommendation import Gap
+from petite.evaluation.chance import Circumstances
+from petite.evaluation.judged import (
+    by_judge,
+    evaluate,
+    of_all_judges,
+    summaries_as_markdown,
+    summaries_as_text,
+)
+from petite.evaluation.recommendation import Answers, Gap
 from petite.evaluation.rendering import as_markdown, as_text
-from petite.evaluation.runs import Predictions, collect
-from petite.evaluation.summary import summarize
-from petite.evaluation.tables import markdown_table, terminal_table
-from petite.evaluation.verdicts import compare
-from petite.evaluation.wording import gap_sentences
 from petite.util.files import (
     read_json,
     read_table,
@@ -26,43 +24,40 @@ from petite.util.files import (
 )
 from petite.util.job import argument_parser, run
 
-# Found by their names: with a thousand jobs, a command with all paths would be too long.
-NEXT_TO_RUNS = (".history.csv", ".predictions.npz")
-
 
 def main(args: argparse.Namespace) -> None:
-    tolerance = args.settings["tolerance"]
-    histories, files = ([path.with_suffix(suffix) for path in args.runs] for suffix in NEXT_TO_RUNS)
-    runs, history = collect(args.runs, histories)
     training, manifest = training_images(read_table(args.split)), read_json(args.manifest)
-    runs = with_measures(runs, len(training))
-    counts, predictions = test_counts(runs), Predictions(files)
-    metric = metric_for(counts, args.settings["metric"])
-    summary = summarize(runs, metric)
-    curve = random_curve(runs, metric)
-    verdicts = compare(runs, tolerance, curve, predictions, metric)
-    class_sizes = training["label"].value_counts()
-    circumstances = Circumstances(
-        image_size=manifest["image_size"],
-        flips=args.settings["flips"],
-        largest_class=int(class_sizes.max()),
-        smallest_class=int(class_sizes.min()),
-    )
-    chance = AgainstChance(runs, predictions, manifest["classes"], circumstances)
     gaps = [Gap(**gap | {"failed": tuple(gap["failed"])}) for gap in args.gaps]
-    recommendation = recommend(runs, verdicts, tolerance, curve, chance, gaps)
-    table = terminal_table(summary, balanced=is_unequal(counts))
-    markdown = markdown_table(summary, args.dataset)
-    missing = " ".join(map(str, gap_sentences(gaps)))
-    write_csv_and_parquet(args.output_runs, runs)
-    write_csv_and_parquet(args.output_history, history)
-    write_csv_and_parquet(args.output_summary, summary)
-    write_csv_and_parquet(args.output_verdicts, verdicts)
-    write_csv_and_parquet(args.output_costs, cost_ledger(runs))
-    write_text(args.output_markdown, markdown + (f"\n**{missing}**\n" if missing else ""))
-    write_json(args.output_recommendation, recommendation.to_json())
-    write_text(args.output_answer, as_markdown(recommendation))
-    write_text(args.output_text, f"{table}\n\n{as_text(recommendation)}")
+    sizes = training["label"].value_counts()
+    judged = {
+        judge: evaluate(
+            paths,
+            len(training),
+            manifest["classes"],
+            Circumstances(
+                **args.settings["seen"][judge],
+                largest_class=int(sizes.max()),
+                smallest_class=int(sizes.min()),
+            ),
+            args.settings["tolerance"],
+            args.settings["metric"],
+            [gap for gap in gaps if gap.judge == judge],
+        )
+        for judge, paths in by_judge(args.runs).items()
+    }
+    answers = Answers({judge: found.recommendation for judge, found in judged.items()})
+    for name, output in (
+        ("runs", args.output_runs),
+        ("history", args.output_history),
+        ("summary", args.output_summary),
+        ("verdicts", args.output_verdicts),
+        ("costs", args.output_costs),
+    ):
+        write_csv_and_parquet(output, of_all_judges(judged, name))
+    write_text(args.output_markdown, summaries_as_markdown(judged, args.dataset))
+    write_json(args.output_recommendation, answers.to_json())
+    write_text(args.output_answer, as_markdown(answers))
+    write_text(args.output_text, summaries_as_text(judged) + "\n\n" + as_text(answers))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from petite.data.store import Store
-from petite.training.scratch import Data, Job, Outputs, check_settings, run_job
+from petite.training.records import Job
+from petite.training.scratch import Data, Outputs, check_settings, run_job
 from petite.util import memory
 from petite.util.files import read_table
 from petite.util.job import argument_parser, run
@@ -12,7 +13,15 @@ from petite.util.job import argument_parser, run
 
 def main(args: argparse.Namespace) -> None:
     run_job(
-        Job(args.dataset, args.method, args.fraction, args.split_seed, args.seeds, args.subset),
+        Job(
+            judge=args.judge,
+            dataset=args.dataset,
+            method=args.method,
+            fraction=args.fraction,
+            split_seed=args.split_seed,
+            seeds=args.seeds,
+            subsets=args.subset,
+        ),
         Data(Store.open(args.manifest), read_table(args.split)),
         check_settings(args.settings),
         args.threads,
@@ -34,6 +43,7 @@ if __name__ == "__main__":
         "--subset", type=Path, nargs="+", required=True, help="one for each seed, or one for all"
     )
     parser.add_argument("--seeds", type=int, nargs="+", required=True)
+    parser.add_argument("--judge", required=True, help="its name in the rows")
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--method", required=True)
     parser.add_argument("--fraction", type=float, required=True)

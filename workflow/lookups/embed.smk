@@ -4,7 +4,7 @@ from petite.networks.backbones import assumed_dimensions, efficientnet_lite0
 
 BACKBONE = CONFIG.backbone
 # The report is drawn in the space of the config, whichever the methods use.
-USES_BACKBONE = "backbone" in USED_SPACES | {CONFIG.features.space}
+USES_BACKBONE = "backbone" in USED_SPACES | {CONFIG.features.space} or PROBE in CASES_OF
 BACKBONE_SETTINGS = {
     "name": BACKBONE.name,
     "image_size": BACKBONE.image_size,

@@ -3,12 +3,23 @@
 
 from petite.plots.registry import FigurePlan, drawings
 
-FIGURE_PLAN = FigurePlan(
-    cases=tuple(CASES),
-    methods={label: method_name(label) for label in CONFIG.methods},
-    has_comparisons=bool(COMPARED),
-)
-DRAWINGS = drawings(FIGURE_PLAN)
+FIGURE_PLANS = [
+    FigurePlan(
+        cases=tuple(CASES_OF[judge.name]),
+        methods={label: method_name(label) for label in CONFIG.methods},
+        has_comparisons=bool(compared(judge.name)),
+        judge=judge.name,
+        has_curves=judge.has_models,
+        is_first=place == 0,
+    )
+    for place, judge in enumerate(PLAN.judges)
+    if CASES_OF[judge.name]
+]
+# Figures of subsets show those of the first judge.
+FIGURE_PLAN = FIGURE_PLANS[0]
+DRAWINGS = {
+    name: drawing for plan in FIGURE_PLANS for name, drawing in drawings(plan).items()
+}
 FIGURES = [
     f"{RESULTS}/figures/{name}.{kind}" for name in DRAWINGS for kind in ("png", "svg")
 ]
@@ -58,7 +69,7 @@ def figure_inputs(wildcards):
 def figure_arguments(wildcards, input):
     """The arguments of figures.py, which Snakemake does not compare, unlike the inputs."""
     drawing = DRAWINGS[wildcards.figure]
-    arguments = ["--figure", drawing.kind]
+    arguments = ["--figure", drawing.kind, "--judge", drawing.judge]
     for name in drawing.figure.inputs:
         files = input[name]
         arguments += ["--input", name] + ([files] if isinstance(files, str) else files)

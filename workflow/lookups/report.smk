@@ -11,7 +11,7 @@ REPORT_SUBSETS = list(
     dict.fromkeys(
         subset_path(label, fraction, seed)
         for label, fraction in sorted(CASES)
-        for seed in seeds_of(label, fraction)[:MOST_REPORT_SEEDS]
+        for seed in subset_seeds(label, fraction)[:MOST_REPORT_SEEDS]
     )
 )
 REPORT_TEMPLATES = [

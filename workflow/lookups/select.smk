@@ -76,7 +76,11 @@ if USES_OWN and not Path(OWN).is_file():
 
 def selection_inputs(wildcards):
     """The features and scores that an entry's methods need."""
-    label, seed = wildcards.method, wildcards.seed
+    return files_of_selection(wildcards.method, wildcards.seed)
+
+
+def files_of_selection(label, seed):
+    """The features and scores that the methods of an entry need, by name."""
     files = {}
     for space in PLAN.spaces(label):
         path = feature_path(space, seed)
@@ -116,6 +120,12 @@ def subset_inputs(wildcards):
     return {**selection_inputs(wildcards), **found}
 
 
+def named_inputs(input, name):
+    """The paths of an input of a job; none if it has no such input."""
+    paths = input[name] if name in input.keys() else []
+    return [paths] if isinstance(paths, str) else list(paths)
+
+
 def selection_arguments(wildcards, input):
     """Arguments of the selection scripts: their inputs, and options that do not change results.
 
@@ -123,15 +133,15 @@ def selection_arguments(wildcards, input):
     """
     arguments = []
     named = [
-        f"{space}={input[f'features_{space}']}"
+        f"{space}={path}"
         for space in PLAN.spaces(wildcards.method)
-        if f"features_{space}" in input.keys()
+        for path in named_inputs(input, f"features_{space}")
     ]
     if named:
-        arguments.append("--features " + " ".join(map(shlex.quote, named)))
+        arguments.append(shlex.join(["--features", *named]))
     for name in ("scores", "ranking"):
-        if name in input.keys():
-            arguments.append(f"--{name} {shlex.quote(str(input[name]))}")
+        if paths := named_inputs(input, name):
+            arguments.append(shlex.join([f"--{name}", *paths]))
     if "candidates" in input.keys():
         arguments.append(shlex.join(["--candidates", *input.candidates]))
     arguments.append(memory_limit(wildcards, input))

@@ -11,23 +11,42 @@ def records_to_train(wildcards):
     return records_of(subsets_to_train(wildcards))
 
 
-RUN = f"{{method}}/{{fraction}}/seeds-{{first}}-{{last}}"
+def probe_inputs(wildcards):
+    """The embeddings of all images, and what the methods of an entry need for each seed."""
+    label, files = wildcards.method, {}
+    for seed in range(int(wildcards.first), int(wildcards.last) + 1):
+        for name, path in files_of_selection(label, seed).items():
+            files.setdefault(name, []).append(path)
+    selected = {name: list(dict.fromkeys(paths)) for name, paths in files.items()}
+    return {**all_embeddings(), **selected}
 
 
-def models_folder(label, fraction, first, last):
-    return f"{RESULTS}/models/{label}/{as_text(fraction)}/seeds-{first}-{last}"
+def probe_settings(wildcards):
+    probe = CONFIG.judges.probe.model_dump(mode="json", exclude={"seeds", "fractions"})
+    return as_param({**PLAN.selection_settings(wildcards.method), "probe": probe})
 
 
-TRAININGS = [
-    (label, fraction, first, last)
-    for label, fraction in CASES
-    for first, last in batches(label, fraction)
-]
+def probe_arguments(wildcards, input):
+    """Snakemake does not compare params that depend on the input, which is compared itself."""
+    embeddings = shlex.join(["--embeddings", *input.embeddings])
+    return f"{embeddings} {selection_arguments(wildcards, input)}"
+
+
+# The files of a job of a judge; `judge` is its name, or a wildcard.
+RUN = "{method}/{fraction}/seeds-{first}-{last}"
+
+
+def models_folder(judge, label, fraction, first, last):
+    return f"{RESULTS}/models/{judge}/{label}/{as_text(fraction)}/seeds-{first}-{last}"
+
+
+# The jobs whose models are kept.
+TRAININGS = [judging for judging in JUDGINGS if JUDGES[judging[0]].has_models]
 MODELS = [models_folder(*training) for training in TRAININGS]
 SUBSETS = [
     subset_path(label, fraction, seed)
     for label, fraction in CASES
-    for seed in seeds_of(label, fraction)
+    for seed in subset_seeds(label, fraction)
 ]
 # Files of a complete run besides its tables. As inputs of `all`, they are made again if deleted.
 KEPT = [
@@ -42,8 +61,9 @@ KEPT = [
 
 def say_which_models_are_gone():
     """Snakemake sees a folder of models, but not the models that are missing in it."""
-    for training, runs in zip(TRAININGS, runs_paths(".csv")):
-        folder, (_, _, first, last) = Path(models_folder(*training)), training
+    for training in TRAININGS:
+        folder, runs = Path(models_folder(*training)), f"{run_path(*training)}.csv"
+        *_, first, last = training
         names = [f"seed-{seed}.keras" for seed in range(first, last + 1)]
         gone = [name for name in names if not (folder / name).exists()]
         if gone and folder.is_dir() and Path(runs).exists():

@@ -24,6 +24,7 @@ from petite.util.errors import PetiteError
 from petite.util import imports
 from petite.config.layers import Layer, command_line, read_layer, resolve
 from petite.selection import METHODS
+from petite.training.judges import JUDGES, PROBE, SCRATCH
 
 
 def or_exit(function):
@@ -90,6 +91,7 @@ SPLIT_NOTICES = f"{RESULTS}/splits/{CONFIG.split.seed}.json"
 
 
 wildcard_constraints:
+    judge=r"[A-Za-z0-9_-]+",
     method=r"[A-Za-z0-9_-]+",
     fraction=r"[0-9.e-]+",
     seed=r"\d+",
@@ -178,14 +180,14 @@ def subset_path(label, fraction, seed):
 
 
 @cache
-def batches(label, fraction):
-    """(first, last) seed of each training job of a case; finished jobs keep their seeds."""
-    folder = Path(placed(RESULTS)) / "runs" / label / as_text(fraction)
+def batches(judge, label, fraction):
+    """(first, last) seed of each job of a judge for a case; finished jobs keep their seeds."""
+    folder = Path(placed(RESULTS)) / "runs" / judge / label / as_text(fraction)
     names = [
         re.fullmatch(r"seeds-(\d+)-(\d+)", path.stem) for path in folder.glob("*.csv")
     ]
     done = [(int(name[1]), int(name[2])) for name in names if name]
-    due = PLAN.seed_batches(fraction, done)
+    due = PLAN.seed_batches(judge, fraction, done)
     if not PARTIAL:
         return due
     return [
@@ -196,36 +198,59 @@ def batches(label, fraction):
     ]
 
 
-# (label, fraction) of all subsets to train
-CASES = [
-    (label, fraction) for label, fraction in PLAN.cases if batches(label, fraction)
+# (label, fraction) of all subsets that each judge judges
+CASES_OF = {
+    judge.name: [
+        (label, fraction)
+        for label, fraction in PLAN.cases_of(judge.name)
+        if batches(judge.name, label, fraction)
+    ]
+    for judge in PLAN.judges
+}
+# (judge, label, fraction, first seed, last seed) of all jobs of the judges
+JUDGINGS = [
+    (judge, label, fraction, first, last)
+    for judge, cases in CASES_OF.items()
+    for label, fraction in cases
+    for first, last in batches(judge, label, fraction)
 ]
+# (label, fraction) of all subsets
+CASES = [case for case in CONFIG.runs if any(case in own for own in CASES_OF.values())]
 
 
-def seeds_of(label, fraction):
-    """The training seeds of a case."""
-    return [
+def subset_seeds(label, fraction):
+    """The seeds of the subsets of a case that are kept as files: 0, and those that judges read."""
+    read = {
         seed
-        for first, last in batches(label, fraction)
+        for judge, *case, first, last in JUDGINGS
+        if case == [label, fraction] and not JUDGES[judge].selects
         for seed in range(first, last + 1)
+    }
+    return sorted(read) or [0]
+
+
+def compared(judge):
+    """The cases that a judge compares with random at the same fraction."""
+    cases = CASES_OF[judge]
+    return [
+        case for case in cases if case[0] != "random" and ("random", case[1]) in cases
     ]
 
 
-# The cases to compare with random at the same fraction.
-COMPARED = [
-    (label, fraction)
-    for label, fraction in CASES
-    if label != "random" and ("random", fraction) in CASES
-]
+def subsets_compared_with_full(judge):
+    """How many subsets a judge compares with all training images."""
+    cases = CASES_OF[judge]
+    return (len(cases) - 1) * (("full", 1.0) in cases)
+
+
+def run_path(judge, label, fraction, first, last):
+    """The files of a job of a judge, without their suffix."""
+    return f"{RESULTS}/runs/{judge}/{label}/{as_text(fraction)}/seeds-{first}-{last}"
 
 
 def runs_paths(suffix):
-    """The files of all training jobs; suffix is .csv, .history.csv or .predictions.npz."""
-    return [
-        f"{RESULTS}/runs/{label}/{as_text(fraction)}/seeds-{first}-{last}{suffix}"
-        for label, fraction in CASES
-        for first, last in batches(label, fraction)
-    ]
+    """The files of all jobs of the judges; suffix is .csv, .history.csv or .predictions.npz."""
+    return [f"{run_path(*judging)}{suffix}" for judging in JUDGINGS]
 
 
 # Assumed number of images until it is known.

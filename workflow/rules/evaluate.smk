@@ -53,7 +53,7 @@ rule summarize:
             {
                 "tolerance": CONFIG.evidence.tolerance,
                 "metric": CONFIG.evidence.metric,
-                "flips": CONFIG.training.flips,
+                "seen": {judge.name: PLAN.seen_by(judge) for judge in PLAN.judges},
             }
         ),
         gaps=as_param(GAPS),

@@ -12,30 +12,44 @@ from petite.util.files import write_json
 def unfinished_trainings():
     """The training jobs that were not done, each with the failed jobs that it depends on."""
     failed = PROGRESS.failed
+    judging = {judge.rule for judge in PLAN.judges}
     for job in workflow.dag.needrun_jobs():
-        if job.rule.name == "train":
+        if job.rule.name in judging:
             before = workflow.dag.bfs(workflow.dag.dependencies, job)
             causes = [failed[other.jobid] for other in before if other.jobid in failed]
             yield job, causes
 
 
+def judge_of(job):
+    """The judge of a job: in the path of its files, or that of its rule."""
+    named = job.wildcards.get("judge")
+    return named or next(
+        judge.name for judge in PLAN.judges if judge.rule == job.rule.name
+    )
+
+
 def gaps_of(unfinished):
     """The cases, or seeds of a case, that the tables lack."""
     found = []
-    for label, fraction in CASES:
-        missing = [
-            (job, causes)
-            for job, causes in unfinished
-            if (job.wildcards.method, job.wildcards.fraction)
-            == (label, as_text(fraction))
-        ]
-        seeds = sum(
-            int(job.wildcards.last) - int(job.wildcards.first) + 1 for job, _ in missing
-        )
-        names = dict.fromkeys(cause.name for _, causes in missing for cause in causes)
-        wanted = PLAN.runs_at(fraction)
-        if missing:
-            found.append(Gap(label, fraction, wanted - seeds, wanted, tuple(names)))
+    for judge, cases in CASES_OF.items():
+        for label, fraction in cases:
+            missing = [
+                (job, causes)
+                for job, causes in unfinished
+                if (judge_of(job), job.wildcards.method, job.wildcards.fraction)
+                == (judge, label, as_text(fraction))
+            ]
+            seeds = sum(
+                int(job.wildcards.last) - int(job.wildcards.first) + 1
+                for job, _ in missing
+            )
+            names = dict.fromkeys(
+                cause.name for _, causes in missing for cause in causes
+            )
+            wanted = CONFIG.runs_at(fraction, judge)
+            if missing:
+                gap = Gap(label, fraction, wanted - seeds, wanted, tuple(names), judge)
+                found.append(gap)
     return found
 
 
@@ -48,7 +62,8 @@ def make_tables_of_what_is_done():
         return
     unfinished = list(unfinished_trainings())
     gaps = gaps_of(unfinished)
-    if not gaps or all(gap.done == 0 for gap in gaps) and len(gaps) == len(CASES):
+    judged = sum(map(len, CASES_OF.values()))
+    if not gaps or all(gap.done == 0 for gap in gaps) and len(gaps) == judged:
         return
     record = RUNS / f"partial-{os.getpid()}.json"
     plan = {

@@ -200,7 +200,10 @@ rule estimate:
                     label: {
                         "steps": PLAN.steps(label),
                         "fractions": entry.fractions,
-                        "seeds": [PLAN.runs_at(share) for share in entry.fractions],
+                        "seeds": [
+                            CONFIG.runs.get((label, share), 1)
+                            for share in entry.fractions
+                        ],
                         "depth": PLAN.depth(label) if PLAN.ranks(label) else None,
                         "seeded": PLAN.is_seeded(label),
                     }
@@ -208,11 +211,13 @@ rule estimate:
                     if entry.fractions and entry.method != AUGMENTATION
                 },
                 "design": {
-                    "seeds": [PLAN.runs_at(fraction) for _, fraction in COMPARED],
+                    "seeds": [
+                        CONFIG.runs[case] for case in compared(PLAN.judges[0].name)
+                    ],
                     "pilot_sd": CONFIG.evidence.pilot_sd,
                 },
                 "tests": {
-                    "subsets": (len(CASES) - 1) * (("full", 1.0) in CASES),
+                    "subsets": subsets_compared_with_full(PLAN.judges[0].name),
                     "tolerance": CONFIG.evidence.tolerance,
                     "setting": CONFIG.evidence.metric,
                 },

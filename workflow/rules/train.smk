@@ -1,4 +1,4 @@
-# Trains one model per subset and seed.
+# Judges each subset with each seed: by a model that is trained on it, or by a probe.
 # Needs: the store and the split (data.smk), and the subsets (select.smk).
 # Makes: runs/ (metrics, learning curves, predictions) and models/.
 
@@ -14,10 +14,10 @@ rule train:
         records=records_to_train,
         code=code("train"),
     output:
-        runs=f"{RESULTS}/runs/{RUN}.csv",
-        history=f"{RESULTS}/runs/{RUN}.history.csv",
-        predictions=f"{RESULTS}/runs/{RUN}.predictions.npz",
-        models=directory(f"{RESULTS}/models/{RUN}"),
+        runs=f"{RESULTS}/runs/{SCRATCH}/{RUN}.csv",
+        history=f"{RESULTS}/runs/{SCRATCH}/{RUN}.history.csv",
+        predictions=f"{RESULTS}/runs/{SCRATCH}/{RUN}.predictions.npz",
+        models=directory(f"{RESULTS}/models/{SCRATCH}/{RUN}"),
     log:
         f"{RESULTS}/logs/train/{RUN}.log",
     benchmark:
@@ -38,7 +38,43 @@ rule train:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --split-seed {params.split_seed} --subset {input.subsets:q} "
         "--seeds $(seq {wildcards.first} {wildcards.last}) --dataset {params.dataset} "
+        f"--judge {SCRATCH} "
         "--method {wildcards.method} --fraction {wildcards.fraction} "
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-predictions {output.predictions:q} --output-models {output.models:q} "
         "--settings {params.settings:q} --threads {threads} {params.memory} --log {log:q}"
+
+
+# Selects by itself, from another part of the training images for each seed.
+rule probe:
+    input:
+        unpack(probe_inputs),
+        manifest=rules.index.output.manifest,
+        split=SPLIT,
+        code=selection_code("probe"),
+    output:
+        runs=f"{RESULTS}/runs/{PROBE}/{RUN}.csv",
+        history=f"{RESULTS}/runs/{PROBE}/{RUN}.history.csv",
+        predictions=f"{RESULTS}/runs/{PROBE}/{RUN}.predictions.npz",
+    log:
+        f"{RESULTS}/logs/probe/{RUN}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/probe/{RUN}.tsv"
+    conda:
+        "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(1000, 20_000),
+    params:
+        python=python,
+        settings=probe_settings,
+        dataset=CONFIG.dataset.name,
+        split_seed=CONFIG.split.seed,
+        arguments=probe_arguments,
+    shell:
+        "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
+        "--split-seed {params.split_seed} --seeds $(seq {wildcards.first} {wildcards.last}) "
+        f"--judge {PROBE} "
+        "--dataset {params.dataset} --method {wildcards.method} --fraction {wildcards.fraction} "
+        "--output-runs {output.runs:q} --output-history {output.history:q} "
+        "--output-predictions {output.predictions:q} {params.arguments} "
+        "--settings {params.settings:q} --threads {threads} --log {log:q}"

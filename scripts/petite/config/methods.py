@@ -23,11 +23,11 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from petite.config.messages import sentences
-from petite.config.values import Fraction, SpaceName
+from petite.config.values import SpaceName
 from petite.selection import METHODS
 from petite.subsets import augmentation
 from petite.util.hints import unknown
-from petite.util.validation import Strict
+from petite.util.validation import Fraction, Strict
 
 FULL = "full"
 AUGMENTATION = augmentation.NAME

@@ -10,6 +10,7 @@ from petite.config.schema import Config
 from petite.features.registry import SPACES
 from petite.selection import METHODS
 from petite.selection.base import StepParams, Traits
+from petite.training.judges import JUDGES, PROBE, Judge
 
 # A slow method that ranks is asked for the smallest of these shares of all images that covers its
 # fractions. A smaller fraction that is added later is cut from the same ranking.
@@ -43,21 +44,33 @@ class Plan:
     config: Config
 
     @property
-    def cases(self) -> list[tuple[str, float]]:
-        """The label and fraction of each subset to train on."""
-        return list(self.config.runs)
+    def judges(self) -> list[Judge]:
+        """The judges in use; the first one gives the recommendation to export."""
+        return [JUDGES[name] for name in self.config.judges.used]
 
-    def runs_at(self, fraction: float) -> int:
-        """Count the seeds of each method at a fraction."""
-        return self.config.runs_at(fraction)
+    def seen_by(self, judge: Judge) -> dict[str, Any]:
+        """How the models of a judge see the images: their side in pixels, and flips in training."""
+        if judge.name == PROBE:
+            return {"image_size": self.config.backbone.image_size, "flips": "none"}
+        return {"image_size": self.config.dataset.image_size, "flips": self.config.training.flips}
+
+    def cases_of(self, judge: str) -> list[tuple[str, float]]:
+        """The label and fraction of each subset that a judge judges."""
+        return list(self.config.runs_of(judge))
+
+    def subset_seeds(self, label: str, fraction: float) -> int:
+        """Count the subsets of a case that are kept as files: seed 0 and those that judges read."""
+        runs = [self.config.runs_of(judge.name) for judge in self.judges if not judge.selects]
+        return max((own.get((label, fraction), 1) for own in runs), default=1)
 
     def seed_batches(
-        self, fraction: float, done: Collection[tuple[int, int]]
+        self, judge: str, fraction: float, done: Collection[tuple[int, int]]
     ) -> list[tuple[int, int]]:
-        """Divide the seeds at a fraction into training jobs.
+        """Divide the seeds of a judge at a fraction into jobs.
 
         Parameters
         ----------
+        judge : str
         fraction : float
         done : collection of (int, int)
             The first and last seed of jobs that are done. They stay as they are: if the number of
@@ -68,7 +81,9 @@ class Plan:
         list of (int, int)
             The first and last seed of each job.
         """
-        runs = self.runs_at(fraction)
+        runs = self.config.runs_at(fraction, judge)
+        # The selection of a judge that selects takes longer than its start, so one job does all.
+        per_job = runs if JUDGES[judge].selects else self.config.seeds_per_job
         batches = []
         first = 0
         while first < runs:
@@ -76,7 +91,7 @@ class Plan:
             # A new batch ends where one that is done begins.
             ahead = [begin for begin, last in done if first < begin <= last < runs]
             stop = min(ahead, default=runs)
-            last = max(made, default=min(first + self.config.seeds_per_job, stop) - 1)
+            last = max(made, default=min(first + per_job, stop) - 1)
             batches.append((first, last))
             first = last + 1
         return batches

@@ -13,18 +13,19 @@ from petite.config.dataset import DatasetSettings
 from petite.config.evidence import EvidenceSettings
 from petite.config.export import BEST, Formats, exported
 from petite.config.features import FeatureSettings
+from petite.config.judges import JudgesSection
 from petite.config.messages import sentences
-from petite.config.methods import AUGMENTATION, Methods
+from petite.config.methods import AUGMENTATION, ChainEntry, MethodEntry, Methods
 from petite.config.proxy import ProxySection
 from petite.config.size import check_size
 from petite.config.split import SplitSettings
-from petite.config.values import Fraction, SeedCount
 from petite.features.registry import SPACES
+from petite.training.judges import JUDGES, PROBE
 from petite.training.settings import TrainingSettings
 from petite.util import memory
 from petite.util.errors import PetiteError
 from petite.util.formatting import counted
-from petite.util.validation import Strict
+from petite.util.validation import Fraction, SeedCount, Strict
 
 
 def load(mapping: dict[str, Any]) -> "Config":
@@ -86,6 +87,7 @@ class Config(Strict):
     training_gpus: int = Field(
         0, ge=0, description="GPUs to request from the cluster per training job"
     )
+    judges: JudgesSection = JudgesSection()
     evidence: EvidenceSettings = EvidenceSettings()
     # Exporting changes no result, so it is left out of the record of how results were made.
     export: str = Field(
@@ -97,23 +99,38 @@ class Config(Strict):
         ["folder"], min_length=1, exclude=True, description="formats of the exported images"
     )
 
-    def runs_at(self, fraction: float) -> int:
-        """The number of seeds of each method at a fraction."""
-        return self.seeds_by_fraction.get(fraction, self.seeds)
+    def runs_at(self, fraction: float, judge: str) -> int:
+        """The number of seeds of each method at a fraction, for a judge."""
+        seeds = self.judges.used[judge].seeds
+        return seeds or self.seeds_by_fraction.get(fraction, self.seeds)
+
+    def runs_of(self, judge: str) -> dict[tuple[str, float], int]:
+        """The number of runs of each label and fraction that a judge judges."""
+        only = self.judges.used[judge].fractions
+        return {
+            (label, fraction): self.runs_at(fraction, judge)
+            for label, entry in self.methods.items()
+            if JUDGES[judge].takes_recipes or not _makes_images(entry)
+            for fraction in entry.fractions
+            if only is None or fraction in only
+        }
 
     @property
     def runs(self) -> dict[tuple[str, float], int]:
-        """The number of runs of each label and fraction."""
-        return {
-            (label, fraction): self.runs_at(fraction)
-            for label, entry in self.methods.items()
-            for fraction in entry.fractions
-        }
+        """The number of seeds of each label and fraction: the most that a judge takes."""
+        found: dict[tuple[str, float], int] = {}
+        for judge in self.judges.used:
+            for case, runs in self.runs_of(judge).items():
+                found[case] = max(runs, found.get(case, 0))
+        # In the order of the methods, whichever judge comes first.
+        ordered = [(label, share) for label, own in self.methods.items() for share in own.fractions]
+        return {case: found[case] for case in ordered if case in found}
 
     @model_validator(mode="after")
     def _sections_fit_together(self) -> "Config":
         problems = [
             *self._method_problems(),
+            *self._judge_problems(),
             *(f"training.{text}" for text in self.training.size_problems(self.dataset.image_size)),
         ]
         try:
@@ -141,6 +158,37 @@ class Config(Strict):
                 key = SPACES[space].file
                 if key and not getattr(self.features, key):
                     problems.append(f"methods.{label}: the space '{space}' needs features.{key}")
-        if not self.runs:
+        if not any(entry.fractions for entry in self.methods.values()):
             problems.append("methods: no entry has fractions: give them to one or more")
         return problems
+
+    def _judge_problems(self) -> list[str]:
+        """Where the judges do not fit the methods."""
+        problems = []
+        for judge in self.judges.used:
+            known = {share for entry in self.methods.values() for share in entry.fractions}
+            only = self.judges.used[judge].fractions
+            if unknown_shares := sorted(set(only or []) - known):
+                problems.append(
+                    f"judges.{judge}.fractions: no method has the fraction "
+                    f"{', '.join(map(str, unknown_shares))}"
+                )
+            elif known and not self.runs_of(judge):
+                problems.append(
+                    f"judges.{judge}: no method has a fraction that it can judge: augmented images "
+                    "have no embeddings"
+                    if not JUDGES[judge].takes_recipes
+                    else f"judges.{judge}: no method has a fraction that it judges"
+                )
+        if (probe := self.judges.probe) is not None:
+            problems += [
+                f"methods.{label}.fractions: {share} is above judges.probe.pool_share, which is "
+                f"{probe.pool_share:g}: leave it out, or set judges.probe.fractions"
+                for label, share in self.runs_of(PROBE)
+                if probe.pool_share < share < 1
+            ]
+        return problems
+
+
+def _makes_images(entry: ChainEntry | MethodEntry) -> bool:
+    return any(step.method == AUGMENTATION for step in entry.steps)

@@ -15,13 +15,6 @@ from petite.util.hints import unknown
 WILDCARD = re.compile(r"\{\s*\w[^{}]*\}")
 
 
-def _few_digits(fraction: float) -> float:
-    """Refuse fractions of more than six digits, since they are part of file names."""
-    if float(f"{fraction:g}") != fraction:
-        raise ValueError(f"{fraction!r} has more than six digits: write {fraction:g}")
-    return fraction
-
-
 def _expanded(path: str) -> str:
     """Expand a path such as `~/photos`."""
     return path if "://" in path else os.path.expanduser(path)  # noqa: PTH111 - keeps "./2024"
@@ -38,9 +31,7 @@ def known(names: Collection[str], kind: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Fraction = Annotated[float, Field(gt=0, le=1), AfterValidator(_few_digits)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-SeedCount = Annotated[int, Field(ge=1, le=1000)]
 UserPath = Annotated[str, AfterValidator(_expanded)]
 SPACE_NAMES = [space.name for space in SPACES.values() if space.is_offered]
 SpaceName = Annotated[

@@ -64,7 +64,7 @@ class Circumstances:
     image_size : int
         Side in pixels.
     flips : str
-        The setting training.flips.
+        How the models' training images are flipped, as the setting training.flips.
     largest_class, smallest_class : int
         Their numbers of training images.
     """

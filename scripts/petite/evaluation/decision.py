@@ -103,6 +103,7 @@ def recommend(
         left_out = _left_out(table, against)
         cautions = _cautions(against, kept)
     return Recommendation(
+        judge=str(runs["judge"].iloc[0]),
         dataset=str(runs["dataset"].iloc[0]),
         metric=ACCURACY if table.empty else table["metric"].iloc[0],
         tolerance=tolerance,

@@ -12,9 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from petite.evaluation.chance import Chance, NotLearned
 from petite.evaluation.learning_curve import Estimate, LastLeftOut
+from petite.training.judges import SCRATCH
 from petite.util.errors import PetiteError
 
-SCHEMA = 1
+SCHEMA = 2
 
 Kind = Literal["keep_subset", "keep_all", "keep_largest", "keep_none"]
 FindingKind = Literal[
@@ -282,6 +283,7 @@ class Gap:
     """A method and fraction whose runs are incomplete.
 
     failed: the jobs that failed; empty if the missing runs just did not start.
+    judge: whose runs; "" where only one is known.
     """
 
     method: str
@@ -289,6 +291,7 @@ class Gap:
     done: int
     wanted: int
     failed: tuple[str, ...]
+    judge: str = ""
 
 
 @dataclass(frozen=True)
@@ -324,12 +327,31 @@ class Recommendation:
     comparisons: tuple[Comparison, ...]
     curve: Curve | None
     gaps: tuple[Gap, ...] = ()
-    schema: int = SCHEMA
+    judge: str = SCRATCH
 
     def comparison(self, subset: Subset | Kept) -> Comparison:
         """The comparison of a subset. Raises StopIteration if there is none."""
         key = subset.method, subset.fraction
         return next(one for one in self.comparisons if (one.method, one.fraction) == key)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The recommendations of all judges, as recommendation.json holds them.
+
+    Attributes
+    ----------
+    judges : mapping of str to Recommendation
+        By the judge's name; the first one counts for the export.
+    """
+
+    judges: Mapping[str, Recommendation]
+    schema: int = SCHEMA
+
+    @property
+    def first(self) -> Recommendation:
+        """The recommendation that counts for the export."""
+        return next(iter(self.judges.values()))
 
     def to_json(self) -> dict[str, Any]:
         """Convert to JSON values."""
@@ -358,4 +380,4 @@ class Recommendation:
             ) from error
 
 
-_JSON: TypeAdapter[Any] = TypeAdapter(Recommendation)
+_JSON: TypeAdapter[Any] = TypeAdapter(Answers)

@@ -16,7 +16,8 @@ FULL = "full"  # the method that keeps all training images
 
 PAIR = ["split_seed", "training_seed"]  # paired runs agree in these
 TEXT_COLUMNS = [
-    *("dataset", "method", "model", "backend", "budget", "precision", "worst_class", "versions")
+    *("judge", "dataset", "method", "model", "backend"),
+    *("budget", "precision", "worst_class", "versions"),
 ]
 # Runs that differ in one of these are not comparable.
 ONE_VALUE_COLUMNS = ["dataset", "model", "backend", "budget", "precision"]
@@ -110,9 +111,14 @@ def paired_differences(
 
 
 def images_of_full(runs: pd.DataFrame) -> int | None:
-    """How many images the full set has; None if it was not trained."""
-    full = runs.loc[runs["method"] == FULL, "images"]
-    return None if full.empty else round(full.mean())
+    """How many images the full set has; None if it was not trained.
+
+    Some judges take a part of the full set for each seed: `share` is that part.
+    """
+    full = runs[runs["method"] == FULL]
+    if full.empty:
+        return None
+    return round((full["images"] / full.get("share", 1.0)).mean())
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -134,6 +140,11 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise PetiteError(
             f"'{path}' is not a complete table ({error}). Delete it and rerun."
         ) from error
+
+
+def of_judge(table: pd.DataFrame, judge: str) -> pd.DataFrame:
+    """The rows of one judge, numbered from 0."""
+    return table[table["judge"] == judge].reset_index(drop=True)
 
 
 def _check_seeds(path: Path, seeds: pd.Series) -> None:
@@ -164,13 +175,13 @@ def collect(runs: Sequence[Path], histories: Sequence[Path]) -> tuple[pd.DataFra
     Returns
     -------
     tuple of DataFrame
-        Runs and histories, sorted as by `ordered`.
+        Runs and histories, sorted as by `ordered`; no histories where no file has rows.
 
     Raises
     ------
     PetiteError
         If a file is missing or cut or lacks a seed of its name, if a run appears twice, or if a
-        run has no history or a history no run.
+        run has no history though others have, or a history no run.
     """
     if not runs:
         raise PetiteError("There are no runs to summarize. Train at least one model first.")
@@ -181,13 +192,16 @@ def collect(runs: Sequence[Path], histories: Sequence[Path]) -> tuple[pd.DataFra
         run_tables.append(table)
     for path in histories:
         table = read_csv(path)
-        _check_seeds(path, table["seed"])
+        if not table.empty:  # some judges have no learning curves
+            _check_seeds(path, table["seed"])
         history_tables.append(table)
     all_runs = pd.concat(run_tables, ignore_index=True)
     check_runs(all_runs)
     all_histories = pd.concat(history_tables, ignore_index=True) if histories else pd.DataFrame()
+    if all_histories.empty:
+        return ordered(all_runs, [*PAIR, "selection_seed"]), all_histories
     trained = _run_names(all_runs, "training_seed")
-    recorded = _run_names(all_histories, "seed") if histories else set()
+    recorded = _run_names(all_histories, "seed")
     if unmatched := sorted(trained ^ recorded):
         method, fraction, seed = unmatched[0]
         raise PetiteError(

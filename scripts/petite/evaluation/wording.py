@@ -9,6 +9,7 @@ from petite.evaluation.metrics import METRICS
 from petite.evaluation.recommendation import (
     AgainstFull,
     AgainstRandom,
+    Answers,
     Bounds,
     Caution,
     Comparison,
@@ -29,6 +30,7 @@ from petite.evaluation.sentences import (
     Sentence,
 )
 from petite.evaluation.shares import is_other_share, why_other_share
+from petite.training.judges import in_words
 from petite.util.formatting import (
     counted,
     listed,
@@ -42,6 +44,28 @@ from petite.util.formatting import (
 )
 
 MOST_NAMED = 5  # classes or subsets listed in one sentence
+
+
+def disagreement(answers: Answers) -> str:
+    """Whether the judges recommend the same images, in one sentence."""
+    kept = {one.kept and (one.kept.method, one.kept.fraction) for one in answers.judges.values()}
+    said = [f"{in_words(judge)}, {_enough(one)}" for judge, one in answers.judges.items()]
+    verb = "agree" if len(kept) == 1 else "disagree"
+    return f"The judges {verb}: {'; '.join(said)}."
+
+
+def _enough(record: Recommendation) -> str:
+    """What a judge shows to be enough, after its name."""
+    kept = record.kept
+    match record.kind:
+        case "keep_none":
+            return "the models learned too little to tell subsets apart"
+        case "keep_subset" if kept:
+            case = _case(kept.method, kept.fraction)
+            return f"{counted(kept.images, 'image')} are enough ({case})"
+        case "keep_largest" if kept:
+            return f"the largest subset is kept ({_case(kept.method, kept.fraction)})"
+    return "no subset is shown to be enough"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from petite.util.discovery import loaded, module_of
 
 MOST_CASES = 36  # with more, the panels would not fit on a page
 MOST_SINGLE_CASES = 12  # with more, nobody would look at one figure for each
+# The kinds of files with a row or more for each run, of all judges.
+OF_RUNS = {"runs", "summary", "history"}
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,21 @@ class FigurePlan:
         The method behind each label.
     has_comparisons : bool
         Whether any method has a fraction that random has too.
+    judge : str
+        Whose runs are drawn.
+    has_curves : bool
+        Whether its models have learning curves.
+    is_first : bool
+        Whether it is the first judge, whose figures have plain names, and those that do not depend
+        on runs are drawn.
     """
 
     cases: tuple[tuple[str, float], ...]
     methods: Mapping[str, str]
     has_comparisons: bool
+    judge: str
+    has_curves: bool = True
+    is_first: bool = True
 
     @property
     def smallest_fraction(self) -> float:
@@ -85,6 +97,11 @@ class Figure:
     takes_source: bool = False
 
     @property
+    def shows_runs(self) -> bool:
+        """Whether it shows the runs of a judge."""
+        return not OF_RUNS.isdisjoint(self.inputs.values())
+
+    @property
     def module(self) -> str:
         """The module that draws it, such as `petite.plots.curves`."""
         return module_of(self.function)
@@ -96,10 +113,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure of a run: the key of its kind in `FIGURES`, and its options."""
+    """A figure of a run: the key of its kind in `FIGURES`, its options, and whose runs it shows."""
 
     kind: str
     options: dict[str, Any]
+    judge: str
 
     @property
     def figure(self) -> Figure:
@@ -107,17 +125,18 @@ class Drawing:
 
 
 def drawings(plan: FigurePlan) -> dict[str, Drawing]:
-    """The figures of a run, by the name of their files."""
+    """The figures of a judge's runs, by the name of their files."""
     found = {}
     for kind, figure in FIGURES.items():
-        if not figure.is_due(plan):
+        if not figure.is_due(plan) or not (plan.is_first or figure.shows_runs):
             continue
+        name = figure.name if plan.is_first else f"{figure.name}_{plan.judge}"
         if not figure.each_case:
-            found[figure.name] = Drawing(kind, figure.options(plan))
+            found[name] = Drawing(kind, figure.options(plan), plan.judge)
             continue
         for label, fraction in plan.cases:
             options = {"method": label, "fraction": fraction}
-            found[f"{figure.name}_{label}-{fraction:g}"] = Drawing(kind, options)
+            found[f"{name}_{label}-{fraction:g}"] = Drawing(kind, options, plan.judge)
     return found
 
 
@@ -164,7 +183,7 @@ FIGURES = {
             "method and fraction on the same scales. Thin lines are single runs, bold lines are "
             "their means."
         ),
-        is_due=lambda plan: len(plan.cases) <= MOST_CASES,
+        is_due=lambda plan: plan.has_curves and len(plan.cases) <= MOST_CASES,
     ),
     "curves of a case": Figure(
         name="curves",
@@ -175,7 +194,7 @@ FIGURES = {
             "method and fraction (figures 1 to 5 and 10 of the paper). Thin lines are single "
             "runs, bold lines are their means."
         ),
-        is_due=lambda plan: len(plan.cases) <= MOST_SINGLE_CASES,
+        is_due=lambda plan: plan.has_curves and len(plan.cases) <= MOST_SINGLE_CASES,
         each_case=True,
     ),
     "picks": Figure(

@@ -30,7 +30,7 @@ WIDTHS = {"wide": 7.0, "narrow": 3.0}  # inches
 LEGEND_SIZE = 9  # units across a marker of the legend
 
 
-def accuracy_charts(inputs: Inputs, tolerance: float | None) -> list[Markup]:
+def accuracy_charts(inputs: Inputs, tolerance: float | None, prefix: str = "") -> list[Markup]:
     """The chart for wide and for narrow screens.
 
     Parameters
@@ -38,6 +38,8 @@ def accuracy_charts(inputs: Inputs, tolerance: float | None) -> list[Markup]:
     inputs : Inputs
     tolerance : float or None
         Differences from the full set's accuracy up to this fraction are tinted.
+    prefix : str
+        Of the chart's name, for a second chart on the page.
     """
     series = accuracy_series(inputs.runs, inputs.summary)
     metric = compared_metric(inputs.summary).words.capitalize()
@@ -45,7 +47,7 @@ def accuracy_charts(inputs: Inputs, tolerance: float | None) -> list[Markup]:
     return [
         drawing.embedded(
             accuracy_picture(inputs.runs, inputs.summary, width, tolerance),
-            name,
+            f"{prefix}-{name}" if prefix else name,
             f"{metric} on the test images, in percent. {described(series)}",
             classes=name,
             words=words,

@@ -1,7 +1,7 @@
 """What the report is made from: the tables, images and subsets of one run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -13,8 +13,8 @@ from petite.data.sources import Source
 from petite.data.splits import training_images
 from petite.data.store import Store
 from petite.evaluation.metrics import with_measures
-from petite.evaluation.recommendation import Recommendation
-from petite.evaluation.runs import ordered, read_csv
+from petite.evaluation.recommendation import Answers, Recommendation
+from petite.evaluation.runs import of_judge, ordered, read_csv
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
 
@@ -91,7 +91,7 @@ class Inputs:
         The selected images, as METHOD/FRACTION/seed-N.parquet. A deterministic selection has one
         file for all seeds.
     predictions : sequence of Path
-        Of each training job, as METHOD/FRACTION/*.npz.
+        Of each job of a judge, as JUDGE/METHOD/FRACTION/*.npz.
     space : str
         The feature space of `features`.
     source : Source or None
@@ -102,6 +102,8 @@ class Inputs:
         The folder that Petite runs from, for its commit.
     notices : sequence of str
         Facts about the data that the steps noticed.
+    of_judge : str
+        The judge whose runs are shown; "": the first one.
     """
 
     tables: Mapping[str, Path]
@@ -115,6 +117,21 @@ class Inputs:
     config: Mapping[str, Any] = field(default_factory=dict)
     checkout: Path | None = None
     notices: Sequence[str] = ()
+    of_judge: str = ""
+
+    @cached_property
+    def judges(self) -> list[str]:
+        """All judges; the first one counts for the export."""
+        return list(self.answers.judges)
+
+    @cached_property
+    def judge(self) -> str:
+        """The judge whose runs are shown."""
+        return self.of_judge or self.judges[0]
+
+    def by(self, judge: str) -> "Inputs":
+        """The same run as another judge sees it."""
+        return replace(self, of_judge=judge)
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -143,8 +160,13 @@ class Inputs:
 
     @cached_property
     def recommendation(self) -> Recommendation:
+        """The judge's part of recommendation.json."""
+        return self.answers.judges[self.judge]
+
+    @cached_property
+    def answers(self) -> Answers:
         """recommendation.json."""
-        return Recommendation.from_json(read_json(self._path("recommendation.json")))
+        return Answers.from_json(read_json(self._path("recommendation.json")))
 
     @cached_property
     def dataset(self) -> str:
@@ -197,8 +219,9 @@ class Inputs:
         PetiteError
             Jobs were evaluated on different test images.
         """
-        found = []
-        for path in self.predictions:
+        found: list[Predictions] = []
+        own = [path for path in self.predictions if path.parents[2].name == self.judge]
+        for path in own:
             with np.load(path) as file:
                 found.append(
                     Predictions.of(
@@ -207,13 +230,13 @@ class Inputs:
                 )
             if not np.array_equal(found[-1].image_ids, found[0].image_ids):
                 raise PetiteError(
-                    f"{path} and {self.predictions[0]} have different test images. "
+                    f"{path} and {own[0]} have different test images. "
                     "Delete the older file and rerun."
                 )
         return found
 
     def _table(self, name: str) -> pd.DataFrame:
-        return read_csv(self._path(name))
+        return of_judge(read_csv(self._path(name)), self.judge)
 
     def _path(self, name: str) -> Path:
         if name not in self.tables:

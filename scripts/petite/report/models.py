@@ -79,7 +79,7 @@ class Panel(TypedDict):
     name: str
     method: str
     numbers: list[tuple[str, str]]
-    curves: Markup
+    curves: Markup | None
     calibration: Markup | None
     mistakes: Mistakes | None
 
@@ -147,8 +147,10 @@ def _numbers(runs: pd.DataFrame, case: Case) -> list[tuple[str, str]]:
     ]
 
 
-def curves(history: pd.DataFrame, case: Case) -> Markup:
-    """The learning curves of accuracy."""
+def curves(history: pd.DataFrame, case: Case) -> Markup | None:
+    """The learning curves of accuracy; None where the models have none."""
+    if history.empty:
+        return None
     chosen = history[(history["method"] == case.method) & (history["fraction"] == case.fraction)]
     return drawing.embedded(
         accuracy_curves_picture(history, chosen),

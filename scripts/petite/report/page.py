@@ -14,6 +14,7 @@ from petite.report import (
     chart,
     classes,
     galleries,
+    judges,
     making,
     models,
     palette,
@@ -45,6 +46,7 @@ def sections(inputs: Inputs) -> dict[str, Any]:
     return {
         "dataset": inputs.dataset,
         "answer": answer.answer(inputs.recommendation),
+        "judges": judges.judges(inputs, tolerance),
         "notices": list(dict.fromkeys(inputs.notices)),
         "warnings": answer.warnings(inputs),
         "facts": answer.facts(inputs),

@@ -66,6 +66,8 @@ class SelectionJob:
         The table of a proxy run, with its record next to it.
     partitions, max_memory : int, optional
         As `petite.selection.select` takes them.
+    pool : DataFrame, optional
+        The rows of `train` to choose from; None: all.
     """
 
     train: pd.DataFrame
@@ -76,6 +78,7 @@ class SelectionJob:
     scores: Path | None = None
     partitions: int | None = None
     max_memory: int | None = None
+    pool: pd.DataFrame | None = None
 
 
 def choose(
@@ -96,7 +99,7 @@ def choose(
     SelectionRecord
         Of the last step, with the steps and seconds of all.
     """
-    left = job.train.reset_index(drop=True)
+    left = (job.train if job.pool is None else job.pool).reset_index(drop=True)
     done: list[StepRecord] = []
     proxy_seconds = _proxy_seconds(job)
     seconds = _features_seconds(job) + proxy_seconds

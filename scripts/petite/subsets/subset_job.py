@@ -13,15 +13,26 @@ from petite.util.files import read_table
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of candidates.py, rank.py and subset.py."""
-    parser.add_argument("--fraction", type=float, required=True, help="of the training images")
+    add_selection(parser)
     parser.add_argument("--seed", type=int, required=True, help="of the selection")
+    parser.add_argument("--output", type=Path, required=True, help=".parquet; also writes .json")
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Add what a selection needs; with several seeds, files of the proxy for each of them."""
+    parser.add_argument("--fraction", type=float, required=True, help="of the training images")
     parser.add_argument("--split", type=Path, required=True, help="the split's table")
     parser.add_argument(
-        "--features", nargs="*", default=[], metavar="SPACE=PATH", help="the features needed"
+        "--features",
+        nargs="*",
+        default=[],
+        metavar="SPACE=PATH",
+        help="the features needed; a space of the proxy once for each seed",
     )
-    parser.add_argument("--scores", type=Path, help="the proxy's table, if a method needs it")
+    parser.add_argument(
+        "--scores", type=Path, nargs="*", default=[], help="the proxy's tables, if they are needed"
+    )
     parser.add_argument("--max-memory", help="such as 6 GB; default: half of the free memory")
-    parser.add_argument("--output", type=Path, required=True, help=".parquet; also writes .json")
 
 
 def add_candidates(parser: argparse.ArgumentParser) -> None:
@@ -37,18 +48,37 @@ def add_candidates(parser: argparse.ArgumentParser) -> None:
 
 def selection_job(args: argparse.Namespace) -> SelectionJob:
     """The job that the arguments describe; --settings is {"steps": [...], "partitions": ...}."""
+    return _jobs(args, [args.seed])[0]
+
+
+def selection_jobs(args: argparse.Namespace) -> list[SelectionJob]:
+    """The jobs of all seeds."""
+    return _jobs(args, args.seeds)
+
+
+def _jobs(args: argparse.Namespace, seeds: list[int]) -> list[SelectionJob]:
     train = training_images(read_table(args.split))
-    named = dict(text.split("=", 1) for text in args.features)
-    return SelectionJob(
-        train=train,
-        k=subset_size(args.fraction, train),
-        steps=[Step(**step) for step in args.settings["steps"]],
-        seed=args.seed,
-        features={space: Path(path) for space, path in named.items()},
-        scores=args.scores,
-        partitions=args.settings.get("partitions"),
-        max_memory=None if args.max_memory is None else memory.parse(args.max_memory),
-    )
+    paths: dict[str, list[Path]] = {}
+    for space, path in (text.split("=", 1) for text in args.features):
+        paths.setdefault(space, []).append(Path(path))
+    return [
+        SelectionJob(
+            train=train,
+            k=subset_size(args.fraction, train),
+            steps=[Step(**step) for step in args.settings["steps"]],
+            seed=seed,
+            features={space: _of(place, found) for space, found in paths.items()},
+            scores=_of(place, args.scores) if args.scores else None,
+            partitions=args.settings.get("partitions"),
+            max_memory=None if args.max_memory is None else memory.parse(args.max_memory),
+        )
+        for place, seed in enumerate(seeds)
+    ]
+
+
+def _of(place: int, paths: list[Path]) -> Path:
+    """The file of a seed: its own, or the one for all seeds."""
+    return paths[0] if len(paths) == 1 else paths[place]
 
 
 def one_step_job(args: argparse.Namespace) -> SelectionJob:

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from petite.networks import models
 from petite.networks.backend import dtype_policy, load_keras
 from petite.training import metrics
 from petite.training.batches import Batches
+from petite.training.records import Evaluation
 from petite.training.schedule import learning_rates
 from petite.training.settings import TrainingSettings
 from petite.util.errors import PetiteError
@@ -237,22 +238,6 @@ class Trainer:
         )
         accuracy = float((probabilities.argmax(1) == labels).mean())
         return accuracy, metrics.log_loss(probabilities, labels)
-
-
-class Evaluation(TypedDict):
-    """A point of the learning curves.
-
-    Training accuracy and loss are means over the steps since the previous point, on augmented
-    images and with label smoothing. Those of validation are NaN without validation images.
-    """
-
-    epoch: float  # passes over the subset
-    step: int
-    accuracy: float
-    loss: float
-    validation_accuracy: float
-    validation_loss: float
-    learning_rate: float  # of that step
 
 
 @dataclass

@@ -7,88 +7,38 @@ random order.
 
 import json
 import logging
-import os
-import platform
 import shutil
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
 
-import petite
 from petite.data.pictures import ReadPixels, write_pictures
 from petite.data.splits import test_image_ids, test_images, validation_images
 from petite.subsets.augmentation import render
 from petite.subsets.records import SubsetRecord
 from petite.training import metrics
 from petite.training.predictions import read_predictions
-from petite.training.scratch import HISTORY_COLUMNS, RUN_COLUMNS, Data, Job, Run
+from petite.training.program_settings import ProgramSettings
+from petite.training.records import (
+    HISTORY_COLUMNS,
+    RUN_COLUMNS,
+    Job,
+    Run,
+    versions,
+    write_predictions,
+)
+from petite.training.scratch import Data
 from petite.training.settings import checked
-from petite.util import command, environment
+from petite.util import command
 from petite.util.errors import PetiteError
-from petite.util.files import atomic_path, read_json, read_table, write_csv
+from petite.util.files import read_json, read_table, write_csv
 from petite.util.seeds import generator
-from petite.util.validation import Strict
 
 logger = logging.getLogger(__name__)
-
-# What stands for each placeholder of a command.
-PLACEHOLDERS = {
-    "train": "table of the training images: file, label, class_name, weight",
-    "validation": "the same of the validation images, which may be none",
-    "test": "table of the test images: file",
-    "seed": "the training seed",
-    "predictions": "file to write",
-    "threads": "number of threads to use",
-    "classes": "number of classes",
-}
-NEEDED = ("train", "test", "predictions")
-
-
-class ProgramSettings(Strict):
-    """A program that trains and predicts, and what it is given."""
-
-    command: str = Field(
-        description="program and arguments, with {train}, {validation}, {test}, {seed}, "
-        "{predictions}, {threads}, {classes}"
-    )
-    max_seconds: float = Field(
-        3600, gt=0, le=10**7, description="time limit of one run of the program, in seconds"
-    )
-    image_size: int | None = Field(
-        None,
-        ge=8,
-        le=4096,
-        description="decode the originals at this side length, in pixels; null: the images as "
-        "they are stored (dataset.image_size)",
-    )
-    predictions: Literal["csv", "npy"] = Field(
-        "csv", description="format of the file of class probabilities"
-    )
-    files: list[str] = Field(
-        [], description="more files that the program uses; a change of one reruns it"
-    )
-
-    @field_validator("command")
-    @classmethod
-    def _command_is_whole(cls, template: str) -> str:
-        command.words_of(template, PLACEHOLDERS, NEEDED)
-        return template
-
-    def words(self) -> list[str]:
-        """The words of the command, with their placeholders."""
-        return command.words_of(self.command, PLACEHOLDERS, NEEDED)
-
-    @property
-    def name(self) -> str:
-        """The name of the program's file, such as train.py."""
-        words = self.words()
-        return Path(next(iter(command.files_of(words)), words[0])).name
 
 
 def run_job(
@@ -170,14 +120,7 @@ def run_job(
             probabilities.append(in_order.astype(np.float32))
 
     write_csv(history_path, pd.DataFrame(columns=HISTORY_COLUMNS))
-    with atomic_path(predictions_path) as temporary:
-        np.savez(
-            temporary,
-            image_ids=np.asarray(test_ids, dtype=str),
-            labels=test.labels,
-            probabilities=np.stack(probabilities),
-            seeds=np.array(job.seeds),
-        )
+    write_predictions(predictions_path, test, probabilities, job.seeds)
     write_csv(runs_path, pd.DataFrame(runs)[RUN_COLUMNS])
 
 
@@ -246,6 +189,7 @@ def run_row(
     """The row of one run; what only the program knows is missing (NaN)."""
     unknown = float("nan")
     return {
+        "judge": job.judge,
         "dataset": job.dataset,
         "method": job.method,
         "fraction": job.fraction,
@@ -278,22 +222,10 @@ def run_row(
         "proxy_seconds": about_subset["proxy_seconds"],
         "parameters": unknown,
         "threads": threads,
-        "versions": json.dumps(versions(), sort_keys=True),
+        "versions": json.dumps(versions("numpy"), sort_keys=True),
     }
 
 
 def check_settings(mapping: dict[str, Any]) -> ProgramSettings:
     """Check the settings from JSON; raises PetiteError with all problems."""
     return checked(ProgramSettings, mapping, "the settings of the program")
-
-
-def versions() -> dict[str, str]:
-    """Versions of Petite's software and the variables that may change numbers: see `scratch`."""
-    variables = environment.written_down(os.environ)
-    text = " ".join(f"{name}={value}" for name, value in variables.items())
-    return {
-        **({"environment": text} if text else {}),
-        "petite": petite.__version__,
-        "python": platform.python_version(),
-        "numpy": version("numpy"),
-    }

@@ -6,19 +6,13 @@ saved model.
 
 import json
 import logging
-import os
-import platform
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-import petite
 from petite.data.splits import test_images, training_images, validation_images
 from petite.data.store import Store
 from petite.data.views import (
@@ -33,9 +27,19 @@ from petite.subsets.augmentation import render_subset
 from petite.subsets.records import SubsetRecord
 from petite.training import metrics
 from petite.training.handout import write_beside
-from petite.training.loop import Evaluation, TrainedRun, Trainer, predict, size_in_training
+from petite.training.loop import TrainedRun, Trainer, predict, size_in_training
+from petite.training.records import (
+    HISTORY_COLUMNS,
+    RUN_COLUMNS,
+    HistoryRow,
+    Job,
+    Run,
+    RunName,
+    versions,
+    write_predictions,
+)
 from petite.training.settings import TrainingSettings, checked
-from petite.util import environment, memory
+from petite.util import memory
 from petite.util.errors import PetiteError
 from petite.util.files import atomic_path, read_json, read_table, write_csv
 from petite.util.job import peak_memory_bytes
@@ -118,7 +122,12 @@ def run_job(
         logger.info("%s: test accuracy %.4f, loss %.4f", name, judged["accuracy"], judged["loss"])
 
         runs.append(run_row(job, seed, settings, threads, about_subset, trained, judged, classes))
-        identity: RunName = {"method": job.method, "fraction": job.fraction, "seed": seed}
+        identity: RunName = {
+            "judge": job.judge,
+            "method": job.method,
+            "fraction": job.fraction,
+            "seed": seed,
+        }
         curves += [{**identity, **point} for point in trained.history]
         probabilities.append(predicted.astype(np.float32))
         with atomic_path(models[number]) as temporary:
@@ -127,43 +136,8 @@ def run_job(
     about = f"{job.dataset}: {job.method} at fraction {job.fraction:g}"
     write_beside(models, about, classes, data.store.shape, settings.test_time_flip)
     write_csv(outputs.history, pd.DataFrame(curves)[HISTORY_COLUMNS])
-    with atomic_path(outputs.predictions) as temporary:
-        np.savez(
-            temporary,
-            image_ids=np.asarray(test.image_ids, dtype=str),
-            labels=test.labels,
-            probabilities=np.stack(probabilities),
-            seeds=np.array(job.seeds),
-        )
+    write_predictions(outputs.predictions, test, probabilities, job.seeds)
     write_csv(outputs.runs, pd.DataFrame(runs)[RUN_COLUMNS])
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a training job trains on, as named in its rows.
-
-    Attributes
-    ----------
-    dataset, method : str
-    fraction : float
-        The part of the training images that is in the subset.
-    split_seed : int
-    seeds : sequence of int
-        The training seeds.
-    subsets : sequence of Path
-        The tables of the subsets: one for each seed, or one for all of them (`full`).
-    """
-
-    dataset: str
-    method: str
-    fraction: float
-    split_seed: int
-    seeds: Sequence[int]
-    subsets: Sequence[Path]
-
-    def subset_of(self, number: int) -> Path:
-        """The subset's file for the run at this position in `seeds`."""
-        return self.subsets[0] if len(self.subsets) == 1 else self.subsets[number]
 
 
 @dataclass(frozen=True)
@@ -209,62 +183,6 @@ class Data:
         return RenderedImages(origins, subset["recipe"].tolist(), render_subset)
 
 
-class Run(TypedDict):
-    """A row of the table of runs: the model, its subset, its metrics and its cost."""
-
-    dataset: str
-    method: str
-    fraction: float
-    images: int
-    rows: int  # of the subset: real and augmented images
-    split_seed: int
-    selection_seed: int
-    training_seed: int
-    model: str
-    backend: str
-    precision: str
-    budget: str
-    steps: float  # NaN, as others below, where only a program of the user's knows it
-    epochs: float
-    batch_size: float
-    accuracy: float
-    loss: float
-    calibration_error: float
-    worst_class: str
-    worst_class_accuracy: float
-    confusion: str  # JSON
-    validation_accuracy: float  # after the last step
-    validation_loss: float
-    train_accuracy: float
-    train_seconds: float
-    images_per_second: float
-    peak_memory_bytes: int  # of the job up to this run, earlier runs included
-    stored_bytes: int
-    select_seconds: float
-    proxy_seconds: float
-    parameters: float
-    threads: int
-    versions: str  # JSON
-
-
-RUN_COLUMNS = list(Run.__annotations__)
-
-
-class RunName(TypedDict):
-    """What identifies a run of a data set."""
-
-    method: str
-    fraction: float
-    seed: int
-
-
-class HistoryRow(RunName, Evaluation):
-    """A row of the table of histories: a point of the learning curves of a run."""
-
-
-HISTORY_COLUMNS = list(HistoryRow.__annotations__)
-
-
 def run_row(
     job: Job,
     seed: int,
@@ -278,6 +196,7 @@ def run_row(
     """The row of one run; `about_subset` is the record of its subset."""
     last = trained.history[-1]
     return {
+        "judge": job.judge,
         "dataset": job.dataset,
         "method": job.method,
         "fraction": job.fraction,
@@ -310,21 +229,7 @@ def run_row(
         "proxy_seconds": about_subset["proxy_seconds"],
         "parameters": trained.model.count_params(),
         "threads": threads,
-        "versions": json.dumps(versions(settings.backend), sort_keys=True),
-    }
-
-
-def versions(backend: str) -> dict[str, str]:
-    """Versions of the software, and the environment variables that may change the numbers."""
-    variables = environment.written_down(os.environ)
-    text = " ".join(f"{name}={value}" for name, value in variables.items())
-    return {
-        **({"environment": text} if text else {}),
-        "petite": petite.__version__,
-        "python": platform.python_version(),
-        "keras": version("keras"),
-        "numpy": version("numpy"),
-        backend: sys.modules[backend].__version__,
+        "versions": json.dumps(versions("keras", "numpy", settings.backend), sort_keys=True),
     }
 
 

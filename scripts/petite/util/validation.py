@@ -1,8 +1,15 @@
-"""The base class of all groups of settings, and what is wrong with one in words."""
+"""The base class of all groups of settings, types that they share, and what is wrong in words."""
 
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 
 class Strict(BaseModel):
@@ -24,6 +31,17 @@ class Strict(BaseModel):
         if wrong:
             raise ValueError("\n".join(wrong))
         return mapping
+
+
+def _few_digits(fraction: float) -> float:
+    """Refuse fractions of more than six digits, since they are part of file names."""
+    if float(f"{fraction:g}") != fraction:
+        raise ValueError(f"{fraction!r} has more than six digits: write {fraction:g}")
+    return fraction
+
+
+Fraction = Annotated[float, Field(gt=0, le=1), AfterValidator(_few_digits)]
+SeedCount = Annotated[int, Field(ge=1, le=1000)]
 
 
 def _takes_numbers_alone(annotation: Any) -> bool:

@@ -21,7 +21,8 @@ from petite.data.pictures import stored_pixels
 from petite.data.store import Store, shard_record, write_shard
 from petite.training import metrics
 from petite.training.program import check_settings, run_job
-from petite.training.scratch import RUN_COLUMNS, Data, Job
+from petite.training.records import RUN_COLUMNS, Job
+from petite.training.scratch import Data
 from petite.util.errors import PetiteError
 from petite.util.files import write_json, write_table
 
@@ -140,6 +141,7 @@ class Judging:
         arguments: dict[str, Any] = {
             "--manifest": self.folder / "store/manifest.json",
             "--split": self.folder / "split.parquet",
+            "--judge": "mine",
             "--dataset": "shades",
             "--method": "random",
             "--fraction": 0.3,
@@ -168,7 +170,7 @@ class Judging:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(tempfile, "tempdir", str(self.scratch))
             run_job(
-                Job("shades", "random", 0.3, split_seed=0, seeds=seeds, subsets=subsets),
+                Job("mine", "shades", "random", 0.3, split_seed=0, seeds=seeds, subsets=subsets),
                 Data(store, pd.read_parquet(self.folder / "split.parquet")),
                 check_settings({"command": command, **settings}),
                 3,

@@ -1,0 +1,138 @@
+"""All that a run shows, by judge: runs of several judges are never compared with each other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from petite.evaluation.chance import AgainstChance, Circumstances
+from petite.evaluation.costs import cost_ledger
+from petite.evaluation.decision import recommend
+from petite.evaluation.learning_curve import random_curve
+from petite.evaluation.metrics import is_unequal, metric_for, test_counts, with_measures
+from petite.evaluation.recommendation import Gap, Recommendation
+from petite.evaluation.runs import Predictions, collect, read_csv
+from petite.evaluation.summary import summarize
+from petite.evaluation.tables import markdown_table, terminal_table
+from petite.evaluation.verdicts import compare
+from petite.evaluation.wording import gap_sentences
+from petite.training.judges import JUDGES, in_words, words_of
+
+# Found by their names: with a thousand jobs, a command with all paths would be too long.
+NEXT_TO_RUNS = (".history.csv", ".predictions.npz")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The tables and the recommendation of one judge.
+
+    Attributes
+    ----------
+    runs, history, summary, verdicts, costs : DataFrame
+        The tables of the same names.
+    recommendation : Recommendation
+    is_unequal : bool
+        Whether accuracy says more about some classes than about others.
+    """
+
+    runs: pd.DataFrame
+    history: pd.DataFrame
+    summary: pd.DataFrame
+    verdicts: pd.DataFrame
+    costs: pd.DataFrame
+    recommendation: Recommendation
+    is_unequal: bool
+
+
+def by_judge(paths: Sequence[Path]) -> dict[str, list[Path]]:
+    """Group the files of runs by judge, in the order of `petite.training.judges.JUDGES`."""
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        found.setdefault(str(read_csv(path)["judge"].iloc[0]), []).append(path)
+    places = {name: place for place, name in enumerate(JUDGES)}
+    return dict(sorted(found.items(), key=lambda item: places.get(item[0], len(places))))
+
+
+def evaluate(
+    paths: Sequence[Path],
+    training_images: int,
+    classes: Sequence[str],
+    circumstances: Circumstances,
+    tolerance: float,
+    metric_setting: str,
+    gaps: Sequence[Gap] = (),
+) -> Judged:
+    """Make the tables and the recommendation of one judge.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The CSV files of its runs; .history.csv and .predictions.npz are next to each.
+    training_images : int
+        How many there are.
+    classes : sequence of str
+        Names in the order of their labels.
+    circumstances : Circumstances
+    tolerance : float
+        Share of the metric that may be lost.
+    metric_setting : str
+        The setting evidence.metric.
+    gaps : sequence of Gap
+        The missing runs.
+
+    Raises
+    ------
+    PetiteError
+        If files are missing or cut, or runs cannot be compared.
+    """
+    histories, files = ([path.with_suffix(suffix) for path in paths] for suffix in NEXT_TO_RUNS)
+    runs, history = collect(paths, histories)
+    runs = with_measures(runs, training_images)
+    counts, predictions = test_counts(runs), Predictions(files)
+    metric = metric_for(counts, metric_setting)
+    curve = random_curve(runs, metric)
+    verdicts = compare(runs, tolerance, curve, predictions, metric)
+    chance = AgainstChance(runs, predictions, classes, circumstances)
+    return Judged(
+        runs,
+        history,
+        summarize(runs, metric),
+        verdicts,
+        cost_ledger(runs),
+        recommend(runs, verdicts, tolerance, curve, chance, gaps),
+        is_unequal(counts),
+    )
+
+
+def of_all_judges(judged: Mapping[str, Judged], name: str) -> pd.DataFrame:
+    """One table of all judges, with the judge as its first column; `name`: that of the table."""
+    tables = []
+    for judge, found in judged.items():
+        table: pd.DataFrame = getattr(found, name)
+        if "judge" not in table:
+            table = table.copy()
+            table.insert(0, "judge", [judge] * len(table))
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def summaries_as_markdown(judged: Mapping[str, Judged], dataset: str) -> str:
+    """The summary of each judge as Markdown, and what is missing."""
+    pages = []
+    for judge, found in judged.items():
+        about = dataset if len(judged) == 1 else f"{dataset}, {in_words(judge)}"
+        page = markdown_table(found.summary, about)
+        missing = " ".join(map(str, gap_sentences(found.recommendation.gaps)))
+        pages.append(page + (f"\n**{missing}**\n" if missing else ""))
+    return "\n".join(pages)
+
+
+def summaries_as_text(judged: Mapping[str, Judged]) -> str:
+    """The summary of each judge for the terminal."""
+    tables = []
+    for judge, found in judged.items():
+        table = terminal_table(found.summary, balanced=found.is_unequal)
+        heading = "" if len(judged) == 1 else f"{words_of(judge)}:\n\n"
+        tables.append(heading + table)
+    return "\n\n".join(tables)

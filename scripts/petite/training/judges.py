@@ -1,0 +1,105 @@
+"""The judges: how the worth of a subset can be measured, each with its settings.
+
+A judge gives each method, fraction and seed a row of metrics and its predictions on the test
+images. Runs of several judges are never compared with each other.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from petite.util.validation import Fraction, SeedCount, Strict
+
+SCRATCH, PROBE = "scratch", "probe"
+
+
+class JudgeSettings(Strict):
+    """What every judge has: its own number of seeds, and its own fractions."""
+
+    seeds: SeedCount | None = Field(
+        None, description="runs of each method and fraction; null: the top-level seeds"
+    )
+    fractions: list[Fraction] | None = Field(
+        None, description="judge only these fractions of the methods; null: all"
+    )
+
+
+class ScratchSettings(JudgeSettings):
+    """The network of `training`, trained from random weights."""
+
+
+class ProbeSettings(JudgeSettings):
+    """A linear classifier on the embeddings of the backbone."""
+
+    seeds: SeedCount | None = Field(
+        30, description="runs of each method and fraction; null: the top-level seeds"
+    )
+    pool_share: float = Field(
+        0.9,
+        gt=0,
+        lt=1,
+        description="share of the training images that each seed draws, and selects from",
+    )
+    penalties: list[Annotated[float, Field(gt=0)]] = Field(
+        [100.0, 10.0, 1.0, 0.1, 0.01],
+        min_length=1,
+        description="strengths of the L2 penalty, of which the validation images choose one",
+    )
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What the workflow needs to know of a judge.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the config and in the tables.
+    words : str
+        How sentences name its models: "trained from scratch".
+    rule : str
+        The rule and the script of its jobs.
+    selects : bool
+        Whether its jobs select their images themselves, from another part of the training images
+        for each seed. Otherwise they read the files of the subsets.
+    has_models : bool
+        Whether it trains networks, which are kept with their learning curves.
+    takes_recipes : bool
+        Whether it judges augmented images.
+    """
+
+    name: str
+    words: str
+    rule: str
+    selects: bool = False
+    has_models: bool = True
+    takes_recipes: bool = True
+
+
+# In the order of tables and pages.
+JUDGES = {
+    judge.name: judge
+    for judge in (
+        Judge(
+            PROBE,
+            "by a linear probe",
+            rule="probe",
+            selects=True,
+            has_models=False,
+            takes_recipes=False,
+        ),
+        Judge(SCRATCH, "trained from scratch", rule="train"),
+    )
+}
+
+
+def in_words(judge: str) -> str:
+    """How sentences name the models of a judge: "trained from scratch"."""
+    return JUDGES[judge].words if judge in JUDGES else f"by your program {judge}"
+
+
+def words_of(judge: str) -> str:
+    """The same as a heading: "Trained from scratch"."""
+    words = in_words(judge)
+    return words[0].upper() + words[1:]

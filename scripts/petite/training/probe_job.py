@@ -1,0 +1,258 @@
+"""One job of the judge `probe`: a method at one fraction, with a part of the pool for each seed.
+
+A probe's training has no noise, and many methods choose the same images each time. So each seed
+draws its own part of the training images, selects from it, and fits a probe to what it selected.
+"""
+
+import json
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from petite.data.splits import test_images, training_images, validation_images
+from petite.data.store import Store
+from petite.features.embedding import read_embeddings
+from petite.subsets.chains import SelectionJob, choose
+from petite.subsets.records import SelectionRecord
+from petite.subsets.tables import stored_bytes
+from petite.training import metrics
+from petite.training.judges import ProbeSettings
+from petite.training.probe import Embedded, Probe, fit_probe
+from petite.training.records import (
+    HISTORY_COLUMNS,
+    RUN_COLUMNS,
+    Job,
+    Run,
+    versions,
+    write_predictions,
+)
+from petite.util.files import write_csv
+from petite.util.job import peak_memory_bytes
+from petite.util.seeds import generator
+
+logger = logging.getLogger(__name__)
+
+FULL = "full"
+
+
+@dataclass(frozen=True)
+class ProbeData:
+    """A data set as a probe sees it.
+
+    Attributes
+    ----------
+    store : Store
+    split : DataFrame
+    embeddings : sequence of Path
+        The files of all shards.
+    """
+
+    store: Store
+    split: pd.DataFrame
+    embeddings: Sequence[Path]
+
+    def embedded(self, image_ids: pd.Series, labels: np.ndarray) -> tuple[Embedded, float]:
+        """The embeddings of some images with their labels, and the seconds that they took."""
+        found, seconds = read_embeddings(self.store, image_ids, self.embeddings)
+        return Embedded(found, labels.astype(np.int64)), seconds
+
+
+@dataclass(frozen=True)
+class ProbeOutputs:
+    """The files that a job writes. A probe has no learning curves, so its history has no rows."""
+
+    runs: Path
+    history: Path
+    predictions: Path
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The probe of one seed.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (k,)
+        The selected images, as rows of the training images.
+    pool : int
+        How many images they were selected from.
+    record : SelectionRecord
+        How they were selected.
+    probe : Probe
+    train_accuracy, validation_accuracy : float
+        The latter is NaN without validation images.
+    seconds : float
+        Of all penalties.
+    """
+
+    rows: np.ndarray
+    pool: int
+    record: SelectionRecord
+    probe: Probe
+    train_accuracy: float
+    validation_accuracy: float
+    seconds: float
+
+
+def run_probe_job(
+    job: Job,
+    data: ProbeData,
+    selections: Sequence[SelectionJob],
+    settings: ProbeSettings,
+    threads: int,
+    outputs: ProbeOutputs,
+) -> None:
+    """Select, fit and evaluate with each seed, and write the results.
+
+    The test images are only read after all probes are fitted.
+
+    Parameters
+    ----------
+    job : Job
+        Without subsets: they are selected here.
+    data : ProbeData
+    selections : sequence of SelectionJob
+        For each seed, from all training images.
+    settings : ProbeSettings
+    threads : int
+        CPU threads in use, for the record.
+    outputs : ProbeOutputs
+
+    Raises
+    ------
+    PetiteError
+        If a selection is not possible, or the embeddings are of other images.
+    """
+    train = training_images(data.split)
+    pool, embedding_seconds = data.embedded(train["image_id"], train["label"].to_numpy())
+    held_out = validation_images(data.store, data.split)
+    validation, _ = data.embedded(held_out.image_ids, held_out.labels)
+    fitted = []
+    for selection in selections:
+        fitted.append(_fit(job, selection, pool, validation, settings))
+        logger.info(
+            "%s at %g, seed %d: penalty %g, validation accuracy %.4f",
+            *(job.method, job.fraction, selection.seed),
+            *(fitted[-1].probe.penalty, fitted[-1].validation_accuracy),
+        )
+
+    test = test_images(data.store, data.split)
+    tested, _ = data.embedded(test.image_ids, test.labels)
+    probabilities = [one.probe.probabilities(tested.embeddings) for one in fitted]
+    rows = [
+        _row(job, seed, one, metrics.evaluate(predicted, tested.labels), data.store, threads)
+        for seed, one, predicted in zip(job.seeds, fitted, probabilities, strict=True)
+    ]
+    runs = pd.DataFrame(rows)[RUN_COLUMNS]
+    runs["penalty"] = [one.probe.penalty for one in fitted]
+    runs["pool_images"] = [one.pool for one in fitted]
+    runs["embedding_seconds"] = embedding_seconds
+    write_predictions(outputs.predictions, test, probabilities, job.seeds)
+    write_csv(outputs.history, pd.DataFrame(columns=HISTORY_COLUMNS))
+    write_csv(outputs.runs, runs)
+
+
+def part_of_pool(train: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
+    """Draw the part of the training images that a seed selects from.
+
+    Parameters
+    ----------
+    train : DataFrame
+        image_id and label.
+    share : float
+        Of each class, one image at least.
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        Some of the rows, in their order.
+    """
+    rng = generator(seed, "pool")
+    drawn = [
+        rng.choice(rows, max(1, round(share * len(rows))), replace=False)
+        for _, rows in sorted(train.groupby("label").indices.items())
+    ]
+    return train.iloc[np.sort(np.concatenate(drawn))].reset_index(drop=True)
+
+
+def _fit(
+    job: Job,
+    selection: SelectionJob,
+    pool: Embedded,
+    validation: Embedded,
+    settings: ProbeSettings,
+) -> Fitted:
+    """Select from a part of the pool, and fit the probe."""
+    part = part_of_pool(selection.train, settings.pool_share, selection.seed)
+    k = len(part) if job.method == FULL else selection.k
+    table, record = choose(replace(selection, pool=part, k=k))
+    rows = pd.Index(selection.train["image_id"]).get_indexer(pd.Index(table["image_id"]))
+    subset = Embedded(pool.embeddings[rows], pool.labels[rows])
+    started = time.perf_counter()
+    probe = fit_probe(subset, validation, settings.penalties, table["weight"].to_numpy())
+    seconds = time.perf_counter() - started
+    return Fitted(
+        rows,
+        len(part),
+        record,
+        probe,
+        _accuracy(probe, subset),
+        _accuracy(probe, validation),
+        seconds,
+    )
+
+
+def _accuracy(probe: Probe, images: Embedded) -> float:
+    if not len(images.labels):
+        return math.nan
+    answers = probe.probabilities(images.embeddings).argmax(axis=1)
+    return float((answers == images.labels).mean())
+
+
+def _row(
+    job: Job, seed: int, fitted: Fitted, judged: metrics.Metrics, store: Store, threads: int
+) -> Run:
+    images, probe = len(fitted.rows), fitted.probe
+    return {
+        "judge": job.judge,
+        "dataset": job.dataset,
+        "method": job.method,
+        "fraction": job.fraction,
+        "images": images,
+        "rows": images,
+        "split_seed": job.split_seed,
+        "selection_seed": fitted.record["seed"],
+        "training_seed": seed,
+        "model": "logistic regression",
+        "backend": "scikit-learn",
+        "precision": "float32",
+        "budget": "until it converges",
+        "steps": probe.iterations,
+        "epochs": float(probe.iterations),
+        "batch_size": images,
+        "accuracy": judged["accuracy"],
+        "loss": judged["loss"],
+        "calibration_error": judged["calibration_error"],
+        "worst_class": store.classes[judged["worst_class"]],
+        "worst_class_accuracy": judged["worst_class_accuracy"],
+        "confusion": json.dumps(judged["confusion"]),
+        "validation_accuracy": fitted.validation_accuracy,
+        "validation_loss": probe.validation_loss,
+        "train_accuracy": fitted.train_accuracy,
+        "train_seconds": fitted.seconds,
+        "images_per_second": images * probe.iterations / fitted.seconds,
+        "peak_memory_bytes": peak_memory_bytes(),
+        "stored_bytes": stored_bytes(images, store.shape),
+        "select_seconds": fitted.record["seconds"],
+        "proxy_seconds": fitted.record["proxy_seconds"],
+        "parameters": probe.parameters,
+        "threads": threads,
+        "versions": json.dumps(versions("sklearn", "numpy"), sort_keys=True),
+    }
