@@ -16,7 +16,8 @@ from petite.util.job import argument_parser, run
 
 
 def main(args: argparse.Namespace) -> None:
-    store, settings = Store.open(args.manifest), check_settings(args.settings["program"])
+    store = Store.open(args.manifest)
+    settings = check_settings({**args.settings["program"], "max_seconds": args.max_seconds})
     with ExitStack() as stack:
         pixels = stored_pixels(store)
         if settings.image_size:
@@ -59,6 +60,7 @@ if __name__ == "__main__":
     parser.add_argument("--method", required=True)
     parser.add_argument("--fraction", type=float, required=True)
     parser.add_argument("--split-seed", type=int, required=True)
+    parser.add_argument("--max-seconds", type=float, required=True, help="of one run")
     add_source(parser, required=False)
     parser.add_argument("--output-runs", type=Path, required=True)
     parser.add_argument("--output-history", type=Path, required=True)

@@ -20,7 +20,7 @@ from petite.config.proxy import ProxySection
 from petite.config.size import check_size
 from petite.config.split import SplitSettings
 from petite.features.registry import SPACES
-from petite.training.judges import JUDGES, PROBE
+from petite.training.judges import PROBE, judge_named
 from petite.training.settings import TrainingSettings
 from petite.util import memory
 from petite.util.errors import PetiteError
@@ -110,7 +110,7 @@ class Config(Strict):
         return {
             (label, fraction): self.runs_at(fraction, judge)
             for label, entry in self.methods.items()
-            if JUDGES[judge].takes_recipes or not _makes_images(entry)
+            if judge_named(judge).takes_recipes or not _makes_images(entry)
             for fraction in entry.fractions
             if only is None or fraction in only
         }
@@ -177,7 +177,7 @@ class Config(Strict):
                 problems.append(
                     f"judges.{judge}: no method has a fraction that it can judge: augmented images "
                     "have no embeddings"
-                    if not JUDGES[judge].takes_recipes
+                    if not judge_named(judge).takes_recipes
                     else f"judges.{judge}: no method has a fraction that it judges"
                 )
         if (probe := self.judges.probe) is not None:

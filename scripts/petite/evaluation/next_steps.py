@@ -65,15 +65,19 @@ def _to_learn(chance: Chance) -> Iterator[Step]:
     """What helps if chance is not beaten."""
     if chance.is_far_below:
         yield Step("compare_labels")
-        yield Step("disable_flips")
+        if chance.steps is not None:
+            yield Step("disable_flips")
     elif chance.lacks_images_alone:
         are_too_few = chance.of_other_classes < FEWEST_OTHERS
         yield Step("add_test_images", images=FEWEST_OTHERS if are_too_few else None)
     else:
         yield Step("learn_first")
         yield Step("check_images")
-        yield Step("disable_flips")
-        yield Step("train_longer")
+        if chance.steps is None:
+            yield Step("improve_program")
+        else:
+            yield Step("disable_flips")
+            yield Step("train_longer")
         yield Step("add_images")
 
 

@@ -55,6 +55,7 @@ StepKind = Literal[
     "check_images",
     "disable_flips",
     "train_longer",
+    "improve_program",
     "add_images",
     # If the seeds are too few or the differences too small.
     "more_seeds_to_decide",

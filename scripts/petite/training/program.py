@@ -199,7 +199,7 @@ def run_row(
         "selection_seed": about_subset["seed"],
         "training_seed": seed,
         "model": settings.name,
-        "backend": "program",
+        "backend": "your program",
         "precision": "",
         "budget": "",
         "steps": unknown,
