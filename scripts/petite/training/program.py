@@ -36,6 +36,7 @@ from petite.training.settings import checked
 from petite.util import command
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table, write_csv
+from petite.util.notices import notice
 from petite.util.seeds import generator
 
 logger = logging.getLogger(__name__)
@@ -119,9 +120,21 @@ def run_job(
             )
             probabilities.append(in_order.astype(np.float32))
 
+    _say_if_seeds_change_nothing(job, probabilities)
     write_csv(history_path, pd.DataFrame(columns=HISTORY_COLUMNS))
     write_predictions(predictions_path, test, probabilities, job.seeds)
     write_csv(runs_path, pd.DataFrame(runs)[RUN_COLUMNS])
+
+
+def _say_if_seeds_change_nothing(job: Job, probabilities: list[NDArray[np.float32]]) -> None:
+    """Give notice of a program that is the same for every seed of one subset."""
+    of_first = [p for n, p in enumerate(probabilities) if job.subset_of(n) == job.subset_of(0)]
+    if len(of_first) > 1 and all(np.array_equal(p, of_first[0]) for p in of_first):
+        notice(
+            f"the program of judge '{job.judge}' predicts the same with every seed for "
+            f"{job.method} at {job.fraction:g}: these runs show no noise of training. Let it draw "
+            "what is random (weights, order, augmentation) by {seed}"
+        )
 
 
 def _run(

@@ -25,6 +25,7 @@ from petite.training.records import RUN_COLUMNS, Job
 from petite.training.scratch import Data
 from petite.util.errors import PetiteError
 from petite.util.files import write_json, write_table
+from petite.util.notices import NOTICE
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SCRIPT = REPOSITORY / "scripts" / "judge_program.py"
@@ -151,6 +152,7 @@ class Judging:
             "--output-predictions": self.predictions,
             "--settings": json.dumps(own | ({"reading": reading} if reading else {})),
             "--threads": 3,
+            "--max-seconds": 600,
             "--log": self.log,
         }
         call = [sys.executable, str(SCRIPT)]
@@ -163,10 +165,17 @@ class Judging:
     def done_by_script(self, command: str, **arguments: Any) -> None:
         assert self.start(command, **arguments).wait() == 0, self.log.read_text()
 
-    def done(self, command: str, seeds: tuple[int, ...] = (0, 1), **settings: Any) -> None:
+    def done(
+        self,
+        command: str,
+        seeds: tuple[int, ...] = (0, 1),
+        subsets: Any = None,
+        **settings: Any,
+    ) -> None:
         """Run a job in this process."""
         store = Store.open(self.folder / "store/manifest.json")
-        subsets = [self.folder / f"seed-{seed}.parquet" for seed in seeds]
+        names = subsets or [f"seed-{seed}.parquet" for seed in seeds]
+        subsets = [self.folder / name for name in names]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(tempfile, "tempdir", str(self.scratch))
             run_job(
@@ -490,6 +499,17 @@ write(uniform())
         for found in (one, other):
             assert [Path(name).name for name in found].count("mine") == 1
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("value", ["0.5", "0.5 + int(args.seed) / 10"])
+def test_a_program_that_is_the_same_for_every_seed_is_noticed(
+    judging: Judging, caplog: pytest.LogCaptureFixture, value: str
+) -> None:
+    body = f"write([[{value}, 1 - ({value})] for _ in test])"
+    judging.done(judging.write(body), subsets=("seed-0.parquet",))
+    notices = [record.message for record in caplog.records if record.levelno == NOTICE]
+    assert len(notices) == (value == "0.5")
+    assert all("{seed}" in notice for notice in notices)
 
 
 def test_each_run_begins_in_an_empty_folder(judging: Judging) -> None:
