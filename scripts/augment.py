@@ -32,6 +32,7 @@ def main(args: argparse.Namespace) -> None:
             "stored_bytes": record["stored_bytes"] + recipe_bytes(table),
             "seconds": record["seconds"] + time.perf_counter() - started,
             "proxy_seconds": record["proxy_seconds"],
+            "proxy_of": record["proxy_of"],
         },
     )
     logger.info("%d new images from %d real ones", len(table) - len(subset), len(subset))

@@ -6,7 +6,7 @@ from pathlib import Path
 from petite.data.shard_job import add_shard, shard_of
 from petite.data.source_job import opened
 from petite.features.embedding import embed_shard
-from petite.networks.backbones import open_backbone
+from petite.networks.backbones import needs_keras, open_backbone
 from petite.networks.backend import load_keras
 from petite.util.files import write_json
 from petite.util.job import argument_parser, run
@@ -14,7 +14,8 @@ from petite.util.job import argument_parser, run
 
 def main(args: argparse.Namespace) -> None:
     settings = args.settings
-    load_keras("tensorflow", args.threads)
+    if needs_keras(settings["backbone"]["name"]):
+        load_keras("tensorflow", args.threads)
     backbone = open_backbone(weights=args.weights, threads=args.threads, **settings["backbone"])
     with opened(args, settings["max_bytes"]) as source:
         rows, reading = shard_of(source, args, settings)

@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> None:
         raise PetiteError(f"the figure {args.figure} needs --input {' and '.join(sorted(missing))}")
     inputs = {name: READERS[kind](*map(Path, files[name])) for name, kind in figure.inputs.items()}
     for name, kind in figure.inputs.items():
-        if kind in OF_RUNS:
+        if args.judge and kind in OF_RUNS:
             inputs[name] = of_judge(inputs[name], args.judge)
     with opened_if_there(args) as source:
         if figure.takes_source:
@@ -59,7 +59,7 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argument_parser(__doc__)  # settings: the figure's options
     parser.add_argument("--figure", choices=FIGURES, required=True)
-    parser.add_argument("--judge", required=True, help="whose runs it shows")
+    parser.add_argument("--judge", help="whose runs it shows; default: all")
     parser.add_argument(
         "--input",
         nargs="+",

@@ -14,7 +14,7 @@ from petite.evaluation.judged import (
     summaries_as_text,
 )
 from petite.evaluation.recommendation import Answers, Gap
-from petite.evaluation.rendering import as_markdown, as_text
+from petite.evaluation.rendering import all_as_markdown, all_as_text
 from petite.util.files import (
     read_json,
     read_table,
@@ -56,8 +56,8 @@ def main(args: argparse.Namespace) -> None:
         write_csv_and_parquet(output, of_all_judges(judged, name))
     write_text(args.output_markdown, summaries_as_markdown(judged, args.dataset))
     write_json(args.output_recommendation, answers.to_json())
-    write_text(args.output_answer, as_markdown(answers))
-    write_text(args.output_text, summaries_as_text(judged) + "\n\n" + as_text(answers))
+    write_text(args.output_answer, all_as_markdown(answers))
+    write_text(args.output_text, summaries_as_text(judged) + "\n\n" + all_as_text(answers))
 
 
 if __name__ == "__main__":

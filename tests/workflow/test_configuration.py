@@ -7,6 +7,11 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from test_what_is_left import due
+
+from petite.data.sources import silhouettes, textiles
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -121,3 +126,16 @@ def test_results_of_one_folder_are_not_written_over_by_another_of_the_same_name(
     moved = split("folder=moved/images")
     assert moved.returncode == 0, moved.stderr
     assert "Nothing to be done" in moved.stderr
+
+
+@pytest.mark.parametrize(
+    ("overlay", "wheel"), [("animals", silhouettes.WHEEL), ("textiles", textiles.WHEEL)]
+)
+def test_images_in_a_wheel_are_downloaded_before_they_are_read(snakemake, tmp_path, overlay, wheel):
+    overlay_file = REPOSITORY / f"workflow/config/{overlay}.yaml"
+    listing = f"results/{overlay}/store/listing.parquet"
+    planned = snakemake(tmp_path, "--dry-run", "--configfile", str(overlay_file), "--", listing)
+    assert due(planned) == {"download": 1, "listing": 1, "total": 2}
+    assert f"results/downloads/{wheel.file_name}" in planned.stdout + planned.stderr
+    planned = snakemake(tmp_path, "--dry-run", "--configfile", str(overlay_file))
+    assert due(planned)["download"] == 1

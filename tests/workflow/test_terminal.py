@@ -23,6 +23,7 @@ def failed(snakemake, tmp_path_factory, write_pictures):
     config = {
         "dataset": {"name": "pets", "source": "folder", "path": "pets", "shards": 4},
         "methods": {"full": {"fractions": [1]}},
+        "judges": "scratch",
     }
     # A folder that is not empty has the path of each shard's file.
     for shard in range(1, 5):

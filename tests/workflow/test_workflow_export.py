@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from petite.evaluation.recommendation import Recommendation
+from petite.evaluation.recommendation import Answers
 from petite.evaluation.wording import Wording
 
 pytestmark = pytest.mark.workflow
@@ -48,7 +48,8 @@ def test_where_nothing_was_learned_no_subset_is_exported_by_default_and_it_says_
     folder, ran = tiny_run
     assert "learned, so no subset is recommended" in " ".join(ran.stdout.split())
     values = json.loads((folder / "results/tiny/recommendation.json").read_text(encoding="utf-8"))
-    assert (values["kind"], values["kept"]) == ("keep_none", None)
+    answer = values["judges"]["scratch"]
+    assert (answer["kind"], answer["kept"]) == ("keep_none", None)
     finished = snakemake(folder, "--", "export", config=tiny_config)
     assert finished.returncode != 0
     assert "no subset is recommended" in finished.stderr
@@ -67,10 +68,10 @@ def test_the_recommended_subset_is_the_one_that_is_exported_by_default(
     assert finished.returncode == 0, finished.stderr
     results = tmp_path / "results/tiny"
     values = json.loads((results / "recommendation.json").read_text(encoding="utf-8"))
-    found = Recommendation.from_json(values)
+    found = Answers.from_json(values).first
     record = json.loads((results / "export/best/manifest.json").read_text(encoding="utf-8"))
     for key in ("method", "fraction", "seed", "images"):
-        assert record[key] == values["kept"][key]
+        assert record[key] == values["judges"]["scratch"]["kept"][key]
     assert record["why"] == Wording(found).answer()
     # Two seeds show nothing, so all are kept.
     assert found.kept and (found.kept.method, found.kept.fraction) == ("full", 1.0)

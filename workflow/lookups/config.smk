@@ -40,10 +40,38 @@ def say_settings():
         return
     what = DATASET.source if DATASET.path is None else DATASET.path
     count = f"{len(FOLDER_LISTING):,} images in " if SOURCE.has_fingerprints else ""
-    size, color = DATASET.image_size, "color" if DATASET.channels == 3 else "gray"
     print(
-        f"{count}{what}: your settings and those of {RESOLVED.preset}.yaml ({size}x{size} {color} "
-        f"pixels, {CONFIG.training.model} for {CONFIG.training.budget}, {CONFIG.seeds} seeds). "
+        f"{count}{what}: your settings and those of {RESOLVED.preset}.yaml ({judges_in_words()}). "
         "To print all of them, run `snakemake --cores 1 config`",
         file=sys.stderr,
     )
+    if left := not_judged():
+        print(
+            f"Not judged by a probe, as augmented images have no embeddings: {', '.join(left)}. "
+            "To judge them, add `judges: {scratch: {}}`",
+            file=sys.stderr,
+        )
+
+
+def judges_in_words():
+    """How subsets are judged, and with how many seeds."""
+    size, color = DATASET.image_size, "color" if DATASET.channels == 3 else "gray"
+    settings = {
+        PROBE: f"a probe on embeddings of {BACKBONE.name}",
+        SCRATCH: f"{size}x{size} {color} pixels, {CONFIG.training.model} for "
+        f"{CONFIG.training.budget}",
+    }
+    return "; ".join(
+        f"{settings.get(name, name)}, {judge.seeds or CONFIG.seeds} seeds"
+        for name, judge in CONFIG.judges.used.items()
+    )
+
+
+def not_judged():
+    """The entries that no judge takes, because they make images."""
+    judged = {label for label, _ in CASES}
+    return [
+        label
+        for label, entry in CONFIG.methods.items()
+        if entry.fractions and label not in judged
+    ]

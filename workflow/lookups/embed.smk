@@ -1,15 +1,25 @@
 # Functions of embed.smk: where the backbone's weights are, and whether its embeddings are used.
 
-from petite.networks.backbones import assumed_dimensions, efficientnet_lite0
+from petite.networks.backbones import (
+    assumed_dimensions,
+    efficientnet_lite0,
+    needs_keras,
+)
 
 BACKBONE = CONFIG.backbone
 # The report is drawn in the space of the config, whichever the methods use.
-USES_BACKBONE = "backbone" in USED_SPACES | {CONFIG.features.space} or PROBE in CASES_OF
+USES_BACKBONE = (
+    "backbone" in USED_SPACES | {CONFIG.features.space}
+    or PROBE in CASES_OF
+    or PLAN.proxy_uses_embeddings
+)
 BACKBONE_SETTINGS = {
     "name": BACKBONE.name,
     "image_size": BACKBONE.image_size,
     "scaling": BACKBONE.scaling,
 }
+# Of one image, in float32.
+EMBEDDING_BYTES = 4 * assumed_dimensions(BACKBONE.name)
 # One folder for each network.
 EMBEDDINGS_FOLDER = re.sub(r"[^\w.-]+", "-", BACKBONE.name)
 EMBEDDINGS = {
@@ -39,12 +49,46 @@ def weights_argument(wildcards, input):
     return f"--weights {shlex.quote(input.weights)}" if weights_file() else ""
 
 
+EMBED_SETTINGS = {**READING_SETTINGS, "backbone": BACKBONE_SETTINGS}
+
+
 def all_embeddings():
     """The embeddings of all shards, and their records."""
     return {
         kind: [path.replace("{shard}", shard) for shard in SHARDS]
         for kind, path in EMBEDDINGS.items()
     }
+
+
+def settings_by_record():
+    """What the embeddings of each shard were made with, by their records; None for missing ones."""
+    paths = map(Path, map(placed, all_embeddings()["embeddings_json"]))
+    return {
+        path: read_json(path)["settings"] if path.exists() else None for path in paths
+    }
+
+
+def are_embeddings_due():
+    """Whether the run embeds all images, so that it is of use to estimate the time."""
+    return USES_BACKBONE and any(
+        made_with != BACKBONE_SETTINGS for made_with in settings_by_record().values()
+    )
+
+
+def embedding_to_estimate(wildcards):
+    """The inputs from which the time of the embedding is measured."""
+    if not are_embeddings_due():
+        return {}
+    listing = rules.listing.output.table
+    return {**backbone_files(wildcards), "source": SOURCE_FILES, "listing": listing}
+
+
+def estimate_arguments(wildcards, input):
+    """The images of which some are embedded to measure the time."""
+    if not are_embeddings_due():
+        return ""
+    listing = f"--listing {shlex.quote(input.listing)} --shard 1-of-1"
+    return f"{SOURCE_ARGUMENTS} {listing} {weights_argument(wildcards, input)}"
 
 
 def check_backbone():
@@ -60,8 +104,7 @@ def check_backbone():
 
 def check_kept_embeddings():
     """Raise PetiteError where the images are gone and their embeddings are not as asked for."""
-    for path in map(Path, map(placed, all_embeddings()["embeddings_json"])):
-        made_with = read_json(path)["settings"] if path.exists() else None
+    for made_with in settings_by_record().values():
         if made_with != BACKBONE_SETTINGS:
             what = f"made with {as_param(made_with)}" if made_with else "missing"
             raise PetiteError(

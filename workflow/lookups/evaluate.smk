@@ -93,10 +93,9 @@ def figure_code(wildcards):
 
 def files_of_spaces():
     """The matrix and the network that the user gave, where they are used."""
-    given = {"own": [OWN], "backbone": [BACKBONE.file, BACKBONE.weights]}
-    return [
-        path for space in given if space in USED_SPACES for path in given[space] if path
-    ]
+    given = [OWN] if USES_OWN else []
+    given += [BACKBONE.file, BACKBONE.weights] if USES_BACKBONE else []
+    return [path for path in given if path]
 
 
 def provenance_files(wildcards, input):

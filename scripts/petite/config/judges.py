@@ -61,7 +61,7 @@ class JudgesSection(Strict):
     @model_validator(mode="after")
     def _one_or_more(self) -> "JudgesSection":
         if not self.used:
-            raise ValueError(f"no judge is in use: enable one of {', '.join(JUDGES)}")
+            raise ValueError(f"scratch: no judge is in use: enable one of {', '.join(JUDGES)}")
         return self
 
 

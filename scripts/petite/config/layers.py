@@ -26,6 +26,12 @@ SHORTCUTS = tuple(name for name, source in SOURCES.items() if source.takes_path(
 WHOLE = {("seeds_by_fraction",), ("training", "budget")}
 NAME = "name"  # with SHORTCUTS, the keys of `dataset` that the command line takes without nesting
 ARCHIVE_SUFFIXES = (".zip", ".tgz", ".gz", ".bz2", ".xz", ".tar")
+# The sections of config.yaml that presets overwrite, and the fractions of methods that they do.
+OF_PRESETS = (
+    *("dataset", "features", "proxy", "judges", "seeds", "seeds_by_fraction", "seeds_per_job"),
+    "training",
+)
+FRACTIONS = {"random": [0.5, 0.25, 0.1], "pca_grid": [0.1]}
 WIDEST = 60  # of the values before the comments, in columns
 
 
@@ -174,10 +180,16 @@ def _edits(values: Values) -> Values:
     """What was changed in config.yaml, among the values that a preset would overwrite."""
     shipped = Config.model_validate({"methods": {"full": {"fractions": [1]}}}).model_dump()
     shipped["dataset"]["classes"] = ["cat", "dog"]  # of the silhouettes
+    shipped["methods"] = {label: {"fractions": some} for label, some in FRACTIONS.items()}
+    changes = _changes(values, shipped)
+    methods = {
+        label: {"fractions": change["fractions"]}
+        for label, change in changes.pop("methods", {}).items()
+        if label in FRACTIONS and "fractions" in change
+    }
     return {
-        key: value
-        for key, value in _changes(values, shipped).items()
-        if key in ("dataset", "seeds", "seeds_by_fraction", "seeds_per_job", "training")
+        **{key: value for key, value in changes.items() if key in OF_PRESETS},
+        **({"methods": methods} if methods else {}),
     }
 
 

@@ -132,11 +132,15 @@ class Plan:
         return step.settings.model_dump(mode="json")
 
     def proxy_settings(self) -> ProxyParams:
-        """Collect the settings of the proxy: those of training with another budget."""
+        """Collect the settings of a proxy that is a network: those of training, another budget."""
         training = self.config.training.model_dump(mode="json")
         training["budget"] = {"steps": self.config.proxy.steps, "epochs": None}
         training["evaluations"] = self.config.proxy.evaluations
         return {"training": training, "early": self.config.proxy.early}
+
+    def linear_proxy_settings(self) -> dict[str, Any]:
+        """Collect the settings of a proxy that is a linear classifier on embeddings."""
+        return self.config.proxy.model_dump(mode="json", exclude={"of"})
 
     def spaces(self, label: str) -> list[str]:
         """List the feature spaces in which an entry compares images, each once."""
@@ -165,14 +169,27 @@ class Plan:
             traits.scores is not None for traits in self._traits(label)
         )
 
+    def needs_proxy(self, label: str) -> bool:
+        """Whether a step uses the proxy: its scores, or a feature space that it makes."""
+        return self.needs_proxy_scores(label) or any(
+            SPACES[space].is_of_proxy for space in self.spaces(label)
+        )
+
+    @property
+    def proxy_uses_embeddings(self) -> bool:
+        """Whether the proxy is trained on the backbone's embeddings, and a selection uses it."""
+        return self.config.proxy.of == "embeddings" and any(
+            entry.fractions and self.needs_proxy(label)
+            for label, entry in self.config.methods.items()
+        )
+
     def is_seeded(self, label: str) -> bool:
         """Whether another seed may select other images."""
         steps = self._entry(label).steps
         return (
-            self.needs_proxy_scores(label)
+            self.needs_proxy(label)
             or any(traits.chance for traits in self._traits(label))
             or any(step.method == AUGMENTATION for step in steps)
-            or any(SPACES[space].is_of_proxy for space in self.spaces(label))
         )
 
     def _entry(self, label: str) -> ChainEntry | MethodEntry:

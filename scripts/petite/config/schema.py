@@ -85,7 +85,7 @@ class Config(Strict):
     training: TrainingSettings = TrainingSettings()
     training_threads: int = Field(1, ge=1, description="threads of one training job")
     training_gpus: int = Field(
-        0, ge=0, description="GPUs to request from the cluster per training job"
+        0, ge=0, description="GPUs to request from the cluster per training or embedding job"
     )
     judges: JudgesSection = JudgesSection()
     evidence: EvidenceSettings = EvidenceSettings()

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
@@ -27,6 +28,13 @@ class Wheel(NamedTuple):
     requirement: str
     file_name: str
     sha256: str
+
+    def refused(self, path: Path, reason: object) -> PetiteError:
+        """Make the error for a file that is not this wheel."""
+        return PetiteError(
+            f"{path} is not the wheel of {self.requirement} ({reason}). Remove it and run again to "
+            "download it"
+        )
 
 
 def archive_name(url: str) -> str:

@@ -22,13 +22,13 @@ class Shard(NamedTuple):
     reading: Reading
 
 
-def add_shard(parser: argparse.ArgumentParser) -> None:
+def add_shard(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """The arguments that name a shard of a source.
 
     The settings of such a script have depth, min_side, max_pixels and max_seconds; without a
     listing also `listing` (classes, limit_per_class, max_bad_share), how to make it.
     """
-    add_source(parser)
+    add_source(parser, required)
     parser.add_argument(
         "--listing",
         type=Path,
@@ -36,7 +36,7 @@ def add_shard(parser: argparse.ArgumentParser) -> None:
         help="the table of all entries, a shard a block of it; none: the source is listed, and an "
         "entry's shard goes by its name",
     )
-    parser.add_argument("--shard", type=_shard_number, required=True, help="such as 1-of-2")
+    parser.add_argument("--shard", type=_shard_number, required=required, help="such as 1-of-2")
 
 
 def shard_of(source: Source, args: argparse.Namespace, settings: dict[str, Any]) -> Shard:

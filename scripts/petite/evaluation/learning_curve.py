@@ -219,18 +219,24 @@ class LearningCurve:
             }
         )
 
-    def drawn(self, accuracies: pd.Series) -> np.ndarray:
-        """Draws of a method's mean accuracy (draws,), paired with those of random by seed."""
-        return _draws_of_mean(accuracies, self.seeds, self.weights, self.uniform)
+    def drawn(self, accuracies: pd.Series, luck: float = 0.0) -> np.ndarray:
+        """Draws of a method's mean accuracy (draws,), paired with those of random by seed.
 
-    def worth(self, accuracies: pd.Series) -> Estimate:
+        luck: variance of the mean that the seeds do not show (see `list_luck.luck_variance`).
+        """
+        draws = _draws_of_mean(accuracies, self.seeds, self.weights, self.uniform)
+        if luck:
+            draws += generator(0, "list luck").normal(0, math.sqrt(luck), len(draws))
+        return draws
+
+    def worth(self, accuracies: pd.Series, luck: float = 0.0) -> Estimate:
         """The number of random images with the accuracy of a method, from its runs by PAIR."""
         found = self.best.images(np.array([accuracies.mean()]))[0]
-        return self._within(found, self.draws.images(self.drawn(accuracies)))
+        return self._within(found, self.draws.images(self.drawn(accuracies, luck)))
 
-    def multiplier(self, accuracies: pd.Series, images: float) -> Estimate:
+    def multiplier(self, accuracies: pd.Series, images: float, luck: float = 0.0) -> Estimate:
         """What one image of a method that keeps `images` is worth in random ones."""
-        worth = self.worth(accuracies)
+        worth = self.worth(accuracies, luck)
         return Estimate(
             Bound(worth.point.value / images, worth.point.censored),
             *(

@@ -91,11 +91,14 @@ class NewImages:
     weights : ndarray of float, shape (images,)
         The weight of each image in the metric, with sum 1.
     draws : int
+    luck : float
+        Variance of the mean that the seeds do not show (see `list_luck.luck_variance`).
     """
 
     differences: np.ndarray
     weights: np.ndarray
     draws: int = TWO_WAY_DRAWS
+    luck: float = 0.0
 
     @property
     def is_known(self) -> bool:
@@ -104,7 +107,7 @@ class NewImages:
 
     @cached_property
     def _together(self) -> np.ndarray:
-        return np.sort(two_way_draws(self.differences, self.weights, self.draws))
+        return np.sort(two_way_draws(self.differences, self.weights, self.draws, luck=self.luck))
 
     @cached_property
     def _values(self) -> np.ndarray:

@@ -10,29 +10,43 @@ from petite.evaluation.wording import Wording, disagreement
 from petite.training.judges import words_of
 
 
-def as_text(answers: Answers) -> str:
-    """The answers alone, on lines of at most 100 columns."""
-    paragraphs = [Wording(one).answer() for one in answers.judges.values()]
-    if len(paragraphs) > 1:
-        paragraphs = [
-            f"{words_of(judge)}: {text}"
-            for judge, text in zip(answers.judges, paragraphs, strict=True)
-        ]
-        paragraphs.append(disagreement(answers))
-    filled = (textwrap.fill(text, TERMINAL_COLUMNS, break_long_words=False) for text in paragraphs)
-    return "\n\n".join(filled) + "\n"
+def as_text(recommendation: Recommendation) -> str:
+    """The answer alone, on lines of at most 100 columns."""
+    return f"{_filled(Wording(recommendation).answer())}\n"
 
 
-def as_markdown(answers: Answers) -> str:
-    """The answers and the numbers behind them."""
-    lines = [f"# {answers.first.dataset}: which images to keep, and how sure"]
+def as_markdown(recommendation: Recommendation) -> str:
+    """The answer and the numbers behind it."""
+    return "\n".join([_heading(recommendation), *_of_judge(recommendation)]) + "\n"
+
+
+def all_as_text(answers: Answers) -> str:
+    """The answers of all judges, and whether they agree."""
     if len(answers.judges) == 1:
-        return "\n".join([*lines, *_of_judge(answers.first)]) + "\n"
-    lines += ["", disagreement(answers)]
+        return as_text(answers.first)
+    paragraphs = [
+        f"{words_of(judge)}: {Wording(one).answer()}" for judge, one in answers.judges.items()
+    ]
+    return "\n\n".join(map(_filled, [*paragraphs, disagreement(answers)])) + "\n"
+
+
+def all_as_markdown(answers: Answers) -> str:
+    """The answers of all judges and the numbers behind them."""
+    if len(answers.judges) == 1:
+        return as_markdown(answers.first)
+    lines = [_heading(answers.first), "", disagreement(answers)]
     for judge, recommendation in answers.judges.items():
-        below = _of_judge(recommendation)
-        lines += ["", f"## {words_of(judge)}", *(line.replace("## ", "### ", 1) for line in below)]
+        lines += ["", f"## {words_of(judge)}"]
+        lines += [line.replace("## ", "### ", 1) for line in _of_judge(recommendation)]
     return "\n".join(lines) + "\n"
+
+
+def _heading(recommendation: Recommendation) -> str:
+    return f"# {recommendation.dataset}: which images to keep, and how sure"
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, TERMINAL_COLUMNS, break_long_words=False)
 
 
 def _of_judge(recommendation: Recommendation) -> list[str]:

@@ -46,7 +46,7 @@ def standard_error(values: np.ndarray) -> np.ndarray:
     return values.std(axis=-1, ddof=1) / math.sqrt(values.shape[-1])
 
 
-def mean_interval(values: Values, confidence: float = CONFIDENCE) -> Interval:
+def mean_interval(values: Values, confidence: float = CONFIDENCE, luck: float = 0.0) -> Interval:
     """The confidence interval of a mean by Student's t.
 
     With 3 to 10 seeds it covers better than bootstrap intervals, whose resampled spread is too
@@ -57,6 +57,9 @@ def mean_interval(values: Values, confidence: float = CONFIDENCE) -> Interval:
     values : array_like of float, shape (..., n)
     confidence : float
         0 to 1.
+    luck : float
+        Variance of the mean that the spread of the values does not show (see
+        `list_luck.luck_variance`).
 
     Returns
     -------
@@ -73,7 +76,7 @@ def mean_interval(values: Values, confidence: float = CONFIDENCE) -> Interval:
     n = sample.shape[-1]
     if n < 2:
         return no_interval(sample)
-    half = stdtrit(n - 1, (1 + confidence) / 2) * standard_error(sample)
+    half = stdtrit(n - 1, (1 + confidence) / 2) * np.hypot(standard_error(sample), math.sqrt(luck))
     return Interval(sample.mean(axis=-1) - half, sample.mean(axis=-1) + half)
 
 
@@ -126,6 +129,7 @@ def two_way_draws(
     weights: np.ndarray | None = None,
     count: int = TWO_WAY_DRAWS,
     seed: int = 0,
+    luck: float = 0.0,
 ) -> np.ndarray:
     """Draws of a mean paired difference for new seeds and new test images.
 
@@ -145,6 +149,8 @@ def two_way_draws(
     count : int
         Number of draws.
     seed : int
+    luck : float
+        As in `mean_interval`; added to the variance of the seeds' mean.
 
     Returns
     -------
@@ -154,7 +160,7 @@ def two_way_draws(
     scale = np.ones(images) if weights is None else weights * images
     mean, of_seeds, of_images = _mean_and_variances(differences, scale)
     rng = generator(seed, "seeds and images")
-    draws = rng.standard_t(n - 1, count) * math.sqrt(of_seeds)
+    draws = rng.standard_t(n - 1, count) * math.sqrt(of_seeds + luck)
     draws += rng.standard_normal(count) * math.sqrt(of_images)
     return mean + draws
 
@@ -233,6 +239,18 @@ def _random_flips_p(sample: np.ndarray, observed: float, seed: int) -> float:
     return as_far / (RANDOM_FLIPS + 1)
 
 
+def mean_p(values: Values, luck: float = 0.0) -> float:
+    """The two-sided p of Student's t test that the mean of `values` (n,) is 0; NaN for n < 2.
+
+    luck: as in `mean_interval`. The interval there excludes 0 exactly if p is below its level.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    n = len(sample)
+    if n < 2:
+        return math.nan
+    return float(2 * stdtr(n - 1, -abs(_t(sample, 0.0, luck))))
+
+
 def least_p(n: int) -> float:
     """The smallest p of `sign_flip_p` for n pairs, when all have the same sign."""
     return 2.0 ** (1 - n) if n <= MOST_EXACT_PAIRS else 1 / (RANDOM_FLIPS + 1)
@@ -272,34 +290,38 @@ def holm(p_values: Values) -> np.ndarray:
     return adjusted
 
 
-def probability_positive(values: Values) -> np.ndarray:
+def probability_positive(values: Values, luck: float = 0.0) -> np.ndarray:
     """The probability that the true mean of `values` (..., n) is above 0; NaN for n < 2.
 
     The posterior probability with normal noise and flat priors on the mean and on the logarithm of
     the spread: Student's t around the observed mean (Gelman et al., Bayesian Data Analysis, section
     3.2). It is about the mean over all seeds, not about the next seed. 1/2 if all values are 0.
+    luck: as in `mean_interval`.
     """
     sample = np.asarray(values, dtype=np.float64)
     n = sample.shape[-1]
     if n < 2:
         return np.full(sample.shape[:-1], np.nan)[()]
-    return stdtr(n - 1, _t(sample, 0.0))
+    return stdtr(n - 1, _t(sample, 0.0, luck))
 
 
-def equivalence_p(values: Values, tolerance: float) -> np.ndarray:
+def equivalence_p(values: Values, tolerance: float, luck: float = 0.0) -> np.ndarray:
     """The p of two one-sided t tests that the mean of `values` (..., n) is within +-tolerance.
 
     The larger p of the tests against "at or below -tolerance" and "at or above tolerance"
     (Schuirmann 1987). It is at most 5% exactly if the 90% interval is within the tolerance. NaN for
-    n < 2.
+    n < 2. luck: as in `mean_interval`.
     """
-    return np.maximum(not_worse_p(values, tolerance), not_worse_p(np.negative(values), tolerance))
+    return np.maximum(
+        not_worse_p(values, tolerance, luck), not_worse_p(np.negative(values), tolerance, luck)
+    )
 
 
-def not_worse_p(values: Values, tolerance: float) -> np.ndarray:
+def not_worse_p(values: Values, tolerance: float, luck: float = 0.0) -> np.ndarray:
     """The p of a one-sided t test that the mean of `values` (..., n) is above -tolerance.
 
-    This is the non-inferiority test, one of the two tests of `equivalence_p`. NaN for n < 2.
+    This is the non-inferiority test, one of the two tests of `equivalence_p`. NaN for n < 2. luck:
+    as in `mean_interval`; it moves p towards 1/2, and a p above that stays as it is.
 
     Without any spread the t test would be certain. n equal values are not such a proof, so p is
     then at least that of a sign test, 1 / 2**n.
@@ -309,13 +331,14 @@ def not_worse_p(values: Values, tolerance: float) -> np.ndarray:
     if n < 2:
         return np.full(sample.shape[:-1], np.nan)[()]
     t = _t(sample, -tolerance)
-    return np.maximum(stdtr(n - 1, -t), np.where(np.isinf(t), 2.0**-n, 0.0))[()]
+    shown = np.where(t > 0, _t(sample, -tolerance, luck), t)
+    return np.maximum(stdtr(n - 1, -shown), np.where(np.isinf(t), 2.0**-n, 0.0))[()]
 
 
-def _t(sample: np.ndarray, center: float) -> np.ndarray:
+def _t(sample: np.ndarray, center: float, luck: float = 0.0) -> np.ndarray:
     """Student's t statistic of the mean against `center`; infinite or 0 without any spread."""
     distance = sample.mean(axis=-1) - center
-    error = standard_error(sample)
+    error = np.hypot(standard_error(sample), math.sqrt(luck))
     # The computed spread of equal values can be some rounding errors.
     none = error <= 1e-12 * np.abs(sample).max(axis=-1)
     exact = np.abs(distance) <= 1e-12 * max(abs(center), 1.0)
@@ -324,7 +347,7 @@ def _t(sample: np.ndarray, center: float) -> np.ndarray:
     return t[()]
 
 
-def smallest_effect(n: int, sd: float) -> float:
+def smallest_effect(n: int, sd: float, luck: float = 0.0) -> float:
     """The smallest true mean difference that a paired t test on n pairs detects in 4 of 5 runs.
 
     The test is two-sided at the 5% level, its power is 80%, by the noncentral t distribution. The
@@ -336,6 +359,8 @@ def smallest_effect(n: int, sd: float) -> float:
         Number of pairs.
     sd : float
         Standard deviation of the paired differences.
+    luck : float
+        As in `mean_interval`. It limits what any number of seeds can detect.
 
     Returns
     -------
@@ -345,7 +370,8 @@ def smallest_effect(n: int, sd: float) -> float:
     if n < 2 or math.isnan(sd):
         return math.nan
     threshold = stdtrit(n - 1, 1 - ALPHA / 2)
-    return float(nctdtrinc(n - 1, 1 - POWER, threshold)) * sd / math.sqrt(n)
+    spread = float(np.hypot(sd, math.sqrt(n * luck)))
+    return float(nctdtrinc(n - 1, 1 - POWER, threshold)) * spread / math.sqrt(n)
 
 
 def seeds_to_see(effect: float, sd: float) -> int | None:

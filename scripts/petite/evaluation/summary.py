@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pandas as pd
 
+from petite.evaluation.list_luck import luck_of
 from petite.evaluation.metrics import ACCURACY, METRICS, with_measures
 from petite.evaluation.runs import REFERENCE, check_runs, measured, ordered, paired_differences
 from petite.evaluation.statistics import mean_interval
@@ -45,7 +46,8 @@ def summarize(runs: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
     at the same fraction (see `paired_differences`), NaN for random itself and where random has no
     such run. Bounds are NaN for fewer than two runs or pairs. Bounds outside the possible range (0
     to 1, -1 to 1 for differences) are cut there: that takes away impossible values only, so the
-    coverage stays. The intervals are about new seeds, not about new test images.
+    coverage stays. The intervals are about new seeds, not about new test images. If the runs have a
+    column `overlap`, they include the luck of the method's list (see `list_luck`).
 
     `share` is the part of the training images that was kept (see `with_measures`). `images` and
     `stored_bytes` are means over the runs, rounded (they differ between split seeds
@@ -73,7 +75,7 @@ def summarize(runs: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
                 **_measured(group),
                 "worst_class_accuracy_mean": worst.mean(),
                 "metric": metric,
-                **_mean_and_bounds("difference", differences, -1),
+                **_mean_and_bounds("difference", differences, -1, luck_of(group, metric)),
                 # A loss that is not a number must show, so it is not skipped.
                 "loss_mean": group["loss"].mean(skipna=False),
                 "stored_bytes": round(group["stored_bytes"].mean()),
@@ -90,13 +92,13 @@ def _measured(group: pd.DataFrame) -> dict[str, float]:
         column: value
         for name in METRICS
         for column, value in _mean_and_bounds(
-            name, group[name].to_numpy(dtype=np.float64), 0
+            name, group[name].to_numpy(dtype=np.float64), 0, luck_of(group, name)
         ).items()
     }
 
 
-def _mean_and_bounds(name: str, values: np.ndarray, least: float) -> dict[str, float]:
-    low, high = np.clip(mean_interval(values), least, 1)
+def _mean_and_bounds(name: str, values: np.ndarray, least: float, luck: float) -> dict[str, float]:
+    low, high = np.clip(mean_interval(values, luck=luck), least, 1)
     mean = values.mean() if len(values) else np.nan
     return {f"{name}_mean": mean, f"{name}_low": low, f"{name}_high": high}
 

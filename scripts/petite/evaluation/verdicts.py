@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from petite.evaluation.learning_curve import Estimate, LearningCurve
+from petite.evaluation.list_luck import luck_of
 from petite.evaluation.metrics import ACCURACY, METRICS, with_measures
 from petite.evaluation.new_images import NewImages, images_to_show, tolerance_to_show
 from petite.evaluation.runs import (
@@ -32,6 +33,7 @@ from petite.evaluation.statistics import (
     holm,
     least_p,
     mean_interval,
+    mean_p,
     not_worse_p,
     probability_positive,
     sign_flip_p,
@@ -126,6 +128,9 @@ def compare(
     predictions, over test images), not worse (only the second passes), too few test images (it
     passes over seeds, but not over test images), not shown, too few seeds, or not compared.
 
+    If the runs have a column `overlap` (see `list_luck`), all intervals and p-values include the
+    luck of the method's list, `p_value` as the larger of the sign-flip test's and a t test's.
+
     `multiplier*`: what one image is worth in random ones (`LearningCurve.multiplier`), cut at the
     measured sizes, where the text says "above" or "below".
 
@@ -150,13 +155,14 @@ def compare(
             images = round(group["images"].mean())
             row = {"method": name, "fraction": size, "images": images, "metric": metric}
             row |= {column: group[column].mean() for column in ("share", *METRICS)}
-            row |= _against_random(runs, name, size, metric)
-            row |= _against_full(runs, name, size, tolerance, metric)
+            luck = luck_of(group, metric)
+            row |= _against_random(runs, name, size, metric, luck)
+            row |= _against_full(runs, name, size, tolerance, metric, luck)
             if predictions:
                 own = of_random if name == REFERENCE else predictions.right(name, size)
-                row |= _random_for_new_images(own, of_random, name, weights)
-                row |= _full_for_new_images(own, of_full, weights, tolerance)
-            row |= _multiplier(runs, name, size, images, curve, metric)
+                row |= _random_for_new_images(own, of_random, name, weights, luck)
+                row |= _full_for_new_images(own, of_full, weights, tolerance, luck)
+            row |= _multiplier(runs, name, size, images, curve, metric, luck)
             rows.append(row)
     if not rows:
         return pd.DataFrame(columns=VERDICT_COLUMNS)
@@ -174,13 +180,13 @@ def compare(
 
 
 def _against_random(
-    runs: pd.DataFrame, method: str, fraction: float, metric: str
+    runs: pd.DataFrame, method: str, fraction: float, metric: str, luck: float
 ) -> dict[str, float]:
     differences = np.empty(0)
     if method != REFERENCE:
         differences = paired_differences(runs, method, fraction, metric=metric)
     n = len(differences)
-    low, high = np.clip(mean_interval(differences), -1, 1)
+    low, high = np.clip(mean_interval(differences, luck=luck), -1, 1)
     sd = differences.std(ddof=1) if n > 1 else math.nan
     return {
         "pairs": n,
@@ -188,14 +194,23 @@ def _against_random(
         "low": low,
         "high": high,
         "sd": sd,
-        "p_value": sign_flip_p(differences),
-        "p_better": float(probability_positive(differences)),
-        "smallest_effect": smallest_effect(n, sd),
+        "p_value": _different_p(differences, luck),
+        "p_better": float(probability_positive(differences, luck)),
+        "smallest_effect": smallest_effect(n, sd, luck),
     }
 
 
+def _different_p(differences: np.ndarray, luck: float) -> float:
+    """The p of the sign-flip test, and of a t test that includes the luck of the list if any.
+
+    The sign-flip test takes all seeds for independent, so it cannot see that luck.
+    """
+    p = sign_flip_p(differences)
+    return max(p, mean_p(differences, luck)) if luck > 0 and len(differences) > 1 else p
+
+
 def _random_for_new_images(
-    own: pd.DataFrame, of_random: pd.DataFrame, method: str, weights: np.ndarray
+    own: pd.DataFrame, of_random: pd.DataFrame, method: str, weights: np.ndarray, luck: float
 ) -> dict[str, float]:
     """The interval of the difference from random over seeds and test images.
 
@@ -203,15 +218,16 @@ def _random_for_new_images(
     """
     if method == REFERENCE:
         of_random = pd.DataFrame()
-    low, high = NewImages(paired_predictions(own, of_random), weights).interval(CONFIDENCE)
+    new = NewImages(paired_predictions(own, of_random), weights, luck=luck)
+    low, high = new.interval(CONFIDENCE)
     return {"new_images_low": float(low), "new_images_high": float(high)}
 
 
 def _full_for_new_images(
-    own: pd.DataFrame, of_full: pd.DataFrame, weights: np.ndarray, tolerance: float
+    own: pd.DataFrame, of_full: pd.DataFrame, weights: np.ndarray, tolerance: float, luck: float
 ) -> dict[str, float]:
     """The interval of the difference from the full set for new seeds and images, and its tests."""
-    new = NewImages(paired_predictions(own, of_full), weights)
+    new = NewImages(paired_predictions(own, of_full), weights, luck=luck)
     low, high = new.interval(EQUIVALENCE_CONFIDENCE)
     return {
         "test_images": len(weights),
@@ -232,17 +248,17 @@ def _add_what_images_can_show(table: pd.DataFrame, weights: np.ndarray, toleranc
 
 
 def _against_full(
-    runs: pd.DataFrame, method: str, fraction: float, tolerance: float, metric: str
+    runs: pd.DataFrame, method: str, fraction: float, tolerance: float, metric: str, luck: float
 ) -> dict[str, float]:
     differences = paired_differences(runs, method, fraction, FULL, metric)
-    low, high = np.clip(mean_interval(differences, EQUIVALENCE_CONFIDENCE), -1, 1)
+    low, high = np.clip(mean_interval(differences, EQUIVALENCE_CONFIDENCE, luck), -1, 1)
     return {
         "full_pairs": len(differences),
         "full_difference": differences.mean() if len(differences) else math.nan,
         "full_low": low,
         "full_high": high,
-        "full_p_value": float(equivalence_p(differences, tolerance)),
-        "full_loss_p_value": float(not_worse_p(differences, tolerance)),
+        "full_p_value": float(equivalence_p(differences, tolerance, luck)),
+        "full_loss_p_value": float(not_worse_p(differences, tolerance, luck)),
     }
 
 
@@ -253,11 +269,12 @@ def _multiplier(
     images: float,
     curve: LearningCurve | None,
     metric: str,
+    luck: float,
 ) -> dict[str, float | str]:
     if curve is None or method == REFERENCE:
         nothing = dict.fromkeys(["multiplier", "multiplier_low", "multiplier_high"], math.nan)
         return {**nothing, "multiplier_text": ""}
-    found: Estimate = curve.multiplier(measured(runs, method, fraction, metric), images)
+    found: Estimate = curve.multiplier(measured(runs, method, fraction, metric), images, luck)
     return {
         "multiplier": found.point.value,
         "multiplier_low": found.low.value if found.low else math.nan,

@@ -73,7 +73,7 @@ def embed_shard(
     embed = backbone.embedder()
     unread: dict[str, str] = {}
     with shard_writer(path, len(ids), (backbone.dimensions,), np.float32) as shard:
-        for names, pixels in _blocks(source, ids, backbone.image_size, reading, unread):
+        for names, pixels in blocks_of(source, ids, backbone.image_size, reading, unread):
             for image_id, embedding in zip(names, embed(pixels, names), strict=True):
                 shard.write(row_of[image_id], embedding)
         for image_id in unread:
@@ -89,7 +89,7 @@ def embed_shard(
     )
 
 
-def _blocks(
+def blocks_of(
     source: Source, image_ids: Sequence[str], side: int, reading: Reading, unread: dict[str, str]
 ) -> Iterator[tuple[list[str], NDArray[np.uint8]]]:
     """Yield the images that can be read in blocks: their ids, and their pixels, which are reused.
@@ -139,7 +139,8 @@ def read_embeddings(
     Raises
     ------
     PetiteError
-        The files are of other images or of two backbones, or an image could not be read.
+        The files are of other images or of two backbones, an image could not be read, or all images
+        have the same embedding.
     """
     wanted = pd.Index(image_ids)
     paths = list(paths)
@@ -162,6 +163,11 @@ def read_embeddings(
         seconds += record["seconds"] * len(here) / max(1, len(ids))
     if missing.any():
         raise PetiteError(f"no shard holds {int(missing.sum())} images, {wanted[missing][0]} first")
+    if len(wanted) > 1 and (embeddings == embeddings[0]).all():
+        raise PetiteError(
+            f"backbone '{records[0]['backbone']}' gives {len(wanted)} images the same embedding: "
+            "correct backbone.scaling or its weights, or use another backbone"
+        )
     return embeddings, seconds
 
 

@@ -3,12 +3,15 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import numpy as np
 
 from petite.util.errors import PetiteError
 from petite.util.files import read_json
+
+# What a proxy is: a network that is trained on images, or a linear classifier on embeddings.
+ProxyOf = Literal["network", "embeddings"]
 
 
 class FeatureRecord(TypedDict, total=False):
@@ -19,7 +22,8 @@ class FeatureRecord(TypedDict, total=False):
     seconds: float
     image_ids_sha256: str
     explained_variance_ratio: list[float]  # of spaces of principal components
-    embedding_seconds: float  # of backbone: the part of `seconds` that embedding the images took
+    embedding_seconds: float  # the part of `seconds` that embedding the images took, if they were
+    proxy_of: ProxyOf  # of the spaces that a proxy makes
 
 
 def read_features(path: Path, image_ids: Sequence[str]) -> tuple[np.ndarray, FeatureRecord]:

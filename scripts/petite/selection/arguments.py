@@ -174,7 +174,7 @@ def score_column(scores: Any, wanted: str, sign: int, count: int, method: str) -
     if scores is None:
         raise PetiteError(
             f"'{method}' needs the score '{wanted}'. Pass scores, an array or a mapping from names "
-            "to arrays, as petite.training.proxy makes them."
+            "to arrays, as petite.training.scores makes them."
         )
     if isinstance(scores, Mapping) or hasattr(scores, "columns"):
         names = list(scores) if isinstance(scores, Mapping) else list(scores.columns)

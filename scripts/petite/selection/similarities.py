@@ -1,10 +1,12 @@
 """Distances and similarities of images by their features, computed in blocks."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import numpy as np
+
+from petite.util.blocks import slices
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,13 +31,6 @@ def one_thread(function: Callable[P, T]) -> Callable[P, T]:
             return function(*args, **kwargs)
 
     return wrapped
-
-
-def slices(count: int, bytes_each: int, block_bytes: int) -> Iterator[slice]:
-    """Yield slices of `count` rows, each of at most `block_bytes` but at least one row."""
-    rows = max(1, block_bytes // max(1, bytes_each))
-    for start in range(0, count, rows):
-        yield slice(start, min(start + rows, count))
 
 
 def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -4,12 +4,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
 
-from petite.features.io import read_features
+from petite.features.io import FeatureRecord, ProxyOf, read_features
 from petite.features.registry import SPACES
 from petite.selection import Choice, Ranking, Request, checked_settings, named
 from petite.selection.engine import first_stage, run, second_stage
@@ -101,8 +101,11 @@ def choose(
     """
     left = (job.train if job.pool is None else job.pool).reset_index(drop=True)
     done: list[StepRecord] = []
-    proxy_seconds = _proxy_seconds(job)
-    seconds = _features_seconds(job) + proxy_seconds
+    features, proxy = _records(job)
+    proxy_seconds = _most("seconds", proxy)
+    seconds = sum(record["seconds"] for record in features) + proxy_seconds
+    # Both may count the embeddings.
+    seconds -= min(_most("embedding_seconds", features), _most("embedding_seconds", proxy))
     for step in job.steps:
         wanted = min(len(left), max(left["label"].nunique(), round(step.share * job.k)))
         request = _request(job, step, left, wanted)
@@ -114,7 +117,8 @@ def choose(
         seconds += ranking.seconds
         done.append({"method": step.method, "images": len(table)})
         left = left.iloc[np.sort(ranking.indices)].reset_index(drop=True)
-    return table, _record(ranking, seconds, proxy_seconds, done)
+    proxy_of = next((record.get("proxy_of") for record in proxy), None)
+    return table, _record(ranking, seconds, proxy_seconds, proxy_of, done)
 
 
 def candidates_of(job: SelectionJob, part: int) -> tuple[pd.DataFrame, CandidatesRecord]:
@@ -198,7 +202,11 @@ def _read_candidates(paths: Sequence[Path], train: pd.DataFrame) -> tuple[list[C
 
 
 def _record(
-    ranking: Ranking, seconds: float, proxy_seconds: float, steps: list[StepRecord]
+    ranking: Ranking,
+    seconds: float,
+    proxy_seconds: float,
+    proxy_of: ProxyOf | None,
+    steps: list[StepRecord],
 ) -> SelectionRecord:
     record: SelectionRecord = {
         "method": ranking.method,
@@ -209,22 +217,30 @@ def _record(
         "memory_forecast": ranking.memory,
         "seconds": seconds,
         "proxy_seconds": proxy_seconds,
+        "proxy_of": proxy_of,
         "steps": steps,
     }
     return cast("SelectionRecord", ranking.details | record)
 
 
-def _features_seconds(job: SelectionJob) -> float:
-    """Seconds for the features of all steps, each space counted once, without the proxy's."""
-    return sum(_seconds(job.features[space]) for space in _spaces(job) - PROXY_SPACES)
+def _records(job: SelectionJob) -> tuple[list[FeatureRecord], list[FeatureRecord]]:
+    """The records of the feature spaces that the steps use, and of what the proxy made for them."""
+    spaces = _spaces(job)
+    # A single run of the proxy makes the scores, the features and the gradients.
+    of_proxy = [job.features[space] for space in sorted(spaces & PROXY_SPACES)]
+    of_proxy += [job.scores] if job.scores else []
+    others = [job.features[space] for space in sorted(spaces - PROXY_SPACES)]
+    return _read(others), _read(of_proxy)
 
 
-def _proxy_seconds(job: SelectionJob) -> float:
-    """Seconds of the proxy run; 0 if the job needs none."""
-    # A single run makes the scores, the features and the gradients.
-    made = [job.features[space] for space in _spaces(job) & PROXY_SPACES]
-    made += [job.scores] if job.scores else []
-    return max(map(_seconds, made), default=0.0)
+def _read(paths: Sequence[Path]) -> list[FeatureRecord]:
+    """The records next to some files."""
+    return [read_json(path.with_suffix(".json")) for path in paths]
+
+
+def _most(key: Literal["seconds", "embedding_seconds"], records: list[FeatureRecord]) -> float:
+    """The largest number of seconds in records; 0 if there are none."""
+    return max((record.get(key, 0.0) for record in records), default=0.0)
 
 
 def _spaces(job: SelectionJob) -> set[str]:

@@ -2,6 +2,8 @@
 
 from typing import Any, TypedDict
 
+from petite.features.io import ProxyOf
+
 
 class StepRecord(TypedDict):
     """One step of a chain: the method, and how many images it kept."""
@@ -21,6 +23,7 @@ class SelectionRecord(TypedDict):
     memory_forecast: float | None  # bytes; None if the method does not state its cost
     seconds: float  # of all steps, with their features and the proxy
     proxy_seconds: float  # the part of the proxy
+    proxy_of: ProxyOf | None  # which proxy; None if no step uses one
     steps: list[StepRecord]
 
 
@@ -43,8 +46,10 @@ class CandidatesRecord(TypedDict):
 class ProxyRecord(TypedDict):
     """A proxy run."""
 
+    proxy_of: ProxyOf
     seed: int
     seconds: float
+    embedding_seconds: float  # the part that embedding the images took; 0 for a network
     image_ids_sha256: str
     steps: int
     early_step: int  # the step at which the early scores were computed

@@ -32,9 +32,6 @@ class ScratchSettings(JudgeSettings):
 class ProbeSettings(JudgeSettings):
     """A linear classifier on the embeddings of the backbone."""
 
-    seeds: SeedCount | None = Field(
-        30, description="runs of each method and fraction; null: the top-level seeds"
-    )
     pool_share: float = Field(
         0.9,
         gt=0,

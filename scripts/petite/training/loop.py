@@ -14,7 +14,7 @@ from petite.networks.backend import dtype_policy, load_keras
 from petite.training import metrics
 from petite.training.batches import Batches
 from petite.training.records import Evaluation
-from petite.training.schedule import learning_rates
+from petite.training.schedule import evaluation_steps, learning_rates
 from petite.training.settings import TrainingSettings
 from petite.util.errors import PetiteError
 
@@ -290,15 +290,6 @@ def normalized_weights(weights: np.ndarray | None) -> np.ndarray | None:
     if weights is None or np.ptp(weights) == 0:
         return None
     return (weights / weights.mean()).astype(np.float32)
-
-
-def evaluation_steps(steps: int, evaluations: int) -> list[int]:
-    """The steps after which the model is evaluated; the last is `steps`.
-
-    There are `evaluations` of them, evenly spaced, or one per step if there are fewer steps.
-    """
-    points = np.arange(1, evaluations + 1) * steps / evaluations
-    return sorted({int(step) for step in np.ceil(points)})
 
 
 def phases(images: Images, steps: int, settings: TrainingSettings) -> list[tuple[Images, int]]:

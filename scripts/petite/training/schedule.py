@@ -1,4 +1,4 @@
-"""Learning rate schedules."""
+"""The learning rate of each step of a training, and the steps at which it is evaluated."""
 
 import numpy as np
 
@@ -36,3 +36,17 @@ def learning_rates(schedule: str, steps: int, peak: float, warm_up: float) -> np
     down = (1 - done) / (1 - warm_up)
     up = FIRST_SHARE + (1 - FIRST_SHARE) * done / warm_up if warm_up > 0 else np.ones(steps)
     return peak * np.clip(np.minimum(up, down), LAST_SHARE, 1)
+
+
+def evaluation_steps(steps: int, evaluations: int) -> list[int]:
+    """The steps after which the model is evaluated; the last is `steps`.
+
+    There are `evaluations` of them, evenly spaced, or one per step if there are fewer steps.
+    """
+    points = np.arange(1, evaluations + 1) * steps / evaluations
+    return sorted({int(step) for step in np.ceil(points)})
+
+
+def early_evaluation(steps: list[int], share: float) -> int:
+    """Which evaluation is closest to a share of the run, from 0 (ties: the earlier)."""
+    return int(np.argmin([abs(step - share * steps[-1]) for step in steps]))

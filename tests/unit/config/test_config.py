@@ -103,6 +103,36 @@ def test_photographs_are_trained_alike_whether_the_papers_or_the_users():
     assert petimages == photos
 
 
+@pytest.mark.parametrize(
+    ("path", "is_remote"),
+    [
+        ("https://a.example/b.zip", True),
+        ("HTTP://a.example/b.zip", True),
+        ("Https://a.example/b.zip", True),
+        ("http/b.zip", False),
+        ("b.zip", False),
+    ],
+)
+def test_an_address_is_downloaded_however_its_scheme_is_written(default, path, is_remote):
+    default["dataset"] = {"name": "a", "source": "archive", "path": path}
+    assert config.load(default).dataset.is_remote is is_remote
+
+
+@pytest.mark.parametrize(
+    ("overlay", "counts"),
+    [("animals", [1000] * 10), ("textiles", [1000, 500, 500])],
+    ids=["animals", "textiles"],
+)
+def test_the_smallest_subset_of_an_overlay_keeps_ten_images_of_every_class(
+    default, overlay, counts
+):
+    layer = Layer(overlay, read(PRESETS / f"{overlay}.yaml"))
+    loaded = config.load(layers.resolve(Layer("default", default), [layer], PRESETS).values)
+    share = 1 - loaded.split.test - loaded.split.validation
+    smallest = min(min(entry.fractions, default=1) for entry in loaded.methods.values())
+    assert min(counts) * share * smallest >= 10
+
+
 def test_classes_are_spelled_as_the_sources_list_them_and_one_twice_is_refused(default):
     one, two = "caf\u00e9", "cafe\u0301"
     default["dataset"]["classes"] = [two, "tea"]

@@ -83,7 +83,8 @@ def test_a_setting_that_is_written_with_its_default_is_in_force_under_a_preset(p
         resolved = given_by(command_line(["folder=/data/photos", f"{path[0]}={text}"]))
     assert at(resolved.values, path) == value
     assert resolved.origins[path] == (COMMAND_LINE if where == "command line" else "0.yaml")
-    if path[:2] != ("training", "compact"):  # whose lists must be of one length
+    # The lists of compact must be of one length, and a run must have a judge.
+    if path[:2] != ("training", "compact") and path != ("judges", "probe"):
         config.load(resolved.values)
 
 
@@ -125,6 +126,12 @@ def test_digits_in_a_file_come_with_what_suits_them():
     assert loaded.dataset.image_size == 8
 
 
+def test_textiles_in_a_file_come_with_what_suits_them():
+    loaded = config.load(given_by({"dataset": {"source": "textiles"}}).values)
+    assert (loaded.dataset.name, loaded.dataset.path) == ("textiles", None)
+    assert loaded.dataset.classes == ["nominal", "local", "global"]
+
+
 def test_the_default_source_has_no_preset():
     resolved = given_by({"seeds": 3})
     assert resolved.preset is None
@@ -144,6 +151,27 @@ def test_a_change_in_config_yaml_counts_above_the_preset_and_below_a_file():
     resolved = given_by({"folder": "/data/pets", "seeds": 9}, default=Layer("default", edited))
     assert (resolved.values["dataset"]["image_size"], resolved.values["seeds"]) == (48, 9)
     assert resolved.origins["dataset", "image_size"] == "changed in config.yaml"
+
+
+def test_fractions_changed_in_config_yaml_count_above_those_of_the_preset():
+    edited = copy.deepcopy(DEFAULT.values)
+    edited["methods"]["random"]["fractions"] = [0.3]
+    edited["judges"]["scratch"]["seeds"] = 5
+    values = given_by({"folder": "/data/pets"}, default=Layer("default", edited)).values
+    assert values["methods"]["random"]["fractions"] == [0.3]
+    preset = PHOTOS["methods"]["pca_grid"]["fractions"]
+    assert values["methods"]["pca_grid"]["fractions"] == preset
+    assert values["judges"]["scratch"] == {"seeds": 5}
+
+
+def test_photographs_are_judged_by_a_probe_unless_another_judge_is_named():
+    for written, expected in (
+        ({}, ["probe"]),
+        ({"judges": "scratch"}, ["scratch"]),
+        ({"judges": {"scratch": {}}}, ["probe", "scratch"]),
+    ):
+        loaded = config.load(given_by({"folder": "/data/pets", **written}).values)
+        assert list(loaded.judges.used) == expected
 
 
 def test_config_yaml_that_names_the_source_itself_is_taken_as_it_stands():

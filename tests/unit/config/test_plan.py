@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from petite import config
+from petite.util.errors import PetiteError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -29,7 +30,9 @@ def test_the_cases_are_the_fractions_of_every_entry(default):
             "fractions": [0.1],
         },
     }
-    assert plan(default).cases == [("full", 1.0), ("random", 0.5), ("random", 0.1), ("both", 0.1)]
+    assert plan(default).cases_of("scratch") == [
+        *(("full", 1.0), ("random", 0.5), ("random", 0.1), ("both", 0.1)),
+    ]
 
 
 def test_the_settings_of_a_selection_are_those_of_its_steps_and_the_partitions(default):
@@ -62,6 +65,17 @@ def test_a_method_without_chance_chooses_once_for_all_seeds(default):
     assert not plan(default).is_seeded("herding")
     default["methods"]["herding"]["space"] = "proxy"  # which is each seed's own
     assert plan(default).is_seeded("herding")
+
+
+def test_the_proxy_needs_embeddings_where_a_method_that_runs_uses_it(default):
+    default["proxy"] |= {"of": "embeddings", "steps": 50}
+    assert not plan(default).proxy_uses_embeddings
+    default["methods"]["craig"]["fractions"] = [0.1]  # which takes a space of the proxy, no score
+    found = plan(default)
+    assert found.proxy_uses_embeddings
+    assert found.linear_proxy_settings() == {"steps": 50, "evaluations": 10, "early": 0.3}
+    default["proxy"]["of"] = "network"
+    assert not plan(default).proxy_uses_embeddings
 
 
 def test_costly_rankings_go_as_deep_as_the_fractions_need(default):
@@ -102,7 +116,55 @@ def test_batches_of_seeds_that_ran_are_kept_and_the_rest_is_divided(seeds, per_j
     found = plan(
         {"methods": {"full": {"fractions": [1]}}, "seeds": seeds, "seeds_per_job": per_job}
     )
-    assert found.seed_batches(1.0, done) == expected
+    assert found.seed_batches("scratch", 1.0, done) == expected
     # A job that parses the rules while the others run finds the same plan.
     for count in range(len(expected)):
-        assert found.seed_batches(1.0, [*done, *expected[:count]]) == expected
+        assert found.seed_batches("scratch", 1.0, [*done, *expected[:count]]) == expected
+
+
+def test_a_judge_judges_its_own_fractions_and_seeds(default):
+    default["methods"] |= {
+        "full": {"fractions": [1]},
+        "random": {"fractions": [0.5, 0.1]},
+        "augmentation": {"fractions": [0.1]},
+        "pca_grid": {"fractions": []},
+    }
+    default["seeds"] = 4
+    default["judges"] = {"scratch": {"fractions": [0.1]}, "probe": {"seeds": 30}}
+    found = plan(default)
+    # The probe comes first, and has no embeddings of augmented images.
+    assert [judge.name for judge in found.judges] == ["probe", "scratch"]
+    assert found.cases_of("probe") == [("full", 1.0), ("random", 0.5), ("random", 0.1)]
+    assert found.cases_of("scratch") == [("random", 0.1), ("augmentation", 0.1)]
+    # One job selects with all seeds; files of subsets are for those who read them.
+    assert found.seed_batches("probe", 0.5, []) == [(0, 29)]
+    assert found.seed_batches("probe", 0.5, [(0, 9)]) == [(0, 9), (10, 29)]
+    assert [found.subset_seeds(*case) for case in [("random", 0.1), ("random", 0.5)]] == [4, 1]
+
+
+def test_a_judge_may_be_given_by_its_name_alone(default):
+    for written, expected in (
+        ("probe", ["probe"]),
+        (["scratch", "probe"], ["probe", "scratch"]),
+        ({"probe": {}}, ["probe", "scratch"]),
+    ):
+        found = plan({"methods": {"full": {"fractions": [1]}}, "judges": written})
+        assert [judge.name for judge in found.judges] == expected
+
+
+@pytest.mark.parametrize(
+    ("judges", "key", "value"),
+    [
+        ({"scratch": None}, "judges.scratch", "no judge"),
+        ("prob", "judges.prob", "probe"),
+        ({"probe": {"pool_share": 1}}, "judges.probe.pool_share", "1"),
+        ({"probe": {"penalties": []}}, "judges.probe.penalties", "[]"),
+        ({"probe": {"fractions": [0.3]}}, "judges.probe.fractions", "0.3"),
+        ({"probe": {"pool_share": 0.4}}, "methods.random.fractions", "0.5"),
+    ],
+)
+def test_judges_that_do_not_fit_are_refused_by_their_key(default, judges, key, value):
+    default["methods"]["random"]["fractions"] = [0.5]
+    with pytest.raises(PetiteError) as refused:
+        plan(default | {"judges": judges})
+    assert key in str(refused.value) and value in str(refused.value)

@@ -73,6 +73,7 @@ WRONG: list[tuple[str, Any]] = [
     *[("split.groups", value) for value in (r"p\d+", r"(p\d+)_(s\d+)", r"(?=p)(\d+)", r"(.)\1")],
     *[("features.dimensions", value) for value in (1, 0, 5000)],
     *[("proxy.steps", 1), ("proxy.evaluations", 1), ("proxy.early", 0), ("proxy.early", 1.5)],
+    ("proxy.of", "embedding"),
     *[("evidence.tolerance", 0), ("evidence.tolerance", 1), ("evidence.pilot_sd", 0)],
     *[("partitions", 0), ("training_threads", 0)],
     *[("training.learning_rate", value) for value in (0, -1, float("inf"), float("nan"))],

@@ -1,4 +1,4 @@
-"""Sources against real folders, zips, tars, and the real wheel of the silhouettes."""
+"""Sources against real folders, zips, tars, and the real wheels that are taken as data."""
 
 import bz2
 import contextlib
@@ -23,6 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import Image
 
 from petite.data.sources import (
     Entry,
@@ -321,6 +322,8 @@ def test_an_unknown_source_names_the_nearest() -> None:
         ("folder", "a b.tar.gz", r"archive='a b\.tar\.gz'$"),
         ("silhouettes", "file", "is not the wheel"),
         ("silhouettes", ".", "is not the wheel"),
+        ("textiles", None, "needs a path"),
+        ("textiles", "file", "is not the wheel"),
     ],
 )
 def test_a_path_that_does_not_suit_the_source_is_refused(
@@ -992,3 +995,111 @@ def test_a_broken_pickle_is_refused_or_still_an_array(start: int, noise: bytes, 
     broken = good[:start] + noise + good[start + cut :]
     with contextlib.suppress(pickle.UnpicklingError):
         assert load_array(broken).dtype.kind in "iu"
+
+
+# --- textiles
+
+
+def make_textiles(path: Path, counts: dict[str, int], folder: str = "simulated") -> Path:
+    """A wheel like that of the textiles, but smaller."""
+    package, info = "conformal_clip_data", "conformal_clip_data-0.1.4.dist-info"
+    tree = {f"{package}/__init__.py": b"", f"{info}/licenses/LICENSE": b"MIT", f"{info}/WHEEL": b""}
+    for name, count in counts.items():
+        for number in range(1, count + 1):
+            place = f"{package}/data/textile_images/{folder}/{name}/textile_{number:04d}.jpg"
+            tree[place] = f"{name} {number} ".encode() * 200
+    return make_zip(path, tree)
+
+
+TEXTILES = {"nominal": 12, "local": 3, "global": 2}
+
+
+def test_the_textiles_are_the_folders_in_the_wheel_and_nothing_else_is(tmp_path: Path) -> None:
+    with open_source("textiles", make_textiles(tmp_path / "a.whl", TEXTILES)) as source:
+        frame = table(source, classes=["nominal", "local", "global"])
+        read = dict(source.read_many(frame.image_id))
+        assert table(source).class_name.value_counts().to_dict() == TEXTILES
+    assert frame.class_name.tolist() == ["nominal"] * 12 + ["local"] * 3 + ["global"] * 2
+    assert frame.image_id[0] == "nominal/textile_0001.jpg"
+    assert read["global/textile_0002.jpg"] == b"global 2 " * 200
+
+
+def test_the_real_wheel_has_a_thousand_sound_textiles_and_five_hundred_of_each_defect(
+    textiles_wheel: Path,
+) -> None:
+    with open_source("textiles", textiles_wheel) as source:
+        frame = table(source)
+        pictures = [source.read(image_id) for image_id in frame.image_id[::250]]
+    sizes = {"nominal": 1000, "local": 500, "global": 500}
+    assert frame.class_name.value_counts().to_dict() == sizes
+    for picture in pictures:
+        assert isinstance(picture, bytes)
+        assert Image.open(io.BytesIO(picture)).size == (250, 250)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def with_a_damaged_directory(path: Path) -> None:
+    with zipfile.ZipFile(path) as wheel:
+        start = wheel.start_dir
+    data = bytearray(path.read_bytes())
+    data[start] ^= 0xFF
+    path.write_bytes(data)
+
+
+def in_another_folder(path: Path) -> None:
+    make_textiles(path, TEXTILES, folder="other")
+
+
+def without_a_class(path: Path) -> None:
+    make_textiles(path, {"nominal": 12, "local": 3})
+
+
+def with_another_class(path: Path) -> None:
+    make_textiles(path, TEXTILES | {"torn": 3})
+
+
+def of_another_package(path: Path) -> None:
+    make_zip(path, PETS)
+
+
+def of_a_web_page(path: Path) -> None:
+    path.write_bytes(b"<!DOCTYPE html><title>Log in</title>")
+
+
+def of_nothing(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        *(cut, with_a_damaged_directory, in_another_folder, without_a_class, with_another_class),
+        *(of_another_package, of_a_web_page, of_nothing),
+    ],
+)
+def test_a_file_that_is_not_the_wheel_of_the_textiles_is_refused_in_one_sentence(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    path = make_textiles(tmp_path / "a.whl", TEXTILES)
+    spoil(path)
+    with pytest.raises(
+        PetiteError, match=r"a\.whl is not the wheel of conformal-clip-data"
+    ) as said:
+        open_source("textiles", path)
+    assert "\n" not in str(said.value)
+
+
+def test_a_damaged_textile_is_unreadable_and_the_rest_is_not(tmp_path: Path) -> None:
+    path = make_textiles(tmp_path / "a.whl", TEXTILES)
+    with zipfile.ZipFile(path) as wheel:
+        info = wheel.getinfo(next(name for name in wheel.namelist() if name.endswith("0002.jpg")))
+    data = bytearray(path.read_bytes())
+    data[info.header_offset + zipfile.sizeFileHeader + len(info.filename) + 5] ^= 0xFF
+    path.write_bytes(data)
+    with open_source("textiles", path) as source:
+        read = dict(source.read_many(table(source).image_id))
+    unread = [name for name, data in read.items() if isinstance(data, UnreadableEntry)]
+    assert unread == ["nominal/textile_0002.jpg"]

@@ -139,6 +139,10 @@ def test_the_silhouettes_give_no_notice(silhouettes_wheel: Path, tmp_path: Path)
     assert noticed_in("silhouettes", silhouettes_wheel, tmp_path, 28, 1) == []
 
 
+def test_the_textiles_stored_in_gray_give_no_notice(textiles_wheel: Path, tmp_path: Path) -> None:
+    assert noticed_in("textiles", textiles_wheel, tmp_path, 250, 1) == []
+
+
 def test_fifteen_thousand_photos_give_no_notice(photo_archive: Path, tmp_path: Path) -> None:
     assert noticed_in("archive", photo_archive, tmp_path, 32, 3) == []
 

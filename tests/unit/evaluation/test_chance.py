@@ -14,7 +14,15 @@ from petite.evaluation.chance import AgainstChance, Chance, Circumstances
 from petite.evaluation.decision import recommend
 from petite.evaluation.learning_curve import random_curve
 from petite.evaluation.metrics import metric_for, test_counts, with_measures
-from petite.evaluation.recommendation import Caution, Finding, Kept, Recommendation, Step, Subset
+from petite.evaluation.recommendation import (
+    Answers,
+    Caution,
+    Finding,
+    Kept,
+    Recommendation,
+    Step,
+    Subset,
+)
 from petite.evaluation.rendering import as_markdown
 from petite.evaluation.runs import Predictions
 from petite.evaluation.summary import summarize
@@ -24,11 +32,11 @@ from petite.training.metrics import evaluate
 from petite.util.files import write_json
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
-Answers = dict[tuple[str, float], np.ndarray]
+Given = dict[tuple[str, float], np.ndarray]
 CIRCUMSTANCES = Circumstances(image_size=16, flips="random", largest_class=833, smallest_class=17)
 
 
-def made_up(folder: Path, labels: np.ndarray, answers: Answers) -> tuple[pd.DataFrame, Predictions]:
+def made_up(folder: Path, labels: np.ndarray, answers: Given) -> tuple[pd.DataFrame, Predictions]:
     """Runs of a split with 850 training images, which gave these answers (seeds, images)."""
     tables, files = [], []
     for (method, fraction), given in answers.items():
@@ -36,6 +44,7 @@ def made_up(folder: Path, labels: np.ndarray, answers: Answers) -> tuple[pd.Data
         judged = [evaluate(probabilities, labels) for probabilities in one_hot]
         job = pd.DataFrame(
             {
+                "judge": "scratch",
                 "dataset": "weld",
                 "method": method,
                 "fraction": fraction,
@@ -75,7 +84,7 @@ def made_up(folder: Path, labels: np.ndarray, answers: Answers) -> tuple[pd.Data
 def judged(
     folder: Path,
     labels: np.ndarray,
-    answers: Answers,
+    answers: Given,
     tolerance: float = 0.01,
     metric: str = "auto",
 ) -> tuple[Chance, Recommendation, pd.DataFrame]:
@@ -241,7 +250,8 @@ def test_of_classes_of_one_size_any_may_be_the_constant_answer(tmp_path) -> None
 def test_the_export_of_nothing_says_why_and_how_to_name_a_subset(tmp_path) -> None:
     always = constant(7, 100)
     _, found, _ = judged(tmp_path, FLAWED, {("full", 1.0): always, ("random", 0.05): always})
-    write_json(tmp_path / "recommendation.json", found.to_json())
+    answers = Answers({"scratch": found})
+    write_json(tmp_path / "recommendation.json", answers.to_json())
     done = subprocess.run(
         [sys.executable, SCRIPTS / "export.py", "--manifest", "-", "--split", "-", "--source",
          "folder", "--path", tmp_path, "--recommendation", tmp_path / "recommendation.json",
@@ -263,7 +273,7 @@ HALF_OF_RARE = np.where(np.arange(10_000) < 9960, RARE, 0)[None].repeat(7, axis=
 @pytest.mark.parametrize("methods", [["random"], ["random", "pca_grid"], ["herding"]])
 def test_a_subset_that_always_answers_one_class_is_not_recommended(tmp_path, methods) -> None:
     """By accuracy it is within a point of models that find 60 of 100 rare images."""
-    answers: Answers = {("full", 1.0): HALF_OF_RARE}
+    answers: Given = {("full", 1.0): HALF_OF_RARE}
     answers |= {(method, 0.1): constant(7, 10_000) for method in methods}
     chance, found, table = judged(tmp_path, RARE, answers, metric="accuracy")
     assert chance.is_beaten

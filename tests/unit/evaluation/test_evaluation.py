@@ -1,5 +1,6 @@
 """The summary is right, by hand and by SciPy, and refuses what cannot be summed up."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from petite.evaluation.costs import COST_COLUMNS
-from petite.evaluation.recommendation import Kept, Recommendation
+from petite.evaluation.recommendation import Answers, Kept
 from petite.evaluation.rendering import as_markdown, as_text
 from petite.evaluation.runs import collect, read_csv
 from petite.evaluation.statistics import mean_interval
@@ -27,6 +28,7 @@ SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
 def run_row(method: str, fraction: float, seed: int, accuracy: float, **other: object) -> dict:
     return {
+        "judge": "scratch",
         "dataset": "pets",
         "method": method,
         "fraction": fraction,
@@ -270,6 +272,8 @@ def about_images(folder: Path) -> list[str | Path]:
 
 
 def summarize_script(runs: list[Path], out: Path) -> subprocess.CompletedProcess:
+    seen = {"scratch": {"image_size": 28, "flips": "random"}}
+    settings = {"tolerance": 0.01, "metric": "auto", "seen": seen}
     return subprocess.run(
         [sys.executable, SCRIPTS / "summarize.py", "--runs", *runs, *about_images(out.parent),
          "--dataset", "pets", "--output-runs", out / "runs.csv",
@@ -278,7 +282,7 @@ def summarize_script(runs: list[Path], out: Path) -> subprocess.CompletedProcess
          "--output-markdown", out / "summary.md", "--output-text", out / "summary.txt",
          "--output-recommendation", out / "recommendation.json",
          "--output-answer", out / "recommendation.md",
-         "--settings", '{"tolerance": 0.01, "metric": "auto", "flips": "random"}'],
+         "--settings", json.dumps(settings)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -298,16 +302,17 @@ def test_the_script_writes_the_same_bytes_whatever_the_order_of_its_inputs(
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes()
     written = read_csv(first / "summary.csv")
+    assert set(written.pop("judge")) == {"scratch"}
     pd.testing.assert_frame_equal(written, summarize(RUNS), check_exact=True)
     assert written["share"].tolist() == pytest.approx(written["fraction"].tolist())
     assert len(read_csv(first / "runs.csv")) == len(RUNS)
     assert len(read_csv(first / "history.csv")) == 2 * len(RUNS)
     verdicts = read_csv(first / "verdicts.csv")
-    assert list(verdicts.columns) == VERDICT_COLUMNS
+    assert list(verdicts.columns) == ["judge", *VERDICT_COLUMNS]
     assert verdicts["new_images_low"].notna().sum() == 2  # pca_grid and augmentation
-    assert list(read_csv(first / "costs.csv").columns) == COST_COLUMNS
+    assert list(read_csv(first / "costs.csv").columns) == ["judge", *COST_COLUMNS]
     # The run prints this file at its end, and ends with the answer.
-    found = Recommendation.from_json(read_json(first / "recommendation.json"))
+    found = Answers.from_json(read_json(first / "recommendation.json")).first
     assert found.kept == Kept("full", 1.0, seed=0, images=1000)
     assert (first / "summary.txt").read_text().endswith(f"\n\n{as_text(found)}")
     assert (first / "recommendation.md").read_text() == as_markdown(found)

@@ -42,6 +42,7 @@ def runs_of(
         wave = np.roll(WAVES if number % 2 else OTHERS, number)[:seeds]
         rows += [
             {
+                "judge": "scratch",
                 "dataset": "pets",
                 "model": "compact",
                 "backend": "tensorflow",
@@ -447,8 +448,8 @@ TENTH = Kept("good", 0.1, seed=0, images=100)
 def test_the_answer_follows_from_the_verdicts(means, seeds, kind, kept, findings) -> None:
     found = recommended(runs_of(means, seeds=seeds))
     assert (found.kind, found.kept, list(found.findings)) == (kind, kept, findings)
-    assert (found.schema, found.dataset, found.metric, found.tolerance) == (
-        *(1, "pets", "accuracy", 0.01),
+    assert (found.judge, found.dataset, found.metric, found.tolerance) == (
+        *("scratch", "pets", "accuracy", 0.01),
     )
     assert found.chance is None and found.cautions == found.left_out == found.gaps == ()
 

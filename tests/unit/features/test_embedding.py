@@ -18,6 +18,7 @@ from petite.data.sources import listing, open_source
 from petite.data.store import Store, shard_record, write_shard
 from petite.features import backbone as space
 from petite.features.embedding import BLOCK, embed_shard, read_embeddings
+from petite.features.embedding_cost import EmbeddingCost, measured_times
 from petite.networks.backbones import Backbone, open_backbone
 from petite.networks.backbones.efficientnet_lite0 import read_weights
 from petite.networks.backend import load_keras
@@ -140,6 +141,36 @@ def test_embeddings_of_two_backbones_are_to_be_made_anew(embedded, tmp_path: Pat
         np.save(tmp_path / path.name, np.load(path))
     with pytest.raises(DamagedFiles):
         read_embeddings(store, ["a/0.png"], shards_of(tmp_path))
+
+
+def test_a_backbone_that_gives_all_images_the_same_embedding_is_refused(
+    embedded, tmp_path: Path
+) -> None:
+    folder, store = embedded
+    for path in shards_of(folder / "embeddings"):
+        write_json(tmp_path / f"{path.stem}.json", read_json(path.with_suffix(".json")))
+        np.save(tmp_path / path.name, np.ones_like(np.load(path)))
+    paths = shards_of(tmp_path)
+    with pytest.raises(PetiteError, match="'efficientnet_lite0' gives 2 images the same"):
+        read_embeddings(store, ["a/0.png", "a/2.png"], paths)
+    assert read_embeddings(store, ["a/0.png"], paths)[0].shape == (1, 1280)
+
+
+def test_the_time_of_an_image_is_measured_on_those_that_can_be_read(
+    backbone: Backbone, pictures: Path
+) -> None:
+    with open_source("folder", pictures) as source:
+        ids = listing(source, **ALL)["image_id"].tolist()
+        assert min(measured_times(source, ids, backbone)) > 0
+        with pytest.raises(PetiteError, match=r"no picture\.png"):
+            measured_times(source, ["a/no picture.png"], backbone)
+
+
+def test_the_cost_adds_the_start_of_each_job() -> None:
+    cost = EmbeddingCost(images=1_000, jobs=4, start=5.0, each=0.01, memory=1e9, disk=5.12e6)
+    assert cost.seconds == 30
+    for part in ("1,000 images", "30 s", "4 jobs", "10.0 ms", "1 GB", "5.12 MB"):
+        assert part in cost.as_text()
 
 
 def run_script(

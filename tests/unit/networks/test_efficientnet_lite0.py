@@ -98,14 +98,18 @@ def test_the_whole_network_can_be_saved_and_is_a_backbone_then(
     np.testing.assert_allclose(features, reference.features, atol=1e-3)
 
 
-@pytest.mark.parametrize("damage", ["another file", "cut short", "one byte", "missing", "no path"])
+@pytest.mark.parametrize(
+    "damage", ["a web page", "cut short", "one byte", "missing", "a folder", "no path"]
+)
 def test_another_file_than_the_wheel_is_refused(
     damage: str, lite0_wheel: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.whl"
     whole = lite0_wheel.read_bytes()
-    if damage == "another file":
-        path.write_bytes(b"not the wheel")
+    if damage == "a web page":
+        path.write_bytes(b"<!DOCTYPE html>")
+    elif damage == "a folder":
+        path.mkdir()
     elif damage == "cut short":
         path.write_bytes(whole[:-1])
     elif damage == "one byte":

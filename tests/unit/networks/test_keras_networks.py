@@ -102,10 +102,24 @@ def test_weights_that_are_missing_or_of_another_network_are_refused(
         open_backbone("keras:MobileNet", tmp_path / "absent.weights.h5")
     with pytest.raises(PetiteError, match="'keras:MobileNetV2' cannot be built"):
         open_backbone("keras:MobileNetV2", mobilenet_weights, image_size=SIZE)
-    cut = tmp_path / "cut.weights.h5"
-    cut.write_bytes(mobilenet_weights.read_bytes()[:-1000])
+    for data in (mobilenet_weights.read_bytes()[:-1000], b"<!DOCTYPE html>", b""):
+        other = tmp_path / "other.weights.h5"
+        other.write_bytes(data)
+        with pytest.raises(PetiteError, match="'keras:MobileNet' cannot be built"):
+            open_backbone("keras:MobileNet", other, image_size=SIZE)
+    with pytest.raises(PetiteError, match="no file of weights"):
+        open_backbone("keras:MobileNet", tmp_path, image_size=SIZE)
+
+
+def test_weights_under_the_right_name_of_a_network_of_another_width_are_refused(
+    mobilenet_weights: Path, tmp_path: Path
+) -> None:
+    half = keras.applications.MobileNet(
+        include_top=False, weights=None, input_shape=(SIZE, SIZE, 3), alpha=0.5
+    )
+    half.save_weights(tmp_path / mobilenet_weights.name)
     with pytest.raises(PetiteError, match="'keras:MobileNet' cannot be built"):
-        open_backbone("keras:MobileNet", cut, image_size=SIZE)
+        open_backbone("keras:MobileNet", tmp_path / mobilenet_weights.name, image_size=SIZE)
 
 
 def test_images_that_are_too_small_are_refused(mobilenet_weights: Path) -> None:
@@ -273,16 +287,51 @@ def test_a_network_of_several_inputs_or_outputs_is_refused(tmp_path: Path) -> No
         open_backbone(f"file:{tmp_path}/in.keras", scaling="raw")
 
 
+def test_a_network_that_was_saved_before_it_was_built_is_refused(tmp_path: Path) -> None:
+    keras.Sequential([layers.Conv2D(2, 3), layers.GlobalAveragePooling2D()]).save(
+        tmp_path / "unbuilt.keras"
+    )
+    with pytest.raises(PetiteError, match=r"unbuilt\.keras has no input"):
+        open_backbone(f"file:{tmp_path}/unbuilt.keras", scaling="raw")
+
+
+def test_an_input_or_output_with_a_name_is_taken(tmp_path: Path) -> None:
+    images = keras.Input((SIZE, SIZE, 3), name="image")
+    means = layers.GlobalAveragePooling2D()(images)
+    keras.Model({"image": images}, {"vector": means}).save(tmp_path / "named.keras")
+    embed = open_backbone(f"file:{tmp_path}/named.keras", scaling="raw").embedder()
+    np.testing.assert_allclose(embed(IMAGES, IDS), IMAGES.mean(axis=(1, 2)), rtol=1e-4)
+
+
+def test_whole_numbers_as_input_are_not_given_fractions(tmp_path: Path) -> None:
+    images = keras.Input((SIZE, SIZE, 3), dtype="uint8")
+    means = layers.GlobalAveragePooling2D()(layers.Rescaling(1 / 255)(images))
+    keras.Model(images, means).save(tmp_path / "whole.keras")
+    embed = open_backbone(f"file:{tmp_path}/whole.keras", scaling="raw").embedder()
+    np.testing.assert_allclose(embed(IMAGES, IDS), IMAGES.mean(axis=(1, 2)) / 255, rtol=1e-4)
+    with pytest.raises(PetiteError, match=r"whole\.keras takes uint8, .*raw"):
+        open_backbone(f"file:{tmp_path}/whole.keras", scaling="zero_to_one")
+
+
+def test_a_network_that_cannot_compute_images_of_the_size_is_refused(tmp_path: Path) -> None:
+    small_network(layers.MaxPooling2D(16), side=None).save(tmp_path / "any.keras")
+    with pytest.raises(PetiteError, match=r"any\.keras' cannot compute .*8x8"):
+        open_backbone(f"file:{tmp_path}/any.keras", scaling="raw", image_size=8).embedder()
+
+
 def test_a_file_that_is_damaged_missing_or_something_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.keras"
     with pytest.raises(PetiteError, match=r"no file .*mine\.keras"):
         open_backbone(f"file:{path}", scaling="raw")
     small_network().save(path)
     whole = path.read_bytes()
-    for data in (b"", b"not a zip", whole[: len(whole) // 2], whole[:-30]):
+    for data in (b"", b"<!DOCTYPE html>", whole[: len(whole) // 2], whole[:-30]):
         path.write_bytes(data)
         with pytest.raises(PetiteError, match=r"mine\.keras is not a whole \.keras file"):
             open_backbone(f"file:{path}", scaling="raw")
+    (tmp_path / "folder.keras").mkdir()
+    with pytest.raises(PetiteError, match=r"folder\.keras is not a whole \.keras file"):
+        open_backbone(f"file:{tmp_path}/folder.keras", scaling="raw")
     path.write_bytes(whole)
     with_config(path, lambda config: config["config"]["layers"].pop(1))
     with pytest.raises(PetiteError, match=r"mine\.keras cannot be loaded"):

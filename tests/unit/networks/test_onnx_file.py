@@ -1,5 +1,7 @@
 """`.onnx` files as backbones: those that are computed, and those that are refused."""
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from petite.networks.backbones import Backbone, open_backbone
 from petite.util.errors import PetiteError
 
+EMBED_SCRIPT = Path(__file__).resolve().parents[3] / "scripts/embed.py"
 SIZE, DIMENSIONS = 8, 4
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, SIZE, SIZE, 3), dtype=np.uint8)
 IDS = [f"Cat/{number}.jpg" for number in range(len(IMAGES))]
@@ -92,6 +95,26 @@ def test_a_network_is_computed_whatever_its_layout_and_batch(
     np.testing.assert_allclose(embeddings, expected(IMAGES), atol=1e-5)
 
 
+def test_the_script_embeds_without_loading_keras(onnx: Any, tmp_path: Path) -> None:
+    network = {"name": write(onnx, tmp_path / "mine.onnx"), "image_size": SIZE, "scaling": "raw"}
+    every = {"classes": None, "limit_per_class": None, "max_bad_share": 0.5}
+    arguments = {
+        "--source": "digits",
+        "--shard": "1-of-9",
+        "--output-embeddings": tmp_path / "embeddings.npy",
+        "--output-json": tmp_path / "embeddings.json",
+        "--settings": json.dumps({"backbone": network, "listing": every, "max_bytes": 10**9}),
+    }
+    command = [sys.executable, "-X", "importtime", EMBED_SCRIPT]
+    command += [part for pair in arguments.items() for part in pair]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    loaded = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "onnxruntime" in loaded
+    assert not {"keras", "tensorflow"} & loaded
+    assert np.isfinite(np.load(tmp_path / "embeddings.npy")).all()
+
+
 def test_a_network_cannot_be_trained(onnx: Any, tmp_path: Path) -> None:
     backbone: Backbone = open_backbone(write(onnx, tmp_path / "mine.onnx"), scaling="raw")
     with pytest.raises(PetiteError, match=r"mine\.onnx' cannot be trained"):
@@ -116,6 +139,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "not square": ({"shape": ["n", 3, SIZE, 9]}, r"3, 8, 9"),
     "a vector": ({"shape": ["n", 3]}, r"\['n', 3\]"),
     "bytes": ({"dtype": "UINT8"}, r"tensor\(uint8\)"),
+    "half precision": ({"dtype": "FLOAT16"}, r"tensor\(float16\)"),
+    "no image at once": ({"shape": [0, 3, SIZE, SIZE]}, r"\[0, 3, 8, 8\]"),
     "a map": ({"pooled": False, "given": ("n", DIMENSIONS, SIZE, SIZE)}, r"4, 8, 8"),
     "unknown length": ({"shape": ["n", 3, "side", "side"]}, "gives an output"),
 }
@@ -146,16 +171,42 @@ def write_unchecked(onnx: Any, path: Path, changes: dict[str, Any]) -> str:
     return f"file:{path}"
 
 
+def test_weights_in_another_file_are_refused(onnx: Any, tmp_path: Path) -> None:
+    path = tmp_path / "mine.onnx"
+    write(onnx, path)
+    network = onnx.load(path)
+    onnx.save(network, path, save_as_external_data=True, location="mine.data", size_threshold=0)
+    with pytest.raises(PetiteError, match=r"mine\.onnx keeps weights in .*mine\.data"):
+        open_backbone(f"file:{path}", scaling="raw")
+
+
+def test_a_network_that_cannot_compute_images_of_the_size_is_refused(
+    onnx: Any, tmp_path: Path
+) -> None:
+    # Any side is declared, but only images of 8 pixels have as many values as are asked for.
+    values = onnx.numpy_helper.from_array(np.array([1, 3, 8, 8]), "shape")
+    shaped = [onnx.helper.make_node("Constant", [], ["shape"], value=values)]
+    shaped.append(onnx.helper.make_node("Reshape", ["real", "shape"], ["shaped"]))
+    name = write(onnx, tmp_path / "eight.onnx", [1, 3, "side", "side"], first=shaped)
+    assert open_backbone(name, scaling="raw", image_size=8).embedder()(IMAGES, IDS).shape == (5, 4)
+    embed = open_backbone(name, scaling="raw", image_size=16).embedder()
+    with pytest.raises(PetiteError, match=r"eight\.onnx' cannot compute .*16x16"):
+        embed(np.zeros((5, 16, 16, 3), np.uint8), IDS)
+
+
 def test_a_file_that_is_damaged_or_missing_is_refused(onnx: Any, tmp_path: Path) -> None:
     path = tmp_path / "mine.onnx"
     with pytest.raises(PetiteError, match=r"no file .*mine\.onnx"):
         open_backbone(f"file:{path}", scaling="raw")
     write(onnx, path)
     whole = path.read_bytes()
-    for data in (b"", b"not a network", whole[: len(whole) // 2]):
+    for data in (b"", b"<!DOCTYPE html>", whole[: len(whole) // 2]):
         path.write_bytes(data)
         with pytest.raises(PetiteError, match=r"mine\.onnx cannot be loaded by onnxruntime"):
             open_backbone(f"file:{path}", scaling="raw")
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(PetiteError, match=r"no file .*folder\.onnx"):
+        open_backbone(f"file:{tmp_path}/folder.onnx", scaling="raw")
 
 
 def test_without_onnxruntime_it_is_asked_for(

@@ -48,7 +48,7 @@ def make_runs(cases: dict[tuple[str, float], float], seeds: int) -> pd.DataFrame
     random = np.random.default_rng(0)
     return pd.DataFrame(
         {
-            "dataset": "pets", "method": method, "fraction": fraction,
+            "judge": "scratch", "dataset": "pets", "method": method, "fraction": fraction,
             "images": round(12_150 * fraction), "split_seed": 0, "training_seed": seed,
             "model": "compact", "backend": "tensorflow", "budget": "150 steps",
             "precision": "float32",

@@ -24,6 +24,7 @@ from petite.data.sources import open_source
 from petite.data.store import Store, shard_record, write_shard
 from petite.evaluation.costs import cost_ledger
 from petite.evaluation.decision import recommend
+from petite.evaluation.recommendation import Answers
 from petite.evaluation.summary import summarize
 from petite.evaluation.verdicts import compare
 from petite.evaluation.wording import Wording
@@ -93,7 +94,13 @@ def invented_run(
         probabilities = random.dirichlet(np.ones(len(classes)), (2, len(test))).astype(np.float32)
         # All models get the first one wrong, by the next class.
         probabilities[:, 0] = np.eye(len(classes))[(test["label"].iloc[0] + 1) % len(classes)]
-        path = folder / "runs" / case.method / f"{case.fraction:g}" / "seeds-0-1.predictions.npz"
+        path = (
+            folder
+            / "runs/scratch"
+            / case.method
+            / f"{case.fraction:g}"
+            / "seeds-0-1.predictions.npz"
+        )
         path.parent.mkdir(parents=True)
         np.savez(
             path,
@@ -107,6 +114,7 @@ def invented_run(
             runs.append(invented_row(case, seed, len(kept)) | {"worst_class": classes[0]})
             history += [
                 {
+                    "judge": "scratch",
                     "method": case.method,
                     "fraction": case.fraction,
                     "seed": seed,
@@ -119,7 +127,7 @@ def invented_run(
     tables = {name: folder / name for name in ("runs.csv", "history.csv", "summary.csv")}
     write_csv(tables["runs.csv"], pd.DataFrame(runs))
     write_csv(tables["history.csv"], pd.DataFrame(history))
-    write_csv(tables["summary.csv"], summarize(pd.DataFrame(runs)))
+    write_csv(tables["summary.csv"], summarize(pd.DataFrame(runs)).assign(judge="scratch"))
     write_evidence(folder, pd.DataFrame(runs), tables)
     return Inputs(
         tables=tables,
@@ -138,9 +146,10 @@ def write_evidence(folder: Path, runs: pd.DataFrame, tables: dict[str, Path]) ->
     names = ("verdicts.csv", "costs.csv", "recommendation.json")
     tables |= {name: folder / name for name in names}
     verdicts = compare(runs, 0.01)
-    write_csv(tables["verdicts.csv"], verdicts)
-    write_csv(tables["costs.csv"], cost_ledger(runs))
-    write_json(tables["recommendation.json"], recommend(runs, verdicts, 0.01).to_json())
+    write_csv(tables["verdicts.csv"], verdicts.assign(judge="scratch"))
+    write_csv(tables["costs.csv"], cost_ledger(runs).assign(judge="scratch"))
+    answers = Answers({"scratch": recommend(runs, verdicts, 0.01)})
+    write_json(tables["recommendation.json"], answers.to_json())
 
 
 def write_store(folder: Path, classes: Sequence[str], images: int) -> pd.DataFrame:
@@ -179,6 +188,7 @@ def write_store(folder: Path, classes: Sequence[str], images: int) -> pd.DataFra
 
 def invented_row(case: Case, seed: int, images: int) -> dict:
     return {
+        "judge": "scratch",
         "dataset": "invented",
         "method": case.method,
         "fraction": case.fraction,
@@ -302,7 +312,7 @@ def test_the_page_shows_and_names_the_metric_that_is_compared_and_the_real_share
     runs.loc[few, "share"] = 3 * runs.loc[few, "fraction"]
     paths = {name: tmp_path / name for name in ("runs.csv", "summary.csv")}
     write_csv(paths["runs.csv"], runs)
-    write_csv(paths["summary.csv"], summarize(runs, "balanced_accuracy"))
+    write_csv(paths["summary.csv"], summarize(runs, "balanced_accuracy").assign(judge="scratch"))
     html = page(Inputs(**{**vars_of(inputs), "tables": {**inputs.tables, **paths}}))
     assert "<h2>Balanced accuracy by the number of training images kept</h2>" in html
     assert 'aria-label="Balanced accuracy on the test images' in html
@@ -374,7 +384,7 @@ def test_a_run_of_one_seed_is_drawn_without_intervals(inputs, tmp_path):
     runs = inputs.runs[inputs.runs["training_seed"] == 0]
     paths = {name: tmp_path / name for name in ("runs.csv", "summary.csv")}
     write_csv(paths["runs.csv"], runs)
-    write_csv(paths["summary.csv"], summarize(runs))
+    write_csv(paths["summary.csv"], summarize(runs).assign(judge="scratch"))
     svg = drawn_chart(Inputs(**{**vars_of(inputs), "tables": {**inputs.tables, **paths}}), "wide")
     [bar] = shapes(svg, "bars", "herding")
     assert bar.findtext("title", "").startswith("herding 10%, 6 images: 63.0%;")
@@ -574,7 +584,7 @@ def test_classes_without_test_images_are_neither_the_worst_nor_the_best():
 
 
 def test_predictions_about_other_images_are_an_error(inputs, tmp_path):
-    strange = tmp_path / "random/0.1/other.predictions.npz"
+    strange = tmp_path / "scratch/random/0.1/other.predictions.npz"
     strange.parent.mkdir(parents=True)
     np.savez(strange, image_ids=["x"], labels=[0], probabilities=np.ones((1, 1, 2)), seeds=[0])
     mixed = Inputs(**{**vars_of(inputs), "predictions": [*inputs.predictions, strange]})

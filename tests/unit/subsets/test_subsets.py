@@ -92,6 +92,31 @@ def test_the_proxys_seconds_are_counted_once_and_told_by_themselves(tmp_path: Pa
     assert 100 < record["seconds"] < 110
 
 
+def test_embedding_counts_once_where_a_space_and_the_proxy_have_it(tmp_path: Path) -> None:
+    train = train_table([6, 4])
+    spaces = {"backbone": (100.0, 90.0), "gradients": (95.0, 94.0)}
+    features = {space: tmp_path / f"{space}.npy" for space in spaces}
+    for space, (seconds, embedding) in spaces.items():
+        np.save(features[space], np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32))
+        about: dict[str, Any] = {
+            "image_ids_sha256": image_ids_digest(train["image_id"]),
+            "seconds": seconds,
+            "embedding_seconds": embedding,
+        }
+        about |= {"proxy_of": "embeddings"} if space == "gradients" else {}
+        write_json(features[space].with_suffix(".json"), about)
+    steps = [Step("herding", {}, space="backbone", share=2), Step("craig", {}, space="gradients")]
+    for chain, least, of_proxy, proxy_of in (
+        (steps, 105, 95, "embeddings"),
+        (steps[:1], 100, 0, None),
+        (steps[1:], 95, 95, "embeddings"),
+    ):
+        _, record = choose(SelectionJob(train, 4, chain, 0, features))
+        assert least < record["seconds"] < least + 10
+        assert record["proxy_seconds"] == of_proxy
+        assert record["proxy_of"] == proxy_of
+
+
 def test_a_subset_names_its_images_classes_and_origins() -> None:
     train = train_table([6, 4])
     features = np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32)

@@ -13,9 +13,11 @@ import pytest
 from petite.data.store import shard_record, write_shard
 from petite.features.io import read_features
 from petite.networks.backend import load_keras
-from petite.training import metrics, proxy
-from petite.training.loop import evaluation_steps, train
-from petite.training.proxy import Dynamics, record_dynamics
+from petite.training import metrics, scores
+from petite.training.loop import TrainedRun, train
+from petite.training.proxy import network_proxy, record_dynamics
+from petite.training.schedule import evaluation_steps
+from petite.training.scores import Dynamics
 from petite.training.settings import ProxySettings, checked
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, write_json, write_table
@@ -75,49 +77,49 @@ def test_el2n_is_the_length_of_the_error() -> None:
         0,
         np.sqrt(0.6**2 + 0.2**2 + 0.8**2),
     ]
-    assert proxy.el2n(PROBABILITIES, THREE) == pytest.approx(expected)
+    assert scores.el2n(PROBABILITIES, THREE) == pytest.approx(expected)
 
 
 def test_el2n_of_a_sure_mistake_is_the_largest_there_is() -> None:
-    assert proxy.el2n(np.array([[0.0, 1.0]]), np.array([0])) == pytest.approx([np.sqrt(2)])
+    assert scores.el2n(np.array([[0.0, 1.0]]), np.array([0])) == pytest.approx([np.sqrt(2)])
 
 
 def test_grand_is_the_error_times_the_length_of_the_features_and_a_one() -> None:
     features = np.array([[2.0, 2.0], [5.0, 7.0], [0.0, 0.0]], np.float32)
     expected = [np.sqrt(0.38) * 3, 0, np.sqrt(1.04)]
-    assert proxy.grand(PROBABILITIES, THREE, features) == pytest.approx(expected)
+    assert scores.grand(PROBABILITIES, THREE, features) == pytest.approx(expected)
 
 
 def test_forgetting_counts_falls_and_never_learned_counts_most() -> None:
-    forgotten = proxy.forgetting(LOGITS.argmax(axis=2) == LABELS)
+    forgotten = scores.forgetting(LOGITS.argmax(axis=2) == LABELS)
     assert forgotten.tolist() == [0, 2, 4, 1]
     assert forgotten.dtype == np.int64
 
 
 def test_aum_is_the_mean_margin_of_the_true_class() -> None:
     # Image 0: margins 1, 2, 3, 4; image 1: 2, -2, 1, -2; image 2: -3, -4, -2, -2; 3: -1, 2, 2, -4.
-    assert proxy.aum(LOGITS, LABELS) == pytest.approx([2.5, -0.25, -2.75, -0.25])
+    assert scores.aum(LOGITS, LABELS) == pytest.approx([2.5, -0.25, -2.75, -0.25])
 
 
 def test_uncertainty_scores_are_higher_where_the_model_is_less_sure() -> None:
     sure, halves, even = np.array([[1.0, 0, 0], [0.5, 0.5, 0], [1 / 3, 1 / 3, 1 / 3]])
     probabilities = np.stack([sure, halves, even])
-    assert proxy.least_confidence(probabilities) == pytest.approx([0, 0.5, 2 / 3])
-    assert proxy.margin(probabilities) == pytest.approx([0, 1, 1])
-    assert proxy.margin(PROBABILITIES) == pytest.approx([0.8, 0, 0.6])
-    assert proxy.entropy(probabilities) == pytest.approx([0, np.log(2), np.log(3)])
+    assert scores.least_confidence(probabilities) == pytest.approx([0, 0.5, 2 / 3])
+    assert scores.margin(probabilities) == pytest.approx([0, 1, 1])
+    assert scores.margin(PROBABILITIES) == pytest.approx([0.8, 0, 0.6])
+    assert scores.entropy(probabilities) == pytest.approx([0, np.log(2), np.log(3)])
 
 
 def test_early_scores_are_of_the_early_evaluation_and_uncertainties_of_the_last() -> None:
     features = np.ones((4, 3), np.float32)
-    dynamics = Dynamics(LOGITS, features, 2 * features, 1, [2, 4, 6, 8], run=None)  # type: ignore[arg-type]
-    table = proxy.scores(dynamics, LABELS)
+    dynamics = Dynamics(LOGITS, features, 2 * features, 1, [2, 4, 6, 8])
+    table = scores.scores(dynamics, LABELS)
     early, final = metrics.from_logits(LOGITS[1]), metrics.from_logits(LOGITS[3])
     assert list(table) == "el2n grand forgetting aum least_confidence margin entropy".split()
-    assert table["el2n"] == pytest.approx(proxy.el2n(early, LABELS))
+    assert table["el2n"] == pytest.approx(scores.el2n(early, LABELS))
     assert table["grand"] == pytest.approx(table["el2n"] * np.sqrt(13))
     assert table["forgetting"].tolist() == [0, 2, 4, 1]
-    assert table["entropy"] == pytest.approx(proxy.entropy(final))
+    assert table["entropy"] == pytest.approx(scores.entropy(final))
 
 
 # ---------------------------------------------------------------- gradients
@@ -146,23 +148,23 @@ def test_grand_and_gradients_are_those_that_tensorflow_takes(classes: int) -> No
         )
         taken.append(np.vstack([kernel, bias]).T.ravel())
     probabilities = metrics.from_logits(layer(features).numpy())
-    ours = proxy.gradients(probabilities, labels, features)
+    ours = scores.gradients(probabilities, labels, features)
     assert ours.dtype == np.float32
     np.testing.assert_allclose(ours, np.stack(taken), atol=1e-6)
     lengths = np.linalg.norm(taken, axis=1) * (np.sqrt(2) if classes == 2 else 1)
-    assert proxy.grand(probabilities, labels, features) == pytest.approx(lengths, rel=1e-5)
+    assert scores.grand(probabilities, labels, features) == pytest.approx(lengths, rel=1e-5)
 
 
 def test_long_gradients_are_projected_and_keep_their_distances() -> None:
     random = np.random.default_rng(2)
     probabilities = metrics.from_logits(random.normal(size=(12, 10)))
     labels, features = np.arange(12) % 10, random.normal(size=(12, 99)).astype(np.float32)
-    projected = proxy.gradients(probabilities, labels, features, seed=3)
+    projected = scores.gradients(probabilities, labels, features, seed=3)
     assert projected.shape == (12, 512)
     for classes in (2, 3, 10):
         some = metrics.from_logits(random.normal(size=(12, classes)))
-        made = proxy.gradients(some, np.arange(12) % classes, features)
-        assert made.shape[1] == proxy.gradient_width(99, classes)
+        made = scores.gradients(some, np.arange(12) % classes, features)
+        assert made.shape[1] == scores.gradient_width(99, classes)
     errors = probabilities - np.eye(10)[labels]
     whole = np.einsum("nc,nd->ncd", errors, np.hstack([features, np.ones((12, 1))])).reshape(12, -1)
     pairs = np.triu_indices(12, 1)
@@ -170,7 +172,7 @@ def test_long_gradients_are_projected_and_keep_their_distances() -> None:
         np.linalg.norm(x[pairs[0]] - x[pairs[1]], axis=1) for x in (projected, whole)
     )
     assert np.abs(distances / before - 1).max() < 0.15
-    again, other = (proxy.gradients(probabilities, labels, features, seed) for seed in (3, 4))
+    again, other = (scores.gradients(probabilities, labels, features, seed) for seed in (3, 4))
     assert again.tobytes() == projected.tobytes()
     assert not np.allclose(other, projected)
 
@@ -189,50 +191,60 @@ def test_evaluations_are_evenly_spaced_and_the_last_step_is_one(
 
 
 @pytest.fixture(scope="module")
-def dynamics() -> Dynamics:
+def trained() -> tuple[Dynamics, TrainedRun]:
     return record_dynamics(*shades(30), CLASSES, 0, settings())
 
 
-def test_the_record_ends_with_the_answers_of_the_trained_model(dynamics: Dynamics) -> None:
+@pytest.fixture(scope="module")
+def dynamics(trained: tuple[Dynamics, TrainedRun]) -> Dynamics:
+    return trained[0]
+
+
+@pytest.fixture(scope="module")
+def run(trained: tuple[Dynamics, TrainedRun]) -> TrainedRun:
+    return trained[1]
+
+
+def test_the_record_ends_with_the_answers_of_the_trained_model(
+    dynamics: Dynamics, run: TrainedRun
+) -> None:
     images, _ = shades(30)
     assert dynamics.steps == [2, 4, 6, 8, 10]
     assert dynamics.logits.shape == (5, 30, 2)
     assert dynamics.logits.dtype == np.float32
     assert (dynamics.logits[:, :, 0] == 0).all()
-    assert dynamics.features.shape == dynamics.early_features.shape == (30, 6)
-    right = dynamics.run.model.predict_on_batch(images)[:, 1]
+    assert dynamics.features.shape == dynamics.early_inputs.shape == (30, 6)
+    right = run.model.predict_on_batch(images)[:, 1]
     final = metrics.from_logits(dynamics.logits[-1])
     assert final[:, 1] == pytest.approx(right, abs=1e-6)
-    kernel, bias = dynamics.run.model.get_layer("logits").get_weights()
+    kernel, bias = run.model.get_layer("logits").get_weights()
     answers = (dynamics.features @ kernel + bias)[:, 0]
     assert dynamics.logits[-1][:, 1] == pytest.approx(answers, abs=1e-5)
-    assert not np.allclose(dynamics.features, dynamics.early_features)
+    assert not np.allclose(dynamics.features, dynamics.early_inputs[:])
 
 
 @pytest.mark.parametrize(("early", "expected"), [(0.3, 0), (0.4, 1), (0.55, 2), (1.0, 4)])
 def test_the_early_evaluation_is_the_nearest_to_its_share(early: float, expected: int) -> None:
-    assert record_dynamics(*shades(8), CLASSES, 0, settings(early=early)).early == expected
+    assert record_dynamics(*shades(8), CLASSES, 0, settings(early=early))[0].early == expected
 
 
-def test_watching_leaves_the_training_alone(dynamics: Dynamics) -> None:
+def test_watching_leaves_the_training_alone(run: TrainedRun) -> None:
     images, labels = shades(30)
     unwatched = train(images, labels, images[:0], labels[:0], CLASSES, 0, settings().training)
-    for ours, theirs in zip(
-        dynamics.run.model.get_weights(), unwatched.model.get_weights(), strict=True
-    ):
+    for ours, theirs in zip(run.model.get_weights(), unwatched.model.get_weights(), strict=True):
         assert ours.tobytes() == theirs.tobytes()
 
 
 def test_another_seed_is_another_course(dynamics: Dynamics) -> None:
-    other = record_dynamics(*shades(30), CLASSES, 1, settings())
+    other, _ = record_dynamics(*shades(30), CLASSES, 1, settings())
     assert not np.allclose(other.logits, dynamics.logits)
 
 
 def test_three_classes_give_three_logits() -> None:
     images, labels = shades(130, classes=3)
-    found = record_dynamics(images, labels, ["a", "b", "c"], 0, settings())
+    found, _ = record_dynamics(images, labels, ["a", "b", "c"], 0, settings())
     assert found.logits.shape == (5, 130, 3)
-    table = proxy.scores(found, labels)
+    table = scores.scores(found, labels)
     assert all(np.isfinite(score).all() and score.shape == (130,) for score in table.values())
 
 
@@ -240,16 +252,15 @@ def test_class_errors_are_of_held_out_images_where_they_have_every_class(
     dynamics: Dynamics,
 ) -> None:
     images, labels = shades(30)
-    on_train = {
-        name: float((dynamics.logits[-1].argmax(axis=1) != labels)[labels == number].mean())
-        for number, name in enumerate(CLASSES)
-    }
-    for few in (0, 1):
-        found = proxy.class_errors(dynamics, labels, images[:few], labels[:few], CLASSES)
+    wrong = dynamics.logits[-1].argmax(axis=1) != labels
+    on_train = [float(wrong[labels == label].mean()) for label in (0, 1)]
+    for few in (labels[:0], labels[:1]):
+        found = scores.class_errors(dynamics, labels, few, few.copy)
         assert found == on_train
     # With every held-out label turned about, what was right is wrong.
-    turned = proxy.class_errors(dynamics, labels, images, 1 - labels, CLASSES)
-    assert turned == pytest.approx({"dark": 1 - on_train["light"], "light": 1 - on_train["dark"]})
+    turned = network_proxy(images, labels, images, 1 - labels, CLASSES, 0, settings())
+    assert turned.class_errors == pytest.approx([1 - on_train[1], 1 - on_train[0]])
+    assert turned.accuracy == pytest.approx(1 - np.mean(on_train))
 
 
 @pytest.mark.parametrize(
@@ -325,6 +336,7 @@ def test_the_script_writes_scores_features_and_gradients_of_the_training_images(
     assert list(table.columns) == ["image_id", *names]
     assert np.isfinite(table[names].to_numpy(dtype=float)).all()
     about = read_json(done / "scores.json")
+    assert about["proxy_of"] == "network"
     assert about["seed"] == 5
     assert about["steps"] == 10
     assert about["early_step"] == 4

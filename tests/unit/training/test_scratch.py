@@ -102,8 +102,14 @@ def outputs(folder: Path) -> Outputs:
 
 def job(folder: Path, **changes: Any) -> Job:
     subsets = [folder / "seed-0.parquet", folder / "seed-1.parquet"]
-    about = {"dataset": "shades", "method": "random", "fraction": 0.3, "split_seed": 0}
-    return Job(**{**about, "seeds": [0, 1], "subsets": subsets, **changes})
+    about = {
+        "judge": "scratch",
+        "dataset": "shades",
+        "method": "random",
+        "fraction": 0.3,
+        "split_seed": 0,
+    }
+    return Job(**{**about, "split_seed": 0, "seeds": [0, 1], "subsets": subsets, **changes})
 
 
 def data(folder: Path) -> Data:
@@ -154,6 +160,7 @@ def test_a_row_for_each_seed_says_what_was_trained(done: Outputs) -> None:
     assert runs["epochs"].tolist() == pytest.approx([5 * 8 / 12, 5 * 8 / 16])
     first = runs.iloc[0]
     expected = {
+        "judge": "scratch",
         "dataset": "shades",
         "method": "random",
         "fraction": 0.3,

@@ -210,6 +210,8 @@ class ArchiveSource(Source):
     takes_address = True
     is_one_file = True
     preset = "photos"
+    # The folder in the archive that is read, such as data/images; "": the whole archive.
+    inside: ClassVar[str] = ""
 
     def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
         """Open the archive and read its directory.
@@ -227,9 +229,8 @@ class ArchiveSource(Source):
         self._archive = _open(path)
         self._opened = _state(path)
         try:
-            self._layout = find_layout(
-                _tree(self._archive, path, limits.max_entries), path, limits.max_entries
-            )
+            tree = _folder_at(_tree(self._archive, path, limits.max_entries), _parts(self.inside))
+            self._layout = find_layout(tree, path / self.inside, limits.max_entries)
         except BaseException:
             self._archive.close()
             raise

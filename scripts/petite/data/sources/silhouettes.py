@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from petite.data.addresses import Wheel
 from petite.data.sources.base import USUAL_LIMITS, ArraySource, Limits
-from petite.util.errors import PetiteError
 
 WHEEL = Wheel(
     "animal-mnist==0.4",
@@ -81,10 +80,7 @@ class SilhouettesSource(ArraySource):
             if labels.ndim != 1 or not np.isin(labels, range(len(CLASSES))).all():
                 raise ValueError("the labels are not one number from 0 to 9 per image")
         except NOT_THE_WHEEL as error:
-            raise PetiteError(
-                f"{path} is not the wheel of {WHEEL.requirement} ({error}). Remove it and run "
-                "again to download it"
-            ) from error
+            raise WHEEL.refused(path, error) from error
         super().__init__(path, limits, images, labels, CLASSES)
 
 

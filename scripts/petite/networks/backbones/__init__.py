@@ -18,6 +18,7 @@ __all__ = [
     "Embedder",
     "Scaling",
     "assumed_dimensions",
+    "needs_keras",
     "open_backbone",
 ]
 
@@ -25,6 +26,7 @@ __all__ = [
 MANY_DIMENSIONS = 2_048
 APPLICATION = "keras:"
 FILE = "file:"
+ONNX = ".onnx"
 
 # What networks take in place of pixel values from 0 to 255, by names for the config.
 SCALINGS = {
@@ -83,6 +85,11 @@ def open_backbone(
     return open_efficientnet_lite0(weights, image_size)
 
 
+def needs_keras(name: str) -> bool:
+    """Whether Keras computes a backbone, which must be loaded before it is opened."""
+    return not (name.startswith(FILE) and name.endswith(ONNX))
+
+
 def assumed_dimensions(name: str) -> int:
     """The length of a backbone's embeddings where it is known before it is opened, else many."""
     return efficientnet_lite0.DIMENSIONS if name == efficientnet_lite0.NAME else MANY_DIMENSIONS
@@ -96,7 +103,7 @@ def _open_file(path: Path, scaling: str | None, image_size: int, threads: int) -
         )
     if path.suffix == ".keras":
         return open_keras_file(path, SCALINGS[scaling], image_size)
-    if path.suffix == ".onnx":
+    if path.suffix == ONNX:
         return open_onnx_file(path, SCALINGS[scaling], image_size, threads)
     raise PetiteError(
         f"backbone 'file:{path}': only .keras and .onnx files are read: save the network as one"

@@ -93,6 +93,14 @@ class Backbone(ABC):
 
         return embed
 
+    def cannot_compute(self, error: Exception) -> PetiteError:
+        """What to raise where the network fails on images of `image_size`."""
+        size = f"{self.image_size}x{self.image_size}"
+        return PetiteError(
+            f"backbone '{self.name}' cannot compute images of {size} pixels ({in_short(error)}): "
+            "set backbone.image_size to a size that it takes, or use another backbone"
+        )
+
 
 @dataclass(frozen=True)
 class KerasBackbone(Backbone):
@@ -128,7 +136,13 @@ class KerasBackbone(Backbone):
         import keras
 
         images = keras.Input((self.image_size, self.image_size, 3), name="images")
-        return keras.Model(images, network(self.preprocess(images)), name=network.name)
+        try:
+            outputs = network(self.preprocess(images))
+        except Exception as error:  # each layer raises what it likes
+            raise self.cannot_compute(error) from error
+        # An output may have a name.
+        (embedding,) = keras.tree.flatten(outputs)
+        return keras.Model(images, embedding, name=network.name)
 
 
 def in_short(error: Exception) -> str:

@@ -116,10 +116,16 @@ def open_keras_file(path: Path, scaling: Scaling, image_size: int) -> KerasBackb
     _check_without_code(path)
     network = _load(path)
     side = _check_shapes(path, network, image_size)
+    dtype = network.inputs[0].dtype
+    if "float" not in dtype and scaling != Scaling():
+        raise PetiteError(
+            f"{path} takes {dtype}, which loses the fractions of the scaling: set backbone.scaling "
+            "to raw"
+        )
     return KerasBackbone(
         name=f"file:{path}",
         image_size=side,
-        dimensions=network.output_shape[-1],
+        dimensions=network.outputs[0].shape[-1],
         digest=sha256_of(path),
         preprocess=scaling,
         network=lambda dtype: _load(path),
@@ -186,12 +192,17 @@ def _parts(config: Any) -> Iterator[dict[str, Any]]:
 
 def _check_shapes(path: Path, network: Any, image_size: int) -> int:
     """The side of the images; raises PetiteError unless one gives one vector."""
+    if not getattr(network, "inputs", None):
+        raise PetiteError(
+            f"{path} has no input, because it was saved before it was built: call the network on "
+            "an image, or begin it with keras.Input, and save it again"
+        )
     if len(network.inputs) != 1 or len(network.outputs) != 1:
         raise PetiteError(
             f"{path} has {len(network.inputs)} inputs and {len(network.outputs)} outputs: save the "
             "part of the network with one image as its input and one vector as its output"
         )
-    taken, given = network.input_shape, network.output_shape
+    taken, given = network.inputs[0].shape, network.outputs[0].shape
     if len(taken) != 4 or taken[3] != 3 or taken[1] != taken[2]:
         raise PetiteError(
             f"{path} takes inputs of the shape {taken}: a backbone takes square RGB images, "

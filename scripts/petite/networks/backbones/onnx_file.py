@@ -1,6 +1,7 @@
 """Backbones as `.onnx` files, computed by onnxruntime, which is installed by who wants it."""
 
 import importlib.util
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # A CPU is fastest with one image at a time (benchmarks/backbone.py).
 IMAGES_AT_ONCE = 1
+# Begins the name of a file with weights, as protobuf writes it: the key, and the name's length.
+LOCATION = re.compile(rb"\n\x08location\x12([\x00-\x7f]|[\x80-\xff][\x00-\x7f])", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,10 @@ class OnnxBackbone(Backbone):
             values = self.preprocess(images.astype(np.float32))
             if self.channels_first:
                 values = values.transpose(0, 3, 1, 2)
-            (found,) = self.session.run(None, {name: np.ascontiguousarray(values)})
-            return found
+            try:
+                return self.session.run(None, {name: np.ascontiguousarray(values)})[0]
+            except Exception as error:  # onnxruntime's own exceptions have no common class
+                raise self.cannot_compute(error) from error
 
         return in_batches(forward, self.batch_size, self.dimensions)
 
@@ -68,8 +73,8 @@ def open_onnx_file(path: Path, scaling: Scaling, image_size: int, threads: int) 
     Raises
     ------
     PetiteError
-        onnxruntime is not installed, the file cannot be read, or it is of a network with other
-        inputs or outputs.
+        onnxruntime is not installed, the file cannot be read, it is not the whole network, or it is
+        of a network with other inputs or outputs.
     """
     if importlib.util.find_spec("onnxruntime") is None:
         raise PetiteError(
@@ -79,6 +84,11 @@ def open_onnx_file(path: Path, scaling: Scaling, image_size: int, threads: int) 
     if not path.is_file():
         raise PetiteError(f"there is no file {path}: correct the path of the backbone")
     session = _session(path, threads)
+    if others := _other_files(path):
+        raise PetiteError(
+            f"{path} keeps weights in {', '.join(others)}, whose changes would not be noticed: "
+            "export the network as one file (PyTorch: external_data=False)"
+        )
     inputs, outputs = session.get_inputs(), session.get_outputs()
     _check_one(path, "input", inputs)
     _check_one(path, "output", outputs)
@@ -117,6 +127,16 @@ def _session(path: Path, threads: int) -> Any:
         ) from error
 
 
+def _other_files(path: Path) -> list[str]:
+    """The files beside a network that hold weights of it."""
+    data, found = path.read_bytes(), set()
+    for begin in LOCATION.finditer(data):
+        low, high = begin[1].ljust(2, b"\0")
+        length = (low & 0x7F) | high << 7
+        found.add(data[begin.end() : begin.end() + length].decode("utf-8", "replace"))
+    return sorted(name for name in found if (path.parent / name).is_file())
+
+
 def _check_one(path: Path, what: str, found: list[Any]) -> None:
     if len(found) != 1:
         names = ", ".join(repr(one.name) for one in found)
@@ -129,7 +149,7 @@ def _check_one(path: Path, what: str, found: list[Any]) -> None:
 def _read_input(path: Path, taken: Any) -> tuple[int | None, bool, int | None]:
     """Batch size, whether channels come first, and side; None for what may be any number."""
     sides = [side if isinstance(side, int) else None for side in taken.shape]
-    if taken.type == "tensor(float)" and len(sides) == 4:
+    if taken.type == "tensor(float)" and len(sides) == 4 and 0 not in sides:
         batch, *image = sides
         if image[0] == 3 and image[1] == image[2]:
             return batch, True, image[1]

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from petite.selection.base import Choice, Cost, Group, Method, MethodSettings, Traits
 from petite.selection.quota import places
-from petite.selection.similarities import FLOAT, neighbors, slices, squared_distances
+from petite.selection.similarities import FLOAT, neighbors, squared_distances
+from petite.util.blocks import slices
 
 # Iterations of KMeans. The medoids of photographs change little after ten.
 ROUNDS = 10

@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import Field
 
 from petite.selection.base import Choice, Cost, Group, Method, MethodSettings, Traits
-from petite.selection.similarities import CACHE_BYTES, FLOAT, Similarity, one_thread, slices
+from petite.selection.similarities import CACHE_BYTES, FLOAT, Similarity, one_thread
+from petite.util.blocks import slices
 
 ROUNDING = 1e-5  # relative error of sums of float32
 
