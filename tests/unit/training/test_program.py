@@ -506,7 +506,8 @@ def test_a_program_that_is_the_same_for_every_seed_is_noticed(
     judging: Judging, caplog: pytest.LogCaptureFixture, value: str
 ) -> None:
     body = f"write([[{value}, 1 - ({value})] for _ in test])"
-    judging.done(judging.write(body), subsets=("seed-0.parquet",))
+    with caplog.at_level(NOTICE):
+        judging.done(judging.write(body), subsets=("seed-0.parquet",))
     notices = [record.message for record in caplog.records if record.levelno == NOTICE]
     assert len(notices) == (value == "0.5")
     assert all("{seed}" in notice for notice in notices)
