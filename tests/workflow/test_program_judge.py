@@ -29,9 +29,8 @@ with open(predictions, "w") as file:
 
 def config_with(command: str, **settings: Any) -> dict[str, Any]:
     program = {"command": f"'{sys.executable}' train.py {command}", **settings}
-    return smallest(
-        {"full": [1], "random": [0.5, 0.1]}, judges={"scratch": None, "mine": program}
-    )
+    methods = {"full": [1], "random": [0.5, 0.1], "pca_grid": [], "augmentation": []}
+    return smallest(methods, judges={"scratch": None, "mine": program})
 
 
 GIVEN = "{train} {test} {predictions} {seed}"
