@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from petite.training.judges import JUDGES, JudgeSettings, ProbeSettings, ScratchSettings
 from petite.training.program_settings import ProgramSettings
@@ -33,14 +33,8 @@ class JudgesSection(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _names_alone(cls, value: Any) -> Any:
-        """Take `probe` or `[probe, scratch]` for these judges with their default settings.
-
-        Another name without a command is a misspelled one.
-        """
-        names = [value] if isinstance(value, str) else value
-        if isinstance(names, list):
-            value = {**dict.fromkeys(cls.model_fields), **{str(name): {} for name in names}}
+    def _other_names_are_programs(cls, value: Any) -> Any:
+        """Refuse another name without a command, which is a misspelled one."""
         if isinstance(value, dict):
             others = {name: own for name, own in value.items() if name not in cls.model_fields}
             if problems := [*_problems_of_names(others)]:
@@ -63,6 +57,18 @@ class JudgesSection(Strict):
         if not self.used:
             raise ValueError(f"scratch: no judge is in use: enable one of {', '.join(JUDGES)}")
         return self
+
+
+def _named(value: Any) -> Any:
+    """Take `probe` or `[probe, scratch]` for these judges with their default settings."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list):
+        return value
+    return {**dict.fromkeys(JudgesSection.model_fields), **{str(name): {} for name in names}}
+
+
+# Not a validator of the model, so that problems of a name are those of a key.
+Judges = Annotated[JudgesSection, BeforeValidator(_named)]
 
 
 def _problems_of_names(programs: dict[Any, Any]) -> Iterator[str]:

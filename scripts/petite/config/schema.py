@@ -13,7 +13,7 @@ from petite.config.dataset import DatasetSettings
 from petite.config.evidence import EvidenceSettings
 from petite.config.export import BEST, Formats, exported
 from petite.config.features import FeatureSettings
-from petite.config.judges import JudgesSection
+from petite.config.judges import Judges, JudgesSection
 from petite.config.messages import sentences
 from petite.config.methods import AUGMENTATION, ChainEntry, MethodEntry, Methods
 from petite.config.proxy import ProxySection
@@ -87,7 +87,7 @@ class Config(Strict):
     training_gpus: int = Field(
         0, ge=0, description="GPUs to request from the cluster per training or embedding job"
     )
-    judges: JudgesSection = JudgesSection()
+    judges: Judges = JudgesSection()
     evidence: EvidenceSettings = EvidenceSettings()
     # Exporting changes no result, so it is left out of the record of how results were made.
     export: str = Field(
