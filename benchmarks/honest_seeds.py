@@ -24,10 +24,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from petite.evaluation.list_luck import excess_overlap, luck_variance
+from petite.evaluation.list_luck import luck_variance
 from petite.evaluation.statistics import mean_interval
 from petite.selection import METHODS
 from petite.selection.base import Group
+from petite.subsets.overlap import excess_overlap
 from petite.util.seeds import generator
 
 FEATURES = 16

@@ -110,7 +110,7 @@ def recommend(
         kind=kind,
         kept=kept,
         findings=findings,
-        basis=_basis(table),
+        basis=_basis(table, runs),
         cautions=cautions,
         left_out=left_out,
         next_steps=next_steps(table, tolerance, curve, chance),
@@ -335,7 +335,7 @@ def _against_full(row: pd.Series) -> AgainstFull:
     )
 
 
-def _basis(table: pd.DataFrame) -> Basis:
+def _basis(table: pd.DataFrame, runs: pd.DataFrame) -> Basis:
     images, needed, least = (
         _known(float(table[column].max()))
         for column in ("test_images", "test_images_needed", "least_tolerance")
@@ -345,7 +345,15 @@ def _basis(table: pd.DataFrame) -> Basis:
         test_images_needed=None if needed is None else int(needed),
         least_tolerance=least,
         floor=_floor(table[table["verdict"] != NOT_COMPARED]),
+        pool_share=_pool_share(runs),
     )
+
+
+def _pool_share(runs: pd.DataFrame) -> float | None:
+    """The share of the training images that each seed selects from; None if it is all."""
+    if "pool_images" not in runs or "share" not in runs:
+        return None
+    return _known(float((runs["pool_images"] * runs["share"] / runs["images"]).mean()))
 
 
 def _floor(compared: pd.DataFrame) -> Floor | None:

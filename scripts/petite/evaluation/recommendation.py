@@ -211,12 +211,15 @@ class Basis:
         The smallest tolerance that the test images can show.
     floor : Floor or None
         If the seeds are too few for any verdict.
+    pool_share : float or None
+        The share of the training images that each seed selects from, if it is a part.
     """
 
     test_images: int | None
     test_images_needed: int | None
     least_tolerance: float | None
     floor: Floor | None
+    pool_share: float | None = None
 
 
 @dataclass(frozen=True)

@@ -321,7 +321,7 @@ def not_worse_p(values: Values, tolerance: float, luck: float = 0.0) -> np.ndarr
     """The p of a one-sided t test that the mean of `values` (..., n) is above -tolerance.
 
     This is the non-inferiority test, one of the two tests of `equivalence_p`. NaN for n < 2. luck:
-    as in `mean_interval`; it moves p towards 1/2, and a p above that stays as it is.
+    as in `mean_interval`; it moves p toward 1/2, and a p above that stays as it is.
 
     Without any spread the t test would be certain. n equal values are not such a proof, so p is
     then at least that of a sign test, 1 / 2**n.

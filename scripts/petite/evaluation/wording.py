@@ -300,6 +300,11 @@ class Wording:
             for against in (one.random, one.full)
             if against
         ]
+        if share := self.record.basis.pool_share:
+            yield (
+                f"Each seed selects from its own {rounded_percent(share)} of the training images, "
+                "and the intervals include the luck of what the seeds' subsets have in common."
+            )
         yield "Intervals cover new seeds on these test images."
         if any(difference.seeds_and_images for difference in differences):
             yield "Intervals over seeds and images cover new test images too."

@@ -19,6 +19,7 @@ from petite.data.splits import test_images, training_images, validation_images
 from petite.data.store import Store
 from petite.features.embedding import read_embeddings
 from petite.subsets.chains import SelectionJob, choose
+from petite.subsets.overlap import excess_overlap
 from petite.subsets.records import SelectionRecord
 from petite.subsets.tables import stored_bytes
 from petite.training import metrics
@@ -152,6 +153,7 @@ def run_probe_job(
     runs = pd.DataFrame(rows)[RUN_COLUMNS]
     runs["penalty"] = [one.probe.penalty for one in fitted]
     runs["pool_images"] = [one.pool for one in fitted]
+    runs["overlap"] = excess_overlap([one.rows for one in fitted], len(train))
     runs["embedding_seconds"] = embedding_seconds
     write_predictions(outputs.predictions, test, probabilities, job.seeds)
     write_csv(outputs.history, pd.DataFrame(columns=HISTORY_COLUMNS))

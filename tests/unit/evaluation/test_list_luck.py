@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from petite.evaluation.learning_curve import random_curve
-from petite.evaluation.list_luck import MOST_LUCK, OVERLAP, excess_overlap, luck_of, luck_variance
+from petite.evaluation.list_luck import MOST_LUCK, OVERLAP, luck_of, luck_variance
 from petite.evaluation.next_steps import next_steps
 from petite.evaluation.runs import Predictions
 from petite.evaluation.statistics import (
@@ -25,6 +25,7 @@ from petite.evaluation.statistics import (
 )
 from petite.evaluation.summary import summarize
 from petite.evaluation.verdicts import NOT_DISTINGUISHABLE, compare
+from petite.subsets.overlap import excess_overlap
 
 SEEDS = 12
 POOL = 1_000
