@@ -218,13 +218,13 @@ def run(command: Sequence[str], folder: Path, threads: int, max_seconds: float) 
         )
     except OSError as error:
         raise ProgramError(_why_not_started(command[0], error)) from None
-    assert process.stdout is not None
-    output = _Output(process.stdout)
     try:
+        assert process.stdout is not None
+        output = _Output(process.stdout)
         peak = _wait(process, began + max_seconds)
     finally:
-        _end(process)
-        output.close()
+        stopping.cleaned_up(lambda: _end(process))
+    output.close()
     seconds = time.perf_counter() - began
     if peak is None:
         raise ProgramError(

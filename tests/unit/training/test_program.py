@@ -550,6 +550,30 @@ time.sleep(600)
     assert not judging.runs.exists()
 
 
+def test_a_signal_while_the_folder_is_removed_does_not_leave_it(judging: Judging) -> None:
+    # As a run that is stopped does: first what has no children, then the job around it.
+    body = """
+os.mkdir("../more")
+for number in range(20_000):
+    open("../more/" + str(number), "w").close()
+with open({to!r} + "/pid.tmp", "w") as file:
+    file.write(str(os.getpid()))
+os.rename({to!r} + "/pid.tmp", {to!r} + "/pid")
+time.sleep(600)
+"""
+    job = judging.start(judging.write(body.format(to=str(judging.to))))
+    while not (judging.to / "pid").exists():
+        assert job.poll() is None, judging.log.read_text()
+        time.sleep(0.05)
+    program = psutil.Process(int((judging.to / "pid").read_text()))
+    program.terminate()
+    while list(judging.scratch.glob("*/run-*")):
+        time.sleep(0.001)
+    job.terminate()
+    assert job.wait() == 128 + signal.SIGTERM
+    assert list(judging.scratch.iterdir()) == []
+
+
 def test_a_split_without_validation_images_gives_an_empty_table(
     folder: Path, tmp_path: Path
 ) -> None:
