@@ -49,9 +49,10 @@ class Plan:
         return [judge_named(name) for name in self.config.judges.used]
 
     def seen_by(self, judge: Judge) -> dict[str, Any]:
-        """How the models of a judge see the images: their side in pixels, and flips in training."""
+        """How a judge's models see the images; see `petite.evaluation.chance.Circumstances`."""
         if judge.name == PROBE:
-            return {"image_size": self.config.backbone.image_size, "flips": "none"}
+            size = self.config.backbone.image_size
+            return {"image_size": size, "flips": "none", "is_frozen": True}
         stored = self.config.dataset.image_size
         if (program := self.config.judges.programs.get(judge.name)) is not None:
             return {"image_size": program.image_size or stored, "flips": "none"}

@@ -34,6 +34,7 @@ Cause = Literal[
     "small_images",
     "hiding_flips",
     "few_steps",
+    "frozen_network",
     "labels_not_visible",
 ]
 
@@ -67,12 +68,15 @@ class Circumstances:
         How the models' training images are flipped, as the setting training.flips.
     largest_class, smallest_class : int
         Their numbers of training images.
+    is_frozen : bool
+        Whether the network is not trained, as by a probe.
     """
 
     image_size: int
     flips: str
     largest_class: int
     smallest_class: int
+    is_frozen: bool = False
 
     @property
     def is_unequal(self) -> bool:
@@ -184,7 +188,8 @@ class Chance:
             "unequal_classes": about.is_unequal,
             "small_images": True,
             "hiding_flips": flips,
-            "few_steps": self.steps is not None,
+            "few_steps": not about.is_frozen and self.steps is not None,
+            "frozen_network": about.is_frozen,
             "labels_not_visible": True,
         }
         return tuple(cause for cause, is_likely in found.items() if is_likely)

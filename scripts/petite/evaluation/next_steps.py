@@ -73,7 +73,9 @@ def _to_learn(chance: Chance) -> Iterator[Step]:
     else:
         yield Step("learn_first")
         yield Step("check_images")
-        if chance.steps is None:
+        if chance.circumstances.is_frozen:
+            yield Step("train_network")
+        elif chance.steps is None:
             yield Step("improve_program")
         else:
             yield Step("disable_flips")

@@ -54,6 +54,7 @@ StepKind = Literal[
     "learn_first",
     "check_images",
     "disable_flips",
+    "train_network",
     "train_longer",
     "improve_program",
     "add_images",

@@ -114,6 +114,7 @@ CAUSES: dict[Cause, str] = {
     "small_images": "images too small to show the label ({image_size} pixels a side)",
     "hiding_flips": "flips that hide the label (training.flips: {flips})",
     "few_steps": "too few training steps ({steps})",
+    "frozen_network": "a pretrained network that does not see what distinguishes the classes",
     "labels_not_visible": "labels that cannot be seen in the images",
 }
 STEPS: dict[StepKind, str] = {
@@ -126,6 +127,8 @@ STEPS: dict[StepKind, str] = {
     "check_images": "Look at the stored images in report.html. If you cannot tell the classes "
     "apart, raise dataset.image_size or check the labels.",
     "disable_flips": "Set training.flips to none if left and right, or up and down, distinguish "
+    "classes.",
+    "train_network": "Use another backbone, or judge by scratch, which trains a network for your "
     "classes.",
     "train_longer": "Train longer: raise training.budget.",
     "improve_program": "Let your program train longer, or in another way.",
