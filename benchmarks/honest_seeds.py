@@ -374,13 +374,15 @@ def with_merit(results: pd.DataFrame) -> str:
     rows = []
     for key, group in chosen.groupby(by, sort=False):
         none, overlap = (group[group["correction"] == name].iloc[0] for name in ("none", "overlap"))
+        by_chance = none["k"] / none["pool"]
+        shared = none["excess_overlap"] * (1 - by_chance) + by_chance
         side = "called_better" if none["difference"] > 0 else "called_worse"
         rows.append(
             {
                 "images, method, k": f"{key[0]}, {key[1]:,}: {key[2]}, {key[3]}",
                 "seeds draw": str(key[4]),
                 "true difference": f"{100 * none['difference']:+.2f}",
-                "excess overlap": f"{none['excess_overlap']:.2f}",
+                "overlap (excess)": f"{shared:.2f} ({none['excess_overlap']:.2f})",
                 "correlation": f"{none['correlation_of_seeds']:.2f}",
                 "coverage: t": f"{100 * none['coverage']:.1f}%",
                 "with luck": f"{100 * overlap['coverage']:.1f}%",
@@ -417,7 +419,8 @@ def main(args: argparse.Namespace) -> None:
         found = simulate(case, args.pools, args.seeds)
         tables.append(pd.DataFrame(rows_of(case, found)))
         print(f"{case}: {time.process_time() - start:.0f} s", flush=True)
-    results = pd.concat(tables)
+    # Two cases with the same pools have the same runs of random.
+    results = pd.concat(tables).drop_duplicates()
     args.output.parent.mkdir(parents=True, exist_ok=True)
     results.to_csv(args.output, index=False, float_format="%.5g")
     for table in (without_merit, with_merit, against_full):

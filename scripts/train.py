@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from petite.data.store import Store
+from petite.training.loop import ScratchTrainer
 from petite.training.records import Job
 from petite.training.scratch import Data, Outputs, check_settings, run_job
 from petite.util import memory
@@ -12,6 +13,9 @@ from petite.util.job import argument_parser, run
 
 
 def main(args: argparse.Namespace) -> None:
+    store = Store.open(args.manifest)
+    size, _, channels = store.shape
+    settings = check_settings(args.settings)
     run_job(
         Job(
             judge=args.judge,
@@ -22,9 +26,8 @@ def main(args: argparse.Namespace) -> None:
             seeds=args.seeds,
             subsets=args.subset,
         ),
-        Data(Store.open(args.manifest), read_table(args.split)),
-        check_settings(args.settings),
-        args.threads,
+        Data(store, read_table(args.split)),
+        ScratchTrainer(size, channels, list(store.classes), settings, args.threads),
         Outputs(
             runs=args.output_runs,
             history=args.output_history,

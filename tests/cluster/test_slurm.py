@@ -147,7 +147,7 @@ def test_a_run_goes_on_after_snakemake_was_killed(untrained, slurm, local_run, t
     job = run.job("random")
     snakemake.kill()
     assert snakemake.wait() == -signal.SIGKILL
-    assert not list(run.results.glob("runs/random/**/*.csv"))
+    assert not list(run.results.glob("runs/scratch/random/**/*.csv"))
     slurm.run("scancel", job)
     wait_until(lambda: not slurm.jobs(), "the job to end", lambda: run.said)
     run.finish("--unlock")

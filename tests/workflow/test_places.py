@@ -60,7 +60,7 @@ def test_what_the_store_can_serve_works_after_the_images_are_gone(
     folder, config = finished_run
     results = folder / "results/pets"
     before = json.loads((results / "provenance.json").read_text("utf-8"))["inputs"]
-    runs = (results / "runs/random/0.5/seeds-0-1.csv").stat().st_mtime_ns
+    runs = (results / "runs/scratch/random/0.5/seeds-0-1.csv").stat().st_mtime_ns
     shards = [path.read_bytes() for path in sorted((results / "store/shards").glob("*.npy"))]
 
     assert "Nothing to be done" in said_of(snakemake(folder, "--dry-run", config=config))
@@ -78,7 +78,7 @@ def test_what_the_store_can_serve_works_after_the_images_are_gone(
     after = json.loads((results / "provenance.json").read_text("utf-8"))["inputs"]
     assert after == before
     # Nothing was read or trained again.
-    assert (results / "runs/random/0.5/seeds-0-1.csv").stat().st_mtime_ns == runs
+    assert (results / "runs/scratch/random/0.5/seeds-0-1.csv").stat().st_mtime_ns == runs
     assert [p.read_bytes() for p in sorted((results / "store/shards").glob("*.npy"))] == shards
 
 

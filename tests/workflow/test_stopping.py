@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = smallest({"random": [], "pca_grid": [], "augmentation": []}, steps=3, evaluations=1)
 RESULTS = "results/tiny"
 STORE = f"{RESULTS}/store/manifest.json"
-TRAINED = f"{RESULTS}/runs/full/1/seeds-0-1.csv"
+TRAINED = f"{RESULTS}/runs/scratch/full/1/seeds-0-1.csv"
 LOGS = f"{RESULTS}/logs"
 # What is there at the earliest of each part of a run.
 BEGINNINGS = {

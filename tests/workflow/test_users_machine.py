@@ -12,7 +12,7 @@ pytestmark = pytest.mark.workflow
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LISTING = "results/digits/store/listing.parquet"
-TRAINED = "results/digits/runs/full/1/seeds-0-1.csv"
+TRAINED = "results/digits/runs/scratch/full/1/seeds-0-1.csv"
 UNPRIVILEGED = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 
 

@@ -34,10 +34,10 @@ def due(dry_run: subprocess.CompletedProcess[str]) -> dict[str, int]:
     ("deleted", "made_again"),
     [
         ("models", {"train": 5}),
-        ("models/random/0.1", {"train": 1}),
-        ("runs/pca_grid", {"train": 1}),
-        ("runs/random/0.1/seeds-0-1.history.csv", {"train": 1}),
-        ("runs/random/0.1/seeds-0-1.predictions.npz", {"train": 1}),
+        ("models/scratch/random/0.1", {"train": 1}),
+        ("runs/scratch/pca_grid", {"train": 1}),
+        ("runs/scratch/random/0.1/seeds-0-1.history.csv", {"train": 1}),
+        ("runs/scratch/random/0.1/seeds-0-1.predictions.npz", {"train": 1}),
         ("subsets/pca_grid/0.1/seed-1.parquet", {"subset": 1, "train": 1}),
         ("subsets/pca_grid/0.1/seed-1.json", {"subset": 1, "train": 1}),
     ],
@@ -62,13 +62,13 @@ def test_a_model_that_was_deleted_from_its_folder_is_named(
     tiny_run, snakemake, tiny_config
 ) -> None:
     folder, _ = tiny_run
-    model = folder / "results/tiny/models/random/0.1/seeds-0-1/seed-1.keras"
+    model = folder / "results/tiny/models/scratch/random/0.1/seeds-0-1/seed-1.keras"
     model.rename(folder / "aside")
     try:
         said = said_of(snakemake(folder, "--dry-run", config=tiny_config))
     finally:
         (folder / "aside").rename(model)
-    assert "models/random/0.1/seeds-0-1 lacks seed-1.keras" in said
+    assert "models/scratch/random/0.1/seeds-0-1 lacks seed-1.keras" in said
 
 
 def test_a_shard_that_was_deleted_is_named_by_the_step_that_needs_it(

@@ -8,11 +8,12 @@ from petite.networks.backbones import (
 
 BACKBONE = CONFIG.backbone
 # The report is drawn in the space of the config, whichever the methods use.
-USES_BACKBONE = (
+USES_EMBEDDINGS = (
     "backbone" in USED_SPACES | {CONFIG.features.space}
     or PROBE in CASES_OF
     or PLAN.proxy_uses_embeddings
 )
+USES_BACKBONE = USES_EMBEDDINGS or FINE_TUNE in CASES_OF
 BACKBONE_SETTINGS = {
     "name": BACKBONE.name,
     "image_size": BACKBONE.image_size,
@@ -98,7 +99,7 @@ def check_backbone():
             raise PetiteError(
                 f"backbone.{key}: there is no file {path}: correct the path"
             )
-    if GONE:
+    if GONE and USES_EMBEDDINGS:
         check_kept_embeddings()
 
 

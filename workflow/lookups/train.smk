@@ -1,5 +1,6 @@
 # Functions of train.smk.
 
+from petite.training.judges import FineTuneSettings
 from petite.util.command import files_of
 
 
@@ -11,6 +12,22 @@ def subsets_to_train(wildcards):
 
 def records_to_train(wildcards):
     return records_of(subsets_to_train(wildcards))
+
+
+FINE_TUNING = CONFIG.judges.fine_tune or FineTuneSettings()
+
+
+def fine_tune_settings():
+    """The network's size is that of the judge."""
+    backbone = {key: BACKBONE_SETTINGS[key] for key in ("name", "scaling")}
+    own = FINE_TUNING.model_dump(mode="json", exclude={"seeds", "fractions"})
+    return as_param({"backbone": backbone, "fine_tune": own})
+
+
+# MB for the activations of a batch: efficientnet_lite0 takes 1,750 for 64 images of 128 pixels.
+# Small batches count as 32, because evaluation takes 128 images at a time.
+BATCH = max(32, FINE_TUNING.batch_size)
+ACTIVATIONS = 1750 * BATCH / 64 * (FINE_TUNING.image_size / 128) ** 2
 
 
 def probe_inputs(wildcards):

@@ -24,7 +24,7 @@ from petite.util.errors import PetiteError
 from petite.util import imports
 from petite.config.layers import Layer, command_line, read_layer, resolve
 from petite.selection import METHODS
-from petite.training.judges import PROBE, SCRATCH, judge_named
+from petite.training.judges import FINE_TUNE, PROBE, SCRATCH, judge_named
 
 
 def or_exit(function):

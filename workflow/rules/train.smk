@@ -1,6 +1,6 @@
-# Judges each subset with each seed: by a model that is trained on it, a probe, or
-# a program of the user's.
-# Needs: the store and the split (data.smk), and the subsets (select.smk).
+# Judges each subset with each seed: by a model that is trained on it, a probe, or a program of the
+# user's.
+# Needs: the store and the split (data.smk), the subsets (select.smk), and the network (embed.smk).
 # Makes: runs/ (metrics, learning curves, predictions) and models/.
 
 
@@ -41,6 +41,47 @@ rule train:
         "--seeds $(seq {wildcards.first} {wildcards.last}) --dataset {params.dataset} "
         f"--judge {SCRATCH} "
         "--method {wildcards.method} --fraction {wildcards.fraction} "
+        "--output-runs {output.runs:q} --output-history {output.history:q} "
+        "--output-predictions {output.predictions:q} --output-models {output.models:q} "
+        "--settings {params.settings:q} --threads {threads} {params.memory} --log {log:q}"
+
+
+rule fine_tune:
+    input:
+        unpack(backbone_files),
+        manifest=rules.index.output.manifest,
+        split=SPLIT,
+        subsets=subsets_to_train,
+        records=records_to_train,
+        code=code("fine_tune"),
+    output:
+        runs=f"{RESULTS}/runs/{FINE_TUNE}/{RUN}.csv",
+        history=f"{RESULTS}/runs/{FINE_TUNE}/{RUN}.history.csv",
+        predictions=f"{RESULTS}/runs/{FINE_TUNE}/{RUN}.predictions.npz",
+        models=directory(f"{RESULTS}/models/{FINE_TUNE}/{RUN}"),
+    log:
+        f"{RESULTS}/logs/fine_tune/{RUN}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fine_tune/{RUN}.tsv"
+    conda:
+        "../../envs/petite.yaml"
+    threads: CONFIG.training_threads
+    resources:
+        mem_mb=memory(1300 + 1.2 * ACTIVATIONS, 4 * IMAGE_BYTES),
+        gpu=CONFIG.training_gpus,
+    params:
+        python=python,
+        settings=fine_tune_settings(),
+        dataset=CONFIG.dataset.name,
+        split_seed=CONFIG.split.seed,
+        memory=memory_limit,
+        weights=weights_argument,
+    shell:
+        "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
+        "--split {input.split:q} --split-seed {params.split_seed} --subset {input.subsets:q} "
+        "--seeds $(seq {wildcards.first} {wildcards.last}) --dataset {params.dataset} "
+        f"--judge {FINE_TUNE} "
+        "--method {wildcards.method} --fraction {wildcards.fraction} {params.weights} "
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-predictions {output.predictions:q} --output-models {output.models:q} "
         "--settings {params.settings:q} --threads {threads} {params.memory} --log {log:q}"

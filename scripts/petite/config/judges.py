@@ -6,7 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from petite.training.judges import JUDGES, JudgeSettings, ProbeSettings, ScratchSettings
+from petite.training.judges import (
+    JUDGES,
+    FineTuneSettings,
+    JudgeSettings,
+    ProbeSettings,
+    ScratchSettings,
+)
 from petite.training.program_settings import ProgramSettings
 from petite.util.hints import unknown
 from petite.util.validation import Strict
@@ -29,6 +35,10 @@ class JudgesSection(Strict):
     )
     probe: ProbeSettings | None = Field(
         None, description="a linear classifier on the embeddings of `backbone`"
+    )
+
+    fine_tune: FineTuneSettings | None = Field(
+        None, description="the network of `backbone`, trained on: a new last layer first"
     )
 
     @model_validator(mode="before")

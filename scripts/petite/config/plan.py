@@ -10,7 +10,7 @@ from petite.config.schema import Config
 from petite.features.registry import SPACES
 from petite.selection import METHODS
 from petite.selection.base import StepParams, Traits
-from petite.training.judges import PROBE, Judge, judge_named
+from petite.training.judges import FINE_TUNE, PROBE, Judge, judge_named
 
 # A slow method that ranks is asked for the smallest of these shares of all images that covers its
 # fractions. A smaller fraction that is added later is cut from the same ranking.
@@ -54,6 +54,9 @@ class Plan:
             size = self.config.backbone.image_size
             return {"image_size": size, "flips": "none", "is_frozen": True}
         stored = self.config.dataset.image_size
+        if judge.name == FINE_TUNE and (settings := self.config.judges.fine_tune):
+            # Enlarging adds no detail.
+            return {"image_size": min(settings.image_size, stored), "flips": settings.flips}
         if (program := self.config.judges.programs.get(judge.name)) is not None:
             return {"image_size": program.image_size or stored, "flips": "none"}
         return {"image_size": stored, "flips": self.config.training.flips}

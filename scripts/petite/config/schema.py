@@ -20,7 +20,7 @@ from petite.config.proxy import ProxySection
 from petite.config.size import check_size
 from petite.config.split import SplitSettings
 from petite.features.registry import SPACES
-from petite.training.judges import PROBE, judge_named
+from petite.training.judges import FINE_TUNE, PROBE, judge_named
 from petite.training.settings import TrainingSettings
 from petite.util import memory
 from petite.util.errors import PetiteError
@@ -180,6 +180,11 @@ class Config(Strict):
                     if not judge_named(judge).takes_recipes
                     else f"judges.{judge}: no method has a fraction that it judges"
                 )
+        if self.judges.fine_tune and self.backbone.name.endswith(".onnx"):
+            problems.append(
+                f"judges.{FINE_TUNE}: '{self.backbone.name}' cannot be trained: set backbone.name "
+                f"to a .keras file, or judges.{FINE_TUNE} to null"
+            )
         if (probe := self.judges.probe) is not None:
             problems += [
                 f"methods.{label}.fractions: {share} is above judges.probe.pool_share, which is "

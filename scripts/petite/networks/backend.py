@@ -98,16 +98,32 @@ def dtype_policy(precision: str) -> str:
 
 def _computes_in_bfloat16() -> bool:
     """Whether the GPU, or without one the CPU, has instructions for bfloat16."""
-    import tensorflow as tf
-
-    for gpu in tf.config.list_physical_devices("GPU"):
-        details = tf.config.experimental.get_device_details(gpu)
-        return bool(details.get("compute_capability", (0, 0)) >= (8, 0))
+    if capability := _gpu_capability():
+        return capability >= (8, 0)
     try:
         flags = Path("/proc/cpuinfo").read_text("utf-8")
     except OSError:  # not Linux
         return False
     return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def _gpu_capability() -> tuple[int, ...] | None:
+    """The compute capability of the GPU that Keras computes on, such as (8, 0); None without."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        # As "8.0"; other devices than those of CUDA have none.
+        capability = str(getattr(jax.devices()[0], "compute_capability", ""))
+        numbers = capability.split(".")
+        return tuple(map(int, numbers)) if all(map(str.isdecimal, numbers)) else None
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(gpu)
+        return tuple(details.get("compute_capability", (0, 0)))
+    return None
 
 
 def _limit_tensorflow(threads: int) -> None:

@@ -65,6 +65,30 @@ def build(
     side = None if entry.any_size else image_size
     images = keras.Input((side, side, channels), name="images")
     features = entry.features(images, batch_norm_momentum, settings)
+    return classifier(images, features, classes, name)
+
+
+def classifier(
+    images: "keras.KerasTensor", features: "keras.KerasTensor", classes: int, name: str
+) -> "keras.Model":
+    """Add the last layer, `logits`, and the probabilities to a network of features.
+
+    Parameters
+    ----------
+    images, features : tensor
+        The network's input and output.
+    classes : int
+        Number of classes, 2 or more.
+    name : str
+        The model's name.
+
+    Returns
+    -------
+    keras.Model
+        See `build`.
+    """
+    import keras
+
     units = 1 if classes == 2 else classes
     logits = keras.layers.Dense(units, dtype="float32", name="logits")(features)
     of_each_class = _of_both_classes(logits) if classes == 2 else logits
@@ -81,7 +105,7 @@ def logits_of(model: "keras.Model") -> "keras.Model":
     Parameters
     ----------
     model : keras.Model
-        Made by `build`.
+        Made by `build` or `classifier`.
 
     Returns
     -------

@@ -5,13 +5,14 @@ images. Runs of several judges are never compared with each other.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from petite.training.settings import LoopSettings
 from petite.util.validation import Fraction, SeedCount, Strict
 
-SCRATCH, PROBE = "scratch", "probe"
+SCRATCH, PROBE, FINE_TUNE = "scratch", "probe", "fine_tune"
 
 
 class JudgeSettings(Strict):
@@ -43,6 +44,45 @@ class ProbeSettings(JudgeSettings):
         min_length=1,
         description="strengths of the L2 penalty, of which the validation images choose one",
     )
+
+
+class FineTuneSettings(JudgeSettings, LoopSettings):
+    """The network of `backbone`, trained on; the defaults suit a few hundred photographs."""
+
+    image_size: int = Field(
+        128,
+        ge=32,
+        le=1024,
+        description="side of the images that the network is given, in pixels; those of the store "
+        "are resized",
+    )
+    head_steps: int = Field(
+        50,
+        ge=0,
+        le=10**9,
+        description="training steps of the new last layer, before those of the whole network",
+    )
+    steps: int = Field(
+        150, ge=1, le=10**9, description="training steps of the whole network, after head_steps"
+    )
+    head_learning_rate: float = Field(0.01, gt=0, description="maximum learning rate in head_steps")
+    learning_rate: float = Field(0.0003, gt=0, description="maximum learning rate in steps")
+    weight_decay: float = Field(
+        0.01, ge=0, description="decoupled weight decay of convolution and dense kernels"
+    )
+    precision: Literal["float32", "bfloat16", "auto"] = Field(
+        "float32",
+        description="as in `training`; on a CPU bfloat16 halves the speed of efficientnet_lite0",
+    )
+    evaluations: int = Field(
+        5, ge=1, description="number of points on the learning curves of a run"
+    )
+    optimizer: ClassVar[str] = "adamw"
+
+    @property
+    def budget(self) -> str:
+        """The training length in words."""
+        return f"{self.head_steps} + {self.steps} steps"
 
 
 @dataclass(frozen=True)
@@ -86,6 +126,7 @@ JUDGES = {
             has_models=False,
             takes_recipes=False,
         ),
+        Judge(FINE_TUNE, "fine-tuned", rule="fine_tune"),
         Judge(SCRATCH, "trained from scratch", rule="train"),
     )
 }

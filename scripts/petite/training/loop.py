@@ -2,9 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,9 +14,10 @@ from petite.networks import models
 from petite.networks.backend import dtype_policy, load_keras
 from petite.training import metrics
 from petite.training.batches import Batches
+from petite.training.judges import FineTuneSettings
 from petite.training.records import Evaluation
 from petite.training.schedule import evaluation_steps, learning_rates
-from petite.training.settings import TrainingSettings
+from petite.training.settings import LoopSettings, TrainingSettings
 from petite.util.errors import PetiteError
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def train(
     name: str = "this run",
     observe: "Observer | None" = None,
 ) -> "TrainedRun":
-    """Train a new model. To train several, use one `Trainer`, which compiles once.
+    """Train a new model. To train several, use one `ScratchTrainer`, which compiles once.
 
     Parameters
     ----------
@@ -82,50 +84,56 @@ def train(
     PetiteError
         When a class has no images, or the loss is not finite.
     """
-    return Trainer(images.shape[1], images.shape[3], classes, settings, threads).train(
+    trainer = ScratchTrainer(images.shape[1], images.shape[3], classes, settings, threads)
+    return trainer.train(
         images, labels, validation_images, validation_labels, seed, weights, name, observe
     )
 
 
-class Trainer:
-    """A model that is compiled once and trained from scratch for each run.
+class Trainer(ABC):
+    """A network that is built and compiled once, and trained from its start for each run.
 
     Compiling takes longer than many steps, and the runs of a job only differ in images and seed.
 
-    Parameters
+    Attributes
     ----------
-    image_size : int
-        Side of the images, in pixels.
-    channels : int
-        1 for grayscale, 3 for RGB.
-    classes, settings, threads
-        As `train` takes them.
+    classes : list of str
+        Names of the classes.
+    settings : LoopSettings
+    threads : int
+        CPU threads.
     """
 
-    def __init__(
-        self,
-        image_size: int,
-        channels: int,
-        classes: list[str],
-        settings: TrainingSettings,
-        threads: int = 1,
-    ) -> None:
+    def __init__(self, classes: list[str], settings: LoopSettings, threads: int) -> None:
         self.classes = classes
         self.settings = settings
-        self._shape = (image_size, channels)
+        self.threads = threads
         self._keras = load_keras(settings.backend, threads)
         self._keras.backend.clear_session()
         # After clear_session, which resets it.
         self._keras.config.set_dtype_policy(dtype_policy(settings.precision))
-        self._model = self._build()
-        self._logits_model = models.logits_of(self._model)
-        compile_for_training(self._logits_model, settings, len(classes))
-        ops = self._keras.ops
-        # Not in the backend's own arrays: JAX's training step takes those that are assigned away.
-        self._optimizer_at_first = [
-            ops.convert_to_numpy(ops.copy(variable.value))
-            for variable in self._logits_model.optimizer.variables
-        ]
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The network's name in the table of runs."""
+
+    @property
+    @abstractmethod
+    def budget(self) -> str:
+        """The training length, in words."""
+
+    @abstractmethod
+    def bytes_of(self, images: Images) -> int:
+        """The memory that training images need, in bytes."""
+
+    @abstractmethod
+    def _parts(self, images: Images, rows: int) -> "list[Part]":
+        """The parts of a run on a subset of this many rows, in order."""
+
+    @abstractmethod
+    def _start(self, seed: int) -> "Networks":
+        """Reset the weights and the optimizers to the start of a run with this seed."""
 
     def train(
         self,
@@ -138,16 +146,16 @@ class Trainer:
         name: str = "this run",
         observe: "Observer | None" = None,
     ) -> "TrainedRun":
-        """Train the model from scratch. It replaces the model of the previous run.
+        """Train the network. It replaces that of the previous run.
 
         The seed determines the initial weights (the same for every subset), the order, the
-        augmentation and the dropout. The same seed on the same machine gives the same model, bit
+        augmentation and the dropout. The same seed on the same machine gives the same network, bit
         for bit, whatever was trained before. Arguments and errors are those of `train`.
         """
         check_classes(labels, self.classes, name)
-        settings, model, n_classes = self.settings, self._logits_model, len(self.classes)
-        steps = settings.budget.total_steps(len(labels), settings.batch_size)
-        rates = learning_rates(settings.schedule, steps, settings.learning_rate, settings.warm_up)
+        settings, n_classes = self.settings, len(self.classes)
+        parts = self._parts(images, len(labels))
+        steps = sum(len(part.rates) for part in parts)
         batches = Batches(
             labels,
             normalized_weights(weights),
@@ -161,24 +169,27 @@ class Trainer:
         since_evaluation: list[tuple[float, float]] = []
         speed = Speed(settings.batch_size)
 
-        self._start(seed)
+        model, logits_model = self._start(seed)
         done = 0
-        for phase_images, end in phases(images, steps, settings):
-            for step in range(done, end):
+        for part in parts:
+            part.begin()
+            for step, rate in enumerate(part.rates, done):
                 began = time.perf_counter()
-                batch = batches.batch(step, phase_images)
-                model.optimizer.learning_rate = rates[step]
+                batch = batches.batch(step, part.images)
+                part.model.optimizer.learning_rate = rate
                 target = targets(batch.labels, n_classes)
                 loss, accuracy = map(
-                    float, model.train_on_batch(batch.images, target, batch.weights)
+                    float, part.model.train_on_batch(batch.images, target, batch.weights)
                 )
-                if step > done:  # the first step on each image size compiles
+                if step > done:  # the first step of each part compiles
                     speed.add(time.perf_counter() - began)
-                check_loss(loss, step, steps, rates[step], settings.learning_rate, name)
+                check_loss(loss, step, steps, rate, part, name)
                 since_evaluation.append((loss, accuracy))
                 if step + 1 in evaluate_after:
                     mean_loss, mean_accuracy = np.mean(since_evaluation, axis=0)
-                    validation = self._validate(validation_images, validation_labels)
+                    validation = evaluated(
+                        logits_model, validation_images, validation_labels, settings.test_time_flip
+                    )
                     history.append(
                         {
                             "epoch": (step + 1) * settings.batch_size / len(labels),
@@ -187,20 +198,20 @@ class Trainer:
                             "loss": float(mean_loss),
                             "validation_accuracy": validation[0],
                             "validation_loss": validation[1],
-                            "learning_rate": float(rates[step]),
+                            "learning_rate": float(rate),
                         }
                     )
                     since_evaluation.clear()
                     if observe:
-                        observe(step + 1, model)
+                        observe(step + 1, logits_model)
                 speed.log_progress(name, step + 1, steps, loss)
-            done = end
+            done += len(part.rates)
 
         sample = np.unique(np.linspace(0, len(labels) - 1, TRAIN_ACCURACY_ROWS).round().astype(int))
-        predicted = predict(model, images, sample, settings.test_time_flip).argmax(1)
+        predicted = predict(logits_model, images, sample, settings.test_time_flip).argmax(1)
         return TrainedRun(
-            model=self._model,
-            logits_model=model,
+            model=model,
+            logits_model=logits_model,
             history=history,
             steps=steps,
             epochs=steps * settings.batch_size / len(labels),
@@ -208,6 +219,80 @@ class Trainer:
             images_per_second=speed.images_per_second,
             train_accuracy=float((predicted == labels[sample]).mean()),
         )
+
+
+class Networks(NamedTuple):
+    """A network with its probabilities, and up to its logits; see `TrainedRun`."""
+
+    model: "keras.Model"
+    logits_model: "keras.Model"
+
+
+class Part(NamedTuple):
+    """Steps that follow each other, on images of one size, and that train the same weights.
+
+    Attributes
+    ----------
+    model : keras.Model
+        Gives logits, and is compiled; see `compile_for_training`.
+    images : Images
+        The training images.
+    rates : ndarray of float, shape (steps,)
+        The learning rate of each step.
+    rate_setting, highest_rate : str, float
+        The setting of the highest rate, for messages.
+    begin : callable
+        Called before the first step.
+    """
+
+    model: "keras.Model"
+    images: Images
+    rates: np.ndarray
+    rate_setting: str
+    highest_rate: float
+    begin: Callable[[], None] = lambda: None
+
+
+class ScratchTrainer(Trainer):
+    """Trains a model of `petite.networks.models` from random weights.
+
+    Parameters
+    ----------
+    image_size : int
+        Side of the images, in pixels.
+    channels : int
+        1 for grayscale, 3 for RGB.
+    classes, settings, threads
+        As `train` takes them.
+    """
+
+    settings: TrainingSettings
+
+    def __init__(
+        self,
+        image_size: int,
+        channels: int,
+        classes: list[str],
+        settings: TrainingSettings,
+        threads: int = 1,
+    ) -> None:
+        super().__init__(classes, settings, threads)
+        self._shape = (image_size, channels)
+        self._model = self._build()
+        self._logits_model = models.logits_of(self._model)
+        compile_for_training(self._logits_model, settings, len(classes))
+        self._optimizer_at_first = values_of(self._logits_model.optimizer.variables)
+
+    @property
+    def name(self) -> str:
+        return self.settings.model
+
+    @property
+    def budget(self) -> str:
+        return str(self.settings.budget)
+
+    def bytes_of(self, images: Images) -> int:
+        return size_in_training(images, self.settings)
 
     def _build(self) -> "keras.Model":
         return models.build(
@@ -218,26 +303,52 @@ class Trainer:
             self.settings.model_settings(),
         )
 
-    def _start(self, seed: int) -> None:
-        """Reset the model and its optimizer to the start of a run with this seed."""
+    def _parts(self, images: Images, rows: int) -> list[Part]:
+        settings = self.settings
+        steps = settings.budget.total_steps(rows, settings.batch_size)
+        highest, setting = settings.learning_rate, "training.learning_rate"
+        rates = learning_rates(settings.schedule, steps, highest, settings.warm_up)
+        parts, done = [], 0
+        for some, end in phases(images, steps, settings):
+            parts.append(Part(self._logits_model, some, rates[done:end], setting, highest))
+            done = end
+        return parts
+
+    def _start(self, seed: int) -> Networks:
         self._keras.utils.set_random_seed(seed)
         # All variables, including the state of the dropout's random numbers.
         for variable, new in zip(self._model.variables, self._build().variables, strict=True):
             variable.assign(new.value)
-        optimizer = self._logits_model.optimizer
-        for variable, value in zip(optimizer.variables, self._optimizer_at_first, strict=True):
-            variable.assign(value)
+        assign(self._logits_model.optimizer.variables, self._optimizer_at_first)
+        return Networks(self._model, self._logits_model)
 
-    def _validate(self, images: Images, labels: np.ndarray) -> tuple[float, float]:
-        """Accuracy and loss of the current model; NaN without images."""
-        if not len(labels):
-            return float("nan"), float("nan")
-        everything = np.arange(len(labels))
-        probabilities = predict(
-            self._logits_model, images, everything, self.settings.test_time_flip
-        )
-        accuracy = float((probabilities.argmax(1) == labels).mean())
-        return accuracy, metrics.log_loss(probabilities, labels)
+
+def values_of(variables: Iterable[Any]) -> list[np.ndarray]:
+    """Copy the values of variables of Keras, to be assigned to them again.
+
+    They are not in the backend's own arrays: JAX's training step takes those that are assigned
+    away.
+    """
+    from keras import ops
+
+    return [ops.convert_to_numpy(ops.copy(variable.value)) for variable in variables]
+
+
+def assign(variables: Iterable[Any], values: Iterable[np.ndarray]) -> None:
+    """Give variables of Keras the values that `values_of` copied."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def evaluated(
+    logits_model: "keras.Model", images: Images, labels: np.ndarray, test_time_flip: bool
+) -> tuple[float, float]:
+    """Accuracy and loss of a model; NaN without images."""
+    if not len(labels):
+        return float("nan"), float("nan")
+    probabilities = predict(logits_model, images, np.arange(len(labels)), test_time_flip)
+    accuracy = float((probabilities.argmax(1) == labels).mean())
+    return accuracy, metrics.log_loss(probabilities, labels)
 
 
 @dataclass
@@ -324,14 +435,12 @@ def targets(labels: np.ndarray, classes: int) -> np.ndarray:
     return one_hot
 
 
-def check_loss(
-    loss: float, step: int, steps: int, rate: float, highest_rate: float, name: str
-) -> None:
+def check_loss(loss: float, step: int, steps: int, rate: float, part: Part, name: str) -> None:
     """Raise PetiteError if the loss of a step is not finite."""
     if not np.isfinite(loss):
         raise PetiteError(
             f"{name}: the loss is {loss} at step {step + 1} of {steps} with learning rate "
-            f"{rate:.3g}. Lower training.learning_rate (now {highest_rate:g})."
+            f"{rate:.3g}. Lower {part.rate_setting} (now {part.highest_rate:g})."
         )
 
 
@@ -412,9 +521,9 @@ def full_blocks(images: Images, rows: np.ndarray) -> Iterator[tuple[np.ndarray, 
 
 
 def compile_for_training(
-    logits_model: "keras.Model", settings: TrainingSettings, classes: int
+    logits_model: "keras.Model", settings: TrainingSettings | FineTuneSettings, classes: int
 ) -> None:
-    """Compile the model with its optimizer and loss."""
+    """Compile a model that gives logits with its optimizer and loss, for its trainable weights."""
     import keras
 
     decay = settings.weight_decay or None

@@ -27,7 +27,7 @@ from petite.subsets.augmentation import render_subset
 from petite.subsets.records import SubsetRecord
 from petite.training import metrics
 from petite.training.handout import write_beside
-from petite.training.loop import TrainedRun, Trainer, predict, size_in_training
+from petite.training.loop import TrainedRun, Trainer, predict
 from petite.training.records import (
     HISTORY_COLUMNS,
     RUN_COLUMNS,
@@ -50,8 +50,7 @@ logger = logging.getLogger(__name__)
 def run_job(
     job: "Job",
     data: "Data",
-    settings: TrainingSettings,
-    threads: int,
+    trainer: Trainer,
     outputs: "Outputs",
     max_memory: int | None = None,
 ) -> None:
@@ -65,10 +64,8 @@ def run_job(
         Which subsets and seeds.
     data : Data
         The images.
-    settings : TrainingSettings
-        How the models are trained.
-    threads : int
-        CPU threads to use.
+    trainer : Trainer
+        What trains, made for the images and the classes of the store.
     outputs : Outputs
         The files to write.
     max_memory : int, optional
@@ -86,14 +83,13 @@ def run_job(
             f"There are {len(job.subsets)} subset files for {len(job.seeds)} seeds. "
             "Give one file for each seed, or one for all."
         )
-    classes = list(data.store.classes)
     limit = memory.available() if max_memory is None else max_memory
     _, held_out_labels, held_out = validation_images(data.store, data.split)
     held_out = in_memory_if_it_fits(held_out, size_of(held_out), limit, "the validation images")
     if isinstance(held_out, np.ndarray):
         limit -= held_out.nbytes
 
-    trainer = Trainer(held_out.shape[1], held_out.shape[3], classes, settings, threads)
+    flips = trainer.settings.test_time_flip
     runs: list[Run] = []
     curves: list[HistoryRow] = []
     probabilities: list[np.ndarray] = []
@@ -104,7 +100,7 @@ def run_job(
         subset = read_table(path)
         about_subset: SubsetRecord = read_json(path.with_suffix(".json"))
         images = data.training(subset, path)
-        needed = size_in_training(images, settings)
+        needed = trainer.bytes_of(images)
         trained = trainer.train(
             in_memory_if_it_fits(images, needed, limit, f"the images of {name}"),
             subset["label"].to_numpy(),
@@ -117,11 +113,11 @@ def run_job(
 
         test = test_images(data.store, data.split)
         rows = np.arange(len(test.labels))
-        predicted = predict(trained.logits_model, test.images, rows, settings.test_time_flip)
+        predicted = predict(trained.logits_model, test.images, rows, flips)
         judged = metrics.evaluate(predicted, test.labels)
         logger.info("%s: test accuracy %.4f, loss %.4f", name, judged["accuracy"], judged["loss"])
 
-        runs.append(run_row(job, seed, settings, threads, about_subset, trained, judged, classes))
+        runs.append(run_row(job, seed, trainer, about_subset, trained, judged))
         identity: RunName = {
             "judge": job.judge,
             "method": job.method,
@@ -134,7 +130,7 @@ def run_job(
             trained.model.save(temporary)
 
     about = f"{job.dataset}: {job.method} at fraction {job.fraction:g}"
-    write_beside(models, about, classes, data.store.shape, settings.test_time_flip)
+    write_beside(models, about, trainer.classes, data.store.shape, flips)
     write_csv(outputs.history, pd.DataFrame(curves)[HISTORY_COLUMNS])
     write_predictions(outputs.predictions, test, probabilities, job.seeds)
     write_csv(outputs.runs, pd.DataFrame(runs)[RUN_COLUMNS])
@@ -186,15 +182,13 @@ class Data:
 def run_row(
     job: Job,
     seed: int,
-    settings: TrainingSettings,
-    threads: int,
+    trainer: Trainer,
     about_subset: SubsetRecord,
     trained: TrainedRun,
     judged: metrics.Metrics,
-    classes: list[str],
 ) -> Run:
     """The row of one run; `about_subset` is the record of its subset."""
-    last = trained.history[-1]
+    settings, last = trainer.settings, trained.history[-1]
     return {
         "judge": job.judge,
         "dataset": job.dataset,
@@ -205,17 +199,17 @@ def run_row(
         "split_seed": job.split_seed,
         "selection_seed": about_subset["seed"],
         "training_seed": seed,
-        "model": settings.model,
+        "model": trainer.name,
         "backend": settings.backend,
         "precision": dtype_policy(settings.precision),
-        "budget": str(settings.budget),
+        "budget": trainer.budget,
         "steps": trained.steps,
         "epochs": trained.epochs,
         "batch_size": settings.batch_size,
         "accuracy": judged["accuracy"],
         "loss": judged["loss"],
         "calibration_error": judged["calibration_error"],
-        "worst_class": classes[judged["worst_class"]],
+        "worst_class": trainer.classes[judged["worst_class"]],
         "worst_class_accuracy": judged["worst_class_accuracy"],
         "confusion": json.dumps(judged["confusion"]),
         "validation_accuracy": last["validation_accuracy"],
@@ -228,7 +222,7 @@ def run_row(
         "select_seconds": about_subset["seconds"],
         "proxy_seconds": about_subset["proxy_seconds"],
         "parameters": trained.model.count_params(),
-        "threads": threads,
+        "threads": trainer.threads,
         "versions": json.dumps(versions("keras", "numpy", settings.backend), sort_keys=True),
     }
 

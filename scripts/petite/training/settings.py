@@ -65,20 +65,41 @@ else:
     ModelChoice = choice_of(MODELS.values())
 
 
-class TrainingSettings(ModelChoice):
-    """How the models are trained; the defaults suit small grayscale images."""
+class LoopSettings(Strict):
+    """What `petite.training.loop` needs to train a network, from scratch or pretrained."""
 
-    batch_norm_momentum: float = Field(
-        0.9, gt=0, lt=1, description="0.9 suits hundreds of steps; 0.99 needs thousands"
-    )
     backend: Literal["tensorflow", "jax", "torch"] = "tensorflow"
-    budget: Budget = Budget(steps=200)
     precision: Literal["float32", "bfloat16", "auto"] = Field(
         "float32",
         description="bfloat16: activations in 16 bits, weights in 32; auto: bfloat16 where the "
         "processor computes in it",
     )
     batch_size: int = Field(64, ge=2, le=65_536)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    flips: Literal["none", "random", "alternating"] = Field(
+        "random", description="horizontal flips; alternating: in every second pass over an image"
+    )
+    crop_padding: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="maximum random shift, as a fraction of the side; edges are mirrored",
+    )
+    test_time_flip: bool = Field(
+        True, description="average the logits of an image and its mirror image"
+    )
+    evaluations: int = Field(
+        10, ge=1, description="number of points on the learning curves of a run"
+    )
+
+
+class TrainingSettings(LoopSettings, ModelChoice):
+    """How the models are trained; the defaults suit small grayscale images."""
+
+    batch_norm_momentum: float = Field(
+        0.9, gt=0, lt=1, description="0.9 suits hundreds of steps; 0.99 needs thousands"
+    )
+    budget: Budget = Budget(steps=200)
     optimizer: Literal["sgd", "adam", "adamw"] = Field(
         "adamw", description="sgd uses Nesterov momentum 0.9"
     )
@@ -93,24 +114,8 @@ class TrainingSettings(ModelChoice):
     warm_up: float = Field(
         0.15, ge=0, lt=1, description="fraction of the steps in which one_cycle warms up"
     )
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
-    flips: Literal["none", "random", "alternating"] = Field(
-        "random", description="horizontal flips; alternating: in every second pass over an image"
-    )
-    crop_padding: float = Field(
-        0.1,
-        ge=0,
-        lt=1,
-        description="maximum random shift, as a fraction of the side; edges are mirrored",
-    )
     phases: list[Phase] = Field(
         [], description="progressive resizing: phases in order, shares sum to 1; []: full size"
-    )
-    test_time_flip: bool = Field(
-        True, description="average the logits of an image and its mirror image"
-    )
-    evaluations: int = Field(
-        10, ge=1, description="number of points on the learning curves of a run"
     )
 
     @model_validator(mode="after")

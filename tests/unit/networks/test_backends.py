@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+REPOSITORY = Path(__file__).resolve().parents[3]
+SCRIPTS = REPOSITORY / "scripts"
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
@@ -31,3 +32,22 @@ def test_a_backend_trains_repeats_saves_and_scores(backend: str) -> None:
     assert result["a seed again"] and not result["another seed"]
     assert result["a loaded model differs by"] < 1e-5
     assert result["finite scores"]
+    assert result["fine-tuned: a seed again"] and not result["fine-tuned: another seed"]
+    assert not result["fine-tuned: changed after the head"]
+    # The kernel and its bias, scale and offset; the statistics stay.
+    assert result["fine-tuned: changed at the end"] == 4 * [True] + 2 * [False]
+
+
+def test_without_a_gpu_its_benchmark_ends_with_one_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("jax")
+    page = tmp_path / "gpu.md"
+    done = subprocess.run(
+        [sys.executable, str(REPOSITORY / "benchmarks/gpu.py"), "--output", str(page)],
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS), "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "finds no GPU here, only cpu" in done.stderr
+    assert not page.exists()

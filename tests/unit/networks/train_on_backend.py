@@ -10,8 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from petite.training import proxy
-from petite.training.loop import TrainedRun, Trainer, predict
+from petite.networks.backbones.base import KerasBackbone, Scaling
+from petite.training.fine_tune import FineTuner
+from petite.training.judges import FineTuneSettings
+from petite.training.loop import ScratchTrainer, TrainedRun, predict
+from petite.training.proxy import record_dynamics
+from petite.training.scores import scores
 from petite.training.settings import ProxySettings
 
 SETTINGS = {
@@ -33,7 +37,7 @@ noise = np.random.default_rng(0).integers(0, 60, (60, 12, 12, 1))
 images = (noise + 90 * labels[:, None, None, None]).clip(0, 255).astype(np.uint8)
 settings = ProxySettings.model_validate({"training": SETTINGS})
 
-trainer = Trainer(12, 1, CLASSES, settings.training)
+trainer = ScratchTrainer(12, 1, CLASSES, settings.training)
 weights = []
 for seed in (0, 1, 0):
     run = trainer.train(images, labels, images, labels, seed)
@@ -46,8 +50,34 @@ with tempfile.TemporaryDirectory() as folder:
     run.model.save(path)
     alike = keras.models.load_model(path).predict(images, verbose=0)
     off = np.abs(alike - run.model.predict(images, verbose=0)).max()
-dynamics = proxy.record_dynamics(images, labels, CLASSES, 0, settings)
-scores = proxy.scores(dynamics, labels)
+
+small = keras.Sequential(
+    [
+        keras.Input((32, 32, 3)),
+        keras.layers.Conv2D(4, 3, strides=2),
+        keras.layers.BatchNormalization(),
+        keras.layers.GlobalAveragePooling2D(),
+    ]
+)
+pretrained = [array.copy() for array in small.get_weights()]
+backbone = KerasBackbone("small", 32, 4, "0" * 64, Scaling(1 / 255), lambda dtype: small)
+fine_tune = FineTuneSettings(
+    backend=sys.argv[1], image_size=32, head_steps=3, steps=3, batch_size=16, evaluations=2
+)
+tuner = FineTuner(backbone, 12, 1, CLASSES, fine_tune)
+tuned, unlike = [], []
+
+
+def observe(step: int, model: object) -> None:
+    pairs = zip(small.get_weights(), pretrained, strict=True)
+    unlike.append([bool((now != before).any()) for now, before in pairs])
+
+
+for seed in (0, 1, 0):
+    tuned.append(weights_of(tuner.train(images, labels, images, labels, seed, observe=observe)))
+
+dynamics, _ = record_dynamics(images, labels, CLASSES, 0, settings)
+found = scores(dynamics, labels)
 print(
     json.dumps(
         {
@@ -57,7 +87,11 @@ print(
             "a seed again": weights[0] == weights[2],
             "another seed": weights[0] == weights[1],
             "a loaded model differs by": float(off),
-            "finite scores": all(np.isfinite(values).all() for values in scores.values()),
+            "fine-tuned: a seed again": tuned[0] == tuned[2],
+            "fine-tuned: another seed": tuned[0] == tuned[1],
+            "fine-tuned: changed after the head": any(unlike[0]) or any(unlike[4]),
+            "fine-tuned: changed at the end": unlike[5],
+            "finite scores": all(np.isfinite(values).all() for values in found.values()),
         }
     )
 )

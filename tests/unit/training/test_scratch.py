@@ -15,11 +15,10 @@ from PIL import Image
 from petite.data.store import Store, shard_record, write_shard
 from petite.networks.backend import load_keras
 from petite.training import metrics
+from petite.training.loop import ScratchTrainer
+from petite.training.records import HISTORY_COLUMNS, RUN_COLUMNS, Job
 from petite.training.scratch import (
-    HISTORY_COLUMNS,
-    RUN_COLUMNS,
     Data,
-    Job,
     Outputs,
     check_settings,
     run_job,
@@ -42,8 +41,13 @@ SETTINGS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of 60 images of 10x10 in two shards, their split, and two subsets."""
     root: Path = tmp_path_factory.mktemp("results")
+    write_small_store(root)
+    return root
+
+
+def write_small_store(root: Path) -> None:
+    """A store of 60 images of 10x10 in two shards, their split, and two subsets."""
     random = np.random.default_rng(0)
     labels = np.arange(60) % 2
     images = random.integers(0, 150, (60, 10, 10, 1)) + 100 * labels[:, None, None, None]
@@ -73,7 +77,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(root / "split.parquet", index[["image_id", "label"]].assign(split=parts))
     write_subset(root / "seed-0.parquet", index.iloc[:12], seed=0)
     write_subset(root / "seed-1.parquet", index.iloc[12:20], seed=1, recipe="horizontal_flip")
-    return root
 
 
 def write_subset(path: Path, rows: pd.DataFrame, seed: int, recipe: str | None = None) -> None:
@@ -118,6 +121,13 @@ def data(folder: Path) -> Data:
     )
 
 
+def trainer(folder: Path, changes: dict[str, Any] | None = None) -> ScratchTrainer:
+    store = Store.open(folder / "store/manifest.json")
+    size, _, channels = store.shape
+    settings = check_settings({**SETTINGS, **(changes or {})})
+    return ScratchTrainer(size, channels, list(store.classes), settings)
+
+
 @pytest.fixture(scope="module")
 def done(folder: Path) -> Outputs:
     """The files that the script made of two seeds."""
@@ -130,6 +140,7 @@ def train_by_script(folder: Path, to: Path) -> Outputs:
     arguments: dict[str, Any] = {
         "--manifest": folder / "store/manifest.json",
         "--split": folder / "split.parquet",
+        "--judge": "scratch",
         "--dataset": "shades",
         "--method": "random",
         "--fraction": 0.3,
@@ -270,9 +281,9 @@ def test_the_page_beside_the_models_names_the_class_of_a_raw_image(
     split = index[["image_id", "label"]].assign(split=parts)
     write_subset(tmp_path / "all.parquet", index.iloc[:60], seed=0)
     written = outputs(tmp_path)
-    learns = check_settings({**SETTINGS, "budget": {"steps": 60}, "crop_padding": 0})
+    learns = trainer(tmp_path, {"budget": {"steps": 60}, "crop_padding": 0})
     one = job(tmp_path, seeds=[5], subsets=[tmp_path / "all.parquet"])
-    run_job(one, Data(Store.open(tmp_path / "store/manifest.json"), split), learns, 1, written)
+    run_job(one, Data(Store.open(tmp_path / "store/manifest.json"), split), learns, written)
     assert pd.read_csv(written.runs)["accuracy"].tolist() == [1.0]
     assert read_json(written.models / "classes.json") == classes
     monkeypatch.chdir(written.models)
@@ -299,7 +310,7 @@ def test_the_same_job_in_another_process_gives_the_same_metrics(
 def test_one_subset_serves_all_seeds(folder: Path) -> None:
     written = outputs(folder / "full")
     one = job(folder, method="full", subsets=[folder / "seed-0.parquet"], seeds=[3, 4])
-    run_job(one, data(folder), check_settings(SETTINGS), 1, written)
+    run_job(one, data(folder), trainer(folder), written)
     runs = pd.read_csv(written.runs)
     assert runs["training_seed"].tolist() == [3, 4]
     assert runs["selection_seed"].tolist() == [0, 0]
@@ -318,7 +329,7 @@ def test_the_test_part_is_opened_after_training_only(
     import petite.training.scratch as run
 
     events: list[str] = []
-    for owner, name in ((run.Trainer, "train"), (run, "test_images")):
+    for owner, name in ((ScratchTrainer, "train"), (run, "test_images")):
         original = getattr(owner, name)
 
         def record(*args: Any, _name: str = name, _original: Any = original, **kw: Any) -> Any:
@@ -326,9 +337,9 @@ def test_the_test_part_is_opened_after_training_only(
             return _original(*args, **kw)
 
         monkeypatch.setattr(owner, name, record)
-    tiny = check_settings({**SETTINGS, "budget": {"steps": 1}})
+    tiny = trainer(folder, {"budget": {"steps": 1}})
     one = job(folder, seeds=[0], subsets=[folder / "seed-0.parquet"])
-    run_job(one, data(folder), tiny, 1, outputs(folder / "order"))
+    run_job(one, data(folder), tiny, outputs(folder / "order"))
     assert events == ["train", "test_images"]
 
 
@@ -351,13 +362,13 @@ def test_recipes_are_rendered_and_rows_without_one_are_read_as_they_are(folder: 
 def test_a_set_beyond_max_memory_is_streamed_from_the_store_with_the_same_result(
     folder: Path, caplog: pytest.LogCaptureFixture, changes: dict[str, Any]
 ) -> None:
-    settings = check_settings({**SETTINGS, **changes})
     made = {}
     for name, limit in (("held", 10**9), ("streamed", 1)):
         made[name] = outputs(folder / f"{name}-{len(changes)}")
         with caplog.at_level("INFO"):
             caplog.clear()
-            run_job(job(folder), data(folder), settings, 1, made[name], max_memory=limit)
+            trains = trainer(folder, changes)
+            run_job(job(folder), data(folder), trains, made[name], max_memory=limit)
         assert ("read from the store" in caplog.text) == (name == "streamed")
     held, streamed = made["held"], made["streamed"]
     assert held.history.read_bytes() == streamed.history.read_bytes()
@@ -382,7 +393,7 @@ def test_a_subset_with_a_test_image_is_refused(folder: Path) -> None:
 def test_subsets_that_do_not_match_the_seeds_are_refused(folder: Path) -> None:
     three = job(folder, seeds=[0, 1, 2])
     with pytest.raises(PetiteError, match="2 subset files for 3 seeds"):
-        run_job(three, data(folder), check_settings(SETTINGS), 1, outputs(folder))
+        run_job(three, data(folder), trainer(folder), outputs(folder))
 
 
 def test_wrong_settings_are_named_with_their_place() -> None:
@@ -399,6 +410,6 @@ def test_a_failed_job_leaves_no_results(folder: Path) -> None:
     with pytest.raises(
         PetiteError, match=r"random at 0\.3, seed 0: the subset has no image of light"
     ):
-        run_job(bad, data(folder), check_settings(SETTINGS), 1, written)
+        run_job(bad, data(folder), trainer(folder), written)
     assert not written.runs.exists()
     assert read_json(one_class.with_suffix(".json"))["images"] == 20

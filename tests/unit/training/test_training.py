@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from petite.networks.backend import dtype_policy, load_keras
 from petite.training.batches import Batches, mirrored, shifted
-from petite.training.loop import TrainedRun, Trainer, predict, train
+from petite.training.loop import ScratchTrainer, TrainedRun, predict, train
 from petite.training.schedule import learning_rates
 from petite.training.settings import TrainingSettings
 from petite.util.errors import PetiteError
@@ -279,7 +279,7 @@ def test_what_a_trainer_trained_before_is_forgotten(changes: dict[str, Any]) -> 
     images, labels = bars(30)
     nothing = images[:0], labels[:0]
     expected = trained(images, labels, seed=1, **changes)
-    trainer = Trainer(12, 1, names(2), settings(**changes))
+    trainer = ScratchTrainer(12, 1, names(2), settings(**changes))
     others, their_labels = bars(20, seed=1)
     trainer.train(others, their_labels, *nothing, seed=0, weights=np.linspace(1, 2, 20))
     run = trainer.train(images, labels, *nothing, seed=1)

@@ -22,7 +22,7 @@ KERAS_JSON = {
 TRAIN = """
 import hashlib, json
 import numpy as np
-from petite.training.loop import Trainer
+from petite.training.loop import ScratchTrainer
 from petite.training.settings import TrainingSettings
 
 settings = {
@@ -31,7 +31,7 @@ settings = {
 }
 labels = np.arange(60) % 3
 images = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3)).astype(np.uint8)
-trainer = Trainer(32, 3, ["a", "b", "c"], TrainingSettings.model_validate(settings))
+trainer = ScratchTrainer(32, 3, ["a", "b", "c"], TrainingSettings.model_validate(settings))
 run = trainer.train(images, labels, images, labels, 0)
 digest = hashlib.sha256(b"".join(array.tobytes() for array in run.model.get_weights()))
 import keras

@@ -64,7 +64,8 @@ class Backbone(ABC):
         """A model to train, from images of values 0 to 255 to embeddings, float32.
 
         `dtype` is Keras's dtype policy, "float32" or "mixed_bfloat16". A network that was read from
-        a file computes as the file says. Raises PetiteError for a network that Keras cannot train.
+        a file computes as the file says. Raises PetiteError for a network that Keras cannot train,
+        and for weights that are NaN or infinite.
         """
 
     @abstractmethod
@@ -114,7 +115,9 @@ class KerasBackbone(Backbone):
     inference_network: Callable[[str], "keras.Model"] | None = None
 
     def build(self, dtype: str = "float32") -> "keras.Model":
-        return self._with_preprocessing(self.network(dtype))
+        network = self.network(dtype)
+        self._check_weights(network)
+        return self._with_preprocessing(network)
 
     def forward(self, dtype: str = "float32") -> Forward:
         network = (self.inference_network or self.network)(dtype)
