@@ -10,7 +10,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TEXT = {".py", ".smk", ".md", ".rst", ".yaml", ".json", ".html", ".css", ".js", ".in", ".toml", ""}
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs")
 DOCUMENTS += ("config.yaml", "workflow", "Snakefile", "Makefile", "envs")
-CODE = ("scripts", "tests", "benchmarks", "pyproject.toml")
+CODE = ("scripts", "tests", "benchmarks", "examples", "pyproject.toml")
 VERBS = (
     "character|custom|discret|final|general|harmon|initial|local|maxim|memor|minim|normal|optim|"
     "organ|parallel|penal|prior|quant|random|raster|real|recogn|regular|serial|special|stabil|"

@@ -1,6 +1,7 @@
 # Functions of train.smk.
 
 from petite.training.judges import FineTuneSettings
+from petite.util.command import files_of
 
 
 def subsets_to_train(wildcards):
@@ -54,12 +55,56 @@ def probe_arguments(wildcards, input):
 RUN = "{method}/{fraction}/seeds-{first}-{last}"
 
 
+PROGRAMS = CONFIG.judges.programs
+# What only the rule of the user's programs needs, or what changes no result.
+OF_THE_RULE = {"seeds", "fractions", "files", "max_seconds"}
+
+
+def program_files(wildcards):
+    """The files of a program that its command names or its settings list; an edit reruns it."""
+    program = PROGRAMS[wildcards.judge]
+    return [outside(path) for path in [*files_of(program.words()), *program.files]]
+
+
+def program_source(wildcards):
+    """The originals, if the program is given images of another size than the stored ones."""
+    return SOURCE_FILES if PROGRAMS[wildcards.judge].image_size else []
+
+
+def program_settings(wildcards):
+    program = PROGRAMS[wildcards.judge]
+    settings = {"program": program.model_dump(mode="json", exclude=OF_THE_RULE)}
+    if program.image_size:
+        settings["reading"] = {**READING_SETTINGS, "listing": None}
+    return as_param(settings)
+
+
+def program_arguments(wildcards, input):
+    """Snakemake does not compare params that depend on the input: a time limit reruns nothing."""
+    program = PROGRAMS[wildcards.judge]
+    source = source_arguments(wildcards, input) if program.image_size else ""
+    return f"--max-seconds {program.max_seconds:g} {source}"
+
+
+def check_programs():
+    """Raise PetiteError for a file of a program that is not there."""
+    for name, program in PROGRAMS.items():
+        for path in program.files:
+            if not Path(path).is_file() and IS_MAIN:
+                raise PetiteError(
+                    f"judges.{name}.files: there is no file {path}: correct the path"
+                )
+
+
+or_exit(check_programs)
+
+
 def models_folder(judge, label, fraction, first, last):
     return f"{RESULTS}/models/{judge}/{label}/{as_text(fraction)}/seeds-{first}-{last}"
 
 
 # The jobs whose models are kept.
-TRAININGS = [judging for judging in JUDGINGS if JUDGES[judging[0]].has_models]
+TRAININGS = [judging for judging in JUDGINGS if judge_named(judging[0]).has_models]
 MODELS = [models_folder(*training) for training in TRAININGS]
 SUBSETS = [
     subset_path(label, fraction, seed)

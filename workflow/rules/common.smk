@@ -24,7 +24,7 @@ from petite.util.errors import PetiteError
 from petite.util import imports
 from petite.config.layers import Layer, command_line, read_layer, resolve
 from petite.selection import METHODS
-from petite.training.judges import FINE_TUNE, JUDGES, PROBE, SCRATCH
+from petite.training.judges import FINE_TUNE, PROBE, SCRATCH, judge_named
 
 
 def or_exit(function):
@@ -223,7 +223,7 @@ def subset_seeds(label, fraction):
     read = {
         seed
         for judge, *case, first, last in JUDGINGS
-        if case == [label, fraction] and not JUDGES[judge].selects
+        if case == [label, fraction] and not judge_named(judge).selects
         for seed in range(first, last + 1)
     }
     return sorted(read) or [0]

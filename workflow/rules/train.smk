@@ -1,4 +1,5 @@
-# Judges each subset with each seed: by a model that is trained on it, or by a probe.
+# Judges each subset with each seed: by a model that is trained on it, a probe, or a program of the
+# user's.
 # Needs: the store and the split (data.smk), the subsets (select.smk), and the network (embed.smk).
 # Makes: runs/ (metrics, learning curves, predictions) and models/.
 
@@ -119,3 +120,48 @@ rule probe:
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-predictions {output.predictions:q} {params.arguments} "
         "--settings {params.settings:q} --threads {threads} --log {log:q}"
+
+
+if PROGRAMS:
+
+    # One job for the seeds of a batch, as `train`. Its settings do not name its files, which are
+    # inputs, so that a moved one reruns nothing.
+    rule judge_program:
+        input:
+            manifest=rules.index.output.manifest,
+            split=SPLIT,
+            subsets=subsets_to_train,
+            records=records_to_train,
+            source=program_source,
+            program=program_files,
+            code=code("judge_program", SOURCE_MODULE),
+        output:
+            runs=f"{RESULTS}/runs/{{judge}}/{RUN}.csv",
+            history=f"{RESULTS}/runs/{{judge}}/{RUN}.history.csv",
+            predictions=f"{RESULTS}/runs/{{judge}}/{RUN}.predictions.npz",
+        log:
+            f"{RESULTS}/logs/judge_program/{{judge}}/{RUN}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/judge_program/{{judge}}/{RUN}.tsv"
+        wildcard_constraints:
+            judge="|".join(map(re.escape, PROGRAMS)),
+        conda:
+            "../../envs/petite.yaml"
+        threads: CONFIG.training_threads
+        resources:
+            mem_mb=memory(1500, 4 * IMAGE_BYTES),
+            gpu=CONFIG.training_gpus,
+        params:
+            python=python,
+            settings=program_settings,
+            dataset=CONFIG.dataset.name,
+            split_seed=CONFIG.split.seed,
+            arguments=program_arguments,
+        shell:
+            "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
+            "--split {input.split:q} --split-seed {params.split_seed} --subset {input.subsets:q} "
+            "--seeds $(seq {wildcards.first} {wildcards.last}) --judge {wildcards.judge} "
+            "--dataset {params.dataset} --method {wildcards.method} "
+            "--fraction {wildcards.fraction} --output-runs {output.runs:q} "
+            "--output-history {output.history:q} --output-predictions {output.predictions:q} "
+            "--settings {params.settings:q} {params.arguments} --threads {threads} --log {log:q}"

@@ -110,6 +110,8 @@ def _keys(
     for part in location[:-1]:
         if isinstance(part, str) and part in group.model_fields:
             group = _model_in(group.model_fields[part].annotation) or group
+        elif others := group.__annotations__.get("__pydantic_extra__"):
+            group = _model_in(others) or group
     return [*(more_keys if len(location) == 1 else ()), *group.model_fields]
 
 

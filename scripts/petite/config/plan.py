@@ -10,7 +10,7 @@ from petite.config.schema import Config
 from petite.features.registry import SPACES
 from petite.selection import METHODS
 from petite.selection.base import StepParams, Traits
-from petite.training.judges import FINE_TUNE, JUDGES, PROBE, Judge
+from petite.training.judges import FINE_TUNE, PROBE, Judge, judge_named
 
 # A slow method that ranks is asked for the smallest of these shares of all images that covers its
 # fractions. A smaller fraction that is added later is cut from the same ranking.
@@ -46,18 +46,20 @@ class Plan:
     @property
     def judges(self) -> list[Judge]:
         """The judges in use; the first one gives the recommendation to export."""
-        return [JUDGES[name] for name in self.config.judges.used]
+        return [judge_named(name) for name in self.config.judges.used]
 
     def seen_by(self, judge: Judge) -> dict[str, Any]:
         """How a judge's models see the images; see `petite.evaluation.chance.Circumstances`."""
         if judge.name == PROBE:
             size = self.config.backbone.image_size
             return {"image_size": size, "flips": "none", "is_frozen": True}
+        stored = self.config.dataset.image_size
         if judge.name == FINE_TUNE and (settings := self.config.judges.fine_tune):
             # Enlarging adds no detail.
-            size = min(settings.image_size, self.config.dataset.image_size)
-            return {"image_size": size, "flips": settings.flips}
-        return {"image_size": self.config.dataset.image_size, "flips": self.config.training.flips}
+            return {"image_size": min(settings.image_size, stored), "flips": settings.flips}
+        if (program := self.config.judges.programs.get(judge.name)) is not None:
+            return {"image_size": program.image_size or stored, "flips": "none"}
+        return {"image_size": stored, "flips": self.config.training.flips}
 
     def cases_of(self, judge: str) -> list[tuple[str, float]]:
         """The label and fraction of each subset that a judge judges."""
@@ -88,7 +90,7 @@ class Plan:
         """
         runs = self.config.runs_at(fraction, judge)
         # The selection of a judge that selects takes longer than its start, so one job does all.
-        per_job = runs if JUDGES[judge].selects else self.config.seeds_per_job
+        per_job = runs if judge_named(judge).selects else self.config.seeds_per_job
         batches = []
         first = 0
         while first < runs:

@@ -13,14 +13,14 @@ from petite.config.dataset import DatasetSettings
 from petite.config.evidence import EvidenceSettings
 from petite.config.export import BEST, Formats, exported
 from petite.config.features import FeatureSettings
-from petite.config.judges import JudgesSection
+from petite.config.judges import Judges, JudgesSection
 from petite.config.messages import sentences
 from petite.config.methods import AUGMENTATION, ChainEntry, MethodEntry, Methods
 from petite.config.proxy import ProxySection
 from petite.config.size import check_size
 from petite.config.split import SplitSettings
 from petite.features.registry import SPACES
-from petite.training.judges import FINE_TUNE, JUDGES, PROBE
+from petite.training.judges import FINE_TUNE, PROBE, judge_named
 from petite.training.settings import TrainingSettings
 from petite.util import memory
 from petite.util.errors import PetiteError
@@ -87,7 +87,7 @@ class Config(Strict):
     training_gpus: int = Field(
         0, ge=0, description="GPUs to request from the cluster per training or embedding job"
     )
-    judges: JudgesSection = JudgesSection()
+    judges: Judges = JudgesSection()
     evidence: EvidenceSettings = EvidenceSettings()
     # Exporting changes no result, so it is left out of the record of how results were made.
     export: str = Field(
@@ -110,7 +110,7 @@ class Config(Strict):
         return {
             (label, fraction): self.runs_at(fraction, judge)
             for label, entry in self.methods.items()
-            if JUDGES[judge].takes_recipes or not _makes_images(entry)
+            if judge_named(judge).takes_recipes or not _makes_images(entry)
             for fraction in entry.fractions
             if only is None or fraction in only
         }
@@ -177,7 +177,7 @@ class Config(Strict):
                 problems.append(
                     f"judges.{judge}: no method has a fraction that it can judge: augmented images "
                     "have no embeddings"
-                    if not JUDGES[judge].takes_recipes
+                    if not judge_named(judge).takes_recipes
                     else f"judges.{judge}: no method has a fraction that it judges"
                 )
         if self.judges.fine_tune and self.backbone.name.endswith(".onnx"):

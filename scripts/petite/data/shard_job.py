@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -40,17 +41,30 @@ def add_shard(parser: argparse.ArgumentParser, required: bool = True) -> None:
 
 def shard_of(source: Source, args: argparse.Namespace, settings: dict[str, Any]) -> Shard:
     """The shard that the arguments name, of an open source."""
-    limits = {name: settings[name] for name in ("max_pixels", "max_seconds") if name in settings}
     if args.listing:
         rows = read_shard_rows(args.listing, *args.shard)
     else:
         entries = listing(source, **settings["listing"])
         rows = shard_rows_by_name(entries, *args.shard)
 
+    def image_ids() -> pd.Series:
+        return (pd.read_parquet(args.listing) if args.listing else entries)["image_id"]
+
+    return Shard(rows, reading_of(source, settings, image_ids))
+
+
+def reading_of(
+    source: Source, settings: dict[str, Any], image_ids: Callable[[], Iterable[str]]
+) -> Reading:
+    """How images are read, by the settings depth, min_side, max_pixels and max_seconds.
+
+    `image_ids` gives all images of the source, of which a stretched depth needs a sample.
+    """
+    limits = {name: settings[name] for name in ("max_pixels", "max_seconds") if name in settings}
+
     @cache  # found once, and only where an image needs it
     def set_range() -> Depth:
-        ids = (pd.read_parquet(args.listing) if args.listing else entries)["image_id"]
-        return range_of_set(source, ids, **limits)
+        return range_of_set(source, image_ids(), **limits)
 
     depth = settings.get("depth", "full")
     if depth == "stretch":
@@ -58,7 +72,7 @@ def shard_of(source: Source, args: argparse.Namespace, settings: dict[str, Any])
     elif not isinstance(depth, str):
         depth = tuple(depth)
     smallest = {"min_side": settings["min_side"]} if "min_side" in settings else {}
-    return Shard(rows, cast("Reading", {"depth": depth, **limits, **smallest}))
+    return cast("Reading", {"depth": depth, **limits, **smallest})
 
 
 def _shard_number(text: str) -> tuple[int, int]:

@@ -80,6 +80,22 @@ def test_images(store: Store, split: pd.DataFrame) -> LabeledImages:
     return _opened(store, _rows(split, TEST))
 
 
+def test_image_ids(split: pd.DataFrame) -> list[str]:
+    """List the ids of the test part, for a program that predicts its images without their labels.
+
+    Parameters
+    ----------
+    split : DataFrame
+
+    Returns
+    -------
+    list of str
+        In the order of `test_images`.
+    """
+    return _rows(split, TEST)["image_id"].tolist()
+
+
+test_image_ids.__test__ = False  # type: ignore[attr-defined]
 test_images.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it
 
 

@@ -103,6 +103,8 @@ class Chance:
         Classes that are recognized hardly better than by chance (see `_guessed`).
     one_answer : int
         How many of the runs give the same answer for all images.
+    train_accuracy, steps
+        None if only a program of the user's knows them.
     """
 
     method: str
@@ -121,8 +123,8 @@ class Chance:
     guessed: tuple[str, ...]
     runs: int
     one_answer: int
-    train_accuracy: float
-    steps: int
+    train_accuracy: float | None
+    steps: int | None
     circumstances: Circumstances
 
     @property
@@ -186,7 +188,7 @@ class Chance:
             "unequal_classes": about.is_unequal,
             "small_images": True,
             "hiding_flips": flips,
-            "few_steps": not about.is_frozen,
+            "few_steps": not about.is_frozen and self.steps is not None,
             "frozen_network": about.is_frozen,
             "labels_not_visible": True,
         }
@@ -275,10 +277,14 @@ class AgainstChance:
             guessed=tuple(self.classes[label] for label in guessed),
             runs=len(answers),
             one_answer=int((answers.nunique(axis=1) == 1).sum()),
-            train_accuracy=float(own["train_accuracy"].mean()),
-            steps=round(own["steps"].mean()),
+            train_accuracy=_mean_if_known(own["train_accuracy"]),
+            steps=None if own["steps"].isna().any() else round(own["steps"].mean()),
             circumstances=self.circumstances,
         )
+
+
+def _mean_if_known(values: pd.Series) -> float | None:
+    return None if values.isna().any() else float(values.mean())
 
 
 def _constant(right: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> int:

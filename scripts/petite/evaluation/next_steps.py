@@ -65,7 +65,8 @@ def _to_learn(chance: Chance) -> Iterator[Step]:
     """What helps if chance is not beaten."""
     if chance.is_far_below:
         yield Step("compare_labels")
-        yield Step("disable_flips")
+        if chance.steps is not None:
+            yield Step("disable_flips")
     elif chance.lacks_images_alone:
         are_too_few = chance.of_other_classes < FEWEST_OTHERS
         yield Step("add_test_images", images=FEWEST_OTHERS if are_too_few else None)
@@ -74,6 +75,8 @@ def _to_learn(chance: Chance) -> Iterator[Step]:
         yield Step("check_images")
         if chance.circumstances.is_frozen:
             yield Step("train_network")
+        elif chance.steps is None:
+            yield Step("improve_program")
         else:
             yield Step("disable_flips")
             yield Step("train_longer")

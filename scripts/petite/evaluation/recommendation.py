@@ -56,6 +56,7 @@ StepKind = Literal[
     "disable_flips",
     "train_network",
     "train_longer",
+    "improve_program",
     "add_images",
     # If the seeds are too few or the differences too small.
     "more_seeds_to_decide",

@@ -123,8 +123,7 @@ STEPS: dict[StepKind, str] = {
     "swapped class names.",
     "add_test_images": "Use more test images: raise split.test, or add images, mainly of the small "
     "classes.{others_needed}",
-    "learn_first": "First make the models learn. Their accuracy on their own training images is "
-    "{train_accuracy}%.{memorized}",
+    "learn_first": "First make the models learn.{on_training_images}{memorized}",
     "check_images": "Look at the stored images in report.html. If you cannot tell the classes "
     "apart, raise dataset.image_size or check the labels.",
     "disable_flips": "Set training.flips to none if left and right, or up and down, distinguish "
@@ -132,6 +131,7 @@ STEPS: dict[StepKind, str] = {
     "train_network": "Use another backbone, or judge by scratch, which trains a network for your "
     "classes.",
     "train_longer": "Train longer: raise training.budget.",
+    "improve_program": "Let your program train longer, or in another way.",
     "add_images": "Add images of the small classes, and raise split.test.",
     # Where the seeds are too few or the differences too small.
     "more_seeds_to_decide": "Set seeds to {seeds} or more, or compare fewer methods, so that the "

@@ -194,7 +194,7 @@ class Wording:
             "largest_class": number(about.largest_class),
             "smallest_class": number(about.smallest_class),
             "image_size": about.image_size,
-            "steps": number(chance.steps),
+            "steps": number(chance.steps or 0),
         }
         causes = [CAUSES[cause].format_map(values) for cause in chance.causes]
         if chance.lacks_images_alone:
@@ -339,11 +339,16 @@ class Wording:
                     f" At least {FEWEST_OTHERS} must be of classes other than "
                     f"{self.name(chance.constant)} (now {chance.of_other_classes})."
                 )
-            learned = chance.train_accuracy > chance.constant_accuracy + 0.1
+            own = chance.train_accuracy
+            learned = own is not None and own > chance.constant_accuracy + 0.1
             values["memorized"] = (
                 " They learn these, but do not generalize to new images." if learned else ""
             )
-            values["train_accuracy"] = f"{100 * chance.train_accuracy:.1f}"
+            values["on_training_images"] = (
+                ""
+                if own is None
+                else f" Their accuracy on their own training images is {100 * own:.1f}%."
+            )
         return values
 
     # ------------------------------------------------------------------------- the learning curve

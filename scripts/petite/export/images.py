@@ -4,14 +4,13 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from petite.data.decoding.formats import format_of
+from petite.data.pictures import png
 from petite.data.sources import Source, UnreadableEntry
 from petite.data.store import Store
 from petite.subsets.augmentation import render
@@ -163,23 +162,16 @@ def _files(rows: pd.DataFrame, store: Store, source: Source) -> Iterator[tuple[i
         if isinstance(data, bytes):
             yield row_of[image_id], data, _suffix(data)
         else:
-            yield row_of[image_id], _png(data), ".png"
+            yield row_of[image_id], png(data), ".png"
     made = rows[rows["recipe"] != ""]
     for start in range(0, len(made), RENDERED_AT_ONCE):
         part = made.iloc[start : start + RENDERED_AT_ONCE]
         for row, recipe, pixels in zip(
             part.index, part["recipe"], store.images(part["origin"]), strict=True
         ):
-            yield row, _png(render(pixels, recipe)), ".png"
+            yield row, png(render(pixels, recipe)), ".png"
 
 
 def _suffix(data: bytes) -> str:
     """The suffix for the real format of the bytes, whatever the original's name."""
     return SUFFIXES[str(format_of(data))]
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    """uint8 (height, width), (height, width, 1) or (height, width, 3) as a PNG."""
-    file = BytesIO()
-    Image.fromarray(pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels).save(file, "PNG")
-    return file.getvalue()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypedDict
 
+import pandas as pd
 import yaml
 
 from petite.report.inputs import Inputs
@@ -60,15 +61,25 @@ def _facts(inputs: Inputs) -> list[tuple[str, str]]:
         ("Digest of the images", str(manifest.get("digest", ""))),
         ("Stored as", f"{_size(inputs)} pixels, {_colors(inputs)}"),
         ("Split", _split(inputs)),
-        ("Model", f"{runs['model'].iloc[0]}, {number(runs['parameters'].max())} weights"),
-        ("Training", f"{runs['budget'].iloc[0]}, batches of {number(runs['batch_size'].iloc[0])}"),
-        ("Precision", ", ".join(map(str, runs["precision"].unique()))),
+        *_training(runs),
         ("Seeds", f"{seeds.min()} to {seeds.max()}, of selection and of training"),
         ("Models trained", f"{number(len(runs))}, {number(runs['train_seconds'].sum())} s in all"),
         ("Versions", _versions(runs["versions"].iloc[0])),
         (COMMIT, commit(inputs.checkout)),
         ("Report made on", machine()),
         ("Tables made", f"{trained:%Y-%m-%d %H:%M} UTC"),
+    ]
+
+
+def _training(runs: pd.DataFrame) -> list[tuple[str, str]]:
+    """What was trained, as far as it is known: a program of the user's does not say it."""
+    first = runs.iloc[0]
+    if runs["parameters"].isna().all():
+        return [("Model", f"{first['model']}, {first['backend']}")]
+    return [
+        ("Model", f"{first['model']}, {number(runs['parameters'].max())} weights"),
+        ("Training", f"{first['budget']}, batches of {number(first['batch_size'])}"),
+        ("Precision", ", ".join(map(str, runs["precision"].unique()))),
     ]
 
 

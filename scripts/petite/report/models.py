@@ -132,7 +132,7 @@ def _numbers(runs: pd.DataFrame, case: Case) -> list[tuple[str, str]]:
     worst = name(str(chosen["worst_class"].mode().iloc[0]))
     return [
         ("accuracy on the test images", f"{in_percent(mean['accuracy'])}%"),
-        ("accuracy on the images it was trained on", f"{in_percent(mean['train_accuracy'])}%"),
+        *_on_training_images(mean["train_accuracy"]),
         *(
             (metric.words, f"{in_percent(mean[metric.name])}%")
             for metric in METRICS.values()
@@ -145,6 +145,13 @@ def _numbers(runs: pd.DataFrame, case: Case) -> list[tuple[str, str]]:
         ("log-loss", "–" if math.isnan(mean["loss"]) else f"{mean['loss']:.3f}"),
         ("calibration error", f"{100 * mean['calibration_error']:.1f} points"),
     ]
+
+
+def _on_training_images(accuracy: float) -> list[tuple[str, str]]:
+    """Nothing where only the user's program knows it."""
+    if math.isnan(accuracy):
+        return []
+    return [("accuracy on the images it was trained on", f"{in_percent(accuracy)}%")]
 
 
 def curves(history: pd.DataFrame, case: Case) -> Markup | None:

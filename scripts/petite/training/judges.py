@@ -132,9 +132,20 @@ JUDGES = {
 }
 
 
+# The rule and the script of all judges that are programs of the user's.
+PROGRAM = "judge_program"
+
+
+def judge_named(name: str) -> Judge:
+    """A judge by its name: any that is not one of `JUDGES` is a program of the user's."""
+    if name in JUDGES:
+        return JUDGES[name]
+    return Judge(name, f"by your program {name}", rule=PROGRAM, has_models=False)
+
+
 def in_words(judge: str) -> str:
     """How sentences name the models of a judge: "trained from scratch"."""
-    return JUDGES[judge].words if judge in JUDGES else f"by your program {judge}"
+    return judge_named(judge).words
 
 
 def words_of(judge: str) -> str:

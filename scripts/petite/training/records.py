@@ -61,9 +61,9 @@ class Run(TypedDict):
     backend: str
     precision: str
     budget: str
-    steps: int
+    steps: float  # NaN, as others below, where only a program of the user's knows it
     epochs: float
-    batch_size: int
+    batch_size: float
     accuracy: float
     loss: float
     calibration_error: float
@@ -79,7 +79,7 @@ class Run(TypedDict):
     stored_bytes: int
     select_seconds: float
     proxy_seconds: float
-    parameters: int
+    parameters: float
     threads: int
     versions: str  # JSON
 

@@ -90,6 +90,15 @@ def _raise(number: int, frame: FrameType | None) -> None:
     raise Stopped(number)
 
 
+def cleaned_up(clean_up: Callable[[], None]) -> None:
+    """Call what cleans up, and once more if a signal interrupts it; later signals are ignored."""
+    try:
+        clean_up()
+    except Stopped:
+        clean_up()
+        raise
+
+
 def this_run() -> str:
     """Identify this process among all of this machine, for the variable RUN."""
     process = psutil.Process()

@@ -650,3 +650,22 @@ def test_every_row_says_the_share_that_was_really_kept_and_why(tmp_path) -> None
 def test_shares_that_rounding_alone_changes_are_not_spoken_of(tmp_path) -> None:
     runs, _ = made_up(tmp_path, HALVES, {("random", 0.05): right_in(HALVES, 0.9)})
     assert "(" not in terminal_table(summarize(runs)).splitlines()[2]
+
+
+def test_what_only_a_program_of_the_users_knows_is_left_out_of_the_words(tmp_path) -> None:
+    labels = np.repeat([0, 1], 100)
+    answers: Given = {("full", 1.0): constant(7, 200), ("random", 0.1): constant(7, 200)}
+    runs, predictions = made_up(tmp_path, labels, answers)
+    runs = runs.assign(judge="mine", steps=np.nan, train_accuracy=np.nan)
+    table = compare(runs, 0.01, None, predictions, "accuracy")
+    against = AgainstChance(runs, predictions, ["a", "b"], CIRCUMSTANCES)
+    found = recommend(runs, table, 0.01, None, against)
+    assert found.chance is not None
+    assert found.chance.steps is None and found.chance.train_accuracy is None
+    assert "few_steps" not in found.chance.causes
+    kinds = [step.kind for step in found.next_steps]
+    assert "improve_program" in kinds and "train_longer" not in kinds
+    text = as_markdown(found)
+    assert "nan" not in text and "None" not in text and "training.budget" not in text
+    values = json.loads(json.dumps(Answers({"mine": found}).to_json(), allow_nan=False))
+    assert Answers.from_json(values).first == found
