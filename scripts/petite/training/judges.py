@@ -40,7 +40,7 @@ class ProbeSettings(JudgeSettings):
         description="share of the training images that each seed draws, and selects from",
     )
     penalties: list[Annotated[float, Field(gt=0)]] = Field(
-        [100.0, 10.0, 1.0, 0.1, 0.01],
+        [1000.0, 100.0, 10.0, 1.0, 0.1, 0.01],
         min_length=1,
         description="strengths of the L2 penalty, of which the validation images choose one",
     )
