@@ -91,7 +91,6 @@ def subset_of(store: Store, augmentation: bool = True) -> pd.DataFrame:
 
 def about(**other: object) -> About:
     values = {
-        "judge": "scratch",
         "dataset": "pets",
         "source": "folder",
         "label": "herding",
