@@ -186,6 +186,11 @@ class Config(Strict):
                 f"to a .keras file, or judges.{FINE_TUNE} to null"
             )
         if (probe := self.judges.probe) is not None:
+            if len(probe.penalties) > 1 and not self.split.validation:
+                problems.append(
+                    "judges.probe.penalties: validation images choose one of them, and "
+                    "split.validation is 0: raise it, or give one penalty"
+                )
             problems += [
                 f"methods.{label}.fractions: {share} is above judges.probe.pool_share, which is "
                 f"{probe.pool_share:g}: leave it out, or set judges.probe.fractions"

@@ -136,7 +136,7 @@ def run_probe_job(
     validation, _ = data.embedded(held_out.image_ids, held_out.labels)
     fitted = []
     for selection in selections:
-        fitted.append(_fit(job, selection, pool, validation, settings))
+        fitted.append(_fit(selection, pool, validation, settings))
         logger.info(
             "%s at %g, seed %d: penalty %g, validation accuracy %.4f",
             *(job.method, job.fraction, selection.seed),
@@ -185,7 +185,6 @@ def part_of_pool(train: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
 
 
 def _fit(
-    job: Job,
     selection: SelectionJob,
     pool: Embedded,
     validation: Embedded,
@@ -193,7 +192,7 @@ def _fit(
 ) -> Fitted:
     """Select from a part of the pool, and fit the probe."""
     part = part_of_pool(selection.train, settings.pool_share, selection.seed)
-    k = len(part) if job.method == FULL else selection.k
+    k = len(part) if selection.steps[0].method == FULL else selection.k
     table, record = choose(replace(selection, pool=part, k=k))
     rows = pd.Index(selection.train["image_id"]).get_indexer(pd.Index(table["image_id"]))
     subset = Embedded(pool.embeddings[rows], pool.labels[rows])

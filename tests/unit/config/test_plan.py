@@ -152,6 +152,14 @@ def test_a_judge_may_be_given_by_its_name_alone(default):
         assert [judge.name for judge in found.judges] == expected
 
 
+def test_several_penalties_need_validation_images(default):
+    default |= {"judges": {"probe": {}}, "split": {"validation": 0}}
+    with pytest.raises(PetiteError, match=r"judges\.probe\.penalties.*split\.validation"):
+        plan(default)
+    default["judges"]["probe"]["penalties"] = [10]
+    assert plan(default).judges
+
+
 @pytest.mark.parametrize(
     ("judges", "key", "value"),
     [
