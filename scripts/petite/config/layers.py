@@ -31,7 +31,7 @@ OF_PRESETS = (
     *("dataset", "features", "proxy", "judges", "seeds", "seeds_by_fraction", "seeds_per_job"),
     "training",
 )
-FRACTIONS = {"random": [0.5, 0.25, 0.1], "pca_grid": [0.1]}
+FRACTIONS = {"random": [0.5, 0.25, 0.1], "pca_grid": [0.1], "augmentation": [0.1]}
 WIDEST = 60  # of the values before the comments, in columns
 
 
