@@ -55,8 +55,8 @@ def untrained(slurm_run: Run) -> Callable[..., Run]:
         for table in (folder / "results/tiny").glob("*.*"):
             table.unlink()
         for method in methods:
-            shutil.rmtree(folder / "results/tiny/runs" / method)
-            shutil.rmtree(folder / "results/tiny/models" / method)
+            shutil.rmtree(folder / "results/tiny/runs/scratch" / method)
+            shutil.rmtree(folder / "results/tiny/models/scratch" / method)
         return Run(folder, slurm_run.slurm)
 
     return copy
