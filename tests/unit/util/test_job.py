@@ -139,7 +139,7 @@ def test_a_step_that_the_system_kills_leaves_what_is_known_to_the_run(tmp_path):
     assert status == -signal.SIGKILL
     assert log == ""
     job = Job("rank", tmp_path / "step.log", "died with <Signals.SIGKILL: 9>")
-    assert "nothing here tells by whom" in failed_in_words([job], "0 of 1", "run.log")
+    assert "whose log (dmesg) may name it" in failed_in_words([job], "0 of 1", "run.log")
     # The next writer of the same file removes what was half written.
     assert left and step(tmp_path, "pass")[2] == ["result.bin"]
 
