@@ -2,14 +2,13 @@
 
 import argparse
 from contextlib import ExitStack
-from pathlib import Path
 
 from petite.data.pictures import original_pixels, stored_pixels
 from petite.data.shard_job import reading_of
 from petite.data.source_job import add_source, opened
 from petite.data.store import Store
+from petite.training.judge_job import add_judge, add_subsets, judge_job
 from petite.training.program import check_settings, run_job
-from petite.training.records import Job
 from petite.training.scratch import Data
 from petite.util.files import read_table
 from petite.util.job import argument_parser, run
@@ -26,15 +25,7 @@ def main(args: argparse.Namespace) -> None:
             reading = reading_of(source, own, lambda: store.index["image_id"])
             pixels = original_pixels(source, settings.image_size, store.channels, **reading)
         run_job(
-            Job(
-                judge=args.judge,
-                dataset=args.dataset,
-                method=args.method,
-                fraction=args.fraction,
-                split_seed=args.split_seed,
-                seeds=args.seeds,
-                subsets=args.subset,
-            ),
+            judge_job(args),
             Data(store, read_table(args.split)),
             settings,
             args.threads,
@@ -49,20 +40,8 @@ if __name__ == "__main__":
     # settings: program (`petite.training.program.ProgramSettings`); with an image_size also
     # reading: max_bytes and those of `petite.data.shard_job.reading_of`
     parser = argument_parser(__doc__)
-    parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
-    parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument(
-        "--subset", type=Path, nargs="+", required=True, help="one for each seed, or one for all"
-    )
-    parser.add_argument("--seeds", type=int, nargs="+", required=True)
-    parser.add_argument("--judge", required=True, help="its name in the rows")
-    parser.add_argument("--dataset", required=True)
-    parser.add_argument("--method", required=True)
-    parser.add_argument("--fraction", type=float, required=True)
-    parser.add_argument("--split-seed", type=int, required=True)
+    add_judge(parser)
+    add_subsets(parser)
     parser.add_argument("--max-seconds", type=float, required=True, help="of one run")
     add_source(parser, required=False)
-    parser.add_argument("--output-runs", type=Path, required=True)
-    parser.add_argument("--output-history", type=Path, required=True)
-    parser.add_argument("--output-predictions", type=Path, required=True)
     run(main, parser)

@@ -1,5 +1,6 @@
 """What a job of a judge writes: a row for each run, its learning curves, and its predictions."""
 
+import json
 import os
 import platform
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 
 import petite
 from petite.data.splits import LabeledImages
+from petite.training.metrics import Metrics
 from petite.util import environment
 from petite.util.files import atomic_path
 
@@ -85,6 +87,29 @@ class Run(TypedDict):
 
 
 RUN_COLUMNS = list(Run.__annotations__)
+
+
+class Measured(TypedDict):
+    """The part of a row that follows from the predictions on the test images."""
+
+    accuracy: float
+    loss: float
+    calibration_error: float
+    worst_class: str
+    worst_class_accuracy: float
+    confusion: str  # JSON
+
+
+def measured(judged: Metrics, classes: Sequence[str]) -> Measured:
+    """The metrics of a run as in its row, with the name of the worst class."""
+    return {
+        "accuracy": judged["accuracy"],
+        "loss": judged["loss"],
+        "calibration_error": judged["calibration_error"],
+        "worst_class": classes[judged["worst_class"]],
+        "worst_class_accuracy": judged["worst_class_accuracy"],
+        "confusion": json.dumps(judged["confusion"]),
+    }
 
 
 class RunName(TypedDict):
