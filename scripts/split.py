@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from petite.data.annotations import annotations_of
 from petite.data.splitting import split_table
 from petite.util.files import read_table, write_json, write_table
 from petite.util.job import argument_parser, run
@@ -11,8 +12,14 @@ from petite.util.notices import Notices
 
 def main(args: argparse.Namespace) -> None:
     notices = Notices()
-    index = read_table(args.index)
-    table = split_table(index, seed=args.seed, notices=notices, **args.settings)
+    index, listing = read_table(args.index), read_table(args.listing)
+    table = split_table(
+        index,
+        seed=args.seed,
+        annotations=annotations_of(listing),
+        notices=notices,
+        **args.settings,
+    )
     write_table(args.output, table)
     write_json(args.output.with_suffix(".json"), {"notices": notices})
 
@@ -20,6 +27,7 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argument_parser(__doc__)  # settings: test, validation, groups
     parser.add_argument("--index", type=Path, required=True, help="index.parquet of the store")
+    parser.add_argument("--listing", type=Path, required=True, help="table of the source's images")
     parser.add_argument("--output", type=Path, required=True, help="the table to write")
     parser.add_argument("--seed", type=int, required=True, help="the split seed")
     run(main, parser)

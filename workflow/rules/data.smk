@@ -134,6 +134,7 @@ rule index:
 rule split:
     input:
         index=rules.index.output.index,
+        listing=rules.listing.output.table,
         code=code("split"),
     output:
         table=SPLIT,
@@ -157,5 +158,5 @@ rule split:
         ),
         seed=CONFIG.split.seed,
     shell:
-        "{params.python} {input.code[0]:q} --index {input.index:q} --output {output.table:q} "
-        "--seed {params.seed} --settings {params.settings:q} --log {log:q}"
+        "{params.python} {input.code[0]:q} --index {input.index:q} --listing {input.listing:q} "
+        "--output {output.table:q} --seed {params.seed} --settings {params.settings:q} --log {log:q}"

@@ -27,6 +27,7 @@ def split_table(
     validation: float,
     seed: int,
     groups: str | None = None,
+    annotations: pd.DataFrame | None = None,
     notices: Notices | None = None,
 ) -> pd.DataFrame:
     """Split the images in use of a store's index.
@@ -40,13 +41,16 @@ def split_table(
     groups : str, optional
         How the group follows from the name of an image, see `petite.data.groups`. Images of a group
         stay together, as duplicates do. Without it, the names are searched for signs of groups.
+    annotations : DataFrame, optional
+        image_id of each image and what the source says of it, see `petite.data.annotations`.
     notices : Notices, optional
         Notices about the split are added here.
 
     Returns
     -------
     DataFrame
-        image_id, label and split of each image in use, in the order of the index.
+        image_id, label and split of each image in use, in the order of the index, and its other
+        annotations.
 
     Raises
     ------
@@ -74,7 +78,10 @@ def split_table(
         notices.add(sign)
     if few := few_test_images(labels[parts == TEST], classes):
         notices.add(few)
-    return used[["image_id", "label"]].assign(split=parts).reset_index(drop=True)
+    table = used[["image_id", "label"]].assign(split=parts)
+    if annotations is not None:
+        table = table.merge(annotations.drop(columns="split", errors="ignore"), on="image_id")
+    return table.reset_index(drop=True)
 
 
 def make_split(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from petite.data.annotations import annotated
 from petite.data.sources.base import (
     USUAL_LIMITS,
     Entry,
@@ -100,7 +101,8 @@ def listing(
 
     What a user should know of it is added to `notices`.
 
-    Returns the columns position (int64, from 0), image_id (str), class_name (str), bytes (int64).
+    Returns the columns position (int64, from 0), image_id (str), class_name (str), bytes (int64),
+    and the annotations that the source has.
     Raises PetiteError when there are no images, fewer than two classes, or no such class, and
     where the folders do not look like classes.
     """
@@ -119,6 +121,7 @@ def listing(
     )
     frame = pd.concat([entries[:most] for entries in ordered], ignore_index=True)
     frame.insert(0, "position", pd.RangeIndex(len(frame)).to_numpy(dtype="int64"))
+    frame = annotated(frame, source.annotations())
     logger.info("%d entries in %d classes: %s", len(frame), len(chosen), ", ".join(chosen))
     return frame
 

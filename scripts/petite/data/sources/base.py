@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import IO, ClassVar, NamedTuple, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from petite.data.addresses import Wheel
@@ -128,6 +129,16 @@ class Source(ABC):
     @property
     def layout(self) -> Layout | None:
         """The layout of the classes in a tree of files; None for a source without one."""
+        return None
+
+    def annotations(self) -> pd.DataFrame | None:
+        """Tabulate what the source says of its images beside their classes; None for nothing.
+
+        Returns
+        -------
+        DataFrame or None
+            image_id (str) and some columns of `petite.data.annotations`. It may omit images.
+        """
         return None
 
     @abstractmethod
