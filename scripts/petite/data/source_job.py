@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from petite.data.sources import SOURCES, USUAL_LIMITS, Source, open_source
+from petite.data.sources import ALL_SOURCES, USUAL_LIMITS, Source, open_source
 
 
 def add_source(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """Add the arguments that name a source."""
-    parser.add_argument("--source", choices=sorted(SOURCES), required=required)
+    parser.add_argument("--source", choices=sorted(ALL_SOURCES), required=required)
     parser.add_argument("--path", type=Path, help="the file or folder that the source reads")
     parser.add_argument(
         "--max-entries",

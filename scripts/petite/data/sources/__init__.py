@@ -29,13 +29,14 @@ from petite.data.sources.class_signs import (
     flat_hint,
 )
 from petite.data.sources.layout import natural_order, nfc
-from petite.data.sources.layout_notices import note_layout
+from petite.data.sources.layout_notices import note_layout, note_unlabeled
 from petite.data.sources.wording import empty_folders, shown
 from petite.util.discovery import modules_in
 from petite.util.errors import PetiteError
 from petite.util.notices import Notices
 
 __all__ = [
+    "ALL_SOURCES",
     "SOURCES",
     "USUAL_LIMITS",
     "Entry",
@@ -50,12 +51,14 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-SOURCES: dict[str, type[Source]] = {
+ALL_SOURCES: dict[str, type[Source]] = {
     source.name: source
     for module in modules_in(sys.modules[__name__])
     for source in vars(module).values()
     if isinstance(source, type) and issubclass(source, Source) and "name" in vars(source)
 }
+# Those with labels, of which a data set can be made.
+SOURCES = {name: source for name, source in ALL_SOURCES.items() if source.has_classes}
 
 LISTED_AT_ONCE = 65_536
 
@@ -66,9 +69,9 @@ def open_source(name: str, path: Path | None, limits: Limits = USUAL_LIMITS) -> 
     Raises PetiteError for an unknown name, a missing or unwanted path, and a path that does not
     hold what the source reads.
     """
-    if name not in SOURCES:
+    if name not in ALL_SOURCES:
         raise PetiteError(f"there is no source {name!r}{_nearest(name, list(SOURCES))}")
-    kind = SOURCES[name]
+    kind = ALL_SOURCES[name]
     if kind.path_is is None:
         if path is not None:
             raise PetiteError(f"the source {name} takes no path, but was given {path}")
@@ -99,6 +102,8 @@ def listing(
     `limit_per_class` L, each class is cut to the first ceil(L / (1 - max_bad_share)) entries: as
     many as leave L images when the share that may be bad is bad (0 <= max_bad_share < 1).
 
+    A source without labels has one class, so `classes` does not matter.
+
     What a user should know of it is added to `notices`.
 
     Returns the columns position (int64, from 0), image_id (str), class_name (str), bytes (int64),
@@ -107,9 +112,15 @@ def listing(
     where the folders do not look like classes.
     """
     by_class = _entries_by_class(source)
-    chosen = _choose_classes(list(by_class), classes, source)
+    if source.has_classes:
+        chosen = _choose_classes(list(by_class), classes, source)
+    elif not (chosen := list(by_class)):
+        raise PetiteError(f"no images in {source.path}")
     if source.layout and notices is not None:
-        note_layout(source.layout, chosen, classes is not None, notices)
+        if source.has_classes:
+            note_layout(source.layout, chosen, classes is not None, notices)
+        else:
+            note_unlabeled(source.layout, notices)
 
     most = None
     if limit_per_class is not None:

@@ -51,6 +51,8 @@ class Limits(NamedTuple):
 
 
 USUAL_LIMITS = Limits()
+# The class of all images of a source without labels.
+UNLABELED = "unlabeled"
 
 
 class UnreadableEntry(Exception):
@@ -93,6 +95,8 @@ class Source(ABC):
         Whether `fingerprint` detects changes of the images, which are too many files to be inputs.
     preset : str or None
         The file in workflow/config, without its suffix, with suitable settings.
+    has_classes : bool
+        Whether its images have labels. All images of one without are in the class UNLABELED.
     lists_in_order : bool
         Whether `entries` gives each class in the order of the listing. Other sources are sorted
         in natural order, which takes some kilobytes of memory per entry.
@@ -106,6 +110,7 @@ class Source(ABC):
     is_one_file: ClassVar[bool] = False
     has_fingerprints: ClassVar[bool] = False
     preset: ClassVar[str | None] = None
+    has_classes: ClassVar[bool] = True
     lists_in_order: ClassVar[bool] = False
 
     def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:

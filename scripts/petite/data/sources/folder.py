@@ -54,7 +54,7 @@ class FolderSource(Source):
     def layout(self) -> Layout[os.DirEntry[str]]:
         """The layout of the classes, found by one walk over the tree that reads no file."""
         assert self.path is not None
-        return find_layout(_tree(self.path), self.path)
+        return find_layout(read_tree(self.path), self.path)
 
     def entries(self) -> Iterable[Entry]:
         for image_id, file in self.layout.files.items():
@@ -113,8 +113,8 @@ class FolderSource(Source):
             raise UnreadableEntry(f"unreadable: {error.strerror or error}") from error
 
 
-def _tree(root: Path) -> Folder[os.DirEntry[str]]:
-    """The tree of a folder, without hidden files and folders.
+def read_tree(root: Path) -> Folder[os.DirEntry[str]]:
+    """Read the tree of a folder, without hidden files and folders.
 
     A folder is read once, however many links lead to it, so the tree may have loops. Hidden
     folders, which can be large, and the parents of the root are not read.
