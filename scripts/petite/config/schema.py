@@ -16,6 +16,7 @@ from petite.config.features import FeatureSettings
 from petite.config.judges import Judges, JudgesSection
 from petite.config.messages import sentences
 from petite.config.methods import AUGMENTATION, ChainEntry, MethodEntry, Methods
+from petite.config.pool import PoolSettings, pool_problems
 from petite.config.proxy import ProxySection
 from petite.config.size import check_size
 from petite.config.split import SplitSettings
@@ -61,6 +62,7 @@ class Config(Strict):
 
     dataset: DatasetSettings = DatasetSettings()
     split: SplitSettings = SplitSettings()
+    pool: PoolSettings = PoolSettings()
     features: FeatureSettings = FeatureSettings()
     backbone: BackboneSettings = BackboneSettings()
     proxy: ProxySection = ProxySection()
@@ -131,6 +133,7 @@ class Config(Strict):
         problems = [
             *self._method_problems(),
             *self._judge_problems(),
+            *pool_problems(self.pool, self.methods),
             *(f"training.{text}" for text in self.training.size_problems(self.dataset.image_size)),
         ]
         try:

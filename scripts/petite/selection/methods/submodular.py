@@ -238,7 +238,7 @@ METHODS = (
         name="craig",
         settings=Craig,
         traits=lambda settings: Traits(
-            features="gradients", ranks=False, chance=False, two_stage=True
+            features="gradients", labels=True, ranks=False, chance=False, two_stage=True
         ),
         cost=_cover_cost,
         choose=craig,
