@@ -95,6 +95,8 @@ def choose_next(
 ) -> tuple[pd.DataFrame, ChoiceRecord]:
     """Choose k images of a pool.
 
+    Methods that can complement images which are kept start from the labeled ones.
+
     Parameters
     ----------
     pool : PoolFeatures
@@ -137,17 +139,21 @@ def choose_next(
             f"chosen{'' if keep_copies else left_out}: choose fewer, or give a larger pool"
         )
     traits = named(method).traits(checked_settings(named(method), settings))
+    # Other methods would choose as if there were no labeled images.
+    start = first if traits.complements else 0
+    rows = np.concatenate([np.arange(start), first + candidates])
     ranking = select(
-        pool.features[first + candidates],
-        np.zeros(len(candidates), np.int64),
-        k,
+        pool.features if len(rows) == len(pool.features) else pool.features[rows],
+        np.zeros(len(rows), np.int64),
+        start + k,
         method,
         seed,
         None if uncertainty is None else uncertainty[candidates],
+        kept=np.arange(start),
         max_memory=max_memory,
         **settings,
     )
-    chosen = candidates[ranking.indices]
+    chosen = rows[ranking.indices[start:]] - first
     table = images.iloc[chosen].reset_index(drop=True)
     table.insert(0, "rank", np.arange(1, k + 1))
     table["value"] = np.nan if uncertainty is None else uncertainty[chosen]
@@ -167,7 +173,7 @@ def choose_next(
         "copies_of_labeled": int(images["of_labeled"].sum()),
         "copies_in_pool": int((is_copy & ~images["of_labeled"]).sum()),
         "labeled": first,
-        "complements": False,
+        "complements": bool(start),
         "space_matters": traits.features is not None,
         "uncertainty": uncertainty is not None,
         "ranks": traits.ranks,
