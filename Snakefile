@@ -67,6 +67,8 @@ if IS_MAIN:
         drop_default_rate_limit()
         stop_on_signals()
         name_run_to_steps()
+        check_targets()
+        record_pool()
         say_settings()
 
     onsuccess:

@@ -7,33 +7,63 @@ POOL = CONFIG.pool
 POOL_PLACE = "pool"
 LABEL_NEXT = "label_next"
 # Rules that need no labels.
-WITHOUT_LABELS = {LABEL_NEXT, "config"}
+WITHOUT_LABELS = re.compile(r"pool_.*|second_.*|download_weights|config|all|label_next")
+
+
+def pool_owner():
+    """The pool, so that its results are not overwritten by those of another one."""
+    source, path = SECOND[POOL_PLACE], os.path.abspath(POOL.path)
+    contents = digest_of_listing(source.listing["image_id"], source.listing["bytes"])
+    return Owner(source.kind.name, POOL.path, path, contents)
+
+
+def is_choosing():
+    """Whether the run chooses from the pool: it is asked to, or there are no labels."""
+    return bool(POOL.path) and (LABEL_NEXT in PROGRESS.due or not POOL.labeled)
+
+
+def record_pool():
+    """Record the pool, and print what is read."""
+    if not is_choosing():
+        return
+    record_owner(Path(RESULTS) / POOL_PLACE, POOL_OWNER)
+    print(
+        f"{SECOND[POOL_PLACE].count:,} files in {POOL.path}, without labels",
+        file=sys.stderr,
+    )
 
 
 def check_pool():
-    """Raise PetiteError for a pool that is too small, and for what needs labels without any."""
+    """Raise PetiteError for a pool that is too small, and for results of another one."""
     if POOL.images > SECOND[POOL_PLACE].count:
         raise PetiteError(
             f"pool.images: {POOL.images} is more than the {SECOND[POOL_PLACE].count} files of the "
             f"pool {POOL.path}: choose fewer"
         )
-    if not POOL.labeled and (wanted := sorted(TARGETS - WITHOUT_LABELS)):
-        raise PetiteError(
-            f"'{wanted[0]}' needs labels, and only a pool without labels is given: run "
-            f"'{LABEL_NEXT}', or give the labeled images too (folder=LABELED)"
+    if IS_RUN:
+        check_owner(Path(RESULTS) / POOL_PLACE, POOL_OWNER)
+
+
+def check_targets():
+    """End the run, before its first job, if it needs a pool or labels that there are none of."""
+    due = PROGRESS.due.keys()
+    if LABEL_NEXT in due and POOL.path is None:
+        sys.exit(
+            f"Petite: '{LABEL_NEXT}' needs images without labels: give pool=FOLDER"
+        )
+    others = [name for name in due if not WITHOUT_LABELS.fullmatch(name)]
+    if others and not POOL.labeled:
+        sys.exit(
+            f"Petite: '{others[-1]}' needs labels, and the images in {POOL.path} have none: run "
+            f"'{LABEL_NEXT}', or give labeled images too (folder=LABELED)"
         )
 
 
-# The rules that are asked for on the command line; files are not among them.
-TARGETS = {
-    target
-    for target in (workflow.dag_settings.targets if workflow.dag_settings else ())
-    if "/" not in target
-}
 if POOL.path:
     SECOND[POOL_PLACE] = or_exit(
         lambda: SecondSource(POOL_PLACE, "pool.path", "unlabeled", POOL.path)
     )
+    POOL_OWNER = or_exit(pool_owner)
     or_exit(check_pool)
 
 POOL_METHODS = {

@@ -62,7 +62,8 @@ def export_chosen(
                 shutil.copyfile(original, folder / name)
     table = pd.DataFrame({"file": names, "label": "", "pool_file": chosen["file"].to_numpy()})
     if labels.exists():
-        table["label"] = table["pool_file"].map(_kept(labels)).fillna("")
+        kept = _kept(labels)
+        table["label"] = [kept.get(file, "") for file in table["pool_file"]]
     write_csv(labels, table)
     return table
 

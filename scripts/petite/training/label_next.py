@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from petite.data.sources.base import UNLABELED
 from petite.data.splits import training_images, validation_images
 from petite.data.store import Store
 from petite.features.embedding import StoredEmbeddings, read_embeddings
@@ -119,8 +120,8 @@ def choose_next(
     DataFrame
         The chosen images in order, with COLUMNS: rank (from 1), file, value (the uncertainty, NaN
         for other methods), nearest (the file of the nearest image among the labeled and those
-        chosen earlier), nearest_is ("labeled", "chosen" or ""), distance to it, copy_of and copy
-        (see `pool_images`), copies (how many other files of the pool are duplicates of it) and
+        chosen earlier), nearest_is ("labeled", "chosen" or ""), distance to it, copy_of (the id
+        of a labeled image, or the file of one of the pool) and copy (see `pool_images`), copies (how many other files of the pool are duplicates of it) and
         image_id.
     ChoiceRecord
 
@@ -162,6 +163,8 @@ def choose_next(
     table["nearest"] = np.where(nearest < 0, "", names[nearest])
     table["nearest_is"] = np.where(nearest < 0, "", np.where(nearest < first, LABELED, CHOSEN))
     table["copies"] = copies_of(images)[chosen]
+    in_pool = table["copy_of"].str.removeprefix(f"{UNLABELED}/")
+    table["copy_of"] = table["copy_of"].where(table["of_labeled"], in_pool)
     record: ChoiceRecord = {
         "method": ranking.method,
         "settings": ranking.settings,
