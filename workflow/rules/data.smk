@@ -35,10 +35,13 @@ if DATASET.is_remote:
 rule listing:
     input:
         source=SOURCE_FILES,
+        labels=LABELS_FILE,
         code=code("listing", SOURCE_MODULE),
     output:
+        **({"labels": f"{RESULTS}/store/labels.csv"} if LABELS else {}),
         table=f"{RESULTS}/store/listing.parquet",
         notices=f"{RESULTS}/store/listing.json",
+        # The rows and files that are left out.
     log:
         f"{RESULTS}/logs/listing.log",
     benchmark:
@@ -51,6 +54,7 @@ rule listing:
         python=python,
         settings=as_param(LISTING_SETTINGS),
         folder=as_param(FOLDER),
+        labels=as_param(LABELS_SETTINGS),
         source=source_arguments,
         kept=source_kept,
     shell:
