@@ -124,11 +124,15 @@ def labels_file():
     return [] if table is None else outside(table)
 
 
-def check_labels():
-    """Raise PetiteError for a table that cannot be used, before an archive is downloaded."""
-    if LABELS_FILE and not SOURCE.has_fingerprints:
-        with Path(LABELS_FILE).open("rb") as file:
-            read_labels(file, LABELS_FILE, LABELS)
+def labels_of_archive():
+    """A digest of which file has which label; "" for other sources, and for a table in the archive.
+
+    Raises PetiteError for a table that cannot be used, before an archive is downloaded.
+    """
+    if not LABELS_FILE or SOURCE.has_fingerprints:
+        return ""
+    with Path(LABELS_FILE).open("rb") as file:
+        return read_labels(file, LABELS_FILE, LABELS).digest()
 
 
 def opened_folder():
@@ -189,7 +193,7 @@ if DATASET.path is not None and not DATASET.is_remote:
     or_exit(check_place_of_images)
 SOURCE_FILES = or_exit(source_files)
 LABELS_FILE = or_exit(labels_file)
-or_exit(check_labels)
+LABELS_OF_ARCHIVE = or_exit(labels_of_archive)
 OPENED_FOLDER = or_exit(opened_folder)
 
 
@@ -210,7 +214,7 @@ FOLDER_LISTING = or_exit(folder_listing)
 FOLDER = or_exit(folder_fingerprints)
 # How the jobs read the images of a shard.
 READING_SETTINGS = {
-    "listing": LISTING_SETTINGS if FOLDER else None,
+    "listing": LISTING_SETTINGS if FOLDER or LABELS_OF_ARCHIVE else None,
     "depth": DATASET.depth,
     "min_side": DATASET.min_side,
     "max_pixels": DATASET.max_pixels,
@@ -236,6 +240,23 @@ def source_kept(wildcards, input):
             "settings": STORE_SETTINGS,
         }
     )
+
+
+def listing_of_shards():
+    """The listing as an input of the jobs that read a shard, unless each lists the folder itself.
+
+    With a table of labels beside an archive, the listing is newer after each change of the table,
+    but `changes_of_shard` says whether that changes the images.
+    """
+    if FOLDER:
+        return []
+    table = rules.listing.output.table
+    return ancient(table) if LABELS_OF_ARCHIVE else table
+
+
+def changes_of_shard(wildcards):
+    """What detects changes in the files of a shard that no input has."""
+    return FOLDER.get(wildcards.shard, LABELS_OF_ARCHIVE)
 
 
 def source_arguments(wildcards, input):

@@ -67,7 +67,7 @@ rule listing:
 rule ingest:
     input:
         source=SOURCE_FILES,
-        listing=[] if FOLDER else rules.listing.output.table,
+        listing=listing_of_shards(),
         code=code("ingest", SOURCE_MODULE),
     output:
         pixels=f"{RESULTS}/store/shards/{{shard}}.npy",
@@ -88,7 +88,7 @@ rule ingest:
                 "channels": DATASET.channels,
             }
         ),
-        files=lambda wildcards: FOLDER.get(wildcards.shard, ""),
+        files=changes_of_shard,
         # The cache key includes params, but not wildcards.
         shard=lambda wildcards: wildcards.shard,
         source=source_arguments,

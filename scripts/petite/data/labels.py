@@ -4,6 +4,7 @@ It finds the columns, and checks them by themselves. Which images the rows mean 
 `petite.data.sources.labeled`.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -91,6 +92,13 @@ class LabelTable:
     columns: dict[str, str]
     rows: pd.DataFrame
     notes: list[str]
+
+    def digest(self) -> str:
+        """Compute a digest of the files and their labels: 64 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for file, label in zip(self.rows["file"], self.rows["label"], strict=True):
+            digest.update(f"{file}\0{label}\0".encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
 
 
 def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:

@@ -198,11 +198,13 @@ def find_labeled(
     labeled = rows["label"] != ""
     found = rows["path"].notna()
     usable = rows[labeled & found]
-    labels = usable.groupby("path")["label"].transform("nunique")
-    once = usable[(labels == 1) & ~usable.duplicated("path")]
+    again = usable[usable.duplicated("path", keep=False)]
+    labels = again.groupby("path")["label"].transform("nunique")
+    contradicting = labels.index[labels > 1]
+    once = usable.drop(contradicting).drop_duplicates("path")
     kinds = pd.Series(NO_FILE, index=rows.index).where(~found, NO_LABEL)
-    kinds[usable.index] = REPEATED
-    kinds[labels.index[labels > 1]] = SEVERAL_LABELS
+    kinds[again.index] = REPEATED
+    kinds[contradicting] = SEVERAL_LABELS
     problems = rows.drop(once.index)[["row", "file", "label"]]
     problems = problems.assign(problem=kinds[problems.index])
     known = set(rows.loc[found, "path"])
