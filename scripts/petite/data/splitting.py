@@ -16,6 +16,7 @@ from petite.data.groups import grouped
 from petite.data.split_notices import SmallClass, about_groups, few_test_images, too_small
 from petite.data.splits import PARTS, TEST, TRAIN, VALIDATION
 from petite.util.errors import PetiteError
+from petite.util.formatting import listed
 from petite.util.notices import Notices
 from petite.util.seeds import generator
 
@@ -81,6 +82,7 @@ def split_table(
     table = used[["image_id", "label"]].assign(split=parts)
     if annotations is not None:
         table = table.merge(annotations.drop(columns="split", errors="ignore"), on="image_id")
+        _check_weights(table, classes)
     return table.reset_index(drop=True)
 
 
@@ -168,6 +170,20 @@ def make_split(
     needed = [part for part in PARTS if part == TRAIN or part in lacking]
     _check_parts(parts[group_of], needed, label_of, group_of, names, group_names)
     return parts[group_of]
+
+
+def _check_weights(table: pd.DataFrame, classes: Mapping[int, str]) -> None:
+    """Raise PetiteError that names the classes whose training images all have the weight 0."""
+    if "weight" not in table:
+        return
+    train = table[table["split"] == TRAIN]
+    heaviest = train.groupby("label")["weight"].max()
+    without = [classes[label] for label in heaviest.index[heaviest <= 0]]
+    if without:
+        raise PetiteError(
+            f"all training images of {listed(without)} have the weight 0, so nothing is left to "
+            "train on: correct the weights"
+        )
 
 
 def _images_due(share: float, size: int) -> int:

@@ -194,7 +194,7 @@ def find_layout(root: Folder[File], path: PurePath, max_entries: int | None = No
                 layout.tables.append(name)
     class_of: dict[int, str] = {}  # the first path to each folder
     for name, folder in sorted(chain[-1].folders.items()):
-        _add_class(layout, _checked(name, path), folder, chain, class_of)
+        _add_class(layout, checked_name(name, path), folder, chain, class_of)
         if max_entries and len(layout.files) > max_entries:
             raise PetiteError(
                 f"{path} has more than {max_entries} images (dataset.max_entries), because many "
@@ -218,14 +218,14 @@ def _only_wrapped(chain: list[Folder[File]]) -> tuple[str, Folder[File]] | None:
 
 def _holds_images(folder: Folder[File], outside: Sequence[Folder[File]]) -> bool:
     return any(
-        side_kind(name) is None for _, inner in _within(folder, outside) for name in inner.files
+        side_kind(name) is None for _, inner in within(folder, outside) for name in inner.files
     )
 
 
-def _within(
-    folder: Folder[File], outside: Sequence[Folder[File]], repeated: list[str] | None = None
+def within(
+    folder: Folder[File], outside: Sequence[Folder[File]] = (), repeated: list[str] | None = None
 ) -> Iterator[tuple[str, Folder[File]]]:
-    """A folder ("") and all folders within it by path, each once, without those of `outside`.
+    """Give a folder ("") and all folders within it by path, each once, without those of `outside`.
 
     The paths of links to a folder that is left out are added to `repeated`.
     """
@@ -263,12 +263,12 @@ def _add_class(
     repeated: list[str] = []
     counts: Counter[str] = Counter()
     side: Counter[str] = Counter()
-    within = list(_within(folder, outside, repeated))
+    inside = list(within(folder, outside, repeated))
     # Arrays are side files of images, unless there are only arrays.
-    names = {file_name for _, inner in within for file_name in inner.files}
+    names = {file_name for _, inner in inside for file_name in inner.files}
     beside = {name for name in names if ending_of(name.lower())[1] in ARRAYS}
     beside = beside if any(side_kind(name) is None for name in names - beside) else set()
-    for path, inner in within:
+    for path, inner in inside:
         prefix = f"{name}/{path}" if path else name
         first = class_of.setdefault(id(inner), prefix)
         if first != prefix:
@@ -278,7 +278,7 @@ def _add_class(
             if kind:
                 side[kind] += 1
                 continue
-            image_id = _checked(f"{prefix}/{file_name}", layout.where)
+            image_id = checked_name(f"{prefix}/{file_name}", layout.where)
             if image_id in layout.files:
                 raise PetiteError(
                     f"{layout.where} has two files {image_id!r}, in two spellings of Unicode "
@@ -295,8 +295,8 @@ def _add_class(
         layout.empty[name] = side
 
 
-def _checked(name: str, where: PurePath) -> str:
-    """A name in normal form C; raises PetiteError if it is not valid Unicode."""
+def checked_name(name: str, where: PurePath) -> str:
+    """Convert a name to normal form C; raises PetiteError if it is not valid Unicode."""
     if name.isascii():
         return name
     try:
