@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from petite.data.split_names import TEST, TRAIN, VALIDATION
 from petite.data.store import Store
 from petite.data.views import Images, StoredImages
 
-PARTS = TRAIN, VALIDATION, TEST = "train", "validation", "test"
+PARTS = (TRAIN, VALIDATION, TEST)
 
 
 class LabeledImages(NamedTuple):
