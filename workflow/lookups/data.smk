@@ -6,7 +6,7 @@ from petite.data.addresses import archive_name, public_url
 from petite.data.decoding.depth import may_be_deep, sampled
 from petite.util.files import read_json, read_table
 from petite.data.given_split import IGNORE, given_parts, names_of
-from petite.data.groups import found_groups
+from petite.data.groups import CAPTURE_TIME, found_groups
 from petite.data.ingest import shard_numbers
 from petite.data.source_job import reason_gone
 from petite.data.sources import SOURCES, listing, open_source
@@ -115,6 +115,8 @@ LISTING_SETTINGS = {
 
 
 SPLIT_SETTINGS = CONFIG.split.model_dump(mode="json", exclude={"seed"})
+if CONFIG.split.groups != CAPTURE_TIME:
+    del SPLIT_SETTINGS["group_seconds"]
 
 
 def opened_folder():
@@ -136,7 +138,7 @@ def folder_listing():
     # A mistake is reported now, not when all images are read.
     if CONFIG.split.given != IGNORE:
         given_parts(entries, test=CONFIG.split.test, validation=CONFIG.split.validation)
-    if CONFIG.split.groups:
+    if CONFIG.split.groups not in (None, CAPTURE_TIME):
         found_groups(names_of(entries), CONFIG.split.groups)
     return entries
 

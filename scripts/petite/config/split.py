@@ -36,8 +36,15 @@ class SplitSettings(Strict):
     )
     groups: str | None = Field(
         None,
-        description="images that stay on one side of the split: subfolder, or a regular expression "
-        "on their names with one capture group; null: duplicates only",
+        description="images that stay on one side of the split: subfolder, capture_time, or a "
+        "regular expression on their names with one capture group; null: duplicates only, or the "
+        "groups of the table of labels",
+    )
+    group_seconds: float = Field(
+        2,
+        gt=0,
+        le=86_400,
+        description="capture_time: longest time between the images of a burst, in seconds",
     )
 
     @field_validator("test", "validation", mode="before")

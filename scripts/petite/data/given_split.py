@@ -4,6 +4,7 @@ A leak is an image of which a copy or near copy, or another image of its group, 
 """
 
 from itertools import combinations
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -196,6 +197,12 @@ def find_leaks(
             f"Leaks in the given split: {'; '.join(lines)}, such as {_example(table)}: {done}"
         )
     return Leaks(table, is_dropped)
+
+
+def read_leaks(path: Path) -> pd.DataFrame:
+    """Read the table of leaks; names that look like numbers stay text."""
+    types = dict.fromkeys(LEAK_COLUMNS, "str") | {"leak": "int64", "is_dropped": "bool"}
+    return pd.read_csv(path, dtype=types, keep_default_na=False)
 
 
 def _straddles(numbers: NDArray[np.int64], rank: NDArray[np.int64]) -> NDArray[np.bool_]:

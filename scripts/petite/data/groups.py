@@ -1,13 +1,14 @@
-"""Group images that belong together, such as those of one patient, by their names.
+"""Group images that belong together: those of one patient by their names, or bursts by their time.
 
-`split.groups` defines the groups: the word `subfolder`, or a regular expression with one capture
-group. Expressions are matched by RE2, whose time is linear in the length of a name.
+`split.groups` defines the groups: the word `subfolder`, a regular expression with one capture
+group, or the word `capture_time`. Expressions are matched by RE2, whose time is linear in the
+length of a name.
 """
 
 import re
 import warnings
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,8 @@ from petite.data.duplicates import exact_groups
 from petite.util.errors import PetiteError
 from petite.util.notices import Notices
 
-SUBFOLDER = "subfolder"
+SUBFOLDER: Final = "subfolder"
+CAPTURE_TIME: Final = "capture_time"
 # Matches the image id, which begins with the class folder.
 SUBFOLDER_PATTERN = "^[^/]+/([^/]+)/"
 EXAMPLE = r"'/(p\d+)_'"
@@ -27,7 +29,7 @@ EXAMPLE = r"'/(p\d+)_'"
 
 def problem(groups: str) -> str | None:
     """What is wrong with the setting `split.groups`; None if it is valid."""
-    if groups == SUBFOLDER:
+    if groups in (SUBFOLDER, CAPTURE_TIME):
         return None
     try:
         _matches(pa.array([""]), groups)
@@ -126,6 +128,44 @@ def found_groups(image_ids: pd.Series, groups: str) -> Named:
         f"split.groups: '{groups}' does not match any name, such as {example}. Names begin with "
         f"the class folder: in {example.split('/')[0]}/p01_3.png the pattern {EXAMPLE} finds p01."
     )
+
+
+def bursts(images: pd.DataFrame, seconds: float) -> Named:
+    """Group the images that one camera took shortly after each other.
+
+    Parameters
+    ----------
+    images : DataFrame
+        image_id, class_name, captured (in seconds, NaN if unknown) and camera.
+    seconds : float
+        The longest time from one image of a group to the next one of the same class and camera.
+
+    Returns
+    -------
+    Named
+        A group has the id of its first image as its name.
+
+    Raises
+    ------
+    PetiteError
+        If no image has a time.
+    """
+    timed = images.reset_index(drop=True)
+    timed = timed[timed["captured"].notna()]
+    if timed.empty:
+        raise PetiteError(
+            f"split.groups: '{CAPTURE_TIME}', but no image has a capture time in its EXIF data. "
+            f"Write {SUBFOLDER}, a pattern of the names, such as {EXAMPLE}, or omit the setting."
+        )
+    ordered = timed.sort_values(["class_name", "camera", "captured"], kind="stable")
+    by_camera = ordered.groupby(["class_name", "camera"], sort=False)["captured"]
+    begins = ~(by_camera.diff() <= seconds).to_numpy()  # the first of a camera has no difference
+    numbers = np.full(len(images), -1, np.int64)
+    numbers[ordered.index] = np.cumsum(begins) - 1
+    return Named(numbers, ordered["image_id"].to_numpy(dtype=object)[begins])
+
+
+ABOUT_TIME = About(f"split.groups: {CAPTURE_TIME}", "have no capture time in their EXIF data")
 
 
 def grouped(images: pd.DataFrame, named: Named, about: About, notices: Notices) -> Groups:

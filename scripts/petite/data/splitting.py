@@ -29,9 +29,12 @@ from petite.data.given_split import (
 from petite.data.group_signs import suggestion
 from petite.data.groups import (
     ABOUT_COLUMN,
+    ABOUT_TIME,
+    CAPTURE_TIME,
     About,
     Named,
     about_pattern,
+    bursts,
     found_groups,
     grouped,
     groups_in,
@@ -71,6 +74,7 @@ def split_images(
     validation: float | str = AUTO,
     seed: int,
     groups: str | None = None,
+    group_seconds: float = 2,
     given: str = USE,
     leaks: str = DROP,
     annotations: pd.DataFrame | None = None,
@@ -91,6 +95,8 @@ def split_images(
         How the group follows from the name of an image, see `petite.data.groups`. Images of a group
         stay together, as duplicates do. Without it, and without the annotation group, the names are
         searched for signs of groups.
+    group_seconds : float
+        For groups by time, see `petite.data.groups.bursts`.
     given : {"use", "ignore"}
         Whether the annotation split is used.
     leaks : {"drop_from_train", "keep", "error"}
@@ -117,7 +123,7 @@ def split_images(
     named = used.drop_duplicates("label").set_index("label")["class_name"]
     classes = {int(label): str(name) for label, name in named.items()}  # type: ignore[call-overload]
     labels = used["label"].to_numpy()
-    found = _found_groups(images, groups)
+    found = _found_groups(images, groups, group_seconds)
     together = None if found is None else grouped(used, found.named, found.about, notices)
     numbers = used["copy_group"].to_numpy() if together is None else together.numbers
     parts = None if given == IGNORE else given_parts(images, test=test, validation=validation)
@@ -171,7 +177,7 @@ class _Found(NamedTuple):
     about: About
 
 
-def _found_groups(images: pd.DataFrame, groups: str | None) -> _Found | None:
+def _found_groups(images: pd.DataFrame, groups: str | None, seconds: float) -> _Found | None:
     """The groups by the annotation group or by the setting `split.groups`; None for none."""
     has_column = "group" in images and images["group"].ne("").any()
     if has_column and groups is not None:
@@ -184,6 +190,8 @@ def _found_groups(images: pd.DataFrame, groups: str | None) -> _Found | None:
         return _Found(groups_in(images["group"]), ABOUT_COLUMN)
     if groups is None:
         return None
+    if groups == CAPTURE_TIME:
+        return _Found(bursts(images, seconds), ABOUT_TIME)
     return _Found(found_groups(names_of(images), groups), about_pattern(groups))
 
 
