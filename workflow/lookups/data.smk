@@ -5,7 +5,8 @@ import shlex
 from petite.data.addresses import archive_name, public_url
 from petite.data.decoding.depth import may_be_deep, sampled
 from petite.util.files import read_json, read_table
-from petite.data.groups import found_groups
+from petite.data.given_split import IGNORE, given_parts, names_of
+from petite.data.groups import CAPTURE_TIME, found_groups
 from petite.data.ingest import shard_numbers
 from petite.data.labels import read_labels
 from petite.data.source_job import reason_gone
@@ -133,6 +134,9 @@ def labels_of_archive():
         return ""
     with Path(LABELS_FILE).open("rb") as file:
         return read_labels(file, LABELS_FILE, LABELS).digest()
+SPLIT_SETTINGS = CONFIG.split.model_dump(mode="json", exclude={"seed"})
+if CONFIG.split.groups != CAPTURE_TIME:
+    del SPLIT_SETTINGS["group_seconds"]
 
 
 def opened_folder():
@@ -142,15 +146,20 @@ def opened_folder():
 
 
 def folder_listing():
-    """The images of a folder; None for other sources. Raises PetiteError for wrong groups."""
+    """The images of a folder; None for other sources.
+
+    Raises PetiteError for wrong groups, and for settings that contradict a given split.
+    """
     if not SOURCE.has_fingerprints:
         return None
     if GONE:
         return read_table(Path(placed(f"{RESULTS}/store/listing.parquet")))
     entries = listing(OPENED_FOLDER, **LISTING_SETTINGS)
-    if CONFIG.split.groups:
-        # A mistake is reported now, not when all images are read.
-        found_groups(entries["image_id"], CONFIG.split.groups)
+    # A mistake is reported now, not when all images are read.
+    if CONFIG.split.given != IGNORE:
+        given_parts(entries, test=CONFIG.split.test, validation=CONFIG.split.validation)
+    if CONFIG.split.groups not in (None, CAPTURE_TIME):
+        found_groups(names_of(entries), CONFIG.split.groups)
     return entries
 
 

@@ -142,6 +142,7 @@ rule split:
         code=code("split"),
     output:
         table=SPLIT,
+        leaks=LEAKS,
         notices=SPLIT_NOTICES,
     log:
         f"{RESULTS}/logs/split.log",
@@ -153,14 +154,9 @@ rule split:
         mem_mb=memory(700, 2000),
     params:
         python=python,
-        settings=as_param(
-            {
-                "test": CONFIG.split.test,
-                "validation": CONFIG.split.validation,
-                "groups": CONFIG.split.groups,
-            }
-        ),
+        settings=as_param(SPLIT_SETTINGS),
         seed=CONFIG.split.seed,
     shell:
         "{params.python} {input.code[0]:q} --index {input.index:q} --listing {input.listing:q} "
-        "--output {output.table:q} --seed {params.seed} --settings {params.settings:q} --log {log:q}"
+        "--output {output.table:q} --leaks {output.leaks:q} --seed {params.seed} "
+        "--settings {params.settings:q} --log {log:q}"

@@ -12,10 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from petite.data.annotations import NOTHING_SAID
+from petite.data.split_names import TEST, TRAIN, VALIDATION
 from petite.data.store import Store
 from petite.data.views import Images, StoredImages
 
-PARTS = TRAIN, VALIDATION, TEST = "train", "validation", "test"
+PARTS = (TRAIN, VALIDATION, TEST)
 
 
 class LabeledImages(NamedTuple):
@@ -94,6 +95,13 @@ def test_images(store: Store, split: pd.DataFrame) -> LabeledImages:
     return _opened(store, _rows(split, TEST))
 
 
+def test_groups(split: pd.DataFrame) -> pd.Series | None:
+    """Tabulate the groups of the test images by their ids; None if the split has no groups."""
+    if "group" not in split:
+        return None
+    return split[split["split"] == TEST].set_index("image_id")["group"]
+
+
 def test_image_ids(split: pd.DataFrame) -> list[str]:
     """List the ids of the test part, for a program that predicts its images without their labels.
 
@@ -109,6 +117,7 @@ def test_image_ids(split: pd.DataFrame) -> list[str]:
     return _rows(split, TEST)["image_id"].tolist()
 
 
+test_groups.__test__ = False  # type: ignore[attr-defined]
 test_image_ids.__test__ = False  # type: ignore[attr-defined]
 test_images.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it
 

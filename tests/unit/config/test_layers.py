@@ -312,4 +312,4 @@ def test_the_configuration_is_described_as_yaml_with_the_origin_of_each_value():
     assert "seeds: 3 # 0.yaml" in lines
     assert "path: /data/pets # command line" in lines
     assert "image_size: 64 # photos.yaml" in lines
-    assert "test: 0.1 # default" in lines
+    assert "test: auto # default" in lines

@@ -109,7 +109,8 @@ def listing(
     unless the folders look like something other than classes. Names are compared, and listed, in
     Unicode's normal form C. With
     `limit_per_class` L, each class is cut to the first ceil(L / (1 - max_bad_share)) entries: as
-    many as leave L images when the share that may be bad is bad (0 <= max_bad_share < 1).
+    many as leave L images when the share that may be bad is bad (0 <= max_bad_share < 1). Each part
+    of a given split keeps its share of the class, and at least one image.
 
     What a user should know of it is added to `notices`.
 
@@ -120,8 +121,8 @@ def listing(
     """
     if source.labeled:
         source.labeled.check(max_bad_share)
-    by_class = _entries_by_class(source)
-    chosen = _choose_classes(list(by_class), classes, source)
+    entries_of = _entries_by_class(source)
+    chosen = _choose_classes(list(entries_of), classes, source)
     if notices is not None:
         if source.layout:
             note_layout(source.layout, chosen, classes is not None, notices)
@@ -133,12 +134,14 @@ def listing(
         # As a fraction of decimal digits: 7 / (1 - 0.3) is a little over 10 in floating point.
         most = math.ceil(limit_per_class / (1 - Fraction(str(max_bad_share))))
     ordered = (
-        by_class[name] if source.lists_in_order else _in_natural_order(by_class[name])
+        entries_of[name] if source.lists_in_order else _in_natural_order(entries_of[name])
         for name in chosen
     )
-    frame = pd.concat([entries[:most] for entries in ordered], ignore_index=True)
+    frame = annotated(pd.concat(ordered, ignore_index=True), source.annotations())
+    if most is not None:
+        by_class = frame.groupby("class_name", sort=False)
+        frame = pd.concat([_limited(entries, most) for _, entries in by_class], ignore_index=True)
     frame.insert(0, "position", pd.RangeIndex(len(frame)).to_numpy(dtype="int64"))
-    frame = annotated(frame, source.annotations())
     logger.info("%d entries in %d classes: %s", len(frame), len(chosen), ", ".join(chosen))
     return frame
 
@@ -157,6 +160,16 @@ def _entries_by_class(source: Source) -> dict[str, pd.DataFrame]:
 def _in_natural_order(entries: pd.DataFrame) -> pd.DataFrame:
     keys = [natural_order(image_id) for image_id in entries["image_id"]]
     return entries.iloc[sorted(range(len(keys)), key=keys.__getitem__)]
+
+
+def _limited(entries: pd.DataFrame, most: int) -> pd.DataFrame:
+    """The first entries of a class; of a given split, as many of each part as its share."""
+    if "split" in entries:
+        of_part = entries.groupby("split", sort=False)["image_id"]
+        # The first image of each part comes first, so that no part is left without the class.
+        place = of_part.cumcount() / of_part.transform("size")
+        entries = entries.iloc[place.argsort(kind="stable")]
+    return entries[:most]
 
 
 def _choose_classes(present: list[str], wanted: list[str] | None, source: Source) -> list[str]:
@@ -191,6 +204,12 @@ def _check_known(wanted: list[str], found: list[str], source: Source) -> None:
     """Raise PetiteError for all classes that are not there."""
     where, layout = source.path or "the source", source.layout
     unknown = [name for name in wanted if name not in found]
+    if unknown and layout and all(name in layout.parts for name in unknown):
+        raise PetiteError(
+            f"no such class in {where}: {shown(unknown)} are the folders of a given split, whose "
+            f"classes are {shown(found)}. To use all images without the split, write "
+            "split: {given: ignore}"
+        )
     inside = {name: layout.holding(name) for name in unknown} if layout else {}
     if unknown and all(inside.get(name) for name in unknown):
         folders = sorted({folder for name in unknown for folder in inside[name]})

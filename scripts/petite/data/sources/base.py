@@ -152,12 +152,21 @@ class Source(ABC):
     def annotations(self) -> pd.DataFrame | None:
         """Tabulate what the source says of its images beside their classes; None for nothing.
 
+        For a tree of files, that is the part of a given split.
+
         Returns
         -------
         DataFrame or None
             image_id (str) and some columns of `petite.data.annotations`. It may omit images.
         """
-        return None if self.labeled is None else self.labeled.annotations
+        if self.labeled is not None:
+            return self.labeled.annotations
+        if self.layout is None or not self.layout.parts:
+            return None
+        ids = list(self.layout.files)
+        return pd.DataFrame(
+            {"image_id": ids, "split": [self.layout.parts[name.split("/")[1]] for name in ids]}
+        )
 
     @abstractmethod
     def entries(self) -> Iterable[Entry]:
