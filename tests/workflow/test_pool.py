@@ -160,6 +160,8 @@ def test_a_pool_alone_needs_no_labels(folder: Path, snakemake) -> None:
 
 
 def test_without_a_pool_there_is_nothing_to_label(folder: Path, snakemake) -> None:
-    refused = snakemake(folder, "--", "label_next", config=config_with({"path": None, "images": 100}))
+    refused = snakemake(
+        folder, "--", "label_next", config=config_with({"path": None, "images": 100})
+    )
     assert refused.returncode != 0
     assert "pool=FOLDER" in said_of(refused)

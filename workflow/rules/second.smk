@@ -25,6 +25,7 @@ use rule listing as second_listing with:
     params:
         settings=second_listing_settings,
         folder=second_fingerprints,
+        labels="null",
         source=second_arguments,
         kept="null",
 

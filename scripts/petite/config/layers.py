@@ -29,6 +29,7 @@ NAME = "name"  # with SHORTCUTS, the keys of `dataset` that the command line tak
 POOL = "pool"
 # What `--config images=500 method=herding` stands for in the section `pool`.
 OF_POOL = {"images": "images", "method": "methods"}
+LABELS = "labels"  # a path, or a group with a path
 ARCHIVE_SUFFIXES = (".zip", ".tgz", ".gz", ".bz2", ".xz", ".tar")
 # The sections of config.yaml that presets overwrite, and the fractions of methods that they do.
 OF_PRESETS = (
@@ -125,8 +126,10 @@ def command_line(entries: Iterable[str]) -> Layer:
     values: Values = {}
     for entry in entries:
         key, _, text = entry.partition("=")
-        is_text = key in (*SHORTCUTS, NAME) or (key == POOL and not text.startswith("{"))
-        values = merged(values, {key: text if is_text else _value(text)})
+        value = text if key in (*SHORTCUTS, NAME) else _value(text)
+        if key in (LABELS, POOL) and not isinstance(value, dict | None):
+            value = text
+        values = merged(values, {key: value})
     return Layer(COMMAND_LINE, values)
 
 
@@ -146,6 +149,7 @@ def name_from(path: str) -> str:
 def _without_shortcuts(values: Values) -> Values:
     """Move `folder=PATH`, `archive=PATH`, `lsun=PATH` and `name=NAME` into `dataset`.
 
+    `labels=PATH` becomes `labels: {path: PATH}`, so that another layer may name a column of it.
     `pool=PATH` and OF_POOL are moved into `pool`.
     """
     values = _with_pool(values)
@@ -153,6 +157,8 @@ def _without_shortcuts(values: Values) -> Values:
         key: value for key, value in values.items() if key in SHORTCUTS and value not in (None, "")
     }
     rest = {key: value for key, value in values.items() if key not in (*SHORTCUTS, NAME)}
+    if isinstance(rest.get(LABELS), str):
+        rest[LABELS] = {"path": rest[LABELS]}
     if len(given) > 1:
         raise PetiteError(f"give {' or '.join(f'{key}=PATH' for key in given)}, not both")
     about: Values = {}

@@ -119,10 +119,10 @@ def choose_next(
     -------
     DataFrame
         The chosen images in order, with COLUMNS: rank (from 1), file, value (the uncertainty, NaN
-        for other methods), nearest (the file of the nearest image among the labeled and those
-        chosen earlier), nearest_is ("labeled", "chosen" or ""), distance to it, copy_of (the id
-        of a labeled image, or the file of one of the pool) and copy (see `pool_images`), copies (how many other files of the pool are duplicates of it) and
-        image_id.
+        for other methods), nearest (the nearest image among the labeled and those chosen earlier),
+        nearest_is ("labeled", "chosen" or ""), distance to it, copy_of (the id of a labeled image,
+        or the file of one of the pool) and copy (see `pool_images`), copies (how many other files
+        of the pool are duplicates of it) and image_id.
     ChoiceRecord
 
     Raises

@@ -11,6 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from petite.data.addresses import Wheel
+from petite.data.labels import LabelColumns
+from petite.data.sources.labeled import Labeled
 from petite.data.sources.layout import Layout
 from petite.util.errors import PetiteError
 
@@ -76,6 +78,8 @@ class Source(ABC):
     path : Path or None
         The file or folder to read; None for a source that is part of a library.
     limits : Limits
+    labels : LabelColumns, optional
+        The table of labels, for a source with `takes_labels`. None: folders are the classes.
 
     Attributes
     ----------
@@ -97,6 +101,8 @@ class Source(ABC):
         The file in workflow/config, without its suffix, with suitable settings.
     has_classes : bool
         Whether its images have labels. All images of one without are in the class UNLABELED.
+    takes_labels : bool
+        Whether a table may give the labels.
     lists_in_order : bool
         Whether `entries` gives each class in the order of the listing. Other sources are sorted
         in natural order, which takes some kilobytes of memory per entry.
@@ -111,11 +117,18 @@ class Source(ABC):
     has_fingerprints: ClassVar[bool] = False
     preset: ClassVar[str | None] = None
     has_classes: ClassVar[bool] = True
+    takes_labels: ClassVar[bool] = False
     lists_in_order: ClassVar[bool] = False
 
-    def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        limits: Limits = USUAL_LIMITS,
+        labels: LabelColumns | None = None,
+    ) -> None:
         self.path = path
         self.limits = limits
+        self.labels = labels
 
     @classmethod
     def takes_path(cls) -> bool:
@@ -136,15 +149,29 @@ class Source(ABC):
         """The layout of the classes in a tree of files; None for a source without one."""
         return None
 
+    @property
+    def labeled(self) -> Labeled | None:
+        """The images that a table labels; None without a table."""
+        return None
+
     def annotations(self) -> pd.DataFrame | None:
         """Tabulate what the source says of its images beside their classes; None for nothing.
+
+        For a tree of files, that is the part of a given split.
 
         Returns
         -------
         DataFrame or None
             image_id (str) and some columns of `petite.data.annotations`. It may omit images.
         """
-        return None
+        if self.labeled is not None:
+            return self.labeled.annotations
+        if self.layout is None or not self.layout.parts:
+            return None
+        ids = list(self.layout.files)
+        return pd.DataFrame(
+            {"image_id": ids, "split": [self.layout.parts[name.split("/")[1]] for name in ids]}
+        )
 
     @abstractmethod
     def entries(self) -> Iterable[Entry]:

@@ -20,6 +20,7 @@ class UnlabeledSource(FolderSource):
     name = UNLABELED
     path_is: ClassVar[str | None] = "a folder of images"
     has_classes = False
+    takes_labels = False
 
     @classmethod
     def check_path(cls, path: Path) -> None:
