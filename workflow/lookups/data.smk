@@ -157,6 +157,8 @@ SOURCE = SOURCES[DATASET.source]
 STORE_SETTINGS = DATASET.model_dump(
     mode="json", exclude={"name", "path", "sha256", "near_copy_distance"}
 )
+# The columns that the user names.
+COLUMNS = DATASET.columns.model_dump(exclude_none=True)
 SHARDS = [f"{number}-of-{DATASET.shards}" for number in range(1, DATASET.shards + 1)]
 SOURCE_PATH = or_exit(source_path)
 SOURCE_MODULE = SOURCE.__module__
@@ -192,11 +194,15 @@ READING_SETTINGS = {
     "max_pixels": DATASET.max_pixels,
     "max_bytes": DATASET.max_bytes,
     "max_seconds": DATASET.max_seconds,
+    # The source gets them with its arguments, which are not compared.
+    **({"columns": COLUMNS} if COLUMNS else {}),
 }
 SOURCE_ARGUMENTS = f"--source {DATASET.source} --max-entries {DATASET.max_entries}"
 if SOURCE_PATH:
     SOURCE_PLACE = placed(SOURCE_PATH) if DATASET.is_remote else SOURCE_PATH
     SOURCE_ARGUMENTS += f" --path={shlex.quote(SOURCE_PLACE)}"
+if COLUMNS:
+    SOURCE_ARGUMENTS += f" --columns={shlex.quote(json.dumps(COLUMNS))}"
 
 
 def source_kept(wildcards, input):

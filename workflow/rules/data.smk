@@ -51,6 +51,7 @@ rule listing:
         python=python,
         settings=as_param(LISTING_SETTINGS),
         folder=as_param(FOLDER),
+        columns=as_param(COLUMNS),
         source=source_arguments,
         kept=source_kept,
     shell:

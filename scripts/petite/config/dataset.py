@@ -27,6 +27,13 @@ def _named(name: str) -> str:
     return name
 
 
+class ColumnSettings(Strict):
+    """The names of images and labels in a source of rows."""
+
+    image: str | None = Field(None, min_length=1, description="null: found by type and name")
+    label: str | None = Field(None, min_length=1, description="null: found by type and name")
+
+
 class DatasetSettings(Strict):
     """Where the images come from and how they are stored."""
 
@@ -35,13 +42,16 @@ class DatasetSettings(Strict):
     )
     source: str = Field("silhouettes", description=", ".join(SOURCES))
     path: UserPath | None = Field(
-        None, description="folder, lsun: a folder; archive: a file or an http(s) URL"
+        None,
+        description="folder, lsun: a folder; archive: a file or an http(s) URL; parquet: a file, a "
+        "folder or a pattern",
     )
     sha256: str | None = Field(
         None,
         pattern=r"^[0-9a-fA-F]{64}$",
         description="expected SHA-256 of a downloaded archive; null: any",
     )
+    columns: ColumnSettings = ColumnSettings()
     classes: list[str] | None = Field(None, description="classes to use, in order; null: all")
     limit_per_class: int | None = Field(
         None, ge=2, description="use at most this many readable images per class; null: all"
@@ -117,6 +127,12 @@ class DatasetSettings(Strict):
             self._check_path(self.path)
         elif self.path is not None:
             raise ValueError(f"path: the source '{self.source}' takes no path: set it to null")
+        if self.columns != ColumnSettings() and not SOURCES[self.source].takes_columns:
+            having = " or ".join(name for name, kind in SOURCES.items() if kind.takes_columns)
+            raise ValueError(
+                f"columns: the source '{self.source}' has none: set both to null, or the source "
+                f"to {having}"
+            )
         return self
 
     def _check_path(self, path: str) -> None:
@@ -131,7 +147,7 @@ class DatasetSettings(Strict):
             )
         if scheme and not source.takes_address:
             raise ValueError(f"path: {source.instead_of_address}")
-        if not scheme and not source.has_fingerprints:
+        if not scheme and not source.has_fingerprints and not source.has_pattern:
             check_no_wildcard(path)
 
     @model_validator(mode="after")

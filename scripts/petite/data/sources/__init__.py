@@ -15,7 +15,9 @@ import pandas as pd
 
 from petite.data.annotations import annotated
 from petite.data.sources.base import (
+    AUTOMATIC,
     USUAL_LIMITS,
+    Columns,
     Entry,
     ImageData,
     Limits,
@@ -36,8 +38,10 @@ from petite.util.errors import PetiteError
 from petite.util.notices import Notices
 
 __all__ = [
+    "AUTOMATIC",
     "SOURCES",
     "USUAL_LIMITS",
+    "Columns",
     "Entry",
     "ImageData",
     "Limits",
@@ -60,8 +64,15 @@ SOURCES: dict[str, type[Source]] = {
 LISTED_AT_ONCE = 65_536
 
 
-def open_source(name: str, path: Path | None, limits: Limits = USUAL_LIMITS) -> Source:
+def open_source(
+    name: str,
+    path: Path | None,
+    limits: Limits = USUAL_LIMITS,
+    columns: Columns = AUTOMATIC,
+) -> Source:
     """Open the source `name` at `path` (None for a source that comes with a library).
+
+    `columns` matters only to sources that take columns.
 
     Raises PetiteError for an unknown name, a missing or unwanted path, and a path that does not
     hold what the source reads.
@@ -74,11 +85,11 @@ def open_source(name: str, path: Path | None, limits: Limits = USUAL_LIMITS) -> 
             raise PetiteError(f"the source {name} takes no path, but was given {path}")
     elif path is None:
         raise PetiteError(f"the source {name} needs a path: {kind.path_is}")
-    elif not path.exists():
+    elif not path.exists() and not kind.has_pattern:
         raise PetiteError(f"{path} does not exist: the source {name} needs {kind.path_is}")
     else:
         kind.check_path(path)
-    return kind(path, limits)
+    return kind.opened(path, limits, columns)
 
 
 def listing(
@@ -107,6 +118,7 @@ def listing(
     where the folders do not look like classes.
     """
     by_class = _entries_by_class(source)
+    source.check_labels(max_bad_share, notices)
     chosen = _choose_classes(list(by_class), classes, source)
     if source.layout and notices is not None:
         note_layout(source.layout, chosen, classes is not None, notices)
@@ -158,13 +170,14 @@ def _choose_classes(present: list[str], wanted: list[str] | None, source: Source
         raise PetiteError(f"a class is named twice in {chosen}")
     if layout:
         check_layout(layout, chosen, named=wanted is not None)
-    elif wanted is None:
+    elif wanted is None and not source.takes_columns:
         check_names(chosen, where)
     if len(chosen) < 2:
         raise PetiteError(
             f"only one class ({chosen[0] if chosen else 'none'}) "
             + (f"is in {where}" if wanted is None else f"is named, and there are {shown(found)}")
-            + ": two or more are needed, a folder of images each"
+            + ": two or more are needed"
+            + (", a folder of images each" if layout or not source.takes_columns else "")
             + (flat_hint(layout, found, inside) if layout and wanted is None else "")
         )
     return chosen

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from petite.data.addresses import Wheel
 from petite.data.sources.layout import Layout
 from petite.util.errors import PetiteError
+from petite.util.notices import Notices
 
 # The encoded bytes of an image file, or its pixels: uint8 (height, width) or (height, width, 3).
 ImageData = bytes | NDArray[np.uint8]
@@ -27,7 +28,7 @@ class Entry(NamedTuple):
         Class and path, such as Cat/1.jpg.
     class_name : str
     bytes : int
-        Size of the file, or of the array.
+        Size of the file, or of the array; 0 where only reading it gives the size.
     """
 
     image_id: str
@@ -51,6 +52,22 @@ class Limits(NamedTuple):
 
 
 USUAL_LIMITS = Limits()
+
+
+class Columns(NamedTuple):
+    """The names of images and labels in a table, or in another source of rows.
+
+    Attributes
+    ----------
+    image, label : str or None
+        None: the only suitable one, or the only one with a usual name.
+    """
+
+    image: str | None = None
+    label: str | None = None
+
+
+AUTOMATIC = Columns()
 
 
 class UnreadableEntry(Exception):
@@ -93,6 +110,10 @@ class Source(ABC):
         Whether `fingerprint` detects changes of the images, which are too many files to be inputs.
     preset : str or None
         The file in workflow/config, without its suffix, with suitable settings.
+    takes_columns : bool
+        Whether images and labels have names, which may be given as `columns`.
+    has_pattern : bool
+        Whether the path may be a pattern of files, such as data/train-*.parquet.
     lists_in_order : bool
         Whether `entries` gives each class in the order of the listing. Other sources are sorted
         in natural order, which takes some kilobytes of memory per entry.
@@ -106,11 +127,18 @@ class Source(ABC):
     is_one_file: ClassVar[bool] = False
     has_fingerprints: ClassVar[bool] = False
     preset: ClassVar[str | None] = None
+    takes_columns: ClassVar[bool] = False
+    has_pattern: ClassVar[bool] = False
     lists_in_order: ClassVar[bool] = False
 
     def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
         self.path = path
         self.limits = limits
+
+    @classmethod
+    def opened(cls, path: Path | None, limits: Limits, columns: Columns) -> "Source":
+        """Open the source; `columns` are for those that take them."""
+        return cls(path, limits)
 
     @classmethod
     def takes_path(cls) -> bool:
@@ -140,6 +168,11 @@ class Source(ABC):
             image_id (str) and some columns of `petite.data.annotations`. It may omit images.
         """
         return None
+
+    def check_labels(  # noqa: B027 - few sources read labels
+        self, max_bad_share: float, notices: Notices | None
+    ) -> None:
+        """Add notices about the labels; raises PetiteError if too many entries have none."""
 
     @abstractmethod
     def entries(self) -> Iterable[Entry]:
