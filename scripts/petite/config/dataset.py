@@ -43,8 +43,8 @@ class DatasetSettings(Strict):
     source: str = Field("silhouettes", description=", ".join(SOURCES))
     path: UserPath | None = Field(
         None,
-        description="folder, lsun: a folder; archive: a file or an http(s) URL; parquet: a file, a "
-        "folder or a pattern",
+        description="folder, lsun, huggingface: a folder; archive: a file or an http(s) URL; "
+        "parquet: a file, a folder or a pattern",
     )
     sha256: str | None = Field(
         None,
