@@ -44,7 +44,7 @@ class DatasetSettings(Strict):
     path: UserPath | None = Field(
         None,
         description="folder, lsun, huggingface: a folder; archive: a file or an http(s) URL; "
-        "npz: a file; parquet: a file, a folder or a pattern",
+        "npz: a file; parquet, webdataset: a file, a folder or a pattern",
     )
     sha256: str | None = Field(
         None,

@@ -220,7 +220,7 @@ class _Member:
         offset = self.info.header_offset + LOCAL_HEADER + int(lengths.sum()) + self.start
         order = "F" if self.is_in_columns else "C"
         try:
-            return np.memmap(self.path, self.dtype, "r", offset, self.shape, order=order)  # type: ignore[call-overload, no-any-return]
+            return np.memmap(self.path, self.dtype, "r", offset, self.shape, order=order)  # type: ignore[call-overload]
         except (OSError, ValueError) as error:
             raise damaged(self.path, f"{self.name}: {error}") from error
 
