@@ -27,6 +27,7 @@ from petite.data.sources.base import (
     read_at_most,
 )
 from petite.data.sources.layout import Folder, Layout, find_layout, is_hidden, side_kind
+from petite.data.sources.other_kinds import right_source
 from petite.util.errors import PetiteError
 
 # Python's zipfile can unpack these, but not Deflate64, which Windows uses for large zips.
@@ -237,6 +238,8 @@ class ArchiveSource(Source):
 
     @classmethod
     def check_path(cls, path: Path) -> None:
+        if hint := right_source(path):
+            raise PetiteError(f"{path} is not {cls.path_is}. {hint}")
         if path.is_dir():
             raise PetiteError(
                 f"{path} is a folder, not {cls.path_is}. To read a folder, write "

@@ -19,6 +19,7 @@ from petite.data.sources.base import (
     read_at_most,
 )
 from petite.data.sources.layout import Folder, Layout, find_layout, is_archive, is_hidden
+from petite.data.sources.other_kinds import right_source
 from petite.util.errors import PetiteError
 
 HEAD_BYTES = 64
@@ -41,6 +42,8 @@ class FolderSource(Source):
 
     @classmethod
     def check_path(cls, path: Path) -> None:
+        if hint := right_source(path):
+            raise PetiteError(f"{path} is not {cls.path_is}. {hint}")
         if path.is_dir():
             return
         if is_archive(path.name):

@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
@@ -180,8 +180,9 @@ class _Tar(Part):
         groups: dict[str, dict[str, _Place]] = {}
         with tarfile.open(self._file, "r:", tarinfo=CheckedTarInfo) as tar:
             for info in tar:
-                if len(tar.members) > MOST_KEPT:
-                    tar.members = []
+                headers = cast(Any, tar).members
+                if len(headers) > MOST_KEPT:
+                    headers.clear()
                 match = KEY.fullmatch(info.name.removeprefix("./"))
                 if not info.isreg() or not match or any(map(is_hidden, match[0].split("/"))):
                     continue
