@@ -25,7 +25,15 @@ def download_settings():
     """What download.py downloads."""
     if SOURCE.wheel:
         return {"wheel": SOURCE.wheel._asdict()}
+    if DATASET.is_remote_folder:
+        return {"url": DATASET.path, "suffixes": SOURCE.copied_suffixes}
     return {"url": DATASET.path, "sha256": DATASET.sha256}
+
+
+def downloaded():
+    """The outputs of the rule `download`: the files of a folder are not among them."""
+    record = {"record": f"{SOURCE_PATH}.json"}
+    return record if DATASET.is_remote_folder else {"file": SOURCE_PATH, **record}
 
 
 def source_at_last():
@@ -68,6 +76,8 @@ def source_files():
         # If an input is missing but the output exists, Snakemake does not run the job. This keeps
         # the files made from the source, whatever else has changed.
         return [outside("images that are gone")]
+    if DATASET.is_remote_folder:
+        return [f"{SOURCE_PATH}.json"]
     if DATASET.is_remote:
         return [SOURCE_PATH]
     if DATASET.path is None:
@@ -84,7 +94,7 @@ def check_place_of_images():
             raise PetiteError(f"dataset.path: {path} does not exist{other_place(path)}")
     if not GONE and path.exists():
         SOURCE.check_path(path)
-    if SOURCE.has_fingerprints:
+    if IS_FOLDER:
         for place, what in (
             (Path.cwd(), "the folder that Petite runs in"),
             (Path(placed("results")), "the results"),
@@ -115,13 +125,13 @@ LISTING_SETTINGS = {
 
 def opened_folder():
     """The folder, so that its tree is walked once; None for other sources."""
-    if SOURCE.has_fingerprints and not GONE:
+    if IS_FOLDER and not GONE:
         return open_source(DATASET.source, Path(DATASET.path))
 
 
 def folder_listing():
     """The images of a folder; None for other sources. Raises PetiteError for wrong groups."""
-    if not SOURCE.has_fingerprints:
+    if not IS_FOLDER:
         return None
     if GONE:
         return read_table(Path(placed(f"{RESULTS}/store/listing.parquet")))
@@ -134,7 +144,7 @@ def folder_listing():
 
 def folder_fingerprints():
     """For each shard of a folder, a fingerprint of its files; {} for other sources."""
-    if not SOURCE.has_fingerprints:
+    if not IS_FOLDER:
         return {}
     if GONE:
         return GONE["fingerprints"]
@@ -153,6 +163,8 @@ def folder_fingerprints():
 
 DATASET = CONFIG.dataset
 SOURCE = SOURCES[DATASET.source]
+# The files of a folder are not inputs of the rules: fingerprints detect their changes.
+IS_FOLDER = SOURCE.has_fingerprints and not DATASET.is_remote
 # Settings of the listing and the shards.
 STORE_SETTINGS = DATASET.model_dump(
     mode="json", exclude={"name", "path", "sha256", "near_copy_distance"}

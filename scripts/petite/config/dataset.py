@@ -1,12 +1,14 @@
 """The section `dataset`: where the images come from and how they are stored."""
 
 import re
+from glob import has_magic
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from petite.config.values import UserPath, check_no_wildcard
+from petite.data.addresses import WEB, is_supported
 from petite.data.sources import SOURCES, USUAL_LIMITS
 from petite.data.sources.layout import nfc
 from petite.util.hints import unknown
@@ -43,13 +45,13 @@ class DatasetSettings(Strict):
     source: str = Field("silhouettes", description=", ".join(SOURCES))
     path: UserPath | None = Field(
         None,
-        description="folder, lsun, huggingface: a folder; archive: a file or an http(s) URL; "
-        "npz: a file; parquet, webdataset: a file, a folder or a pattern",
+        description="folder, lsun, huggingface: a folder; archive, npz: a file; parquet, "
+        "webdataset: a file, a folder or a pattern; or a URL",
     )
     sha256: str | None = Field(
         None,
         pattern=r"^[0-9a-fA-F]{64}$",
-        description="expected SHA-256 of a downloaded archive; null: any",
+        description="expected SHA-256 of a downloaded file; null: any",
     )
     columns: ColumnSettings = ColumnSettings()
     classes: list[str] | None = Field(None, description="classes to use, in order; null: all")
@@ -140,13 +142,21 @@ class DatasetSettings(Strict):
         if "\0" in path:
             raise ValueError(f"path: {path!r} has a zero byte in it")
         scheme = ADDRESS.match(path)
-        if scheme and scheme[1].lower() not in ("http", "https"):
+        if scheme and not is_supported(scheme[1].lower()):
             raise ValueError(
-                f"path: '{scheme[0]}' is not supported: give an http:// or https:// URL, or the "
-                "path of a file"
+                f"path: '{scheme[0]}' is not supported: give an http:// or https:// URL, that "
+                "of an object store (s3://, gs://), or a path"
             )
-        if scheme and not source.takes_address:
-            raise ValueError(f"path: {source.instead_of_address}")
+        if scheme:
+            is_web = scheme[1].lower() in WEB
+            takes = source.takes_address or (source.takes_remote_folder and not is_web)
+            if not takes or (is_web and source.is_folder_at(path)):
+                raise ValueError(f"path: {source.instead_of_address}")
+            if not is_web and has_magic(path):
+                raise ValueError(
+                    f"path: {path!r} has a pattern, which works only for local files: give the "
+                    "folder"
+                )
         if not scheme and not source.has_fingerprints and not source.has_pattern:
             check_no_wildcard(path)
 
@@ -163,6 +173,12 @@ class DatasetSettings(Strict):
     def channels(self) -> int:
         """Number of color channels: 1 for gray, 3 for RGB."""
         return 3 if self.color == "rgb" else 1
+
+    @property
+    def is_remote_folder(self) -> bool:
+        """Whether the images are a folder in an object store."""
+        is_address = bool(ADDRESS.match(self.path or ""))
+        return is_address and SOURCES[self.source].is_folder_at(str(self.path))
 
     @property
     def is_remote(self) -> bool:

@@ -102,8 +102,12 @@ class Source(ABC):
         The wheel that Petite downloads to the path; None if the user gives the path.
     takes_address : bool
         Whether the path may be an http(s) URL.
+    takes_remote_folder : bool
+        Whether the path may be the URL of a folder in an object store, such as s3://bucket/data.
     instead_of_address : str
-        What to do if it may not.
+        What to do if it may not be a URL.
+    copied_suffixes : tuple of str
+        Suffixes of the files that are copied from such a folder; all if empty.
     is_one_file : bool
         Whether the path is one file, which a rule of another workflow may make.
     has_fingerprints : bool
@@ -123,7 +127,11 @@ class Source(ABC):
     path_is: ClassVar[str | None] = None
     wheel: ClassVar[Wheel | None] = None
     takes_address: ClassVar[bool] = False
-    instead_of_address: ClassVar[str] = "a URL must be that of an archive: set source to archive"
+    takes_remote_folder: ClassVar[bool] = False
+    instead_of_address: ClassVar[str] = (
+        "an http(s) URL must be that of one file: set source to archive, parquet, npz or webdataset"
+    )
+    copied_suffixes: ClassVar[tuple[str, ...]] = ()
     is_one_file: ClassVar[bool] = False
     has_fingerprints: ClassVar[bool] = False
     preset: ClassVar[str | None] = None
@@ -144,6 +152,11 @@ class Source(ABC):
     def takes_path(cls) -> bool:
         """Whether the user gives the path of the images."""
         return cls.path_is is not None and cls.wheel is None
+
+    @classmethod
+    def is_folder_at(cls, url: str) -> bool:
+        """Whether a URL is that of a folder."""
+        return cls.takes_remote_folder
 
     @classmethod
     def input_files(cls, path: Path) -> list[Path]:

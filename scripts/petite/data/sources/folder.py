@@ -33,6 +33,7 @@ class FolderSource(Source):
 
     name = "folder"
     path_is: ClassVar[str | None] = "a folder with one folder of images per class"
+    takes_remote_folder = True
     has_fingerprints = True
     preset = "photos"
 

@@ -45,8 +45,13 @@ class HuggingfaceSource(RowSource):
 
     name = "huggingface"
     path_is: ClassVar[str | None] = "a folder that datasets' save_to_disk wrote"
+    takes_remote_folder = True
     has_pattern = False
     suffixes = (".arrow",)
+
+    @classmethod
+    def is_folder_at(cls, url: str) -> bool:
+        return True
 
     @classmethod
     def check_path(cls, path: Path) -> None:

@@ -74,6 +74,7 @@ class NpzSource(RowSource):
 
     name = "npz"
     path_is: ClassVar[str | None] = "an .npz file with images X and labels y"
+    takes_address = True
     is_one_file = True
     has_pattern = False
     suffixes = (".npz",)

@@ -42,6 +42,9 @@ class ParquetSource(RowSource):
     path_is: ClassVar[str | None] = (
         "a .parquet file with images and labels, or a folder or a pattern of them"
     )
+    takes_address = True
+    takes_remote_folder = True
+    copied_suffixes = (".parquet",)
     suffixes = (".parquet",)
 
     def parts(self) -> Iterable[Part]:

@@ -159,6 +159,10 @@ class RowSource(Source):
         """Where labels and images come from, such as "the column 'label'"."""
 
     @classmethod
+    def is_folder_at(cls, url: str) -> bool:
+        return cls.takes_remote_folder and not url.lower().split("?")[0].endswith(cls.suffixes)
+
+    @classmethod
     def input_files(cls, path: Path) -> list[Path]:
         return files_at(path, cls.suffixes)
 

@@ -46,6 +46,9 @@ class WebdatasetSource(RowSource):
     path_is: ClassVar[str | None] = (
         "a folder or a pattern of .tar files, with an image and its label under one key"
     )
+    takes_address = True
+    takes_remote_folder = True
+    copied_suffixes = (".tar", ".txt")
     suffixes = (".tar",)
 
     def parts(self) -> Iterable[Part]:
