@@ -7,6 +7,7 @@ from petite.data.decoding.depth import may_be_deep, sampled
 from petite.util.files import read_json, read_table
 from petite.data.groups import found_groups
 from petite.data.ingest import shard_numbers
+from petite.data.keep_lists import Lists, check_named, read_list
 from petite.data.source_job import reason_gone
 from petite.data.sources import SOURCES, listing, open_source
 from snakemake.io import flag
@@ -151,6 +152,22 @@ def folder_fingerprints():
     }
 
 
+def check_lists():
+    """Report mistakes in the lists of images now, not when all images are read."""
+    lists = {}
+    for key in ("keep", "exclude"):
+        given = getattr(CONFIG, key)
+        # In another workflow, a file may be the output of another rule.
+        if isinstance(given, str) and not IS_MAIN and not Path(given).exists():
+            return
+        try:
+            lists[key] = read_list(Path(given)) if isinstance(given, str) else given
+        except PetiteError as error:
+            raise PetiteError(f"{key}: {error}") from None
+    if FOLDER_LISTING is not None:
+        check_named(Lists(**lists), FOLDER_LISTING["image_id"])
+
+
 DATASET = CONFIG.dataset
 SOURCE = SOURCES[DATASET.source]
 # Settings of the listing and the shards.
@@ -183,6 +200,7 @@ def source_if_there():
 
 
 FOLDER_LISTING = or_exit(folder_listing)
+or_exit(check_lists)
 FOLDER = or_exit(folder_fingerprints)
 # How the jobs read the images of a shard.
 READING_SETTINGS = {
