@@ -7,6 +7,7 @@ import numpy as np
 
 from petite.data.given_split import read_leaks
 from petite.data.source_job import add_source, opened_if_there
+from petite.data.splits import of_training_images
 from petite.data.store import Store
 from petite.report import Inputs, page
 from petite.util.files import read_json, read_table, write_text
@@ -16,12 +17,13 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def main(args: argparse.Namespace) -> None:
+    split = read_table(args.split)
     with opened_if_there(args) as source:
         inputs = Inputs(
             tables={path.name: path for path in args.tables},
             store=Store.open(args.manifest),
-            split=read_table(args.split),
-            features=np.load(args.features),
+            split=split,
+            features=of_training_images(np.load(args.features), split),
             subsets=args.subsets,
             predictions=args.predictions,
             space=args.features.stem,

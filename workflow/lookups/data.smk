@@ -8,6 +8,7 @@ from petite.util.files import read_json, read_table
 from petite.data.given_split import IGNORE, given_parts, names_of
 from petite.data.groups import CAPTURE_TIME, found_groups
 from petite.data.ingest import shard_numbers
+from petite.data.keep_lists import Lists, check_named, read_list
 from petite.data.labels import read_labels
 from petite.data.source_job import reason_gone
 from petite.data.sources import SOURCES, listing, open_source
@@ -194,6 +195,22 @@ def folder_fingerprints():
     }
 
 
+def check_lists():
+    """Report mistakes in the lists of images now, not when all images are read."""
+    lists = {}
+    for key in ("keep", "exclude"):
+        given = getattr(CONFIG, key)
+        # In another workflow, a file may be the output of another rule.
+        if isinstance(given, str) and not IS_MAIN and not Path(given).exists():
+            return
+        try:
+            lists[key] = read_list(Path(given)) if isinstance(given, str) else given
+        except PetiteError as error:
+            raise PetiteError(f"{key}: {error}") from None
+    if FOLDER_LISTING is not None:
+        check_named(Lists(**lists), FOLDER_LISTING["image_id"])
+
+
 DATASET = CONFIG.dataset
 SOURCE = SOURCES[DATASET.source]
 # The files of a folder are not inputs of the rules: fingerprints detect their changes.
@@ -236,6 +253,7 @@ def source_if_there():
 
 
 FOLDER_LISTING = or_exit(folder_listing)
+or_exit(check_lists)
 FOLDER = or_exit(folder_fingerprints)
 # How the jobs read the images of a shard.
 READING_SETTINGS = {

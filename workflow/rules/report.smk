@@ -11,7 +11,7 @@ rule report:
     input:
         tables=[rules.summarize.output[table] for table in REPORT_TABLES],
         manifest=rules.index.output.manifest,
-        split=SPLIT,
+        split=SELECTED,
         leaks=LEAKS,
         features=report_features(),
         subsets=REPORT_SUBSETS,
@@ -21,6 +21,7 @@ rule report:
             rules.listing.output.notices,
             rules.index.output.notices,
             SPLIT_NOTICES,
+            *([LISTED_NOTICES] if HAS_LISTS else []),
         ],
         templates=REPORT_TEMPLATES,
         code=code("report", SOURCE_MODULE),

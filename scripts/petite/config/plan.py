@@ -125,6 +125,11 @@ class Plan:
             for step in self._entry(label).steps
         ]
 
+    def least_share(self, label: str) -> float:
+        """The smallest number of images after a step of an entry, relative to those at its end."""
+        selecting = [step for step in self.steps(label) if step["method"] != AUGMENTATION]
+        return min((step["share"] for step in selecting), default=1.0)
+
     def selection_settings(self, label: str) -> SelectionParams:
         """Collect all settings that decide which images an entry keeps."""
         settings: SelectionParams = {"steps": self.steps(label)}

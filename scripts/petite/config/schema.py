@@ -13,6 +13,7 @@ from petite.config.dataset import DatasetSettings
 from petite.config.evidence import EvidenceSettings
 from petite.config.export import BEST, Formats, exported
 from petite.config.features import FeatureSettings
+from petite.config.image_lists import ImageList
 from petite.config.judges import Judges, JudgesSection
 from petite.config.labels import Labels
 from petite.config.messages import sentences
@@ -70,6 +71,12 @@ class Config(Strict):
     backbone: BackboneSettings = BackboneSettings()
     proxy: ProxySection = ProxySection()
     methods: Methods
+    keep: ImageList = Field(
+        [], description="training images that every subset contains: ids or patterns, or a file"
+    )
+    exclude: ImageList = Field(
+        [], description="training images that no subset contains: ids or patterns, or a file"
+    )
     seeds: SeedCount = Field(7, description="runs of each method and fraction")
     seeds_by_fraction: dict[Fraction, SeedCount] = Field(
         {}, description="number of runs at these fractions instead"
