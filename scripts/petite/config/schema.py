@@ -18,6 +18,7 @@ from petite.config.judges import Judges, JudgesSection
 from petite.config.labels import Labels
 from petite.config.messages import sentences
 from petite.config.methods import AUGMENTATION, ChainEntry, MethodEntry, Methods
+from petite.config.pool import PoolSettings, pool_problems
 from petite.config.proxy import ProxySection
 from petite.config.size import check_size
 from petite.config.split import SplitSettings
@@ -67,6 +68,7 @@ class Config(Strict):
         None, description="a table that says which image has which label; null: folders are classes"
     )
     split: SplitSettings = SplitSettings()
+    pool: PoolSettings = PoolSettings()
     features: FeatureSettings = FeatureSettings()
     backbone: BackboneSettings = BackboneSettings()
     proxy: ProxySection = ProxySection()
@@ -144,6 +146,7 @@ class Config(Strict):
             *self._labels_problems(),
             *self._method_problems(),
             *self._judge_problems(),
+            *pool_problems(self.pool, self.methods),
             *(f"training.{text}" for text in self.training.size_problems(self.dataset.image_size)),
         ]
         try:
