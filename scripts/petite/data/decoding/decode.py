@@ -92,6 +92,8 @@ class Decoded(NamedTuple):
     limits: Counts | None = None  # of more than 8 bits: the counts that became black and white
     is_transparent: bool = False
     has_more: bool = False  # further pages or frames; this is the first
+    format: str = ""  # Pillow's name of the file's format; "" for an array
+    has_exif: bool = False
 
 
 class Preview(NamedTuple):
@@ -357,7 +359,7 @@ def _decode(
             shown, limits = Counted(image, lambda: open_image(data)).to_bytes(depth)
         elif scaled is None:
             image.load()
-        orientation = _orientation(image)
+        orientation, has_exif = _orientation(image), _has_exif(image)
         turn = ORIENTATIONS.get(orientation)
         if scaled is None:
             pixels = _to_square(shown, size, channels, resampling, turn=turn)
@@ -365,7 +367,16 @@ def _decode(
             pixels = _array_to_square(*scaled, size, channels, resampling, turn=turn)
     if orientation in TURNED:
         width, height = height, width
-    return Decoded(pixels, width, height, limits, image.has_transparency_data, has_more)
+    return Decoded(
+        pixels,
+        width,
+        height,
+        limits,
+        image.has_transparency_data,
+        has_more,
+        image.format or "",
+        has_exif,
+    )
 
 
 def _check_size(image: Image.Image, min_side: int, max_pixels: int) -> None:
@@ -414,6 +425,16 @@ def _orientation(image: Image.Image) -> int:
         raise
     except Exception:  # damaged EXIF data does not make the pixels any worse
         return 1
+
+
+def _has_exif(image: Image.Image) -> bool:
+    """Whether the file has EXIF data that can be read."""
+    try:
+        return bool(image.getexif())
+    except MemoryError:
+        raise
+    except Exception:
+        return False
 
 
 def _array_to_square(
