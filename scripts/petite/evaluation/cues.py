@@ -64,9 +64,7 @@ class CueSample(NamedTuple):
     labels: NDArray[np.int64]
 
 
-def cue_sample(
-    train: pd.DataFrame, together: NDArray[np.integer], seed: int = 0
-) -> CueSample:
+def cue_sample(train: pd.DataFrame, together: NDArray[np.integer], seed: int = 0) -> CueSample:
     """Draw training images that have nothing to do with each other.
 
     Images that belong together share cues, and a test that takes each for itself would find too
@@ -205,12 +203,12 @@ def binned(values: NDArray) -> NDArray[np.int64]:
 
 
 def warnings_of(table: pd.DataFrame) -> list[str]:
-    """A sentence for each cue of a table of `check_cues` with a warning."""
+    """A sentence without its period for each cue of a table of `check_cues` with a warning."""
     return [
-        f"{row.words[0].upper()}{row.words[1:]} alone predicts the class of "
-        f"{rounded_percent(row.balanced_accuracy)} of the images "
-        f"(chance: {rounded_percent(row.chance)})"
-        for row in table[table["warning"]].itertuples()
+        f"{row['words'][0].upper()}{row['words'][1:]} alone predicts the class of "
+        f"{rounded_percent(row['balanced_accuracy'])} of the images "
+        f"(chance: {rounded_percent(row['chance'])})"
+        for row in table[table["warning"]].to_dict("records")
     ]
 
 

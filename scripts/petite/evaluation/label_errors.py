@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from petite.data.splits import PARTS, TEST, TRAIN, VALIDATION
 from petite.training.probe import Embedded, Probe, fit_probe
 from petite.util.seeds import generator
 
@@ -57,6 +58,12 @@ class Answers(NamedTuple):
     probability: NDArray[np.float64]
     of_label: NDArray[np.float64]
     margin: NDArray[np.float64]
+
+    def of(self, rows: NDArray[np.integer]) -> "Answers":
+        """Those of some of the images."""
+        return Answers(
+            self.answer[rows], self.probability[rows], self.of_label[rows], self.margin[rows]
+        )
 
 
 @dataclass(frozen=True)
@@ -213,9 +220,7 @@ def out_of_fold(images: Embedded, folds: NDArray[np.integer], penalty: float) ->
     return answers
 
 
-def planted_check(
-    images: Embedded, folds: NDArray[np.integer], seed: int
-) -> tuple[Planted, float]:
+def planted_check(images: Embedded, folds: NDArray[np.integer], seed: int) -> tuple[Planted, float]:
     """Change some labels on purpose, search for wrong labels, and count which are found.
 
     Parameters
@@ -331,17 +336,11 @@ def error_table(
         first), image_id, label, answer (names of classes), probability (of the answer),
         label_probability, margin, and listed: whether the margin is that of a likely error.
     """
-    tables = [
-        _part_table(check.train, train.assign(split="train"), class_names),
-        *(
-            _part_table(
-                Answers(*(column[rows.to_numpy()] for column in check.held_out)),
-                held_out[rows],
-                class_names,
-            )
-            for rows in (held_out["split"] == part for part in ("validation", "test"))
-        ),
-    ]
+    tables = [_part_table(check.train, train.assign(split=TRAIN), class_names)]
+    for part in (VALIDATION, TEST):
+        rows = np.flatnonzero(held_out["split"] == part)
+        own = check.held_out.of(rows)
+        tables.append(_part_table(own, held_out.iloc[rows], class_names))
     table = pd.concat(tables, ignore_index=True)
     table["listed"] = table["margin"] >= check.planted.threshold
     return table
@@ -360,14 +359,12 @@ def check_record(check: LabelCheck, table: pd.DataFrame) -> dict[str, Any]:
         "not_checked": int((~checked).sum()),
         "agreeing": agree,
         "penalty": check.penalty,
-        "listed": {part: int(listed.get(part, 0)) for part in ("train", "validation", "test")},
+        "listed": {part: int(listed.get(part, 0)) for part in PARTS},
         "planted": planted,
     }
 
 
-def _part_table(
-    answers: Answers, images: pd.DataFrame, class_names: Sequence[str]
-) -> pd.DataFrame:
+def _part_table(answers: Answers, images: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
     names = np.array(class_names, dtype=object)
     rows = np.flatnonzero(answers.margin > 0)
     rows = rows[np.argsort(-answers.margin[rows], kind="stable")]

@@ -143,25 +143,23 @@ def picks(
 def galleries(inputs: Inputs) -> Galleries:
     """Excluded files, duplicates and misclassified images, with one sheet for all pictures."""
     excluded, repeated, wrong = excluded_files(inputs), duplicates(inputs), misclassified(inputs)
-    tiles = [*excluded["tiles"], *(tile for group in repeated["groups"] for tile in group)]
-    tiles += wrong["tiles"]
-    side = max(
-        (tile.picture.shape[0] for tile in tiles if tile.picture is not None),
-        default=SIDE,
-    )
-    pictures = [sprites.thumbnail(tile.picture, side) for tile in tiles if tile.picture is not None]
-    sheet = sprites.sheet(np.array(pictures, np.uint8).reshape(-1, side, side, 3))
-    places = iter(range(len(pictures)))
-    # In the order of `tiles`.
+    sheet, groups = placed([excluded["tiles"], wrong["tiles"], *repeated["groups"]])
     return {
         "sheet": sheet,
-        "excluded": {**excluded, "tiles": _placed(excluded["tiles"], sheet, places)},
-        "duplicates": {
-            **repeated,
-            "groups": [_placed(group, sheet, places) for group in repeated["groups"]],
-        },
-        "wrong": {**wrong, "tiles": _placed(wrong["tiles"], sheet, places)},
+        "excluded": {**excluded, "tiles": groups[0]},
+        "wrong": {**wrong, "tiles": groups[1]},
+        "duplicates": {**repeated, "groups": groups[2:]},
     }
+
+
+def placed(groups: Sequence[Sequence[Tile]]) -> tuple[sprites.Sheet, list[list[PlacedTile]]]:
+    """Join the pictures of all tiles in one sheet: the sheet, and the tiles of each group."""
+    pictures = [tile.picture for group in groups for tile in group if tile.picture is not None]
+    side = max((picture.shape[0] for picture in pictures), default=SIDE)
+    alike = [sprites.thumbnail(picture, side) for picture in pictures]
+    sheet = sprites.sheet(np.array(alike, np.uint8).reshape(-1, side, side, 3))
+    places = iter(range(len(pictures)))
+    return sheet, [_placed(group, sheet, places) for group in groups]
 
 
 def _placed(tiles: Sequence[Tile], sheet: sprites.Sheet, places: Iterator[int]) -> list[PlacedTile]:

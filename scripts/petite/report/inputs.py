@@ -102,6 +102,10 @@ class Inputs:
         The folder that Petite runs from, for its commit.
     notices : sequence of str
         Facts about the data that the steps noticed.
+    checks : mapping of str to Path
+        The tables and records of the checks, by name: cues.parquet and others.
+    embeddings : ndarray of float32, shape (n_train, d), or None
+        Of the training images, if the run has them and `features` are others.
     of_judge : str
         The judge whose runs are shown; "": the first one.
     """
@@ -117,6 +121,8 @@ class Inputs:
     config: Mapping[str, Any] = field(default_factory=dict)
     checkout: Path | None = None
     notices: Sequence[str] = ()
+    checks: Mapping[str, Path] = field(default_factory=dict)
+    embeddings: np.ndarray | None = None
     of_judge: str = ""
 
     @cached_property
