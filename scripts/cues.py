@@ -19,7 +19,7 @@ def main(args: argparse.Namespace) -> None:
     table = check_cues(measured_cues(store, sample.image_ids), sample.labels)
     for text in warnings_of(table):
         notice(f"{text}.")
-    write_csv_and_parquet(args.output, table)
+    write_csv_and_parquet(args.output, table.round(4))
 
 
 if __name__ == "__main__":

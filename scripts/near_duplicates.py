@@ -15,6 +15,7 @@ from petite.evaluation.near_duplicates import (
     Altered,
     check_near_duplicates,
     check_record,
+    compared,
     pair_table,
 )
 from petite.features.embedding import read_embeddings
@@ -26,7 +27,8 @@ logger = logging.getLogger(__name__)
 
 def main(args: argparse.Namespace) -> None:
     store, split = Store.open(args.manifest), read_table(args.split)
-    train, held_out = training_images(split), held_out_images(store, split)
+    train = training_images(split)
+    held_out = compared(held_out_images(store, split), len(train))
     embeddings = [
         read_embeddings(store, images["image_id"], args.embeddings)[0]
         for images in (train, held_out)

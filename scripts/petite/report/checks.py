@@ -192,10 +192,11 @@ def _errors_in_words(record: dict[str, Any], shown: int) -> str:
         text += f" {counted(record['not_checked'], 'image')} could not be checked."
     if not count:
         return f"{text} None of them counts as a likely error."
+    which = "They" if count == disagreeing else f"{number(count)} of them"
     first = f" The first {number(shown)} are shown." if shown < count else ""
     return (
-        f"{text} {number(count)} of them count as likely errors, the most likely first.{first} "
-        "Look at an image before you change its label."
+        f"{text} {which} count as likely errors, the most likely first.{first} Look at an image "
+        "before you change its label."
     )
 
 
@@ -205,7 +206,7 @@ def _trust_in_errors(planted: dict[str, Any]) -> str:
     runs = f" in {number(planted['repeats'])} searches" if planted["repeats"] > 1 else ""
     text = (
         f"How far to trust this: {number(planted['changed'])} labels "
-        f"({percent(planted['changed'] / planted['images'] / planted['repeats'])}"
+        f"({rounded_percent(planted['changed'] / planted['images'] / planted['repeats'])}"
         f"{' each time' if runs else ''}) were changed at random on purpose{runs}"
     )
     if not planted["listed"]:
@@ -222,8 +223,8 @@ def _trust_in_errors(planted: dict[str, Any]) -> str:
     if planted["own"] is None:
         return text
     return (
-        f"{text} If other wrong labels look like these, about {number(max(1, planted['own']))} of "
-        "the given labels are wrong at most."
+        f"{text} If other wrong labels look like these, at most about "
+        f"{number(max(1, planted['own']))} of the {number(planted['images'])} labels are wrong."
     )
 
 
@@ -298,13 +299,19 @@ def _pairs_in_words(record: dict[str, Any], shown: int) -> str:
 
 def _trust_in_pairs(record: dict[str, Any]) -> str:
     shares = [f"{rounded_percent(share)} of those {how}" for how, share in record["found"].items()]
-    expected = record["ordinary"] * record["images"].get("test", 0)
-    return (
+    if not shares:
+        return "No training image could be altered, so it is not known what this finds."
+    text = (
         f"How far to trust this: {number(record['altered'])} copies of training images were "
         f"altered on purpose, and a similarity of {record['threshold']:.2f} finds {listed(shares)}."
-        f" Also {rounded_percent(record['ordinary'])} of the training images have this similarity "
-        f"to another one, so up to {counted(round(expected), 'test image')} may be listed without "
-        "being a copy."
+    )
+    if not record["ordinary"]:
+        return f"{text} No training image that was tried is so similar to another one."
+    expected = round(record["ordinary"] * record["images"].get("test", 0))
+    return (
+        f"{text} Also {rounded_percent(record['ordinary'])} of the training images are so similar "
+        f"to another one, so up to {counted(expected, 'test image')} may be listed without being a "
+        "copy."
     )
 
 

@@ -9,6 +9,7 @@ from petite.evaluation.near_duplicates import (
     Altered,
     check_near_duplicates,
     check_record,
+    compared,
     nearest,
     pair_table,
 )
@@ -90,3 +91,21 @@ def test_an_embedding_of_zeros_is_similar_to_nothing() -> None:
     train[3] = 0
     check = check_near_duplicates(train, np.arange(500), np.zeros((2, D), "f4"), altered_of(train))
     assert (check.nearest.similarity == 0).all() and np.isfinite(check.threshold)
+
+
+def test_without_altered_images_a_hundredth_of_the_images_sets_the_threshold() -> None:
+    train = unit(500, 0)
+    nothing = Altered(train[:0], np.zeros(0, np.int64), np.zeros(0, object))
+    check = check_near_duplicates(train, np.arange(500), train[:3], nothing)
+    assert check.found == {} and check.altered == 0
+    assert 0 < check.ordinary <= 0.012
+
+
+def test_so_many_held_out_images_are_compared_as_the_number_of_pairs_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, held_out = frames(1, 90)
+    assert compared(held_out, 500).equals(held_out)
+    monkeypatch.setattr(near_duplicates, "MOST_PAIRS", 5_000)
+    drawn = compared(held_out, 500)
+    assert len(drawn) == 10 and drawn["image_id"].isin(held_out["image_id"]).all()

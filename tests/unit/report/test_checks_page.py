@@ -90,7 +90,7 @@ def test_the_page_shows_all_checks_with_how_far_to_trust_them(inputs, tmp_path):
     assert "34 of 54 training images" in shown and "2 images could not be checked" in shown
     assert "100 labels (5% each time)" in shown
     assert "93 of them (93%)" in shown and "120 listed" in shown
-    assert "about 4 of the given labels" in shown
+    assert "at most about 4 of the 1,000 labels" in shown
     assert len(re.findall(r"answer .*&lt;dog&gt;.* \(98%\)", shown)) == 24 + 2
     assert "2 test images also have a label" in shown
     assert "2 of 30 test images nearly repeat" in shown
