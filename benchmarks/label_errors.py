@@ -108,8 +108,9 @@ def main() -> None:
 
         for score, values in scores_of(probabilities, labels).items():
             add(f"{score}, as many as changed", np.argsort(-values, kind="stable")[:count])
-        margins = scores_of(probabilities, labels)["margin"]
-        add("Petite's list", np.flatnonzero(margins >= planted.threshold - 1e-6))
+        doubts = 1 - probabilities[np.arange(len(labels)), labels]
+        is_other = probabilities.argmax(axis=1) != labels
+        add("Petite's list", np.flatnonzero(is_other & (doubts >= planted.threshold - 1e-6)))
         issues = of_cleanlab(probabilities, labels)
         if issues is not None:
             add("cleanlab's list", issues)

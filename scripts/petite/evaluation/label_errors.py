@@ -7,8 +7,7 @@ them.
 References
 ----------
 Northcutt, Jiang, Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels",
-JAIR 70. Kuan, Mueller 2022, "Model-agnostic label quality scoring to detect real-world label
-errors": the margin ranks images whose label was replaced by another class.
+JAIR 70, which calls the probability of the given label self-confidence.
 """
 
 from collections.abc import Sequence
@@ -33,7 +32,7 @@ PLANTED_SHARE = 0.05
 LEAST_PLANTED, MOST_REPEATS = 100, 10
 # The list is as long as this share of it are changed labels.
 LEAST_PRECISION = 0.5
-# A margin that fewer of the changed labels reach says nothing of the labels that are wrong anyway.
+# A doubt that fewer of the changed labels reach says nothing of the labels that are wrong anyway.
 LEAST_REACHED = 0.25
 
 
@@ -49,20 +48,20 @@ class Answers(NamedTuple):
         Of this class.
     of_label : ndarray of float
         The probability of the given label.
-    margin : ndarray of float
-        The probability of the most probable other class minus that of the label, -1 to 1. It is
-        above 0 where the answer is another class. NaN for an image that cannot be checked.
+    doubt : ndarray of float
+        1 minus the probability of the label if the answer is another class, and 0 if it is the
+        label. NaN for an image that cannot be checked.
     """
 
     answer: NDArray[np.int64]
     probability: NDArray[np.float64]
     of_label: NDArray[np.float64]
-    margin: NDArray[np.float64]
+    doubt: NDArray[np.float64]
 
     def of(self, rows: NDArray[np.integer]) -> "Answers":
         """Those of some of the images."""
         return Answers(
-            self.answer[rows], self.probability[rows], self.of_label[rows], self.margin[rows]
+            self.answer[rows], self.probability[rows], self.of_label[rows], self.doubt[rows]
         )
 
 
@@ -77,11 +76,11 @@ class Planted:
     changed : int
         Labels that were changed.
     listed : int
-        Images with at least the margin `threshold`.
+        Images with at least the doubt `threshold`.
     found : int
         Changed labels among them.
     threshold : float
-        The smallest margin for which at least half of the list are changed labels. Infinite if
+        The smallest doubt for which at least half of the list are changed labels. Infinite if
         there is none.
     own : float
         See `own_errors`; of one repeat. Infinite if it is unknown.
@@ -241,17 +240,17 @@ def planted_check(images: Embedded, folds: NDArray[np.integer], seed: int) -> tu
     if len(np.unique(images.labels)) < 2:
         repeats = 0
     penalty = float(np.median(PENALTIES))
-    margins, changed = [np.zeros(0)], [np.zeros(0, bool)]
+    doubts, changed = [np.zeros(0)], [np.zeros(0, bool)]
     for repeat in range(repeats):
         labels, is_changed = with_changed_labels(images.labels, count, seed, repeat)
         planted = Embedded(images.embeddings, labels)
         if repeat == 0:
             penalty = _chosen_penalty(planted, folds) or penalty
-        margins.append(out_of_fold(planted, folds, penalty).margin)
+        doubts.append(out_of_fold(planted, folds, penalty).doubt)
         changed.append(is_changed)
-    all_margins, all_changed = np.concatenate(margins), np.concatenate(changed)
-    threshold = threshold_of(all_margins, all_changed)
-    listed = all_margins >= threshold
+    all_doubts, all_changed = np.concatenate(doubts), np.concatenate(changed)
+    threshold = threshold_of(all_doubts, all_changed)
+    listed = all_doubts >= threshold
     found = Planted(
         images=len(images.labels),
         repeats=repeats,
@@ -259,20 +258,20 @@ def planted_check(images: Embedded, folds: NDArray[np.integer], seed: int) -> tu
         listed=int(listed.sum()),
         found=int((listed & all_changed).sum()),
         threshold=threshold,
-        own=own_errors(all_margins, all_changed) / max(1, repeats),
+        own=own_errors(all_doubts, all_changed) / max(1, repeats),
     )
     return found, penalty
 
 
-def own_errors(margins: NDArray[np.float64], changed: NDArray[np.bool_]) -> float:
+def own_errors(doubts: NDArray[np.float64], changed: NDArray[np.bool_]) -> float:
     """An upper estimate of the wrong labels among those that were not changed.
 
-    If they have margins like the changed ones, then of those above any margin, at most all that
-    were not changed are wrong. The estimate is the smallest that follows from a margin which a
+    If they have doubts like the changed ones, then of those above any doubt, at most all that
+    were not changed are wrong. The estimate is the smallest that follows from a doubt which a
     quarter of the changed labels reach. Infinite if there is none.
     """
-    of_changed = np.sort(margins[changed & (margins > 0)])[::-1]
-    others = np.sort(margins[~changed & (margins > 0)])
+    of_changed = np.sort(doubts[changed & (doubts > 0)])[::-1]
+    others = np.sort(doubts[~changed & (doubts > 0)])
     reached = np.arange(1, len(of_changed) + 1) / max(1, changed.sum())
     above = 1 + len(others) - np.searchsorted(others, of_changed)  # 1 more, as counts are small
     estimates = (above / reached)[reached >= LEAST_REACHED]
@@ -299,16 +298,16 @@ def with_changed_labels(
     return found, changed
 
 
-def threshold_of(margins: NDArray[np.float64], changed: NDArray[np.bool_]) -> float:
-    """The smallest margin above 0 from which on at least half of the images were changed.
+def threshold_of(doubts: NDArray[np.float64], changed: NDArray[np.bool_]) -> float:
+    """The smallest doubt above 0 from which on at least half of the images were changed.
 
     Infinite if there is none.
     """
-    rows = np.flatnonzero(margins > 0)
-    order = rows[np.argsort(-margins[rows], kind="stable")]
+    rows = np.flatnonzero(doubts > 0)
+    order = rows[np.argsort(-doubts[rows], kind="stable")]
     precision = np.cumsum(changed[order]) / np.arange(1, len(order) + 1)
     enough = np.flatnonzero(precision >= LEAST_PRECISION)
-    return float(margins[order[enough[-1]]]) if len(enough) else float("inf")
+    return float(doubts[order[enough[-1]]]) if len(enough) else float("inf")
 
 
 def error_table(
@@ -334,7 +333,7 @@ def error_table(
     DataFrame
         part ("train", "validation" or "test"), rank (from 1 in each part, the most likely error
         first), image_id, label, answer (names of classes), probability (of the answer),
-        label_probability, margin, and listed: whether the margin is that of a likely error.
+        label_probability, doubt, and listed: whether the doubt is that of a likely error.
     """
     tables = [_part_table(check.train, train.assign(split=TRAIN), class_names)]
     for part in (VALIDATION, TEST):
@@ -342,14 +341,14 @@ def error_table(
         own = check.held_out.of(rows)
         tables.append(_part_table(own, held_out.iloc[rows], class_names))
     table = pd.concat(tables, ignore_index=True)
-    table["listed"] = table["margin"] >= check.planted.threshold
+    table["listed"] = table["doubt"] >= check.planted.threshold
     return table
 
 
 def check_record(check: LabelCheck, table: pd.DataFrame) -> dict[str, Any]:
     """The numbers of a check, for a JSON file: what was checked, and how far it can be trusted."""
     checked = check.train.answer >= 0
-    agree = int((check.train.margin[checked] <= 0).sum())
+    agree = int((check.train.doubt[checked] <= 0).sum())
     listed = table[table["listed"]]["part"].value_counts()
     planted = asdict(check.planted)
     for key in ("threshold", "own"):  # JSON has no infinity
@@ -366,8 +365,8 @@ def check_record(check: LabelCheck, table: pd.DataFrame) -> dict[str, Any]:
 
 def _part_table(answers: Answers, images: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
     names = np.array(class_names, dtype=object)
-    rows = np.flatnonzero(answers.margin > 0)
-    rows = rows[np.argsort(-answers.margin[rows], kind="stable")]
+    rows = np.flatnonzero(answers.doubt > 0)
+    rows = rows[np.argsort(-answers.doubt[rows], kind="stable")]
     return pd.DataFrame(
         {
             "part": images["split"].to_numpy()[rows],
@@ -377,7 +376,7 @@ def _part_table(answers: Answers, images: pd.DataFrame, class_names: Sequence[st
             "answer": names[answers.answer[rows]],
             "probability": answers.probability[rows].round(4),
             "label_probability": answers.of_label[rows].round(4),
-            "margin": answers.margin[rows],
+            "doubt": answers.doubt[rows],
         }
     )
 
@@ -422,13 +421,12 @@ def _asked(fitted: _Fitted, images: Embedded) -> Answers:
     is_known = fitted.classes[place] == images.labels
     best = probabilities.argmax(axis=1)
     of_label, of_best = probabilities[rows, place], probabilities[rows, best]
-    probabilities[rows, place] = -1
-    margin = probabilities.max(axis=1) - of_label
+    doubt = np.where(best == place, 0.0, 1 - of_label)
     return Answers(
         np.where(is_known, fitted.classes[best], -1),
         np.where(is_known, of_best, np.nan),
         np.where(is_known, of_label, np.nan),
-        np.where(is_known, margin, np.nan),
+        np.where(is_known, doubt, np.nan),
     )
 
 

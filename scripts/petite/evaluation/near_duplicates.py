@@ -22,9 +22,17 @@ BLOCK_BYTES = 64 * 2**20
 MOST_NEIGHBORS = 4_000
 # Pairs of images that are compared: 4 minutes for embeddings of 1,280 numbers on one core.
 MOST_PAIRS = 4 * 10**9
-# The threshold finds this share of the altered images, unless a larger share than ORDINARY of the
-# training images has a neighbor that is so similar.
-FOUND, ORDINARY = 0.95, 0.01
+# The threshold finds this share of the altered images, unless other images are so similar too.
+FOUND = 0.95
+# How many deviations a distance is below the usual one of nearest neighbors, at least: about 1% of
+# photographs are so near to another one.
+DEVIATIONS = 3.0
+# The 90% quantile of a normal distribution is 1.2816 deviations above its median.
+FAR, FAR_IN_DEVIATIONS = 0.9, 1.2816
+# The similarity of an image to its nearest neighbor if there is none to compare with.
+ALONE = -1.0
+# A distance from which on rounding no longer matters.
+SMALLEST_DISTANCE = 1e-6
 
 
 class Nearest(NamedTuple):
@@ -67,7 +75,8 @@ class NearDuplicates:
     altered : int
         How many there are in this half.
     ordinary : float
-        The share of training images that have this similarity to another training image.
+        The share of training images that have this similarity to another training image. Copies
+        within the training part are among them.
     """
 
     nearest: Nearest
@@ -95,7 +104,7 @@ def check_near_duplicates(
         The same number for images that are known to belong together.
     held_out : ndarray of float32, shape (n, d)
     altered : Altered
-        m images. Without any, the threshold follows from ORDINARY alone.
+        m images. Without any, the threshold follows from the training images alone.
     seed : int
         Of the training images whose neighbors are searched for.
     """
@@ -106,9 +115,11 @@ def check_near_duplicates(
     # Even places decide on the threshold, the others say what it finds.
     place = pd.factorize(altered.row)[0] % 2
     decide, measure = place == 0, place == 1
-    threshold = float(np.quantile(of_others, 1 - ORDINARY))
+    threshold = least_unusual(of_others[of_others > ALONE])
     if decide.any():
         threshold = max(threshold, float(np.quantile(of_copies[decide], 1 - FOUND)))
+    elif not np.isfinite(threshold):
+        threshold = np.inf
     hits = pd.Series(of_copies[measure] >= threshold)
     found = hits.groupby(altered.alteration[measure], sort=False).mean()
     return NearDuplicates(
@@ -118,6 +129,25 @@ def check_near_duplicates(
         int(measure.sum()),
         float((of_others >= threshold).mean()),
     )
+
+
+def least_unusual(similarity: NDArray[np.float32]) -> float:
+    """The similarity from which on a nearest neighbor is unusually near.
+
+    The logarithm of the distance (1 - similarity) is taken as normal, with a deviation from the
+    farther half of the neighbors: many of the nearer ones may be copies. Negative infinity without
+    any neighbors.
+
+    Parameters
+    ----------
+    similarity : ndarray of float32, shape (n,)
+        Of images to their nearest neighbors.
+    """
+    if not len(similarity):
+        return -np.inf
+    distance = np.log(np.maximum(1 - similarity.astype(np.float64), SMALLEST_DISTANCE))
+    middle, far = np.quantile(distance, [0.5, FAR])
+    return float(1 - np.exp(middle - DEVIATIONS * (far - middle) / FAR_IN_DEVIATIONS))
 
 
 def compared(held_out: pd.DataFrame, n_train: int, seed: int = 0) -> pd.DataFrame:
@@ -147,11 +177,11 @@ def nearest(
         Vectors of the same group are not compared.
     """
     rows = np.zeros(len(of), np.int64)
-    similarity = np.full(len(of), -1, np.float32)
+    similarity = np.full(len(of), ALONE, np.float32)
     for block in slices(len(of), 4 * len(among), BLOCK_BYTES):
         products = of[block] @ among.T
         if group_of is not None and group_among is not None:
-            products[group_of[block, None] == group_among] = -1
+            products[group_of[block, None] == group_among] = ALONE
         rows[block] = products.argmax(axis=1)
         similarity[block] = np.take_along_axis(products, rows[block, None], axis=1)[:, 0]
     return Nearest(rows, similarity)

@@ -168,7 +168,7 @@ def _label_errors(inputs: Inputs) -> tuple[_Found | None, _Found | None]:
     wanted = MOST_ERRORS if own is None else int(np.clip(2 * own, FEWEST_ERRORS, MOST_ERRORS))
     likely = table[table["listed"]]
     train = likely[likely["part"] == "train"].head(wanted)
-    others = likely[likely["part"].isin(PARTS)].sort_values("margin", ascending=False)
+    others = likely[likely["part"].isin(PARTS)].sort_values("doubt", ascending=False)
     others = others.head(MOST_HELD_OUT)
     errors = _Found(
         _errors_in_words(record, len(train)),
@@ -310,8 +310,8 @@ def _trust_in_pairs(record: dict[str, Any]) -> str:
     expected = round(record["ordinary"] * record["images"].get("test", 0))
     return (
         f"{text} Also {rounded_percent(record['ordinary'])} of the training images are so similar "
-        f"to another one, so up to {counted(expected, 'test image')} may be listed without being a "
-        "copy."
+        "to another one that is not known as a copy. At this rate, "
+        f"{counted(expected, 'test image')} would be listed."
     )
 
 

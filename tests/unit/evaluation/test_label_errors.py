@@ -86,7 +86,7 @@ def test_labels_without_a_pattern_are_not_called_wrong() -> None:
 def test_the_same_images_give_the_same_list() -> None:
     train, held_out = embedded(120, 3, 0, 3), embedded(30, 3, 1, 3)
     one, other = (check_labels(train, np.arange(120), held_out) for _ in range(2))
-    np.testing.assert_array_equal(one.train.margin, other.train.margin)
+    np.testing.assert_array_equal(one.train.doubt, other.train.doubt)
     assert one.planted == other.planted
 
 
@@ -102,7 +102,7 @@ def test_a_class_in_one_fold_alone_is_not_checked() -> None:
     images = embedded(101, 2, 0)
     train = images._replace(labels=np.append(images.labels[:100], 2))
     check = check_labels(train, np.arange(101), images)
-    assert check.train.answer[100] == -1 and np.isnan(check.train.margin[100])
+    assert check.train.answer[100] == -1 and np.isnan(check.train.doubt[100])
     assert (check.train.answer[:100] >= 0).all()
 
 
@@ -144,16 +144,16 @@ def test_as_many_labels_as_asked_for_are_changed_each_to_another_class() -> None
 
 
 def test_the_list_is_as_long_as_half_of_it_were_changed() -> None:
-    margins = np.array([0.9, 0.8, 0.7, 0.6, 0.5, -0.1])
+    doubts = np.array([0.9, 0.8, 0.7, 0.6, 0.5, -0.1])
     changed = np.array([True, False, True, False, False, True])
-    assert threshold_of(margins, changed) == 0.6
-    assert threshold_of(margins, np.zeros(6, bool)) == np.inf
+    assert threshold_of(doubts, changed) == 0.6
+    assert threshold_of(doubts, np.zeros(6, bool)) == np.inf
 
 
 def test_the_own_errors_are_at_most_those_that_look_like_changed_ones() -> None:
     rng = np.random.default_rng(0)
     changed = np.arange(1000) < 100
     own = (np.arange(1000) >= 100) & (np.arange(1000) < 120)
-    margins = np.where(changed | own, rng.uniform(0.3, 1, 1000), rng.uniform(-1, 0.2, 1000))
-    assert 15 <= own_errors(margins, changed) <= 30
-    assert own_errors(margins, np.zeros(1000, bool)) == np.inf
+    doubts = np.where(changed | own, rng.uniform(0.3, 1, 1000), rng.uniform(-1, 0.2, 1000))
+    assert 15 <= own_errors(doubts, changed) <= 30
+    assert own_errors(doubts, np.zeros(1000, bool)) == np.inf

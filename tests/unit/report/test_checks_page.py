@@ -40,7 +40,7 @@ def with_checks(inputs: Inputs, folder: Path, errors: int = 30, own: float | Non
                 "label": "cat",
                 "answer": "<dog>",
                 "probability": 0.98,
-                "margin": np.linspace(0.97, 0.1, len(rows)),
+                "doubt": np.linspace(0.97, 0.1, len(rows)),
                 "listed": True,
             }
         ),
@@ -95,7 +95,7 @@ def test_the_page_shows_all_checks_with_how_far_to_trust_them(inputs, tmp_path):
     assert "2 test images also have a label" in shown
     assert "2 of 30 test images nearly repeat" in shown
     assert "similarity of 0.90 finds 75% of those cropped to 80%, 100% of those mirrored" in shown
-    assert "up to 3 test images" in shown
+    assert "3 test images would be listed" in shown
     assert re.search(r'<th scope="row">file size</th><td>100</td>', shown)
     assert shown.count("warned") == 1
     warnings = html.split('class="warnings"')[1].split("</ul>")[0]
