@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from test_report import IMAGES, invented_run
 
 from petite.evaluation.cues import check_cues
 from petite.report import Inputs, checks, page
 from petite.report.checks import nearest_kept
 from petite.report.inputs import Case
-from petite.util.files import write_json, write_table
+from petite.util.files import write_json, write_table, write_text
 
 HERDING = Case("herding", 0.1)
 
@@ -188,3 +189,19 @@ def test_a_thousand_images_do_not_make_the_page_heavy(inputs, tmp_path):
     assert IMAGES < 1000
     plain, full = len(page(inputs)), len(page(with_checks(inputs, tmp_path, errors=50)))
     assert full - plain < 100_000
+
+
+@pytest.mark.parametrize("width", [380, 1400])
+def test_the_checks_fit_the_screen_and_axe_finds_nothing_serious(inputs, tmp_path, browser, width):
+    path = tmp_path / "report.html"
+    (tmp_path / "checks").mkdir()
+    write_text(path, page(with_checks(inputs, tmp_path / "checks")))
+    with browser.new_context(viewport={"width": width, "height": 900}) as context:
+        shown = context.new_page()
+        shown.goto(path.as_uri())
+        assert shown.evaluate("document.documentElement.scrollWidth") <= width
+        assert shown.locator("#checks .thumb.of-checks").count() == 24 + 2 + 4
+        assert shown.locator("#plane .groups .thumb.of-checks").first.is_visible()
+        found = Axe().run(shown, context="#checks").response["violations"]
+        serious = [each["id"] for each in found if each["impact"] in ("serious", "critical")]
+        assert serious == []
