@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 
 from petite.config.backbone import BackboneSettings
+from petite.config.checks import CheckSettings
 from petite.config.dataset import DatasetSettings
 from petite.config.evidence import EvidenceSettings
 from petite.config.export import BEST, Formats, exported
@@ -103,6 +104,7 @@ class Config(Strict):
     )
     judges: Judges = JudgesSection()
     evidence: EvidenceSettings = EvidenceSettings()
+    checks: CheckSettings = CheckSettings()
     # Exporting changes no result, so it is left out of the record of how results were made.
     export: str = Field(
         BEST,
