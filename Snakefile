@@ -43,7 +43,7 @@ rule:
         f"{RESULTS}/provenance.json",
         FIGURES,
         f"{RESULTS}/report.html",
-        KEPT,
+        kept_files,
 
 
 if IS_MAIN:

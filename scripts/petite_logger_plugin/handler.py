@@ -7,7 +7,7 @@ import sys
 import textwrap
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import mean
 
@@ -64,8 +64,9 @@ class LogHandler(LogHandlerBase):
         )
         self._started = time.monotonic()
         self._has_started = self._is_over = False
-        # Number of jobs by rule.
+        # Number of jobs by rule. A checkpoint may add jobs to a run, which `count_due` counts.
         self.due: Counter[str] = Counter()
+        self.count_due: Callable[[], Counter[str]] | None = None
         self._done: Counter[str] = Counter()
         self._running: dict[int, Job] = {}
         self.failed: dict[int, Job] = {}
@@ -128,6 +129,9 @@ class LogHandler(LogHandlerBase):
                     self._bar.start(refresh=True)
                     # So that a run that is killed does not leave the terminal without a cursor.
                     self.console.show_cursor(True)
+            case LogEvent.PROGRESS:
+                if self.count_due and fields["total"] != self.due.total():
+                    self.due = self.count_due()
             case LogEvent.JOB_INFO:
                 self._running[fields["jobid"]] = Job.of_event(fields)
             case LogEvent.JOB_FINISHED:

@@ -1,6 +1,8 @@
 # Functions of evaluate.smk: the figures of the run and their inputs, and the files of the provenance.
 
 
+from dataclasses import asdict
+
 from petite.plots.registry import FigurePlan, drawings
 
 FIGURE_PLANS = [
@@ -32,6 +34,17 @@ FIGURE = {
     ),
     "svg": f"{RESULTS}/figures/{{figure}}.svg",
 }
+
+
+# A param of the steps that test; none without looks.
+LOOKS_AS_PARAM = (
+    {"looks": {judge: asdict(looks) for judge, looks in LOOKS.items()}} if LOOKS else {}
+)
+
+
+def look_files(suffix):
+    """The files of the runs that are due at a look."""
+    return lambda wildcards: runs_paths(suffix, before=int(wildcards.seeds))
 
 
 def example(method):

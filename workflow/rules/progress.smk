@@ -5,6 +5,7 @@ import atexit
 import logging
 import os
 import sys
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +22,16 @@ for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")
 
 PROGRESS = LogHandler(workflow.output_settings, None)
+
+
+def count_due():
+    """The number of jobs of the run by rule, with those that a checkpoint added."""
+    return Counter(
+        job.rule.name for job in workflow.dag.needrun_jobs(exclude_finished=False)
+    )
+
+
+PROGRESS.count_due = count_due
 
 
 def show_progress(logger):

@@ -7,6 +7,7 @@ import pandas as pd
 
 from petite.evaluation.chance import AgainstChance, Chance
 from petite.evaluation.learning_curve import LearningCurve
+from petite.evaluation.looks import Looks
 from petite.evaluation.metrics import ACCURACY
 from petite.evaluation.next_steps import next_steps
 from petite.evaluation.recommendation import (
@@ -38,7 +39,6 @@ from petite.evaluation.verdicts import (
     TOO_FEW,
     TOO_FEW_IMAGES,
     WORSE,
-    least_adjusted_p,
 )
 
 GOOD_ENOUGH = (EQUIVALENT, NOT_WORSE)
@@ -55,6 +55,7 @@ def recommend(
     curve: LearningCurve | None = None,
     against: AgainstChance | None = None,
     gaps: Sequence[Gap] = (),
+    looks: Looks | None = None,
 ) -> Recommendation:
     """Recommend which images to keep.
 
@@ -84,6 +85,8 @@ def recommend(
         The models against constant answers; None if predictions were not kept.
     gaps : sequence of Gap
         The missing runs.
+    looks : Looks, optional
+        When the comparisons were tested; None: once, with all seeds.
 
     Returns
     -------
@@ -110,7 +113,7 @@ def recommend(
         kind=kind,
         kept=kept,
         findings=findings,
-        basis=_basis(table, runs),
+        basis=_basis(table, runs, looks),
         cautions=cautions,
         left_out=left_out,
         next_steps=next_steps(table, tolerance, curve, chance),
@@ -335,7 +338,7 @@ def _against_full(row: pd.Series) -> AgainstFull:
     )
 
 
-def _basis(table: pd.DataFrame, runs: pd.DataFrame) -> Basis:
+def _basis(table: pd.DataFrame, runs: pd.DataFrame, looks: Looks | None) -> Basis:
     images, needed, least = (
         _known(float(table[column].max()))
         for column in ("test_images", "test_images_needed", "least_tolerance")
@@ -346,6 +349,7 @@ def _basis(table: pd.DataFrame, runs: pd.DataFrame) -> Basis:
         least_tolerance=least,
         floor=_floor(table[table["verdict"] != NOT_COMPARED]),
         pool_share=_pool_share(runs),
+        looks=looks,
     )
 
 
@@ -360,10 +364,10 @@ def _floor(compared: pd.DataFrame) -> Floor | None:
     """The smallest adjusted p that the seeds can give, if it is too large to decide."""
     if compared.empty:
         return None
-    least = least_adjusted_p(compared)
+    least = compared["least_p_adjusted"]
     if least.max() <= ALPHA:
         return None
-    seeds = int(compared["pairs"].iloc[least.argmax()])
+    seeds = int(compared["pairs"].iloc[int(least.argmax())])
     return Floor(seeds, float(least.max()), seeds_to_decide(len(compared)))
 
 

@@ -10,9 +10,11 @@ from petite.evaluation.chance import AgainstChance, Circumstances
 from petite.evaluation.costs import cost_ledger
 from petite.evaluation.decision import recommend
 from petite.evaluation.learning_curve import random_curve
+from petite.evaluation.looks import Looks
 from petite.evaluation.metrics import is_unequal, metric_for, test_counts, with_measures
 from petite.evaluation.recommendation import Gap, Recommendation
 from petite.evaluation.runs import Predictions, collect, read_csv
+from petite.evaluation.sequential import compare_at_looks
 from petite.evaluation.summary import summarize
 from petite.evaluation.tables import markdown_table, terminal_table
 from petite.evaluation.verdicts import compare
@@ -62,6 +64,7 @@ def evaluate(
     tolerance: float,
     metric_setting: str,
     gaps: Sequence[Gap] = (),
+    looks: Looks | None = None,
 ) -> Judged:
     """Make the tables and the recommendation of one judge.
 
@@ -80,6 +83,8 @@ def evaluate(
         The setting evidence.metric.
     gaps : sequence of Gap
         The missing runs.
+    looks : Looks, optional
+        When the comparisons were tested; None: once, with all seeds.
 
     Raises
     ------
@@ -92,17 +97,41 @@ def evaluate(
     counts, predictions = test_counts(runs), Predictions(files)
     metric = metric_for(counts, metric_setting)
     curve = random_curve(runs, metric)
-    verdicts = compare(runs, tolerance, curve, predictions, metric)
+    if looks is None:
+        verdicts = compare(runs, tolerance, curve, predictions, metric)
+    else:
+        verdicts = compare_at_looks(runs, looks, tolerance, curve, predictions, metric).table
     chance = AgainstChance(runs, predictions, classes, circumstances)
     return Judged(
         runs,
         history,
-        summarize(runs, metric),
+        summarize(runs, metric, looks),
         verdicts,
         cost_ledger(runs),
-        recommend(runs, verdicts, tolerance, curve, chance, gaps),
+        recommend(runs, verdicts, tolerance, curve, chance, gaps, looks),
         is_unequal(counts),
     )
+
+
+def open_cases(
+    paths: Sequence[Path], looks: Looks, tolerance: float, metric_setting: str
+) -> list[tuple[str, float]]:
+    """List the methods and fractions that need more seeds after the last look of these runs.
+
+    Parameters
+    ----------
+    paths, looks, tolerance, metric_setting
+        As `evaluate` takes them.
+
+    Raises
+    ------
+    PetiteError
+        As `evaluate` does.
+    """
+    histories, files = ([path.with_suffix(suffix) for path in paths] for suffix in NEXT_TO_RUNS)
+    runs, _ = collect(paths, histories)
+    metric = metric_for(test_counts(runs), metric_setting)
+    return compare_at_looks(runs, looks, tolerance, None, Predictions(files), metric).open
 
 
 def of_all_judges(judged: Mapping[str, Judged], name: str) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from petite.evaluation.chance import Chance, NotLearned
 from petite.evaluation.learning_curve import Estimate, LastLeftOut
+from petite.evaluation.looks import Looks
 from petite.training.judges import SCRATCH
 from petite.util.errors import PetiteError
 
@@ -214,6 +215,8 @@ class Basis:
         If the seeds are too few for any verdict.
     pool_share : float or None
         The share of the training images that each seed selects from, if it is a part.
+    looks : Looks or None
+        When the comparisons were tested, if more than once.
     """
 
     test_images: int | None
@@ -221,6 +224,7 @@ class Basis:
     least_tolerance: float | None
     floor: Floor | None
     pool_share: float | None = None
+    looks: Looks | None = None
 
 
 @dataclass(frozen=True)

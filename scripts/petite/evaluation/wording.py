@@ -301,6 +301,14 @@ class Wording:
             for against in (one.random, one.full)
             if against
         ]
+        if looks := self.record.basis.looks:
+            levels = listed([f"{100 * level:.3g}%" for level in looks.levels])
+            yield (
+                f"The comparisons were tested with {listed(list(map(str, looks.seeds)))} seeds, as "
+                f"was fixed beforehand, at levels of {levels} (together 5%). What was decided, or "
+                "unlikely to be decided by more seeds, got no more of them. All p-values are "
+                "adjusted for this, and all intervals hold at all looks together."
+            )
         if share := self.record.basis.pool_share:
             yield (
                 f"Each seed selects from its own {rounded_percent(share)} of the training images, "
