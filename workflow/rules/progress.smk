@@ -24,14 +24,12 @@ for stream in (sys.stdout, sys.stderr):
 PROGRESS = LogHandler(workflow.output_settings, None)
 
 
-def count_due():
-    """The number of jobs of the run by rule, with those that a checkpoint added."""
-    return Counter(
-        job.rule.name for job in workflow.dag.needrun_jobs(exclude_finished=False)
-    )
+def count_left():
+    """The number of jobs that are left by rule, with those that a checkpoint added."""
+    return Counter(job.rule.name for job in workflow.dag.needrun_jobs())
 
 
-PROGRESS.count_due = count_due
+PROGRESS.count_left = count_left
 
 
 def show_progress(logger):

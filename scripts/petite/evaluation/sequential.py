@@ -37,6 +37,8 @@ from petite.evaluation.verdicts import (
 # More seeds are not spent on a comparison that they decide less often than this.
 FUTILE = 0.01
 CASE = ["method", "fraction"]
+# The other columns are of the comparison with random.
+OF_FULL_COLUMNS = ("full_", "test_images", "least_tolerance", "to_full")
 OF_RANDOM = ("p",)
 OF_FULL = tuple(test for test in ADJUSTED if test not in OF_RANDOM)
 
@@ -147,8 +149,10 @@ class _Comparisons:
             least.loc[tested] = np.minimum(least.loc[tested], adjusted.loc[tested])
             values[least <= ALPHA] = 0.0  # rejected: the others are tested as if it were not there
         for case, row in zip(_cases(table.index), _rows(table), strict=True):
-            if self.open is None or case in self.open:
+            if self.open is None:
                 self._rows[case] = row
+            else:
+                self._update(case, row)
         last = self._looks.levels[-1]
         count = {test: int(values.notna().sum()) for test, values in self._p.items()}
         if weights is not None and (tests := count["full_new_images_loss_p"]):
@@ -156,6 +160,17 @@ class _Comparisons:
             for row in self._rows.values():
                 row.update(pd.Series(shown))
         self._close(look, len(weights) if weights is not None else None, count)
+
+    def _update(self, case: tuple[str, float], row: pd.Series) -> None:
+        """Take over what a look shows of a comparison with random, or the full set, that is open.
+
+        At this look its reference may have no seeds for the other one.
+        """
+        of_full = row.index.str.startswith(OF_FULL_COLUMNS)
+        for kind, columns in (("random", row.index[~of_full]), ("full", row.index[of_full])):
+            if self._is_open[kind][case]:
+                self._rows[case] = self._rows[case].copy()
+                self._rows[case][columns] = row[columns]
 
     def _declare(self, table: pd.DataFrame) -> None:
         for test in ADJUSTED:

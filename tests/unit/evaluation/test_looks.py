@@ -144,3 +144,19 @@ def test_no_family_of_signs_is_called_an_effect_more_often_than_in_five_percent(
         table = compare_at_looks(runs, looks, 0.01).table
         wrong += row(table, "el2n")["verdict"] != NOT_DISTINGUISHABLE
     assert 0 < wrong / 2**7 <= 0.05
+
+
+def test_a_comparison_with_the_full_set_stays_when_only_random_gets_more_seeds() -> None:
+    rng = np.random.default_rng(4)
+    random = rng.normal(0.8, 0.01, 10)
+    runs = made_runs(
+        {
+            ("full", 1.0): rng.normal(0.95, 0.001, 7),
+            ("random", 0.1): random,
+            ("el2n", 0.1): random + np.array([0.012, -0.004] * 5),
+        }
+    )
+    looks = Looks((7, 10, 30), (0.02, 0.015, 0.015))
+    found = row(compare_at_looks(runs, looks, 0.01).table, "el2n")
+    assert (found["pairs"], found["full_pairs"]) == (10, 7)
+    assert found["to_full"] == "not shown" and found["full_difference"] < -0.1
