@@ -44,6 +44,7 @@ def main(args: argparse.Namespace) -> None:
             args.settings["metric"],
             [gap for gap in gaps if gap.judge == judge],
             Looks.of(args.settings.get("looks", {}).get(judge)),
+            args.settings.get("seen_before", {}).get(judge, ()),
         )
         for judge, paths in by_judge(args.runs).items()
     }

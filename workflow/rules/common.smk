@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import sys
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -240,6 +241,11 @@ LOOKS = {
     if CASES_OF[judge.name] and (looks := CONFIG.looks_of(judge.name))
 }
 LOOK_SEEDS = next(iter(LOOKS.values())).seeds if LOOKS else ()
+
+
+def looks_param(judge):
+    """The looks of a judge as a param; None if it has none."""
+    return asdict(LOOKS[judge]) if judge in LOOKS else None
 
 
 def seeds_due(before=None):

@@ -88,6 +88,7 @@ rule summarize:
                 "metric": CONFIG.evidence.metric,
                 "seen": {judge.name: PLAN.seen_by(judge) for judge in PLAN.judges},
                 **LOOKS_AS_PARAM,
+                **({"seen_before": SEEN_BEFORE} if SEEN_BEFORE else {}),
             }
         ),
         gaps=as_param(GAPS),
@@ -123,10 +124,11 @@ rule provenance:
         settings=whole_config,
         files=provenance_files,
         known=known_digests,
+        seeds=seeds_record,
     shell:
         "{params.python} {input.code[0]:q} --runs {input.runs:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --files {params.files} --known {params.known:q} "
-        "--output {output:q} --settings {params.settings:q} --log {log:q}"
+        "--seeds {params.seeds:q} --output {output:q} --settings {params.settings:q} --log {log:q}"
 
 
 rule figures:

@@ -56,6 +56,7 @@ def recommend(
     against: AgainstChance | None = None,
     gaps: Sequence[Gap] = (),
     looks: Looks | None = None,
+    seen_before: Sequence[int] = (),
 ) -> Recommendation:
     """Recommend which images to keep.
 
@@ -87,6 +88,8 @@ def recommend(
         The missing runs.
     looks : Looks, optional
         When the comparisons were tested; None: once, with all seeds.
+    seen_before : sequence of int
+        See `petite.evaluation.looks.seen_before`.
 
     Returns
     -------
@@ -113,7 +116,7 @@ def recommend(
         kind=kind,
         kept=kept,
         findings=findings,
-        basis=_basis(table, runs, looks),
+        basis=_basis(table, runs, looks, seen_before),
         cautions=cautions,
         left_out=left_out,
         next_steps=next_steps(table, tolerance, curve, chance),
@@ -338,7 +341,9 @@ def _against_full(row: pd.Series) -> AgainstFull:
     )
 
 
-def _basis(table: pd.DataFrame, runs: pd.DataFrame, looks: Looks | None) -> Basis:
+def _basis(
+    table: pd.DataFrame, runs: pd.DataFrame, looks: Looks | None, seen_before: Sequence[int]
+) -> Basis:
     images, needed, least = (
         _known(float(table[column].max()))
         for column in ("test_images", "test_images_needed", "least_tolerance")
@@ -350,6 +355,7 @@ def _basis(table: pd.DataFrame, runs: pd.DataFrame, looks: Looks | None) -> Basi
         floor=_floor(table[table["verdict"] != NOT_COMPARED]),
         pool_share=_pool_share(runs),
         looks=looks,
+        seen_before=tuple(seen_before),
     )
 
 

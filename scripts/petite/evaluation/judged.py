@@ -65,6 +65,7 @@ def evaluate(
     metric_setting: str,
     gaps: Sequence[Gap] = (),
     looks: Looks | None = None,
+    seen_before: Sequence[int] = (),
 ) -> Judged:
     """Make the tables and the recommendation of one judge.
 
@@ -85,6 +86,8 @@ def evaluate(
         The missing runs.
     looks : Looks, optional
         When the comparisons were tested; None: once, with all seeds.
+    seen_before : sequence of int
+        See `petite.evaluation.looks.seen_before`.
 
     Raises
     ------
@@ -108,7 +111,7 @@ def evaluate(
         summarize(runs, metric, looks),
         verdicts,
         cost_ledger(runs),
-        recommend(runs, verdicts, tolerance, curve, chance, gaps, looks),
+        recommend(runs, verdicts, tolerance, curve, chance, gaps, looks, seen_before),
         is_unequal(counts),
     )
 

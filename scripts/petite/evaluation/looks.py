@@ -3,9 +3,10 @@
 `petite.evaluation.sequential` tests at them.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from petite.evaluation.statistics import ALPHA, least_p
+from petite.evaluation.statistics import ALPHA, ENOUGH_RUNS, least_p
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,42 @@ class Looks:
             level for seeds, level in zip(self.seeds, self.levels, strict=True) if seeds >= runs
         )
         return next(later, self.levels[-1])
+
+
+def seen_before(
+    then: Mapping[str, int], now: Mapping[str, int], earlier: Mapping[str, Sequence[int]]
+) -> dict[str, list[int]]:
+    """The numbers of seeds at which a judge's results were seen before more seeds were asked for.
+
+    Fewer than ENOUGH_RUNS seeds decide nothing, so that they do not count.
+
+    Parameters
+    ----------
+    then, now : mapping from str to int
+        The most seeds of a judge, in the last finished run and in this one.
+    earlier : mapping from str to sequence of int
+        What this function returned for the last finished run.
+
+    Returns
+    -------
+    dict from str to list of int
+        Only judges with such results.
+
+    Examples
+    --------
+    >>> seen_before({"scratch": 7}, {"scratch": 15}, {})
+    {'scratch': [7]}
+    >>> seen_before({"scratch": 15}, {"scratch": 15}, {"scratch": [7]})
+    {'scratch': [7]}
+    """
+    found = {}
+    for judge, seeds in now.items():
+        last, seen = then.get(judge, 0), set(earlier.get(judge, []))
+        if ENOUGH_RUNS <= last < seeds:
+            seen.add(last)
+        if seen:
+            found[judge] = sorted(seen)
+    return found
 
 
 def usual_levels(seeds: tuple[int, ...]) -> tuple[float, ...]:

@@ -217,6 +217,8 @@ class Basis:
         The share of the training images that each seed selects from, if it is a part.
     looks : Looks or None
         When the comparisons were tested, if more than once.
+    seen_before : tuple of int
+        Numbers of seeds at which the results were seen before more seeds were asked for.
     """
 
     test_images: int | None
@@ -225,6 +227,7 @@ class Basis:
     floor: Floor | None
     pool_share: float | None = None
     looks: Looks | None = None
+    seen_before: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

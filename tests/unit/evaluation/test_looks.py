@@ -6,7 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from petite.evaluation.looks import Looks, usual_levels
+from petite.evaluation.decision import recommend
+from petite.evaluation.design import planned
+from petite.evaluation.looks import Looks, seen_before, usual_levels
+from petite.evaluation.recommendation import Answers
+from petite.evaluation.rendering import as_markdown
 from petite.evaluation.sequential import compare_at_looks
 from petite.evaluation.verdicts import BETTER, NOT_DISTINGUISHABLE, NOT_WORSE, compare
 
@@ -160,3 +164,49 @@ def test_a_comparison_with_the_full_set_stays_when_only_random_gets_more_seeds()
     found = row(compare_at_looks(runs, looks, 0.01).table, "el2n")
     assert (found["pairs"], found["full_pairs"]) == (10, 7)
     assert found["to_full"] == "not shown" and found["full_difference"] < -0.1
+
+
+def test_the_answer_says_when_it_looked_and_which_results_had_been_seen_before() -> None:
+    rng = np.random.default_rng(5)
+    random = rng.normal(0.8, 0.01, 10)
+    runs = made_runs({("random", 0.1): random, ("el2n", 0.1): random + rng.normal(0, 0.01, 10)})
+    looks = Looks((7, 10), usual_levels((7, 10)))
+    found = compare_at_looks(runs, looks, 0.01)
+    record = recommend(runs, found.table, 0.01, looks=looks, seen_before=[6])
+    text = as_markdown(record)
+    assert "tested with 7, 10 seeds" in text and "together 5%" in text
+    assert "The results with 6 seeds had been seen" in text
+    assert Answers.from_json(Answers({"scratch": record}).to_json()).first == record
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "earlier", "expected"),
+    [
+        ({}, {"scratch": 7}, {}, {}),
+        ({"scratch": 7}, {"scratch": 7}, {}, {}),
+        ({"scratch": 7}, {"scratch": 5}, {}, {}),
+        ({"scratch": 5}, {"scratch": 15}, {}, {}),  # 5 seeds decide nothing
+        ({"scratch": 7}, {"scratch": 15}, {}, {"scratch": [7]}),
+        ({"scratch": 15}, {"scratch": 30}, {"scratch": [7]}, {"scratch": [7, 15]}),
+        ({"probe": 30}, {"scratch": 30, "probe": 30}, {}, {}),
+    ],
+)
+def test_seeds_that_are_added_after_a_finished_run_are_known(
+    then: dict[str, int],
+    now: dict[str, int],
+    earlier: dict[str, list[int]],
+    expected: dict[str, list[int]],
+) -> None:
+    assert seen_before(then, now, earlier) == expected
+
+
+@pytest.mark.parametrize(
+    ("comparisons", "words"),
+    [(1, "7 seeds are the first"), (3, "10 seeds are the first"), (25, "15 seeds are the first")],
+)
+def test_the_plan_says_at_which_look_a_method_could_first_be_decided(
+    comparisons: int, words: str
+) -> None:
+    looks = Looks((7, 10, 15, 30), usual_levels((7, 10, 15, 30)))
+    assert words in planned([30] * comparisons, None, looks)
+    assert "None of these looks" in planned([30] * 1000, None, Looks((7, 8), (0.04, 0.01)))
