@@ -30,6 +30,7 @@ include: "workflow/rules/embed.smk"
 include: "workflow/rules/config.smk"
 include: "workflow/rules/select.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/checks.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/export.smk"
@@ -49,11 +50,11 @@ rule:
                 f"{RESULTS}/provenance.json",
                 FIGURES,
                 f"{RESULTS}/report.html",
-                KEPT,
             ]
             if POOL.labeled
             else rules.label_next.input
         ),
+        kept_files if POOL.labeled else [],
 
 
 if IS_MAIN:

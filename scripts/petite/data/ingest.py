@@ -77,6 +77,8 @@ FOUND = {
     "white": "float64",
     "is_transparent": "bool",
     "has_more": "bool",
+    "format": "str",
+    "has_exif": "bool",
     "lowest": "uint8",
     "highest": "uint8",
     "is_gray": "bool",
@@ -100,6 +102,8 @@ class Facts(TypedDict, total=False):
     white: float
     is_transparent: bool
     has_more: bool
+    format: str
+    has_exif: bool
     lowest: int
     highest: int
     is_gray: bool
@@ -118,6 +122,8 @@ INDEX_COLUMNS = {
     "width": "int32",
     "height": "int32",
     "bytes": "int64",
+    "format": "str",
+    "has_exif": "bool",
     "shard": "int32",
     "row": "int64",
     "copy_group": "int64",
@@ -202,7 +208,8 @@ def ingest_shard(
     DataFrame
         `rows` with reason (empty for an image that was read), sha256 (of the file, or of the
         pixels if the source gives pixels), bytes (as read), width, height, pixel_sha256 (of the
-        stored pixels), phash and thumbnail (256 bytes: 16x16, gray). For `petite.data.stored_check`
+        stored pixels), phash, thumbnail (256 bytes: 16x16, gray), format (of the file; "" for
+        pixels) and has_exif. For `petite.data.stored_check`
         also black and white (counts that became black and white; NaN for 8 bits), is_transparent,
         has_more (pages or frames), lowest and highest (stored gray level) and is_gray; for groups
         by time captured (seconds since 1970, or NaN) and camera.
@@ -546,6 +553,8 @@ def _facts_of_unread(reason: str) -> Facts:
         "white": math.nan,
         "is_transparent": False,
         "has_more": False,
+        "format": "",
+        "has_exif": False,
         "lowest": 0,
         "highest": 0,
         "is_gray": False,
@@ -568,6 +577,8 @@ def _facts_of(decoded: Decoded) -> Facts:
         "has_more": decoded.has_more,
         "captured": decoded.captured,
         "camera": decoded.camera,
+        "format": decoded.format,
+        "has_exif": decoded.has_exif,
     }
 
 
