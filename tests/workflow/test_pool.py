@@ -78,7 +78,10 @@ def test_a_finished_choice_has_nothing_to_do(folder: Path, snakemake) -> None:
     ("pool", "jobs"),
     [
         ({"images": 7}, {"pool_choice": 1, "pool_page": 1, "pool_export": 1}),
-        ({"methods": ["herding", "facility_location"]}, {"pool_choice": 1, "pool_page": 1, "pool_export": 1}),
+        (
+            {"methods": ["herding", "facility_location"]},
+            {"pool_choice": 1, "pool_page": 1, "pool_export": 1},
+        ),
         ({"seed": 1}, {"pool_features": 1, "pool_choice": 1, "pool_page": 1, "pool_export": 1}),
         ({"copies": "keep"}, {"pool_choice": 1, "pool_page": 1, "pool_export": 1}),
         ({"links": False}, {"pool_export": 1}),
