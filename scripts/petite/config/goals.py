@@ -152,6 +152,16 @@ GOALS = (
         "../README.md",
     ),
     Goal(
+        "choose which images to label, when none has a label",
+        "snakemake --cores all label_next --config pool=PATH images=100",
+        "label-next.md",
+    ),
+    Goal(
+        "choose which images to label next, beside labeled ones",
+        "snakemake --cores all label_next --config folder=PATH pool=UNLABELED_PATH images=100",
+        "label-next.md",
+    ),
+    Goal(
         "run on a cluster",
         "snakemake --profile workflow/profiles/slurm --config folder=PATH",
         "cluster.md",

@@ -44,8 +44,8 @@ def written(goal: Goal) -> list[Layer]:
 def test_what_a_goal_says_to_write_is_a_valid_configuration(goal: Goal) -> None:
     default = read_layer(REPOSITORY / "config.yaml", "default")
     resolved = resolve(default, written(goal), REPOSITORY / "workflow/config")
-    assert config.load(resolved.values)
-    assert resolved.values["dataset"]["source"] in ("folder", "archive")
+    loaded = config.load(resolved.values)
+    assert loaded.dataset.source in ("folder", "archive") or not loaded.pool.labeled
 
 
 @pytest.mark.parametrize("goal", [goal for goal in GOALS if goal.is_command], ids=lambda g: g.want)
