@@ -82,6 +82,8 @@ FOUND = {
     "lowest": "uint8",
     "highest": "uint8",
     "is_gray": "bool",
+    "captured": "float64",
+    "camera": "str",
 }
 
 
@@ -105,6 +107,8 @@ class Facts(TypedDict, total=False):
     lowest: int
     highest: int
     is_gray: bool
+    captured: float
+    camera: str
 
 
 INDEX_COLUMNS = {
@@ -123,6 +127,8 @@ INDEX_COLUMNS = {
     "shard": "int32",
     "row": "int64",
     "copy_group": "int64",
+    "captured": "float64",
+    "camera": "str",
 }
 
 
@@ -205,7 +211,8 @@ def ingest_shard(
         stored pixels), phash, thumbnail (256 bytes: 16x16, gray), format (of the file; "" for
         pixels) and has_exif. For `petite.data.stored_check`
         also black and white (counts that became black and white; NaN for 8 bits), is_transparent,
-        has_more (pages or frames), lowest and highest (stored gray level) and is_gray.
+        has_more (pages or frames), lowest and highest (stored gray level) and is_gray; for groups
+        by time captured (seconds since 1970, or NaN) and camera.
     """
     table = pd.DataFrame(rows).reset_index(drop=True)
     row_of = {image_id: row for row, image_id in enumerate(table["image_id"])}
@@ -549,6 +556,8 @@ def _facts_of_unread(reason: str) -> Facts:
         "lowest": 0,
         "highest": 0,
         "is_gray": False,
+        "captured": math.nan,
+        "camera": "",
     }
 
 
@@ -566,6 +575,8 @@ def _facts_of(decoded: Decoded) -> Facts:
         "has_more": decoded.has_more,
         "format": decoded.format,
         "has_exif": decoded.has_exif,
+        "captured": decoded.captured,
+        "camera": decoded.camera,
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pandas as pd
 
+from petite.data.given_split import LEAK_COLUMNS
 from petite.data.sources import Source
 from petite.data.splits import training_images
 from petite.data.store import Store
@@ -106,6 +107,8 @@ class Inputs:
         The tables and records of the checks, by name: cues.parquet and others.
     embeddings : ndarray of float32, shape (n_train, d), or None
         Of the training images, if the run has them and `features` are others.
+    leaks : DataFrame
+        The images that leak between the parts of a given split; empty for none.
     of_judge : str
         The judge whose runs are shown; "": the first one.
     """
@@ -123,6 +126,7 @@ class Inputs:
     notices: Sequence[str] = ()
     checks: Mapping[str, Path] = field(default_factory=dict)
     embeddings: np.ndarray | None = None
+    leaks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=LEAK_COLUMNS))
     of_judge: str = ""
 
     @cached_property

@@ -5,10 +5,12 @@ Files come from anywhere: cut short, hostile, mislabeled. `decode` returns pixel
 "too small", "too large", "too slow", "cut short" or "damaged".
 """
 
+import math
 import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from io import BytesIO
 from types import FrameType
 from typing import Literal, NamedTuple
@@ -22,6 +24,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from petite.data.decoding import formats, png, tiff
 from petite.data.decoding.depth import Counted, Counts, Depth, is_deep
+from petite.util.names import printable
 
 # Pillow's own limit is the same for the whole process. Here every image is compared with
 # `max_pixels` after its header is read and before any pixel is decoded.
@@ -30,6 +33,8 @@ Image.MAX_IMAGE_PIXELS = None
 # Many jobs run in parallel.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 EXIF_ORIENTATION = 0x0112
+EXIF_MAKE, EXIF_MODEL, EXIF_MORE = 0x010F, 0x0110, 0x8769
+EXIF_CAPTURED, EXIF_CAPTURED_FRACTION = 0x9003, 0x9291  # in EXIF_MORE: DateTimeOriginal, SubSec
 Resampling = Literal["bilinear", "bicubic"]
 RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -94,6 +99,8 @@ class Decoded(NamedTuple):
     has_more: bool = False  # further pages or frames; this is the first
     format: str = ""  # Pillow's name of the file's format; "" for an array
     has_exif: bool = False
+    captured: float = math.nan  # by the camera's clock, in seconds since 1970; NaN if unknown
+    camera: str = ""  # make and model
 
 
 class Preview(NamedTuple):
@@ -367,15 +374,19 @@ def _decode(
             pixels = _array_to_square(*scaled, size, channels, resampling, turn=turn)
     if orientation in TURNED:
         width, height = height, width
+    transparent = image.has_transparency_data
+    captured, camera = _capture(image)
     return Decoded(
         pixels,
         width,
         height,
         limits,
-        image.has_transparency_data,
+        transparent,
         has_more,
         image.format or "",
         has_exif,
+        captured,
+        camera,
     )
 
 
@@ -435,6 +446,25 @@ def _has_exif(image: Image.Image) -> bool:
         raise
     except Exception:
         return False
+
+
+def _capture(image: Image.Image) -> tuple[float, str]:
+    """The time of capture and the camera, as in `Decoded`, from EXIF data that is read already."""
+    try:
+        exif = image.getexif()
+        if EXIF_MORE not in exif:
+            return math.nan, ""
+        more = exif.get_ifd(EXIF_MORE)
+        text = str(more[EXIF_CAPTURED]).strip("\0 ")
+        seconds = datetime.strptime(text, "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+        fraction = str(more.get(EXIF_CAPTURED_FRACTION, "")).strip("\0 ")
+        seconds += float(f"0.{fraction}") if fraction.isdecimal() else 0
+        names = (str(exif.get(tag, "")).strip("\0 ") for tag in (EXIF_MAKE, EXIF_MODEL))
+        return seconds, printable(" ".join(filter(None, names)))
+    except MemoryError:
+        raise
+    except Exception:  # no time, one that was never set (0000:00:00), or damaged EXIF data
+        return math.nan, ""
 
 
 def _array_to_square(
