@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from petite.data.given_split import read_leaks
 from petite.data.source_job import add_source, opened_if_there
-from petite.data.splits import training_images
+from petite.data.splits import of_training_images, training_images
 from petite.data.store import Store
 from petite.features.embedding import read_embeddings
 from petite.report import Inputs, page
@@ -19,21 +19,22 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def main(args: argparse.Namespace) -> None:
+    split = read_table(args.split)
     with opened_if_there(args) as source:
         inputs = Inputs(
             tables={path.name: path for path in args.tables},
             store=Store.open(args.manifest),
-            split=read_table(args.split),
-            features=np.load(args.features),
+            split=split,
+            features=of_training_images(np.load(args.features), split),
             subsets=args.subsets,
             predictions=args.predictions,
             space=args.features.stem,
             source=source,
             config=args.settings,
             notices=[text for path in args.notices for text in read_json(path)["notices"]],
+            leaks=read_leaks(args.leaks),
             checks={path.name: path for path in args.checks},
             embeddings=_embeddings(args),
-            leaks=read_leaks(args.leaks),
             checkout=CHECKOUT,
         )
         write_text(args.output, page(inputs))
@@ -59,7 +60,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--features", type=Path, required=True, help="SPACE.npy, for the plane")
     parser.add_argument(
-        "--subsets", type=Path, nargs="+", default=[], help=".../METHOD/FRACTION/seed-N.parquet"
+        "--subsets", type=Path, nargs="+", default=[], help=".../METHOD/FRACTION/*.parquet"
     )
     parser.add_argument(
         "--predictions", type=Path, nargs="+", default=[], help=".../JUDGE/METHOD/FRACTION/*.npz"

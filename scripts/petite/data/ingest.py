@@ -443,7 +443,7 @@ def build_index(
     groups = duplicate_groups(
         digests,
         index["phash"].to_numpy()[good],
-        _thumbnails(index.pop("thumbnail")),
+        thumbnails_of(index.pop("thumbnail")),
         near_copy_distance,
     )
     index.loc[readable, "copy_group"] = good[groups]
@@ -529,10 +529,12 @@ def _as_bytes(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-def _thumbnails(column: pd.Series) -> NDArray[np.uint8]:
-    """The thumbnails, (n, 16, 16), of the entries that have one."""
-    chunks = pa.chunked_array([pa.array(column, pa.large_binary())])
-    data = chunks.combine_chunks()
+def thumbnails_of(column: pd.Series | pa.ChunkedArray) -> NDArray[np.uint8]:
+    """The thumbnails, uint8 (n, 16, 16), of the entries of a column that have one."""
+    arrow = column.cast(pa.large_binary()) if isinstance(column, pa.ChunkedArray) else None
+    if arrow is None:
+        arrow = pa.chunked_array([pa.array(column, pa.large_binary())])
+    data = arrow.combine_chunks()
     begins = np.frombuffer(data.buffers()[1], np.int64)[data.offset :][: len(data) + 1]
     pixels = np.frombuffer(data.buffers()[2] or b"", np.uint8)[begins[0] : begins[-1]]
     return pixels.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
@@ -573,10 +575,10 @@ def _facts_of(decoded: Decoded) -> Facts:
         "white": white,
         "is_transparent": decoded.is_transparent,
         "has_more": decoded.has_more,
-        "format": decoded.format,
-        "has_exif": decoded.has_exif,
         "captured": decoded.captured,
         "camera": decoded.camera,
+        "format": decoded.format,
+        "has_exif": decoded.has_exif,
     }
 
 

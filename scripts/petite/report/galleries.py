@@ -160,15 +160,16 @@ def galleries(inputs: Inputs) -> Galleries:
     """Excluded files, leaks, duplicates and misclassified images, with one sheet for all."""
     excluded, repeated, wrong = excluded_files(inputs), duplicates(inputs), misclassified(inputs)
     leaks = leaking(inputs)
-    tiles = [excluded["tiles"], wrong["tiles"], *leaks["leaks"], *repeated["groups"]]
-    sheet, groups = placed(tiles)
-    of_leaks, of_duplicates = groups[2 : 2 + len(leaks["leaks"])], groups[2 + len(leaks["leaks"]) :]
+    sheet, groups = placed(
+        [excluded["tiles"], wrong["tiles"], *leaks["leaks"], *repeated["groups"]]
+    )
+    first = 2 + len(leaks["leaks"])  # of the duplicates
     return {
         "sheet": sheet,
         "excluded": {**excluded, "tiles": groups[0]},
         "wrong": {**wrong, "tiles": groups[1]},
-        "leaking": {**leaks, "leaks": of_leaks},
-        "duplicates": {**repeated, "groups": of_duplicates},
+        "leaking": {**leaks, "leaks": groups[2:first]},
+        "duplicates": {**repeated, "groups": groups[first:]},
     }
 
 

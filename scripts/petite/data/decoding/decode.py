@@ -97,10 +97,10 @@ class Decoded(NamedTuple):
     limits: Counts | None = None  # of more than 8 bits: the counts that became black and white
     is_transparent: bool = False
     has_more: bool = False  # further pages or frames; this is the first
-    format: str = ""  # Pillow's name of the file's format; "" for an array
-    has_exif: bool = False
     captured: float = math.nan  # by the camera's clock, in seconds since 1970; NaN if unknown
     camera: str = ""  # make and model
+    format: str = ""  # Pillow's name of the file's format; "" for an array
+    has_exif: bool = False
 
 
 class Preview(NamedTuple):
@@ -374,19 +374,18 @@ def _decode(
             pixels = _array_to_square(*scaled, size, channels, resampling, turn=turn)
     if orientation in TURNED:
         width, height = height, width
-    transparent = image.has_transparency_data
     captured, camera = _capture(image)
     return Decoded(
         pixels,
         width,
         height,
         limits,
-        transparent,
-        has_more,
-        image.format or "",
-        has_exif,
-        captured,
-        camera,
+        is_transparent=image.has_transparency_data,
+        has_more=has_more,
+        captured=captured,
+        camera=camera,
+        format=image.format or "",
+        has_exif=has_exif,
     )
 
 
@@ -438,16 +437,6 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _has_exif(image: Image.Image) -> bool:
-    """Whether the file has EXIF data that can be read."""
-    try:
-        return bool(image.getexif())
-    except MemoryError:
-        raise
-    except Exception:
-        return False
-
-
 def _capture(image: Image.Image) -> tuple[float, str]:
     """The time of capture and the camera, as in `Decoded`, from EXIF data that is read already."""
     try:
@@ -465,6 +454,16 @@ def _capture(image: Image.Image) -> tuple[float, str]:
         raise
     except Exception:  # no time, one that was never set (0000:00:00), or damaged EXIF data
         return math.nan, ""
+
+
+def _has_exif(image: Image.Image) -> bool:
+    """Whether the file has EXIF data that can be read."""
+    try:
+        return bool(image.getexif())
+    except MemoryError:
+        raise
+    except Exception:
+        return False
 
 
 def _array_to_square(
