@@ -66,6 +66,21 @@ GOALS = (
         "your-images.md#8-duplicates-and-near-duplicates",
     ),
     Goal(
+        "list labels that are likely wrong",
+        "snakemake --cores all label_errors --config folder=PATH",
+        "label-checks.md#likely-label-errors",
+    ),
+    Goal(
+        "list test images that nearly repeat a training image",
+        "snakemake --cores all near_duplicates --config folder=PATH",
+        "label-checks.md#near-duplicates-across-the-parts",
+    ),
+    Goal(
+        "see whether file size, brightness or camera gives the class away",
+        "snakemake --cores all cues --config folder=PATH",
+        "label-checks.md#cues-beside-the-content",
+    ),
+    Goal(
         "drop near duplicates, then sample at random",
         "methods: {semdedup: {drop: 0.2, fractions: [0.5, 0.1]}}",
         "methods.md",
