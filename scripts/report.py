@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from petite.data.given_split import read_leaks
 from petite.data.source_job import add_source, opened_if_there
 from petite.data.splits import of_training_images
 from petite.data.store import Store
@@ -29,6 +30,7 @@ def main(args: argparse.Namespace) -> None:
             source=source,
             config=args.settings,
             notices=[text for path in args.notices for text in read_json(path)["notices"]],
+            leaks=read_leaks(args.leaks),
             checkout=CHECKOUT,
         )
         write_text(args.output, page(inputs))
@@ -41,6 +43,9 @@ if __name__ == "__main__":
     )
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True)
+    parser.add_argument(
+        "--leaks", type=Path, required=True, help="the CSV file of leaks of the split"
+    )
     parser.add_argument("--features", type=Path, required=True, help="SPACE.npy, for the plane")
     parser.add_argument(
         "--subsets", type=Path, nargs="+", default=[], help=".../METHOD/FRACTION/seed-N.parquet"

@@ -87,6 +87,7 @@ CONFIG = or_exit(checked_config)
 PLAN = Plan(CONFIG)
 RESULTS = f"results/{CONFIG.dataset.name}"
 SPLIT = f"{RESULTS}/splits/{CONFIG.split.seed}.parquet"
+LEAKS = f"{RESULTS}/splits/{CONFIG.split.seed}.leaks.csv"
 SPLIT_NOTICES = f"{RESULTS}/splits/{CONFIG.split.seed}.json"
 # The split as selection sees it: with the images to keep and to exclude, if the user lists any.
 HAS_LISTS = bool(CONFIG.keep or CONFIG.exclude)

@@ -12,6 +12,7 @@ rule report:
         tables=[rules.summarize.output[table] for table in REPORT_TABLES],
         manifest=rules.index.output.manifest,
         split=SELECTED,
+        leaks=LEAKS,
         features=report_features(),
         subsets=REPORT_SUBSETS,
         records=records_of(REPORT_SUBSETS),
@@ -45,6 +46,7 @@ rule report:
         source=source_arguments,
     shell:
         "{params.python} {input.code[0]:q} --tables {input.tables:q} --manifest {input.manifest:q} "
-        "--split {input.split:q} --features {input.features:q} --subsets {input.subsets:q} "
+        "--split {input.split:q} --leaks {input.leaks:q} --features {input.features:q} "
+        "--subsets {input.subsets:q} "
         "--predictions {input.predictions:q} --notices {input.notices:q} "
         "{params.source} --output {output:q} --settings {params.settings:q} --log {log:q}"

@@ -80,6 +80,8 @@ FOUND = {
     "lowest": "uint8",
     "highest": "uint8",
     "is_gray": "bool",
+    "captured": "float64",
+    "camera": "str",
 }
 
 
@@ -101,6 +103,8 @@ class Facts(TypedDict, total=False):
     lowest: int
     highest: int
     is_gray: bool
+    captured: float
+    camera: str
 
 
 INDEX_COLUMNS = {
@@ -117,6 +121,8 @@ INDEX_COLUMNS = {
     "shard": "int32",
     "row": "int64",
     "copy_group": "int64",
+    "captured": "float64",
+    "camera": "str",
 }
 
 
@@ -198,7 +204,8 @@ def ingest_shard(
         pixels if the source gives pixels), bytes (as read), width, height, pixel_sha256 (of the
         stored pixels), phash and thumbnail (256 bytes: 16x16, gray). For `petite.data.stored_check`
         also black and white (counts that became black and white; NaN for 8 bits), is_transparent,
-        has_more (pages or frames), lowest and highest (stored gray level) and is_gray.
+        has_more (pages or frames), lowest and highest (stored gray level) and is_gray; for groups
+        by time captured (seconds since 1970, or NaN) and camera.
     """
     table = pd.DataFrame(rows).reset_index(drop=True)
     row_of = {image_id: row for row, image_id in enumerate(table["image_id"])}
@@ -540,6 +547,8 @@ def _facts_of_unread(reason: str) -> Facts:
         "lowest": 0,
         "highest": 0,
         "is_gray": False,
+        "captured": math.nan,
+        "camera": "",
     }
 
 
@@ -555,6 +564,8 @@ def _facts_of(decoded: Decoded) -> Facts:
         "white": white,
         "is_transparent": decoded.is_transparent,
         "has_more": decoded.has_more,
+        "captured": decoded.captured,
+        "camera": decoded.camera,
     }
 
 

@@ -1,4 +1,4 @@
-"""Galleries: images kept and dropped, excluded files, duplicates, and misclassified images."""
+"""Galleries: images kept and dropped, excluded files, leaks, duplicates, and mistakes of models."""
 
 from collections.abc import Iterator, Sequence
 from typing import Generic, NamedTuple, TypedDict, TypeVar
@@ -83,6 +83,21 @@ class Duplicates(TypedDict, Generic[T]):
     groups: list[list[T]]
 
 
+class Leaking(TypedDict, Generic[T]):
+    """Images that leak between the parts of a given split: how many leaks, and some of them.
+
+    `kept` is whether they are still in training.
+    """
+
+    images: str
+    count: str
+    dropped: str
+    kept: bool
+    any: bool
+    shown: int
+    leaks: list[list[T]]
+
+
 class Wrong(TypedDict, Generic[T]):
     """Misclassified test images; `all` is how many of `images` all `models` get wrong."""
 
@@ -97,6 +112,7 @@ class Galleries(TypedDict):
 
     sheet: sprites.Sheet
     excluded: Excluded[PlacedTile]
+    leaking: Leaking[PlacedTile]
     duplicates: Duplicates[PlacedTile]
     wrong: Wrong[PlacedTile]
 
@@ -141,10 +157,11 @@ def picks(
 
 
 def galleries(inputs: Inputs) -> Galleries:
-    """Excluded files, duplicates and misclassified images, with one sheet for all pictures."""
+    """Excluded files, leaks, duplicates and misclassified images, with one sheet for all."""
     excluded, repeated, wrong = excluded_files(inputs), duplicates(inputs), misclassified(inputs)
-    tiles = [*excluded["tiles"], *(tile for group in repeated["groups"] for tile in group)]
-    tiles += wrong["tiles"]
+    leaks = leaking(inputs)
+    together = [*leaks["leaks"], *repeated["groups"]]
+    tiles = [*excluded["tiles"], *(tile for group in together for tile in group), *wrong["tiles"]]
     side = max(
         (tile.picture.shape[0] for tile in tiles if tile.picture is not None),
         default=SIDE,
@@ -156,6 +173,10 @@ def galleries(inputs: Inputs) -> Galleries:
     return {
         "sheet": sheet,
         "excluded": {**excluded, "tiles": _placed(excluded["tiles"], sheet, places)},
+        "leaking": {
+            **leaks,
+            "leaks": [_placed(leak, sheet, places) for leak in leaks["leaks"]],
+        },
         "duplicates": {
             **repeated,
             "groups": [_placed(group, sheet, places) for group in repeated["groups"]],
@@ -200,8 +221,35 @@ def excluded_files(inputs: Inputs) -> Excluded[Tile]:
     }
 
 
+def leaking(inputs: Inputs) -> Leaking[Tile]:
+    """The images that leak between the parts of a given split."""
+    table = inputs.leaks
+    # Of each leak, images of all its parts.
+    turn = table.groupby(["leak", "split"]).cumcount()
+    ordered = table.assign(turn=turn).sort_values(["leak", "turn"], kind="stable")
+    shown = ordered[ordered["leak"] <= MOST_GROUPS].groupby("leak").head(MOST_IN_GROUP)
+    pictures = (
+        sprites.thumbnails(inputs.store.images(shown["image_id"]), SIDE) if len(shown) else ()
+    )
+    tiles: dict[int, list[Tile]] = {}
+    for picture, row in zip(pictures, shown.to_dict("records"), strict=True):
+        group = f", group {row['group']}" if row["kind"] == "group" else ""
+        words = f"{row['split']}{group}{', dropped' if row['is_dropped'] else ''}"
+        tiles.setdefault(row["leak"], []).append(Tile(picture, row["image_id"], words))
+    dropped = int(table["is_dropped"].astype(bool).sum())
+    return {
+        "images": number(len(table)),
+        "count": number(table["leak"].nunique()),
+        "dropped": number(dropped),
+        "kept": dropped == 0 and not table.empty,
+        "any": not table.empty,
+        "shown": len(tiles),
+        "leaks": list(tiles.values()),
+    }
+
+
 def duplicates(inputs: Inputs) -> Duplicates[Tile]:
-    """Groups of duplicates among the images in use; each group is in one part of the split."""
+    """Groups of duplicates among the images in use, with their part of the split."""
     used = inputs.store.index[inputs.store.index["status"] == "ok"]
     sizes = used.groupby("copy_group")["image_id"].transform("size")
     repeated = used[sizes > 1]
@@ -212,7 +260,7 @@ def duplicates(inputs: Inputs) -> Duplicates[Tile]:
         pictures = sprites.thumbnails(inputs.store.images(members["image_id"]), SIDE)
         groups.append(
             [
-                Tile(picture, image_id, str(parts.get(image_id, "")))
+                Tile(picture, image_id, str(parts.get(image_id, "dropped")))
                 for picture, image_id in zip(pictures, members["image_id"], strict=True)
             ]
         )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pandas as pd
 
+from petite.data.given_split import LEAK_COLUMNS
 from petite.data.sources import Source
 from petite.data.splits import training_images
 from petite.data.store import Store
@@ -102,6 +103,8 @@ class Inputs:
         The folder that Petite runs from, for its commit.
     notices : sequence of str
         Facts about the data that the steps noticed.
+    leaks : DataFrame
+        The images that leak between the parts of a given split; empty for none.
     of_judge : str
         The judge whose runs are shown; "": the first one.
     """
@@ -117,6 +120,7 @@ class Inputs:
     config: Mapping[str, Any] = field(default_factory=dict)
     checkout: Path | None = None
     notices: Sequence[str] = ()
+    leaks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=LEAK_COLUMNS))
     of_judge: str = ""
 
     @cached_property

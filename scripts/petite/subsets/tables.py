@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from petite.data.splits import weights_of
 from petite.selection import Ranking
 from petite.selection.quota import with_every_group
 from petite.subsets import augmentation as recipes
@@ -116,16 +117,19 @@ def ranking_table(ranking: Ranking, train: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        rank (int64, from 0), image_id, weight (float64), and the ranking's extra columns; if images
-        were to be kept in any case, `kept` says which ones.
+        rank (int64, from 0), image_id, weight (float64: that of the ranking times the image's own),
+        and the ranking's extra columns; if images were to be kept in any case, `kept` says which
+        ones.
     """
+    chosen = train.iloc[ranking.indices]
+    own = weights_of(chosen)
     places = np.arange(len(ranking.indices), dtype=np.int64)
     kept = {KEPT: places < ranking.kept} if ranking.kept else {}
     return pd.DataFrame(
         {
             "rank": places,
-            "image_id": train["image_id"].to_numpy()[ranking.indices],
-            "weight": ranking.weights,
+            "image_id": chosen["image_id"].to_numpy(),
+            "weight": ranking.weights if own is None else ranking.weights * own,
             **kept,
             **ranking.extra,
         }

@@ -5,10 +5,12 @@ Files come from anywhere: cut short, hostile, mislabeled. `decode` returns pixel
 "too small", "too large", "too slow", "cut short" or "damaged".
 """
 
+import math
 import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from io import BytesIO
 from types import FrameType
 from typing import Literal, NamedTuple
@@ -22,6 +24,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from petite.data.decoding import formats, png, tiff
 from petite.data.decoding.depth import Counted, Counts, Depth, is_deep
+from petite.util.names import printable
 
 # Pillow's own limit is the same for the whole process. Here every image is compared with
 # `max_pixels` after its header is read and before any pixel is decoded.
@@ -30,6 +33,8 @@ Image.MAX_IMAGE_PIXELS = None
 # Many jobs run in parallel.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 EXIF_ORIENTATION = 0x0112
+EXIF_MAKE, EXIF_MODEL, EXIF_MORE = 0x010F, 0x0110, 0x8769
+EXIF_CAPTURED, EXIF_CAPTURED_FRACTION = 0x9003, 0x9291  # in EXIF_MORE: DateTimeOriginal, SubSec
 Resampling = Literal["bilinear", "bicubic"]
 RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -92,6 +97,8 @@ class Decoded(NamedTuple):
     limits: Counts | None = None  # of more than 8 bits: the counts that became black and white
     is_transparent: bool = False
     has_more: bool = False  # further pages or frames; this is the first
+    captured: float = math.nan  # by the camera's clock, in seconds since 1970; NaN if unknown
+    camera: str = ""  # make and model
 
 
 class Preview(NamedTuple):
@@ -365,7 +372,8 @@ def _decode(
             pixels = _array_to_square(*scaled, size, channels, resampling, turn=turn)
     if orientation in TURNED:
         width, height = height, width
-    return Decoded(pixels, width, height, limits, image.has_transparency_data, has_more)
+    transparent = image.has_transparency_data
+    return Decoded(pixels, width, height, limits, transparent, has_more, *_capture(image))
 
 
 def _check_size(image: Image.Image, min_side: int, max_pixels: int) -> None:
@@ -414,6 +422,25 @@ def _orientation(image: Image.Image) -> int:
         raise
     except Exception:  # damaged EXIF data does not make the pixels any worse
         return 1
+
+
+def _capture(image: Image.Image) -> tuple[float, str]:
+    """The time of capture and the camera, as in `Decoded`, from EXIF data that is read already."""
+    try:
+        exif = image.getexif()
+        if EXIF_MORE not in exif:
+            return math.nan, ""
+        more = exif.get_ifd(EXIF_MORE)
+        text = str(more[EXIF_CAPTURED]).strip("\0 ")
+        seconds = datetime.strptime(text, "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+        fraction = str(more.get(EXIF_CAPTURED_FRACTION, "")).strip("\0 ")
+        seconds += float(f"0.{fraction}") if fraction.isdecimal() else 0
+        names = (str(exif.get(tag, "")).strip("\0 ") for tag in (EXIF_MAKE, EXIF_MODEL))
+        return seconds, printable(" ".join(filter(None, names)))
+    except MemoryError:
+        raise
+    except Exception:  # no time, one that was never set (0000:00:00), or damaged EXIF data
+        return math.nan, ""
 
 
 def _array_to_square(
