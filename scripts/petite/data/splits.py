@@ -1,8 +1,8 @@
 """The parts of a split, opened for reading; `petite.data.splitting` makes a split.
 
 A split is a table with a row for each image in use: image_id (str), label (int16, position in the
-store's classes), split, one of `PARTS`, or EXCLUDED for a training image that the user excludes, and
-what the source says of its images otherwise (`petite.data.annotations`).
+store's classes), split (one of `PARTS`, or EXCLUDED for a training image that the user leaves out),
+and what the source says of its images otherwise (`petite.data.annotations`).
 """
 
 from typing import NamedTuple

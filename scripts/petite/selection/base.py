@@ -173,6 +173,9 @@ class Traits:
         "any" for any feature space; "gradients" if it only makes sense in that space.
     scores : str or None
         The name of the score that it needs and cannot compute from the features.
+    labels : bool
+        Whether the classes decide what it selects beyond their quotas, so that it cannot select
+        from images without labels.
     ranks : bool
         True if smaller selections are prefixes of larger ones, so that it runs once per seed; False
         if it runs for each size.
@@ -191,6 +194,7 @@ class Traits:
 
     features: str | None = None
     scores: str | None = None
+    labels: bool = False
     ranks: bool = False
     chance: bool = True
     two_stage: bool = False

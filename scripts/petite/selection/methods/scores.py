@@ -37,6 +37,8 @@ ScoreName = Literal[
     "mean_distance",
 ]
 SamplerName = Literal["top", "bottom", "median", "ccs", "d2"]
+# The scores that need no label of an image: of the answers of a trained proxy, or by clusters.
+WITHOUT_LABELS = {"least_confidence", "margin", "entropy", "prototype_distance"}
 # Scores up to this can be subtracted and added in float64 without overflow.
 SCORES_IN_REACH = 1e150
 # The sampler or score that each setting belongs to.
@@ -225,6 +227,7 @@ def traits(settings: ScoreSettings) -> Traits:
     return Traits(
         features="any" if settings.sampler == "d2" or not training else None,
         scores=settings.score if training else None,
+        labels=settings.score not in WITHOUT_LABELS,
         ranks=settings.sampler != "ccs",
         two_stage=settings.sampler == "d2",
         complements=settings.sampler == "d2",

@@ -251,7 +251,12 @@ METHODS = (
         name="craig",
         settings=Craig,
         traits=lambda settings: Traits(
-            features="gradients", ranks=False, chance=False, two_stage=True, complements=True
+            features="gradients",
+            labels=True,
+            ranks=False,
+            chance=False,
+            two_stage=True,
+            complements=True,
         ),
         cost=_cover_cost,
         choose=craig,
