@@ -115,6 +115,15 @@ def test_the_column_of_the_source_counts_as_further_entries():
     assert any("exclude: 1 image" in text for text in notices)
 
 
+@pytest.mark.parametrize("key", ["keep", "exclude"])
+def test_an_image_of_weight_0_is_in_no_subset_anyway(key):
+    table = split(weight=[1.0] * 4 + [0.0] + [2.0] * 15)
+    with pytest.raises(PetiteError, match="weight 0"):
+        apply_lists(table, index(), Lists(**{key: ["cat/4.jpg"]}))
+    marked = apply_lists(table, index(), Lists(keep=["cat/[34].jpg"]))
+    assert kept_images(marked) == ["cat/3.jpg"]
+
+
 def test_notices_give_the_numbers():
     notices = Notices()
     applied(["cat/2.jpg", "cat/3.jpg"], ["cat/0.jpg"], notices)
