@@ -23,7 +23,7 @@ from petite.util.notices import Notices
 
 KEEP, EXCLUDE = "keep", "exclude"
 ALWAYS, NEVER = "always", "never"
-# Suffixes of tables with a column of image ids, such as those of subsets; other files are text.
+# Suffixes of tables with a column of image ids, such as those of exports; other files are text.
 TABLES = (".parquet", ".csv", ".tsv")
 COLUMN = "image_id"
 MOST_NAMED = 5
@@ -43,7 +43,7 @@ def read_list(path: Path) -> list[str]:
     ----------
     path : Path
         A text file with one id or pattern per line, or a table (.parquet, .csv, .tsv) with the
-        column image_id, such as that of a subset. Rows of augmented images are left out.
+        column image_id, such as the manifest of an export. Rows of augmented images are left out.
 
     Returns
     -------
@@ -87,6 +87,11 @@ def _from_table(path: Path) -> list[str]:
     if COLUMN not in table:
         columns = listed([str(name) for name in table.columns])
         raise PetiteError(f"{path} has no column '{COLUMN}', only {columns}. Rename the one of ids")
+    if "seed" in table and (seeds := table["seed"].nunique()) > 1:
+        raise PetiteError(
+            f"{path} has the images of {seeds} seeds. Export the subset of one seed, and give its "
+            "manifest.csv"
+        )
     if "recipe" in table:
         table = table[table["recipe"].fillna("") == ""]
     return [str(name).strip() for name in table[COLUMN].dropna() if str(name).strip()]

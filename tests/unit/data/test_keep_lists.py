@@ -234,6 +234,7 @@ def test_a_list_may_be_the_table_of_a_subset(tmp_path):
         ("rows.csv", b"image_id\n", "lists no image"),
         ("quote.csv", b'image_id\n"cat/1.jpg\n', "table"),
         ("broken.parquet", b"PAR1", "table"),
+        ("seeds.csv", b"image_id,seed\ncat/1.jpg,0\ncat/2.jpg,1\n", "2 seeds"),
         ("latin.csv", b"image_id\ngr\xf6\xdfe\n", "table"),
     ],
 )
