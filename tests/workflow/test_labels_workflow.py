@@ -88,8 +88,7 @@ def test_the_column_keep_decides_what_subsets_contain(finished: Path) -> None:
     train = split[split["split"] == "train"].set_index("keep")["image_id"]
     always, never = set(train.loc[["always"]]), set(train.loc[["never"]])
     for path in (finished / "results/flat/subsets").rglob("*.parquet"):
-        table = pd.read_parquet(path)
-        for _, subset in table.groupby("seed") if "seed" in table else [(0, table)]:
+        for _, subset in pd.read_parquet(path).groupby("seed"):
             assert always == set(subset.loc[subset["kept"], "image_id"])
             assert not never & set(subset["image_id"])
     page = (finished / "results/flat/report.html").read_text("utf-8")
