@@ -21,6 +21,7 @@ CONFIG = smallest(
     split={"test": 0.2, "validation": 0.1},
 )
 IMAGES = 80
+KEEP = {**dict.fromkeys((8, 20, 33, 51), "always"), **dict.fromkeys((16, 17, 40, 61), "never")}
 HEADER = "image_id;diagnosis;patient;weight;keep\n"
 
 
@@ -35,7 +36,8 @@ def write_data(folder: Path) -> None:
         Image.fromarray(pixels).save(folder / f"pictures/scan {number}.png")
         label = "no" if number % 2 else "007"
         weight = "3" if number % 4 == 0 else ""
-        rows.append(f"scan {number};{label};p{number // 4};{weight};{'always' * (number == 8)}\n")
+        keep = KEEP.get(number, "")
+        rows.append(f"scan {number};{label};p{number // 4};{weight};{keep}\n")
     (folder / "labels.csv").write_text(HEADER + "".join(rows) + "scan 999;no;;;\n", "utf-8")
 
 
@@ -78,6 +80,19 @@ def test_weights_of_the_table_are_those_of_the_subsets(finished: Path) -> None:
         number = weights.index.str.extract(r"scan (\d+)", expand=False).astype(int)
         ratio = weights[number % 4 == 0].unique() / weights[number % 4 != 0].unique()
         assert ratio == pytest.approx(3)
+
+
+@pytest.mark.workflow
+def test_the_column_keep_decides_what_subsets_contain(finished: Path) -> None:
+    split = pd.read_parquet(finished / "results/flat/splits/0.parquet")
+    train = split[split["split"] == "train"].set_index("keep")["image_id"]
+    always, never = set(train.loc[["always"]]), set(train.loc[["never"]])
+    for path in (finished / "results/flat/subsets").rglob("*.parquet"):
+        for _, subset in pd.read_parquet(path).groupby("seed"):
+            assert always == set(subset.loc[subset["kept"], "image_id"])
+            assert not never & set(subset["image_id"])
+    page = (finished / "results/flat/report.html").read_text("utf-8")
+    assert f"{len(never)} training images of {len(train)}" in page
 
 
 def due(snakemake, folder: Path, *arguments: str) -> Counter[str]:

@@ -215,7 +215,11 @@ def check_lists():
         except PetiteError as error:
             raise PetiteError(f"{key}: {error}") from None
     if FOLDER_LISTING is not None:
-        check_named(Lists(**lists), FOLDER_LISTING["image_id"])
+        check_named(
+            Lists(**lists),
+            FOLDER_LISTING["image_id"],
+            without_class=bool(CONFIG.labels),
+        )
 
 
 DATASET = CONFIG.dataset

@@ -91,6 +91,11 @@ GOALS = (
         "labels.md#other-columns",
     ),
     Goal(
+        "have certain images in every subset, and others in none",
+        "{keep: ['cat/best_*.jpg'], exclude: [cat/blurred.jpg]}",
+        "your-images.md#images-to-keep-and-images-to-leave-out",
+    ),
+    Goal(
         "leave out classes of fewer than 10 images",
         "dataset: {min_per_class: 10}",
         "your-images.md#7-small-and-unequal-classes",
