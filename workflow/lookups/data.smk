@@ -8,7 +8,7 @@ from petite.util.files import read_json, read_table
 from petite.data.given_split import IGNORE, given_parts, names_of
 from petite.data.groups import CAPTURE_TIME, found_groups
 from petite.data.ingest import shard_numbers
-from petite.data.labels import read_labels
+from petite.data.labels import read_labels_at
 from petite.data.source_job import reason_gone
 from petite.data.sources import SOURCES, listing, open_source
 from petite.data.sources.labeled import table_on_disk
@@ -132,8 +132,7 @@ def labels_of_archive():
     """
     if not LABELS_FILE or SOURCE.has_fingerprints:
         return ""
-    with Path(LABELS_FILE).open("rb") as file:
-        return read_labels(file, LABELS_FILE, LABELS).digest()
+    return read_labels_at(Path(LABELS_FILE), LABELS).digest()
 SPLIT_SETTINGS = CONFIG.split.model_dump(mode="json", exclude={"seed"})
 if CONFIG.split.groups != CAPTURE_TIME:
     del SPLIT_SETTINGS["group_seconds"]

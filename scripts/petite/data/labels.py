@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
@@ -101,6 +102,17 @@ class LabelTable:
         return digest.hexdigest()
 
 
+def read_labels_at(path: Path, wanted: LabelColumns) -> LabelTable:
+    """Read a table of labels from a file; arguments and errors are those of `read_labels`."""
+    try:
+        with path.open("rb") as file:
+            return read_labels(file, str(path), wanted)
+    except OSError as error:
+        raise PetiteError(
+            f"cannot read {path}: {error.strerror or error}. Give read access to it"
+        ) from error
+
+
 def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
     """Read a table of labels and check it.
 
@@ -126,6 +138,9 @@ def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
     by_name = table.columns[columns["label"]] if "label" in columns else None
     label = _one_hot(table, name, columns) if by_name is None else by_name
     parts = {"file": table.columns[columns["file"]], "label": label}
+    for role in set(columns) - {"file", "label"}:
+        if role not in named and not pc.any(pc.not_equal(table.columns[columns[role]], "")).as_py():
+            del columns[role]  # it says nothing
     parts |= {role: table.columns[columns[role]] for role in columns if role not in parts}
     rows = pd.DataFrame({role: column.to_pandas() for role, column in parts.items()})
     rows.insert(0, "row", np.arange(len(rows)) + table.first_row)
