@@ -17,7 +17,7 @@ def owner():
     if DATASET.is_remote:
         address = public_url(DATASET.path)
         return Owner(DATASET.source, address, address, "")
-    if SOURCE.has_fingerprints:
+    if IS_FOLDER:
         contents = digest_of_listing(
             FOLDER_LISTING["image_id"], FOLDER_LISTING["bytes"]
         )
@@ -39,7 +39,7 @@ def say_settings():
     if RESOLVED.preset is None:
         return
     what = DATASET.source if DATASET.path is None else DATASET.path
-    count = f"{len(FOLDER_LISTING):,} images in " if SOURCE.has_fingerprints else ""
+    count = f"{len(FOLDER_LISTING):,} images in " if IS_FOLDER else ""
     print(
         f"{count}{what}: your settings and those of {RESOLVED.preset}.yaml ({judges_in_words()}). "
         "To print all of them, run `snakemake --cores 1 config`",

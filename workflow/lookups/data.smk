@@ -28,7 +28,15 @@ def download_settings():
     """What download.py downloads."""
     if SOURCE.wheel:
         return {"wheel": SOURCE.wheel._asdict()}
+    if DATASET.is_remote_folder:
+        return {"url": DATASET.path, "suffixes": SOURCE.copied_suffixes}
     return {"url": DATASET.path, "sha256": DATASET.sha256}
+
+
+def downloaded():
+    """The outputs of the rule `download`: the files of a folder are not among them."""
+    record = {"record": f"{SOURCE_PATH}.json"}
+    return record if DATASET.is_remote_folder else {"file": SOURCE_PATH, **record}
 
 
 def source_at_last():
@@ -71,6 +79,8 @@ def source_files():
         # If an input is missing but the output exists, Snakemake does not run the job. This keeps
         # the files made from the source, whatever else has changed.
         return [outside("images that are gone")]
+    if DATASET.is_remote_folder:
+        return [f"{SOURCE_PATH}.json"]
     if DATASET.is_remote:
         return [SOURCE_PATH]
     if DATASET.path is None:
@@ -87,7 +97,7 @@ def check_place_of_images():
             raise PetiteError(f"dataset.path: {path} does not exist{other_place(path)}")
     if not GONE and path.exists():
         SOURCE.check_path(path)
-    if SOURCE.has_fingerprints:
+    if IS_FOLDER:
         for place, what in (
             (Path.cwd(), "the folder that Petite runs in"),
             (Path(placed("results")), "the results"),
@@ -120,7 +130,7 @@ def labels_file():
     """The table of labels as an input, where it is a file by itself; [] for none."""
     if LABELS is None or GONE:
         return []
-    folder = Path(DATASET.path) if SOURCE.has_fingerprints else None
+    folder = Path(DATASET.path) if IS_FOLDER else None
     table = table_on_disk(LABELS, folder)
     return [] if table is None else outside(table)
 
@@ -130,9 +140,11 @@ def labels_of_archive():
 
     Raises PetiteError for a table that cannot be used, before an archive is downloaded.
     """
-    if not LABELS_FILE or SOURCE.has_fingerprints:
+    if not LABELS_FILE or IS_FOLDER:
         return ""
     return read_labels_at(Path(LABELS_FILE), LABELS).digest()
+
+
 SPLIT_SETTINGS = CONFIG.split.model_dump(mode="json", exclude={"seed"})
 if CONFIG.split.groups != CAPTURE_TIME:
     del SPLIT_SETTINGS["group_seconds"]
@@ -140,7 +152,7 @@ if CONFIG.split.groups != CAPTURE_TIME:
 
 def opened_folder():
     """The folder, so that its tree is walked once; None for other sources."""
-    if SOURCE.has_fingerprints and not GONE:
+    if IS_FOLDER and not GONE:
         return open_source(DATASET.source, Path(DATASET.path), labels=LABELS)
 
 
@@ -149,7 +161,7 @@ def folder_listing():
 
     Raises PetiteError for wrong groups, and for settings that contradict a given split.
     """
-    if not SOURCE.has_fingerprints:
+    if not IS_FOLDER:
         return None
     if GONE:
         return read_table(Path(placed(f"{RESULTS}/store/listing.parquet")))
@@ -164,7 +176,7 @@ def folder_listing():
 
 def folder_fingerprints():
     """For each shard of a folder, a fingerprint of its files; {} for other sources."""
-    if not SOURCE.has_fingerprints:
+    if not IS_FOLDER:
         return {}
     if GONE:
         return GONE["fingerprints"]
@@ -183,6 +195,8 @@ def folder_fingerprints():
 
 DATASET = CONFIG.dataset
 SOURCE = SOURCES[DATASET.source]
+# The files of a folder are not inputs of the rules: fingerprints detect their changes.
+IS_FOLDER = SOURCE.has_fingerprints and not DATASET.is_remote
 # Settings of the listing and the shards.
 STORE_SETTINGS = DATASET.model_dump(
     mode="json", exclude={"name", "path", "sha256", "near_copy_distance"}
@@ -191,6 +205,8 @@ LABELS = CONFIG.labels.columns if CONFIG.labels else None
 # Without the path, which may change.
 LABELS_SETTINGS = LABELS and LABELS._replace(path="")._asdict()
 STORE_SETTINGS["labels"] = LABELS_SETTINGS
+# The columns that the user names.
+COLUMNS = DATASET.columns.model_dump(exclude_none=True)
 SHARDS = [f"{number}-of-{DATASET.shards}" for number in range(1, DATASET.shards + 1)]
 SOURCE_PATH = or_exit(source_path)
 SOURCE_MODULE = SOURCE.__module__
@@ -228,6 +244,8 @@ READING_SETTINGS = {
     "max_pixels": DATASET.max_pixels,
     "max_bytes": DATASET.max_bytes,
     "max_seconds": DATASET.max_seconds,
+    # The source gets them with its arguments, which are not compared.
+    **({"columns": COLUMNS} if COLUMNS else {}),
 }
 SOURCE_ARGUMENTS = f"--source {DATASET.source} --max-entries {DATASET.max_entries}"
 if SOURCE_PATH:
@@ -235,6 +253,8 @@ if SOURCE_PATH:
     SOURCE_ARGUMENTS += f" --path={shlex.quote(SOURCE_PLACE)}"
 if LABELS:
     SOURCE_ARGUMENTS += f" --labels={shlex.quote(json.dumps(LABELS._asdict()))}"
+if COLUMNS:
+    SOURCE_ARGUMENTS += f" --columns={shlex.quote(json.dumps(COLUMNS))}"
 
 
 def source_kept(wildcards, input):

@@ -17,8 +17,7 @@ if DATASET.is_remote:
         input:
             code=code("download"),
         output:
-            file=SOURCE_PATH,
-            record=f"{SOURCE_PATH}.json",
+            **downloaded(),
         log:
             f"{RESULTS}/logs/download.log",
         localrule: True
@@ -27,9 +26,10 @@ if DATASET.is_remote:
         params:
             python=python,
             settings=as_param(download_settings()),
+            place=lambda wildcards, output: output.record.removesuffix(".json"),
         shell:
             "{params.python} {input.code[0]:q} --settings {params.settings:q} "
-            "--output {output.file:q} --log {log:q}"
+            "--output {params.place:q} --log {log:q}"
 
 
 rule listing:
@@ -55,6 +55,7 @@ rule listing:
         settings=as_param(LISTING_SETTINGS),
         folder=as_param(FOLDER),
         labels=as_param(LABELS_SETTINGS),
+        columns=as_param(COLUMNS),
         source=source_arguments,
         kept=source_kept,
     shell:

@@ -26,7 +26,7 @@ SHORTCUTS = tuple(name for name, source in SOURCES.items() if source.takes_path(
 WHOLE = {("seeds_by_fraction",), ("training", "budget")}
 NAME = "name"  # with SHORTCUTS, the keys of `dataset` that the command line takes without nesting
 LABELS = "labels"  # a path, or a group with a path
-ARCHIVE_SUFFIXES = (".zip", ".tgz", ".gz", ".bz2", ".xz", ".tar")
+FILE_SUFFIXES = (".zip", ".tgz", ".gz", ".bz2", ".xz", ".tar", ".parquet", ".npz")
 # The sections of config.yaml that presets overwrite, and the fractions of methods that they do.
 OF_PRESETS = (
     *("dataset", "features", "proxy", "judges", "seeds", "seeds_by_fraction", "seeds_per_job"),
@@ -129,15 +129,15 @@ def merged(base: Values, over: Values) -> Values:
 
 
 def name_from(path: str) -> str:
-    """Make a name for results/ from the name of a folder or an archive."""
+    """Make a name for results/ from the name of a folder or a file."""
     last = path.rstrip("/").rsplit("/", 1)[-1].split("?")[0]
-    for suffix in ARCHIVE_SUFFIXES:
+    for suffix in FILE_SUFFIXES:
         last = last.removesuffix(suffix)
     return re.sub(r"[^\w.-]+", "-", last).strip("-._") or "images"
 
 
 def _without_shortcuts(values: Values) -> Values:
-    """Move `folder=PATH`, `archive=PATH`, `lsun=PATH` and `name=NAME` into `dataset`.
+    """Move `folder=PATH`, `archive=PATH` and so on, and `name=NAME` into `dataset`.
 
     `labels=PATH` becomes `labels: {path: PATH}`, so that another layer may name a column of it.
     """

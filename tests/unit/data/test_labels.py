@@ -373,7 +373,7 @@ def test_a_wrong_table_is_one_sentence_that_names_the_place(case: str) -> None:
 
 def test_other_columns_are_found_and_their_words_are_understood() -> None:
     header = "file,label,Set,patient_id,weight,keep\n"
-    values = ["train,p1,,always", "Training,p1,0.5,TRUE", "val,,2,1", "VALID,p2,1e1,yes"]
+    values = ["train,p1,,always", "Training,p1,0.5,TRUE", "val,,2,1", "VALID set,p2,1e1,yes"]
     values += ["validation,p2,0,never", "test,p3,1,no", ",p3,1,0", "dev,p4,1,"]
     text = header + "".join(
         f"{name},{'ab'[place % 2]},{value}\n"

@@ -16,7 +16,9 @@ import pandas as pd
 from petite.data.annotations import annotated
 from petite.data.labels import LabelColumns
 from petite.data.sources.base import (
+    AUTOMATIC,
     USUAL_LIMITS,
+    Columns,
     Entry,
     ImageData,
     Limits,
@@ -37,8 +39,10 @@ from petite.util.errors import PetiteError
 from petite.util.notices import Notices
 
 __all__ = [
+    "AUTOMATIC",
     "SOURCES",
     "USUAL_LIMITS",
+    "Columns",
     "Entry",
     "ImageData",
     "Limits",
@@ -65,11 +69,13 @@ def open_source(
     name: str,
     path: Path | None,
     limits: Limits = USUAL_LIMITS,
+    columns: Columns = AUTOMATIC,
     labels: LabelColumns | None = None,
 ) -> Source:
     """Open the source `name` at `path` (None for a source that comes with a library).
 
-    `labels` names a table of labels, which then takes the place of class folders.
+    `columns` matters only to sources that take columns. `labels` names a table of labels, which
+    then takes the place of class folders.
 
     Raises PetiteError for an unknown name, a missing or unwanted path, and a path that does not
     hold what the source reads, and for a table of labels that the source does not take.
@@ -82,12 +88,12 @@ def open_source(
             raise PetiteError(f"the source {name} takes no path, but was given {path}")
     elif path is None:
         raise PetiteError(f"the source {name} needs a path: {kind.path_is}")
-    elif not path.exists():
+    elif not path.exists() and not kind.has_pattern:
         raise PetiteError(f"{path} does not exist: the source {name} needs {kind.path_is}")
     else:
         kind.check_path(path)
     if labels is None:
-        return kind(path, limits)
+        return kind.opened(path, limits, columns)
     if not kind.takes_labels:
         raise PetiteError(f"labels: the source '{name}' takes no table of labels: set it to null")
     return kind(path, limits, labels)
@@ -122,6 +128,7 @@ def listing(
     if source.labeled:
         source.labeled.check(max_bad_share)
     entries_of = _entries_by_class(source)
+    source.check_labels(max_bad_share, notices)
     chosen = _choose_classes(list(entries_of), classes, source)
     if notices is not None:
         if source.layout:
@@ -188,16 +195,22 @@ def _choose_classes(present: list[str], wanted: list[str] | None, source: Source
         raise PetiteError(f"a class is named twice in {chosen}")
     if layout:
         check_layout(layout, chosen, named=wanted is not None)
-    elif wanted is None and not source.labeled:
+    elif wanted is None and not source.labeled and not source.takes_columns:
         check_names(chosen, where)
     if len(chosen) < 2:
         raise PetiteError(
             f"only one class ({chosen[0] if chosen else 'none'}) "
             + (f"is in {where}" if wanted is None else f"is named, and there are {shown(found)}")
-            + f": two or more are needed{'' if source.labeled else ', a folder of images each'}"
+            + ": two or more are needed"
+            + (", a folder of images each" if _has_folders(source) else "")
             + (flat_hint(layout, found, inside) if layout and wanted is None else "")
         )
     return chosen
+
+
+def _has_folders(source: Source) -> bool:
+    """Whether each class has a folder."""
+    return not source.labeled and bool(source.layout or not source.takes_columns)
 
 
 def _check_known(wanted: list[str], found: list[str], source: Source) -> None:

@@ -27,6 +27,7 @@ from petite.data.sources.labeled import (
     table_on_disk,
 )
 from petite.data.sources.layout import Folder, Layout, find_layout, is_archive, is_hidden
+from petite.data.sources.other_kinds import right_source
 from petite.util.errors import PetiteError
 
 HEAD_BYTES = 64
@@ -41,6 +42,7 @@ class FolderSource(Source):
 
     name = "folder"
     path_is: ClassVar[str | None] = "a folder with one folder of images per class"
+    takes_remote_folder = True
     has_fingerprints = True
     preset = "photos"
     takes_labels = True
@@ -56,6 +58,8 @@ class FolderSource(Source):
 
     @classmethod
     def check_path(cls, path: Path) -> None:
+        if hint := right_source(path):
+            raise PetiteError(f"{path} is not {cls.path_is}. {hint}")
         if path.is_dir():
             return
         if is_archive(path.name):
