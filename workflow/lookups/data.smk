@@ -8,6 +8,7 @@ from petite.util.files import read_json, read_table
 from petite.data.given_split import IGNORE, given_parts, names_of
 from petite.data.groups import CAPTURE_TIME, found_groups
 from petite.data.ingest import shard_numbers
+from petite.data.keep_lists import Lists, check_named, read_list
 from petite.data.labels import read_labels_at
 from petite.data.source_job import reason_gone
 from petite.data.sources import SOURCES, listing, open_source
@@ -98,17 +99,22 @@ def check_place_of_images():
     if not GONE and path.exists():
         SOURCE.check_path(path)
     if IS_FOLDER:
-        for place, what in (
-            (Path.cwd(), "the folder that Petite runs in"),
-            (Path(placed("results")), "the results"),
-            (CHECKOUT, "Petite's own files"),
-        ):
-            if place.resolve().is_relative_to(path.resolve()):
-                raise PetiteError(
-                    f"dataset.path: {path} also contains {what} ({place.resolve()}), whose pictures "
-                    "would be used as images. Use a folder that contains only the images, or run "
-                    "in a folder outside of it: snakemake --directory FOLDER"
-                )
+        check_no_results_in(path, "dataset.path")
+
+
+def check_no_results_in(path, key):
+    """Raise PetiteError if a folder of images, the value of a key, contains the results."""
+    for place, what in (
+        (Path.cwd(), "the folder that Petite runs in"),
+        (Path(placed("results")), "the results"),
+        (CHECKOUT, "Petite's own files"),
+    ):
+        if place.resolve().is_relative_to(path.resolve()):
+            raise PetiteError(
+                f"{key}: {path} also contains {what} ({place.resolve()}), whose pictures "
+                "would be used as images. Use a folder that contains only the images, or run "
+                "in a folder outside of it: snakemake --directory FOLDER"
+            )
 
 
 def other_place(path):
@@ -180,17 +186,35 @@ def folder_fingerprints():
         return {}
     if GONE:
         return GONE["fingerprints"]
+    return fingerprints_of(OPENED_FOLDER, FOLDER_LISTING["image_id"])
+
+
+def fingerprints_of(folder, image_ids):
+    """For each shard of an open folder, a fingerprint of its files."""
     # The depth of all stored images depends on this sample.
-    candidates = (
-        sampled(FOLDER_LISTING["image_id"]) if DATASET.depth == "stretch" else []
-    )
-    sample = [name for name in candidates if may_be_deep(OPENED_FOLDER.head(name))]
-    image_ids = FOLDER_LISTING["image_id"]
+    candidates = sampled(image_ids) if DATASET.depth == "stretch" else []
+    sample = [name for name in candidates if may_be_deep(folder.head(name))]
     numbers = shard_numbers(image_ids, DATASET.shards)
     return {
-        name: OPENED_FOLDER.fingerprint([*image_ids[numbers == number], *sample])
+        name: folder.fingerprint([*image_ids[numbers == number], *sample])
         for number, name in enumerate(SHARDS, start=1)
     }
+
+
+def check_lists():
+    """Report mistakes in the lists of images now, not when all images are read."""
+    lists = {}
+    for key in ("keep", "exclude"):
+        given = getattr(CONFIG, key)
+        # In another workflow, a file may be the output of another rule.
+        if isinstance(given, str) and not IS_MAIN and not Path(given).exists():
+            return
+        try:
+            lists[key] = read_list(Path(given)) if isinstance(given, str) else given
+        except PetiteError as error:
+            raise PetiteError(f"{key}: {error}") from None
+    if FOLDER_LISTING is not None:
+        check_named(Lists(**lists), FOLDER_LISTING["image_id"])
 
 
 DATASET = CONFIG.dataset
@@ -235,6 +259,7 @@ def source_if_there():
 
 
 FOLDER_LISTING = or_exit(folder_listing)
+or_exit(check_lists)
 FOLDER = or_exit(folder_fingerprints)
 # How the jobs read the images of a shard.
 READING_SETTINGS = {
@@ -246,6 +271,24 @@ READING_SETTINGS = {
     "max_seconds": DATASET.max_seconds,
     # The source gets them with its arguments, which are not compared.
     **({"columns": COLUMNS} if COLUMNS else {}),
+}
+INGEST_SETTINGS = {
+    **READING_SETTINGS,
+    "image_size": DATASET.image_size,
+    "channels": DATASET.channels,
+}
+INDEX_SETTINGS = {
+    name: getattr(DATASET, name)
+    for name in (
+        "classes",
+        "limit_per_class",
+        "min_per_class",
+        "max_bad_share",
+        "near_copy_distance",
+        "image_size",
+        "channels",
+        "depth",
+    )
 }
 SOURCE_ARGUMENTS = f"--source {DATASET.source} --max-entries {DATASET.max_entries}"
 if SOURCE_PATH:

@@ -3,15 +3,13 @@
 
 # Settings that do not change results are not listed in the report.
 NOT_IN_REPORT = ["max_memory", "seeds_per_job", "training_gpus", "training_threads"]
-# Number of seeds shown in the report: enough to see the effect of chance, and few enough for the length
-# of the command.
-MOST_REPORT_SEEDS = 6
 REPORT_TABLES = ["runs", "history", "summary", "verdicts", "costs", "recommendation"]
 REPORT_SUBSETS = list(
     dict.fromkeys(
-        subset_path(label, fraction, seed)
+        path
         for label, fraction in sorted(CASES)
-        for seed in subset_seeds(label, fraction)[:MOST_REPORT_SEEDS]
+        for seed in subset_seeds(label, fraction)
+        for path in subset_paths(label, fraction, seed, seed)
     )
 )
 REPORT_TEMPLATES = [
@@ -32,3 +30,9 @@ def report_features():
     """The feature space of the config, or pixels if it differs between seeds."""
     space = CONFIG.features.space
     return feature_path("pixels" if SPACES[space].is_of_proxy else space, 0)
+
+
+def report_embeddings():
+    """The embeddings that pair dropped with kept images, unless the features are the same."""
+    is_other = USES_EMBEDDINGS and CONFIG.features.space != "backbone"
+    return all_embeddings()["embeddings"] if is_other else []

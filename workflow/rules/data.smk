@@ -82,13 +82,7 @@ rule ingest:
         mem_mb=memory(1000, 500),
     params:
         python=python,
-        settings=as_param(
-            {
-                **READING_SETTINGS,
-                "image_size": DATASET.image_size,
-                "channels": DATASET.channels,
-            }
-        ),
+        settings=as_param(INGEST_SETTINGS),
         files=changes_of_shard,
         # The cache key includes params, but not wildcards.
         shard=lambda wildcards: wildcards.shard,
@@ -118,18 +112,7 @@ rule index:
         mem_mb=memory(700, 4000),
     params:
         python=python,
-        settings=as_param(
-            {
-                "classes": DATASET.classes,
-                "limit_per_class": DATASET.limit_per_class,
-                "min_per_class": DATASET.min_per_class,
-                "max_bad_share": DATASET.max_bad_share,
-                "near_copy_distance": DATASET.near_copy_distance,
-                "image_size": DATASET.image_size,
-                "channels": DATASET.channels,
-                "depth": DATASET.depth,
-            }
-        ),
+        settings=as_param(INDEX_SETTINGS),
     shell:
         "{params.python} {input.code[0]:q} --listing {input.listing:q} --rows {input.rows:q} "
         "--index {output.index:q} --manifest {output.manifest:q} "

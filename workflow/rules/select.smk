@@ -6,6 +6,32 @@
 include: "../lookups/select.smk"
 
 
+# The images that every subset contains, and those that none does.
+rule keep_lists:
+    input:
+        split=SPLIT,
+        index=rules.index.output.index,
+        files=LIST_FILES,
+        code=code("keep_lists"),
+    output:
+        table=LISTED,
+        notices=LISTED_NOTICES,
+    log:
+        f"{RESULTS}/logs/keep_lists.log",
+    # Before hours of work, as it may find mistakes.
+    priority: 100
+    localrule: True
+    conda:
+        "../../envs/petite.yaml"
+    params:
+        python=python,
+        settings=as_param(LIST_SETTINGS),
+        sizes=sizes_argument,
+    shell:
+        "{params.python} {input.code[0]:q} --split {input.split:q} --index {input.index:q} "
+        "--output {output.table:q} {params.sizes} --settings {params.settings:q} --log {log:q}"
+
+
 rule features:
     input:
         unpack(space_inputs),
@@ -69,8 +95,8 @@ rule proxy:
 # If `partitions` is set: the first stage of a selection, one job per part.
 rule candidates:
     input:
-        unpack(selection_inputs),
-        split=SPLIT,
+        unpack(lambda wildcards: files_of_selection(wildcards.method, wildcards.seed)),
+        split=SELECTED,
         code=selection_code("candidates"),
     output:
         **CANDIDATES,
@@ -93,18 +119,19 @@ rule candidates:
         "{params.arguments} --settings {params.settings:q} --log {log:q}"
 
 
-# A method that ranks runs once per seed; every fraction is a prefix of its ranking.
+# A method that ranks runs once per seed; every fraction is a prefix of its ranking. Here and below, a job
+# selects for several seeds, as most selections are faster than the start of a job.
 rule rank:
     input:
         unpack(rank_inputs),
-        split=SPLIT,
+        split=SELECTED,
         code=selection_code("rank"),
     output:
         **RANKED,
     log:
-        f"{RESULTS}/logs/rank/{{method}}/seed-{{seed}}.log",
+        f"{RESULTS}/logs/rank/{{method}}/seeds-{{first}}-{{last}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/rank/{{method}}/seed-{{seed}}.tsv"
+        f"{RESULTS}/benchmarks/rank/{{method}}/seeds-{{first}}-{{last}}.tsv"
     wildcard_constraints:
         method=RANKING,
     conda:
@@ -117,8 +144,9 @@ rule rank:
         depth=lambda wildcards: as_text(PLAN.depth(wildcards.method)),
         arguments=selection_arguments,
     shell:
-        "{params.python} {input.code[0]:q} --fraction {params.depth} --seed {wildcards.seed} "
-        "--split {input.split:q} --output {output.ranking:q} {params.arguments} "
+        "{params.python} {input.code[0]:q} --fraction {params.depth} "
+        "--seeds $(seq {wildcards.first} {wildcards.last}) --split {input.split:q} "
+        "--output {output.ranking:q} {params.arguments} "
         "--settings {params.settings:q} --log {log:q}"
 
 
@@ -126,14 +154,14 @@ rule subset:
     input:
         unpack(subset_inputs),
         manifest=rules.index.output.manifest,
-        split=SPLIT,
+        split=SELECTED,
         code=selection_code("subset"),
     output:
         **CHOSEN,
     log:
-        f"{RESULTS}/logs/subset/{{method}}/{{fraction}}/seed-{{seed}}.log",
+        f"{RESULTS}/logs/subset/{RUN}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/subset/{{method}}/{{fraction}}/seed-{{seed}}.tsv"
+        f"{RESULTS}/benchmarks/subset/{RUN}.tsv"
     wildcard_constraints:
         method=SELECTING,
     conda:
@@ -145,23 +173,24 @@ rule subset:
         settings=selection_settings,
         arguments=selection_arguments,
     shell:
-        "{params.python} {input.code[0]:q} --fraction {wildcards.fraction} --seed {wildcards.seed} "
+        "{params.python} {input.code[0]:q} --fraction {wildcards.fraction} "
+        "--seeds $(seq {wildcards.first} {wildcards.last}) "
         "--split {input.split:q} --manifest {input.manifest:q} --output {output.subset:q} "
         "{params.arguments} --settings {params.settings:q} --log {log:q}"
 
 
-# The real images are those of `random` at the same fraction and seed, so that the two are comparable.
+# The real images are those of `random` at the same fraction and seeds, so that the two are comparable.
 rule augment:
     input:
-        subset=f"{RESULTS}/subsets/random/{{fraction}}/seed-{{seed}}.parquet",
-        record=f"{RESULTS}/subsets/random/{{fraction}}/seed-{{seed}}.json",
+        subset=f"{RESULTS}/subsets/random/{{fraction}}/seeds-{{first}}-{{last}}.parquet",
+        record=f"{RESULTS}/subsets/random/{{fraction}}/seeds-{{first}}-{{last}}.json",
         code=code("augment"),
     output:
         **CHOSEN,
     log:
-        f"{RESULTS}/logs/augment/{{method}}/{{fraction}}/seed-{{seed}}.log",
+        f"{RESULTS}/logs/augment/{RUN}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/augment/{{method}}/{{fraction}}/seed-{{seed}}.tsv"
+        f"{RESULTS}/benchmarks/augment/{RUN}.tsv"
     wildcard_constraints:
         method=AUGMENTING,
     conda:
@@ -174,7 +203,8 @@ rule augment:
             PLAN.augmentation_settings(wildcards.method)
         ),
     shell:
-        "{params.python} {input.code[0]:q} --subset {input.subset:q} --seed {wildcards.seed} "
+        "{params.python} {input.code[0]:q} --subset {input.subset:q} "
+        "--seeds $(seq {wildcards.first} {wildcards.last}) "
         "--output {output.subset:q} --settings {params.settings:q} --log {log:q}"
 
 
@@ -183,7 +213,7 @@ rule augment:
 rule estimate:
     input:
         unpack(embedding_to_estimate),
-        split=SPLIT,
+        split=SELECTED,
         code=code("estimate", SOURCE_MODULE),
     log:
         f"{RESULTS}/logs/estimate.log",
@@ -221,6 +251,7 @@ rule estimate:
                         CONFIG.runs[case] for case in compared(PLAN.judges[0].name)
                     ],
                     "pilot_sd": CONFIG.evidence.pilot_sd,
+                    "looks": looks_param(PLAN.judges[0].name),
                 },
                 "tests": {
                     "subsets": subsets_compared_with_full(PLAN.judges[0].name),

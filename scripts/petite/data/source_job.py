@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from petite.data.labels import LabelColumns
-from petite.data.sources import SOURCES, USUAL_LIMITS, Columns, Source, open_source
+from petite.data.sources import ALL_SOURCES, USUAL_LIMITS, Columns, Source, open_source
 from petite.data.sources.files import files_at
 
 
 def add_source(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """Add the arguments that name a source."""
-    parser.add_argument("--source", choices=sorted(SOURCES), required=required)
+    parser.add_argument("--source", choices=sorted(ALL_SOURCES), required=required)
     parser.add_argument("--path", type=Path, help="the file or folder that the source reads")
     parser.add_argument(
         "--max-entries",

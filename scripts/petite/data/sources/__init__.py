@@ -32,13 +32,14 @@ from petite.data.sources.class_signs import (
     flat_hint,
 )
 from petite.data.sources.layout import natural_order, nfc
-from petite.data.sources.layout_notices import note_layout
+from petite.data.sources.layout_notices import note_layout, note_unlabeled
 from petite.data.sources.wording import empty_folders, shown
 from petite.util.discovery import modules_in
 from petite.util.errors import PetiteError
 from petite.util.notices import Notices
 
 __all__ = [
+    "ALL_SOURCES",
     "AUTOMATIC",
     "SOURCES",
     "USUAL_LIMITS",
@@ -55,12 +56,14 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-SOURCES: dict[str, type[Source]] = {
+ALL_SOURCES: dict[str, type[Source]] = {
     source.name: source
     for module in modules_in(sys.modules[__name__])
     for source in vars(module).values()
     if isinstance(source, type) and issubclass(source, Source) and "name" in vars(source)
 }
+# Those with labels, of which a data set can be made.
+SOURCES = {name: source for name, source in ALL_SOURCES.items() if source.has_classes}
 
 LISTED_AT_ONCE = 65_536
 
@@ -80,9 +83,9 @@ def open_source(
     Raises PetiteError for an unknown name, a missing or unwanted path, and a path that does not
     hold what the source reads, and for a table of labels that the source does not take.
     """
-    if name not in SOURCES:
+    if name not in ALL_SOURCES:
         raise PetiteError(f"there is no source {name!r}{_nearest(name, list(SOURCES))}")
-    kind = SOURCES[name]
+    kind = ALL_SOURCES[name]
     if kind.path_is is None:
         if path is not None:
             raise PetiteError(f"the source {name} takes no path, but was given {path}")
@@ -118,6 +121,8 @@ def listing(
     many as leave L images when the share that may be bad is bad (0 <= max_bad_share < 1). Each part
     of a given split keeps its share of the class, and at least one image.
 
+    A source without labels has one class, so `classes` does not matter.
+
     What a user should know of it is added to `notices`.
 
     Returns the columns position (int64, from 0), image_id (str), class_name (str), bytes (int64),
@@ -129,10 +134,15 @@ def listing(
         source.labeled.check(max_bad_share)
     entries_of = _entries_by_class(source)
     source.check_labels(max_bad_share, notices)
-    chosen = _choose_classes(list(entries_of), classes, source)
+    if source.has_classes:
+        chosen = _choose_classes(list(entries_of), classes, source)
+    elif not (chosen := list(entries_of)):
+        raise PetiteError(f"no images in {source.path}")
     if notices is not None:
-        if source.layout:
+        if source.layout and source.has_classes:
             note_layout(source.layout, chosen, classes is not None, notices)
+        elif source.layout:
+            note_unlabeled(source.layout, notices)
         if source.labeled:
             source.labeled.note(chosen, notices)
 

@@ -54,6 +54,8 @@ class Limits(NamedTuple):
 
 
 USUAL_LIMITS = Limits()
+# The class of all images of a source without labels.
+UNLABELED = "unlabeled"
 
 
 class Columns(NamedTuple):
@@ -118,6 +120,8 @@ class Source(ABC):
         Whether `fingerprint` detects changes of the images, which are too many files to be inputs.
     preset : str or None
         The file in workflow/config, without its suffix, with suitable settings.
+    has_classes : bool
+        Whether its images have labels. All images of one without are in the class UNLABELED.
     takes_labels : bool
         Whether a table may give the labels.
     takes_columns : bool
@@ -141,6 +145,7 @@ class Source(ABC):
     is_one_file: ClassVar[bool] = False
     has_fingerprints: ClassVar[bool] = False
     preset: ClassVar[str | None] = None
+    has_classes: ClassVar[bool] = True
     takes_labels: ClassVar[bool] = False
     takes_columns: ClassVar[bool] = False
     has_pattern: ClassVar[bool] = False

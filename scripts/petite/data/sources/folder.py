@@ -73,7 +73,7 @@ class FolderSource(Source):
     def layout(self) -> Layout[os.DirEntry[str]] | None:
         """The layout of the classes, found by one walk over the tree that reads no file."""
         assert self.path is not None
-        return find_layout(_tree(self.path), self.path) if self.labels is None else None
+        return find_layout(read_tree(self.path), self.path) if self.labels is None else None
 
     @cached_property
     def labeled(self) -> Labeled[os.DirEntry[str]] | None:
@@ -81,7 +81,7 @@ class FolderSource(Source):
         assert self.path is not None
         if self.labels is None:
             return None
-        tree, path = _tree(self.path), table_on_disk(self.labels, self.path)
+        tree, path = read_tree(self.path), table_on_disk(self.labels, self.path)
         if path is None:
             raise no_table(self.labels, self.path, tree)
         table = read_labels_at(path, self.labels)
@@ -151,8 +151,8 @@ class FolderSource(Source):
             raise UnreadableEntry(f"unreadable: {error.strerror or error}") from error
 
 
-def _tree(root: Path) -> Folder[os.DirEntry[str]]:
-    """The tree of a folder, without hidden files and folders.
+def read_tree(root: Path) -> Folder[os.DirEntry[str]]:
+    """Read the tree of a folder, without hidden files and folders.
 
     A folder is read once, however many links lead to it, so the tree may have loops. Hidden
     folders, which can be large, and the parents of the root are not read.

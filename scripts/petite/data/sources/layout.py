@@ -242,6 +242,33 @@ def find_layout(root: Folder[File], path: PurePath, max_entries: int | None = No
     return layout
 
 
+def one_class(root: Folder[File], path: PurePath, name: str) -> Layout[File]:
+    """Take all images of a tree as one class, whatever its folders.
+
+    Parameters
+    ----------
+    root : Folder
+        The tree.
+    path : PurePath
+        Where it is, for messages.
+    name : str
+        The name of the class.
+
+    Returns
+    -------
+    Layout
+        It has no class if the tree has no images.
+
+    Raises
+    ------
+    PetiteError
+        As `find_layout`.
+    """
+    layout: Layout[File] = Layout(path)
+    _add_class(layout, name, {"": root}, [], {})
+    return layout
+
+
 def _class_folders(
     top: Folder[File], split: dict[str, Part[File]], where: PurePath
 ) -> dict[str, dict[str, Folder[File]]]:
