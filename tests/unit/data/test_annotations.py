@@ -86,7 +86,7 @@ def test_the_weight_of_an_image_multiplies_that_of_the_selection() -> None:
 
 
 def test_a_class_without_weight_in_training_is_refused() -> None:
-    table = listing(Annotated(None), None, None, 0.1).drop(columns=["group", "weight"])
+    table = listing(Annotated(None), None, None, 0.1)
     index = table.assign(
         status="ok", label=(table["class_name"] == "b").astype("int16"), copy_group=range(8)
     )
