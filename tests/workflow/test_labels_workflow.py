@@ -47,7 +47,9 @@ def finished(tmp_path_factory, snakemake) -> Path:
     ran = snakemake(folder, config=CONFIG)
     assert ran.returncode == 0, ran.stderr
     said = " ".join(ran.stderr.split())
-    assert "'image_id' for file, 'diagnosis' for label, 'patient' for group" in said
+    assert (
+        "'image_id' for file, 'diagnosis' for label, 'set' for split, 'patient' for group" in said
+    )
     assert "'scan 999' in row 82" in said
     return folder
 

@@ -314,16 +314,12 @@ def source_kept(wildcards, input):
 
 
 def listing_of_shards():
-    """The listing as an input of the jobs that read a shard, unless each lists the folder itself.
+    """The listing as an input of the jobs that read a shard; [] if each lists the source itself.
 
     With a table of labels beside an archive, the listing is newer after each change of the table,
-    but `changes_of_shard` says whether that changes the images.
+    also of its weights. `changes_of_shard` says whether the images change.
     """
-    if FOLDER:
-        return []
-    # Not the rule's output, which would be marked too.
-    table = f"{RESULTS}/store/listing.parquet"
-    return ancient(table) if LABELS_OF_ARCHIVE else table
+    return [] if FOLDER or LABELS_OF_ARCHIVE else rules.listing.output.table
 
 
 def changes_of_shard(wildcards):
