@@ -46,6 +46,26 @@ GOALS = (
         "labels.md",
     ),
     Goal(
+        "read Parquet files with images, as the Hugging Face hub serves them",
+        "snakemake --cores all --config parquet=PATH",
+        "../config.yaml",
+    ),
+    Goal(
+        "read a data set that `save_to_disk` of `datasets` wrote",
+        "snakemake --cores all --config huggingface=PATH",
+        "../config.yaml",
+    ),
+    Goal(
+        "read a folder in an object store (needs the package `s3fs`)",
+        "snakemake --cores all --config folder=s3://BUCKET/PATH",
+        "../config.yaml",
+    ),
+    Goal(
+        "know which 500 of my unlabeled images to label next",
+        "snakemake --cores all label_next --config folder=PATH pool=FOLDER images=500",
+        "../config.yaml",
+    ),
+    Goal(
         "see all settings and where each comes from",
         "snakemake --cores 1 config --config folder=PATH",
         "your-images.md#the-first-run",
@@ -56,8 +76,18 @@ GOALS = (
         "your-images.md#the-first-run",
     ),
     Goal(
+        "test on my own test set (folders train and test)",
+        "split: {given: use, leaks: drop_from_train}",
+        "your-images.md#1-the-folders-are-not-the-classes",
+    ),
+    Goal(
         "keep the images of a patient or a video on one side of the split",
         "split: {groups: subfolder}",
+        "your-images.md#6-images-that-belong-together",
+    ),
+    Goal(
+        "keep bursts of a camera on one side of the split",
+        "split: {groups: capture_time}",
         "your-images.md#6-images-that-belong-together",
     ),
     Goal(
@@ -84,6 +114,26 @@ GOALS = (
         "drop near duplicates, then sample at random",
         "methods: {semdedup: {drop: 0.2, fractions: [0.5, 0.1]}}",
         "methods.md",
+    ),
+    Goal(
+        "find likely label errors",
+        "checks: {label_errors: true}",
+        "label-checks.md#likely-label-errors",
+    ),
+    Goal(
+        "know whether brightness or file size gives the class away",
+        "checks: {cues: true}",
+        "label-checks.md",
+    ),
+    Goal(
+        "have some images in every subset",
+        "keep: ['cat/best_*']",
+        "../config.yaml",
+    ),
+    Goal(
+        "have some images in no subset",
+        "exclude: ['cat/blurred_*']",
+        "../config.yaml",
     ),
     Goal(
         "give some images more weight in training",
