@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from petite.data.splits import training_images
+from petite.data.splits import test_groups, training_images
 from petite.evaluation.chance import Circumstances
 from petite.evaluation.judged import (
     by_judge,
@@ -26,7 +26,8 @@ from petite.util.job import argument_parser, run
 
 
 def main(args: argparse.Namespace) -> None:
-    training, manifest = training_images(read_table(args.split)), read_json(args.manifest)
+    split, manifest = read_table(args.split), read_json(args.manifest)
+    training = training_images(split)
     gaps = [Gap(**gap | {"failed": tuple(gap["failed"])}) for gap in args.gaps]
     sizes = training["label"].value_counts()
     judged = {
@@ -42,6 +43,7 @@ def main(args: argparse.Namespace) -> None:
             args.settings["tolerance"],
             args.settings["metric"],
             [gap for gap in gaps if gap.judge == judge],
+            test_groups(split),
         )
         for judge, paths in by_judge(args.runs).items()
     }

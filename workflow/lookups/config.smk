@@ -28,15 +28,16 @@ def owner():
 
 
 OWNER = owner()
-if IS_RUN:
+HAS_LABELS = CONFIG.pool.labeled  # otherwise there is only a pool; see pool.smk
+if IS_RUN and HAS_LABELS:
     or_exit(lambda: check_owner(Path(RESULTS), OWNER))
 
 
 def say_settings():
     """Print the images and the preset in one line, before the first job."""
-    if not GONE:
+    if HAS_LABELS and not GONE:
         record_owner(Path(RESULTS), OWNER)
-    if RESOLVED.preset is None:
+    if RESOLVED.preset is None or not HAS_LABELS:
         return
     what = DATASET.source if DATASET.path is None else DATASET.path
     count = f"{len(FOLDER_LISTING):,} images in " if IS_FOLDER else ""

@@ -45,7 +45,7 @@ FIGURE_FILES = {
     "summary": lambda: rules.summarize.output.summary,
     "history": lambda: rules.summarize.output.history,
     "store": lambda: rules.index.output.manifest,
-    "split": lambda: SPLIT,
+    "split": lambda: SELECTED,
     "pixels": lambda: feature_path("pixels", 0),
     "smallest_subsets": lambda: [
         subset_path(label, FIGURE_PLAN.smallest_fraction, 0)

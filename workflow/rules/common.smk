@@ -87,7 +87,13 @@ CONFIG = or_exit(checked_config)
 PLAN = Plan(CONFIG)
 RESULTS = f"results/{CONFIG.dataset.name}"
 SPLIT = f"{RESULTS}/splits/{CONFIG.split.seed}.parquet"
+LEAKS = f"{RESULTS}/splits/{CONFIG.split.seed}.leaks.csv"
 SPLIT_NOTICES = f"{RESULTS}/splits/{CONFIG.split.seed}.json"
+# The split as selection sees it: with the images to keep and to exclude, if the user lists any.
+HAS_LISTS = bool(CONFIG.keep or CONFIG.exclude)
+LISTED = f"{RESULTS}/splits/{CONFIG.split.seed}-lists.parquet"
+LISTED_NOTICES = f"{RESULTS}/splits/{CONFIG.split.seed}-lists.json"
+SELECTED = LISTED if HAS_LISTS else SPLIT
 
 
 wildcard_constraints:
@@ -273,15 +279,15 @@ def number_of_images():
 IMAGE_BYTES = CONFIG.dataset.image_size**2 * CONFIG.dataset.channels
 
 
-def memory(base, per_image):
+def memory(base, per_image, count=number_of_images):
     """The mem_mb of a rule: `base` MB and `per_image` bytes, doubled at each new attempt.
 
-    A fifth above the maximum in benchmarks/ (max_rss), and 360 MB for the two Snakemake processes
+    `count` gives the number of images. A fifth above the maximum in benchmarks/ (max_rss), and 360 MB for the two Snakemake processes
     that a cluster's executor runs for a job.
     """
 
     def mem_mb(wildcards, attempt):
-        needed = base + per_image * number_of_images() / 1e6
+        needed = base + per_image * count() / 1e6
         return round(needed * 2 ** (attempt - 1))
 
     return mem_mb

@@ -12,7 +12,7 @@ rule summarize:
         histories=runs_paths(".history.csv"),
         predictions=runs_paths(".predictions.npz"),
         manifest=rules.index.output.manifest,
-        split=SPLIT,
+        split=SELECTED,
         code=code("summarize"),
     output:
         runs=report(

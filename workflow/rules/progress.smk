@@ -62,7 +62,11 @@ def say_where_things_are():
         )
     if "export" in PROGRESS.due:
         atexit.register(print, f"\nExport   {EXPORT}/", flush=True)
-    if "all" not in PROGRESS.due:
+    if is_choosing():
+        said = [f"Page     {page}" for page in choices("page.html")]
+        said += [f"Label    {table}" for table in choices("labels.csv")]
+        atexit.register(print, "\n".join(["", *said]), flush=True)
+    if "all" not in PROGRESS.due or not POOL.labeled:
         return
     summary = Path(RESULTS) / "summary.txt"
     lines = [

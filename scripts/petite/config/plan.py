@@ -56,7 +56,9 @@ class Plan:
         stored = self.config.dataset.image_size
         if judge.name == FINE_TUNE and (settings := self.config.judges.fine_tune):
             # Enlarging adds no detail.
-            return {"image_size": min(settings.image_size, stored), "flips": settings.flips}
+            size = min(settings.image_size, stored)
+            section = f"judges.{FINE_TUNE}"
+            return {"image_size": size, "flips": settings.flips, "settings": section}
         if (program := self.config.judges.programs.get(judge.name)) is not None:
             return {"image_size": program.image_size or stored, "flips": "none"}
         return {"image_size": stored, "flips": self.config.training.flips}
@@ -122,6 +124,11 @@ class Plan:
             )
             for step in self._entry(label).steps
         ]
+
+    def least_share(self, label: str) -> float:
+        """The smallest number of images after a step of an entry, relative to those at its end."""
+        selecting = [step for step in self.steps(label) if step["method"] != AUGMENTATION]
+        return min((step["share"] for step in selecting), default=1.0)
 
     def selection_settings(self, label: str) -> SelectionParams:
         """Collect all settings that decide which images an entry keeps."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -22,6 +23,7 @@ from petite.evaluation.recommendation import (
     FindingKind,
     Floor,
     Gap,
+    ImageGroups,
     Kept,
     Kind,
     Recommendation,
@@ -55,6 +57,7 @@ def recommend(
     curve: LearningCurve | None = None,
     against: AgainstChance | None = None,
     gaps: Sequence[Gap] = (),
+    groups: ImageGroups | None = None,
 ) -> Recommendation:
     """Recommend which images to keep.
 
@@ -84,6 +87,8 @@ def recommend(
         The models against constant answers; None if predictions were not kept.
     gaps : sequence of Gap
         The missing runs.
+    groups : ImageGroups, optional
+        If the test images are in groups.
 
     Returns
     -------
@@ -110,7 +115,7 @@ def recommend(
         kind=kind,
         kept=kept,
         findings=findings,
-        basis=_basis(table, runs),
+        basis=replace(_basis(table, runs), groups=groups),
         cautions=cautions,
         left_out=left_out,
         next_steps=next_steps(table, tolerance, curve, chance),

@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from petite.evaluation.chance import AgainstChance, Circumstances
 from petite.evaluation.costs import cost_ledger
 from petite.evaluation.decision import recommend
+from petite.evaluation.groups import group_numbers, image_groups
 from petite.evaluation.learning_curve import random_curve
 from petite.evaluation.metrics import is_unequal, metric_for, test_counts, with_measures
-from petite.evaluation.recommendation import Gap, Recommendation
+from petite.evaluation.recommendation import Gap, ImageGroups, Recommendation
 from petite.evaluation.runs import Predictions, collect, read_csv
 from petite.evaluation.summary import summarize
 from petite.evaluation.tables import markdown_table, terminal_table
@@ -62,6 +64,7 @@ def evaluate(
     tolerance: float,
     metric_setting: str,
     gaps: Sequence[Gap] = (),
+    groups: pd.Series | None = None,
 ) -> Judged:
     """Make the tables and the recommendation of one judge.
 
@@ -80,6 +83,8 @@ def evaluate(
         The setting evidence.metric.
     gaps : sequence of Gap
         The missing runs.
+    groups : Series of str, optional
+        The group of each test image by its id; "" for an image of its own.
 
     Raises
     ------
@@ -92,7 +97,8 @@ def evaluate(
     counts, predictions = test_counts(runs), Predictions(files)
     metric = metric_for(counts, metric_setting)
     curve = random_curve(runs, metric)
-    verdicts = compare(runs, tolerance, curve, predictions, metric)
+    numbers = None if groups is None else group_numbers(groups, predictions.image_ids())
+    verdicts = compare(runs, tolerance, curve, predictions, metric, numbers)
     chance = AgainstChance(runs, predictions, classes, circumstances)
     return Judged(
         runs,
@@ -100,9 +106,28 @@ def evaluate(
         summarize(runs, metric),
         verdicts,
         cost_ledger(runs),
-        recommend(runs, verdicts, tolerance, curve, chance, gaps),
+        recommend(
+            runs,
+            verdicts,
+            tolerance,
+            curve,
+            chance,
+            gaps,
+            _image_groups(runs, predictions, numbers),
+        ),
         is_unequal(counts),
     )
+
+
+def _image_groups(
+    runs: pd.DataFrame, predictions: Predictions, groups: np.ndarray | None
+) -> ImageGroups | None:
+    """What the groups of test images are worth, by the models of the most images."""
+    if groups is None:
+        return None
+    largest = runs.nlargest(1, "fraction").iloc[0]
+    right = predictions.right(str(largest["method"]), float(largest["fraction"]))
+    return None if right.empty else image_groups(right.to_numpy(), groups)
 
 
 def of_all_judges(judged: Mapping[str, Judged], name: str) -> pd.DataFrame:

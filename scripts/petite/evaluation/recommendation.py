@@ -199,6 +199,25 @@ class Floor:
 
 
 @dataclass(frozen=True)
+class ImageGroups:
+    """Groups of test images, see `petite.evaluation.groups.image_groups`.
+
+    Attributes
+    ----------
+    groups, images : int
+    effective : float
+        How many images of their own show as much.
+    correlation : float or None
+        Of the answers within groups, 0 to 1; None if unknown.
+    """
+
+    groups: int
+    images: int
+    effective: float
+    correlation: float | None
+
+
+@dataclass(frozen=True)
 class Basis:
     """What the comparisons can show.
 
@@ -214,6 +233,8 @@ class Basis:
         If the seeds are too few for any verdict.
     pool_share : float or None
         The share of the training images that each seed selects from, if it is a part.
+    groups : ImageGroups or None
+        If the test images are in groups.
     """
 
     test_images: int | None
@@ -221,6 +242,7 @@ class Basis:
     least_tolerance: float | None
     floor: Floor | None
     pool_share: float | None = None
+    groups: ImageGroups | None = None
 
 
 @dataclass(frozen=True)

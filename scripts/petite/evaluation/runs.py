@@ -281,6 +281,12 @@ class Predictions:
         answers, labels = self.answers(method, fraction)
         return answers if answers.empty else answers == labels
 
+    def image_ids(self) -> np.ndarray:
+        """The ids of the test images, str (n,); empty without predictions."""
+        for (_, path), *_ in self._paths.values():
+            return _kept(path)[0].columns.to_numpy(dtype=object)
+        return np.empty(0, object)
+
     def labels(self) -> np.ndarray:
         """The true classes of the test images, int64 (n,); empty without predictions."""
         for (_, path), *_ in self._paths.values():

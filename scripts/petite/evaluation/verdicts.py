@@ -11,6 +11,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from petite.evaluation.groups import of_groups
 from petite.evaluation.learning_curve import Estimate, LearningCurve
 from petite.evaluation.list_luck import luck_of
 from petite.evaluation.metrics import ACCURACY, METRICS, with_measures
@@ -103,6 +104,7 @@ def compare(
     curve: LearningCurve | None = None,
     predictions: Predictions | None = None,
     metric: str = ACCURACY,
+    groups: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """A row for each method and fraction of `runs` but the full set, in reading order.
 
@@ -130,6 +132,9 @@ def compare(
 
     If the runs have a column `overlap` (see `list_luck`), all intervals and p-values include the
     luck of the method's list, `p_value` as the larger of the sign-flip test's and a t test's.
+
+    `groups` numbers the groups of test images, (n,); what is said of new images is then said of new
+    groups, and `test_images_needed` assumes groups of the same size.
 
     `multiplier*`: what one image is worth in random ones (`LearningCurve.multiplier`), cut at the
     measured sizes, where the text says "above" or "below".
@@ -160,8 +165,8 @@ def compare(
             row |= _against_full(runs, name, size, tolerance, metric, luck)
             if predictions:
                 own = of_random if name == REFERENCE else predictions.right(name, size)
-                row |= _random_for_new_images(own, of_random, name, weights, luck)
-                row |= _full_for_new_images(own, of_full, weights, tolerance, luck)
+                row |= _random_for_new_images(own, of_random, name, weights, luck, groups)
+                row |= _full_for_new_images(own, of_full, weights, tolerance, luck, groups)
             row |= _multiplier(runs, name, size, images, curve, metric, luck)
             rows.append(row)
     if not rows:
@@ -170,7 +175,7 @@ def compare(
     for p in ADJUSTED:
         table[f"{p}_adjusted"] = holm(table[f"{p}_value"].to_numpy())
     if predictions:
-        _add_what_images_can_show(table, weights, tolerance)
+        _add_what_images_can_show(table, weights, tolerance, groups)
     table["verdict"] = [
         _verdict(row, least)
         for (_, row), least in zip(table.iterrows(), least_adjusted_p(table), strict=True)
@@ -210,7 +215,12 @@ def _different_p(differences: np.ndarray, luck: float) -> float:
 
 
 def _random_for_new_images(
-    own: pd.DataFrame, of_random: pd.DataFrame, method: str, weights: np.ndarray, luck: float
+    own: pd.DataFrame,
+    of_random: pd.DataFrame,
+    method: str,
+    weights: np.ndarray,
+    luck: float,
+    groups: np.ndarray | None,
 ) -> dict[str, float]:
     """The interval of the difference from random over seeds and test images.
 
@@ -218,33 +228,60 @@ def _random_for_new_images(
     """
     if method == REFERENCE:
         of_random = pd.DataFrame()
-    new = NewImages(paired_predictions(own, of_random), weights, luck=luck)
+    new = _new_images(own, of_random, weights, luck, groups)
     low, high = new.interval(CONFIDENCE)
     return {"new_images_low": float(low), "new_images_high": float(high)}
 
 
 def _full_for_new_images(
-    own: pd.DataFrame, of_full: pd.DataFrame, weights: np.ndarray, tolerance: float, luck: float
+    own: pd.DataFrame,
+    of_full: pd.DataFrame,
+    weights: np.ndarray,
+    tolerance: float,
+    luck: float,
+    groups: np.ndarray | None,
 ) -> dict[str, float]:
     """The interval of the difference from the full set for new seeds and images, and its tests."""
-    new = NewImages(paired_predictions(own, of_full), weights, luck=luck)
+    new = _new_images(own, of_full, weights, luck, groups)
     low, high = new.interval(EQUIVALENCE_CONFIDENCE)
+    # One group says nothing about others.
+    is_one_group = new.differences.size > 0 and new.differences.shape[1] == 1
     return {
         "test_images": len(weights),
         "full_new_images_low": float(low),
         "full_new_images_high": float(high),
-        "full_new_images_p_value": new.equivalence_p(tolerance),
-        "full_new_images_loss_p_value": new.not_worse_p(tolerance),
+        "full_new_images_p_value": 1.0 if is_one_group else new.equivalence_p(tolerance),
+        "full_new_images_loss_p_value": 1.0 if is_one_group else new.not_worse_p(tolerance),
     }
 
 
-def _add_what_images_can_show(table: pd.DataFrame, weights: np.ndarray, tolerance: float) -> None:
+def _new_images(
+    own: pd.DataFrame,
+    other: pd.DataFrame,
+    weights: np.ndarray,
+    luck: float,
+    groups: np.ndarray | None,
+) -> NewImages:
+    """What the differences of two cases show about new images, or new groups of them."""
+    differences = paired_predictions(own, other)
+    if groups is not None and differences.size:
+        differences, weights = of_groups(differences, weights, groups)
+    return NewImages(differences, weights, luck=luck)
+
+
+def _add_what_images_can_show(
+    table: pd.DataFrame, weights: np.ndarray, tolerance: float, groups: np.ndarray | None
+) -> None:
     """Add the test images needed for the tolerance, and the tolerance that these can show."""
     tests = int(table["full_new_images_loss_p_value"].notna().sum())
     if tests:
-        images, heaviest = len(weights), float(weights.max()) * len(weights)
-        table["test_images_needed"] = images_to_show(tolerance, tests, heaviest)
-        table["least_tolerance"] = tolerance_to_show(images, tests, heaviest)
+        units = weights
+        if groups is not None:
+            _, units = of_groups(np.empty((0, len(weights))), weights, groups)
+        heaviest = float(units.max()) * len(units)
+        needed = images_to_show(tolerance, tests, heaviest) * len(weights) / len(units)
+        table["test_images_needed"] = math.ceil(needed)
+        table["least_tolerance"] = tolerance_to_show(len(units), tests, heaviest)
 
 
 def _against_full(

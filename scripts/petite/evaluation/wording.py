@@ -43,6 +43,7 @@ from petite.util.formatting import (
     signed,
 )
 
+CLEARLY_FEWER = 0.8  # share of the test images that their groups are worth
 MOST_NAMED = 5  # classes or subsets listed in one sentence
 
 
@@ -119,7 +120,26 @@ class Wording:
             found = self._not_learned(chance)
         else:
             found = [said for finding in self.record.findings for said in self._says(finding)]
-        return [*found, *gap_sentences(self.record.gaps)]
+        return [*found, *self._of_groups(), *gap_sentences(self.record.gaps)]
+
+    def _of_groups(self) -> list[Sentence]:
+        """How many test images the groups are worth, if these are clearly fewer."""
+        groups = self.record.basis.groups
+        if groups is None or groups.effective > CLEARLY_FEWER * groups.images:
+            return []
+        worth = counted(max(1, round(groups.effective)), "image")
+        why = (
+            "none of their answers differ, so each group counts once"
+            if groups.correlation is None
+            else f"correlation {groups.correlation:.2f} within groups"
+        )
+        return [
+            Sentence(
+                f"The {counted(groups.images, 'test image')} are of "
+                f"{counted(groups.groups, 'group')} and show about as much as {worth} of their own",
+                why,
+            )
+        ]
 
     def answer(self) -> str:
         """The headline and its grounds as plain text."""
@@ -190,6 +210,7 @@ class Wording:
         about = chance.circumstances
         values = {
             "flips": about.flips,
+            "settings": about.settings,
             "test_images": number(chance.test_images),
             "largest_class": number(about.largest_class),
             "smallest_class": number(about.smallest_class),
@@ -334,6 +355,9 @@ class Wording:
         if step.tolerance:
             values["or_tolerance"] = f", or set evidence.tolerance to {step.tolerance:g} or more"
         if chance:
+            section = chance.circumstances.settings
+            values["settings"] = section
+            values["length"] = f"{section}.{'budget' if section == 'training' else 'steps'}"
             if step.images:
                 values["others_needed"] = (
                     f" At least {FEWEST_OTHERS} must be of classes other than "

@@ -11,6 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from petite.data.addresses import Wheel
+from petite.data.labels import LabelColumns
+from petite.data.sources.labeled import Labeled
 from petite.data.sources.layout import Layout
 from petite.util.errors import PetiteError
 from petite.util.notices import Notices
@@ -52,6 +54,8 @@ class Limits(NamedTuple):
 
 
 USUAL_LIMITS = Limits()
+# The class of all images of a source without labels.
+UNLABELED = "unlabeled"
 
 
 class Columns(NamedTuple):
@@ -91,6 +95,8 @@ class Source(ABC):
     path : Path or None
         The file or folder to read; None for a source that is part of a library.
     limits : Limits
+    labels : LabelColumns, optional
+        The table of labels, for a source with `takes_labels`. None: folders are the classes.
 
     Attributes
     ----------
@@ -114,6 +120,10 @@ class Source(ABC):
         Whether `fingerprint` detects changes of the images, which are too many files to be inputs.
     preset : str or None
         The file in workflow/config, without its suffix, with suitable settings.
+    has_classes : bool
+        Whether its images have labels. All images of one without are in the class UNLABELED.
+    takes_labels : bool
+        Whether a table may give the labels.
     takes_columns : bool
         Whether images and labels have names, which may be given as `columns`.
     has_pattern : bool
@@ -135,13 +145,21 @@ class Source(ABC):
     is_one_file: ClassVar[bool] = False
     has_fingerprints: ClassVar[bool] = False
     preset: ClassVar[str | None] = None
+    has_classes: ClassVar[bool] = True
+    takes_labels: ClassVar[bool] = False
     takes_columns: ClassVar[bool] = False
     has_pattern: ClassVar[bool] = False
     lists_in_order: ClassVar[bool] = False
 
-    def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        limits: Limits = USUAL_LIMITS,
+        labels: LabelColumns | None = None,
+    ) -> None:
         self.path = path
         self.limits = limits
+        self.labels = labels
 
     @classmethod
     def opened(cls, path: Path | None, limits: Limits, columns: Columns) -> "Source":
@@ -172,15 +190,29 @@ class Source(ABC):
         """The layout of the classes in a tree of files; None for a source without one."""
         return None
 
+    @property
+    def labeled(self) -> Labeled | None:
+        """The images that a table labels; None without a table."""
+        return None
+
     def annotations(self) -> pd.DataFrame | None:
         """Tabulate what the source says of its images beside their classes; None for nothing.
+
+        For a tree of files, that is the part of a given split.
 
         Returns
         -------
         DataFrame or None
             image_id (str) and some columns of `petite.data.annotations`. It may omit images.
         """
-        return None
+        if self.labeled is not None:
+            return self.labeled.annotations
+        if self.layout is None or not self.layout.parts:
+            return None
+        ids = list(self.layout.files)
+        return pd.DataFrame(
+            {"image_id": ids, "split": [self.layout.parts[name.split("/")[1]] for name in ids]}
+        )
 
     def check_labels(  # noqa: B027 - few sources read labels
         self, max_bad_share: float, notices: Notices | None
