@@ -50,11 +50,11 @@ rule:
                 f"{RESULTS}/provenance.json",
                 FIGURES,
                 f"{RESULTS}/report.html",
-                KEPT,
             ]
             if POOL.labeled
             else rules.label_next.input
         ),
+        kept_files if POOL.labeled else [],
 
 
 if IS_MAIN:

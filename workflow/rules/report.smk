@@ -16,7 +16,7 @@ rule report:
         features=report_features(),
         subsets=REPORT_SUBSETS,
         records=records_of(REPORT_SUBSETS),
-        predictions=runs_paths(".predictions.npz"),
+        predictions=runs_files(".predictions.npz"),
         notices=[
             rules.listing.output.notices,
             rules.index.output.notices,

@@ -247,6 +247,7 @@ rule estimate:
                         CONFIG.runs[case] for case in compared(PLAN.judges[0].name)
                     ],
                     "pilot_sd": CONFIG.evidence.pilot_sd,
+                    "looks": looks_param(PLAN.judges[0].name),
                 },
                 "tests": {
                     "subsets": subsets_compared_with_full(PLAN.judges[0].name),
