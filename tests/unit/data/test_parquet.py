@@ -15,7 +15,7 @@ from PIL import Image
 from row_pictures import contents, encoded, ingested, listed, pixels, refused, table_at
 
 from petite.data.sources import Columns, Limits, UnreadableEntry, open_source
-from petite.data.sources.rows import split_of
+from petite.data.sources.rows import splits_of
 from petite.util.errors import PetiteError
 from petite.util.notices import Notices
 
@@ -175,7 +175,12 @@ def test_one_split_alone_is_split_by_petite(tmp_path: Path) -> None:
     ],
 )
 def test_only_whole_words_are_splits(names: list[str], split: str) -> None:
-    assert split_of(names) == split
+    assert splits_of([names]) == [split]
+
+
+def test_an_evaluation_set_next_to_a_test_set_is_for_validation() -> None:
+    names = [["train-0"], ["eval-0"], ["test-0"]]
+    assert splits_of(names) == ["train", "validation", "test"]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from petite.data.sources.base import ImageData, Limits, UnreadableEntry, check_bytes
 from petite.data.sources.rows import (
-    SPLIT_WORDS,
     Labels,
     Part,
     Row,
@@ -33,8 +32,14 @@ from petite.data.sources.rows import (
     numbered,
 )
 from petite.data.sources.wording import shown
+from petite.data.split_names import TEST, TRAIN, VALIDATION
 from petite.util.errors import PetiteError
 
+SPLIT_WORDS = {
+    TRAIN: ("training", "train"),
+    VALIDATION: ("validation", "valid", "val", "dev"),
+    TEST: ("testing", "test"),
+}
 IMAGE_NAMES = ("x", "images", "image", "data", "imgs")
 LABEL_NAMES = ("y", "labels", "label", "target", "targets")
 NAMES_OF_CLASSES = ("class_names", "target_names", "classes", "label_names")

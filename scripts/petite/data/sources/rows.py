@@ -5,7 +5,6 @@ rows. The id of an image is class/split/part/row, or class/part/row where no spl
 """
 
 import os
-import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,22 +30,11 @@ from petite.data.sources.base import (
 from petite.data.sources.files import files_at
 from petite.data.sources.layout import natural_order, nfc
 from petite.data.sources.wording import shown
+from petite.data.split_names import PARTS, TEST, VALIDATION, split_word
 from petite.util.errors import PetiteError
 from petite.util.formatting import counted
 from petite.util.notices import Notices
 
-# The words for splits in the names of files and folders, as the Hugging Face hub reads them.
-SPLIT_WORDS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "testing", "eval", "evaluation"),
-}
-SPLIT_NAME = re.compile(
-    r"(?<![^\W\d_])("
-    + "|".join(word for words in SPLIT_WORDS.values() for word in words)
-    + r")(?![^\W\d_])",
-    re.IGNORECASE,
-)
 # A name that is longer is a description, and no file system takes it as the name of a folder.
 LONGEST_NAME = 200
 LFS_POINTER = b"version https://git-lfs"
@@ -282,38 +270,34 @@ def numbered(names: Iterable[str]) -> list[int]:
 def named_parts(files: Sequence[Path]) -> Iterator[tuple[Path, str, str]]:
     """Yield each file with the name and the split of its part."""
     common = len(Path(os.path.commonpath([str(file.parent) for file in files])).parts)
-    for file in files:
-        relative = file.with_suffix("").parts[common:]
-        yield file, "/".join(relative), split_of(relative)
+    names = [file.with_suffix("").parts[common:] for file in files]
+    for file, name, split in zip(files, names, splits_of(names), strict=True):
+        yield file, "/".join(name), split
 
 
-def split_of(names: Sequence[str]) -> str:
-    """The split that the name of a file says, or else that of one of its folders.
+def splits_of(names: Sequence[Sequence[str]]) -> list[str]:
+    """The splits that the names of files say, or else those of their folders.
 
     Parameters
     ----------
-    names : sequence of str
-        The folders, from the outermost, and the file.
+    names : sequence of sequences of str
+        For each file its folders, from the outermost, and its own name.
 
     Returns
     -------
-    str
-        train, validation, test or "".
+    list of str
+        train, validation, test or "" for each.
 
     Examples
     --------
-    >>> split_of(["data", "train-00000-of-00002"])
-    'train'
-    >>> split_of(["dev", "0001"])
-    'validation'
-    >>> split_of(["trainers"])
-    ''
+    >>> splits_of([["data", "train-00000-of-00002"], ["dev", "0001"], ["trainers"]])
+    ['train', 'validation', '']
     """
-    for name in reversed(names):
-        if match := SPLIT_NAME.search(name):
-            word = match[1].lower()
-            return next(split for split, words in SPLIT_WORDS.items() if word in words)
-    return ""
+    words = [
+        next(filter(None, (split_word(name)[1] for name in reversed(path))), "") for path in names
+    ]
+    evaluation = VALIDATION if TEST in map(PARTS.get, words) else TEST
+    return [PARTS.get(word, evaluation) if word else "" for word in words]
 
 
 def state_of(file: Path) -> tuple[int, int]:
