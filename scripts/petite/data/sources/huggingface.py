@@ -213,14 +213,14 @@ class _File(Part):
         return labels_of(values, self.table.class_names, self.table.label, self._file)
 
     def rows(self) -> Iterator[Row]:
-        labels = self._labels
+        classes = self._labels.classes()
         for batch in self._batches:
             try:
                 sizes = pc.fill_null(pc.binary_length(self._images(batch)), 0).to_pylist()
             except (pa.ArrowException, OSError) as error:
                 raise damaged(self._file, error) from error
             for row, size in enumerate(sizes, start=batch.first):
-                yield Row(str(row), labels.class_of(row), size)
+                yield Row(str(row), next(classes), size)
 
     def _images(self, batch: _Batch) -> pa.Array:
         """The bytes of the images of a batch, whose positions are checked."""

@@ -339,8 +339,8 @@ class _Arrays(Part):
     def rows(self) -> Iterator[Row]:
         _ = self._scale  # a mistake is reported now
         size = int(np.prod(self._images.shape[1:]))
-        for row in range(len(self._labels.codes)):
-            yield Row(str(row), self._labels.class_of(row), size)
+        for row, class_name in enumerate(self._labels.classes()):
+            yield Row(str(row), class_name, size)
 
     @cached_property
     def _scale(self) -> float:

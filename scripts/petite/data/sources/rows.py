@@ -61,9 +61,9 @@ class Labels(NamedTuple):
     codes: NDArray[np.int32]
     names: list[str]
 
-    def class_of(self, row: int) -> str | None:
-        """The class of a row; None without a label."""
-        return None if self.codes[row] < 0 else self.names[self.codes[row]]
+    def classes(self) -> Iterator[str | None]:
+        """Iterate over the class of each row; None without a label."""
+        return (None if code < 0 else self.names[code] for code in self.codes.tolist())
 
 
 class Part(ABC):
@@ -163,10 +163,10 @@ class RowSource(Source):
             )
 
     def entries(self) -> Iterable[Entry]:
-        for part in self._parts.values():
-            for row in part.rows():
-                if row.class_name is not None:
-                    yield Entry(_id(row.class_name, part, row.name), row.class_name, row.bytes)
+        for prefix, part in self._parts.items():
+            for name, class_name, size in part.rows():
+                if class_name is not None:
+                    yield Entry(_id(class_name, prefix, name), class_name, size)
 
     @property
     def _has_splits(self) -> bool:
@@ -177,11 +177,11 @@ class RowSource(Source):
         if not self._has_splits:
             return None
         frames = []
-        for part in self._parts.values():
+        for prefix, part in self._parts.items():
             ids = [
-                _id(row.class_name, part, row.name)
-                for row in part.rows()
-                if row.class_name is not None
+                _id(class_name, prefix, name)
+                for name, class_name, _ in part.rows()
+                if class_name is not None
             ]
             frames.append(pd.DataFrame({"image_id": pd.array(ids, "str"), "split": part.split}))
         return pd.concat(frames, ignore_index=True)
@@ -255,8 +255,8 @@ class RowSource(Source):
                 raise self.changed(f"the size or the modification time of {file} differs")
 
 
-def _id(class_name: str, part: Part, row: str) -> str:
-    return "/".join(filter(None, (class_name, part.prefix, row)))
+def _id(class_name: str, prefix: str, row: str) -> str:
+    return f"{class_name}/{prefix}/{row}" if prefix else f"{class_name}/{row}"
 
 
 def numbered(names: Iterable[str]) -> list[int]:
@@ -348,6 +348,14 @@ def labels_of(
     what = f"{where}: the labels {column!r}"
     if isinstance(values, pa.Array):
         values = pa.chunked_array([values])
+    try:
+        return _labels(values, names, what)
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        reason = str(error).split("\n")[0].rstrip(".")
+        raise PetiteError(f"{what} cannot be read ({reason}). Write them again") from error
+
+
+def _labels(values: pa.ChunkedArray, names: Sequence[str] | None, what: str) -> Labels:
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     kind = values.type
