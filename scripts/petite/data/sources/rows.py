@@ -30,7 +30,7 @@ from petite.data.sources.base import (
 from petite.data.sources.files import files_at
 from petite.data.sources.layout import natural_order, nfc
 from petite.data.sources.wording import shown
-from petite.data.split_names import PARTS, TEST, VALIDATION, split_word
+from petite.data.split_names import PARTS, TEST, TRAIN, VALIDATION, split_word
 from petite.util.errors import PetiteError
 from petite.util.formatting import counted
 from petite.util.notices import Notices
@@ -214,8 +214,12 @@ class RowSource(Source):
         if without:
             notices.add(f"{counted(without, 'row')} without a label left out, such as {example}")
         if self._has_splits:
-            parts = [f"{split or 'none'} ({by_split[split]:,})" for split in sorted(by_split)]
-            notices.add(f"splits by the names of the files: {', '.join(parts)}")
+            parts = [
+                f"{split or 'without a split'} ({by_split[split]:,})"
+                for split in (TRAIN, VALIDATION, TEST, "")
+                if by_split[split]
+            ]
+            notices.add(f"a split by the names of files or arrays: {', '.join(parts)}")
 
     def read(self, image_id: str) -> ImageData:
         for _, data in self.read_many([image_id]):
