@@ -140,6 +140,10 @@ def folder_listing():
         given_parts(entries, test=CONFIG.split.test, validation=CONFIG.split.validation)
     if CONFIG.split.groups not in (None, CAPTURE_TIME):
         found_groups(names_of(entries), CONFIG.split.groups)
+    if PLAN.needs_groups and not CONFIG.split.groups and "group" not in entries:
+        raise PetiteError(
+            "methods: the quota 'group' needs groups of images: set split.groups, or another quota"
+        )
     return entries
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from petite.data.annotations import NOTHING_SAID
 from petite.data.split_names import TEST, TRAIN, VALIDATION
 from petite.data.store import Store
 from petite.data.views import Images, StoredImages
@@ -46,9 +47,12 @@ def training_images(split: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        image_id and label, in the order of the split, numbered from 0.
+        image_id, label and the annotations of the split, in the order of the split, numbered from
+        0.
     """
-    return _rows(split, TRAIN)
+    columns = ["image_id", "label", *(name for name in NOTHING_SAID if name in split)]
+    train = split.loc[split["split"] == TRAIN, columns].drop(columns="split")
+    return train.reset_index(drop=True)
 
 
 def validation_images(store: Store, split: pd.DataFrame) -> LabeledImages:

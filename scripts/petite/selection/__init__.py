@@ -44,6 +44,7 @@ def select(
     quota: str = "proportional",
     *,
     class_errors: Mapping[Any, float] | None = None,
+    groups: ArrayLike | None = None,
     partitions: int | None = None,
     max_memory: int | None = None,
     **settings: Any,
@@ -73,10 +74,12 @@ def select(
     scores : array-like of shape (n,), or mapping or data frame of such columns
         For methods that choose by a score of training: higher for harder images; or the columns
         of a proxy run by name.
-    quota : {"proportional", "equal", "error"}
-        How k is shared among the classes.
+    quota : {"proportional", "equal", "error", "group"}
+        How k is shared among the classes, or evenly among the groups of their images.
     class_errors : mapping from label to float
         For the quota "error": the error of each class, 0 to 1.
+    groups : array-like of shape (n,)
+        For the quota "group": the group of each image, such as its patient; "" for none.
     partitions : int or None
         Parts that large classes are divided into, for methods that can be. None: as many as keep
         the time in proportion to n, 1 for classes of up to 8,192 images.
@@ -109,6 +112,6 @@ def select(
     return run(
         checked_request(
             entry, checked_settings(entry, settings), features, labels, k, seed, scores, quota,
-            class_errors, partitions, max_memory,
+            class_errors, partitions, max_memory, groups=groups,
         )
     )  # fmt: skip
