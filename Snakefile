@@ -5,6 +5,7 @@
 #   snakemake --cores all --config folder=PATH               your own images
 #   snakemake --cores all export --config export=random:0.1  export a subset
 #   snakemake --cores 1 config                               print the settings and where each comes from
+#   snakemake --cores 1 goals                                print what to write for each of many goals
 
 from snakemake.utils import min_version
 

@@ -8,8 +8,10 @@ from petite.util.files import read_json, read_table
 from petite.data.given_split import IGNORE, given_parts, names_of
 from petite.data.groups import CAPTURE_TIME, found_groups
 from petite.data.ingest import shard_numbers
+from petite.data.labels import read_labels
 from petite.data.source_job import reason_gone
 from petite.data.sources import SOURCES, listing, open_source
+from petite.data.sources.labeled import table_on_disk
 from snakemake.io import flag
 
 
@@ -114,6 +116,24 @@ LISTING_SETTINGS = {
 }
 
 
+def labels_file():
+    """The table of labels as an input, where it is a file by itself; [] for none."""
+    if LABELS is None or GONE:
+        return []
+    folder = Path(DATASET.path) if SOURCE.has_fingerprints else None
+    table = table_on_disk(LABELS, folder)
+    return [] if table is None else outside(table)
+
+
+def labels_of_archive():
+    """A digest of which file has which label; "" for other sources, and for a table in the archive.
+
+    Raises PetiteError for a table that cannot be used, before an archive is downloaded.
+    """
+    if not LABELS_FILE or SOURCE.has_fingerprints:
+        return ""
+    with Path(LABELS_FILE).open("rb") as file:
+        return read_labels(file, LABELS_FILE, LABELS).digest()
 SPLIT_SETTINGS = CONFIG.split.model_dump(mode="json", exclude={"seed"})
 if CONFIG.split.groups != CAPTURE_TIME:
     del SPLIT_SETTINGS["group_seconds"]
@@ -122,7 +142,7 @@ if CONFIG.split.groups != CAPTURE_TIME:
 def opened_folder():
     """The folder, so that its tree is walked once; None for other sources."""
     if SOURCE.has_fingerprints and not GONE:
-        return open_source(DATASET.source, Path(DATASET.path))
+        return open_source(DATASET.source, Path(DATASET.path), labels=LABELS)
 
 
 def folder_listing():
@@ -172,6 +192,10 @@ SOURCE = SOURCES[DATASET.source]
 STORE_SETTINGS = DATASET.model_dump(
     mode="json", exclude={"name", "path", "sha256", "near_copy_distance"}
 )
+LABELS = CONFIG.labels.columns if CONFIG.labels else None
+# Without the path, which may change.
+LABELS_SETTINGS = LABELS and LABELS._replace(path="")._asdict()
+STORE_SETTINGS["labels"] = LABELS_SETTINGS
 SHARDS = [f"{number}-of-{DATASET.shards}" for number in range(1, DATASET.shards + 1)]
 SOURCE_PATH = or_exit(source_path)
 SOURCE_MODULE = SOURCE.__module__
@@ -181,6 +205,8 @@ GONE = or_exit(source_at_last)
 if DATASET.path is not None and not DATASET.is_remote:
     or_exit(check_place_of_images)
 SOURCE_FILES = or_exit(source_files)
+LABELS_FILE = or_exit(labels_file)
+LABELS_OF_ARCHIVE = or_exit(labels_of_archive)
 OPENED_FOLDER = or_exit(opened_folder)
 
 
@@ -201,7 +227,7 @@ FOLDER_LISTING = or_exit(folder_listing)
 FOLDER = or_exit(folder_fingerprints)
 # How the jobs read the images of a shard.
 READING_SETTINGS = {
-    "listing": LISTING_SETTINGS if FOLDER else None,
+    "listing": LISTING_SETTINGS if FOLDER or LABELS_OF_ARCHIVE else None,
     "depth": DATASET.depth,
     "min_side": DATASET.min_side,
     "max_pixels": DATASET.max_pixels,
@@ -212,6 +238,8 @@ SOURCE_ARGUMENTS = f"--source {DATASET.source} --max-entries {DATASET.max_entrie
 if SOURCE_PATH:
     SOURCE_PLACE = placed(SOURCE_PATH) if DATASET.is_remote else SOURCE_PATH
     SOURCE_ARGUMENTS += f" --path={shlex.quote(SOURCE_PLACE)}"
+if LABELS:
+    SOURCE_ARGUMENTS += f" --labels={shlex.quote(json.dumps(LABELS._asdict()))}"
 
 
 def source_kept(wildcards, input):
@@ -225,6 +253,23 @@ def source_kept(wildcards, input):
             "settings": STORE_SETTINGS,
         }
     )
+
+
+def listing_of_shards():
+    """The listing as an input of the jobs that read a shard, unless each lists the folder itself.
+
+    With a table of labels beside an archive, the listing is newer after each change of the table,
+    but `changes_of_shard` says whether that changes the images.
+    """
+    if FOLDER:
+        return []
+    table = rules.listing.output.table
+    return ancient(table) if LABELS_OF_ARCHIVE else table
+
+
+def changes_of_shard(wildcards):
+    """What detects changes in the files of a shard that no input has."""
+    return FOLDER.get(wildcards.shard, LABELS_OF_ARCHIVE)
 
 
 def source_arguments(wildcards, input):

@@ -35,10 +35,13 @@ if DATASET.is_remote:
 rule listing:
     input:
         source=SOURCE_FILES,
+        labels=LABELS_FILE,
         code=code("listing", SOURCE_MODULE),
     output:
+        **({"labels": f"{RESULTS}/store/labels.csv"} if LABELS else {}),
         table=f"{RESULTS}/store/listing.parquet",
         notices=f"{RESULTS}/store/listing.json",
+        # The rows and files that are left out.
     log:
         f"{RESULTS}/logs/listing.log",
     benchmark:
@@ -51,6 +54,7 @@ rule listing:
         python=python,
         settings=as_param(LISTING_SETTINGS),
         folder=as_param(FOLDER),
+        labels=as_param(LABELS_SETTINGS),
         source=source_arguments,
         kept=source_kept,
     shell:
@@ -63,7 +67,7 @@ rule listing:
 rule ingest:
     input:
         source=SOURCE_FILES,
-        listing=[] if FOLDER else rules.listing.output.table,
+        listing=listing_of_shards(),
         code=code("ingest", SOURCE_MODULE),
     output:
         pixels=f"{RESULTS}/store/shards/{{shard}}.npy",
@@ -84,7 +88,7 @@ rule ingest:
                 "channels": DATASET.channels,
             }
         ),
-        files=lambda wildcards: FOLDER.get(wildcards.shard, ""),
+        files=changes_of_shard,
         # The cache key includes params, but not wildcards.
         shard=lambda wildcards: wildcards.shard,
         source=source_arguments,

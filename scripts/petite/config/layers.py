@@ -25,6 +25,7 @@ SHORTCUTS = tuple(name for name, source in SOURCES.items() if source.takes_path(
 # Mappings that count as one value: writing a key of it replaces the whole mapping.
 WHOLE = {("seeds_by_fraction",), ("training", "budget")}
 NAME = "name"  # with SHORTCUTS, the keys of `dataset` that the command line takes without nesting
+LABELS = "labels"  # a path, or a group with a path
 ARCHIVE_SUFFIXES = (".zip", ".tgz", ".gz", ".bz2", ".xz", ".tar")
 # The sections of config.yaml that presets overwrite, and the fractions of methods that they do.
 OF_PRESETS = (
@@ -115,7 +116,10 @@ def command_line(entries: Iterable[str]) -> Layer:
     values: Values = {}
     for entry in entries:
         key, _, text = entry.partition("=")
-        values = merged(values, {key: text if key in (*SHORTCUTS, NAME) else _value(text)})
+        value = text if key in (*SHORTCUTS, NAME) else _value(text)
+        if key == LABELS and not isinstance(value, dict | None):
+            value = text
+        values = merged(values, {key: value})
     return Layer(COMMAND_LINE, values)
 
 
@@ -133,11 +137,16 @@ def name_from(path: str) -> str:
 
 
 def _without_shortcuts(values: Values) -> Values:
-    """Move `folder=PATH`, `archive=PATH`, `lsun=PATH` and `name=NAME` into `dataset`."""
+    """Move `folder=PATH`, `archive=PATH`, `lsun=PATH` and `name=NAME` into `dataset`.
+
+    `labels=PATH` becomes `labels: {path: PATH}`, so that another layer may name a column of it.
+    """
     given = {
         key: value for key, value in values.items() if key in SHORTCUTS and value not in (None, "")
     }
     rest = {key: value for key, value in values.items() if key not in (*SHORTCUTS, NAME)}
+    if isinstance(rest.get(LABELS), str):
+        rest[LABELS] = {"path": rest[LABELS]}
     if len(given) > 1:
         raise PetiteError(f"give {' or '.join(f'{key}=PATH' for key in given)}, not both")
     about: Values = {}

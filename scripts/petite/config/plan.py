@@ -57,7 +57,9 @@ class Plan:
         stored = self.config.dataset.image_size
         if judge.name == FINE_TUNE and (settings := self.config.judges.fine_tune):
             # Enlarging adds no detail.
-            return {"image_size": min(settings.image_size, stored), "flips": settings.flips}
+            size = min(settings.image_size, stored)
+            section = f"judges.{FINE_TUNE}"
+            return {"image_size": size, "flips": settings.flips, "settings": section}
         if (program := self.config.judges.programs.get(judge.name)) is not None:
             return {"image_size": program.image_size or stored, "flips": "none"}
         return {"image_size": stored, "flips": self.config.training.flips}

@@ -14,11 +14,13 @@ from petite.config.evidence import EvidenceSettings
 from petite.config.export import BEST, Formats, exported
 from petite.config.features import FeatureSettings
 from petite.config.judges import Judges, JudgesSection
+from petite.config.labels import Labels
 from petite.config.messages import sentences
 from petite.config.methods import AUGMENTATION, ChainEntry, MethodEntry, Methods
 from petite.config.proxy import ProxySection
 from petite.config.size import check_size
 from petite.config.split import SplitSettings
+from petite.data.sources import SOURCES
 from petite.features.registry import SPACES
 from petite.training.judges import FINE_TUNE, PROBE, judge_named
 from petite.training.settings import TrainingSettings
@@ -60,6 +62,9 @@ class Config(Strict):
     """The configuration of one run."""
 
     dataset: DatasetSettings = DatasetSettings()
+    labels: Labels | None = Field(
+        None, description="a table that says which image has which label; null: folders are classes"
+    )
     split: SplitSettings = SplitSettings()
     features: FeatureSettings = FeatureSettings()
     backbone: BackboneSettings = BackboneSettings()
@@ -129,6 +134,7 @@ class Config(Strict):
     @model_validator(mode="after")
     def _sections_fit_together(self) -> "Config":
         problems = [
+            *self._labels_problems(),
             *self._method_problems(),
             *self._judge_problems(),
             *(f"training.{text}" for text in self.training.size_problems(self.dataset.image_size)),
@@ -145,6 +151,17 @@ class Config(Strict):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _labels_problems(self) -> list[str]:
+        """Where the table of labels does not fit the source."""
+        source = self.dataset.source
+        if self.labels is None or SOURCES[source].takes_labels:
+            return []
+        takers = [name for name, kind in SOURCES.items() if kind.takes_labels]
+        return [
+            f"labels: the source '{source}' takes no table of labels, but {' and '.join(takers)} "
+            "do: set labels to null, or choose one of these"
+        ]
 
     def _method_problems(self) -> list[str]:
         """What the entries of `methods` need but the rest of the configuration does not give."""

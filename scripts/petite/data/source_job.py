@@ -1,10 +1,12 @@
 """What the scripts that read the source of images share: its arguments, and opening it."""
 
 import argparse
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from petite.data.labels import LabelColumns
 from petite.data.sources import SOURCES, USUAL_LIMITS, Source, open_source
 
 
@@ -18,6 +20,15 @@ def add_source(parser: argparse.ArgumentParser, required: bool = True) -> None:
         default=USUAL_LIMITS.max_entries,
         help="refuse an archive with more entries",
     )
+    parser.add_argument(
+        "--labels",
+        type=_columns,
+        help="JSON: the path of a table of labels, and its columns as far as they are named",
+    )
+
+
+def _columns(text: str) -> LabelColumns:
+    return LabelColumns(**json.loads(text))
 
 
 def reason_gone(path: Path) -> str:
@@ -58,4 +69,4 @@ def opened(args: argparse.Namespace, max_bytes: int = USUAL_LIMITS.max_bytes) ->
     PetiteError
     """
     limits = USUAL_LIMITS._replace(max_bytes=max_bytes, max_entries=args.max_entries)
-    return open_source(args.source, args.path, limits)
+    return open_source(args.source, args.path, limits, args.labels)

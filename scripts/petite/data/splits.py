@@ -1,7 +1,8 @@
 """The parts of a split, opened for reading; `petite.data.splitting` makes a split.
 
 A split is a table with a row for each image in use: image_id (str), label (int16, position in the
-store's classes) and split, one of `PARTS`.
+store's classes), split, one of `PARTS`, and what the source says of its images otherwise
+(`petite.data.annotations`).
 """
 
 from typing import NamedTuple
@@ -37,7 +38,8 @@ class LabeledImages(NamedTuple):
 def training_images(split: pd.DataFrame) -> pd.DataFrame:
     """Select the rows of the training part, all that selection may choose from.
 
-    Only `quota: error` uses more: how often the proxy is wrong on the validation part.
+    Only `quota: error` uses more: how often the proxy is wrong on the validation part. An image of
+    weight 0 would not be trained on, so it is left out.
 
     Parameters
     ----------
@@ -48,11 +50,19 @@ def training_images(split: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         image_id, label and the annotations of the split, in the order of the split, numbered from
-        0.
+        0. Only the ratios of weights count, so they are divided by their mean.
     """
     columns = ["image_id", "label", *(name for name in NOTHING_SAID if name in split)]
     train = split.loc[split["split"] == TRAIN, columns].drop(columns="split")
+    if "weight" in train:
+        train = train[train["weight"] > 0]
+        train["weight"] = train["weight"] / train["weight"].mean()
     return train.reset_index(drop=True)
+
+
+def weights_of(train: pd.DataFrame) -> NDArray[np.float64] | None:
+    """The weights of training images; None if all are the same."""
+    return train["weight"].to_numpy() if "weight" in train else None
 
 
 def validation_images(store: Store, split: pd.DataFrame) -> LabeledImages:

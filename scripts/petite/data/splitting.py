@@ -167,6 +167,7 @@ def split_images(
     if found is not None:
         names = np.append(found.named.names, "")
         table["group"] = names[found.named.numbers]
+    _check_weights(table[kept], classes)
     return Split(table[kept].reset_index(drop=True), found_leaks.table)
 
 
@@ -315,6 +316,20 @@ def _divided(
     needed = [part for part in PARTS if part == TRAIN or part in lacking]
     _check_parts(parts[group_of], needed, label_of, group_of, names, group_names)
     return parts[group_of]
+
+
+def _check_weights(table: pd.DataFrame, classes: Mapping[int, str]) -> None:
+    """Raise PetiteError that names the classes whose training images all have the weight 0."""
+    if "weight" not in table:
+        return
+    train = table[table["split"] == TRAIN]
+    heaviest = train.groupby("label")["weight"].max()
+    without = [classes[label] for label in heaviest.index[heaviest <= 0]]
+    if without:
+        raise PetiteError(
+            f"all training images of {listed(without)} have the weight 0, so nothing is left to "
+            "train on: correct the weights"
+        )
 
 
 def _images_due(share: float, size: int) -> int:

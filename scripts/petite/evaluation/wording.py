@@ -210,6 +210,7 @@ class Wording:
         about = chance.circumstances
         values = {
             "flips": about.flips,
+            "settings": about.settings,
             "test_images": number(chance.test_images),
             "largest_class": number(about.largest_class),
             "smallest_class": number(about.smallest_class),
@@ -354,6 +355,9 @@ class Wording:
         if step.tolerance:
             values["or_tolerance"] = f", or set evidence.tolerance to {step.tolerance:g} or more"
         if chance:
+            section = chance.circumstances.settings
+            values["settings"] = section
+            values["length"] = f"{section}.{'budget' if section == 'training' else 'steps'}"
             if step.images:
                 values["others_needed"] = (
                     f" At least {FEWEST_OTHERS} must be of classes other than "

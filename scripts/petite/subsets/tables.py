@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from petite.data.splits import weights_of
 from petite.selection import Ranking
 from petite.selection.quota import with_every_group
 from petite.subsets import augmentation as recipes
@@ -53,13 +54,16 @@ def ranking_table(ranking: Ranking, train: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        rank (int64, from 0), image_id, weight (float64), and the ranking's extra columns.
+        rank (int64, from 0), image_id, weight (float64: that of the ranking times the image's own),
+        and the ranking's extra columns.
     """
+    chosen = train.iloc[ranking.indices]
+    own = weights_of(chosen)
     return pd.DataFrame(
         {
             "rank": np.arange(len(ranking.indices), dtype=np.int64),
-            "image_id": train["image_id"].to_numpy()[ranking.indices],
-            "weight": ranking.weights,
+            "image_id": chosen["image_id"].to_numpy(),
+            "weight": ranking.weights if own is None else ranking.weights * own,
             **ranking.extra,
         }
     )

@@ -65,8 +65,9 @@ def nested(path: tuple[str, ...], value: Any) -> dict[str, Any]:
 PATHS = [
     path
     for path in settings_of(DEFAULT.values)
-    # These three belong together: a source that is renamed has another path and digest.
-    if path not in [("dataset", name) for name in ("source", "path", "sha256")]
+    # These three belong together: a source that is renamed has another path and digest. A text is
+    # the path of the labels.
+    if path not in [("labels",), *(("dataset", name) for name in ("source", "path", "sha256"))]
 ]
 
 

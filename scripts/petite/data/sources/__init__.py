@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from petite.data.annotations import annotated
+from petite.data.labels import LabelColumns
 from petite.data.sources.base import (
     USUAL_LIMITS,
     Entry,
@@ -60,11 +61,18 @@ SOURCES: dict[str, type[Source]] = {
 LISTED_AT_ONCE = 65_536
 
 
-def open_source(name: str, path: Path | None, limits: Limits = USUAL_LIMITS) -> Source:
+def open_source(
+    name: str,
+    path: Path | None,
+    limits: Limits = USUAL_LIMITS,
+    labels: LabelColumns | None = None,
+) -> Source:
     """Open the source `name` at `path` (None for a source that comes with a library).
 
+    `labels` names a table of labels, which then takes the place of class folders.
+
     Raises PetiteError for an unknown name, a missing or unwanted path, and a path that does not
-    hold what the source reads.
+    hold what the source reads, and for a table of labels that the source does not take.
     """
     if name not in SOURCES:
         raise PetiteError(f"there is no source {name!r}{_nearest(name, list(SOURCES))}")
@@ -78,7 +86,11 @@ def open_source(name: str, path: Path | None, limits: Limits = USUAL_LIMITS) -> 
         raise PetiteError(f"{path} does not exist: the source {name} needs {kind.path_is}")
     else:
         kind.check_path(path)
-    return kind(path, limits)
+    if labels is None:
+        return kind(path, limits)
+    if not kind.takes_labels:
+        raise PetiteError(f"labels: the source '{name}' takes no table of labels: set it to null")
+    return kind(path, limits, labels)
 
 
 def listing(
@@ -107,10 +119,15 @@ def listing(
     Raises PetiteError when there are no images, fewer than two classes, or no such class, and
     where the folders do not look like classes.
     """
+    if source.labeled:
+        source.labeled.check(max_bad_share)
     entries_of = _entries_by_class(source)
     chosen = _choose_classes(list(entries_of), classes, source)
-    if source.layout and notices is not None:
-        note_layout(source.layout, chosen, classes is not None, notices)
+    if notices is not None:
+        if source.layout:
+            note_layout(source.layout, chosen, classes is not None, notices)
+        if source.labeled:
+            source.labeled.note(chosen, notices)
 
     most = None
     if limit_per_class is not None:
@@ -171,13 +188,13 @@ def _choose_classes(present: list[str], wanted: list[str] | None, source: Source
         raise PetiteError(f"a class is named twice in {chosen}")
     if layout:
         check_layout(layout, chosen, named=wanted is not None)
-    elif wanted is None:
+    elif wanted is None and not source.labeled:
         check_names(chosen, where)
     if len(chosen) < 2:
         raise PetiteError(
             f"only one class ({chosen[0] if chosen else 'none'}) "
             + (f"is in {where}" if wanted is None else f"is named, and there are {shown(found)}")
-            + ": two or more are needed, a folder of images each"
+            + f": two or more are needed{'' if source.labeled else ', a folder of images each'}"
             + (flat_hint(layout, found, inside) if layout and wanted is None else "")
         )
     return chosen

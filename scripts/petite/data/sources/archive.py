@@ -4,6 +4,7 @@ Zip and plain tar allow random access. A compressed tar must be decompressed fro
 once to list it and once to read from it, so `read_many` goes through it in order.
 """
 
+import io
 import lzma
 import os
 import re
@@ -17,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, ClassVar, NamedTuple, Protocol, Self, cast
 
+from petite.data.labels import LabelColumns, read_labels
 from petite.data.sources.base import (
     USUAL_LIMITS,
     Entry,
@@ -26,7 +28,15 @@ from petite.data.sources.base import (
     UnreadableEntry,
     read_at_most,
 )
+from petite.data.sources.labeled import (
+    Labeled,
+    find_labeled,
+    no_table,
+    table_on_disk,
+    wrappers,
+)
 from petite.data.sources.layout import Folder, Layout, find_layout, is_hidden, side_kind
+from petite.data.text_tables import MOST_BYTES
 from petite.util.errors import PetiteError
 
 # Python's zipfile can unpack these, but not Deflate64, which Windows uses for large zips.
@@ -202,7 +212,7 @@ class _Tar:
 class ArchiveSource(Source):
     """Images in a zip or tar with one folder per class, which `find_layout` finds.
 
-    Links within the archive are followed.
+    With a table of labels it is any tree of images. Links within the archive are followed.
     """
 
     name = "archive"
@@ -210,10 +220,16 @@ class ArchiveSource(Source):
     takes_address = True
     is_one_file = True
     preset = "photos"
+    takes_labels = True
     # The folder in the archive that is read, such as data/images; "": the whole archive.
     inside: ClassVar[str] = ""
 
-    def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        limits: Limits = USUAL_LIMITS,
+        labels: LabelColumns | None = None,
+    ) -> None:
         """Open the archive and read its directory.
 
         Raises
@@ -222,15 +238,17 @@ class ArchiveSource(Source):
             When it is damaged or not an archive, when it has too many entries, and for a member
             with an unsafe or repeated name, an encrypted one, a device, a link to outside the
             archive, to nothing or in a loop, and one that unpacks to more than MOST_EXPANSION times
-            its size.
+            its size. Also where `read_labels` and `find_labeled` do.
         """
         assert path is not None
-        super().__init__(path, limits)
+        super().__init__(path, limits, labels)
         self._archive = _open(path)
         self._opened = _state(path)
         try:
             tree = _folder_at(_tree(self._archive, path, limits.max_entries), _parts(self.inside))
-            self._layout = find_layout(tree, path / self.inside, limits.max_entries)
+            self._labeled = self._read_labels(tree) if labels else None
+            where = path / self.inside
+            self._layout = None if labels else find_layout(tree, where, limits.max_entries)
         except BaseException:
             self._archive.close()
             raise
@@ -244,11 +262,42 @@ class ArchiveSource(Source):
             )
 
     @property
-    def layout(self) -> Layout[_Member]:
+    def layout(self) -> Layout[_Member] | None:
         return self._layout
 
+    @property
+    def labeled(self) -> Labeled[_Member] | None:
+        return self._labeled
+
+    def _read_labels(self, tree: Folder[_Member]) -> Labeled[_Member]:
+        """The images by a table on disk, or else in the archive."""
+        assert self.path is not None and self.labels is not None
+        if path := table_on_disk(self.labels, None):
+            with path.open("rb") as file:
+                table = read_labels(file, str(path), self.labels)
+            return find_labeled(tree, self.path, table, None)
+        for folder in ("", *wrappers(tree)):
+            place = "/".join([*_parts(folder), *_parts(self.labels.path)])
+            above, _, name = place.rpartition("/")
+            if member := _folder_at(tree, _parts(above)).files.get(name):
+                try:
+                    with self._archive.open(member) as file:
+                        data = io.BytesIO(file.read(MOST_BYTES + 1))
+                except DAMAGED as error:
+                    raise _damaged(self.path, error) from error
+                table = read_labels(data, f"{self.path}/{place}", self.labels)
+                return find_labeled(tree, self.path, table, place)
+        raise no_table(self.labels, self.path, tree)
+
+    @property
+    def _files(self) -> dict[str, _Member]:
+        """The images by id."""
+        found = self._layout or self._labeled
+        assert found is not None
+        return found.files
+
     def entries(self) -> Iterable[Entry]:
-        for image_id, member in self._layout.files.items():
+        for image_id, member in self._files.items():
             yield Entry(image_id, image_id.split("/", 1)[0], member.size)
 
     def read(self, image_id: str) -> ImageData:
@@ -264,9 +313,9 @@ class ArchiveSource(Source):
         return sorted(image_ids, key=lambda image_id: self._member(image_id).offset)
 
     def _member(self, image_id: str) -> _Member:
-        if image_id not in self._layout.files:
+        if image_id not in self._files:
             raise self.changed(f"{image_id} is gone")
-        return self._layout.files[image_id]
+        return self._files[image_id]
 
     def check_unchanged(self) -> None:
         assert self.path is not None

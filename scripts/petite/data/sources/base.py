@@ -11,6 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from petite.data.addresses import Wheel
+from petite.data.labels import LabelColumns
+from petite.data.sources.labeled import Labeled
 from petite.data.sources.layout import Layout
 from petite.util.errors import PetiteError
 
@@ -74,6 +76,8 @@ class Source(ABC):
     path : Path or None
         The file or folder to read; None for a source that is part of a library.
     limits : Limits
+    labels : LabelColumns, optional
+        The table of labels, for a source with `takes_labels`. None: folders are the classes.
 
     Attributes
     ----------
@@ -93,6 +97,8 @@ class Source(ABC):
         Whether `fingerprint` detects changes of the images, which are too many files to be inputs.
     preset : str or None
         The file in workflow/config, without its suffix, with suitable settings.
+    takes_labels : bool
+        Whether a table may give the labels.
     lists_in_order : bool
         Whether `entries` gives each class in the order of the listing. Other sources are sorted
         in natural order, which takes some kilobytes of memory per entry.
@@ -106,11 +112,18 @@ class Source(ABC):
     is_one_file: ClassVar[bool] = False
     has_fingerprints: ClassVar[bool] = False
     preset: ClassVar[str | None] = None
+    takes_labels: ClassVar[bool] = False
     lists_in_order: ClassVar[bool] = False
 
-    def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        limits: Limits = USUAL_LIMITS,
+        labels: LabelColumns | None = None,
+    ) -> None:
         self.path = path
         self.limits = limits
+        self.labels = labels
 
     @classmethod
     def takes_path(cls) -> bool:
@@ -131,6 +144,11 @@ class Source(ABC):
         """The layout of the classes in a tree of files; None for a source without one."""
         return None
 
+    @property
+    def labeled(self) -> Labeled | None:
+        """The images that a table labels; None without a table."""
+        return None
+
     def annotations(self) -> pd.DataFrame | None:
         """Tabulate what the source says of its images beside their classes; None for nothing.
 
@@ -141,6 +159,8 @@ class Source(ABC):
         DataFrame or None
             image_id (str) and some columns of `petite.data.annotations`. It may omit images.
         """
+        if self.labeled is not None:
+            return self.labeled.annotations
         if self.layout is None or not self.layout.parts:
             return None
         ids = list(self.layout.files)

@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import permutations
 from pathlib import PurePath
+from shlex import quote
 
 from petite.data.sources.companions import check_masks
 from petite.data.sources.layout import IMAGES_WORD, MASK_FOLDER, Layout, ending_of, is_archive
 from petite.data.sources.wording import classes_setting, empty_folders, shown
 from petite.data.split_names import TRAIN, split_word
+from petite.data.text_tables import SUFFIXES
 from petite.util.errors import PetiteError
 
 GIVEN = (
@@ -331,10 +333,8 @@ def flat_hint(layout: Layout, chosen: Sequence[str], inside: str) -> str:
         )
         hints.append(f"{files}. Sort the images into one folder per class")
     if layout.tables:
-        hints.append(
-            f"Petite reads no tables of labels: if {shown(sorted(layout.tables), 3)} holds labels, "
-            "sort the images into one folder per class by it"
-        )
+        tables = sorted(layout.tables, key=lambda name: not name.lower().endswith(SUFFIXES))
+        hints.append(f"If {shown(tables, 3)} holds their labels, write labels={quote(tables[0])}")
     if layout.empty:
         hints.append(f"No images are in {empty_folders(layout, list(layout.empty))}")
     if layout.dangling:

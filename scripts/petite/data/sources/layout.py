@@ -228,7 +228,7 @@ def find_layout(root: Folder[File], path: PurePath, max_entries: int | None = No
                 layout.beside.append(name)
             elif kind in TABLES:
                 layout.tables.append(name)
-    layout.parts = {_checked(name, path): part.part for name, part in split.items()}
+    layout.parts = {checked_name(name, path): part.part for name, part in split.items()}
     outside = [*chain, *wrappers]
     class_of: dict[int, str] = {}  # the first path to each folder
     for name, parts in _class_folders(chain[-1], split, path).items():
@@ -250,16 +250,16 @@ def _class_folders(
     found: dict[str, dict[str, Folder[File]]] = {}
     for path, here in tops.items():
         for name, folder in here.folders.items():
-            parts = found.setdefault(_checked(name, where), {})
-            if _checked(path, where) in parts:
+            parts = found.setdefault(checked_name(name, where), {})
+            if checked_name(path, where) in parts:
                 raise PetiteError(
                     f"{where / path} has two folders named {nfc(name)!r}, in two spellings of "
                     "Unicode (such as é as one character and as two). Merge them, or rename one"
                 )
-            parts[_checked(path, where)] = folder
+            parts[checked_name(path, where)] = folder
     for name, folder in top.folders.items() if split else ():
         if name not in split:  # without images
-            found.setdefault(_checked(name, where), {})[""] = folder
+            found.setdefault(checked_name(name, where), {})[""] = folder
     return dict(sorted(found.items()))
 
 
@@ -314,14 +314,14 @@ def _only_wrapped(chain: list[Folder[File]]) -> tuple[str, Folder[File]] | None:
 
 def _holds_images(folder: Folder[File], outside: Sequence[Folder[File]]) -> bool:
     return any(
-        side_kind(name) is None for _, inner in _within(folder, outside) for name in inner.files
+        side_kind(name) is None for _, inner in within(folder, outside) for name in inner.files
     )
 
 
-def _within(
-    folder: Folder[File], outside: Sequence[Folder[File]], repeated: list[str] | None = None
+def within(
+    folder: Folder[File], outside: Sequence[Folder[File]] = (), repeated: list[str] | None = None
 ) -> Iterator[tuple[str, Folder[File]]]:
-    """A folder ("") and all folders within it by path, each once, without those of `outside`.
+    """Give a folder ("") and all folders within it by path, each once, without those of `outside`.
 
     The paths of links to a folder that is left out are added to `repeated`.
     """
@@ -357,17 +357,17 @@ def _add_class(
     repeated: dict[str, list[str]] = {at: [] for at in parts}
     counts: Counter[str] = Counter()
     side: Counter[str] = Counter()
-    within = [
+    inside = [
         (_joined(at, path), inner)
         for at, folder in parts.items()
-        for path, inner in _within(folder, outside, repeated[at])
+        for path, inner in within(folder, outside, repeated[at])
     ]
     # Arrays are side files of images, unless there are only arrays.
-    names = {file_name for _, inner in within for file_name in inner.files}
+    names = {file_name for _, inner in inside for file_name in inner.files}
     beside = {name for name in names if ending_of(name.lower())[1] in ARRAYS}
     beside = beside if any(side_kind(name) is None for name in names - beside) else set()
     links: list[str] = []
-    for path, inner in within:
+    for path, inner in inside:
         prefix = _joined(name, path)
         first = class_of.setdefault(id(inner), prefix)
         if first != prefix:
@@ -377,7 +377,7 @@ def _add_class(
             if kind:
                 side[kind] += 1
                 continue
-            image_id = _checked(f"{prefix}/{file_name}", layout.where)
+            image_id = checked_name(f"{prefix}/{file_name}", layout.where)
             if image_id in layout.files:
                 raise PetiteError(
                     f"{layout.where} has two files {image_id!r}, in two spellings of Unicode "
@@ -400,8 +400,8 @@ def _joined(first: str, second: str) -> str:
     return f"{first}/{second}" if first and second else first or second
 
 
-def _checked(name: str, where: PurePath) -> str:
-    """A name in normal form C; raises PetiteError if it is not valid Unicode."""
+def checked_name(name: str, where: PurePath) -> str:
+    """Convert a name to normal form C; raises PetiteError if it is not valid Unicode."""
     if name.isascii():
         return name
     try:

@@ -124,12 +124,17 @@ def _note_doubtful(chosen: Sequence[str], notices: Notices) -> None:
             else f"the folders {shown(odd)} are taken for classes. If some are not, list the "
             "others in dataset.classes"
         )
+    note_spellings(chosen, "merge their folders", notices)
+
+
+def note_spellings(classes: Sequence[str], remedy: str, notices: Notices) -> None:
+    """Add a notice about classes whose names hardly differ, with what to do if they are one."""
     spelled: dict[str, list[str]] = {}
-    for name in chosen:
+    for name in classes:
         spelled.setdefault(" ".join(name.casefold().split()), []).append(name)
     for names in spelled.values():
         if len(names) > 1:
             notices.add(
                 f"the classes {', '.join(map(repr, names))} differ only by capitals or spaces. "
-                "If they are one class, merge their folders"
+                f"If they are one class, {remedy}"
             )
