@@ -215,6 +215,16 @@ CASES = [
         config={"split": {"seed": 1}},
     ),
     Case(
+        "what is done with a given split and its leaks",
+        {"split": 1, **AFTER_SPLIT},
+        config={"split": {"leaks": "keep"}},
+    ),
+    Case(
+        "the longest time within a burst, without groups by time",
+        {},
+        config={"split": {"group_seconds": 5}},
+    ),
+    Case(
         "the image size",
         {"ingest": 3, "index": 1, **AFTER_INDEX},
         config={"dataset": {"image_size": 9}},

@@ -134,9 +134,6 @@ def labels_of_archive():
         return ""
     with Path(LABELS_FILE).open("rb") as file:
         return read_labels(file, LABELS_FILE, LABELS).digest()
-SPLIT_SETTINGS = CONFIG.split.model_dump(mode="json", exclude={"seed"})
-if CONFIG.split.groups != CAPTURE_TIME:
-    del SPLIT_SETTINGS["group_seconds"]
 
 
 def opened_folder():
@@ -196,6 +193,9 @@ LABELS = CONFIG.labels.columns if CONFIG.labels else None
 # Without the path, which may change.
 LABELS_SETTINGS = LABELS and LABELS._replace(path="")._asdict()
 STORE_SETTINGS["labels"] = LABELS_SETTINGS
+SPLIT_SETTINGS = CONFIG.split.model_dump(mode="json", exclude={"seed"})
+if CONFIG.split.groups != CAPTURE_TIME:
+    del SPLIT_SETTINGS["group_seconds"]
 SHARDS = [f"{number}-of-{DATASET.shards}" for number in range(1, DATASET.shards + 1)]
 SOURCE_PATH = or_exit(source_path)
 SOURCE_MODULE = SOURCE.__module__
