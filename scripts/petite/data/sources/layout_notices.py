@@ -36,7 +36,8 @@ def note_layout(layout: Layout, chosen: Sequence[str], named: bool, notices: Not
     counts = {name: layout.folders[name].total() for name in chosen}
     if not named:
         notices.add(
-            f"{len(chosen)} classes, one for each folder in {_class_folders(layout)}: "
+            f"{len(chosen)} classes, one for each folder in {'the parts of ' if layout.parts else ''}"
+            f"{layout.where}: "
             + shown([f"{name} ({counted(count, 'file')})" for name, count in counts.items()])
         )
         _note_doubtful(chosen, notices)
@@ -68,11 +69,6 @@ def note_layout(layout: Layout, chosen: Sequence[str], named: bool, notices: Not
             "links to folders that are read already, or that contain all others, are not followed: "
             f"{shown(layout.repeated)}"
         )
-
-
-def _class_folders(layout: Layout) -> str:
-    """Where the class folders are: `pets`, or `pets/test, pets/train`."""
-    return shown([str(layout.where / name) for name in layout.parts]) or str(layout.where)
 
 
 def _note_given_split(layout: Layout, chosen: Sequence[str], notices: Notices) -> None:
