@@ -34,8 +34,8 @@ def parts_of(names: Collection[str]) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        For each name `train`, `validation` or `test`. Empty unless each name is that of a part, with
-        the same other words (seg_train, seg_test), all are of different parts, and one is the
+        For each name `train`, `validation` or `test`. Empty unless each name is that of a part, all
+        have the same other words (seg_train, seg_test), all are of different parts, and one is the
         training part.
     """
     words = {name: split_word(name) for name in names}

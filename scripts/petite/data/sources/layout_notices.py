@@ -35,9 +35,9 @@ def note_layout(layout: Layout, chosen: Sequence[str], named: bool, notices: Not
     """
     counts = {name: layout.folders[name].total() for name in chosen}
     if not named:
+        parts = "the parts of " if layout.parts else ""
         notices.add(
-            f"{len(chosen)} classes, one for each folder in {'the parts of ' if layout.parts else ''}"
-            f"{layout.where}: "
+            f"{len(chosen)} classes, one for each folder in {parts}{layout.where}: "
             + shown([f"{name} ({counted(count, 'file')})" for name, count in counts.items()])
         )
         _note_doubtful(chosen, notices)
