@@ -13,6 +13,7 @@ from petite.evaluation.judged import (
     summaries_as_markdown,
     summaries_as_text,
 )
+from petite.evaluation.looks import Looks
 from petite.evaluation.recommendation import Answers, Gap
 from petite.evaluation.rendering import all_as_markdown, all_as_text
 from petite.util.files import (
@@ -44,6 +45,8 @@ def main(args: argparse.Namespace) -> None:
             args.settings["metric"],
             [gap for gap in gaps if gap.judge == judge],
             test_groups(split),
+            Looks.of(args.settings.get("looks", {}).get(judge)),
+            args.settings.get("seen_before", {}).get(judge, ()),
         )
         for judge, paths in by_judge(args.runs).items()
     }

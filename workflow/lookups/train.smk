@@ -105,21 +105,24 @@ def models_folder(judge, label, fraction, first, last):
 
 # The jobs whose models are kept.
 TRAININGS = [judging for judging in JUDGINGS if judge_named(judging[0]).has_models]
-MODELS = [models_folder(*training) for training in TRAININGS]
-SUBSETS = [
-    subset_path(label, fraction, seed)
-    for label, fraction in CASES
-    for seed in subset_seeds(label, fraction)
-]
-# Files of a complete run besides its tables. As inputs of `all`, they are made again if deleted.
-KEPT = [
-    *dict.fromkeys(SUBSETS),
-    *records_of(dict.fromkeys(SUBSETS)),
-    *runs_paths(".csv"),
-    *runs_paths(".history.csv"),
-    *runs_paths(".predictions.npz"),
-    *MODELS,
-]
+
+
+def kept_files(wildcards):
+    """Files of a complete run besides its tables. As inputs of `all`, they are made again if deleted."""
+    due = judgings()
+    subsets = dict.fromkeys(
+        subset_path(label, fraction, seed)
+        for label, fraction in CASES
+        for seed in subset_seeds(label, fraction, due)
+    )
+    return [
+        *subsets,
+        *records_of(subsets),
+        *runs_paths(".csv"),
+        *runs_paths(".history.csv"),
+        *runs_paths(".predictions.npz"),
+        *(models_folder(*job) for job in due if judge_named(job[0]).has_models),
+    ]
 
 
 def say_which_models_are_gone():

@@ -17,8 +17,7 @@ if DATASET.is_remote:
         input:
             code=code("download"),
         output:
-            file=SOURCE_PATH,
-            record=f"{SOURCE_PATH}.json",
+            **downloaded(),
         log:
             f"{RESULTS}/logs/download.log",
         localrule: True
@@ -27,9 +26,10 @@ if DATASET.is_remote:
         params:
             python=python,
             settings=as_param(download_settings()),
+            place=lambda wildcards, output: output.record.removesuffix(".json"),
         shell:
             "{params.python} {input.code[0]:q} --settings {params.settings:q} "
-            "--output {output.file:q} --log {log:q}"
+            "--output {params.place:q} --log {log:q}"
 
 
 rule listing:
@@ -55,6 +55,7 @@ rule listing:
         settings=as_param(LISTING_SETTINGS),
         folder=as_param(FOLDER),
         labels=as_param(LABELS_SETTINGS),
+        columns=as_param(COLUMNS),
         source=source_arguments,
         kept=source_kept,
     shell:
@@ -81,13 +82,7 @@ rule ingest:
         mem_mb=memory(1000, 500),
     params:
         python=python,
-        settings=as_param(
-            {
-                **READING_SETTINGS,
-                "image_size": DATASET.image_size,
-                "channels": DATASET.channels,
-            }
-        ),
+        settings=as_param(INGEST_SETTINGS),
         files=changes_of_shard,
         # The cache key includes params, but not wildcards.
         shard=lambda wildcards: wildcards.shard,
@@ -117,18 +112,7 @@ rule index:
         mem_mb=memory(700, 4000),
     params:
         python=python,
-        settings=as_param(
-            {
-                "classes": DATASET.classes,
-                "limit_per_class": DATASET.limit_per_class,
-                "min_per_class": DATASET.min_per_class,
-                "max_bad_share": DATASET.max_bad_share,
-                "near_copy_distance": DATASET.near_copy_distance,
-                "image_size": DATASET.image_size,
-                "channels": DATASET.channels,
-                "depth": DATASET.depth,
-            }
-        ),
+        settings=as_param(INDEX_SETTINGS),
     shell:
         "{params.python} {input.code[0]:q} --listing {input.listing:q} --rows {input.rows:q} "
         "--index {output.index:q} --manifest {output.manifest:q} "

@@ -92,18 +92,20 @@ class Plan:
             The first and last seed of each job.
         """
         runs = self.config.runs_at(fraction, judge)
+        looks = self.config.looks_of(judge)
         # The selection of a judge that selects takes longer than its start, so one job does all.
         per_job = runs if judge_named(judge).selects else self.config.seeds_per_job
         batches = []
         first = 0
-        while first < runs:
-            made = [last for begin, last in done if begin == first and last < runs]
-            # A new batch ends where one that is done begins.
-            ahead = [begin for begin, last in done if first < begin <= last < runs]
-            stop = min(ahead, default=runs)
-            last = max(made, default=min(first + per_job, stop) - 1)
-            batches.append((first, last))
-            first = last + 1
+        for seeds in looks.seeds if looks else [runs]:
+            while first < seeds:
+                made = [last for begin, last in done if begin == first and last < seeds]
+                # A new batch ends where one that is done begins.
+                ahead = [begin for begin, last in done if first < begin <= last < seeds]
+                stop = min(ahead, default=seeds)
+                last = max(made, default=min(first + per_job, stop) - 1)
+                batches.append((first, last))
+                first = last + 1
         return batches
 
     def exported(self) -> Exported | None:
@@ -125,6 +127,11 @@ class Plan:
             )
             for step in self._entry(label).steps
         ]
+
+    def least_share(self, label: str) -> float:
+        """The smallest number of images after a step of an entry, relative to those at its end."""
+        selecting = [step for step in self.steps(label) if step["method"] != AUGMENTATION]
+        return min((step["share"] for step in selecting), default=1.0)
 
     def selection_settings(self, label: str) -> SelectionParams:
         """Collect all settings that decide which images an entry keeps."""

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from petite.evaluation.chance import Chance, NotLearned
 from petite.evaluation.learning_curve import Estimate, LastLeftOut
+from petite.evaluation.looks import Looks
 from petite.training.judges import SCRATCH
 from petite.util.errors import PetiteError
 
@@ -235,6 +236,10 @@ class Basis:
         The share of the training images that each seed selects from, if it is a part.
     groups : ImageGroups or None
         If the test images are in groups.
+    looks : Looks or None
+        When the comparisons were tested, if more than once.
+    seen_before : tuple of int
+        Numbers of seeds at which the results were seen before more seeds were asked for.
     """
 
     test_images: int | None
@@ -243,6 +248,8 @@ class Basis:
     floor: Floor | None
     pool_share: float | None = None
     groups: ImageGroups | None = None
+    looks: Looks | None = None
+    seen_before: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -321,6 +321,21 @@ class Wording:
             for against in (one.random, one.full)
             if against
         ]
+        if seen := self.record.basis.seen_before:
+            yield (
+                f"The results with {_and(seen)} seeds had been seen before more seeds were asked "
+                "for. A test that is repeated until it passes finds too many effects, so these "
+                "verdicts are exploratory. To add seeds soundly, set seeds to looks before the "
+                "first run, such as {looks: [7, 10, 15, 30]}, under another dataset.name."
+            )
+        if looks := self.record.basis.looks:
+            levels = listed([f"{100 * level:.2g}%" for level in looks.levels])
+            yield (
+                f"The comparisons were tested with {_and(looks.seeds)} seeds, as "
+                f"was fixed beforehand, at levels of {levels} (together 5%). What was decided, or "
+                "unlikely to be decided by more seeds, got no more of them. All p-values are "
+                "adjusted for this, and all intervals hold at all looks together."
+            )
         if share := self.record.basis.pool_share:
             yield (
                 f"Each seed selects from its own {rounded_percent(share)} of the training images, "
@@ -456,6 +471,10 @@ def _gap(gap: Gap) -> str:
     if not gap.failed:
         return f"{name}, not started"
     return f"{name}, where {', '.join(gap.failed)} failed"
+
+
+def _and(numbers: Sequence[int]) -> str:
+    return listed(list(map(str, numbers)))
 
 
 def compared_with_random(seeds: Sequence[int]) -> str:

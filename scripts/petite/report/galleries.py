@@ -160,29 +160,27 @@ def galleries(inputs: Inputs) -> Galleries:
     """Excluded files, leaks, duplicates and misclassified images, with one sheet for all."""
     excluded, repeated, wrong = excluded_files(inputs), duplicates(inputs), misclassified(inputs)
     leaks = leaking(inputs)
-    together = [*leaks["leaks"], *repeated["groups"]]
-    tiles = [*excluded["tiles"], *(tile for group in together for tile in group), *wrong["tiles"]]
-    side = max(
-        (tile.picture.shape[0] for tile in tiles if tile.picture is not None),
-        default=SIDE,
+    sheet, groups = placed(
+        [excluded["tiles"], wrong["tiles"], *leaks["leaks"], *repeated["groups"]]
     )
-    pictures = [sprites.thumbnail(tile.picture, side) for tile in tiles if tile.picture is not None]
-    sheet = sprites.sheet(np.array(pictures, np.uint8).reshape(-1, side, side, 3))
-    places = iter(range(len(pictures)))
-    # In the order of `tiles`.
+    first = 2 + len(leaks["leaks"])  # of the duplicates
     return {
         "sheet": sheet,
-        "excluded": {**excluded, "tiles": _placed(excluded["tiles"], sheet, places)},
-        "leaking": {
-            **leaks,
-            "leaks": [_placed(leak, sheet, places) for leak in leaks["leaks"]],
-        },
-        "duplicates": {
-            **repeated,
-            "groups": [_placed(group, sheet, places) for group in repeated["groups"]],
-        },
-        "wrong": {**wrong, "tiles": _placed(wrong["tiles"], sheet, places)},
+        "excluded": {**excluded, "tiles": groups[0]},
+        "wrong": {**wrong, "tiles": groups[1]},
+        "leaking": {**leaks, "leaks": groups[2:first]},
+        "duplicates": {**repeated, "groups": groups[first:]},
     }
+
+
+def placed(groups: Sequence[Sequence[Tile]]) -> tuple[sprites.Sheet, list[list[PlacedTile]]]:
+    """Join the pictures of all tiles in one sheet: the sheet, and the tiles of each group."""
+    pictures = [tile.picture for group in groups for tile in group if tile.picture is not None]
+    side = max((picture.shape[0] for picture in pictures), default=SIDE)
+    alike = [sprites.thumbnail(picture, side) for picture in pictures]
+    sheet = sprites.sheet(np.array(alike, np.uint8).reshape(-1, side, side, 3))
+    places = iter(range(len(pictures)))
+    return sheet, [_placed(group, sheet, places) for group in groups]
 
 
 def _placed(tiles: Sequence[Tile], sheet: sprites.Sheet, places: Iterator[int]) -> list[PlacedTile]:

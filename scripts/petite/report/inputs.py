@@ -105,6 +105,10 @@ class Inputs:
         Facts about the data that the steps noticed.
     leaks : DataFrame
         The images that leak between the parts of a given split; empty for none.
+    checks : mapping of str to Path
+        The tables and records of the checks, by name: cues.parquet and others.
+    embeddings : ndarray of float32, shape (n_train, d), or None
+        Of the training images, if the run has them and `features` are others.
     of_judge : str
         The judge whose runs are shown; "": the first one.
     """
@@ -121,6 +125,8 @@ class Inputs:
     checkout: Path | None = None
     notices: Sequence[str] = ()
     leaks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=LEAK_COLUMNS))
+    checks: Mapping[str, Path] = field(default_factory=dict)
+    embeddings: np.ndarray | None = None
     of_judge: str = ""
 
     @cached_property

@@ -45,6 +45,7 @@ def select(
     *,
     class_errors: Mapping[Any, float] | None = None,
     groups: ArrayLike | None = None,
+    kept: ArrayLike | None = None,
     partitions: int | None = None,
     max_memory: int | None = None,
     **settings: Any,
@@ -80,6 +81,10 @@ def select(
         For the quota "error": the error of each class, 0 to 1.
     groups : array-like of shape (n,)
         For the quota "group": the group of each image, such as its patient; "" for none.
+    kept : array-like of shape (p,), optional
+        Positions of images that are chosen in any case, or a mask of all images. They count within
+        k and within the quota of their class. Methods whose trait `complements` is true choose the
+        others to complement them.
     partitions : int or None
         Parts that large classes are divided into, for methods that can be. None: as many as keep
         the time in proportion to n, 1 for classes of up to 8,192 images.
@@ -91,7 +96,8 @@ def select(
     Returns
     -------
     Ranking
-        Exactly k different images: `indices`, (k,) int64, are their positions, best first.
+        Exactly k different images: `indices`, (k,) int64, are their positions: those of `kept` in
+        ascending order, and then the others, best first.
 
     Raises
     ------
@@ -112,6 +118,6 @@ def select(
     return run(
         checked_request(
             entry, checked_settings(entry, settings), features, labels, k, seed, scores, quota,
-            class_errors, partitions, max_memory, groups=groups,
+            class_errors, partitions, max_memory, kept, groups,
         )
     )  # fmt: skip

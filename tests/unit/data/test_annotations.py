@@ -90,6 +90,7 @@ def test_a_class_without_weight_in_training_is_refused() -> None:
     index = table.assign(
         status="ok", label=(table["class_name"] == "b").astype("int16"), copy_group=range(8)
     )
+    index = index.drop(columns=["group", "weight"])
     weights = index[["image_id"]].assign(weight=(index["class_name"] == "a").astype(float))
     with pytest.raises(PetiteError, match=r"\bb have the weight 0"):
         split_table(index, test=0.25, validation=0.0, seed=0, annotations=weights)

@@ -99,6 +99,8 @@ class Decoded(NamedTuple):
     has_more: bool = False  # further pages or frames; this is the first
     captured: float = math.nan  # by the camera's clock, in seconds since 1970; NaN if unknown
     camera: str = ""  # make and model
+    format: str = ""  # Pillow's name of the file's format; "" for an array
+    has_exif: bool = False
 
 
 class Preview(NamedTuple):
@@ -364,7 +366,7 @@ def _decode(
             shown, limits = Counted(image, lambda: open_image(data)).to_bytes(depth)
         elif scaled is None:
             image.load()
-        orientation = _orientation(image)
+        orientation, has_exif = _orientation(image), _has_exif(image)
         turn = ORIENTATIONS.get(orientation)
         if scaled is None:
             pixels = _to_square(shown, size, channels, resampling, turn=turn)
@@ -372,8 +374,19 @@ def _decode(
             pixels = _array_to_square(*scaled, size, channels, resampling, turn=turn)
     if orientation in TURNED:
         width, height = height, width
-    transparent = image.has_transparency_data
-    return Decoded(pixels, width, height, limits, transparent, has_more, *_capture(image))
+    captured, camera = _capture(image)
+    return Decoded(
+        pixels,
+        width,
+        height,
+        limits,
+        is_transparent=image.has_transparency_data,
+        has_more=has_more,
+        captured=captured,
+        camera=camera,
+        format=image.format or "",
+        has_exif=has_exif,
+    )
 
 
 def _check_size(image: Image.Image, min_side: int, max_pixels: int) -> None:
@@ -441,6 +454,16 @@ def _capture(image: Image.Image) -> tuple[float, str]:
         raise
     except Exception:  # no time, one that was never set (0000:00:00), or damaged EXIF data
         return math.nan, ""
+
+
+def _has_exif(image: Image.Image) -> bool:
+    """Whether the file has EXIF data that can be read."""
+    try:
+        return bool(image.getexif())
+    except MemoryError:
+        raise
+    except Exception:
+        return False
 
 
 def _array_to_square(

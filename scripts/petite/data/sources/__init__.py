@@ -16,7 +16,9 @@ import pandas as pd
 from petite.data.annotations import annotated
 from petite.data.labels import LabelColumns
 from petite.data.sources.base import (
+    AUTOMATIC,
     USUAL_LIMITS,
+    Columns,
     Entry,
     ImageData,
     Limits,
@@ -30,15 +32,18 @@ from petite.data.sources.class_signs import (
     flat_hint,
 )
 from petite.data.sources.layout import natural_order, nfc
-from petite.data.sources.layout_notices import note_layout
+from petite.data.sources.layout_notices import note_layout, note_unlabeled
 from petite.data.sources.wording import empty_folders, shown
 from petite.util.discovery import modules_in
 from petite.util.errors import PetiteError
 from petite.util.notices import Notices
 
 __all__ = [
+    "ALL_SOURCES",
+    "AUTOMATIC",
     "SOURCES",
     "USUAL_LIMITS",
+    "Columns",
     "Entry",
     "ImageData",
     "Limits",
@@ -51,12 +56,14 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-SOURCES: dict[str, type[Source]] = {
+ALL_SOURCES: dict[str, type[Source]] = {
     source.name: source
     for module in modules_in(sys.modules[__name__])
     for source in vars(module).values()
     if isinstance(source, type) and issubclass(source, Source) and "name" in vars(source)
 }
+# Those with labels, of which a data set can be made.
+SOURCES = {name: source for name, source in ALL_SOURCES.items() if source.has_classes}
 
 LISTED_AT_ONCE = 65_536
 
@@ -65,29 +72,31 @@ def open_source(
     name: str,
     path: Path | None,
     limits: Limits = USUAL_LIMITS,
+    columns: Columns = AUTOMATIC,
     labels: LabelColumns | None = None,
 ) -> Source:
     """Open the source `name` at `path` (None for a source that comes with a library).
 
-    `labels` names a table of labels, which then takes the place of class folders.
+    `columns` matters only to sources that take columns. `labels` names a table of labels, which
+    then takes the place of class folders.
 
     Raises PetiteError for an unknown name, a missing or unwanted path, and a path that does not
     hold what the source reads, and for a table of labels that the source does not take.
     """
-    if name not in SOURCES:
+    if name not in ALL_SOURCES:
         raise PetiteError(f"there is no source {name!r}{_nearest(name, list(SOURCES))}")
-    kind = SOURCES[name]
+    kind = ALL_SOURCES[name]
     if kind.path_is is None:
         if path is not None:
             raise PetiteError(f"the source {name} takes no path, but was given {path}")
     elif path is None:
         raise PetiteError(f"the source {name} needs a path: {kind.path_is}")
-    elif not path.exists():
+    elif not path.exists() and not kind.has_pattern:
         raise PetiteError(f"{path} does not exist: the source {name} needs {kind.path_is}")
     else:
         kind.check_path(path)
     if labels is None:
-        return kind(path, limits)
+        return kind.opened(path, limits, columns)
     if not kind.takes_labels:
         raise PetiteError(f"labels: the source '{name}' takes no table of labels: set it to null")
     return kind(path, limits, labels)
@@ -112,6 +121,8 @@ def listing(
     many as leave L images when the share that may be bad is bad (0 <= max_bad_share < 1). Each part
     of a given split keeps its share of the class, and at least one image.
 
+    A source without labels has one class, so `classes` does not matter.
+
     What a user should know of it is added to `notices`.
 
     Returns the columns position (int64, from 0), image_id (str), class_name (str), bytes (int64),
@@ -122,10 +133,16 @@ def listing(
     if source.labeled:
         source.labeled.check(max_bad_share)
     entries_of = _entries_by_class(source)
-    chosen = _choose_classes(list(entries_of), classes, source)
+    source.check_labels(max_bad_share, notices)
+    if source.has_classes:
+        chosen = _choose_classes(list(entries_of), classes, source)
+    elif not (chosen := list(entries_of)):
+        raise PetiteError(f"no images in {source.path}")
     if notices is not None:
-        if source.layout:
+        if source.layout and source.has_classes:
             note_layout(source.layout, chosen, classes is not None, notices)
+        elif source.layout:
+            note_unlabeled(source.layout, notices)
         if source.labeled:
             source.labeled.note(chosen, notices)
 
@@ -188,16 +205,22 @@ def _choose_classes(present: list[str], wanted: list[str] | None, source: Source
         raise PetiteError(f"a class is named twice in {chosen}")
     if layout:
         check_layout(layout, chosen, named=wanted is not None)
-    elif wanted is None and not source.labeled:
+    elif wanted is None and not source.labeled and not source.takes_columns:
         check_names(chosen, where)
     if len(chosen) < 2:
         raise PetiteError(
             f"only one class ({chosen[0] if chosen else 'none'}) "
             + (f"is in {where}" if wanted is None else f"is named, and there are {shown(found)}")
-            + f": two or more are needed{'' if source.labeled else ', a folder of images each'}"
+            + ": two or more are needed"
+            + (", a folder of images each" if _has_folders(source) else "")
             + (flat_hint(layout, found, inside) if layout and wanted is None else "")
         )
     return chosen
+
+
+def _has_folders(source: Source) -> bool:
+    """Whether each class has a folder."""
+    return not source.labeled and bool(source.layout or not source.takes_columns)
 
 
 def _check_known(wanted: list[str], found: list[str], source: Source) -> None:

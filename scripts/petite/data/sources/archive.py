@@ -36,6 +36,7 @@ from petite.data.sources.labeled import (
     wrappers,
 )
 from petite.data.sources.layout import Folder, Layout, find_layout, is_hidden, side_kind
+from petite.data.sources.other_kinds import right_source
 from petite.data.text_tables import MOST_BYTES
 from petite.util.errors import PetiteError
 
@@ -99,7 +100,7 @@ class _Archive(Protocol):
     def members(self) -> Iterator[tuple[str, _Member | _Link | None]]:
         """Yield the name of each member with the file or link, or None for a folder.
 
-        Raises _Refused for any other member, and for one that cannot be unpacked.
+        Raises Refused for any other member, and for one that cannot be unpacked.
         """
 
     def open(self, member: _Member) -> IO[bytes]:
@@ -109,7 +110,7 @@ class _Archive(Protocol):
         """Close the archive's file."""
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """An archive is refused for one member; its arguments are the member's name and the reason."""
 
 
@@ -126,14 +127,14 @@ class _Zip:
                 name = name.replace("\\", "/")
             unix_type = stat.S_IFMT(info.external_attr >> 16)
             if unix_type not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
-                raise _Refused(name, "a device, not a regular file")
+                raise Refused(name, "a device, not a regular file")
             if name.endswith("/"):
                 yield name, None
                 continue
             if info.flag_bits & ZIP_ENCRYPTED:
-                raise _Refused(name, "encrypted")
+                raise Refused(name, "encrypted")
             if info.compress_type not in ZIP_METHODS:
-                raise _Refused(name, f"unsupported compression method {info.compress_type}")
+                raise Refused(name, f"unsupported compression method {info.compress_type}")
             _check_expansion(name, info.file_size, info.compress_size)
             if unix_type == stat.S_IFLNK:
                 yield name, _Link(self._text(info), from_root=False)
@@ -162,21 +163,21 @@ def _decoded(info: zipfile.ZipInfo) -> str:
         return info.filename
 
 
-class _TarInfo(tarfile.TarInfo):
+class CheckedTarInfo(tarfile.TarInfo):
     """A header in a tar, checked before the standard library acts on it."""
 
     @classmethod
     def frombuf(cls, *args: Any, **kwargs: Any) -> Self:
         info = super().frombuf(*args, **kwargs)
         if info.type in HEADERS and info.size > LONGEST_HEADER:
-            raise _Refused(info.name, f"a name or attributes of {info.size / 1e6:.0f} MB")
+            raise Refused(info.name, f"a name or attributes of {info.size / 1e6:.0f} MB")
         return info
 
 
 class _Tar:
     def __init__(self, path: Path) -> None:
         self._bytes = path.stat().st_size
-        self._tar = tarfile.open(path, tarinfo=_TarInfo)  # noqa: SIM115 - open as long as the source
+        self._tar = tarfile.open(path, tarinfo=CheckedTarInfo)  # noqa: SIM115 - open as long as the source
 
     def members(self) -> Iterator[tuple[str, _Member | _Link | None]]:
         for info in self._tar:
@@ -189,7 +190,7 @@ class _Tar:
             elif info.issym() or info.islnk():
                 yield info.name, _Link(info.linkname, from_root=info.islnk())
             else:
-                raise _Refused(info.name, "a device, not a regular file")
+                raise Refused(info.name, "a device, not a regular file")
         self._check_end()
 
     def _check_end(self) -> None:
@@ -255,6 +256,8 @@ class ArchiveSource(Source):
 
     @classmethod
     def check_path(cls, path: Path) -> None:
+        if hint := right_source(path):
+            raise PetiteError(f"{path} is not {cls.path_is}. {hint}")
         if path.is_dir():
             raise PetiteError(
                 f"{path} is a folder, not {cls.path_is}. To read a folder, write "
@@ -347,7 +350,7 @@ def _open(path: Path) -> _Archive:
             return _Tar(path)
         if zipfile.is_zipfile(path):
             return _Zip(path)
-    except _Refused as refusal:
+    except Refused as refusal:
         raise _refused(path, *refusal.args) from None
     except DAMAGED as error:
         raise _damaged(path, error) from error
@@ -373,9 +376,9 @@ def _refused(path: Path, name: str, reason: str) -> PetiteError:
 
 
 def _check_expansion(name: str, unpacked: int, packed: int) -> None:
-    """Raise _Refused for what unpacks to far more than its size."""
+    """Raise Refused for what unpacks to far more than its size."""
     if unpacked > SMALL and unpacked > MOST_EXPANSION * packed:
-        raise _Refused(
+        raise Refused(
             name, f"unpacks to {unpacked / 1e6:.0f} MB, more than {MOST_EXPANSION} times its size"
         )
 
@@ -391,20 +394,20 @@ def _tree(archive: _Archive, path: Path, max_entries: int) -> Folder[_Member]:
     try:
         for number, (name, member) in enumerate(archive.members(), start=1):
             if number > max_entries:
-                raise _Refused(
+                raise Refused(
                     name, f"the archive has more than {max_entries} entries (dataset.max_entries)"
                 )
             if _is_outside(name) or ".." in re.split(r"[/\\]", name):
-                raise _Refused(name, "a path that leads out of the archive")
+                raise Refused(name, "a path that leads out of the archive")
             if len(name) > LONGEST_PATH:
-                raise _Refused(name[:50], f"a path of more than {LONGEST_PATH} characters")
+                raise Refused(name[:50], f"a path of more than {LONGEST_PATH} characters")
             parts = _parts(name)
             if member is None or not parts:
                 _folder_at(root, parts)
                 continue
             folder = _folder_at(root, parts[:-1])
             if parts[-1] in folder.files or parts in links:
-                raise _Refused(name, "in the archive twice")
+                raise Refused(name, "in the archive twice")
             if isinstance(member, _Link):
                 if not any(map(is_hidden, parts)) and not side_kind(parts[-1]):
                     links[parts] = member
@@ -416,14 +419,14 @@ def _tree(archive: _Archive, path: Path, max_entries: int) -> Folder[_Member]:
         for parts, found in {parts: _linked(parts, root, links) for parts in links}.items():
             folder, name = _folder_at(root, parts[:-1]), parts[-1]
             if name in folder.folders or name in folder.files:
-                raise _Refused("/".join(parts), "in the archive twice")
+                raise Refused("/".join(parts), "in the archive twice")
             if isinstance(found, Folder):
                 folder.folders[name] = found
             else:
                 folder.files[name] = found
                 unpacked += found.size
                 _check_expansion("/".join(parts), unpacked, packed)
-    except _Refused as refusal:
+    except Refused as refusal:
         raise _refused(path, *refusal.args) from None
     except DAMAGED as error:
         raise _damaged(path, error) from error
@@ -449,7 +452,7 @@ def _folder_at(root: Folder[_Member], parts: Iterable[str]) -> Folder[_Member]:
 def _linked(
     link: tuple[str, ...], root: Folder[_Member], links: Mapping[tuple[str, ...], _Link]
 ) -> Folder[_Member] | _Member:
-    """The file or folder that a link leads to, through other links; raises _Refused."""
+    """The file or folder that a link leads to, through other links; raises Refused."""
     name, target = "/".join(link), links[link].target
     here = [root]  # the folders from the root to the current one
     path: list[str] = []  # their names
@@ -459,15 +462,15 @@ def _linked(
         part = ahead.pop()
         if part == "..":
             if not path:
-                raise _Refused(name, f"a link that leads out of the archive, to {target!r}")
+                raise Refused(name, f"a link that leads out of the archive, to {target!r}")
             path.pop()
             here.pop()
         elif found := links.get((*path, part)):
             hops += 1
             if hops > MOST_LINKS:
-                raise _Refused(name, f"a link in a loop, to {target!r}")
+                raise Refused(name, f"a link in a loop, to {target!r}")
             if _is_outside(found.target) or len(found.target) > LONGEST_PATH:
-                raise _Refused(name, f"a link that leads out of the archive, to {target[:50]!r}")
+                raise Refused(name, f"a link that leads out of the archive, to {target[:50]!r}")
             if found.from_root:
                 del here[1:], path[:]
             ahead += reversed(_parts(found.target))
@@ -477,9 +480,9 @@ def _linked(
         elif part in here[-1].files and not ahead:
             return here[-1].files[part]
         else:
-            raise _Refused(name, f"a link to {target!r}, which is not in the archive")
+            raise Refused(name, f"a link to {target!r}, which is not in the archive")
     if path == [*link[: len(path)]]:
-        raise _Refused(name, f"a link to {target!r}, a folder that contains the link")
+        raise Refused(name, f"a link to {target!r}, a folder that contains the link")
     return here[-1]
 
 

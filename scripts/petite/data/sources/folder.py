@@ -27,6 +27,7 @@ from petite.data.sources.labeled import (
     table_on_disk,
 )
 from petite.data.sources.layout import Folder, Layout, find_layout, is_archive, is_hidden
+from petite.data.sources.other_kinds import right_source
 from petite.util.errors import PetiteError
 
 HEAD_BYTES = 64
@@ -41,6 +42,7 @@ class FolderSource(Source):
 
     name = "folder"
     path_is: ClassVar[str | None] = "a folder with one folder of images per class"
+    takes_remote_folder = True
     has_fingerprints = True
     preset = "photos"
     takes_labels = True
@@ -56,6 +58,8 @@ class FolderSource(Source):
 
     @classmethod
     def check_path(cls, path: Path) -> None:
+        if hint := right_source(path):
+            raise PetiteError(f"{path} is not {cls.path_is}. {hint}")
         if path.is_dir():
             return
         if is_archive(path.name):
@@ -69,7 +73,7 @@ class FolderSource(Source):
     def layout(self) -> Layout[os.DirEntry[str]] | None:
         """The layout of the classes, found by one walk over the tree that reads no file."""
         assert self.path is not None
-        return find_layout(_tree(self.path), self.path) if self.labels is None else None
+        return find_layout(read_tree(self.path), self.path) if self.labels is None else None
 
     @cached_property
     def labeled(self) -> Labeled[os.DirEntry[str]] | None:
@@ -77,7 +81,7 @@ class FolderSource(Source):
         assert self.path is not None
         if self.labels is None:
             return None
-        tree, path = _tree(self.path), table_on_disk(self.labels, self.path)
+        tree, path = read_tree(self.path), table_on_disk(self.labels, self.path)
         if path is None:
             raise no_table(self.labels, self.path, tree)
         with path.open("rb") as file:
@@ -148,8 +152,8 @@ class FolderSource(Source):
             raise UnreadableEntry(f"unreadable: {error.strerror or error}") from error
 
 
-def _tree(root: Path) -> Folder[os.DirEntry[str]]:
-    """The tree of a folder, without hidden files and folders.
+def read_tree(root: Path) -> Folder[os.DirEntry[str]]:
+    """Read the tree of a folder, without hidden files and folders.
 
     A folder is read once, however many links lead to it, so the tree may have loops. Hidden
     folders, which can be large, and the parents of the root are not read.

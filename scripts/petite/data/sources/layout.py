@@ -244,6 +244,33 @@ def find_layout(root: Folder[File], path: PurePath, max_entries: int | None = No
     return layout
 
 
+def one_class(root: Folder[File], path: PurePath, name: str) -> Layout[File]:
+    """Take all images of a tree as one class, whatever its folders.
+
+    Parameters
+    ----------
+    root : Folder
+        The tree.
+    path : PurePath
+        Where it is, for messages.
+    name : str
+        The name of the class.
+
+    Returns
+    -------
+    Layout
+        It has no class if the tree has no images.
+
+    Raises
+    ------
+    PetiteError
+        As `find_layout`.
+    """
+    layout: Layout[File] = Layout(path)
+    _add_class(layout, name, {"": root}, [], {})
+    return layout
+
+
 def _split_in_classes(layout: Layout) -> dict[str, str]:
     """The parts of a split whose folders are in each class (cat/train, cat/test); empty if none."""
     inside = [{path.partition("/")[0] for path in paths} for paths in layout.folders.values()]

@@ -64,6 +64,20 @@ def note_layout(layout: Layout, chosen: Sequence[str], named: bool, notices: Not
     if layout.empty and not named:
         empty = empty_folders(layout, list(layout.empty))
         notices.add(f"folders without images, not taken for classes: {empty}")
+    _note_repeated(layout, notices)
+
+
+def note_unlabeled(layout: Layout, notices: Notices) -> None:
+    """Add notices about what was left out of a folder without labels."""
+    if layout.side_files:
+        notices.add(
+            f"{counted(layout.side_files.total(), 'file')} left out, because their names are not "
+            f"those of images: {by_kind(layout.side_files)}"
+        )
+    _note_repeated(layout, notices)
+
+
+def _note_repeated(layout: Layout, notices: Notices) -> None:
     if layout.repeated:
         notices.add(
             "links to folders that are read already, or that contain all others, are not followed: "
