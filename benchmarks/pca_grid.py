@@ -151,14 +151,14 @@ def petite(folder: Path, threads: int) -> tuple[list[Cost], dict[str, Any]]:
                 {"steps": [STEP]},
                 **inputs,
                 fraction=FRACTION,
-                seed=0,
+                seeds=0,
                 features=f"pixels={features}",
                 output=subset,
                 threads=threads,
             ),
         )
     ]
-    return costs, read_json(subset.with_suffix(".json"))
+    return costs, read_json(subset.with_suffix(".json"))[0]
 
 
 def install_peer(folder: Path) -> Path:

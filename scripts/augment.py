@@ -1,41 +1,52 @@
-"""Add recipes of augmented images, made by random transforms, to a subset."""
+"""Add recipes of augmented images, made by random transforms, to the subset of each seed."""
 
 import argparse
 import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from petite.subsets.augmentation import NAME, Settings
+from petite.subsets.seed_tables import tables_of, write_seed_tables
 from petite.subsets.tables import augmented, recipe_bytes
-from petite.util.files import read_json, read_table, write_json, write_table
 from petite.util.job import argument_parser, run
 
 logger = logging.getLogger(__name__)
 
 
 def main(args: argparse.Namespace) -> None:
-    started = time.perf_counter()
+    write_seed_tables(args.output, subsets(args))
+
+
+def subsets(args: argparse.Namespace) -> Iterator[tuple[pd.DataFrame, dict[str, Any]]]:
+    """The augmented subset of each seed, and its record."""
     settings = Settings.model_validate(args.settings)
-    subset = read_table(args.subset)
-    record = read_json(args.subset.with_suffix(".json"))
-    table = augmented(subset, args.seed, settings)
-    write_table(args.output, table)
-    write_json(
-        args.output.with_suffix(".json"),
-        {
-            "method": NAME,
-            "settings": settings.model_dump(mode="json"),
-            "fraction": record["fraction"],
-            "seed": args.seed,
-            "images": record["images"],
-            "rows": len(table),
-            "stored_bytes": record["stored_bytes"] + recipe_bytes(table),
-            "seconds": record["seconds"] + time.perf_counter() - started,
-            "proxy_seconds": record["proxy_seconds"],
-            "proxy_of": record["proxy_of"],
-        },
-    )
-    logger.info("%d new images from %d real ones", len(table) - len(subset), len(subset))
+    for seed, real in zip(args.seeds, tables_of(args.subset, args.seeds), strict=True):
+        started = time.perf_counter()
+        subset, record = real.read(), real.record()
+        table = augmented(subset, seed, settings)
+        logger.info(
+            "seed %d: %d new images from %d real ones",
+            *(seed, len(table) - len(subset), len(subset)),
+        )
+        yield (
+            table,
+            {
+                "method": NAME,
+                "settings": settings.model_dump(mode="json"),
+                "fraction": record["fraction"],
+                "seed": seed,
+                "images": record["images"],
+                "rows": len(table),
+                "stored_bytes": record["stored_bytes"] + recipe_bytes(table),
+                "seconds": record["seconds"] + time.perf_counter() - started,
+                "proxy_seconds": record["proxy_seconds"],
+                "proxy_of": record["proxy_of"],
+            },
+        )
 
 
 if __name__ == "__main__":
@@ -43,10 +54,13 @@ if __name__ == "__main__":
     parser.add_argument(
         "--subset",
         type=Path,
+        nargs="+",
         required=True,
-        help="a subset of real images; its .json is next to it",
+        help="subsets of real images; the .json of each is next to it",
     )
-    parser.add_argument("--seed", type=int, required=True, help="the seed of the recipes")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", required=True, help="of the subsets and the recipes"
+    )
     parser.add_argument(
         "--output", type=Path, required=True, help="the .parquet to write, and a .json next to it"
     )

@@ -4,7 +4,7 @@ import argparse
 import logging
 
 from petite.subsets.chains import candidates_of
-from petite.subsets.subset_job import add_arguments, one_step_job
+from petite.subsets.subset_job import add_output, add_selection, one_step_jobs
 from petite.util.files import write_json, write_table
 from petite.util.job import argument_parser, run
 
@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 def main(args: argparse.Namespace) -> None:
-    job = one_step_job(args)
+    [job] = one_step_jobs(args)
     table, record = candidates_of(job, args.part)
     write_table(args.output, table)
     write_json(args.output.with_suffix(".json"), record)
@@ -21,7 +21,11 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
-    add_arguments(parser)
+    add_selection(parser)
+    add_output(parser)
+    parser.add_argument(
+        "--seed", dest="seeds", type=int, nargs=1, required=True, help="of the selection"
+    )
     parser.add_argument(
         "--part", type=int, required=True, help="the number of the partition, from 0"
     )

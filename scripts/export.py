@@ -13,6 +13,7 @@ from petite.data.store import Store
 from petite.evaluation.recommendation import Answers
 from petite.evaluation.wording import Wording
 from petite.export import About, export_subset
+from petite.subsets.seed_tables import SeedTable
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
 from petite.util.job import argument_parser, run
@@ -36,18 +37,19 @@ class Chosen(NamedTuple):
 def main(args: argparse.Namespace) -> None:
     chosen = _chosen(args)
     path = Path(args.settings["subsets"][f"{chosen.method}:{chosen.fraction:g}"])
+    selected = SeedTable(path, chosen.seed)
     about = About(
         dataset=args.dataset,
         source=args.source,
         label=chosen.method,
         fraction=chosen.fraction,
         seed=chosen.seed,
-        record=read_json(path.with_suffix(".json")),
+        record=selected.record(),
         training_images=len(training_images(read_table(args.split))),
         why=chosen.why,
     )
     store, formats = Store.open(args.manifest), args.settings["formats"]
-    subset = read_table(path)
+    subset = selected.read()
     with opened_if_there(args, args.settings["max_bytes"]) as source:
         if source is None and (wanted := sorted({*formats} - OF_THE_STORE)):
             raise PetiteError(_without_originals(args.path, subset, wanted))

@@ -14,14 +14,25 @@ from petite.data.store import Store
 from petite.evaluation.runs import of_judge, read_csv
 from petite.plots.registry import FIGURES, OF_RUNS
 from petite.plots.style import save
+from petite.subsets.seed_tables import SeedTable
 from petite.util.errors import PetiteError
-from petite.util.files import read_json, read_table
+from petite.util.files import read_table
 from petite.util.job import argument_parser, run
 
 
 def subsets_by_method(*paths: Path) -> dict[str, pd.DataFrame]:
-    """Subsets by method; each path is .../METHOD/FRACTION/seed-N.parquet."""
-    return {path.parts[-3]: read_table(path) for path in paths}
+    """Subsets of seed 0 by method; each path is .../METHOD/FRACTION/*.parquet."""
+    return {path.parts[-3]: first_subset(path) for path in paths}
+
+
+def first_subset(path: Path) -> pd.DataFrame:
+    """The subset of seed 0 in a file."""
+    return SeedTable(path, 0).read()
+
+
+def first_details(path: Path) -> Any:
+    """How it was selected."""
+    return SeedTable(path, 0).record()
 
 
 # How to read the files of each kind.
@@ -34,9 +45,9 @@ READERS: dict[str, Callable[..., Any]] = {
     "pixels": np.load,
     "smallest_subsets": subsets_by_method,
     "grid_features": np.load,
-    "grid_subset": read_table,
-    "grid_details": read_json,
-    "augmented_subset": read_table,
+    "grid_subset": first_subset,
+    "grid_details": first_details,
+    "augmented_subset": first_subset,
 }
 
 

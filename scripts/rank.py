@@ -1,26 +1,36 @@
-"""Rank training images by a method, for one seed and up to the largest fraction."""
+"""Rank training images by a method, for each seed and up to the largest fraction."""
 
 import argparse
 import logging
+from collections.abc import Iterator
+
+import pandas as pd
 
 from petite.subsets.chains import choose
-from petite.subsets.subset_job import add_arguments, add_candidates, one_step_job
-from petite.util.files import write_json, write_table
+from petite.subsets.records import SelectionRecord
+from petite.subsets.seed_tables import write_seed_tables
+from petite.subsets.subset_job import add_arguments, candidates_by_seed, one_step_jobs
 from petite.util.job import argument_parser, run
 
 logger = logging.getLogger(__name__)
 
 
 def main(args: argparse.Namespace) -> None:
-    job = one_step_job(args)
-    ranked, record = choose(job, args.candidates)
-    write_table(args.output, ranked)
-    write_json(args.output.with_suffix(".json"), record)
-    logger.info("%s ranked %d images in %.2f s", job.steps[0].method, job.k, record["seconds"])
+    write_seed_tables(args.output, rankings(args))
+
+
+def rankings(args: argparse.Namespace) -> Iterator[tuple[pd.DataFrame, SelectionRecord]]:
+    """The ranking table of each seed, and its record."""
+    for job, candidates in zip(one_step_jobs(args), candidates_by_seed(args), strict=True):
+        ranked, record = choose(job, candidates)
+        logger.info(
+            "%s, seed %d: %d images ranked in %.2f s",
+            *(job.steps[0].method, job.seed, job.k, record["seconds"]),
+        )
+        yield ranked, record
 
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
     add_arguments(parser)
-    add_candidates(parser)
     run(main, parser)

@@ -60,7 +60,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--features", type=Path, required=True, help="SPACE.npy, for the plane")
     parser.add_argument(
-        "--subsets", type=Path, nargs="+", default=[], help=".../METHOD/FRACTION/seed-N.parquet"
+        "--subsets", type=Path, nargs="+", default=[], help=".../METHOD/FRACTION/*.parquet"
     )
     parser.add_argument(
         "--predictions", type=Path, nargs="+", default=[], help=".../JUDGE/METHOD/FRACTION/*.npz"

@@ -39,8 +39,8 @@ def assert_same_tables(run: Run, reference: Run) -> None:
 
 
 def test_the_tables_are_those_of_a_local_run(slurm_run, local_run):
-    # CSV files; recommendation, index and split; subsets, of `full` only one; predictions.
-    assert len(tables(local_run)) == 5 + 3 + 7 + 4
+    # CSV files; recommendation, index and split; a file of subsets for each method; predictions.
+    assert len(tables(local_run)) == 5 + 3 + 4 + 4
     assert_same_tables(slurm_run, local_run)
 
 

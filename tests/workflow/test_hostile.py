@@ -102,7 +102,7 @@ def test_no_name_of_a_file_reaches_a_shell_unquoted(tmp_path: Path, snakemake, k
         "methods": {"random": {"fractions": [0.5]}},
     }
     config["dataset"]["classes"] = None
-    wanted = "results/nasty/subsets/random/0.5/seed-0.parquet"
+    wanted = "results/nasty/subsets/random/0.5/seeds-0-0.parquet"
     finished = snakemake(run, "--", wanted, config=config)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     index = pd.read_parquet(run / "results/nasty/store/index.parquet")

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.workflow
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = "results/tiny"
 METHODS = ("el2n", "craig", "ccs")
-SUBSETS = [f"{RESULTS}/subsets/{method}/0.5/seed-1.parquet" for method in METHODS]
+SUBSETS = [f"{RESULTS}/subsets/{method}/0.5/seeds-1-1.parquet" for method in METHODS]
 PROXY = {"of": "embeddings", "steps": 20, "evaluations": 4}
 
 
@@ -81,7 +81,7 @@ def test_subsets_are_chosen_by_a_linear_classifier_on_the_embeddings(folder: Pat
     assert np.load(results / "features/proxy/seed-1.npy").shape == (len(train), 2)
 
     for path in SUBSETS:
-        about = json.loads((folder / path).with_suffix(".json").read_text())
+        [about] = json.loads((folder / path).with_suffix(".json").read_text())
         assert about["proxy_of"] == "embeddings"
         assert about["proxy_seconds"] == pytest.approx(record["seconds"])
         assert len(pd.read_parquet(folder / path)) == round(0.5 * len(train))

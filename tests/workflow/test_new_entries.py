@@ -179,7 +179,7 @@ def test_a_new_feature_space_is_computed(results):
 
 @pytest.mark.workflow
 def test_a_new_method_selects(results):
-    kept = pd.read_parquet(results / "subsets/brightest/0.5/seed-0.parquet")
+    kept = pd.read_parquet(results / "subsets/brightest/0.5/seeds-0-0.parquet")
     split = pd.read_parquet(results / "splits/0.parquet")
     training = split["image_id"][split["split"] == "train"]
     brightness = pd.Series(np.load(results / "features/brightness.npy")[:, 0], training.to_numpy())

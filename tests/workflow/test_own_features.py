@@ -11,7 +11,7 @@ from petite.selection import select
 
 pytestmark = pytest.mark.workflow
 
-SUBSET = "results/tiny/subsets/mine/0.1/seed-0.parquet"
+SUBSET = "results/tiny/subsets/mine/0.1/seeds-0-0.parquet"
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,7 @@ def test_what_needs_the_originals_says_which_are_gone_and_keeps_what_there_is(
     shards = sorted((results / "store/shards").glob("*.npy"))
     export = {"export": "random:0.5", "export_formats": ["folder"]}
     said = said_of(snakemake(folder, "--", "export", config=config | export))
-    subset = pd.read_parquet(results / "subsets/random/0.5/seed-0.parquet")
+    subset = pd.read_parquet(results / "subsets/random/0.5/seeds-0-1.parquet")
     assert f"{config['dataset']['path']} does not exist" in said
     assert subset["image_id"][0] in said
     assert "export_formats=[npz]" in said

@@ -52,13 +52,13 @@ Jobs = dict[str, int]
 FIGURES_OF_TABLES = {"figures accuracy": 1, "figures curves": 5, "figures differences": 1}
 TABLES: Jobs = {"summarize": 1, "provenance": 1, **FIGURES_OF_TABLES, "report": 1}
 TRAININGS: Jobs = {"train random": 2, "train pca_grid": 1, "train augmentation": 1}
-GRID: Jobs = {"subset pca_grid": 2, "train pca_grid": 1, "figures plane": 3, "figures picks": 1}
+GRID: Jobs = {"subset pca_grid": 1, "train pca_grid": 1, "figures plane": 3, "figures picks": 1}
 SELECTIONS: Jobs = {
     "features": 1,
-    "rank random": 2,
-    "subset random": 4,
-    "subset pca_grid": 2,
-    "augment augmentation": 2,
+    "rank random": 1,
+    "subset random": 2,
+    "subset pca_grid": 1,
+    "augment augmentation": 1,
     "figures plane": 3,
     "figures picks": 1,
     "figures augmented": 1,
@@ -175,7 +175,7 @@ CASES = [
     ),
     Case(
         "a fraction added",
-        {"subset random": 2, "train random": 1, **TABLES, "figures curves": 6},
+        {"subset random": 1, "train random": 1, **TABLES, "figures curves": 6},
         config={"methods": {"random": {"fractions": [0.5, 0.35, 0.25]}}},
     ),
     Case(

@@ -38,8 +38,8 @@ def due(dry_run: subprocess.CompletedProcess[str]) -> dict[str, int]:
         ("runs/scratch/pca_grid", {"train": 1}),
         ("runs/scratch/random/0.1/seeds-0-1.history.csv", {"train": 1}),
         ("runs/scratch/random/0.1/seeds-0-1.predictions.npz", {"train": 1}),
-        ("subsets/pca_grid/0.1/seed-1.parquet", {"subset": 1, "train": 1}),
-        ("subsets/pca_grid/0.1/seed-1.json", {"subset": 1, "train": 1}),
+        ("subsets/pca_grid/0.1/seeds-0-1.parquet", {"subset": 1, "train": 1}),
+        ("subsets/pca_grid/0.1/seeds-0-1.json", {"subset": 1, "train": 1}),
     ],
 )
 def test_what_was_deleted_of_a_whole_run_is_made_again_and_nothing_else(

@@ -59,10 +59,12 @@ def test_subsets_hold_training_images_only_and_as_many_as_asked(results):
     split = pd.read_parquet(next(results.glob("splits/*.parquet")))
     training = set(split.image_id[split.split == "train"])
     for path in results.glob("subsets/*/*/*.parquet"):
-        subset = pd.read_parquet(path)
         fraction = float(path.parts[-2])
-        assert set(subset.origin) <= training
-        assert subset.origin.nunique() == round(fraction * len(training))
+        by_seed = pd.read_parquet(path).groupby("seed")
+        assert list(by_seed.groups) == ([0] if "full" in path.parts else [0, 1])
+        for _, subset in by_seed:
+            assert set(subset.origin) <= training
+            assert subset.origin.nunique() == round(fraction * len(training))
 
 
 def test_figures_are_there_as_png_and_svg(results):
@@ -149,7 +151,7 @@ def test_snakemake_looks_for_jobs_when_one_has_ended_and_at_no_other_time(
 ):
     tiny_config["seeds"] = 4
     subsets = [
-        f"results/tiny/subsets/random/{fraction}/seed-{seed}.parquet"
+        f"results/tiny/subsets/random/{fraction}/seeds-{seed}-{seed}.parquet"
         for fraction in (0.25, 0.1)
         for seed in range(4)
     ]
@@ -240,7 +242,7 @@ def many_methods(snakemake, tmp_path_factory):
         "training": {"batch_size": 16},
     }
     wanted = [
-        f"results/tiny/subsets/{label}/{fraction:g}/seed-0.parquet"
+        f"results/tiny/subsets/{label}/{fraction:g}/seeds-0-0.parquet"
         for label, entry in MANY_METHODS.items()
         for fraction in entry["fractions"]
     ]
@@ -255,10 +257,10 @@ def test_every_kind_of_selection_keeps_what_was_asked_for(many_methods):
     training = set(split.image_id[split.split == "train"])
     for label, entry in MANY_METHODS.items():
         for fraction in entry["fractions"]:
-            path = results / f"subsets/{label}/{fraction:g}/seed-0.parquet"
+            path = results / f"subsets/{label}/{fraction:g}/seeds-0-0.parquet"
             subset, record = (
                 pd.read_parquet(path),
-                json.loads(path.with_suffix(".json").read_text()),
+                json.loads(path.with_suffix(".json").read_text())[0],
             )
             k = round(fraction * len(training))
             assert len(subset) == k == record["rows"], label
@@ -273,7 +275,7 @@ def test_every_kind_of_selection_keeps_what_was_asked_for(many_methods):
 def test_another_stream_of_random_is_a_control_with_other_images(many_methods):
     subsets = many_methods[0] / "results/tiny/subsets"
     random, again = (
-        pd.read_parquet(subsets / label / "0.1/seed-0.parquet")
+        pd.read_parquet(subsets / label / "0.1/seeds-0-0.parquet")
         for label in ("random", "random_again")
     )
     assert random.class_name.value_counts().equals(again.class_name.value_counts())
@@ -284,7 +286,7 @@ def test_weights_of_craig_add_up_to_the_images_of_a_class(many_methods):
     results = many_methods[0] / "results/tiny"
     split = pd.read_parquet(results / "splits/0.parquet")
     sizes = split[split.split == "train"].groupby("label").size()
-    subset = pd.read_parquet(results / "subsets/craig/0.1/seed-0.parquet")
+    subset = pd.read_parquet(results / "subsets/craig/0.1/seeds-0-0.parquet")
     pd.testing.assert_series_equal(
         subset.groupby("label").weight.sum(), sizes.astype(float), check_names=False, rtol=1e-6
     )
@@ -294,7 +296,7 @@ def test_each_partition_is_a_job_where_partitions_are_set(many_methods, snakemak
     folder, config = many_methods
     parts = list((folder / "results/tiny/candidates/herding").glob("**/*.parquet"))
     assert {path.name for path in parts} == {"0.parquet", "1.parquet"}
-    wanted = "results/tiny/subsets/herding/0.1/seed-0.parquet"
+    wanted = "results/tiny/subsets/herding/0.1/seeds-0-0.parquet"
     again = snakemake(folder, "--dry-run", wanted, config={**config, "partitions": 3})
     assert due(again)["candidates"] == 3
 
@@ -305,7 +307,7 @@ def test_another_learning_rate_makes_proxies_due_and_what_is_chosen_by_them(
     folder, config = many_methods
     changed = {**config, "training": {**config["training"], "learning_rate": 0.01}}
     for label, is_due in (("mine", True), ("herding", False)):
-        wanted = f"results/tiny/subsets/{label}/0.1/seed-0.parquet"
+        wanted = f"results/tiny/subsets/{label}/0.1/seeds-0-0.parquet"
         dry = snakemake(folder, "--dry-run", wanted, config=changed)
         assert ({"proxy", "subset"} <= set(due(dry))) is is_due
 

@@ -31,7 +31,8 @@ def test_a_finished_run_exports_a_subset_and_makes_nothing_else(tiny_run, snakem
     results = folder / "results/tiny"
     out = results / "export/pca_grid-0.1-seed-1"
     assert f"Export   results/tiny/export/{out.name}/" in finished.stdout
-    subset = pd.read_parquet(results / "subsets/pca_grid/0.1/seed-1.parquet")
+    subset = pd.read_parquet(results / "subsets/pca_grid/0.1/seeds-0-1.parquet")
+    subset = subset[subset["seed"] == 1]
     manifest = pd.read_csv(out / "manifest.csv")
     assert manifest["image_id"].tolist() == subset["image_id"].tolist()
     assert all((out / "images" / file).is_file() for file in manifest["file"])

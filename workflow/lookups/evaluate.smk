@@ -47,8 +47,8 @@ def look_files(suffix):
 
 
 def example(method):
-    """The subset of a method that figures show, with seed 0."""
-    return subset_path(*FIGURE_PLAN.example(method), 0)
+    """The file with the subset of a method that figures show, that of seed 0."""
+    return subset_paths(*FIGURE_PLAN.example(method), 0, 0)[0]
 
 
 # The files of each kind of input of a figure; see petite.plots.registry.
@@ -60,8 +60,9 @@ FIGURE_FILES = {
     "split": lambda: SELECTED,
     "pixels": lambda: feature_path("pixels", 0),
     "smallest_subsets": lambda: [
-        subset_path(label, FIGURE_PLAN.smallest_fraction, 0)
+        path
         for label in FIGURE_PLAN.smallest
+        for path in subset_paths(label, FIGURE_PLAN.smallest_fraction, 0, 0)
     ],
     "grid_features": lambda: feature_path(
         PLAN.spaces(FIGURE_PLAN.example("pca_grid")[0])[0], 0

@@ -3,15 +3,13 @@
 
 # Settings that do not change results are not listed in the report.
 NOT_IN_REPORT = ["max_memory", "seeds_per_job", "training_gpus", "training_threads"]
-# Number of seeds shown in the report: enough to see the effect of chance, and few enough for the length
-# of the command.
-MOST_REPORT_SEEDS = 6
 REPORT_TABLES = ["runs", "history", "summary", "verdicts", "costs", "recommendation"]
 REPORT_SUBSETS = list(
     dict.fromkeys(
-        subset_path(label, fraction, seed)
+        path
         for label, fraction in sorted(CASES)
-        for seed in subset_seeds(label, fraction)[:MOST_REPORT_SEEDS]
+        for seed in subset_seeds(label, fraction)
+        for path in subset_paths(label, fraction, seed, seed)
     )
 )
 REPORT_TEMPLATES = [

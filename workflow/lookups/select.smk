@@ -59,17 +59,17 @@ CANDIDATES = {
     "candidates_json": f"{RESULTS}/candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.json",
 }
 RANKED = {
-    "ranking": f"{RESULTS}/rankings/{{method}}/seed-{{seed}}.parquet",
-    "ranking_json": f"{RESULTS}/rankings/{{method}}/seed-{{seed}}.json",
+    "ranking": f"{RESULTS}/rankings/{{method}}/seeds-{{first}}-{{last}}.parquet",
+    "ranking_json": f"{RESULTS}/rankings/{{method}}/seeds-{{first}}-{{last}}.json",
 }
 CHOSEN = {
-    "subset": f"{RESULTS}/subsets/{{method}}/{{fraction}}/seed-{{seed}}.parquet",
-    "subset_json": f"{RESULTS}/subsets/{{method}}/{{fraction}}/seed-{{seed}}.json",
+    "subset": f"{RESULTS}/subsets/{RUN}.parquet",
+    "subset_json": f"{RESULTS}/subsets/{RUN}.json",
 }
 
 
 def records_of(paths):
-    """The record next to each subset: how it was selected. Jobs that read it list it as input."""
+    """The records next to subsets: how they were selected. Jobs that read them list them as input."""
     return [str(Path(path).with_suffix(".json")) for path in paths]
 
 
@@ -102,9 +102,9 @@ if USES_OWN and not Path(OWN).is_file():
     sys.exit(f"Petite: features.path: {OWN} does not exist. Correct the path")
 
 
-def selection_inputs(wildcards):
-    """The features and scores that an entry's methods need."""
-    return files_of_selection(wildcards.method, wildcards.seed)
+def seeds_of(wildcards):
+    """The seeds of a job."""
+    return range(int(wildcards.first), int(wildcards.last) + 1)
 
 
 def files_of_selection(label, seed):
@@ -121,30 +121,38 @@ def files_of_selection(label, seed):
     return files
 
 
-def candidate_inputs(label, size, seed):
+def candidate_inputs(wildcards, size):
     """The candidates of all partitions, if the first stage of an entry runs as several jobs."""
-    parts = PLAN.partitioned(label)
+    parts = PLAN.partitioned(wildcards.method)
     paths = [
         CANDIDATES["candidates"].format(
-            method=label, fraction=as_text(size), seed=seed, part=part
+            method=wildcards.method, fraction=as_text(size), seed=seed, part=part
         )
+        for seed in seeds_of(wildcards)
         for part in range(parts)
     ]
     return {"candidates": paths} if parts > 1 else {}
 
 
+def selection_inputs(wildcards):
+    """The features and scores that an entry's methods need for the seeds of a job."""
+    files = {}
+    for seed in seeds_of(wildcards):
+        for name, path in files_of_selection(wildcards.method, seed).items():
+            files.setdefault(name, []).append(path)
+    return {name: list(dict.fromkeys(paths)) for name, paths in files.items()}
+
+
 def rank_inputs(wildcards):
-    label = wildcards.method
-    found = candidate_inputs(label, PLAN.depth(label), wildcards.seed)
+    found = candidate_inputs(wildcards, PLAN.depth(wildcards.method))
     return {**selection_inputs(wildcards), **found}
 
 
 def subset_inputs(wildcards):
     """A method that ranks is cut at each fraction; other methods select for each fraction."""
-    label = wildcards.method
-    if PLAN.ranks(label):
+    if PLAN.ranks(wildcards.method):
         return RANKED
-    found = candidate_inputs(label, wildcards.fraction, wildcards.seed)
+    found = candidate_inputs(wildcards, wildcards.fraction)
     return {**selection_inputs(wildcards), **found}
 
 

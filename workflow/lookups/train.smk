@@ -5,9 +5,8 @@ from petite.util.command import files_of
 
 
 def subsets_to_train(wildcards):
-    seeds = range(int(wildcards.first), int(wildcards.last) + 1)
-    paths = [subset_path(wildcards.method, wildcards.fraction, seed) for seed in seeds]
-    return list(dict.fromkeys(paths))
+    own = seeds_of(wildcards)
+    return subset_paths(wildcards.method, wildcards.fraction, own[0], own[-1])
 
 
 def records_to_train(wildcards):
@@ -32,12 +31,7 @@ ACTIVATIONS = 1750 * BATCH / 64 * (FINE_TUNING.image_size / 128) ** 2
 
 def probe_inputs(wildcards):
     """The embeddings of all images, and what the methods of an entry need for each seed."""
-    label, files = wildcards.method, {}
-    for seed in range(int(wildcards.first), int(wildcards.last) + 1):
-        for name, path in files_of_selection(label, seed).items():
-            files.setdefault(name, []).append(path)
-    selected = {name: list(dict.fromkeys(paths)) for name, paths in files.items()}
-    return {**all_embeddings(), **selected}
+    return {**all_embeddings(), **selection_inputs(wildcards)}
 
 
 def probe_settings(wildcards):
@@ -49,10 +43,6 @@ def probe_arguments(wildcards, input):
     """Snakemake does not compare params that depend on the input, which is compared itself."""
     embeddings = shlex.join(["--embeddings", *input.embeddings])
     return f"{embeddings} {selection_arguments(wildcards, input)}"
-
-
-# The files of a job of a judge; `judge` is its name, or a wildcard.
-RUN = "{method}/{fraction}/seeds-{first}-{last}"
 
 
 PROGRAMS = CONFIG.judges.programs
@@ -111,9 +101,10 @@ def kept_files(wildcards):
     """Files of a complete run besides its tables. As inputs of `all`, they are made again if deleted."""
     due = judgings()
     subsets = dict.fromkeys(
-        subset_path(label, fraction, seed)
+        path
         for label, fraction in CASES
         for seed in subset_seeds(label, fraction, due)
+        for path in subset_paths(label, fraction, seed, seed)
     )
     return [
         *subsets,

@@ -153,6 +153,10 @@ IS_CACHED = (
 )
 
 
+# The files of a job for some seeds of a method at a fraction.
+RUN = "{method}/{fraction}/seeds-{first}-{last}"
+
+
 def memory_limit(wildcards, input):
     """Snakemake does not compare params that depend on the input, so another limit reruns nothing."""
     limit = CONFIG.max_memory
@@ -169,11 +173,6 @@ def method_name(label):
     return CONFIG.methods[label].method
 
 
-def selection_seed(label, seed):
-    """A deterministic selection is made once for all seeds."""
-    return seed if PLAN.is_seeded(label) else 0
-
-
 # The feature spaces in which a method that is run compares images.
 USED_SPACES = {
     space
@@ -183,18 +182,18 @@ USED_SPACES = {
 }
 
 
-def subset_path(label, fraction, seed):
-    return f"{RESULTS}/subsets/{label}/{as_text(fraction)}/seed-{selection_seed(label, seed)}.parquet"
+def batches_in(folder, suffix):
+    """(first, last) seed of each file in a folder of the results."""
+    paths = Path(placed(folder)).glob(f"*{suffix}")
+    names = [re.fullmatch(r"seeds-(\d+)-(\d+)", path.stem) for path in paths]
+    return [(int(name[1]), int(name[2])) for name in names if name]
 
 
 @cache
 def batches(judge, label, fraction):
     """(first, last) seed of each job of a judge for a case; finished jobs keep their seeds."""
-    folder = Path(placed(RESULTS)) / "runs" / judge / label / as_text(fraction)
-    names = [
-        re.fullmatch(r"seeds-(\d+)-(\d+)", path.stem) for path in folder.glob("*.csv")
-    ]
-    done = [(int(name[1]), int(name[2])) for name in names if name]
+    folder = f"{RESULTS}/runs/{judge}/{label}/{as_text(fraction)}"
+    done = batches_in(folder, ".csv")
     due = PLAN.seed_batches(judge, fraction, done)
     if not PARTIAL:
         return due
@@ -202,7 +201,7 @@ def batches(judge, label, fraction):
         (first, last)
         for first, last in due
         if (first, last) in done
-        and f"{folder}/seeds-{first}-{last}.csv" not in PARTIAL["unfinished"]
+        and f"{placed(folder)}/seeds-{first}-{last}.csv" not in PARTIAL["unfinished"]
     ]
 
 
@@ -286,6 +285,57 @@ def judgings(before=None):
         (*case, first, last)
         for *case, first, last in JUDGINGS
         if (most := due[tuple(case)]) is None or last < most
+    ]
+
+
+# The fractions of the config as in paths, which round them.
+FRACTIONS = {
+    as_text(fraction): fraction
+    for entry in CONFIG.methods.values()
+    for fraction in entry.fractions
+}
+
+
+def subset_folder(label, fraction):
+    return f"{RESULTS}/subsets/{label}/{as_text(fraction)}"
+
+
+@cache
+def ranking_batches(label):
+    """(first, last) seed of each file of rankings of an entry; finished jobs keep their seeds."""
+    done = batches_in(f"{RESULTS}/rankings/{label}", ".parquet")
+    return PLAN.selection_batches(label, PLAN.ranking_seeds(label), done)
+
+
+@cache
+def subset_batches(label, fraction):
+    """(first, last) seed of each file of subsets of a case; finished jobs keep their seeds.
+
+    Subsets that are cut from rankings, or made of those of `random`, have the seeds of that file.
+    """
+    seeds = PLAN.subset_seeds(label, FRACTIONS.get(as_text(fraction), float(fraction)))
+    done = batches_in(subset_folder(label, fraction), ".parquet")
+    made_of = []
+    if method_name(label) == AUGMENTATION:
+        made_of = subset_batches("random", fraction)
+    elif PLAN.ranks(label):
+        made_of = ranking_batches(label)
+    new = [one for one in made_of if not any(overlap(one, other) for other in done)]
+    return PLAN.selection_batches(label, seeds, [*done, *new])
+
+
+def overlap(one, other):
+    """Whether two batches, each the first and last seed, share seeds."""
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def subset_paths(label, fraction, first, last):
+    """The files with the subsets of some seeds: of a deterministic selection, one for all seeds."""
+    wanted = (first, last) if PLAN.is_seeded(label) else (0, 0)
+    return [
+        f"{subset_folder(label, fraction)}/seeds-{begin}-{end}.parquet"
+        for begin, end in subset_batches(label, as_text(fraction))
+        if overlap((begin, end), wanted)
     ]
 
 

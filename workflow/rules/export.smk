@@ -19,14 +19,27 @@ EXPORT_FILES = {
     "npz": f"{EXPORT}/images.npz",
     "parquet": f"{EXPORT}/images.parquet",
 }
-# Any of these may be the recommended one.
-EXPORT_SUBSETS = {
-    f"{label}:{as_text(fraction)}": subset_path(
-        label, fraction, EXPORTED.seed if EXPORTED else 0
-    )
-    for label, fraction in CASES
-    if not EXPORTED or (label, fraction) == (EXPORTED.method, EXPORTED.fraction)
-}
+
+
+def subset_to_export(label, fraction, seed):
+    """The file with a subset; if there is none yet, one of its own: no other seed is selected."""
+    folder, own = subset_folder(label, fraction), (seed, seed)
+    done = batches_in(folder, ".parquet")
+    ranked = batches_in(f"{RESULTS}/rankings/{label}", ".parquet")
+    found = [batch for batch in [*done, *ranked] if overlap(batch, own)]
+    first, last = own if own in done else next(iter(found), own)
+    return f"{folder}/seeds-{first}-{last}.parquet"
+
+
+if EXPORTED:
+    EXPORT_SUBSETS = {
+        f"{EXPORTED.method}:{as_text(EXPORTED.fraction)}": subset_to_export(*EXPORTED)
+    }
+else:  # any of these may be the recommended one
+    EXPORT_SUBSETS = {
+        f"{label}:{as_text(fraction)}": subset_paths(label, fraction, 0, 0)[0]
+        for label, fraction in CASES
+    }
 
 
 rule export:

@@ -95,7 +95,7 @@ rule proxy:
 # If `partitions` is set: the first stage of a selection, one job per part.
 rule candidates:
     input:
-        unpack(selection_inputs),
+        unpack(lambda wildcards: files_of_selection(wildcards.method, wildcards.seed)),
         split=SELECTED,
         code=selection_code("candidates"),
     output:
@@ -119,7 +119,8 @@ rule candidates:
         "{params.arguments} --settings {params.settings:q} --log {log:q}"
 
 
-# A method that ranks runs once per seed; every fraction is a prefix of its ranking.
+# A method that ranks runs once per seed; every fraction is a prefix of its ranking. Here and below, a job
+# selects for several seeds, as most selections are faster than the start of a job.
 rule rank:
     input:
         unpack(rank_inputs),
@@ -128,9 +129,9 @@ rule rank:
     output:
         **RANKED,
     log:
-        f"{RESULTS}/logs/rank/{{method}}/seed-{{seed}}.log",
+        f"{RESULTS}/logs/rank/{{method}}/seeds-{{first}}-{{last}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/rank/{{method}}/seed-{{seed}}.tsv"
+        f"{RESULTS}/benchmarks/rank/{{method}}/seeds-{{first}}-{{last}}.tsv"
     wildcard_constraints:
         method=RANKING,
     conda:
@@ -143,8 +144,9 @@ rule rank:
         depth=lambda wildcards: as_text(PLAN.depth(wildcards.method)),
         arguments=selection_arguments,
     shell:
-        "{params.python} {input.code[0]:q} --fraction {params.depth} --seed {wildcards.seed} "
-        "--split {input.split:q} --output {output.ranking:q} {params.arguments} "
+        "{params.python} {input.code[0]:q} --fraction {params.depth} "
+        "--seeds $(seq {wildcards.first} {wildcards.last}) --split {input.split:q} "
+        "--output {output.ranking:q} {params.arguments} "
         "--settings {params.settings:q} --log {log:q}"
 
 
@@ -157,9 +159,9 @@ rule subset:
     output:
         **CHOSEN,
     log:
-        f"{RESULTS}/logs/subset/{{method}}/{{fraction}}/seed-{{seed}}.log",
+        f"{RESULTS}/logs/subset/{RUN}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/subset/{{method}}/{{fraction}}/seed-{{seed}}.tsv"
+        f"{RESULTS}/benchmarks/subset/{RUN}.tsv"
     wildcard_constraints:
         method=SELECTING,
     conda:
@@ -171,23 +173,24 @@ rule subset:
         settings=selection_settings,
         arguments=selection_arguments,
     shell:
-        "{params.python} {input.code[0]:q} --fraction {wildcards.fraction} --seed {wildcards.seed} "
+        "{params.python} {input.code[0]:q} --fraction {wildcards.fraction} "
+        "--seeds $(seq {wildcards.first} {wildcards.last}) "
         "--split {input.split:q} --manifest {input.manifest:q} --output {output.subset:q} "
         "{params.arguments} --settings {params.settings:q} --log {log:q}"
 
 
-# The real images are those of `random` at the same fraction and seed, so that the two are comparable.
+# The real images are those of `random` at the same fraction and seeds, so that the two are comparable.
 rule augment:
     input:
-        subset=f"{RESULTS}/subsets/random/{{fraction}}/seed-{{seed}}.parquet",
-        record=f"{RESULTS}/subsets/random/{{fraction}}/seed-{{seed}}.json",
+        subset=f"{RESULTS}/subsets/random/{{fraction}}/seeds-{{first}}-{{last}}.parquet",
+        record=f"{RESULTS}/subsets/random/{{fraction}}/seeds-{{first}}-{{last}}.json",
         code=code("augment"),
     output:
         **CHOSEN,
     log:
-        f"{RESULTS}/logs/augment/{{method}}/{{fraction}}/seed-{{seed}}.log",
+        f"{RESULTS}/logs/augment/{RUN}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/augment/{{method}}/{{fraction}}/seed-{{seed}}.tsv"
+        f"{RESULTS}/benchmarks/augment/{RUN}.tsv"
     wildcard_constraints:
         method=AUGMENTING,
     conda:
@@ -200,7 +203,8 @@ rule augment:
             PLAN.augmentation_settings(wildcards.method)
         ),
     shell:
-        "{params.python} {input.code[0]:q} --subset {input.subset:q} --seed {wildcards.seed} "
+        "{params.python} {input.code[0]:q} --subset {input.subset:q} "
+        "--seeds $(seq {wildcards.first} {wildcards.last}) "
         "--output {output.subset:q} --settings {params.settings:q} --log {log:q}"
 
 

@@ -1,7 +1,8 @@
 """The plan of a run: the subsets and runs of a configuration, and what each depends on."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NotRequired, TypedDict
 
 from petite.config.export import Exported, exported
@@ -13,6 +14,8 @@ from petite.selection.base import StepParams, Traits
 from petite.selection.quota import GROUP
 from petite.training.judges import FINE_TUNE, PROBE, Judge, judge_named
 
+# Seeds that one job selects for, as a selection is often faster than the start of its job.
+SEEDS_PER_SELECTION = 10
 # A slow method that ranks is asked for the smallest of these shares of all images that covers its
 # fractions. A smaller fraction that is added later is cut from the same ranking.
 DEPTHS = (0.1, 0.25, 0.5, 1.0)
@@ -69,9 +72,54 @@ class Plan:
         return list(self.config.runs_of(judge))
 
     def subset_seeds(self, label: str, fraction: float) -> int:
-        """Count the subsets of a case that are kept as files: seed 0 and those that judges read."""
-        runs = [self.config.runs_of(judge.name) for judge in self.judges if not judge.selects]
-        return max((own.get((label, fraction), 1) for own in runs), default=1)
+        """Count the subsets of a case that are kept as files: seed 0 and those that judges read.
+
+        Augmentation makes its images of those of `random`.
+        """
+        labels = [label, *self._augmenting] if label == "random" else [label]
+        return max(self._subsets_read.get((name, fraction), 1) for name in labels)
+
+    def ranking_seeds(self, label: str) -> int:
+        """Count the rankings of an entry from which its subsets are cut."""
+        return max(self.subset_seeds(label, fraction) for _, fraction in self.config.runs)
+
+    @cached_property
+    def _augmenting(self) -> list[str]:
+        """The entries of the method `augmentation`."""
+        entries = self.config.methods.items()
+        return [label for label, entry in entries if entry.method == AUGMENTATION]
+
+    @cached_property
+    def _subsets_read(self) -> dict[tuple[str, float], int]:
+        """The number of subsets of each case that judges read."""
+        found: dict[tuple[str, float], int] = {}
+        for judge in self.judges:
+            own = {} if judge.selects else self.config.runs_of(judge.name)
+            found |= {case: max(runs, found.get(case, 0)) for case, runs in own.items()}
+        return found
+
+    def selection_batches(
+        self, label: str, seeds: int, done: Collection[tuple[int, int]]
+    ) -> list[tuple[int, int]]:
+        """Divide the selections of an entry into jobs.
+
+        Parameters
+        ----------
+        label : str
+        seeds : int
+            How many of them are needed; a deterministic selection is made once for all seeds.
+        done : collection of (int, int)
+            The first and last seed of jobs that are done. They stay as they are, also if they have
+            more seeds than are needed now.
+
+        Returns
+        -------
+        list of (int, int)
+            The first and last seed of each job.
+        """
+        # If a selection is divided into jobs, those of a seed are not to wait for another one.
+        per_job = 1 if self.partitioned(label) > 1 else SEEDS_PER_SELECTION
+        return _batches(seeds if self.is_seeded(label) else 1, per_job, done)
 
     def seed_batches(
         self, judge: str, fraction: float, done: Collection[tuple[int, int]]
@@ -95,18 +143,8 @@ class Plan:
         looks = self.config.looks_of(judge)
         # The selection of a judge that selects takes longer than its start, so one job does all.
         per_job = runs if judge_named(judge).selects else self.config.seeds_per_job
-        batches = []
-        first = 0
-        for seeds in looks.seeds if looks else [runs]:
-            while first < seeds:
-                made = [last for begin, last in done if begin == first and last < seeds]
-                # A new batch ends where one that is done begins.
-                ahead = [begin for begin, last in done if first < begin <= last < seeds]
-                stop = min(ahead, default=seeds)
-                last = max(made, default=min(first + per_job, stop) - 1)
-                batches.append((first, last))
-                first = last + 1
-        return batches
+        known = [batch for batch in done if batch[1] < runs]
+        return _batches(runs, per_job, known, looks.seeds if looks else ())
 
     def exported(self) -> Exported | None:
         """Find the subset that `export` names; None for the recommended one."""
@@ -239,6 +277,23 @@ class Plan:
             return None
         needs = _traits(step).features
         return (step.space or self.config.features.space) if needs == "any" else needs
+
+
+def _batches(
+    seeds: int, per_job: int, done: Collection[tuple[int, int]], looks: Sequence[int] = ()
+) -> list[tuple[int, int]]:
+    """The first and last seed of each job, of which some are done; none goes beyond a look."""
+    batches = []
+    first = 0
+    while first < seeds:
+        look = min((number for number in looks if number > first), default=None)
+        made = [last for begin, last in done if begin == first and (look is None or last < look)]
+        # A new batch ends where one that is done begins.
+        stop = min((begin for begin, _ in done if begin > first), default=seeds)
+        last = max(made, default=min(first + per_job, stop, look or seeds, seeds) - 1)
+        batches.append((first, last))
+        first = last + 1
+    return batches
 
 
 def _traits(step: Selection) -> Traits:

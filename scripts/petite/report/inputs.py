@@ -16,8 +16,12 @@ from petite.data.store import Store
 from petite.evaluation.metrics import with_measures
 from petite.evaluation.recommendation import Answers, Recommendation
 from petite.evaluation.runs import of_judge, ordered, read_csv
+from petite.subsets.seed_tables import SeedTable, seeds_of
 from petite.util.errors import PetiteError
-from petite.util.files import read_json, read_table
+from petite.util.files import read_json
+
+# Seeds whose selected images are shown: enough to see the effect of chance.
+MOST_SEEDS = 6
 
 
 class Case(NamedTuple):
@@ -89,8 +93,8 @@ class Inputs:
     features : ndarray of float, shape (n_train, n_features)
         A row for each training image in the order of the split.
     subsets : sequence of Path
-        The selected images, as METHOD/FRACTION/seed-N.parquet. A deterministic selection has one
-        file for all seeds.
+        The selected images of some seeds, as METHOD/FRACTION/*.parquet. A deterministic selection
+        has one seed for all.
     predictions : sequence of Path
         Of each job of a judge, as JUDGE/METHOD/FRACTION/*.npz.
     space : str
@@ -197,12 +201,13 @@ class Inputs:
         return training_images(self.split)
 
     @cached_property
-    def by_seed(self) -> dict[Case, dict[int, Path]]:
-        """The subsets of each case by selection seed, ascending."""
-        found: dict[Case, dict[int, Path]] = {}
-        for path in sorted(self.subsets, key=_seed):
-            found.setdefault(_case(path), {})[_seed(path)] = path
-        return found
+    def by_seed(self) -> dict[Case, dict[int, SeedTable]]:
+        """The subsets of each case by selection seed, ascending: the first `MOST_SEEDS`."""
+        found: dict[Case, dict[int, SeedTable]] = {}
+        for path in self.subsets:
+            own = found.setdefault(_case(path), {})
+            own |= {seed: SeedTable(path, seed) for seed in seeds_of(path)}
+        return {case: dict(sorted(own.items())[:MOST_SEEDS]) for case, own in found.items()}
 
     @cached_property
     def chosen(self) -> dict[Case, np.ndarray]:
@@ -211,14 +216,14 @@ class Inputs:
 
     def kept(self, case: Case, seed: int) -> np.ndarray:
         """Whether a subset keeps each training image, bool (n_train,)."""
-        return (
-            self.train["image_id"].isin(read_table(self.by_seed[case][seed])["origin"]).to_numpy()
-        )
+        kept = self.by_seed[case][seed].read()["origin"]
+        return self.train["image_id"].isin(kept).to_numpy()
 
     def details(self, case: Case, seed: int | None = None) -> dict[str, Any]:
-        """The record next to a subset; of the first one without a seed."""
+        """The record of a subset; of the first one without a seed."""
         seeds = self.by_seed[case]
-        return read_json(seeds[min(seeds) if seed is None else seed].with_suffix(".json"))
+        record: dict[str, Any] = seeds[min(seeds) if seed is None else seed].record()
+        return record
 
     @cached_property
     def judged(self) -> list[Predictions]:
@@ -257,8 +262,3 @@ class Inputs:
 def _case(path: Path) -> Case:
     """The case of a file that is named METHOD/FRACTION/..."""
     return Case(path.parent.parent.name, float(path.parent.name))
-
-
-def _seed(path: Path) -> int:
-    """The seed of a file that is named seed-N."""
-    return int(path.stem.removeprefix("seed-"))

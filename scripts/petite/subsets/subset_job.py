@@ -12,10 +12,17 @@ from petite.util.files import read_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of candidates.py, rank.py and subset.py."""
+    """Add the arguments of rank.py and subset.py."""
     add_selection(parser)
-    parser.add_argument("--seed", type=int, required=True, help="of the selection")
-    parser.add_argument("--output", type=Path, required=True, help=".parquet; also writes .json")
+    parser.add_argument("--seeds", type=int, nargs="+", required=True, help="of the selections")
+    parser.add_argument(
+        "--candidates",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="made by candidates.py: all partitions of the first seed, then of the next one",
+    )
+    add_output(parser)
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
@@ -35,28 +42,13 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-memory", help="such as 6 GB; default: half of the free memory")
 
 
-def add_candidates(parser: argparse.ArgumentParser) -> None:
-    """Add the argument of a second stage."""
-    parser.add_argument(
-        "--candidates",
-        type=Path,
-        nargs="*",
-        default=[],
-        help="made by candidates.py, all partitions",
-    )
-
-
-def selection_job(args: argparse.Namespace) -> SelectionJob:
-    """The job that the arguments describe; --settings is {"steps": [...], "partitions": ...}."""
-    return _jobs(args, [args.seed])[0]
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the table that a selection script writes."""
+    parser.add_argument("--output", type=Path, required=True, help=".parquet; also writes .json")
 
 
 def selection_jobs(args: argparse.Namespace) -> list[SelectionJob]:
-    """The jobs of all seeds."""
-    return _jobs(args, args.seeds)
-
-
-def _jobs(args: argparse.Namespace, seeds: list[int]) -> list[SelectionJob]:
+    """The jobs of all seeds; --settings is {"steps": [...], "partitions": ...}."""
     split = read_table(args.split)
     train, kept = training_images(split), kept_images(split)
     k, least = subset_size(args.fraction, train), least_size(train, kept)
@@ -81,7 +73,7 @@ def _jobs(args: argparse.Namespace, seeds: list[int]) -> list[SelectionJob]:
             partitions=args.settings.get("partitions"),
             max_memory=None if args.max_memory is None else memory.parse(args.max_memory),
         )
-        for place, seed in enumerate(seeds)
+        for place, seed in enumerate(args.seeds)
     ]
 
 
@@ -90,12 +82,20 @@ def _of(place: int, paths: list[Path]) -> Path:
     return paths[0] if len(paths) == 1 else paths[place]
 
 
-def one_step_job(args: argparse.Namespace) -> SelectionJob:
-    """The same, for a job of one step. Raises PetiteError for a chain."""
-    job = selection_job(args)
-    if len(job.steps) != 1:
+def one_step_jobs(args: argparse.Namespace) -> list[SelectionJob]:
+    """The same, for jobs of one step. Raises PetiteError for a chain."""
+    jobs = selection_jobs(args)
+    if (count := len(jobs[0].steps)) != 1:
         raise PetiteError(
-            f"This script selects with one method, got a chain of {len(job.steps)}. "
+            f"This script selects with one method, got a chain of {count}. "
             "Use subset.py for chains."
         )
-    return job
+    return jobs
+
+
+def candidates_by_seed(args: argparse.Namespace) -> list[list[Path]]:
+    """The candidates of all partitions for each seed; none if they were not made beforehand."""
+    parts = len(args.candidates) // len(args.seeds)
+    return [
+        args.candidates[place * parts : (place + 1) * parts] for place in range(len(args.seeds))
+    ]

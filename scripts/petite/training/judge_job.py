@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from petite.subsets.seed_tables import tables_of
 from petite.training.records import Job
 
 
@@ -24,7 +25,7 @@ def add_subsets(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--fraction", type=float, required=True)
     parser.add_argument(
-        "--subset", type=Path, nargs="+", required=True, help="one for each seed, or one for all"
+        "--subset", type=Path, nargs="+", required=True, help="files with those of the seeds"
     )
 
 
@@ -45,5 +46,5 @@ def judge_job(args: argparse.Namespace) -> Job:
         fraction=args.fraction,
         split_seed=args.split_seed,
         seeds=args.seeds,
-        subsets=getattr(args, "subset", []),
+        subsets=tables_of(args.subset, args.seeds) if hasattr(args, "subset") else [],
     )

@@ -22,6 +22,7 @@ from petite.data.pictures import ReadPixels, write_pictures
 from petite.data.splits import test_image_ids, test_images, validation_images
 from petite.subsets.augmentation import render
 from petite.subsets.records import SubsetRecord
+from petite.subsets.seed_tables import SeedTable
 from petite.training import metrics
 from petite.training.predictions import read_predictions
 from petite.training.program_settings import ProgramSettings
@@ -38,7 +39,7 @@ from petite.training.scratch import Data
 from petite.training.settings import checked
 from petite.util import command, stopping
 from petite.util.errors import PetiteError
-from petite.util.files import read_json, read_table, write_csv
+from petite.util.files import write_csv
 from petite.util.notices import notice
 from petite.util.seeds import generator
 
@@ -77,14 +78,9 @@ def run_job(
     Raises
     ------
     PetiteError
-        When the subsets do not fit the seeds or the split, or the program fails, runs for too long
-        or writes other predictions than one row of class probabilities for each test image.
+        When the subsets do not fit the split, or the program fails, runs for too long or writes
+        other predictions than one row of class probabilities for each test image.
     """
-    if len(job.subsets) not in (1, len(job.seeds)):
-        raise PetiteError(
-            f"There are {len(job.subsets)} subset files for {len(job.seeds)} seeds. "
-            "Give one file for each seed, or one for all."
-        )
     classes = list(data.store.classes)
     test_ids = test_image_ids(data.split)
     order = generator(job.split_seed, "order of test images").permutation(len(test_ids))
@@ -96,14 +92,13 @@ def run_job(
         files = write_pictures(folder / "test", len(shuffled), read_pixels(shuffled))
         write_csv(folder / "test.csv", pd.DataFrame({"file": files}))
         _write_validation(folder, data, read_pixels)
-        written: Path | None = None
-        for number, seed in enumerate(job.seeds):
+        written: SeedTable | None = None
+        for seed, subset in zip(job.seeds, job.subsets, strict=True):
             name = f"{job.method} at {job.fraction:g}, seed {seed}"
-            path = job.subset_of(number)
-            if path != written:
-                _write_training(folder, data, path, read_pixels)
-                written = path
-            about_subset: SubsetRecord = read_json(path.with_suffix(".json"))
+            if subset != written:
+                _write_training(folder, data, subset, read_pixels)
+                written = subset
+            about_subset: SubsetRecord = subset.record()
             try:
                 finished, predicted = _run(settings, folder, files, classes, seed, threads)
             except PetiteError as error:
@@ -140,7 +135,8 @@ def _scratch_folder() -> Iterator[Path]:
 
 def _say_if_seeds_change_nothing(job: Job, probabilities: list[NDArray[np.float32]]) -> None:
     """Give notice of a program that is the same for every seed of one subset."""
-    of_first = [p for n, p in enumerate(probabilities) if job.subset_of(n) == job.subset_of(0)]
+    pairs = zip(job.subsets, probabilities, strict=True)
+    of_first = [predicted for subset, predicted in pairs if subset == job.subsets[0]]
     if len(of_first) > 1 and all(np.array_equal(p, of_first[0]) for p in of_first):
         notice(
             f"the program of judge '{job.judge}' predicts the same with every seed for "
@@ -174,10 +170,10 @@ def _run(
         return finished, read_predictions(predictions, test_files, classes)
 
 
-def _write_training(folder: Path, data: Data, path: Path, read_pixels: ReadPixels) -> None:
+def _write_training(folder: Path, data: Data, selected: SeedTable, read_pixels: ReadPixels) -> None:
     """Write the images of a subset and their table, in place of those of another one."""
-    subset = read_table(path)
-    data.training(subset, path)  # raises for a row that is not a training image
+    subset = selected.read()
+    data.training(subset, selected.path)  # raises for a row that is not a training image
     recipes = subset["recipe"].tolist()
     pixels = (
         (row, render(image, recipes[row])) for row, image in read_pixels(subset["origin"].tolist())

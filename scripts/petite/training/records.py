@@ -13,6 +13,7 @@ import numpy as np
 
 import petite
 from petite.data.splits import LabeledImages
+from petite.subsets.seed_tables import SeedTable
 from petite.training.metrics import Metrics
 from petite.util import environment
 from petite.util.files import atomic_path
@@ -30,8 +31,8 @@ class Job:
     split_seed : int
     seeds : sequence of int
         The training seeds.
-    subsets : sequence of Path
-        The tables of the subsets: one for each seed, or one for all of them (`full`).
+    subsets : sequence of SeedTable
+        The subset of each seed; a deterministic selection gives all seeds the same one.
     """
 
     judge: str
@@ -40,11 +41,7 @@ class Job:
     fraction: float
     split_seed: int
     seeds: Sequence[int]
-    subsets: Sequence[Path]
-
-    def subset_of(self, number: int) -> Path:
-        """The subset's file for the run at this position in `seeds`."""
-        return self.subsets[0] if len(self.subsets) == 1 else self.subsets[number]
+    subsets: Sequence[SeedTable]
 
 
 class Run(TypedDict):

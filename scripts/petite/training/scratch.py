@@ -42,7 +42,7 @@ from petite.training.records import (
 from petite.training.settings import TrainingSettings, checked
 from petite.util import memory
 from petite.util.errors import PetiteError
-from petite.util.files import atomic_path, read_json, read_table, write_csv
+from petite.util.files import atomic_path, write_csv
 from petite.util.job import peak_memory_bytes
 
 logger = logging.getLogger(__name__)
@@ -77,13 +77,8 @@ def run_job(
     Raises
     ------
     PetiteError
-        When the subsets do not fit the seeds or the split, and where `Trainer.train` does.
+        When the subsets do not fit the split, and where `Trainer.train` does.
     """
-    if len(job.subsets) not in (1, len(job.seeds)):
-        raise PetiteError(
-            f"There are {len(job.subsets)} subset files for {len(job.seeds)} seeds. "
-            "Give one file for each seed, or one for all."
-        )
     limit = memory.available() if max_memory is None else max_memory
     _, held_out_labels, held_out = validation_images(data.store, data.split)
     held_out = in_memory_if_it_fits(held_out, size_of(held_out), limit, "the validation images")
@@ -95,12 +90,11 @@ def run_job(
     curves: list[HistoryRow] = []
     probabilities: list[np.ndarray] = []
     models = [outputs.models / f"seed-{seed}.keras" for seed in job.seeds]
-    for number, seed in enumerate(job.seeds):
+    for seed, selected, model in zip(job.seeds, job.subsets, models, strict=True):
         name = f"{job.method} at {job.fraction:g}, seed {seed}"
-        path = job.subset_of(number)
-        subset = read_table(path)
-        about_subset: SubsetRecord = read_json(path.with_suffix(".json"))
-        images = data.training(subset, path)
+        subset = selected.read()
+        about_subset: SubsetRecord = selected.record()
+        images = data.training(subset, selected.path)
         needed = trainer.bytes_of(images)
         trained = trainer.train(
             in_memory_if_it_fits(images, needed, limit, f"the images of {name}"),
@@ -127,7 +121,7 @@ def run_job(
         }
         curves += [{**identity, **point} for point in trained.history]
         probabilities.append(predicted.astype(np.float32))
-        with atomic_path(models[number]) as temporary:
+        with atomic_path(model) as temporary:
             trained.model.save(temporary)
 
     about = f"{job.dataset}: {job.method} at fraction {job.fraction:g}"

@@ -122,6 +122,47 @@ def test_batches_of_seeds_that_ran_are_kept_and_the_rest_is_divided(seeds, per_j
         assert found.seed_batches("scratch", 1.0, [*done, *expected[:count]]) == expected
 
 
+@pytest.mark.parametrize(
+    ("label", "seeds", "done", "expected"),
+    [
+        ("random", 7, [], [(0, 6)]),
+        ("random", 25, [], [(0, 9), (10, 19), (20, 24)]),
+        # Those that are done stay as they are, if seeds are added or dropped.
+        ("random", 9, [(0, 6)], [(0, 6), (7, 8)]),
+        ("random", 3, [(0, 6)], [(0, 6)]),
+        ("random", 5, [(0, 2), (3, 6)], [(0, 2), (3, 6)]),
+        ("random", 6, [(2, 2)], [(0, 1), (2, 2), (3, 5)]),
+        # Without chance there is one for all seeds.
+        ("full", 7, [], [(0, 0)]),
+        ("full", 7, [(0, 0)], [(0, 0)]),
+        # Parts of a class are jobs of their own, for each seed.
+        ("kmeans_medoid", 3, [], [(0, 0), (1, 1), (2, 2)]),
+        ("pca_grid", 3, [], [(0, 2)]),
+    ],
+)
+def test_one_job_selects_for_several_seeds(default, label, seeds, done, expected):
+    found = plan(default | {"partitions": 2})
+    assert found.selection_batches(label, seeds, done) == expected
+    # A job that parses the rules while the others run finds the same plan.
+    for count in range(len(expected)):
+        made = [*done, *expected[:count]]
+        assert found.selection_batches(label, seeds, made) == expected
+
+
+def test_random_is_selected_for_the_augmentation_of_its_images(default):
+    default["methods"] |= {
+        "random": {"fractions": [0.5]},
+        "augmentation": {"fractions": [0.1]},
+        "herding": {"fractions": [0.1]},
+    }
+    default |= {"seeds": 4, "seeds_by_fraction": {0.1: 6}}
+    found = plan(default)
+    assert [found.subset_seeds("random", fraction) for fraction in (0.5, 0.1)] == [4, 6]
+    # All subsets of a seed are cut from its ranking.
+    assert found.ranking_seeds("random") == 6
+    assert found.ranking_seeds("herding") == 6
+
+
 def test_a_judge_judges_its_own_fractions_and_seeds(default):
     default["methods"] |= {
         "full": {"fractions": [1]},

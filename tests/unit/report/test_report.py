@@ -38,6 +38,7 @@ from petite.report import table as tables
 from petite.report.galleries import Tile
 from petite.report.inputs import Case, Predictions
 from petite.report.words import name as in_a_sentence
+from petite.subsets.seed_tables import write_seed_tables
 from petite.util.errors import PetiteError
 from petite.util.files import write_csv, write_json, write_table
 from petite.util.formatting import MINUS
@@ -86,13 +87,13 @@ def invented_run(
     subsets, predictions = [], []
     for case in (Case("full", 1.0), Case("random", 0.5), Case("random", 0.1), gridded):
         kept = train.iloc[:: round(1 / case.fraction)]
-        for seed in (0, 1) if case.method == "random" else (0,):
-            path = folder / "subsets" / case.method / f"{case.fraction:g}" / f"seed-{seed}.parquet"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            those = train.iloc[seed :: round(1 / case.fraction)]
-            write_table(path, those.assign(origin=those["image_id"]))
-            write_json(path.with_suffix(".json"), {"grids": GRIDS if case == gridded else []})
-            subsets.append(path)
+        seeds = (0, 1) if case.method == "random" else (0,)
+        those = [train.iloc[seed :: round(1 / case.fraction)] for seed in seeds]
+        path = folder / "subsets" / case.method / f"{case.fraction:g}" / f"seeds-0-{seeds[-1]}"
+        subsets.append(path.with_suffix(".parquet"))
+        records = [{"seed": seed, "grids": GRIDS if case == gridded else []} for seed in seeds]
+        kept_by_seed = [one.assign(origin=one["image_id"]) for one in those]
+        write_seed_tables(subsets[-1], zip(kept_by_seed, records, strict=True))
         probabilities = random.dirichlet(np.ones(len(classes)), (2, len(test))).astype(np.float32)
         # All models get the first one wrong, by the next class.
         probabilities[:, 0] = np.eye(len(classes))[(test["label"].iloc[0] + 1) % len(classes)]

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from petite.features.io import image_ids_digest
 from petite.selection import select
 from petite.subsets.augmentation import Settings
 from petite.subsets.chains import SelectionJob, Step, choose
+from petite.subsets.seed_tables import SeedTable, seeds_of
 from petite.subsets.tables import (
     COLUMNS,
     augmented,
@@ -215,22 +217,41 @@ def features(folder: Path) -> Path:
     return output
 
 
-def make_subset(folder: Path, method: str, fraction: float, **files: Path) -> pd.DataFrame:
+def make_subset(
+    folder: Path, method: str, fraction: float, seeds: Sequence[int] = (3,), **files: Path
+) -> pd.DataFrame:
+    """The subset of the first seed."""
     output = folder / method / f"{fraction}.parquet"
     run_script(
         "subset",
-        *("--fraction", fraction, "--seed", 3),
+        *("--fraction", fraction, "--seeds", *seeds),
         *("--split", folder / "split.parquet", "--manifest", folder / "manifest.json"),
         *("--output", output),
         *(part for name, path in files.items() for part in (f"--{name}", path)),
         settings=one_step(method),
     )
-    return read_table(output)
+    return SeedTable(output, seeds[0]).read()
 
 
 def one_step(method: str) -> dict[str, Any]:
     space = "pixels" if method == "pca_grid" else None
     return {"steps": [{"method": method, "settings": {}, "space": space}]}
+
+
+def test_each_seed_of_a_job_selects_what_it_selects_alone(folder: Path, features: Path) -> None:
+    for method, files in (("random", {}), ("pca_grid", {"features": Path(f"pixels={features}")})):
+        alone = {}
+        for seed in (3, 4):
+            table = make_subset(folder, method, 0.3, seeds=(seed,), **files)
+            alone[seed] = table, SeedTable(folder / method / "0.3.parquet", seed).record()
+        make_subset(folder, method, 0.3, seeds=(3, 4), **files)
+        path = folder / method / "0.3.parquet"
+        assert seeds_of(path) == [3, 4]
+        for seed, (table, record) in alone.items():
+            pd.testing.assert_frame_equal(SeedTable(path, seed).read(), table)
+            together = SeedTable(path, seed).record()
+            assert {**together, "seconds": 0} == {**record, "seconds": 0}
+        assert not alone[3][0].equals(alone[4][0])
 
 
 def test_features_are_of_the_training_images_alone(folder: Path, features: Path) -> None:
@@ -246,7 +267,7 @@ def test_pca_grid_chooses_training_images_for_one_fraction(folder: Path, feature
     split = read_table(folder / "split.parquet").set_index("image_id")["split"]
     assert len(subset) == subset["image_id"].nunique() == 16
     assert (split[subset["image_id"]] == "train").all()
-    record = read_json(folder / "pca_grid" / "0.3.json")
+    [record] = read_json(folder / "pca_grid" / "0.3.json")
     assert (record["method"], record["seed"], record["fraction"]) == ("pca_grid", 3, 0.3)
     assert record["settings"]["clusters"] == 2
     assert record["steps"] == [{"method": "pca_grid", "images": 16}]
@@ -262,24 +283,26 @@ def test_a_ranking_is_cut_and_augmented(folder: Path) -> None:
     ranking = folder / "random.parquet"
     run_script(
         "rank",
-        *("--fraction", 1, "--seed", 3),
+        *("--fraction", 1, "--seeds", 3, 4),
         *("--split", folder / "split.parquet", "--output", ranking),
         settings=one_step("random"),
     )
-    half = make_subset(folder, "random", 0.5, ranking=ranking)
+    half = make_subset(folder, "random", 0.5, seeds=(3, 4), ranking=ranking)
     tenth = make_subset(folder, "random", 0.1, ranking=ranking)
-    assert half["image_id"].tolist() == read_table(ranking)["image_id"].iloc[:27].tolist()
+    ranked = SeedTable(ranking, 3).read()
+    assert half["image_id"].tolist() == ranked["image_id"].iloc[:27].tolist()
     assert tenth["image_id"].tolist() == half["image_id"].iloc[:5].tolist()
 
     output = folder / "augmentation.parquet"
     run_script(
         "augment",
-        *("--subset", folder / "random" / "0.5.parquet", "--seed", 3, "--output", output),
+        *("--subset", folder / "random" / "0.5.parquet", "--seeds", 3, 4, "--output", output),
         settings={"ratio": 1, "transforms": {"blur": None}},
     )
-    table = read_table(output)
+    table = SeedTable(output, 3).read()
     pd.testing.assert_frame_equal(table.iloc[:27], half)
-    record, real = read_json(output.with_suffix(".json")), read_json(folder / "random" / "0.5.json")
+    record = SeedTable(output, 3).record()
+    real = SeedTable(folder / "random" / "0.5.parquet", 3).record()
     assert (record["method"], record["seed"], record["fraction"]) == ("augmentation", 3, 0.5)
     assert (record["images"], record["rows"]) == (27, 54)
     assert record["stored_bytes"] == real["stored_bytes"] + recipe_bytes(table)
@@ -296,7 +319,7 @@ def test_a_chain_that_leaves_augmentation_nothing_to_make_is_an_error_that_says_
     with pytest.raises(RuntimeError, match=r"2 of 2 images are real.*fraction"):
         run_script(
             "subset",
-            *("--fraction", 0.001, "--seed", 0, "--split", folder / "split.parquet"),
+            *("--fraction", 0.001, "--seeds", 0, "--split", folder / "split.parquet"),
             *("--manifest", folder / "manifest.json", "--output", folder / "x.parquet"),
             settings=chain,
         )
@@ -311,7 +334,7 @@ def test_what_a_method_lacks_is_said_in_one_message(folder: Path) -> None:
     with pytest.raises(RuntimeError, match=r"chain of 2.*subset\.py"):
         run_script(
             "rank",
-            *("--fraction", 1, "--seed", 0),
+            *("--fraction", 1, "--seeds", 0),
             *("--split", folder / "split.parquet", "--output", folder / "x.parquet"),
             settings=chain,
         )

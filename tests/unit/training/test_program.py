@@ -19,6 +19,7 @@ from PIL import Image
 
 from petite.data.pictures import stored_pixels
 from petite.data.store import Store, shard_record, write_shard
+from petite.subsets.seed_tables import SeedTable, tables_of, write_seed_tables
 from petite.training import metrics
 from petite.training.program import check_settings, run_job
 from petite.training.records import RUN_COLUMNS, Job
@@ -110,9 +111,8 @@ def write_subset(path: Path, rows: pd.DataFrame, seed: int, recipe: str = "") ->
             image_id=subset["image_id"] + "~1", recipe=json.dumps({"transform": recipe})
         )
         subset = pd.concat([subset, new], ignore_index=True)
-    write_table(path, subset)
     about = {"images": len(rows), "rows": len(subset), "seed": seed, "stored_bytes": 1234}
-    write_json(path.with_suffix(".json"), {**about, "seconds": 0.25, "proxy_seconds": 0.2})
+    write_seed_tables(path, [(subset, {**about, "seconds": 0.25, "proxy_seconds": 0.2})])
 
 
 class Judging:
@@ -175,11 +175,11 @@ class Judging:
         """Run a job in this process."""
         store = Store.open(self.folder / "store/manifest.json")
         names = subsets or [f"seed-{seed}.parquet" for seed in seeds]
-        subsets = [self.folder / name for name in names]
+        tables = tables_of([self.folder / name for name in names], seeds)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(tempfile, "tempdir", str(self.scratch))
             run_job(
-                Job("mine", "shades", "random", 0.3, split_seed=0, seeds=seeds, subsets=subsets),
+                Job("mine", "shades", "random", 0.3, split_seed=0, seeds=seeds, subsets=tables),
                 Data(store, pd.read_parquet(self.folder / "split.parquet")),
                 check_settings({"command": command, **settings}),
                 3,
@@ -276,7 +276,7 @@ def test_what_a_program_gets_for_training(judging: Judging) -> None:
     store = Store.open(judging.folder / "store/manifest.json")
     for seed in (0, 1):
         place = judging.to / f"kept-{seed}"
-        subset = pd.read_parquet(judging.folder / f"seed-{seed}.parquet")
+        subset = SeedTable(judging.folder / f"seed-{seed}.parquet", seed).read()
         table = pd.read_csv(place / "train.csv")
         assert list(table.columns) == ["file", "label", "class_name", "weight"]
         assert table["label"].tolist() == subset["label"].tolist()
@@ -352,7 +352,7 @@ def test_the_originals_are_decoded_at_the_size_of_the_judge(judging: Judging) ->
         reading={"max_bytes": 10**6, "depth": "stretch", "min_side": 8},
         more=source,
     )
-    subset = pd.read_parquet(judging.folder / "seed-1.parquet")
+    subset = SeedTable(judging.folder / "seed-1.parquet", 1).read()
     table = pd.read_csv(judging.to / "kept-1/train.csv")
     kept = images_of(judging.to / "kept-1", table)
     for row, pixels in zip(subset.itertuples(), kept, strict=True):

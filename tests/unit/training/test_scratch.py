@@ -14,6 +14,7 @@ from PIL import Image
 
 from petite.data.store import Store, shard_record, write_shard
 from petite.networks.backend import load_keras
+from petite.subsets.seed_tables import SeedTable, tables_of, write_seed_tables
 from petite.training import metrics
 from petite.training.loop import ScratchTrainer
 from petite.training.records import HISTORY_COLUMNS, RUN_COLUMNS, Job
@@ -86,12 +87,9 @@ def write_subset(path: Path, rows: pd.DataFrame, seed: int, recipe: str | None =
         text = json.dumps({"transform": recipe})
         new = subset.assign(image_id=subset["image_id"] + "~0", recipe=text)
         subset = pd.concat([subset, new], ignore_index=True)
-    write_table(path, subset)
     about = {"images": len(rows), "rows": len(subset), "seed": seed}
-    write_json(
-        path.with_suffix(".json"),
-        {**about, "stored_bytes": 1234, "seconds": 0.25, "proxy_seconds": 0.2},
-    )
+    about |= {"stored_bytes": 1234, "seconds": 0.25, "proxy_seconds": 0.2}
+    write_seed_tables(path, [(subset, about)])
 
 
 def outputs(folder: Path) -> Outputs:
@@ -104,7 +102,7 @@ def outputs(folder: Path) -> Outputs:
 
 
 def job(folder: Path, **changes: Any) -> Job:
-    subsets = [folder / "seed-0.parquet", folder / "seed-1.parquet"]
+    paths = changes.pop("subsets", [folder / "seed-0.parquet", folder / "seed-1.parquet"])
     about = {
         "judge": "scratch",
         "dataset": "shades",
@@ -112,7 +110,8 @@ def job(folder: Path, **changes: Any) -> Job:
         "fraction": 0.3,
         "split_seed": 0,
     }
-    return Job(**{**about, "split_seed": 0, "seeds": [0, 1], "subsets": subsets, **changes})
+    seeds = changes.pop("seeds", [0, 1])
+    return Job(**{**about, "seeds": seeds, "subsets": tables_of(paths, seeds), **changes})
 
 
 def data(folder: Path) -> Data:
@@ -345,7 +344,7 @@ def test_the_test_part_is_opened_after_training_only(
 
 def test_recipes_are_rendered_and_rows_without_one_are_read_as_they_are(folder: Path) -> None:
     path = folder / "seed-1.parquet"
-    subset = pd.read_parquet(path)
+    subset = SeedTable(path, 1).read()
     view = data(folder).training(subset, path)
     images = view[np.arange(16)]
     assert view.shape == images.shape
@@ -387,13 +386,7 @@ def test_a_subset_with_a_test_image_is_refused(folder: Path) -> None:
     index = pd.read_parquet(folder / "store/index.parquet")
     write_subset(path, index.iloc[[0, 1, 59]], seed=0)
     with pytest.raises(PetiteError, match=r"leaky\.parquet.*1 row.*light/59"):
-        data(folder).training(pd.read_parquet(path), path)
-
-
-def test_subsets_that_do_not_match_the_seeds_are_refused(folder: Path) -> None:
-    three = job(folder, seeds=[0, 1, 2])
-    with pytest.raises(PetiteError, match="2 subset files for 3 seeds"):
-        run_job(three, data(folder), trainer(folder), outputs(folder))
+        data(folder).training(SeedTable(path, 0).read(), path)
 
 
 def test_wrong_settings_are_named_with_their_place() -> None:
@@ -412,4 +405,4 @@ def test_a_failed_job_leaves_no_results(folder: Path) -> None:
     ):
         run_job(bad, data(folder), trainer(folder), written)
     assert not written.runs.exists()
-    assert read_json(one_class.with_suffix(".json"))["images"] == 20
+    assert SeedTable(one_class, 0).record()["images"] == 20
