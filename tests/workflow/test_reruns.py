@@ -221,7 +221,7 @@ CASES = [
     ),
     Case(
         "the longest time within a burst, without groups by time",
-        {},
+        {"report": 1},
         config={"split": {"group_seconds": 5}},
     ),
     Case(

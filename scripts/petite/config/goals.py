@@ -61,6 +61,27 @@ GOALS = (
         "your-images.md#6-images-that-belong-together",
     ),
     Goal(
+        "stop if images of my own test set are in my training set",
+        "split: {leaks: error}",
+        "your-images.md#a-split-of-your-own",
+    ),
+    Goal(
+        "draw another split than the one that comes with my images",
+        "split: {given: ignore, test: 0.1}",
+        "your-images.md#a-split-of-your-own",
+    ),
+    Goal(
+        "keep the bursts of a camera on one side of the split",
+        "split: {groups: capture_time, group_seconds: 2}",
+        "your-images.md#6-images-that-belong-together",
+    ),
+    Goal(
+        "choose evenly from all patients, however many images each has",
+        "{split: {groups: subfolder}, methods: {random_by_patient: {method: random, quota: group, "
+        "fractions: [0.1]}}}",
+        "your-images.md#6-images-that-belong-together",
+    ),
+    Goal(
         "keep near duplicates on one side of the split",
         "dataset: {near_copy_distance: 6}",
         "your-images.md#8-duplicates-and-near-duplicates",
