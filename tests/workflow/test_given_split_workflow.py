@@ -93,7 +93,8 @@ def test_a_given_split_goes_as_it_is_from_its_folders_to_the_page(
     assert "Leaks in the given split" in page and "b90_0.png" in page
 
     # The settings that a given split is used with rerun the split, and nothing before it.
-    dry = snakemake(work, "-n", config=config_for(scans, tiny_config, given="ignore"))
+    ignored = config_for(scans, tiny_config, groups=r"/([bm]\d+)_", given="ignore")
+    dry = snakemake(work, "-n", config=ignored)
     assert dry.returncode == 0, dry.stderr
     due = dry.stdout + dry.stderr
     assert "rule split:" in due and "rule index:" not in due and "rule ingest:" not in due
