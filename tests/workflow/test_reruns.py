@@ -226,6 +226,16 @@ CASES = [
         config={"keep": ["cat/picture 1*.jpg"], "exclude": ["dog/picture 2?.jpg"]},
     ),
     Case(
+        "what is done with a given split and its leaks",
+        {"split": 1, **AFTER_SPLIT},
+        config={"split": {"leaks": "keep"}},
+    ),
+    Case(
+        "the longest time within a burst, without groups by time",
+        {"report": 1},
+        config={"split": {"group_seconds": 5}},
+    ),
+    Case(
         "the image size",
         {"ingest": 3, "index": 1, **AFTER_INDEX},
         config={"dataset": {"image_size": 9}},

@@ -151,11 +151,6 @@ def labels_of_archive():
     return read_labels_at(Path(LABELS_FILE), LABELS).digest()
 
 
-SPLIT_SETTINGS = CONFIG.split.model_dump(mode="json", exclude={"seed"})
-if CONFIG.split.groups != CAPTURE_TIME:
-    del SPLIT_SETTINGS["group_seconds"]
-
-
 def opened_folder():
     """The folder, so that its tree is walked once; None for other sources."""
     if IS_FOLDER and not GONE:
@@ -177,6 +172,10 @@ def folder_listing():
         given_parts(entries, test=CONFIG.split.test, validation=CONFIG.split.validation)
     if CONFIG.split.groups not in (None, CAPTURE_TIME):
         found_groups(names_of(entries), CONFIG.split.groups)
+    if PLAN.needs_groups and not CONFIG.split.groups and "group" not in entries:
+        raise PetiteError(
+            "methods: the quota 'group' needs groups of images: set split.groups, or another quota"
+        )
     return entries
 
 
@@ -233,6 +232,9 @@ LABELS = CONFIG.labels.columns if CONFIG.labels else None
 # Without the path, which may change.
 LABELS_SETTINGS = LABELS and LABELS._replace(path="")._asdict()
 STORE_SETTINGS["labels"] = LABELS_SETTINGS
+SPLIT_SETTINGS = CONFIG.split.model_dump(mode="json", exclude={"seed"})
+if CONFIG.split.groups != CAPTURE_TIME:
+    del SPLIT_SETTINGS["group_seconds"]
 # The columns that the user names.
 COLUMNS = DATASET.columns.model_dump(exclude_none=True)
 SHARDS = [f"{number}-of-{DATASET.shards}" for number in range(1, DATASET.shards + 1)]

@@ -48,22 +48,27 @@ GOALS = (
     Goal(
         "read Parquet files with images, as the Hugging Face hub serves them",
         "snakemake --cores all --config parquet=PATH",
-        "../config.yaml",
+        "your-images.md#data-sets-that-are-not-folders",
     ),
     Goal(
         "read a data set that `save_to_disk` of `datasets` wrote",
         "snakemake --cores all --config huggingface=PATH",
-        "../config.yaml",
+        "your-images.md#data-sets-that-are-not-folders",
     ),
     Goal(
         "read a folder in an object store (needs the package `s3fs`)",
         "snakemake --cores all --config folder=s3://BUCKET/PATH",
-        "../config.yaml",
+        "your-images.md#data-sets-that-are-not-folders",
     ),
     Goal(
-        "know which 500 of my unlabeled images to label next",
-        "snakemake --cores all label_next --config folder=PATH pool=FOLDER images=500",
-        "../config.yaml",
+        "choose which images to label, when none has a label",
+        "snakemake --cores all label_next --config pool=PATH images=100",
+        "label-next.md",
+    ),
+    Goal(
+        "choose which images to label next, beside labeled ones",
+        "snakemake --cores all label_next --config folder=PATH pool=UNLABELED_PATH images=100",
+        "label-next.md",
     ),
     Goal(
         "see all settings and where each comes from",
@@ -78,7 +83,7 @@ GOALS = (
     Goal(
         "test on my own test set (folders train and test)",
         "split: {given: use, leaks: drop_from_train}",
-        "your-images.md#1-the-folders-are-not-the-classes",
+        "your-images.md#a-split-of-your-own",
     ),
     Goal(
         "keep the images of a patient or a video on one side of the split",
@@ -86,8 +91,24 @@ GOALS = (
         "your-images.md#6-images-that-belong-together",
     ),
     Goal(
-        "keep bursts of a camera on one side of the split",
-        "split: {groups: capture_time}",
+        "stop if images of my own test set are in my training set",
+        "split: {leaks: error}",
+        "your-images.md#a-split-of-your-own",
+    ),
+    Goal(
+        "draw another split than the one that comes with my images",
+        "split: {given: ignore, test: 0.1}",
+        "your-images.md#a-split-of-your-own",
+    ),
+    Goal(
+        "keep the bursts of a camera on one side of the split",
+        "split: {groups: capture_time, group_seconds: 2}",
+        "your-images.md#6-images-that-belong-together",
+    ),
+    Goal(
+        "choose evenly from all patients, however many images each has",
+        "{split: {groups: subfolder}, methods: {random_by_patient: {method: random, quota: group, "
+        "fractions: [0.1]}}}",
         "your-images.md#6-images-that-belong-together",
     ),
     Goal(
@@ -114,26 +135,6 @@ GOALS = (
         "drop near duplicates, then sample at random",
         "methods: {semdedup: {drop: 0.2, fractions: [0.5, 0.1]}}",
         "methods.md",
-    ),
-    Goal(
-        "find likely label errors",
-        "checks: {label_errors: true}",
-        "label-checks.md#likely-label-errors",
-    ),
-    Goal(
-        "know whether brightness or file size gives the class away",
-        "checks: {cues: true}",
-        "label-checks.md",
-    ),
-    Goal(
-        "have some images in every subset",
-        "keep: ['cat/best_*']",
-        "../config.yaml",
-    ),
-    Goal(
-        "have some images in no subset",
-        "exclude: ['cat/blurred_*']",
-        "../config.yaml",
     ),
     Goal(
         "give some images more weight in training",
@@ -197,6 +198,11 @@ GOALS = (
         "methods.md",
     ),
     Goal(
+        "give each comparison only the seeds that it needs",
+        "seeds: {looks: [7, 10, 15, 30]}",
+        "evidence.md#seeds-until-decided",
+    ),
+    Goal(
         "be surer: more seeds at small fractions",
         "seeds_by_fraction: {0.1: 20}",
         "evidence.md",
@@ -220,16 +226,6 @@ GOALS = (
         "export another subset: METHOD:FRACTION",
         "snakemake --cores all export --config folder=PATH export=random:0.1",
         "../README.md",
-    ),
-    Goal(
-        "choose which images to label, when none has a label",
-        "snakemake --cores all label_next --config pool=PATH images=100",
-        "label-next.md",
-    ),
-    Goal(
-        "choose which images to label next, beside labeled ones",
-        "snakemake --cores all label_next --config folder=PATH pool=UNLABELED_PATH images=100",
-        "label-next.md",
     ),
     Goal(
         "run on a cluster",

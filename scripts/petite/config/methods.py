@@ -25,6 +25,7 @@ from pydantic_core import ErrorDetails
 from petite.config.messages import sentences
 from petite.config.values import SpaceName
 from petite.selection import METHODS
+from petite.selection.quota import GROUP
 from petite.subsets import augmentation
 from petite.util.hints import unknown
 from petite.util.validation import Fraction, Strict
@@ -73,8 +74,10 @@ class Selection(Strict):
     }
 
     method: str
-    quota: Literal["proportional", "equal", "error"] = Field(
-        "proportional", description="how the images are distributed over the classes"
+    quota: Literal["proportional", "equal", "error", "group"] = Field(
+        "proportional",
+        description="how the images are distributed over the classes, or evenly over the groups of "
+        "images",
     )
     space: SpaceName | None = Field(
         None, description="feature space of this method; null: features.space"
@@ -127,6 +130,13 @@ class Selection(Strict):
             raise ValueError(f"space: '{self.method}' compares no features: omit space")
         if needs != "any":
             raise ValueError(f"space: '{self.method}' works on {needs} only: omit space")
+        return self
+
+    @model_validator(mode="after")
+    def _quota_fits(self) -> Self:
+        method = METHODS.get(self.method)
+        if self.quota == GROUP and method and method.choose_whole:
+            raise ValueError(f"quota: '{self.method}' divides each class itself: omit quota")
         return self
 
     @model_serializer(mode="plain")

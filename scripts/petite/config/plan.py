@@ -11,6 +11,7 @@ from petite.config.schema import Config
 from petite.features.registry import SPACES
 from petite.selection import METHODS
 from petite.selection.base import StepParams, Traits
+from petite.selection.quota import GROUP
 from petite.training.judges import FINE_TUNE, PROBE, Judge, judge_named
 
 # Seeds that one job selects for, as a selection is often faster than the start of its job.
@@ -213,6 +214,14 @@ class Plan:
     def partitioned(self, label: str) -> int:
         """Count the jobs of the first stage of an entry's selection; 1 if it is not divided."""
         return self.config.partitions or 1 if self._is_two_stage(label) else 1
+
+    @property
+    def needs_groups(self) -> bool:
+        """Whether a method that is run divides the images evenly over their groups."""
+        entries = self.config.methods.values()
+        return any(
+            step.quota == GROUP for entry in entries if entry.fractions for step in entry.steps
+        )
 
     def needs_proxy_scores(self, label: str) -> bool:
         """Whether a step uses a score of the proxy's training, or the error of each class."""

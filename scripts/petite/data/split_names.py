@@ -35,10 +35,11 @@ def parts_of(names: Collection[str]) -> dict[str, str]:
     -------
     dict of str to str
         For each name `train`, `validation` or `test`. Empty unless each name is that of a part, all
-        are of different parts, and one is the training part.
+        have the same other words (seg_train, seg_test), all are of different parts, and one is the
+        training part.
     """
     words = {name: split_word(name) for name in names}
-    if any(rest or not word for rest, word in words.values()):
+    if len({rest for rest, _ in words.values()}) > 1 or not all(word for _, word in words.values()):
         return {}
     found = {word for _, word in words.values()}
     evaluation = VALIDATION if found & {"tes", "hol"} else TEST

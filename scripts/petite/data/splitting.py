@@ -126,33 +126,30 @@ def split_images(
     found = _found_groups(images, groups, group_seconds)
     together = None if found is None else grouped(used, found.named, found.about, notices)
     numbers = used["copy_group"].to_numpy() if together is None else together.numbers
+    group_names = None if together is None else together.names
     parts = None if given == IGNORE else given_parts(images, test=test, validation=validation)
     is_given = parts is not None
+    share = USUAL_VALIDATION if isinstance(validation, str) else validation
     if parts is None:
         found_leaks = Leaks(pd.DataFrame(columns=LEAK_COLUMNS), np.zeros(len(used), bool))
         parts = make_split(
             labels,
             numbers,
             test=USUAL_TEST if isinstance(test, str) else test,
-            validation=USUAL_VALIDATION if isinstance(validation, str) else validation,
+            validation=share,
             seed=seed,
             classes=classes,
-            group_names=None if together is None else together.names,
+            group_names=group_names,
         )
     else:
         found_leaks = find_leaks(images, parts, together, leaks, notices)
-        _check_trained(parts[~found_leaks.dropped], labels[~found_leaks.dropped], classes)
-        share = USUAL_VALIDATION if isinstance(validation, str) else validation
-        if share > 0 and not (parts == VALIDATION).any():
-            rows = np.flatnonzero((parts == TRAIN) & ~found_leaks.dropped)
-            parts[rows] = _divided(
-                labels[rows],
-                numbers[rows],
-                {VALIDATION: share},
-                seed,
-                classes,
-                None if together is None else together.names[rows],
-            )
+        kept = ~found_leaks.dropped
+        _check_trained(parts[kept], labels[kept], classes)
+        if share > 0 and VALIDATION not in parts:
+            rows = np.flatnonzero((parts == TRAIN) & kept)
+            names = None if group_names is None else group_names[rows]
+            drawn = {VALIDATION: share}
+            parts[rows] = _divided(labels[rows], numbers[rows], drawn, seed, classes, names)
             notices.add(_about_validation(images, parts))
     kept = ~found_leaks.dropped
     if together is not None and found is not None:

@@ -44,6 +44,7 @@ def select(
     quota: str = "proportional",
     *,
     class_errors: Mapping[Any, float] | None = None,
+    groups: ArrayLike | None = None,
     kept: ArrayLike | None = None,
     partitions: int | None = None,
     max_memory: int | None = None,
@@ -74,10 +75,12 @@ def select(
     scores : array-like of shape (n,), or mapping or data frame of such columns
         For methods that choose by a score of training: higher for harder images; or the columns
         of a proxy run by name.
-    quota : {"proportional", "equal", "error"}
-        How k is shared among the classes.
+    quota : {"proportional", "equal", "error", "group"}
+        How k is shared among the classes, or evenly among the groups of their images.
     class_errors : mapping from label to float
         For the quota "error": the error of each class, 0 to 1.
+    groups : array-like of shape (n,)
+        For the quota "group": the group of each image, such as its patient; "" for none.
     kept : array-like of shape (p,), optional
         Positions of images that are chosen in any case, or a mask of all images. They count within
         k and within the quota of their class. Methods whose trait `complements` is true choose the
@@ -115,6 +118,6 @@ def select(
     return run(
         checked_request(
             entry, checked_settings(entry, settings), features, labels, k, seed, scores, quota,
-            class_errors, partitions, max_memory, kept,
+            class_errors, partitions, max_memory, kept, groups,
         )
     )  # fmt: skip

@@ -130,9 +130,10 @@ def _by_class(
     indices = np.empty(request.k, np.int64)
     weights: np.ndarray | None = None
     extra: dict[str, np.ndarray] = {}
-    for number in np.unique(place):
-        here = np.flatnonzero(place == number)
-        members, choice = choose(request, int(number), len(here))
+    numbers, counts = np.unique(place, return_counts=True)
+    by_number = np.split(np.argsort(place, kind="stable"), np.cumsum(counts)[:-1])
+    for number, here in zip(numbers.tolist(), by_number, strict=True):
+        members, choice = choose(request, number, len(here))
         indices[here] = members[choice.indices]
         if choice.weights is not None:
             weights = np.ones(request.k) if weights is None else weights

@@ -16,7 +16,8 @@ from petite.selection.arguments import share
 from petite.util.errors import PetiteError
 from petite.util.hints import unknown
 
-QUOTAS = ("proportional", "equal", "error")
+GROUP = "group"
+QUOTAS = ("proportional", "equal", "error", GROUP)
 # Smallest error of a class, as a fraction of the largest error of any class.
 LEAST_ERROR = 0.1
 
@@ -31,9 +32,9 @@ def weights_of(
 
     Parameters
     ----------
-    quota : {"proportional", "equal", "error"}
-        In proportion to the classes' sizes, equal for all, or in proportion to the error of a
-        model on each class, but at least a tenth of the largest error.
+    quota : {"proportional", "equal", "error", "group"}
+        In proportion to the classes' sizes, equal for all (the strata of "group" are groups), or in
+        proportion to the error of a model on each class, but at least a tenth of the largest error.
     sizes : ndarray of int, shape (c,)
         Number of images of each class.
     labels : ndarray of int or str, shape (c,)
@@ -53,7 +54,7 @@ def weights_of(
     """
     if quota == "proportional":
         return np.asarray(sizes, np.float64)
-    if quota == "equal":
+    if quota in ("equal", GROUP):
         return np.ones(len(sizes))
     if quota != "error":
         raise PetiteError(unknown(quota, QUOTAS, "quota"))
@@ -69,6 +70,52 @@ def weights_of(
     )
     worst = given.max() or 1.0
     return np.maximum(given, LEAST_ERROR * worst)
+
+
+def strata_of(classes: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Divide the images of each class by group, such as by patient.
+
+    Strata are numbered such that the first ones are as evenly from all classes as these have
+    groups, with one of each class before the others.
+
+    Parameters
+    ----------
+    classes : ndarray of int, shape (n,)
+        The class of each image, from 0.
+    groups : ndarray of shape (n,)
+        The group of each image. A group with images of two classes counts once in each.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        The stratum of each image.
+    ndarray of int64, shape (s,)
+        The class of each stratum.
+    """
+    _, numbers = np.unique(groups, return_inverse=True)
+    pairs, stratum = np.unique(np.column_stack([classes, numbers]), axis=0, return_inverse=True)
+    order = evenly(pairs[:, 0])
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return place[stratum.reshape(-1)], pairs[order, 0]
+
+
+def evenly(classes: np.ndarray) -> np.ndarray:
+    """Order positions so that each prefix has all classes by their share, first one of each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from petite.selection.quota import evenly
+    >>> classes = np.array([0, 0, 0, 0, 1, 1])
+    >>> classes[evenly(classes)].tolist()
+    [0, 1, 0, 0, 1, 0]
+    """
+    _, class_of, sizes = np.unique(classes, return_inverse=True, return_counts=True)
+    by_class = np.argsort(class_of, kind="stable")
+    turn = np.empty(len(classes), np.int64)
+    turn[by_class] = np.arange(len(classes)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.argsort(turn / sizes[class_of], kind="stable")
 
 
 def with_every_group(groups: np.ndarray, k: int) -> np.ndarray:

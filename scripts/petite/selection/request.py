@@ -14,8 +14,11 @@ from petite.selection.arguments import Seed
 from petite.selection.base import TRAINING_SCORES, Group, Method, MethodSettings, Traits
 from petite.selection.cost import MOST_BLOCK_BYTES, MOST_HELD_BYTES, stages
 from petite.selection.quota import (
+    GROUP,
+    evenly,
     places,
     shares,
+    strata_of,
     weights_of,
     with_every_group,
     with_least,
@@ -51,7 +54,10 @@ class Request:
     labels : ndarray of int64, shape (n,)
         The class of each image as a number.
     classes : ndarray of int64, shape (n,)
-        The position of the label of each image among the sorted labels.
+        The position of the label of each image among the sorted labels. For the quota "group" the
+        groups of each class take the place of the classes, here and in `sizes` and `weights`.
+    class_of : ndarray of int64, shape (c,)
+        The class of each of these.
     sizes : ndarray of int64, shape (c,)
         Images of each class.
     weights : ndarray of float64, shape (c,)
@@ -78,6 +84,7 @@ class Request:
     scores: np.ndarray | None
     labels: np.ndarray
     classes: np.ndarray
+    class_of: np.ndarray
     sizes: np.ndarray
     weights: np.ndarray
     kept: np.ndarray
@@ -94,7 +101,8 @@ class Request:
         """The order of the classes for ties, (c,) int64."""
         if not self.traits.chance:
             return np.arange(len(self.sizes))
-        return self.generator("classes").permutation(len(self.sizes))
+        order = self.generator("classes").permutation(len(self.sizes))
+        return order[evenly(self.class_of[order])] if self.quota == GROUP else order
 
     @cached_property
     def quotas(self) -> np.ndarray:
@@ -137,7 +145,7 @@ class Request:
     @cached_property
     def members(self) -> list[np.ndarray]:
         """The images of each class, (m,) int64 each."""
-        return [np.flatnonzero(self.classes == number) for number in range(len(self.sizes))]
+        return np.split(np.argsort(self.classes, kind="stable"), np.cumsum(self.sizes)[:-1])
 
     def group(self, number: int, images: np.ndarray, k: int, *purpose: str) -> Group:
         """Some images of a class in ascending order, of which the method selects k.
@@ -193,6 +201,7 @@ def checked_request(
     wanted_partitions: int | None,
     max_memory: int | None,
     kept: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
 ) -> Request:
     """Check the arguments of a selection and convert them for the methods.
 
@@ -200,7 +209,7 @@ def checked_request(
     ----------
     method, settings
         See `petite.selection.registry`.
-    features, labels, k, seed, scores, quota, class_errors, max_memory, kept
+    features, labels, k, seed, scores, quota, class_errors, max_memory, kept, groups
         As `petite.selection.select` takes them.
     wanted_partitions : int or None
         The argument `partitions` of `select`.
@@ -227,6 +236,10 @@ def checked_request(
         limit = min(wanted, sys.maxsize)
     traits = method.traits(settings)
     _, classes, sizes = np.unique(numbers, return_inverse=True, return_counts=True)
+    class_of = np.arange(len(sizes))
+    if quota == GROUP:
+        classes, class_of = strata_of(classes, _group_column(groups, len(numbers), method))
+        sizes = np.bincount(classes)
     start = arguments.positions("kept", kept, len(numbers), k)
     if len(start) and method.choose_whole and not traits.complements:
         raise PetiteError(f"'{method.name}' cannot keep images that are given. Pass no kept")
@@ -269,6 +282,7 @@ def checked_request(
         scores=checked_scores,
         labels=numbers,
         classes=classes,
+        class_of=class_of,
         sizes=sizes,
         weights=weights,
         kept=start,
@@ -280,6 +294,25 @@ def checked_request(
         block_bytes=block,
         hold_bytes=held,
     )
+
+
+def _group_column(groups: ArrayLike | None, n: int, method: Method) -> np.ndarray:
+    """The groups for the quota "group", each image without a name in a group of its own: (n,)."""
+    if method.choose_whole:
+        raise PetiteError(
+            f"'{method.name}' divides each class itself, so it has no quota 'group'. Use another "
+            "method or quota"
+        )
+    if groups is None:
+        raise PetiteError(
+            "the quota 'group' needs the group of each image. Set split.groups, or give the table "
+            "of labels a column group"
+        )
+    names = np.asarray(groups)
+    if names.shape != (n,):
+        raise PetiteError(f"groups must be of shape ({n},), got {names.shape}")
+    _, numbers = np.unique(names.astype(str), return_inverse=True)
+    return np.where(names.astype(str) == "", n + np.arange(n), numbers)
 
 
 def _quotas(kept: np.ndarray, sizes: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:

@@ -53,7 +53,8 @@ class SelectionJob:
     Attributes
     ----------
     train : DataFrame
-        image_id and label of the training images, in the order of the split.
+        image_id, label and, for the quota "group", group of the training images, in the order of
+        the split.
     k : int
         How many images to choose.
     steps : sequence of Step
@@ -182,6 +183,7 @@ def _request(job: SelectionJob, step: Step, left: pd.DataFrame, k: int) -> Reque
         job.partitions,
         job.max_memory,
         np.flatnonzero(left["image_id"].isin(job.kept)),
+        left["group"].to_numpy() if "group" in left else None,
     )
 
 

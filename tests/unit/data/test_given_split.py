@@ -41,6 +41,9 @@ from petite.util.notices import Notices
         ("train eval test", "train validation test"),
         ("train holdout", "train test"),
         ("train evaluation holdout", "train validation test"),
+        ("seg_train seg_test", "train test"),
+        ("Plants-Training Plants-Validation", "train validation"),
+        ("trainA testA", "train test"),
     ],
 )
 def test_the_names_of_parts_are_known(names: str, parts: str) -> None:
@@ -55,9 +58,9 @@ def test_the_names_of_parts_are_known(names: str, parts: str) -> None:
         "train val dev",
         "train eval test val",
         "val test",
-        "trainA testA",
+        "trainA trainB testA testB",
         "train other",
-        "cats_train cats_test",
+        "cats_train dogs_test",
         "trains tests",
         "contest protest",
         "pretrain test",
@@ -85,6 +88,8 @@ GIVEN = {
     "one wrapped class in test": ["train/a", "train/b", "test/x/a/deep"],
     "no images in a part": ["train/a", "train/b", "test/a", "test/b", "val/{}.txt"],
     "labels beside": ["train/a", "train/b", "test/a", "test/b", "labels/{}.xml"],
+    "more words": ["seg_train/seg_train/a", "seg_train/seg_train/b", "seg_test/a", "seg_test/b"],
+    "in each class": ["a/train", "a/test", "b/train/day 1", "b/train/day 2", "b/test"],
     "tables": ["train/a", "train/b", "test/a", "test/b", "train/{}.csv"],
 }
 
@@ -100,7 +105,7 @@ def test_folders_of_a_split_are_parts_and_the_folders_in_them_classes(
         table = listing(source, None, None, 0.1, notices)
         assert all(source.read(image_id) == b"x" for image_id in table["image_id"])
     assert sorted(set(table["class_name"])) == ["a", "b"]
-    folders = table["image_id"].str.split("/").str[1].str.lower().str[:3]
+    folders = table["image_id"].str.split("/").str[1].str.lower().str.replace("seg_", "").str[:3]
     parts = table["split"].str[:3]
     assert (folders == parts).all()
     assert len(table) == len([name for name in tree(*names) if name.endswith(".jpg")])
@@ -128,7 +133,7 @@ UNCERTAIN = {
     "images and labels": ["train/images", "train/labels/{}.txt", "val/images", "val/labels/{}.txt"],
     "one class": ["train/a", "test/a"],
     "parts within parts": [f"{a}/{b}" for a in ("train", "test") for b in ("train", "val")],
-    "the parts of a class": ["cats_train/a", "cats_train/b", "cats_test/a", "cats_test/b"],
+    "the parts of two": ["cats_train/a", "cats_train/b", "dogs_test/a", "dogs_test/b"],
     "years": [f"{part}/{year}/{name}" for part in ("train", "test") for year in ("2022", "2023")
               for name in ("cat", "dog")],
     "levels that differ": ["train/a/x", "train/b/x", "test/x/a/1", "test/y/b/1"],

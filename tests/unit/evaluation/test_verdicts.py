@@ -13,11 +13,13 @@ from scipy import stats
 from petite.evaluation.costs import COST_COLUMNS, cost_ledger
 from petite.evaluation.decision import recommend
 from petite.evaluation.design import planned, planned_images
+from petite.evaluation.groups import of_groups
 from petite.evaluation.learning_curve import random_curve
 from petite.evaluation.new_images import NewImages
 from petite.evaluation.recommendation import (
     Finding,
     Floor,
+    ImageGroups,
     Kept,
     Recommendation,
     Step,
@@ -27,6 +29,7 @@ from petite.evaluation.rendering import as_markdown
 from petite.evaluation.runs import Predictions
 from petite.evaluation.statistics import mean_interval, two_way_interval
 from petite.evaluation.verdicts import VERDICT_COLUMNS, compare
+from petite.evaluation.wording import Wording
 from petite.util.errors import PetiteError
 
 WAVES = np.array([0.3, -1.0, 0.8, -0.4, 1.0, -0.7, 0.2, -0.2, 0.6, -0.6])
@@ -298,6 +301,55 @@ def test_the_difference_from_the_full_set_has_an_interval_for_new_images_too(kep
         row["full_new_images_low"],
         row["full_new_images_high"],
     )
+
+
+def test_with_groups_the_interval_is_that_of_new_groups(kept) -> None:
+    runs, files, right = kept
+    numbers = np.arange(60) // 5
+    row = compare(runs, 0.01, None, Predictions(files), groups=numbers).iloc[1]
+    differences = right["good"].astype(np.int8) - right["random"].astype(np.int8)
+    merged = of_groups(differences, np.full(60, 1 / 60), numbers)
+    assert (row["new_images_low"], row["new_images_high"]) == pytest.approx(
+        tuple(NewImages(*merged).interval())
+    )
+
+
+@pytest.mark.parametrize("groups", [1, 12])
+def test_of_one_group_of_test_images_nothing_is_shown_for_others(kept, groups) -> None:
+    runs, files, _ = kept
+    for path in files:
+        if path.parent.name == "random":
+            csv = path.with_name(path.name.replace(".predictions.npz", ".csv"))
+            csv.write_text(csv.read_text().replace("random,0.1", "full,1.0"))
+    runs.loc[runs["method"] == "random", ["method", "fraction"]] = ["full", 1.0]
+    numbers = np.arange(60) * groups // 60
+    row = compare(runs, 0.5, None, Predictions(files), groups=numbers).set_index("method")
+    by_image = compare(runs, 0.5, None, Predictions(files)).set_index("method")
+    good = row.loc["good"]
+    assert good["test_images"] == 60
+    if groups == 1:
+        assert good["full_new_images_loss_p_value"] == good["full_new_images_p_value"] == 1
+        assert good["to_full"] == "too few test images"
+    else:
+        assert good["full_new_images_loss_p_value"] < 0.05
+        # Twelve groups of five images instead of sixty images.
+        assert good["least_tolerance"] > by_image.loc["good", "least_tolerance"]
+        assert good["test_images_needed"] == 5 * by_image.loc["good", "test_images_needed"]
+
+
+def test_the_answer_says_what_the_groups_are_worth_where_that_is_clearly_fewer(kept) -> None:
+    runs, files, _ = kept
+    table = compare(runs, 0.01, None, Predictions(files))
+
+    def said(groups: ImageGroups | None) -> str:
+        return Wording(recommend(runs, table, 0.01, groups=groups)).answer()
+
+    assert "60 test images are of 6 groups" in said(ImageGroups(6, 60, 14.2, 0.36))
+    assert "as much as 14 images of their own (correlation 0.36" in said(
+        ImageGroups(6, 60, 14.2, 0.36)
+    )
+    assert "each group counts once" in said(ImageGroups(6, 60, 6.0, None))
+    assert said(ImageGroups(6, 60, 55.0, 0.01)) == said(None)
 
 
 def test_predictions_of_other_images_are_refused(kept) -> None:

@@ -192,6 +192,7 @@ def find_layout(root: Folder[File], path: PurePath, max_entries: int | None = No
 
     Any number of single folders may wrap the class folders (`PetImages/Cat`). If these folders are
     certainly those of a given split (`train/Cat`, `test/Cat`), the class folders are those in them.
+    The folders of a split may also be in each class (`Cat/train`, `Cat/test`).
     Each folder is read once for a class, however many links lead to it.
 
     Parameters
@@ -238,6 +239,7 @@ def find_layout(root: Folder[File], path: PurePath, max_entries: int | None = No
                 f"{path} has more than {max_entries} images (dataset.max_entries), because many "
                 "links lead to the same folders. Remove links, or raise dataset.max_entries"
             )
+    layout.parts = layout.parts or _split_in_classes(layout)
     layout.repeated += [link for folder in (chain[-1], *wrappers) for link in folder.upward]
     return layout
 
@@ -267,6 +269,14 @@ def one_class(root: Folder[File], path: PurePath, name: str) -> Layout[File]:
     layout: Layout[File] = Layout(path)
     _add_class(layout, name, {"": root}, [], {})
     return layout
+
+
+def _split_in_classes(layout: Layout) -> dict[str, str]:
+    """The parts of a split whose folders are in each class (cat/train, cat/test); empty if none."""
+    inside = [{path.partition("/")[0] for path in paths} for paths in layout.folders.values()]
+    names = set().union(*inside)
+    parts = parts_of(names)
+    return parts if len(parts) > 1 and all(here == names for here in inside) else {}
 
 
 def _class_folders(

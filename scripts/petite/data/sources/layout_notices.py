@@ -35,8 +35,9 @@ def note_layout(layout: Layout, chosen: Sequence[str], named: bool, notices: Not
     """
     counts = {name: layout.folders[name].total() for name in chosen}
     if not named:
+        parts = "the parts of " if layout.parts else ""
         notices.add(
-            f"{len(chosen)} classes, one for each folder in {_class_folders(layout)}: "
+            f"{len(chosen)} classes, one for each folder in {parts}{layout.where}: "
             + shown([f"{name} ({counted(count, 'file')})" for name, count in counts.items()])
         )
         _note_doubtful(chosen, notices)
@@ -82,11 +83,6 @@ def _note_repeated(layout: Layout, notices: Notices) -> None:
             "links to folders that are read already, or that contain all others, are not followed: "
             f"{shown(layout.repeated)}"
         )
-
-
-def _class_folders(layout: Layout) -> str:
-    """Where the class folders are: `pets`, or `pets/test, pets/train`."""
-    return shown([str(layout.where / name) for name in layout.parts]) or str(layout.where)
 
 
 def _note_given_split(layout: Layout, chosen: Sequence[str], notices: Notices) -> None:
