@@ -146,7 +146,8 @@ def read_embeddings(
     paths = list(paths)
     records: list[EmbeddingRecord] = [read_json(path.with_suffix(".json")) for path in paths]
     _check_one_backbone(paths, records)
-    embeddings = np.empty((len(wanted), records[0]["dimensions"]), np.float32)
+    dimensions = max(record["dimensions"] for record in records)
+    embeddings = np.empty((len(wanted), dimensions), np.float32)
     missing, seconds = np.ones(len(wanted), bool), 0.0
     for path, record, tables in zip(paths, records, store.shard_tables(), strict=True):
         ids = pd.read_parquet(tables, columns=["image_id"])["image_id"]
@@ -157,7 +158,8 @@ def read_embeddings(
             )
         rows = pd.Index(ids).get_indexer(wanted)
         here = np.flatnonzero(rows >= 0)
-        embeddings[here] = np.load(path, mmap_mode="r")[rows[here]]
+        if len(here):
+            embeddings[here] = np.load(path, mmap_mode="r")[rows[here]]
         missing[here] = False
         _check_read(record, wanted[here])
         seconds += record["seconds"] * len(here) / max(1, len(ids))
@@ -173,6 +175,14 @@ def read_embeddings(
 
 def _check_one_backbone(paths: list[Path], records: list[EmbeddingRecord]) -> None:
     digests = {record["digest"] for record in records}
+    # A program of the user's does not run for a shard without readable images.
+    widths = {record["dimensions"] for record in records} - {0}
+    if len(widths) > 1 and len(digests) == 1:
+        numbers = " and ".join(map(str, sorted(widths)))
+        raise PetiteError(
+            f"backbone '{records[0]['backbone']}' gives embeddings of {numbers} numbers for "
+            "different shards: correct the program (backbone.command)"
+        )
     if len(digests) > 1:
         raise DamagedFiles(
             f"the embeddings in {paths[0].parent} were made by several backbones. {REMEDY}",
