@@ -2,6 +2,7 @@
 # make test       set up and run the tests
 # make check      formatting, linting and types, as CI does
 # make readme     update the table "What reruns when" in README.md from its tests
+# make goals      update the table of docs/goals.md after a change of the goals
 # make messages   update tests/messages.txt after a change of the wording of messages
 # make schema     update the JSON schema after a change of the typed configuration
 # make lock       pin the versions of envs/*.in in envs/*.txt
@@ -26,7 +27,7 @@ ifeq ($(shell test -w "$$HOME" && echo yes),)
 export XDG_CACHE_HOME ?= $(CURDIR)/$(VENV)/cache
 endif
 
-.PHONY: run test check format readme messages schema lock clean
+.PHONY: run test check format readme goals messages schema lock clean
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
@@ -71,6 +72,9 @@ $(STAMP_DEV): envs/requirements-dev.txt $(STAMP)
 
 readme: $(STAMP_DEV)
 	PYTHONPATH=tests $(BIN)/python tests/workflow/test_reruns.py
+
+goals: $(STAMP_DEV)
+	$(BIN)/python tests/unit/config/test_goals.py
 
 messages: $(STAMP_DEV)
 	$(BIN)/python tests/unit/test_messages.py

@@ -4,7 +4,9 @@
 #   snakemake --cores all --configfile workflow/config/X.yaml    another run
 #   snakemake --cores all --config folder=PATH               your own images
 #   snakemake --cores all export --config export=random:0.1  export a subset
+#   snakemake --cores all label_next --config pool=PATH images=500    images without labels: which to label
 #   snakemake --cores 1 config                               print the settings and where each comes from
+#   snakemake --cores 1 goals                                print what to write for each of many goals
 
 from snakemake.utils import min_version
 
@@ -28,9 +30,12 @@ include: "workflow/rules/embed.smk"
 include: "workflow/rules/config.smk"
 include: "workflow/rules/select.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/checks.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/export.smk"
+include: "workflow/rules/second.smk"
+include: "workflow/rules/pool.smk"
 
 
 # The default target: the first rule outside of included files. A workflow that includes this one has
@@ -39,11 +44,17 @@ rule:
     name:
         "petite" if IS_INCLUDED else "all"
     input:
-        list(rules.summarize.output),
-        f"{RESULTS}/provenance.json",
-        FIGURES,
-        f"{RESULTS}/report.html",
-        KEPT,
+        (
+            [
+                list(rules.summarize.output),
+                f"{RESULTS}/provenance.json",
+                FIGURES,
+                f"{RESULTS}/report.html",
+            ]
+            if POOL.labeled
+            else rules.label_next.input
+        ),
+        kept_files if POOL.labeled else [],
 
 
 if IS_MAIN:
@@ -58,6 +69,8 @@ if IS_MAIN:
         drop_default_rate_limit()
         stop_on_signals()
         name_run_to_steps()
+        check_targets()
+        record_pool()
         say_settings()
 
     onsuccess:

@@ -13,6 +13,7 @@ from petite.data.shard_job import add_shard, shard_of
 from petite.data.source_job import opened
 from petite.data.splits import TEST, training_images
 from petite.evaluation.design import planned, planned_images
+from petite.evaluation.looks import Looks
 from petite.features.embedding_cost import EmbeddingCost, measured_times
 from petite.features.own import own_dimensions
 from petite.networks.backbones import needs_keras, open_backbone
@@ -37,9 +38,9 @@ def main(args: argparse.Namespace) -> None:
     )
     sys.stdout.write(as_text(rows))
     tested = split.loc[split["split"] == TEST, "label"].to_numpy()
-    text = (
-        f"{planned(**args.settings['design'])} {planned_images(tested, **args.settings['tests'])}"
-    )
+    design = args.settings["design"]
+    looks = Looks.of(design.pop("looks", None))
+    text = f"{planned(**design, looks=looks)} {planned_images(tested, **args.settings['tests'])}"
     sys.stdout.write("\n" + textwrap.fill(text, TERMINAL_COLUMNS) + "\n")
     if args.shard:
         text = embedding_cost(args, args.settings["embed"]).as_text()

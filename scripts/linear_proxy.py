@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from petite.data.splits import training_images, validation_images
+from petite.data.splits import training_images, validation_images, weights_of
 from petite.data.store import Store
 from petite.features.embedding import read_embeddings
 from petite.training.linear_proxy import LinearProxySettings, linear_proxy
@@ -30,6 +30,7 @@ def main(args: argparse.Namespace) -> None:
         len(store.classes),
         args.seed,
         settings,
+        weights=weights_of(rows),
     )
     seconds = time.perf_counter() - started + embedding_seconds
     write_proxy(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from petite.data.source_job import add_source, opened
 from petite.data.sources import listing
-from petite.util.files import write_json, write_table
+from petite.util.files import write_csv, write_json, write_table
 from petite.util.job import argument_parser, run
 from petite.util.notices import Notices
 
@@ -16,6 +16,9 @@ def main(args: argparse.Namespace) -> None:
     with opened(args) as source:
         table = listing(source, notices=notices, **args.settings)
         source.check_unchanged()
+        left_out = source.labeled.problems if source.labeled else None
+    if left_out is not None:
+        write_csv(args.output.with_name("labels.csv"), left_out)
     write_table(args.output, table)
     write_json(args.output.with_suffix(".json"), {"notices": notices, "source": args.kept})
 

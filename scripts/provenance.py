@@ -25,7 +25,7 @@ def main(args: argparse.Namespace) -> None:
     # For a source that is gone, the digest of the last run.
     gone = inputs.keys() - present.keys()
     made["inputs"] |= {name: args.known[name] for name in sorted(gone) if name in args.known}
-    write_json(args.output, made)
+    write_json(args.output, made | args.seeds)
 
 
 if __name__ == "__main__":
@@ -39,6 +39,9 @@ if __name__ == "__main__":
         type=json.loads,
         default={},
         help="JSON: digests, by name, of files that are gone",
+    )
+    parser.add_argument(
+        "--seeds", type=json.loads, default={}, help="JSON: seeds_asked_for, seen_before"
     )
     parser.add_argument("--output", type=Path, required=True)
     run(main, parser)

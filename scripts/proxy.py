@@ -3,7 +3,7 @@
 import argparse
 import time
 
-from petite.data.splits import training_images, validation_images
+from petite.data.splits import training_images, validation_images, weights_of
 from petite.data.store import Store
 from petite.data.views import StoredImages, in_memory_if_it_fits
 from petite.training.loop import size_in_training
@@ -32,6 +32,7 @@ def main(args: argparse.Namespace) -> None:
         args.seed,
         settings,
         args.threads,
+        weights=weights_of(rows),
     )
     seconds = time.perf_counter() - started
     write_proxy(args, result, rows["image_id"], store.classes, "network", seconds)

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from petite.data.splits import training_images
+from petite.data.splits import test_groups, training_images
 from petite.evaluation.chance import Circumstances
 from petite.evaluation.judged import (
     by_judge,
@@ -13,6 +13,7 @@ from petite.evaluation.judged import (
     summaries_as_markdown,
     summaries_as_text,
 )
+from petite.evaluation.looks import Looks
 from petite.evaluation.recommendation import Answers, Gap
 from petite.evaluation.rendering import all_as_markdown, all_as_text
 from petite.util.files import (
@@ -26,7 +27,8 @@ from petite.util.job import argument_parser, run
 
 
 def main(args: argparse.Namespace) -> None:
-    training, manifest = training_images(read_table(args.split)), read_json(args.manifest)
+    split, manifest = read_table(args.split), read_json(args.manifest)
+    training = training_images(split)
     gaps = [Gap(**gap | {"failed": tuple(gap["failed"])}) for gap in args.gaps]
     sizes = training["label"].value_counts()
     judged = {
@@ -42,6 +44,9 @@ def main(args: argparse.Namespace) -> None:
             args.settings["tolerance"],
             args.settings["metric"],
             [gap for gap in gaps if gap.judge == judge],
+            test_groups(split),
+            Looks.of(args.settings.get("looks", {}).get(judge)),
+            args.settings.get("seen_before", {}).get(judge, ()),
         )
         for judge, paths in by_judge(args.runs).items()
     }

@@ -7,7 +7,7 @@ import sys
 import textwrap
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import mean
 
@@ -66,6 +66,10 @@ class LogHandler(LogHandlerBase):
         self._has_started = self._is_over = False
         # Number of jobs by rule.
         self.due: Counter[str] = Counter()
+        # A checkpoint may change what is left, which this function counts by rule.
+        self.count_left: Callable[[], Counter[str]] | None = None
+        self._total = 0  # of all jobs, as Snakemake reports it
+        self._has_changed = False
         self._done: Counter[str] = Counter()
         self._running: dict[int, Job] = {}
         self.failed: dict[int, Job] = {}
@@ -124,11 +128,19 @@ class LogHandler(LogHandlerBase):
             case LogEvent.RUN_INFO:
                 self.due = Counter(fields["stats"])
                 del self.due["total"]
+                self._total = self.due.total()
                 if self.console.is_interactive and not self.console.quiet:
                     self._bar.start(refresh=True)
                     # So that a run that is killed does not leave the terminal without a cursor.
                     self.console.show_cursor(True)
+            case LogEvent.PROGRESS:
+                self._has_changed |= fields["total"] != self._total
+                self._total = fields["total"]
             case LogEvent.JOB_INFO:
+                # Only now does Snakemake count the checkpoint itself as finished.
+                if self._has_changed and self.count_left:
+                    self.due = self._done + self.count_left()
+                    self._has_changed = False
                 self._running[fields["jobid"]] = Job.of_event(fields)
             case LogEvent.JOB_FINISHED:
                 self._finish(fields["job_id"])

@@ -63,7 +63,7 @@ SELECTIONS: Jobs = {
     "figures picks": 1,
     "figures augmented": 1,
 }
-AFTER_SPLIT = {**SELECTIONS, **TRAININGS, **TABLES, "figures samples": 1}
+AFTER_SPLIT = {"cues": 1, **SELECTIONS, **TRAININGS, **TABLES, "figures samples": 1}
 AFTER_INDEX = {"split": 1, **AFTER_SPLIT, "figures set": 1, "figures stored": 1}
 ONE_SHARD = {"listing": 1, "ingest": 1, "index": 1, **AFTER_INDEX}
 LAST = {"summarize": "tables", "provenance": "", "figures": "figures", "report": "report"}

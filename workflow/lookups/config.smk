@@ -17,7 +17,7 @@ def owner():
     if DATASET.is_remote:
         address = public_url(DATASET.path)
         return Owner(DATASET.source, address, address, "")
-    if SOURCE.has_fingerprints:
+    if IS_FOLDER:
         contents = digest_of_listing(
             FOLDER_LISTING["image_id"], FOLDER_LISTING["bytes"]
         )
@@ -28,18 +28,19 @@ def owner():
 
 
 OWNER = owner()
-if IS_RUN:
+HAS_LABELS = CONFIG.pool.labeled  # otherwise there is only a pool; see pool.smk
+if IS_RUN and HAS_LABELS:
     or_exit(lambda: check_owner(Path(RESULTS), OWNER))
 
 
 def say_settings():
     """Print the images and the preset in one line, before the first job."""
-    if not GONE:
+    if HAS_LABELS and not GONE:
         record_owner(Path(RESULTS), OWNER)
-    if RESOLVED.preset is None:
+    if RESOLVED.preset is None or not HAS_LABELS:
         return
     what = DATASET.source if DATASET.path is None else DATASET.path
-    count = f"{len(FOLDER_LISTING):,} images in " if SOURCE.has_fingerprints else ""
+    count = f"{len(FOLDER_LISTING):,} images in " if IS_FOLDER else ""
     print(
         f"{count}{what}: your settings and those of {RESOLVED.preset}.yaml ({judges_in_words()}). "
         "To print all of them, run `snakemake --cores 1 config`",

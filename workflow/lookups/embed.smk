@@ -23,6 +23,7 @@ BACKBONE_SETTINGS = (
         "scaling": BACKBONE.scaling,
     }
 )
+EMBED_SCRIPT = "embed_program" if BACKBONE.command else "embed"
 # Of one image, in float32.
 EMBEDDING_BYTES = 4 * assumed_dimensions(BACKBONE.label)
 # One folder for each network.

@@ -1,6 +1,7 @@
 # Functions of evaluate.smk: the figures of the run and their inputs, and the files of the provenance.
 
 
+from petite.evaluation.looks import seen_before
 from petite.plots.registry import FigurePlan, drawings
 
 FIGURE_PLANS = [
@@ -34,6 +35,17 @@ FIGURE = {
 }
 
 
+# A param of the steps that test; none without looks.
+LOOKS_AS_PARAM = (
+    {"looks": {judge: looks_param(judge) for judge in LOOKS}} if LOOKS else {}
+)
+
+
+def look_files(suffix):
+    """The files of the runs that are due at a look."""
+    return lambda wildcards: runs_paths(suffix, before=int(wildcards.seeds))
+
+
 def example(method):
     """The file with the subset of a method that figures show, that of seed 0."""
     return subset_paths(*FIGURE_PLAN.example(method), 0, 0)[0]
@@ -45,7 +57,7 @@ FIGURE_FILES = {
     "summary": lambda: rules.summarize.output.summary,
     "history": lambda: rules.summarize.output.history,
     "store": lambda: rules.index.output.manifest,
-    "split": lambda: SPLIT,
+    "split": lambda: SELECTED,
     "pixels": lambda: feature_path("pixels", 0),
     "smallest_subsets": lambda: [
         path
@@ -118,13 +130,28 @@ def known_digests(wildcards, input):
     return KNOWN_DIGESTS
 
 
-def digests_so_far():
+def last_provenance():
+    """That of the last finished run; empty if there is none."""
     path = Path(placed(f"{RESULTS}/provenance.json"))
-    return as_param(read_json(path)["inputs"] if GONE and path.exists() else {})
+    return read_json(path) if path.exists() else {}
 
 
 # Read now, because Snakemake removes the output of a job before it runs.
-KNOWN_DIGESTS = or_exit(digests_so_far)
+LAST_PROVENANCE = or_exit(last_provenance)
+KNOWN_DIGESTS = as_param(LAST_PROVENANCE["inputs"] if GONE and LAST_PROVENANCE else {})
+SEEDS_ASKED_FOR = {
+    judge: max(CONFIG.runs_of(judge).values()) for judge in CASES_OF if CASES_OF[judge]
+}
+SEEN_BEFORE = seen_before(
+    LAST_PROVENANCE.get("seeds_asked_for", {}),
+    SEEDS_ASKED_FOR,
+    LAST_PROVENANCE.get("seen_before", {}),
+)
+
+
+def seeds_record(wildcards, input):
+    """Snakemake does not compare params that depend on the input."""
+    return as_param({"seeds_asked_for": SEEDS_ASKED_FOR, "seen_before": SEEN_BEFORE})
 
 
 def whole_config(wildcards, input):

@@ -30,3 +30,9 @@ def report_features():
     """The feature space of the config, or pixels if it differs between seeds."""
     space = CONFIG.features.space
     return feature_path("pixels" if SPACES[space].is_of_proxy else space, 0)
+
+
+def report_embeddings():
+    """The embeddings that pair dropped with kept images, unless the features are the same."""
+    is_other = USES_EMBEDDINGS and CONFIG.features.space != "backbone"
+    return all_embeddings()["embeddings"] if is_other else []

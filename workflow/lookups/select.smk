@@ -14,6 +14,25 @@ SELECTING = labels_where(lambda label: method_name(label) != AUGMENTATION)
 RANKING = labels_where(PLAN.ranks)
 COMPUTED = "|".join(space.name for space in SPACES.values() if not space.is_of_proxy)
 
+# Lists of images to keep or exclude: files, and what the configuration lists itself.
+LIST_FILES = [
+    outside(given) for given in (CONFIG.keep, CONFIG.exclude) if isinstance(given, str)
+]
+LIST_SETTINGS = {"keep": CONFIG.keep, "exclude": CONFIG.exclude, "without_class": False}
+
+
+def sizes_argument(wildcards, input):
+    """The share of each subset, to check that the kept images fit; a new one reruns nothing.
+
+    Snakemake does not compare params that depend on the input.
+    """
+    shares = {
+        f"{label}:{as_text(fraction)}": fraction * PLAN.least_share(label)
+        for label, fraction in CASES
+    }
+    return f"--shares {shlex.quote(as_param(shares))}"
+
+
 IS_LINEAR_PROXY = CONFIG.proxy.of == "embeddings"
 FEATURES = {
     "features": f"{RESULTS}/features/{{space}}.npy",

@@ -18,7 +18,7 @@ FINE_TUNING = CONFIG.judges.fine_tune or FineTuneSettings()
 
 def fine_tune_settings():
     """The network's size is that of the judge."""
-    backbone = {key: BACKBONE_SETTINGS[key] for key in ("name", "scaling")}
+    backbone = {"name": BACKBONE.name, "scaling": BACKBONE.scaling}
     own = FINE_TUNING.model_dump(mode="json", exclude={"seeds", "fractions"})
     return as_param({"backbone": backbone, "fine_tune": own})
 
@@ -95,22 +95,25 @@ def models_folder(judge, label, fraction, first, last):
 
 # The jobs whose models are kept.
 TRAININGS = [judging for judging in JUDGINGS if judge_named(judging[0]).has_models]
-MODELS = [models_folder(*training) for training in TRAININGS]
-SUBSETS = [
-    path
-    for label, fraction in CASES
-    for seed in subset_seeds(label, fraction)
-    for path in subset_paths(label, fraction, seed, seed)
-]
-# Files of a complete run besides its tables. As inputs of `all`, they are made again if deleted.
-KEPT = [
-    *dict.fromkeys(SUBSETS),
-    *records_of(dict.fromkeys(SUBSETS)),
-    *runs_paths(".csv"),
-    *runs_paths(".history.csv"),
-    *runs_paths(".predictions.npz"),
-    *MODELS,
-]
+
+
+def kept_files(wildcards):
+    """Files of a complete run besides its tables. As inputs of `all`, they are made again if deleted."""
+    due = judgings()
+    subsets = dict.fromkeys(
+        path
+        for label, fraction in CASES
+        for seed in subset_seeds(label, fraction, due)
+        for path in subset_paths(label, fraction, seed, seed)
+    )
+    return [
+        *subsets,
+        *records_of(subsets),
+        *runs_paths(".csv"),
+        *runs_paths(".history.csv"),
+        *runs_paths(".predictions.npz"),
+        *(models_folder(*job) for job in due if judge_named(job[0]).has_models),
+    ]
 
 
 def say_which_models_are_gone():

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import sys
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from petite.config import Plan, load as load_config
 from petite.config.methods import AUGMENTATION
 from petite.util.errors import PetiteError
 from petite.util import imports
+from petite.util.files import read_json
 from petite.config.layers import Layer, command_line, read_layer, resolve
 from petite.selection import METHODS
 from petite.training.judges import FINE_TUNE, PROBE, SCRATCH, judge_named
@@ -87,7 +89,13 @@ CONFIG = or_exit(checked_config)
 PLAN = Plan(CONFIG)
 RESULTS = f"results/{CONFIG.dataset.name}"
 SPLIT = f"{RESULTS}/splits/{CONFIG.split.seed}.parquet"
+LEAKS = f"{RESULTS}/splits/{CONFIG.split.seed}.leaks.csv"
 SPLIT_NOTICES = f"{RESULTS}/splits/{CONFIG.split.seed}.json"
+# The split as selection sees it: with the images to keep and to exclude, if the user lists any.
+HAS_LISTS = bool(CONFIG.keep or CONFIG.exclude)
+LISTED = f"{RESULTS}/splits/{CONFIG.split.seed}-lists.parquet"
+LISTED_NOTICES = f"{RESULTS}/splits/{CONFIG.split.seed}-lists.json"
+SELECTED = LISTED if HAS_LISTS else SPLIT
 
 
 wildcard_constraints:
@@ -217,15 +225,67 @@ JUDGINGS = [
 CASES = [case for case in CONFIG.runs if any(case in own for own in CASES_OF.values())]
 
 
-def subset_seeds(label, fraction):
-    """The seeds of the subsets of a case that are kept as files: 0, and those that judges read."""
+def subset_seeds(label, fraction, due=None):
+    """The seeds of the subsets of a case that are kept as files: 0, and those that judges read.
+
+    due: the jobs of the judges that count; None for those that are due in any case.
+    """
     read = {
         seed
-        for judge, *case, first, last in JUDGINGS
+        for judge, *case, first, last in (JUDGINGS if due is None else due)
         if case == [label, fraction] and not judge_named(judge).selects
         for seed in range(first, last + 1)
     }
     return sorted(read) or [0]
+
+
+# The looks of each judge whose seeds are not a fixed number.
+LOOKS = {
+    judge.name: looks
+    for judge in PLAN.judges
+    if CASES_OF[judge.name] and (looks := CONFIG.looks_of(judge.name))
+}
+LOOK_SEEDS = next(iter(LOOKS.values())).seeds if LOOKS else ()
+
+
+def looks_param(judge):
+    """The looks of a judge as a param; None if it has none."""
+    return asdict(LOOKS[judge]) if judge in LOOKS else None
+
+
+def seeds_due(before=None):
+    """The number of seeds of each (judge, label, fraction), as the looks so far decide.
+
+    before: the looks with fewer seeds than this count only.
+    """
+    due = {
+        (judge, *case): LOOK_SEEDS[0] if judge in LOOKS and not PARTIAL else None
+        for judge, cases in CASES_OF.items()
+        for case in cases
+    }
+    if PARTIAL:
+        return due
+    for now, after in zip(LOOK_SEEDS, LOOK_SEEDS[1:]):
+        if before is not None and now >= before:
+            break
+        found = read_json(Path(checkpoints.look.get(seeds=now).output[0]))["open"]
+        for judge, cases in found.items():
+            due |= {(judge, *case): after for case in map(tuple, cases)}
+        if not any(found.values()):
+            break
+    return due
+
+
+def judgings(before=None):
+    """The jobs of the judges, see JUDGINGS: those whose seeds are due."""
+    if not LOOKS:
+        return JUDGINGS
+    due = seeds_due(before)
+    return [
+        (*case, first, last)
+        for *case, first, last in JUDGINGS
+        if (most := due[tuple(case)]) is None or last < most
+    ]
 
 
 # The fractions of the config as in paths, which round them.
@@ -298,9 +358,14 @@ def run_path(judge, label, fraction, first, last):
     return f"{RESULTS}/runs/{judge}/{label}/{as_text(fraction)}/seeds-{first}-{last}"
 
 
-def runs_paths(suffix):
+def runs_paths(suffix, before=None):
     """The files of all jobs of the judges; suffix is .csv, .history.csv or .predictions.npz."""
-    return [f"{run_path(*judging)}{suffix}" for judging in JUDGINGS]
+    return [f"{run_path(*judging)}{suffix}" for judging in judgings(before)]
+
+
+def runs_files(suffix):
+    """The same, as the input of a rule: which seeds are due is known when the looks are over."""
+    return lambda wildcards: runs_paths(suffix)
 
 
 # Assumed number of images until it is known.
@@ -323,15 +388,15 @@ def number_of_images():
 IMAGE_BYTES = CONFIG.dataset.image_size**2 * CONFIG.dataset.channels
 
 
-def memory(base, per_image):
+def memory(base, per_image, count=number_of_images):
     """The mem_mb of a rule: `base` MB and `per_image` bytes, doubled at each new attempt.
 
-    A fifth above the maximum in benchmarks/ (max_rss), and 360 MB for the two Snakemake processes
+    `count` gives the number of images. A fifth above the maximum in benchmarks/ (max_rss), and 360 MB for the two Snakemake processes
     that a cluster's executor runs for a job.
     """
 
     def mem_mb(wildcards, attempt):
-        needed = base + per_image * number_of_images() / 1e6
+        needed = base + per_image * count() / 1e6
         return round(needed * 2 ** (attempt - 1))
 
     return mem_mb

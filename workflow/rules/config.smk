@@ -1,4 +1,5 @@
 # The settings in effect: a summary at the start of a run, and all of them with `snakemake --cores 1 config`.
+# What to write for a goal: `snakemake --cores 1 goals`.
 # Needs: nothing. Makes: results/<dataset>/source.json, which records the source of the results.
 
 
@@ -29,3 +30,17 @@ rule config:
         ),
     shell:
         "{params.python} {input.code[0]:q} --settings {params.settings:q} --log {log:q}"
+
+
+rule goals:
+    input:
+        code=code("goals"),
+    log:
+        f"{RESULTS}/logs/goals.log",
+    localrule: True
+    conda:
+        "../../envs/petite.yaml"
+    params:
+        python=python,
+    shell:
+        "{params.python} {input.code[0]:q} --log {log:q}"

@@ -17,8 +17,7 @@ if DATASET.is_remote:
         input:
             code=code("download"),
         output:
-            file=SOURCE_PATH,
-            record=f"{SOURCE_PATH}.json",
+            **downloaded(),
         log:
             f"{RESULTS}/logs/download.log",
         localrule: True
@@ -27,18 +26,22 @@ if DATASET.is_remote:
         params:
             python=python,
             settings=as_param(download_settings()),
+            place=lambda wildcards, output: output.record.removesuffix(".json"),
         shell:
             "{params.python} {input.code[0]:q} --settings {params.settings:q} "
-            "--output {output.file:q} --log {log:q}"
+            "--output {params.place:q} --log {log:q}"
 
 
 rule listing:
     input:
         source=SOURCE_FILES,
+        labels=LABELS_FILE,
         code=code("listing", SOURCE_MODULE),
     output:
+        **({"labels": f"{RESULTS}/store/labels.csv"} if LABELS else {}),
         table=f"{RESULTS}/store/listing.parquet",
         notices=f"{RESULTS}/store/listing.json",
+        # The rows and files that are left out.
     log:
         f"{RESULTS}/logs/listing.log",
     benchmark:
@@ -51,6 +54,8 @@ rule listing:
         python=python,
         settings=as_param(LISTING_SETTINGS),
         folder=as_param(FOLDER),
+        labels=as_param(LABELS_SETTINGS),
+        columns=as_param(COLUMNS),
         source=source_arguments,
         kept=source_kept,
     shell:
@@ -63,7 +68,7 @@ rule listing:
 rule ingest:
     input:
         source=SOURCE_FILES,
-        listing=[] if FOLDER else rules.listing.output.table,
+        listing=listing_of_shards(),
         code=code("ingest", SOURCE_MODULE),
     output:
         pixels=f"{RESULTS}/store/shards/{{shard}}.npy",
@@ -77,14 +82,8 @@ rule ingest:
         mem_mb=memory(1000, 500),
     params:
         python=python,
-        settings=as_param(
-            {
-                **READING_SETTINGS,
-                "image_size": DATASET.image_size,
-                "channels": DATASET.channels,
-            }
-        ),
-        files=lambda wildcards: FOLDER.get(wildcards.shard, ""),
+        settings=as_param(INGEST_SETTINGS),
+        files=changes_of_shard,
         # The cache key includes params, but not wildcards.
         shard=lambda wildcards: wildcards.shard,
         source=source_arguments,
@@ -113,18 +112,7 @@ rule index:
         mem_mb=memory(700, 4000),
     params:
         python=python,
-        settings=as_param(
-            {
-                "classes": DATASET.classes,
-                "limit_per_class": DATASET.limit_per_class,
-                "min_per_class": DATASET.min_per_class,
-                "max_bad_share": DATASET.max_bad_share,
-                "near_copy_distance": DATASET.near_copy_distance,
-                "image_size": DATASET.image_size,
-                "channels": DATASET.channels,
-                "depth": DATASET.depth,
-            }
-        ),
+        settings=as_param(INDEX_SETTINGS),
     shell:
         "{params.python} {input.code[0]:q} --listing {input.listing:q} --rows {input.rows:q} "
         "--index {output.index:q} --manifest {output.manifest:q} "
@@ -138,6 +126,7 @@ rule split:
         code=code("split"),
     output:
         table=SPLIT,
+        leaks=LEAKS,
         notices=SPLIT_NOTICES,
     log:
         f"{RESULTS}/logs/split.log",
@@ -149,14 +138,9 @@ rule split:
         mem_mb=memory(700, 2000),
     params:
         python=python,
-        settings=as_param(
-            {
-                "test": CONFIG.split.test,
-                "validation": CONFIG.split.validation,
-                "groups": CONFIG.split.groups,
-            }
-        ),
+        settings=as_param(SPLIT_SETTINGS),
         seed=CONFIG.split.seed,
     shell:
         "{params.python} {input.code[0]:q} --index {input.index:q} --listing {input.listing:q} "
-        "--output {output.table:q} --seed {params.seed} --settings {params.settings:q} --log {log:q}"
+        "--output {output.table:q} --leaks {output.leaks:q} --seed {params.seed} "
+        "--settings {params.settings:q} --log {log:q}"

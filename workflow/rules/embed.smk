@@ -32,8 +32,8 @@ rule embed:
     input:
         unpack(backbone_files),
         source=SOURCE_FILES,
-        listing=[] if FOLDER else rules.listing.output.table,
-        code=code("embed_program" if BACKBONE.command else "embed", SOURCE_MODULE),
+        listing=listing_of_shards(),
+        code=code(EMBED_SCRIPT, SOURCE_MODULE),
     output:
         **EMBEDDINGS,
     log:
@@ -48,7 +48,7 @@ rule embed:
     params:
         python=python,
         settings=as_param(EMBED_SETTINGS),
-        files=lambda wildcards: FOLDER.get(wildcards.shard, ""),
+        files=changes_of_shard,
         # The cache key includes params, but not wildcards.
         shard=lambda wildcards: wildcards.shard,
         source=source_arguments,

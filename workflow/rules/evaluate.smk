@@ -6,13 +6,47 @@
 include: "../lookups/evaluate.smk"
 
 
+if LOOKS:
+
+    # Tests the comparisons with this number of seeds; which seeds are due next depends on it.
+    checkpoint look:
+        input:
+            runs=look_files(".csv"),
+            histories=look_files(".history.csv"),
+            predictions=look_files(".predictions.npz"),
+            split=SPLIT,
+            code=code("look"),
+        output:
+            f"{RESULTS}/looks/{{seeds}}.json",
+        log:
+            f"{RESULTS}/logs/look/{{seeds}}.log",
+        wildcard_constraints:
+            seeds=r"\d+",
+        conda:
+            "../../envs/petite.yaml"
+        resources:
+            mem_mb=memory(700, 0),
+        params:
+            python=python,
+            settings=as_param(
+                {
+                    "tolerance": CONFIG.evidence.tolerance,
+                    "metric": CONFIG.evidence.metric,
+                    **LOOKS_AS_PARAM,
+                }
+            ),
+        shell:
+            "{params.python} {input.code[0]:q} --runs {input.runs:q} --split {input.split:q} "
+            "--output {output:q} --settings {params.settings:q} --log {log:q}"
+
+
 rule summarize:
     input:
-        runs=runs_paths(".csv"),
-        histories=runs_paths(".history.csv"),
-        predictions=runs_paths(".predictions.npz"),
+        runs=runs_files(".csv"),
+        histories=runs_files(".history.csv"),
+        predictions=runs_files(".predictions.npz"),
         manifest=rules.index.output.manifest,
-        split=SPLIT,
+        split=SELECTED,
         code=code("summarize"),
     output:
         runs=report(
@@ -54,6 +88,8 @@ rule summarize:
                 "tolerance": CONFIG.evidence.tolerance,
                 "metric": CONFIG.evidence.metric,
                 "seen": {judge.name: PLAN.seen_by(judge) for judge in PLAN.judges},
+                **LOOKS_AS_PARAM,
+                **({"seen_before": SEEN_BEFORE} if SEEN_BEFORE else {}),
             }
         ),
         gaps=as_param(GAPS),
@@ -89,10 +125,11 @@ rule provenance:
         settings=whole_config,
         files=provenance_files,
         known=known_digests,
+        seeds=seeds_record,
     shell:
         "{params.python} {input.code[0]:q} --runs {input.runs:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --files {params.files} --known {params.known:q} "
-        "--output {output:q} --settings {params.settings:q} --log {log:q}"
+        "--seeds {params.seeds:q} --output {output:q} --settings {params.settings:q} --log {log:q}"
 
 
 rule figures:

@@ -48,7 +48,7 @@ rule export:
         subsets=list(EXPORT_SUBSETS.values()),
         records=records_of(EXPORT_SUBSETS.values()),
         manifest=rules.index.output.manifest,
-        split=SPLIT,
+        split=SELECTED,
         source=source_if_there(),
         code=code("export", SOURCE_MODULE),
     output:

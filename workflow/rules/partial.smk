@@ -46,8 +46,13 @@ def gaps_of(unfinished):
             names = dict.fromkeys(
                 cause.name for _, causes in missing for cause in causes
             )
-            wanted = CONFIG.runs_at(fraction, judge)
             if missing:
+                last = max(int(job.wildcards.last) for job, _ in missing)
+                wanted = (
+                    next(look for look in LOOK_SEEDS if look > last)
+                    if judge in LOOKS
+                    else CONFIG.runs_at(fraction, judge)
+                )
                 gap = Gap(label, fraction, wanted - seeds, wanted, tuple(names), judge)
                 found.append(gap)
     return found

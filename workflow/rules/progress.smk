@@ -5,6 +5,7 @@ import atexit
 import logging
 import os
 import sys
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +22,14 @@ for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")
 
 PROGRESS = LogHandler(workflow.output_settings, None)
+
+
+def count_left():
+    """The number of jobs that are left by rule, with those that a checkpoint added."""
+    return Counter(job.rule.name for job in workflow.dag.needrun_jobs())
+
+
+PROGRESS.count_left = count_left
 
 
 def show_progress(logger):
@@ -62,7 +71,11 @@ def say_where_things_are():
         )
     if "export" in PROGRESS.due:
         atexit.register(print, f"\nExport   {EXPORT}/", flush=True)
-    if "all" not in PROGRESS.due:
+    if is_choosing():
+        said = [f"Page     {page}" for page in choices("page.html")]
+        said += [f"Label    {table}" for table in choices("labels.csv")]
+        atexit.register(print, "\n".join(["", *said]), flush=True)
+    if "all" not in PROGRESS.due or not POOL.labeled:
         return
     summary = Path(RESULTS) / "summary.txt"
     lines = [

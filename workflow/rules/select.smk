@@ -6,6 +6,32 @@
 include: "../lookups/select.smk"
 
 
+# The images that every subset contains, and those that none does.
+rule keep_lists:
+    input:
+        split=SPLIT,
+        index=rules.index.output.index,
+        files=LIST_FILES,
+        code=code("keep_lists"),
+    output:
+        table=LISTED,
+        notices=LISTED_NOTICES,
+    log:
+        f"{RESULTS}/logs/keep_lists.log",
+    # Before hours of work, as it may find mistakes.
+    priority: 100
+    localrule: True
+    conda:
+        "../../envs/petite.yaml"
+    params:
+        python=python,
+        settings=as_param(LIST_SETTINGS),
+        sizes=sizes_argument,
+    shell:
+        "{params.python} {input.code[0]:q} --split {input.split:q} --index {input.index:q} "
+        "--output {output.table:q} {params.sizes} --settings {params.settings:q} --log {log:q}"
+
+
 rule features:
     input:
         unpack(space_inputs),
@@ -70,7 +96,7 @@ rule proxy:
 rule candidates:
     input:
         unpack(lambda wildcards: files_of_selection(wildcards.method, wildcards.seed)),
-        split=SPLIT,
+        split=SELECTED,
         code=selection_code("candidates"),
     output:
         **CANDIDATES,
@@ -98,7 +124,7 @@ rule candidates:
 rule rank:
     input:
         unpack(rank_inputs),
-        split=SPLIT,
+        split=SELECTED,
         code=selection_code("rank"),
     output:
         **RANKED,
@@ -128,7 +154,7 @@ rule subset:
     input:
         unpack(subset_inputs),
         manifest=rules.index.output.manifest,
-        split=SPLIT,
+        split=SELECTED,
         code=selection_code("subset"),
     output:
         **CHOSEN,
@@ -187,7 +213,7 @@ rule augment:
 rule estimate:
     input:
         unpack(embedding_to_estimate),
-        split=SPLIT,
+        split=SELECTED,
         code=code("estimate", SOURCE_MODULE),
     log:
         f"{RESULTS}/logs/estimate.log",
@@ -200,7 +226,7 @@ rule estimate:
         settings=lambda wildcards: as_param(
             {
                 "dimensions": CONFIG.features.dimensions,
-                "embedding": assumed_dimensions(BACKBONE.name),
+                "embedding": assumed_dimensions(BACKBONE.label),
                 "embed": {**EMBED_SETTINGS, "jobs": len(SHARDS)},
                 "own": OWN if USES_OWN else None,
                 "training": PLAN.proxy_settings()["training"],
@@ -225,6 +251,7 @@ rule estimate:
                         CONFIG.runs[case] for case in compared(PLAN.judges[0].name)
                     ],
                     "pilot_sd": CONFIG.evidence.pilot_sd,
+                    "looks": looks_param(PLAN.judges[0].name),
                 },
                 "tests": {
                     "subsets": subsets_compared_with_full(PLAN.judges[0].name),

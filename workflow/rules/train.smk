@@ -92,7 +92,7 @@ rule probe:
     input:
         unpack(probe_inputs),
         manifest=rules.index.output.manifest,
-        split=SPLIT,
+        split=SELECTED,
         code=selection_code("probe"),
     output:
         runs=f"{RESULTS}/runs/{PROBE}/{RUN}.csv",

@@ -1,12 +1,14 @@
 """The section `dataset`: where the images come from and how they are stored."""
 
 import re
+from glob import has_magic
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from petite.config.values import UserPath, check_no_wildcard
+from petite.data.addresses import WEB, is_supported
 from petite.data.sources import SOURCES, USUAL_LIMITS
 from petite.data.sources.layout import nfc
 from petite.util.hints import unknown
@@ -27,6 +29,13 @@ def _named(name: str) -> str:
     return name
 
 
+class ColumnSettings(Strict):
+    """The names of images and labels in a source of rows."""
+
+    image: str | None = Field(None, min_length=1, description="null: found by type and name")
+    label: str | None = Field(None, min_length=1, description="null: found by type and name")
+
+
 class DatasetSettings(Strict):
     """Where the images come from and how they are stored."""
 
@@ -35,13 +44,16 @@ class DatasetSettings(Strict):
     )
     source: str = Field("silhouettes", description=", ".join(SOURCES))
     path: UserPath | None = Field(
-        None, description="folder, lsun: a folder; archive: a file or an http(s) URL"
+        None,
+        description="folder, lsun, huggingface: a folder; archive, npz: a file; parquet, "
+        "webdataset: a file, a folder or a pattern; or a URL",
     )
     sha256: str | None = Field(
         None,
         pattern=r"^[0-9a-fA-F]{64}$",
-        description="expected SHA-256 of a downloaded archive; null: any",
+        description="expected SHA-256 of a downloaded file; null: any",
     )
+    columns: ColumnSettings = ColumnSettings()
     classes: list[str] | None = Field(None, description="classes to use, in order; null: all")
     limit_per_class: int | None = Field(
         None, ge=2, description="use at most this many readable images per class; null: all"
@@ -117,6 +129,12 @@ class DatasetSettings(Strict):
             self._check_path(self.path)
         elif self.path is not None:
             raise ValueError(f"path: the source '{self.source}' takes no path: set it to null")
+        if self.columns != ColumnSettings() and not SOURCES[self.source].takes_columns:
+            having = " or ".join(name for name, kind in SOURCES.items() if kind.takes_columns)
+            raise ValueError(
+                f"columns: the source '{self.source}' has none: set both to null, or the source "
+                f"to {having}"
+            )
         return self
 
     def _check_path(self, path: str) -> None:
@@ -124,14 +142,22 @@ class DatasetSettings(Strict):
         if "\0" in path:
             raise ValueError(f"path: {path!r} has a zero byte in it")
         scheme = ADDRESS.match(path)
-        if scheme and scheme[1].lower() not in ("http", "https"):
+        if scheme and not is_supported(scheme[1].lower()):
             raise ValueError(
-                f"path: '{scheme[0]}' is not supported: give an http:// or https:// URL, or the "
-                "path of a file"
+                f"path: '{scheme[0]}' is not supported: give an http:// or https:// URL, that "
+                "of an object store (s3://, gs://), or a path"
             )
-        if scheme and not source.takes_address:
-            raise ValueError(f"path: {source.instead_of_address}")
-        if not scheme and not source.has_fingerprints:
+        if scheme:
+            is_web = scheme[1].lower() in WEB
+            takes = source.takes_address or (source.takes_remote_folder and not is_web)
+            if not takes or (is_web and source.is_folder_at(path)):
+                raise ValueError(f"path: {source.instead_of_address}")
+            if not is_web and has_magic(path):
+                raise ValueError(
+                    f"path: {path!r} has a pattern, which works only for local files: give the "
+                    "folder"
+                )
+        if not scheme and not source.has_fingerprints and not source.has_pattern:
             check_no_wildcard(path)
 
     @model_validator(mode="after")
@@ -147,6 +173,12 @@ class DatasetSettings(Strict):
     def channels(self) -> int:
         """Number of color channels: 1 for gray, 3 for RGB."""
         return 3 if self.color == "rgb" else 1
+
+    @property
+    def is_remote_folder(self) -> bool:
+        """Whether the images are a folder in an object store."""
+        is_address = bool(ADDRESS.match(self.path or ""))
+        return is_address and SOURCES[self.source].is_folder_at(str(self.path))
 
     @property
     def is_remote(self) -> bool:

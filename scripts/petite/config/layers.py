@@ -14,7 +14,8 @@ import yaml
 
 from petite.config.schema import Config
 from petite.config.size import check_size
-from petite.data.sources import SOURCES
+from petite.data.sources import ALL_SOURCES, SOURCES
+from petite.data.sources.base import UNLABELED
 from petite.util.errors import PetiteError
 
 Values = dict[str, Any]
@@ -25,7 +26,11 @@ SHORTCUTS = tuple(name for name, source in SOURCES.items() if source.takes_path(
 # Mappings that count as one value: writing a key of it replaces the whole mapping.
 WHOLE = {("seeds_by_fraction",), ("training", "budget")}
 NAME = "name"  # with SHORTCUTS, the keys of `dataset` that the command line takes without nesting
-ARCHIVE_SUFFIXES = (".zip", ".tgz", ".gz", ".bz2", ".xz", ".tar")
+POOL = "pool"
+# What `--config images=500 method=herding` stands for in the section `pool`.
+OF_POOL = {"images": "images", "method": "methods"}
+LABELS = "labels"  # a path, or a group with a path
+FILE_SUFFIXES = (".zip", ".tgz", ".gz", ".bz2", ".xz", ".tar", ".parquet", ".npz")
 # The sections of config.yaml that presets overwrite, and the fractions of methods that they do.
 OF_PRESETS = (
     *("dataset", "features", "proxy", "judges", "seeds", "seeds_by_fraction", "seeds_per_job"),
@@ -85,13 +90,19 @@ def resolve(default: Layer, written: Sequence[Layer], presets: Path) -> Resolved
     written = [Layer(layer.name, _without_shortcuts(layer.values)) for layer in written]
     layers = [default, *written]
     source = _dataset_value(layers, "source")
-    kind = SOURCES.get(source) if isinstance(source, str) else None
+    is_default = _dataset_value([default], "source") == source
+    pool = _value_in(layers, POOL, "path")
+    is_alone = is_default and _dataset_value(written, "source") is None and bool(pool)
+    if is_alone:
+        source, is_default = UNLABELED, False
+    kind = ALL_SOURCES.get(source) if isinstance(source, str) else None
     preset = kind.preset if kind else None
-    if preset is not None and _dataset_value([default], "source") != source:
+    if preset is not None and not is_default:
         name = f"{preset}.yaml"
         about_source = Layer(name, read_layer(presets / name).values)
         edits = Layer("changed in config.yaml", _edits(default.values))
-        layers = [default, about_source, *_named(written, source), edits, *written]
+        named = _of_pool_alone(pool) if is_alone else _named(written, source)
+        layers = [default, about_source, *named, edits, *written]
     else:
         preset = None
     values: Values = {}
@@ -115,7 +126,10 @@ def command_line(entries: Iterable[str]) -> Layer:
     values: Values = {}
     for entry in entries:
         key, _, text = entry.partition("=")
-        values = merged(values, {key: text if key in (*SHORTCUTS, NAME) else _value(text)})
+        value = text if key in (*SHORTCUTS, NAME) else _value(text)
+        if key in (LABELS, POOL) and not isinstance(value, dict | None):
+            value = text
+        values = merged(values, {key: value})
     return Layer(COMMAND_LINE, values)
 
 
@@ -125,19 +139,26 @@ def merged(base: Values, over: Values) -> Values:
 
 
 def name_from(path: str) -> str:
-    """Make a name for results/ from the name of a folder or an archive."""
+    """Make a name for results/ from the name of a folder or a file."""
     last = path.rstrip("/").rsplit("/", 1)[-1].split("?")[0]
-    for suffix in ARCHIVE_SUFFIXES:
+    for suffix in FILE_SUFFIXES:
         last = last.removesuffix(suffix)
     return re.sub(r"[^\w.-]+", "-", last).strip("-._") or "images"
 
 
 def _without_shortcuts(values: Values) -> Values:
-    """Move `folder=PATH`, `archive=PATH`, `lsun=PATH` and `name=NAME` into `dataset`."""
+    """Move `folder=PATH`, `archive=PATH` and so on, and `name=NAME` into `dataset`.
+
+    `labels=PATH` becomes `labels: {path: PATH}`, so that another layer may name a column of it.
+    `pool=PATH` and OF_POOL are moved into `pool`.
+    """
+    values = _with_pool(values)
     given = {
         key: value for key, value in values.items() if key in SHORTCUTS and value not in (None, "")
     }
     rest = {key: value for key, value in values.items() if key not in (*SHORTCUTS, NAME)}
+    if isinstance(rest.get(LABELS), str):
+        rest[LABELS] = {"path": rest[LABELS]}
     if len(given) > 1:
         raise PetiteError(f"give {' or '.join(f'{key}=PATH' for key in given)}, not both")
     about: Values = {}
@@ -151,6 +172,18 @@ def _without_shortcuts(values: Values) -> Values:
     return {**rest, "dataset": {**about, **dataset}}
 
 
+def _with_pool(values: Values) -> Values:
+    """Move `pool=PATH`, `images=500` and `method=NAME` into the section `pool`."""
+    rest = {key: value for key, value in values.items() if key not in OF_POOL}
+    pool = rest.get(POOL, {})
+    if isinstance(pool, str | None):
+        pool = {"path": pool or None}
+    moved = {new: values[key] for key, new in OF_POOL.items() if values.get(key) is not None}
+    if isinstance(pool, dict) and (moved or pool):
+        rest[POOL] = {**moved, **pool}
+    return rest
+
+
 def _without_old_digest(values: Values, layer: Layer) -> Values:
     """The values below a layer, without the SHA-256 of another path than the layer's."""
     below, dataset = values.get("dataset"), layer.values.get("dataset")
@@ -161,11 +194,24 @@ def _without_old_digest(values: Values, layer: Layer) -> Values:
 
 def _dataset_value(layers: Sequence[Layer], key: str) -> Any:
     """The value of a key of `dataset` in the strongest layer that has it."""
+    return _value_in(layers, "dataset", key)
+
+
+def _value_in(layers: Sequence[Layer], section: str, key: str) -> Any:
+    """The value of a key of a section in the strongest layer that has it."""
     for layer in reversed(layers):
-        dataset = layer.values.get("dataset")
-        if isinstance(dataset, dict) and key in dataset:
-            return dataset[key]
+        values = layer.values.get(section)
+        if isinstance(values, dict) and key in values:
+            return values[key]
     return None
+
+
+def _of_pool_alone(path: Any) -> list[Layer]:
+    """A layer for a pool without a labeled part: the results are named after it."""
+    values: Values = {POOL: {"labeled": False}}
+    if isinstance(path, str):
+        values["dataset"] = {"name": name_from(path)}
+    return [Layer("a pool alone", values)]
 
 
 def _named(written: Sequence[Layer], source: Any) -> list[Layer]:

@@ -15,6 +15,8 @@ RENAMED = {"neighbours": "neighbors", "grey": "gray"}
 # The types that YAML gives no, 007, 1e3 and 2024-05-01.
 NOT_TEXT = (bool, int, float, date)
 LONGEST_VALUE = 60
+# Parts of pydantic's locations that are not keys: of a mapping's key, and of kinds of values.
+NOT_KEYS = ("[key]", "[number]", "[looks]")
 # By pydantic's type of an error; other errors keep pydantic's message.
 WORDS = {
     "missing": "is missing",
@@ -61,7 +63,7 @@ def sentences(
 def _sentences(
     item: ErrorDetails, model: type[BaseModel], more_keys: tuple[str, ...]
 ) -> Iterable[str]:
-    path = ".".join(_part(part) for part in item["loc"] if part != "[key]")
+    path = ".".join(_part(part) for part in item["loc"] if part not in NOT_KEYS)
     if item["type"] == "value_error":
         # A group's own checks begin with the key that is wrong in it.
         joint = "." if isinstance(item["input"], dict) else ": "

@@ -1,6 +1,6 @@
 """The plan of a run: the subsets and runs of a configuration, and what each depends on."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NotRequired, TypedDict
@@ -59,7 +59,9 @@ class Plan:
         stored = self.config.dataset.image_size
         if judge.name == FINE_TUNE and (settings := self.config.judges.fine_tune):
             # Enlarging adds no detail.
-            return {"image_size": min(settings.image_size, stored), "flips": settings.flips}
+            size = min(settings.image_size, stored)
+            section = f"judges.{FINE_TUNE}"
+            return {"image_size": size, "flips": settings.flips, "settings": section}
         if (program := self.config.judges.programs.get(judge.name)) is not None:
             return {"image_size": program.image_size or stored, "flips": "none"}
         return {"image_size": stored, "flips": self.config.training.flips}
@@ -137,9 +139,11 @@ class Plan:
             The first and last seed of each job.
         """
         runs = self.config.runs_at(fraction, judge)
+        looks = self.config.looks_of(judge)
         # The selection of a judge that selects takes longer than its start, so one job does all.
         per_job = runs if judge_named(judge).selects else self.config.seeds_per_job
-        return _batches(runs, per_job, [batch for batch in done if batch[1] < runs])
+        known = [batch for batch in done if batch[1] < runs]
+        return _batches(runs, per_job, known, looks.seeds if looks else ())
 
     def exported(self) -> Exported | None:
         """Find the subset that `export` names; None for the recommended one."""
@@ -160,6 +164,11 @@ class Plan:
             )
             for step in self._entry(label).steps
         ]
+
+    def least_share(self, label: str) -> float:
+        """The smallest number of images after a step of an entry, relative to those at its end."""
+        selecting = [step for step in self.steps(label) if step["method"] != AUGMENTATION]
+        return min((step["share"] for step in selecting), default=1.0)
 
     def selection_settings(self, label: str) -> SelectionParams:
         """Collect all settings that decide which images an entry keeps."""
@@ -261,15 +270,18 @@ class Plan:
         return (step.space or self.config.features.space) if needs == "any" else needs
 
 
-def _batches(seeds: int, per_job: int, done: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The first and last seed of each job, of which some are done."""
+def _batches(
+    seeds: int, per_job: int, done: Collection[tuple[int, int]], looks: Sequence[int] = ()
+) -> list[tuple[int, int]]:
+    """The first and last seed of each job, of which some are done; none goes beyond a look."""
     batches = []
     first = 0
     while first < seeds:
-        made = [last for begin, last in done if begin == first]
+        look = min((number for number in looks if number > first), default=None)
+        made = [last for begin, last in done if begin == first and (look is None or last < look)]
         # A new batch ends where one that is done begins.
         stop = min((begin for begin, _ in done if begin > first), default=seeds)
-        last = max(made, default=min(first + per_job, stop, seeds) - 1)
+        last = max(made, default=min(first + per_job, stop, look or seeds, seeds) - 1)
         batches.append((first, last))
         first = last + 1
     return batches

@@ -9,16 +9,23 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 
 from petite.config.backbone import BackboneSettings
+from petite.config.checks import CheckSettings
 from petite.config.dataset import DatasetSettings
 from petite.config.evidence import EvidenceSettings
 from petite.config.export import BEST, Formats, exported
 from petite.config.features import FeatureSettings
+from petite.config.image_lists import ImageList
 from petite.config.judges import Judges, JudgesSection
+from petite.config.labels import Labels
 from petite.config.messages import sentences
 from petite.config.methods import AUGMENTATION, ChainEntry, MethodEntry, Methods
+from petite.config.pool import PoolSettings, pool_problems
 from petite.config.proxy import ProxySection
+from petite.config.seeds import LooksSettings, Seeds
 from petite.config.size import check_size
 from petite.config.split import SplitSettings
+from petite.data.sources import SOURCES
+from petite.evaluation.looks import Looks
 from petite.features.registry import SPACES
 from petite.training.judges import FINE_TUNE, PROBE, judge_named
 from petite.training.settings import TrainingSettings
@@ -60,12 +67,26 @@ class Config(Strict):
     """The configuration of one run."""
 
     dataset: DatasetSettings = DatasetSettings()
+    labels: Labels | None = Field(
+        None, description="a table that says which image has which label; null: folders are classes"
+    )
     split: SplitSettings = SplitSettings()
+    pool: PoolSettings = PoolSettings()
     features: FeatureSettings = FeatureSettings()
     backbone: BackboneSettings = BackboneSettings()
     proxy: ProxySection = ProxySection()
     methods: Methods
-    seeds: SeedCount = Field(7, description="runs of each method and fraction")
+    keep: ImageList = Field(
+        [], description="training images that every subset contains: ids or patterns, or a file"
+    )
+    exclude: ImageList = Field(
+        [], description="training images that no subset contains: ids or patterns, or a file"
+    )
+    seeds: Seeds = Field(
+        7,
+        description="runs of each method and fraction, or {looks: [7, 10, 15, 30]}: more seeds for "
+        "what is not decided",
+    )
     seeds_by_fraction: dict[Fraction, SeedCount] = Field(
         {}, description="number of runs at these fractions instead"
     )
@@ -89,6 +110,7 @@ class Config(Strict):
     )
     judges: Judges = JudgesSection()
     evidence: EvidenceSettings = EvidenceSettings()
+    checks: CheckSettings = CheckSettings()
     # Exporting changes no result, so it is left out of the record of how results were made.
     export: str = Field(
         BEST,
@@ -100,9 +122,18 @@ class Config(Strict):
     )
 
     def runs_at(self, fraction: float, judge: str) -> int:
-        """The number of seeds of each method at a fraction, for a judge."""
-        seeds = self.judges.used[judge].seeds
-        return seeds or self.seeds_by_fraction.get(fraction, self.seeds)
+        """The number of seeds of each method at a fraction, for a judge; with looks, the most."""
+        if looks := self.looks_of(judge):
+            return looks.seeds[-1]
+        own = self.judges.used[judge].seeds or self.seeds_by_fraction.get(fraction)
+        assert own is not None or isinstance(self.seeds, int)
+        return own or int(self.seeds)  # type: ignore[arg-type]
+
+    def looks_of(self, judge: str) -> Looks | None:
+        """The looks of a judge's seeds; None for a fixed number of seeds."""
+        if self.judges.used[judge].seeds or not isinstance(self.seeds, LooksSettings):
+            return None
+        return self.seeds.as_looks()
 
     def runs_of(self, judge: str) -> dict[tuple[str, float], int]:
         """The number of runs of each label and fraction that a judge judges."""
@@ -129,8 +160,10 @@ class Config(Strict):
     @model_validator(mode="after")
     def _sections_fit_together(self) -> "Config":
         problems = [
+            *self._labels_problems(),
             *self._method_problems(),
             *self._judge_problems(),
+            *pool_problems(self.pool, self.methods),
             *(f"training.{text}" for text in self.training.size_problems(self.dataset.image_size)),
         ]
         try:
@@ -145,6 +178,17 @@ class Config(Strict):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _labels_problems(self) -> list[str]:
+        """Where the table of labels does not fit the source."""
+        source = self.dataset.source
+        if self.labels is None or SOURCES[source].takes_labels:
+            return []
+        takers = [name for name, kind in SOURCES.items() if kind.takes_labels]
+        return [
+            f"labels: the source '{source}' takes no table of labels, but {' and '.join(takers)} "
+            "do: set labels to null, or choose one of these"
+        ]
 
     def _method_problems(self) -> list[str]:
         """What the entries of `methods` need but the rest of the configuration does not give."""
@@ -165,6 +209,11 @@ class Config(Strict):
     def _judge_problems(self) -> list[str]:
         """Where the judges do not fit the methods."""
         problems = []
+        if isinstance(self.seeds, LooksSettings) and self.seeds_by_fraction:
+            problems.append(
+                "seeds_by_fraction: with seeds.looks, each comparison gets the seeds that it "
+                "needs: set it to {}, or seeds to a number"
+            )
         for judge in self.judges.used:
             known = {share for entry in self.methods.values() for share in entry.fractions}
             only = self.judges.used[judge].fractions

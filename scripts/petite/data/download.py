@@ -1,4 +1,4 @@
-"""Download files over HTTP(S), and resume interrupted downloads.
+"""Download files over HTTP(S), and resume interrupted downloads; object stores: see `remote`.
 
 requests handles certificates, proxies, netrc and redirects like other programs. urllib3's Retry
 decides how often to retry and how long to wait. This module adds what they lack: resuming an
@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict
@@ -92,7 +93,7 @@ def download(
         )
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         raise PetiteError(f"invalid SHA-256 {sha256!r}: it must have 64 hexadecimal digits")
-    part = _Part(url, destination)
+    part = Part(url, destination)
     retry = _Retry(
         retries,
         status_forcelist=TRANSIENT_STATUS,
@@ -103,16 +104,21 @@ def download(
     with explain_write_errors(destination, part.path):
         destination.parent.mkdir(parents=True, exist_ok=True)
         _fetch(url, part, retry, stall_timeout)
-        found = sha256_of(part.path)
-        if sha256 is not None and found != sha256.lower():
-            part.remove()
-            raise PetiteError(
-                f"{public_url(url)}: SHA-256 mismatch: expected {sha256.lower()}, got {found}. "
-                "If the file was changed on purpose, put the new SHA-256 (or none) into the "
-                "config. Otherwise do not use it"
-            )
-        record = keep(part.path, destination, public_url(url), found)
+        return finish(part, destination, url, sha256)
+
+
+def finish(part: "Part", destination: Path, url: str, sha256: str | None) -> Record:
+    """Check the SHA-256 of a received file, and keep it under its final name."""
+    found = sha256_of(part.path)
+    if sha256 is not None and found != sha256.lower():
         part.remove()
+        raise PetiteError(
+            f"{public_url(url)}: SHA-256 mismatch: expected {sha256.lower()}, got {found}. "
+            "If the file was changed on purpose, put the new SHA-256 (or none) into the "
+            "config. Otherwise do not use it"
+        )
+    record = keep(part.path, destination, public_url(url), found)
+    part.remove()
     return record
 
 
@@ -130,7 +136,7 @@ def record_path(destination: Path) -> Path:
     return destination.with_name(destination.name + ".json")
 
 
-class _Part:
+class Part:
     """The received part of a file, and what is known about the whole file."""
 
     def __init__(self, url: str, destination: Path) -> None:
@@ -200,7 +206,7 @@ class _Retry(Retry):
             return 0
 
 
-def _fetch(url: str, part: _Part, retry: Retry, stall_timeout: float) -> None:
+def _fetch(url: str, part: Part, retry: Retry, stall_timeout: float) -> None:
     """Retry until the part is complete; an attempt that gets further restores all retries."""
     all_retries, furthest = retry, part.size()
     with _Session() as session:
@@ -244,7 +250,7 @@ def _reason(error: Exception) -> str:
     return str(error) if inner is None else _reason(inner)
 
 
-def _attempt(session: requests.Session, url: str, part: _Part, stall_timeout: float) -> None:
+def _attempt(session: requests.Session, url: str, part: Part, stall_timeout: float) -> None:
     """Request the file, or the rest of it, and receive it."""
     offset = part.resumes_at()
     headers = {}
@@ -261,11 +267,11 @@ def _attempt(session: requests.Session, url: str, part: _Part, stall_timeout: fl
             raise requests.HTTPError(
                 f"the server returned {response.status_code} {response.reason}", response=response
             )
-        _check_space(part, url)
+        check_space(part, url)
         _receive(response, part)
 
 
-def _continues(response: requests.Response, part: _Part) -> bool:
+def _continues(response: requests.Response, part: Part) -> bool:
     """Whether the response continues the part, from the same file."""
     header = response.headers.get("Content-Range", "")
     match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", header)
@@ -286,7 +292,7 @@ def _validator(response: requests.Response) -> str | None:
     return response.headers.get("Last-Modified")
 
 
-def _check_space(part: _Part, url: str) -> None:
+def check_space(part: Part, url: str) -> None:
     missing = (part.total or 0) - part.size()
     free = shutil.disk_usage(part.path.parent).free
     if missing > free:
@@ -296,8 +302,21 @@ def _check_space(part: _Part, url: str) -> None:
         )
 
 
-def _receive(response: requests.Response, part: _Part) -> None:
+def _receive(response: requests.Response, part: Part) -> None:
     """Append the response's body to the part, which must then be complete."""
+    # read1 returns what is there, so nothing is lost in a buffer if the connection breaks.
+    append(part, iter(lambda: response.raw.read1(CHUNK), b""))
+    size = part.size()
+    if part.total is None:
+        logger.warning("the server gave no length, so an incomplete file would not be noticed")
+    elif size != part.total:
+        if size > part.total:
+            part.remove()
+        raise requests.HTTPError(f"received {size} of {part.total} bytes")
+
+
+def append(part: Part, chunks: Iterable[bytes]) -> None:
+    """Append to a part what is received, with a progress bar, or lines in a log."""
     columns = (
         progress.DownloadColumn(),
         progress.TransferSpeedColumn(),
@@ -314,17 +333,9 @@ def _receive(response: requests.Response, part: _Part) -> None:
     (task,) = bar.tasks
     logged = time.monotonic()
     with bar, part.path.open("ab") as file:
-        # read1 returns what is there, so nothing is lost in a buffer if the connection breaks.
-        while chunk := response.raw.read1(CHUNK):
+        for chunk in chunks:
             file.write(chunk)
             bar.update(task.id, completed=file.tell())
             if bar.disable and time.monotonic() - logged >= LOG_EVERY:
                 logged = time.monotonic()
                 logger.info("%s", ", ".join(str(column.render(task)) for column in columns))
-    size = part.size()
-    if part.total is None:
-        logger.warning("the server gave no length, so an incomplete file would not be noticed")
-    elif size != part.total:
-        if size > part.total:
-            part.remove()
-        raise requests.HTTPError(f"received {size} of {part.total} bytes")

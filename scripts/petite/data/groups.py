@@ -1,13 +1,14 @@
-"""Group images that belong together, such as those of one patient, by their names.
+"""Group images that belong together: those of one patient by their names, or bursts by their time.
 
-`split.groups` defines the groups: the word `subfolder`, or a regular expression with one capture
-group. Expressions are matched by RE2, whose time is linear in the length of a name.
+`split.groups` defines the groups: the word `subfolder`, a regular expression with one capture
+group, or the word `capture_time`. Expressions are matched by RE2, whose time is linear in the
+length of a name.
 """
 
 import re
 import warnings
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,8 @@ from petite.data.duplicates import exact_groups
 from petite.util.errors import PetiteError
 from petite.util.notices import Notices
 
-SUBFOLDER = "subfolder"
+SUBFOLDER: Final = "subfolder"
+CAPTURE_TIME: Final = "capture_time"
 # Matches the image id, which begins with the class folder.
 SUBFOLDER_PATTERN = "^[^/]+/([^/]+)/"
 EXAMPLE = r"'/(p\d+)_'"
@@ -27,7 +29,7 @@ EXAMPLE = r"'/(p\d+)_'"
 
 def problem(groups: str) -> str | None:
     """What is wrong with the setting `split.groups`; None if it is valid."""
-    if groups == SUBFOLDER:
+    if groups in (SUBFOLDER, CAPTURE_TIME):
         return None
     try:
         _matches(pa.array([""]), groups)
@@ -64,6 +66,22 @@ class Groups(NamedTuple):
 
     numbers: NDArray[np.int64]  # (n,), equal for images of the same group
     names: NDArray[np.object_]  # (n,), of the group; without one, the image id
+
+
+class About(NamedTuple):
+    """Words about where groups come from."""
+
+    setting: str  # such as "split.groups"
+    why_none: str  # why an image has no group, such as "are in no subfolder"
+
+
+ABOUT_COLUMN = About("the column group", "have no group")
+
+
+def groups_in(column: pd.Series) -> Named:
+    """The groups in a column of names; "" stands for none."""
+    numbers, names = pd.factorize(column.where(column != ""), use_na_sentinel=True)
+    return Named(numbers.astype(np.int64), np.asarray(names, dtype=object))
 
 
 def named_groups(image_ids: Iterable[str], groups: str) -> Named:
@@ -112,47 +130,86 @@ def found_groups(image_ids: pd.Series, groups: str) -> Named:
     )
 
 
-def grouped(used: pd.DataFrame, groups: str, notices: Notices) -> Groups:
-    """Number the groups of images that no split may divide.
-
-    Images are in one group if `groups` gives them the same name, in any class, or if they are
-    duplicates, directly or through others. An image without a group name is in a group of its own,
-    together with its duplicates.
+def bursts(images: pd.DataFrame, seconds: float) -> Named:
+    """Group the images that one camera took shortly after each other.
 
     Parameters
     ----------
-    used : DataFrame
+    images : DataFrame
+        image_id, class_name, captured (in seconds, NaN if unknown) and camera.
+    seconds : float
+        The longest time from one image of a group to the next one of the same class and camera.
+
+    Returns
+    -------
+    Named
+        A group has the id of its first image as its name.
+
+    Raises
+    ------
+    PetiteError
+        If no image has a time.
+    """
+    timed = images.reset_index(drop=True)
+    timed = timed[timed["captured"].notna()]
+    if timed.empty:
+        raise PetiteError(
+            f"split.groups: '{CAPTURE_TIME}', but no image has a capture time in its EXIF data. "
+            f"Write {SUBFOLDER}, a pattern of the names, such as {EXAMPLE}, or omit the setting."
+        )
+    ordered = timed.sort_values(["class_name", "camera", "captured"], kind="stable")
+    by_camera = ordered.groupby(["class_name", "camera"], sort=False)["captured"]
+    begins = ~(by_camera.diff() <= seconds).to_numpy()  # the first of a camera has no difference
+    numbers = np.full(len(images), -1, np.int64)
+    numbers[ordered.index] = np.cumsum(begins) - 1
+    return Named(numbers, ordered["image_id"].to_numpy(dtype=object)[begins])
+
+
+ABOUT_TIME = About(f"split.groups: {CAPTURE_TIME}", "have no capture time in their EXIF data")
+
+
+def grouped(images: pd.DataFrame, named: Named, about: About, notices: Notices) -> Groups:
+    """Number the groups of images that no split may divide.
+
+    Images are in one group if it has the same name, in any class, or if they are duplicates,
+    directly or through others. An image without a group name is in a group of its own, together
+    with its duplicates.
+
+    Parameters
+    ----------
+    images : DataFrame
         Rows of the index, with image_id and copy_group.
-    groups : str
-        The setting `split.groups`, see `named_groups`.
+    named : Named
+        The group of each image.
+    about : About
+        Words for the notices.
     notices : Notices
         Notices for the user are added to it.
     """
-    numbers, names = found_groups(used["image_id"], groups)
+    numbers, names = named.numbers.copy(), named.names
+    ids = images["image_id"].to_numpy(dtype=object)
     without = np.flatnonzero(numbers < 0)
     if len(without):
-        notices.add(_some_without(used, groups, without))
+        notices.add(
+            f"{about.setting}: {len(without)} of {len(images)} images {about.why_none}, such as "
+            f"{ids[without[0]]}. Each of them is a group of its own."
+        )
         numbers[without] = len(names) + np.arange(len(without))
     elif len(names) == len(numbers):
         notices.add(
-            f"split.groups changes nothing: each image is in a group of its own, such as "
-            f"'{names[0]}' for {used['image_id'].iloc[0]}."
+            f"{about.setting} changes nothing: each image is in a group of its own, such as "
+            f"'{names[numbers[0]]}' for {ids[0]}."
         )
-    ids = used["image_id"].to_numpy(dtype=object)
     each = np.concatenate([names, ids[without]])[numbers]
     # Duplicates are in one group even if their names are not.
-    return Groups(exact_groups(np.column_stack([used["copy_group"].to_numpy(), numbers])), each)
+    return Groups(exact_groups(np.column_stack([images["copy_group"].to_numpy(), numbers])), each)
+
+
+def about_pattern(groups: str) -> About:
+    """Words about the setting `split.groups`."""
+    why = "are in no subfolder" if groups == SUBFOLDER else f"do not match '{groups}'"
+    return About("split.groups", why)
 
 
 def _matches(ids: pa.Array, pattern: str) -> pa.Array:
     return pc.match_substring_regex(ids, pattern)
-
-
-def _some_without(used: pd.DataFrame, groups: str, without: NDArray[np.int64]) -> str:
-    """The notice about images without a group name."""
-    example = used["image_id"].iloc[without[0]]
-    why = "are in no subfolder" if groups == SUBFOLDER else f"do not match '{groups}'"
-    return (
-        f"split.groups: {len(without)} of {len(used)} images {why}, such as {example}. "
-        "Each of them is a group of its own."
-    )

@@ -77,9 +77,13 @@ FOUND = {
     "white": "float64",
     "is_transparent": "bool",
     "has_more": "bool",
+    "format": "str",
+    "has_exif": "bool",
     "lowest": "uint8",
     "highest": "uint8",
     "is_gray": "bool",
+    "captured": "float64",
+    "camera": "str",
 }
 
 
@@ -98,9 +102,13 @@ class Facts(TypedDict, total=False):
     white: float
     is_transparent: bool
     has_more: bool
+    format: str
+    has_exif: bool
     lowest: int
     highest: int
     is_gray: bool
+    captured: float
+    camera: str
 
 
 INDEX_COLUMNS = {
@@ -114,9 +122,13 @@ INDEX_COLUMNS = {
     "width": "int32",
     "height": "int32",
     "bytes": "int64",
+    "format": "str",
+    "has_exif": "bool",
     "shard": "int32",
     "row": "int64",
     "copy_group": "int64",
+    "captured": "float64",
+    "camera": "str",
 }
 
 
@@ -196,9 +208,11 @@ def ingest_shard(
     DataFrame
         `rows` with reason (empty for an image that was read), sha256 (of the file, or of the
         pixels if the source gives pixels), bytes (as read), width, height, pixel_sha256 (of the
-        stored pixels), phash and thumbnail (256 bytes: 16x16, gray). For `petite.data.stored_check`
+        stored pixels), phash, thumbnail (256 bytes: 16x16, gray), format (of the file; "" for
+        pixels) and has_exif. For `petite.data.stored_check`
         also black and white (counts that became black and white; NaN for 8 bits), is_transparent,
-        has_more (pages or frames), lowest and highest (stored gray level) and is_gray.
+        has_more (pages or frames), lowest and highest (stored gray level) and is_gray; for groups
+        by time captured (seconds since 1970, or NaN) and camera.
     """
     table = pd.DataFrame(rows).reset_index(drop=True)
     row_of = {image_id: row for row, image_id in enumerate(table["image_id"])}
@@ -429,7 +443,7 @@ def build_index(
     groups = duplicate_groups(
         digests,
         index["phash"].to_numpy()[good],
-        _thumbnails(index.pop("thumbnail")),
+        thumbnails_of(index.pop("thumbnail")),
         near_copy_distance,
     )
     index.loc[readable, "copy_group"] = good[groups]
@@ -515,10 +529,12 @@ def _as_bytes(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-def _thumbnails(column: pd.Series) -> NDArray[np.uint8]:
-    """The thumbnails, (n, 16, 16), of the entries that have one."""
-    chunks = pa.chunked_array([pa.array(column, pa.large_binary())])
-    data = chunks.combine_chunks()
+def thumbnails_of(column: pd.Series | pa.ChunkedArray) -> NDArray[np.uint8]:
+    """The thumbnails, uint8 (n, 16, 16), of the entries of a column that have one."""
+    arrow = column.cast(pa.large_binary()) if isinstance(column, pa.ChunkedArray) else None
+    if arrow is None:
+        arrow = pa.chunked_array([pa.array(column, pa.large_binary())])
+    data = arrow.combine_chunks()
     begins = np.frombuffer(data.buffers()[1], np.int64)[data.offset :][: len(data) + 1]
     pixels = np.frombuffer(data.buffers()[2] or b"", np.uint8)[begins[0] : begins[-1]]
     return pixels.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
@@ -537,9 +553,13 @@ def _facts_of_unread(reason: str) -> Facts:
         "white": math.nan,
         "is_transparent": False,
         "has_more": False,
+        "format": "",
+        "has_exif": False,
         "lowest": 0,
         "highest": 0,
         "is_gray": False,
+        "captured": math.nan,
+        "camera": "",
     }
 
 
@@ -555,6 +575,10 @@ def _facts_of(decoded: Decoded) -> Facts:
         "white": white,
         "is_transparent": decoded.is_transparent,
         "has_more": decoded.has_more,
+        "captured": decoded.captured,
+        "camera": decoded.camera,
+        "format": decoded.format,
+        "has_exif": decoded.has_exif,
     }
 
 

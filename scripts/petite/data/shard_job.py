@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 
 import pandas as pd
 
+from petite.data.annotations import NOTHING_SAID
 from petite.data.decoding.depth import Depth
 from petite.data.ingest import Reading, range_of_set, read_shard_rows, shard_rows_by_name
 from petite.data.source_job import add_source
@@ -46,6 +47,8 @@ def shard_of(source: Source, args: argparse.Namespace, settings: dict[str, Any])
     else:
         entries = listing(source, **settings["listing"])
         rows = shard_rows_by_name(entries, *args.shard)
+    # No shard depends on them.
+    rows = rows.drop(columns=[*NOTHING_SAID], errors="ignore")
 
     def image_ids() -> pd.Series:
         return (pd.read_parquet(args.listing) if args.listing else entries)["image_id"]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from petite.util.formatting import counted, listed
@@ -50,6 +51,7 @@ def about_groups(
     groups: NDArray[np.integer],
     labels: NDArray[np.integer],
     classes: Mapping[int, str],
+    setting: str = "split.groups",
 ) -> str:
     """How many groups and images each part has, and which classes are tested by one group."""
     said = [
@@ -58,9 +60,12 @@ def about_groups(
         for part in ("train", "validation", "test")
         if (here := parts == part).any()
     ]
+    in_parts = len(np.unique(np.column_stack([pd.factorize(parts)[0], groups]), axis=0))
+    count = len(np.unique(groups))
     text = (
-        f"split.groups makes {counted(len(np.unique(groups)), 'group')} of "
-        f"{counted(len(parts), 'image')}: {', '.join(said)}. No group is in two parts."
+        f"{setting} makes {counted(count, 'group')} of {counted(len(parts), 'image')}: "
+        f"{', '.join(said)}. "
+        + ("Some groups are in two parts." if in_parts > count else "No group is in two parts.")
     )
     tested = parts == "test"
     pairs = np.unique(np.column_stack([labels[tested], groups[tested]]), axis=0)[:, 0]
@@ -71,10 +76,12 @@ def about_groups(
     return text
 
 
-def few_test_images(labels: NDArray[np.integer], classes: Mapping[int, str]) -> str | None:
+def few_test_images(
+    labels: NDArray[np.integer], classes: Mapping[int, str], is_given: bool = False
+) -> str | None:
     """How many test images each class has, if there are few in all; else None.
 
-    `labels` are those of the test images, (n,).
+    `labels` are those of the test images, (n,); `is_given` is whether the user chose them.
     """
     found, counts = np.unique(labels, return_counts=True)
     if len(labels) >= FEW_TEST_IMAGES:
@@ -86,7 +93,7 @@ def few_test_images(labels: NDArray[np.integer], classes: Mapping[int, str]) -> 
     return (
         f"The test part has only {counted(len(labels), 'image')} "
         f"({listed(each, NAMES_LISTED)}): one image is {100 / len(labels):.0f} points of accuracy. "
-        "Raise split.test, or add images."
+        + ("Add test images." if is_given else "Raise split.test, or add images.")
     )
 
 

@@ -1,4 +1,4 @@
-"""Splitting images into training, validation and test parts, stratified by class.
+"""Splitting images into training, validation and test parts: as given, or stratified by class.
 
 Duplicates stay together, and so do the images of one group if groups are named, so that no test
 image is known from training.
@@ -6,41 +6,101 @@ image is known from training.
 
 import math
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from petite.data.annotations import annotated
+from petite.data.given_split import (
+    AUTO,
+    DROP,
+    IGNORE,
+    LEAK_COLUMNS,
+    USE,
+    USUAL_TEST,
+    USUAL_VALIDATION,
+    Leaks,
+    find_leaks,
+    given_parts,
+    names_of,
+)
 from petite.data.group_signs import suggestion
-from petite.data.groups import grouped
+from petite.data.groups import (
+    ABOUT_COLUMN,
+    ABOUT_TIME,
+    CAPTURE_TIME,
+    About,
+    Named,
+    about_pattern,
+    bursts,
+    found_groups,
+    grouped,
+    groups_in,
+)
 from petite.data.split_notices import SmallClass, about_groups, few_test_images, too_small
 from petite.data.splits import PARTS, TEST, TRAIN, VALIDATION
 from petite.util.errors import PetiteError
+from petite.util.formatting import counted, listed
 from petite.util.notices import Notices
 from petite.util.seeds import generator
 
 
-def split_table(
+class Split(NamedTuple):
+    """A split, and the images that leak between its parts if it is given.
+
+    Attributes
+    ----------
+    table : DataFrame
+        image_id, label, split and annotations of each image in use, in the order of the index.
+    leaks : DataFrame
+        See `petite.data.given_split.Leaks`.
+    """
+
+    table: pd.DataFrame
+    leaks: pd.DataFrame
+
+
+def split_table(index: pd.DataFrame, **settings: Any) -> pd.DataFrame:
+    """The table of `split_images`."""
+    return split_images(index, **settings).table
+
+
+def split_images(
     index: pd.DataFrame,
     *,
-    test: float,
-    validation: float,
+    test: float | str = AUTO,
+    validation: float | str = AUTO,
     seed: int,
     groups: str | None = None,
+    group_seconds: float = 2,
+    given: str = USE,
+    leaks: str = DROP,
     annotations: pd.DataFrame | None = None,
     notices: Notices | None = None,
-) -> pd.DataFrame:
-    """Split the images in use of a store's index.
+) -> Split:
+    """Split the images in use of a store's index: as the source says, or else at random.
 
     Parameters
     ----------
     index : DataFrame
         The store's index, see `petite.data.store.Store.index`.
-    test, validation, seed
-        As `make_split` takes them.
+    test, validation : float or "auto"
+        Shares of all images, as `make_split` takes them; "auto" is the given part, or else a tenth
+        and a twentieth. Without a given validation part, the share is of the training images.
+    seed : int
+        As `make_split` takes it.
     groups : str, optional
         How the group follows from the name of an image, see `petite.data.groups`. Images of a group
-        stay together, as duplicates do. Without it, the names are searched for signs of groups.
+        stay together, as duplicates do. Without it, and without the annotation group, the names are
+        searched for signs of groups.
+    group_seconds : float
+        For groups by time, see `petite.data.groups.bursts`.
+    given : {"use", "ignore"}
+        Whether the annotation split is used.
+    leaks : {"drop_from_train", "keep", "error"}
+        See `petite.data.given_split.find_leaks`.
     annotations : DataFrame, optional
         image_id of each image and what the source says of it, see `petite.data.annotations`.
     notices : Notices, optional
@@ -48,40 +108,116 @@ def split_table(
 
     Returns
     -------
-    DataFrame
-        image_id, label and split of each image in use, in the order of the index, and its other
-        annotations.
+    Split
 
     Raises
     ------
     PetiteError
-        As `make_split` does, and if no image has the name of a group.
+        As `make_split` and `given_parts` do, if no image has the name of a group, for groups from
+        two places, and for classes without training images.
     """
     notices = Notices() if notices is None else notices
-    used = index[index["status"] == "ok"]
+    used = index[index["status"] == "ok"].reset_index(drop=True)
+    table = annotated(used[["image_id", "label"]], annotations)
+    images = used.join(table.drop(columns=["image_id", "label"]))
     named = used.drop_duplicates("label").set_index("label")["class_name"]
     classes = {int(label): str(name) for label, name in named.items()}  # type: ignore[call-overload]
     labels = used["label"].to_numpy()
-    together = None if groups is None else grouped(used, groups, notices)
-    parts = make_split(
-        labels,
-        used["copy_group"].to_numpy() if together is None else together.numbers,
-        test=test,
-        validation=validation,
-        seed=seed,
-        classes=classes,
-        group_names=None if together is None else together.names,
-    )
-    if together is not None:
-        notices.add(about_groups(parts, together.numbers, labels, classes))
-    elif sign := suggestion(used, seed):
+    found = _found_groups(images, groups, group_seconds)
+    together = None if found is None else grouped(used, found.named, found.about, notices)
+    numbers = used["copy_group"].to_numpy() if together is None else together.numbers
+    parts = None if given == IGNORE else given_parts(images, test=test, validation=validation)
+    is_given = parts is not None
+    if parts is None:
+        found_leaks = Leaks(pd.DataFrame(columns=LEAK_COLUMNS), np.zeros(len(used), bool))
+        parts = make_split(
+            labels,
+            numbers,
+            test=USUAL_TEST if isinstance(test, str) else test,
+            validation=USUAL_VALIDATION if isinstance(validation, str) else validation,
+            seed=seed,
+            classes=classes,
+            group_names=None if together is None else together.names,
+        )
+    else:
+        found_leaks = find_leaks(images, parts, together, leaks, notices)
+        _check_trained(parts[~found_leaks.dropped], labels[~found_leaks.dropped], classes)
+        share = USUAL_VALIDATION if isinstance(validation, str) else validation
+        if share > 0 and not (parts == VALIDATION).any():
+            rows = np.flatnonzero((parts == TRAIN) & ~found_leaks.dropped)
+            parts[rows] = _divided(
+                labels[rows],
+                numbers[rows],
+                {VALIDATION: share},
+                seed,
+                classes,
+                None if together is None else together.names[rows],
+            )
+            notices.add(_about_validation(images, parts))
+    kept = ~found_leaks.dropped
+    if together is not None and found is not None:
+        setting = found.about.setting
+        notices.add(about_groups(parts[kept], numbers[kept], labels[kept], classes, setting))
+    elif not is_given and (sign := suggestion(images.assign(image_id=names_of(images)), seed)):
         notices.add(sign)
-    if few := few_test_images(labels[parts == TEST], classes):
+    if few := few_test_images(labels[parts == TEST], classes, is_given):
         notices.add(few)
-    table = used[["image_id", "label"]].assign(split=parts)
-    if annotations is not None:
-        table = table.merge(annotations.drop(columns="split", errors="ignore"), on="image_id")
-    return table.reset_index(drop=True)
+    table = table.drop(columns="split", errors="ignore")
+    table.insert(2, "split", parts)
+    if found is not None:
+        names = np.append(found.named.names, "")
+        table["group"] = names[found.named.numbers]
+    _check_weights(table[kept], classes)
+    return Split(table[kept].reset_index(drop=True), found_leaks.table)
+
+
+class _Found(NamedTuple):
+    """The groups of the images, and words about where they come from."""
+
+    named: Named
+    about: About
+
+
+def _found_groups(images: pd.DataFrame, groups: str | None, seconds: float) -> _Found | None:
+    """The groups by the annotation group or by the setting `split.groups`; None for none."""
+    has_column = "group" in images and images["group"].ne("").any()
+    if has_column and groups is not None:
+        raise PetiteError(
+            f"split.groups: '{groups}', but the images have groups of their own, such as "
+            f"'{images['group'].loc[images['group'] != ''].iloc[0]}'. Remove the setting, or the "
+            "column group of the table"
+        )
+    if has_column:
+        return _Found(groups_in(images["group"]), ABOUT_COLUMN)
+    if groups is None:
+        return None
+    if groups == CAPTURE_TIME:
+        return _Found(bursts(images, seconds), ABOUT_TIME)
+    return _Found(found_groups(names_of(images), groups), about_pattern(groups))
+
+
+def _check_trained(
+    parts: NDArray[np.str_], labels: NDArray[np.integer], classes: Mapping[int, str]
+) -> None:
+    """Raise PetiteError for classes without a training image of the given split."""
+    lost = sorted(set(classes) - set(labels[parts == TRAIN].tolist()))
+    if lost:
+        names = [classes[label] for label in lost]
+        raise PetiteError(
+            f"{counted(len(lost), 'class', 'classes')} without training images in the given split, "
+            f"after files that cannot be read and leaks are left out: {listed(names)}. Add "
+            "training images, or name the other classes in dataset.classes"
+        )
+
+
+def _about_validation(images: pd.DataFrame, parts: NDArray[np.str_]) -> str:
+    """The notice about validation images that are drawn from a given training part."""
+    count = counted(int((parts == VALIDATION).sum()), "image")
+    if TEST in set(images["split"]):
+        why = "The given split has no validation part"
+    else:
+        why = "The given split has no test part, so its validation part is the test set"
+    return f"{why}. {count} of train are drawn at random for validation (split.validation)"
 
 
 def make_split(
@@ -142,14 +278,26 @@ def make_split(
     >>> bool(parts[0] == parts[1])
     True
     """
+    shares = {TEST: test, VALIDATION: validation}
+    shares = {part: share for part, share in shares.items() if share > 0}
+    return _divided(labels, groups, shares, seed, classes, group_names)
+
+
+def _divided(
+    labels: NDArray[np.integer],
+    groups: NDArray[np.integer],
+    shares: Mapping[str, float],
+    seed: int,
+    classes: Mapping[int, str] | None,
+    group_names: NDArray[np.object_] | None,
+) -> NDArray[np.str_]:
+    """The part of each image, see `make_split`, for the shares of parts other than training."""
     _, label_of = np.unique(labels, return_inverse=True)
     _, group_of = np.unique(groups, return_inverse=True)
     sizes = np.bincount(label_of)
-    shares = {TEST: test, VALIDATION: validation}
     lacking = {
         part: np.array([_images_due(share, size) for size in sizes.tolist()])
         for part, share in shares.items()
-        if share > 0
     }
     members = np.split(np.argsort(group_of, kind="stable"), np.cumsum(np.bincount(group_of))[:-1])
     order = generator(seed, "split").permutation(len(members)).tolist()
@@ -168,6 +316,20 @@ def make_split(
     needed = [part for part in PARTS if part == TRAIN or part in lacking]
     _check_parts(parts[group_of], needed, label_of, group_of, names, group_names)
     return parts[group_of]
+
+
+def _check_weights(table: pd.DataFrame, classes: Mapping[int, str]) -> None:
+    """Raise PetiteError that names the classes whose training images all have the weight 0."""
+    if "weight" not in table:
+        return
+    train = table[table["split"] == TRAIN]
+    heaviest = train.groupby("label")["weight"].max()
+    without = [classes[label] for label in heaviest.index[heaviest <= 0]]
+    if without:
+        raise PetiteError(
+            f"all training images of {listed(without)} have the weight 0, so nothing is left to "
+            "train on: correct the weights"
+        )
 
 
 def _images_due(share: float, size: int) -> int:

@@ -226,8 +226,9 @@ class Store:
 
         Columns: image_id, class_name, label (int16, position in `classes`), status ("ok",
         "set_aside" or "beyond_limit"), reason, sha256, phash (uint64), width and height (of the
-        original, upright), bytes, shard (int32) and row (int64; both -1 if set aside), copy_group
-        (the same number for duplicates).
+        original, upright), bytes, format (of the file, such as JPEG; "" where the source gives
+        pixels), has_exif, shard (int32) and row (int64; both -1 if set aside), copy_group (the same
+        number for duplicates).
         """
         return read_table(self.path.parent / "index.parquet")
 

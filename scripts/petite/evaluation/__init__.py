@@ -8,6 +8,8 @@
 - `decision` makes a `recommendation` from them, with the `next_steps`.
 - `sentences` has the words for each kind of finding, `wording` fills them in, `evidence_tables` has
   the numbers, and `rendering` makes text and Markdown.
+- `label_errors`, `near_duplicates` and `cues` check the labels and the images themselves;
+  docs/label-checks.md explains how.
 - `design` shows before a run what it can detect, and `costs` what each subset costs.
 
 docs/evidence.md explains how Petite decides.

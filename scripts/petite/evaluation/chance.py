@@ -65,11 +65,13 @@ class Circumstances:
     image_size : int
         Side in pixels.
     flips : str
-        How the models' training images are flipped, as the setting training.flips.
+        How the models' training images are flipped, as the setting `flips`.
     largest_class, smallest_class : int
         Their numbers of training images.
     is_frozen : bool
         Whether the network is not trained, as by a probe.
+    settings : str
+        The section of the configuration with the settings of the training.
     """
 
     image_size: int
@@ -77,6 +79,7 @@ class Circumstances:
     largest_class: int
     smallest_class: int
     is_frozen: bool = False
+    settings: str = "training"
 
     @property
     def is_unequal(self) -> bool:

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from petite.evaluation.chance import AgainstChance, Chance
 from petite.evaluation.learning_curve import LearningCurve
+from petite.evaluation.looks import Looks
 from petite.evaluation.metrics import ACCURACY
 from petite.evaluation.next_steps import next_steps
 from petite.evaluation.recommendation import (
@@ -22,6 +24,7 @@ from petite.evaluation.recommendation import (
     FindingKind,
     Floor,
     Gap,
+    ImageGroups,
     Kept,
     Kind,
     Recommendation,
@@ -38,7 +41,6 @@ from petite.evaluation.verdicts import (
     TOO_FEW,
     TOO_FEW_IMAGES,
     WORSE,
-    least_adjusted_p,
 )
 
 GOOD_ENOUGH = (EQUIVALENT, NOT_WORSE)
@@ -55,6 +57,9 @@ def recommend(
     curve: LearningCurve | None = None,
     against: AgainstChance | None = None,
     gaps: Sequence[Gap] = (),
+    groups: ImageGroups | None = None,
+    looks: Looks | None = None,
+    seen_before: Sequence[int] = (),
 ) -> Recommendation:
     """Recommend which images to keep.
 
@@ -84,6 +89,12 @@ def recommend(
         The models against constant answers; None if predictions were not kept.
     gaps : sequence of Gap
         The missing runs.
+    groups : ImageGroups, optional
+        If the test images are in groups.
+    looks : Looks, optional
+        When the comparisons were tested; None: once, with all seeds.
+    seen_before : sequence of int
+        See `petite.evaluation.looks.seen_before`.
 
     Returns
     -------
@@ -110,7 +121,7 @@ def recommend(
         kind=kind,
         kept=kept,
         findings=findings,
-        basis=_basis(table, runs),
+        basis=replace(_basis(table, runs, looks, seen_before), groups=groups),
         cautions=cautions,
         left_out=left_out,
         next_steps=next_steps(table, tolerance, curve, chance),
@@ -335,7 +346,9 @@ def _against_full(row: pd.Series) -> AgainstFull:
     )
 
 
-def _basis(table: pd.DataFrame, runs: pd.DataFrame) -> Basis:
+def _basis(
+    table: pd.DataFrame, runs: pd.DataFrame, looks: Looks | None, seen_before: Sequence[int]
+) -> Basis:
     images, needed, least = (
         _known(float(table[column].max()))
         for column in ("test_images", "test_images_needed", "least_tolerance")
@@ -346,6 +359,8 @@ def _basis(table: pd.DataFrame, runs: pd.DataFrame) -> Basis:
         least_tolerance=least,
         floor=_floor(table[table["verdict"] != NOT_COMPARED]),
         pool_share=_pool_share(runs),
+        looks=looks,
+        seen_before=tuple(seen_before),
     )
 
 
@@ -360,10 +375,10 @@ def _floor(compared: pd.DataFrame) -> Floor | None:
     """The smallest adjusted p that the seeds can give, if it is too large to decide."""
     if compared.empty:
         return None
-    least = least_adjusted_p(compared)
+    least = compared["least_p_adjusted"]
     if least.max() <= ALPHA:
         return None
-    seeds = int(compared["pairs"].iloc[least.argmax()])
+    seeds = int(compared["pairs"].iloc[int(least.argmax())])
     return Floor(seeds, float(least.max()), seeds_to_decide(len(compared)))
 
 

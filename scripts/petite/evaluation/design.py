@@ -5,16 +5,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from petite.evaluation.looks import Looks
 from petite.evaluation.metrics import AUTO, METRICS, metric_for
 from petite.evaluation.new_images import images_to_show, tolerance_to_show
 from petite.evaluation.next_steps import reachable_tolerance
 from petite.evaluation.recommendation import Floor
 from petite.evaluation.statistics import ALPHA, holm, least_p, seeds_to_decide, smallest_effect
 from petite.evaluation.wording import compared_with_random, floor_sentences
-from petite.util.formatting import counted, number, points
+from petite.util.formatting import counted, listed, number, points
 
 
-def planned(seeds: Sequence[int], pilot_sd: float | None) -> str:
+def planned(seeds: Sequence[int], pilot_sd: float | None, looks: Looks | None = None) -> str:
     """What the seeds can show about methods against random.
 
     Parameters
@@ -23,6 +24,8 @@ def planned(seeds: Sequence[int], pilot_sd: float | None) -> str:
         The number of seeds of each comparison with random.
     pilot_sd : float or None
         Standard deviation of the paired differences in an earlier run, as a share of accuracy.
+    looks : Looks, optional
+        When the comparisons are tested; None: once, with all seeds.
 
     Returns
     -------
@@ -32,10 +35,13 @@ def planned(seeds: Sequence[int], pilot_sd: float | None) -> str:
     if not seeds:
         return "Nothing is compared with random: give `random` the fractions of the other methods."
     fewest = min(seeds)
-    # At best: every method wins every time.
-    best = float(holm([least_p(n) for n in seeds]).max())
-    floor = Floor(fewest, best, seeds_to_decide(len(seeds))) if best > ALPHA else None
-    sentences = [f"{compared_with_random(seeds)}.", *floor_sentences(floor)]
+    if looks:
+        sentences = [_planned_looks(len(seeds), looks)]
+    else:
+        # At best: every method wins every time.
+        best = float(holm([least_p(n) for n in seeds]).max())
+        floor = Floor(fewest, best, seeds_to_decide(len(seeds))) if best > ALPHA else None
+        sentences = [f"{compared_with_random(seeds)}.", *floor_sentences(floor)]
     if pilot_sd is None:
         sentences.append("Set evidence.pilot_sd to see how small a difference this can show.")
     elif math.isnan(effect := smallest_effect(fewest, pilot_sd)):
@@ -46,6 +52,30 @@ def planned(seeds: Sequence[int], pilot_sd: float | None) -> str:
             f"detects a true difference of {points(effect)} in 4 of 5 runs."
         )
     return " ".join(sentences)
+
+
+def _planned_looks(comparisons: int, looks: Looks) -> str:
+    """When a method that wins every time is first shown to be better than random."""
+    first = next(
+        (
+            seeds
+            for seeds, level in zip(looks.seeds, looks.levels, strict=True)
+            if comparisons * least_p(seeds) <= level
+        ),
+        None,
+    )
+    at_looks = f"{counted(comparisons, 'comparison')} with random, tested with " + listed(
+        list(map(str, looks.seeds))
+    )
+    if first is None:
+        return (
+            f"{at_looks} seeds. None of these looks can decide that many: compare fewer methods, "
+            "or add a look with more seeds."
+        )
+    return (
+        f"{at_looks} seeds. If only one method differs from random, {first} seeds are the first "
+        "that can show it."
+    )
 
 
 def planned_images(

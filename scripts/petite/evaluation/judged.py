@@ -4,15 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from petite.evaluation.chance import AgainstChance, Circumstances
 from petite.evaluation.costs import cost_ledger
 from petite.evaluation.decision import recommend
+from petite.evaluation.groups import group_numbers, image_groups
 from petite.evaluation.learning_curve import random_curve
+from petite.evaluation.looks import Looks
 from petite.evaluation.metrics import is_unequal, metric_for, test_counts, with_measures
-from petite.evaluation.recommendation import Gap, Recommendation
+from petite.evaluation.recommendation import Gap, ImageGroups, Recommendation
 from petite.evaluation.runs import Predictions, collect, read_csv
+from petite.evaluation.sequential import compare_at_looks
 from petite.evaluation.summary import summarize
 from petite.evaluation.tables import markdown_table, terminal_table
 from petite.evaluation.verdicts import compare
@@ -62,6 +66,9 @@ def evaluate(
     tolerance: float,
     metric_setting: str,
     gaps: Sequence[Gap] = (),
+    groups: pd.Series | None = None,
+    looks: Looks | None = None,
+    seen_before: Sequence[int] = (),
 ) -> Judged:
     """Make the tables and the recommendation of one judge.
 
@@ -80,6 +87,12 @@ def evaluate(
         The setting evidence.metric.
     gaps : sequence of Gap
         The missing runs.
+    groups : Series of str, optional
+        The group of each test image by its id; "" for an image of its own.
+    looks : Looks, optional
+        When the comparisons were tested; None: once, with all seeds.
+    seen_before : sequence of int
+        See `petite.evaluation.looks.seen_before`.
 
     Raises
     ------
@@ -92,17 +105,69 @@ def evaluate(
     counts, predictions = test_counts(runs), Predictions(files)
     metric = metric_for(counts, metric_setting)
     curve = random_curve(runs, metric)
-    verdicts = compare(runs, tolerance, curve, predictions, metric)
+    numbers = None if groups is None else group_numbers(groups, predictions.image_ids())
+    shared = (tolerance, curve, predictions, metric, numbers)
+    if looks is None:
+        verdicts = compare(runs, *shared)
+    else:
+        verdicts = compare_at_looks(runs, looks, *shared).table
     chance = AgainstChance(runs, predictions, classes, circumstances)
     return Judged(
         runs,
         history,
-        summarize(runs, metric),
+        summarize(runs, metric, looks),
         verdicts,
         cost_ledger(runs),
-        recommend(runs, verdicts, tolerance, curve, chance, gaps),
+        recommend(
+            runs,
+            verdicts,
+            tolerance,
+            curve,
+            chance,
+            gaps,
+            _image_groups(runs, predictions, numbers),
+            looks,
+            seen_before,
+        ),
         is_unequal(counts),
     )
+
+
+def _image_groups(
+    runs: pd.DataFrame, predictions: Predictions, groups: np.ndarray | None
+) -> ImageGroups | None:
+    """What the groups of test images are worth, by the models of the most images."""
+    if groups is None:
+        return None
+    largest = runs.nlargest(1, "fraction").iloc[0]
+    right = predictions.right(str(largest["method"]), float(largest["fraction"]))
+    return None if right.empty else image_groups(right.to_numpy(), groups)
+
+
+def open_cases(
+    paths: Sequence[Path],
+    looks: Looks,
+    tolerance: float,
+    metric_setting: str,
+    groups: pd.Series | None = None,
+) -> list[tuple[str, float]]:
+    """List the methods and fractions that need more seeds after the last look of these runs.
+
+    Parameters
+    ----------
+    paths, looks, tolerance, metric_setting, groups
+        As `evaluate` takes them.
+
+    Raises
+    ------
+    PetiteError
+        As `evaluate` does.
+    """
+    histories, files = ([path.with_suffix(suffix) for path in paths] for suffix in NEXT_TO_RUNS)
+    runs, _ = collect(paths, histories)
+    metric, predictions = metric_for(test_counts(runs), metric_setting), Predictions(files)
+    numbers = None if groups is None else group_numbers(groups, predictions.image_ids())
+    return compare_at_looks(runs, looks, tolerance, None, predictions, metric, numbers).open
 
 
 def of_all_judges(judged: Mapping[str, Judged], name: str) -> pd.DataFrame:

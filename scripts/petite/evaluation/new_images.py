@@ -152,7 +152,7 @@ class NewImages:
         return max(self.not_worse_p(tolerance), above)
 
 
-def images_to_show(tolerance: float, comparisons: int = 1, heaviest: float = 1.0) -> int:
+def images_to_show(tolerance: float, comparisons: float = 1, heaviest: float = 1.0) -> int:
     """The fewest test images that can show that an equally good model loses at most `tolerance`.
 
     In the best case both models are right on the same images. The p of `NewImages.not_worse_p` is
@@ -174,6 +174,6 @@ def images_to_show(tolerance: float, comparisons: int = 1, heaviest: float = 1.0
     return math.ceil(math.log(ALPHA / comparisons) / math.log1p(-tolerance / heaviest) - 1e-9)
 
 
-def tolerance_to_show(images: int, comparisons: int = 1, heaviest: float = 1.0) -> float:
+def tolerance_to_show(images: int, comparisons: float = 1, heaviest: float = 1.0) -> float:
     """The smallest tolerance that some test images can show: the inverse of `images_to_show`."""
     return heaviest * -math.expm1(math.log(ALPHA / comparisons) / images)

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from petite.evaluation.chance import Chance, NotLearned
 from petite.evaluation.learning_curve import Estimate, LastLeftOut
+from petite.evaluation.looks import Looks
 from petite.training.judges import SCRATCH
 from petite.util.errors import PetiteError
 
@@ -199,6 +200,25 @@ class Floor:
 
 
 @dataclass(frozen=True)
+class ImageGroups:
+    """Groups of test images, see `petite.evaluation.groups.image_groups`.
+
+    Attributes
+    ----------
+    groups, images : int
+    effective : float
+        How many images of their own show as much.
+    correlation : float or None
+        Of the answers within groups, 0 to 1; None if unknown.
+    """
+
+    groups: int
+    images: int
+    effective: float
+    correlation: float | None
+
+
+@dataclass(frozen=True)
 class Basis:
     """What the comparisons can show.
 
@@ -214,6 +234,12 @@ class Basis:
         If the seeds are too few for any verdict.
     pool_share : float or None
         The share of the training images that each seed selects from, if it is a part.
+    groups : ImageGroups or None
+        If the test images are in groups.
+    looks : Looks or None
+        When the comparisons were tested, if more than once.
+    seen_before : tuple of int
+        Numbers of seeds at which the results were seen before more seeds were asked for.
     """
 
     test_images: int | None
@@ -221,6 +247,9 @@ class Basis:
     least_tolerance: float | None
     floor: Floor | None
     pool_share: float | None = None
+    groups: ImageGroups | None = None
+    looks: Looks | None = None
+    seen_before: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

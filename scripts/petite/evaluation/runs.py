@@ -247,11 +247,18 @@ class Predictions:
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._paths: dict[tuple[str, float], list[tuple[int, Path]]] = {}
+        self._below: int | None = None
         for path in sorted(map(Path, paths)):
             name = path.name.removesuffix(".predictions.npz")
             first = read_csv(path.with_name(f"{name}.csv")).iloc[0]
             key = str(first["method"]), float(first["fraction"])
             self._paths.setdefault(key, []).append((int(first["split_seed"]), path))
+
+    def of_seeds_below(self, seeds: int) -> "Predictions":
+        """The predictions of the runs whose training seed is below `seeds`."""
+        part = Predictions([])
+        part._paths, part._below = self._paths, seeds
+        return part
 
     def answers(self, method: str, fraction: float) -> tuple[pd.DataFrame, np.ndarray]:
         """The predicted classes of a method at a fraction, and the labels.
@@ -272,6 +279,8 @@ class Predictions:
         frames, labels = [], np.empty(0, np.int64)
         for split, path in self._paths.get((method, fraction), []):
             answers, labels = _kept(path)
+            if self._below is not None:
+                answers = answers[answers.index < self._below]
             frames.append(pd.concat({split: answers}, names=PAIR))
             _check_images(frames[0], frames[-1], path)
         return (pd.concat(frames).sort_index() if frames else pd.DataFrame()), labels
@@ -280,6 +289,12 @@ class Predictions:
         """Whether each prediction (see `answers`) is right."""
         answers, labels = self.answers(method, fraction)
         return answers if answers.empty else answers == labels
+
+    def image_ids(self) -> np.ndarray:
+        """The ids of the test images, str (n,); empty without predictions."""
+        for (_, path), *_ in self._paths.values():
+            return _kept(path)[0].columns.to_numpy(dtype=object)
+        return np.empty(0, object)
 
     def labels(self) -> np.ndarray:
         """The true classes of the test images, int64 (n,); empty without predictions."""

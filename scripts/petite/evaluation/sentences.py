@@ -108,11 +108,11 @@ NOT_LEARNED: dict[FindingKind, str] = {
 }
 CAUSES: dict[Cause, str] = {
     "swapped_labels": "swapped labels in the training or test images",
-    "swapping_flips": "flips that turn one class into another (training.flips: {flips})",
+    "swapping_flips": "flips that turn one class into another ({settings}.flips: {flips})",
     "too_few_test_images": "too few test images ({test_images})",
     "unequal_classes": "unequal classes ({largest_class} to {smallest_class} images)",
     "small_images": "images too small to show the label ({image_size} pixels a side)",
-    "hiding_flips": "flips that hide the label (training.flips: {flips})",
+    "hiding_flips": "flips that hide the label ({settings}.flips: {flips})",
     "few_steps": "too few training steps ({steps})",
     "frozen_network": "a pretrained network that does not see what distinguishes the classes",
     "labels_not_visible": "labels that cannot be seen in the images",
@@ -126,11 +126,11 @@ STEPS: dict[StepKind, str] = {
     "learn_first": "First make the models learn.{on_training_images}{memorized}",
     "check_images": "Look at the stored images in report.html. If you cannot tell the classes "
     "apart, raise dataset.image_size or check the labels.",
-    "disable_flips": "Set training.flips to none if left and right, or up and down, distinguish "
+    "disable_flips": "Set {settings}.flips to none if left and right, or up and down, distinguish "
     "classes.",
     "train_network": "Use another backbone, or judge by scratch, which trains a network for your "
     "classes.",
-    "train_longer": "Train longer: raise training.budget.",
+    "train_longer": "Train longer: raise {length}.",
     "improve_program": "Let your program train longer, or in another way.",
     "add_images": "Add images of the small classes, and raise split.test.",
     # Where the seeds are too few or the differences too small.

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from petite.evaluation.list_luck import luck_of
+from petite.evaluation.looks import Looks
 from petite.evaluation.metrics import ACCURACY, METRICS, with_measures
 from petite.evaluation.runs import REFERENCE, check_runs, measured, ordered, paired_differences
-from petite.evaluation.statistics import mean_interval
+from petite.evaluation.statistics import CONFIDENCE, mean_interval
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,9 @@ SUMMARY_COLUMNS = [
 ]
 
 
-def summarize(runs: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
+def summarize(
+    runs: pd.DataFrame, metric: str = ACCURACY, looks: Looks | None = None
+) -> pd.DataFrame:
     """A row for each method and fraction of `runs` (the table of runs.csv).
 
     The columns are SUMMARY_COLUMNS. Accuracies are shares of the test images (0 to 1).
@@ -52,6 +55,8 @@ def summarize(runs: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
     `share` is the part of the training images that was kept (see `with_measures`). `images` and
     `stored_bytes` are means over the runs, rounded (they differ between split seeds
     at most); seconds are of one selection and of one training.
+
+    With `looks`, the intervals hold at all of them together (see `petite.evaluation.looks`).
 
     Raises PetiteError for no runs, a run that is there twice or has no accuracy, or runs of
     several data sets, models, backends or budgets.
@@ -72,10 +77,16 @@ def summarize(runs: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
                 "images": round(group["images"].mean()),
                 "runs": len(group),
                 "accuracy_sd": accuracy.std(ddof=1) if len(accuracy) > 1 else np.nan,
-                **_measured(group),
+                **_measured(group, _confidence(len(group), looks)),
                 "worst_class_accuracy_mean": worst.mean(),
                 "metric": metric,
-                **_mean_and_bounds("difference", differences, -1, luck_of(group, metric)),
+                **_mean_and_bounds(
+                    "difference",
+                    differences,
+                    -1,
+                    luck_of(group, metric),
+                    _confidence(len(differences), looks),
+                ),
                 # A loss that is not a number must show, so it is not skipped.
                 "loss_mean": group["loss"].mean(skipna=False),
                 "stored_bytes": round(group["stored_bytes"].mean()),
@@ -86,19 +97,25 @@ def summarize(runs: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
     return ordered(pd.DataFrame(rows, columns=SUMMARY_COLUMNS))
 
 
-def _measured(group: pd.DataFrame) -> dict[str, float]:
+def _confidence(runs: int, looks: Looks | None) -> float:
+    return CONFIDENCE if looks is None else 1 - looks.level_of(runs)
+
+
+def _measured(group: pd.DataFrame, confidence: float) -> dict[str, float]:
     """Each metric of some runs, as mean and bounds."""
     return {
         column: value
         for name in METRICS
         for column, value in _mean_and_bounds(
-            name, group[name].to_numpy(dtype=np.float64), 0, luck_of(group, name)
+            name, group[name].to_numpy(dtype=np.float64), 0, luck_of(group, name), confidence
         ).items()
     }
 
 
-def _mean_and_bounds(name: str, values: np.ndarray, least: float, luck: float) -> dict[str, float]:
-    low, high = np.clip(mean_interval(values, luck=luck), least, 1)
+def _mean_and_bounds(
+    name: str, values: np.ndarray, least: float, luck: float, confidence: float
+) -> dict[str, float]:
+    low, high = np.clip(mean_interval(values, confidence, luck), least, 1)
     mean = values.mean() if len(values) else np.nan
     return {f"{name}_mean": mean, f"{name}_low": low, f"{name}_high": high}
 

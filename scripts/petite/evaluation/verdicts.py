@@ -11,6 +11,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from petite.evaluation.groups import of_groups
 from petite.evaluation.learning_curve import Estimate, LearningCurve
 from petite.evaluation.list_luck import luck_of
 from petite.evaluation.metrics import ACCURACY, METRICS, with_measures
@@ -27,7 +28,6 @@ from petite.evaluation.runs import (
 )
 from petite.evaluation.statistics import (
     ALPHA,
-    CONFIDENCE,
     ENOUGH_RUNS,
     equivalence_p,
     holm,
@@ -51,7 +51,7 @@ NOT_COMPARED = "not compared"
 # The tests whose p is adjusted for all rows of the table.
 ADJUSTED = ("p", "full_p", "full_loss_p", "full_new_images_p", "full_new_images_loss_p")
 # Two one-sided tests at the 5% level pass if this interval is within the tolerance.
-EQUIVALENCE_CONFIDENCE = 0.9
+EQUIVALENCE_CONFIDENCE = 1 - 2 * ALPHA
 
 VERDICT_COLUMNS = [
     "method",
@@ -69,6 +69,7 @@ VERDICT_COLUMNS = [
     "sd",
     "p_value",
     "p_adjusted",
+    "least_p_adjusted",
     "p_better",
     "smallest_effect",
     "verdict",
@@ -103,6 +104,8 @@ def compare(
     curve: LearningCurve | None = None,
     predictions: Predictions | None = None,
     metric: str = ACCURACY,
+    groups: np.ndarray | None = None,
+    level: float = ALPHA,
 ) -> pd.DataFrame:
     """A row for each method and fraction of `runs` but the full set, in reading order.
 
@@ -114,9 +117,10 @@ def compare(
     Against random at the same fraction: `pairs` (runs that share their seeds), the mean
     `difference` with its 95% interval over seeds (`low`, `high`) and over seeds and test images
     (`new_images_*`, where `predictions` are given), the differences' `sd`, the sign-flip test's
-    `p_value` and Holm's `p_adjusted`, the probability `p_better` that the true mean is above 0,
-    the `smallest_effect` that the design can detect, and the `verdict`: better, worse, not
-    distinguishable, too few seeds (no outcome could have passed), or not compared.
+    `p_value` and Holm's `p_adjusted`, `least_p_adjusted` (`p_adjusted` had the method won every
+    time), the probability `p_better` that the true mean is above 0, the `smallest_effect` that the
+    design can detect, and the `verdict`: better, worse, not distinguishable, too few seeds (no
+    outcome could have passed), or not compared.
 
     Against the full set: `full_pairs`, `full_difference` with its 90% intervals (`full_low`,
     `full_high` over seeds, `full_new_images_*` over seeds and test images), the p of two one-sided
@@ -128,8 +132,14 @@ def compare(
     predictions, over test images), not worse (only the second passes), too few test images (it
     passes over seeds, but not over test images), not shown, too few seeds, or not compared.
 
+    `level` is that of the intervals: 5% for those of 95 and 90% above. `petite.evaluation.looks`
+    tests several times and divides 5% among its looks.
+
     If the runs have a column `overlap` (see `list_luck`), all intervals and p-values include the
     luck of the method's list, `p_value` as the larger of the sign-flip test's and a t test's.
+
+    `groups` numbers the groups of test images, (n,); what is said of new images is then said of new
+    groups, and `test_images_needed` assumes groups of the same size.
 
     `multiplier*`: what one image is worth in random ones (`LearningCurve.multiplier`), cut at the
     measured sizes, where the text says "above" or "below".
@@ -156,12 +166,12 @@ def compare(
             row = {"method": name, "fraction": size, "images": images, "metric": metric}
             row |= {column: group[column].mean() for column in ("share", *METRICS)}
             luck = luck_of(group, metric)
-            row |= _against_random(runs, name, size, metric, luck)
-            row |= _against_full(runs, name, size, tolerance, metric, luck)
+            row |= _against_random(runs, name, size, metric, luck, level)
+            row |= _against_full(runs, name, size, tolerance, metric, luck, level)
             if predictions:
                 own = of_random if name == REFERENCE else predictions.right(name, size)
-                row |= _random_for_new_images(own, of_random, name, weights, luck)
-                row |= _full_for_new_images(own, of_full, weights, tolerance, luck)
+                row |= _random_for_new_images(own, of_random, name, weights, luck, groups, level)
+                row |= _full_for_new_images(own, of_full, weights, tolerance, luck, groups, level)
             row |= _multiplier(runs, name, size, images, curve, metric, luck)
             rows.append(row)
     if not rows:
@@ -169,24 +179,26 @@ def compare(
     table = ordered(pd.DataFrame(rows)).reindex(columns=VERDICT_COLUMNS)
     for p in ADJUSTED:
         table[f"{p}_adjusted"] = holm(table[f"{p}_value"].to_numpy())
-    if predictions:
-        _add_what_images_can_show(table, weights, tolerance)
-    table["verdict"] = [
-        _verdict(row, least)
-        for (_, row), least in zip(table.iterrows(), least_adjusted_p(table), strict=True)
-    ]
-    table["to_full"] = [_to_full(row) for _, row in table.iterrows()]
-    return table
+    table["least_p_adjusted"] = _least_adjusted_p(table)
+    if predictions and (tests := int(table["full_new_images_loss_p_value"].notna().sum())):
+        table = table.assign(**what_images_can_show(weights, tolerance, tests, groups))
+    return with_verdicts(table)
+
+
+def with_verdicts(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the verdicts that follow from its adjusted p-values."""
+    rows = [row for _, row in table.iterrows()]
+    return table.assign(verdict=list(map(_verdict, rows)), to_full=list(map(_to_full, rows)))
 
 
 def _against_random(
-    runs: pd.DataFrame, method: str, fraction: float, metric: str, luck: float
+    runs: pd.DataFrame, method: str, fraction: float, metric: str, luck: float, level: float
 ) -> dict[str, float]:
     differences = np.empty(0)
     if method != REFERENCE:
         differences = paired_differences(runs, method, fraction, metric=metric)
     n = len(differences)
-    low, high = np.clip(mean_interval(differences, luck=luck), -1, 1)
+    low, high = np.clip(mean_interval(differences, 1 - level, luck), -1, 1)
     sd = differences.std(ddof=1) if n > 1 else math.nan
     return {
         "pairs": n,
@@ -210,7 +222,13 @@ def _different_p(differences: np.ndarray, luck: float) -> float:
 
 
 def _random_for_new_images(
-    own: pd.DataFrame, of_random: pd.DataFrame, method: str, weights: np.ndarray, luck: float
+    own: pd.DataFrame,
+    of_random: pd.DataFrame,
+    method: str,
+    weights: np.ndarray,
+    luck: float,
+    groups: np.ndarray | None,
+    level: float,
 ) -> dict[str, float]:
     """The interval of the difference from random over seeds and test images.
 
@@ -218,40 +236,77 @@ def _random_for_new_images(
     """
     if method == REFERENCE:
         of_random = pd.DataFrame()
-    new = NewImages(paired_predictions(own, of_random), weights, luck=luck)
-    low, high = new.interval(CONFIDENCE)
+    new = _new_images(own, of_random, weights, luck, groups)
+    low, high = new.interval(1 - level)
     return {"new_images_low": float(low), "new_images_high": float(high)}
 
 
 def _full_for_new_images(
-    own: pd.DataFrame, of_full: pd.DataFrame, weights: np.ndarray, tolerance: float, luck: float
+    own: pd.DataFrame,
+    of_full: pd.DataFrame,
+    weights: np.ndarray,
+    tolerance: float,
+    luck: float,
+    groups: np.ndarray | None,
+    level: float,
 ) -> dict[str, float]:
     """The interval of the difference from the full set for new seeds and images, and its tests."""
-    new = NewImages(paired_predictions(own, of_full), weights, luck=luck)
-    low, high = new.interval(EQUIVALENCE_CONFIDENCE)
+    new = _new_images(own, of_full, weights, luck, groups)
+    low, high = new.interval(1 - 2 * level)
+    # One group says nothing about others.
+    is_one_group = new.differences.size > 0 and new.differences.shape[1] == 1
     return {
         "test_images": len(weights),
         "full_new_images_low": float(low),
         "full_new_images_high": float(high),
-        "full_new_images_p_value": new.equivalence_p(tolerance),
-        "full_new_images_loss_p_value": new.not_worse_p(tolerance),
+        "full_new_images_p_value": 1.0 if is_one_group else new.equivalence_p(tolerance),
+        "full_new_images_loss_p_value": 1.0 if is_one_group else new.not_worse_p(tolerance),
     }
 
 
-def _add_what_images_can_show(table: pd.DataFrame, weights: np.ndarray, tolerance: float) -> None:
-    """Add the test images needed for the tolerance, and the tolerance that these can show."""
-    tests = int(table["full_new_images_loss_p_value"].notna().sum())
-    if tests:
-        images, heaviest = len(weights), float(weights.max()) * len(weights)
-        table["test_images_needed"] = images_to_show(tolerance, tests, heaviest)
-        table["least_tolerance"] = tolerance_to_show(images, tests, heaviest)
+def _new_images(
+    own: pd.DataFrame,
+    other: pd.DataFrame,
+    weights: np.ndarray,
+    luck: float,
+    groups: np.ndarray | None,
+) -> NewImages:
+    """What the differences of two cases show about new images, or new groups of them."""
+    differences = paired_predictions(own, other)
+    if groups is not None and differences.size:
+        differences, weights = of_groups(differences, weights, groups)
+    return NewImages(differences, weights, luck=luck)
+
+
+def what_images_can_show(
+    weights: np.ndarray, tolerance: float, tests: float, groups: np.ndarray | None = None
+) -> dict[str, float]:
+    """The test images needed for the tolerance, and the tolerance that these can show.
+
+    tests: the number of tests among which 5% are divided.
+    """
+    units = weights
+    if groups is not None:
+        _, units = of_groups(np.empty((0, len(weights))), weights, groups)
+    heaviest = float(units.max()) * len(units)
+    needed = images_to_show(tolerance, tests, heaviest) * len(weights) / len(units)
+    return {
+        "test_images_needed": math.ceil(needed),
+        "least_tolerance": tolerance_to_show(len(units), tests, heaviest),
+    }
 
 
 def _against_full(
-    runs: pd.DataFrame, method: str, fraction: float, tolerance: float, metric: str, luck: float
+    runs: pd.DataFrame,
+    method: str,
+    fraction: float,
+    tolerance: float,
+    metric: str,
+    luck: float,
+    level: float,
 ) -> dict[str, float]:
     differences = paired_differences(runs, method, fraction, FULL, metric)
-    low, high = np.clip(mean_interval(differences, EQUIVALENCE_CONFIDENCE, luck), -1, 1)
+    low, high = np.clip(mean_interval(differences, 1 - 2 * level, luck), -1, 1)
     return {
         "full_pairs": len(differences),
         "full_difference": differences.mean() if len(differences) else math.nan,
@@ -283,11 +338,8 @@ def _multiplier(
     }
 
 
-def least_adjusted_p(table: pd.DataFrame) -> np.ndarray:
-    """What `p_adjusted` of each row would be had it won every time, the others as they came: (m,).
-
-    NaN for what is not compared with random.
-    """
+def _least_adjusted_p(table: pd.DataFrame) -> np.ndarray:
+    """The column least_p_adjusted; NaN for what is not compared with random."""
     p_values = table["p_value"].to_numpy()
     least = np.full(len(table), np.nan)
     for row in np.flatnonzero(~np.isnan(p_values)):
@@ -297,12 +349,12 @@ def least_adjusted_p(table: pd.DataFrame) -> np.ndarray:
     return least
 
 
-def _verdict(row: pd.Series, least_adjusted: float) -> str:
+def _verdict(row: pd.Series) -> str:
     if not row["pairs"]:
         return NOT_COMPARED
     if row["p_adjusted"] <= ALPHA:
         return BETTER if row["difference"] > 0 else WORSE
-    return TOO_FEW if least_adjusted > ALPHA else NOT_DISTINGUISHABLE
+    return TOO_FEW if row["least_p_adjusted"] > ALPHA else NOT_DISTINGUISHABLE
 
 
 def _to_full(row: pd.Series) -> str:

@@ -43,6 +43,7 @@ from petite.util.formatting import (
     signed,
 )
 
+CLEARLY_FEWER = 0.8  # share of the test images that their groups are worth
 MOST_NAMED = 5  # classes or subsets listed in one sentence
 
 
@@ -119,7 +120,26 @@ class Wording:
             found = self._not_learned(chance)
         else:
             found = [said for finding in self.record.findings for said in self._says(finding)]
-        return [*found, *gap_sentences(self.record.gaps)]
+        return [*found, *self._of_groups(), *gap_sentences(self.record.gaps)]
+
+    def _of_groups(self) -> list[Sentence]:
+        """How many test images the groups are worth, if these are clearly fewer."""
+        groups = self.record.basis.groups
+        if groups is None or groups.effective > CLEARLY_FEWER * groups.images:
+            return []
+        worth = counted(max(1, round(groups.effective)), "image")
+        why = (
+            "none of their answers differ, so each group counts once"
+            if groups.correlation is None
+            else f"correlation {groups.correlation:.2f} within groups"
+        )
+        return [
+            Sentence(
+                f"The {counted(groups.images, 'test image')} are of "
+                f"{counted(groups.groups, 'group')} and show about as much as {worth} of their own",
+                why,
+            )
+        ]
 
     def answer(self) -> str:
         """The headline and its grounds as plain text."""
@@ -190,6 +210,7 @@ class Wording:
         about = chance.circumstances
         values = {
             "flips": about.flips,
+            "settings": about.settings,
             "test_images": number(chance.test_images),
             "largest_class": number(about.largest_class),
             "smallest_class": number(about.smallest_class),
@@ -300,6 +321,21 @@ class Wording:
             for against in (one.random, one.full)
             if against
         ]
+        if seen := self.record.basis.seen_before:
+            yield (
+                f"The results with {_and(seen)} seeds had been seen before more seeds were asked "
+                "for. A test that is repeated until it passes finds too many effects, so these "
+                "verdicts are exploratory. To add seeds soundly, set seeds to looks before the "
+                "first run, such as {looks: [7, 10, 15, 30]}, under another dataset.name."
+            )
+        if looks := self.record.basis.looks:
+            levels = listed([f"{100 * level:.2g}%" for level in looks.levels])
+            yield (
+                f"The comparisons were tested with {_and(looks.seeds)} seeds, as "
+                f"was fixed beforehand, at levels of {levels} (together 5%). What was decided, or "
+                "unlikely to be decided by more seeds, got no more of them. All p-values are "
+                "adjusted for this, and all intervals hold at all looks together."
+            )
         if share := self.record.basis.pool_share:
             yield (
                 f"Each seed selects from its own {rounded_percent(share)} of the training images, "
@@ -334,6 +370,9 @@ class Wording:
         if step.tolerance:
             values["or_tolerance"] = f", or set evidence.tolerance to {step.tolerance:g} or more"
         if chance:
+            section = chance.circumstances.settings
+            values["settings"] = section
+            values["length"] = f"{section}.{'budget' if section == 'training' else 'steps'}"
             if step.images:
                 values["others_needed"] = (
                     f" At least {FEWEST_OTHERS} must be of classes other than "
@@ -432,6 +471,10 @@ def _gap(gap: Gap) -> str:
     if not gap.failed:
         return f"{name}, not started"
     return f"{name}, where {', '.join(gap.failed)} failed"
+
+
+def _and(numbers: Sequence[int]) -> str:
+    return listed(list(map(str, numbers)))
 
 
 def compared_with_random(seeds: Sequence[int]) -> str:

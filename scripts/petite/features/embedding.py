@@ -6,6 +6,7 @@ more, at the size that the network takes.
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -116,10 +117,52 @@ def blocks_of(
     progress.report()
 
 
-def read_embeddings(
+@dataclass(frozen=True)
+class StoredEmbeddings:
+    """Embeddings of n images in the files of all shards, which are read in blocks.
+
+    Attributes
+    ----------
+    paths : list of Path
+        The files, in the shards' order.
+    shards, rows : ndarray of int, shape (n,)
+        Where the embedding of each image is.
+    dimensions : int
+    seconds : float
+        What embedding these images took.
+    backbone : str
+        The name of the network.
+    """
+
+    paths: list[Path]
+    shards: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    dimensions: int
+    seconds: float
+    backbone: str
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, places: slice = slice(None)) -> NDArray[np.float32]:
+        """Read the embeddings of some of the images, float32 (m, dimensions)."""
+        shards, rows = self.shards[places], self.rows[places]
+        found = np.empty((len(rows), self.dimensions), np.float32)
+        for shard in np.unique(shards).tolist():
+            here = np.flatnonzero(shards == shard)
+            found[here] = np.load(self.paths[shard], mmap_mode="r")[rows[here]]
+        return found
+
+    def blocks(self, size: int) -> Iterator[NDArray[np.float32]]:
+        """Read all embeddings, `size` images at a time."""
+        for start in range(0, len(self), size):
+            yield self.read(slice(start, start + size))
+
+
+def find_embeddings(
     store: Store, image_ids: Iterable[str], paths: Iterable[Path]
-) -> tuple[NDArray[np.float32], float]:
-    """Gather the embeddings of some images.
+) -> StoredEmbeddings:
+    """Find the embeddings of some images in their files.
 
     Parameters
     ----------
@@ -132,25 +175,22 @@ def read_embeddings(
 
     Returns
     -------
-    embeddings : ndarray of float32, shape (n, dimensions)
-    seconds : float
-        What embedding these images took.
+    StoredEmbeddings
 
     Raises
     ------
     PetiteError
-        The files are of other images or of two backbones, an image could not be read, or all images
-        have the same embedding.
+        The files are of other images or of two backbones, or an image could not be read.
     """
     wanted = pd.Index(image_ids)
     paths = list(paths)
     records: list[EmbeddingRecord] = [read_json(path.with_suffix(".json")) for path in paths]
     _check_one_backbone(paths, records)
-    dimensions = max(record["dimensions"] for record in records)
-    embeddings = np.empty((len(wanted), dimensions), np.float32)
-    missing, seconds = np.ones(len(wanted), bool), 0.0
-    for path, record, tables in zip(paths, records, store.shard_tables(), strict=True):
-        ids = pd.read_parquet(tables, columns=["image_id"])["image_id"]
+    shard_of, row_of, seconds = np.full(len(wanted), -1), np.full(len(wanted), -1), 0.0
+    for shard, (path, record, table) in enumerate(
+        zip(paths, records, store.shard_tables(), strict=True)
+    ):
+        ids = pd.read_parquet(table, columns=["image_id"])["image_id"]
         if record["image_ids_sha256"] != image_ids_digest(ids):
             raise DamagedFiles(
                 f"{path} has embeddings of other images than the store's shard. {REMEDY}",
@@ -158,19 +198,44 @@ def read_embeddings(
             )
         rows = pd.Index(ids).get_indexer(wanted)
         here = np.flatnonzero(rows >= 0)
-        if len(here):
-            embeddings[here] = np.load(path, mmap_mode="r")[rows[here]]
-        missing[here] = False
+        shard_of[here], row_of[here] = shard, rows[here]
         _check_read(record, wanted[here])
         seconds += record["seconds"] * len(here) / max(1, len(ids))
-    if missing.any():
+    if (missing := shard_of < 0).any():
         raise PetiteError(f"no shard holds {int(missing.sum())} images, {wanted[missing][0]} first")
-    if len(wanted) > 1 and (embeddings == embeddings[0]).all():
-        raise PetiteError(
-            f"backbone '{records[0]['backbone']}' gives {len(wanted)} images the same embedding: "
-            "correct backbone.scaling or its weights, or use another backbone"
-        )
-    return embeddings, seconds
+    dimensions = max(record["dimensions"] for record in records)
+    return StoredEmbeddings(paths, shard_of, row_of, dimensions, seconds, records[0]["backbone"])
+
+
+def read_embeddings(
+    store: Store, image_ids: Iterable[str], paths: Iterable[Path]
+) -> tuple[NDArray[np.float32], float]:
+    """Read the embeddings of some images; the arguments are those of `find_embeddings`.
+
+    Returns
+    -------
+    embeddings : ndarray of float32, shape (n, dimensions)
+    seconds : float
+        What embedding these images took.
+
+    Raises
+    ------
+    PetiteError
+        As `find_embeddings`, and if all images have the same embedding.
+    """
+    found = find_embeddings(store, image_ids, paths)
+    embeddings = found.read()
+    if len(embeddings) > 1 and (embeddings == embeddings[0]).all():
+        raise all_the_same(found)
+    return embeddings, found.seconds
+
+
+def all_the_same(found: StoredEmbeddings) -> PetiteError:
+    """Make the error for a backbone that gives all images the same embedding."""
+    return PetiteError(
+        f"backbone '{found.backbone}' gives {len(found)} images the same embedding: correct "
+        "backbone.scaling or its weights, or use another backbone"
+    )
 
 
 def _check_one_backbone(paths: list[Path], records: list[EmbeddingRecord]) -> None:

@@ -41,8 +41,8 @@ def load_keras(backend: str, threads: int) -> ModuleType:
     """
     if importlib.util.find_spec(backend) is None:
         raise PetiteError(
-            f"training.backend is '{backend}', but {backend} is not installed: run `pip install "
-            f"{backend}`, or set another training.backend"
+            f"The backend '{backend}' is not installed: run `pip install {backend}`, or set "
+            "another backend"
         )
     if "keras" not in sys.modules:
         environment.hold(os.environ)

@@ -21,6 +21,9 @@ from petite.plots import style
 from petite.util.formatting import number
 
 LEAST_SPAN = 4.0  # points of accuracy; a narrower axis would make noise look like an effect
+# The axis shows this many times the range from the best point down to the lowest of random. Methods
+# that collapse, such as the hardest images alone, would flatten all other points.
+RANGES_OF_RANDOM = 3.0
 STEP = 0.125  # inches at most between the points of two methods at one fraction
 BESIDE = 0.065  # inches; runs are drawn up to this far left and right of their mean
 LABEL_GAP = 0.16  # inches between two lines of labels
@@ -71,7 +74,7 @@ def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     runs, summary : DataFrame
         The tables runs.csv and summary.csv.
     """
-    series = accuracy_series(runs, summary)
+    series = _in_view(accuracy_series(runs, summary))
     cut = [each.method for each in series if each.method != "full"]
     others = [method for method in cut if method not in style.METHOD_COLORS]
     faint = others if len(cut) > MOST_METHODS else []
@@ -112,7 +115,8 @@ def accuracy_picture(
         The band of the full set shows this difference (a fraction) instead of the interval.
     """
     figure = Figure(figsize=(width, PICTURE_HEIGHT), layout="constrained")
-    _draw(figure, accuracy_series(runs, summary), PICTURE_LEFT, tolerance=tolerance)
+    series = _in_view(accuracy_series(runs, summary))
+    _draw(figure, series, PICTURE_LEFT, tolerance=tolerance)
     return figure
 
 
@@ -145,7 +149,39 @@ def _draw(
     axes.set_xlim(limits)
     _name_fractions(axes, points, TICK_LETTER * inch)
     _set_y_axis(axes, points, pd.concat([each.runs["score"] for each in series]))
+    if below := int((points["score_mean"] == points["lowest_shown"]).sum()):
+        axes.annotate(
+            f"{below} point{'s' if below > 1 else ''} on the lower edge: less than "
+            f"{100 * points['lowest_shown'].max():.0f}%",
+            (0.99, 0.03),
+            xycoords="axes fraction",
+            ha="right",
+            color=style.QUIET,
+        )
     return offsets
+
+
+def _in_view(series: Sequence[Series]) -> list[Series]:
+    """The series with all that is far below random moved up to the axis's lower edge.
+
+    The points get the column lowest_shown, the score at this edge; -inf if nothing was moved.
+    """
+    points = pd.concat([each.points for each in series])
+    random = points.loc[points["method"] == "random", "score_mean"].min()
+    best = points["score_mean"].max()
+    lowest = float(best - RANGES_OF_RANDOM * max(best - random, LEAST_SPAN / 100))
+    if not points["score_mean"].min() < lowest:
+        lowest = -np.inf
+    return [
+        each._replace(
+            points=each.points.assign(
+                **each.points[["score_mean", "score_low", "score_high"]].clip(lower=lowest),
+                lowest_shown=lowest,
+            ),
+            runs=each.runs.assign(score=each.runs["score"].clip(lower=lowest)),
+        )
+        for each in series
+    ]
 
 
 def _x_limits(fractions: np.ndarray, left: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Galleries: images kept and dropped, excluded files, duplicates, and misclassified images."""
+"""Galleries: images kept and dropped, excluded files, leaks, duplicates, and mistakes of models."""
 
 from collections.abc import Iterator, Sequence
 from typing import Generic, NamedTuple, TypedDict, TypeVar
@@ -83,6 +83,21 @@ class Duplicates(TypedDict, Generic[T]):
     groups: list[list[T]]
 
 
+class Leaking(TypedDict, Generic[T]):
+    """Images that leak between the parts of a given split: how many leaks, and some of them.
+
+    `kept` is whether they are still in training.
+    """
+
+    images: str
+    count: str
+    dropped: str
+    kept: bool
+    any: bool
+    shown: int
+    leaks: list[list[T]]
+
+
 class Wrong(TypedDict, Generic[T]):
     """Misclassified test images; `all` is how many of `images` all `models` get wrong."""
 
@@ -97,6 +112,7 @@ class Galleries(TypedDict):
 
     sheet: sprites.Sheet
     excluded: Excluded[PlacedTile]
+    leaking: Leaking[PlacedTile]
     duplicates: Duplicates[PlacedTile]
     wrong: Wrong[PlacedTile]
 
@@ -141,27 +157,30 @@ def picks(
 
 
 def galleries(inputs: Inputs) -> Galleries:
-    """Excluded files, duplicates and misclassified images, with one sheet for all pictures."""
+    """Excluded files, leaks, duplicates and misclassified images, with one sheet for all."""
     excluded, repeated, wrong = excluded_files(inputs), duplicates(inputs), misclassified(inputs)
-    tiles = [*excluded["tiles"], *(tile for group in repeated["groups"] for tile in group)]
-    tiles += wrong["tiles"]
-    side = max(
-        (tile.picture.shape[0] for tile in tiles if tile.picture is not None),
-        default=SIDE,
+    leaks = leaking(inputs)
+    sheet, groups = placed(
+        [excluded["tiles"], wrong["tiles"], *leaks["leaks"], *repeated["groups"]]
     )
-    pictures = [sprites.thumbnail(tile.picture, side) for tile in tiles if tile.picture is not None]
-    sheet = sprites.sheet(np.array(pictures, np.uint8).reshape(-1, side, side, 3))
-    places = iter(range(len(pictures)))
-    # In the order of `tiles`.
+    first = 2 + len(leaks["leaks"])  # of the duplicates
     return {
         "sheet": sheet,
-        "excluded": {**excluded, "tiles": _placed(excluded["tiles"], sheet, places)},
-        "duplicates": {
-            **repeated,
-            "groups": [_placed(group, sheet, places) for group in repeated["groups"]],
-        },
-        "wrong": {**wrong, "tiles": _placed(wrong["tiles"], sheet, places)},
+        "excluded": {**excluded, "tiles": groups[0]},
+        "wrong": {**wrong, "tiles": groups[1]},
+        "leaking": {**leaks, "leaks": groups[2:first]},
+        "duplicates": {**repeated, "groups": groups[first:]},
     }
+
+
+def placed(groups: Sequence[Sequence[Tile]]) -> tuple[sprites.Sheet, list[list[PlacedTile]]]:
+    """Join the pictures of all tiles in one sheet: the sheet, and the tiles of each group."""
+    pictures = [tile.picture for group in groups for tile in group if tile.picture is not None]
+    side = max((picture.shape[0] for picture in pictures), default=SIDE)
+    alike = [sprites.thumbnail(picture, side) for picture in pictures]
+    sheet = sprites.sheet(np.array(alike, np.uint8).reshape(-1, side, side, 3))
+    places = iter(range(len(pictures)))
+    return sheet, [_placed(group, sheet, places) for group in groups]
 
 
 def _placed(tiles: Sequence[Tile], sheet: sprites.Sheet, places: Iterator[int]) -> list[PlacedTile]:
@@ -200,8 +219,35 @@ def excluded_files(inputs: Inputs) -> Excluded[Tile]:
     }
 
 
+def leaking(inputs: Inputs) -> Leaking[Tile]:
+    """The images that leak between the parts of a given split."""
+    table = inputs.leaks
+    # Of each leak, images of all its parts.
+    turn = table.groupby(["leak", "split"]).cumcount()
+    ordered = table.assign(turn=turn).sort_values(["leak", "turn"], kind="stable")
+    shown = ordered[ordered["leak"] <= MOST_GROUPS].groupby("leak").head(MOST_IN_GROUP)
+    pictures = (
+        sprites.thumbnails(inputs.store.images(shown["image_id"]), SIDE) if len(shown) else ()
+    )
+    tiles: dict[int, list[Tile]] = {}
+    for picture, row in zip(pictures, shown.to_dict("records"), strict=True):
+        group = f", group {row['group']}" if row["kind"] == "group" else ""
+        words = f"{row['split']}{group}{', dropped' if row['is_dropped'] else ''}"
+        tiles.setdefault(row["leak"], []).append(Tile(picture, row["image_id"], words))
+    dropped = int(table["is_dropped"].astype(bool).sum())
+    return {
+        "images": number(len(table)),
+        "count": number(table["leak"].nunique()),
+        "dropped": number(dropped),
+        "kept": dropped == 0 and not table.empty,
+        "any": not table.empty,
+        "shown": len(tiles),
+        "leaks": list(tiles.values()),
+    }
+
+
 def duplicates(inputs: Inputs) -> Duplicates[Tile]:
-    """Groups of duplicates among the images in use; each group is in one part of the split."""
+    """Groups of duplicates among the images in use, with their part of the split."""
     used = inputs.store.index[inputs.store.index["status"] == "ok"]
     sizes = used.groupby("copy_group")["image_id"].transform("size")
     repeated = used[sizes > 1]
@@ -212,7 +258,7 @@ def duplicates(inputs: Inputs) -> Duplicates[Tile]:
         pictures = sprites.thumbnails(inputs.store.images(members["image_id"]), SIDE)
         groups.append(
             [
-                Tile(picture, image_id, str(parts.get(image_id, "")))
+                Tile(picture, image_id, str(parts.get(image_id, "dropped")))
                 for picture, image_id in zip(pictures, members["image_id"], strict=True)
             ]
         )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pandas as pd
 
+from petite.data.given_split import LEAK_COLUMNS
 from petite.data.sources import Source
 from petite.data.splits import training_images
 from petite.data.store import Store
@@ -106,6 +107,12 @@ class Inputs:
         The folder that Petite runs from, for its commit.
     notices : sequence of str
         Facts about the data that the steps noticed.
+    leaks : DataFrame
+        The images that leak between the parts of a given split; empty for none.
+    checks : mapping of str to Path
+        The tables and records of the checks, by name: cues.parquet and others.
+    embeddings : ndarray of float32, shape (n_train, d), or None
+        Of the training images, if the run has them and `features` are others.
     of_judge : str
         The judge whose runs are shown; "": the first one.
     """
@@ -121,6 +128,9 @@ class Inputs:
     config: Mapping[str, Any] = field(default_factory=dict)
     checkout: Path | None = None
     notices: Sequence[str] = ()
+    leaks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=LEAK_COLUMNS))
+    checks: Mapping[str, Path] = field(default_factory=dict)
+    embeddings: np.ndarray | None = None
     of_judge: str = ""
 
     @cached_property

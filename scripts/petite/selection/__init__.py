@@ -44,6 +44,7 @@ def select(
     quota: str = "proportional",
     *,
     class_errors: Mapping[Any, float] | None = None,
+    kept: ArrayLike | None = None,
     partitions: int | None = None,
     max_memory: int | None = None,
     **settings: Any,
@@ -77,6 +78,10 @@ def select(
         How k is shared among the classes.
     class_errors : mapping from label to float
         For the quota "error": the error of each class, 0 to 1.
+    kept : array-like of shape (p,), optional
+        Positions of images that are chosen in any case, or a mask of all images. They count within
+        k and within the quota of their class. Methods whose trait `complements` is true choose the
+        others to complement them.
     partitions : int or None
         Parts that large classes are divided into, for methods that can be. None: as many as keep
         the time in proportion to n, 1 for classes of up to 8,192 images.
@@ -88,7 +93,8 @@ def select(
     Returns
     -------
     Ranking
-        Exactly k different images: `indices`, (k,) int64, are their positions, best first.
+        Exactly k different images: `indices`, (k,) int64, are their positions: those of `kept` in
+        ascending order, and then the others, best first.
 
     Raises
     ------
@@ -109,6 +115,6 @@ def select(
     return run(
         checked_request(
             entry, checked_settings(entry, settings), features, labels, k, seed, scores, quota,
-            class_errors, partitions, max_memory,
+            class_errors, partitions, max_memory, kept,
         )
     )  # fmt: skip

@@ -199,6 +199,35 @@ def score_column(scores: Any, wanted: str, sign: int, count: int, method: str) -
     return values
 
 
+def positions(name: str, given: Any, count: int, most: int) -> np.ndarray:
+    """Convert positions of images, or a mask of all, to distinct ascending int64.
+
+    `count` is the number of all images, `most` the number of positions that are allowed. None are
+    no positions.
+    """
+    if given is None:
+        return np.empty(0, np.int64)
+    array = _array(name, given)
+    if array.ndim != 1:
+        raise PetiteError(f"{name} must have one dimension, got {array.shape}")
+    if array.dtype.kind == "b":
+        if len(array) != count:
+            raise PetiteError(
+                f"{name} must have shape ({count},) if it is a mask, one for each label, "
+                f"got {array.shape}"
+            )
+        array = np.flatnonzero(array)
+    given = array.tolist()
+    numbers = [_whole(value) for value in given]
+    for value, number in zip(given, numbers, strict=True):
+        if number is None or not 0 <= number < count:
+            raise _must_be(name, f"positions of images, 0 to {count - 1}, or a mask", value)
+    found = np.unique(np.array(numbers, np.int64))
+    if len(found) > most:
+        raise PetiteError(f"{name} has {len(found)} images, more than k, which is {most}")
+    return found
+
+
 def errors_by_label(class_errors: Any) -> Mapping[Any, Any] | None:
     """Check that the errors are a mapping from labels."""
     if class_errors is None or isinstance(class_errors, Mapping):

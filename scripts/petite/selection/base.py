@@ -6,7 +6,7 @@ at once (`Method.choose_whole`).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
@@ -59,13 +59,15 @@ class Group:
     mass : ndarray of float64, shape (m,)
         How many images each one represents: 1, or more for the candidates of a first stage.
     k : int
-        How many to select, 1 to m.
+        How many to select, 1 to m, with the kept ones.
     random : numpy.random.Generator
         The random stream of this method, seed and class.
     block_bytes : int
         How much memory a block may use.
     hold_bytes : int
         How much memory the similarities of all pairs may use.
+    kept : ndarray of int64, shape (p,)
+        Positions of images that are selected in any case, ascending; p is at most k.
     """
 
     features: np.ndarray | None
@@ -75,11 +77,39 @@ class Group:
     random: np.random.Generator
     block_bytes: int
     hold_bytes: int = 0
+    kept: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def size(self) -> int:
         """The number of images."""
         return len(self.mass)
+
+    @property
+    def rest(self) -> np.ndarray:
+        """Positions of the images that are not kept in any case, ascending int64."""
+        return np.delete(np.arange(self.size), self.kept)
+
+    def started(self) -> np.ndarray:
+        """An order of k images, int64 (k,), that begins with the kept ones; the others are 0."""
+        order = np.zeros(self.k, np.int64)
+        order[: len(self.kept)] = self.kept
+        return order
+
+    def after_kept(self, order: np.ndarray) -> np.ndarray:
+        """The kept images and then the first others of an order of all images, int64 (k,)."""
+        others = order[~np.isin(order, self.kept)]
+        return np.concatenate([self.kept, others])[: self.k]
+
+    def part(self, members: np.ndarray, k: int) -> "Group":
+        """Restrict the group to some members, int64 ascending, from which k are selected."""
+        return replace(
+            self,
+            features=None if self.features is None else self.features[members],
+            scores=None if self.scores is None else self.scores[members],
+            mass=self.mass[members],
+            k=k,
+            kept=np.flatnonzero(np.isin(members, self.kept)),
+        )
 
 
 @dataclass(frozen=True)
@@ -89,7 +119,7 @@ class Choice:
     Attributes
     ----------
     indices : ndarray of int, shape (k,)
-        The selected images in order, without duplicates.
+        The selected images in order, without duplicates; of a group, the kept ones first.
     weights : ndarray of float64, shape (k,), or None
         None if all are equal.
     extra : dict from str to ndarray of shape (k,)
@@ -143,6 +173,9 @@ class Traits:
         "any" for any feature space; "gradients" if it only makes sense in that space.
     scores : str or None
         The name of the score that it needs and cannot compute from the features.
+    labels : bool
+        Whether the classes decide what it selects beyond their quotas, so that it cannot select
+        from images without labels.
     ranks : bool
         True if smaller selections are prefixes of larger ones, so that it runs once per seed; False
         if it runs for each size.
@@ -154,14 +187,19 @@ class Traits:
         the method cannot be divided.
     part : int
         Images per partition by default. Larger ones gain little and take longer.
+    complements : bool
+        Whether it selects images that complement the kept ones. If not, it selects from the others
+        as if nothing were kept.
     """
 
     features: str | None = None
     scores: str | None = None
+    labels: bool = False
     ranks: bool = False
     chance: bool = True
     two_stage: bool = False
     part: int = 4_096
+    complements: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,6 +235,35 @@ class Method:
         """The module that the method is written in, such as `petite.selection.methods.pca_grid`."""
         return (self.choose or self.choose_whole).__module__
 
+    def chosen(self, group: Group, settings: MethodSettings) -> Choice:
+        """Select within a group, with the kept images first.
+
+        A method that does not complement them sees the other images only. In its extra columns,
+        the kept images are NaN or -1.
+        """
+        assert self.choose is not None
+        first = len(group.kept)
+        if not first or self.traits(settings).complements:
+            return self.choose(group, settings)
+        if first == group.k:
+            return Choice(group.kept)
+        rest = group.rest
+        choice = self.choose(group.part(rest, group.k - first), settings)
+        weights = choice.weights
+        return Choice(
+            np.concatenate([group.kept, rest[choice.indices]]),
+            None if weights is None else np.concatenate([group.mass[group.kept], weights]),
+            {
+                name: np.concatenate(
+                    [
+                        np.full(first, np.nan if column.dtype.kind == "f" else -1, column.dtype),
+                        column,
+                    ]
+                )
+                for name, column in choice.extra.items()
+            },
+        )
+
 
 @dataclass(frozen=True)
 class Ranking:
@@ -218,6 +285,8 @@ class Ranking:
         How long the selection took.
     memory : float or None
         The predicted peak memory in bytes. None if the cost of the method is unknown.
+    kept : int
+        How many were to be kept in any case. They come first, in ascending order.
     """
 
     indices: np.ndarray
@@ -231,3 +300,4 @@ class Ranking:
     partitions: int
     seconds: float
     memory: float | None
+    kept: int = 0

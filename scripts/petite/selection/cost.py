@@ -25,6 +25,7 @@ def stages(
     quotas: np.ndarray,
     dimensions: int,
     parts: int,
+    kept: np.ndarray | None = None,
 ) -> list[Cost]:
     """The cost of each part of a selection.
 
@@ -41,6 +42,8 @@ def stages(
         Number of features.
     parts : int
         Number of partitions of large classes.
+    kept : ndarray of int, shape (c,), optional
+        How many images of each class are kept in any case; each partition has all of them.
 
     Returns
     -------
@@ -55,8 +58,13 @@ def stages(
     else:
         costs = [
             cost
-            for size, quota in zip(sizes.tolist(), quotas.tolist(), strict=True)
-            for cost in _of_class(method, settings, size, max(1, quota), dimensions, parts)
+            for size, quota, first in zip(
+                sizes.tolist(),
+                quotas.tolist(),
+                np.zeros_like(sizes).tolist() if kept is None else kept.tolist(),
+                strict=True,
+            )
+            for cost in _of_class(method, settings, size, max(1, quota), dimensions, parts, first)
         ]
     places = total if method.traits(settings).ranks else chosen
     overhead = OF_EACH_IMAGE_BYTES * total + OF_EACH_PLACE_BYTES * places
@@ -64,19 +72,27 @@ def stages(
 
 
 def _of_class(
-    method: Method, settings: Any, size: int, quota: int, dimensions: int, parts: int
+    method: Method,
+    settings: Any,
+    size: int,
+    quota: int,
+    dimensions: int,
+    parts: int,
+    kept: int,
 ) -> list[Cost]:
     """The cost of the method itself for `quota` of the images of one class."""
     assert method.cost is not None
     if parts == 1:
         return [method.cost(size, quota, dimensions, settings)]
-    here = min(parts, size)
-    part = -(-size // here)
-    wanted = partitions.candidates_wanted(quota, part, size)
-    first = method.cost(part, wanted, dimensions, settings)
-    found = min(size, wanted * here)
+    others, chosen = size - kept, quota - kept
+    here = max(1, min(parts, others))
+    part = -(-others // here)
+    wanted = partitions.candidates_wanted(chosen, part, others)
+    first = method.cost(max(1, kept + part), max(1, kept + wanted), dimensions, settings)
+    found = min(others, wanted * here)
     blocks = partitions.merge_blocks(found, method.traits(settings).part)
-    second = method.cost(found // blocks, max(1, quota // blocks), dimensions, settings)
+    block, of_block = kept + found // blocks, kept + max(1, chosen // blocks)
+    second = method.cost(max(1, block), min(max(1, block), of_block), dimensions, settings)
     # The features of the class stay in memory in addition to those of the part.
     held = FLOAT * size * dimensions
     return [

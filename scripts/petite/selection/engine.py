@@ -47,14 +47,18 @@ def first_stage(request: Request, part: int) -> Choice:
     Returns
     -------
     Choice
-        The candidates; the weights are the number of images that each represents.
+        The candidates, and the kept images; the weights are the number of images that each
+        represents.
     """
     found = []
     for number, k in enumerate(request.quotas.tolist()):
         parts = request.parts[number]
         if k and part < len(parts):
             images = parts[part]
-            wanted = partitions.candidates_wanted(k, len(images), int(request.sizes[number]))
+            first, size = int(request.kept_sizes[number]), int(request.sizes[number])
+            wanted = first + partitions.candidates_wanted(
+                k - first, len(images) - first, size - first
+            )
             group = request.group(number, images, wanted, "part", str(part))
             choice = partitions.candidates(group, request.method, request.settings)
             found.append(Choice(images[choice.indices], choice.weights))
@@ -111,8 +115,7 @@ def second_stage(request: Request, found: list[Choice], seconds: float) -> Ranki
 def _one_stage(request: Request, number: int, k: int) -> tuple[np.ndarray, Choice]:
     members = request.members[number]
     group = request.group(number, members, k)
-    assert request.method.choose is not None
-    return members, request.method.choose(group, request.settings)
+    return members, request.method.chosen(group, request.settings)
 
 
 def _by_class(
@@ -146,11 +149,18 @@ def _ranking(request: Request, choice: Choice, seconds: float) -> Ranking:
         raise RuntimeError(
             f"Method '{name}' did not select {k} different images. This is a bug in the method."
         )
+    is_kept = np.isin(indices, request.kept)
+    if is_kept.sum() != len(request.kept):
+        raise RuntimeError(
+            f"Method '{name}' left out images that are to be kept. This is a bug in the method."
+        )
+    # The kept images in ascending order, and then the others in the order of the method.
+    order = np.lexsort((np.where(is_kept, indices, 0), ~is_kept))
     weights = np.ones(k) if choice.weights is None else np.asarray(choice.weights, np.float64)
     return Ranking(
-        indices=indices,
-        weights=weights,
-        extra=choice.extra,
+        indices=indices[order],
+        weights=weights[order],
+        extra={name: column[order] for name, column in choice.extra.items()},
         details=choice.details,
         method=name,
         seed=request.seed,
@@ -159,4 +169,5 @@ def _ranking(request: Request, choice: Choice, seconds: float) -> Ranking:
         partitions=request.partitions,
         seconds=seconds,
         memory=request.memory,
+        kept=len(request.kept),
     )

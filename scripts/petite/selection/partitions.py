@@ -45,14 +45,17 @@ def how_many(
 
 
 def parts_of(size: int, partitions: int, seed: int, *purpose: str) -> list[np.ndarray]:
-    """Random parts, each int64 (s,), of `size` images; their sizes differ by at most one."""
+    """Random parts, each int64 (s,), of `size` images; their sizes differ by at most one.
+
+    No images have one empty part.
+    """
     order = generator(seed, "partitions", *purpose).permutation(size)
-    return [np.sort(part) for part in np.array_split(order, min(partitions, size))]
+    return [np.sort(part) for part in np.array_split(order, max(1, min(partitions, size)))]
 
 
 def candidates_wanted(k: int, part: int, size: int) -> int:
     """The number of candidates from a part of `part` of the `size` images, to choose k in all."""
-    return min(part, -(-CANDIDATES * k * part // size))
+    return min(part, -(-CANDIDATES * k * part // max(1, size)))
 
 
 def merge_blocks(candidates: int, part: int) -> int:
@@ -63,24 +66,18 @@ def merge_blocks(candidates: int, part: int) -> int:
     return 1 if candidates <= ONE_STAGE else -(-candidates // part)
 
 
-def part_of_group(group: Group, members: np.ndarray, k: int) -> Group:
-    """Restrict a group to some members, from which k are chosen."""
-    return replace(
-        group,
-        features=None if group.features is None else group.features[members],
-        scores=None if group.scores is None else group.scores[members],
-        mass=group.mass[members],
-        k=k,
-    )
-
-
 def candidates(group: Group, method: Method, settings: MethodSettings) -> Choice:
-    """The first stage for a part: candidates, weighted by the number of images each represents."""
-    assert method.choose is not None
-    choice = method.choose(group, settings)
+    """The first stage for a part: candidates, weighted by the number of images each represents.
+
+    The kept images come first. They represent themselves, unless the method weights them.
+    """
+    choice = method.chosen(group, settings)
     mass = choice.weights
     if mass is None:
-        mass = np.full(group.k, group.mass.sum() / group.k)
+        itself = group.mass[group.kept]
+        found = group.k - len(itself)
+        others = group.mass.sum() - itself.sum()
+        mass = np.append(itself, np.full(found, others / max(1, found)))
     return Choice(choice.indices, weights=mass)
 
 
@@ -94,46 +91,58 @@ def merge(
 ) -> Choice:
     """The second stage: choose group.k of the candidates, in blocks if there are many.
 
-    A block is a random part of the candidates and gives exactly its share.
+    A block is a random part of the candidates, and gives exactly its share. Each one has the kept
+    images too.
 
     Parameters
     ----------
     group : Group
         The whole class.
     found : Choice
-        The candidates from all parts, with their weights.
+        The candidates from all parts, with their weights. Each part has the kept images.
     method, settings
         The selection method and its settings.
     seed, *purpose
         Seed and names of the random stream that divides the candidates.
     """
-    assert method.choose is not None
     assert found.weights is not None
-    order = np.argsort(found.indices)
-    images, mass = found.indices[order], found.weights[order]
+    first = len(group.kept)
+    wanted = group.k - first
+    mass = np.zeros(group.size)
+    np.add.at(mass, found.indices, found.weights)
+    images = np.setdiff1d(found.indices, group.kept)
     count = merge_blocks(len(images), method.traits(settings).part)
     blocks = parts_of(len(images), count, seed, "merge", *purpose)
-    ends = np.cumsum([len(block) for block in blocks]) * group.k // len(images)
-    quotas = np.diff(ends, prepend=0)
-    whole = replace(group, mass=np.zeros(group.size))
-    whole.mass[images] = mass
-    chosen = [
-        (images[block], method.choose(part_of_group(whole, images[block], int(k)), settings))
-        for block, k in zip(blocks, quotas, strict=True)
-        if k
-    ]
+    ends = np.cumsum([len(block) for block in blocks]) * wanted // max(1, len(images))
+    quotas = np.diff(ends, prepend=0).tolist()
+    chosen: list[tuple[np.ndarray, Choice]] = []
+    for block, k in zip(blocks, quotas, strict=True):
+        # Without any image to choose, the first block still gives the kept ones.
+        if k or (not wanted and not chosen):
+            members = np.union1d(group.kept, images[block])
+            # The kept images represent a share of themselves in each block.
+            share = len(block) / len(images) if len(images) else 1.0
+            shares = np.where(np.isin(members, group.kept), share, 1.0)
+            part = replace(group.part(members, first + k), mass=mass[members] * shares)
+            chosen.append((members, method.chosen(part, settings)))
     # First the first image of each block, then the second ones, so that prefixes use all blocks.
-    turns = np.concatenate([np.arange(len(choice.indices)) for _, choice in chosen])
+    turns = np.concatenate([np.arange(len(choice.indices) - first) for _, choice in chosen])
     order = np.argsort(turns, kind="stable")
-    weights = [choice.weights for _, choice in chosen]
-    extra = {
-        name: np.concatenate([choice.extra[name] for _, choice in chosen])[order]
-        for name in chosen[0][1].extra
-    }
+
+    def together(columns: list[np.ndarray]) -> np.ndarray:
+        """The kept images of the first block, then all others in order."""
+        others = np.concatenate([column[first:] for column in columns])[order]
+        return np.concatenate([columns[0][:first], others])
+
+    weights = [choice.weights for _, choice in chosen if choice.weights is not None]
+    weight = together(weights) if len(weights) == len(chosen) else None
+    if weight is not None:
+        weight[:first] = np.sum([column[:first] for column in weights], axis=0)
     return Choice(
-        np.concatenate([members[choice.indices] for members, choice in chosen])[order],
-        None
-        if any(weight is None for weight in weights)
-        else np.concatenate([weight for weight in weights if weight is not None])[order],
-        extra,
+        together([members[choice.indices] for members, choice in chosen]),
+        weight,
+        {
+            name: together([choice.extra[name] for _, choice in chosen])
+            for name in chosen[0][1].extra
+        },
     )

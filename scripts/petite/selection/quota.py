@@ -7,7 +7,7 @@ less than one image.
 """
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -166,6 +166,73 @@ def shares(sizes: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
         rest = k - int(without.sum())
         quota[~without] = shares(sizes[~without], np.asarray(weights)[~without], rest)
     return quota
+
+
+def with_least(
+    least: np.ndarray, k: int, divide: Callable[[np.ndarray, int], np.ndarray]
+) -> np.ndarray:
+    """Divide k among groups by a rule, where each group gets a least number.
+
+    Groups whose share is below their least number get just that. The others share the rest.
+
+    Parameters
+    ----------
+    least : ndarray of int, shape (g,)
+        The least number of each group, 0 to its size.
+    k : int
+        From the sum of the least numbers to the sum of the sizes.
+    divide : callable
+        Divides a number among some groups: takes a mask of the groups, bool (g,), and the number;
+        returns the number of each of them.
+
+    Returns
+    -------
+    ndarray of int64, shape (g,)
+        Numbers with sum k; those of the rule if these are large enough.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from petite.selection.quota import proportional, with_least
+    >>> sizes = np.array([50, 30, 20])
+    >>> with_least(np.array([0, 0, 6]), 10, lambda some, k: proportional(sizes[some], k)).tolist()
+    [3, 1, 6]
+    """
+    quota = np.array(least, np.int64)
+    free = np.ones(len(quota), bool)
+    while free.any():
+        # Groups that get no more than their least number leave less for the others.
+        found = divide(free, k - int(quota[~free].sum()))
+        short = found < quota[free]
+        if not short.any():
+            quota[free] = found
+            break
+        free[np.flatnonzero(free)[short]] = False
+    return quota
+
+
+def without_first(groups: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Remove the first places of each group from an order of places.
+
+    Parameters
+    ----------
+    groups : ndarray of int, shape (n,)
+        The group of each place.
+    counts : ndarray of int, shape (g,)
+        How many places of each group to remove.
+
+    Returns
+    -------
+    ndarray of int, shape (n - sum of counts,)
+        The other places in their order.
+    """
+    if not counts.any():
+        return groups
+    by_group = np.argsort(groups, kind="stable")
+    sizes = np.bincount(groups, minlength=len(counts))
+    turn = np.empty(len(groups), np.int64)
+    turn[by_group] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return groups[turn >= counts[groups]]
 
 
 def places(sizes: np.ndarray, weights: np.ndarray, order: np.ndarray) -> np.ndarray:

@@ -13,7 +13,14 @@ from petite.selection import arguments, partitions
 from petite.selection.arguments import Seed
 from petite.selection.base import TRAINING_SCORES, Group, Method, MethodSettings, Traits
 from petite.selection.cost import MOST_BLOCK_BYTES, MOST_HELD_BYTES, stages
-from petite.selection.quota import places, shares, weights_of, with_every_group
+from petite.selection.quota import (
+    places,
+    shares,
+    weights_of,
+    with_every_group,
+    with_least,
+    without_first,
+)
 from petite.util import memory
 from petite.util.errors import PetiteError
 from petite.util.formatting import byte_size
@@ -49,8 +56,10 @@ class Request:
         Images of each class.
     weights : ndarray of float64, shape (c,)
         The weight of each class in the quota.
+    kept : ndarray of int64, shape (p,)
+        Images that are selected in any case, ascending.
     k : int
-        How many images to select, 1 to n.
+        How many images to select with the kept ones, 1 to n.
     quota : str
         How k is divided among the classes.
     seed : int
@@ -71,6 +80,7 @@ class Request:
     classes: np.ndarray
     sizes: np.ndarray
     weights: np.ndarray
+    kept: np.ndarray
     k: int
     quota: str
     seed: int
@@ -91,24 +101,34 @@ class Request:
         """How many images of each class to select, (c,) int64."""
         if self.traits.ranks:
             return np.bincount(self.places[: self.k], minlength=len(self.sizes))
-        return shares(self.sizes, self.weights, self.k)
+        return _quotas(self.kept_sizes, self.sizes, self.weights, self.k)
+
+    @cached_property
+    def kept_sizes(self) -> np.ndarray:
+        """How many images of each class are kept in any case, (c,) int64."""
+        return np.bincount(self.classes[self.kept], minlength=len(self.sizes))
 
     @cached_property
     def places(self) -> np.ndarray:
         """The class of each place of the ranking, (n,) or (k,) int64.
 
-        If k is large enough, every class is among the first k, however rare.
+        The kept images come first, and take the first places of their classes. If k is large
+        enough, every class is among the first k, however rare.
         """
         if self.traits.ranks:
-            mixed = places(self.sizes, self.weights, self.order)
-            if self.k < len(self.sizes):
+            mixed = self._after_kept(places(self.sizes, self.weights, self.order))
+            if self.k < np.maximum(self.kept_sizes, 1).sum():
                 return mixed
             first = with_every_group(mixed, self.k)
             return np.append(mixed[first], np.delete(mixed, first))
         quotas = self.quotas
         some = np.flatnonzero(quotas)
         mixed = places(quotas[some], quotas[some].astype(float), np.argsort(self.order[some]))
-        return some[mixed]
+        return self._after_kept(some[mixed])
+
+    def _after_kept(self, mixed: np.ndarray) -> np.ndarray:
+        """The classes of the kept images, and then the other places of an order, int64."""
+        return np.concatenate([self.classes[self.kept], without_first(mixed, self.kept_sizes)])
 
     def generator(self, *purpose: str) -> np.random.Generator:
         """The random stream of this method and seed for a purpose."""
@@ -120,11 +140,20 @@ class Request:
         return [np.flatnonzero(self.classes == number) for number in range(len(self.sizes))]
 
     def group(self, number: int, images: np.ndarray, k: int, *purpose: str) -> Group:
-        """Some images of a class, of which the method selects k."""
+        """Some images of a class in ascending order, of which the method selects k.
+
+        They include the kept ones of the class. Of a part of the others, these represent its share
+        of themselves.
+        """
+        is_kept = np.isin(images, self.kept)
+        first, others = self.kept_sizes[number], self.sizes[number] - self.kept_sizes[number]
+        mass = np.ones(len(images))
+        mass[is_kept] = (len(images) - first) / others if others else 1
         return Group(
             features=None if self.features is None else self.features[images],
             scores=None if self.scores is None else self.scores[images],
-            mass=np.ones(len(images)),
+            mass=mass,
+            kept=np.flatnonzero(is_kept),
             k=k,
             random=self.generator(str(number), *purpose),
             block_bytes=self.block_bytes,
@@ -133,16 +162,16 @@ class Request:
 
     @cached_property
     def parts(self) -> list[list[np.ndarray]]:
-        """The images of each partition of each class."""
-        return [
-            [
-                members[part]
-                for part in partitions.parts_of(
-                    len(members), self.partitions, self.partition_seed, str(number)
-                )
-            ]
-            for number, members in enumerate(self.members)
-        ]
+        """The images of each partition of each class, ascending; each has all kept ones."""
+        found = []
+        for number, members in enumerate(self.members):
+            is_kept = np.isin(members, self.kept)
+            kept, others = members[is_kept], members[~is_kept]
+            parts = partitions.parts_of(
+                len(others), self.partitions, self.partition_seed, str(number)
+            )
+            found.append([np.union1d(kept, others[part]) for part in parts])
+        return found
 
     @property
     def partition_seed(self) -> int:
@@ -163,6 +192,7 @@ def checked_request(
     class_errors: Mapping[Any, float] | None,
     wanted_partitions: int | None,
     max_memory: int | None,
+    kept: ArrayLike | None = None,
 ) -> Request:
     """Check the arguments of a selection and convert them for the methods.
 
@@ -170,7 +200,7 @@ def checked_request(
     ----------
     method, settings
         See `petite.selection.registry`.
-    features, labels, k, seed, scores, quota, class_errors, max_memory
+    features, labels, k, seed, scores, quota, class_errors, max_memory, kept
         As `petite.selection.select` takes them.
     wanted_partitions : int or None
         The argument `partitions` of `select`.
@@ -197,6 +227,9 @@ def checked_request(
         limit = min(wanted, sys.maxsize)
     traits = method.traits(settings)
     _, classes, sizes = np.unique(numbers, return_inverse=True, return_counts=True)
+    start = arguments.positions("kept", kept, len(numbers), k)
+    if len(start) and method.choose_whole and not traits.complements:
+        raise PetiteError(f"'{method.name}' cannot keep images that are given. Pass no kept")
     checked = checked_scores = None
     if traits.features:
         checked = arguments.feature_matrix(features, len(numbers), method.name)
@@ -211,7 +244,9 @@ def checked_request(
     class_errors = arguments.errors_by_label(class_errors)
     weights = weights_of(quota, sizes, names, class_errors)
     width = 0 if checked is None else checked.shape[1]
-    costs = stages(method, settings, sizes, shares(sizes, weights, k), width, count)
+    kept_sizes = np.bincount(classes[start], minlength=len(sizes))
+    quotas = _quotas(kept_sizes, sizes, weights, k)
+    costs = stages(method, settings, sizes, quotas, width, count, kept_sizes)
     need = max((cost.memory for cost in costs), default=0.0)
     if need > limit:
         raise PetiteError(
@@ -236,6 +271,7 @@ def checked_request(
         classes=classes,
         sizes=sizes,
         weights=weights,
+        kept=start,
         k=k,
         quota=quota,
         seed=arguments.random_seed(seed),
@@ -244,3 +280,8 @@ def checked_request(
         block_bytes=block,
         hold_bytes=held,
     )
+
+
+def _quotas(kept: np.ndarray, sizes: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
+    """How many images of each class to select, with at least the kept ones: (c,) int64."""
+    return with_least(kept, k, lambda some, rest: shares(sizes[some], weights[some], rest))

@@ -68,6 +68,11 @@ class SelectionJob:
         As `petite.selection.select` takes them.
     pool : DataFrame, optional
         The rows of `train` to choose from; None: all.
+    described : DataFrame, optional
+        The images that features and scores are of, if there are more than `train`: also those that
+        are excluded from training.
+    kept : sequence of str
+        The ids of images that are chosen in any case, at every step.
     """
 
     train: pd.DataFrame
@@ -79,6 +84,8 @@ class SelectionJob:
     partitions: int | None = None
     max_memory: int | None = None
     pool: pd.DataFrame | None = None
+    described: pd.DataFrame | None = None
+    kept: Sequence[str] = ()
 
 
 def choose(
@@ -147,7 +154,8 @@ def candidates_of(job: SelectionJob, part: int) -> tuple[pd.DataFrame, Candidate
 
 def _request(job: SelectionJob, step: Step, left: pd.DataFrame, k: int) -> Request:
     """The request for k of the remaining images, by the method of a step."""
-    ids = job.train["image_id"]
+    described = job.train if job.described is None else job.described
+    ids = described["image_id"]
     rows = pd.Index(ids).get_indexer(pd.Index(left["image_id"]))
     features = scores = errors = None
     if step.space:
@@ -159,7 +167,7 @@ def _request(job: SelectionJob, step: Step, left: pd.DataFrame, k: int) -> Reque
         features, _ = read_features(job.features[step.space], ids.tolist())
         features = features if len(left) == len(ids) else features[rows]
     if job.scores:
-        scores, errors = _proxy_scores(job.scores, job.train, rows)
+        scores, errors = _proxy_scores(job.scores, ids, rows)
     method = named(step.method)
     return checked_request(
         method,
@@ -173,15 +181,16 @@ def _request(job: SelectionJob, step: Step, left: pd.DataFrame, k: int) -> Reque
         errors,
         job.partitions,
         job.max_memory,
+        np.flatnonzero(left["image_id"].isin(job.kept)),
     )
 
 
 def _proxy_scores(
-    path: Path, train: pd.DataFrame, rows: np.ndarray
+    path: Path, image_ids: pd.Series, rows: np.ndarray
 ) -> tuple[dict[str, np.ndarray], dict[int, float]]:
     """The scores of some images by name, and the error of each label."""
     table = read_table(path)
-    if table["image_id"].tolist() != train["image_id"].tolist():
+    if table["image_id"].tolist() != image_ids.tolist():
         raise PetiteError(
             f"'{path}' has scores of other images than the training split. Delete it and rerun."
         )

@@ -25,7 +25,7 @@ def excess_overlap(lists: Sequence[np.ndarray], pool_size: int) -> float:
     Returns
     -------
     float
-        0 to 1; 0 if the lists contain the whole pool; NaN for fewer than two lists.
+        0 to 1; 0 if the lists contain the whole pool, or nothing; NaN for fewer than two lists.
 
     Examples
     --------
@@ -36,6 +36,8 @@ def excess_overlap(lists: Sequence[np.ndarray], pool_size: int) -> float:
     if len(lists) < 2:
         return math.nan
     sizes = np.array([len(positions) for positions in lists], dtype=np.float64)
+    if not sizes.any():
+        return 0.0
     # With each image weighted by 1 / sqrt(k), the overlap of two lists is a product of vectors, and
     # the sum over all pairs follows from the sum of the vectors.
     together = np.zeros(pool_size)

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from petite.data.splits import training_images
+from petite.data.splits import described_images, kept_images, training_images
 from petite.subsets.chains import SelectionJob, Step
-from petite.subsets.tables import subset_size
+from petite.subsets.tables import least_size, subset_size
 from petite.util import memory
 from petite.util.errors import PetiteError
 from petite.util.files import read_table
@@ -49,14 +49,23 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 def selection_jobs(args: argparse.Namespace) -> list[SelectionJob]:
     """The jobs of all seeds; --settings is {"steps": [...], "partitions": ...}."""
-    train = training_images(read_table(args.split))
+    split = read_table(args.split)
+    train, kept = training_images(split), kept_images(split)
+    k, least = subset_size(args.fraction, train), least_size(train, kept)
+    if k < least:
+        raise PetiteError(
+            f"keep: the fraction {args.fraction:g} has room for {k} images, but {len(kept)} are to "
+            f"be kept, with one of every class {least}. Use a larger fraction, or keep fewer"
+        )
     paths: dict[str, list[Path]] = {}
     for space, path in (text.split("=", 1) for text in args.features):
         paths.setdefault(space, []).append(Path(path))
     return [
         SelectionJob(
             train=train,
-            k=subset_size(args.fraction, train),
+            k=k,
+            described=described_images(split),
+            kept=kept,
             steps=[Step(**step) for step in args.settings["steps"]],
             seed=seed,
             features={space: _of(place, found) for space, found in paths.items()},

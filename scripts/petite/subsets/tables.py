@@ -4,15 +4,21 @@
 image_id and label.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from petite.data.splits import weights_of
 from petite.selection import Ranking
 from petite.selection.quota import with_every_group
 from petite.subsets import augmentation as recipes
+from petite.util.errors import PetiteError
+from petite.util.formatting import listed
+from petite.util.notices import Notices
 
+# Of rankings and subsets in which images were to be kept in any case.
+KEPT = "kept"
 COLUMNS = ["image_id", "rank", "class_name", "label", "weight", "origin", "recipe"]
 
 
@@ -40,6 +46,64 @@ def subset_size(fraction: float, train: pd.DataFrame) -> int:
     return max(train["label"].nunique(), round(fraction * len(train)))
 
 
+def least_size(train: pd.DataFrame, kept: Collection[str]) -> int:
+    """The number of images of the smallest subset that has all kept images and every class.
+
+    Parameters
+    ----------
+    train : DataFrame
+        The training images.
+    kept : collection of str
+        Ids of training images.
+
+    Examples
+    --------
+    >>> train = pd.DataFrame({"image_id": list("abcde"), "label": [0, 0, 0, 1, 1]})
+    >>> least_size(train, {"a", "b"})
+    3
+    """
+    of_class = train["image_id"].isin(kept).groupby(train["label"]).sum()
+    return int(of_class.clip(lower=1).sum())
+
+
+def check_room(
+    shares: Mapping[str, float], train: pd.DataFrame, kept: Collection[str], notices: Notices
+) -> None:
+    """Check that all subsets have room for the images to keep.
+
+    Parameters
+    ----------
+    shares : mapping from str to float
+        The share of the training images in each subset, by its name.
+    train : DataFrame
+        The training images.
+    kept : collection of str
+        Ids of training images.
+    notices : Notices
+        Subsets that have no room for others are named here.
+
+    Raises
+    ------
+    PetiteError
+        If a subset has too little room.
+    """
+    if not kept:
+        return
+    least = least_size(train, kept)
+    sizes = {name: subset_size(share, train) for name, share in shares.items()}
+    small = [f"{name} ({size})" for name, size in sizes.items() if size < least]
+    if small:
+        raise PetiteError(
+            f"keep: {len(kept)} images are to be kept, which with one of every class are {least}, "
+            f"but there is room for fewer in {listed(small)}. Use larger fractions, or keep fewer"
+        )
+    if full := [name for name, size in sizes.items() if size == len(kept)]:
+        notices.add(
+            f"keep: {listed(full)} {'has' if len(full) == 1 else 'have'} the images to keep and no "
+            "others, so all methods are the same there"
+        )
+
+
 def ranking_table(ranking: Ranking, train: pd.DataFrame) -> pd.DataFrame:
     """Convert a ranking to a table.
 
@@ -53,13 +117,20 @@ def ranking_table(ranking: Ranking, train: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        rank (int64, from 0), image_id, weight (float64), and the ranking's extra columns.
+        rank (int64, from 0), image_id, weight (float64: that of the ranking times the image's own),
+        and the ranking's extra columns; if images were to be kept in any case, `kept` says which
+        ones.
     """
+    chosen = train.iloc[ranking.indices]
+    own = weights_of(chosen)
+    places = np.arange(len(ranking.indices), dtype=np.int64)
+    kept = {KEPT: places < ranking.kept} if ranking.kept else {}
     return pd.DataFrame(
         {
-            "rank": np.arange(len(ranking.indices), dtype=np.int64),
-            "image_id": train["image_id"].to_numpy()[ranking.indices],
-            "weight": ranking.weights,
+            "rank": places,
+            "image_id": chosen["image_id"].to_numpy(),
+            "weight": ranking.weights if own is None else ranking.weights * own,
+            **kept,
             **ranking.extra,
         }
     )

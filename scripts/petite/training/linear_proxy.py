@@ -52,6 +52,7 @@ def linear_proxy(
     seed: int,
     settings: LinearProxySettings | None = None,
     rows: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
 ) -> ProxyResult:
     """Train a linear classifier on embeddings, for scores, features and gradients of each image.
 
@@ -76,6 +77,8 @@ def linear_proxy(
         None: the defaults.
     rows : ndarray of int, optional
         The training images in use, of which the results are, in this order. None: all.
+    weights : ndarray of float, shape (n,), optional
+        The weight of each training image in the loss. None: all the same.
 
     Returns
     -------
@@ -98,7 +101,12 @@ def linear_proxy(
     labels = labels[used]
     standardized = Standardized.by_itself(embeddings, used)
     dynamics, model = record_linear_dynamics(
-        standardized, labels, n_classes, seed, settings or LinearProxySettings()
+        standardized,
+        labels,
+        n_classes,
+        seed,
+        settings or LinearProxySettings(),
+        None if weights is None else weights[used],
     )
 
     def predicted() -> np.ndarray:
@@ -181,10 +189,18 @@ class LinearModel:
             result[rows] = features[rows] @ self.kernel + self.bias
         return result
 
-    def step(self, features: np.ndarray, labels: np.ndarray, learning_rate: float) -> None:
-        """Take one step on a batch."""
+    def step(
+        self,
+        features: np.ndarray,
+        labels: np.ndarray,
+        learning_rate: float,
+        weights: np.ndarray | None = None,
+    ) -> None:
+        """Take one step on a batch, whose images may have weights."""
         errors = metrics.from_logits(features @ self.kernel + self.bias)
         errors[np.arange(len(labels)), labels] -= 1
+        if weights is not None:
+            errors *= weights[:, None]
         errors = (errors / len(labels)).astype(np.float32)
         for adam, gradient in zip(
             self._adam, (features.T @ errors, errors.sum(axis=0)), strict=True
@@ -226,14 +242,15 @@ def record_linear_dynamics(
     n_classes: int,
     seed: int,
     settings: LinearProxySettings,
+    weights: np.ndarray | None = None,
 ) -> tuple[Dynamics, LinearModel]:
     """Train a linear classifier and record its logits for all images at each evaluation.
 
     Parameters
     ----------
     features : Standardized, shape (n, d)
-    labels, n_classes, seed, settings
-        As `linear_proxy` takes them.
+    labels, n_classes, seed, settings, weights
+        As `linear_proxy` takes them, of these images.
 
     Returns
     -------
@@ -247,12 +264,12 @@ def record_linear_dynamics(
     peak = settings.learning_rate / np.sqrt(width)
     rates = learning_rates("one_cycle", settings.steps, peak, WARM_UP)
     batch_size = min(settings.batch_size, max(SMALLEST_BATCH, n_images // BATCHES_OF_A_PASS))
-    batches = Batches(labels, None, batch_size, seed, flips="none", crop_padding=0)
+    batches = Batches(labels, weights, batch_size, seed, flips="none", crop_padding=0)
     model = LinearModel(width, n_classes, generator(seed, "linear proxy"))
     logits = []
     for step, rate in enumerate(rates):
         rows, _ = batches.rows(step)
-        model.step(features[rows], labels[rows], rate)
+        model.step(features[rows], labels[rows], rate, None if weights is None else weights[rows])
         if step + 1 in steps:
             logits.append(model.logits(features))
     dynamics = Dynamics(

@@ -8,7 +8,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,6 +82,8 @@ class Fitted:
     ----------
     rows : ndarray of int, shape (k,)
         The selected images, as rows of the training images.
+    chosen : ndarray of int
+        Those of them that were not kept in any case.
     pool : int
         How many images they were selected from.
     record : SelectionRecord
@@ -94,6 +96,7 @@ class Fitted:
     """
 
     rows: np.ndarray
+    chosen: np.ndarray
     pool: int
     record: SelectionRecord
     probe: Probe
@@ -154,14 +157,18 @@ def run_probe_job(
     runs = pd.DataFrame(rows)[RUN_COLUMNS]
     runs["penalty"] = [one.probe.penalty for one in fitted]
     runs["pool_images"] = [one.pool for one in fitted]
-    runs["overlap"] = excess_overlap([one.rows for one in fitted], len(train))
+    # All methods have the kept images; chance decides on the others only.
+    free = len(train) - len(selections[0].kept)
+    runs["overlap"] = excess_overlap([one.chosen for one in fitted], free)
     runs["embedding_seconds"] = embedding_seconds
     write_predictions(outputs.predictions, test, probabilities, job.seeds)
     write_csv(outputs.history, pd.DataFrame(columns=HISTORY_COLUMNS))
     write_csv(outputs.runs, runs)
 
 
-def part_of_pool(train: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
+def part_of_pool(
+    train: pd.DataFrame, share: float, seed: int, kept: Collection[str] = ()
+) -> pd.DataFrame:
     """Draw the part of the training images that a seed selects from.
 
     Parameters
@@ -171,6 +178,8 @@ def part_of_pool(train: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
     share : float
         Of each class, one image at least.
     seed : int
+    kept : collection of str
+        Ids of images that are in every part.
 
     Returns
     -------
@@ -178,10 +187,13 @@ def part_of_pool(train: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
         Some of the rows, in their order.
     """
     rng = generator(seed, "pool")
-    drawn = [
-        rng.choice(rows, max(1, round(share * len(rows))), replace=False)
-        for _, rows in sorted(train.groupby("label").indices.items())
-    ]
+    is_kept = train["image_id"].isin(kept).to_numpy()
+    drawn = [np.flatnonzero(is_kept)]
+    for _, members in sorted(train.groupby("label").indices.items()):
+        rows = np.asarray(members)
+        others = rows[~is_kept[rows]]
+        wanted = max(1, round(share * len(rows))) - (len(rows) - len(others))
+        drawn.append(rng.choice(others, max(0, wanted), replace=False))
     return train.iloc[np.sort(np.concatenate(drawn))].reset_index(drop=True)
 
 
@@ -192,7 +204,7 @@ def _fit(
     settings: ProbeSettings,
 ) -> Fitted:
     """Select from a part of the pool, and fit the probe."""
-    part = part_of_pool(selection.train, settings.pool_share, selection.seed)
+    part = part_of_pool(selection.train, settings.pool_share, selection.seed, selection.kept)
     k = len(part) if selection.steps[0].method == FULL else selection.k
     table, record = choose(replace(selection, pool=part, k=k))
     rows = pd.Index(selection.train["image_id"]).get_indexer(pd.Index(table["image_id"]))
@@ -200,8 +212,10 @@ def _fit(
     started = time.perf_counter()
     probe = fit_probe(subset, validation, settings.penalties, table["weight"].to_numpy())
     seconds = time.perf_counter() - started
+    is_kept = table["image_id"].isin(selection.kept).to_numpy()
     return Fitted(
         rows,
+        rows[~is_kept],
         len(part),
         record,
         probe,

@@ -26,6 +26,7 @@ def network_proxy(
     seed: int,
     settings: ProxySettings,
     threads: int = 1,
+    weights: np.ndarray | None = None,
 ) -> ProxyResult:
     """Train a network on all training images, for scores, features and gradients of each.
 
@@ -38,7 +39,7 @@ def network_proxy(
     held_out : Images
         The validation images, which the errors of the classes are measured on.
     held_out_labels : ndarray of int, shape (m,)
-    classes, seed, settings, threads
+    classes, seed, settings, threads, weights
         As `record_dynamics` takes them.
 
     Returns
@@ -50,7 +51,7 @@ def network_proxy(
     PetiteError
         Where `petite.training.loop.train` does.
     """
-    dynamics, run = record_dynamics(images, labels, classes, seed, settings, threads)
+    dynamics, run = record_dynamics(images, labels, classes, seed, settings, threads, weights)
 
     def predicted() -> np.ndarray:
         rows = np.arange(len(held_out_labels))
@@ -66,6 +67,7 @@ def record_dynamics(
     seed: int,
     settings: ProxySettings,
     threads: int = 1,
+    weights: np.ndarray | None = None,
 ) -> tuple[Dynamics, TrainedRun]:
     """Train a network and record its outputs for all images at each evaluation.
 
@@ -86,6 +88,8 @@ def record_dynamics(
         The training settings, and which evaluation is the early one.
     threads : int
         CPU threads to use.
+    weights : ndarray of float, shape (n,), optional
+        The weight of each image. None: all the same.
 
     Returns
     -------
@@ -112,6 +116,7 @@ def record_dynamics(
         classes,
         seed,
         training,
+        weights=weights,
         threads=threads,
         name=f"the proxy, seed {seed}",
         observe=recorder,

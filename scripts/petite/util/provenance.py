@@ -48,6 +48,8 @@ class Provenance(TypedDict):
     environment: dict[str, str]
     hardware: Hardware
     seeds: dict[str, list[int]]
+    seeds_asked_for: NotRequired[dict[str, int]]
+    seen_before: NotRequired[dict[str, list[int]]]
     inputs: dict[str, str]
 
 

@@ -13,6 +13,7 @@ from petite import config
 from petite.config import layers
 from petite.config.layers import Layer
 from petite.config.messages import RENAMED
+from petite.data.given_split import AUTO, USUAL_TEST, USUAL_VALIDATION
 from petite.selection import METHODS
 from petite.selection.methods.scores import ScoreSettings
 from petite.util.errors import PetiteError
@@ -128,7 +129,8 @@ def test_the_smallest_subset_of_an_overlay_keeps_ten_images_of_every_class(
 ):
     layer = Layer(overlay, read(PRESETS / f"{overlay}.yaml"))
     loaded = config.load(layers.resolve(Layer("default", default), [layer], PRESETS).values)
-    share = 1 - loaded.split.test - loaded.split.validation
+    assert loaded.split.test == loaded.split.validation == AUTO
+    share = 1 - USUAL_TEST - USUAL_VALIDATION
     smallest = min(min(entry.fractions, default=1) for entry in loaded.methods.values())
     assert min(counts) * share * smallest >= 10
 

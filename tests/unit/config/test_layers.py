@@ -65,8 +65,9 @@ def nested(path: tuple[str, ...], value: Any) -> dict[str, Any]:
 PATHS = [
     path
     for path in settings_of(DEFAULT.values)
-    # These three belong together: a source that is renamed has another path and digest.
-    if path not in [("dataset", name) for name in ("source", "path", "sha256")]
+    # These three belong together: a source that is renamed has another path and digest. A text is
+    # the path of the labels.
+    if path not in [("labels",), *(("dataset", name) for name in ("source", "path", "sha256"))]
 ]
 
 
@@ -311,4 +312,4 @@ def test_the_configuration_is_described_as_yaml_with_the_origin_of_each_value():
     assert "seeds: 3 # 0.yaml" in lines
     assert "path: /data/pets # command line" in lines
     assert "image_size: 64 # photos.yaml" in lines
-    assert "test: 0.1 # default" in lines
+    assert "test: auto # default" in lines

@@ -5,10 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from petite.data.annotations import annotations_of
 from petite.data.sources import Entry, ImageData, Source, listing
+from petite.data.splits import training_images, weights_of
 from petite.data.splitting import split_table
+from petite.selection import Ranking
+from petite.subsets.tables import ranking_table
+from petite.util.errors import PetiteError
 
 
 class Annotated(Source):
@@ -50,3 +55,42 @@ def test_a_split_keeps_the_annotations_in_the_order_of_the_index() -> None:
     assert parts["image_id"].tolist() == index["image_id"].tolist()
     assert list(parts) == ["image_id", "label", "split", "group", "weight"]
     assert parts.set_index("image_id").loc["a/2", ["group", "weight"]].tolist() == ["one", 2.0]
+
+
+WEIGHTED = pd.DataFrame(
+    {
+        "image_id": ["a/1", "a/2", "b/1", "b/2", "a/3"],
+        "label": [0, 0, 1, 1, 0],
+        "split": ["train"] * 4 + ["test"],
+        "weight": [2.0, 0.0, 4.0, 6.0, 0.0],
+    }
+)
+
+
+def test_training_images_have_weights_of_mean_one_and_none_of_weight_zero() -> None:
+    train = training_images(WEIGHTED)
+    assert train["image_id"].tolist() == ["a/1", "b/1", "b/2"]
+    assert train["weight"].tolist() == [0.5, 1.0, 1.5]
+    assert weights_of(training_images(WEIGHTED.drop(columns="weight"))) is None
+    equal = training_images(WEIGHTED.assign(weight=7.0))
+    assert equal["weight"].tolist() == [1.0] * 4
+
+
+def test_the_weight_of_an_image_multiplies_that_of_the_selection() -> None:
+    train = training_images(WEIGHTED)
+    ranking = Ranking(
+        *(np.array([2, 0]), np.array([10.0, 3.0]), {}, {}),
+        *("craig", 0, {}, "proportional", 1, 0.0, None),
+    )
+    assert ranking_table(ranking, train)["weight"].tolist() == [15.0, 1.5]
+
+
+def test_a_class_without_weight_in_training_is_refused() -> None:
+    table = listing(Annotated(None), None, None, 0.1)
+    index = table.assign(
+        status="ok", label=(table["class_name"] == "b").astype("int16"), copy_group=range(8)
+    )
+    index = index.drop(columns=["group", "weight"])
+    weights = index[["image_id"]].assign(weight=(index["class_name"] == "a").astype(float))
+    with pytest.raises(PetiteError, match=r"\bb have the weight 0"):
+        split_table(index, test=0.25, validation=0.0, seed=0, annotations=weights)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import signal
 import struct
@@ -10,6 +11,7 @@ import sys
 import time
 import zlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -521,3 +523,54 @@ def test_twenty_thousand_damaged_files_are_read_or_set_aside() -> None:
     assert found["damaged"] > 1000
     assert found["cut short"] > 1000
     assert result["peak"] < 10**9
+
+
+def photo(**tags: object) -> bytes:
+    """A JPEG with EXIF data: captured, fraction, make, model; None leaves one out."""
+    exif = Image.Exif()
+    more = exif.get_ifd(0x8769)
+    for name, place, tag in (
+        ("captured", more, 0x9003),
+        ("fraction", more, 0x9291),
+        ("make", exif, 0x010F),
+        ("model", exif, 0x0110),
+        ("orientation", exif, 0x0112),
+    ):
+        if name in tags:
+            place[tag] = tags[name]
+    file = io.BytesIO()
+    Image.new("RGB", (24, 16), "red").save(file, "JPEG", exif=exif)
+    return file.getvalue()
+
+
+NOON = datetime(2024, 5, 1, 12, 0, 7, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("tags", "captured", "camera"),
+    [
+        ({"captured": "2024:05:01 12:00:07"}, NOON, ""),
+        ({"captured": "2024:05:01 12:00:07", "fraction": "25"}, NOON + 0.25, ""),
+        ({"captured": "2024:05:01 12:00:07", "fraction": "x"}, NOON, ""),
+        ({"captured": "2024:05:01 12:00:07", "make": "Canon", "model": "R5"}, NOON, "Canon R5"),
+        ({"captured": "2024:05:01 12:00:07", "orientation": 6, "model": "R5"}, NOON, "R5"),
+        ({"captured": "0000:00:00 00:00:00", "model": "R5"}, None, ""),
+        ({"captured": "    :  :     :  :  "}, None, ""),
+        ({"captured": "yesterday"}, None, ""),
+        ({"captured": ""}, None, ""),
+        ({"make": "Canon", "orientation": 1}, None, ""),
+        ({}, None, ""),
+    ],
+)
+def test_the_time_and_the_camera_are_read_from_exif_data(tags, captured, camera) -> None:
+    decoded = decode(photo(**tags), 8, 3)
+    assert decoded.camera == camera
+    assert decoded.captured == captured or (captured is None and math.isnan(decoded.captured))
+
+
+def test_formats_without_exif_data_have_no_time() -> None:
+    for kind in ("PNG", "BMP", "GIF"):
+        file = io.BytesIO()
+        Image.new("RGB", (24, 16), "red").save(file, kind)
+        assert math.isnan(decode(file.getvalue(), 8, 3).captured)
+    assert math.isnan(from_array(np.zeros((9, 9), np.uint8), 8, 1).captured)

@@ -452,7 +452,7 @@ def test_a_file_that_does_not_fit_is_refused_before_it_is_fetched(
 def test_a_disk_that_fills_up_is_a_clear_error(
     server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(petite.data.download._Part, "begin", lambda part, validator, total: None)
+    monkeypatch.setattr(petite.data.download.Part, "begin", lambda part, validator, total: None)
     target.parent.mkdir()
     part_of(target).symlink_to("/dev/full")
     with pytest.raises(PetiteError, match=re.escape(str(target.parent))):

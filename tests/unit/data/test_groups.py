@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from petite.data import groups
-from petite.data.groups import grouped, named_groups
+from petite.data.groups import (
+    ABOUT_TIME,
+    Groups,
+    Named,
+    about_pattern,
+    bursts,
+    found_groups,
+    grouped,
+    named_groups,
+)
 from petite.util.errors import PetiteError
 from petite.util.notices import Notices
 
@@ -21,6 +30,11 @@ def used(*image_ids: str, copy_group: list[int] | None = None) -> pd.DataFrame:
             "copy_group": range(len(image_ids)) if copy_group is None else copy_group,
         }
     )
+
+
+def by_setting(images: pd.DataFrame, setting: str, notices: Notices) -> Groups:
+    named = found_groups(images["image_id"], setting)
+    return grouped(images, named, about_pattern(setting), notices)
 
 
 def names(setting: str, *image_ids: str) -> list[str | None]:
@@ -96,7 +110,7 @@ def test_any_pattern_is_refused_in_words_or_names_groups(setting: str) -> None:
 def test_images_of_one_name_are_one_group_in_whichever_class_and_without_a_name_their_own() -> None:
     notices = Notices()
     table = used("a/p1_1.png", "a/p1_2.png", "b/p1_1.png", "b/p2_1.png", "b/x.png", "b/y.png")
-    numbers, found = grouped(table, r"/(p\d+)_", notices)
+    numbers, found = by_setting(table, r"/(p\d+)_", notices)
     assert numbers.tolist() == [0, 0, 0, 3, 4, 5]
     assert found.tolist() == ["p1", "p1", "p1", "p2", "b/x.png", "b/y.png"]
     (notice,) = notices
@@ -106,7 +120,7 @@ def test_images_of_one_name_are_one_group_in_whichever_class_and_without_a_name_
 def test_duplicates_join_the_groups_of_their_names() -> None:
     table = used("a/p1_1", "a/p2_1", "a/p2_2", "a/p3_1", "a/x", copy_group=[0, 1, 0, 3, 3])
     notices = Notices()
-    assert grouped(table, r"/(p\d+)_", notices).numbers.tolist() == [0, 0, 0, 3, 3]
+    assert by_setting(table, r"/(p\d+)_", notices).numbers.tolist() == [0, 0, 0, 3, 3]
 
 
 @settings(max_examples=100, deadline=None)
@@ -118,9 +132,9 @@ def test_groups_are_the_smallest_that_divide_neither_duplicates_nor_names(pairs)
     )
     if all(name < 0 for _, name in pairs):
         with pytest.raises(PetiteError):
-            grouped(table, r"/p(\d+)_", Notices())
+            by_setting(table, r"/p(\d+)_", Notices())
         return
-    numbers = grouped(table, r"/p(\d+)_", Notices()).numbers
+    numbers = by_setting(table, r"/p(\d+)_", Notices()).numbers
     expected = np.arange(len(pairs))
     for _ in pairs:  # the smallest row that can be reached, step by step
         for row, (number, name) in enumerate(pairs):
@@ -136,11 +150,73 @@ def test_groups_are_the_smallest_that_divide_neither_duplicates_nor_names(pairs)
 )
 def test_groups_that_no_image_is_in_are_an_error_with_an_example(setting: str) -> None:
     with pytest.raises(PetiteError, match=f"^split.groups: '{re.escape(setting)}'.*a/p1_1.png"):
-        grouped(used("a/p1_1.png", "a/p1_2.png"), setting, Notices())
+        by_setting(used("a/p1_1.png", "a/p1_2.png"), setting, Notices())
 
 
 def test_a_pattern_that_gives_each_image_its_own_group_is_noticed() -> None:
     notices = Notices()
-    grouped(used("a/p1_1.png", "a/p1_2.png"), r"/(.+)\.png", notices)
+    by_setting(used("a/p1_1.png", "a/p1_2.png"), r"/(.+)\.png", notices)
     (notice,) = notices
     assert notice.startswith("split.groups") and "'p1_1'" in notice and "a/p1_1.png" in notice
+
+
+def taken(*photos: tuple[str, str, float | None]) -> pd.DataFrame:
+    """Photos by class, camera and second."""
+    return pd.DataFrame(
+        {
+            "image_id": [f"{name}/{number}.jpg" for number, (name, _, _) in enumerate(photos)],
+            "class_name": [name for name, _, _ in photos],
+            "camera": [camera for _, camera, _ in photos],
+            "captured": [np.nan if second is None else second for _, _, second in photos],
+            "copy_group": range(len(photos)),
+        }
+    )
+
+
+def test_a_burst_is_what_one_camera_takes_of_a_class_without_a_longer_break() -> None:
+    photos = taken(
+        ("a", "x", 10),
+        ("a", "x", 14),  # after 2 seconds
+        ("a", "x", 12),
+        ("a", "x", 16.5),  # after 2.5
+        ("a", "y", 11),
+        ("b", "x", 10),
+        ("a", "x", None),
+        ("b", "x", 10),
+        ("a", "x", None),
+    )
+    numbers, found = bursts(photos, 2)
+    same = [[numbers[one] == numbers[other] for other in (0, 1, 2)] for one in (0, 1, 2)]
+    assert np.all(same)
+    assert len({numbers[at] for at in (0, 3, 4, 5)}) == 4
+    assert numbers[5] == numbers[7]
+    assert numbers[6] == numbers[8] == -1
+    assert found[numbers[1]] == "a/0.jpg"
+    notices = Notices()
+    each = grouped(photos, Named(numbers, found), ABOUT_TIME, notices).numbers
+    assert each[6] != each[8]
+    assert "2 of 9 images have no capture time" in notices[0]
+
+
+def test_bursts_without_a_time_are_refused() -> None:
+    with pytest.raises(PetiteError, match=r"capture_time.*no image"):
+        bursts(taken(("a", "x", None), ("b", "", None)), 2)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xy"), st.integers(0, 60))),
+    st.integers(1, 9),
+)
+@settings(max_examples=60, deadline=None)
+def test_bursts_are_those_of_a_comparison_of_all_pairs(photos, seconds) -> None:
+    if not photos:
+        return
+    table = taken(*photos)
+    numbers, _ = bursts(table, seconds)
+    near = [
+        [one[:2] == other[:2] and abs(one[2] - other[2]) <= seconds for other in photos]
+        for one in photos
+    ]
+    for _ in photos:  # directly or through others
+        near = np.linalg.matrix_power(np.array(near, int), 2) > 0
+    np.testing.assert_array_equal(near, numbers[:, None] == numbers)

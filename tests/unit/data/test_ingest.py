@@ -504,6 +504,7 @@ def run_scripts(photos: Path, store: Path, shards: int) -> None:
     commands.append(
         [
             *("split", "--index", store / "index.parquet", "--output", store / "split.parquet"),
+            *("--listing", store / "listing.parquet", "--leaks", store / "leaks.csv"),
             *("--seed", 0, "--settings", json.dumps({"test": 0.2, "validation": 0.1})),
         ]
     )

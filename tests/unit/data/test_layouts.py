@@ -63,9 +63,8 @@ def classes_of(source: Source, classes: list[str] | None = None) -> list[str]:
 # --- what is refused as no classes, unless they are named
 
 SPLITS = {
-    "dogs and cats": ["training_set/training_set/cats", "training_set/training_set/dogs"]
-    + ["test_set/test_set/cats", "test_set/test_set/dogs"],
-    "train and test": ["train/a", "train/b", "test/a", "test/b"],
+    "two test parts": [f"{split}/{name}" for split in ("train", "test1", "test2") for name in "ab"],
+    "no training part": ["val/a", "val/b", "test/a", "test/b"],
     "folds": [f"fold_{n}/{name}" for n in range(5) for name in "ab"],
     "splits": ["split1/a", "split1/b", "split2/a", "split2/b"],
     "years": ["year2023/a", "year2023/b", "year2024/a", "year2024/b", "year2024/c"],
@@ -73,7 +72,9 @@ SPLITS = {
     "styles": ["sketch/bus", "sketch/car", "photo/car", "photo/bus", "clipart/bus"],
     "magnifications": ["benign/40X", "benign/100X", "malignant/40X", "malignant/100X"],
     "several levels": ["data/x/one/deep/a", "data/x/one/deep/b", "data/x/two/a", "data/x/two/b"],
-    "digits": [f"{split}/{digit}" for split in ("training", "testing") for digit in range(10)],
+    "a split and more": [
+        f"{split}/{digit}" for split in ("train", "test", "old") for digit in "ab"
+    ],
     "a class that one lacks": ["one/a", "one/b", "one/c", "two/a", "two/c"],
     "a stray beside": ["one/a", "one/b", "two/a", "two/b"],
     "masks of a test set": ["bottle/test/good", "bottle/test/broken", "bottle/test/scratched"]
@@ -262,9 +263,9 @@ def test_more_images_beside_the_class_folders_than_in_them_are_refused(
 def test_the_folders_within_the_classes_are_named_when_they_are_asked_for(
     open_tree: Callable[..., Source],
 ) -> None:
-    with pytest.raises(PetiteError, match=r"cats, dogs .*test, train"):
+    with pytest.raises(PetiteError, match=r"cats, dogs .*Oslo, Rome"):
         listed(
-            open_tree(*(f"{a}/{b}" for a in ("train", "test") for b in ("cats", "dogs"))),
+            open_tree(*(f"{a}/{b}" for a in ("Oslo", "Rome") for b in ("cats", "dogs"))),
             [
                 "cats",
                 "dogs",

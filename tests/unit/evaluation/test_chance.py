@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -669,3 +670,23 @@ def test_what_only_a_program_of_the_users_knows_is_left_out_of_the_words(tmp_pat
     assert "nan" not in text and "None" not in text and "training.budget" not in text
     values = json.loads(json.dumps(Answers({"mine": found}).to_json(), allow_nan=False))
     assert Answers.from_json(values).first == found
+
+
+@pytest.mark.parametrize(
+    ("section", "flips", "length"),
+    [
+        ("training", "training.flips", "training.budget"),
+        ("judges.fine_tune", "judges.fine_tune.flips", "judges.fine_tune.steps"),
+    ],
+)
+def test_advice_names_the_settings_of_the_judge_that_trained(
+    section: str, flips: str, length: str, tmp_path
+) -> None:
+    labels = np.repeat([0, 1], 100)
+    answers: Given = {("full", 1.0): constant(7, 200), ("random", 0.1): constant(7, 200)}
+    runs, predictions = made_up(tmp_path, labels, answers)
+    table = compare(runs, 0.01, None, predictions, "accuracy")
+    seen = replace(CIRCUMSTANCES, settings=section)
+    found = recommend(runs, table, 0.01, None, AgainstChance(runs, predictions, ["a", "b"], seen))
+    text = as_markdown(found)
+    assert f"Set {flips} to none" in text and f"raise {length}." in text

@@ -206,6 +206,17 @@ def test_intervals_far_beyond_all_seeds_do_not_flatten_the_picture() -> None:
         assert (ends.min() < low and ends.max() > high) == cut
 
 
+def test_methods_that_collapse_do_not_flatten_the_picture_and_are_counted(tmp_path: Path) -> None:
+    runs = make_runs(CASES | {("el2n", 0.1): 0.05, ("grand", 0.1): 0.2}, 3)
+    runs["accuracy"] = runs["accuracy"].clip(lower=0)
+    figure = FIGURES["accuracy_by_fraction"].draw(runs, summarize(runs))
+    low, high = figure.axes[0].get_ylim()
+    assert 55 < low < 80 and high > 95
+    places = np.concatenate([marks.get_offsets()[:, 1] for marks in named(figure.axes[0], "marks")])
+    assert (places >= low).all() and len(places) == 6
+    assert "2 points on the lower edge: less than" in drawn(figure, tmp_path)
+
+
 def test_fractions_without_room_for_their_names_have_ticks_without() -> None:
     runs = make_runs({("random", fraction): 0.8 for fraction in (1, 0.5, 0.49, 0.1)}, 2)
     [axes] = accuracy_picture(runs, summarize(runs), 3.0).axes

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -20,6 +21,7 @@ from markupsafe import escape
 from PIL import Image
 
 from petite import config
+from petite.data.given_split import LEAK_COLUMNS
 from petite.data.sources import open_source
 from petite.data.store import Store, shard_record, write_shard
 from petite.evaluation.costs import cost_ledger
@@ -236,6 +238,7 @@ def test_the_same_run_gives_the_same_bytes(inputs):
 def test_the_script_shows_each_notice_of_the_steps_once(tmp_path):
     inputs = invented_run(tmp_path / "run")
     write_table(tmp_path / "split.parquet", inputs.split)
+    write_csv(tmp_path / "leaks.csv", inputs.leaks)
     np.save(tmp_path / "pixels.npy", inputs.features)
     for name, notices in (("listing", ["Links: followed."]), ("index", []), ("0", ["A <b>."] * 2)):
         write_json(tmp_path / f"{name}.json", {"notices": notices})
@@ -243,7 +246,8 @@ def test_the_script_shows_each_notice_of_the_steps_once(tmp_path):
         [
             sys.executable, SCRIPTS / "report.py", "--tables", *inputs.tables.values(),
             "--manifest", tmp_path / "run/store/manifest.json",
-            "--split", tmp_path / "split.parquet", "--features", tmp_path / "pixels.npy",
+            "--split", tmp_path / "split.parquet", "--leaks", tmp_path / "leaks.csv",
+            "--features", tmp_path / "pixels.npy",
             "--subsets", *inputs.subsets, "--predictions", *inputs.predictions,
             "--notices", *(tmp_path / f"{name}.json" for name in ("listing", "index", "0")),
             "--output", tmp_path / "report.html",
@@ -531,6 +535,37 @@ def test_the_test_image_that_all_models_miss_comes_first(inputs):
 def test_duplicates_and_excluded_files_are_listed(inputs):
     assert galleries.duplicates(inputs)["count"] == "1"
     assert galleries.excluded_files(inputs)["kinds"] == [("label conflict", "1")]
+
+
+@pytest.mark.parametrize("dropped", [True, False])
+def test_leaks_of_a_given_split_are_shown_where_there_are_any(inputs, dropped):
+    assert "Leaks in the given split" not in page(inputs)
+    first, second = inputs.split["image_id"].iloc[:2]
+    leaks = pd.DataFrame(
+        [
+            [1, "copy", "", first, "cat", "test", False],
+            [1, "copy", "", second, "cat", "train", dropped],
+        ],
+        columns=LEAK_COLUMNS,
+    )
+    leaking = replace(inputs, leaks=leaks)
+    found = galleries.leaking(leaking)
+    assert [tile.name for tile in found["leaks"][0]] == [first, second]
+    assert all(tile.picture is not None for tile in found["leaks"][0])
+    assert found["leaks"][0][1].words == ("train, dropped" if dropped else "train")
+    html = page(leaking)
+    assert "Leaks in the given split" in html
+    assert ("split.leaks: keep" in html) == (not dropped)
+    assert ("A group is never split" in html) == dropped
+
+
+def test_a_leak_of_a_large_group_is_shown_with_images_of_each_part(inputs):
+    ids = inputs.split["image_id"].iloc[:12].tolist()
+    rows = [[1, "group", "p1", name, "cat", "test", False] for name in ids[:10]]
+    rows += [[1, "group", "p1", name, "cat", "train", True] for name in ids[10:]]
+    leaks = pd.DataFrame(rows, columns=LEAK_COLUMNS)
+    (shown,) = galleries.leaking(replace(inputs, leaks=leaks))["leaks"]
+    assert {tile.words for tile in shown} == {"test, group p1", "train, group p1, dropped"}
 
 
 def test_files_beyond_the_limit_are_counted_apart_from_excluded_ones(inputs, monkeypatch):

@@ -46,14 +46,17 @@ def as_numbers(embeddings: np.ndarray) -> np.ndarray:
     return (exact - exact.mean(axis=0)) / exact.std(axis=0)
 
 
-def test_it_takes_the_steps_that_keras_takes_on_the_same_batches() -> None:
+@pytest.mark.parametrize("weights", [None, np.tile([0.1, 2.9, 1.0], 20)], ids=["equal", "weighted"])
+def test_it_takes_the_steps_that_keras_takes_on_the_same_batches(
+    weights: np.ndarray | None,
+) -> None:
     keras = load_keras("tensorflow", 1)
     embeddings, labels = clouds(60, classes=3)
     features = Standardized.by_itself(embeddings, np.arange(len(embeddings)))
     # After no step there is no record: the initial weights are those that a rate of almost 0 keeps.
     still = LinearProxySettings(**{**SETTINGS.model_dump(), "learning_rate": 1e-12})
     _, initial = record_linear_dynamics(features, labels, 3, 4, still)
-    found, model = record_linear_dynamics(features, labels, 3, 4, SETTINGS)
+    found, model = record_linear_dynamics(features, labels, 3, 4, SETTINGS, weights)
 
     inputs = as_numbers(embeddings).astype(np.float32)
     layer = keras.layers.Dense(3)
@@ -66,7 +69,9 @@ def test_it_takes_the_steps_that_keras_takes_on_the_same_batches() -> None:
     for step, rate in enumerate(rates):
         rows, _ = batches.rows(step)
         theirs.optimizer.learning_rate = rate
-        theirs.train_on_batch(inputs[rows], labels[rows])
+        theirs.train_on_batch(
+            inputs[rows], labels[rows], None if weights is None else weights[rows]
+        )
         if step + 1 in found.steps:
             ours = found.logits[found.steps.index(step + 1)]
             np.testing.assert_allclose(ours, theirs.predict_on_batch(inputs), atol=1e-4)

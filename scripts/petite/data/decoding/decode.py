@@ -5,10 +5,12 @@ Files come from anywhere: cut short, hostile, mislabeled. `decode` returns pixel
 "too small", "too large", "too slow", "cut short" or "damaged".
 """
 
+import math
 import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from io import BytesIO
 from types import FrameType
 from typing import Literal, NamedTuple
@@ -22,6 +24,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from petite.data.decoding import formats, png, tiff
 from petite.data.decoding.depth import Counted, Counts, Depth, is_deep
+from petite.util.names import printable
 
 # Pillow's own limit is the same for the whole process. Here every image is compared with
 # `max_pixels` after its header is read and before any pixel is decoded.
@@ -30,6 +33,8 @@ Image.MAX_IMAGE_PIXELS = None
 # Many jobs run in parallel.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 EXIF_ORIENTATION = 0x0112
+EXIF_MAKE, EXIF_MODEL, EXIF_MORE = 0x010F, 0x0110, 0x8769
+EXIF_CAPTURED, EXIF_CAPTURED_FRACTION = 0x9003, 0x9291  # in EXIF_MORE: DateTimeOriginal, SubSec
 Resampling = Literal["bilinear", "bicubic"]
 RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -92,6 +97,10 @@ class Decoded(NamedTuple):
     limits: Counts | None = None  # of more than 8 bits: the counts that became black and white
     is_transparent: bool = False
     has_more: bool = False  # further pages or frames; this is the first
+    captured: float = math.nan  # by the camera's clock, in seconds since 1970; NaN if unknown
+    camera: str = ""  # make and model
+    format: str = ""  # Pillow's name of the file's format; "" for an array
+    has_exif: bool = False
 
 
 class Preview(NamedTuple):
@@ -357,7 +366,7 @@ def _decode(
             shown, limits = Counted(image, lambda: open_image(data)).to_bytes(depth)
         elif scaled is None:
             image.load()
-        orientation = _orientation(image)
+        orientation, has_exif = _orientation(image), _has_exif(image)
         turn = ORIENTATIONS.get(orientation)
         if scaled is None:
             pixels = _to_square(shown, size, channels, resampling, turn=turn)
@@ -365,7 +374,19 @@ def _decode(
             pixels = _array_to_square(*scaled, size, channels, resampling, turn=turn)
     if orientation in TURNED:
         width, height = height, width
-    return Decoded(pixels, width, height, limits, image.has_transparency_data, has_more)
+    captured, camera = _capture(image)
+    return Decoded(
+        pixels,
+        width,
+        height,
+        limits,
+        is_transparent=image.has_transparency_data,
+        has_more=has_more,
+        captured=captured,
+        camera=camera,
+        format=image.format or "",
+        has_exif=has_exif,
+    )
 
 
 def _check_size(image: Image.Image, min_side: int, max_pixels: int) -> None:
@@ -414,6 +435,35 @@ def _orientation(image: Image.Image) -> int:
         raise
     except Exception:  # damaged EXIF data does not make the pixels any worse
         return 1
+
+
+def _capture(image: Image.Image) -> tuple[float, str]:
+    """The time of capture and the camera, as in `Decoded`, from EXIF data that is read already."""
+    try:
+        exif = image.getexif()
+        if EXIF_MORE not in exif:
+            return math.nan, ""
+        more = exif.get_ifd(EXIF_MORE)
+        text = str(more[EXIF_CAPTURED]).strip("\0 ")
+        seconds = datetime.strptime(text, "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+        fraction = str(more.get(EXIF_CAPTURED_FRACTION, "")).strip("\0 ")
+        seconds += float(f"0.{fraction}") if fraction.isdecimal() else 0
+        names = (str(exif.get(tag, "")).strip("\0 ") for tag in (EXIF_MAKE, EXIF_MODEL))
+        return seconds, printable(" ".join(filter(None, names)))
+    except MemoryError:
+        raise
+    except Exception:  # no time, one that was never set (0000:00:00), or damaged EXIF data
+        return math.nan, ""
+
+
+def _has_exif(image: Image.Image) -> bool:
+    """Whether the file has EXIF data that can be read."""
+    try:
+        return bool(image.getexif())
+    except MemoryError:
+        raise
+    except Exception:
+        return False
 
 
 def _array_to_square(

@@ -4,6 +4,7 @@ Zip and plain tar allow random access. A compressed tar must be decompressed fro
 once to list it and once to read from it, so `read_many` goes through it in order.
 """
 
+import io
 import lzma
 import os
 import re
@@ -17,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, ClassVar, NamedTuple, Protocol, Self, cast
 
+from petite.data.labels import LabelColumns, read_labels
 from petite.data.sources.base import (
     USUAL_LIMITS,
     Entry,
@@ -26,7 +28,16 @@ from petite.data.sources.base import (
     UnreadableEntry,
     read_at_most,
 )
+from petite.data.sources.labeled import (
+    Labeled,
+    find_labeled,
+    no_table,
+    table_on_disk,
+    wrappers,
+)
 from petite.data.sources.layout import Folder, Layout, find_layout, is_hidden, side_kind
+from petite.data.sources.other_kinds import right_source
+from petite.data.text_tables import MOST_BYTES
 from petite.util.errors import PetiteError
 
 # Python's zipfile can unpack these, but not Deflate64, which Windows uses for large zips.
@@ -89,7 +100,7 @@ class _Archive(Protocol):
     def members(self) -> Iterator[tuple[str, _Member | _Link | None]]:
         """Yield the name of each member with the file or link, or None for a folder.
 
-        Raises _Refused for any other member, and for one that cannot be unpacked.
+        Raises Refused for any other member, and for one that cannot be unpacked.
         """
 
     def open(self, member: _Member) -> IO[bytes]:
@@ -99,7 +110,7 @@ class _Archive(Protocol):
         """Close the archive's file."""
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """An archive is refused for one member; its arguments are the member's name and the reason."""
 
 
@@ -116,14 +127,14 @@ class _Zip:
                 name = name.replace("\\", "/")
             unix_type = stat.S_IFMT(info.external_attr >> 16)
             if unix_type not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
-                raise _Refused(name, "a device, not a regular file")
+                raise Refused(name, "a device, not a regular file")
             if name.endswith("/"):
                 yield name, None
                 continue
             if info.flag_bits & ZIP_ENCRYPTED:
-                raise _Refused(name, "encrypted")
+                raise Refused(name, "encrypted")
             if info.compress_type not in ZIP_METHODS:
-                raise _Refused(name, f"unsupported compression method {info.compress_type}")
+                raise Refused(name, f"unsupported compression method {info.compress_type}")
             _check_expansion(name, info.file_size, info.compress_size)
             if unix_type == stat.S_IFLNK:
                 yield name, _Link(self._text(info), from_root=False)
@@ -152,21 +163,21 @@ def _decoded(info: zipfile.ZipInfo) -> str:
         return info.filename
 
 
-class _TarInfo(tarfile.TarInfo):
+class CheckedTarInfo(tarfile.TarInfo):
     """A header in a tar, checked before the standard library acts on it."""
 
     @classmethod
     def frombuf(cls, *args: Any, **kwargs: Any) -> Self:
         info = super().frombuf(*args, **kwargs)
         if info.type in HEADERS and info.size > LONGEST_HEADER:
-            raise _Refused(info.name, f"a name or attributes of {info.size / 1e6:.0f} MB")
+            raise Refused(info.name, f"a name or attributes of {info.size / 1e6:.0f} MB")
         return info
 
 
 class _Tar:
     def __init__(self, path: Path) -> None:
         self._bytes = path.stat().st_size
-        self._tar = tarfile.open(path, tarinfo=_TarInfo)  # noqa: SIM115 - open as long as the source
+        self._tar = tarfile.open(path, tarinfo=CheckedTarInfo)  # noqa: SIM115 - open as long as the source
 
     def members(self) -> Iterator[tuple[str, _Member | _Link | None]]:
         for info in self._tar:
@@ -179,7 +190,7 @@ class _Tar:
             elif info.issym() or info.islnk():
                 yield info.name, _Link(info.linkname, from_root=info.islnk())
             else:
-                raise _Refused(info.name, "a device, not a regular file")
+                raise Refused(info.name, "a device, not a regular file")
         self._check_end()
 
     def _check_end(self) -> None:
@@ -202,7 +213,7 @@ class _Tar:
 class ArchiveSource(Source):
     """Images in a zip or tar with one folder per class, which `find_layout` finds.
 
-    Links within the archive are followed.
+    With a table of labels it is any tree of images. Links within the archive are followed.
     """
 
     name = "archive"
@@ -210,10 +221,16 @@ class ArchiveSource(Source):
     takes_address = True
     is_one_file = True
     preset = "photos"
+    takes_labels = True
     # The folder in the archive that is read, such as data/images; "": the whole archive.
     inside: ClassVar[str] = ""
 
-    def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        limits: Limits = USUAL_LIMITS,
+        labels: LabelColumns | None = None,
+    ) -> None:
         """Open the archive and read its directory.
 
         Raises
@@ -222,21 +239,25 @@ class ArchiveSource(Source):
             When it is damaged or not an archive, when it has too many entries, and for a member
             with an unsafe or repeated name, an encrypted one, a device, a link to outside the
             archive, to nothing or in a loop, and one that unpacks to more than MOST_EXPANSION times
-            its size.
+            its size. Also where `read_labels` and `find_labeled` do.
         """
         assert path is not None
-        super().__init__(path, limits)
+        super().__init__(path, limits, labels)
         self._archive = _open(path)
         self._opened = _state(path)
         try:
             tree = _folder_at(_tree(self._archive, path, limits.max_entries), _parts(self.inside))
-            self._layout = find_layout(tree, path / self.inside, limits.max_entries)
+            self._labeled = self._read_labels(tree) if labels else None
+            where = path / self.inside
+            self._layout = None if labels else find_layout(tree, where, limits.max_entries)
         except BaseException:
             self._archive.close()
             raise
 
     @classmethod
     def check_path(cls, path: Path) -> None:
+        if hint := right_source(path):
+            raise PetiteError(f"{path} is not {cls.path_is}. {hint}")
         if path.is_dir():
             raise PetiteError(
                 f"{path} is a folder, not {cls.path_is}. To read a folder, write "
@@ -244,11 +265,42 @@ class ArchiveSource(Source):
             )
 
     @property
-    def layout(self) -> Layout[_Member]:
+    def layout(self) -> Layout[_Member] | None:
         return self._layout
 
+    @property
+    def labeled(self) -> Labeled[_Member] | None:
+        return self._labeled
+
+    def _read_labels(self, tree: Folder[_Member]) -> Labeled[_Member]:
+        """The images by a table on disk, or else in the archive."""
+        assert self.path is not None and self.labels is not None
+        if path := table_on_disk(self.labels, None):
+            with path.open("rb") as file:
+                table = read_labels(file, str(path), self.labels)
+            return find_labeled(tree, self.path, table, None)
+        for folder in ("", *wrappers(tree)):
+            place = "/".join([*_parts(folder), *_parts(self.labels.path)])
+            above, _, name = place.rpartition("/")
+            if member := _folder_at(tree, _parts(above)).files.get(name):
+                try:
+                    with self._archive.open(member) as file:
+                        data = io.BytesIO(file.read(MOST_BYTES + 1))
+                except DAMAGED as error:
+                    raise _damaged(self.path, error) from error
+                table = read_labels(data, f"{self.path}/{place}", self.labels)
+                return find_labeled(tree, self.path, table, place)
+        raise no_table(self.labels, self.path, tree)
+
+    @property
+    def _files(self) -> dict[str, _Member]:
+        """The images by id."""
+        found = self._layout or self._labeled
+        assert found is not None
+        return found.files
+
     def entries(self) -> Iterable[Entry]:
-        for image_id, member in self._layout.files.items():
+        for image_id, member in self._files.items():
             yield Entry(image_id, image_id.split("/", 1)[0], member.size)
 
     def read(self, image_id: str) -> ImageData:
@@ -264,9 +316,9 @@ class ArchiveSource(Source):
         return sorted(image_ids, key=lambda image_id: self._member(image_id).offset)
 
     def _member(self, image_id: str) -> _Member:
-        if image_id not in self._layout.files:
+        if image_id not in self._files:
             raise self.changed(f"{image_id} is gone")
-        return self._layout.files[image_id]
+        return self._files[image_id]
 
     def check_unchanged(self) -> None:
         assert self.path is not None
@@ -298,7 +350,7 @@ def _open(path: Path) -> _Archive:
             return _Tar(path)
         if zipfile.is_zipfile(path):
             return _Zip(path)
-    except _Refused as refusal:
+    except Refused as refusal:
         raise _refused(path, *refusal.args) from None
     except DAMAGED as error:
         raise _damaged(path, error) from error
@@ -324,9 +376,9 @@ def _refused(path: Path, name: str, reason: str) -> PetiteError:
 
 
 def _check_expansion(name: str, unpacked: int, packed: int) -> None:
-    """Raise _Refused for what unpacks to far more than its size."""
+    """Raise Refused for what unpacks to far more than its size."""
     if unpacked > SMALL and unpacked > MOST_EXPANSION * packed:
-        raise _Refused(
+        raise Refused(
             name, f"unpacks to {unpacked / 1e6:.0f} MB, more than {MOST_EXPANSION} times its size"
         )
 
@@ -342,20 +394,20 @@ def _tree(archive: _Archive, path: Path, max_entries: int) -> Folder[_Member]:
     try:
         for number, (name, member) in enumerate(archive.members(), start=1):
             if number > max_entries:
-                raise _Refused(
+                raise Refused(
                     name, f"the archive has more than {max_entries} entries (dataset.max_entries)"
                 )
             if _is_outside(name) or ".." in re.split(r"[/\\]", name):
-                raise _Refused(name, "a path that leads out of the archive")
+                raise Refused(name, "a path that leads out of the archive")
             if len(name) > LONGEST_PATH:
-                raise _Refused(name[:50], f"a path of more than {LONGEST_PATH} characters")
+                raise Refused(name[:50], f"a path of more than {LONGEST_PATH} characters")
             parts = _parts(name)
             if member is None or not parts:
                 _folder_at(root, parts)
                 continue
             folder = _folder_at(root, parts[:-1])
             if parts[-1] in folder.files or parts in links:
-                raise _Refused(name, "in the archive twice")
+                raise Refused(name, "in the archive twice")
             if isinstance(member, _Link):
                 if not any(map(is_hidden, parts)) and not side_kind(parts[-1]):
                     links[parts] = member
@@ -367,14 +419,14 @@ def _tree(archive: _Archive, path: Path, max_entries: int) -> Folder[_Member]:
         for parts, found in {parts: _linked(parts, root, links) for parts in links}.items():
             folder, name = _folder_at(root, parts[:-1]), parts[-1]
             if name in folder.folders or name in folder.files:
-                raise _Refused("/".join(parts), "in the archive twice")
+                raise Refused("/".join(parts), "in the archive twice")
             if isinstance(found, Folder):
                 folder.folders[name] = found
             else:
                 folder.files[name] = found
                 unpacked += found.size
                 _check_expansion("/".join(parts), unpacked, packed)
-    except _Refused as refusal:
+    except Refused as refusal:
         raise _refused(path, *refusal.args) from None
     except DAMAGED as error:
         raise _damaged(path, error) from error
@@ -400,7 +452,7 @@ def _folder_at(root: Folder[_Member], parts: Iterable[str]) -> Folder[_Member]:
 def _linked(
     link: tuple[str, ...], root: Folder[_Member], links: Mapping[tuple[str, ...], _Link]
 ) -> Folder[_Member] | _Member:
-    """The file or folder that a link leads to, through other links; raises _Refused."""
+    """The file or folder that a link leads to, through other links; raises Refused."""
     name, target = "/".join(link), links[link].target
     here = [root]  # the folders from the root to the current one
     path: list[str] = []  # their names
@@ -410,15 +462,15 @@ def _linked(
         part = ahead.pop()
         if part == "..":
             if not path:
-                raise _Refused(name, f"a link that leads out of the archive, to {target!r}")
+                raise Refused(name, f"a link that leads out of the archive, to {target!r}")
             path.pop()
             here.pop()
         elif found := links.get((*path, part)):
             hops += 1
             if hops > MOST_LINKS:
-                raise _Refused(name, f"a link in a loop, to {target!r}")
+                raise Refused(name, f"a link in a loop, to {target!r}")
             if _is_outside(found.target) or len(found.target) > LONGEST_PATH:
-                raise _Refused(name, f"a link that leads out of the archive, to {target[:50]!r}")
+                raise Refused(name, f"a link that leads out of the archive, to {target[:50]!r}")
             if found.from_root:
                 del here[1:], path[:]
             ahead += reversed(_parts(found.target))
@@ -428,9 +480,9 @@ def _linked(
         elif part in here[-1].files and not ahead:
             return here[-1].files[part]
         else:
-            raise _Refused(name, f"a link to {target!r}, which is not in the archive")
+            raise Refused(name, f"a link to {target!r}, which is not in the archive")
     if path == [*link[: len(path)]]:
-        raise _Refused(name, f"a link to {target!r}, a folder that contains the link")
+        raise Refused(name, f"a link to {target!r}, a folder that contains the link")
     return here[-1]
 
 

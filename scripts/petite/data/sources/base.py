@@ -11,8 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from petite.data.addresses import Wheel
+from petite.data.labels import LabelColumns
+from petite.data.sources.labeled import Labeled
 from petite.data.sources.layout import Layout
 from petite.util.errors import PetiteError
+from petite.util.notices import Notices
 
 # The encoded bytes of an image file, or its pixels: uint8 (height, width) or (height, width, 3).
 ImageData = bytes | NDArray[np.uint8]
@@ -27,7 +30,7 @@ class Entry(NamedTuple):
         Class and path, such as Cat/1.jpg.
     class_name : str
     bytes : int
-        Size of the file, or of the array.
+        Size of the file, or of the array; 0 where only reading it gives the size.
     """
 
     image_id: str
@@ -51,6 +54,24 @@ class Limits(NamedTuple):
 
 
 USUAL_LIMITS = Limits()
+# The class of all images of a source without labels.
+UNLABELED = "unlabeled"
+
+
+class Columns(NamedTuple):
+    """The names of images and labels in a table, or in another source of rows.
+
+    Attributes
+    ----------
+    image, label : str or None
+        None: the only suitable one, or the only one with a usual name.
+    """
+
+    image: str | None = None
+    label: str | None = None
+
+
+AUTOMATIC = Columns()
 
 
 class UnreadableEntry(Exception):
@@ -74,6 +95,8 @@ class Source(ABC):
     path : Path or None
         The file or folder to read; None for a source that is part of a library.
     limits : Limits
+    labels : LabelColumns, optional
+        The table of labels, for a source with `takes_labels`. None: folders are the classes.
 
     Attributes
     ----------
@@ -85,14 +108,26 @@ class Source(ABC):
         The wheel that Petite downloads to the path; None if the user gives the path.
     takes_address : bool
         Whether the path may be an http(s) URL.
+    takes_remote_folder : bool
+        Whether the path may be the URL of a folder in an object store, such as s3://bucket/data.
     instead_of_address : str
-        What to do if it may not.
+        What to do if it may not be a URL.
+    copied_suffixes : tuple of str
+        Suffixes of the files that are copied from such a folder; all if empty.
     is_one_file : bool
         Whether the path is one file, which a rule of another workflow may make.
     has_fingerprints : bool
         Whether `fingerprint` detects changes of the images, which are too many files to be inputs.
     preset : str or None
         The file in workflow/config, without its suffix, with suitable settings.
+    has_classes : bool
+        Whether its images have labels. All images of one without are in the class UNLABELED.
+    takes_labels : bool
+        Whether a table may give the labels.
+    takes_columns : bool
+        Whether images and labels have names, which may be given as `columns`.
+    has_pattern : bool
+        Whether the path may be a pattern of files, such as data/train-*.parquet.
     lists_in_order : bool
         Whether `entries` gives each class in the order of the listing. Other sources are sorted
         in natural order, which takes some kilobytes of memory per entry.
@@ -102,20 +137,44 @@ class Source(ABC):
     path_is: ClassVar[str | None] = None
     wheel: ClassVar[Wheel | None] = None
     takes_address: ClassVar[bool] = False
-    instead_of_address: ClassVar[str] = "a URL must be that of an archive: set source to archive"
+    takes_remote_folder: ClassVar[bool] = False
+    instead_of_address: ClassVar[str] = (
+        "an http(s) URL must be that of one file: set source to archive, parquet, npz or webdataset"
+    )
+    copied_suffixes: ClassVar[tuple[str, ...]] = ()
     is_one_file: ClassVar[bool] = False
     has_fingerprints: ClassVar[bool] = False
     preset: ClassVar[str | None] = None
+    has_classes: ClassVar[bool] = True
+    takes_labels: ClassVar[bool] = False
+    takes_columns: ClassVar[bool] = False
+    has_pattern: ClassVar[bool] = False
     lists_in_order: ClassVar[bool] = False
 
-    def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        limits: Limits = USUAL_LIMITS,
+        labels: LabelColumns | None = None,
+    ) -> None:
         self.path = path
         self.limits = limits
+        self.labels = labels
+
+    @classmethod
+    def opened(cls, path: Path | None, limits: Limits, columns: Columns) -> "Source":
+        """Open the source; `columns` are for those that take them."""
+        return cls(path, limits)
 
     @classmethod
     def takes_path(cls) -> bool:
         """Whether the user gives the path of the images."""
         return cls.path_is is not None and cls.wheel is None
+
+    @classmethod
+    def is_folder_at(cls, url: str) -> bool:
+        """Whether a URL is that of a folder."""
+        return cls.takes_remote_folder
 
     @classmethod
     def input_files(cls, path: Path) -> list[Path]:
@@ -131,15 +190,34 @@ class Source(ABC):
         """The layout of the classes in a tree of files; None for a source without one."""
         return None
 
+    @property
+    def labeled(self) -> Labeled | None:
+        """The images that a table labels; None without a table."""
+        return None
+
     def annotations(self) -> pd.DataFrame | None:
         """Tabulate what the source says of its images beside their classes; None for nothing.
+
+        For a tree of files, that is the part of a given split.
 
         Returns
         -------
         DataFrame or None
             image_id (str) and some columns of `petite.data.annotations`. It may omit images.
         """
-        return None
+        if self.labeled is not None:
+            return self.labeled.annotations
+        if self.layout is None or not self.layout.parts:
+            return None
+        ids = list(self.layout.files)
+        return pd.DataFrame(
+            {"image_id": ids, "split": [self.layout.parts[name.split("/")[1]] for name in ids]}
+        )
+
+    def check_labels(  # noqa: B027 - few sources read labels
+        self, max_bad_share: float, notices: Notices | None
+    ) -> None:
+        """Add notices about the labels; raises PetiteError if too many entries have none."""
 
     @abstractmethod
     def entries(self) -> Iterable[Entry]:

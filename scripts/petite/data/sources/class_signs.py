@@ -9,24 +9,27 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import permutations
 from pathlib import PurePath
+from shlex import quote
 
-from petite.data.sources.companions import MASK_FOLDER, check_masks
-from petite.data.sources.layout import Layout, ending_of, is_archive
+from petite.data.sources.companions import check_masks
+from petite.data.sources.layout import IMAGES_WORD, MASK_FOLDER, Layout, ending_of, is_archive
 from petite.data.sources.wording import classes_setting, empty_folders, shown
+from petite.data.split_names import TRAIN, split_word
+from petite.data.text_tables import SUFFIXES
 from petite.util.errors import PetiteError
 
+GIVEN = (
+    "To use a split of your own, make the folders train and test (and validation, if you want), "
+    "with the same class folders in each"
+)
 MERGE = (
-    "Petite makes its own splits: give one of these folders (unpack an archive first), or merge "
-    "them into one folder per class"
+    "Give one of these folders (unpack an archive first), or merge them into one folder per class. "
+    f"{GIVEN}"
 )
 SORT = "make a folder for each label, and move its images there"
 STRAYS = 0.05  # share of a class's images that may be next to its folders, such as covers
 MOST_LABELS = 1000
 
-SPLIT_WORD = re.compile(
-    r"(?<![a-z])(train(?:ing)?|test(?:ing)?|val(?:id(?:ation)?)?|dev|eval(?:uation)?|holdout)"
-    r"(?=sets?|data|images|imgs|[^a-z]|$)"
-)
 NUMBERED_PART = re.compile(r"(fold|split|part|batch|chunk|shard)s?[ _.-]*\d+")
 # Folders that several classes may have: p00, sub-01_ses-2, cam1, 001, 2024-05-01. Not the names of
 # classes: class_1, the synsets of WordNet (n01440764), numbers of one or two digits.
@@ -35,7 +38,6 @@ NUMBERED_CLASS = re.compile(
     r"n\d{8}|(?:class|cls|label|type|kind|category|grade|level|stage|score)[ _.-]*\d+",
     re.IGNORECASE,
 )
-IMAGES_WORD = re.compile(r"(jpeg|png)?(images?|imgs?|photos?|pictures?|pics)")
 NAME_OF_CAMERA = re.compile(r"(img|dsc[nf]?|dcim|pxl|mvi|gopr|image|photo|frame|scan|file|p|pic)")
 
 
@@ -59,9 +61,11 @@ def check_layout(layout: Layout, chosen: Sequence[str], named: bool) -> None:
         if first.split("/")[0] in chosen and second.split("/")[0] in chosen:
             raise PetiteError(
                 f"{first} and {second} of {layout.where} are the same folder, by a link, so its "
-                "images would be in two classes. Remove one of the links, or list only one of the "
-                "two in dataset.classes"
+                f"images would be in two {_classes_or_parts(first, second)}. Remove one of the "
+                "links, or list only one of the two in dataset.classes"
             )
+    if layout.parts:
+        _check_trained(layout, chosen)
     if named:
         return
     lost = {name: why for name, why in layout.dangling.items() if not ending_of(name)[1]}
@@ -89,6 +93,29 @@ def check_layout(layout: Layout, chosen: Sequence[str], named: bool) -> None:
         )
 
 
+def _classes_or_parts(first: str, second: str) -> str:
+    """What images are twice in that are at two paths of a layout."""
+    same_class = first.split("/")[0] == second.split("/")[0]
+    return "parts of the given split" if same_class else "classes"
+
+
+def _check_trained(layout: Layout, chosen: Sequence[str]) -> None:
+    """Refuse a given split with classes that have no training images."""
+    counts = {name: layout.in_parts(name) for name in chosen}
+    lost = [name for name, count in counts.items() if not count[TRAIN]]
+    if not lost:
+        return
+    (train,) = (name for name, part in layout.parts.items() if part == TRAIN)
+    trained = {name.casefold(): name for name, count in counts.items() if count[TRAIN]}
+    spelled = [f"{trained[name.casefold()]!r}" for name in lost if name.casefold() in trained]
+    hint = f" (there is {shown(spelled)}: rename one)" if spelled else ""
+    raise PetiteError(
+        f"{shown(lost)} of the given split in {layout.where} {'has' if len(lost) == 1 else 'have'} "
+        f"no images in {train}{hint}, so no model can learn {'it' if len(lost) == 1 else 'them'}. "
+        "Add training images, or name the other classes in dataset.classes"
+    )
+
+
 def check_names(chosen: Sequence[str], where: PurePath | str) -> None:
     """Refuse names that look like those of something other than classes.
 
@@ -112,7 +139,7 @@ def _same_folders(layout: Layout, chosen: Sequence[str]) -> str | None:
 
     Folders of masks, which `check_masks` handles, and of patients, cameras or days do not count.
     """
-    inner = {name: _inner_names(layout.folders.get(name, Counter())) for name in chosen}
+    inner = {name: _inner_names(layout.inside(name)) for name in chosen}
     counts = Counter(name for names in inner.values() for name in names)
     common = {name for name, count in counts.items() if count > 1}
     like_classes = {name for name in common if not re.fullmatch(MASK_FOLDER, name)}
@@ -164,7 +191,7 @@ def _named_as_parts(layout: Layout, chosen: Sequence[str]) -> str | None:
     found = any(len(words) > 1 for words in parts.values())
     if not found and not all(NUMBERED_PART.fullmatch(name.lower()) for name in chosen):
         return None
-    inner = {name: sorted(_inner_names(layout.folders.get(name, Counter()))) for name in chosen}
+    inner = {name: sorted(_inner_names(layout.inside(name))) for name in chosen}
     in_folders = "".join(
         f". {name} holds folders ({shown(names)}), which look like the classes: give {name}"
         for name, names in inner.items()
@@ -173,24 +200,14 @@ def _named_as_parts(layout: Layout, chosen: Sequence[str]) -> str | None:
     labels = sorted({label for name in chosen for label in _labels(_file_names(layout, [name]))})
     in_names = f". The file names seem to have labels ({shown(labels)}): {SORT}" if labels else ""
     return (
-        "they are named like splits. Petite makes its own splits: give one folder of images per "
-        f"class{in_folders}{in_names}"
+        "they are named like splits, and it is not certain that they are one. Give one folder of "
+        f"images per class{in_folders}{in_names}. {GIVEN}"
     )
-
-
-def split_word(name: str) -> tuple[str, str]:
-    """Divide a name into its rest and the first letters of its word for a split, or ""."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-    match = SPLIT_WORD.search(spaced)
-    if not match:
-        return spaced, ""
-    rest = re.sub(r"sets?|data|images|imgs|[\W\d_]+", "", spaced.replace(match[0], "", 1))
-    return rest, match[1][:3]
 
 
 def _named_as_images(layout: Layout, chosen: Sequence[str]) -> str | None:
     """The sign of masks or labels in a folder next to that of the images."""
-    named = [name for name in chosen if IMAGES_WORD.fullmatch(name.lower())]
+    named = [name for name in chosen if IMAGES_WORD.fullmatch(name)]
     if not named:
         return None
     others = [name for name in [*chosen, *layout.empty] if name not in named]
@@ -316,10 +333,8 @@ def flat_hint(layout: Layout, chosen: Sequence[str], inside: str) -> str:
         )
         hints.append(f"{files}. Sort the images into one folder per class")
     if layout.tables:
-        hints.append(
-            f"Petite reads no tables of labels: if {shown(sorted(layout.tables), 3)} holds labels, "
-            "sort the images into one folder per class by it"
-        )
+        tables = sorted(layout.tables, key=lambda name: not name.lower().endswith(SUFFIXES))
+        hints.append(f"If {shown(tables, 3)} holds their labels, write labels={quote(tables[0])}")
     if layout.empty:
         hints.append(f"No images are in {empty_folders(layout, list(layout.empty))}")
     if layout.dangling:

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from petite.data.sources.layout import Layout
+from petite.data.sources.layout import MASK_FOLDER, MASK_NAMES, Layout
 from petite.data.sources.wording import classes_setting, shown
 from petite.util.errors import PetiteError
 from petite.util.notices import Notices
@@ -35,11 +35,7 @@ GAP = r"[\s_.-]+"
 WORD = r"[^/\s_.-]+"
 MOST_WORDS = 4  # behind the stem of another file: 0_rot_90_flip
 FEW_WORDS = 6  # of files that are named after each other
-MASK_NAMES = (
-    r"(?:masks?|segm?|segmentations?|gt|ground[\s_.-]*truths?|labels?|annot(?:ation)?s?|depths?)"
-)
 MASK = rf"(?i)(?:^|[^a-z]){MASK_NAMES}(?:[^a-z]|$)"
-MASK_FOLDER = rf"(?i:(?:{MASK_NAMES}[\s_.-]*)+(?:images?|imgs?|maps?|files|pngs?|\d+)?)"
 
 # Patterns of what the files of one picture have in common, the more readable first.
 PATTERNS = (

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+from petite.data.labels import LabelColumns, read_labels
 from petite.data.sources.base import (
     USUAL_LIMITS,
     Entry,
@@ -18,7 +19,15 @@ from petite.data.sources.base import (
     UnreadableEntry,
     read_at_most,
 )
+from petite.data.sources.labeled import (
+    Labeled,
+    find_labeled,
+    no_table,
+    place_in,
+    table_on_disk,
+)
 from petite.data.sources.layout import Folder, Layout, find_layout, is_archive, is_hidden
+from petite.data.sources.other_kinds import right_source
 from petite.util.errors import PetiteError
 
 HEAD_BYTES = 64
@@ -27,20 +36,30 @@ HEAD_BYTES = 64
 class FolderSource(Source):
     """Images in one folder per class, which `find_layout` finds.
 
-    Links to files and folders are followed, also to outside the folder.
+    With a table of labels it is any tree of images. Links to files and folders are followed, also
+    to outside the folder.
     """
 
     name = "folder"
     path_is: ClassVar[str | None] = "a folder with one folder of images per class"
+    takes_remote_folder = True
     has_fingerprints = True
     preset = "photos"
+    takes_labels = True
 
-    def __init__(self, path: Path | None, limits: Limits = USUAL_LIMITS) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        limits: Limits = USUAL_LIMITS,
+        labels: LabelColumns | None = None,
+    ) -> None:
         assert path is not None
-        super().__init__(path, limits)
+        super().__init__(path, limits, labels)
 
     @classmethod
     def check_path(cls, path: Path) -> None:
+        if hint := right_source(path):
+            raise PetiteError(f"{path} is not {cls.path_is}. {hint}")
         if path.is_dir():
             return
         if is_archive(path.name):
@@ -51,13 +70,33 @@ class FolderSource(Source):
         raise PetiteError(f"{path} is a file: the source 'folder' needs {cls.path_is}")
 
     @cached_property
-    def layout(self) -> Layout[os.DirEntry[str]]:
+    def layout(self) -> Layout[os.DirEntry[str]] | None:
         """The layout of the classes, found by one walk over the tree that reads no file."""
         assert self.path is not None
-        return find_layout(_tree(self.path), self.path)
+        return find_layout(read_tree(self.path), self.path) if self.labels is None else None
+
+    @cached_property
+    def labeled(self) -> Labeled[os.DirEntry[str]] | None:
+        """The images that a table labels, found by one walk over the tree."""
+        assert self.path is not None
+        if self.labels is None:
+            return None
+        tree, path = read_tree(self.path), table_on_disk(self.labels, self.path)
+        if path is None:
+            raise no_table(self.labels, self.path, tree)
+        with path.open("rb") as file:
+            table = read_labels(file, str(path), self.labels)
+        return find_labeled(tree, self.path, table, place_in(self.path, path))
+
+    @property
+    def _files(self) -> dict[str, os.DirEntry[str]]:
+        """The images by id."""
+        found = self.layout or self.labeled
+        assert found is not None
+        return found.files
 
     def entries(self) -> Iterable[Entry]:
-        for image_id, file in self.layout.files.items():
+        for image_id, file in self._files.items():
             try:
                 size = file.stat().st_size
             except OSError:  # a broken link: listed, and set aside when read
@@ -80,7 +119,7 @@ class FolderSource(Source):
         """
         digest = hashlib.sha256()
         for image_id in image_ids:
-            file = self.layout.files[image_id]
+            file = self._files[image_id]
             try:
                 status = file.stat()
             except OSError:  # a broken link, or one in a loop
@@ -90,7 +129,7 @@ class FolderSource(Source):
 
     def head(self, image_id: str) -> bytes:
         """Read the first HEAD_BYTES bytes of a file; empty if it cannot be read."""
-        path = Path(self.layout.files[image_id].path)
+        path = Path(self._files[image_id].path)
         try:
             if not stat.S_ISREG(path.stat().st_mode):
                 return b""
@@ -100,9 +139,9 @@ class FolderSource(Source):
             return b""
 
     def read(self, image_id: str) -> ImageData:
-        if image_id not in self.layout.files:
+        if image_id not in self._files:
             raise self.changed(f"{image_id} is gone")
-        path = Path(self.layout.files[image_id].path)
+        path = Path(self._files[image_id].path)
         try:
             # A link may lead to a device or a pipe, which could block or never end.
             if not stat.S_ISREG(path.stat().st_mode):
@@ -113,8 +152,8 @@ class FolderSource(Source):
             raise UnreadableEntry(f"unreadable: {error.strerror or error}") from error
 
 
-def _tree(root: Path) -> Folder[os.DirEntry[str]]:
-    """The tree of a folder, without hidden files and folders.
+def read_tree(root: Path) -> Folder[os.DirEntry[str]]:
+    """Read the tree of a folder, without hidden files and folders.
 
     A folder is read once, however many links lead to it, so the tree may have loops. Hidden
     folders, which can be large, and the parents of the root are not read.

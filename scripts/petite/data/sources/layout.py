@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
+from petite.data.split_names import TRAIN, parts_of
 from petite.util.errors import PetiteError
 
 File = TypeVar("File")
@@ -39,7 +40,12 @@ SIDE_SUFFIXES = TABLES | TEXTS | ANNOTATIONS | OF_PROGRAMS | {".py", ".ipynb"}
 # Arrays, which many programs write next to the images that they are made from.
 ARRAYS = {".npy", ".npz", ".pt", ".pkl", ".h5", ".hdf5"}
 SIDE_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "license", "readme", "icon\r"}
-
+# Folders that hold images of any class, and masks of images.
+IMAGES_WORD = re.compile(r"(jpeg|png)?(images?|imgs?|photos?|pictures?|pics)", re.IGNORECASE)
+MASK_NAMES = (
+    r"(?:masks?|segm?|segmentations?|gt|ground[\s_.-]*truths?|labels?|annot(?:ation)?s?|depths?)"
+)
+MASK_FOLDER = rf"(?i:(?:{MASK_NAMES}[\s_.-]*)+(?:images?|imgs?|maps?|files|pngs?|\d+)?)"
 
 ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|7z|rar|gz|bz2|xz|zst)$", re.IGNORECASE)
 
@@ -73,9 +79,11 @@ class Layout(Generic[File]):
     Attributes
     ----------
     where : PurePath
-        The folder that holds the class folders.
+        The folder that holds the class folders, or those of a given split.
     files : dict from str to File
-        The images by id: class/path/name.
+        The images by id: class/path/name, or class/folder of the split/path/name.
+    parts : dict from str to str
+        The part that each folder of a given split stands for; empty without a given split.
     folders : dict from str to Counter
         For each class the folders that hold its images, relative to its own (""), with the number
         of images.
@@ -97,6 +105,7 @@ class Layout(Generic[File]):
 
     where: PurePath
     files: dict[str, File] = field(default_factory=dict)
+    parts: dict[str, str] = field(default_factory=dict)
     folders: dict[str, Counter[str]] = field(default_factory=dict)
     empty: dict[str, Counter[str]] = field(default_factory=dict)
     side_files: Counter[str] = field(default_factory=Counter)
@@ -105,6 +114,23 @@ class Layout(Generic[File]):
     repeated: list[str] = field(default_factory=list)
     shared: list[tuple[str, str]] = field(default_factory=list)
     dangling: dict[str, str] = field(default_factory=dict)
+
+    def inside(self, name: str) -> Counter[str]:
+        """Count the images by folder in a class folder; those of all parts of a split together."""
+        counts = self.folders.get(name, Counter())
+        if not self.parts:
+            return counts
+        merged: Counter[str] = Counter()
+        for path, count in counts.items():
+            merged[path.partition("/")[2]] += count
+        return merged
+
+    def in_parts(self, name: str) -> Counter[str]:
+        """Count the images of a class by part of the given split."""
+        counts: Counter[str] = Counter()
+        for path, count in self.folders.get(name, Counter()).items():
+            counts[self.parts[path.partition("/")[0]]] += count
+        return counts
 
     def holding(self, name: str) -> list[str]:
         """List the class folders that have a folder of this name with images in it."""
@@ -154,11 +180,19 @@ def ending_of(name: str) -> tuple[str, str]:
     return (stem, dot + rest) if stem else (name, "")
 
 
+class Part(NamedTuple, Generic[File]):
+    """A folder of a given split: the part, and the folders from it to its class folders."""
+
+    part: str
+    chain: list[Folder[File]]
+
+
 def find_layout(root: Folder[File], path: PurePath, max_entries: int | None = None) -> Layout[File]:
     """Find the class folders of a tree: those in the first folder that has two or more of them.
 
-    Any number of single folders may wrap the class folders (`PetImages/Cat`). Each folder is read
-    once for a class, however many links lead to it.
+    Any number of single folders may wrap the class folders (`PetImages/Cat`). If these folders are
+    certainly those of a given split (`train/Cat`, `test/Cat`), the class folders are those in them.
+    Each folder is read once for a class, however many links lead to it.
 
     Parameters
     ----------
@@ -184,7 +218,9 @@ def find_layout(root: Folder[File], path: PurePath, max_entries: int | None = No
         path /= inner[0]
         chain.append(inner[1])
     layout: Layout[File] = Layout(path)
-    for folder in chain:
+    split = _given_split(chain)
+    wrappers = [folder for part in split.values() for folder in part.chain]
+    for folder in [*chain, *wrappers]:
         for name in folder.files:
             if name in folder.dangling:
                 layout.dangling[name] = folder.dangling[name]
@@ -192,16 +228,103 @@ def find_layout(root: Folder[File], path: PurePath, max_entries: int | None = No
                 layout.beside.append(name)
             elif kind in TABLES:
                 layout.tables.append(name)
+    layout.parts = {checked_name(name, path): part.part for name, part in split.items()}
+    outside = [*chain, *wrappers]
     class_of: dict[int, str] = {}  # the first path to each folder
-    for name, folder in sorted(chain[-1].folders.items()):
-        _add_class(layout, _checked(name, path), folder, chain, class_of)
+    for name, parts in _class_folders(chain[-1], split, path).items():
+        _add_class(layout, name, parts, outside, class_of)
         if max_entries and len(layout.files) > max_entries:
             raise PetiteError(
                 f"{path} has more than {max_entries} images (dataset.max_entries), because many "
                 "links lead to the same folders. Remove links, or raise dataset.max_entries"
             )
-    layout.repeated += chain[-1].upward
+    layout.repeated += [link for folder in (chain[-1], *wrappers) for link in folder.upward]
     return layout
+
+
+def one_class(root: Folder[File], path: PurePath, name: str) -> Layout[File]:
+    """Take all images of a tree as one class, whatever its folders.
+
+    Parameters
+    ----------
+    root : Folder
+        The tree.
+    path : PurePath
+        Where it is, for messages.
+    name : str
+        The name of the class.
+
+    Returns
+    -------
+    Layout
+        It has no class if the tree has no images.
+
+    Raises
+    ------
+    PetiteError
+        As `find_layout`.
+    """
+    layout: Layout[File] = Layout(path)
+    _add_class(layout, name, {"": root}, [], {})
+    return layout
+
+
+def _class_folders(
+    top: Folder[File], split: dict[str, Part[File]], where: PurePath
+) -> dict[str, dict[str, Folder[File]]]:
+    """The folders of each class by their path in it: "", or the folder of a given split."""
+    tops = {name: part.chain[-1] for name, part in split.items()} or {"": top}
+    found: dict[str, dict[str, Folder[File]]] = {}
+    for path, here in tops.items():
+        for name, folder in here.folders.items():
+            parts = found.setdefault(checked_name(name, where), {})
+            if checked_name(path, where) in parts:
+                raise PetiteError(
+                    f"{where / path} has two folders named {nfc(name)!r}, in two spellings of "
+                    "Unicode (such as é as one character and as two). Merge them, or rename one"
+                )
+            parts[checked_name(path, where)] = folder
+    for name, folder in top.folders.items() if split else ():
+        if name not in split:  # without images
+            found.setdefault(checked_name(name, where), {})[""] = folder
+    return dict(sorted(found.items()))
+
+
+def _given_split(chain: list[Folder[File]]) -> dict[str, Part[File]]:
+    """The folders of a given split in the last of the chain, by name; empty if it is not certain.
+
+    All folders with images must be named as parts of a split, and hold class folders: two or more
+    in all, of which each part has some of those of the training part.
+    """
+    inside = chain[-1].folders
+    parts = parts_of([name for name in inside if _holds_images(inside[name], chain)])
+    train = next((name for name, part in parts.items() if part == TRAIN), None)
+    if train is None or len(parts) < 2:
+        return {}
+    found = {name: Part(part, [inside[name]]) for name, part in sorted(parts.items())}
+    to_classes = found[train].chain
+    while inner := _only_wrapped([*chain, *to_classes]):
+        to_classes.append(inner[1])
+    classes = _with_images([*chain, *to_classes]).keys()
+    known = set(classes)
+    for part in found.values():
+        while not (here := _with_images([*chain, *part.chain])).keys() & classes:
+            if len(here) != 1:
+                return {}
+            part.chain.extend(here.values())
+        known |= here.keys()
+    # images/ and masks/, or a split within a split
+    odd = [name for name in known if IMAGES_WORD.fullmatch(name) or re.fullmatch(MASK_FOLDER, name)]
+    return {} if len(known) < 2 or odd or len(parts_of(known)) > 1 else found
+
+
+def _with_images(chain: list[Folder[File]]) -> dict[str, Folder[File]]:
+    """The folders in the last of the chain that hold images."""
+    return {
+        nfc(name): folder
+        for name, folder in chain[-1].folders.items()
+        if _holds_images(folder, chain)
+    }
 
 
 def _only_wrapped(chain: list[Folder[File]]) -> tuple[str, Folder[File]] | None:
@@ -218,14 +341,14 @@ def _only_wrapped(chain: list[Folder[File]]) -> tuple[str, Folder[File]] | None:
 
 def _holds_images(folder: Folder[File], outside: Sequence[Folder[File]]) -> bool:
     return any(
-        side_kind(name) is None for _, inner in _within(folder, outside) for name in inner.files
+        side_kind(name) is None for _, inner in within(folder, outside) for name in inner.files
     )
 
 
-def _within(
-    folder: Folder[File], outside: Sequence[Folder[File]], repeated: list[str] | None = None
+def within(
+    folder: Folder[File], outside: Sequence[Folder[File]] = (), repeated: list[str] | None = None
 ) -> Iterator[tuple[str, Folder[File]]]:
-    """A folder ("") and all folders within it by path, each once, without those of `outside`.
+    """Give a folder ("") and all folders within it by path, each once, without those of `outside`.
 
     The paths of links to a folder that is left out are added to `repeated`.
     """
@@ -250,26 +373,29 @@ def _within(
 def _add_class(
     layout: Layout[File],
     name: str,
-    folder: Folder[File],
+    parts: dict[str, Folder[File]],
     outside: list[Folder[File]],
     class_of: dict[int, str],
 ) -> None:
-    """Add the images of a class folder to the layout, or the folder to the empty ones."""
-    if name in layout.folders or name in layout.empty:
-        raise PetiteError(
-            f"{layout.where} has two folders named {name!r}, in two spellings of Unicode (such as "
-            "é as one character and as two). Merge them, or rename one"
-        )
-    repeated: list[str] = []
+    """Add the images of a class to the layout, or the class to the empty ones.
+
+    `parts` are the class folders by their path in the class, see `_class_folders`.
+    """
+    repeated: dict[str, list[str]] = {at: [] for at in parts}
     counts: Counter[str] = Counter()
     side: Counter[str] = Counter()
-    within = list(_within(folder, outside, repeated))
+    inside = [
+        (_joined(at, path), inner)
+        for at, folder in parts.items()
+        for path, inner in within(folder, outside, repeated[at])
+    ]
     # Arrays are side files of images, unless there are only arrays.
-    names = {file_name for _, inner in within for file_name in inner.files}
+    names = {file_name for _, inner in inside for file_name in inner.files}
     beside = {name for name in names if ending_of(name.lower())[1] in ARRAYS}
     beside = beside if any(side_kind(name) is None for name in names - beside) else set()
-    for path, inner in within:
-        prefix = f"{name}/{path}" if path else name
+    links: list[str] = []
+    for path, inner in inside:
+        prefix = _joined(name, path)
         first = class_of.setdefault(id(inner), prefix)
         if first != prefix:
             layout.shared.append((first, prefix))
@@ -278,7 +404,7 @@ def _add_class(
             if kind:
                 side[kind] += 1
                 continue
-            image_id = _checked(f"{prefix}/{file_name}", layout.where)
+            image_id = checked_name(f"{prefix}/{file_name}", layout.where)
             if image_id in layout.files:
                 raise PetiteError(
                     f"{layout.where} has two files {image_id!r}, in two spellings of Unicode "
@@ -286,17 +412,23 @@ def _add_class(
                 )
             layout.files[image_id] = file
             counts[path] += 1
-        repeated += [f"{path}/{link}" if path else link for link in inner.upward]
-    layout.repeated += [f"{name}/{path}" if path else name for path in repeated]
+        links += [_joined(path, link) for link in inner.upward]
+    links = [_joined(at, path) for at, paths in repeated.items() for path in paths] + links
+    layout.repeated += [_joined(name, path) for path in links]
     if counts:
         layout.folders[name] = counts
         layout.side_files += side
-    elif "" not in repeated:
+    elif not any("" in paths for paths in repeated.values()):
         layout.empty[name] = side
 
 
-def _checked(name: str, where: PurePath) -> str:
-    """A name in normal form C; raises PetiteError if it is not valid Unicode."""
+def _joined(first: str, second: str) -> str:
+    """Two paths as one; either may be ""."""
+    return f"{first}/{second}" if first and second else first or second
+
+
+def checked_name(name: str, where: PurePath) -> str:
+    """Convert a name to normal form C; raises PetiteError if it is not valid Unicode."""
     if name.isascii():
         return name
     try:

@@ -4,10 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from petite.data.sources.class_signs import is_identifier, split_word
+from petite.data.sources.class_signs import is_identifier
 from petite.data.sources.companions import note_versions
 from petite.data.sources.layout import Layout, natural_order
 from petite.data.sources.wording import by_kind, empty_folders, shown
+from petite.data.split_names import TEST, TRAIN, VALIDATION, split_word
 from petite.util.formatting import counted
 from petite.util.notices import Notices
 
@@ -15,6 +16,8 @@ SELDOM_CLASSES = re.compile(
     r"^_|unlabell?ed|unsup|thumbnail"
     r"|(?<![a-z])(thumbs?|archived?|backups?|trash|deleted|unsorted|duplicates?|te?mp)(?![a-z])"
 )
+
+PARTS = TRAIN, VALIDATION, TEST
 
 
 def note_layout(layout: Layout, chosen: Sequence[str], named: bool, notices: Notices) -> None:
@@ -33,11 +36,13 @@ def note_layout(layout: Layout, chosen: Sequence[str], named: bool, notices: Not
     counts = {name: layout.folders[name].total() for name in chosen}
     if not named:
         notices.add(
-            f"{len(chosen)} classes, one for each folder in {layout.where}: "
+            f"{len(chosen)} classes, one for each folder in {_class_folders(layout)}: "
             + shown([f"{name} ({counted(count, 'file')})" for name, count in counts.items()])
         )
         _note_doubtful(chosen, notices)
-    inner = [f"{name}/{path}" for name in chosen for path in layout.folders[name] if path]
+    if layout.parts:
+        _note_given_split(layout, chosen, notices)
+    inner = [f"{name}/{path}" for name in chosen for path in layout.inside(name) if path]
     if inner:
         notices.add(
             f"{counted(len(inner), 'folder')} in class folders counted as part of their class: "
@@ -58,6 +63,20 @@ def note_layout(layout: Layout, chosen: Sequence[str], named: bool, notices: Not
     if layout.empty and not named:
         empty = empty_folders(layout, list(layout.empty))
         notices.add(f"folders without images, not taken for classes: {empty}")
+    _note_repeated(layout, notices)
+
+
+def note_unlabeled(layout: Layout, notices: Notices) -> None:
+    """Add notices about what was left out of a folder without labels."""
+    if layout.side_files:
+        notices.add(
+            f"{counted(layout.side_files.total(), 'file')} left out, because their names are not "
+            f"those of images: {by_kind(layout.side_files)}"
+        )
+    _note_repeated(layout, notices)
+
+
+def _note_repeated(layout: Layout, notices: Notices) -> None:
     if layout.repeated:
         notices.add(
             "links to folders that are read already, or that contain all others, are not followed: "
@@ -65,12 +84,36 @@ def note_layout(layout: Layout, chosen: Sequence[str], named: bool, notices: Not
         )
 
 
+def _class_folders(layout: Layout) -> str:
+    """Where the class folders are: `pets`, or `pets/test, pets/train`."""
+    return shown([str(layout.where / name) for name in layout.parts]) or str(layout.where)
+
+
+def _note_given_split(layout: Layout, chosen: Sequence[str], notices: Notices) -> None:
+    """Add notices about a given split: its parts, and classes that one of them lacks."""
+    counts = {name: layout.in_parts(name) for name in chosen}
+    parts = [
+        f"{counted(sum(count[part] for count in counts.values()), 'file')} for {part} ({folder})"
+        for folder, part in sorted(layout.parts.items(), key=lambda item: PARTS.index(item[1]))
+    ]
+    notices.add(
+        f"{layout.where} has a split, which is used as it is: {', '.join(parts)}. To draw "
+        "another one from all images, write split: {given: ignore}"
+    )
+    for folder, part in layout.parts.items():
+        if lacking := [name for name, count in counts.items() if not count[part]]:
+            notices.add(
+                f"{counted(len(lacking), 'class', 'classes')} without images in {folder}: "
+                f"{shown(lacking)}. Nothing is said about such classes by the {part} images"
+            )
+
+
 def _note_shared(layout: Layout, chosen: Sequence[str], notices: Notices) -> None:
     """Add a notice about folders of patients, cameras or days that several classes have."""
     counts = Counter(
         name
         for class_name in chosen
-        for name in {path.split("/")[0] for path in layout.folders[class_name]}
+        for name in {path.split("/")[0] for path in layout.inside(class_name)}
         if is_identifier(name)
     )
     shared = sorted((name for name, count in counts.items() if count > 1), key=natural_order)
@@ -95,12 +138,17 @@ def _note_doubtful(chosen: Sequence[str], notices: Notices) -> None:
             else f"the folders {shown(odd)} are taken for classes. If some are not, list the "
             "others in dataset.classes"
         )
+    note_spellings(chosen, "merge their folders", notices)
+
+
+def note_spellings(classes: Sequence[str], remedy: str, notices: Notices) -> None:
+    """Add a notice about classes whose names hardly differ, with what to do if they are one."""
     spelled: dict[str, list[str]] = {}
-    for name in chosen:
+    for name in classes:
         spelled.setdefault(" ".join(name.casefold().split()), []).append(name)
     for names in spelled.values():
         if len(names) > 1:
             notices.add(
                 f"the classes {', '.join(map(repr, names))} differ only by capitals or spaces. "
-                "If they are one class, merge their folders"
+                f"If they are one class, {remedy}"
             )

@@ -38,6 +38,7 @@ class TextilesSource(ArchiveSource):
     path_is: ClassVar[str | None] = f"the wheel of {WHEEL.requirement}"
     wheel = WHEEL
     takes_address = False
+    takes_labels = False
     preset = "textiles"
     inside = "conformal_clip_data/data/textile_images/simulated"
 
@@ -55,6 +56,6 @@ class TextilesSource(ArchiveSource):
         except DAMAGED as error:
             raise WHEEL.refused(path, error) from error
         super().__init__(path, limits)
-        if set(self.layout.folders) != CLASSES:
+        if self.layout is None or set(self.layout.folders) != CLASSES:
             self.close()
             raise WHEEL.refused(path, f"no images in the folders {', '.join(sorted(CLASSES))}")

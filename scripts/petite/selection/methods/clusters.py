@@ -58,6 +58,8 @@ def kmeans(group: Group, clusters: int) -> tuple[np.ndarray, np.ndarray]:
 def one_of_each_cluster(group: Group, cluster: np.ndarray, key: np.ndarray) -> np.ndarray:
     """Choose k images: the one with the smallest key of each cluster, then the second ones.
 
+    Kept images come first in their clusters, so that the other clusters are served before these.
+
     Parameters
     ----------
     group : Group
@@ -72,12 +74,13 @@ def one_of_each_cluster(group: Group, cluster: np.ndarray, key: np.ndarray) -> n
     ndarray of int64, shape (k,)
         Positions of the chosen images.
     """
-    by_key = np.argsort(key, kind="stable")
+    is_kept = np.isin(np.arange(group.size), group.kept)
+    by_key = np.lexsort((key, ~is_kept))
     by_cluster = by_key[np.argsort(cluster[by_key], kind="stable")]
     _, starts, sizes = np.unique(cluster[by_cluster], return_index=True, return_counts=True)
     turn = np.arange(group.size) - np.repeat(starts, sizes)
     order = np.lexsort((-np.repeat(sizes, sizes), turn))
-    return by_cluster[order][: group.k]
+    return group.after_kept(by_cluster[order])
 
 
 class KMeansMedoid(MethodSettings):
@@ -162,8 +165,9 @@ def semdedup(group: Group, settings: SemDeDup) -> Choice:
     Of two similar images, the one nearer to the cluster's center is dropped. The paper drops images
     whose cosine similarity exceeds a threshold. Here it is the fraction `drop`, by Euclidean
     distance, which has the same meaning for any features. The dropped images come last, the least
-    similar first. Extra column: nearest, the distance to the nearest image of the
-    cluster that is farther from its center.
+    similar first. Kept images are not dropped, and of an image and a kept one it is the other
+    that is. Extra column: nearest, the distance to the nearest image of the cluster that is farther
+    from its center, or kept.
 
     References
     ----------
@@ -175,20 +179,23 @@ def semdedup(group: Group, settings: SemDeDup) -> Choice:
     nearest = np.full(group.size, np.inf, np.float32)
     # Centered, because float32 loses the digits of small distances far from 0.
     centered = group.features - group.features.mean(axis=0)
+    is_kept = np.isin(np.arange(group.size), group.kept)
     for number in np.unique(cluster):
         members = np.flatnonzero(cluster == number)
-        members = members[np.argsort(-distance[members], kind="stable")]
+        members = members[np.lexsort((-distance[members], ~is_kept[members]))]
         points = centered[members]
         for block in slices(len(members), 2 * FLOAT * len(members), group.block_bytes):
             between = squared_distances(points[block], points)
-            # Only images before this one, which are farther from the center.
+            # Only images before this one, which are farther from the center, or kept.
             earlier = np.arange(len(members)) < np.arange(block.start, block.stop)[:, None]
             nearest[members[block]] = np.where(earlier, between, np.inf).min(axis=1)
-    kept = group.size - int(settings.drop * group.size)
+    nearest[is_kept] = np.inf
+    left = group.size - int(settings.drop * group.size)
     apart = group.random.permutation(group.size)
     apart = apart[np.argsort(-nearest[apart], kind="stable")]
-    order = np.concatenate([group.random.permutation(apart[:kept]), apart[kept:]])
-    return Choice(order[: group.k], extra={"nearest": np.sqrt(nearest[order[: group.k]])})
+    order = np.concatenate([group.random.permutation(apart[:left]), apart[left:]])
+    order = group.after_kept(order)
+    return Choice(order, extra={"nearest": np.sqrt(nearest[order])})
 
 
 def _kmeans_cost(m: int, clusters: int, d: int) -> Cost:
@@ -239,7 +246,7 @@ METHODS = (
     Method(
         name="kmeans_medoid",
         settings=KMeansMedoid,
-        traits=lambda settings: Traits(features="any", two_stage=True),
+        traits=lambda settings: Traits(features="any", two_stage=True, complements=True),
         cost=_many_clusters,
         choose=kmeans_medoid,
     ),
@@ -253,14 +260,16 @@ METHODS = (
     Method(
         name="typiclust",
         settings=TypiClust,
-        traits=lambda settings: Traits(features="any", two_stage=True),
+        traits=lambda settings: Traits(features="any", two_stage=True, complements=True),
         cost=_typiclust_cost,
         choose=typiclust,
     ),
     Method(
         name="semdedup",
         settings=SemDeDup,
-        traits=lambda settings: Traits(features="any", ranks=True, two_stage=True),
+        traits=lambda settings: Traits(
+            features="any", ranks=True, two_stage=True, complements=True
+        ),
         cost=_semdedup_cost,
         choose=semdedup,
     ),

@@ -19,7 +19,8 @@ def k_center_greedy(group: Group, settings: KCenterGreedy) -> Choice:
     """Choose, at each step, the image farthest from those already chosen.
 
     The largest distance of any image to its nearest chosen one is at most twice the smallest
-    possible (Gonzalez 1985). The first is the image nearest to the class's mean.
+    possible (Gonzalez 1985). The first is the image nearest to the class's mean, unless images are
+    kept.
 
     References
     ----------
@@ -29,8 +30,9 @@ def k_center_greedy(group: Group, settings: KCenterGreedy) -> Choice:
     """
     points = _centered(group)
     squares = np.vecdot(points, points)
-    order = np.empty(group.k, np.int64)
-    order[0] = np.argmin(squares)
+    order = group.started()
+    if not len(group.kept):
+        order[0] = np.argmin(squares)
     distance = np.full(group.size, np.inf, np.float32)
     for place in range(1, group.k):
         last = order[place - 1]
@@ -39,7 +41,8 @@ def k_center_greedy(group: Group, settings: KCenterGreedy) -> Choice:
         to_last += squares[last]
         np.minimum(distance, to_last, out=distance)
         distance[last] = -np.inf
-        order[place] = np.argmax(distance)
+        if place >= len(group.kept):
+            order[place] = np.argmax(distance)
     return Choice(order)
 
 
@@ -62,9 +65,10 @@ def herding(group: Group, settings: Herding) -> Choice:
     points = _centered(group)
     # With the mean at 0, the next image minimizes |sum + x|^2, that is 2 sum.x + x.x.
     squares = np.vecdot(points, points)
-    total = np.zeros(points.shape[1])
-    order = np.empty(group.k, np.int64)
-    for place in range(group.k):
+    total = points[group.kept].sum(axis=0, dtype=np.float64)
+    squares[group.kept] = np.inf
+    order = group.started()
+    for place in range(len(group.kept), group.k):
         length = points @ (2 * total).astype(np.float32)
         length += squares
         order[place] = best = np.argmin(length)
@@ -161,14 +165,18 @@ METHODS = (
     Method(
         name="k_center_greedy",
         settings=KCenterGreedy,
-        traits=lambda settings: Traits(features="any", ranks=True, chance=False, two_stage=True),
+        traits=lambda settings: Traits(
+            features="any", ranks=True, chance=False, two_stage=True, complements=True
+        ),
         cost=_greedy_cost,
         choose=k_center_greedy,
     ),
     Method(
         name="herding",
         settings=Herding,
-        traits=lambda settings: Traits(features="any", ranks=True, chance=False, two_stage=True),
+        traits=lambda settings: Traits(
+            features="any", ranks=True, chance=False, two_stage=True, complements=True
+        ),
         cost=_greedy_cost,
         choose=herding,
     ),

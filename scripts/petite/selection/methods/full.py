@@ -32,7 +32,7 @@ METHODS = (
     Method(
         name="full",
         settings=Settings,
-        traits=lambda settings: Traits(ranks=True, chance=False),
+        traits=lambda settings: Traits(labels=True, ranks=True, chance=False, complements=True),
         cost=lambda m, k, d, settings: Cost(elements=m, memory=8 * m),
         choose_whole=choose,
     ),

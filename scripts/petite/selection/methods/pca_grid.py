@@ -29,7 +29,7 @@ from pydantic import Field
 
 from petite.selection.base import Choice, Cost, Method, MethodSettings, Traits
 from petite.selection.methods.tilings import TILINGS
-from petite.selection.quota import proportional
+from petite.selection.quota import proportional, with_least
 from petite.selection.request import Request
 from petite.util.errors import PetiteError
 
@@ -118,7 +118,7 @@ def choose(request: Request, settings: Settings) -> Choice:
         cell = tiling.cells(plane[members], box, side)
         if settings.random_cells:
             cell = dealer.permutation(cell)
-        order = visiting_order(cell, random)[:quota]
+        order = visiting_order(cell, random, np.isin(members, request.kept))[:quota]
         indices.append(members[order])
         cells.append(cell[order])
         x0, y0, x1, y1 = box.tolist()
@@ -154,8 +154,12 @@ def choose(request: Request, settings: Settings) -> Choice:
     return Choice(chosen, extra=extra, details=details)
 
 
-def visiting_order(cells: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def visiting_order(
+    cells: np.ndarray, random: np.random.Generator, is_kept: np.ndarray | None = None
+) -> np.ndarray:
     """Order all images such that each round visits every cell that has images left.
+
+    Kept images come first, and count as those of the first rounds in their cells.
 
     Parameters
     ----------
@@ -163,6 +167,8 @@ def visiting_order(cells: np.ndarray, random: np.random.Generator) -> np.ndarray
         The cell of each image.
     random : numpy.random.Generator
         Chooses the images and the order of the cells.
+    is_kept : ndarray of bool, shape (n,), optional
+        Which images are kept; None: none.
 
     Returns
     -------
@@ -171,11 +177,12 @@ def visiting_order(cells: np.ndarray, random: np.random.Generator) -> np.ndarray
         second one of each cell that has more, and so on.
     """
     count = len(cells)
+    others = np.ones(count, bool) if is_kept is None else ~is_kept
     shuffled = random.permutation(count)
-    by_cell = shuffled[np.argsort(cells[shuffled], kind="stable")]
+    by_cell = shuffled[np.lexsort((others[shuffled], cells[shuffled]))]
     _, starts, sizes = np.unique(cells[by_cell], return_index=True, return_counts=True)
     rounds = np.arange(count) - np.repeat(starts, sizes)
-    return by_cell[np.lexsort((random.random(count), rounds))]
+    return by_cell[np.lexsort((random.random(count), rounds, others[by_cell]))]
 
 
 def nearest_center(features: np.ndarray, centers: np.ndarray) -> np.ndarray:
@@ -299,18 +306,26 @@ def _groups(
 ) -> list[tuple[int, int, np.ndarray, int]]:
     """(label, cluster, members, quota) of each class and cluster with a quota above 0."""
     groups = []
+    is_kept = np.isin(np.arange(len(clusters)), request.kept)
     for label, class_quota in zip(np.unique(request.labels), request.quotas, strict=True):
         within = [
             np.flatnonzero((request.labels == label) & (clusters == cluster))
             for cluster in range(cluster_count)
         ]
-        quotas = proportional(np.array([len(members) for members in within]), int(class_quota))
+        quotas = _within_class(within, is_kept, int(class_quota))
         groups += [
             (int(label), cluster, members, int(quota))
             for cluster, (members, quota) in enumerate(zip(within, quotas, strict=True))
             if quota
         ]
     return groups
+
+
+def _within_class(within: list[np.ndarray], is_kept: np.ndarray, k: int) -> np.ndarray:
+    """Divide the k images of a class among its clusters in proportion, with at least the kept."""
+    sizes = np.array([len(members) for members in within])
+    least = np.array([is_kept[members].sum() for members in within])
+    return with_least(least, k, lambda some, rest: proportional(sizes[some], rest))
 
 
 def cost(m: int, k: int, d: int, settings: Settings) -> Cost:
@@ -329,7 +344,7 @@ METHODS = (
     Method(
         name="pca_grid",
         settings=Settings,
-        traits=lambda settings: Traits(features="any"),
+        traits=lambda settings: Traits(features="any", complements=True),
         cost=cost,
         choose_whole=choose,
     ),

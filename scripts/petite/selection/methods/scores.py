@@ -37,6 +37,8 @@ ScoreName = Literal[
     "mean_distance",
 ]
 SamplerName = Literal["top", "bottom", "median", "ccs", "d2"]
+# The scores that need no label of an image: of the answers of a trained proxy, or by clusters.
+WITHOUT_LABELS = {"least_confidence", "margin", "entropy", "prototype_distance"}
 # Scores up to this can be subtracted and added in float64 without overflow.
 SCORES_IN_REACH = 1e150
 # The sampler or score that each setting belongs to.
@@ -173,9 +175,9 @@ def d2(group: Group, score: np.ndarray, tie: np.ndarray, settings: ScoreSettings
 
     On the graph of nearest neighbors, each image's score first rises by its neighbors' scores times
     their nearness. Then, at each step, the image with the highest score is chosen, and its
-    neighbors lose its score times their nearness. Nearness is exp(-damping * squared distance),
-    where the mean squared distance in the graph is 1, so that one damping fits all features. The
-    paper has one damping for each of the two passes.
+    neighbors lose its score times their nearness. Kept images are the first ones chosen. Nearness
+    is exp(-damping * squared distance), where the mean squared distance in the graph is 1, so that
+    one damping fits all features. The paper has one damping for each of the two passes.
 
     References
     ----------
@@ -196,11 +198,16 @@ def d2(group: Group, score: np.ndarray, tie: np.ndarray, settings: ScoreSettings
     value = value + (nearness * value[near]).sum(axis=1)
     value = value[tie]
     position = np.argsort(tie)
-    order = np.empty(group.k, np.int64)
+    order = group.started()
     for place in range(group.k):
-        best = int(np.argmax(value))
-        order[place] = image = tie[best]
+        if place >= len(group.kept):
+            order[place] = tie[np.argmax(value)]
+        image = order[place]
+        best = position[image]
         taken, value[best] = value[best], -np.inf
+        if place < len(group.kept):
+            # Those before may have left it a value below 0, which its neighbors would gain.
+            taken = max(taken, 0.0)
         value[position[near[image]]] -= nearness[image] * taken
     return order
 
@@ -220,8 +227,10 @@ def traits(settings: ScoreSettings) -> Traits:
     return Traits(
         features="any" if settings.sampler == "d2" or not training else None,
         scores=settings.score if training else None,
+        labels=settings.score not in WITHOUT_LABELS,
         ranks=settings.sampler != "ccs",
         two_stage=settings.sampler == "d2",
+        complements=settings.sampler == "d2",
     )
 
 

@@ -75,12 +75,13 @@ def greedy_cover(similarity: Similarity, group: Group) -> tuple[np.ndarray, np.n
     size, mass = len(similarity), group.mass.astype(np.float32)
     cover = np.zeros(size, np.float32)
     best = np.zeros(size, np.int64)
-    order = np.empty(group.k, np.int64)
+    order = group.started()
     bounds = (1 + ROUNDING) * similarity.sums(group.mass, group.block_bytes)
     block_bytes = min(CACHE_BYTES, group.block_bytes)
     exact_at = np.full(size, -1)  # the step for which an image's bound is exact
     for place in range(group.k):
-        while exact_at[image := int(np.argmax(bounds))] != place:
+        image = int(order[place])
+        while place >= len(group.kept) and exact_at[image := int(np.argmax(bounds))] != place:
             bounds[image] = np.maximum(similarity.row(image) - cover, 0) @ mass
             exact_at[image] = place
         row = similarity.row(image)
@@ -128,9 +129,11 @@ def graph_cut(group: Group, settings: GraphCut) -> Choice:
     gain = settings.coverage * similarity.sums(group.mass, group.block_bytes)
     # Each image's similarity to itself, which is 1, counts once within A.
     gain -= 1
-    order = np.empty(group.k, np.int64)
+    order = group.started()
     for place in range(group.k):
-        order[place] = chosen = int(np.argmax(gain))
+        if place >= len(group.kept):
+            order[place] = np.argmax(gain)
+        chosen = int(order[place])
         gain -= 2 * similarity.row(chosen)
         gain[chosen] = -np.inf
     return Choice(order)
@@ -164,11 +167,12 @@ def k_dpp(group: Group, settings: KDPP) -> Choice:
     similarity = Similarity(group.features)
     rows = np.empty((group.k, group.size), np.float32)
     left = np.full(group.size, 1 + settings.ridge)
-    order = np.empty(group.k, np.int64)
+    order = group.started()
     for place in range(group.k):
-        # As the first image all are equal: choose the one nearest to the mean.
-        chosen = int(np.argmax(left) if place else np.argmin(similarity.from_mean))
-        order[place] = chosen
+        if place >= len(group.kept):
+            # As the first image all are equal: choose the one nearest to the mean.
+            order[place] = np.argmax(left) if place else np.argmin(similarity.from_mean)
+        chosen = int(order[place])
         row = similarity.row(chosen) - rows[:place, chosen] @ rows[:place]
         row /= np.sqrt(left[chosen])
         rows[place] = row
@@ -213,14 +217,18 @@ METHODS = (
     Method(
         name="facility_location",
         settings=FacilityLocation,
-        traits=lambda settings: Traits(features="any", ranks=True, chance=False, two_stage=True),
+        traits=lambda settings: Traits(
+            features="any", ranks=True, chance=False, two_stage=True, complements=True
+        ),
         cost=_cover_cost,
         choose=facility_location,
     ),
     Method(
         name="graph_cut",
         settings=GraphCut,
-        traits=lambda settings: Traits(features="any", ranks=True, chance=False, two_stage=True),
+        traits=lambda settings: Traits(
+            features="any", ranks=True, chance=False, two_stage=True, complements=True
+        ),
         cost=_cut_cost,
         choose=graph_cut,
     ),
@@ -229,7 +237,12 @@ METHODS = (
         settings=KDPP,
         # Its time grows with the square of the number of images chosen from a part or block.
         traits=lambda settings: Traits(
-            features="any", ranks=True, chance=False, two_stage=True, part=2_048
+            features="any",
+            ranks=True,
+            chance=False,
+            two_stage=True,
+            part=2_048,
+            complements=True,
         ),
         cost=_dpp_cost,
         choose=k_dpp,
@@ -238,7 +251,12 @@ METHODS = (
         name="craig",
         settings=Craig,
         traits=lambda settings: Traits(
-            features="gradients", ranks=False, chance=False, two_stage=True
+            features="gradients",
+            labels=True,
+            ranks=False,
+            chance=False,
+            two_stage=True,
+            complements=True,
         ),
         cost=_cover_cost,
         choose=craig,

@@ -25,16 +25,20 @@ def kernel_thinning(group: Group, settings: KernelThinning) -> Choice:
 
     The part has k times the largest possible power of two images. Of two halves one is kept. The
     paper keeps all and exchanges images of the best. Both steps use the same kernel, as in the same
-    authors' "Generalized Kernel Thinning" (2022).
+    authors' "Generalized Kernel Thinning" (2022). If images are kept, the part is of the others,
+    and the exchange brings the kept and the chosen images together nearer to the class.
     """
     assert group.features is not None
     similarity = Similarity(group.features, hold_bytes=group.hold_bytes)
-    rounds = int(np.log2(group.size / group.k))
-    chosen = group.random.permutation(group.size)[: group.k << rounds]
+    rest, wanted = group.rest, group.k - len(group.kept)
+    if not wanted:
+        return Choice(group.kept)
+    rounds = int(np.log2(len(rest) / wanted))
+    chosen = rest[group.random.permutation(len(rest))[: wanted << rounds]]
     for _ in range(rounds):
         chosen = halve(similarity, chosen, settings.failure / rounds, group.random)
     mean = similarity.sums(group.mass, group.block_bytes) / group.mass.sum()
-    return Choice(swap(similarity, chosen, mean))
+    return Choice(np.append(group.kept, swap(similarity, chosen, mean, group.kept)))
 
 
 def halve(
@@ -85,7 +89,9 @@ def halve(
     return kept
 
 
-def swap(similarity: Similarity, chosen: np.ndarray, mean: np.ndarray) -> np.ndarray:
+def swap(
+    similarity: Similarity, chosen: np.ndarray, mean: np.ndarray, kept: np.ndarray
+) -> np.ndarray:
     """Exchange each chosen image in turn for the one that gives the smallest MMD (KT-SWAP).
 
     Parameters
@@ -96,6 +102,8 @@ def swap(similarity: Similarity, chosen: np.ndarray, mean: np.ndarray) -> np.nda
         Positions of distinct images.
     mean : ndarray of float64, shape (m,)
         Each image's mean similarity to all images.
+    kept : ndarray of int64, shape (p,)
+        Positions of others that also represent the group, and are not exchanged.
 
     Returns
     -------
@@ -103,12 +111,12 @@ def swap(similarity: Similarity, chosen: np.ndarray, mean: np.ndarray) -> np.nda
         Positions of distinct images.
     """
     chosen = chosen.copy()
-    count = len(chosen)
+    count = len(kept) + len(chosen)
     total = np.zeros(len(similarity))
-    for image in chosen:
-        total += similarity.row(image)
     taken = np.zeros(len(similarity), bool)
-    taken[chosen] = True
+    for image in [*kept, *chosen]:
+        total += similarity.row(image)
+        taken[image] = True
     for place, old in enumerate(chosen):
         total -= similarity.row(old)
         taken[old] = False
@@ -141,7 +149,7 @@ METHODS = (
     Method(
         name="kernel_thinning",
         settings=KernelThinning,
-        traits=lambda settings: Traits(features="any", two_stage=True),
+        traits=lambda settings: Traits(features="any", two_stage=True, complements=True),
         cost=_cost,
         choose=kernel_thinning,
     ),

@@ -1,0 +1,183 @@
+"""From a goal to what to write: the table of docs/goals.md and of `snakemake goals`."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+COMMAND = "snakemake "
+
+
+class Goal(NamedTuple):
+    """One row.
+
+    Attributes
+    ----------
+    want : str
+        What follows "I want to".
+    use : str
+        Settings in one line of YAML, or a command that begins with "snakemake".
+    read : str
+        Where it is explained: a page of docs/, with the heading where it has one.
+    """
+
+    want: str
+    use: str
+    read: str
+
+    @property
+    def is_command(self) -> bool:
+        """Whether `use` is a command, not settings for a file."""
+        return self.use.startswith(COMMAND)
+
+
+GOALS = (
+    Goal(
+        "know how small my set can get",
+        "snakemake --cores all --config folder=PATH",
+        "your-images.md#the-first-run",
+    ),
+    Goal(
+        "do the same with a zip or tar, or with its URL",
+        "snakemake --cores all --config archive=PATH_OR_URL",
+        "your-images.md#the-first-run",
+    ),
+    Goal(
+        "take the labels from a table",
+        "snakemake --cores all --config folder=PATH labels=labels.csv",
+        "labels.md",
+    ),
+    Goal(
+        "see all settings and where each comes from",
+        "snakemake --cores 1 config --config folder=PATH",
+        "your-images.md#the-first-run",
+    ),
+    Goal(
+        "get a first answer soon: 200 images of each class",
+        "dataset: {limit_per_class: 200}",
+        "your-images.md#the-first-run",
+    ),
+    Goal(
+        "keep the images of a patient or a video on one side of the split",
+        "split: {groups: subfolder}",
+        "your-images.md#6-images-that-belong-together",
+    ),
+    Goal(
+        "keep near duplicates on one side of the split",
+        "dataset: {near_copy_distance: 6}",
+        "your-images.md#8-duplicates-and-near-duplicates",
+    ),
+    Goal(
+        "drop near duplicates, then sample at random",
+        "methods: {semdedup: {drop: 0.2, fractions: [0.5, 0.1]}}",
+        "methods.md",
+    ),
+    Goal(
+        "give some images more weight in training",
+        "labels: {path: labels.csv, weight: COLUMN}",
+        "labels.md#other-columns",
+    ),
+    Goal(
+        "leave out classes of fewer than 10 images",
+        "dataset: {min_per_class: 10}",
+        "your-images.md#7-small-and-unequal-classes",
+    ),
+    Goal(
+        "count all classes equally, however small",
+        "evidence: {metric: balanced_accuracy}",
+        "your-images.md#7-small-and-unequal-classes",
+    ),
+    Goal(
+        "judge by a network that is trained from scratch",
+        "judges: scratch",
+        "judges.md",
+    ),
+    Goal(
+        "judge by fine-tuning a pretrained network",
+        "judges: fine_tune",
+        "judges.md#fine-tuning",
+    ),
+    Goal(
+        "judge by my own training program",
+        "judges: {mine: {command: 'python train.py --train {train} --validation {validation} "
+        "--test {test} --seed {seed} --out {predictions}'}}",
+        "judges.md",
+    ),
+    Goal(
+        "use embeddings of my own, such as CLIP's",
+        "features: {space: own, path: embeddings.parquet}",
+        "methods.md",
+    ),
+    Goal(
+        "see details: give the pretrained network larger images",
+        "backbone: {image_size: 448}",
+        "your-images.md#5-the-details-are-gone",
+    ),
+    Goal(
+        "compare more methods",
+        "methods: {herding: {fractions: [0.1]}, k_center_greedy: {fractions: [0.1]}}",
+        "methods.md",
+    ),
+    Goal(
+        "compare two settings of a method",
+        "methods: {grid_of_9: {method: pca_grid, cells: 3, fractions: [0.1]}}",
+        "methods.md",
+    ),
+    Goal(
+        "compare augmentation with more real images",
+        "{judges: scratch, methods: {augmentation: {fractions: [0.1]}}}",
+        "methods.md",
+    ),
+    Goal(
+        "be surer: more seeds at small fractions",
+        "seeds_by_fraction: {0.1: 20}",
+        "evidence.md",
+    ),
+    Goal(
+        "know the time and memory of selection beforehand",
+        "snakemake --cores 1 estimate --config folder=PATH",
+        "scale.md",
+    ),
+    Goal(
+        "limit the memory of selection and training",
+        "max_memory: 4 GB",
+        "scale.md",
+    ),
+    Goal(
+        "export the recommended images, also for Keras and PyTorch",
+        "snakemake --cores all export --config folder=PATH 'export_formats=[folder,npz,parquet]'",
+        "../README.md",
+    ),
+    Goal(
+        "export another subset: METHOD:FRACTION",
+        "snakemake --cores all export --config folder=PATH export=random:0.1",
+        "../README.md",
+    ),
+    Goal(
+        "run on a cluster",
+        "snakemake --profile workflow/profiles/slurm --config folder=PATH",
+        "cluster.md",
+    ),
+)
+
+
+def as_markdown(goals: Sequence[Goal] = GOALS) -> str:
+    """Write the table for docs/goals.md."""
+    rows = [
+        f"| {goal.want} | `{goal.use}` | [{_page(goal.read)}]({goal.read}) |\n" for goal in goals
+    ]
+    return "".join(["| I want to ... | write | read |\n|---|---|---|\n", *rows])
+
+
+def as_text(goals: Sequence[Goal] = GOALS) -> str:
+    """Write the goals for a terminal, with the settings in the line below each."""
+    blocks = [f"{goal.want}\n    {goal.use}\n    {_place(goal.read)}" for goal in goals]
+    return "\n".join(["I want to ...", *blocks])
+
+
+def _page(link: str) -> str:
+    return link.split("#")[0].removeprefix("../")
+
+
+def _place(link: str) -> str:
+    """The path of a page from the top of the repository."""
+    page = _page(link)
+    return page if link.startswith("../") else f"docs/{page}"

@@ -1,0 +1,324 @@
+"""A table of labels: which image has which label, and what else the table says of it.
+
+It finds the columns, and checks them by themselves. Which images the rows mean is found by
+`petite.data.sources.labeled`.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from petite.data.splits import TEST, TRAIN, VALIDATION
+from petite.data.text_tables import TextTable, read_text_table
+from petite.util.errors import PetiteError
+from petite.util.formatting import counted, listed
+
+# The usual names of each column, the surest first. They are compared in small letters, with "_" for
+# spaces and hyphens.
+FILE_NAMES = (
+    ("file", "filename", "file_name", "filepath", "file_path", "path", "image_path", "image_file")
+    + ("image_filename", "image_file_name", "img_path", "relative_path", "fname"),
+    ("image", "image_id", "image_name", "img", "img_id", "img_name", "photo", "picture"),
+    ("id", "id_code", "name"),
+)
+LABEL_NAMES = (
+    ("label", "labels", "class", "class_name", "classname", "label_name", "category")
+    + ("category_name", "target", "diagnosis", "dx", "ground_truth", "y"),
+    ("class_id", "label_id", "category_id", "species", "breed", "variety", "disease", "type"),
+)
+NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "file": FILE_NAMES,
+    "label": LABEL_NAMES,
+    "split": (("split", "set", "subset", "partition"),),
+    "group": (("group", "group_id"), ("patient", "patient_id", "subject", "subject_id")),
+    "weight": (("weight", "sample_weight"),),
+    "keep": (("keep",),),
+}
+SPLITS = {
+    TRAIN: ("train", "training", "trn"),
+    VALIDATION: ("validation", "valid", "val", "dev"),
+    TEST: ("test", "testing", "tst", "holdout"),
+}
+ALWAYS, NEVER = "always", "never"
+KEEP = {
+    ALWAYS: ("always", "true", "yes", "1", "1.0"),
+    NEVER: ("never",),
+    "": ("", "false", "no", "0", "0.0"),
+}
+LONGEST_LABEL = 200  # characters; what is longer is a text
+# More labels than these, and than this share of the rows, are names or numbers of single images.
+FEW_LABELS, MOST_LABELS = 3, 0.5
+
+
+class LabelColumns(NamedTuple):
+    """The path of a table of labels and the columns that are named; others are looked for."""
+
+    path: str
+    file: str | None = None
+    label: str | None = None
+    split: str | None = None
+    group: str | None = None
+    weight: str | None = None
+    keep: str | None = None
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """A checked table of labels.
+
+    Attributes
+    ----------
+    name : str
+        Its path, for messages.
+    columns : dict from str to str
+        The column of the table for file, label, and others of NAMES that there are. There is none
+        for label in a table with one column per label.
+    rows : DataFrame
+        row (int64, as a spreadsheet numbers it), file and label (str, "" where it is empty), and as
+        far as they are there split ("train", "validation", "test", ""), group (str), weight
+        (float64) and keep ("always", "never", "").
+    notes : list of str
+        What a user should know of how it was read.
+    """
+
+    name: str
+    columns: dict[str, str]
+    rows: pd.DataFrame
+    notes: list[str]
+
+    def digest(self) -> str:
+        """Compute a digest of the files and their labels: 64 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for file, label in zip(self.rows["file"], self.rows["label"], strict=True):
+            digest.update(f"{file}\0{label}\0".encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+
+def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
+    """Read a table of labels and check it.
+
+    Parameters
+    ----------
+    file : file of bytes, at its beginning
+    name : str
+        Its path, for messages.
+    wanted : LabelColumns
+
+    Returns
+    -------
+    LabelTable
+
+    Raises
+    ------
+    PetiteError
+        For other files than tables, columns that are missing or ambiguous, and wrong values.
+    """
+    table = read_text_table(file, name)
+    named = {role: column for role in NAMES if (column := getattr(wanted, role)) is not None}
+    columns = _found_columns(table, named, name)
+    by_name = table.columns[columns["label"]] if "label" in columns else None
+    label = _one_hot(table, name, columns) if by_name is None else by_name
+    parts = {"file": table.columns[columns["file"]], "label": label}
+    parts |= {role: table.columns[columns[role]] for role in columns if role not in parts}
+    rows = pd.DataFrame({role: column.to_pandas() for role, column in parts.items()})
+    rows.insert(0, "row", np.arange(len(rows)) + table.first_row)
+    rows = rows[(rows["file"] != "") | (rows["label"] != "")].reset_index(drop=True)
+    if rows.empty:
+        raise PetiteError(f"{name} has no rows below its column names: it needs a row per image")
+    _check_labels(rows["label"], columns.get("label"), "label" in named, name)
+    for role, converted in (("split", _splits), ("weight", _weights), ("keep", _keeps)):
+        if role in rows:
+            rows[role] = converted(rows, columns[role], name)
+    return LabelTable(name, columns, rows, table.notes)
+
+
+# --- columns
+
+
+def _found_columns(table: TextTable, named: Mapping[str, str], name: str) -> dict[str, str]:
+    """The column of each role that there is; raises PetiteError without files or labels."""
+    present = list(table.columns)
+    for role, column in named.items():
+        if column not in table.columns:
+            raise PetiteError(
+                f"labels.{role}: {name} has no column {column!r}; its columns are {listed(present)}"
+            )
+    columns = dict(named)
+    for role in NAMES:
+        left = [column for column in present if column not in columns.values()]
+        if role not in columns and (found := _looked_for(role, left, table, name)):
+            columns[role] = found
+    left = [column for column in present if column not in columns.values()]
+    if len(present) == 2 and len(left) == 1 and len(columns) == 1:
+        # Of two columns, the other one.
+        columns["label" if "file" in columns else "file"] = left[0]
+    if "file" not in columns:
+        raise PetiteError(
+            f"labels.file: no column of {name} is known to hold the files: name it. Its first row "
+            f"must have the names of its columns, and has {listed(present)}"
+        )
+    return columns
+
+
+def _looked_for(role: str, present: Sequence[str], table: TextTable, name: str) -> str | None:
+    """The column of a role by its usual names; raises PetiteError if several may be meant."""
+    for names in NAMES[role]:
+        found = [column for column in present if _plain(column) in names]
+        if len(found) > 1 and _say_the_same([table.columns[column] for column in found]):
+            # Paths rather than names of files, and names rather than numbers that stand for them.
+            found = [max(found, key=lambda column: _letters(table.columns[column]))]
+        if len(found) > 1:
+            raise PetiteError(
+                f"labels.{role}: {name} has several columns that may be meant: {listed(found)}. "
+                "Name one of them"
+            )
+        if found:
+            return found[0]
+    return None
+
+
+def _plain(column: str) -> str:
+    return re.sub(r"[\s-]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column)).lower()
+
+
+def _say_the_same(columns: Sequence[pa.ChunkedArray]) -> bool:
+    """Whether columns stand for each other, one value for one value."""
+    codes = np.column_stack([pd.factorize(column.to_pandas())[0] for column in columns])
+    pairs = len(np.unique(codes, axis=0))
+    return all(pairs == len(np.unique(code)) for code in codes.T)
+
+
+def _letters(column: pa.ChunkedArray) -> tuple[bool, int]:
+    """Whether a column has more than numbers, and the number of its letters."""
+    numbers = pc.all(pc.match_substring_regex(column, r"^[\d.]*$")).as_py()
+    return not numbers, pc.sum(pc.utf8_length(column)).as_py() or 0
+
+
+def _one_hot(table: TextTable, name: str, columns: Mapping[str, str]) -> pa.ChunkedArray:
+    """The labels of a table with a column of 0 and 1 for each; raises PetiteError for others."""
+    others = [column for column in table.columns if column not in columns.values()]
+    ones = {column: _ones(table.columns[column]) for column in others}
+    flags = {column: found for column, found in ones.items() if found is not None}
+    if len(flags) < 2:
+        raise PetiteError(
+            f"labels.label: no column of {name} is known to hold the labels: name it. Its columns "
+            f"are {listed(list(table.columns))}"
+        )
+    matrix = np.column_stack(list(flags.values()))
+    counts = matrix.sum(axis=1)
+    if (counts != 1).any():
+        row = int(np.argmax(counts != 1))
+        raise PetiteError(
+            f"{name}, row {row + table.first_row:,}: {counts[row]} of the columns "
+            f"{listed(list(flags))} are 1, but each image needs one label. Name the column of the "
+            "labels in labels.label, or remove the columns that are not labels"
+        )
+    return pa.chunked_array([pa.array(list(flags)).take(pa.array(matrix.argmax(axis=1)))])
+
+
+def _ones(column: pa.ChunkedArray) -> np.ndarray | None:
+    """Where a column of 0 and 1 is 1; None for any other column."""
+    one = pc.is_in(column, pa.array(["1", "1.0", "True"], column.type))
+    zero = pc.is_in(column, pa.array(["0", "0.0", "False"], column.type))
+    if not pc.all(pc.or_(one, zero)).as_py() or not pc.any(one).as_py():
+        return None
+    return one.to_numpy()
+
+
+# --- values
+
+
+def _check_labels(labels: pd.Series, column: str | None, named: bool, name: str) -> None:
+    """Raise PetiteError for labels that cannot be classes, or that look like something else."""
+    given = labels[labels != ""]
+    where = f"{name}, column {column!r}" if column else name
+    distinct = given.unique().tolist()
+    if len(distinct) < 2:
+        raise PetiteError(
+            f"{where}: "
+            + (f"all labels are {distinct[0]!r}" if distinct else "there are no labels")
+            + ": two labels or more are needed. If another column has them, name it in labels.label"
+        )
+    if not named and len(distinct) > max(FEW_LABELS, MOST_LABELS * len(given)):
+        raise PetiteError(
+            f"{where}: {len(distinct):,} different labels for {counted(len(given), 'row')}, such "
+            f"as {listed(distinct, 3)}, so it does not seem to hold labels. Name the column that "
+            "does in labels.label, or this one if it is right"
+        )
+    unfit = [label for label in distinct if re.search(r"[/\0]|^\.\.?$", label)]
+    if unfit:
+        raise PetiteError(
+            f"{where}: {counted(len(unfit), 'label')} such as {unfit[0]!r} cannot be part of an "
+            "image id, where a slash ends the name of the class. Write other characters in the "
+            "table"
+        )
+    long = [label for label in distinct if len(label) > LONGEST_LABEL]
+    if long:
+        raise PetiteError(
+            f"{where}: a label has {len(long[0]):,} characters ({long[0][:40]!r}...), more than "
+            f"{LONGEST_LABEL}, so it does not seem to be the name of a class. Name the column of "
+            "the labels in labels.label"
+        )
+
+
+def _splits(rows: pd.DataFrame, column: str, name: str) -> pd.Series:
+    words = {word: part for part, known in SPLITS.items() for word in known} | {"": ""}
+    return _mapped(rows["split"], words, rows["row"], f"{name}, column {column!r}", "split")
+
+
+def _keeps(rows: pd.DataFrame, column: str, name: str) -> pd.Series:
+    words = {word: value for value, known in KEEP.items() for word in known}
+    return _mapped(rows["keep"], words, rows["row"], f"{name}, column {column!r}", "keep")
+
+
+def _mapped(
+    values: pd.Series, words: Mapping[str, str], numbers: pd.Series, where: str, role: str
+) -> pd.Series:
+    """What the words of a column mean; raises PetiteError for an unknown one."""
+    found = values.str.lower().map(words)
+    if found.isna().any():
+        row = int(np.argmax(found.isna()))
+        known = [word for word in words if word and not word.endswith(".0")]
+        raise PetiteError(
+            f"{where}, row {numbers.iloc[row]:,}: {values.iloc[row]!r} is unknown. Use "
+            f"{listed(known, len(known))} or leave it empty; if the column means something else, "
+            f"rename it, or name another one in labels.{role}"
+        )
+    return found
+
+
+def _weights(rows: pd.DataFrame, column: str, name: str) -> pd.Series:
+    """The weights as numbers, 1 where there is none; raises PetiteError for wrong ones."""
+    texts = rows["weight"]
+    numbers = pd.to_numeric(texts.where(texts != "", "1"), errors="coerce").astype("float64")
+    wrong = ~np.isfinite(numbers) | (numbers < 0)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise PetiteError(
+            f"{name}, column {column!r}, row {rows['row'].iloc[row]:,}: a weight must be a number "
+            f"of 0 or more, such as 0.5, got {texts.iloc[row]!r}"
+        )
+    heaviest = numbers.groupby(rows["label"]).max()
+    without = [str(label) for label, most in heaviest.items() if most == 0 and label != ""]
+    if without:
+        raise PetiteError(
+            f"{name}, column {column!r}: all images of {listed(without)} have the weight 0, so "
+            "nothing is left to train on: correct the weights"
+        )
+    return numbers
+
+
+def said(table: LabelTable) -> Iterator[str]:
+    """What a user should know: which columns are used for what."""
+    used = [f"{column!r} for {role}" for role, column in table.columns.items()]
+    text = f"labels from {table.name}: {listed(used)}"
+    if "label" not in table.columns:
+        text += f", and a column of 0 and 1 for each of {table.rows['label'].nunique()} labels"
+    yield "; ".join([text, *table.notes])

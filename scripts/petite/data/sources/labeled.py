@@ -1,0 +1,331 @@
+"""The images of a tree of files that a table labels, instead of class folders.
+
+A row names a file by its path in the tree, or by its name alone where that is unique. The suffix
+may be missing, and the path may begin with the name of the tree's own folder.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePath
+from typing import Generic
+
+import pandas as pd
+
+from petite.data.annotations import NOTHING_SAID
+from petite.data.labels import LabelColumns, LabelTable, said
+from petite.data.sources.companions import note_versions
+from petite.data.sources.layout import (
+    ARRAYS,
+    File,
+    Folder,
+    Layout,
+    checked_name,
+    ending_of,
+    nfc,
+    side_kind,
+    within,
+)
+from petite.data.sources.layout_notices import note_spellings
+from petite.data.text_tables import SUFFIXES
+from petite.util.errors import PetiteError
+from petite.util.formatting import counted, listed, percent
+from petite.util.notices import Notices
+
+NO_FILE, NO_LABEL = "no such file", "no label"
+SEVERAL_LABELS, REPEATED, NO_ROW = "several labels", "repeated", "no row"
+# What is wrong, in the plural.
+PROBLEMS = {
+    NO_FILE: "name a file that is not there",
+    NO_LABEL: "have no label",
+    SEVERAL_LABELS: "name a file that has several labels",
+    REPEATED: "repeat a file with its label",
+    NO_ROW: "have no row in the table",
+}
+EXAMPLES = 3
+DEEPEST = 100
+
+
+@dataclass
+class Labeled(Generic[File]):
+    """The labeled images of a tree.
+
+    Attributes
+    ----------
+    table : LabelTable
+    where : PurePath
+        The tree, for messages.
+    files : dict from str to File
+        The images by id: label/path in the tree.
+    annotations : DataFrame
+        image_id, and split, group, weight and keep as far as the table has them.
+    problems : DataFrame
+        The rows and files that are not used: row (0 for a file without a row), file, label and
+        problem, a key of PROBLEMS.
+    images : int
+        The files in the tree that may be images.
+    """
+
+    table: LabelTable
+    where: PurePath
+    files: dict[str, File]
+    annotations: pd.DataFrame
+    problems: pd.DataFrame
+    images: int
+
+    def check(self, max_bad_share: float) -> None:
+        """Raise PetiteError if too many rows or files cannot be used.
+
+        Parameters
+        ----------
+        max_bad_share : float
+            The largest share of the rows, and of the files.
+        """
+        counts = self.problems["problem"].value_counts()
+        rows = len(self.table.rows)
+        missing = self._of(NO_FILE)
+        if len(missing) == rows:
+            raise PetiteError(
+                f"none of the {rows:,} files of {self.table.name} is in {self.where}: its column "
+                f"{self.table.columns['file']!r} has {missing['file'].iloc[0]!r}, and "
+                + self._an_image()
+                + ". Give the folder that its paths start in, or name the column of the files in "
+                "labels.file"
+            )
+        unused = int(counts.drop(NO_ROW, errors="ignore").sum())
+        alone = int(counts.get(NO_ROW, 0))
+        for count, total, what in ((unused, rows, "row"), (alone, self.images, "file")):
+            if count > max_bad_share * total:
+                kinds = [kind for kind in counts.index if (kind == NO_ROW) == (what == "file")]
+                raise PetiteError(
+                    f"{counted(count, what)} of {total:,} cannot be used with {self.table.name}, "
+                    f"more than {percent(max_bad_share)}: "
+                    + "; ".join(f"{self._counted(kind)} {self._described(kind)}" for kind in kinds)
+                    + ". Correct the table, or raise dataset.max_bad_share"
+                )
+
+    def note(self, classes: list[str], notices: Notices) -> None:
+        """Add notices on how the table was read, and what was left out."""
+        for text in said(self.table):
+            notices.add(text)
+        for kind in self.problems["problem"].value_counts().index:
+            notices.add(
+                f"{self._counted(kind)} left out: they {self._described(kind)}. All are listed in "
+                "store/labels.csv"
+            )
+        note_spellings(classes, "write them in one way in the table", notices)
+        note_versions(Layout(self.where, files=self.files), classes, notices)
+
+    def _counted(self, kind: str) -> str:
+        return counted(len(self._of(kind)), "file" if kind == NO_ROW else "row")
+
+    def _described(self, kind: str) -> str:
+        """What is wrong with the rows or files of a kind, with the first of them."""
+        examples = [
+            repr(file) if kind == NO_ROW else f"{file!r} in row {row:,}"
+            for row, file in self._of(kind)[["row", "file"]].head(EXAMPLES).itertuples(index=False)
+        ]
+        return f"{PROBLEMS[kind]}, such as {', '.join(examples)}"
+
+    def _of(self, kind: str) -> pd.DataFrame:
+        return self.problems[self.problems["problem"] == kind]
+
+    def _an_image(self) -> str:
+        alone = self._of(NO_ROW)["file"]
+        if alone.empty:
+            return "it has no images"
+        return f"it has {counted(self.images, 'image')}, such as {alone.iloc[0]!r}"
+
+
+def table_on_disk(wanted: LabelColumns, path: Path | None) -> Path | None:
+    """Find the file of a table: where it is given, then in the folder of the images, if it is one.
+
+    Returns
+    -------
+    Path or None
+        None if it is in neither.
+    """
+    given = Path(wanted.path)
+    places = [given] if path is None else [given, path / given]
+    return next((place for place in places if place.is_file()), None)
+
+
+def no_table(wanted: LabelColumns, where: PurePath, root: Folder[File]) -> PetiteError:
+    """Make the error for a table that is not there, with the tables that are."""
+    given = Path(wanted.path)
+    what = "is a folder" if given.is_dir() else "does not exist, here or in the images"
+    found = [name for name in sorted(root.files) if name.lower().endswith(SUFFIXES)]
+    others = f". {where} has {listed(found)}" if found else ""
+    return PetiteError(f"labels.path: {wanted.path} {what}: give the path of a table{others}")
+
+
+def place_in(folder: Path, path: Path) -> str | None:
+    """Give the path of a file relative to a folder, in normal form C; None if it is not in it."""
+    inner, outer = path.resolve(), folder.resolve()
+    return nfc(inner.relative_to(outer).as_posix()) if inner.is_relative_to(outer) else None
+
+
+def find_labeled(
+    root: Folder[File], where: PurePath, table: LabelTable, table_in: str | None
+) -> Labeled[File]:
+    """Find the file of each row of a table.
+
+    Parameters
+    ----------
+    root : Folder
+        The tree.
+    where : PurePath
+        Its place, for messages.
+    table : LabelTable
+    table_in : str or None
+        The path of the table in the tree; None if it is elsewhere.
+
+    Returns
+    -------
+    Labeled
+
+    Raises
+    ------
+    PetiteError
+        For a name that is not valid Unicode, and for two spellings of one name in Unicode.
+    """
+    files = _by_path(root, where)
+    images = _images(files, table_in)
+    finder = _Finder(files, images, root, where, table_in)
+    rows = table.rows
+    paths = [finder.find(str(name)) for name in rows["file"]]
+    rows = rows.assign(path=pd.Series(paths, rows.index, dtype="str"))
+    labeled = rows["label"] != ""
+    found = rows["path"].notna()
+    usable = rows[labeled & found]
+    again = usable[usable.duplicated("path", keep=False)]
+    labels = again.groupby("path")["label"].transform("nunique")
+    contradicting = labels.index[labels > 1]
+    once = usable.drop(contradicting).drop_duplicates("path")
+    kinds = pd.Series(NO_FILE, index=rows.index).where(~found, NO_LABEL)
+    kinds[again.index] = REPEATED
+    kinds[contradicting] = SEVERAL_LABELS
+    problems = rows.drop(once.index)[["row", "file", "label"]]
+    problems = problems.assign(problem=kinds[problems.index])
+    known = set(rows.loc[found, "path"])
+    alone = pd.DataFrame({"file": [path for path in images if path not in known]}, dtype="str")
+    alone = alone.assign(row=0, label="", problem=NO_ROW)
+    ids = once["label"] + "/" + once["path"]
+    used = [name for name in NOTHING_SAID if name in once]
+    return Labeled(
+        table=table,
+        where=where,
+        files={image_id: files[path] for image_id, path in zip(ids, once["path"], strict=True)},
+        annotations=once[used].assign(image_id=ids)[["image_id", *used]].reset_index(drop=True),
+        problems=pd.concat([problems, alone[problems.columns]], ignore_index=True),
+        images=len(images),
+    )
+
+
+def _by_path(root: Folder[File], where: PurePath) -> dict[str, File]:
+    """The files of a tree by their paths in it."""
+    files: dict[str, File] = {}
+    for folder, inner in within(root):
+        for name, file in inner.files.items():
+            path = checked_name(f"{folder}/{name}" if folder else name, where)
+            if path in files:
+                raise PetiteError(
+                    f"{where} has two files {path!r}, in two spellings of Unicode (such as é as "
+                    "one character and as two). Rename one"
+                )
+            files[path] = file
+    return files
+
+
+def _images(paths: Iterable[str], table_in: str | None) -> list[str]:
+    """The files that may be images. Arrays may be, if there is nothing else."""
+    names = [path for path in paths if side_kind(path.rpartition("/")[2]) is None]
+    names = [path for path in names if path != table_in]
+    return [path for path in names if ending_of(path.lower())[1] not in ARRAYS] or names
+
+
+class _Finder:
+    """Finds the path of a file by what a row calls it."""
+
+    def __init__(
+        self,
+        files: dict[str, File],
+        images: list[str],
+        root: Folder[File],
+        where: PurePath,
+        table_in: str | None,
+    ) -> None:
+        self._files = files
+        self._images = images
+        inner = [] if table_in is None else [table_in.rpartition("/")[0]]
+        # Paths may start at the root, where single folders end, or where the table is.
+        bases = dict.fromkeys(["", *wrappers(root), *inner])
+        self._bases = [f"{base}/" if base else "" for base in bases]
+        place = Path(where)
+        # photos.zip holds what the folder photos held.
+        self._own_names = {*_names_of(place), *_names_of(place.resolve())}
+
+    def find(self, name: str) -> str | None:
+        """The path of a file in the tree; None if there is none, or several."""
+        if name in self._files:
+            return name
+        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+        for form in self._forms(parts):
+            for base in self._bases:
+                path = base + form
+                if path in self._files:
+                    return path
+                if whole := self._stems.get(path):
+                    return whole
+        if len(parts) == 1:
+            return self._names.get(parts[0]) or self._stems_of_names.get(parts[0])
+        return None
+
+    def _forms(self, parts: list[str]) -> Iterator[str]:
+        """The path, then without the folders that lead to the images."""
+        if parts:
+            yield "/".join(parts)
+        for place in reversed(range(len(parts) - 1)):
+            if parts[place] in self._own_names:
+                yield "/".join(parts[place + 1 :])
+
+    @cached_property
+    def _stems(self) -> dict[str, str | None]:
+        return _unique(self._images, _without_suffix)
+
+    @cached_property
+    def _names(self) -> dict[str, str | None]:
+        return _unique(self._images, lambda path: path.rpartition("/")[2])
+
+    @cached_property
+    def _stems_of_names(self) -> dict[str, str | None]:
+        return _unique(self._images, lambda path: ending_of(path.rpartition("/")[2])[0])
+
+
+def wrappers(root: Folder[File]) -> list[str]:
+    """List the path of each folder that is alone in its parent, with no images beside it."""
+    found: list[str] = []
+    while len(root.folders) == 1 and all(map(side_kind, root.files)):
+        ((name, root),) = root.folders.items()
+        found.append(f"{found[-1]}/{name}" if found else name)
+        if len(found) > DEEPEST:  # links in a loop
+            break
+    return found
+
+
+def _names_of(place: PurePath) -> set[str]:
+    return {place.name, place.name.split(".")[0]} - {""}
+
+
+def _without_suffix(path: str) -> str:
+    folder, slash, name = path.rpartition("/")
+    return folder + slash + ending_of(name)[0]
+
+
+def _unique(paths: Iterable[str], key: Callable[[str], str]) -> dict[str, str | None]:
+    """The paths by a part of them; None where several have the same."""
+    found: dict[str, str | None] = {}
+    for path in paths:
+        part = key(path)
+        found[part] = None if part in found else path
+    return found

@@ -1,0 +1,95 @@
+"""The chosen images of a pool in a folder to label from, with a table for their labels."""
+
+import shutil
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from petite.util.errors import PetiteError
+from petite.util.files import atomic_folder, write_csv
+
+LONGEST_NAME = 240  # bytes; file systems allow 255
+COLUMNS = ["file", "label", "pool_file"]
+
+
+def export_chosen(
+    chosen: pd.DataFrame, pool: Path, images: Path, labels: Path, links: bool
+) -> pd.DataFrame:
+    """Write the chosen images as 0001_name.jpg, 0002_name.jpg and so on, and a table to fill in.
+
+    Labels that were filled in earlier are kept: those of images that are chosen again are in the
+    new table, and the old one is kept beside it under another name.
+
+    Parameters
+    ----------
+    chosen : DataFrame
+        In order, with the columns rank and file.
+    pool : Path
+        The folder that the files are below.
+    images : Path
+        The folder to write; it is replaced.
+    labels : Path
+        The table to write, CSV.
+    links : bool
+        Whether to link to the files instead of copying them.
+
+    Returns
+    -------
+    DataFrame
+        The table: file (in `images`), label ("" until someone fills it in), and pool_file (the path
+        below the pool's folder).
+
+    Raises
+    ------
+    PetiteError
+        If a file of the pool is gone.
+    """
+    digits = max(4, len(str(len(chosen))))
+    names = [
+        f"{rank:0{digits}d}_{_fitting(PurePosixPath(file).name)}"
+        for rank, file in zip(chosen["rank"], chosen["file"], strict=True)
+    ]
+    with atomic_folder(images) as folder:
+        for name, file in zip(names, chosen["file"], strict=True):
+            original = pool.absolute() / file
+            if not original.exists():
+                raise PetiteError(
+                    f"{original} is gone. Put it back, or rerun the workflow on the present images"
+                )
+            if links:
+                (folder / name).symlink_to(original)
+            else:
+                shutil.copyfile(original, folder / name)
+    table = pd.DataFrame({"file": names, "label": "", "pool_file": chosen["file"].to_numpy()})
+    if labels.exists():
+        kept = _kept(labels)
+        table["label"] = [kept.get(file, "") for file in table["pool_file"]]
+    write_csv(labels, table)
+    return table
+
+
+def _fitting(name: str) -> str:
+    """A file name that is short enough to get a number."""
+    stem, dot, suffix = name.rpartition(".")
+    while len(name.encode()) > LONGEST_NAME and stem:
+        stem = stem[:-1]
+        name = stem + dot + suffix
+    return name
+
+
+def _kept(labels: Path) -> dict[str, str]:
+    """The labels in a table of an earlier run by pool_file; the table is kept if it has any."""
+    found: dict[str, str] = {}
+    try:
+        table = pd.read_csv(labels, dtype=str, keep_default_na=False)
+        filled = table[table["label"].str.strip() != ""]
+        found = dict(zip(filled["pool_file"], filled["label"], strict=True))
+        if not found:
+            return found
+    except (ValueError, KeyError, UnicodeDecodeError):  # of another program, with other columns
+        pass
+    number = 1
+    while (aside := labels.with_stem(f"{labels.stem}-{number}")).exists():
+        number += 1
+    labels.rename(aside)
+    return found

@@ -1,0 +1,601 @@
+"""Tables of labels as people have them: right ones, odd ones, and wrong ones."""
+
+import csv
+import gzip
+import io
+import unicodedata
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_sources import make_folder, make_tar, make_zip
+
+from petite.data.labels import LabelColumns, LabelTable, read_labels
+from petite.data.sources import Source, listing, open_source
+from petite.util.errors import PetiteError
+from petite.util.notices import Notices
+
+MAKERS: dict[str, Callable[[Path, dict[str, bytes]], Path]] = {
+    "folder": make_folder,
+    "zip": make_zip,
+    "tar": make_tar,
+}
+NAMES = [f"{number}.jpg" for number in range(1, 9)]
+IMAGES = dict.fromkeys(NAMES, b"x")
+WANTED = {f"{'ab'[number % 2]}/{name}" for number, name in enumerate(NAMES)}
+
+
+def table(
+    header: str = "file,label", row: str = "{name},{label}", joint: str = "\n", count: int = 8
+) -> str:
+    """A table with a row for each of the images."""
+    rows = [
+        row.format(name=name, stem=name[:-4], label="ab"[place % 2], number=place % 2, place=place)
+        for place, name in enumerate(NAMES[:count])
+    ]
+    return joint.join([header, *rows, ""])
+
+
+def with_row(row: str, header: str = "file,label", others: str = "") -> str:
+    """A table of all images but for its last row."""
+    return table(header, "{name},{label}" + others, count=7) + row
+
+
+def read(data: str | bytes, name: str = "labels.csv", **columns: str) -> LabelTable:
+    data = data.encode() if isinstance(data, str) else data
+    return read_labels(io.BytesIO(data), name, LabelColumns(name, **columns))
+
+
+def parquet(**columns: Any) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns), file)
+    return file.getvalue()
+
+
+def ids(source: Source, share: float = 0.1) -> set[str]:
+    with source:
+        return set(listing(source, None, None, share)["image_id"])
+
+
+# --- the text of a table
+
+WAYS: dict[str, str | bytes] = {
+    "commas": table(),
+    "semicolons": table("file;label", "{name};{label}"),
+    "tabs": table("file\tlabel", "{name}\t{label}"),
+    "bars": table("file|label", "{name}|{label}"),
+    "a line for Excel": "sep=;\n" + table("file;label", "{name};{label}"),
+    "commas in a table of semicolons": table("file;label;note", "{name};{label};1,5"),
+    "a byte-order mark": table().encode("utf-8-sig"),
+    "UTF-16": table().encode("utf-16"),
+    "UTF-16 with tabs": table("file\tlabel", "{name}\t{label}").encode("utf-16"),
+    "Latin-1": table("file,label,note", "{name},{label},caf\xe9").encode("latin-1"),
+    "lines of Windows": table(joint="\r\n"),
+    "lines of old Macs": table(joint="\r"),
+    "no end of the last line": table().rstrip(),
+    "blank lines": "\n\n" + table(joint="\n\n") + "\n\n",
+    "quotation marks": table('"file","label"', '"{name}","{label}"'),
+    "spaces after commas": table("file, label", '{name}, "{label}"'),
+    "spaces at both ends": table(" file , label ", " {name} , {label} "),
+    "trailing commas": table("file,label,", "{name},{label},"),
+    "trailing commas of rows alone": table("file,label", "{name},{label},,"),
+    "rows that end early": table("file,label,note,more", "{name},{label}"),
+    "rows without a value": table() + ",,\n,\n",
+    "numbers of rows": table(",file,label", "{place},{name},{label}"),
+    "tabs and numbers of rows": table("\tfile\tlabel", "{place}\t{name}\t{label}"),
+    "a comma in quotation marks": table("file,note,label", '{name},"a, b",{label}'),
+    "a new line in quotation marks": table("file,note,label", '{name},"a\nb\n\nc",{label}'),
+    "a quotation mark within a value": table("file,note,label", '{name},5" wide,{label}'),
+    "doubled quotation marks": table("file,note,label", '{name},"a ""b"" c",{label}'),
+    "gzip": gzip.compress(table().encode()),
+    "capitals": table("FILE,Label"),
+    "camels": table("fileName,className"),
+    "spaces in names": table("File Name,Class Name"),
+    "hyphens in names": table("file-name,class-name"),
+    "ids and diagnoses": table("image_id,diagnosis"),
+    "a name and a path": table("name,filename,path,label", "x,{name},images/{name},{label}"),
+    "a file and an id": table("id,file,label", "{place},{name},{label}"),
+    "an image and an id": table("id,image,category", "{place},{name},{label}"),
+    "two columns of which one is known": table("name_of_it,label"),
+    "two columns of which the file is known": table("image,sort"),
+    "numbers beside the names of classes": table(
+        "file,label,class_name", "{name},{number},{label}"
+    ),
+    "one column per label": "image,a,b\n"
+    + "".join(f"{n[:-4]},{1 - p % 2},{p % 2}\n" for p, n in enumerate(NAMES)),
+    "one column per label, with points": "image,a,b,age\n"
+    + "".join(f"{n},{1 - p % 2}.0,{p % 2}.0,{p + 30}\n" for p, n in enumerate(NAMES)),
+    "no suffix": table(row="{stem},{label}"),
+    "a dot and a slash": table(row="./{name},{label}"),
+    "a dot and a backslash": table(row=".\\{name},{label}"),
+    "the name of the folder": table(row="images/{name},{label}"),
+    "the name of the folder, without suffix": table(row="images/{stem},{label}"),
+    "a path of another machine": table(row="/home/me/images/{name},{label}"),
+    "a path of Windows": table(row="C:\\data\\images\\{name},{label}"),
+    "a URL of the folder": table(row="https://example.org/images/{name},{label}"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_table_is_read_however_it_is_written(way: str, tmp_path: Path) -> None:
+    data = WAYS[way]
+    (tmp_path / "labels.csv").write_bytes(data.encode() if isinstance(data, str) else data)
+    folder = make_folder(tmp_path / "images", IMAGES)
+    labels = LabelColumns(str(tmp_path / "labels.csv"))
+    assert ids(open_source("folder", folder, labels=labels)) == WANTED
+
+
+PARQUETS: dict[str, bytes] = {
+    "text": parquet(file=NAMES, label=["a", "b"] * 4),
+    "a dictionary": parquet(file=NAMES, label=pa.array(["a", "b"] * 4).dictionary_encode()),
+    "large text": parquet(file=pa.array(NAMES, pa.large_string()), label=["a", "b"] * 4),
+    "bytes beside": parquet(image=[b"x"] * 8, file=NAMES, label=["a", "b"] * 4),
+    "a list beside": parquet(file=NAMES, box=[[1, 2]] * 8, label=["a", "b"] * 4),
+}
+
+
+@pytest.mark.parametrize("way", PARQUETS)
+def test_a_parquet_file_is_read_whatever_its_types(way: str) -> None:
+    rows = read(PARQUETS[way], "labels.parquet").rows
+    assert rows["file"].tolist() == NAMES and rows["label"].tolist() == ["a", "b"] * 4
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([7, 10], ["7", "10"]),
+        ([True, False], ["True", "False"]),
+        ([3.0, 0.5], ["3.0", "0.5"]),
+        (pa.array([3.0, 0.1], pa.float32()), ["3.0", "0.10000000149011612"]),
+        (pa.array([2**63, 1], pa.uint64()), [str(2**63), "1"]),
+        (["007", "no"], ["007", "no"]),
+        (pd.Categorical([10, 7]), ["10", "7"]),
+    ],
+)
+def test_a_label_of_any_type_is_its_text(values: Any, words: list[str]) -> None:
+    values = pa.array(values)
+    many = pa.concat_arrays(
+        [values.dictionary_decode() if hasattr(values, "indices") else values] * 2
+    )
+    assert read(parquet(file=NAMES[:4], label=many)).rows["label"].tolist() == words * 2
+
+
+def test_missing_values_of_parquet_are_rows_without_a_label() -> None:
+    data = parquet(file=NAMES[:5], label=[1.0, None, float("nan"), 2.0, 1.0])
+    assert read(data).rows["label"].tolist() == ["1.0", "", "", "2.0", "1.0"]
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["no", "NO", "007", "1.0", "1e3", "NA", "N-A", "nan", "null", "None", "true", "-", "=1"]
+    + ["caf\xe9", "猫", "a b", "a, b", 'the "best"', "a\nb", "~", "#1", "'", "%", "{x}", "*", "?"],
+)
+def test_a_label_stays_the_text_that_it_is(label: str, tmp_path: Path) -> None:
+    found = written_and_read([label, "other"])
+    assert set(found["label"]) == {label, "other"}
+    folder = make_folder(tmp_path / "images", dict.fromkeys(found["file"], b"x"))
+    found.to_csv(tmp_path / "labels.csv", index=False)
+    source = open_source("folder", folder, labels=LabelColumns(str(tmp_path / "labels.csv")))
+    assert ids(source) == set(found["label"] + "/" + found["file"])
+
+
+def written_and_read(labels: list[str]) -> pd.DataFrame:
+    """What Python's csv writes, as it is read: three images of each label."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["file", "label"])
+    writer.writerows(
+        [f"{place}-{copy}.jpg", label] for place, label in enumerate(labels) for copy in range(3)
+    )
+    return read(text.getvalue()).rows[["file", "label"]]
+
+
+TEXTS = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=20
+).filter(lambda text: text.strip() and text.strip() not in (".", ".."))
+
+
+@given(st.lists(TEXTS, min_size=2, max_size=4))
+def test_any_text_is_read_back_without_spaces_at_its_ends_and_in_normal_form(
+    labels: list[str],
+) -> None:
+    wanted = [trimmed(label) for label in labels]
+    if len(set(wanted)) < 2 or "" in wanted or {".", ".."} & {*wanted}:
+        return
+    assert written_and_read(labels)["label"].tolist() == [name for name in wanted for _ in range(3)]
+
+
+def trimmed(label: str) -> str:
+    """What Unicode calls spaces at the ends is trimmed."""
+    return unicodedata.normalize("NFC", label).strip()
+
+
+# --- wrong tables
+
+TWO = {"file": "file", "label": "label"}
+WRONG: dict[str, tuple[str | bytes, dict[str, str], tuple[str, ...]]] = {
+    "nothing": ("", {}, ("empty",)),
+    "spaces": (" \n \n", {}, ("empty",)),
+    "separators": (",,\n,,\n", {}, ("empty",)),
+    "a header alone": ("file,label\n", {}, ("no rows",)),
+    "a header and blank rows": ("file,label\n,\n,\n", {}, ("no rows",)),
+    "no header": (table().split("\n", 1)[1], {}, ("labels.file", "1.jpg", "first row")),
+    "one column": (table("file", "{name}"), {}, ("one column",)),
+    "another separator": (table("file:label", "{name}:{label}"), {}, ("one column", "semicolons")),
+    "a space as separator": (table("file label", "{name} {label}"), {}, ("one column",)),
+    "no files": (table("label,age"), TWO, ("labels.file", "'file'", "label, age")),
+    "no known file": (table("x,y1,label", "{name},1,{label}"), {}, ("labels.file", "x, y1")),
+    "no known label": (table("file,x1,x2", "{name},3,{label}"), {}, ("labels.label", "x1, x2")),
+    "two files": (
+        table("file,path,label", "{name},{number},{label}"),
+        {},
+        ("labels.file", "file, path"),
+    ),
+    "two labels": (
+        table("file,label,class", "{name},{label},{place}"),
+        {},
+        ("labels.label", "label, class"),
+    ),
+    "two groups": (
+        table("file,label,patient,subject", "{name},{label},{place},{number}"),
+        {},
+        ("labels.group", "patient, subject"),
+    ),
+    "an unknown column": (table(), {"label": "lable"}, ("labels.label", "'lable'", "file, label")),
+    "an unknown split": (table(), {"split": "fold"}, ("labels.split", "'fold'")),
+    "a column twice": (
+        table("file,label,label", "{name},{label},{label}"),
+        {},
+        ("two columns", "'label'"),
+    ),
+    "a column twice, with spaces": (
+        table("file,label,label ", "{name},{label},{label}"),
+        {},
+        ("two columns", "'label'"),
+    ),
+    "a row too long": (with_row("8.jpg,a,b\n"), {}, ("line 9", "3 fields")),
+    "a quotation mark left open": (with_row('8.jpg,"a\n'), {}, ("line 9", "quotation")),
+    "text behind a quotation mark": (with_row('8.jpg,"a" b\n'), {}, ("line 9", "quotation")),
+    "a zip": (b"PK\x03\x04....", {}, ("Excel", "CSV")),
+    "an old Excel file": (b"\xd0\xcf\x11\xe0....", {}, ("Excel", "CSV")),
+    "gzip cut short": (gzip.compress(table().encode())[:-9], {}, ("damaged",)),
+    "gzip of nothing": (gzip.compress(b""), {}, ("empty",)),
+    "Parquet cut short": (parquet(file=NAMES, label=["a", "b"] * 4)[:-9], {}, ("damaged",)),
+    "Parquet of bytes": (parquet(file=[b"x"] * 8, label=["a", "b"] * 4), {}, ("labels.file",)),
+    "Parquet without rows": (
+        parquet(file=pa.array([], "str"), label=pa.array([], "str")),
+        {},
+        ("no rows",),
+    ),
+    "zero bytes": (b"file,label\n\0\0,a\n", {}, ("zero bytes",)),
+    "UTF-16 without its mark": (table().encode("utf-16-le"), {}, ("zero bytes",)),
+    "an image": (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01", {}, ("zero bytes",)),
+    "a web page": ("<!doctype html>\n<html></html>", {}, ("one column",)),
+    "JSON": ('{"file": "1.jpg"}', {}, ("one column",)),
+    "one label": (table().replace(",b", ",a"), {}, ("'label'", "'a'", "two labels")),
+    "no labels": (table(row="{name},"), {}, ("'label'", "no labels")),
+    "a label for each image": (table(row="{name},{place}"), {}, ("'label'", "8 different labels")),
+    "names as labels": (table("file,class", "{name},{name}"), {}, ("'class'", "1.jpg")),
+    "a slash in a label": (with_row("8.jpg,N/A\n"), {}, ("'label'", "'N/A'", "slash")),
+    "a slash in a label that is named": (with_row("8.jpg,N/A\n"), TWO, ("'N/A'",)),
+    "a label of two dots": (with_row("8.jpg,..\n"), {}, ("'..'",)),
+    "a label of one dot": (with_row("8.jpg,.\n"), {}, ("'.'",)),
+    "a zero byte in a label": (parquet(file=NAMES, label=["a\0", "b"] * 4), {}, ("'a\\x00'",)),
+    "a text as label": (with_row(f"8.jpg,{'word ' * 60}\n"), {}, ("'label'", "299 characters")),
+    "a weight that is a word": (
+        with_row("8.jpg,a,heavy\n", "file,label,weight", ",1"),
+        {},
+        ("'weight'", "row 9", "'heavy'"),
+    ),
+    "a negative weight": (
+        with_row("8.jpg,a,-1\n", "file,label,weight", ",1"),
+        {},
+        ("row 9", "'-1'"),
+    ),
+    "an infinite weight": (
+        with_row("8.jpg,a,inf\n", "file,label,weight", ",1"),
+        {},
+        ("row 9", "'inf'"),
+    ),
+    "a weight of NaN": (
+        with_row("8.jpg,a,nan\n", "file,label,weight", ",1"),
+        {},
+        ("row 9", "'nan'"),
+    ),
+    "a weight with a comma": (
+        with_row('8.jpg,a,"0,5"\n', "file,label,weight", ",1"),
+        {},
+        ("row 9", "'0,5'"),
+    ),
+    "no weight in a class": (
+        table("file,label,weight", "{name},{label},{number}"),
+        {},
+        ("'weight'", "of a have"),
+    ),
+    "a word for keep": (
+        with_row("8.jpg,a,maybe\n", "file,label,keep", ",always"),
+        {},
+        ("'keep'", "row 9", "'maybe'", "labels.keep"),
+    ),
+    "a number for keep": (with_row("8.jpg,a,2\n", "file,label,keep", ",1"), {}, ("row 9", "'2'")),
+    "a fold as split": (
+        table("file,label,split", "{name},{label},{number}"),
+        {},
+        ("'split'", "row 2", "'0'", "labels.split"),
+    ),
+    "an unknown part": (
+        with_row("8.jpg,a,extra\n", "file,label,set", ",train"),
+        {},
+        ("'set'", "row 9", "'extra'"),
+    ),
+    "several of one column per label": ("image,a,b\n1.jpg,1,0\n2.jpg,1,1\n", {}, ("row 3", "a, b")),
+    "none of one column per label": (
+        "image,a,b\n1.jpg,1,0\n2.jpg,0,1\n3.jpg,0,0\n",
+        {},
+        ("row 4",),
+    ),
+    "one column of flags": (
+        "image,positive,note\n1.jpg,1,x\n2.jpg,0,x\n",
+        {},
+        ("labels.label", "positive"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_table_is_one_sentence_that_names_the_place(case: str) -> None:
+    data, columns, said = WRONG[case]
+    with pytest.raises(PetiteError) as error:
+        read(data, "some.csv", **columns)
+    text = str(error.value)
+    assert all(part in text for part in said), text
+    assert "\n" not in text and len(text) < 500
+    assert "some.csv" in text
+
+
+# --- its other columns
+
+
+def test_other_columns_are_found_and_their_words_are_understood() -> None:
+    header = "file,label,Set,patient_id,weight,keep\n"
+    values = ["train,p1,,always", "Training,p1,0.5,TRUE", "val,,2,1", "VALID,p2,1e1,yes"]
+    values += ["validation,p2,0,never", "test,p3,1,no", ",p3,1,0", "dev,p4,1,"]
+    text = header + "".join(
+        f"{name},{'ab'[place % 2]},{value}\n"
+        for place, (name, value) in enumerate(zip(NAMES, values, strict=True))
+    )
+    found = read(text)
+    assert found.columns == {
+        **{"file": "file", "label": "label", "split": "Set", "group": "patient_id"},
+        **{"weight": "weight", "keep": "keep"},
+    }
+    rows = found.rows
+    assert rows["split"].tolist() == ["train"] * 2 + ["validation"] * 3 + ["test", "", "validation"]
+    assert rows["group"].tolist() == ["p1", "p1", "", "p2", "p2", "p3", "p3", "p4"]
+    assert rows["weight"].tolist() == [1.0, 0.5, 2.0, 10.0, 0.0, 1.0, 1.0, 1.0]
+    assert rows["keep"].tolist() == ["always"] * 4 + ["never", "", "", ""]
+
+
+def test_a_column_that_is_named_takes_the_place_of_one_with_a_usual_name() -> None:
+    found = read(
+        table("file,label,truth,split,part", "{name},x,{label},1,train"),
+        label="truth",
+        split="part",
+    )
+    assert found.columns == {"file": "file", "label": "truth", "split": "part"}
+    assert found.rows["label"].tolist() == ["a", "b"] * 4
+
+
+def test_any_column_may_be_named_as_labels_however_many_it_has() -> None:
+    assert read(table(row="{name},{place}"), label="label").rows["label"].nunique() == 8
+
+
+# --- the files of a table
+
+
+@pytest.fixture(params=MAKERS)
+def open_tree(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Source]:
+    """Opens files and a table, in the tree or beside it, as a folder, a zip and a tar."""
+
+    def opened(files: Mapping[str, bytes], text: str, place: str = "labels.csv") -> Source:
+        inside = place.removeprefix("in:")
+        tree = dict(files)
+        if place == inside:
+            (tmp_path / place).write_text(text, encoding="utf-8")
+        else:
+            tree[inside] = text.encode()
+        made = MAKERS[request.param](tmp_path / "images", tree)
+        source = "folder" if request.param == "folder" else "archive"
+        path = str(tmp_path / place) if place == inside else inside
+        return open_source(source, made, labels=LabelColumns(path))
+
+    return opened
+
+
+def tree_of(pattern: str) -> dict[str, bytes]:
+    return {
+        pattern.format(name=name, label="ab"[place % 2], half=place // 4): b"x"
+        for place, name in enumerate(NAMES)
+    }
+
+
+TREES: dict[str, tuple[str, str, str]] = {
+    "flat": ("{name}", "{name}", "labels.csv"),
+    "flat, with the table in it": ("{name}", "{name}", "in:labels.csv"),
+    "the table in a folder beside": ("images/{name}", "images/{name}", "in:meta/labels.csv"),
+    "the table with its images": ("deep/{name}", "{name}", "in:deep/labels.csv"),
+    "names in folders": ("part{half}/{name}", "{name}", "labels.csv"),
+    "stems in folders": ("part{half}/{name}", "{stem}", "labels.csv"),
+    "paths in folders": ("part{half}/{name}", "part{half}/{name}", "labels.csv"),
+    "a wrapping folder": ("data/pictures/{name}", "pictures/{name}", "labels.csv"),
+    "a wrapping folder and the table": ("data/pictures/{name}", "pictures/{stem}", "in:data/t.csv"),
+    "class folders": ("{label}/{name}", "{label}/{name}", "labels.csv"),
+    "the wrong class folders": ("x/{name}", "x/{name}", "labels.csv"),
+}
+
+
+@pytest.mark.parametrize("case", TREES)
+def test_files_are_found_in_any_tree(open_tree: Callable[..., Source], case: str) -> None:
+    files, row, place = TREES[case]
+    text = "file,label\n" + "".join(
+        row.format(name=name, stem=name[:-4], label="ab"[n % 2], half=n // 4) + f",{'ab'[n % 2]}\n"
+        for n, name in enumerate(NAMES)
+    )
+    source = open_tree(tree_of(files), text, place)
+    wanted = {
+        f"{'ab'[n % 2]}/" + files.format(name=name, label="ab"[n % 2], half=n // 4)
+        for n, name in enumerate(NAMES)
+    }
+    assert ids(source) == wanted
+
+
+def test_images_are_read_by_their_ids_and_have_fingerprints(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "images", {name: name.encode() for name in NAMES})
+    (folder / "labels.csv").write_text(table())
+    with open_source("folder", folder, labels=LabelColumns("labels.csv")) as source:
+        assert dict(source.read_many(["a/1.jpg", "b/2.jpg"])) == {
+            **{"a/1.jpg": b"1.jpg", "b/2.jpg": b"2.jpg"}
+        }
+
+
+def test_a_changed_label_changes_the_fingerprint_of_its_image_alone(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "images", IMAGES)
+
+    def prints(text: str) -> list[str]:
+        (tmp_path / "labels.csv").write_text(text)
+        labels = LabelColumns(str(tmp_path / "labels.csv"))
+        source: Any = open_source("folder", folder, labels=labels)
+        found = sorted(ids(source), key=lambda name: name.split("/")[1])
+        return [source.fingerprint([name]) for name in found]
+
+    before, after = prints(table()), prints(table().replace("1.jpg,a", "1.jpg,b"))
+    assert [one == other for one, other in zip(before, after, strict=True)] == [False] + [True] * 7
+    assert prints(table("file,label,weight", "{name},{label},2")) == before
+
+
+def left_out(source: Source, share: float) -> tuple[dict[str, list[str]], Notices]:
+    notices = Notices()
+    with source:
+        listing(source, None, None, share, notices)
+        assert source.labeled is not None
+        problems = source.labeled.problems
+    return problems.groupby("problem")["file"].apply(list).to_dict(), notices
+
+
+PROBLEMS: dict[str, tuple[str, dict[str, list[str]]]] = {
+    "a row without a file": ("9.jpg,a\n", {"no such file": ["9.jpg"]}),
+    "a row without a label": ("8.jpg,\n", {"no label": ["8.jpg"]}),
+    "a row without a name": (",a\n", {"no such file": [""], "no row": ["8.jpg"]}),
+    "a file without a row": ("", {"no row": ["8.jpg"]}),
+    "two labels": ("8.jpg,a\n8.jpg,b\n", {"several labels": ["8.jpg", "8.jpg"]}),
+    "the same label twice": ("8.jpg,a\n8.jpg,a\n", {"repeated": ["8.jpg"]}),
+    "the same file by two names": (
+        "8.jpg,a\n./8.jpg,b\n",
+        {"several labels": ["8.jpg", "./8.jpg"]},
+    ),
+    "a label and none": ("8.jpg,a\n8.jpg,\n", {"no label": ["8.jpg"]}),
+    "a name that is elsewhere": (
+        "other/8.jpg,a\n",
+        {"no such file": ["other/8.jpg"], "no row": ["8.jpg"]},
+    ),
+    "a URL of another place": (
+        "https://example.org/8.jpg,a\n",
+        {"no such file": ["https://example.org/8.jpg"], "no row": ["8.jpg"]},
+    ),
+    "a path that leads out": ("../8.jpg,a\n", {"no such file": ["../8.jpg"], "no row": ["8.jpg"]}),
+}
+
+
+@pytest.mark.parametrize("case", PROBLEMS)
+def test_what_is_left_out_is_listed_said_and_refused_beyond_the_share(
+    open_tree: Callable[..., Source], case: str
+) -> None:
+    rows, wanted = PROBLEMS[case]
+    source = open_tree(IMAGES, with_row(rows))
+    found, notices = left_out(source, 0.3)
+    found.pop("no row", None) if "no row" not in wanted else None
+    assert found == wanted
+    said = " ".join(notices)
+    assert all(repr(name) in said for names in wanted.values() for name in names)
+    with pytest.raises(PetiteError, match=r"dataset\.max_bad_share") as error:
+        left_out(source, 0.05)
+    assert repr(next(iter(wanted.values()))[0]) in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["1.png", "p/1.jpg", "1", "7/1.jpg"])
+def test_a_name_that_several_files_have_is_none_of_them(
+    open_tree: Callable[..., Source], name: str
+) -> None:
+    files = ["p/1.png", "q/1.png", "p/2.png", "q/3.png", "p/4.png"]
+    rows = [(name, "a"), ("2", "a"), ("3.png", "b"), ("q/1.png", "b"), ("p/4", "a")]
+    text = "file,label\n" + "".join(f"{file},{label}\n" for file, label in rows)
+    found, _ = left_out(open_tree(dict.fromkeys(files, b"x"), text), 0.5)
+    assert found == {"no such file": [name], "no row": ["p/1.png"]}
+
+
+def test_no_file_at_all_says_what_the_table_and_the_folder_have(
+    open_tree: Callable[..., Source],
+) -> None:
+    with pytest.raises(PetiteError, match=r"'x1\.jpg'.*'1\.jpg'.*labels\.file"):
+        ids(open_tree(IMAGES, table(row="x{name},{label}")))
+
+
+def test_side_files_count_neither_as_images_nor_for_a_name(
+    open_tree: Callable[..., Source],
+) -> None:
+    beside = {f"{name[:-4]}.{kind}": b"x" for name in NAMES for kind in ("json", "txt", "npy")}
+    source = open_tree(IMAGES | beside, table(row="{stem},{label}"), "in:labels.csv")
+    assert left_out(source, 0.0)[0] == {}
+
+
+def test_a_table_that_is_not_there_is_named_with_those_that_are(
+    open_tree: Callable[..., Source],
+) -> None:
+    source = open_tree(IMAGES | {"truth.csv": b""}, table(), "in:other.tsv")
+    with pytest.raises(PetiteError, match=r"labels\.path: label\.csv .*other\.tsv, truth\.csv"):
+        ids(open_source(source.name, source.path, labels=LabelColumns("label.csv")))
+
+
+def test_the_annotations_of_a_table_are_those_of_its_listing(
+    open_tree: Callable[..., Source],
+) -> None:
+    text = table("file,label,group,weight", "{name},{label},p{place},{place}.5")
+    with open_tree(IMAGES, text) as source:
+        found = listing(source, None, None, 0.1).set_index("image_id")
+    assert found.loc["a/3.jpg", ["group", "weight"]].tolist() == ["p2", 2.5]
+    assert "keep" not in found
+
+
+def test_two_spellings_of_a_label_in_unicode_are_one(tmp_path: Path) -> None:
+    text = with_row("8.jpg,cafe\u0301\n").replace(",a", ",caf\xe9")
+    assert read(text).rows["label"].nunique() == 2
+
+
+def test_two_spellings_of_a_file_in_unicode_are_one(open_tree: Callable[..., Source]) -> None:
+    source = open_tree(IMAGES | {"cafe\u0301.jpg": b"x"}, table() + "caf\xe9.jpg,a\n")
+    assert ids(source) == WANTED | {"a/caf\xe9.jpg"}
+
+
+def test_a_source_without_files_takes_no_table() -> None:
+    with pytest.raises(PetiteError, match="labels: the source 'digits'"):
+        open_source("digits", None, labels=LabelColumns("labels.csv"))
+
+
+def test_the_columns_in_use_are_said(open_tree: Callable[..., Source]) -> None:
+    text = table("image_id;diagnosis;patient", "{name};{label};{place}")
+    _, notices = left_out(open_tree(IMAGES, text), 0.1)
+    assert notices[0].endswith(
+        "'image_id' for file, 'diagnosis' for label, 'patient' for group; its columns are "
+        "separated by semicolons"
+    )
+
+
+def test_labels_that_differ_by_capitals_are_said(open_tree: Callable[..., Source]) -> None:
+    _, notices = left_out(open_tree(IMAGES, table().replace("1.jpg,a", "1.jpg,A")), 0.1)
+    assert any("'A', 'a'" in text and "capitals" in text for text in notices)

@@ -1,0 +1,212 @@
+"""Comparisons that are tested at a few looks, with more seeds for what is not decided."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from petite.evaluation.decision import recommend
+from petite.evaluation.design import planned
+from petite.evaluation.looks import Looks, seen_before, usual_levels
+from petite.evaluation.recommendation import Answers
+from petite.evaluation.rendering import as_markdown
+from petite.evaluation.sequential import compare_at_looks
+from petite.evaluation.verdicts import BETTER, NOT_DISTINGUISHABLE, NOT_WORSE, compare
+
+LOOKS = Looks((7, 10, 15), usual_levels((7, 10, 15)))
+
+
+def made_runs(scores: dict[tuple[str, float], np.ndarray]) -> pd.DataFrame:
+    """Runs with these accuracies, by method and fraction; seeds from 0."""
+    return pd.DataFrame(
+        {
+            "judge": "scratch", "dataset": "pets", "method": method, "fraction": fraction,
+            "images": round(10_000 * fraction), "split_seed": 0, "training_seed": seed,
+            "model": "compact", "backend": "tensorflow", "budget": "150 steps",
+            "precision": "float32", "accuracy": value, "loss": 0.3, "stored_bytes": 1,
+            "select_seconds": 1.0, "train_seconds": 60.0,
+        }
+        for (method, fraction), values in scores.items()
+        for seed, value in enumerate(values)
+    )  # fmt: skip
+
+
+def row(table: pd.DataFrame, method: str, fraction: float = 0.1) -> pd.Series:
+    return table[(table["method"] == method) & (table["fraction"] == fraction)].iloc[0]
+
+
+@pytest.mark.parametrize("seeds", [(7,), (7, 10), (7, 10, 15, 30), (3, 5), (5, 30), (12, 20, 40)])
+def test_the_levels_of_all_looks_sum_to_five_percent(seeds: tuple[int, ...]) -> None:
+    levels = usual_levels(seeds)
+    assert len(levels) == len(seeds)
+    assert sum(levels) == pytest.approx(0.05)
+    assert min(levels) > 0
+
+
+def test_what_is_decided_gets_no_more_seeds_and_its_references_only_for_others() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.004, 7)
+    runs = made_runs(
+        {
+            ("full", 1.0): 0.95 + rng.normal(0, 0.001, 7),
+            ("random", 0.1): 0.90 + noise,
+            ("random", 0.5): 0.93 + noise,
+            ("herding", 0.1): 0.94 + noise,  # better each time, but within no point of the full set
+            ("el2n", 0.5): 0.93 + noise + rng.normal(0, 0.004, 7),  # as good as random
+        }
+    )
+    runs = runs[runs["method"] != "full"]
+    found = compare_at_looks(runs, Looks((7, 30), (0.04, 0.01)), 0.01)
+    assert row(found.table, "herding")["verdict"] == BETTER
+    assert set(found.open) == {("el2n", 0.5), ("random", 0.5)}
+
+
+def test_the_full_set_gets_more_seeds_as_long_as_a_comparison_with_it_is_open() -> None:
+    rng = np.random.default_rng(1)
+    near = 0.945 + rng.normal(0, 0.01, 7)
+    runs = made_runs({("full", 1.0): np.full(7, 0.95), ("random", 0.5): near})
+    found = compare_at_looks(runs, LOOKS, 0.01)
+    assert ("full", 1.0) in found.open and ("random", 0.5) in found.open
+    same = made_runs(
+        {("full", 1.0): np.full(7, 0.95), ("random", 0.5): 0.95 + rng.normal(0, 0.0005, 7)}
+    )
+    decided = compare_at_looks(same, LOOKS, 0.01)
+    assert decided.open == []
+    assert row(decided.table, "random", 0.5)["to_full"] in ("equivalent", NOT_WORSE)
+
+
+def test_adjusted_p_is_holm_over_all_declared_comparisons_scaled_to_five_percent() -> None:
+    values = np.linspace(0.01, 0.02, 7)
+    runs = made_runs(
+        {
+            ("random", 0.1): np.full(7, 0.8),
+            ("herding", 0.1): 0.8 + values,
+            ("el2n", 0.1): 0.8 - 0.001 * np.array([1, -1, 1, -1, 1, -1, 1]),
+        }
+    )
+    found = compare_at_looks(runs, LOOKS, 0.01).table
+    assert row(found, "herding")["p_value"] == 2 / 2**7
+    assert row(found, "herding")["p_adjusted"] == pytest.approx(
+        2 * 2 / 2**7 * 0.05 / LOOKS.levels[0]
+    )
+
+
+def test_intervals_have_the_level_of_the_look_at_which_a_comparison_is() -> None:
+    rng = np.random.default_rng(2)
+    runs = made_runs(
+        {("random", 0.1): rng.normal(0.8, 0.01, 10), ("el2n", 0.1): rng.normal(0.8, 0.01, 10)}
+    )
+    found = row(compare_at_looks(runs, LOOKS, 0.01).table, "el2n")
+    expected = row(compare(runs, 0.01, level=LOOKS.levels[1]), "el2n")
+    wider = row(compare(runs, 0.01), "el2n")
+    assert (found["pairs"], found["low"], found["high"]) == (10, expected["low"], expected["high"])
+    assert found["low"] < wider["low"] and found["high"] > wider["high"]
+
+
+def test_a_verdict_stays_when_other_comparisons_go_on() -> None:
+    rng = np.random.default_rng(3)
+    random = rng.normal(0.8, 0.01, 15)
+    runs = made_runs(
+        {
+            ("random", 0.1): random,
+            ("herding", 0.1): random[:7] + 0.02 + rng.normal(0, 0.001, 7),
+            ("el2n", 0.1): random + np.array([0.012, -0.004] * 8)[:15],
+        }
+    )
+    looks = Looks((7, 10, 15), (0.032, 0.008, 0.01))
+    found = compare_at_looks(runs, looks, 0.01)
+    assert (row(found.table, "herding")["verdict"], row(found.table, "herding")["pairs"]) == (
+        BETTER,
+        7,
+    )
+    assert row(found.table, "el2n")["pairs"] == 15
+    assert row(found.table, "el2n")["verdict"] == NOT_DISTINGUISHABLE
+    assert found.open == []  # after the last look
+
+
+def test_what_more_seeds_are_unlikely_to_decide_is_stopped() -> None:
+    noise = 0.01 * np.array([1, -1] * 12)
+    runs = made_runs({("random", 0.1): np.full(24, 0.8), ("el2n", 0.1): 0.8 + noise})
+    looks = Looks((24, 30), (0.025, 0.025))
+    assert compare_at_looks(runs, looks, 0.01).open == []
+    assert compare_at_looks(runs, Looks((24, 1000), (0.025, 0.025)), 0.01).open != []
+
+
+def test_no_family_of_signs_is_called_an_effect_more_often_than_in_five_percent() -> None:
+    """Under symmetry all signs are equally likely, so that counting them gives the exact level."""
+    looks = Looks((6, 8), usual_levels((6, 8)))
+    sizes = np.array([3.0, 1.0, 2.0, 5.0, 4.0, 1.5, 2.5, 3.5]) / 1000
+    wrong = 0
+    for signs in product((1, -1), repeat=7):
+        runs = made_runs(
+            {
+                ("random", 0.1): np.full(8, 0.8),
+                ("el2n", 0.1): 0.8 + sizes * np.array([1, *signs]),  # the other half mirrors these
+            }
+        )
+        table = compare_at_looks(runs, looks, 0.01).table
+        wrong += row(table, "el2n")["verdict"] != NOT_DISTINGUISHABLE
+    assert 0 < wrong / 2**7 <= 0.05
+
+
+def test_a_comparison_with_the_full_set_stays_when_only_random_gets_more_seeds() -> None:
+    rng = np.random.default_rng(4)
+    random = rng.normal(0.8, 0.01, 10)
+    runs = made_runs(
+        {
+            ("full", 1.0): rng.normal(0.95, 0.001, 7),
+            ("random", 0.1): random,
+            ("el2n", 0.1): random + np.array([0.012, -0.004] * 5),
+        }
+    )
+    looks = Looks((7, 10, 30), (0.02, 0.015, 0.015))
+    found = row(compare_at_looks(runs, looks, 0.01).table, "el2n")
+    assert (found["pairs"], found["full_pairs"]) == (10, 7)
+    assert found["to_full"] == "not shown" and found["full_difference"] < -0.1
+
+
+def test_the_answer_says_when_it_looked_and_which_results_had_been_seen_before() -> None:
+    rng = np.random.default_rng(5)
+    random = rng.normal(0.8, 0.01, 10)
+    runs = made_runs({("random", 0.1): random, ("el2n", 0.1): random + rng.normal(0, 0.01, 10)})
+    looks = Looks((7, 10), usual_levels((7, 10)))
+    found = compare_at_looks(runs, looks, 0.01)
+    record = recommend(runs, found.table, 0.01, looks=looks, seen_before=[6])
+    text = as_markdown(record)
+    assert "tested with 7, 10 seeds" in text and "together 5%" in text
+    assert "The results with 6 seeds had been seen" in text
+    assert Answers.from_json(Answers({"scratch": record}).to_json()).first == record
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "earlier", "expected"),
+    [
+        ({}, {"scratch": 7}, {}, {}),
+        ({"scratch": 7}, {"scratch": 7}, {}, {}),
+        ({"scratch": 7}, {"scratch": 5}, {}, {}),
+        ({"scratch": 5}, {"scratch": 15}, {}, {}),  # 5 seeds decide nothing
+        ({"scratch": 7}, {"scratch": 15}, {}, {"scratch": [7]}),
+        ({"scratch": 15}, {"scratch": 30}, {"scratch": [7]}, {"scratch": [7, 15]}),
+        ({"probe": 30}, {"scratch": 30, "probe": 30}, {}, {}),
+    ],
+)
+def test_seeds_that_are_added_after_a_finished_run_are_known(
+    then: dict[str, int],
+    now: dict[str, int],
+    earlier: dict[str, list[int]],
+    expected: dict[str, list[int]],
+) -> None:
+    assert seen_before(then, now, earlier) == expected
+
+
+@pytest.mark.parametrize(
+    ("comparisons", "words"),
+    [(1, "7 seeds are the first"), (3, "10 seeds are the first"), (25, "15 seeds are the first")],
+)
+def test_the_plan_says_at_which_look_a_method_could_first_be_decided(
+    comparisons: int, words: str
+) -> None:
+    looks = Looks((7, 10, 15, 30), usual_levels((7, 10, 15, 30)))
+    assert words in planned([30] * comparisons, None, looks)
+    assert "None of these looks" in planned([30] * 1000, None, Looks((7, 8), (0.04, 0.01)))

@@ -1,0 +1,120 @@
+# Checks of the labels and of the images themselves, which the report shows.
+# Needs: the store and the split (data.smk); but for the cues, the embeddings and the network (embed.smk).
+# Makes: checks/.
+
+
+include: "../lookups/checks.smk"
+
+
+rule cues:
+    input:
+        manifest=rules.index.output.manifest,
+        split=SPLIT,
+        code=code("cues"),
+    output:
+        csv=f"{RESULTS}/checks/cues.csv",
+        table=f"{RESULTS}/checks/cues.parquet",
+    log:
+        f"{RESULTS}/logs/cues.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/cues.tsv"
+    conda:
+        "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(1000, 1000),
+    params:
+        python=python,
+        settings=as_param(GROUP_SETTINGS),
+    shell:
+        "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
+        "--output {output.csv:q} --settings {params.settings:q} --log {log:q}"
+
+
+rule label_errors:
+    input:
+        **all_embeddings(),
+        manifest=rules.index.output.manifest,
+        split=SPLIT,
+        code=code("label_errors"),
+    output:
+        csv=f"{RESULTS}/checks/label_errors.csv",
+        table=f"{RESULTS}/checks/label_errors.parquet",
+        record=f"{RESULTS}/checks/label_errors.json",
+    log:
+        f"{RESULTS}/logs/label_errors.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/label_errors.tsv"
+    conda:
+        "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(1000, 20_000),
+    params:
+        python=python,
+        settings=as_param(GROUP_SETTINGS),
+        embeddings=embeddings_of_check,
+    shell:
+        "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
+        "{params.embeddings} --output {output.csv:q} --settings {params.settings:q} "
+        "--threads {threads} --log {log:q}"
+
+
+# How similar copies are, by altered copies of some training images.
+rule embed_altered:
+    input:
+        unpack(backbone_files),
+        source=SOURCE_FILES,
+        manifest=rules.index.output.manifest,
+        split=SPLIT,
+        code=code("embed_altered", SOURCE_MODULE),
+    output:
+        embeddings=ALTERED,
+        table=str(Path(ALTERED).with_suffix(".parquet")),
+    log:
+        f"{RESULTS}/logs/embed_altered.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/embed_altered.tsv"
+    conda:
+        "../../envs/petite.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000, 500),
+        gpu=CONFIG.training_gpus if needs_keras(BACKBONE.name) else 0,
+    params:
+        python=python,
+        settings=as_param(EMBED_SETTINGS),
+        source=source_arguments,
+        weights=weights_argument,
+    shell:
+        "{params.python} {input.code[0]:q} {params.source} --manifest {input.manifest:q} "
+        "--split {input.split:q} {params.weights} --output {output.embeddings:q} "
+        "--settings {params.settings:q} --threads {threads} --log {log:q}"
+
+
+rule near_duplicates:
+    input:
+        **all_embeddings(),
+        altered=rules.embed_altered.output.embeddings,
+        table=rules.embed_altered.output.table,
+        manifest=rules.index.output.manifest,
+        split=SPLIT,
+        code=code("near_duplicates"),
+    output:
+        csv=f"{RESULTS}/checks/near_duplicates.csv",
+        table=f"{RESULTS}/checks/near_duplicates.parquet",
+        record=f"{RESULTS}/checks/near_duplicates.json",
+    log:
+        f"{RESULTS}/logs/near_duplicates.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/near_duplicates.tsv"
+    conda:
+        "../../envs/petite.yaml"
+    resources:
+        mem_mb=memory(1000, 4 * EMBEDDING_BYTES),
+    params:
+        python=python,
+        settings=as_param(GROUP_SETTINGS),
+        embeddings=embeddings_of_check,
+    shell:
+        "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
+        "{params.embeddings} --altered {input.altered:q} --output {output.csv:q} "
+        "--settings {params.settings:q} --threads {threads} --log {log:q}"
