@@ -38,7 +38,7 @@ out = sys.argv[2]
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Each picture has a gray level of its own; one file is no picture."""
+    """Each picture has a gray level of its own; one file is not a picture."""
     folder = tmp_path_factory.mktemp("pictures")
     for number in range(COUNT):
         path = folder / "ab"[number % 2] / f"{number}.png"
