@@ -30,19 +30,29 @@ def subsets(args: argparse.Namespace) -> Iterator[tuple[pd.DataFrame, SubsetReco
     store, jobs = Store.open(args.manifest), selection_jobs(args)
     rankings = tables_of(args.ranking, args.seeds) if args.ranking else [None] * len(jobs)
     for job, ranking, candidates in zip(jobs, rankings, candidates_by_seed(args), strict=True):
-        ranked, selected = chosen(job, ranking, candidates)
-        subset = subset_table(ranked, job.train, store.classes)
-        images = len(subset)
-        subset = with_new_images(subset, job)
-        record: SubsetRecord = {
-            **selected,
-            "fraction": args.fraction,
-            "images": images,
-            "rows": len(subset),
-            "stored_bytes": stored_bytes(images, store.shape) + recipe_bytes(subset),
-        }
-        logger.info("seed %d: %d of %d images are kept", job.seed, images, len(job.train))
-        yield subset, record
+        yield made(job, args.fraction, store, *chosen(job, ranking, candidates))
+
+
+def made(
+    job: SelectionJob,
+    fraction: float,
+    store: Store,
+    ranked: pd.DataFrame,
+    selected: SelectionRecord,
+) -> tuple[pd.DataFrame, SubsetRecord]:
+    """The subset of one seed, and its record."""
+    subset = subset_table(ranked, job.train, store.classes)
+    images = len(subset)
+    subset = with_new_images(subset, job)
+    record: SubsetRecord = {
+        **selected,
+        "fraction": fraction,
+        "images": images,
+        "rows": len(subset),
+        "stored_bytes": stored_bytes(images, store.shape) + recipe_bytes(subset),
+    }
+    logger.info("seed %d: %d of %d images are kept", job.seed, images, len(job.train))
+    return subset, record
 
 
 def chosen(

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,44 @@ def test_a_file_that_is_added_makes_one_shard_of_embeddings_due(folder: Path, sn
     finally:
         added.unlink()
     assert jobs["embed"] == jobs["ingest"] == jobs["features"] == 1
+
+
+OWN = """
+import csv, sys
+import numpy as np
+from PIL import Image
+files = [row["file"] for row in csv.DictReader(open(sys.argv[1]))]
+images = [np.asarray(Image.open(file), float).reshape(-1, 3) for file in files]
+np.save(sys.argv[2], [np.concatenate([image.mean(axis=0), image.std(axis=0)]) for image in images])
+"""
+
+
+def test_a_program_of_the_users_embeds_and_an_edit_of_it_embeds_again(
+    folder: Path, snakemake, tmp_path: Path
+) -> None:
+    shutil.copytree(folder / "photos", tmp_path / "photos")
+    program = tmp_path / "own.py"
+    program.write_text(OWN)
+    command = f"'{sys.executable}' own.py {{images}} {{embeddings}}"
+    config = config_with({"command": command, "image_size": 32}) | {"judges": "probe"}
+    finished = snakemake(tmp_path, "--", TABLE, config=config)
+    assert finished.returncode == 0, said_of(finished)
+    made = np.load(tmp_path / "results/tiny/embeddings/own.py/1-of-3.npy")
+    assert made.shape[1] == 6 and np.isfinite(made).all()
+    assert set(pd.read_csv(tmp_path / TABLE)["judge"]) == {"probe"}
+
+    def due_with(**backbone: Any) -> dict[str, int]:
+        changed = {**config, "backbone": {**config["backbone"], **backbone}}
+        return due(snakemake(tmp_path, "--dry-run", "--", TABLE, config=changed))
+
+    assert due_with(max_seconds=60) == {}
+    assert due_with(image_size=48)["embed"] == 3
+    program.write_text(OWN + "# another thought")
+    jobs = due_with()
+    assert (jobs["embed"], jobs["probe"]) == (3, 2)
+    program.write_text("import sys; sys.exit('no weights here')")
+    said = said_of(snakemake(tmp_path, "--", TABLE, config=config))
+    assert "no weights here" in said
 
 
 def test_another_size_of_the_store_embeds_nothing_again(folder: Path, snakemake) -> None:

@@ -8,9 +8,10 @@ CHECK_TABLES = {
     for name, is_due in {
         "cues": CHECKS.cues,
         "label_errors": CHECKS.label_errors and USES_EMBEDDINGS,
-        # Images that are gone cannot be altered any more.
+        # Images that are gone cannot be altered any more, and a program of the user's gets no altered ones.
         "near_duplicates": CHECKS.near_duplicates
         and USES_EMBEDDINGS
+        and not BACKBONE.command
         and not (GONE and not Path(placed(ALTERED)).exists()),
     }.items()
     if is_due

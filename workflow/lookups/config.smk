@@ -58,7 +58,7 @@ def judges_in_words():
     """How subsets are judged, and with how many seeds."""
     size, color = DATASET.image_size, "color" if DATASET.channels == 3 else "gray"
     settings = {
-        PROBE: f"a probe on embeddings of {BACKBONE.name}",
+        PROBE: f"a probe on embeddings of {BACKBONE.label}",
         SCRATCH: f"{size}x{size} {color} pixels, {CONFIG.training.model} for "
         f"{CONFIG.training.budget}",
     }

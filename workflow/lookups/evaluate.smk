@@ -105,9 +105,10 @@ def figure_code(wildcards):
 
 
 def files_of_spaces():
-    """The matrix and the network that the user gave, where they are used."""
+    """The matrix and the network or program that the user gave, where they are used."""
     given = [OWN] if USES_OWN else []
-    given += [BACKBONE.file, BACKBONE.weights] if USES_BACKBONE else []
+    if USES_BACKBONE:
+        given += [BACKBONE.file, BACKBONE.weights, *BACKBONE.program_files]
     return [path for path in given if path]
 
 

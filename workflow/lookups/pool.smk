@@ -144,7 +144,7 @@ def page_settings(wildcards):
             "name": DATASET.name,
             "folder": Path(POOL.path).absolute().name,
             "method": wildcards.chooser,
-            "backbone": BACKBONE.name,
+            "backbone": BACKBONE.label,
         }
     )
 

@@ -18,7 +18,7 @@ FINE_TUNING = CONFIG.judges.fine_tune or FineTuneSettings()
 
 def fine_tune_settings():
     """The network's size is that of the judge."""
-    backbone = {key: BACKBONE_SETTINGS[key] for key in ("name", "scaling")}
+    backbone = {"name": BACKBONE.name, "scaling": BACKBONE.scaling}
     own = FINE_TUNING.model_dump(mode="json", exclude={"seeds", "fractions"})
     return as_param({"backbone": backbone, "fine_tune": own})
 

@@ -27,13 +27,13 @@ rule download_weights:
 
 
 # As `ingest`, which it does not depend on: another size of the store embeds nothing again. One thread
-# for each job, as shards run in parallel.
+# for each job, as shards run in parallel; a program of the user's has those of a training.
 rule embed:
     input:
         unpack(backbone_files),
         source=SOURCE_FILES,
         listing=listing_of_shards(),
-        code=code("embed", SOURCE_MODULE),
+        code=code(EMBED_SCRIPT, SOURCE_MODULE),
     output:
         **EMBEDDINGS,
     log:
@@ -41,7 +41,7 @@ rule embed:
     cache: IS_CACHED
     conda:
         "../../envs/petite.yaml"
-    threads: 1
+    threads: CONFIG.training_threads if BACKBONE.command else 1
     resources:
         mem_mb=memory(2000, 500),
         gpu=CONFIG.training_gpus if needs_keras(BACKBONE.name) else 0,
@@ -52,9 +52,9 @@ rule embed:
         # The cache key includes params, but not wildcards.
         shard=lambda wildcards: wildcards.shard,
         source=source_arguments,
-        weights=weights_argument,
+        arguments=embed_arguments,
     shell:
         "{params.python} {input.code[0]:q} {params.source} --listing {input.listing:q} "
-        "--shard {params.shard} {params.weights} --output-embeddings {output.embeddings:q} "
+        "--shard {params.shard} {params.arguments} --output-embeddings {output.embeddings:q} "
         "--output-json {output.embeddings_json:q} --settings {params.settings:q} "
         "--threads {threads} --log {log:q}"

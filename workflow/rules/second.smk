@@ -69,7 +69,7 @@ use rule embed as second_embed with:
     input:
         unpack(backbone_files),
         listing=[],
-        code=second_code("embed"),
+        code=second_code(EMBED_SCRIPT),
     output:
         embeddings=f"{RESULTS}/{{second}}/embeddings/{EMBEDDINGS_FOLDER}/{{shard}}.npy",
         embeddings_json=f"{RESULTS}/{{second}}/embeddings/{EMBEDDINGS_FOLDER}/{{shard}}.json",

@@ -226,7 +226,7 @@ rule estimate:
         settings=lambda wildcards: as_param(
             {
                 "dimensions": CONFIG.features.dimensions,
-                "embedding": assumed_dimensions(BACKBONE.name),
+                "embedding": assumed_dimensions(BACKBONE.label),
                 "embed": {**EMBED_SETTINGS, "jobs": len(SHARDS)},
                 "own": OWN if USES_OWN else None,
                 "training": PLAN.proxy_settings()["training"],

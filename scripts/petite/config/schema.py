@@ -229,9 +229,10 @@ class Config(Strict):
                     if not judge_named(judge).takes_recipes
                     else f"judges.{judge}: no method has a fraction that it judges"
                 )
-        if self.judges.fine_tune and self.backbone.name.endswith(".onnx"):
+        cannot_train = self.backbone.command or self.backbone.name.endswith(".onnx")
+        if self.judges.fine_tune and cannot_train:
             problems.append(
-                f"judges.{FINE_TUNE}: '{self.backbone.name}' cannot be trained: set backbone.name "
+                f"judges.{FINE_TUNE}: '{self.backbone.label}' cannot be trained: set backbone.name "
                 f"to a .keras file, or judges.{FINE_TUNE} to null"
             )
         if (probe := self.judges.probe) is not None:

@@ -203,10 +203,8 @@ def find_embeddings(
         seconds += record["seconds"] * len(here) / max(1, len(ids))
     if (missing := shard_of < 0).any():
         raise PetiteError(f"no shard holds {int(missing.sum())} images, {wanted[missing][0]} first")
-    first = records[0]
-    return StoredEmbeddings(
-        paths, shard_of, row_of, first["dimensions"], seconds, first["backbone"]
-    )
+    dimensions = max(record["dimensions"] for record in records)
+    return StoredEmbeddings(paths, shard_of, row_of, dimensions, seconds, records[0]["backbone"])
 
 
 def read_embeddings(
@@ -242,6 +240,14 @@ def all_the_same(found: StoredEmbeddings) -> PetiteError:
 
 def _check_one_backbone(paths: list[Path], records: list[EmbeddingRecord]) -> None:
     digests = {record["digest"] for record in records}
+    # A program of the user's does not run for a shard without readable images.
+    widths = {record["dimensions"] for record in records} - {0}
+    if len(widths) > 1 and len(digests) == 1:
+        numbers = " and ".join(map(str, sorted(widths)))
+        raise PetiteError(
+            f"backbone '{records[0]['backbone']}' gives embeddings of {numbers} numbers for "
+            "different shards: correct the program (backbone.command)"
+        )
     if len(digests) > 1:
         raise DamagedFiles(
             f"the embeddings in {paths[0].parent} were made by several backbones. {REMEDY}",

@@ -111,4 +111,5 @@ def write_seed_tables(path: Path, parts: Iterable[tuple[pd.DataFrame, Mapping[st
                 writer = stack.enter_context(pq.ParquetWriter(temporary, rows.schema))
             writer.write_table(rows, row_group_size=ROWS_IN_GROUP)
             records.append(record)
+            del table, numbered, rows  # before the next one is made
     write_json(path.with_suffix(".json"), records)

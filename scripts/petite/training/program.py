@@ -9,8 +9,6 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +35,7 @@ from petite.training.records import (
 )
 from petite.training.scratch import Data
 from petite.training.settings import checked
-from petite.util import command, stopping
+from petite.util import command
 from petite.util.errors import PetiteError
 from petite.util.files import write_csv
 from petite.util.notices import notice
@@ -87,7 +85,7 @@ def run_job(
     runs: list[Run] = []
     probabilities: list[NDArray[np.float32]] = []
     peak = 0
-    with _scratch_folder() as folder:
+    with command.scratch_folder() as folder:
         shuffled = [test_ids[place] for place in order]
         files = write_pictures(folder / "test", len(shuffled), read_pixels(shuffled))
         write_csv(folder / "test.csv", pd.DataFrame({"file": files}))
@@ -121,16 +119,6 @@ def run_job(
     write_csv(history_path, pd.DataFrame(columns=HISTORY_COLUMNS))
     write_predictions(predictions_path, test, probabilities, job.seeds)
     write_csv(runs_path, pd.DataFrame(runs)[RUN_COLUMNS])
-
-
-@contextmanager
-def _scratch_folder() -> Iterator[Path]:
-    """A folder below $TMPDIR that is removed, also where a signal interrupts its removal."""
-    place = tempfile.TemporaryDirectory(prefix="petite-")
-    try:
-        yield Path(place.name)
-    finally:
-        stopping.cleaned_up(place.cleanup)
 
 
 def _say_if_seeds_change_nothing(job: Job, probabilities: list[NDArray[np.float32]]) -> None:

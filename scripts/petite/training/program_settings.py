@@ -1,6 +1,5 @@
 """The settings of a judge that is a program of the user's."""
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -58,5 +57,4 @@ class ProgramSettings(JudgeSettings):
     @property
     def name(self) -> str:
         """The name of the program's file, such as train.py."""
-        words = self.words()
-        return Path(next(iter(command.files_of(words)), words[0])).name
+        return command.name_of(self.words())

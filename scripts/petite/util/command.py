@@ -1,5 +1,6 @@
 """A program of the user's: its command with placeholders, and a run with a limit on its time."""
 
+import hashlib
 import logging
 import os
 import re
@@ -9,10 +10,11 @@ import signal
 import string
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -20,6 +22,7 @@ import psutil
 
 from petite.util import environment, memory, stopping
 from petite.util.errors import PetiteError
+from petite.util.files import sha256_of
 from petite.util.hints import unknown
 from petite.util.job import THREAD_VARIABLES
 
@@ -120,6 +123,27 @@ def files_of(words: Sequence[str]) -> list[str]:
         if path and Path(path).is_file() and (number > 0 or _is_script(Path(path))):
             files.append(path)
     return list(dict.fromkeys(files))
+
+
+def name_of(words: Sequence[str]) -> str:
+    """The name of the program's file, such as train.py."""
+    return Path(next(iter(files_of(words)), words[0])).name
+
+
+def digest_of(words: Sequence[str]) -> str:
+    """The SHA-256 of a command and the files that it names, as 64 hexadecimal digits."""
+    parts = [*words, *(sha256_of(Path(path).expanduser()) for path in files_of(words))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder below $TMPDIR that is removed, also where a signal interrupts its removal."""
+    place = tempfile.TemporaryDirectory(prefix="petite-")
+    try:
+        yield Path(place.name)
+    finally:
+        stopping.cleaned_up(place.cleanup)
 
 
 def _placeholders(word: str) -> list[str]:
