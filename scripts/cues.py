@@ -14,7 +14,7 @@ from petite.util.notices import notice
 
 def main(args: argparse.Namespace) -> None:
     store, split = Store.open(args.manifest), read_table(args.split)
-    groups = together(store, split[split["split"] == TRAIN], args.settings["groups"])
+    groups = together(store, split[split["split"] == TRAIN])
     sample = cue_sample(training_images(split), groups)
     table = check_cues(measured_cues(store, sample.image_ids), sample.labels)
     for text in warnings_of(table):
@@ -23,7 +23,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = argument_parser(__doc__)  # settings: groups, as split.groups
+    parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True, help="a .csv; a .parquet next to it")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from petite.data.source_job import add_source, opened_if_there
+from petite.data.splits import of_training_images
 from petite.data.store import Store
 from petite.evaluation.runs import of_judge, read_csv
 from petite.plots.registry import FIGURES, OF_RUNS
@@ -60,6 +61,9 @@ def main(args: argparse.Namespace) -> None:
     for name, kind in figure.inputs.items():
         if args.judge and kind in OF_RUNS:
             inputs[name] = of_judge(inputs[name], args.judge)
+    if "features" in inputs:
+        # Those of the images that subsets are selected from.
+        inputs["features"] = of_training_images(inputs["features"], inputs["split"])
     with opened_if_there(args) as source:
         if figure.takes_source:
             inputs["source"] = source

@@ -39,7 +39,7 @@ def main(args: argparse.Namespace) -> None:
         pd.Index(train["image_id"]).get_indexer(pd.Index(about["image_id"])),
         about["alteration"].to_numpy(object),
     )
-    groups = together(store, split[split["split"] == TRAIN], args.settings["groups"])
+    groups = together(store, split[split["split"] == TRAIN])
     check = check_near_duplicates(embeddings[0], groups, embeddings[1], altered)
     table = pair_table(check, train, held_out, store.classes)
     record = check_record(check, table)
@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = argument_parser(__doc__)  # settings: groups, as split.groups
+    parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--embeddings", type=Path, nargs="+", required=True, help="of all shards")

@@ -16,14 +16,13 @@ def main(args: argparse.Namespace) -> None:
         pool=Store.open(args.pool),
         labeled=Store.open(args.labeled) if args.labeled else None,
         notices=[text for path in args.notices for text in read_json(path)["notices"]],
-        name=args.settings["name"],
-        backbone=args.settings["backbone"],
+        **args.settings,
     )
     write_text(args.output, page(inputs))
 
 
 if __name__ == "__main__":
-    parser = argument_parser(__doc__)  # settings: name (of the results), backbone
+    parser = argument_parser(__doc__)  # settings: name (of the results), folder, method, backbone
     parser.add_argument("--list", type=Path, required=True, help=".parquet of pool_choice.py")
     parser.add_argument("--pool", type=Path, required=True, help="manifest.json of the pool")
     parser.add_argument("--labeled", type=Path, help="manifest.json of the labeled images, if any")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from petite.config import load
 from petite.data.groups import named_groups, problem
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/your-images.md"
@@ -21,9 +22,11 @@ def test_each_pattern_finds_a_group_in_its_example(name: str, pattern: str) -> N
 
 
 @pytest.mark.parametrize("block", YAML)
-def test_each_setting_is_yaml_of_groups_of_settings(block: str) -> None:
+def test_each_setting_is_yaml_of_groups_of_settings_or_lists_of_images(block: str) -> None:
     settings = yaml.safe_load(block)
-    assert settings and all(isinstance(value, dict) for value in settings.values())
+    lists = {name: settings.pop(name) for name in ("keep", "exclude") if name in settings}
+    assert all(isinstance(value, dict) for value in settings.values())
+    assert settings or load({"methods": {"random": {"fractions": [0.1]}}, **lists})
 
 
 def test_there_are_ten_surprises_each_with_what_is_seen_and_why() -> None:

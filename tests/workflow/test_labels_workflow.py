@@ -18,10 +18,11 @@ CONFIG = smallest(
     dataset={"name": "flat", "source": "folder", "path": "pictures", "classes": None, "shards": 3}
     | {"image_size": 8},
     labels="labels.csv",
-    split={"test": 0.2, "validation": 0.1},
 )
 IMAGES = 80
-HEADER = "image_id;diagnosis;patient;weight;keep\n"
+KEEP = {**dict.fromkeys((8, 20, 33, 51), "always"), **dict.fromkeys((16, 17, 40, 61), "never")}
+HEADER = "image_id;diagnosis;patient;set;weight;keep\n"
+PARTS = ["train", "Training", "train", "val", "test"]
 
 
 def write_data(folder: Path) -> None:
@@ -35,8 +36,9 @@ def write_data(folder: Path) -> None:
         Image.fromarray(pixels).save(folder / f"pictures/scan {number}.png")
         label = "no" if number % 2 else "007"
         weight = "3" if number % 4 == 0 else ""
-        rows.append(f"scan {number};{label};p{number // 4};{weight};{'always' * (number == 8)}\n")
-    (folder / "labels.csv").write_text(HEADER + "".join(rows) + "scan 999;no;;;\n", "utf-8")
+        patient, keep = number // 4, KEEP.get(number, "")
+        rows.append(f"scan {number};{label};p{patient};{PARTS[patient % 5]};{weight};{keep}\n")
+    (folder / "labels.csv").write_text(HEADER + "".join(rows) + "scan 999;no;;;;\n", "utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,9 @@ def finished(tmp_path_factory, snakemake) -> Path:
     ran = snakemake(folder, config=CONFIG)
     assert ran.returncode == 0, ran.stderr
     said = " ".join(ran.stderr.split())
-    assert "'image_id' for file, 'diagnosis' for label, 'patient' for group" in said
+    assert (
+        "'image_id' for file, 'diagnosis' for label, 'set' for split, 'patient' for group" in said
+    )
     assert "'scan 999' in row 82" in said
     return folder
 
@@ -58,6 +62,10 @@ def test_a_flat_folder_with_a_table_runs_to_the_page(finished: Path) -> None:
     assert set(listing["class_name"]) == {"007", "no"}
     assert listing["image_id"].iloc[0] == "007/scan 0.png"
     split = pd.read_parquet(results / "splits/0.parquet").set_index("image_id")
+    number = split.index.str.extract(r"scan (\d+)", expand=False).astype(int)
+    words = [PARTS[one // 4 % 5] for one in number]
+    meant = {"Training": "train", "val": "validation"}
+    assert split["split"].tolist() == [meant.get(word, word) for word in words]
     assert split.loc["007/scan 8.png", ["group", "weight", "keep"]].tolist() == [
         "p2",
         3.0,
@@ -72,12 +80,26 @@ def test_a_flat_folder_with_a_table_runs_to_the_page(finished: Path) -> None:
 
 
 @pytest.mark.workflow
-def test_weights_of_the_table_are_those_of_the_subsets(finished: Path) -> None:
+def test_subsets_have_the_weights_of_the_table_and_the_image_to_keep(finished: Path) -> None:
     for path in (finished / "results/flat/subsets").rglob("*.parquet"):
         weights = pd.read_parquet(path).set_index("image_id")["weight"]
         number = weights.index.str.extract(r"scan (\d+)", expand=False).astype(int)
         ratio = weights[number % 4 == 0].unique() / weights[number % 4 != 0].unique()
         assert ratio == pytest.approx(3)
+        assert "007/scan 8.png" in weights
+
+
+@pytest.mark.workflow
+def test_the_column_keep_decides_what_subsets_contain(finished: Path) -> None:
+    split = pd.read_parquet(finished / "results/flat/splits/0.parquet")
+    train = split[split["split"] == "train"].set_index("keep")["image_id"]
+    always, never = set(train.loc[["always"]]), set(train.loc[["never"]])
+    for path in (finished / "results/flat/subsets").rglob("*.parquet"):
+        for _, subset in pd.read_parquet(path).groupby("seed"):
+            assert always == set(subset.loc[subset["kept"], "image_id"])
+            assert not never & set(subset["image_id"])
+    page = (finished / "results/flat/report.html").read_text("utf-8")
+    assert f"{len(never)} training images of {len(train)}" in page
 
 
 def due(snakemake, folder: Path, *arguments: str) -> Counter[str]:
@@ -103,12 +125,12 @@ def test_a_changed_label_reruns_its_shards_and_a_changed_weight_none(
     config = ("--configfile", str(finished / "overlay.yaml"))
     table = (finished / "labels.csv").read_text("utf-8")
     assert not due(snakemake, finished, *config)
-    edit(finished, "scan 12;007;p3;3;", "scan 12;007;p3;2;")
+    edit(finished, "scan 20;007;p5;train;3;", "scan 20;007;p5;train;2;")
     weight = due(snakemake, finished, *config)
     assert weight["ingest"] == 0 and weight["listing"] == weight["split"] == 1
     assert weight["train"] > 0 and weight["proxy"] > 0
     (finished / "labels.csv").write_text(table, "utf-8")
-    edit(finished, "scan 12;007", "scan 12;no")
+    edit(finished, "scan 20;007", "scan 20;no")
     # Its id is another one, which may belong to another shard.
     label = due(snakemake, finished, *config)
     assert 1 <= label["ingest"] <= 2 and label["listing"] == label["index"] == 1
@@ -130,9 +152,9 @@ def test_the_shards_of_an_archive_depend_on_the_labels_but_not_on_the_weights(
     classes = json.loads((folder / manifest).read_text("utf-8"))["classes"]
     assert classes == ["007", "no"]
     again = ("--configfile", str(folder / "overlay.yaml"), "--", manifest)
-    edit(folder, "scan 12;007;p3;3;", "scan 12;007;p3;2;")
+    edit(folder, "scan 20;007;p5;train;3;", "scan 20;007;p5;train;2;")
     assert due(snakemake, folder, *again) == {"listing": 1, "index": 1}
-    edit(folder, "scan 12;007", "scan 12;no")
+    edit(folder, "scan 20;007", "scan 20;no")
     assert due(snakemake, folder, *again) == {"listing": 1, "ingest": 3, "index": 1}
 
 
@@ -141,7 +163,7 @@ def test_the_shards_of_an_archive_depend_on_the_labels_but_not_on_the_weights(
     ("text", "said"),
     [
         ("image_id;note\nscan 1;x\n", "labels.label"),
-        (HEADER + "scan 1;a/b;;;\nscan 2;c;;;\n", "'a/b'"),
+        (HEADER + "scan 1;a/b;;;;\nscan 2;c;;;;\n", "'a/b'"),
     ],
 )
 @pytest.mark.parametrize("source", ["folder", "archive"])

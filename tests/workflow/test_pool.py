@@ -12,7 +12,7 @@ from test_what_is_left import due, said_of
 
 pytestmark = pytest.mark.workflow
 
-LIST = "results/tiny/label_next/k_dpp-6"
+LIST = "results/tiny/label_next/facility_location-6"
 
 
 def config_with(pool: dict[str, Any], labeled: bool = True, **sections: Any) -> dict[str, Any]:
@@ -78,7 +78,10 @@ def test_a_finished_choice_has_nothing_to_do(folder: Path, snakemake) -> None:
     ("pool", "jobs"),
     [
         ({"images": 7}, {"pool_choice": 1, "pool_page": 1, "pool_export": 1}),
-        ({"methods": ["herding", "k_dpp"]}, {"pool_choice": 1, "pool_page": 1, "pool_export": 1}),
+        (
+            {"methods": ["herding", "facility_location"]},
+            {"pool_choice": 1, "pool_page": 1, "pool_export": 1},
+        ),
         ({"seed": 1}, {"pool_features": 1, "pool_choice": 1, "pool_page": 1, "pool_export": 1}),
         ({"copies": "keep"}, {"pool_choice": 1, "pool_page": 1, "pool_export": 1}),
         ({"links": False}, {"pool_export": 1}),
@@ -152,7 +155,7 @@ def test_a_pool_alone_needs_no_labels(folder: Path, snakemake) -> None:
     config["dataset"]["name"] = "alone"
     finished = snakemake(folder, config=config)  # the default target
     assert finished.returncode == 0, said_of(finished)
-    assert len(pd.read_csv(folder / "results/alone/label_next/k_dpp-6/list.csv")) == 6
+    assert len(pd.read_csv(folder / "results/alone/label_next/facility_location-6/list.csv")) == 6
     assert not (folder / "results/alone/store").exists()
     refused = snakemake(folder, "--", "report", config=config)
     assert refused.returncode != 0

@@ -225,6 +225,17 @@ CASES = [
         config={"split": {"group_seconds": 5}},
     ),
     Case(
+        "a list of images to keep or to exclude",
+        {
+            "keep_lists": 1,
+            **{job: count for job, count in SELECTIONS.items() if job != "features"},
+            **TRAININGS,
+            **TABLES,
+            "figures samples": 1,
+        },
+        config={"keep": ["cat/picture 1*.jpg"], "exclude": ["dog/picture 2?.jpg"]},
+    ),
+    Case(
         "the image size",
         {"ingest": 3, "index": 1, **AFTER_INDEX},
         config={"dataset": {"image_size": 9}},

@@ -2,8 +2,6 @@
 
 
 CHECKS = CONFIG.checks
-# Together with the split, the groups that stay in one fold.
-GROUP_SETTINGS = {"groups": CONFIG.split.groups}
 ALTERED = f"{RESULTS}/checks/altered.npy"
 CHECK_TABLES = {
     name: f"{RESULTS}/checks/{name}"

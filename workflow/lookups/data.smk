@@ -9,7 +9,7 @@ from petite.data.given_split import IGNORE, given_parts, names_of
 from petite.data.groups import CAPTURE_TIME, found_groups
 from petite.data.ingest import shard_numbers
 from petite.data.keep_lists import Lists, check_named, read_list
-from petite.data.labels import read_labels
+from petite.data.labels import read_labels_at
 from petite.data.source_job import reason_gone
 from petite.data.sources import SOURCES, listing, open_source
 from petite.data.sources.labeled import table_on_disk
@@ -148,8 +148,7 @@ def labels_of_archive():
     """
     if not LABELS_FILE or IS_FOLDER:
         return ""
-    with Path(LABELS_FILE).open("rb") as file:
-        return read_labels(file, LABELS_FILE, LABELS).digest()
+    return read_labels_at(Path(LABELS_FILE), LABELS).digest()
 
 
 def opened_folder():
@@ -214,7 +213,11 @@ def check_lists():
         except PetiteError as error:
             raise PetiteError(f"{key}: {error}") from None
     if FOLDER_LISTING is not None:
-        check_named(Lists(**lists), FOLDER_LISTING["image_id"])
+        check_named(
+            Lists(**lists),
+            FOLDER_LISTING["image_id"],
+            without_class=bool(CONFIG.labels),
+        )
 
 
 DATASET = CONFIG.dataset
@@ -317,15 +320,12 @@ def source_kept(wildcards, input):
 
 
 def listing_of_shards():
-    """The listing as an input of the jobs that read a shard, unless each lists the folder itself.
+    """The listing as an input of the jobs that read a shard; [] if each lists the source itself.
 
     With a table of labels beside an archive, the listing is newer after each change of the table,
-    but `changes_of_shard` says whether that changes the images.
+    also of its weights. `changes_of_shard` says whether the images change.
     """
-    if FOLDER:
-        return []
-    table = rules.listing.output.table
-    return ancient(table) if LABELS_OF_ARCHIVE else table
+    return [] if FOLDER or LABELS_OF_ARCHIVE else rules.listing.output.table
 
 
 def changes_of_shard(wildcards):

@@ -138,6 +138,17 @@ def choice_code(wildcards):
     return code("pool_choice", METHODS[POOL_METHODS[wildcards.chooser].method].module)
 
 
+def page_settings(wildcards):
+    return as_param(
+        {
+            "name": DATASET.name,
+            "folder": Path(POOL.path).absolute().name,
+            "method": wildcards.chooser,
+            "backbone": BACKBONE.name,
+        }
+    )
+
+
 PAGE_TEMPLATES = [
     outside(SCRIPTS / "petite/report/templates" / name)
     for name in ("pool/page.html", "style.css")

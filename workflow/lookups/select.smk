@@ -18,7 +18,11 @@ COMPUTED = "|".join(space.name for space in SPACES.values() if not space.is_of_p
 LIST_FILES = [
     outside(given) for given in (CONFIG.keep, CONFIG.exclude) if isinstance(given, str)
 ]
-LIST_SETTINGS = {"keep": CONFIG.keep, "exclude": CONFIG.exclude, "without_class": False}
+LIST_SETTINGS = {
+    "keep": CONFIG.keep,
+    "exclude": CONFIG.exclude,
+    "without_class": bool(CONFIG.labels),
+}
 
 
 def sizes_argument(wildcards, input):

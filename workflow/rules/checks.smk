@@ -24,10 +24,9 @@ rule cues:
         mem_mb=memory(1000, 1000),
     params:
         python=python,
-        settings=as_param(GROUP_SETTINGS),
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
-        "--output {output.csv:q} --settings {params.settings:q} --log {log:q}"
+        "--output {output.csv:q} --log {log:q}"
 
 
 rule label_errors:
@@ -50,11 +49,10 @@ rule label_errors:
         mem_mb=memory(1000, 20_000),
     params:
         python=python,
-        settings=as_param(GROUP_SETTINGS),
         embeddings=embeddings_of_check,
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
-        "{params.embeddings} --output {output.csv:q} --settings {params.settings:q} "
+        "{params.embeddings} --output {output.csv:q} "
         "--threads {threads} --log {log:q}"
 
 
@@ -112,9 +110,8 @@ rule near_duplicates:
         mem_mb=memory(1000, 4 * EMBEDDING_BYTES),
     params:
         python=python,
-        settings=as_param(GROUP_SETTINGS),
         embeddings=embeddings_of_check,
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
         "{params.embeddings} --altered {input.altered:q} --output {output.csv:q} "
-        "--settings {params.settings:q} --threads {threads} --log {log:q}"
+        "--threads {threads} --log {log:q}"

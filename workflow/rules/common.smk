@@ -91,8 +91,9 @@ RESULTS = f"results/{CONFIG.dataset.name}"
 SPLIT = f"{RESULTS}/splits/{CONFIG.split.seed}.parquet"
 LEAKS = f"{RESULTS}/splits/{CONFIG.split.seed}.leaks.csv"
 SPLIT_NOTICES = f"{RESULTS}/splits/{CONFIG.split.seed}.json"
-# The split as selection sees it: with the images to keep and to exclude, if the user lists any.
-HAS_LISTS = bool(CONFIG.keep or CONFIG.exclude)
+# The split as selection sees it: with the images to keep and to exclude, if the user lists any. A table of
+# labels may have a column of them.
+HAS_LISTS = bool(CONFIG.keep or CONFIG.exclude or CONFIG.labels)
 LISTED = f"{RESULTS}/splits/{CONFIG.split.seed}-lists.parquet"
 LISTED_NOTICES = f"{RESULTS}/splits/{CONFIG.split.seed}-lists.json"
 SELECTED = LISTED if HAS_LISTS else SPLIT

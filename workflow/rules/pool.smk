@@ -129,7 +129,7 @@ rule pool_page:
         "../../envs/petite.yaml"
     params:
         python=python,
-        settings=as_param({"name": DATASET.name, "backbone": BACKBONE.name}),
+        settings=page_settings,
         arguments=pool_arguments,
     shell:
         "{params.python} {input.code[0]:q} --list {input.list:q} --pool {input.pool:q} "

@@ -46,6 +46,26 @@ GOALS = (
         "labels.md",
     ),
     Goal(
+        "read Parquet files with images, as the Hugging Face hub serves them",
+        "snakemake --cores all --config parquet=PATH",
+        "../config.yaml",
+    ),
+    Goal(
+        "read a data set that `save_to_disk` of `datasets` wrote",
+        "snakemake --cores all --config huggingface=PATH",
+        "../config.yaml",
+    ),
+    Goal(
+        "read a folder in an object store (needs the package `s3fs`)",
+        "snakemake --cores all --config folder=s3://BUCKET/PATH",
+        "../config.yaml",
+    ),
+    Goal(
+        "know which 500 of my unlabeled images to label next",
+        "snakemake --cores all label_next --config folder=PATH pool=FOLDER images=500",
+        "../config.yaml",
+    ),
+    Goal(
         "see all settings and where each comes from",
         "snakemake --cores 1 config --config folder=PATH",
         "your-images.md#the-first-run",
@@ -54,6 +74,11 @@ GOALS = (
         "get a first answer soon: 200 images of each class",
         "dataset: {limit_per_class: 200}",
         "your-images.md#the-first-run",
+    ),
+    Goal(
+        "test on my own test set (folders train and test)",
+        "split: {given: use, leaks: drop_from_train}",
+        "your-images.md#a-split-of-your-own",
     ),
     Goal(
         "keep the images of a patient or a video on one side of the split",
@@ -71,14 +96,14 @@ GOALS = (
         "your-images.md#a-split-of-your-own",
     ),
     Goal(
-        "keep the bursts of a camera on one side of the split",
-        "split: {groups: capture_time, group_seconds: 2}",
-        "your-images.md#6-images-that-belong-together",
-    ),
-    Goal(
         "choose evenly from all patients, however many images each has",
         "{split: {groups: subfolder}, methods: {random_by_patient: {method: random, quota: group, "
         "fractions: [0.1]}}}",
+        "your-images.md#6-images-that-belong-together",
+    ),
+    Goal(
+        "keep bursts of a camera on one side of the split",
+        "split: {groups: capture_time}",
         "your-images.md#6-images-that-belong-together",
     ),
     Goal(
@@ -87,14 +112,54 @@ GOALS = (
         "your-images.md#8-duplicates-and-near-duplicates",
     ),
     Goal(
+        "list labels that are likely wrong",
+        "snakemake --cores all label_errors --config folder=PATH",
+        "label-checks.md#likely-label-errors",
+    ),
+    Goal(
+        "list test images that nearly repeat a training image",
+        "snakemake --cores all near_duplicates --config folder=PATH",
+        "label-checks.md#near-duplicates-across-the-parts",
+    ),
+    Goal(
+        "see whether file size, brightness or camera gives the class away",
+        "snakemake --cores all cues --config folder=PATH",
+        "label-checks.md#cues-beside-the-content",
+    ),
+    Goal(
         "drop near duplicates, then sample at random",
         "methods: {semdedup: {drop: 0.2, fractions: [0.5, 0.1]}}",
         "methods.md",
     ),
     Goal(
+        "find likely label errors",
+        "checks: {label_errors: true}",
+        "label-checks.md#likely-label-errors",
+    ),
+    Goal(
+        "know whether brightness or file size gives the class away",
+        "checks: {cues: true}",
+        "label-checks.md",
+    ),
+    Goal(
+        "have some images in every subset",
+        "keep: ['cat/best_*']",
+        "../config.yaml",
+    ),
+    Goal(
+        "have some images in no subset",
+        "exclude: ['cat/blurred_*']",
+        "../config.yaml",
+    ),
+    Goal(
         "give some images more weight in training",
         "labels: {path: labels.csv, weight: COLUMN}",
         "labels.md#other-columns",
+    ),
+    Goal(
+        "have certain images in every subset, and others in none",
+        "{keep: ['cat/best_*.jpg'], exclude: [cat/blurred.jpg]}",
+        "your-images.md#images-to-keep-and-images-to-leave-out",
     ),
     Goal(
         "leave out classes of fewer than 10 images",
@@ -171,6 +236,16 @@ GOALS = (
         "export another subset: METHOD:FRACTION",
         "snakemake --cores all export --config folder=PATH export=random:0.1",
         "../README.md",
+    ),
+    Goal(
+        "choose which images to label, when none has a label",
+        "snakemake --cores all label_next --config pool=PATH images=100",
+        "label-next.md",
+    ),
+    Goal(
+        "choose which images to label next, beside labeled ones",
+        "snakemake --cores all label_next --config folder=PATH pool=UNLABELED_PATH images=100",
+        "label-next.md",
     ),
     Goal(
         "run on a cluster",

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from petite.config.values import UserPath, check_no_wildcard
 from petite.data.labels import LabelColumns
@@ -33,13 +33,12 @@ class LabelsSettings(Strict):
         None, description=f"column of always and never; {LOOKED_FOR}, if it is there"
     )
 
-    @field_validator("path")
-    @classmethod
-    def _is_no_address(cls, path: str) -> str:
-        if "://" in path:
-            raise ValueError(f"'{path}' is a URL: download the table, and give its path")
-        check_no_wildcard(path)
-        return path
+    @model_validator(mode="after")
+    def _path_is_that_of_a_file(self) -> "LabelsSettings":
+        if "://" in self.path:
+            raise ValueError(f"path: '{self.path}' is a URL: download the table, and give its path")
+        check_no_wildcard(self.path)
+        return self
 
     @property
     def columns(self) -> LabelColumns:

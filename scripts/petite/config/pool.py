@@ -29,7 +29,7 @@ class PoolSettings(Strict):
     )
     images: int = Field(100, ge=1, description="number of images to choose")
     methods: Annotated[list[str], BeforeValidator(_listed)] = Field(
-        ["k_dpp"], min_length=1, description="methods that choose, each by itself"
+        ["facility_location"], min_length=1, description="methods that choose, each by itself"
     )
     space: Literal["backbone", "pixels"] = Field(
         "backbone", description="feature space in which images are compared"

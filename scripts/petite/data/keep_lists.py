@@ -23,7 +23,7 @@ from petite.util.notices import Notices
 
 KEEP, EXCLUDE = "keep", "exclude"
 ALWAYS, NEVER = "always", "never"
-# Suffixes of tables with a column of image ids, such as those of subsets; other files are text.
+# Suffixes of tables with a column of image ids, such as those of exports; other files are text.
 TABLES = (".parquet", ".csv", ".tsv")
 COLUMN = "image_id"
 MOST_NAMED = 5
@@ -43,7 +43,7 @@ def read_list(path: Path) -> list[str]:
     ----------
     path : Path
         A text file with one id or pattern per line, or a table (.parquet, .csv, .tsv) with the
-        column image_id, such as that of a subset. Rows of augmented images are left out.
+        column image_id, such as the manifest of an export. Rows of augmented images are left out.
 
     Returns
     -------
@@ -87,6 +87,11 @@ def _from_table(path: Path) -> list[str]:
     if COLUMN not in table:
         columns = listed([str(name) for name in table.columns])
         raise PetiteError(f"{path} has no column '{COLUMN}', only {columns}. Rename the one of ids")
+    if "seed" in table and (seeds := table["seed"].nunique()) > 1:
+        raise PetiteError(
+            f"{path} has the images of {seeds} seeds. Export the subset of one seed, and give its "
+            "manifest.csv"
+        )
     if "recipe" in table:
         table = table[table["recipe"].fillna("") == ""]
     return [str(name).strip() for name in table[COLUMN].dropna() if str(name).strip()]
@@ -195,6 +200,8 @@ def apply_lists(
     """
     notices = Notices() if notices is None else notices
     in_train = (split["split"] == TRAIN).to_numpy()
+    if "weight" in split:
+        in_train = in_train & (split["weight"] > 0).to_numpy()
     wanted = {}
     for key, patterns, word in zip((KEEP, EXCLUDE), lists, (ALWAYS, NEVER), strict=True):
         listed_images = _listed(key, patterns, split, index, in_train, without_class)
@@ -203,8 +210,8 @@ def apply_lists(
         wanted[key] = listed_images & in_train
         if beside := int((listed_images & ~in_train).sum()):
             notices.add(
-                f"{key}: {counted(beside, 'image')} of the list {_is_or_are(beside)} in the "
-                "validation or test part, where the list changes nothing"
+                f"{key}: {counted(beside, 'image')} of the list {_is_or_are(beside)} not in the "
+                "training part, so the list changes nothing there"
             )
     keep, exclude = wanted[KEEP], wanted[EXCLUDE]
     ids = split["image_id"]
@@ -256,11 +263,11 @@ def _listed(
     _check(key, nowhere, index["image_id"])
     outside = [pattern for pattern, places in found.items() if not in_train[places].any()]
     if outside:
-        part = split["split"].iloc[found[outside[0]][0]]
+        row = split.iloc[found[outside[0]][0]]
+        why = "it has the weight 0" if row["split"] == TRAIN else f"its part is {row['split']}"
         raise PetiteError(
-            f"{key}: '{outside[0]}' matches only images outside of the training part, such as "
-            f"'{split['image_id'].iloc[found[outside[0]][0]]}' ({part}). They are in no subset: "
-            "remove it from the list"
+            f"{key}: '{outside[0]}' matches only images that are not trained on, such as "
+            f"'{row['image_id']}': {why}. They are in no subset: remove it from the list"
         )
     mask = np.zeros(len(split), bool)
     for places in found.values():

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from petite.data.splits import TEST, TRAIN, VALIDATION
+from petite.data.split_names import PARTS, TEST, TRAIN, VALIDATION, split_word
 from petite.data.text_tables import TextTable, read_text_table
 from petite.util.errors import PetiteError
 from petite.util.formatting import counted, listed
@@ -40,11 +41,6 @@ NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "group": (("group", "group_id"), ("patient", "patient_id", "subject", "subject_id")),
     "weight": (("weight", "sample_weight"),),
     "keep": (("keep",),),
-}
-SPLITS = {
-    TRAIN: ("train", "training", "trn"),
-    VALIDATION: ("validation", "valid", "val", "dev"),
-    TEST: ("test", "testing", "tst", "holdout"),
 }
 ALWAYS, NEVER = "always", "never"
 KEEP = {
@@ -101,6 +97,17 @@ class LabelTable:
         return digest.hexdigest()
 
 
+def read_labels_at(path: Path, wanted: LabelColumns) -> LabelTable:
+    """Read a table of labels from a file; arguments and errors are those of `read_labels`."""
+    try:
+        with path.open("rb") as file:
+            return read_labels(file, str(path), wanted)
+    except OSError as error:
+        raise PetiteError(
+            f"cannot read {path}: {error.strerror or error}. Give read access to it"
+        ) from error
+
+
 def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
     """Read a table of labels and check it.
 
@@ -126,6 +133,9 @@ def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
     by_name = table.columns[columns["label"]] if "label" in columns else None
     label = _one_hot(table, name, columns) if by_name is None else by_name
     parts = {"file": table.columns[columns["file"]], "label": label}
+    for role in set(columns) - {"file", "label"}:
+        if role not in named and not pc.any(pc.not_equal(table.columns[columns[role]], "")).as_py():
+            del columns[role]  # it says nothing
     parts |= {role: table.columns[columns[role]] for role in columns if role not in parts}
     rows = pd.DataFrame({role: column.to_pandas() for role, column in parts.items()})
     rows.insert(0, "row", np.arange(len(rows)) + table.first_row)
@@ -135,7 +145,7 @@ def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
     _check_labels(rows["label"], columns.get("label"), "label" in named, name)
     for role, converted in (("split", _splits), ("weight", _weights), ("keep", _keeps)):
         if role in rows:
-            rows[role] = converted(rows, columns[role], name)
+            rows[role] = converted(rows, f"{name}, column {columns[role]!r}")
     return LabelTable(name, columns, rows, table.notes)
 
 
@@ -268,33 +278,35 @@ def _check_labels(labels: pd.Series, column: str | None, named: bool, name: str)
         )
 
 
-def _splits(rows: pd.DataFrame, column: str, name: str) -> pd.Series:
-    words = {word: part for part, known in SPLITS.items() for word in known} | {"": ""}
-    return _mapped(rows["split"], words, rows["row"], f"{name}, column {column!r}", "split")
+def _splits(rows: pd.DataFrame, where: str) -> pd.Series:
+    """The part of each row by a word such as Training, val or test_set."""
+    found = {value: split_word(value) for value in rows["split"].unique().tolist()}
+    parts = {value: PARTS.get(word) for value, (rest, word) in found.items() if not rest}
+    return _mapped(rows, "split", parts | {"": ""}, [TRAIN, VALIDATION, TEST], where)
 
 
-def _keeps(rows: pd.DataFrame, column: str, name: str) -> pd.Series:
+def _keeps(rows: pd.DataFrame, where: str) -> pd.Series:
     words = {word: value for value, known in KEEP.items() for word in known}
-    return _mapped(rows["keep"], words, rows["row"], f"{name}, column {column!r}", "keep")
+    meant = {value: words.get(value.lower()) for value in rows["keep"].unique().tolist()}
+    return _mapped(rows, "keep", meant, [ALWAYS, NEVER], where)
 
 
 def _mapped(
-    values: pd.Series, words: Mapping[str, str], numbers: pd.Series, where: str, role: str
+    rows: pd.DataFrame, role: str, meant: Mapping[str, str | None], known: list[str], where: str
 ) -> pd.Series:
     """What the words of a column mean; raises PetiteError for an unknown one."""
-    found = values.str.lower().map(words)
+    found = rows[role].map(meant)
     if found.isna().any():
-        row = int(np.argmax(found.isna()))
-        known = [word for word in words if word and not word.endswith(".0")]
+        row = rows.iloc[int(np.argmax(found.isna()))]
         raise PetiteError(
-            f"{where}, row {numbers.iloc[row]:,}: {values.iloc[row]!r} is unknown. Use "
-            f"{listed(known, len(known))} or leave it empty; if the column means something else, "
-            f"rename it, or name another one in labels.{role}"
+            f"{where}, row {row['row']:,}: {row[role]!r} is unknown. Use {listed(known)}, or leave "
+            "it empty; if the column means something else, rename it, or name another one in "
+            f"labels.{role}"
         )
     return found
 
 
-def _weights(rows: pd.DataFrame, column: str, name: str) -> pd.Series:
+def _weights(rows: pd.DataFrame, where: str) -> pd.Series:
     """The weights as numbers, 1 where there is none; raises PetiteError for wrong ones."""
     texts = rows["weight"]
     numbers = pd.to_numeric(texts.where(texts != "", "1"), errors="coerce").astype("float64")
@@ -302,14 +314,14 @@ def _weights(rows: pd.DataFrame, column: str, name: str) -> pd.Series:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise PetiteError(
-            f"{name}, column {column!r}, row {rows['row'].iloc[row]:,}: a weight must be a number "
+            f"{where}, row {rows['row'].iloc[row]:,}: a weight must be a number "
             f"of 0 or more, such as 0.5, got {texts.iloc[row]!r}"
         )
     heaviest = numbers.groupby(rows["label"]).max()
     without = [str(label) for label, most in heaviest.items() if most == 0 and label != ""]
     if without:
         raise PetiteError(
-            f"{name}, column {column!r}: all images of {listed(without)} have the weight 0, so "
+            f"{where}: all images of {listed(without)} have the weight 0, so "
             "nothing is left to train on: correct the weights"
         )
     return numbers

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 BLOCK = 8_000_000  # bytes of a request
 # In a copied folder: the size, version and SHA-256 of each of its files.
 INVENTORY = ".petite-copied.json"
+# What stores say of a file's content, the more reliable first.
+VERSIONS = ("ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "last_modified")
 FOR_GOOD = (FileNotFoundError, PermissionError, IsADirectoryError)
 INSTALL = (
     "Install what reads it into the environment of Petite: pip install s3fs for s3://, gcsfs for "
@@ -191,9 +193,8 @@ def _listed(
 
 def _version(info: dict[str, Any]) -> str:
     """What differs for other contents of a file, by what the store says about it."""
-    named = ("ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "last_modified")
-    said = [f"{name}={info[name]}" for name in named if info.get(name) is not None]
-    return f"{info['size']} {' '.join(said)}"
+    said = (f"{name}={info[name]}" for name in VERSIONS if info.get(name) is not None)
+    return f"{info['size']} {next(said, '')}"
 
 
 def _copy(

@@ -30,6 +30,11 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+PLAIN = (
+    *(pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_integer),
+    *(pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_null),
+    *(pa.types.is_date, pa.types.is_timestamp),
+)
 MOST_BYTES = 2_000_000_000
 ROWS_AT_ONCE = 65_536
 LOOKED_AT, MOST_LOOKED_AT = 20, 100_000  # rows and characters, to find the separator
@@ -102,6 +107,8 @@ def _separated(data: bytes, name: str) -> TextTable:
     """A table of text with separators, whose first row has the names of the columns."""
     text, notes = _decoded(data, name)
     text = text.lstrip("\r\n")
+    if text.startswith(("{", "[")):
+        raise PetiteError(f"{name} looks like JSON, but it {NO_TABLE}. Convert it to CSV")
     if not text.strip(" \t\r\n,;|"):
         raise PetiteError(f"{name} is empty: it needs a row of column names and a row per image")
     separator, text = _separator(text, name)
@@ -247,18 +254,10 @@ def _parquet(file: IO[bytes], name: str) -> TextTable:
 
 
 def _is_plain(kind: pa.DataType) -> bool:
+    """Whether a value is text, a number, a truth value or a date; not bytes, lists and others."""
     if pa.types.is_dictionary(kind):
         return _is_plain(kind.value_type)
-    return not (pa.types.is_nested(kind) or _is_bytes(kind))
-
-
-def _is_bytes(kind: pa.DataType) -> bool:
-    return (
-        pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_fixed_size_binary(kind)
-        or pa.types.is_binary_view(kind)
-    )
+    return any(is_kind(kind) for is_kind in PLAIN)
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:

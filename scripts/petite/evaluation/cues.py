@@ -36,6 +36,8 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601
 OF_FILES = {
     "format": "file format",
     "has_exif": "presence of EXIF data",
+    "camera": "camera",
+    "captured": "time of capture",
     "bytes": "file size",
     "width": "width",
     "height": "height",
@@ -95,6 +97,10 @@ def measured_cues(store: Store, image_ids: NDArray[np.object_]) -> dict[str, NDA
     found: dict[str, NDArray] = {
         name: rows[name].to_numpy() for name in OF_FILES if name in rows.columns
     }
+    if "captured" in found:  # an unknown time is a value of its own, before all others
+        times = found["captured"]
+        unknown = np.isnan(times)
+        found["captured"] = np.where(unknown, times[~unknown].min(initial=0) - 1, times)
     if {"width", "height"} <= found.keys():
         found["aspect"] = (found["width"] / np.maximum(found["height"], 1)).round(4)
     found |= pixel_cues(lambda batch: store.images(batch), image_ids)

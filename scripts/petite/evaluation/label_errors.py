@@ -11,8 +11,8 @@ JAIR 70, which calls the probability of the given label self-confidence.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -103,6 +103,33 @@ class Planted:
     def recall(self) -> float:
         """The share of the changed labels that are listed."""
         return self.found / self.changed if self.changed else float("nan")
+
+
+class PlantedRecord(TypedDict):
+    """The fields of `Planted`; null in place of infinity."""
+
+    images: int
+    repeats: int
+    changed: int
+    listed: int
+    found: int
+    threshold: float | None
+    own: float | None
+
+
+class LabelRecord(TypedDict):
+    """Content of the JSON file of a check.
+
+    Of the training images, how many were checked and how many were not, and how many answers agree
+    with the label; how many images of each part are listed.
+    """
+
+    checked: int
+    not_checked: int
+    agreeing: int
+    penalty: float
+    listed: dict[str, int]
+    planted: PlantedRecord
 
 
 @dataclass(frozen=True)
@@ -345,22 +372,33 @@ def error_table(
     return table
 
 
-def check_record(check: LabelCheck, table: pd.DataFrame) -> dict[str, Any]:
-    """The numbers of a check, for a JSON file: what was checked, and how far it can be trusted."""
+def check_record(check: LabelCheck, table: pd.DataFrame) -> LabelRecord:
+    """The numbers of a check: what was checked, and how far it can be trusted."""
     checked = check.train.answer >= 0
     agree = int((check.train.doubt[checked] <= 0).sum())
     listed = table[table["listed"]]["part"].value_counts()
-    planted = asdict(check.planted)
-    for key in ("threshold", "own"):  # JSON has no infinity
-        planted[key] = planted[key] if np.isfinite(planted[key]) else None
+    planted = check.planted
     return {
         "checked": int(checked.sum()),
         "not_checked": int((~checked).sum()),
         "agreeing": agree,
         "penalty": check.penalty,
         "listed": {part: int(listed.get(part, 0)) for part in PARTS},
-        "planted": planted,
+        "planted": {
+            "images": planted.images,
+            "repeats": planted.repeats,
+            "changed": planted.changed,
+            "listed": planted.listed,
+            "found": planted.found,
+            "threshold": _finite(planted.threshold),
+            "own": _finite(planted.own),
+        },
     }
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinity."""
+    return value if np.isfinite(value) else None
 
 
 def _part_table(answers: Answers, images: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:

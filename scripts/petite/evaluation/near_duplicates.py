@@ -7,8 +7,8 @@ is measured on the same images: training images are altered on purpose (`petite.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -84,6 +84,20 @@ class NearDuplicates:
     found: Mapping[str, float]
     altered: int
     ordinary: float
+
+
+class PairRecord(TypedDict):
+    """Content of the JSON file of a check: fields of `NearDuplicates`, and images by part.
+
+    The threshold is null if nothing can be compared.
+    """
+
+    threshold: float | None
+    found: dict[str, float]
+    altered: int
+    ordinary: float
+    listed: dict[str, int]
+    images: dict[str, int]
 
 
 def check_near_duplicates(
@@ -225,13 +239,15 @@ def pair_table(
     return table.iloc[order].reset_index(drop=True)
 
 
-def check_record(check: NearDuplicates, table: pd.DataFrame) -> dict[str, Any]:
-    """The numbers of a check, for a JSON file: what was found, and how far it can be trusted."""
+def check_record(check: NearDuplicates, table: pd.DataFrame) -> PairRecord:
+    """The numbers of a check: what was found, and how far it can be trusted."""
     listed = table[table["listed"]]["part"].value_counts()
     images = table["part"].value_counts()
-    record = asdict(check)
-    del record["nearest"]
-    return record | {
+    return {
+        "threshold": check.threshold if np.isfinite(check.threshold) else None,
+        "found": dict(check.found),
+        "altered": check.altered,
+        "ordinary": check.ordinary,
         "listed": {str(part): int(listed.get(part, 0)) for part in images.index},
         "images": {str(part): int(count) for part, count in images.items()},
     }

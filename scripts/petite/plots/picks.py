@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from petite.data.splits import of_training_images, training_images
+from petite.data.splits import training_images
 from petite.plots import style
 from petite.selection.methods.pca_grid import first_two
 from petite.util.formatting import percent
@@ -33,8 +33,7 @@ def picks(
     Parameters
     ----------
     features : ndarray of float32, shape (n_train, n_features)
-        A row for each training image of `split`, and each excluded one, in its order. The plane is
-        that of the first two.
+        A row for each training row of `split`, in its order. The plane is that of the first two.
     split : DataFrame
         The table of the split.
     subsets : mapping of str to DataFrame
@@ -42,7 +41,7 @@ def picks(
     fraction : float
     """
     train = training_images(split)
-    plane = first_two(of_training_images(features, split))
+    plane = first_two(features)
     rows = pd.Series(np.arange(len(train)), index=train["image_id"])
     columns = min(PANELS_WIDE, len(subsets))
     lines = math.ceil(len(subsets) / columns)

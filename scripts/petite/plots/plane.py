@@ -29,7 +29,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
-from petite.data.splits import described_images, of_training_images, training_images
+from petite.data.splits import training_images
 from petite.plots import style
 from petite.selection.methods.pca_grid import Grid, first_two, nearest_center
 from petite.selection.methods.tilings import TILINGS
@@ -179,10 +179,10 @@ def _points(
         raise PetiteError(
             "this subset has no clusters and cells. Use the JSON of a subset of pca_grid."
         )
-    described, points = described_images(split), training_images(split)
-    if len(features) != len(described):
+    points = training_images(split)
+    if len(features) != len(points):
         raise PetiteError(
-            f"there are features of {len(features)} images but {len(described)} training images. "
+            f"there are features of {len(features)} images but {len(points)} training images. "
             "Use the features and the split of the same run."
         )
     unknown = set(subset["image_id"]) - set(points["image_id"])
@@ -194,7 +194,7 @@ def _points(
     names = subset.drop_duplicates("label").set_index("label")["class_name"]
     # Every class has an image in every subset.
     points["class_name"] = points["label"].map(names)
-    points[["x", "y"]] = _plane(of_training_images(features, split), details)
+    points[["x", "y"]] = _plane(features, details)
     points["chosen"] = points["image_id"].isin(subset["image_id"])
     return points
 

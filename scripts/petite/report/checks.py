@@ -3,7 +3,7 @@
 It also pairs dropped images with the kept image that stands for each of them.
 """
 
-from typing import Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,10 @@ from petite.util.formatting import (
     probability,
     rounded_percent,
 )
+
+if TYPE_CHECKING:  # the report does not depend on how they are found
+    from petite.evaluation.label_errors import LabelRecord, PlantedRecord
+    from petite.evaluation.near_duplicates import PairRecord
 
 MOST_ERRORS, FEWEST_ERRORS = 100, 24  # likely label errors in the gallery
 MOST_HELD_OUT = 24
@@ -163,7 +167,7 @@ def _label_errors(inputs: Inputs) -> tuple[_Found | None, _Found | None]:
     if "label_errors.parquet" not in inputs.checks:
         return None, None
     table = read_table(inputs.checks["label_errors.parquet"])
-    record = read_json(inputs.checks["label_errors.json"])
+    record: LabelRecord = read_json(inputs.checks["label_errors.json"])
     own = record["planted"]["own"]
     wanted = MOST_ERRORS if own is None else int(np.clip(2 * own, FEWEST_ERRORS, MOST_ERRORS))
     likely = table[table["listed"]]
@@ -181,7 +185,7 @@ def _label_errors(inputs: Inputs) -> tuple[_Found | None, _Found | None]:
     return errors, _Found(words, "", [_error_tiles(inputs, others, with_part=True)])
 
 
-def _errors_in_words(record: dict[str, Any], shown: int) -> str:
+def _errors_in_words(record: "LabelRecord", shown: int) -> str:
     checked, disagreeing = record["checked"], record["checked"] - record["agreeing"]
     count = record["listed"]["train"]
     text = (
@@ -200,7 +204,7 @@ def _errors_in_words(record: dict[str, Any], shown: int) -> str:
     )
 
 
-def _trust_in_errors(planted: dict[str, Any]) -> str:
+def _trust_in_errors(planted: "PlantedRecord") -> str:
     if not planted["changed"]:
         return "There are too few images to measure how far this can be trusted."
     runs = f" in {number(planted['repeats'])} searches" if planted["repeats"] > 1 else ""
@@ -214,7 +218,8 @@ def _trust_in_errors(planted: dict[str, Any]) -> str:
             f"{text}, and no list of likely errors had more changed labels than others. The "
             "embeddings do not show the classes well enough."
         )
-    recall, precision = (planted["found"] / planted[key] for key in ("changed", "listed"))
+    recall = planted["found"] / planted["changed"]
+    precision = planted["found"] / planted["listed"]
     text += (
         f", and {number(planted['found'])} of them ({rounded_percent(recall)}) were among the "
         f"{number(planted['listed'])} listed in the same way. So {rounded_percent(precision)} of "
@@ -228,7 +233,7 @@ def _trust_in_errors(planted: dict[str, Any]) -> str:
     )
 
 
-def _held_out_in_words(record: dict[str, Any], shown: int) -> str:
+def _held_out_in_words(record: "LabelRecord", shown: int) -> str:
     listed_of = {part: record["listed"][part] for part in PARTS if record["listed"][part]}
     counts = [counted(count, f"{part} image") for part, count in listed_of.items()]
     more = f" The first {shown} are shown." if shown < sum(listed_of.values()) else ""
@@ -258,7 +263,7 @@ def _near_duplicates(inputs: Inputs) -> _Found | None:
     if "near_duplicates.parquet" not in inputs.checks:
         return None
     table = read_table(inputs.checks["near_duplicates.parquet"])
-    record = read_json(inputs.checks["near_duplicates.json"])
+    record: PairRecord = read_json(inputs.checks["near_duplicates.json"])
     pairs = table[table["listed"]].head(MOST_PAIRS)
     groups = [
         [
@@ -280,7 +285,7 @@ def _near_duplicates(inputs: Inputs) -> _Found | None:
     return _Found(_pairs_in_words(record, len(groups)), _trust_in_pairs(record), groups)
 
 
-def _pairs_in_words(record: dict[str, Any], shown: int) -> str:
+def _pairs_in_words(record: "PairRecord", shown: int) -> str:
     counts = [
         f"{number(record['listed'][part])} of {number(record['images'][part])} {part} images"
         for part in PARTS
@@ -297,9 +302,9 @@ def _pairs_in_words(record: dict[str, Any], shown: int) -> str:
     )
 
 
-def _trust_in_pairs(record: dict[str, Any]) -> str:
+def _trust_in_pairs(record: "PairRecord") -> str:
     shares = [f"{rounded_percent(share)} of those {how}" for how, share in record["found"].items()]
-    if not shares:
+    if not shares or record["threshold"] is None:
         return "No training image could be altered, so it is not known what this finds."
     text = (
         f"How far to trust this: {number(record['altered'])} copies of training images were "

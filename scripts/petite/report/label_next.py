@@ -35,6 +35,10 @@ class Inputs:
         Of reading the pool.
     name : str
         Of the results.
+    folder : str
+        The name of the pool's folder.
+    method : str
+        The name of the method in the configuration.
     backbone : str
         The network whose embeddings were compared.
     """
@@ -45,6 +49,8 @@ class Inputs:
     labeled: Store | None
     notices: list[str]
     name: str
+    folder: str
+    method: str
     backbone: str
 
 
@@ -59,6 +65,8 @@ def sections(inputs: Inputs) -> dict[str, Any]:
     sheet = sprites.sheet(sprites.thumbnails(inputs.pool.images(shown["image_id"]), SIDE))
     return {
         "dataset": inputs.name,
+        "folder": inputs.folder,
+        "method": inputs.method,
         "record": record,
         "count": number(len(inputs.chosen)),
         "shown": number(len(shown)),

@@ -20,7 +20,7 @@ BEGIN, END = "<!-- written by `make goals` -->\n", "<!-- end -->\n"
 RULES = {
     name
     for path in (REPOSITORY / "workflow/rules").glob("*.smk")
-    for name in re.findall(r"^rule (\w+):", path.read_text("utf-8"), flags=re.MULTILINE)
+    for name in re.findall(r"^\s*rule (\w+):", path.read_text("utf-8"), flags=re.MULTILINE)
 }
 
 
@@ -44,8 +44,8 @@ def written(goal: Goal) -> list[Layer]:
 def test_what_a_goal_says_to_write_is_a_valid_configuration(goal: Goal) -> None:
     default = read_layer(REPOSITORY / "config.yaml", "default")
     resolved = resolve(default, written(goal), REPOSITORY / "workflow/config")
-    assert config.load(resolved.values)
-    assert resolved.values["dataset"]["source"] in ("folder", "archive")
+    loaded = config.load(resolved.values)
+    assert resolved.preset or not loaded.pool.labeled
 
 
 @pytest.mark.parametrize("goal", [goal for goal in GOALS if goal.is_command], ids=lambda g: g.want)

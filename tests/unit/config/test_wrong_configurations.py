@@ -42,6 +42,13 @@ WRONG: list[tuple[str, Any]] = [
     *[("training.budget", value) for value in (200, "200 steps", None, [])],
     *[("methods.random", value) for value in (None, 0.1, [0.1], "on", True)],
     *[("methods.random.fractions", value) for value in (None, 0.1, "0.1", {0.1: 1}, True, [[0.1]])],
+    *[("labels", value) for value in (3, True, [], ["labels.csv"])],
+    *[("labels", value) for value in ({}, {"file": "file"}, {"path": "a.csv", "colum": "b"})],
+    *[
+        ("labels", {"path": value})
+        for value in (*NO_TEXT, None, "", "https://example.org/a.csv", "{a}.csv")
+    ],
+    *[("labels", {"path": "a.csv", "label": value}) for value in NO_TEXT],
     *[("dataset.classes", value) for value in ("cat", {"cat": 1}, 2, [1, 2], [None, "cat"])],
     *[("seeds_by_fraction", value) for value in (3, [3], "3", {"half": 3}, {0.5: "many"}, None)],
     *[

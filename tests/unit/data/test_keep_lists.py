@@ -115,6 +115,15 @@ def test_the_column_of_the_source_counts_as_further_entries():
     assert any("exclude: 1 image" in text for text in notices)
 
 
+@pytest.mark.parametrize("key", ["keep", "exclude"])
+def test_an_image_of_weight_0_is_in_no_subset_anyway(key):
+    table = split(weight=[1.0] * 4 + [0.0] + [2.0] * 15)
+    with pytest.raises(PetiteError, match="weight 0"):
+        apply_lists(table, index(), Lists(**{key: ["cat/4.jpg"]}))
+    marked = apply_lists(table, index(), Lists(keep=["cat/[34].jpg"]))
+    assert kept_images(marked) == ["cat/3.jpg"]
+
+
 def test_notices_give_the_numbers():
     notices = Notices()
     applied(["cat/2.jpg", "cat/3.jpg"], ["cat/0.jpg"], notices)
@@ -225,6 +234,7 @@ def test_a_list_may_be_the_table_of_a_subset(tmp_path):
         ("rows.csv", b"image_id\n", "lists no image"),
         ("quote.csv", b'image_id\n"cat/1.jpg\n', "table"),
         ("broken.parquet", b"PAR1", "table"),
+        ("seeds.csv", b"image_id,seed\ncat/1.jpg,0\ncat/2.jpg,1\n", "2 seeds"),
         ("latin.csv", b"image_id\ngr\xf6\xdfe\n", "table"),
     ],
 )

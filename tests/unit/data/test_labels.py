@@ -136,6 +136,13 @@ PARQUETS: dict[str, bytes] = {
     "a dictionary": parquet(file=NAMES, label=pa.array(["a", "b"] * 4).dictionary_encode()),
     "large text": parquet(file=pa.array(NAMES, pa.large_string()), label=["a", "b"] * 4),
     "bytes beside": parquet(image=[b"x"] * 8, file=NAMES, label=["a", "b"] * 4),
+    "a time and a duration beside": parquet(
+        file=NAMES,
+        label=["a", "b"] * 4,
+        day=pa.array([1] * 8, pa.date32()),
+        lasts=pa.array([1] * 8, pa.duration("s")),
+        nothing=pa.nulls(8),
+    ),
     "a list beside": parquet(file=NAMES, box=[[1, 2]] * 8, label=["a", "b"] * 4),
 }
 
@@ -277,7 +284,9 @@ WRONG: dict[str, tuple[str | bytes, dict[str, str], tuple[str, ...]]] = {
     "UTF-16 without its mark": (table().encode("utf-16-le"), {}, ("zero bytes",)),
     "an image": (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01", {}, ("zero bytes",)),
     "a web page": ("<!doctype html>\n<html></html>", {}, ("one column",)),
-    "JSON": ('{"file": "1.jpg"}', {}, ("one column",)),
+    "JSON": ('{"file": "1.jpg", "label": "a"}\n', {}, ("JSON",)),
+    "JSON of a list": ('[["1.jpg", "a"], ["2.jpg", "b"]]', {}, ("JSON",)),
+    "a field without an end": (with_row("8.jpg," + "a" * 200_000), {}, ("200,000 characters",)),
     "one label": (table().replace(",b", ",a"), {}, ("'label'", "'a'", "two labels")),
     "no labels": (table(row="{name},"), {}, ("'label'", "no labels")),
     "a label for each image": (table(row="{name},{place}"), {}, ("'label'", "8 different labels")),
@@ -364,7 +373,7 @@ def test_a_wrong_table_is_one_sentence_that_names_the_place(case: str) -> None:
 
 def test_other_columns_are_found_and_their_words_are_understood() -> None:
     header = "file,label,Set,patient_id,weight,keep\n"
-    values = ["train,p1,,always", "Training,p1,0.5,TRUE", "val,,2,1", "VALID,p2,1e1,yes"]
+    values = ["train,p1,,always", "Training,p1,0.5,TRUE", "val,,2,1", "VALID set,p2,1e1,yes"]
     values += ["validation,p2,0,never", "test,p3,1,no", ",p3,1,0", "dev,p4,1,"]
     text = header + "".join(
         f"{name},{'ab'[place % 2]},{value}\n"
@@ -380,6 +389,12 @@ def test_other_columns_are_found_and_their_words_are_understood() -> None:
     assert rows["group"].tolist() == ["p1", "p1", "", "p2", "p2", "p3", "p3", "p4"]
     assert rows["weight"].tolist() == [1.0, 0.5, 2.0, 10.0, 0.0, 1.0, 1.0, 1.0]
     assert rows["keep"].tolist() == ["always"] * 4 + ["never", "", "", ""]
+
+
+def test_a_column_without_values_says_nothing_unless_it_is_named() -> None:
+    text = table("file,label,split,keep", "{name},{label},,")
+    assert read(text).columns == TWO
+    assert read(text, keep="keep").rows["keep"].tolist() == [""] * 8
 
 
 def test_a_column_that_is_named_takes_the_place_of_one_with_a_usual_name() -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from row_pictures import contents, encoded, ingested, listed, pixels, refused, table_at
 
 from petite.data.sources import Columns, Limits, UnreadableEntry, open_source
-from petite.data.sources.rows import split_of
+from petite.data.sources.rows import splits_of
 from petite.util.errors import PetiteError
 from petite.util.notices import Notices
 
@@ -175,7 +175,12 @@ def test_one_split_alone_is_split_by_petite(tmp_path: Path) -> None:
     ],
 )
 def test_only_whole_words_are_splits(names: list[str], split: str) -> None:
-    assert split_of(names) == split
+    assert splits_of([names]) == [split]
+
+
+def test_an_evaluation_set_next_to_a_test_set_is_for_validation() -> None:
+    names = [["train-0"], ["eval-0"], ["test-0"]]
+    assert splits_of(names) == ["train", "validation", "test"]
 
 
 @pytest.mark.parametrize(
@@ -192,6 +197,12 @@ def test_columns_of_unusual_names_are_taken_as_named(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", columns)
     found = contents("parquet", tmp_path / "a.parquet", image="right", label="kind")
     assert found["0/a/0"] == PICTURES[-1]
+
+
+def test_columns_with_a_dot_in_their_names_are_read(tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", {"my.image": PICTURES, "my.label": LABELS})
+    found = contents("parquet", tmp_path / "a.parquet", image="my.image", label="my.label")
+    assert found["0/a/0"] == PICTURES[0]
 
 
 def test_a_named_class_without_rows_is_no_class(tmp_path: Path) -> None:
@@ -343,6 +354,16 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, str], list[str]]] = {
         ["'n/a'"],
     ),
     "a class of dots": ({"image": PICTURES, "label": ["..", "b"] * 3}, {}, ["'..'"]),
+    "text that is not UTF-8": (
+        {
+            "image": PICTURES,
+            "label": pa.Array.from_buffers(
+                pa.string(), 6, pa.array([b"\xff"] * 6, pa.binary()).buffers()
+            ),
+        },
+        {},
+        ["'label'"],
+    ),
     "captions": ({"image": PICTURES, "label": ["a cat " * 50, "b"] * 3}, {}, ["300 characters"]),
     "one class": ({"image": PICTURES, "label": ["cat"] * 6}, {}, ["only one class", "cat"]),
     "zero rows": (
@@ -369,6 +390,7 @@ def test_a_wrong_table_is_refused_in_a_sentence(case: str, tmp_path: Path) -> No
         (LABELS, ["a", ""], "label 1"),
         (LABELS, ["a", "b/c"], "'b/c'"),
         ([-1] * 6, ["a", "b"], "6 of 6"),
+        (pa.array([2**63] * 6, pa.uint64()), ["a", "b"], "'label'"),
     ],
 )
 def test_labels_that_do_not_fit_their_names_are_refused(

@@ -42,6 +42,8 @@ def stored(folder: Path, pixels: np.ndarray, labels: np.ndarray, **columns: np.n
             "bytes": 1000 + np.arange(count) % 7,
             "format": "JPEG",
             "has_exif": False,
+            "camera": "",
+            "captured": np.nan,
         }
     ).assign(**columns)
     write_table(folder / "index.parquet", index)
@@ -63,6 +65,9 @@ def noise_images(channels: int = 3) -> np.ndarray:
         ("format", {"format": np.where(MOSTLY, "PNG", "JPEG")}),
         ("has_exif", {"has_exif": MOSTLY == 1}),
         ("bytes", {"bytes": (1000 + 900 * MOSTLY + 40 * NOISE).astype(int)}),
+        ("camera", {"camera": np.where(MOSTLY, "Canon EOS", "")}),
+        ("captured", {"captured": np.where(MOSTLY, 1.6e9 + 1e5 * NOISE, np.nan)}),
+        ("captured", {"captured": 1.6e9 + 1e7 * MOSTLY + 1e5 * NOISE}),
         ("width", {"width": np.where(MOSTLY, 640, 500)}),
         ("height", {"height": (300 + 90 * MOSTLY + 5 * NOISE).astype(int)}),
     ],

@@ -31,9 +31,9 @@ def inputs(folder: Path, labeled: bool, method: str) -> Inputs:
     table, record = choose_next(pool, 6, method, settings, uncertainty=uncertainty)
     if uncertainty is None:
         table = table.drop(columns="value")
-    return Inputs(
-        table, record, store, store if labeled else None, ["A note."], "a pool", "a network"
-    )
+    known_store = store if labeled else None
+    names = ("a run", "a pool", method, "a network")
+    return Inputs(table, record, store, known_store, ["A note."], *names)
 
 
 @pytest.mark.parametrize(("labeled", "method"), [(False, "k_dpp"), (True, "uncertainty")])
@@ -63,6 +63,7 @@ def test_the_page_shows_all_chosen_images_and_what_it_does_not_say(
             assert opened.evaluate("document.documentElement.scrollWidth") <= width
             text = opened.locator("main").inner_text()
             assert "No accuracy was measured" in text
+            assert "a pool" in text and method in text
             assert ("labeled" in tiles.first.inner_text()) == labeled
             assert ("uncertainty" in tiles.first.inner_text()) == (method == "uncertainty")
             if width == 1300:

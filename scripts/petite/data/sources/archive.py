@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, ClassVar, NamedTuple, Protocol, Self, cast
 
-from petite.data.labels import LabelColumns, read_labels
+from petite.data.labels import LabelColumns, read_labels, read_labels_at
 from petite.data.sources.base import (
     USUAL_LIMITS,
     Entry,
@@ -276,9 +276,7 @@ class ArchiveSource(Source):
         """The images by a table on disk, or else in the archive."""
         assert self.path is not None and self.labels is not None
         if path := table_on_disk(self.labels, None):
-            with path.open("rb") as file:
-                table = read_labels(file, str(path), self.labels)
-            return find_labeled(tree, self.path, table, None)
+            return find_labeled(tree, self.path, read_labels_at(path, self.labels), None)
         for folder in ("", *wrappers(tree)):
             place = "/".join([*_parts(folder), *_parts(self.labels.path)])
             above, _, name = place.rpartition("/")

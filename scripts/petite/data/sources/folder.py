@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from petite.data.labels import LabelColumns, read_labels
+from petite.data.labels import LabelColumns, read_labels_at
 from petite.data.sources.base import (
     USUAL_LIMITS,
     Entry,
@@ -84,8 +84,7 @@ class FolderSource(Source):
         tree, path = read_tree(self.path), table_on_disk(self.labels, self.path)
         if path is None:
             raise no_table(self.labels, self.path, tree)
-        with path.open("rb") as file:
-            table = read_labels(file, str(path), self.labels)
+        table = read_labels_at(path, self.labels)
         return find_labeled(tree, self.path, table, place_in(self.path, path))
 
     @property

@@ -26,7 +26,7 @@ from petite.data.sources.rows import (
     damaged,
     labels_of,
     numbered,
-    split_of,
+    splits_of,
 )
 from petite.data.sources.tables import Table, bytes_of, image_at, table_of, unread
 from petite.util.errors import PetiteError
@@ -69,14 +69,15 @@ class HuggingfaceSource(RowSource):
 
     def parts(self) -> Iterable[Part]:
         assert self.path is not None
-        for folder in _folders(self.path):
-            inside = folder.relative_to(self.path).parts
+        folders = _folders(self.path)
+        names = [folder.relative_to(self.path).parts for folder in folders]
+        for folder, inside, split in zip(folders, names, splits_of(names), strict=True):
             features = _read_json(folder / INFO).get("features") or {}
             if not isinstance(features, dict):
                 raise damaged(folder / INFO, "its features are not a mapping")
             for file in _files(folder):
                 name = "/".join([*inside, file.stem])
-                yield _File(file, name, split_of(inside), features, self.columns, self.limits)
+                yield _File(file, name, split, features, self.columns, self.limits)
 
     def described(self) -> str:
         first = next(iter(self._parts.values()))
@@ -212,14 +213,14 @@ class _File(Part):
         return labels_of(values, self.table.class_names, self.table.label, self._file)
 
     def rows(self) -> Iterator[Row]:
-        labels = self._labels
+        classes = self._labels.classes()
         for batch in self._batches:
             try:
                 sizes = pc.fill_null(pc.binary_length(self._images(batch)), 0).to_pylist()
             except (pa.ArrowException, OSError) as error:
                 raise damaged(self._file, error) from error
             for row, size in enumerate(sizes, start=batch.first):
-                yield Row(str(row), labels.class_of(row), size)
+                yield Row(str(row), next(classes), size)
 
     def _images(self, batch: _Batch) -> pa.Array:
         """The bytes of the images of a batch, whose positions are checked."""

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from petite.data.sources.base import ImageData, Limits, UnreadableEntry, check_bytes
 from petite.data.sources.rows import (
-    SPLIT_WORDS,
     Labels,
     Part,
     Row,
@@ -33,8 +32,14 @@ from petite.data.sources.rows import (
     numbered,
 )
 from petite.data.sources.wording import shown
+from petite.data.split_names import TEST, TRAIN, VALIDATION
 from petite.util.errors import PetiteError
 
+SPLIT_WORDS = {
+    TRAIN: ("training", "train"),
+    VALIDATION: ("validation", "valid", "val", "dev"),
+    TEST: ("testing", "test"),
+}
 IMAGE_NAMES = ("x", "images", "image", "data", "imgs")
 LABEL_NAMES = ("y", "labels", "label", "target", "targets")
 NAMES_OF_CLASSES = ("class_names", "target_names", "classes", "label_names")
@@ -334,8 +339,8 @@ class _Arrays(Part):
     def rows(self) -> Iterator[Row]:
         _ = self._scale  # a mistake is reported now
         size = int(np.prod(self._images.shape[1:]))
-        for row in range(len(self._labels.codes)):
-            yield Row(str(row), self._labels.class_of(row), size)
+        for row, class_name in enumerate(self._labels.classes()):
+            yield Row(str(row), class_name, size)
 
     @cached_property
     def _scale(self) -> float:

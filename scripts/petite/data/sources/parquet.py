@@ -88,8 +88,8 @@ class _File(Part):
 
     def rows(self) -> Iterator[Row]:
         # The sizes are known only where the images are read.
-        for row in range(len(self._labels.codes)):
-            yield Row(str(row), self._labels.class_of(row), 0)
+        for row, class_name in enumerate(self._labels.classes()):
+            yield Row(str(row), class_name, 0)
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, ImageData | UnreadableEntry]]:
         wanted = numbered(names)

@@ -5,7 +5,6 @@ rows. The id of an image is class/split/part/row, or class/part/row where no spl
 """
 
 import os
-import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,22 +30,11 @@ from petite.data.sources.base import (
 from petite.data.sources.files import files_at
 from petite.data.sources.layout import natural_order, nfc
 from petite.data.sources.wording import shown
+from petite.data.split_names import PARTS, TEST, TRAIN, VALIDATION, split_word
 from petite.util.errors import PetiteError
 from petite.util.formatting import counted
 from petite.util.notices import Notices
 
-# The words for splits in the names of files and folders, as the Hugging Face hub reads them.
-SPLIT_WORDS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "testing", "eval", "evaluation"),
-}
-SPLIT_NAME = re.compile(
-    r"(?<![^\W\d_])("
-    + "|".join(word for words in SPLIT_WORDS.values() for word in words)
-    + r")(?![^\W\d_])",
-    re.IGNORECASE,
-)
 # A name that is longer is a description, and no file system takes it as the name of a folder.
 LONGEST_NAME = 200
 LFS_POINTER = b"version https://git-lfs"
@@ -73,9 +61,9 @@ class Labels(NamedTuple):
     codes: NDArray[np.int32]
     names: list[str]
 
-    def class_of(self, row: int) -> str | None:
-        """The class of a row; None without a label."""
-        return None if self.codes[row] < 0 else self.names[self.codes[row]]
+    def classes(self) -> Iterator[str | None]:
+        """Iterate over the class of each row; None without a label."""
+        return (None if code < 0 else self.names[code] for code in self.codes.tolist())
 
 
 class Part(ABC):
@@ -175,10 +163,10 @@ class RowSource(Source):
             )
 
     def entries(self) -> Iterable[Entry]:
-        for part in self._parts.values():
-            for row in part.rows():
-                if row.class_name is not None:
-                    yield Entry(_id(row.class_name, part, row.name), row.class_name, row.bytes)
+        for prefix, part in self._parts.items():
+            for name, class_name, size in part.rows():
+                if class_name is not None:
+                    yield Entry(_id(class_name, prefix, name), class_name, size)
 
     @property
     def _has_splits(self) -> bool:
@@ -189,11 +177,11 @@ class RowSource(Source):
         if not self._has_splits:
             return None
         frames = []
-        for part in self._parts.values():
+        for prefix, part in self._parts.items():
             ids = [
-                _id(row.class_name, part, row.name)
-                for row in part.rows()
-                if row.class_name is not None
+                _id(class_name, prefix, name)
+                for name, class_name, _ in part.rows()
+                if class_name is not None
             ]
             frames.append(pd.DataFrame({"image_id": pd.array(ids, "str"), "split": part.split}))
         return pd.concat(frames, ignore_index=True)
@@ -226,8 +214,12 @@ class RowSource(Source):
         if without:
             notices.add(f"{counted(without, 'row')} without a label left out, such as {example}")
         if self._has_splits:
-            parts = [f"{split or 'none'} ({by_split[split]:,})" for split in sorted(by_split)]
-            notices.add(f"splits by the names of the files: {', '.join(parts)}")
+            parts = [
+                f"{split or 'without a split'} ({by_split[split]:,})"
+                for split in (TRAIN, VALIDATION, TEST, "")
+                if by_split[split]
+            ]
+            notices.add(f"a split by the names of files or arrays: {', '.join(parts)}")
 
     def read(self, image_id: str) -> ImageData:
         for _, data in self.read_many([image_id]):
@@ -267,8 +259,8 @@ class RowSource(Source):
                 raise self.changed(f"the size or the modification time of {file} differs")
 
 
-def _id(class_name: str, part: Part, row: str) -> str:
-    return "/".join(filter(None, (class_name, part.prefix, row)))
+def _id(class_name: str, prefix: str, row: str) -> str:
+    return f"{class_name}/{prefix}/{row}" if prefix else f"{class_name}/{row}"
 
 
 def numbered(names: Iterable[str]) -> list[int]:
@@ -282,38 +274,34 @@ def numbered(names: Iterable[str]) -> list[int]:
 def named_parts(files: Sequence[Path]) -> Iterator[tuple[Path, str, str]]:
     """Yield each file with the name and the split of its part."""
     common = len(Path(os.path.commonpath([str(file.parent) for file in files])).parts)
-    for file in files:
-        relative = file.with_suffix("").parts[common:]
-        yield file, "/".join(relative), split_of(relative)
+    names = [file.with_suffix("").parts[common:] for file in files]
+    for file, name, split in zip(files, names, splits_of(names), strict=True):
+        yield file, "/".join(name), split
 
 
-def split_of(names: Sequence[str]) -> str:
-    """The split that the name of a file says, or else that of one of its folders.
+def splits_of(names: Sequence[Sequence[str]]) -> list[str]:
+    """The splits that the names of files say, or else those of their folders.
 
     Parameters
     ----------
-    names : sequence of str
-        The folders, from the outermost, and the file.
+    names : sequence of sequences of str
+        For each file its folders, from the outermost, and its own name.
 
     Returns
     -------
-    str
-        train, validation, test or "".
+    list of str
+        train, validation, test or "" for each.
 
     Examples
     --------
-    >>> split_of(["data", "train-00000-of-00002"])
-    'train'
-    >>> split_of(["dev", "0001"])
-    'validation'
-    >>> split_of(["trainers"])
-    ''
+    >>> splits_of([["data", "train-00000-of-00002"], ["dev", "0001"], ["trainers"]])
+    ['train', 'validation', '']
     """
-    for name in reversed(names):
-        if match := SPLIT_NAME.search(name):
-            word = match[1].lower()
-            return next(split for split, words in SPLIT_WORDS.items() if word in words)
-    return ""
+    words = [
+        next(filter(None, (split_word(name)[1] for name in reversed(path))), "") for path in names
+    ]
+    evaluation = VALIDATION if TEST in map(PARTS.get, words) else TEST
+    return [PARTS.get(word, evaluation) if word else "" for word in words]
 
 
 def state_of(file: Path) -> tuple[int, int]:
@@ -364,6 +352,14 @@ def labels_of(
     what = f"{where}: the labels {column!r}"
     if isinstance(values, pa.Array):
         values = pa.chunked_array([values])
+    try:
+        return _labels(values, names, what)
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        reason = str(error).split("\n")[0].rstrip(".")
+        raise PetiteError(f"{what} cannot be read ({reason}). Write them again") from error
+
+
+def _labels(values: pa.ChunkedArray, names: Sequence[str] | None, what: str) -> Labels:
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     kind = values.type

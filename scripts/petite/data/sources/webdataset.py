@@ -123,8 +123,8 @@ class _Tar(Part):
 
     def rows(self) -> Iterator[Row]:
         index = self._index
-        for row, (key, size) in enumerate(zip(index.keys, index.sizes.tolist(), strict=True)):
-            yield Row(key, index.labels.class_of(row), max(0, size))
+        sizes = np.maximum(index.sizes, 0).tolist()
+        yield from map(Row, index.keys, index.labels.classes(), sizes)
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, ImageData | UnreadableEntry]]:
         index = self._index
@@ -190,6 +190,8 @@ class _Tar(Part):
                 if not info.isreg() or not match or any(map(is_hidden, match[0].split("/"))):
                     continue
                 key, suffix = match[1], match[2].lower()
+                if info.issparse():
+                    raise Refused(info.name, "a sparse file")
                 try:
                     key.encode()
                 except UnicodeEncodeError:
