@@ -22,7 +22,7 @@ import yaml
 from PIL import Image
 from smallest import smallest
 
-from petite.data.sources import SOURCES
+from petite.data.sources import ALL_SOURCES
 from petite.selection import METHODS
 from petite.util.imports import imports
 
@@ -354,7 +354,7 @@ def finished(tmp_path_factory, copy_checkout, write_pictures) -> Path:
 def entries() -> set[str]:
     """The modules that registries load."""
     methods = {method.module for method in METHODS.values()}
-    sources = {source.__module__ for source in SOURCES.values()}
+    sources = {source.__module__ for source in ALL_SOURCES.values()}
     return methods | sources
 
 

@@ -101,14 +101,14 @@ GOALS = (
         "your-images.md#a-split-of-your-own",
     ),
     Goal(
-        "keep the bursts of a camera on one side of the split",
-        "split: {groups: capture_time, group_seconds: 2}",
-        "your-images.md#6-images-that-belong-together",
-    ),
-    Goal(
         "choose evenly from all patients, however many images each has",
         "{split: {groups: subfolder}, methods: {random_by_patient: {method: random, quota: group, "
         "fractions: [0.1]}}}",
+        "your-images.md#6-images-that-belong-together",
+    ),
+    Goal(
+        "keep bursts of a camera on one side of the split",
+        "split: {groups: capture_time}",
         "your-images.md#6-images-that-belong-together",
     ),
     Goal(
