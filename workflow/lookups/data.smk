@@ -35,7 +35,7 @@ def download_settings():
 
 
 def downloaded():
-    """The outputs of the rule `download`: the files of a folder are not among them."""
+    """The outputs of `download`: the files of a folder are not among them."""
     record = {"record": f"{SOURCE_PATH}.json"}
     return record if DATASET.is_remote_folder else {"file": SOURCE_PATH, **record}
 
