@@ -12,7 +12,7 @@ from test_layouts import tree
 from test_sources import make_folder, make_tar, make_zip
 
 from petite.data.annotations import annotations_of
-from petite.data.given_split import given_parts, names_of
+from petite.data.given_split import given_parts, leaked, names_of
 from petite.data.sources import listing, open_source
 from petite.data.split_names import parts_of
 from petite.data.splitting import Split, split_images
@@ -431,6 +431,8 @@ def test_leaks_are_kept_or_refused_as_the_setting_says() -> None:
     made = split(*leaking(), notices, leaks="keep")
     assert len(made.table) == 110
     assert len(made.leaks) == 5 and not made.leaks["is_dropped"].any()
+    assert leaked(made.leaks, ["a/train/3.jpg", "a/train/3.jpg", "a/train/4.jpg"]) == 1
+    assert leaked(split(*leaking()).leaks, made.table["image_id"]) == 0
     assert any("split.leaks: keep" in text for text in notices)
     with pytest.raises(PetiteError, match=r"split\.leaks: error.*leaks: drop_from_train"):
         split(*leaking(), leaks="error")
