@@ -426,6 +426,21 @@ def test_leaks_are_dropped_from_the_part_that_is_not_tested() -> None:
     assert "3 images dropped" in said
 
 
+@pytest.mark.parametrize(("leaks", "lost"), [("drop_from_train", 2), ("keep", 1)])
+def test_images_to_keep_that_are_not_in_the_split_are_counted(leaks: str, lost: int) -> None:
+    index, annotations = leaking()
+    unread = index["image_id"] == "b/train/1.jpg"
+    index["status"] = np.where(unread, "set_aside", "ok")
+    index["reason"] = np.where(unread, "cannot be decoded", "")
+    to_keep = ["a/train/3.jpg", "a/train/4.jpg", "b/train/1.jpg"]
+    annotations["keep"] = np.where(annotations["image_id"].isin(to_keep), "always", "")
+    notices = Notices()
+    split(index, annotations, notices, leaks=leaks)
+    (said,) = [text for text in notices if text.startswith("keep: ")]
+    assert f"{lost} image" in said
+    assert ("leak" if lost == 2 else "cannot be decoded") in said
+
+
 def test_leaks_are_kept_or_refused_as_the_setting_says() -> None:
     notices = Notices()
     made = split(*leaking(), notices, leaks="keep")
