@@ -300,13 +300,13 @@ def _check_classes(train: pd.DataFrame, exclude: np.ndarray, index: pd.DataFrame
 
 
 def _say_duplicates(table: pd.DataFrame, index: pd.DataFrame, notices: Notices) -> None:
-    """Add a notice if training images are exact duplicates of excluded ones."""
+    """Add a notice if training images are duplicates or near duplicates of excluded ones."""
     group = table["image_id"].map(index.set_index("image_id")["copy_group"])
     excluded = set(group[table["split"] == EXCLUDED])
     left = table.loc[(table["split"] == TRAIN) & group.isin(excluded), "image_id"]
     if len(left):
         notices.add(
             f"exclude: {counted(len(left), 'training image')} that {_is_or_are(len(left))} not "
-            f"excluded {_is_or_are(len(left))} an exact duplicate of an excluded one: "
+            f"excluded {_is_or_are(len(left))} a duplicate or near duplicate of an excluded one: "
             f"{listed(left.tolist(), MOST_NAMED)}. List them too if that is not intended"
         )
