@@ -34,10 +34,11 @@ def main(args: argparse.Namespace) -> None:
         for images in (train, held_out)
     ]
     about = read_table(args.altered.with_suffix(".parquet"))
+    rows = pd.Index(train["image_id"]).get_indexer(pd.Index(about["image_id"]))
+    # If the source is gone, they may be of another split's training images.
+    known = rows >= 0
     altered = Altered(
-        np.load(args.altered),
-        pd.Index(train["image_id"]).get_indexer(pd.Index(about["image_id"])),
-        about["alteration"].to_numpy(object),
+        np.load(args.altered)[known], rows[known], about["alteration"].to_numpy(object)[known]
     )
     groups = together(store, train)
     check = check_near_duplicates(embeddings[0], groups, embeddings[1], altered)

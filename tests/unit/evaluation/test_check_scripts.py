@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from embedded import DIMENSIONS, EmbeddedStore, embedded_store
 
-from petite.util.files import write_table
+from petite.util.files import read_json, write_table
 
 COUNT = 60
 
@@ -29,8 +29,10 @@ def checked(name: str, stored: EmbeddedStore, split: pd.DataFrame, of: list[str]
     """The table that a script writes; altered copies were made of the images `of`."""
     folder = stored.manifest.parent
     write_table(folder / "split.parquet", split)
-    noise = np.random.default_rng(1).normal(size=(len(of), DIMENSIONS))
-    np.save(folder / "altered.npy", noise.astype(np.float32))
+    rows = pd.Index(stored.images["image_id"]).get_indexer(of)
+    noise = np.random.default_rng(1).normal(scale=0.01, size=(len(of), DIMENSIONS))
+    altered = np.load(stored.embeddings)[rows] + noise
+    np.save(folder / "altered.npy", altered.astype(np.float32))
     about = pd.DataFrame({"image_id": of, "alteration": "mirrored"})
     write_table(folder / "altered.parquet", about)
     import_module(name).main(
@@ -60,3 +62,17 @@ def test_images_of_weight_0_are_not_checked(name: str, groups: bool, stored: Emb
         assert (table["images"] == (31 if groups else 37)).all()
         return
     assert not set(table[ids]) & set(split["image_id"].iloc[[0, 7, 39]])
+
+
+def test_altered_copies_of_images_that_are_no_longer_trained_on_are_left_out(
+    stored: EmbeddedStore,
+) -> None:
+    split = split_of(stored)
+    ids = split["image_id"].tolist()
+    record = stored.manifest.with_name("near_duplicates.json")
+    alone = checked("near_duplicates", stored, split, ids[:6])
+    of_alone = read_json(record)
+    table = checked("near_duplicates", stored, split, [*ids[:6], *ids[50:56]])
+    assert table.equals(alone) and read_json(record) == of_alone
+    checked("near_duplicates", stored, split, ids[50:56])
+    assert read_json(record)["altered"] == 0
