@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -585,6 +586,82 @@ def test_the_annotations_of_a_table_are_those_of_its_listing(
         found = listing(source, None, None, 0.1).set_index("image_id")
     assert found.loc["a/3.jpg", ["group", "weight"]].tolist() == ["p2", 2.5]
     assert "keep" not in found
+
+
+# --- a split in folders
+
+SPLIT_FOLDERS: dict[str, tuple[list[str], list[str]]] = {
+    "train and test": (["train", "test"], ["train", "test"]),
+    "three parts": (["train", "val", "test"], ["train", "validation", "test"]),
+    "other words": (["Training", "Test_Set"], ["train", "test"]),
+    "a wrapping folder": (["images/train", "images/test"], ["train", "test"]),
+    "folders within": (["train/cam1", "train/cam2", "test/cam1"], ["train", "train", "test"]),
+    "the folders of classes": (["x/train", "y/train", "x/test"], ["train", "train", "test"]),
+}
+
+
+def in_folders(folders: list[str]) -> tuple[dict[str, bytes], str]:
+    """Four images in each folder, and their table."""
+    files = [f"{folder}/{place}-{n}.jpg" for place, folder in enumerate(folders) for n in range(4)]
+    rows = [f"{name},{'ab'[place % 2]}\n" for place, name in enumerate(files)]
+    return dict.fromkeys(files, b"x"), "file,label\n" + "".join(rows)
+
+
+def listed(source: Source) -> tuple[pd.DataFrame, Notices]:
+    notices = Notices()
+    with source:
+        return listing(source, None, None, 0.1, notices), notices
+
+
+@pytest.mark.parametrize("case", SPLIT_FOLDERS)
+def test_folders_of_a_split_are_the_split_of_a_table_without_one(
+    open_tree: Callable[..., Source], case: str
+) -> None:
+    folders, parts = SPLIT_FOLDERS[case]
+    table, notices = listed(open_tree(*in_folders(folders)))
+    part_of = dict(zip(folders, parts, strict=True))
+    inside = table["image_id"].str.partition("/")[2].str.rpartition("/")[0]
+    assert table["split"].tolist() == [part_of[folder] for folder in inside]
+    assert sum("given: ignore" in text for text in notices) == 1
+
+
+def test_a_column_of_splits_counts_more_than_folders(open_tree: Callable[..., Source]) -> None:
+    files, text = in_folders(["train", "test"])
+    text = (
+        text.replace("\n", ",val\n").replace("label,val", "label,split").replace("val", "train", 2)
+    )
+    table, notices = listed(open_tree(files, text))
+    assert set(table["split"]) == {"train", "validation"}
+    assert not any("given: ignore" in text for text in notices)
+    empty = re.sub(r",(train|val)\n", ",\n", text)
+    assert set(listed(open_tree(files, empty))[0]["split"]) == {"train", "test"}
+
+
+@pytest.mark.parametrize(
+    ("folders", "doubtful"),
+    [
+        (["train", "test", "extra"], ["'train'", "'test'", "'extra'"]),
+        (["train", "test1", "test2"], ["'train'", "'test1'", "'test2'"]),
+        (["train", "test", "."], ["'train'", "'test'"]),
+        (["val", "test"], []),
+        (["train", "extra"], []),
+        (["train"], []),
+        (["trains", "tests"], []),
+    ],
+)
+def test_folders_that_are_not_certainly_a_split_are_none_and_those_in_doubt_are_said(
+    tmp_path: Path, folders: list[str], doubtful: list[str]
+) -> None:
+    files, text = in_folders(folders)
+    files = {name.removeprefix("./"): data for name, data in files.items()}
+    (tmp_path / "labels.csv").write_text(text)
+    folder = make_folder(tmp_path / "images", files)
+    labels = LabelColumns(str(tmp_path / "labels.csv"))
+    table, notices = listed(open_source("folder", folder, labels=labels))
+    assert "split" not in table
+    said = [text for text in notices if "split" in text]
+    assert len(said) == bool(doubtful)
+    assert all(name in said[0] for name in doubtful)
 
 
 def test_two_spellings_of_a_label_in_unicode_are_one(tmp_path: Path) -> None:
