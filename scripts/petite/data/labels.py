@@ -39,9 +39,11 @@ NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "label": LABEL_NAMES,
     "split": (("split", "set", "subset", "partition"),),
     "group": (("group", "group_id"), ("patient", "patient_id", "subject", "subject_id")),
-    "weight": (("weight", "sample_weight"),),
+    # Not `weight`, which is that of a body or a fruit in many tables.
+    "weight": (("sample_weight", "sample_weights"),),
     "keep": (("keep",),),
 }
+WEIGHT = ("weight", "weights")
 ALWAYS, NEVER = "always", "never"
 KEEP = {
     ALWAYS: ("always", "true", "yes", "1", "1.0"),
@@ -146,7 +148,7 @@ def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
     for role, converted in (("split", _splits), ("weight", _weights), ("keep", _keeps)):
         if role in rows:
             rows[role] = converted(rows, f"{name}, column {columns[role]!r}")
-    return LabelTable(name, columns, rows, table.notes)
+    return LabelTable(name, columns, rows, [*_unused_weight(table, columns, wanted), *table.notes])
 
 
 # --- columns
@@ -175,6 +177,18 @@ def _found_columns(table: TextTable, named: Mapping[str, str], name: str) -> dic
             f"must have the names of its columns, and has {listed(present)}"
         )
     return columns
+
+
+def _unused_weight(
+    table: TextTable, columns: Mapping[str, str], wanted: LabelColumns
+) -> Iterator[str]:
+    """A note on a column that may hold weights, if no column does."""
+    for column in table.columns:
+        if "weight" not in columns and _plain(column) in WEIGHT and column not in columns.values():
+            yield (
+                f"{column!r} is not used; to multiply losses by it, write labels: "
+                f"{{path: {wanted.path}, weight: {column}}}"
+            )
 
 
 def _looked_for(role: str, present: Sequence[str], table: TextTable, name: str) -> str | None:

@@ -299,33 +299,33 @@ WRONG: dict[str, tuple[str | bytes, dict[str, str], tuple[str, ...]]] = {
     "a zero byte in a label": (parquet(file=NAMES, label=["a\0", "b"] * 4), {}, ("'a\\x00'",)),
     "a text as label": (with_row(f"8.jpg,{'word ' * 60}\n"), {}, ("'label'", "299 characters")),
     "a weight that is a word": (
-        with_row("8.jpg,a,heavy\n", "file,label,weight", ",1"),
+        with_row("8.jpg,a,heavy\n", "file,label,sample_weight", ",1"),
         {},
-        ("'weight'", "row 9", "'heavy'"),
+        ("'sample_weight'", "row 9", "'heavy'"),
     ),
     "a negative weight": (
-        with_row("8.jpg,a,-1\n", "file,label,weight", ",1"),
+        with_row("8.jpg,a,-1\n", "file,label,sample_weight", ",1"),
         {},
         ("row 9", "'-1'"),
     ),
     "an infinite weight": (
-        with_row("8.jpg,a,inf\n", "file,label,weight", ",1"),
+        with_row("8.jpg,a,inf\n", "file,label,sample_weight", ",1"),
         {},
         ("row 9", "'inf'"),
     ),
     "a weight of NaN": (
-        with_row("8.jpg,a,nan\n", "file,label,weight", ",1"),
+        with_row("8.jpg,a,nan\n", "file,label,sample_weight", ",1"),
         {},
         ("row 9", "'nan'"),
     ),
     "a weight with a comma": (
-        with_row('8.jpg,a,"0,5"\n', "file,label,weight", ",1"),
+        with_row('8.jpg,a,"0,5"\n', "file,label,sample_weight", ",1"),
         {},
         ("row 9", "'0,5'"),
     ),
     "no weight in a class": (
         table("file,label,weight", "{name},{label},{number}"),
-        {},
+        {"weight": "weight"},
         ("'weight'", "of a have"),
     ),
     "a word for keep": (
@@ -373,7 +373,7 @@ def test_a_wrong_table_is_one_sentence_that_names_the_place(case: str) -> None:
 
 
 def test_other_columns_are_found_and_their_words_are_understood() -> None:
-    header = "file,label,Set,patient_id,weight,keep\n"
+    header = "file,label,Set,patient_id,Sample Weight,keep\n"
     values = ["train,p1,,always", "Training,p1,0.5,TRUE", "val,,2,1", "VALID set,p2,1e1,yes"]
     values += ["validation,p2,0,never", "test,p3,1,no", ",p3,1,0", "dev,p4,1,"]
     text = header + "".join(
@@ -383,13 +383,39 @@ def test_other_columns_are_found_and_their_words_are_understood() -> None:
     found = read(text)
     assert found.columns == {
         **{"file": "file", "label": "label", "split": "Set", "group": "patient_id"},
-        **{"weight": "weight", "keep": "keep"},
+        **{"weight": "Sample Weight", "keep": "keep"},
     }
     rows = found.rows
     assert rows["split"].tolist() == ["train"] * 2 + ["validation"] * 3 + ["test", "", "validation"]
     assert rows["group"].tolist() == ["p1", "p1", "", "p2", "p2", "p3", "p3", "p4"]
     assert rows["weight"].tolist() == [1.0, 0.5, 2.0, 10.0, 0.0, 1.0, 1.0, 1.0]
     assert rows["keep"].tolist() == ["always"] * 4 + ["never", "", "", ""]
+
+
+@pytest.mark.parametrize("column", ["weight", "Weight", "weights", "WEIGHT"])
+def test_a_column_weight_is_that_of_training_only_if_it_is_named(column: str) -> None:
+    text = table(f"file,label,{column}", "{name},{label},{place}2.5")
+    found = read(text)
+    assert "weight" not in found.columns and "weight" not in found.rows
+    (note,) = found.notes
+    assert repr(column) in note and f"labels: {{path: labels.csv, weight: {column}}}" in note
+    named = read(text, weight=column)
+    assert named.rows["weight"].iloc[1] == 12.5 and not named.notes
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        (table("file,label,weight,sample_weight", "{name},{label},70,2"), {}),
+        (table("file,weight", "{name},{label}"), {}),
+        (table("file,weight,label", "{name},{label},x"), {"label": "weight"}),
+        (table("file,label,weight_kg", "{name},{label},70"), {}),
+    ],
+)
+def test_a_column_weight_is_not_mentioned_where_weights_or_its_use_are_known(
+    text: str, columns: dict[str, str]
+) -> None:
+    assert read(text, **columns).notes == []
 
 
 def test_a_column_without_values_says_nothing_unless_it_is_named() -> None:
@@ -492,7 +518,7 @@ def test_a_changed_label_changes_the_fingerprint_of_its_image_alone(tmp_path: Pa
 
     before, after = prints(table()), prints(table().replace("1.jpg,a", "1.jpg,b"))
     assert [one == other for one, other in zip(before, after, strict=True)] == [False] + [True] * 7
-    assert prints(table("file,label,weight", "{name},{label},2")) == before
+    assert prints(table("file,label,sample_weight", "{name},{label},2")) == before
 
 
 def left_out(source: Source, share: float) -> tuple[dict[str, list[str]], Notices]:
@@ -581,7 +607,7 @@ def test_a_table_that_is_not_there_is_named_with_those_that_are(
 def test_the_annotations_of_a_table_are_those_of_its_listing(
     open_tree: Callable[..., Source],
 ) -> None:
-    text = table("file,label,group,weight", "{name},{label},p{place},{place}.5")
+    text = table("file,label,group,sample_weight", "{name},{label},p{place},{place}.5")
     with open_tree(IMAGES, text) as source:
         found = listing(source, None, None, 0.1).set_index("image_id")
     assert found.loc["a/3.jpg", ["group", "weight"]].tolist() == ["p2", 2.5]
