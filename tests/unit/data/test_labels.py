@@ -570,6 +570,48 @@ def test_what_is_left_out_is_listed_said_and_refused_beyond_the_share(
     assert repr(next(iter(wanted.values()))[0]) in str(error.value)
 
 
+VALUES: dict[str, tuple[str, str, str, str]] = {
+    "another group": ("group", "p1", "p2", "other values"),
+    "a group and none": ("group", "p1", "", "other values"),
+    "another weight": ("sample_weight", "1", "2", "other values"),
+    "the same weight": ("sample_weight", "1", "1.0", "repeated"),
+    "the weight of an empty field": ("sample_weight", "1", "", "repeated"),
+    "another word for keep": ("keep", "always", "never", "other values"),
+    "two words for the same": ("keep", "always", "yes", "repeated"),
+    "a part and none": ("split", "train", "", "other values"),
+    "two words for a part": ("split", "train", "Training", "repeated"),
+    "another note": ("note", "x", "y", "repeated"),
+}
+
+
+@pytest.mark.parametrize("case", VALUES)
+def test_a_row_that_says_something_else_of_a_file_is_said_and_the_first_counts(
+    tmp_path: Path, case: str
+) -> None:
+    column, first, second, problem = VALUES[case]
+    rows = f"8.jpg,a,{first}\n./8.jpg,a,{second}\n"
+    text = with_row(rows, f"file,label,{column}", f",{first}")
+    (tmp_path / "labels.csv").write_text(text)
+    folder = make_folder(tmp_path / "images", IMAGES)
+    labels = LabelColumns(str(tmp_path / "labels.csv"))
+    source = open_source("folder", folder, labels=labels)
+    found, notices = left_out(source, 0.2)
+    assert found == {problem: ["./8.jpg"]}
+    assert any("'./8.jpg' in row 10" in text for text in notices)
+    annotations = source.annotations()
+    assert annotations is not None
+    role, said = column.removeprefix("sample_"), annotations.set_index("image_id").loc["a/8.jpg"]
+    assert said.get(role) == {"weight": 1.0, "note": None}.get(role, first)
+
+
+def test_a_file_in_two_parts_of_the_split_is_refused(open_tree: Callable[..., Source]) -> None:
+    rows = "8.jpg,a,\n./8.jpg,a,val\n8,a,test\n"
+    text = with_row(rows, "file,label,Set", ",train")
+    with pytest.raises(PetiteError, match=r"'Set'.*'\./8\.jpg'.*row 10.*row 11") as error:
+        ids(open_tree(IMAGES, text))
+    assert "validation" in str(error.value) and "test" in str(error.value)
+
+
 @pytest.mark.parametrize("name", ["1.png", "p/1.jpg", "1", "7/1.jpg"])
 def test_a_name_that_several_files_have_is_none_of_them(
     open_tree: Callable[..., Source], name: str

@@ -35,12 +35,15 @@ from petite.util.notices import Notices
 
 NO_FILE, NO_LABEL = "no such file", "no label"
 SEVERAL_LABELS, REPEATED, NO_ROW = "several labels", "repeated", "no row"
+OTHER_VALUES = "other values"
 # What is wrong, in the plural.
 PROBLEMS = {
     NO_FILE: "name a file that is not there",
     NO_LABEL: "have no label",
     SEVERAL_LABELS: "name a file that has several labels",
     REPEATED: "repeat a file with its label",
+    OTHER_VALUES: "repeat a file and its label, with other values in other columns (the first row "
+    "counts)",
     NO_ROW: "have no row in the table",
 }
 EXAMPLES = 3
@@ -233,7 +236,8 @@ def find_labeled(
     Raises
     ------
     PetiteError
-        For a name that is not valid Unicode, and for two spellings of one name in Unicode.
+        For a name that is not valid Unicode, for two spellings of one name in Unicode, and for a
+        file in two parts of a split.
     """
     files = _by_path(root, where)
     images = _images(files, table_in)
@@ -250,6 +254,7 @@ def find_labeled(
     once = usable.drop(contradicting).drop_duplicates("path")
     kinds = pd.Series(NO_FILE, index=rows.index).where(~found, NO_LABEL)
     kinds[again.index] = REPEATED
+    kinds[_other_values(again.drop(contradicting), table)] = OTHER_VALUES
     kinds[contradicting] = SEVERAL_LABELS
     problems = rows.drop(once.index)[["row", "file", "label"]]
     problems = problems.assign(problem=kinds[problems.index])
@@ -273,6 +278,27 @@ def find_labeled(
         images=len(images),
         folders=folders,
     )
+
+
+def _other_values(again: pd.DataFrame, table: LabelTable) -> pd.Index:
+    """The rows that say something else of a file than its first row; PetiteError for its part."""
+    columns = [name for name in NOTHING_SAID if name in again]
+    if again.empty or not columns:
+        return again.index[:0]
+    if "split" in columns:
+        placed = again[again["split"] != ""]
+        in_several = placed[placed.groupby("path")["split"].transform("nunique") > 1]
+        if len(in_several):
+            rows = in_several[in_several["path"] == in_several["path"].iloc[0]]
+            first_rows = rows.drop_duplicates("split").set_index("split")["row"]
+            places = [f"{part} (row {row:,})" for part, row in first_rows.items()]
+            raise PetiteError(
+                f"{table.name}, column {table.columns['split']!r}: {rows['file'].iloc[0]!r} is in "
+                f"{' and '.join(places)}, but an image can be in one part of a split only. Correct "
+                "the table"
+            )
+    first = again.groupby("path")[columns].transform("first")
+    return again.index[(again[columns] != first).any(axis=1)]
 
 
 def _split_folders(paths: pd.Series) -> SplitFolders:
