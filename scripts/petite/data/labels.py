@@ -140,7 +140,7 @@ def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
             del columns[role]  # it says nothing
     parts |= {role: table.columns[columns[role]] for role in columns if role not in parts}
     rows = pd.DataFrame({role: column.to_pandas() for role, column in parts.items()})
-    rows.insert(0, "row", np.arange(len(rows)) + table.first_row)
+    rows.insert(0, "row", table.numbers)
     rows = rows[(rows["file"] != "") | (rows["label"] != "")].reset_index(drop=True)
     if rows.empty:
         raise PetiteError(f"{name} has no rows below its column names: it needs a row per image")
@@ -240,7 +240,7 @@ def _one_hot(table: TextTable, name: str, columns: Mapping[str, str]) -> pa.Chun
     if (counts != 1).any():
         row = int(np.argmax(counts != 1))
         raise PetiteError(
-            f"{name}, row {row + table.first_row:,}: {counts[row]} of the columns "
+            f"{name}, row {table.numbers[row]:,}: {counts[row]} of the columns "
             f"{listed(list(flags))} are 1, but each image needs one label. Name the column of the "
             "labels in labels.label, or remove the columns that are not labels"
         )

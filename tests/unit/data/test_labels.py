@@ -110,6 +110,8 @@ WAYS: dict[str, str | bytes] = {
     ),
     "one column per label": "image,a,b\n"
     + "".join(f"{n[:-4]},{1 - p % 2},{p % 2}\n" for p, n in enumerate(NAMES)),
+    "one column per label, and rows without a value": "image,a,b\n\n,,\n"
+    + "".join(f"{n[:-4]},{1 - p % 2},{p % 2}\n , ,\n" for p, n in enumerate(NAMES)),
     "one column per label, with points": "image,a,b,age\n"
     + "".join(f"{n},{1 - p % 2}.0,{p % 2}.0,{p + 30}\n" for p, n in enumerate(NAMES)),
     "no suffix": table(row="{stem},{label}"),
@@ -130,6 +132,31 @@ def test_a_table_is_read_however_it_is_written(way: str, tmp_path: Path) -> None
     folder = make_folder(tmp_path / "images", IMAGES)
     labels = LabelColumns(str(tmp_path / "labels.csv"))
     assert ids(open_source("folder", folder, labels=labels)) == WANTED
+
+
+ROWS: dict[str, tuple[str, list[int]]] = {
+    "none blank": ("file,label\n1,a\n2,b\n", [2, 3]),
+    "a row of separators": ("file,label\n,\n1,a\n2,b\n", [3, 4]),
+    "separators of a wider sheet": ("file,label\n,,\n1,a\n2,b\n", [3, 4]),
+    "an empty line": ("file,label\n1,a\n\n2,b\n", [2, 4]),
+    "a line of spaces": ("file,label\n1,a\n  \n2,b\n", [2, 4]),
+    "empty lines before": ("\n\nfile,label\n1,a\n2,b\n", [4, 5]),
+    "separators before": (",\nfile,label\n1,a\n2,b\n", [3, 4]),
+    "both before": ("\n,\nfile,label\n1,a\n2,b\n", [4, 5]),
+    "empty lines after": ("file,label\n1,a\n2,b\n\n\n", [2, 3]),
+    "the lines of Windows": ("\r\nfile,label\r\n1,a\r\n\r\n2,b\r\n", [3, 5]),
+    "the lines of old Macs": ("\rfile,label\r1,a\r\r2,b\r", [3, 5]),
+    "a line for Excel, which it does not show": ("sep=;\nfile;label\n1;a\n\n2;b\n", [2, 4]),
+    "quotation marks": ('file,label\n"1",a\n\n2,b\n', [2, 4]),
+    "lines in quotation marks": ('file,label,note\n1,a,"x\n\ny"\n,,\n2,b,\n', [2, 4]),
+}
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_rows_have_the_numbers_that_a_spreadsheet_shows(case: str) -> None:
+    text, numbers = ROWS[case]
+    rows = read(text).rows
+    assert rows["file"].tolist() == ["1", "2"] and rows["row"].tolist() == numbers
 
 
 PARQUETS: dict[str, bytes] = {
@@ -338,6 +365,17 @@ WRONG: dict[str, tuple[str | bytes, dict[str, str], tuple[str, ...]]] = {
         table("file,label,split", "{name},{label},{number}"),
         {},
         ("'split'", "row 2", "'0'", "labels.split"),
+    ),
+    "an unknown part below blank rows": (
+        "\nfile,label,set\n1.jpg,a,train\n\n,,,\n2.jpg,b,extra\n",
+        {},
+        ("row 6", "'extra'"),
+    ),
+    "a row too long below blank rows": ("\nfile,label\n1.jpg,a\n\n2.jpg,b,c\n", {}, ("line 5",)),
+    "several of one column per label, below a blank row": (
+        "image,a,b\n1.jpg,1,0\n\n2.jpg,1,1\n",
+        {},
+        ("row 4",),
     ),
     "an unknown part": (
         with_row("8.jpg,a,extra\n", "file,label,set", ",train"),
