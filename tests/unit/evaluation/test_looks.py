@@ -237,7 +237,7 @@ def test_runs_of_the_full_set_alone_have_no_comparisons_and_need_no_more_seeds()
     assert found.table.empty and "to_full" in found.table and found.open == []
 
 
-def test_runs_that_failed_before_the_first_look_are_compared_with_the_seeds_that_are_there() -> (
+def test_runs_that_failed_before_the_first_look_are_compared_with_the_seeds_there() -> (
     None
 ):
     rng = np.random.default_rng(6)
