@@ -237,9 +237,7 @@ def test_runs_of_the_full_set_alone_have_no_comparisons_and_need_no_more_seeds()
     assert found.table.empty and "to_full" in found.table and found.open == []
 
 
-def test_runs_that_failed_before_the_first_look_are_compared_with_the_seeds_there() -> (
-    None
-):
+def test_runs_that_failed_before_the_first_look_are_compared_with_the_seeds_there() -> None:
     rng = np.random.default_rng(6)
     runs = made_runs({("random", 0.1): rng.normal(0.8, 0.01, 5), ("el2n", 0.1): np.full(5, 0.8)})
     found = compare_at_looks(runs, LOOKS, 0.01)
