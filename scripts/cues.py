@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from petite.data.splits import TRAIN, training_images
+from petite.data.splits import training_images
 from petite.data.store import Store
 from petite.data.together import together
 from petite.evaluation.cues import check_cues, cue_sample, measured_cues, warnings_of
@@ -14,8 +14,8 @@ from petite.util.notices import notice
 
 def main(args: argparse.Namespace) -> None:
     store, split = Store.open(args.manifest), read_table(args.split)
-    groups = together(store, split[split["split"] == TRAIN])
-    sample = cue_sample(training_images(split), groups)
+    train = training_images(split)
+    sample = cue_sample(train, together(store, train))
     table = check_cues(measured_cues(store, sample.image_ids), sample.labels)
     for text in warnings_of(table):
         notice(f"{text}.")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from petite.data.given_split import leaked, read_leaks
 from petite.data.source_job import add_source, opened_if_there, reason_gone
 from petite.data.splits import training_images
 from petite.data.store import Store
@@ -38,6 +39,7 @@ def main(args: argparse.Namespace) -> None:
     chosen = _chosen(args)
     path = Path(args.settings["subsets"][f"{chosen.method}:{chosen.fraction:g}"])
     selected = SeedTable(path, chosen.seed)
+    subset = selected.read()
     about = About(
         dataset=args.dataset,
         source=args.source,
@@ -47,9 +49,9 @@ def main(args: argparse.Namespace) -> None:
         record=selected.record(),
         training_images=len(training_images(read_table(args.split))),
         why=chosen.why,
+        leaked=leaked(read_leaks(args.leaks), subset["origin"]),
     )
     store, formats = Store.open(args.manifest), args.settings["formats"]
-    subset = selected.read()
     with opened_if_there(args, args.settings["max_bytes"]) as source:
         if source is None and (wanted := sorted({*formats} - OF_THE_STORE)):
             raise PetiteError(_without_originals(args.path, subset, wanted))
@@ -86,6 +88,7 @@ if __name__ == "__main__":
     parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True, help="the split's table")
+    parser.add_argument("--leaks", type=Path, required=True, help="the CSV file of its leaks")
     add_source(parser)
     parser.add_argument(
         "--recommendation", type=Path, help="recommendation.json, if no subset is named"

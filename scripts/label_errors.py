@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from petite.data.splits import TRAIN, training_images
+from petite.data.splits import training_images
 from petite.data.store import Store
 from petite.data.together import together
 from petite.evaluation.held_out import held_out_images
@@ -29,7 +29,7 @@ def main(args: argparse.Namespace) -> None:
         )
         for images in (train, held_out)
     ]
-    groups = together(store, split[split["split"] == TRAIN])
+    groups = together(store, train)
     check = check_labels(embedded[0], groups, embedded[1])
     table = error_table(check, train, held_out, store.classes)
     record = check_record(check, table)

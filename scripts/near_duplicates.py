@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from petite.data.splits import TRAIN, training_images
+from petite.data.splits import training_images
 from petite.data.store import Store
 from petite.data.together import together
 from petite.evaluation.held_out import held_out_images
@@ -39,7 +39,7 @@ def main(args: argparse.Namespace) -> None:
         pd.Index(train["image_id"]).get_indexer(pd.Index(about["image_id"])),
         about["alteration"].to_numpy(object),
     )
-    groups = together(store, split[split["split"] == TRAIN])
+    groups = together(store, train)
     check = check_near_duplicates(embeddings[0], groups, embeddings[1], altered)
     table = pair_table(check, train, held_out, store.classes)
     record = check_record(check, table)

@@ -94,6 +94,14 @@ def test_a_changed_setting_makes_due_what_depends_on_it(
     assert {name: n for name, n in found.items() if name not in ("label_next", "total")} == jobs
 
 
+def test_excluded_images_of_the_labeled_part_are_no_longer_compared_with(
+    folder: Path, snakemake
+) -> None:
+    config = config_with({}, exclude=["Cat/1.png"])
+    jobs = due(snakemake(folder, "-n", "--", "label_next", config=config))
+    assert jobs["keep_lists"] == jobs["pool_features"] == jobs["pool_choice"] == 1
+
+
 def test_a_file_that_is_added_to_the_pool_makes_one_shard_due(folder: Path, snakemake) -> None:
     added = folder / "pool/added.png"
     write_picture(added, 999)

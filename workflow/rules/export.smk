@@ -14,6 +14,7 @@ rule export:
         records=records_of(EXPORT_SUBSETS.values()),
         manifest=rules.index.output.manifest,
         split=SELECTED,
+        leaks=LEAKS,
         source=source_if_there(),
         code=code("export", SOURCE_MODULE),
     output:
@@ -51,5 +52,5 @@ rule export:
         ),
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
-        "{params.source} {params.recommendation} --dataset {params.dataset} "
+        "--leaks {input.leaks:q} {params.source} {params.recommendation} --dataset {params.dataset} "
         "--output {params.folder:q} --settings {params.settings:q} --log {log:q}"

@@ -1,5 +1,5 @@
 # Which images of a pool without labels to label next: snakemake label_next --config pool=FOLDER images=500
-# Needs: the pool (second.smk); with a labeled part, its store and split (data.smk) and its embeddings
+# Needs: the pool (second.smk); with a labeled part, its store (data.smk), split (select.smk) and embeddings
 # (embed.smk).
 # Makes: pool/ (store, embeddings, features) and label_next/<METHOD>-<K>/ (list, page, images to label).
 
@@ -45,7 +45,7 @@ rule pool_images:
 rule pool_features:
     input:
         unpack(pool_feature_inputs),
-        **of_labeled_part(labeled=rules.index.output.manifest, split=SPLIT),
+        **of_labeled_part(labeled=rules.index.output.manifest, split=SELECTED),
         pool=f"{RESULTS}/{POOL_PLACE}/store/manifest.json",
         images=rules.pool_images.output,
         code=code("pool_features"),
@@ -81,7 +81,7 @@ rule pool_features:
 rule pool_choice:
     input:
         unpack(uncertainty_inputs),
-        **of_labeled_part(labeled=rules.index.output.manifest, split=SPLIT),
+        **of_labeled_part(labeled=rules.index.output.manifest, split=SELECTED),
         pool=f"{RESULTS}/{POOL_PLACE}/store/manifest.json",
         images=rules.pool_images.output,
         features=POOL_FEATURES,

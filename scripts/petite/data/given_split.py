@@ -3,6 +3,7 @@
 A leak is an image of which a copy or near copy, or another image of its group, is in another part.
 """
 
+from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -203,6 +204,24 @@ def read_leaks(path: Path) -> pd.DataFrame:
     """Read the table of leaks; names that look like numbers stay text."""
     types = dict.fromkeys(LEAK_COLUMNS, "str") | {"leak": "int64", "is_dropped": "bool"}
     return pd.read_csv(path, dtype=types, keep_default_na=False)
+
+
+def kept_leaks(leaks: pd.DataFrame) -> pd.DataFrame:
+    """The rows of leaks that were kept (split.leaks: keep): all of them, or none."""
+    return leaks.iloc[:0] if leaks["is_dropped"].astype(bool).any() else leaks
+
+
+def leaked(leaks: pd.DataFrame, image_ids: Iterable[str]) -> int:
+    """Count the training images that leak into other parts because leaks were kept.
+
+    Parameters
+    ----------
+    leaks : DataFrame
+        See `Leaks`.
+    image_ids : iterable of str
+        Of training images; one that is repeated counts once.
+    """
+    return int(kept_leaks(leaks)["image_id"].isin(set(image_ids)).sum())
 
 
 def _straddles(numbers: NDArray[np.int64], rank: NDArray[np.int64]) -> NDArray[np.bool_]:

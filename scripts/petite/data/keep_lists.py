@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from petite.data.splits import EXCLUDED, TRAIN
+from petite.data.splits import EXCLUDED, TRAIN, why_not_in_split
 from petite.util.errors import PetiteError
 from petite.util.files import read_table
 from petite.util.formatting import counted, listed
@@ -204,7 +204,7 @@ def apply_lists(
         in_train = in_train & (split["weight"] > 0).to_numpy()
     wanted = {}
     for key, patterns, word in zip((KEEP, EXCLUDE), lists, (ALWAYS, NEVER), strict=True):
-        listed_images = _listed(key, patterns, split, index, in_train, without_class)
+        listed_images = _listed(key, patterns, split, index, in_train, without_class, notices)
         if KEEP in split:
             listed_images |= (split[KEEP] == word).to_numpy()
         wanted[key] = listed_images & in_train
@@ -249,18 +249,30 @@ def _listed(
     index: pd.DataFrame,
     in_train: np.ndarray,
     without_class: bool,
+    notices: Notices,
 ) -> np.ndarray:
-    """Which images of the split a list names, bool (n,). Each entry must name a training image."""
+    """Which images of the split a list names, bool (n,).
+
+    Each entry must name a training image. An entry of `exclude` may also name an image that was
+    dropped from training already.
+    """
     found = matches(patterns, split["image_id"], without_class)
     nowhere = [pattern for pattern, places in found.items() if not len(places)]
     for pattern, rows in matches(nowhere, index["image_id"], without_class).items():
-        if len(rows):
-            row = index.iloc[rows[0]]
-            raise PetiteError(
-                f"{key}: '{pattern}' matches only images that are not in use, such as "
-                f"'{row['image_id']}': {row['reason']}. Remove it from the list"
-            )
-    _check(key, nowhere, index["image_id"])
+        if not len(rows):
+            continue
+        entries = index.iloc[rows]
+        leaks = entries[entries["status"] == "ok"]
+        row = (entries if leaks.empty else leaks).iloc[0]
+        text = (
+            f"{key}: '{pattern}' matches only images that are not in use, such as "
+            f"'{row['image_id']}': {why_not_in_split(row)}"
+        )
+        if key == KEEP or leaks.empty:
+            raise PetiteError(f"{text}. Remove it from the list")
+        notices.add(f"{text}. It changes nothing")
+        found.pop(pattern)
+    _check(key, [pattern for pattern in nowhere if pattern in found], index["image_id"])
     outside = [pattern for pattern, places in found.items() if not in_train[places].any()]
     if outside:
         row = split.iloc[found[outside[0]][0]]
@@ -288,13 +300,13 @@ def _check_classes(train: pd.DataFrame, exclude: np.ndarray, index: pd.DataFrame
 
 
 def _say_duplicates(table: pd.DataFrame, index: pd.DataFrame, notices: Notices) -> None:
-    """Add a notice if training images are exact duplicates of excluded ones."""
+    """Add a notice if training images are duplicates or near duplicates of excluded ones."""
     group = table["image_id"].map(index.set_index("image_id")["copy_group"])
     excluded = set(group[table["split"] == EXCLUDED])
     left = table.loc[(table["split"] == TRAIN) & group.isin(excluded), "image_id"]
     if len(left):
         notices.add(
             f"exclude: {counted(len(left), 'training image')} that {_is_or_are(len(left))} not "
-            f"excluded {_is_or_are(len(left))} an exact duplicate of an excluded one: "
+            f"excluded {_is_or_are(len(left))} a duplicate or near duplicate of an excluded one: "
             f"{listed(left.tolist(), MOST_NAMED)}. List them too if that is not intended"
         )

@@ -36,6 +36,11 @@ class LabeledImages(NamedTuple):
     images: Images
 
 
+def why_not_in_split(entry: pd.Series) -> str:
+    """Why an entry of the store's index is in no part; an image in use can only be a leak."""
+    return entry["reason"] or "dropped as a leak (split.leaks)"
+
+
 def training_images(split: pd.DataFrame) -> pd.DataFrame:
     """Select the rows of the training part, all that selection may choose from.
 

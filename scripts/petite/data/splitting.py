@@ -40,7 +40,7 @@ from petite.data.groups import (
     groups_in,
 )
 from petite.data.split_notices import SmallClass, about_groups, few_test_images, too_small
-from petite.data.splits import PARTS, TEST, TRAIN, VALIDATION
+from petite.data.splits import PARTS, TEST, TRAIN, VALIDATION, why_not_in_split
 from petite.util.errors import PetiteError
 from petite.util.formatting import counted, listed
 from petite.util.notices import Notices
@@ -165,7 +165,10 @@ def split_images(
         names = np.append(found.named.names, "")
         table["group"] = names[found.named.numbers]
     _check_weights(table[kept], classes)
-    return Split(table[kept].reset_index(drop=True), found_leaks.table)
+    table = table[kept].reset_index(drop=True)
+    if annotations is not None and "keep" in annotations:
+        _say_not_kept(annotations, index, table, notices)
+    return Split(table, found_leaks.table)
 
 
 class _Found(NamedTuple):
@@ -326,6 +329,21 @@ def _check_weights(table: pd.DataFrame, classes: Mapping[int, str]) -> None:
         raise PetiteError(
             f"all training images of {listed(without)} have the weight 0, so nothing is left to "
             "train on: correct the weights"
+        )
+
+
+def _say_not_kept(
+    annotations: pd.DataFrame, index: pd.DataFrame, table: pd.DataFrame, notices: Notices
+) -> None:
+    """Add a notice if the source wants images to be kept that are not in the split."""
+    wanted = annotations.loc[annotations["keep"] == "always", "image_id"]
+    lost = index[index["image_id"].isin(wanted) & ~index["image_id"].isin(table["image_id"])]
+    if len(lost):
+        first = lost.iloc[0]
+        notices.add(
+            f"keep: {counted(len(lost), 'image')} to keep of the table of labels "
+            f"{'is' if len(lost) == 1 else 'are'} not in use, such as '{first['image_id']}': "
+            f"{why_not_in_split(first)}"
         )
 
 

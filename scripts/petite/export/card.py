@@ -12,6 +12,7 @@ import pandas as pd
 import petite
 from petite.data.store import Store
 from petite.export.images import class_folders
+from petite.util.formatting import counted
 
 FORMAT = 1
 # These differ each time that the subset is selected.
@@ -79,6 +80,8 @@ class About:
         Number of training images that the subset was chosen from.
     why : str or None
         The recommendation, if the export follows it.
+    leaked : int
+        Images of the subset that leak into the validation or test set (split.leaks: keep).
     """
 
     dataset: str
@@ -89,6 +92,7 @@ class About:
     record: dict[str, Any]
     training_images: int
     why: str | None = None
+    leaked: int = 0
 
 
 class StoreRecord(TypedDict):
@@ -159,9 +163,8 @@ def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Seque
         lines += ["", f"Why this subset: {about.why}"]
     lines += [
         "",
-        "It is a part of the training set. It has no image of the validation and test sets, so "
-        "these can still evaluate models that are trained on it. The images are from the source "
-        f"`{about.source}`, whose license and terms apply to them.",
+        f"It is a part of the training set. {_use_of_others(about.leaked)} The images are from the "
+        f"source `{about.source}`, whose license and terms apply to them.",
         "",
         "## Classes",
         "",
@@ -191,6 +194,20 @@ def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Seque
     selection = json.dumps(_selection(about), ensure_ascii=False, sort_keys=True, indent=2)
     lines += ["## How it was chosen", "", "```json", selection, "```"]
     return "\n".join(lines) + "\n"
+
+
+def _use_of_others(leaked: int) -> str:
+    """Whether the validation and test sets can evaluate models that are trained on the subset."""
+    if not leaked:
+        return (
+            "It has no image of the validation and test sets, so these can still evaluate models "
+            "that are trained on it."
+        )
+    are = f"{counted(leaked, 'image')} of it {'has' if leaked == 1 else 'have'}"
+    return (
+        f"{are} a duplicate, or another image of the same group, in the validation or test set "
+        "(`split.leaks: keep`), so the accuracy of models on these is too high."
+    )
 
 
 def _cell(name: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from petite.data.given_split import kept_leaks
 from petite.evaluation.cues import LEVEL, warnings_of
 from petite.report import sprites
 from petite.report.galleries import LONGEST_NAME, SIDE, PlacedTile, Tile, placed
@@ -282,10 +283,13 @@ def _near_duplicates(inputs: Inputs) -> _Found | None:
             strict=True,
         )
     ]
-    return _Found(_pairs_in_words(record, len(groups)), _trust_in_pairs(record), groups)
+    in_two = (kept_leaks(inputs.leaks)["kind"] == "copy").any()
+    words = _pairs_in_words(record, len(groups), bool(in_two))
+    return _Found(words, _trust_in_pairs(record), groups)
 
 
-def _pairs_in_words(record: "PairRecord", shown: int) -> str:
+def _pairs_in_words(record: "PairRecord", shown: int, in_two: bool) -> str:
+    """What was found; in_two: whether images that are known to be duplicates are in two parts."""
     counts = [
         f"{number(record['listed'][part])} of {number(record['images'][part])} {part} images"
         for part in PARTS
@@ -296,9 +300,13 @@ def _pairs_in_words(record: "PairRecord", shown: int) -> str:
     if not total:
         return f"{text}."
     more = f" The {shown} most similar pairs are shown." if shown < total else ""
+    known = (
+        "Known duplicates in two parts are among those compared (split.leaks: keep)."
+        if in_two
+        else "Images that are known to be duplicates are never in two parts."
+    )
     return (
-        f"{text}. A model may know them from training, so accuracies may be too high.{more} Images "
-        "that are known to be duplicates are never in two parts."
+        f"{text}. A model may know them from training, so accuracies may be too high.{more} {known}"
     )
 
 

@@ -6,6 +6,7 @@ from typing import Generic, NamedTuple, TypedDict, TypeVar
 import numpy as np
 import pandas as pd
 
+from petite.data.given_split import kept_leaks
 from petite.plots.samples import in_turn, reason_kind, thumbnail
 from petite.report import classes, sprites
 from petite.report.inputs import Case, Inputs, Predictions
@@ -239,7 +240,7 @@ def leaking(inputs: Inputs) -> Leaking[Tile]:
         "images": number(len(table)),
         "count": number(table["leak"].nunique()),
         "dropped": number(dropped),
-        "kept": dropped == 0 and not table.empty,
+        "kept": not kept_leaks(table).empty,
         "any": not table.empty,
         "shown": len(tiles),
         "leaks": list(tiles.values()),

@@ -109,7 +109,7 @@ class Request:
         """How many images of each class to select, (c,) int64."""
         if self.traits.ranks:
             return np.bincount(self.places[: self.k], minlength=len(self.sizes))
-        return _quotas(self.kept_sizes, self.sizes, self.weights, self.k)
+        return _quotas(self.kept_sizes, self.class_of, self.sizes, self.weights, self.k)
 
     @cached_property
     def kept_sizes(self) -> np.ndarray:
@@ -125,10 +125,13 @@ class Request:
         """
         if self.traits.ranks:
             mixed = self._after_kept(places(self.sizes, self.weights, self.order))
-            if self.k < np.maximum(self.kept_sizes, 1).sum():
-                return mixed
-            first = with_every_group(mixed, self.k)
-            return np.append(mixed[first], np.delete(mixed, first))
+            # For the quota "group": if there is no room for all groups, then for all classes.
+            for groups in (mixed, self.class_of[mixed]):
+                others = np.setdiff1d(groups, groups[: len(self.kept)])
+                if self.k >= len(self.kept) + len(others):
+                    first = with_every_group(groups, self.k)
+                    return np.append(mixed[first], np.delete(mixed, first))
+            return mixed
         quotas = self.quotas
         some = np.flatnonzero(quotas)
         mixed = places(quotas[some], quotas[some].astype(float), np.argsort(self.order[some]))
@@ -258,7 +261,7 @@ def checked_request(
     weights = weights_of(quota, sizes, names, class_errors)
     width = 0 if checked is None else checked.shape[1]
     kept_sizes = np.bincount(classes[start], minlength=len(sizes))
-    quotas = _quotas(kept_sizes, sizes, weights, k)
+    quotas = _quotas(kept_sizes, class_of, sizes, weights, k)
     costs = stages(method, settings, sizes, quotas, width, count, kept_sizes)
     need = max((cost.memory for cost in costs), default=0.0)
     if need > limit:
@@ -315,6 +318,18 @@ def _group_column(groups: ArrayLike | None, n: int, method: Method) -> np.ndarra
     return np.where(names.astype(str) == "", n + np.arange(n), numbers)
 
 
-def _quotas(kept: np.ndarray, sizes: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
-    """How many images of each class to select, with at least the kept ones: (c,) int64."""
-    return with_least(kept, k, lambda some, rest: shares(sizes[some], weights[some], rest))
+def _quotas(
+    kept: np.ndarray, class_of: np.ndarray, sizes: np.ndarray, weights: np.ndarray, k: int
+) -> np.ndarray:
+    """How many images of each class to select, with at least the kept ones: (c,) int64.
+
+    For the quota "group", a class without a kept image has at least one, if k is large enough.
+    """
+    _, first = np.unique(class_of, return_index=True)
+    least = kept.copy()
+    least[first[np.bincount(class_of, kept) == 0]] = 1
+    return with_least(
+        least if least.sum() <= k else kept,
+        k,
+        lambda some, rest: shares(sizes[some], weights[some], rest),
+    )

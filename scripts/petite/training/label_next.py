@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from petite.data.sources.base import UNLABELED
-from petite.data.splits import training_images, validation_images
+from petite.data.splits import training_images, validation_images, weights_of
 from petite.data.store import Store
 from petite.features.embedding import StoredEmbeddings, read_embeddings
 from petite.selection import checked_settings, named, select
@@ -273,6 +273,7 @@ def uncertainty_of(
         Embedded(known, train["label"].to_numpy(np.int64)),
         Embedded(checked, held_out.labels.astype(np.int64)),
         penalties,
+        weights_of(train),
     )
     score = SCORES[name]
     blocks = [score(probe.probabilities(block)) for block in pool.blocks(AT_ONCE)]

@@ -158,8 +158,9 @@ def run_probe_job(
     runs["penalty"] = [one.probe.penalty for one in fitted]
     runs["pool_images"] = [one.pool for one in fitted]
     # All methods have the kept images; chance decides on the others only.
-    free = len(train) - len(selections[0].kept)
-    runs["overlap"] = excess_overlap([one.chosen for one in fitted], free)
+    free = np.flatnonzero(~train["image_id"].isin(selections[0].kept))
+    chosen = [np.searchsorted(free, one.chosen) for one in fitted]
+    runs["overlap"] = excess_overlap(chosen, len(free))
     runs["embedding_seconds"] = embedding_seconds
     write_predictions(outputs.predictions, test, probabilities, job.seeds)
     write_csv(outputs.history, pd.DataFrame(columns=HISTORY_COLUMNS))

@@ -12,7 +12,7 @@ from test_layouts import tree
 from test_sources import make_folder, make_tar, make_zip
 
 from petite.data.annotations import annotations_of
-from petite.data.given_split import given_parts, names_of
+from petite.data.given_split import given_parts, leaked, names_of
 from petite.data.sources import listing, open_source
 from petite.data.split_names import parts_of
 from petite.data.splitting import Split, split_images
@@ -426,11 +426,28 @@ def test_leaks_are_dropped_from_the_part_that_is_not_tested() -> None:
     assert "3 images dropped" in said
 
 
+@pytest.mark.parametrize(("leaks", "lost"), [("drop_from_train", 2), ("keep", 1)])
+def test_images_to_keep_that_are_not_in_the_split_are_counted(leaks: str, lost: int) -> None:
+    index, annotations = leaking()
+    unread = index["image_id"] == "b/train/1.jpg"
+    index["status"] = np.where(unread, "set_aside", "ok")
+    index["reason"] = np.where(unread, "cannot be decoded", "")
+    to_keep = ["a/train/3.jpg", "a/train/4.jpg", "b/train/1.jpg"]
+    annotations["keep"] = np.where(annotations["image_id"].isin(to_keep), "always", "")
+    notices = Notices()
+    split(index, annotations, notices, leaks=leaks)
+    (said,) = [text for text in notices if text.startswith("keep: ")]
+    assert f"{lost} image" in said
+    assert ("leak" if lost == 2 else "cannot be decoded") in said
+
+
 def test_leaks_are_kept_or_refused_as_the_setting_says() -> None:
     notices = Notices()
     made = split(*leaking(), notices, leaks="keep")
     assert len(made.table) == 110
     assert len(made.leaks) == 5 and not made.leaks["is_dropped"].any()
+    assert leaked(made.leaks, ["a/train/3.jpg", "a/train/3.jpg", "a/train/4.jpg"]) == 1
+    assert leaked(split(*leaking()).leaks, made.table["image_id"]) == 0
     assert any("split.leaks: keep" in text for text in notices)
     with pytest.raises(PetiteError, match=r"split\.leaks: error.*leaks: drop_from_train"):
         split(*leaking(), leaks="error")

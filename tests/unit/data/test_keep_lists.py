@@ -1,5 +1,6 @@
 """Lists of images to keep and to exclude: what they mark, and how mistakes in them are reported."""
 
+import re
 import unicodedata
 from pathlib import Path
 
@@ -167,6 +168,30 @@ def test_an_entry_that_names_no_training_image_is_reported(key, patterns, named)
         applied(**{key: patterns})
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+LEAK = "cat/2.jpg"
+
+
+def without_leak() -> pd.DataFrame:
+    return split().query("image_id != @LEAK").reset_index(drop=True)
+
+
+@pytest.mark.parametrize("pattern", [LEAK, "cat/2*"])
+def test_to_keep_an_image_that_was_dropped_as_a_leak_is_refused_with_the_reason(pattern):
+    with pytest.raises(PetiteError, match=rf"^keep: '{re.escape(pattern)}'.*{LEAK}.*leak"):
+        apply_lists(without_leak(), index(), Lists(keep=[pattern]))
+
+
+@pytest.mark.parametrize("pattern", [LEAK, "cat/2*"])
+def test_to_exclude_an_image_that_was_dropped_as_a_leak_changes_nothing(pattern):
+    notices = Notices()
+    lists = Lists(exclude=[pattern, "cat/3.jpg"])
+    table = apply_lists(without_leak(), index(), lists, notices=notices)
+    assert kept_and_gone(table) == ([], ["cat/3.jpg"])
+    assert any(text.startswith(f"exclude: '{pattern}'") and "leak" in text for text in notices)
+    with pytest.raises(PetiteError, match="cannot be decoded"):
+        apply_lists(without_leak(), index(), Lists(exclude=[pattern, BROKEN]))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from petite.data.ingest import build_index, gather_shards, ingest_shard, make_ma
 from petite.data.sources import Source, listing, open_source
 from petite.data.store import Store, shard_record
 from petite.export import MANIFEST_COLUMNS, About, class_folders, export_subset
+from petite.export.card import data_card
 from petite.subsets.augmentation import Settings, render
 from petite.subsets.tables import augmented, subset_table
 from petite.util.errors import PetiteError
@@ -277,6 +278,14 @@ def test_a_recommended_subset_says_why(exported, tmp_path: Path) -> None:
         export_subset(tmp_path, subset, about(why="Keep it: good."), store, source, ["npz"])
     assert "Why this subset: Keep it: good." in (tmp_path / "README.md").read_text()
     assert read_json(tmp_path / "manifest.json")["why"] == "Keep it: good."
+
+
+def test_the_card_says_how_many_images_leak_into_the_other_parts(exported) -> None:
+    _, _, store, _, manifest = exported
+    assert "can still evaluate" in data_card(about(), manifest, store, ["npz"])
+    card = data_card(about(leaked=3), manifest, store, ["npz"])
+    assert "can still evaluate" not in card
+    assert "3 images" in card and "split.leaks" in card
 
 
 # ------------------------------------------------------------------------------ loading it

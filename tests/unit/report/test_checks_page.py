@@ -10,6 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from test_report import IMAGES, invented_run
 
+from petite.data.given_split import LEAK_COLUMNS
 from petite.evaluation.cues import check_cues
 from petite.report import Inputs, checks, page
 from petite.report.checks import nearest_kept
@@ -101,6 +102,26 @@ def test_the_page_shows_all_checks_with_how_far_to_trust_them(inputs, tmp_path):
     assert shown.count("warned") == 1
     warnings = html.split('class="warnings"')[1].split("</ul>")[0]
     assert "File size alone predicts the class of 100% of the images (chance: 50%)" in warnings
+
+
+@pytest.mark.parametrize(
+    ("leaks", "may_be_in_two"),
+    [
+        ([], False),
+        ([["copy", "test", False], ["copy", "train", True]], False),
+        ([["group", "test", False], ["group", "train", False]], False),
+        ([["copy", "test", False], ["copy", "train", False]], True),
+    ],
+)
+def test_duplicates_are_said_to_be_in_one_part_unless_leaks_were_kept(
+    inputs, tmp_path, leaks, may_be_in_two
+):
+    rows = [[1, kind, "", f"a/{part}", "a", part, gone] for kind, part, gone in leaks]
+    table = pd.DataFrame(rows, columns=LEAK_COLUMNS)
+    full = dataclasses.replace(with_checks(inputs, tmp_path), leaks=table)
+    found = checks.checks(full, HERDING)["pairs"]["found"]
+    assert ("never in two parts" in found) == (not may_be_in_two)
+    assert ("split.leaks" in found) == may_be_in_two
 
 
 def test_without_files_of_checks_there_is_no_section(inputs):

@@ -1,6 +1,7 @@
 """The quota "group": the images are divided evenly over the groups of each class."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from petite import config
 from petite.config.plan import Plan
 from petite.selection import select
 from petite.selection.quota import evenly
+from petite.subsets.tables import least_size
 from petite.util.errors import PetiteError
 
 EACH = ["random", "k_center_greedy", "herding", "cluster_random", "kmeans_medoid", "graph_cut"]
@@ -49,6 +51,27 @@ def test_no_group_has_two_images_more_than_another_that_has_more_and_each_class_
     assert is_even(ranking.indices, labels, groups)
     if k >= 2:
         assert set(labels[ranking.indices]) == {0, 1}
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    sizes=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3)), min_size=1, max_size=10),
+    method=st.sampled_from(["random", "k_center_greedy", "herding"]),
+    seed=st.integers(0, 50),
+    data=st.data(),
+)
+def test_every_class_is_there_if_there_is_room_beside_the_kept_images(
+    sizes, method, seed, data
+) -> None:
+    features, labels, groups = patients([(2, 1), *sizes])
+    places = st.integers(0, len(labels) - 1)
+    kept = sorted(data.draw(st.sets(places, max_size=len(labels) - 1)))
+    train = pd.DataFrame({"image_id": np.arange(len(labels)).astype(str), "label": labels})
+    k = data.draw(st.integers(least_size(train, [str(row) for row in kept]), len(labels)))
+    given = None if method == "random" else features
+    chosen = select(given, labels, k, method, seed, quota="group", groups=groups, kept=kept).indices
+    assert set(labels[chosen]) == {0, 1}
+    assert len(set(chosen)) == k and set(kept) <= set(chosen)
 
 
 def test_a_patient_with_a_thousand_images_does_not_fill_the_subset() -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from embedded import DIMENSIONS, embedded_store
 
 from petite.config.pool import without_labels
 from petite.features.embedding import StoredEmbeddings
@@ -139,3 +140,23 @@ def test_the_probe_is_least_certain_of_images_between_the_classes(
     pool = StoredEmbeddings([tmp_path / "pool.npy"], zeros, np.arange(3), 2, 0.0, "a network")
     found = label_next.uncertainty_of(name, None, split, [], pool, [1.0])
     assert found.argmax() == 1
+
+
+def test_the_weights_of_the_labeled_images_count(tmp_path) -> None:
+    stored = embedded_store(tmp_path, 40)
+    parts = np.repeat(["train", "validation"], [30, 10])
+    split = stored.images.assign(split=parts)
+    near = np.random.default_rng(3).normal(size=(50, DIMENSIONS)).astype(np.float32)
+    np.save(tmp_path / "pool.npy", near + 1)
+    pool = StoredEmbeddings(
+        [tmp_path / "pool.npy"], np.zeros(50, np.int64), np.arange(50), DIMENSIONS, 0.0, "noise"
+    )
+
+    def found(split: pd.DataFrame) -> np.ndarray:
+        return label_next.uncertainty_of(
+            "entropy", stored.open(), split, [stored.embeddings], pool, [1.0]
+        )
+
+    weights = np.where(split["label"] == 0, 5.0, 1.0)
+    np.testing.assert_allclose(found(split.assign(weight=2.0)), found(split))
+    assert not np.allclose(found(split.assign(weight=weights)), found(split), rtol=0.05)
