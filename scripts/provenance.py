@@ -41,7 +41,7 @@ if __name__ == "__main__":
         help="JSON: digests, by name, of files that are gone",
     )
     parser.add_argument(
-        "--seeds", type=json.loads, default={}, help="JSON: seeds_asked_for, seen_before"
+        "--seeds", type=json.loads, default={}, help="JSON: planned_seeds, seen_before"
     )
     parser.add_argument("--output", type=Path, required=True)
     run(main, parser)

@@ -47,7 +47,7 @@ def test_the_tables_are_those_of_a_local_run(slurm_run, local_run):
 def test_short_jobs_share_a_slurm_job_and_trainings_have_their_own(slurm_run):
     folders = re.findall(r"SLURM jobid \d+ \(log: .*/slurm-logs/(\w+)/", slurm_run.said)
     assert sorted(folders) == sorted(
-        ["rule_listing", "rule_ingest", "rule_ingest", "group_prepare_features_index_split"]
+        ["rule_listing", "rule_ingest", "rule_ingest", "group_prepare_cues_features_index_split"]
         + ["group_choose_augment_rank_subset"]
         + 4 * ["rule_train"]
         + ["rule_summarize", "group_report_figures_provenance_report"]

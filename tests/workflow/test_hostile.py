@@ -29,7 +29,7 @@ NASTY = "a'b\"c; $(touch gotcha) `touch gotcha` {seed} {{ %s & | * ? \\ ~ #é\n-
 WRONG = {
     "seeds: many": "seeds: ",
     "sedes: 3": "sedes: Unknown key 'sedes'. Did you mean 'seeds'?",
-    "seeds: {a: 1}": "seeds: ",
+    "seeds: {a: 1}": "seeds.looks: is missing",
     "dataset: 3": "dataset: ",
     "dataset: {name: ../up}": "dataset.name: ",
     "dataset: {source: foldr}": "dataset.source: Unknown source 'foldr'. Did you mean 'folder'?",

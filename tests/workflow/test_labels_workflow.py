@@ -17,10 +17,11 @@ CONFIG = smallest(
     {"random": [0.5], "el2n": [0.5]},
     dataset={"name": "flat", "source": "folder", "path": "pictures", "classes": None, "shards": 3}
     | {"image_size": 8},
-    labels="labels.csv",
+    labels={"path": "labels.csv", "weight": "weight"},
 )
 IMAGES = 80
-KEEP = {**dict.fromkeys((8, 20, 33, 51), "always"), **dict.fromkeys((16, 17, 40, 61), "never")}
+# One to keep: the smallest subset of the preset has room for two.
+KEEP = {8: "always", **dict.fromkeys((16, 17, 40, 61), "never")}
 HEADER = "image_id;diagnosis;patient;set;weight;keep\n"
 PARTS = ["train", "Training", "train", "val", "test"]
 
@@ -51,7 +52,7 @@ def finished(tmp_path_factory, snakemake) -> Path:
     assert (
         "'image_id' for file, 'diagnosis' for label, 'set' for split, 'patient' for group" in said
     )
-    assert "'scan 999' in row 82" in said
+    assert "'weight' for weight" in said and "'scan 999' in row 82" in said
     return folder
 
 
@@ -94,6 +95,7 @@ def test_the_column_keep_decides_what_subsets_contain(finished: Path) -> None:
     split = pd.read_parquet(finished / "results/flat/splits/0.parquet")
     train = split[split["split"] == "train"].set_index("keep")["image_id"]
     always, never = set(train.loc[["always"]]), set(train.loc[["never"]])
+    assert always == {"007/scan 8.png"} and never
     for path in (finished / "results/flat/subsets").rglob("*.parquet"):
         for _, subset in pd.read_parquet(path).groupby("seed"):
             assert always == set(subset.loc[subset["kept"], "image_id"])

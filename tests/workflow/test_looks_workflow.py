@@ -65,7 +65,7 @@ def test_a_finished_run_with_looks_has_nothing_to_do(folder: Path, snakemake) ->
 def test_the_answer_and_the_page_tell_the_looks(folder: Path) -> None:
     for name in ("recommendation.md", "report.html"):
         text = " ".join((folder / RESULTS / name).read_text("utf-8").split())
-        assert "were tested with 6, 8, 10 seeds" in text, name
+        assert "Looks: 6, 8, 10 seeds" in text, name
 
 
 def test_a_method_that_is_added_joins_at_the_first_look(folder: Path, snakemake) -> None:
@@ -78,9 +78,8 @@ def test_a_method_that_is_added_joins_at_the_first_look(folder: Path, snakemake)
 def test_seeds_that_are_raised_after_the_results_were_seen_make_the_verdicts_exploratory(
     folder: Path, snakemake
 ) -> None:
-    assert json.loads((folder / RESULTS / "provenance.json").read_text("utf-8"))[
-        "seeds_asked_for"
-    ] == {"scratch": LOOKS[-1]}
+    record = json.loads((folder / RESULTS / "provenance.json").read_text("utf-8"))
+    assert record["planned_seeds"]["scratch"]["most"] == LOOKS[-1]
     config = CONFIG | {"seeds": {"looks": [*LOOKS, 12], "levels": [0.032, 0.009, 0.004, 0.004]}}
     finished = snakemake(folder, "--", "results/tiny/recommendation.md", config=config)
     assert finished.returncode == 0, said_of(finished)

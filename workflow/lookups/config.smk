@@ -63,9 +63,16 @@ def judges_in_words():
         f"{CONFIG.training.budget}",
     }
     return "; ".join(
-        f"{settings.get(name, name)}, {judge.seeds or CONFIG.seeds} seeds"
-        for name, judge in CONFIG.judges.used.items()
+        f"{settings.get(name, name)}, {seeds_in_words(name)} seeds"
+        for name in CONFIG.judges.used
     )
+
+
+def seeds_in_words(judge):
+    """The number of seeds of a judge; with looks, the fewest and the most."""
+    if looks := CONFIG.looks_of(judge):
+        return f"{looks.seeds[0]} to {looks.seeds[-1]}"
+    return str(CONFIG.judges.used[judge].seeds or CONFIG.seeds)
 
 
 def not_judged():

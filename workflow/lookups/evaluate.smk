@@ -1,7 +1,7 @@
 # Functions of evaluate.smk: the figures of the run and their inputs, and the files of the provenance.
 
 
-from petite.evaluation.looks import seen_before
+from petite.evaluation.looks import seen_before, with_most_seen
 from petite.plots.registry import FigurePlan, drawings
 
 FIGURE_PLANS = [
@@ -42,8 +42,16 @@ LOOKS_AS_PARAM = (
 
 
 def look_files(suffix):
-    """The files of the runs that are due at a look."""
-    return lambda wildcards: runs_paths(suffix, before=int(wildcards.seeds))
+    """The files of the runs that are due at a look, of judges that have looks."""
+
+    def files(wildcards):
+        return [
+            f"{run_path(*judging)}{suffix}"
+            for judging in judgings(before=int(wildcards.seeds))
+            if judging[0] in LOOKS
+        ]
+
+    return files
 
 
 def example(method):
@@ -139,19 +147,22 @@ def last_provenance():
 # Read now, because Snakemake removes the output of a job before it runs.
 LAST_PROVENANCE = or_exit(last_provenance)
 KNOWN_DIGESTS = as_param(LAST_PROVENANCE["inputs"] if GONE and LAST_PROVENANCE else {})
-SEEDS_ASKED_FOR = {
-    judge: max(CONFIG.runs_of(judge).values()) for judge in CASES_OF if CASES_OF[judge]
+PLANNED_SEEDS = {
+    judge: {"most": max(CONFIG.runs_of(judge).values()), "looks": looks_param(judge)}
+    for judge in CASES_OF
+    if CASES_OF[judge]
 }
 SEEN_BEFORE = seen_before(
-    LAST_PROVENANCE.get("seeds_asked_for", {}),
-    SEEDS_ASKED_FOR,
+    LAST_PROVENANCE.get("planned_seeds", {}),
+    PLANNED_SEEDS,
     LAST_PROVENANCE.get("seen_before", {}),
 )
 
 
 def seeds_record(wildcards, input):
     """Snakemake does not compare params that depend on the input."""
-    return as_param({"seeds_asked_for": SEEDS_ASKED_FOR, "seen_before": SEEN_BEFORE})
+    planned = with_most_seen(LAST_PROVENANCE.get("planned_seeds", {}), PLANNED_SEEDS)
+    return as_param({"planned_seeds": planned, "seen_before": SEEN_BEFORE})
 
 
 def whole_config(wildcards, input):

@@ -1,5 +1,6 @@
 # Functions of report.smk: the inputs of the report.
 
+from petite.report.inputs import MOST_SEEDS
 
 # Settings that do not change results are not listed in the report.
 NOT_IN_REPORT = ["max_memory", "seeds_per_job", "training_gpus", "training_threads"]
@@ -8,7 +9,7 @@ REPORT_SUBSETS = list(
     dict.fromkeys(
         path
         for label, fraction in sorted(CASES)
-        for seed in subset_seeds(label, fraction)
+        for seed in subset_seeds(label, fraction)[:MOST_SEEDS]
         for path in subset_paths(label, fraction, seed, seed)
     )
 )

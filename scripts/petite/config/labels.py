@@ -27,7 +27,7 @@ class LabelsSettings(Strict):
         None, description=f"column of groups, such as patients; {LOOKED_FOR}, if it is there"
     )
     weight: str | None = Field(
-        None, description=f"column of weights in training; {LOOKED_FOR}, if it is there"
+        None, description="column of weights in training; null: sample_weight, if it is there"
     )
     keep: str | None = Field(
         None, description=f"column of always and never; {LOOKED_FOR}, if it is there"

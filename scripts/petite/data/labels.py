@@ -39,9 +39,11 @@ NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "label": LABEL_NAMES,
     "split": (("split", "set", "subset", "partition"),),
     "group": (("group", "group_id"), ("patient", "patient_id", "subject", "subject_id")),
-    "weight": (("weight", "sample_weight"),),
+    # Not `weight`, which is that of a body or a fruit in many tables.
+    "weight": (("sample_weight", "sample_weights"),),
     "keep": (("keep",),),
 }
+WEIGHT = ("weight", "weights")
 ALWAYS, NEVER = "always", "never"
 KEEP = {
     ALWAYS: ("always", "true", "yes", "1", "1.0"),
@@ -138,7 +140,7 @@ def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
             del columns[role]  # it says nothing
     parts |= {role: table.columns[columns[role]] for role in columns if role not in parts}
     rows = pd.DataFrame({role: column.to_pandas() for role, column in parts.items()})
-    rows.insert(0, "row", np.arange(len(rows)) + table.first_row)
+    rows.insert(0, "row", table.numbers)
     rows = rows[(rows["file"] != "") | (rows["label"] != "")].reset_index(drop=True)
     if rows.empty:
         raise PetiteError(f"{name} has no rows below its column names: it needs a row per image")
@@ -146,7 +148,7 @@ def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
     for role, converted in (("split", _splits), ("weight", _weights), ("keep", _keeps)):
         if role in rows:
             rows[role] = converted(rows, f"{name}, column {columns[role]!r}")
-    return LabelTable(name, columns, rows, table.notes)
+    return LabelTable(name, columns, rows, [*_unused_weight(table, columns, wanted), *table.notes])
 
 
 # --- columns
@@ -175,6 +177,18 @@ def _found_columns(table: TextTable, named: Mapping[str, str], name: str) -> dic
             f"must have the names of its columns, and has {listed(present)}"
         )
     return columns
+
+
+def _unused_weight(
+    table: TextTable, columns: Mapping[str, str], wanted: LabelColumns
+) -> Iterator[str]:
+    """A note on a column that may hold weights, if no column does."""
+    for column in table.columns:
+        if "weight" not in columns and _plain(column) in WEIGHT and column not in columns.values():
+            yield (
+                f"{column!r} is not used; to multiply losses by it, write labels: "
+                f"{{path: {wanted.path}, weight: {column}}}"
+            )
 
 
 def _looked_for(role: str, present: Sequence[str], table: TextTable, name: str) -> str | None:
@@ -226,7 +240,7 @@ def _one_hot(table: TextTable, name: str, columns: Mapping[str, str]) -> pa.Chun
     if (counts != 1).any():
         row = int(np.argmax(counts != 1))
         raise PetiteError(
-            f"{name}, row {row + table.first_row:,}: {counts[row]} of the columns "
+            f"{name}, row {table.numbers[row]:,}: {counts[row]} of the columns "
             f"{listed(list(flags))} are 1, but each image needs one label. Name the column of the "
             "labels in labels.label, or remove the columns that are not labels"
         )

@@ -13,10 +13,12 @@ from contextlib import suppress
 from itertools import islice, zip_longest
 from typing import IO, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from petite.util.errors import PetiteError
 from petite.util.formatting import byte_size, listed
@@ -49,16 +51,15 @@ class TextTable(NamedTuple):
     columns : dict from str to ChunkedArray of str
         The columns with a name, without missing values, in Unicode's normal form C and without
         spaces at both ends.
-    rows : int
-    first_row : int
-        The number of the first row in a spreadsheet: 2 below a row of names.
+    numbers : ndarray of int64, shape (n,)
+        The numbers of the rows in a spreadsheet, from 1, which counts blank rows and the row of
+        names too.
     notes : list of str
         What a user should know of how it was read.
     """
 
     columns: dict[str, pa.ChunkedArray]
-    rows: int
-    first_row: int
+    numbers: NDArray[np.int64]
     notes: list[str]
 
 
@@ -106,7 +107,9 @@ def _unzipped(file: IO[bytes], name: str) -> bytes:
 def _separated(data: bytes, name: str) -> TextTable:
     """A table of text with separators, whose first row has the names of the columns."""
     text, notes = _decoded(data, name)
+    everything = text
     text = text.lstrip("\r\n")
+    blank_lines = everything[: len(everything) - len(text)]
     if text.startswith(("{", "[")):
         raise PetiteError(f"{name} looks like JSON, but it {NO_TABLE}. Convert it to CSV")
     if not text.strip(" \t\r\n,;|"):
@@ -114,33 +117,44 @@ def _separated(data: bytes, name: str) -> TextTable:
     separator, text = _separator(text, name)
     if separator != ("\t" if name.lower().endswith(".tsv") else ","):
         notes.append(f"its columns are separated by {SEPARATORS[separator]}")
-    _, names = next(_records(text, separator, name))
-    blocks = _blocks(text, separator, names, name)
+    blocks, names, numbers = _blocks(blank_lines + text, separator, name)
     columns = _by_name(names, blocks, name)
-    return TextTable(columns, sum(len(block[0]) for block in blocks), 2, notes)
+    filled = np.zeros(len(numbers), bool)
+    for column in columns.values():
+        filled |= pc.not_equal(column, "").to_numpy()
+    if not filled.all():
+        columns = {key: column.filter(pa.array(filled)) for key, column in columns.items()}
+    return TextTable(columns, numbers[filled], notes)
 
 
-def _blocks(text: str, separator: str, names: list[str], name: str) -> list[list[pa.Array]]:
-    """The columns of each block of rows."""
+def _blocks(
+    text: str, separator: str, name: str
+) -> tuple[list[list[pa.Array]], list[str], NDArray[np.int64]]:
+    """The columns of each block of rows, their names, and the numbers of the rows."""
+    records = _records(text, separator, name)
+    header = next(records)
+    names = header.fields
     if '"' not in text:
         # Twenty times as fast, but it refuses rows of another length.
         with suppress(pa.ArrowInvalid):
-            return _read_by_arrow(text, separator, len(names))
-    records = _records(text, separator, name)
-    next(records)
-    blocks = []
+            blocks = _read_by_arrow(text, separator, header)
+            count = sum(len(block[0]) for block in blocks)
+            return blocks, names, np.arange(count) + header.number + 1
+    blocks, numbers = [], []
     while block := list(islice(records, ROWS_AT_ONCE)):
-        blocks.append(_columns([_fitted(record, len(names), line, name) for line, record in block]))
-    return blocks
+        blocks.append(_columns([_fitted(record, len(names), name) for record in block]))
+        numbers += [record.number for record in block]
+    return blocks, names, np.array(numbers, np.int64)
 
 
-def _read_by_arrow(text: str, separator: str, width: int) -> list[list[pa.Array]]:
+def _read_by_arrow(text: str, separator: str, header: "_Record") -> list[list[pa.Array]]:
     """The same without quotation marks; raises ArrowInvalid for rows of another length."""
-    names = [str(place) for place in range(width)]
+    names = [str(place) for place in range(len(header.fields))]
     table = pa_csv.read_csv(
-        io.BytesIO(text.encode()),
-        pa_csv.ReadOptions(column_names=names, skip_rows=1),
-        pa_csv.ParseOptions(delimiter=separator, quote_char=False),
+        io.BytesIO(text.rstrip("\r\n").encode()),
+        pa_csv.ReadOptions(column_names=names, skip_rows=header.line),
+        # Empty lines have numbers too.
+        pa_csv.ParseOptions(delimiter=separator, quote_char=False, ignore_empty_lines=False),
         pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.large_string())),
     )
     return [batch.columns for batch in table.to_batches()]
@@ -180,33 +194,42 @@ def _fit(text: str, separator: str) -> tuple[int, int]:
     """How many columns a separator gives the first row, and how many rows have as many."""
     widths = []
     with suppress(PetiteError):  # the text may be cut within quotation marks
-        for _, row in islice(_records(text[:MOST_LOOKED_AT], separator, ""), LOOKED_AT):
-            widths.append(len(row))
+        for record in islice(_records(text[:MOST_LOOKED_AT], separator, ""), LOOKED_AT):
+            widths.append(len(record.fields))
     return (widths[0], widths.count(widths[0])) if widths else (0, 0)
 
 
-def _records(text: str, separator: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """The records that are not blank, each with the number of its last line."""
+class _Record(NamedTuple):
+    """A row of text: its number in a spreadsheet, the number of its last line, and its fields."""
+
+    number: int
+    line: int
+    fields: list[str]
+
+
+def _records(text: str, separator: str, name: str) -> Iterator[_Record]:
+    """The records that are not blank."""
     lines = io.StringIO(text, newline="")
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
     try:
-        for record in reader:
-            if any(record):
-                yield reader.line_num, record
+        for number, fields in enumerate(reader, start=1):
+            if any(fields):
+                yield _Record(number, reader.line_num, fields)
     except csv.Error as error:
         raise PetiteError(
             f"{name}, line {reader.line_num:,}: {error}. Check the quotation marks before it"
         ) from error
 
 
-def _fitted(record: list[str], width: int, line: int, name: str) -> list[str]:
-    """A record with as many fields as there are columns, as far as others are empty."""
-    if len(record) > width and any(field.strip() for field in record[width:]):
+def _fitted(record: _Record, width: int, name: str) -> list[str]:
+    """As many fields of a record as there are columns, as far as others are empty."""
+    fields = record.fields
+    if len(fields) > width and any(field.strip() for field in fields[width:]):
         raise PetiteError(
-            f"{name}, line {line:,}: {len(record)} fields, but the first row has {width}. Put "
-            "quotation marks around fields that contain the separator"
+            f"{name}, line {record.line:,}: {len(fields)} fields, but the first row has {width}. "
+            "Put quotation marks around fields that contain the separator"
         )
-    return record[:width]
+    return fields[:width]
 
 
 def _columns(records: list[list[str]]) -> list[pa.Array]:
@@ -250,7 +273,7 @@ def _parquet(file: IO[bytes], name: str) -> TextTable:
     if doubled:
         raise PetiteError(f"{name} has two columns {listed(doubled)}: rename or remove one of them")
     columns = {column: _text(_as_text(table[column])) for column in plain}
-    return TextTable(columns, table.num_rows, 1, [])
+    return TextTable(columns, np.arange(table.num_rows) + 1, [])
 
 
 def _is_plain(kind: pa.DataType) -> bool:

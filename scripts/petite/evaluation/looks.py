@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypedDict
 
 from petite.evaluation.statistics import ALPHA, ENOUGH_RUNS, least_p
 
@@ -39,17 +40,26 @@ class Looks:
         return next(later, self.levels[-1])
 
 
+class PlannedSeeds(TypedDict):
+    """The seeds of a judge as they were planned: the most of a case, and its looks or None."""
+
+    most: int
+    looks: dict[str, Any] | None
+
+
 def seen_before(
-    then: Mapping[str, int], now: Mapping[str, int], earlier: Mapping[str, Sequence[int]]
+    then: Mapping[str, PlannedSeeds],
+    now: Mapping[str, PlannedSeeds],
+    earlier: Mapping[str, Sequence[int]],
 ) -> dict[str, list[int]]:
-    """The numbers of seeds at which a judge's results were seen before more seeds were asked for.
+    """The numbers of seeds at which a judge's results were seen before its seeds were planned.
 
     Fewer than ENOUGH_RUNS seeds decide nothing, so that they do not count.
 
     Parameters
     ----------
-    then, now : mapping from str to int
-        The most seeds of a judge, in the last finished run and in this one.
+    then, now : mapping from str to PlannedSeeds
+        By judge, in the last finished run and in this one.
     earlier : mapping from str to sequence of int
         What this function returned for the last finished run.
 
@@ -60,19 +70,34 @@ def seen_before(
 
     Examples
     --------
-    >>> seen_before({"scratch": 7}, {"scratch": 15}, {})
+    >>> seven, more = {"most": 7, "looks": None}, {"most": 15, "looks": None}
+    >>> seen_before({"scratch": seven}, {"scratch": more}, {})
     {'scratch': [7]}
-    >>> seen_before({"scratch": 15}, {"scratch": 15}, {"scratch": [7]})
+    >>> seen_before({"scratch": more}, {"scratch": more}, {"scratch": [7]})
     {'scratch': [7]}
     """
     found = {}
-    for judge, seeds in now.items():
-        last, seen = then.get(judge, 0), set(earlier.get(judge, []))
-        if ENOUGH_RUNS <= last < seeds:
-            seen.add(last)
+    for judge, plan in now.items():
+        last = then.get(judge, {"most": 0, "looks": plan["looks"]})
+        seen = set(earlier.get(judge, []))
+        has_changed = plan["most"] > last["most"] or (
+            plan["looks"] is not None and plan["looks"] != last["looks"]
+        )
+        if has_changed and last["most"] >= ENOUGH_RUNS:
+            seen.add(last["most"])
         if seen:
             found[judge] = sorted(seen)
     return found
+
+
+def with_most_seen(
+    then: Mapping[str, PlannedSeeds], now: Mapping[str, PlannedSeeds]
+) -> dict[str, PlannedSeeds]:
+    """The plan to record: with the seeds of an earlier one that had more of them."""
+    return {
+        judge: {**plan, "most": max(plan["most"], then.get(judge, plan)["most"])}
+        for judge, plan in now.items()
+    }
 
 
 def usual_levels(seeds: tuple[int, ...]) -> tuple[float, ...]:

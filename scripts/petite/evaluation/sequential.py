@@ -38,6 +38,7 @@ from petite.evaluation.verdicts import (
 FUTILE = 0.01
 CASE = ["method", "fraction"]
 # The other columns are of the comparison with random.
+BOUNDS = ("low", "new_images_low", "full_low", "full_new_images_low")
 OF_FULL_COLUMNS = ("full_", "test_images", "least_tolerance", "to_full")
 OF_RANDOM = ("p",)
 OF_FULL = tuple(test for test in ADJUSTED if test not in OF_RANDOM)
@@ -97,7 +98,11 @@ def compare_at_looks(
         known = predictions.of_seeds_below(seeds) if predictions else None
         table = compare(now, tolerance, curve, known, metric, groups, looks.levels[look])
         weights = METRICS[metric].image_weights(predictions.labels()) if predictions else None
+        if table.empty:  # only the full set
+            return Looked(table, [])
         comparisons.test(look, table, weights, groups)
+    if comparisons.open is None:  # jobs failed before the first look: what they show, untested
+        return Looked(compare(runs, tolerance, curve, predictions, metric, groups), [])
     return Looked(comparisons.table(), comparisons.needed())
 
 
@@ -144,26 +149,28 @@ class _Comparisons:
         table = table.set_index(CASE, drop=False)
         if not self._rows:
             self._declare(table)
+        table = table.reindex(self._p["p"].index)
         level = self._looks.levels[look]
         for test in ADJUSTED:
             values, least = self._p[test], self._least[test]
             is_open = self._is_open["random" if test in OF_RANDOM else "full"]
-            tested = [case for case in table.index if is_open[case] and values.notna()[case]]
-            values.loc[tested] = table.loc[tested, f"{test}_value"]
+            # A reference whose runs failed leaves no p; the last one stays.
+            is_due = is_open & (least > ALPHA) & table[f"{test}_value"].notna()
+            values[is_due] = table[f"{test}_value"][is_due]
             adjusted = pd.Series(
                 np.minimum(holm(values.to_numpy()) * ALPHA / level, 1), values.index
             )
-            least.loc[tested] = np.minimum(least.loc[tested], adjusted.loc[tested])
+            least[is_due] = np.minimum(least[is_due], adjusted[is_due])
             values[least <= ALPHA] = 0.0  # rejected: the others are tested as if it were not there
         for case, row in zip(_cases(table.index), _rows(table), strict=True):
             if self.open is None:
                 self._rows[case] = row
             else:
                 self._update(case, row)
-        last = self._looks.levels[-1]
+        highest = max(self._looks.levels)
         count = {test: int(values.notna().sum()) for test, values in self._p.items()}
         if weights is not None and (tests := count["full_new_images_loss_p"]):
-            shown = what_images_can_show(weights, self._tolerance, tests * ALPHA / last, groups)
+            shown = what_images_can_show(weights, self._tolerance, tests * ALPHA / highest, groups)
             for row in self._rows.values():
                 row.update(pd.Series(shown))
         self._close(look, len(weights) if weights is not None else None, count)
@@ -171,13 +178,23 @@ class _Comparisons:
     def _update(self, case: tuple[str, float], row: pd.Series) -> None:
         """Take over what a look shows of a comparison with random, or the full set, that is open.
 
-        At this look its reference may have no seeds for the other one.
+        At this look its reference may have no seeds for the other one. All intervals so far hold,
+        so that their intersection does.
         """
+        before, now = self._rows[case], row.copy()
         of_full = row.index.str.startswith(OF_FULL_COLUMNS)
-        for kind, columns in (("random", row.index[~of_full]), ("full", row.index[of_full])):
-            if self._is_open[kind][case]:
+        for low in BOUNDS:
+            high = low.replace("low", "high")
+            within = max(before[low], now[low]), min(before[high], now[high])
+            if within[0] <= within[1]:
+                now[low], now[high] = within
+        for kind, columns, pairs in (
+            ("random", row.index[~of_full], "pairs"),
+            ("full", row.index[of_full], "full_pairs"),
+        ):
+            if self._is_open[kind][case] and row[pairs] > 0:
                 self._rows[case] = self._rows[case].copy()
-                self._rows[case][columns] = row[columns]
+                self._rows[case][columns] = now[columns]
 
     def _declare(self, table: pd.DataFrame) -> None:
         for test in ADJUSTED:
@@ -231,17 +248,17 @@ class _Comparisons:
         is known yet.
         """
         last = self._looks.seeds[-1]
-        if pairs < 2 or math.isnan(sd) or sd == 0:
+        if pairs < 2 or math.isnan(sd):
             return 1.0
-        threshold = stdtrit(last - 1, 1 - self._looks.levels[-1] / tests) * sd / math.sqrt(last)
+        if sd == 0:
+            return float(mean > 0)
+        threshold = stdtrit(last - 1, 1 - max(self._looks.levels) / tests) * sd / math.sqrt(last)
         spread = sd * math.sqrt(1 / pairs - 1 / last)
         return float(stdtr(pairs - 1, (mean - threshold) / spread))
 
     def table(self) -> pd.DataFrame:
         """Each comparison at its last look, with the verdicts so far."""
         table = pd.DataFrame(list(self._rows.values())).reset_index(drop=True)
-        if table.empty:
-            return table
         cases = list(self._rows)
         for test in ADJUSTED:
             table[f"{test}_adjusted"] = self._least[test].loc[cases].to_numpy()
@@ -254,8 +271,7 @@ class _Comparisons:
         """The open cases, with random at their fraction and the full set where they need it."""
         found = list(self.open or [])
         random, full = self._is_open.get("random"), self._is_open.get("full")
-        if random is None or full is None:
-            return []
+        assert random is not None and full is not None
         found += [(REFERENCE, fraction) for _, fraction in _cases(random[random].index)]
         found += [(FULL, 1.0)] * bool(full.any())
         return list(dict.fromkeys(found))

@@ -330,11 +330,12 @@ class Wording:
             )
         if looks := self.record.basis.looks:
             levels = listed([f"{100 * level:.2g}%" for level in looks.levels])
+            planned = "" if self.record.basis.seen_before else ", as was fixed beforehand"
             yield (
-                f"The comparisons were tested with {_and(looks.seeds)} seeds, as "
-                f"was fixed beforehand, at levels of {levels} (together 5%). What was decided, or "
-                "unlikely to be decided by more seeds, got no more of them. All p-values are "
-                "adjusted for this, and all intervals hold at all looks together."
+                f"Looks: {_and(looks.seeds)} seeds, at levels of {levels}{planned}. What was "
+                "decided, or unlikely to be decided by more seeds, got no more of them. The "
+                "p-values are adjusted for this, and the interval of a difference holds at all of "
+                "its looks."
             )
         if share := self.record.basis.pool_share:
             yield (

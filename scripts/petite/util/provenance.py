@@ -48,7 +48,7 @@ class Provenance(TypedDict):
     environment: dict[str, str]
     hardware: Hardware
     seeds: dict[str, list[int]]
-    seeds_asked_for: NotRequired[dict[str, int]]
+    planned_seeds: NotRequired[dict[str, Any]]
     seen_before: NotRequired[dict[str, list[int]]]
     inputs: dict[str, str]
 

@@ -16,6 +16,7 @@ from PIL import Image
 from row_pictures import contents, encoded, ingested, listed, pixels, refused, table_at
 
 from petite.data.sources import Limits, UnreadableEntry, open_source
+from petite.data.sources.huggingface import HuggingfaceSource
 from petite.util.errors import PetiteError
 
 FEATURES = datasets.Features(
@@ -267,6 +268,20 @@ def test_wrong_columns_are_refused_in_a_sentence(
     data.save_to_disk(tmp_path / "x")
     text = refused("huggingface", tmp_path / "x")
     assert all(part in text for part in parts), text
+
+
+def test_the_files_about_a_dataset_are_inputs(tmp_path: Path) -> None:
+    splits = {"train": dataset(), "test": dataset(2)}
+    datasets.DatasetDict(splits).save_to_disk(tmp_path / "x")
+    names = ["data-00000-of-00001.arrow", "dataset_info.json", "state.json"]
+    inputs = HuggingfaceSource.input_files(tmp_path / "x")
+    wanted = {tmp_path / "x" / part / name for part in splits for name in names}
+    assert len(inputs) == 6 and set(inputs) == wanted
+    with open_source("huggingface", tmp_path / "x") as source:
+        info = tmp_path / "x/train/dataset_info.json"
+        info.write_text(info.read_text().replace('"dog"', '"puppy"'))
+        with pytest.raises(PetiteError, match="dataset_info"):
+            source.check_unchanged()
 
 
 def test_a_label_out_of_the_names_is_refused(tmp_path: Path) -> None:

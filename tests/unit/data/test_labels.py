@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -109,6 +110,8 @@ WAYS: dict[str, str | bytes] = {
     ),
     "one column per label": "image,a,b\n"
     + "".join(f"{n[:-4]},{1 - p % 2},{p % 2}\n" for p, n in enumerate(NAMES)),
+    "one column per label, and rows without a value": "image,a,b\n\n,,\n"
+    + "".join(f"{n[:-4]},{1 - p % 2},{p % 2}\n , ,\n" for p, n in enumerate(NAMES)),
     "one column per label, with points": "image,a,b,age\n"
     + "".join(f"{n},{1 - p % 2}.0,{p % 2}.0,{p + 30}\n" for p, n in enumerate(NAMES)),
     "no suffix": table(row="{stem},{label}"),
@@ -129,6 +132,31 @@ def test_a_table_is_read_however_it_is_written(way: str, tmp_path: Path) -> None
     folder = make_folder(tmp_path / "images", IMAGES)
     labels = LabelColumns(str(tmp_path / "labels.csv"))
     assert ids(open_source("folder", folder, labels=labels)) == WANTED
+
+
+ROWS: dict[str, tuple[str, list[int]]] = {
+    "none blank": ("file,label\n1,a\n2,b\n", [2, 3]),
+    "a row of separators": ("file,label\n,\n1,a\n2,b\n", [3, 4]),
+    "separators of a wider sheet": ("file,label\n,,\n1,a\n2,b\n", [3, 4]),
+    "an empty line": ("file,label\n1,a\n\n2,b\n", [2, 4]),
+    "a line of spaces": ("file,label\n1,a\n  \n2,b\n", [2, 4]),
+    "empty lines before": ("\n\nfile,label\n1,a\n2,b\n", [4, 5]),
+    "separators before": (",\nfile,label\n1,a\n2,b\n", [3, 4]),
+    "both before": ("\n,\nfile,label\n1,a\n2,b\n", [4, 5]),
+    "empty lines after": ("file,label\n1,a\n2,b\n\n\n", [2, 3]),
+    "the lines of Windows": ("\r\nfile,label\r\n1,a\r\n\r\n2,b\r\n", [3, 5]),
+    "the lines of old Macs": ("\rfile,label\r1,a\r\r2,b\r", [3, 5]),
+    "a line for Excel, which it does not show": ("sep=;\nfile;label\n1;a\n\n2;b\n", [2, 4]),
+    "quotation marks": ('file,label\n"1",a\n\n2,b\n', [2, 4]),
+    "lines in quotation marks": ('file,label,note\n1,a,"x\n\ny"\n,,\n2,b,\n', [2, 4]),
+}
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_rows_have_the_numbers_that_a_spreadsheet_shows(case: str) -> None:
+    text, numbers = ROWS[case]
+    rows = read(text).rows
+    assert rows["file"].tolist() == ["1", "2"] and rows["row"].tolist() == numbers
 
 
 PARQUETS: dict[str, bytes] = {
@@ -298,33 +326,33 @@ WRONG: dict[str, tuple[str | bytes, dict[str, str], tuple[str, ...]]] = {
     "a zero byte in a label": (parquet(file=NAMES, label=["a\0", "b"] * 4), {}, ("'a\\x00'",)),
     "a text as label": (with_row(f"8.jpg,{'word ' * 60}\n"), {}, ("'label'", "299 characters")),
     "a weight that is a word": (
-        with_row("8.jpg,a,heavy\n", "file,label,weight", ",1"),
+        with_row("8.jpg,a,heavy\n", "file,label,sample_weight", ",1"),
         {},
-        ("'weight'", "row 9", "'heavy'"),
+        ("'sample_weight'", "row 9", "'heavy'"),
     ),
     "a negative weight": (
-        with_row("8.jpg,a,-1\n", "file,label,weight", ",1"),
+        with_row("8.jpg,a,-1\n", "file,label,sample_weight", ",1"),
         {},
         ("row 9", "'-1'"),
     ),
     "an infinite weight": (
-        with_row("8.jpg,a,inf\n", "file,label,weight", ",1"),
+        with_row("8.jpg,a,inf\n", "file,label,sample_weight", ",1"),
         {},
         ("row 9", "'inf'"),
     ),
     "a weight of NaN": (
-        with_row("8.jpg,a,nan\n", "file,label,weight", ",1"),
+        with_row("8.jpg,a,nan\n", "file,label,sample_weight", ",1"),
         {},
         ("row 9", "'nan'"),
     ),
     "a weight with a comma": (
-        with_row('8.jpg,a,"0,5"\n', "file,label,weight", ",1"),
+        with_row('8.jpg,a,"0,5"\n', "file,label,sample_weight", ",1"),
         {},
         ("row 9", "'0,5'"),
     ),
     "no weight in a class": (
         table("file,label,weight", "{name},{label},{number}"),
-        {},
+        {"weight": "weight"},
         ("'weight'", "of a have"),
     ),
     "a word for keep": (
@@ -337,6 +365,17 @@ WRONG: dict[str, tuple[str | bytes, dict[str, str], tuple[str, ...]]] = {
         table("file,label,split", "{name},{label},{number}"),
         {},
         ("'split'", "row 2", "'0'", "labels.split"),
+    ),
+    "an unknown part below blank rows": (
+        "\nfile,label,set\n1.jpg,a,train\n\n,,,\n2.jpg,b,extra\n",
+        {},
+        ("row 6", "'extra'"),
+    ),
+    "a row too long below blank rows": ("\nfile,label\n1.jpg,a\n\n2.jpg,b,c\n", {}, ("line 5",)),
+    "several of one column per label, below a blank row": (
+        "image,a,b\n1.jpg,1,0\n\n2.jpg,1,1\n",
+        {},
+        ("row 4",),
     ),
     "an unknown part": (
         with_row("8.jpg,a,extra\n", "file,label,set", ",train"),
@@ -372,7 +411,7 @@ def test_a_wrong_table_is_one_sentence_that_names_the_place(case: str) -> None:
 
 
 def test_other_columns_are_found_and_their_words_are_understood() -> None:
-    header = "file,label,Set,patient_id,weight,keep\n"
+    header = "file,label,Set,patient_id,Sample Weight,keep\n"
     values = ["train,p1,,always", "Training,p1,0.5,TRUE", "val,,2,1", "VALID set,p2,1e1,yes"]
     values += ["validation,p2,0,never", "test,p3,1,no", ",p3,1,0", "dev,p4,1,"]
     text = header + "".join(
@@ -382,13 +421,39 @@ def test_other_columns_are_found_and_their_words_are_understood() -> None:
     found = read(text)
     assert found.columns == {
         **{"file": "file", "label": "label", "split": "Set", "group": "patient_id"},
-        **{"weight": "weight", "keep": "keep"},
+        **{"weight": "Sample Weight", "keep": "keep"},
     }
     rows = found.rows
     assert rows["split"].tolist() == ["train"] * 2 + ["validation"] * 3 + ["test", "", "validation"]
     assert rows["group"].tolist() == ["p1", "p1", "", "p2", "p2", "p3", "p3", "p4"]
     assert rows["weight"].tolist() == [1.0, 0.5, 2.0, 10.0, 0.0, 1.0, 1.0, 1.0]
     assert rows["keep"].tolist() == ["always"] * 4 + ["never", "", "", ""]
+
+
+@pytest.mark.parametrize("column", ["weight", "Weight", "weights", "WEIGHT"])
+def test_a_column_weight_is_that_of_training_only_if_it_is_named(column: str) -> None:
+    text = table(f"file,label,{column}", "{name},{label},{place}2.5")
+    found = read(text)
+    assert "weight" not in found.columns and "weight" not in found.rows
+    (note,) = found.notes
+    assert repr(column) in note and f"labels: {{path: labels.csv, weight: {column}}}" in note
+    named = read(text, weight=column)
+    assert named.rows["weight"].iloc[1] == 12.5 and not named.notes
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        (table("file,label,weight,sample_weight", "{name},{label},70,2"), {}),
+        (table("file,weight", "{name},{label}"), {}),
+        (table("file,weight,label", "{name},{label},x"), {"label": "weight"}),
+        (table("file,label,weight_kg", "{name},{label},70"), {}),
+    ],
+)
+def test_a_column_weight_is_not_mentioned_where_weights_or_its_use_are_known(
+    text: str, columns: dict[str, str]
+) -> None:
+    assert read(text, **columns).notes == []
 
 
 def test_a_column_without_values_says_nothing_unless_it_is_named() -> None:
@@ -491,7 +556,7 @@ def test_a_changed_label_changes_the_fingerprint_of_its_image_alone(tmp_path: Pa
 
     before, after = prints(table()), prints(table().replace("1.jpg,a", "1.jpg,b"))
     assert [one == other for one, other in zip(before, after, strict=True)] == [False] + [True] * 7
-    assert prints(table("file,label,weight", "{name},{label},2")) == before
+    assert prints(table("file,label,sample_weight", "{name},{label},2")) == before
 
 
 def left_out(source: Source, share: float) -> tuple[dict[str, list[str]], Notices]:
@@ -543,6 +608,48 @@ def test_what_is_left_out_is_listed_said_and_refused_beyond_the_share(
     assert repr(next(iter(wanted.values()))[0]) in str(error.value)
 
 
+VALUES: dict[str, tuple[str, str, str, str]] = {
+    "another group": ("group", "p1", "p2", "other values"),
+    "a group and none": ("group", "p1", "", "other values"),
+    "another weight": ("sample_weight", "1", "2", "other values"),
+    "the same weight": ("sample_weight", "1", "1.0", "repeated"),
+    "the weight of an empty field": ("sample_weight", "1", "", "repeated"),
+    "another word for keep": ("keep", "always", "never", "other values"),
+    "two words for the same": ("keep", "always", "yes", "repeated"),
+    "a part and none": ("split", "train", "", "other values"),
+    "two words for a part": ("split", "train", "Training", "repeated"),
+    "another note": ("note", "x", "y", "repeated"),
+}
+
+
+@pytest.mark.parametrize("case", VALUES)
+def test_a_row_that_says_something_else_of_a_file_is_said_and_the_first_counts(
+    tmp_path: Path, case: str
+) -> None:
+    column, first, second, problem = VALUES[case]
+    rows = f"8.jpg,a,{first}\n./8.jpg,a,{second}\n"
+    text = with_row(rows, f"file,label,{column}", f",{first}")
+    (tmp_path / "labels.csv").write_text(text)
+    folder = make_folder(tmp_path / "images", IMAGES)
+    labels = LabelColumns(str(tmp_path / "labels.csv"))
+    source = open_source("folder", folder, labels=labels)
+    found, notices = left_out(source, 0.2)
+    assert found == {problem: ["./8.jpg"]}
+    assert any("'./8.jpg' in row 10" in text for text in notices)
+    annotations = source.annotations()
+    assert annotations is not None
+    role, said = column.removeprefix("sample_"), annotations.set_index("image_id").loc["a/8.jpg"]
+    assert said.get(role) == {"weight": 1.0, "note": None}.get(role, first)
+
+
+def test_a_file_in_two_parts_of_the_split_is_refused(open_tree: Callable[..., Source]) -> None:
+    rows = "8.jpg,a,\n./8.jpg,a,val\n8,a,test\n"
+    text = with_row(rows, "file,label,Set", ",train")
+    with pytest.raises(PetiteError, match=r"'Set'.*'\./8\.jpg'.*row 10.*row 11") as error:
+        ids(open_tree(IMAGES, text))
+    assert "validation" in str(error.value) and "test" in str(error.value)
+
+
 @pytest.mark.parametrize("name", ["1.png", "p/1.jpg", "1", "7/1.jpg"])
 def test_a_name_that_several_files_have_is_none_of_them(
     open_tree: Callable[..., Source], name: str
@@ -580,11 +687,87 @@ def test_a_table_that_is_not_there_is_named_with_those_that_are(
 def test_the_annotations_of_a_table_are_those_of_its_listing(
     open_tree: Callable[..., Source],
 ) -> None:
-    text = table("file,label,group,weight", "{name},{label},p{place},{place}.5")
+    text = table("file,label,group,sample_weight", "{name},{label},p{place},{place}.5")
     with open_tree(IMAGES, text) as source:
         found = listing(source, None, None, 0.1).set_index("image_id")
     assert found.loc["a/3.jpg", ["group", "weight"]].tolist() == ["p2", 2.5]
     assert "keep" not in found
+
+
+# --- a split in folders
+
+SPLIT_FOLDERS: dict[str, tuple[list[str], list[str]]] = {
+    "train and test": (["train", "test"], ["train", "test"]),
+    "three parts": (["train", "val", "test"], ["train", "validation", "test"]),
+    "other words": (["Training", "Test_Set"], ["train", "test"]),
+    "a wrapping folder": (["images/train", "images/test"], ["train", "test"]),
+    "folders within": (["train/cam1", "train/cam2", "test/cam1"], ["train", "train", "test"]),
+    "the folders of classes": (["x/train", "y/train", "x/test"], ["train", "train", "test"]),
+}
+
+
+def in_folders(folders: list[str]) -> tuple[dict[str, bytes], str]:
+    """Four images in each folder, and their table."""
+    files = [f"{folder}/{place}-{n}.jpg" for place, folder in enumerate(folders) for n in range(4)]
+    rows = [f"{name},{'ab'[place % 2]}\n" for place, name in enumerate(files)]
+    return dict.fromkeys(files, b"x"), "file,label\n" + "".join(rows)
+
+
+def listed(source: Source) -> tuple[pd.DataFrame, Notices]:
+    notices = Notices()
+    with source:
+        return listing(source, None, None, 0.1, notices), notices
+
+
+@pytest.mark.parametrize("case", SPLIT_FOLDERS)
+def test_folders_of_a_split_are_the_split_of_a_table_without_one(
+    open_tree: Callable[..., Source], case: str
+) -> None:
+    folders, parts = SPLIT_FOLDERS[case]
+    table, notices = listed(open_tree(*in_folders(folders)))
+    part_of = dict(zip(folders, parts, strict=True))
+    inside = table["image_id"].str.partition("/")[2].str.rpartition("/")[0]
+    assert table["split"].tolist() == [part_of[folder] for folder in inside]
+    assert sum("given: ignore" in text for text in notices) == 1
+
+
+def test_a_column_of_splits_counts_more_than_folders(open_tree: Callable[..., Source]) -> None:
+    files, text = in_folders(["train", "test"])
+    text = (
+        text.replace("\n", ",val\n").replace("label,val", "label,split").replace("val", "train", 2)
+    )
+    table, notices = listed(open_tree(files, text))
+    assert set(table["split"]) == {"train", "validation"}
+    assert not any("given: ignore" in text for text in notices)
+    empty = re.sub(r",(train|val)\n", ",\n", text)
+    assert set(listed(open_tree(files, empty))[0]["split"]) == {"train", "test"}
+
+
+@pytest.mark.parametrize(
+    ("folders", "doubtful"),
+    [
+        (["train", "test", "extra"], ["'train'", "'test'", "'extra'"]),
+        (["train", "test1", "test2"], ["'train'", "'test1'", "'test2'"]),
+        (["train", "test", "."], ["'train'", "'test'"]),
+        (["val", "test"], []),
+        (["train", "extra"], []),
+        (["train"], []),
+        (["trains", "tests"], []),
+    ],
+)
+def test_folders_that_are_not_certainly_a_split_are_none_and_those_in_doubt_are_said(
+    tmp_path: Path, folders: list[str], doubtful: list[str]
+) -> None:
+    files, text = in_folders(folders)
+    files = {name.removeprefix("./"): data for name, data in files.items()}
+    (tmp_path / "labels.csv").write_text(text)
+    folder = make_folder(tmp_path / "images", files)
+    labels = LabelColumns(str(tmp_path / "labels.csv"))
+    table, notices = listed(open_source("folder", folder, labels=labels))
+    assert "split" not in table
+    said = [text for text in notices if "split" in text]
+    assert len(said) == bool(doubtful)
+    assert all(name in said[0] for name in doubtful)
 
 
 def test_two_spellings_of_a_label_in_unicode_are_one(tmp_path: Path) -> None:

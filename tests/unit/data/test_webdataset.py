@@ -11,6 +11,7 @@ import pytest
 from row_pictures import contents, encoded, ingested, listed, refused, table_at
 
 from petite.data.sources import Limits, UnreadableEntry, open_source
+from petite.data.sources.webdataset import WebdatasetSource
 from petite.util.errors import PetiteError
 from petite.util.notices import Notices
 
@@ -106,6 +107,27 @@ def test_names_of_classes_next_to_the_tars_are_used(tmp_path: Path) -> None:
     assert table_at("webdataset", tmp_path)["class_name"].unique().tolist() == ["a cat", "a dog"]
     (tmp_path / "classnames.txt").write_text("a cat\n")
     assert "1 in row 1" in refused("webdataset", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["classnames.txt", "classes.txt"])
+def test_the_names_of_classes_are_an_input(name: str, tmp_path: Path) -> None:
+    write(tmp_path / "0.tar", pairs("cls", *NUMBERS))
+    tar, names = tmp_path / "0.tar", tmp_path / name
+    assert WebdatasetSource.input_files(tmp_path) == [tar]
+    names.write_text("cat\ndog\n")
+    (tmp_path / "notes.txt").write_text("cat\n")
+    assert WebdatasetSource.input_files(tmp_path) == [tar, names]
+    assert WebdatasetSource.input_files(tar) == [tar]
+    with open_source("webdataset", tmp_path) as source:
+        names.write_text("a dog\na cat\n")
+        with pytest.raises(PetiteError, match=name):
+            source.check_unchanged()
+
+
+def test_a_file_of_names_alone_is_no_data_set(tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("cat\n")
+    with pytest.raises(PetiteError, match=r"no \.tar file"):
+        WebdatasetSource.check_path(tmp_path)
 
 
 def test_the_named_suffix_and_key_are_taken(tmp_path: Path) -> None:

@@ -8,7 +8,13 @@ import pytest
 
 from petite.evaluation.decision import recommend
 from petite.evaluation.design import planned
-from petite.evaluation.looks import Looks, seen_before, usual_levels
+from petite.evaluation.looks import (
+    Looks,
+    PlannedSeeds,
+    seen_before,
+    usual_levels,
+    with_most_seen,
+)
 from petite.evaluation.recommendation import Answers
 from petite.evaluation.rendering import as_markdown
 from petite.evaluation.sequential import compare_at_looks
@@ -174,30 +180,44 @@ def test_the_answer_says_when_it_looked_and_which_results_had_been_seen_before()
     found = compare_at_looks(runs, looks, 0.01)
     record = recommend(runs, found.table, 0.01, looks=looks, seen_before=[6])
     text = as_markdown(record)
-    assert "tested with 7, 10 seeds" in text and "together 5%" in text
+    assert "Looks: 7, 10 seeds, at levels of 1.6%, 3.4%." in text
     assert "The results with 6 seeds had been seen" in text
     assert Answers.from_json(Answers({"scratch": record}).to_json()).first == record
+
+
+FEW, SEVEN, MORE = ({"most": most, "looks": None} for most in (5, 7, 15))
+IN_LOOKS = {"most": 15, "looks": {"seeds": [7, 15], "levels": [0.02, 0.03]}}
+OTHER_LOOKS = {"most": 15, "looks": {"seeds": [7, 10, 15], "levels": [0.02, 0.02, 0.01]}}
 
 
 @pytest.mark.parametrize(
     ("then", "now", "earlier", "expected"),
     [
-        ({}, {"scratch": 7}, {}, {}),
-        ({"scratch": 7}, {"scratch": 7}, {}, {}),
-        ({"scratch": 7}, {"scratch": 5}, {}, {}),
-        ({"scratch": 5}, {"scratch": 15}, {}, {}),  # 5 seeds decide nothing
-        ({"scratch": 7}, {"scratch": 15}, {}, {"scratch": [7]}),
-        ({"scratch": 15}, {"scratch": 30}, {"scratch": [7]}, {"scratch": [7, 15]}),
-        ({"probe": 30}, {"scratch": 30, "probe": 30}, {}, {}),
+        (None, SEVEN, [], []),
+        (None, IN_LOOKS, [], []),
+        (SEVEN, SEVEN, [], []),
+        (SEVEN, FEW, [], []),
+        (FEW, MORE, [], []),  # 5 seeds decide nothing
+        (SEVEN, MORE, [], [7]),
+        (MORE, MORE, [7], [7]),
+        (IN_LOOKS, IN_LOOKS, [], []),
+        (MORE, IN_LOOKS, [], [15]),
+        (IN_LOOKS, OTHER_LOOKS, [], [15]),
+        (IN_LOOKS, SEVEN, [], []),
     ],
 )
-def test_seeds_that_are_added_after_a_finished_run_are_known(
-    then: dict[str, int],
-    now: dict[str, int],
-    earlier: dict[str, list[int]],
-    expected: dict[str, list[int]],
+def test_seeds_that_are_planned_after_a_finished_run_are_known(
+    then: PlannedSeeds | None, now: PlannedSeeds, earlier: list[int], expected: list[int]
 ) -> None:
-    assert seen_before(then, now, earlier) == expected
+    last = {} if then is None else {"scratch": then}
+    found = seen_before(last, {"scratch": now}, {"scratch": earlier})
+    assert found == ({"scratch": expected} if expected else {})
+
+
+def test_the_most_seeds_that_were_seen_are_remembered_when_fewer_are_asked_for() -> None:
+    fewer = with_most_seen({"scratch": MORE}, {"scratch": FEW})
+    assert fewer == {"scratch": MORE}
+    assert seen_before(fewer, {"scratch": {"most": 30, "looks": None}}, {}) == {"scratch": [15]}
 
 
 @pytest.mark.parametrize(
@@ -210,3 +230,45 @@ def test_the_plan_says_at_which_look_a_method_could_first_be_decided(
     looks = Looks((7, 10, 15, 30), usual_levels((7, 10, 15, 30)))
     assert words in planned([30] * comparisons, None, looks)
     assert "None of these looks" in planned([30] * 1000, None, Looks((7, 8), (0.04, 0.01)))
+
+
+def test_runs_of_the_full_set_alone_have_no_comparisons_and_need_no_more_seeds() -> None:
+    found = compare_at_looks(made_runs({("full", 1.0): np.full(7, 0.9)}), LOOKS, 0.01)
+    assert found.table.empty and "to_full" in found.table and found.open == []
+
+
+def test_runs_that_failed_before_the_first_look_are_compared_with_the_seeds_there() -> None:
+    rng = np.random.default_rng(6)
+    runs = made_runs({("random", 0.1): rng.normal(0.8, 0.01, 5), ("el2n", 0.1): np.full(5, 0.8)})
+    found = compare_at_looks(runs, LOOKS, 0.01)
+    assert row(found.table, "el2n")["verdict"] == "too few seeds" and found.open == []
+
+
+def test_a_failed_job_of_a_reference_leaves_the_verdicts_of_the_look_before() -> None:
+    rng = np.random.default_rng(7)
+    runs = made_runs(
+        {
+            ("full", 1.0): 0.95 + rng.normal(0, 0.001, 7),  # seeds 7 to 9 failed
+            ("random", 0.1): rng.normal(0.945, 0.01, 10),
+        }
+    )
+    before = compare_at_looks(runs[runs["training_seed"] < 7], LOOKS, 0.01).table
+    after = compare_at_looks(runs, LOOKS, 0.01).table
+    assert row(after, "random")["full_pairs"] == 7
+    pd.testing.assert_series_equal(row(after, "random"), row(before, "random"))
+
+
+def test_intervals_are_the_intersection_over_the_looks() -> None:
+    differences = np.array([0.012, 0.010, 0.011, 0.009, 0.011, 0.010, 0.012, 0.05, -0.03, 0.04])
+    runs = made_runs(
+        {
+            ("random", 0.1): np.full(10, 0.8),
+            ("el2n", 0.1): 0.8 + differences,
+            ("grand", 0.1): np.full(10, 0.8),
+        }
+    )
+    looks = Looks((7, 10), (0.015625, 0.034))
+    seven = row(compare(runs[runs["training_seed"] < 7], 0.01, level=looks.levels[0]), "el2n")
+    found = row(compare_at_looks(runs, looks, 0.01).table, "el2n")
+    assert found["pairs"] == 10
+    assert (found["low"], found["high"]) == (seven["low"], seven["high"])

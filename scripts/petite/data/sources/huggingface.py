@@ -64,8 +64,14 @@ class HuggingfaceSource(RowSource):
             )
 
     @classmethod
-    def input_files(cls, path: Path) -> list[Path]:
+    def part_files(cls, path: Path) -> list[Path]:
         return [file for folder in _folders(path) for file in _files(folder)]
+
+    @classmethod
+    def input_files(cls, path: Path) -> list[Path]:
+        about = [folder / name for folder in _folders(path) for name in (STATE, INFO)]
+        # One that is missing is an error of `parts`.
+        return [*cls.part_files(path), *(file for file in about if file.is_file())]
 
     def parts(self) -> Iterable[Part]:
         assert self.path is not None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import Generic
+from typing import Generic, NamedTuple
 
 import pandas as pd
 
@@ -27,6 +27,7 @@ from petite.data.sources.layout import (
     within,
 )
 from petite.data.sources.layout_notices import note_spellings
+from petite.data.split_names import PARTS, TEST, TRAIN, VALIDATION, parts_of, split_word
 from petite.data.text_tables import SUFFIXES
 from petite.util.errors import PetiteError
 from petite.util.formatting import counted, listed, percent
@@ -34,12 +35,15 @@ from petite.util.notices import Notices
 
 NO_FILE, NO_LABEL = "no such file", "no label"
 SEVERAL_LABELS, REPEATED, NO_ROW = "several labels", "repeated", "no row"
+OTHER_VALUES = "other values"
 # What is wrong, in the plural.
 PROBLEMS = {
     NO_FILE: "name a file that is not there",
     NO_LABEL: "have no label",
     SEVERAL_LABELS: "name a file that has several labels",
     REPEATED: "repeat a file with its label",
+    OTHER_VALUES: "repeat a file and its label, with other values in other columns (the first row "
+    "counts)",
     NO_ROW: "have no row in the table",
 }
 EXAMPLES = 3
@@ -58,12 +62,14 @@ class Labeled(Generic[File]):
     files : dict from str to File
         The images by id: label/path in the tree.
     annotations : DataFrame
-        image_id, and split, group, weight and keep as far as the table has them.
+        image_id, and split, group, weight and keep as far as the table has them, or the folders
+        give a split.
     problems : DataFrame
         The rows and files that are not used: row (0 for a file without a row), file, label and
         problem, a key of PROBLEMS.
     images : int
         The files in the tree that may be images.
+    folders : SplitFolders
     """
 
     table: LabelTable
@@ -72,6 +78,7 @@ class Labeled(Generic[File]):
     annotations: pd.DataFrame
     problems: pd.DataFrame
     images: int
+    folders: "SplitFolders"
 
     def check(self, max_bad_share: float) -> None:
         """Raise PetiteError if too many rows or files cannot be used.
@@ -108,6 +115,7 @@ class Labeled(Generic[File]):
         """Add notices on how the table was read, and what was left out."""
         for text in said(self.table):
             notices.add(text)
+        self._note_split(notices)
         for kind in self.problems["problem"].value_counts().index:
             notices.add(
                 f"{self._counted(kind)} left out: they {self._described(kind)}. All are listed in "
@@ -115,6 +123,28 @@ class Labeled(Generic[File]):
             )
         note_spellings(classes, "write them in one way in the table", notices)
         note_versions(Layout(self.where, files=self.files), classes, notices)
+
+    def _note_split(self, notices: Notices) -> None:
+        if self.folders.parts:
+            counts = self.annotations["split"].value_counts()
+            parts = [
+                f"{counted(int(counts[part]), 'file')} for {part} ({folder})"
+                for part in (TRAIN, VALIDATION, TEST)
+                for folder in self.folders.parts
+                if self.folders.parts[folder] == part
+            ]
+            notices.add(
+                f"{self.where} has a split in folders, which is used as it is, because "
+                f"{self.table.name} has none: {', '.join(parts)}. To draw another one from all "
+                "images, write split: {given: ignore}"
+            )
+        elif self.folders.doubtful:
+            names = listed([repr(name) for name in self.folders.doubtful])
+            notices.add(
+                f"the folders {names} are not used as a split, because the labeled files are not "
+                "all in one folder for each part (such as train, val and test). If they are a "
+                f"split, write it into a column 'split' of {self.table.name}"
+            )
 
     def _counted(self, kind: str) -> str:
         return counted(len(self._of(kind)), "file" if kind == NO_ROW else "row")
@@ -135,6 +165,25 @@ class Labeled(Generic[File]):
         if alone.empty:
             return "it has no images"
         return f"it has {counted(self.images, 'image')}, such as {alone.iloc[0]!r}"
+
+
+class SplitFolders(NamedTuple):
+    """Folders that are the parts of a split.
+
+    Attributes
+    ----------
+    level : int
+        How many folders contain them.
+    parts : dict from str to str
+        The part that each name of a folder stands for; empty if the folders are no split.
+    doubtful : list of str
+        Names of folders of which some are those of a training and another part, though not all
+        labeled files are in one folder for each part.
+    """
+
+    level: int = 0
+    parts: dict[str, str] = {}  # noqa: RUF012 - of a named tuple, never changed
+    doubtful: list[str] = []  # noqa: RUF012
 
 
 def table_on_disk(wanted: LabelColumns, path: Path | None) -> Path | None:
@@ -187,7 +236,8 @@ def find_labeled(
     Raises
     ------
     PetiteError
-        For a name that is not valid Unicode, and for two spellings of one name in Unicode.
+        For a name that is not valid Unicode, for two spellings of one name in Unicode, and for a
+        file in two parts of a split.
     """
     files = _by_path(root, where)
     images = _images(files, table_in)
@@ -204,12 +254,19 @@ def find_labeled(
     once = usable.drop(contradicting).drop_duplicates("path")
     kinds = pd.Series(NO_FILE, index=rows.index).where(~found, NO_LABEL)
     kinds[again.index] = REPEATED
+    kinds[_other_values(again.drop(contradicting), table)] = OTHER_VALUES
     kinds[contradicting] = SEVERAL_LABELS
     problems = rows.drop(once.index)[["row", "file", "label"]]
     problems = problems.assign(problem=kinds[problems.index])
     known = set(rows.loc[found, "path"])
     alone = pd.DataFrame({"file": [path for path in images if path not in known]}, dtype="str")
     alone = alone.assign(row=0, label="", problem=NO_ROW)
+    folders = SplitFolders()
+    if "split" not in once:
+        folders = _split_folders(once["path"])
+        if folders.parts:
+            names = once["path"].str.split("/").str[folders.level]
+            once = once.assign(split=names.map(folders.parts))
     ids = once["label"] + "/" + once["path"]
     used = [name for name in NOTHING_SAID if name in once]
     return Labeled(
@@ -219,7 +276,44 @@ def find_labeled(
         annotations=once[used].assign(image_id=ids)[["image_id", *used]].reset_index(drop=True),
         problems=pd.concat([problems, alone[problems.columns]], ignore_index=True),
         images=len(images),
+        folders=folders,
     )
+
+
+def _other_values(again: pd.DataFrame, table: LabelTable) -> pd.Index:
+    """The rows that say something else of a file than its first row; PetiteError for its part."""
+    columns = [name for name in NOTHING_SAID if name in again]
+    if again.empty or not columns:
+        return again.index[:0]
+    if "split" in columns:
+        placed = again[again["split"] != ""]
+        in_several = placed[placed.groupby("path")["split"].transform("nunique") > 1]
+        if len(in_several):
+            rows = in_several[in_several["path"] == in_several["path"].iloc[0]]
+            first_rows = rows.drop_duplicates("split").set_index("split")["row"]
+            places = [f"{part} (row {row:,})" for part, row in first_rows.items()]
+            raise PetiteError(
+                f"{table.name}, column {table.columns['split']!r}: {rows['file'].iloc[0]!r} is in "
+                f"{' and '.join(places)}, but an image can be in one part of a split only. Correct "
+                "the table"
+            )
+    first = again.groupby("path")[columns].transform("first")
+    return again.index[(again[columns] != first).any(axis=1)]
+
+
+def _split_folders(paths: pd.Series) -> SplitFolders:
+    """The first folders on the way to the files that divide all of them into a split."""
+    chains = {tuple(path.split("/")[:-1]) for path in paths}
+    for level in range(max(map(len, chains), default=0)):
+        names = sorted({chain[level] for chain in chains if len(chain) > level})
+        words = {name: split_word(name)[1] for name in names}
+        parts = parts_of(names)
+        if len(parts) > 1 and all(len(chain) > level for chain in chains):
+            return SplitFolders(level, parts=parts)
+        found = {PARTS.get(word, word) for word in words.values() if word}
+        if TRAIN in found and len(found) > 1:
+            return SplitFolders(doubtful=names)
+    return SplitFolders()
 
 
 def _by_path(root: Folder[File], where: PurePath) -> dict[str, File]:

@@ -49,7 +49,7 @@ class ParquetSource(RowSource):
 
     def parts(self) -> Iterable[Part]:
         assert self.path is not None
-        for file, name, split in named_parts(self.input_files(self.path)):
+        for file, name, split in named_parts(self.part_files(self.path)):
             yield _File(file, name, split, self.columns, self.limits)
 
     def described(self) -> str:

@@ -151,12 +151,17 @@ class RowSource(Source):
         return cls.takes_remote_folder and not url.lower().split("?")[0].endswith(cls.suffixes)
 
     @classmethod
-    def input_files(cls, path: Path) -> list[Path]:
+    def part_files(cls, path: Path) -> list[Path]:
+        """List the files at a path that are parts."""
         return files_at(path, cls.suffixes)
 
     @classmethod
+    def input_files(cls, path: Path) -> list[Path]:
+        return cls.part_files(path)
+
+    @classmethod
     def check_path(cls, path: Path) -> None:
-        if not cls.input_files(path):
+        if not cls.part_files(path):
             raise PetiteError(
                 f"no {' or '.join(cls.suffixes)} file in {path}: the source '{cls.name}' needs "
                 f"{cls.path_is}"

@@ -51,10 +51,15 @@ class WebdatasetSource(RowSource):
     copied_suffixes = (".tar", ".txt")
     suffixes = (".tar",)
 
+    @classmethod
+    def input_files(cls, path: Path) -> list[Path]:
+        names = _file_of_names(path)
+        return [*cls.part_files(path), *([names] if names else [])]
+
     def parts(self) -> Iterable[Part]:
         assert self.path is not None
         names = _class_names(self.path)
-        for file, name, split in named_parts(self.input_files(self.path)):
+        for file, name, split in named_parts(self.part_files(self.path)):
             yield _Tar(file, name, split, names, self.columns, self.limits)
 
     def described(self) -> str:
@@ -63,16 +68,21 @@ class WebdatasetSource(RowSource):
         return first.described()
 
 
+def _file_of_names(path: Path) -> Path | None:
+    """The file next to the tars with the names of classes; None without one."""
+    files = [path / name for name in NAMES_OF_CLASSES] if path.is_dir() else []
+    return next((file for file in files if file.is_file()), None)
+
+
 def _class_names(path: Path) -> list[str] | None:
     """The names of classes in a file next to the tars, one a line; None without one."""
-    for name in NAMES_OF_CLASSES:
-        file = path / name
-        if path.is_dir() and file.is_file():
-            try:
-                return file.read_text("utf-8").rstrip("\n").split("\n")
-            except (OSError, UnicodeDecodeError) as error:
-                raise damaged(file, error) from error
-    return None
+    file = _file_of_names(path)
+    if file is None:
+        return None
+    try:
+        return file.read_text("utf-8").rstrip("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise damaged(file, error) from error
 
 
 class _Place(NamedTuple):
