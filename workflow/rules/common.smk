@@ -250,8 +250,8 @@ LOOK_SEEDS = next(iter(LOOKS.values())).seeds if LOOKS else ()
 
 
 def looks_param(judge):
-    """The looks of a judge as a param; None if it has none."""
-    return asdict(LOOKS[judge]) if judge in LOOKS else None
+    """The looks of a judge as JSON has them; None if it has none."""
+    return json.loads(json.dumps(asdict(LOOKS[judge]))) if judge in LOOKS else None
 
 
 def seeds_due(before=None):

@@ -135,7 +135,7 @@ STEPS: dict[StepKind, str] = {
     "add_images": "Add images of the small classes, and raise split.test.",
     # Where the seeds are too few or the differences too small.
     "more_seeds_to_decide": "Set seeds to {seeds} or more, or compare fewer methods, so that the "
-    "test can decide. Do this in a new run, under another dataset.name.",
+    "test can decide.",
     "more_seeds_to_see": "To detect a difference of {tolerance} from random takes about {seeds} "
     "seeds, in a new run under another dataset.name.",
     "larger_tolerance": "A difference of {tolerance} from random cannot be detected with this "

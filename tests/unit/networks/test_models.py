@@ -148,7 +148,7 @@ def test_a_backend_that_is_not_installed_is_an_error_that_says_so() -> None:
         "except PetiteError as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True)
-    assert "torch is not installed" in done.stdout, done.stderr
+    assert "'torch' is not installed" in done.stdout, done.stderr
 
 
 def test_the_settings_load_neither_keras_nor_a_backend() -> None:

@@ -460,7 +460,8 @@ def test_exchanging_images_never_makes_the_discrepancy_worse(seed: int, k: int) 
     features = cloud(40, seed=seed)
     similarity = similarities(features)
     start = np.random.default_rng(seed).permutation(40)[:k]
-    images = swap(Similarity(features), start, similarity.mean(axis=0))
+    nothing_kept = np.empty(0, np.int64)
+    images = swap(Similarity(features), start, similarity.mean(axis=0), nothing_kept)
     assert len(set(images.tolist())) == k
     assert discrepancy(similarity, images) <= discrepancy(similarity, start) + 1e-6
 
