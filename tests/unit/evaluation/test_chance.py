@@ -255,7 +255,8 @@ def test_the_export_of_nothing_says_why_and_how_to_name_a_subset(tmp_path) -> No
     write_json(tmp_path / "recommendation.json", answers.to_json())
     done = subprocess.run(
         [sys.executable, SCRIPTS / "export.py", "--manifest", "-", "--split", "-", "--leaks", "-",
-         "--source", "folder", "--path", tmp_path, "--recommendation", tmp_path / "recommendation.json",
+         "--source", "folder", "--path", tmp_path,
+         "--recommendation", tmp_path / "recommendation.json",
          "--dataset", "weld", "--output", tmp_path / "out",
          "--settings", '{"choice": null, "subsets": {}, "formats": [], "max_bytes": 1}'],
         capture_output=True, text=True, check=False,
