@@ -1,22 +1,19 @@
 """Rank the images whose label is likely wrong, by the answers of a probe on embeddings."""
 
 import argparse
-import logging
-from pathlib import Path
 
 import numpy as np
 
 from petite.data.splits import training_images
 from petite.data.store import Store
 from petite.data.together import together
+from petite.evaluation.check_job import check_parser, write_check
 from petite.evaluation.held_out import held_out_images
 from petite.evaluation.label_errors import check_labels, check_record, error_table
 from petite.features.embedding import read_embeddings
 from petite.training.probe import Embedded
-from petite.util.files import read_table, write_csv_and_parquet, write_json
-from petite.util.job import argument_parser, run
-
-logger = logging.getLogger(__name__)
+from petite.util.files import read_table
+from petite.util.job import run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -32,18 +29,9 @@ def main(args: argparse.Namespace) -> None:
     groups = together(store, train)
     check = check_labels(embedded[0], groups, embedded[1])
     table = error_table(check, train, held_out, store.classes)
-    record = check_record(check, table)
-    logger.info("%s", record)
-    write_csv_and_parquet(args.output, table)
-    write_json(args.output.with_suffix(".json"), record)
+    write_check(args.output, table, check_record(check, table))
 
 
 if __name__ == "__main__":
-    parser = argument_parser(__doc__)
-    parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
-    parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--embeddings", type=Path, nargs="+", required=True, help="of all shards")
-    parser.add_argument(
-        "--output", type=Path, required=True, help="a .csv; a .parquet and a .json next to it"
-    )
+    parser = check_parser(__doc__)
     run(main, parser)

@@ -1,7 +1,6 @@
 """Find held-out images that show nearly the same as a training image, by their embeddings."""
 
 import argparse
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pandas as pd
 from petite.data.splits import training_images
 from petite.data.store import Store
 from petite.data.together import together
+from petite.evaluation.check_job import check_parser, write_check
 from petite.evaluation.held_out import held_out_images
 from petite.evaluation.near_duplicates import (
     Altered,
@@ -19,10 +19,8 @@ from petite.evaluation.near_duplicates import (
     pair_table,
 )
 from petite.features.embedding import read_embeddings
-from petite.util.files import read_table, write_csv_and_parquet, write_json
-from petite.util.job import argument_parser, run
-
-logger = logging.getLogger(__name__)
+from petite.util.files import read_table
+from petite.util.job import run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -43,19 +41,10 @@ def main(args: argparse.Namespace) -> None:
     groups = together(store, train)
     check = check_near_duplicates(embeddings[0], groups, embeddings[1], altered)
     table = pair_table(check, train, held_out, store.classes)
-    record = check_record(check, table)
-    logger.info("%s", record)
-    write_csv_and_parquet(args.output, table)
-    write_json(args.output.with_suffix(".json"), record)
+    write_check(args.output, table, check_record(check, table))
 
 
 if __name__ == "__main__":
-    parser = argument_parser(__doc__)
-    parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
-    parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--embeddings", type=Path, nargs="+", required=True, help="of all shards")
+    parser = check_parser(__doc__)
     parser.add_argument("--altered", type=Path, required=True, help="the .npy of embed_altered.py")
-    parser.add_argument(
-        "--output", type=Path, required=True, help="a .csv; a .parquet and a .json next to it"
-    )
     run(main, parser)

@@ -27,7 +27,7 @@ PARTS = ["train", "Training", "train", "val", "test"]
 
 
 def write_data(folder: Path) -> None:
-    """Pictures of two labels in one folder, of twenty patients, and their table beside it."""
+    """Pictures of two labels in one folder, of twenty patients, and a table of them."""
     rng = np.random.default_rng(0)
     (folder / "pictures").mkdir(parents=True)
     rows = []

@@ -12,7 +12,6 @@ if LOOKS:
     checkpoint look:
         input:
             runs=look_files(".csv"),
-            histories=look_files(".history.csv"),
             predictions=look_files(".predictions.npz"),
             split=SPLIT,
             code=code("look"),

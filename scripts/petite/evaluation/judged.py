@@ -24,7 +24,8 @@ from petite.evaluation.wording import gap_sentences
 from petite.training.judges import JUDGES, in_words, words_of
 
 # Found by their names: with a thousand jobs, a command with all paths would be too long.
-NEXT_TO_RUNS = (".history.csv", ".predictions.npz")
+PREDICTIONS = ".predictions.npz"
+NEXT_TO_RUNS = (".history.csv", PREDICTIONS)
 
 
 @dataclass(frozen=True)
@@ -163,9 +164,9 @@ def open_cases(
     PetiteError
         As `evaluate` does.
     """
-    histories, files = ([path.with_suffix(suffix) for path in paths] for suffix in NEXT_TO_RUNS)
-    runs, _ = collect(paths, histories)
-    metric, predictions = metric_for(test_counts(runs), metric_setting), Predictions(files)
+    runs, _ = collect(paths, [])  # the tests need no learning curves
+    predictions = Predictions(path.with_suffix(PREDICTIONS) for path in paths)
+    metric = metric_for(test_counts(runs), metric_setting)
     numbers = None if groups is None else group_numbers(groups, predictions.image_ids())
     return compare_at_looks(runs, looks, tolerance, None, predictions, metric, numbers).open
 

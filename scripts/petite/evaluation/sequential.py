@@ -91,13 +91,13 @@ def compare_at_looks(
         As `petite.evaluation.verdicts.compare` does.
     """
     comparisons = _Comparisons(looks, tolerance)
+    weights = METRICS[metric].image_weights(predictions.labels()) if predictions else None
     for look, seeds in enumerate(looks.seeds):
         now = _with_all_seeds(runs[runs["training_seed"] < seeds], seeds, comparisons.open)
         if now.empty:
             break
         known = predictions.of_seeds_below(seeds) if predictions else None
         table = compare(now, tolerance, curve, known, metric, groups, looks.levels[look])
-        weights = METRICS[metric].image_weights(predictions.labels()) if predictions else None
         if table.empty:  # only the full set
             return Looked(table, [])
         comparisons.test(look, table, weights, groups)

@@ -18,7 +18,7 @@ def export_chosen(
     """Write the chosen images as 0001_name.jpg, 0002_name.jpg and so on, and a table to fill in.
 
     Labels that were filled in earlier are kept: those of images that are chosen again are in the
-    new table, and the old one is kept beside it under another name.
+    new table, and the old one is kept next to it under another name.
 
     Parameters
     ----------

@@ -481,7 +481,7 @@ def test_any_column_may_be_named_as_labels_however_many_it_has() -> None:
 
 @pytest.fixture(params=MAKERS)
 def open_tree(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Source]:
-    """Opens files and a table, in the tree or beside it, as a folder, a zip and a tar."""
+    """Opens files and a table, in the tree or next to it, as a folder, a zip and a tar."""
 
     def opened(files: Mapping[str, bytes], text: str, place: str = "labels.csv") -> Source:
         inside = place.removeprefix("in:")

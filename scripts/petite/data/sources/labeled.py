@@ -397,7 +397,7 @@ class _Finder:
 
 
 def wrappers(root: Folder[File]) -> list[str]:
-    """List the path of each folder that is alone in its parent, with no images beside it."""
+    """List the path of each folder that is alone in its parent, with no images next to it."""
     found: list[str] = []
     while len(root.folders) == 1 and all(map(side_kind, root.files)):
         ((name, root),) = root.folders.items()
