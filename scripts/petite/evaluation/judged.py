@@ -19,6 +19,7 @@ from petite.evaluation.runs import Predictions, collect, read_csv
 from petite.evaluation.sequential import compare_at_looks
 from petite.evaluation.summary import summarize
 from petite.evaluation.tables import markdown_table, terminal_table
+from petite.evaluation.uncertainty import Uncertainties
 from petite.evaluation.verdicts import compare
 from petite.evaluation.wording import gap_sentences
 from petite.training.judges import JUDGES, in_words, words_of
@@ -113,23 +114,25 @@ def evaluate(
     else:
         verdicts = compare_at_looks(runs, looks, *shared).table
     chance = AgainstChance(runs, predictions, classes, circumstances)
+    recommendation = recommend(
+        runs,
+        verdicts,
+        tolerance,
+        curve,
+        chance,
+        gaps,
+        _image_groups(runs, predictions, numbers),
+        looks,
+        seen_before,
+        Uncertainties(predictions, runs, metric, tolerance, numbers, looks),
+    )
     return Judged(
         runs,
         history,
         summarize(runs, metric, looks),
         verdicts,
         cost_ledger(runs),
-        recommend(
-            runs,
-            verdicts,
-            tolerance,
-            curve,
-            chance,
-            gaps,
-            _image_groups(runs, predictions, numbers),
-            looks,
-            seen_before,
-        ),
+        recommendation,
         is_unequal(counts),
     )
 

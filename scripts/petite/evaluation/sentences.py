@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from petite.evaluation.chance import Cause
-from petite.evaluation.recommendation import FindingKind, StepKind
+from petite.evaluation.recommendation import FindingKind, Part, StepKind
 from petite.evaluation.verdicts import BETTER, NOT_DISTINGUISHABLE, TOO_FEW, WORSE
 
 
@@ -149,6 +149,8 @@ STEPS: dict[StepKind, str] = {
     "that a subset can be shown to do as well.",
     "larger_fractions_or_more_seeds": "To find a subset that does as well as the full set, try "
     "larger fractions or more seeds.",
+    "larger_fractions_or_narrower": "To find a subset that does as well as the full set, try "
+    "larger fractions, or make the comparison narrower.",
     "more_test_images": "Use {images} test images or more (split.test){or_tolerance}. With "
     "{test_images}, even a subset that does just as well cannot be shown to lose less than "
     "{tolerance} on new images.",
@@ -161,6 +163,24 @@ STEPS: dict[StepKind, str] = {
     "larger_fractions": "Try larger fractions too.",
     "smaller_fractions": "Try smaller fractions: even the smallest random subset ({images} images) "
     "seems to be within {tolerance} of the full set.",
+    # Where the interval of the comparison that the answer rests on is too wide.
+    "more_test_images_instead_of_seeds": "For an interval of ±{width} around the difference "
+    "of {compared}, use about {about_images} test images. More seeds are not enough: any number "
+    "of them leaves ±{with_any_seeds}.",
+    "more_seeds_instead_of_test_images": "For an interval of ±{width} around the difference "
+    "of {compared}, train about {seeds} seeds, in a new run under another dataset.name. More test "
+    "images are not enough: any number of them leaves ±{with_any_images}.",
+    "more_seeds_or_test_images": "For an interval of ±{width} around the difference of "
+    "{compared}, train about {seeds} seeds, in a new run under another dataset.name, or use about "
+    "{about_images} test images.",
+    "more_seeds_and_test_images": "For an interval of ±{width} around the difference of "
+    "{compared}, more of both is needed: about {seeds} seeds, in a new run under another "
+    "dataset.name, with {about_images} test images.",
+}
+LARGER: dict[Part, str] = {
+    "seeds": "the seeds are the larger part",
+    "images": "the test images are the larger part",
+    "lists": "what the lists of the seeds have in common is the largest part",
 }
 VERDICTS = {
     BETTER: BETTER,

@@ -18,12 +18,14 @@ from petite.evaluation.recommendation import (
     Gap,
     Recommendation,
     Step,
+    Uncertainty,
 )
 from petite.evaluation.runs import FULL, REFERENCE
 from petite.evaluation.sentences import (
     CAUSES,
     FINDINGS,
     IF_FEWER,
+    LARGER,
     NOT_LEARNED,
     STEPS,
     VERDICTS,
@@ -310,8 +312,24 @@ class Wording:
             )
             yield from floor_sentences(self.record.basis.floor)
             yield from _smallest_effects(compared)
+        if self.record.uncertainty:
+            yield self._parts(self.record.uncertainty)
         if self.record.comparisons:
             yield from self._scope()
+
+    def _parts(self, uncertainty: Uncertainty) -> str:
+        """The larger part of the uncertainty of the comparison that the answer rests on."""
+        return (
+            f"The difference of {self._compared(uncertainty)} is known to "
+            f"±{_width(uncertainty.half_width)} ({percent(uncertainty.confidence)} interval over "
+            f"seeds and test images), and {LARGER[uncertainty.larger]}. By estimate, any number of "
+            f"seeds would leave ±{_width(uncertainty.with_any_seeds)}, and any number of test "
+            f"images ±{_width(uncertainty.with_any_images)}."
+        )
+
+    def _compared(self, uncertainty: Uncertainty) -> str:
+        other = "the full set" if uncertainty.against == "full" else "random"
+        return f"{_case(uncertainty.subset.method, uncertainty.subset.fraction)} and {other}"
 
     def _scope(self) -> Iterator[str]:
         """What the intervals cover."""
@@ -368,6 +386,14 @@ class Wording:
             "or_tolerance": "",
             "others_needed": "",
         }
+        if uncertainty := self.record.uncertainty:
+            values |= {
+                "compared": self._compared(uncertainty),
+                "width": _width(uncertainty.target or 0.0),
+                "with_any_seeds": _width(uncertainty.with_any_seeds),
+                "with_any_images": _width(uncertainty.with_any_images),
+                "about_images": number(_rounded_up(step.images or 0)),
+            }
         if step.tolerance:
             values["or_tolerance"] = f", or set evidence.tolerance to {step.tolerance:g} or more"
         if chance:
@@ -443,7 +469,6 @@ class Wording:
             return f"{difference}, no interval from one seed"
         low, high = (signed(bound, self.minus) for bound in bounds)
         return f"{difference}, {level} interval{over} {low} to {high}"
-
 
 # --------------------------------------------------------------------- parts of sentences
 
@@ -545,6 +570,17 @@ def _exceptions(finding: Finding) -> str:
     if not finding.but_for:
         return ""
     return f", except those that {' or '.join(words[kind] for kind in finding.but_for)}"
+
+
+def _width(share: float) -> str:
+    """Half of an interval, to two digits."""
+    return points(round(float(f"{share:.2g}"), 5))
+
+
+def _rounded_up(count: int) -> int:
+    """Round a large estimate up to two digits."""
+    unit = 10 ** (len(str(count)) - 2) if count > 1000 else 1
+    return -(-count // unit) * unit
 
 
 def _either(texts: Sequence[str]) -> str:
