@@ -1,14 +1,14 @@
 """All that a run shows, by judge: runs of several judges are never compared with each other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from petite.evaluation.chance import AgainstChance, Circumstances
-from petite.evaluation.costs import cost_ledger
+from petite.evaluation.costs import break_even, cost_ledger
 from petite.evaluation.decision import recommend
 from petite.evaluation.groups import group_numbers, image_groups
 from petite.evaluation.learning_curve import random_curve
@@ -132,7 +132,7 @@ def evaluate(
         summarize(runs, metric, looks),
         verdicts,
         cost_ledger(runs),
-        recommendation,
+        replace(recommendation, ledger=break_even(runs, recommendation.kept)),
         is_unequal(counts),
     )
 

@@ -310,6 +310,47 @@ class Uncertainty:
 
 
 @dataclass(frozen=True)
+class Ledger:
+    """What the search for a subset cost, and what each later training on it saves.
+
+    Attributes
+    ----------
+    trainings : int
+        Of the search.
+    search_seconds : float or None
+        Of its trainings and selections; None if unknown, as all that follow.
+    same_steps : bool
+        Whether trainings have a fixed number of steps, and so take as long on a subset.
+    images, stored_bytes : int or None
+        Of the recommended subset; None if no subset is recommended.
+    full_images, full_stored_bytes : int or None
+        Of the full set; None if it was not trained.
+    seconds, full_seconds : float or None
+        Of a training on each.
+    saved_seconds : float or None
+        By each later training; 0 if the seeds do not show that it saves any.
+    break_even : int or None
+        The trainings after which the search has paid; None if it never does.
+    epochs_saved_seconds, epochs_break_even
+        The same for trainings of as many epochs as those of the full set have, if `same_steps`.
+    """
+
+    trainings: int
+    search_seconds: float | None
+    same_steps: bool
+    images: int | None = None
+    stored_bytes: int | None = None
+    full_images: int | None = None
+    full_stored_bytes: int | None = None
+    seconds: float | None = None
+    full_seconds: float | None = None
+    saved_seconds: float | None = None
+    break_even: int | None = None
+    epochs_saved_seconds: float | None = None
+    epochs_break_even: int | None = None
+
+
+@dataclass(frozen=True)
 class Caution:
     """A problem of models that learned.
 
@@ -404,6 +445,8 @@ class Recommendation:
         constant answers.
     uncertainty : Uncertainty or None
         None without predictions, or with a single seed.
+    ledger : Ledger or None
+        None in recommendations of an earlier Petite.
     """
 
     dataset: str
@@ -422,6 +465,7 @@ class Recommendation:
     gaps: tuple[Gap, ...] = ()
     judge: str = SCRATCH
     uncertainty: Uncertainty | None = None
+    ledger: Ledger | None = None
 
     def comparison(self, subset: Subset | Kept) -> Comparison:
         """The comparison of a subset. Raises StopIteration if there is none."""

@@ -16,6 +16,7 @@ from petite.evaluation.recommendation import (
     Finding,
     Floor,
     Gap,
+    Ledger,
     Recommendation,
     Step,
     Uncertainty,
@@ -34,8 +35,10 @@ from petite.evaluation.sentences import (
 from petite.evaluation.shares import is_other_share, why_other_share
 from petite.training.judges import in_words
 from petite.util.formatting import (
+    byte_size,
     counted,
     listed,
+    measured_time,
     number,
     percent,
     plural,
@@ -46,6 +49,7 @@ from petite.util.formatting import (
 )
 
 CLEARLY_FEWER = 0.8  # share of the test images that their groups are worth
+LEDGER = "What it cost, and what it saves"
 MOST_NAMED = 5  # classes or subsets listed in one sentence
 
 
@@ -469,6 +473,54 @@ class Wording:
             return f"{difference}, no interval from one seed"
         low, high = (signed(bound, self.minus) for bound in bounds)
         return f"{difference}, {level} interval{over} {low} to {high}"
+
+    # ------------------------------------------------------------------------------ the ledger
+
+    def ledger(self) -> list[str]:
+        """What the search cost, and what it saves; empty if that is not recorded."""
+        found = self.record.ledger
+        if found is None or found.search_seconds is None:
+            return []
+        search = (
+            f"The search cost {measured_time(found.search_seconds)} "
+            f"({counted(found.trainings, 'training')} and the selections)"
+        )
+        if found.images is None:
+            return [f"{search}, and no subset is recommended that could save any."]
+        full = measured_time(found.full_seconds or 0)
+        if found.break_even is not None and found.saved_seconds is not None:
+            return [
+                f"{search}; each later training on the subset saves "
+                f"{measured_time(found.saved_seconds)} of {full}, so that it pays after "
+                f"{counted(found.break_even, 'training')}."
+            ]
+        return [f"{search}.", *self._saved_without_time(found)]
+
+    def _saved_without_time(self, found: Ledger) -> Iterator[str]:
+        if found.full_images is None or found.full_stored_bytes is None:
+            yield (
+                "What each later training on the subset saves is unknown, because the full set "
+                "was not trained."
+            )
+            return
+        why = (
+            "With a fixed number of steps, a later training takes as long on the subset"
+            if found.same_steps
+            else "Later trainings on the subset are not shown to take less time"
+        )
+        yield (
+            f"{why}: it saves bytes and labels, not time ({number(found.images or 0)} instead of "
+            f"{counted(found.full_images, 'image')}, {byte_size(found.stored_bytes or 0)} instead "
+            f"of {byte_size(found.full_stored_bytes)})."
+        )
+        if found.epochs_break_even is not None and found.epochs_saved_seconds is not None:
+            yield (
+                f"At equal epochs, each training would save "
+                f"{measured_time(found.epochs_saved_seconds)} of "
+                f"{measured_time(found.full_seconds or 0)}, so that the search would pay after "
+                f"{counted(found.epochs_break_even, 'training')}."
+            )
+
 
 # --------------------------------------------------------------------- parts of sentences
 
