@@ -174,8 +174,8 @@ STEPS: dict[StepKind, str] = {
     "{compared}, train about {seeds} seeds, in a new run under another dataset.name, or use about "
     "{about_images} test images.",
     "more_seeds_and_test_images": "For an interval of ±{width} around the difference of "
-    "{compared}, more of both is needed: about {seeds} seeds, in a new run under another "
-    "dataset.name, with {about_images} test images.",
+    "{compared}, use about {seeds} seeds, in a new run under another dataset.name, and about "
+    "{about_images} test images.{not_alone}",
 }
 LARGER: dict[Part, str] = {
     "seeds": "the seeds are the larger part",

@@ -7,11 +7,11 @@ narrows. docs/evidence.md has the formula and simulations of it.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri, stdtrit  # scipy.stats is slow to import
+from scipy.special import chdtri, ndtri, stdtrit  # scipy.stats is slow to import
 
 from petite.evaluation.list_luck import luck_of
 from petite.evaluation.looks import Looks
@@ -25,6 +25,7 @@ from petite.evaluation.verdicts import EQUIVALENCE_CONFIDENCE, TOO_FEW_IMAGES, n
 # More of one alone is advised if the part of the other is at most this share of the half width that
 # is wanted. Close to all of it, the estimate would depend too much on the noise of few seeds.
 MOST_LEFT = math.sqrt(0.5)
+SURE = 0.65  # confidence of the upper bound of the seeds' spread, if more images alone are advised
 MOST_TIMES_IMAGES = 10_000  # more test images than this times those that are there are no advice
 
 
@@ -158,9 +159,16 @@ class Spread:
         """The parts of the interval of `new`, which must be known."""
         found = crossed_variances(new.differences, new.weights)
         seeds, images = new.differences.shape
-        heaviest = float(new.weights.max()) * images
-        parts = max(found.of_seeds, found.shared), found.of_images, found.shared
-        return cls(confidence, seeds, images, *parts, new.luck, heaviest)
+        return cls(
+            confidence,
+            seeds,
+            images,
+            of_seeds=float(max(found.of_seeds, found.shared)),
+            of_images=float(found.of_images),
+            shared=float(found.shared),
+            luck=new.luck,
+            heaviest=float(new.weights.max()) * images,
+        )
 
     def half_width(self, seeds: float | None = None, images: float | None = None) -> float:
         """Half the width of the interval with other numbers of seeds or images, estimated.
@@ -199,6 +207,13 @@ class Spread:
         return self.half_width(images=1e12)
 
     @property
+    def _surely_left_by_images(self) -> float:
+        """An upper bound of `with_any_images`, as a few seeds may seem to agree by chance."""
+        times = (self.seeds - 1) / chdtri(self.seeds - 1, SURE)
+        more = replace(self, of_seeds=max(self.of_seeds * float(times), self.shared))
+        return more.with_any_images
+
+    @property
     def larger(self) -> Part:
         """The largest part of the interval."""
         t = stdtrit(self.seeds - 1, (1 + self.confidence) / 2)
@@ -228,7 +243,7 @@ class Spread:
         if self.with_any_seeds <= MOST_LEFT * half_width:
             times = _least(lambda f: at(f, 1) <= half_width, most_seeds)
             found += [(math.ceil(self.seeds * times), self.images)] if times else []
-        if self.with_any_images <= MOST_LEFT * half_width:
+        if self._surely_left_by_images <= MOST_LEFT * half_width:
             times = _least(lambda f: at(1, f) <= half_width, MOST_TIMES_IMAGES)
             found += [(self.seeds, math.ceil(self.images * times))] if times else []
         if not found and (times := _least(lambda f: at(f, f) <= half_width, most_seeds)):

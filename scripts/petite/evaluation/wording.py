@@ -396,6 +396,7 @@ class Wording:
                 "width": _width(uncertainty.target or 0.0),
                 "with_any_seeds": _width(uncertainty.with_any_seeds),
                 "with_any_images": _width(uncertainty.with_any_images),
+                "not_alone": self._not_enough_alone(uncertainty),
                 "about_images": number(_rounded_up(step.images or 0)),
             }
         if step.tolerance:
@@ -420,6 +421,15 @@ class Wording:
                 else f" Their accuracy on their own training images is {100 * own:.1f}%."
             )
         return values
+
+    def _not_enough_alone(self, uncertainty: Uncertainty) -> str:
+        """Which of seeds and test images cannot narrow the interval enough, if it is known."""
+        target = uncertainty.target or 0.0
+        if uncertainty.with_any_seeds > target:
+            return f" More seeds alone leave ±{_width(uncertainty.with_any_seeds)}."
+        if uncertainty.with_any_images > target:
+            return f" More test images alone leave ±{_width(uncertainty.with_any_images)}."
+        return ""
 
     # ------------------------------------------------------------------------- the learning curve
 
