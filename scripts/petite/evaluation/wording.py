@@ -513,13 +513,15 @@ class Wording:
                 "was not trained."
             )
             return
-        why = (
-            "With a fixed number of steps, a later training takes as long on the subset"
+        saved = (
+            "With a fixed number of steps, a later training takes as long on the subset, which "
+            "saves bytes and labels, not time"
             if found.same_steps
-            else "Later trainings on the subset are not shown to take less time"
+            else "Later trainings on the subset are not shown to take less time, but it saves "
+            "bytes and labels"
         )
         yield (
-            f"{why}: it saves bytes and labels, not time ({number(found.images or 0)} instead of "
+            f"{saved} ({number(found.images or 0)} instead of "
             f"{counted(found.full_images, 'image')}, {byte_size(found.stored_bytes or 0)} instead "
             f"of {byte_size(found.full_stored_bytes)})."
         )
