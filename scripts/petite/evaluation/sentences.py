@@ -149,8 +149,6 @@ STEPS: dict[StepKind, str] = {
     "that a subset can be shown to do as well.",
     "larger_fractions_or_more_seeds": "To find a subset that does as well as the full set, try "
     "larger fractions or more seeds.",
-    "larger_fractions_or_narrower": "To find a subset that does as well as the full set, try "
-    "larger fractions, or make the comparison narrower.",
     "more_test_images": "Use {images} test images or more (split.test){or_tolerance}. With "
     "{test_images}, even a subset that does just as well cannot be shown to lose less than "
     "{tolerance} on new images.",
@@ -164,6 +162,8 @@ STEPS: dict[StepKind, str] = {
     "smaller_fractions": "Try smaller fractions: even the smallest random subset ({images} images) "
     "seems to be within {tolerance} of the full set.",
     # Where the interval of the comparison that the answer rests on is too wide.
+    "larger_fractions_or_narrower": "To find a subset that does as well as the full set, try "
+    "larger fractions, or make the comparison narrower.",
     "more_test_images_instead_of_seeds": "For an interval of ±{width} around the difference "
     "of {compared}, use about {about_images} test images. More seeds are not enough: any number "
     "of them leaves ±{with_any_seeds}.",

@@ -20,7 +20,7 @@ from petite.evaluation.new_images import NewImages
 from petite.evaluation.recommendation import Against, Needed, Part, Subset, Uncertainty
 from petite.evaluation.runs import FULL, REFERENCE, Predictions
 from petite.evaluation.statistics import ALPHA, CONFIDENCE, MOST_SEEDS, crossed_variances
-from petite.evaluation.verdicts import EQUIVALENCE_CONFIDENCE, TOO_FEW_IMAGES, new_images
+from petite.evaluation.verdicts import EQUIVALENCE_CONFIDENCE, TOO_FEW_IMAGES, new_images_of
 
 # More of one alone is advised if the part of the other is at most this share of the half width that
 # is wanted. Close to all of it, the estimate would depend too much on the noise of few seeds.
@@ -120,7 +120,7 @@ class Uncertainties:
             predictions = predictions.of_seeds_below(seeds)
             runs = runs[runs["training_seed"] < seeds]
         of_case = (runs["method"] == subset.method) & (runs["fraction"] == subset.fraction)
-        return new_images(
+        return new_images_of(
             predictions.right(subset.method, subset.fraction),
             predictions.right(*other),
             METRICS[self.metric].image_weights(predictions.labels()),

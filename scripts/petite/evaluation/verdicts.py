@@ -236,7 +236,7 @@ def _random_for_new_images(
     """
     if method == REFERENCE:
         of_random = pd.DataFrame()
-    new = new_images(own, of_random, weights, luck, groups)
+    new = new_images_of(own, of_random, weights, luck, groups)
     low, high = new.interval(1 - level)
     return {"new_images_low": float(low), "new_images_high": float(high)}
 
@@ -251,7 +251,7 @@ def _full_for_new_images(
     level: float,
 ) -> dict[str, float]:
     """The interval of the difference from the full set for new seeds and images, and its tests."""
-    new = new_images(own, of_full, weights, luck, groups)
+    new = new_images_of(own, of_full, weights, luck, groups)
     low, high = new.interval(1 - 2 * level)
     # One group says nothing about others.
     is_one_group = new.differences.size > 0 and new.differences.shape[1] == 1
@@ -264,7 +264,7 @@ def _full_for_new_images(
     }
 
 
-def new_images(
+def new_images_of(
     own: pd.DataFrame,
     other: pd.DataFrame,
     weights: np.ndarray,
