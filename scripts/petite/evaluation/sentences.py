@@ -164,18 +164,18 @@ STEPS: dict[StepKind, str] = {
     # Where the interval of the comparison that the answer rests on is too wide.
     "larger_fractions_or_narrower": "To find a subset that does as well as the full set, try "
     "larger fractions, or make the comparison narrower.",
-    "more_test_images_instead_of_seeds": "For an interval of ±{width} around the difference "
-    "of {compared}, use about {about_images} test images. More seeds are not enough: any number "
-    "of them leaves ±{with_any_seeds}.",
-    "more_seeds_instead_of_test_images": "For an interval of ±{width} around the difference "
-    "of {compared}, train about {seeds} seeds, in a new run under another dataset.name. More test "
-    "images are not enough: any number of them leaves ±{with_any_images}.",
-    "more_seeds_or_test_images": "For an interval of ±{width} around the difference of "
-    "{compared}, train about {seeds} seeds, in a new run under another dataset.name, or use about "
-    "{about_images} test images.",
+    "more_test_images_instead_of_seeds": "For an interval of ±{width} around the difference of "
+    "{compared}, use about {about_images} test images. More seeds are not enough: any number of "
+    "them leaves ±{with_any_seeds}.",
+    "more_seeds_instead_of_test_images": "For an interval of ±{width} around the difference of "
+    "{compared}, train about {seeds} seeds, in a new run with another dataset.name and split.seed. "
+    "More test images are not enough: any number of them leaves ±{with_any_images}.",
+    "more_seeds_or_test_images": "For an interval of ±{width} around the difference of {compared}, "
+    "train about {seeds} seeds, in a new run with another dataset.name and split.seed, or use "
+    "about {about_images} test images.",
     "more_seeds_and_test_images": "For an interval of ±{width} around the difference of "
-    "{compared}, use about {seeds} seeds, in a new run under another dataset.name, and about "
-    "{about_images} test images.{not_alone}",
+    "{compared}, use about {seeds} seeds and {about_images} test images, in a new run with another "
+    "dataset.name and split.seed.{not_alone}",
 }
 LARGER: dict[Part, str] = {
     "seeds": "the seeds are the larger part",
