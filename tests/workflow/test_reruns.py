@@ -218,6 +218,7 @@ CASES = [
         "a list of images to keep or to exclude",
         {
             "keep_lists": 1,
+            "cues": 1,
             **{job: count for job, count in SELECTIONS.items() if job != "features"},
             **TRAININGS,
             **TABLES,

@@ -1,5 +1,6 @@
 # Checks of the labels and of the images themselves, which the report shows.
-# Needs: the store and the split (data.smk); but for the cues, the embeddings and the network (embed.smk).
+# Needs: the store (data.smk) and the split without the images that the user excludes (select.smk); but for
+# the cues, the embeddings and the network (embed.smk).
 # Makes: checks/.
 
 
@@ -9,7 +10,7 @@ include: "../lookups/checks.smk"
 rule cues:
     input:
         manifest=rules.index.output.manifest,
-        split=SPLIT,
+        split=SELECTED,
         code=code("cues"),
     output:
         csv=f"{RESULTS}/checks/cues.csv",
@@ -33,7 +34,7 @@ rule label_errors:
     input:
         **all_embeddings(),
         manifest=rules.index.output.manifest,
-        split=SPLIT,
+        split=SELECTED,
         code=code("label_errors"),
     output:
         csv=f"{RESULTS}/checks/label_errors.csv",
@@ -56,7 +57,8 @@ rule label_errors:
         "--threads {threads} --log {log:q}"
 
 
-# How similar copies are, by altered copies of some training images.
+# How similar copies are, by altered copies of some training images. Those that the user excludes may be
+# among them, and a change of the lists embeds none again: near_duplicates leaves them out.
 rule embed_altered:
     input:
         unpack(backbone_files),
@@ -94,7 +96,7 @@ rule near_duplicates:
         altered=rules.embed_altered.output.embeddings,
         table=rules.embed_altered.output.table,
         manifest=rules.index.output.manifest,
-        split=SPLIT,
+        split=SELECTED,
         code=code("near_duplicates"),
     output:
         csv=f"{RESULTS}/checks/near_duplicates.csv",
