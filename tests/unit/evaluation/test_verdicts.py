@@ -660,6 +660,15 @@ def test_what_the_test_images_can_tell_is_said_before_anything_is_trained() -> N
     assert "Nothing is compared" in planned_images(halves, 0, 0.01)
 
 
+def test_groups_of_test_images_count_as_one_image_each_in_what_they_can_tell() -> None:
+    labels, groups = np.arange(600) % 2, np.arange(600) // 30
+    assert " can show" in planned_images(labels, 1, 0.02)
+    few = planned_images(labels, 1, 0.02, groups=groups)
+    assert "600 test images in 20 groups cannot show" in few
+    # 149 of their own would suffice.
+    assert f"takes {30 * 149:,} or more" in few
+
+
 def test_the_curve_of_random_images_is_in_the_record() -> None:
     runs = runs_of(MEANS)
     curve, found = random_curve(runs), recommended(runs).curve
