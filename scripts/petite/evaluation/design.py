@@ -121,4 +121,7 @@ def planned_images(
         return text
     least = reachable_tolerance(found["least_tolerance"])
     other = f", or an evidence.tolerance of {least:g} or more" if least else ""
-    return f"{text} That takes {number(needed)} or more (split.test){other}."
+    return (
+        f"{text} That takes {number(needed)} or more (split.test, or more images in your own test "
+        f"set){other}."
+    )
