@@ -50,6 +50,10 @@ KEEP = {
     NEVER: ("never",),
     "": ("", "false", "no", "0", "0.0"),
 }
+# What programs write where there is no value.
+MISSING = ("nan", "<na>", "#n/a", "null")
+# A class may well have such a name, a group hardly.
+NAMELESS = {"label": MISSING, "group": (*MISSING, "na", "n/a", "none", "unknown", "?", "-")}
 LONGEST_LABEL = 200  # characters; what is longer is a text
 # More labels than these, and than this share of the rows, are names or numbers of single images.
 FEW_LABELS, MOST_LABELS = 3, 0.5
@@ -148,7 +152,8 @@ def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
     for role, converted in (("split", _splits), ("weight", _weights), ("keep", _keeps)):
         if role in rows:
             rows[role] = converted(rows, f"{name}, column {columns[role]!r}")
-    return LabelTable(name, columns, rows, [*_unused_weight(table, columns, wanted), *table.notes])
+    notes = [*_unused_weight(table, columns, wanted), *_doubtful_words(rows, columns), *table.notes]
+    return LabelTable(name, columns, rows, notes)
 
 
 # --- columns
@@ -290,6 +295,18 @@ def _check_labels(labels: pd.Series, column: str | None, named: bool, name: str)
             f"{LONGEST_LABEL}, so it does not seem to be the name of a class. Name the column of "
             "the labels in labels.label"
         )
+
+
+def _doubtful_words(rows: pd.DataFrame, columns: Mapping[str, str]) -> Iterator[str]:
+    """A note for each word that programs write for a missing value, but that counts as a name."""
+    for role in NAMELESS.keys() & columns.keys():
+        counts = rows[role].value_counts()
+        for word, count in counts[counts > 1].items():
+            if str(word).lower() in NAMELESS[role]:
+                yield (
+                    f"{count:,} rows of {columns[role]!r} have {word!r}, which counts as the name "
+                    f"of one {role}: leave it empty if it means that there is none"
+                )
 
 
 def _splits(rows: pd.DataFrame, where: str) -> pd.Series:

@@ -430,6 +430,31 @@ def test_other_columns_are_found_and_their_words_are_understood() -> None:
     assert rows["keep"].tolist() == ["always"] * 4 + ["never", "", "", ""]
 
 
+@pytest.mark.parametrize(
+    ("role", "word", "is_doubtful"),
+    [
+        *[("patient", word, True) for word in ("nan", "NaN", "NULL", "None", "N/A", "unknown")],
+        *[("label", word, True) for word in ("nan", "NULL", "<NA>")],
+        # Names of classes, such as that of images without a defect.
+        *[("label", word, False) for word in ("none", "unknown", "NA", "no")],
+        ("patient", "", False),
+        ("patient", "Nana", False),
+    ],
+)
+def test_words_for_missing_values_that_count_as_names_are_said(
+    role: str, word: str, is_doubtful: bool
+) -> None:
+    rows = [{"file": name, "label": f"l{place % 2}"} for place, name in enumerate(NAMES)]
+    for place, row in enumerate(rows):
+        row["patient"] = f"p{place}"
+    for row in rows[:2]:
+        row[role] = word
+    found = read(pd.DataFrame(rows).to_csv(index=False))
+    assert found.rows["label" if role == "label" else "group"].tolist()[:2] == [word] * 2
+    said = [note for note in found.notes if repr(word) in note and repr(role) in note]
+    assert bool(said) == is_doubtful, found.notes
+
+
 @pytest.mark.parametrize("column", ["weight", "Weight", "weights", "WEIGHT"])
 def test_a_column_weight_is_that_of_training_only_if_it_is_named(column: str) -> None:
     text = table(f"file,label,{column}", "{name},{label},{place}2.5")
