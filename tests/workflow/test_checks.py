@@ -166,3 +166,18 @@ def test_a_run_whose_images_are_gone_keeps_its_checks(folder: Path, snakemake) -
         assert "Nothing to be done" in said, said
     finally:
         (folder / "elsewhere").rename(folder / "shades")
+
+
+def test_labels_are_checked_in_a_feature_space_if_the_run_has_no_embeddings(
+    folder: Path, snakemake
+) -> None:
+    config = config_with(judges="scratch", checks={"label_errors": "pixels"})
+    jobs = due(snakemake(folder, "--dry-run", config=config))
+    assert {"label_errors", "report"} <= set(jobs)
+    assert not {"near_duplicates", "embed", "embed_altered"} & set(jobs)
+    finished = snakemake(folder, "--", "label_errors", config=config)
+    assert finished.returncode == 0, said_of(finished)
+    table = table_of(folder, "label_errors")
+    listed = table[table["listed"]].set_index("image_id")
+    assert set(SWAPPED) <= set(listed.index)
+    assert set(listed.loc[[*SWAPPED], "answer"]) == {"red", "green"}

@@ -1,6 +1,6 @@
 # Checks of the labels and of the images themselves, which the report shows.
 # Needs: the store (data.smk) and the split without the images that the user excludes (select.smk); but for
-# the cues, the embeddings and the network (embed.smk).
+# the cues, the embeddings and the network (embed.smk), or for label errors a feature space instead.
 # Makes: checks/.
 
 
@@ -32,10 +32,12 @@ rule cues:
 
 rule label_errors:
     input:
-        **all_embeddings(),
+        **label_errors_inputs(),
         manifest=rules.index.output.manifest,
         split=SELECTED,
-        code=code("label_errors"),
+        code=code(
+            "label_errors", *([SPACES[LABEL_SPACE].module] if LABEL_SPACE else [])
+        ),
     output:
         csv=f"{RESULTS}/checks/label_errors.csv",
         table=f"{RESULTS}/checks/label_errors.parquet",
@@ -50,10 +52,11 @@ rule label_errors:
         mem_mb=memory(1000, 20_000),
     params:
         python=python,
-        embeddings=embeddings_of_check,
+        settings=as_param(settings_of_space(LABEL_SPACE) if LABEL_SPACE else {}),
+        embeddings=label_errors_arguments,
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
-        "{params.embeddings} --output {output.csv:q} "
+        "{params.embeddings} --output {output.csv:q} --settings {params.settings:q} "
         "--threads {threads} --log {log:q}"
 
 
