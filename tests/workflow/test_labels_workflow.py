@@ -172,7 +172,7 @@ def test_the_shards_of_an_archive_wait_for_the_checks_and_depend_on_the_labels_a
     ("text", "said"),
     [
         ("image_id;note\nscan 1;x\n", "labels.label"),
-        (HEADER + "scan 1;a/b;;;;\nscan 2;c;;;;\n", "'a/b'"),
+        (HEADER + "scan 1;..;;;;\nscan 2;c;;;;\n", "'..'"),
     ],
 )
 @pytest.mark.parametrize("source", ["folder", "archive"])
