@@ -40,7 +40,8 @@ def main(args: argparse.Namespace) -> None:
     tested = split.loc[split["split"] == TEST, "label"].to_numpy()
     design = args.settings["design"]
     looks = Looks.of(design.pop("looks", None))
-    text = f"{planned(**design, looks=looks)} {planned_images(tested, **args.settings['tests'])}"
+    images = planned_images(tested, **args.settings["tests"], looks=looks)
+    text = f"{planned(**design, looks=looks)} {images}"
     sys.stdout.write("\n" + textwrap.fill(text, TERMINAL_COLUMNS) + "\n")
     if args.shard:
         text = embedding_cost(args, args.settings["embed"]).as_text()

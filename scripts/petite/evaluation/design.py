@@ -78,8 +78,26 @@ def _planned_looks(comparisons: int, looks: Looks) -> str:
     )
 
 
+def _first_against_full(
+    images: int, tests: Sequence[float], tolerance: float, heaviest: float, looks: Looks | None
+) -> str:
+    """The first look at which the test images are enough; "" without looks."""
+    if looks is None:
+        return ""
+    first = next(
+        seeds
+        for seeds, own in zip(looks.seeds, tests, strict=True)
+        if images >= images_to_show(tolerance, own, heaviest)
+    )
+    return f" With looks, {first} seeds are the first that can show it."
+
+
 def planned_images(
-    test_labels: np.ndarray, subsets: int, tolerance: float, setting: str = AUTO
+    test_labels: np.ndarray,
+    subsets: int,
+    tolerance: float,
+    setting: str = AUTO,
+    looks: Looks | None = None,
 ) -> str:
     """What the test images can show about subsets against the full set.
 
@@ -93,6 +111,8 @@ def planned_images(
         How much of the metric may be lost, as a share.
     setting : str
         evidence.metric.
+    looks : Looks, optional
+        When the comparisons are tested; None: once, with all seeds.
 
     Returns
     -------
@@ -104,14 +124,16 @@ def planned_images(
     metric = metric_for(np.unique(test_labels, return_counts=True)[1], setting)
     weights = METRICS[metric].image_weights(test_labels)
     images, heaviest = len(weights), float(weights.max()) * len(weights)
-    needed = images_to_show(tolerance, subsets, heaviest)
+    # Among as many tests 5% are divided: at a look, its level is.
+    tests = [subsets * ALPHA / level for level in looks.levels] if looks else [subsets]
+    needed = images_to_show(tolerance, min(tests), heaviest)
     can = "can" if images >= needed else "cannot"
     text = (
         f"{counted(images, 'test image')} {can} show that a subset loses less than "
         f"{points(tolerance)} of {METRICS[metric].words}, if it does just as well as the full set."
     )
     if images >= needed:
-        return text
-    least = reachable_tolerance(tolerance_to_show(images, subsets, heaviest))
+        return f"{text}{_first_against_full(images, tests, tolerance, heaviest, looks)}"
+    least = reachable_tolerance(tolerance_to_show(images, min(tests), heaviest))
     other = f", or an evidence.tolerance of {least:g} or more" if least else ""
     return f"{text} That takes {number(needed)} or more (split.test){other}."

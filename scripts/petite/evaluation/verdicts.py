@@ -61,6 +61,7 @@ VERDICT_COLUMNS = [
     "metric",
     *METRICS,
     "pairs",
+    "look",
     "difference",
     "low",
     "high",
@@ -74,6 +75,7 @@ VERDICT_COLUMNS = [
     "smallest_effect",
     "verdict",
     "full_pairs",
+    "full_look",
     "full_difference",
     "full_low",
     "full_high",
@@ -133,7 +135,8 @@ def compare(
     passes over seeds, but not over test images), not shown, too few seeds, or not compared.
 
     `level` is that of the intervals: 5% for those of 95 and 90% above. `petite.evaluation.looks`
-    tests several times and divides 5% among its looks.
+    tests several times and divides 5% among its looks; `look` and `full_look`, the number of the
+    look at which each comparison was over, are NaN without looks.
 
     If the runs have a column `overlap` (see `list_luck`), all intervals and p-values include the
     luck of the method's list, `p_value` as the larger of the sign-flip test's and a t test's.
