@@ -79,9 +79,18 @@ def test_seeds_that_are_raised_after_the_results_were_seen_make_the_verdicts_exp
     folder: Path, snakemake
 ) -> None:
     record = json.loads((folder / RESULTS / "provenance.json").read_text("utf-8"))
-    assert record["planned_seeds"]["scratch"]["most"] == LOOKS[-1]
+    assert record["declared"]["scratch"]["declared"]["seeds"] == LOOKS[-1]
+    assert record["declared"]["scratch"]["seen"] == {"seeds": [], "changes": []}
     config = CONFIG | {"seeds": {"looks": [*LOOKS, 12], "levels": [0.032, 0.009, 0.004, 0.004]}}
     finished = snakemake(folder, "--", "results/tiny/recommendation.md", config=config)
     assert finished.returncode == 0, said_of(finished)
     text = " ".join((folder / RESULTS / "recommendation.md").read_text("utf-8").split())
-    assert f"The results with {LOOKS[-1]} seeds had been seen" in text
+    before = f"The results with {LOOKS[-1]} seeds had been seen before"
+    assert f"{before} more seeds were asked for and the looks were set." in text
+    # These tables were made without the target `all`, and the next plan is compared with theirs.
+    config |= {"evidence": {"tolerance": 0.03}}
+    finished = snakemake(folder, "--", "results/tiny/recommendation.md", config=config)
+    assert finished.returncode == 0, said_of(finished)
+    text = " ".join((folder / RESULTS / "recommendation.md").read_text("utf-8").split())
+    assert "The results with 10, 12 seeds had been seen before" in text
+    assert "the looks were set and the tolerance was changed." in text

@@ -16,7 +16,7 @@ from petite.evaluation.learning_curve import random_curve
 from petite.evaluation.looks import Looks
 from petite.evaluation.metrics import is_unequal, metric_for, test_counts, with_measures
 from petite.evaluation.recommendation import Gap, ImageGroups, Recommendation
-from petite.evaluation.runs import Predictions, collect, read_csv
+from petite.evaluation.runs import Predictions, collect, first_run
 from petite.evaluation.sequential import compare_at_looks
 from petite.evaluation.summary import at_their_looks, summarize
 from petite.evaluation.tables import markdown_table, terminal_table
@@ -58,7 +58,7 @@ def by_judge(paths: Sequence[Path]) -> dict[str, list[Path]]:
     """Group the files of runs by judge, in the order of `petite.training.judges.JUDGES`."""
     found: dict[str, list[Path]] = {}
     for path in paths:
-        found.setdefault(str(read_csv(path)["judge"].iloc[0]), []).append(path)
+        found.setdefault(first_run(path)["judge"], []).append(path)
     places = {name: place for place, name in enumerate(JUDGES)}
     return dict(sorted(found.items(), key=lambda item: places.get(item[0], len(places))))
 

@@ -162,6 +162,7 @@ def compare(
     rows = []
     for fraction, at_fraction in runs[runs["method"] != FULL].groupby("fraction"):
         size = float(str(fraction))
+        near = runs[(runs["fraction"] == fraction) | (runs["method"] == FULL)]  # faster to search
         of_random = predictions.right(REFERENCE, size) if predictions else pd.DataFrame()
         for method, group in at_fraction.groupby("method"):
             name = str(method)
@@ -169,13 +170,13 @@ def compare(
             row = {"method": name, "fraction": size, "images": images, "metric": metric}
             row |= {column: group[column].mean() for column in ("share", *METRICS)}
             luck = luck_of(group, metric)
-            row |= _against_random(runs, name, size, metric, luck, level)
-            row |= _against_full(runs, name, size, tolerance, metric, luck, level)
+            row |= _against_random(near, name, size, metric, luck, level)
+            row |= _against_full(near, name, size, tolerance, metric, luck, level)
             if predictions:
                 own = of_random if name == REFERENCE else predictions.right(name, size)
                 row |= _random_for_new_images(own, of_random, name, weights, luck, groups, level)
                 row |= _full_for_new_images(own, of_full, weights, tolerance, luck, groups, level)
-            row |= _multiplier(runs, name, size, images, curve, metric, luck)
+            row |= _multiplier(near, name, size, images, curve, metric, luck)
             rows.append(row)
     if not rows:
         return pd.DataFrame(columns=VERDICT_COLUMNS)
