@@ -27,7 +27,8 @@ def main(args: argparse.Namespace) -> None:
     gone = inputs.keys() - present.keys()
     made["inputs"] |= {name: args.known[name] for name in sorted(gone) if name in args.known}
     declared = args.runs.with_name(RECORD)
-    write_json(args.output, made | {"declared": read_json(declared)})
+    made["declared"] = read_json(declared) if declared.exists() else {}
+    write_json(args.output, made)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,8 @@ def main(args: argparse.Namespace) -> None:
     write_text(args.output_answer, all_as_markdown(answers))
     # Of a judge that is not used now, the last record stays.
     records |= {judge: found.record for judge, found in judged.items() if found.record}
-    write_records(folder, records)
+    if records:
+        write_records(folder, records)
     write_text(args.output_text, summaries_as_text(judged) + "\n\n" + all_as_text(answers))
 
 
