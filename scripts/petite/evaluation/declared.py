@@ -18,7 +18,7 @@ from petite.evaluation.statistics import ENOUGH_RUNS
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, write_json
 
-# Next to the tables. It is no output of a rule, because Snakemake deletes outputs before a job.
+# Next to the tables, but not an output of a rule: Snakemake deletes outputs before a job.
 RECORD = "declared.json"
 
 Change = Literal["seeds", "looks", "added", "dropped", "settings", "tolerance", "metric"]

@@ -30,11 +30,11 @@ CHANGES: dict[Change, str] = {
 }
 EXPLORATORY = (
     "Tests that are repeated with other plans until one passes find too many effects, so these "
-    "verdicts are exploratory. To test anew, give the run another dataset.name and another "
+    "verdicts are exploratory. To test again, give the run another dataset.name and another "
     "split.seed, because equal seeds give equal runs, and plan all of it before the first run."
 )
-DECLARED_ANEW = (
-    "All comparisons are declared anew, and Holm's adjustment is for all of them. Methods that are "
+DECLARED_AGAIN = (
+    "All comparisons are declared again, and Holm's adjustment is for all of them. Methods that are "
     "added until one passes find too many effects, so the verdicts of the added ones are "
     "exploratory."
 )

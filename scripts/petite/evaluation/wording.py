@@ -23,7 +23,7 @@ from petite.evaluation.runs import FULL, REFERENCE
 from petite.evaluation.sentences import (
     CAUSES,
     CHANGES,
-    DECLARED_ANEW,
+    DECLARED_AGAIN,
     EXPLORATORY,
     FINDINGS,
     IF_FEWER,
@@ -327,7 +327,7 @@ class Wording:
         if (seen := self.record.basis.seen).changes:
             changes = " and ".join(CHANGES[kind] for kind in seen.changes)
             yield f"The results with {_and(seen.seeds)} seeds had been seen before {changes}."
-            yield DECLARED_ANEW if seen.changes == ("added",) else EXPLORATORY
+            yield DECLARED_AGAIN if seen.changes == ("added",) else EXPLORATORY
         if looks := self.record.basis.looks:
             levels = listed([f"{100 * level:.2g}%" for level in looks.levels])
             planned = "" if seen.changes else ", as was fixed beforehand"
