@@ -34,7 +34,7 @@ EXPLORATORY = (
     "split.seed, because equal seeds give equal runs, and plan all of it before the first run."
 )
 DECLARED_AGAIN = (
-    "All comparisons are declared again, and Holm's adjustment is for all of them. Methods that are "
+    "All comparisons are declared again, with Holm's adjustment for all of them. Methods that are "
     "added until one passes find too many effects, so the verdicts of the added ones are "
     "exploratory."
 )
