@@ -66,6 +66,12 @@ def test_the_answer_and_the_page_tell_the_looks(folder: Path) -> None:
     for name in ("recommendation.md", "report.html"):
         text = " ".join((folder / RESULTS / name).read_text("utf-8").split())
         assert "Looks: 6, 8, 10 seeds" in text, name
+    summary = pd.read_csv(folder / RESULTS / "summary.csv")
+    found = summary[summary["method"] == "pca_grid"].iloc[0]
+    shown = f"{found['look']:.0f} ({found['pairs']} seeds)"
+    assert found["pairs"] == LOOKS[int(found["look"]) - 1]
+    for name in ("report.html", "summary.md", "summary.txt", "figures/differences.svg"):
+        assert shown in (folder / RESULTS / name).read_text("utf-8"), name
 
 
 def test_a_method_that_is_added_joins_at_the_first_look(folder: Path, snakemake) -> None:
