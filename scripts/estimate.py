@@ -43,7 +43,9 @@ def main(args: argparse.Namespace) -> None:
     numbers = None if groups is None else group_numbers(groups, tested["image_id"].to_numpy())
     design = args.settings["design"]
     looks = Looks.of(design.pop("looks", None))
-    images = planned_images(tested["label"].to_numpy(), **args.settings["tests"], groups=numbers)
+    images = planned_images(
+        tested["label"].to_numpy(), **args.settings["tests"], groups=numbers, looks=looks
+    )
     text = f"{planned(**design, looks=looks)} {images}"
     sys.stdout.write("\n" + textwrap.fill(text, TERMINAL_COLUMNS) + "\n")
     if args.shard:

@@ -24,7 +24,7 @@ COMMAND_LINE = "command line"
 # Sources with a path, for which `--config SOURCE=PATH` is enough.
 SHORTCUTS = tuple(name for name, source in SOURCES.items() if source.takes_path())
 # Mappings that count as one value: writing a key of it replaces the whole mapping.
-WHOLE = {("seeds_by_fraction",), ("training", "budget")}
+WHOLE = {("seeds",), ("seeds_by_fraction",), ("training", "budget")}
 NAME = "name"  # with SHORTCUTS, the keys of `dataset` that the command line takes without nesting
 POOL = "pool"
 # What `--config images=500 method=herding` stands for in the section `pool`.

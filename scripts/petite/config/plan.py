@@ -282,15 +282,15 @@ class Plan:
 def _batches(
     seeds: int, per_job: int, done: Collection[tuple[int, int]], looks: Sequence[int] = ()
 ) -> list[tuple[int, int]]:
-    """The first and last seed of each job, of which some are done; none goes beyond a look."""
+    """The first and last seed of each job, of which some are done; no new one crosses a look."""
     batches = []
     first = 0
     while first < seeds:
-        look = min((number for number in looks if number > first), default=None)
-        made = [last for begin, last in done if begin == first and (look is None or last < look)]
+        look = min((number for number in looks if number > first), default=seeds)
+        made = [last for begin, last in done if begin == first]
         # A new batch ends where one that is done begins.
         stop = min((begin for begin, _ in done if begin > first), default=seeds)
-        last = max(made, default=min(first + per_job, stop, look or seeds, seeds) - 1)
+        last = max(made, default=min(first + per_job, stop, look, seeds) - 1)
         batches.append((first, last))
         first = last + 1
     return batches

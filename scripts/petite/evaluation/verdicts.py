@@ -61,6 +61,7 @@ VERDICT_COLUMNS = [
     "metric",
     *METRICS,
     "pairs",
+    "look",
     "difference",
     "low",
     "high",
@@ -74,6 +75,7 @@ VERDICT_COLUMNS = [
     "smallest_effect",
     "verdict",
     "full_pairs",
+    "full_look",
     "full_difference",
     "full_low",
     "full_high",
@@ -133,7 +135,8 @@ def compare(
     passes over seeds, but not over test images), not shown, too few seeds, or not compared.
 
     `level` is that of the intervals: 5% for those of 95 and 90% above. `petite.evaluation.looks`
-    tests several times and divides 5% among its looks.
+    tests several times and divides 5% among its looks; `look` and `full_look`, the number of the
+    look at which each comparison was over, are NaN without looks.
 
     If the runs have a column `overlap` (see `list_luck`), all intervals and p-values include the
     luck of the method's list, `p_value` as the larger of the sign-flip test's and a t test's.
@@ -159,6 +162,7 @@ def compare(
     rows = []
     for fraction, at_fraction in runs[runs["method"] != FULL].groupby("fraction"):
         size = float(str(fraction))
+        near = runs[(runs["fraction"] == fraction) | (runs["method"] == FULL)]  # faster to search
         of_random = predictions.right(REFERENCE, size) if predictions else pd.DataFrame()
         for method, group in at_fraction.groupby("method"):
             name = str(method)
@@ -166,13 +170,13 @@ def compare(
             row = {"method": name, "fraction": size, "images": images, "metric": metric}
             row |= {column: group[column].mean() for column in ("share", *METRICS)}
             luck = luck_of(group, metric)
-            row |= _against_random(runs, name, size, metric, luck, level)
-            row |= _against_full(runs, name, size, tolerance, metric, luck, level)
+            row |= _against_random(near, name, size, metric, luck, level)
+            row |= _against_full(near, name, size, tolerance, metric, luck, level)
             if predictions:
                 own = of_random if name == REFERENCE else predictions.right(name, size)
                 row |= _random_for_new_images(own, of_random, name, weights, luck, groups, level)
                 row |= _full_for_new_images(own, of_full, weights, tolerance, luck, groups, level)
-            row |= _multiplier(runs, name, size, images, curve, metric, luck)
+            row |= _multiplier(near, name, size, images, curve, metric, luck)
             rows.append(row)
     if not rows:
         return pd.DataFrame(columns=VERDICT_COLUMNS)
