@@ -17,7 +17,7 @@ from petite.data import grown
 
 pytestmark = pytest.mark.workflow
 
-GROWN = "results/tiny/grow/facility_location-on-random-0.5-seed-0"
+GROWN = "results/tiny/grow/new/facility_location-on-random-0.5-seed-0"
 # The mean color of each kind of picture.
 OLD_KINDS = {"Cat": (150, 60, 60), "Dog": (60, 60, 150)}
 NEW_KINDS = {"Cat": (90, 220, 90), "Dog": (220, 90, 220)}
@@ -108,7 +108,7 @@ def test_no_new_image_is_on_both_sides_of_the_split(folder: Path) -> None:
         assert row["copy_of"] == row["file"].replace("known ", "")
         assert row["set_aside"] == (grown.OF_KEPT if row["copy_of"] in kept else kinds[part])
     broken = table[table["file"] == "Cat/broken.jpg"]
-    assert broken["set_aside"].item() == grown.UNREADABLE
+    assert broken["set_aside"].item() == grown.UNUSABLE
 
 
 def test_all_cases_have_a_gain_with_its_interval(folder: Path) -> None:
@@ -116,7 +116,7 @@ def test_all_cases_have_a_gain_with_its_interval(folder: Path) -> None:
     assert set(gains.index) == {
         ("order", "kept"), ("random", "kept"), ("all", "kept"), ("order", "random"),
     }  # fmt: skip
-    assert gains.loc[("order", "kept"), "added"] == gains.loc[("random", "kept"), "added"] == 14
+    assert gains.loc[("order", "kept"), "added"] == gains.loc[("random", "kept"), "added"] == 16
     assert (gains["pairs"] == 7).all()
     assert gains[["difference", "new_images_low", "new_images_high", "kept_low"]].notna().all(None)
     answer = (folder / GROWN / "answer.txt").read_text("utf-8")
@@ -197,8 +197,21 @@ def test_what_does_not_fit_is_refused_before_any_job(
     assert "rule " not in said_of(refused)
 
 
-def test_other_new_images_do_not_overwrite_these_results(folder: Path, snakemake) -> None:
+def test_another_folder_or_method_leaves_the_kept_images_and_the_first_answer_as_they_are(
+    folder: Path, snakemake
+) -> None:
     write_picture(folder / "later/Cat/1.png", (1, 2, 3), 5)
-    refused = snakemake(folder, "--", "grow", config=config_with(path="later"))
+    jobs = again(folder, snakemake, path="later")
+    assert jobs["second_ingest"] == 2
+    assert jobs["grow_probe"] == 3
+    assert "grow_kept" not in jobs
+    jobs = again(folder, snakemake, method="herding")
+    assert jobs["grow_probe"] == 3
+    assert not {"second_ingest", "grow_kept"} & set(jobs)
+
+
+def test_another_folder_of_the_same_name_is_refused(folder: Path, snakemake) -> None:
+    write_picture(folder / "elsewhere/new/Cat/1.png", (1, 2, 3), 5)
+    refused = snakemake(folder, "--", "grow", config=config_with(path="elsewhere/new"))
     assert refused.returncode != 0
-    assert "later" in said_of(refused)
+    assert "grow.path" in said_of(refused) and "elsewhere/new" in said_of(refused)

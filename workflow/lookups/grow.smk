@@ -1,12 +1,15 @@
 # Functions of grow.smk: new labeled images, the subset that they may be added to, and what is judged.
 
 from petite.config.grow import grow_method, kept_subset
+from petite.config.layers import name_from
 from petite.data.grown import classes_of
 from petite.subsets.growing import ALL, KEPT, ORDER, RANDOM, cases_of
 from petite.training.judges import ProbeSettings as GrowProbeSettings
 
 NEW = CONFIG.grow
-NEW_PLACE = "new"
+# Their store and embeddings: new images of another folder have another place.
+NEW_NAME = name_from(NEW.path or "none")
+NEW_PLACE = f"new-{NEW_NAME}"
 
 
 def new_owner():
@@ -28,8 +31,14 @@ def known_classes():
 
 def check_new():
     """Raise PetiteError for classes that the run does not have, and for results of other images."""
-    if IS_RUN:
-        check_owner(Path(RESULTS) / NEW_PLACE, NEW_OWNER)
+    try:
+        if IS_RUN:
+            check_owner(Path(RESULTS) / NEW_PLACE, NEW_OWNER)
+    except PetiteError:
+        raise PetiteError(
+            f"grow.path: {RESULTS}/{NEW_PLACE} holds the results of another folder of this name: "
+            f"rename {NEW.path}, or remove {RESULTS}/{NEW_PLACE}"
+        ) from None
     if known := known_classes():
         files = SECOND[NEW_PLACE].listing["image_id"].str.split("/", n=1).str[1]
         try:
@@ -83,13 +92,15 @@ if NEW.path:
     KEPT_NAME = (
         f"{KEPT_SUBSET.method}-{as_text(KEPT_SUBSET.fraction)}-seed-{KEPT_SUBSET.seed}"
     )
-    GROWN = f"{RESULTS}/grow/{NEW.method}-on-{KEPT_NAME}"
     KEPT_FILE = subset_to_export(*KEPT_SUBSET)
-    NEW_FEATURES = f"{GROWN}/features/{NEW_METHOD.space}.npy"
 else:
-    NEW_METHOD = None
-    GROWN = f"{RESULTS}/grow/none"
-    KEPT_FILE = NEW_FEATURES = f"{GROWN}/nothing.npy"
+    NEW_METHOD, KEPT_NAME, KEPT_FILE = None, "none", f"{RESULTS}/grow/none.parquet"
+
+# Below grow/: what the new images gain, and the kept images alone, which do not depend on them.
+GROWN_PLACE = f"{NEW_NAME}/{NEW.method}-on-{KEPT_NAME}"
+KEPT_PLACE = f"{KEPT}/{KEPT_NAME}"
+GROWN = f"{RESULTS}/grow/{GROWN_PLACE}"
+NEW_FEATURES = f"{GROWN}/features/{NEW_METHOD.space if NEW_METHOD else 'none'}.npy"
 
 # Judges that read the stored images or the embeddings; the originals are in two places.
 NEW_JUDGES = [
@@ -102,9 +113,9 @@ NEW_MANIFEST = f"{RESULTS}/{NEW_PLACE}/store/manifest.json"
 # The images that can be added and those kept: their store and their split.
 GROWN_STORE = f"{GROWN}/store/manifest.json"
 GROWN_SPLIT = f"{GROWN}/split.parquet"
-# Those kept alone, which do not depend on the new ones.
-KEPT_SPLIT = f"{GROWN}/kept-split.parquet"
-KEPT_TABLE = f"{GROWN}/subsets/{KEPT}/0.parquet"
+# Those kept alone.
+KEPT_SPLIT = f"{RESULTS}/grow/{KEPT_PLACE}/split.parquet"
+KEPT_TABLE = f"{RESULTS}/grow/{KEPT_PLACE}/subset.parquet"
 NEW_CASES = cases_of(NEW.sizes)
 
 
@@ -124,7 +135,8 @@ def new_runs():
             (first, min(first + step, count) - 1) for first in range(0, count, step)
         ]
         found += [
-            f"{GROWN}/runs/{judge}/{case}/{as_text(size)}/seeds-{first}-{last}.csv"
+            f"{RESULTS}/grow/{KEPT_PLACE if case == KEPT else GROWN_PLACE}/runs/{judge}/{case}/"
+            f"{as_text(size)}/seeds-{first}-{last}.csv"
             for case, size in NEW_CASES
             for first, last in batches
         ]

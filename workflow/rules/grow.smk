@@ -2,10 +2,14 @@
 #   snakemake grow --config folder=OLD new=NEW kept=METHOD:FRACTION
 # Needs: the new images (second.smk); the store (data.smk), the split and the subset (select.smk), and the
 # embeddings and judges of the run (embed.smk, train.smk).
-# Makes: new/ (store and embeddings) and grow/<METHOD>-on-<SUBSET>/ (list, gains, page, images to add).
+# Makes: new-<NEW>/ (store and embeddings) and grow/<NEW>/<METHOD>-on-<SUBSET>/ (list, gains, page, images).
 
 
 include: "../lookups/grow.smk"
+
+
+wildcard_constraints:
+    place=f"{re.escape(GROWN_PLACE)}|{re.escape(KEPT_PLACE)}",
 
 
 rule grow:
@@ -28,7 +32,7 @@ rule grow_kept:
         subset=KEPT_TABLE,
         record=records_of([KEPT_TABLE]),
     log:
-        f"{GROWN}/logs/kept.log",
+        f"{RESULTS}/grow/{KEPT_PLACE}/logs/kept.log",
     conda:
         "../../envs/petite.yaml"
     resources:
@@ -145,14 +149,14 @@ use rule train as grow_train with:
         records=judged_record,
         code=code("train"),
     output:
-        runs=f"{GROWN}/runs/{SCRATCH}/{RUN}.csv",
-        history=f"{GROWN}/runs/{SCRATCH}/{RUN}.history.csv",
-        predictions=f"{GROWN}/runs/{SCRATCH}/{RUN}.predictions.npz",
-        models=temp(directory(f"{GROWN}/models/{SCRATCH}/{RUN}")),
+        runs=f"{RESULTS}/grow/{{place}}/runs/{SCRATCH}/{RUN}.csv",
+        history=f"{RESULTS}/grow/{{place}}/runs/{SCRATCH}/{RUN}.history.csv",
+        predictions=f"{RESULTS}/grow/{{place}}/runs/{SCRATCH}/{RUN}.predictions.npz",
+        models=temp(directory(f"{RESULTS}/grow/{{place}}/models/{SCRATCH}/{RUN}")),
     log:
-        f"{GROWN}/logs/train/{RUN}.log",
+        f"{RESULTS}/grow/{{place}}/logs/train/{RUN}.log",
     benchmark:
-        f"{GROWN}/benchmarks/train/{RUN}.tsv"
+        f"{RESULTS}/grow/{{place}}/benchmarks/train/{RUN}.tsv"
 
 
 use rule fine_tune as grow_fine_tune with:
@@ -164,14 +168,14 @@ use rule fine_tune as grow_fine_tune with:
         records=judged_record,
         code=code("fine_tune"),
     output:
-        runs=f"{GROWN}/runs/{FINE_TUNE}/{RUN}.csv",
-        history=f"{GROWN}/runs/{FINE_TUNE}/{RUN}.history.csv",
-        predictions=f"{GROWN}/runs/{FINE_TUNE}/{RUN}.predictions.npz",
-        models=temp(directory(f"{GROWN}/models/{FINE_TUNE}/{RUN}")),
+        runs=f"{RESULTS}/grow/{{place}}/runs/{FINE_TUNE}/{RUN}.csv",
+        history=f"{RESULTS}/grow/{{place}}/runs/{FINE_TUNE}/{RUN}.history.csv",
+        predictions=f"{RESULTS}/grow/{{place}}/runs/{FINE_TUNE}/{RUN}.predictions.npz",
+        models=temp(directory(f"{RESULTS}/grow/{{place}}/models/{FINE_TUNE}/{RUN}")),
     log:
-        f"{GROWN}/logs/fine_tune/{RUN}.log",
+        f"{RESULTS}/grow/{{place}}/logs/fine_tune/{RUN}.log",
     benchmark:
-        f"{GROWN}/benchmarks/fine_tune/{RUN}.tsv"
+        f"{RESULTS}/grow/{{place}}/benchmarks/fine_tune/{RUN}.tsv"
 
 
 # Keeps the kept images, and selects from another part of the new ones for each seed.
@@ -182,13 +186,13 @@ use rule probe as grow_probe with:
         split=judged_split,
         code=order_code("grow_probe"),
     output:
-        runs=f"{GROWN}/runs/{PROBE}/{RUN}.csv",
-        history=f"{GROWN}/runs/{PROBE}/{RUN}.history.csv",
-        predictions=f"{GROWN}/runs/{PROBE}/{RUN}.predictions.npz",
+        runs=f"{RESULTS}/grow/{{place}}/runs/{PROBE}/{RUN}.csv",
+        history=f"{RESULTS}/grow/{{place}}/runs/{PROBE}/{RUN}.history.csv",
+        predictions=f"{RESULTS}/grow/{{place}}/runs/{PROBE}/{RUN}.predictions.npz",
     log:
-        f"{GROWN}/logs/probe/{RUN}.log",
+        f"{RESULTS}/grow/{{place}}/logs/probe/{RUN}.log",
     benchmark:
-        f"{GROWN}/benchmarks/probe/{RUN}.tsv"
+        f"{RESULTS}/grow/{{place}}/benchmarks/probe/{RUN}.tsv"
     params:
         settings=grown_probe_settings,
         arguments=lambda wildcards, input: (
@@ -208,13 +212,13 @@ if PROGRAMS:
             program=program_files,
             code=code("judge_program", SOURCE_MODULE),
         output:
-            runs=f"{GROWN}/runs/{{judge}}/{RUN}.csv",
-            history=f"{GROWN}/runs/{{judge}}/{RUN}.history.csv",
-            predictions=f"{GROWN}/runs/{{judge}}/{RUN}.predictions.npz",
+            runs=f"{RESULTS}/grow/{{place}}/runs/{{judge}}/{RUN}.csv",
+            history=f"{RESULTS}/grow/{{place}}/runs/{{judge}}/{RUN}.history.csv",
+            predictions=f"{RESULTS}/grow/{{place}}/runs/{{judge}}/{RUN}.predictions.npz",
         log:
-            f"{GROWN}/logs/judge_program/{{judge}}/{RUN}.log",
+            f"{RESULTS}/grow/{{place}}/logs/judge_program/{{judge}}/{RUN}.log",
         benchmark:
-            f"{GROWN}/benchmarks/judge_program/{{judge}}/{RUN}.tsv"
+            f"{RESULTS}/grow/{{place}}/benchmarks/judge_program/{{judge}}/{RUN}.tsv"
 
 
 rule grow_gains:

@@ -19,7 +19,7 @@ from petite.util.formatting import counted, listed
 from petite.util.notices import Notices
 
 # Why an image is set aside. The first that applies is named.
-UNREADABLE, LEFT_OUT = "unreadable", "not in use"
+UNUSABLE = "cannot be used"
 OF_TEST, OF_VALIDATION = "duplicate of a test image", "duplicate of a validation image"
 OF_KEPT, OF_OLD = "duplicate of a kept image", "duplicate of an image that was not kept"
 OF_LEFT_OUT = "duplicate of an image that is not in use"
@@ -150,7 +150,7 @@ def new_images(
     kinds[(two | contradicted) & np.isin(kinds, ["", OF_NEW])] = TWO_CLASSES
     table["group"] = _groups(table, groups)
     kinds[(kinds == "") & _held_out(table["group"], split)] = GROUP_HELD_OUT
-    kinds[(table["status"] != "ok").to_numpy()] = UNREADABLE
+    kinds[(table["status"] != "ok").to_numpy()] = UNUSABLE
     table["kind"] = kinds
     table["copy_of"] = table["copy_of"].where(table["of_labeled"], _files(table["copy_of"]))
     table["reason"] = [_reason(row) for row in table.to_dict("records")]
@@ -200,7 +200,7 @@ def _held_out(group: pd.Series, split: pd.DataFrame) -> np.ndarray:
 def _reason(row: dict[str, str]) -> str:
     """Why an image is set aside, in words; "" if it is not."""
     kind = row["kind"]
-    if kind == UNREADABLE:
+    if kind == UNUSABLE:
         return row["reason"]
     if kind == GROUP_HELD_OUT:
         return f"{kind}: {row['group']}"

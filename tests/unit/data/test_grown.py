@@ -65,7 +65,7 @@ def test_duplicates_are_set_aside_with_what_they_repeat(folder: Path) -> None:
     assert table.loc["Cat/train 3.png", "kind"] == grown.OF_OLD
     assert table.loc["Dog/near test.jpg", "kind"] == grown.OF_TEST
     assert table.loc["Dog/near test.jpg", "reason"].startswith("near duplicate")
-    assert table.loc["Cat/broken.jpg", "kind"] == grown.UNREADABLE
+    assert table.loc["Cat/broken.jpg", "kind"] == grown.UNUSABLE
     assert table.loc["Cat/broken.jpg", "reason"]
 
 
