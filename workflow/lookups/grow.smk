@@ -117,6 +117,7 @@ GROWN_SPLIT = f"{GROWN}/split.parquet"
 KEPT_SPLIT = f"{RESULTS}/grow/{KEPT_PLACE}/split.parquet"
 KEPT_TABLE = f"{RESULTS}/grow/{KEPT_PLACE}/subset.parquet"
 NEW_CASES = cases_of(NEW.sizes)
+ANSWER_FILES = ("list.csv", "gains.csv", "page.html", "images")
 
 
 def seeds_of_new(judge):

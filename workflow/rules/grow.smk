@@ -14,10 +14,8 @@ wildcard_constraints:
 
 rule grow:
     input:
-        f"{GROWN}/list.csv",
-        f"{GROWN}/gains.csv",
-        f"{GROWN}/page.html",
-        f"{GROWN}/images",
+        # Without new images, `record_new` ends the run.
+        [f"{GROWN}/{file}" for file in ANSWER_FILES] if NEW.path else [],
     localrule: True
 
 
