@@ -4,6 +4,7 @@ import difflib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -153,7 +154,8 @@ def new_images(
     kinds[(table["status"] != "ok").to_numpy()] = UNUSABLE
     table["kind"] = kinds
     table["copy_of"] = table["copy_of"].where(table["of_labeled"], _files(table["copy_of"]))
-    table["reason"] = [_reason(row) for row in table.to_dict("records")]
+    rows: list[dict[str, Any]] = list(table.to_dict("records"))  # type: ignore[arg-type]
+    table["reason"] = list(map(_reason, rows))
     if "group" in split and groups in (None, CAPTURE_TIME):
         notices.add(
             "The groups of the new images are not known, so a new image may be of the same group "
@@ -197,15 +199,15 @@ def _held_out(group: pd.Series, split: pd.DataFrame) -> np.ndarray:
     return np.asarray((group != "") & group.isin(set(held_out)))
 
 
-def _reason(row: dict[str, str]) -> str:
+def _reason(row: dict[str, Any]) -> str:
     """Why an image is set aside, in words; "" if it is not."""
     kind = row["kind"]
     if kind == UNUSABLE:
-        return row["reason"]
+        return str(row["reason"])
     if kind == GROUP_HELD_OUT:
         return f"{kind}: {row['group']}"
     if not kind or not row["copy_of"]:
-        return kind
+        return str(kind)
     near = "near " if row["copy"] != EXACT and kind != TWO_CLASSES else ""
     other = ", which has another class" if row["other_class"] and kind != TWO_CLASSES else ""
     return f"{near}{kind}: {row['copy_of']}{other}"
@@ -306,7 +308,7 @@ def grown_store(new: Store, old: Store, added: pd.DataFrame, folder: Path) -> tu
         If a new and an old image have the same id.
     """
     rows = new.index.iloc[new.positions(added["image_id"])].copy()
-    rows["label"] = added["label"].to_numpy().astype(rows["label"].dtype)
+    rows["label"] = added["label"].to_numpy(np.int16)
     rows["class_name"] = [old.classes[label] for label in added["label"]]
     rows["shard"] += len(old.manifest["shards"])
     rows["copy_group"] += len(old.index)

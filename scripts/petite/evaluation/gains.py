@@ -7,6 +7,7 @@ those of `verdicts`; a gain also needs an interval over seeds and test images th
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -129,8 +130,9 @@ class _Judged:
         own = self._of(case)
         differences = (self._measured(case) - self._measured(against)).dropna()
         luck = luck_of(own, self.metric)
-        right = [self.predictions.right(*each) for each in (case, against)]
-        low, high = new_images_of(*right, self.weights, luck, self.groups).interval()
+        own_right, other_right = (self.predictions.right(*each) for each in (case, against))
+        new = new_images_of(own_right, other_right, self.weights, luck, self.groups)
+        low, high = new.interval()
         images = round(own["images"].mean())
         return {
             "judge": own["judge"].iloc[0],
@@ -202,30 +204,29 @@ def answer(gained: pd.DataFrame, new_images: int) -> list[str]:
         f"{in_percent(first['kept_value'])}% {metric} "
         f"{bracketed(first['kept_low'], first['kept_high'])}."
     ]
-    of_kept = gained[gained["against"] == KEPT]
-    of_random = gained[gained["against"] == RANDOM].set_index("size")
-    for size, rows in of_kept.groupby("size"):
-        by_case = rows.set_index("case")
-        main = by_case.loc[ALL if ALL in by_case.index else ORDER]
+    rows: list[dict[str, Any]] = list(gained.to_dict("records"))  # type: ignore[arg-type]
+    for size in sorted({row["size"] for row in rows}):
+        found = {(row["case"], row["against"]): row for row in rows if row["size"] == size}
+        ordered = found.get((ORDER, KEPT))
+        main = ordered or found[ALL, KEPT]
         text = (
-            f"Adding {'the first ' if ORDER in by_case.index else ''}{number(main['added'])} of "
+            f"Adding {'the first ' if ordered else ''}{number(main['added'])} of "
             f"{number(new_images)} new images: {_in_words(main)}"
         )
-        if RANDOM in by_case.index:
-            text += f"; {number(by_case.loc[RANDOM, 'added'])} at random: "
-            text += _in_words(by_case.loc[RANDOM])
-        if size in of_random.index:
-            row = of_random.loc[size]
-            text += f"; the order against random: {_numbers(row)}"
-            text += ", better" * (row["verdict"] == BETTER) + ", worse" * (row["verdict"] == WORSE)
+        if at_random := found.get((RANDOM, KEPT)):
+            text += f"; {number(at_random['added'])} at random: {_in_words(at_random)}"
+        if against := found.get((ORDER, RANDOM)):
+            verdict = against["verdict"]
+            text += f"; the order against random: {_numbers(against)}"
+            text += f", {verdict}" if verdict in (BETTER, WORSE) else ""
         lines.append(f"{text}.")
     return lines
 
 
-def _numbers(row: pd.Series) -> str:
+def _numbers(row: dict[str, Any]) -> str:
     bounds = signed_bracketed(row["new_images_low"], row["new_images_high"])
     return f"{signed(row['difference'])} points {bounds or '(no interval: one seed)'}"
 
 
-def _in_words(row: pd.Series) -> str:
+def _in_words(row: dict[str, Any]) -> str:
     return f"{_numbers(row)}, {IN_WORDS[row['verdict']]}"
