@@ -91,7 +91,10 @@ def gains(
     numbers = None if groups is None else group_numbers(groups, predictions.image_ids())
     judged = _Judged(runs, predictions, metric, weights, numbers)
     cases = runs.loc[runs["method"] != KEPT, ["fraction", "method"]].drop_duplicates()
-    some = [(str(case), float(size)) for size, case in cases.sort_values("fraction").to_numpy()]
+    some = [
+        (str(case), float(size))
+        for size, case in cases.sort_values(["fraction", "method"]).to_numpy()
+    ]
     of_kept = [judged.row(case, (KEPT, 0.0)) for case in some]
     of_random = [
         judged.row(case, (RANDOM, case[1]))

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from petite.data.store import Store
-from petite.evaluation.gains import KEPT, NOT_COMPARED, ORDER, RANDOM
+from petite.evaluation.gains import ALL, KEPT, NOT_COMPARED, ORDER, RANDOM
 from petite.report import sprites
 from petite.report.label_next import LONGEST_PATH, MOST_SHOWN, SIDE, distance
 from petite.report.page import environment
@@ -14,7 +14,6 @@ from petite.report.words import name as plain_name
 from petite.training.grow_list import OF_KEPT, ListRecord
 from petite.training.judges import PROBE, words_of
 from petite.util.formatting import (
-    in_percent,
     number,
     percent,
     probability,
@@ -23,10 +22,10 @@ from petite.util.formatting import (
 )
 
 HEADER = (
-    "case", "judge", "images added", "in %", "against", "difference", "95%: new seeds",
+    "case", "judge", "added", "against", "difference", "95%: new seeds",
     "95%: new seeds and images", "p, Holm", "verdict",
 )  # fmt: skip
-CASES = {ORDER: "first of the order", RANDOM: "at random"}
+CASES = {ORDER: "first", RANDOM: "random", ALL: "all"}
 
 
 @dataclass(frozen=True)
@@ -119,11 +118,10 @@ def sections(inputs: Inputs) -> dict[str, Any]:
 
 def _row(row: pd.Series) -> tuple[str, ...]:
     return (
-        CASES.get(row["case"], "all that a seed has"),
+        "all drawn" if row["case"] == ALL and row["judge"] == PROBE else CASES[row["case"]],
         words_of(row["judge"]),
         number(row["added"]),
-        in_percent(row["value"]),
-        "kept alone" if row["against"] == KEPT else "at random",
+        "kept alone" if row["against"] == KEPT else "random",
         signed(row["difference"]),
         signed_bracketed(row["low"], row["high"]),
         signed_bracketed(row["new_images_low"], row["new_images_high"]),
