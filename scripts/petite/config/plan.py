@@ -149,9 +149,11 @@ class Plan:
     def exported(self) -> Exported | None:
         """Find the subset that `export` names; None for the recommended one."""
         subset = exported(self.config.export, self.config.runs)
-        if subset is None or self.is_seeded(subset.method):
-            return subset
-        return subset._replace(seed=0)
+        return subset and self.named_subset(subset)
+
+    def named_subset(self, subset: Exported) -> Exported:
+        """The same subset with the seed of its file: a deterministic selection has one, 0."""
+        return subset if self.is_seeded(subset.method) else subset._replace(seed=0)
 
     def steps(self, label: str) -> list[StepParams]:
         """List the steps of an entry; a method that is not a chain is one step."""

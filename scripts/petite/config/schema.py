@@ -14,6 +14,7 @@ from petite.config.dataset import DatasetSettings
 from petite.config.evidence import EvidenceSettings
 from petite.config.export import BEST, Formats, exported
 from petite.config.features import FeatureSettings
+from petite.config.grow import GrowSettings, grow_problems
 from petite.config.image_lists import ImageList
 from petite.config.judges import Judges, JudgesSection
 from petite.config.labels import Labels
@@ -73,6 +74,7 @@ class Config(Strict):
     )
     split: SplitSettings = SplitSettings()
     pool: PoolSettings = PoolSettings()
+    grow: GrowSettings = GrowSettings()
     features: FeatureSettings = FeatureSettings()
     backbone: BackboneSettings = BackboneSettings()
     proxy: ProxySection = ProxySection()
@@ -165,6 +167,7 @@ class Config(Strict):
             *self._method_problems(),
             *self._judge_problems(),
             *pool_problems(self.pool, self.methods),
+            *grow_problems(self.grow, self.methods, self.runs, self.features.space),
             *(f"training.{text}" for text in self.training.size_problems(self.dataset.image_size)),
         ]
         try:
