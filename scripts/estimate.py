@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from petite.data.shard_job import add_shard, shard_of
 from petite.data.source_job import opened
-from petite.data.splits import TEST, VALIDATION, training_images
+from petite.data.splits import TEST, training_images
 from petite.evaluation.design import planned, planned_images
 from petite.evaluation.looks import Looks
 from petite.features.embedding_cost import EmbeddingCost, measured_times
@@ -67,7 +66,7 @@ def main(args: argparse.Namespace) -> None:
         embedding = embedding_cost(args, args.settings["embed"])
         sys.stdout.write("\n" + textwrap.fill(embedding.as_text(), TERMINAL_COLUMNS) + "\n")
     if args.settings["forecast"]["command"]:
-        table, text = whole_run(args, split, speeds, embedding)
+        table, text = whole_run(args, speeds, embedding)
         if load > BUSY * (os.cpu_count() or 1):
             text += (
                 f" Other processes use this machine (load {load:.1f}): until they end, the run "
@@ -77,20 +76,13 @@ def main(args: argparse.Namespace) -> None:
 
 
 def whole_run(
-    args: argparse.Namespace, split: pd.DataFrame, speeds: Speeds, embedding: EmbeddingCost | None
+    args: argparse.Namespace, speeds: Speeds, embedding: EmbeddingCost | None
 ) -> tuple[str, str]:
     """The stages of the whole run, and its time, memory and disk space."""
     settings = args.settings["forecast"]
-    parts = split["split"].value_counts()
-    sizes = training_images(split)["label"].value_counts().sort_index()
-    facts = replace(
-        Facts(**settings["facts"]),
-        class_sizes=tuple(map(int, sizes)),
-        tests=int(parts.get(TEST, 0)),
-        validations=int(parts.get(VALIDATION, 0)),
-        images=len(split),
-    )
-    jobs, later, planning = jobs_of_run(settings)
+    planned, planning = planned_run(settings)
+    facts = Facts(**planned["facts"])
+    jobs, later = ([_job(fields) for fields in planned[name]] for name in ("jobs", "later"))
     path = Path(settings["history"])
     history = replace(read_history(path), speed=speeds.steps / slopes.LOOPS)
     history = with_timings(history, facts, {job.rule for job in jobs if job.is_due}, args)
@@ -110,8 +102,8 @@ def whole_run(
     return as_table(stages(jobs, costs)), in_words(whole, jobs, later, costs, planning)
 
 
-def jobs_of_run(settings: dict[str, Any]) -> tuple[list[PlannedJob], list[PlannedJob], float]:
-    """All jobs of the run, those that looks may add, and what planning them takes."""
+def planned_run(settings: dict[str, Any]) -> tuple[dict[str, Any], float]:
+    """The jobs of the whole run with what decides their time, and the seconds of planning it."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "jobs.json"
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -125,9 +117,8 @@ def jobs_of_run(settings: dict[str, Any]) -> tuple[list[PlannedJob], list[Planne
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if finished.returncode or not file.exists():
             raise PetiteError(f"the run cannot be planned: {finished.stderr.strip()[-1000:]}")
-        found = read_json(file)
-    jobs, later = ([_job(fields) for fields in found[name]] for name in ("jobs", "later"))
-    return jobs, later, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return read_json(file), seconds
 
 
 def _job(fields: dict[str, Any]) -> PlannedJob:

@@ -30,7 +30,7 @@ from petite_logger_plugin.remaining import seconds_left
 DRAWINGS_PER_SECOND = 2
 BAR_CELLS = 12
 NOTICE_COLUMNS = 100
-# The time left is computed again when a job ends, and after these seconds.
+# The time left is computed again after these seconds; in a run of many jobs it takes a while.
 SECONDS_BETWEEN_FORECASTS = 2.0
 
 
@@ -190,7 +190,6 @@ class LogHandler(LogHandlerBase):
         self._done[job.rule] += 1
         seconds = time.monotonic() - job.started
         self.taken[number] = seconds
-        self._left = None
         if job.log is None:
             return
         for notice in notices_in(job.log):

@@ -1,9 +1,9 @@
 # Functions of forecast.smk and of `estimate`: what is known of a run before it begins.
 
-import zipfile
 from collections import Counter
 from dataclasses import replace
 
+from petite.forecast.archives import entries_of_zip
 from petite.forecast.facts import Facts, PlannedJob
 from petite.forecast.forecast import (
     BUSY,
@@ -37,9 +37,9 @@ def source_size():
         return len(FOLDER_LISTING), int(FOLDER_LISTING["bytes"].sum())
     path = None if SOURCE_PATH is None else Path(SOURCE_PATH)
     if path and path.suffix == ".zip" and path.is_file() and not SOURCE.wheel:
-        with zipfile.ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-        return len(entries), sum(entry.file_size for entry in entries)
+        # As photographs are hardly compressed, it has as many bytes as they have.
+        entries = entries_of_zip(path)
+        return entries and (entries, path.stat().st_size)
     if SOURCE.images_per_class:
         images = SOURCE.images_per_class * len(DATASET.classes or range(MANY_CLASSES))
         return images, images * IMAGE_BYTES
@@ -243,13 +243,10 @@ def command_of_whole_run():
 
 
 def forecast_settings():
-    """What `estimate` needs to forecast the whole run; see `command_of_whole_run`."""
+    """What `estimate` needs to forecast the whole run."""
     return {
-        "facts": asdict(facts()),
         "command": command_of_whole_run(),
         "variable": JOBS_VARIABLE,
         "cores": workflow.resource_settings.cores or workflow.resource_settings.nodes,
         "history": str(HISTORY),
-        "judges": [judge.rule for judge in PLAN.judges],
-        "embeddings": USES_EMBEDDINGS,
     }

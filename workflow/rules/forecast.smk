@@ -69,11 +69,15 @@ def remember_what_jobs_took():
 
 
 def write_jobs(path):
-    """Write all jobs of the run, and those that looks may add."""
+    """Write all jobs of the run, those that looks may add, and what decides their time."""
     jobs = planned_jobs(workflow.dag.jobs, workflow.dag.needrun)
-    both = {"jobs": jobs, "later": jobs_of_later_looks(jobs)}
     write_json(
-        Path(path), {name: [asdict(job) for job in some] for name, some in both.items()}
+        Path(path),
+        {
+            "jobs": [asdict(job) for job in jobs],
+            "later": [asdict(job) for job in jobs_of_later_looks(jobs)],
+            "facts": asdict(facts()),
+        },
     )
 
 

@@ -173,13 +173,18 @@ class Costs:
         sides = settings.phase_sides(facts.side) or [facts.side]
         shares = [phase.share for phase in settings.phases] or [1.0]
         products = [products_of(settings, side, facts.channels) for side in sides]
-        mean = sum(share * n for share, n in zip(shares, products, strict=True))
-        speed = slopes.PRODUCTS_PER_SECOND * self._threads()
-        step = slopes.STEP + slopes.BACKWARD * settings.batch_size * mean / speed
-        image = products_of(settings, facts.side, facts.channels) / speed
+        products = [
+            slopes.BACKWARD * n / (slopes.PRODUCTS_PER_SECOND * self._threads()) for n in products
+        ]
+        values = [slopes.STEP_VALUE * side**2 * facts.channels for side in sides]
+        of_image = sum(
+            share * (p + v) for share, p, v in zip(shares, products, values, strict=True)
+        )
+        step = slopes.STEP + settings.batch_size * of_image
+        image = products_of(settings, facts.side, facts.channels) / slopes.PRODUCTS_PER_SECOND
         flips = 2 if settings.test_time_flip else 1
         start = self._keras(slopes.START_OF_KERAS) + slopes.COMPILE * len(sides)
-        each = flips * (image + slopes.STEP / EVALUATION_BATCH)
+        each = flips * (image / self._threads() + slopes.BLOCK / EVALUATION_BATCH)
         return Timing(start, step, each, slopes.SEED)
 
     def _training(self, job: PlannedJob, timing: Timing, settings: Any) -> float:

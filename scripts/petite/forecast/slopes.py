@@ -32,7 +32,7 @@ STARTS = {
     "download_weights": 5.0,
 }
 # Of Python, TensorFlow and Keras, until a network can be built.
-START_OF_KERAS = 4.5
+START_OF_KERAS = 3.2
 # Of a job that embeds, until its first image.
 START_OF_EMBEDDING = 5.7
 
@@ -74,14 +74,17 @@ PROBE_IMAGE = 1e-5
 # A linear proxy: seconds for each training image.
 LINEAR_PROXY_IMAGE = 1e-4
 
-# Training from scratch, without timed steps: multiply-adds of convolutions per second, and seconds
-# of each step beside them. A step computes forward once and backward twice.
-PRODUCTS_PER_SECOND = 4e10
-STEP = 3e-3
+# Training from scratch, without timed steps: multiply-adds of convolutions per second, which a step
+# computes forward once and backward twice; and seconds of each step, and of each value of a pixel
+# in its batch. A prediction takes seconds for each block of images beside its multiply-adds.
+PRODUCTS_PER_SECOND = 8e10
 BACKWARD = 3.0
-COMPILE = 2.0
+STEP = 3e-3
+STEP_VALUE = 6e-9
+BLOCK = 1.5e-3
+COMPILE = 1.0
 # For each seed: new weights; and saving the model, which is not timed.
-SEED = 0.3
+SEED = 0.25
 SAVE = 0.15
 # Fine-tuning, relative to embedding an image of the same size.
 FINE_TUNE_FORWARD = 1.7

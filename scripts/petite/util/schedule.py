@@ -14,7 +14,7 @@ class Task:
     number : int
     rule : str
     seconds : float
-        What it takes.
+        Its time on its threads.
     threads : int
         Cores that it occupies.
     memory : float
