@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from statistics import mean
 
 from petite.util.schedule import Task, schedule
 
@@ -35,11 +36,12 @@ def seconds_left(
     float
     """
     factors = factors_of_rules(planned, taken)
+    means = means_without_forecast(planned, taken)
     left = []
     for task in planned:
         if task.number in taken:
             continue
-        seconds = task.seconds * factors[task.rule]
+        seconds = task.seconds * factors[task.rule] or means.get(task.rule, 0.0)
         if task.number in running:
             seconds = max(0.0, seconds - running[task.number])
         left.append(replace(task, seconds=seconds, is_running=task.number in running))
@@ -67,3 +69,12 @@ def factors_of_rules(planned: Sequence[Task], taken: Mapping[int, float]) -> dic
         total = forecast[rule] + more
         factors[rule] = (measured[rule] + more * overall) / total if total else overall
     return factors
+
+
+def means_without_forecast(planned: Sequence[Task], taken: Mapping[int, float]) -> dict[str, float]:
+    """What the finished jobs of each rule took that has no forecast, on average."""
+    found = defaultdict[str, list[float]](list)
+    for task in planned:
+        if task.number in taken and not task.seconds:
+            found[task.rule].append(taken[task.number])
+    return {rule: mean(seconds) for rule, seconds in found.items()}

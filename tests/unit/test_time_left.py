@@ -64,5 +64,7 @@ def test_a_job_that_takes_longer_than_it_should_is_almost_done():
     assert seconds_left([Task(0, "train", 10)], {}, {0: 60.0}, 1) == 0
 
 
-def test_jobs_without_a_forecast_do_not_matter():
-    assert seconds_left([Task(0, "all", 0.0)], {}, {}, 1) == 0
+def test_jobs_without_a_forecast_count_once_one_of_them_is_done():
+    tasks = [Task(number, "judge_program", 0.0) for number in range(4)]
+    assert seconds_left(tasks, {}, {}, 1) == 0
+    assert seconds_left(tasks, {0: 30.0}, {1: 10.0}, 1) == 80

@@ -1,8 +1,10 @@
 # Functions of forecast.smk and of `estimate`: what is known of a run before it begins.
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 
+from petite.data.split_names import TEST, TRAIN, VALIDATION
 from petite.forecast.archives import entries_of_zip
 from petite.forecast.facts import Facts, PlannedJob
 from petite.forecast.forecast import (
@@ -48,15 +50,15 @@ def source_size():
 
 def sizes_of_parts():
     """Training images of each class, and the number of test and validation images."""
-    split = Path(placed(SELECTED))
-    if split.exists():
-        table = read_table(split)
-        counts = table.loc[table["split"] == "train", "label"].value_counts()
-        other = table["split"].value_counts()
+    # A split that is damaged is reported by the job that reads it.
+    with suppress(OSError, ValueError, KeyError):
+        parts = read_table(Path(placed(SELECTED)))
+        counts = parts.loc[parts["split"] == TRAIN, "label"].value_counts()
+        others = parts["split"].value_counts()
         return (
             tuple(map(int, counts.sort_index())),
-            int(other.get("test", 0)),
-            int(other.get("validation", 0)),
+            int(others.get(TEST, 0)),
+            int(others.get(VALIDATION, 0)),
         )
     images = images_expected()
     if FOLDER_LISTING is not None:
@@ -88,8 +90,9 @@ def images_expected():
     known = number_of_images()
     if known == MANY_IMAGES and (size := source_size()):
         known = size[0]
-    if DATASET.limit_per_class and DATASET.classes:
-        known = min(known, DATASET.limit_per_class * len(DATASET.classes))
+    if DATASET.limit_per_class:
+        classes = len(DATASET.classes or range(MANY_CLASSES))
+        known = min(known, DATASET.limit_per_class * classes)
     return known
 
 

@@ -230,7 +230,7 @@ def cheaper_way(
             for shard in range(0 if has_embeddings else costs.facts.shards)
         ]
         return _saving(
-            "judges: {scratch: null, probe: {}}",
+            "With `--config judges=probe`",
             [*others, *probes, *embeddings],
             seconds,
             costs,
@@ -241,7 +241,7 @@ def cheaper_way(
     )
     fewer = [job for job in jobs if job.rule != "probe" or job.fraction != most]
     if most < 1:
-        return _saving(f"no fraction {most:g}", fewer, seconds, costs, cores)
+        return _saving(f"Without fraction {most:g}", fewer, seconds, costs, cores)
     return None
 
 
@@ -251,4 +251,4 @@ def _saving(
     cheaper = forecast(jobs, costs, cores).seconds
     if cheaper > SAVES * seconds:
         return None
-    return f"Cheaper: `{what}` takes about {rounded_time(cheaper)}"
+    return f"{what}, it takes about {rounded_time(cheaper)}"

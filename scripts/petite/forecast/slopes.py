@@ -1,9 +1,12 @@
 """What jobs take, as measured: the numbers of a forecast that the run itself does not give.
 
 Seconds are those of one core of the reference machine (AMD EPYC, Zen 5, two cores, Python 3.11,
-compiled bytecode), with another job on the other core. Sources: the benchmarks and logs of the
-default run, of runs over digits and over 15,000 photographs; for `IMAGE` also docs/scale.md and
-docs/speed.md. `benchmarks/forecast.py` compares the forecasts with runs.
+compiled bytecode), with another job on the other core. STARTS are from the benchmark files and logs
+of runs over silhouettes, weld images and photographs. IMAGE (listing, index, split) and the pixels
+of FEATURES are from docs/scale.md, DECODE, EMBED and its start from docs/speed.md, PROBE from 98
+jobs over 11,494 photographs, and PRODUCTS, STEP and BLOCK from timed steps of five networks.
+The others of IMAGE and FEATURES, LINEAR_PROXY_IMAGE, FINE_TUNE and SLURM_JOB are rough values that
+no measurement of their own supports. `benchmarks/forecast.py` compares the forecasts with runs.
 """
 
 # Seconds of a job that reads tables, from its start to its end.
