@@ -11,7 +11,6 @@ import textwrap
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,8 @@ from petite.features.own import own_dimensions
 from petite.forecast import slopes
 from petite.forecast.facts import Facts, PlannedJob
 from petite.forecast.forecast import BUSY, as_table, forecast, in_words, stages
-from petite.forecast.history import History, read_history, write_history
-from petite.forecast.jobs import Costs, fine_tune_key, scratch_key
+from petite.forecast.history import History, Timing, read_history, write_history
+from petite.forecast.jobs import Costs, embed_key, fine_tune_key, scratch_key
 from petite.forecast.timing import timed
 from petite.networks.backbones import needs_keras, open_backbone
 from petite.networks.backend import load_keras
@@ -84,16 +83,14 @@ def whole_run(
     facts = Facts(**planned["facts"])
     jobs, later = ([_job(fields) for fields in planned[name]] for name in ("jobs", "later"))
     path = Path(settings["history"])
-    history = replace(read_history(path), speed=speeds.steps / slopes.LOOPS)
-    history = with_timings(history, facts, {job.rule for job in jobs if job.is_due}, args)
-    write_history(path, history)
-    costs = Costs(
-        facts,
-        history,
-        speeds,
-        embed_start=embedding.start if embedding else None,
-        embed_image=embedding.each if embedding else None,
+    history = with_timings(
+        read_history(path), facts, {job.rule for job in jobs if job.is_due}, args
     )
+    if embedding:
+        timing = Timing(embedding.start, 0.0, embedding.each, 0.0)
+        history = history.with_timing(embed_key(facts), timing)
+    write_history(path, history)
+    costs = Costs(facts, history, speeds, speed=speeds.steps / slopes.LOOPS)
     whole = forecast(jobs, costs, settings["cores"])
     logging.info(
         "the whole run: %.1f s, %.1f s of cores, %.0f bytes of memory, %.0f bytes of disk",
@@ -146,11 +143,14 @@ def with_timings(
             tuning,
             args.threads,
         )
+    was_loaded = "keras" in sys.modules  # to measure the embedding
     began = time.process_time()
     if makes:
         backend = facts.training_settings.backend
         load_keras(facts.fine_tuning.backend if "fine_tune" in rules else backend, args.threads)
     loading = slopes.START + time.process_time() - began
+    if was_loaded:
+        loading = slopes.START_OF_KERAS
     for key, make in makes.items():
         # A network that cannot be trained is reported by the run itself.
         with suppress(PetiteError):

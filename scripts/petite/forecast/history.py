@@ -26,7 +26,7 @@ LEAST, MOST = 0.25, 4.0
 
 @dataclass(frozen=True)
 class Timing:
-    """What a training takes on this machine, in seconds.
+    """What a training, or embedding images, takes on this machine, in seconds.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Timing:
     step : float
         A step, on average.
     image : float
-        The prediction for an image.
+        The prediction for an image, or its embedding.
     seed : float
         Of a run beside its steps and predictions.
     parameters : int
@@ -59,13 +59,10 @@ class History:
         By `key_of` of the training.
     ratios : dict of str to float
         How many times its forecast a rule took; of a training by its key.
-    speed : float
-        How many times the reference machine's Python this one is as fast.
     """
 
     timings: Mapping[str, Timing] = field(default_factory=dict)
     ratios: Mapping[str, float] = field(default_factory=dict)
-    speed: float = 1.0
 
     def with_timing(self, key: str, timing: Timing) -> "History":
         """A newly timed training makes what was known of its runs obsolete."""
@@ -105,7 +102,7 @@ def read_history(path: Path) -> History:
         found = read_json(path)
         timings = {key: Timing(**timing) for key, timing in found["timings"].items()}
         ratios = {str(key): float(ratio) for key, ratio in found["ratios"].items()}
-        return History(timings, ratios, float(found["speed"]))
+        return History(timings, ratios)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return NOTHING_KNOWN
 

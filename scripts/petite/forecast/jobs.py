@@ -43,16 +43,15 @@ class Costs:
         What is known of this machine.
     speeds : Speeds
         Of selections, on this machine or on that of the slopes.
-    embed_start, embed_image : float, optional
-        Seconds of a job that embeds, until its first image and for each; None: from measurements
-        of another machine.
+    speed : float
+        How many times as fast as that of the slopes this machine starts jobs. What earlier runs
+        took counts more.
     """
 
     facts: Facts
     history: History = NOTHING_KNOWN
     speeds: Speeds = REFERENCE
-    embed_start: float | None = None
-    embed_image: float | None = None
+    speed: float = 1.0
     _known: dict[tuple[str, float], float] = field(default_factory=dict)
 
     def key(self, job: PlannedJob) -> str:
@@ -64,7 +63,7 @@ class Costs:
         if job.rule == "proxy":
             return "linear_proxy" if self.facts.proxy_is_linear else "proxy"
         if job.rule == "embed":
-            return f"embed {self.facts.backbone} {self.facts.backbone_side}"
+            return embed_key(self.facts)
         return job.rule
 
     def seconds(self, job: PlannedJob) -> float:
@@ -99,13 +98,11 @@ class Costs:
             case "ingest":
                 return self._start(job) + self._decoding() / facts.shards
             case "embed":
-                images = facts.images / facts.shards
-                each = self.embed_image or self._embedding_of_image()
-                return (self.embed_start or self._keras(slopes.START_OF_EMBEDDING)) + images * each
+                timing = self.embed_timing
+                return timing.start + facts.images / facts.shards * timing.image
             case "embed_altered":
-                images = min(slopes.ALTERED, facts.training_images)
-                each = self.embed_image or self._embedding_of_image()
-                return (self.embed_start or self._keras(slopes.START_OF_EMBEDDING)) + images * each
+                timing = self.embed_timing
+                return timing.start + min(slopes.ALTERED, facts.training_images) * timing.image
             case _:
                 return self._start(job) + facts.images * slopes.IMAGE.get(job.rule, 0.0)
 
@@ -165,8 +162,15 @@ class Costs:
         factor = slopes.FINE_TUNE_FORWARD + whole * slopes.FINE_TUNE_STEP
         step = settings.batch_size * forward * factor / self._threads()
         image = forward * slopes.FINE_TUNE_FORWARD * (2 if settings.test_time_flip else 1)
-        start = self._keras(slopes.START_OF_KERAS) + 4 * slopes.COMPILE
+        start = slopes.START_OF_KERAS / self.speed + 4 * slopes.COMPILE
         return Timing(start, step, image / self._threads(), slopes.SEED)
+
+    @cached_property
+    def embed_timing(self) -> Timing:
+        """Timed on this machine, or from the speed of EfficientNet-Lite0."""
+        known = self.history.timings.get(embed_key(self.facts))
+        image = slopes.EMBED * (self.facts.backbone_side / slopes.EMBED_SIDE) ** 2
+        return known or Timing(slopes.START_OF_EMBEDDING / self.speed, 0.0, image, 0.0)
 
     def _untimed_scratch(self) -> Timing:
         facts, settings = self.facts, self.facts.training_settings
@@ -183,7 +187,7 @@ class Costs:
         step = slopes.STEP + settings.batch_size * of_image
         image = products_of(settings, facts.side, facts.channels) / slopes.PRODUCTS_PER_SECOND
         flips = 2 if settings.test_time_flip else 1
-        start = self._keras(slopes.START_OF_KERAS) + slopes.COMPILE * len(sides)
+        start = slopes.START_OF_KERAS / self.speed + slopes.COMPILE * len(sides)
         each = flips * (image / self._threads() + slopes.BLOCK / EVALUATION_BATCH)
         return Timing(start, step, each, slopes.SEED)
 
@@ -249,18 +253,13 @@ class Costs:
         bytes_of_all = facts.original_bytes or facts.images * slopes.ORIGINAL
         return facts.images * slopes.DECODE_IMAGE + bytes_of_all * slopes.DECODE_BYTE
 
-    def _embedding_of_image(self) -> float:
-        return slopes.EMBED * (self.facts.backbone_side / slopes.EMBED_SIDE) ** 2
-
     def _of_pixels(self) -> float:
         """How many times the values of an image of 64 x 64 pixels in color one has."""
         return max(0.05, self.facts.side**2 * self.facts.channels / (64 * 64 * 3))
 
     def _start(self, job: PlannedJob) -> float:
-        return slopes.STARTS.get(job.rule, slopes.START) / self.history.speed
-
-    def _keras(self, seconds: float) -> float:
-        return seconds / self.history.speed
+        seconds = slopes.STARTS.get(job.rule, slopes.START)
+        return seconds if self.key(job) in self.history.ratios else seconds / self.speed
 
     def _threads(self) -> float:
         """How many times as fast as one thread those of a training are."""
@@ -290,6 +289,11 @@ def scratch_key(facts: Facts) -> str:
 def fine_tune_key(facts: Facts) -> str:
     """What the timing of fine-tuning is kept under."""
     return _training_key(facts, facts.fine_tuning.model_dump(mode="json"), facts.backbone)
+
+
+def embed_key(facts: Facts) -> str:
+    """What the timing of embedding is kept under."""
+    return key_of("embed", facts.backbone, facts.backbone_side)
 
 
 def _training_key(facts: Facts, settings: Mapping[str, Any], *more: str) -> str:

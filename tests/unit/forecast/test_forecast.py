@@ -9,7 +9,7 @@ import pytest
 from petite.forecast.facts import Facts, PlannedJob
 from petite.forecast.forecast import cheaper_way, forecast, in_words, stages
 from petite.forecast.history import History, Timing, read_history, write_history
-from petite.forecast.jobs import Costs, fine_tune_key, scratch_key
+from petite.forecast.jobs import Costs, embed_key, fine_tune_key, scratch_key
 from petite.training.settings import TrainingSettings
 
 FACTS = Facts(
@@ -106,6 +106,21 @@ def test_what_runs_took_corrects_the_next_forecast():
     assert Costs(FACTS, once).seconds(figure) > before
 
 
+def test_what_runs_took_counts_more_than_the_speed_of_the_machine():
+    figure = PlannedJob(1, "figures")
+    seen = History().with_run({"figures": 2.0})
+    slow = Costs(FACTS, speed=0.5).seconds(figure)
+    assert slow > 1.5 * Costs(FACTS).seconds(figure)
+    assert Costs(FACTS, seen, speed=0.5).seconds(figure) == Costs(FACTS, seen).seconds(figure)
+
+
+@pytest.mark.parametrize("rule", ["embed", "embed_altered"])
+def test_timed_embeddings_replace_those_of_another_machine(rule):
+    job = PlannedJob(1, rule)
+    slow = History().with_timing(embed_key(FACTS), Timing(50.0, 0.0, 0.1, 0.0))
+    assert Costs(FACTS, slow).seconds(job) > 3 * Costs(FACTS).seconds(job)
+
+
 @pytest.mark.parametrize("ratio", [0.0, -1.0, math.nan, math.inf])
 def test_an_impossible_ratio_is_not_kept(ratio):
     assert History().with_run({"figures": ratio}) == History()
@@ -118,13 +133,13 @@ def test_a_timing_replaces_what_runs_took_before():
 
 def test_the_history_is_kept_in_a_file(tmp_path):
     path = tmp_path / "a folder/history.json"
-    history = History({"key": TIMING}, {"figures": 2.0}, 1.5)
+    history = History({"key": TIMING}, {"figures": 2.0})
     write_history(path, history)
     assert read_history(path) == history
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"timings": {"a": 1}, "ratios": {}, "speed": 1}', "null", "\xff"]
+    "text", ["", "{", "[]", "{}", '{"timings": {"a": 1}, "ratios": {}}', "null", "\xff"]
 )
 def test_a_damaged_history_is_as_good_as_none(tmp_path, text):
     path = tmp_path / "history.json"
