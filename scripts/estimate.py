@@ -18,8 +18,9 @@ import numpy as np
 
 from petite.data.shard_job import add_shard, shard_of
 from petite.data.source_job import opened
-from petite.data.splits import TEST, training_images
+from petite.data.splits import TEST, test_groups, training_images
 from petite.evaluation.design import planned, planned_images
+from petite.evaluation.groups import group_numbers
 from petite.evaluation.looks import Looks
 from petite.features.embedding_cost import EmbeddingCost, measured_times
 from petite.features.own import own_dimensions
@@ -55,10 +56,13 @@ def main(args: argparse.Namespace) -> None:
         labels, speeds, args.settings["entries"], widths, args.settings["partitions"]
     )
     sys.stdout.write(as_text(rows))
-    tested = split.loc[split["split"] == TEST, "label"].to_numpy()
+    tested = split[split["split"] == TEST]
+    groups = test_groups(split)
+    numbers = None if groups is None else group_numbers(groups, tested["image_id"].to_numpy())
     design = args.settings["design"]
     looks = Looks.of(design.pop("looks", None))
-    text = f"{planned(**design, looks=looks)} {planned_images(tested, **args.settings['tests'])}"
+    images = planned_images(tested["label"].to_numpy(), **args.settings["tests"], groups=numbers)
+    text = f"{planned(**design, looks=looks)} {images}"
     sys.stdout.write("\n" + textwrap.fill(text, TERMINAL_COLUMNS) + "\n")
     embedding = None
     if args.shard:

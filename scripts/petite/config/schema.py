@@ -202,6 +202,8 @@ class Config(Strict):
                 key = SPACES[space].file
                 if key and not getattr(self.features, key):
                     problems.append(f"methods.{label}: the space '{space}' needs features.{key}")
+        if self.checks.label_errors == "own" and self.features.path is None:
+            problems.append("checks.label_errors: the space 'own' needs features.path")
         if not any(entry.fractions for entry in self.methods.values()):
             problems.append("methods: no entry has fractions: give them to one or more")
         return problems

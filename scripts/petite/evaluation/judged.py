@@ -112,7 +112,7 @@ def evaluate(
         verdicts = compare(runs, *shared)
     else:
         verdicts = compare_at_looks(runs, looks, *shared).table
-    chance = AgainstChance(runs, predictions, classes, circumstances)
+    chance = AgainstChance(runs, predictions, classes, circumstances, numbers)
     return Judged(
         runs,
         history,

@@ -15,6 +15,7 @@ from petite.util.formatting import (
     megabytes,
     number,
     percent,
+    plural,
     seconds,
     signed,
     signed_bracketed,
@@ -155,7 +156,7 @@ def terminal_table(summary: pd.DataFrame, balanced: bool = False) -> str:
         lines.append(why)
     if few:
         lines.append(
-            f"{few} of {len(summary)} rows have fewer than {ENOUGH_RUNS} runs: "
-            "too few for a claim. Train more seeds."
+            f"{few} of {len(summary)} rows {plural(few, 'has', 'have')} fewer than "
+            f"{ENOUGH_RUNS} runs: too few for a claim. Train more seeds."
         )
     return "\n".join(lines)
