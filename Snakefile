@@ -64,6 +64,7 @@ if IS_MAIN:
     include: "workflow/rules/lock.smk"
     include: "workflow/rules/partial.smk"
     include: "workflow/rules/scheduler.smk"
+    include: "workflow/rules/forecast.smk"
 
     report: "workflow/report/workflow.rst"
 
@@ -75,11 +76,14 @@ if IS_MAIN:
         record_pool()
         record_new()
         say_settings()
+        say_forecast()
 
     onsuccess:
+        remember_what_jobs_took()
         say_where_things_are()
 
     onerror:
         PROGRESS.end()
+        remember_what_jobs_took()
         make_tables_of_what_is_done()
         say_what_failed(log)
