@@ -14,6 +14,7 @@ from petite.config.dataset import DatasetSettings
 from petite.config.evidence import EvidenceSettings
 from petite.config.export import BEST, Formats, exported
 from petite.config.features import FeatureSettings
+from petite.config.grow import GrowSettings, grow_problems
 from petite.config.image_lists import ImageList
 from petite.config.judges import Judges, JudgesSection
 from petite.config.labels import Labels
@@ -26,6 +27,7 @@ from petite.config.size import check_size
 from petite.config.split import SplitSettings
 from petite.data.sources import SOURCES
 from petite.evaluation.looks import Looks
+from petite.evaluation.statistics import ALPHA, least_p, seeds_to_decide
 from petite.features.registry import SPACES
 from petite.training.judges import FINE_TUNE, PROBE, judge_named
 from petite.training.settings import TrainingSettings
@@ -72,6 +74,7 @@ class Config(Strict):
     )
     split: SplitSettings = SplitSettings()
     pool: PoolSettings = PoolSettings()
+    grow: GrowSettings = GrowSettings()
     features: FeatureSettings = FeatureSettings()
     backbone: BackboneSettings = BackboneSettings()
     proxy: ProxySection = ProxySection()
@@ -83,7 +86,7 @@ class Config(Strict):
         [], description="training images that no subset contains: ids or patterns, or a file"
     )
     seeds: Seeds = Field(
-        7,
+        LooksSettings(looks=[8, 20]),
         description="runs of each method and fraction, or {looks: [7, 10, 15, 30]}: more seeds for "
         "what is not decided",
     )
@@ -91,7 +94,7 @@ class Config(Strict):
         {}, description="number of runs at these fractions instead"
     )
     seeds_per_job: int = Field(
-        4, ge=1, description="runs that one training job trains one after the other"
+        8, ge=1, description="runs that one training job trains one after the other"
     )
     partitions: int | None = Field(
         None,
@@ -164,6 +167,7 @@ class Config(Strict):
             *self._method_problems(),
             *self._judge_problems(),
             *pool_problems(self.pool, self.methods),
+            *grow_problems(self.grow, self.methods, self.runs, self.features.space),
             *(f"training.{text}" for text in self.training.size_problems(self.dataset.image_size)),
         ]
         try:
@@ -208,6 +212,21 @@ class Config(Strict):
             problems.append("methods: no entry has fractions: give them to one or more")
         return problems
 
+    def _looks_problems(self, judge: str) -> list[str]:
+        """Looks that can decide no comparison with random, if a judge has no others."""
+        looks, cases = self.looks_of(judge), self.runs_of(judge)
+        tests = sum(label != "random" and ("random", share) in cases for label, share in cases)
+        if looks is None or ("full", 1.0) in cases:
+            return []
+        return [
+            f"seeds.looks: {seeds} seeds can decide none of the {tests} comparisons with random: "
+            f"the smallest adjusted p that they can give is {tests * least_p(seeds):.3g}, and the "
+            f"level of this look is {level:.3g}: leave this look out, or make it "
+            f"{seeds_to_decide(tests * ALPHA / level)} seeds or more"
+            for seeds, level in zip(looks.seeds, looks.levels, strict=True)
+            if tests * least_p(seeds) > level
+        ]
+
     def _judge_problems(self) -> list[str]:
         """Where the judges do not fit the methods."""
         problems = []
@@ -217,6 +236,7 @@ class Config(Strict):
                 "needs: set it to {}, or seeds to a number"
             )
         for judge in self.judges.used:
+            problems += self._looks_problems(judge)
             known = {share for entry in self.methods.values() for share in entry.fractions}
             only = self.judges.used[judge].fractions
             if unknown_shares := sorted(set(only or []) - known):

@@ -1,7 +1,7 @@
 """What a design can show, before anything is trained."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -78,12 +78,27 @@ def _planned_looks(comparisons: int, looks: Looks) -> str:
     )
 
 
+def _first_against_full(
+    images: int, shown: Sequence[Mapping[str, float]], looks: Looks | None
+) -> str:
+    """The first look at which the test images are enough; "" without looks."""
+    if looks is None:
+        return ""
+    first = next(
+        seeds
+        for seeds, own in zip(looks.seeds, shown, strict=True)
+        if images >= own["test_images_needed"]
+    )
+    return f" With looks, {first} seeds are the first that can show it."
+
+
 def planned_images(
     test_labels: np.ndarray,
     subsets: int,
     tolerance: float,
     setting: str = AUTO,
     groups: np.ndarray | None = None,
+    looks: Looks | None = None,
 ) -> str:
     """What the test images can show about subsets against the full set.
 
@@ -99,6 +114,8 @@ def planned_images(
         evidence.metric.
     groups : ndarray of int, shape (n,), optional
         Equal for images of one group, which then count as one, as in the tests after training.
+    looks : Looks, optional
+        When the comparisons are tested; None: once, with all seeds.
 
     Returns
     -------
@@ -109,8 +126,11 @@ def planned_images(
         return "Nothing is compared with the full set."
     metric = metric_for(np.unique(test_labels, return_counts=True)[1], setting)
     weights = METRICS[metric].image_weights(test_labels)
-    images, found = len(weights), what_images_can_show(weights, tolerance, subsets, groups)
-    needed = int(found["test_images_needed"])
+    images = len(weights)
+    # Among as many tests 5% are divided: at a look, its level is.
+    tests = [subsets * ALPHA / level for level in looks.levels] if looks else [subsets]
+    shown = [what_images_can_show(weights, tolerance, own, groups) for own in tests]
+    needed = min(int(own["test_images_needed"]) for own in shown)
     can = "can" if images >= needed else "cannot"
     in_groups = "" if groups is None else f" in {counted(len(np.unique(groups)), 'group')}"
     text = (
@@ -118,8 +138,8 @@ def planned_images(
         f"{points(tolerance)} of {METRICS[metric].words}, if it does just as well as the full set."
     )
     if images >= needed:
-        return text
-    least = reachable_tolerance(found["least_tolerance"])
+        return f"{text}{_first_against_full(images, shown, looks)}"
+    least = reachable_tolerance(min(own["least_tolerance"] for own in shown))
     other = f", or an evidence.tolerance of {least:g} or more" if least else ""
     return (
         f"{text} That takes {number(needed)} or more (split.test, or more images in your own test "

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from petite.evaluation.chance import Cause
+from petite.evaluation.declared import Change
 from petite.evaluation.recommendation import FindingKind, StepKind
 from petite.evaluation.verdicts import BETTER, NOT_DISTINGUISHABLE, TOO_FEW, WORSE
 
@@ -16,6 +17,27 @@ class Sentence(NamedTuple):
     def __str__(self) -> str:
         return f"{self.text} ({self.figures})." if self.figures else f"{self.text}."
 
+
+# What was changed after results had been seen.
+CHANGES: dict[Change, str] = {
+    "seeds": "more seeds were asked for",
+    "looks": "the looks were set",
+    "added": "comparisons were added",
+    "dropped": "comparisons were dropped",
+    "settings": "the settings of a method were changed",
+    "tolerance": "the tolerance was changed",
+    "metric": "the metric was changed",
+}
+EXPLORATORY = (
+    "Tests that are repeated with other plans until one passes find too many effects, so these "
+    "verdicts are exploratory. To test again, give the run another dataset.name and another "
+    "split.seed, because equal seeds give equal runs, and plan all of it before the first run."
+)
+DECLARED_AGAIN = (
+    "All comparisons are declared again, with Holm's adjustment for all of them. Methods that are "
+    "added until one passes find too many effects, so the verdicts of the added ones are "
+    "exploratory."
+)
 
 FINDINGS: dict[FindingKind, tuple[Sentence, ...]] = {
     # The kept subset, or all images, against the full set.

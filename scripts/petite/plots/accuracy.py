@@ -94,6 +94,9 @@ def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
             f" Faint lines: {counted(len(faint), 'further method')}, named in the figure of "
             "differences."
         )
+    fewest, most = summary["runs"].min(), summary["runs"].max()
+    if fewest < most:
+        note += f" Points have {fewest} to {most} runs."
     if (summary["runs"] < ENOUGH_RUNS).any():
         note += f" Some points have fewer than {ENOUGH_RUNS} runs, too few for a claim."
     style.title(
