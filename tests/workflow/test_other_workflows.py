@@ -13,6 +13,8 @@ import yaml
 pytestmark = pytest.mark.workflow
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# The second one is included by the first; Snakemake's workflow catalog expects it.
+SNAKEFILES = ["Snakefile", "workflow/Snakefile"]
 # It lacks this interpreter, and must stay as the outer workflow sets it.
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
@@ -45,7 +47,7 @@ onsuccess:
 
 MODULE = """
 module {name}:
-    snakefile: "{repository}/Snakefile"
+    snakefile: "{repository}/{snakefile}"
     config: SETTINGS | {{"dataset": SETTINGS["dataset"] | {{"name": "{name}", "shards": {shards}}}}}
     {where}
 
@@ -54,8 +56,40 @@ use rule * from {name} as {name}_*
 """
 
 
-def module(name: str, where: str = "", shards: int = 2, repository: Path = REPOSITORY) -> str:
-    return MODULE.format(name=name, where=where, shards=shards, repository=repository)
+def module(
+    name: str,
+    where: str = "",
+    shards: int = 2,
+    repository: Path = REPOSITORY,
+    snakefile: str = "Snakefile",
+) -> str:
+    return MODULE.format(
+        name=name, where=where, shards=shards, repository=repository, snakefile=snakefile
+    )
+
+
+# What `snakedeploy deploy-workflow` writes to workflow/Snakefile; it copies config/ and profiles/.
+DEPLOYED = """
+from snakemake.utils import min_version
+
+
+min_version("6.10.0")
+
+
+configfile: "config/config.yaml"
+
+
+# declare https://github.com/someone/petite as a module
+module petite:
+    snakefile:
+        github("someone/petite", path="workflow/Snakefile", tag="{tag}")
+    config:
+        config
+
+
+# use all rules from https://github.com/someone/petite
+use rule * from petite
+"""
 
 
 @pytest.fixture
@@ -131,13 +165,14 @@ def test_a_module_exports_below_its_prefix(tmp_path: Path, small_config: dict[st
     assert (tmp_path / export).exists()
 
 
+@pytest.mark.parametrize("snakefile", SNAKEFILES)
 def test_a_checkout_inside_the_outer_workflows_folder_is_no_part_of_a_prefix(
-    tmp_path: Path, small_config: dict[str, Any]
+    tmp_path: Path, small_config: dict[str, Any], snakefile: str
 ) -> None:
     (tmp_path / "petite").mkdir()
     for name in ("Snakefile", "config.yaml", "scripts", "workflow", "envs"):
         (tmp_path / "petite" / name).symlink_to(REPOSITORY / name)
-    use = module("images", 'prefix: "out"', repository=Path("petite"))
+    use = module("images", 'prefix: "out"', repository=Path("petite"), snakefile=snakefile)
     split = "out/results/images/splits/0.parquet"
     check_undisturbed(tmp_path, said_of(run_outer(tmp_path, use, [split], small_config)))
 
@@ -172,6 +207,75 @@ assert config == {{"samples": ["a", "b"], "petite": SETTINGS}}
     check_undisturbed(tmp_path, said_of(run_outer(tmp_path, use, wanted, small_config, *arguments)))
 
 
+def git(folder: Path, *arguments: str) -> None:
+    name = ["-c", "user.name=Someone", "-c", "user.email=someone@example.org"]
+    subprocess.run(["git", "-C", str(folder), *name, *arguments], check=True, capture_output=True)
+
+
+def test_a_deployed_workflow_takes_a_release_from_its_repository_and_a_new_one_reruns_nothing(
+    tmp_path: Path, small_config: dict[str, Any], copy_checkout
+) -> None:
+    """Snakemake has a clone of the repository in its cache, so nothing is downloaded."""
+    repository, place = tmp_path / "repository", tmp_path / "deployed"
+    clone = tmp_path / "cache/snakemake/snakemake/source-cache/snakemake-git-cache"
+    repository.mkdir()
+    copy_checkout(repository)
+    git(repository, "init", "--quiet")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message", "A release")
+    git(repository, "tag", "v1")
+    with (repository / "scripts/petite/data/sources/digits.py").open("a") as module_of_digits:
+        module_of_digits.write("# The next release has one comment more.\n")
+    git(repository, "commit", "--quiet", "--all", "--message", "The next release")
+    git(repository, "tag", "v2")
+    git(
+        tmp_path,
+        "clone",
+        "--quiet",
+        "--bare",
+        str(repository),
+        str(clone / "github.com/someone/petite"),
+    )
+    for name in ("config", "workflow/profiles"):
+        shutil.copytree(REPOSITORY / name, place / Path(name).name)
+    (place / "workflow").mkdir()
+    (place / "config/config.yaml").write_text(yaml.safe_dump(small_config), "utf-8")
+
+    def deployed(tag: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        (place / "workflow/Snakefile").write_text(DEPLOYED.format(tag=tag), "utf-8")
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+            cwd=place,
+            env={**os.environ, "PATH": PATH, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+            capture_output=True,
+            text=True,
+        )
+
+    split = "results/tiny/splits/0.parquet"
+    said_of(deployed("v1", "--", split))
+    assert (place / split).exists()
+    digits = place / ".snakemake/petite-checkout/scripts/petite/data/sources/digits.py"
+    assert "next release" not in digits.read_text("utf-8")
+    assert "Nothing to be done" in said_of(deployed("v2", "--dry-run", "--", split))
+    assert "next release" in digits.read_text("utf-8")
+    # The default target is Petite's.
+    assert "\nall  " in said_of(deployed("v2", "--dry-run"))
+
+
+def test_a_snakemake_without_petites_packages_is_told_where_they_are_listed(
+    tmp_path: Path, small_config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hides").mkdir()
+    missing = "No module named 'pyarrow'"
+    (tmp_path / "hides/pyarrow.py").write_text(f'raise ImportError("{missing}")\n', "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hides"))
+    finished = run_outer(tmp_path, module("images"), [], small_config, "--dry-run")
+    assert finished.returncode != 0
+    assert missing in finished.stderr
+    assert f"{REPOSITORY}/envs/requirements.txt" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
 def test_a_wrong_key_of_a_module_is_told_in_one_sentence(
     tmp_path: Path, small_config: dict[str, Any]
 ) -> None:
@@ -181,10 +285,11 @@ def test_a_wrong_key_of_a_module_is_told_in_one_sentence(
     assert "Traceback" not in finished.stderr
 
 
+@pytest.mark.parametrize("snakefile", SNAKEFILES)
 def test_an_including_workflow_with_settings_of_its_own_is_told_where_petites_go(
-    tmp_path: Path, small_config: dict[str, Any]
+    tmp_path: Path, small_config: dict[str, Any], snakefile: str
 ) -> None:
-    include = f'include: "{REPOSITORY}/Snakefile"'
+    include = f'include: "{REPOSITORY}/{snakefile}"'
     finished = run_outer(tmp_path, include, [], small_config, "--config", "samples=3", "--dry-run")
     assert finished.returncode != 0
     assert "put those of Petite below `petite:`" in finished.stderr

@@ -172,13 +172,15 @@ def checkout_at(folder: Path) -> Path:
     return folder
 
 
-def listed(checkout: str, folder: Path, config: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+def listed(
+    checkout: str, folder: Path, config: dict[str, Any], snakefile: str = "Snakefile", *more: str
+) -> subprocess.CompletedProcess[str]:
     """Run a few jobs from a checkout, with its path as it is given."""
     (folder / "overlay.yaml").write_text(yaml.safe_dump(config), "utf-8")
     command = [sys.executable, "-m", "snakemake", "--cores", "2"]
-    command += [f"--snakefile={checkout}/Snakefile", "--configfile", "overlay.yaml"]
+    command += [f"--snakefile={checkout}/{snakefile}", "--configfile", "overlay.yaml"]
     return subprocess.run(
-        [*command, "--", "results/tiny/splits/0.parquet"],
+        [*command, *(more or ["--", "results/tiny/splits/0.parquet"])],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -209,3 +211,24 @@ def test_a_checkout_with_braces_in_its_path_is_refused_unless_a_link_has_none(
     (tmp_path / "linked").symlink_to(checkout)
     finished = listed("linked", tmp_path, tiny_config)
     assert finished.returncode == 0, said_of(finished)
+
+
+def test_the_snakefile_in_workflow_runs_the_same_jobs_and_reruns_nothing(
+    tmp_path: Path, tiny_config: dict[str, Any]
+) -> None:
+    (tmp_path / "linked").symlink_to(REPOSITORY)
+    # A path with dots, which also finds the profile.
+    checkout = "linked/../linked"
+    finished = listed(checkout, tmp_path, tiny_config)
+    assert finished.returncode == 0, said_of(finished)
+    both = [
+        said_of(listed(checkout, tmp_path, tiny_config, snakefile, "--dry-run"))
+        for snakefile in ("Snakefile", "workflow/Snakefile")
+    ]
+    for said in both:
+        assert "default/ for setting default command line arguments" in said
+        assert "Petite" not in said
+    jobs = [sorted(re.findall(r"^(?:rule|checkpoint|localrule) \w+:", said, re.M)) for said in both]
+    assert jobs[0] == jobs[1]
+    assert {"rule train:", "localrule all:"} <= set(jobs[0])
+    assert not {"rule listing:", "rule split:"} & set(jobs[0])
