@@ -23,6 +23,7 @@ from petite.config import Plan, load as load_config
 from petite.config.methods import AUGMENTATION
 from petite.util.errors import PetiteError
 from petite.util import imports
+from petite.util.encoded_names import ORIGINAL, encoding_of, in_encoding, method_of
 from petite.util.files import read_json
 from petite.config.layers import Layer, command_line, read_layer, resolve
 from petite.selection import METHODS
@@ -101,7 +102,7 @@ SELECTED = LISTED if HAS_LISTS else SPLIT
 
 wildcard_constraints:
     judge=r"[A-Za-z0-9_-]+",
-    method=r"[A-Za-z0-9_-]+",
+    method=r"[A-Za-z0-9_-]+(@[a-z0-9-]+)?",
     fraction=r"[0-9.e-]+",
     seed=r"\d+",
     first=r"\d+",
@@ -171,7 +172,7 @@ def as_text(fraction):
 
 def method_name(label):
     """The method of a label of the config: `grid_of_9` may be a `pca_grid`."""
-    return CONFIG.methods[label].method
+    return CONFIG.methods[method_of(label)].method
 
 
 # The feature spaces in which a method that is run compares images.
@@ -222,8 +223,14 @@ JUDGINGS = [
     for label, fraction in cases
     for first, last in batches(judge, label, fraction)
 ]
-# (label, fraction) of all subsets
-CASES = [case for case in CONFIG.runs if any(case in own for own in CASES_OF.values())]
+# (label, fraction) of all subsets, in each encoding in which they are judged
+ENCODED_CASES = [
+    case for case in CONFIG.runs if any(case in own for own in CASES_OF.values())
+]
+# (label, fraction) of all subsets, which all encodings share
+CASES = list(
+    dict.fromkeys((method_of(name), fraction) for name, fraction in ENCODED_CASES)
+)
 
 
 def subset_seeds(label, fraction, due=None):
@@ -233,8 +240,9 @@ def subset_seeds(label, fraction, due=None):
     """
     read = {
         seed
-        for judge, *case, first, last in (JUDGINGS if due is None else due)
-        if case == [label, fraction] and not judge_named(judge).selects
+        for judge, name, share, first, last in (JUDGINGS if due is None else due)
+        if (method_of(name), share) == (label, fraction)
+        and not judge_named(judge).selects
         for seed in range(first, last + 1)
     }
     return sorted(read) or [0]
@@ -332,6 +340,7 @@ def overlap(one, other):
 
 def subset_paths(label, fraction, first, last):
     """The files with the subsets of some seeds: of a deterministic selection, one for all seeds."""
+    label = method_of(label)
     wanted = (first, last) if PLAN.is_seeded(label) else (0, 0)
     return [
         f"{subset_folder(label, fraction)}/seeds-{begin}-{end}.parquet"
@@ -341,10 +350,13 @@ def subset_paths(label, fraction, first, last):
 
 
 def compared(judge):
-    """The cases that a judge compares with random at the same fraction."""
+    """The cases that a judge compares with random at the same fraction and in the same encoding."""
     cases = CASES_OF[judge]
     return [
-        case for case in cases if case[0] != "random" and ("random", case[1]) in cases
+        (name, fraction)
+        for name, fraction in cases
+        if method_of(name) != "random"
+        and (in_encoding("random", encoding_of(name)), fraction) in cases
     ]
 
 

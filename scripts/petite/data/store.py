@@ -167,6 +167,8 @@ class Store:
     ----------
     manifest_path : Path
         manifest.json of the store.
+    pixels : sequence of ShardRecord, optional
+        Shards with other pixels of the same images, such as encoded and decoded ones.
 
     Attributes
     ----------
@@ -186,7 +188,7 @@ class Store:
         When a file is missing, of another version, or not as the manifest says.
     """
 
-    def __init__(self, manifest_path: Path) -> None:
+    def __init__(self, manifest_path: Path, pixels: Sequence[ShardRecord] | None = None) -> None:
         """Open the store and check the size and shape of its shards.
 
         A shard's SHA-256 is checked when it is first read, which takes 0.1 s for 157 MB.
@@ -204,7 +206,9 @@ class Store:
         self.classes: list[str] = self.manifest["classes"]
         self.image_size: int = self.manifest["image_size"]
         self.channels: int = self.manifest["channels"]
-        self._shards = [self.path.parent / shard["file"] for shard in self.manifest["shards"]]
+        self._has_own_pixels = pixels is None
+        self._records = self.manifest["shards"] if pixels is None else list(pixels)
+        self._shards = [self.path.parent / shard["file"] for shard in self._records]
         for path, shard in zip(self._shards, self.manifest["shards"], strict=True):
             self._check_shape(path, shard["rows"])
         self._open_shard = lru_cache(OPEN_SHARDS)(self._opened)
@@ -322,13 +326,14 @@ class Store:
 
     def _verify(self, shard: int) -> None:
         path = self._shards[shard]
-        if sha256_of(path) != self.manifest["shards"][shard]["sha256"]:
+        if sha256_of(path) != self._records[shard]["sha256"]:
             raise self._damaged(path, f"{path} was changed or damaged: its SHA-256 differs.")
         self._verified.add(shard)
 
     def _damaged(self, shard: Path, message: str) -> DamagedFiles:
         """The error that removes the shard and the manifest, without which shards are remade."""
-        return DamagedFiles(f"{message} {REMEDY}", [shard, self.path])
+        manifest = [self.path] if self._has_own_pixels else []
+        return DamagedFiles(f"{message} {REMEDY}", [shard, *manifest])
 
     @cached_property
     def _places(self) -> pa.Table:

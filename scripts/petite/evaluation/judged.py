@@ -15,7 +15,13 @@ from petite.evaluation.learning_curve import random_curve
 from petite.evaluation.looks import Looks
 from petite.evaluation.metrics import is_unequal, metric_for, test_counts, with_measures
 from petite.evaluation.recommendation import Gap, ImageGroups, Recommendation
-from petite.evaluation.runs import Predictions, collect, read_csv
+from petite.evaluation.runs import (
+    Predictions,
+    collect,
+    read_csv,
+    with_bytes,
+    with_bytes_of_originals,
+)
 from petite.evaluation.sequential import compare_at_looks
 from petite.evaluation.summary import summarize
 from petite.evaluation.tables import markdown_table, terminal_table
@@ -102,7 +108,7 @@ def evaluate(
     """
     histories, files = ([path.with_suffix(suffix) for path in paths] for suffix in NEXT_TO_RUNS)
     runs, history = collect(paths, histories)
-    runs = with_measures(runs, training_images)
+    runs = with_bytes_of_originals(with_measures(runs, training_images))
     counts, predictions = test_counts(runs), Predictions(files)
     metric = metric_for(counts, metric_setting)
     curve = random_curve(runs, metric)
@@ -112,13 +118,14 @@ def evaluate(
         verdicts = compare(runs, *shared)
     else:
         verdicts = compare_at_looks(runs, looks, *shared).table
+    verdicts = with_bytes(verdicts, runs)
     chance = AgainstChance(runs, predictions, classes, circumstances)
     return Judged(
         runs,
         history,
-        summarize(runs, metric, looks),
+        with_bytes(summarize(runs, metric, looks), runs),
         verdicts,
-        cost_ledger(runs),
+        with_bytes(cost_ledger(runs), runs),
         recommend(
             runs,
             verdicts,

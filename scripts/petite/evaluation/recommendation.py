@@ -122,6 +122,29 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class BytesFinding:
+    """What the images to keep take, if images are encoded; see `petite.data.container`.
+
+    Attributes
+    ----------
+    encoding : str
+        Its name.
+    bytes : int
+        Of the images to keep.
+    bytes_of_all : int or None
+        Of all originals; None if the full set was not trained.
+    classes : int
+        How many there are.
+    """
+
+    kind: Literal["bytes"]
+    encoding: str
+    bytes: int
+    bytes_of_all: int | None
+    classes: int
+
+
+@dataclass(frozen=True)
 class Difference:
     """A mean of paired differences in the metric, with its intervals.
 
@@ -352,7 +375,7 @@ class Recommendation:
     tolerance: float
     kind: Kind
     kept: Kept | None
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding | BytesFinding, ...]
     basis: Basis
     cautions: tuple[Caution, ...]
     left_out: tuple[Chance, ...]
