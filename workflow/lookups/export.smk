@@ -34,5 +34,5 @@ if EXPORTED:
 else:  # any of these may be the recommended one
     EXPORT_SUBSETS = {
         f"{label}:{as_text(fraction)}": subset_paths(label, fraction, 0, 0)[0]
-        for label, fraction in ENCODED_CASES
+        for label, fraction in CASES
     }

@@ -237,7 +237,7 @@ rule estimate:
                         "steps": PLAN.steps(label),
                         "fractions": entry.fractions,
                         "seeds": [
-                            CONFIG.runs.get((label, share), 1)
+                            CONFIG.subsets.get((label, share), 1)
                             for share in entry.fractions
                         ],
                         "depth": PLAN.depth(label) if PLAN.ranks(label) else None,

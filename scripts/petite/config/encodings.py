@@ -58,7 +58,12 @@ def _once_each(encodings: list[EncodingSettings]) -> list[EncodingSettings]:
 
 
 Encodings = Annotated[
-    list[Annotated[EncodingSettings, BeforeValidator(_named)]],
+    list[
+        Annotated[
+            EncodingSettings,
+            BeforeValidator(_named, json_schema_input_type=EncodingSettings | Literal["original"]),
+        ]
+    ],
     AfterValidator(_once_each),
     Field(min_length=1),
 ]

@@ -151,7 +151,7 @@ class Plan:
 
     def exported(self) -> Exported | None:
         """Find the subset that `export` names; None for the recommended one."""
-        subset = exported(self.config.export, self.config.runs)
+        subset = exported(self.config.export, self.config.subsets)
         if subset is None or self.is_seeded(subset.method):
             return subset
         return subset._replace(seed=0)

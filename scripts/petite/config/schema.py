@@ -181,6 +181,15 @@ class Config(Strict):
         encoded = [case for case in found if case not in ordered]
         return {case: found[case] for case in [*ordered, *encoded] if case in found}
 
+    @property
+    def subsets(self) -> dict[tuple[str, float], int]:
+        """The number of seeds of each label and fraction, whatever the encoding."""
+        found: dict[tuple[str, float], int] = {}
+        for (name, fraction), runs in self.runs.items():
+            case = method_of(name), fraction
+            found[case] = max(runs, found.get(case, 0))
+        return found
+
     @model_validator(mode="after")
     def _sections_fit_together(self) -> "Config":
         problems = [
@@ -197,7 +206,7 @@ class Config(Strict):
         except PetiteError as error:
             problems.append(f"max_memory: {error}")
         try:
-            exported(self.export, self.runs)
+            exported(self.export, self.subsets)
         except PetiteError as error:
             problems.append(f"export: {error}")
         if problems:

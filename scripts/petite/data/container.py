@@ -1,4 +1,4 @@
-"""The files in which a data set of encoded images is stored: one a class, and an index.
+"""The bytes of a data set of encoded images as files: one for each class, and an index.
 
 `0.images` holds the encoded images of the first class one after the other, `1.images` those of the
 second, and so on. `index.json` has the name of each class and the bytes of each image, and weights
@@ -6,14 +6,12 @@ if they differ. That is all that training needs: an image's label is that of its
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 FORMAT = 1
-INDEX = "index.json"
 
 
 def container_index(
@@ -62,37 +60,3 @@ def container_bytes(
     """Count the bytes of all files; the arguments are those of `container_index`."""
     index = container_index(encoding, classes, labels, sizes, weights)
     return int(np.asarray(sizes).sum()) + len(index)
-
-
-def write_container(
-    folder: Path,
-    encoding: str,
-    classes: Sequence[str],
-    labels: Sequence[int],
-    images: Iterable[bytes],
-    weights: Sequence[float],
-) -> None:
-    """Write the files to an empty folder; one image is in memory at a time.
-
-    Parameters
-    ----------
-    folder : Path
-    encoding : str
-        Its name.
-    classes : sequence of str
-        The name of each label.
-    labels, weights : sequence, length n
-        The label and the weight of each image.
-    images : iterable of bytes
-        The n encoded images, in the same order.
-    """
-    sizes = []
-    files = [(folder / f"{label}.images").open("wb") for label in range(len(classes))]
-    try:
-        for label, image in zip(labels, images, strict=True):
-            sizes.append(files[label].write(image))
-    finally:
-        for file in files:
-            file.close()
-    index = container_index(encoding, classes, labels, sizes, weights)
-    (folder / INDEX).write_bytes(index)

@@ -116,7 +116,7 @@ def _with_all_seeds(
     complete = runs[counts == seeds]
     if cases is not None:
         keys = pd.MultiIndex.from_frame(complete[CASE])
-        is_kept = complete["method"].map(is_reference) | (complete["method"] == FULL)
+        is_kept = complete["method"].map(is_reference).astype(bool) | (complete["method"] == FULL)
         complete = complete[is_kept | keys.isin(cases)]
         if not pd.MultiIndex.from_frame(complete[CASE]).isin(cases).any():
             return complete.iloc[:0]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from petite.data.container import container_bytes, write_container
+from petite.data.container import container_bytes, container_index
 from petite.data.decoding.decode import decode
 from petite.data.encode import EncodedFiles, Encoding, encode, encode_shard
 from petite.data.encoded import EncodedImages, EncodedShard, opened_shard
@@ -146,9 +146,15 @@ def test_a_cut_file_of_images_is_named_and_made_again(pictures: Path, tmp_path: 
 def test_the_bytes_of_a_container_are_those_on_disk(tmp_path: Path, weights: list[float]) -> None:
     classes, labels = ["cat", "d\u00f6g", "none"], [0, 1, 0]
     images = [b"12345", b"", b"abc"]
-    write_container(tmp_path, "8px-webp-q1", classes, labels, images, weights)
-    on_disk = sum(path.stat().st_size for path in tmp_path.iterdir())
     sizes = [len(image) for image in images]
+    files = [(tmp_path / f"{label}.images").open("wb") for label in range(len(classes))]
+    for label, image in zip(labels, images, strict=True):
+        files[label].write(image)
+    for file in files:
+        file.close()
+    made = container_index("8px-webp-q1", classes, labels, sizes, weights)
+    (tmp_path / "index.json").write_bytes(made)
+    on_disk = sum(path.stat().st_size for path in tmp_path.iterdir())
     assert container_bytes("8px-webp-q1", classes, labels, sizes, weights) == on_disk
     assert (tmp_path / "0.images").read_bytes() == b"12345abc"
     index = json.loads((tmp_path / "index.json").read_text("utf-8"))
