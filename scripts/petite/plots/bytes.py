@@ -53,8 +53,8 @@ def accuracy_by_bytes(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         The tables runs.csv and summary.csv, with the columns encoding and bytes.
     """
     figure = Figure(figsize=(style.WIDTH, 4.4), layout="constrained")
-    axes = _draw(figure, runs, summary)
-    _legend(figure, axes, summary)
+    _draw(figure, runs, summary)
+    _legend(figure, summary, "outside right upper", columns=1)
     metric = compared_metric(summary).words
     dataset = style.shortened(str(runs["dataset"].iloc[0]), LONGEST_NAME)
     few = (summary["runs"] < ENOUGH_RUNS).any()
@@ -67,12 +67,13 @@ def accuracy_by_bytes(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
 def bytes_picture(runs: pd.DataFrame, summary: pd.DataFrame, width: float) -> Figure:
     """The drawing of `accuracy_by_bytes` without title and note."""
     figure = Figure(figsize=(width, PICTURE_HEIGHT), layout="constrained")
-    axes = _draw(figure, runs, summary)
-    _legend(figure, axes, summary)
+    _draw(figure, runs, summary)
+    columns = max(2, int(LEGEND_COLUMNS * width))
+    _legend(figure, summary, "outside lower center", columns)
     return figure
 
 
-def _draw(figure: Figure, runs: pd.DataFrame, summary: pd.DataFrame) -> Axes:
+def _draw(figure: Figure, runs: pd.DataFrame, summary: pd.DataFrame) -> None:
     axes = figure.add_subplot()
     points, _ = with_scores(summary, runs)
     points = points[points["bytes"].notna()]
@@ -101,13 +102,12 @@ def _draw(figure: Figure, runs: pd.DataFrame, summary: pd.DataFrame) -> Axes:
         axes.annotate(
             percent(row["fraction"]),
             (row["bytes"], 100 * row["score_mean"]),
-            xytext=(0, 6),
+            xytext=(5, -3),
             textcoords="offset points",
-            ha="center",
+            va="top",
             color=style.QUIET,
         )
     _set_axes(axes, points, mean, low, high)
-    return axes
 
 
 def _set_axes(
@@ -139,8 +139,8 @@ def _colors(points: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _legend(figure: Figure, axes: Axes, summary: pd.DataFrame) -> None:
-    """The encodings by color, and the methods by marker, below the axes."""
+def _legend(figure: Figure, summary: pd.DataFrame, place: str, columns: int) -> None:
+    """The encodings by color, and the methods by marker."""
     points = summary[summary["bytes"].notna()]
     colors = _colors(points)
     encodings = [
@@ -160,7 +160,7 @@ def _legend(figure: Figure, axes: Axes, summary: pd.DataFrame) -> None:
     ]
     figure.legend(
         handles=[*encodings, *methods],
-        loc="outside lower center",
-        ncols=max(2, int(LEGEND_COLUMNS * figure.get_figwidth())),
+        loc=place,
+        ncols=columns,
         frameon=False,
     )
