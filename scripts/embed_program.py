@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from petite.data.encoded import add_encoded_shard, opened_shard
+from petite.data.encoded_shard import add_encoded_shard, opened_shard
 from petite.data.shard_job import add_shard
 from petite.features.embedding_program import Program, embed_shard_by_program
 from petite.util.files import write_json

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from petite.data.decoding.decode import SetAside, decode
-from petite.data.ingest import SHARD_DIGEST, Reading, ShardProgress, decode_entry
+from petite.data.ingest import Reading, ShardProgress, decode_entry
 from petite.data.sources import Source
-from petite.data.store import shard_writer
+from petite.data.store import SHARD_DIGEST, shard_writer
 from petite.util.encoded_names import encoding_name
 from petite.util.files import atomic_path, sha256_of
 

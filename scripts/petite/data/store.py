@@ -9,6 +9,7 @@ Only this module knows the format. A store is a folder with
 - `manifest.json`: a `Manifest`.
 """
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from petite.util.files import atomic_path, read_json, read_table, sha256_of
 FORMAT = 1
 # A process may have about a thousand open files.
 OPEN_SHARDS = 256
+SHARD_DIGEST = "shard_sha256"  # attribute of the table next to a shard
 REMEDY = "Run again: the workflow makes it again."
 
 
@@ -155,6 +157,31 @@ def shard_record(path: Path, store: Path) -> ShardRecord:
         "rows": shape[0],
         "sha256": sha256_of(path),
     }
+
+
+def checked_shard(rows: Path, store: Path) -> ShardRecord:
+    """The `shard_record` of the shard next to its table, which has its digest.
+
+    Parameters
+    ----------
+    rows : Path
+        The table; the shard has the same name with the suffix .npy.
+    store : Path
+        Folder of the store.
+
+    Raises
+    ------
+    DamagedFiles
+        If the shard's pixels are not those that were written with the table.
+    """
+    pixels = rows.with_suffix(".npy")
+    record = shard_record(pixels, store)
+    attributes = json.loads((pq.read_schema(rows).metadata or {}).get(b"PANDAS_ATTRS", "{}"))
+    if record["sha256"] != attributes.get(SHARD_DIGEST):
+        raise DamagedFiles(
+            f"{pixels} changed after it was written: its SHA-256 differs. {REMEDY}", [pixels, rows]
+        )
+    return record
 
 
 class Store:

@@ -13,7 +13,8 @@ from PIL import Image
 from petite.data.container import container_bytes, container_index
 from petite.data.decoding.decode import decode
 from petite.data.encode import EncodedFiles, Encoding, encode, encode_shard
-from petite.data.encoded import EncodedImages, EncodedShard, opened_shard
+from petite.data.encoded import EncodedImages
+from petite.data.encoded_shard import EncodedShard, opened_shard
 from petite.data.ingest import build_index, gather_shards, ingest_shard, make_manifest
 from petite.data.sources import UnreadableEntry, listing, open_source
 from petite.data.store import Store, shard_record
