@@ -11,7 +11,8 @@ from petite.data.source_job import add_source, opened_if_there
 from petite.data.splits import of_training_images, training_images
 from petite.data.store import Store
 from petite.features.embedding import read_embeddings
-from petite.report import Inputs, page
+from petite.report.inputs import Inputs
+from petite.report.page import page
 from petite.util.files import read_json, read_table, write_text
 from petite.util.job import argument_parser, run
 

@@ -18,6 +18,7 @@ BASE = Path(os.path.relpath(CHECKOUT))
 if str(BASE).startswith("-"):  # which programs would read as an option
     BASE = CHECKOUT
 SCRIPTS = BASE / "scripts"
+CODE_FOLDER = Path(".snakemake/petite-code")
 
 from petite.config import Plan, load as load_config
 from petite.config.methods import AUGMENTATION
@@ -131,15 +132,14 @@ def as_param(settings):
 
 @cache
 def code(script, *entries):
-    """A rule's script and all modules of the library that it loads; an edit reruns the rule.
+    """A rule's script, and a file with the digests of all modules of the library that it loads.
 
-    `entries` are the modules of the methods, sources, figures and feature spaces that it uses.
+    An edit of one of them reruns the rule. `entries` are the modules of the methods, sources, figures
+    and feature spaces that it uses. If the modules themselves were inputs, some fifty of each job,
+    planning would cost Snakemake one and a half times as much.
     """
-    modules = imports.modules_of(script, entries)
-    return [
-        outside(SCRIPTS / imports.path_of(name).relative_to(imports.SCRIPTS))
-        for name in [script, *modules]
-    ]
+    digests = or_exit(lambda: imports.digests_file(CODE_FOLDER, script, entries))
+    return [outside(SCRIPTS / f"{script}.py"), outside(digests)]
 
 
 def outside(path):

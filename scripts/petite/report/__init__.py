@@ -5,10 +5,3 @@
 into HTML. `drawing` embeds figures, `sprites` packs images, and `palette` has the colors for the
 light and the dark theme.
 """
-
-import petite.plots.plain_matplotlib  # isort: skip  # before Matplotlib
-import petite.report.plain_bokeh  # noqa: F401  # isort: skip  # before Bokeh
-from petite.report.inputs import Inputs
-from petite.report.page import page
-
-__all__ = ["Inputs", "page"]

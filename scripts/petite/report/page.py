@@ -1,5 +1,7 @@
 """The whole report: the values of all sections, rendered by the templates."""
 
+import petite.plots.plain_matplotlib  # noqa: F401  # isort: skip  # before Matplotlib
+
 import json
 from functools import cache, partial
 from pathlib import Path

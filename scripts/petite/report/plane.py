@@ -7,6 +7,8 @@ subset into the plot. The size of this data is bounded, however large the data s
 many methods and seeds there are.
 """
 
+import petite.report.plain_bokeh  # noqa: F401  # isort: skip  # before Bokeh
+
 import base64
 import math
 from collections.abc import Iterable, Iterator

@@ -1,12 +1,16 @@
 """Which of the library's modules a script loads, read from the import statements.
 
-A rule names them as its inputs, so its jobs rerun when one of them is edited.
+A rule has a file of their digests as its input, so its jobs rerun when one of them is edited.
 """
 
 import ast
+import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+
+from petite.util.files import atomic_path
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 
@@ -37,6 +41,50 @@ def modules_of(script: str, entries: Iterable[str] = ()) -> list[str]:
             found.add(name)
             due += imports(name)
     return sorted(found - {script})
+
+
+def digests_file(folder: Path, script: str, entries: Iterable[str] = ()) -> Path:
+    """Write the SHA-256 of each module that a script loads to a file, unless it has them already.
+
+    The time of the file is that of the newest module. So a new file with the same digests is not
+    newer than results that were made with them.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to write it.
+    script : str
+        The name of a file in scripts/, without its suffix.
+    entries : iterable of str
+        As in `modules_of`.
+
+    Returns
+    -------
+    Path
+        The file, named after the script and the entries.
+
+    Raises
+    ------
+    PetiteError
+        When it cannot be written.
+    """
+    entries = tuple(entries)
+    modules = modules_of(script, entries)
+    of_entries = hashlib.sha256(" ".join(entries).encode()).hexdigest()[:8]
+    path = folder / f"{script}-{of_entries}.txt"
+    text = "".join(f"{digest(name)}  {name}\n" for name in modules)
+    if not path.is_file() or path.read_text("utf-8") != text:
+        newest = max(path_of(name).stat().st_mtime_ns for name in modules)
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, "utf-8")
+            os.utime(temporary, ns=(newest, newest))
+    return path
+
+
+@cache
+def digest(name: str) -> str:
+    """The SHA-256 of a module's file."""
+    return hashlib.sha256(path_of(name).read_bytes()).hexdigest()
 
 
 def path_of(name: str) -> Path:
@@ -74,7 +122,8 @@ def _imported(tree: ast.AST) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        yield from _imported(node)
+        if not isinstance(node, ast.expr):  # which holds no statements
+            yield from _imported(node)
 
 
 def _with_packages(full: str) -> Iterator[str]:

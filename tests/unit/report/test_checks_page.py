@@ -12,9 +12,10 @@ from test_report import IMAGES, invented_run
 
 from petite.data.given_split import LEAK_COLUMNS
 from petite.evaluation.cues import check_cues
-from petite.report import Inputs, checks, page
+from petite.report import checks
 from petite.report.checks import nearest_kept
-from petite.report.inputs import Case
+from petite.report.inputs import Case, Inputs
+from petite.report.page import page
 from petite.util.files import write_json, write_table, write_text
 
 HERDING = Case("herding", 0.1)

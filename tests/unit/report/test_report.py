@@ -31,12 +31,13 @@ from petite.evaluation.summary import summarize
 from petite.evaluation.verdicts import compare
 from petite.evaluation.wording import Wording
 from petite.plots import style
-from petite.report import Inputs, chart, galleries, making, models, page, palette, plane, sprites
 from petite.report import answer as answers
+from petite.report import chart, galleries, making, models, palette, plane, sprites
 from petite.report import classes as report_classes
 from petite.report import table as tables
 from petite.report.galleries import Tile
-from petite.report.inputs import Case, Predictions
+from petite.report.inputs import Case, Inputs, Predictions
+from petite.report.page import page
 from petite.report.words import name as in_a_sentence
 from petite.subsets.seed_tables import write_seed_tables
 from petite.util.errors import PetiteError

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 from test_report import invented_run
 
-from petite.report import page
+from petite.report.page import page
 from petite.util.files import write_text
 
 MOST_BYTES = 5e6

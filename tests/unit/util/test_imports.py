@@ -3,7 +3,8 @@
 import pytest
 
 from petite.selection import METHODS
-from petite.util.imports import SCRIPTS, modules_of, path_of
+from petite.util.files import sha256_of
+from petite.util.imports import SCRIPTS, digests_file, modules_of, path_of
 
 SCRIPT_NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 FAMILIES = frozenset(method.module for method in METHODS.values())
@@ -58,3 +59,21 @@ def test_an_entry_that_another_module_draws_on_counts():
 def test_a_module_that_is_not_there_is_an_error():
     with pytest.raises(FileNotFoundError):
         modules_of("no_such_script")
+
+
+def test_the_digests_of_all_modules_of_a_script_are_in_one_file(tmp_path):
+    path = digests_file(tmp_path, "rank", ["petite.selection.methods.scores"])
+    lines = [line.split() for line in path.read_text("utf-8").splitlines()]
+    assert [name for _, name in lines] == modules_of("rank", ["petite.selection.methods.scores"])
+    assert all(digest == sha256_of(path_of(name)) for digest, name in lines)
+    assert path != digests_file(tmp_path, "rank")
+
+
+def test_a_file_of_digests_is_as_old_as_the_newest_module_and_stays_if_nothing_changed(tmp_path):
+    path = digests_file(tmp_path, "rank")
+    newest = max(path_of(name).stat().st_mtime_ns for name in modules_of("rank"))
+    before = path.stat()
+    assert before.st_mtime_ns == newest
+    assert digests_file(tmp_path, "rank").stat().st_ino == before.st_ino
+    path.unlink()
+    assert digests_file(tmp_path, "rank").stat().st_mtime_ns == newest
