@@ -1,5 +1,7 @@
 """Accuracy against the bytes of the training images, if they are encoded."""
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,6 +16,7 @@ from petite.plots import style
 from petite.util.encoded_names import ORIGINAL, encoding_in_words, method_of
 from petite.util.formatting import byte_size, percent
 
+Place = Literal["outside right upper", "outside lower center"]
 LONGEST_NAME = 24  # letters
 LEAST_SPAN = 4.0  # points of accuracy; a narrower axis would make noise look like an effect
 PICTURE_HEIGHT = 3.8  # inches
@@ -139,7 +142,7 @@ def _colors(points: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _legend(figure: Figure, summary: pd.DataFrame, place: str, columns: int) -> None:
+def _legend(figure: Figure, summary: pd.DataFrame, place: Place, columns: int) -> None:
     """The encodings by color, and the methods by marker."""
     points = summary[summary["bytes"].notna()]
     colors = _colors(points)
