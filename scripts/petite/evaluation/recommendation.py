@@ -431,9 +431,11 @@ class Answers:
             return _JSON.validate_python(values)
         except ValidationError as error:
             first = error.errors()[0]
+            # Pydantic names the members of a union, which are no keys of the file.
+            members = Finding.__name__, BytesFinding.__name__
+            key = ".".join(str(part) for part in first["loc"] if part not in members)
             raise PetiteError(
-                f"recommendation.json: {'.'.join(map(str, first['loc']))}: {first['msg']}. "
-                "Delete the file and rerun."
+                f"recommendation.json: {key}: {first['msg']}. Delete the file and rerun."
             ) from error
 
 
