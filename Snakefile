@@ -5,6 +5,7 @@
 #   snakemake --cores all --config folder=PATH               your own images
 #   snakemake --cores all export --config export=random:0.1  export a subset
 #   snakemake --cores all label_next --config pool=PATH images=500    images without labels: which to label
+#   snakemake --cores all grow --config folder=PATH new=NEW kept=random:0.1    which new images to add
 #   snakemake --cores 1 config                               print the settings and where each comes from
 #   snakemake --cores 1 goals                                print what to write for each of many goals
 
@@ -37,6 +38,7 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/second.smk"
 include: "workflow/rules/pool.smk"
+include: "workflow/rules/grow.smk"
 
 
 # The default target: the first rule outside of included files. A workflow that includes this one has
@@ -63,6 +65,7 @@ if IS_MAIN:
     include: "workflow/rules/lock.smk"
     include: "workflow/rules/partial.smk"
     include: "workflow/rules/scheduler.smk"
+    include: "workflow/rules/forecast.smk"
 
     report: "workflow/report/workflow.rst"
 
@@ -72,12 +75,16 @@ if IS_MAIN:
         name_run_to_steps()
         check_targets()
         record_pool()
+        record_new()
         say_settings()
+        say_forecast()
 
     onsuccess:
+        remember_what_jobs_took()
         say_where_things_are()
 
     onerror:
         PROGRESS.end()
+        remember_what_jobs_took()
         make_tables_of_what_is_done()
         say_what_failed(log)

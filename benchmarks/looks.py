@@ -7,6 +7,11 @@ often a true effect was shown, and the mean number of seeds of its comparison. d
 shows them.
 
     python benchmarks/looks.py --simulations 1000 --output benchmarks/results/looks.csv
+
+With --peeking, the share of runs with a false effect if a finished run gets more seeds that were
+not declared, as long as it shows nothing.
+
+    python benchmarks/looks.py --peeking --simulations 10000 --output benchmarks/results/peeking.csv
 """
 
 import argparse
@@ -19,6 +24,7 @@ import pandas as pd
 from petite.evaluation import statistics
 from petite.evaluation.looks import Looks, usual_levels
 from petite.evaluation.sequential import compare_at_looks
+from petite.evaluation.statistics import ALPHA, holm
 from petite.evaluation.verdicts import BETTER, WORSE
 from petite.util.files import write_text
 from petite.util.seeds import generator
@@ -47,6 +53,7 @@ EFFECTS: dict[str, tuple[float, ...]] = {
     "1 of 3 better by 0.5 sd": (0.5, 0.0, 0.0),
     "1 of 3 better by 1 sd": (1.0, 0.0, 0.0),
 }
+PEEKS = (7, 15, 30)  # seeds of a run that is continued twice
 SD = 0.01  # of the paired differences, as a share of accuracy
 FLIPS = 9_999  # enough for the levels here, and ten times as fast as Petite's own number
 
@@ -91,9 +98,37 @@ def simulated(effects: tuple[float, ...], noise: Noise, looks: Looks, count: int
     return pd.DataFrame(found).astype(float).mean()
 
 
+def peeked(methods: int, count: int) -> pd.Series:
+    """The shares over `count` runs without effects that get more seeds until a test passes.
+
+    Each of PEEKS is tested at 5% as if it were the only one, with Holm's adjustment for methods.
+    """
+    random = generator(0, "peeking")
+    # Equal for all runs, which does not change the mean of what they find.
+    flips = {n: random.integers(0, 2, (FLIPS, n)) * 2.0 - 1 for n in PEEKS}
+    found, seeds = np.zeros(count, bool), np.full(count, float(PEEKS[-1]))
+    for run in range(count):
+        values = random.standard_normal((methods, MOST))
+        for n in PEEKS:
+            observed = np.abs(values[:, :n].sum(axis=1)) - 1e-9
+            as_far = (np.abs(flips[n] @ values[:, :n].T) >= observed).sum(axis=0)
+            if (holm((as_far + 1) / (FLIPS + 1)) <= ALPHA).any():
+                found[run], seeds[run] = True, n
+                break
+    return pd.Series({"false_effect": found.mean(), "seeds": seeds.mean()})
+
+
 def main(args: argparse.Namespace) -> None:
     statistics.RANDOM_FLIPS = FLIPS
     rows = []
+    if args.peeking:
+        for methods in (1, 3):
+            case = f"{methods} of {methods} as good as random"
+            shares = peeked(methods, args.simulations)
+            rows.append({"case": case, "design": f"{PEEKS}, not declared", **shares})
+            print(rows[-1], flush=True)
+        write_text(args.output, pd.DataFrame(rows).round(4).to_csv(index=False))
+        return
     for case, effects in EFFECTS.items():
         for name, noise in NOISES.items():
             if (any(effects) or len(effects) == 1) and name != "normal":
@@ -110,5 +145,6 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--simulations", type=int, default=1000, help="simulated runs of a case")
+    parser.add_argument("--peeking", action="store_true", help="seeds that nobody declared instead")
     parser.add_argument("--output", type=Path, required=True, help=".csv")
     main(parser.parse_args())

@@ -1,9 +1,16 @@
-"""Predict the time and memory of all selections here, and the differences that runs can show."""
+"""Forecast the time, memory and disk space of the run here, and the differences it can show."""
 
 import argparse
+import logging
+import os
+import resource
+import subprocess
 import sys
+import tempfile
 import textwrap
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +18,27 @@ import numpy as np
 
 from petite.data.shard_job import add_shard, shard_of
 from petite.data.source_job import opened
-from petite.data.splits import TEST, training_images
+from petite.data.splits import TEST, test_groups, training_images
 from petite.evaluation.design import planned, planned_images
+from petite.evaluation.groups import group_numbers
 from petite.evaluation.looks import Looks
 from petite.features.embedding_cost import EmbeddingCost, measured_times
 from petite.features.own import own_dimensions
+from petite.forecast import slopes
+from petite.forecast.facts import Facts, PlannedJob
+from petite.forecast.forecast import BUSY, as_table, forecast, in_words, stages
+from petite.forecast.history import History, Timing, read_history, write_history
+from petite.forecast.jobs import Costs, embed_key, fine_tune_key, scratch_key
+from petite.forecast.timing import timed
 from petite.networks.backbones import needs_keras, open_backbone
 from petite.networks.backend import load_keras
-from petite.selection.estimate import as_text, calibrate, estimate_entries
+from petite.selection.estimate import Speeds, as_text, calibrate, estimate_entries
+from petite.training.fine_tune import FineTuner
+from petite.training.loop import ScratchTrainer, Trainer
 from petite.training.scores import gradient_width
 from petite.training.settings import TrainingSettings
-from petite.util.files import read_table
+from petite.util.errors import PetiteError
+from petite.util.files import read_json, read_table
 from petite.util.job import argument_parser, peak_memory_bytes, run
 
 TERMINAL_COLUMNS = 100
@@ -33,18 +50,119 @@ def main(args: argparse.Namespace) -> None:
     split = read_table(args.split)
     labels = training_images(split)["label"].to_numpy()
     widths = widths_of(args.settings, len(np.unique(labels)))
+    load = os.getloadavg()[0]
+    speeds = calibrate()
     rows = estimate_entries(
-        labels, calibrate(), args.settings["entries"], widths, args.settings["partitions"]
+        labels, speeds, args.settings["entries"], widths, args.settings["partitions"]
     )
     sys.stdout.write(as_text(rows))
-    tested = split.loc[split["split"] == TEST, "label"].to_numpy()
+    tested = split[split["split"] == TEST]
+    groups = test_groups(split)
+    numbers = None if groups is None else group_numbers(groups, tested["image_id"].to_numpy())
     design = args.settings["design"]
     looks = Looks.of(design.pop("looks", None))
-    text = f"{planned(**design, looks=looks)} {planned_images(tested, **args.settings['tests'])}"
+    images = planned_images(
+        tested["label"].to_numpy(), **args.settings["tests"], groups=numbers, looks=looks
+    )
+    text = f"{planned(**design, looks=looks)} {images}"
     sys.stdout.write("\n" + textwrap.fill(text, TERMINAL_COLUMNS) + "\n")
+    embedding = None
     if args.shard:
-        text = embedding_cost(args, args.settings["embed"]).as_text()
-        sys.stdout.write("\n" + textwrap.fill(text, TERMINAL_COLUMNS) + "\n")
+        embedding = embedding_cost(args, args.settings["embed"])
+        sys.stdout.write("\n" + textwrap.fill(embedding.as_text(), TERMINAL_COLUMNS) + "\n")
+    if args.settings["forecast"]["command"]:
+        table, text = whole_run(args, speeds, embedding)
+        if load > BUSY * (os.cpu_count() or 1):
+            text += (
+                f" Other processes use this machine (load {load:.1f}): until they end, the run "
+                "takes longer."
+            )
+        sys.stdout.write(f"\n{table}\n{textwrap.fill(text, TERMINAL_COLUMNS)}\n")
+
+
+def whole_run(
+    args: argparse.Namespace, speeds: Speeds, embedding: EmbeddingCost | None
+) -> tuple[str, str]:
+    """The stages of the whole run, and its time, memory and disk space."""
+    settings = args.settings["forecast"]
+    planned, planning = planned_run(settings)
+    facts = Facts(**planned["facts"])
+    jobs, later = ([_job(fields) for fields in planned[name]] for name in ("jobs", "later"))
+    path = Path(settings["history"])
+    history = with_timings(
+        read_history(path), facts, {job.rule for job in jobs if job.is_due}, args
+    )
+    if embedding:
+        timing = Timing(embedding.start, 0.0, embedding.each, 0.0)
+        history = history.with_timing(embed_key(facts), timing)
+    write_history(path, history)
+    costs = Costs(facts, history, speeds, speed=speeds.steps / slopes.LOOPS)
+    whole = forecast(jobs, costs, settings["cores"])
+    logging.info(
+        "the whole run: %.1f s, %.1f s of cores, %.0f bytes of memory, %.0f bytes of disk",
+        *(whole.seconds + planning, whole.core_seconds + planning, whole.memory, whole.disk),
+    )
+    return as_table(stages(jobs, costs)), in_words(whole, jobs, later, costs, planning)
+
+
+def planned_run(settings: dict[str, Any]) -> tuple[dict[str, Any], float]:
+    """The jobs of the whole run with what decides their time, and the seconds of planning it."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "jobs.json"
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        finished = subprocess.run(
+            settings["command"],
+            env={**os.environ, settings["variable"]: str(file)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if finished.returncode or not file.exists():
+            raise PetiteError(f"the run cannot be planned: {finished.stderr.strip()[-1000:]}")
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return read_json(file), seconds
+
+
+def _job(fields: dict[str, Any]) -> PlannedJob:
+    return PlannedJob(**{**fields, "needs": tuple(fields["needs"])})
+
+
+def with_timings(
+    history: History, facts: Facts, rules: set[str], args: argparse.Namespace
+) -> History:
+    """Time some steps of each network that the run trains."""
+    makes: dict[str, Callable[[], Trainer]] = {}
+    classes = [str(number) for number in range(facts.classes)]
+    if "train" in rules or ("proxy" in rules and not facts.proxy_is_linear):
+        makes[scratch_key(facts)] = lambda: ScratchTrainer(
+            facts.side, facts.channels, classes, facts.training_settings, args.threads
+        )
+    if "fine_tune" in rules:
+        tuning = facts.fine_tuning
+        named = args.settings["embed"]["backbone"] | {"image_size": tuning.image_size}
+        makes[fine_tune_key(facts)] = lambda: FineTuner(
+            open_backbone(weights=args.weights, threads=args.threads, **named),
+            facts.side,
+            facts.channels,
+            classes,
+            tuning,
+            args.threads,
+        )
+    was_loaded = "keras" in sys.modules  # to measure the embedding
+    began = time.process_time()
+    if makes:
+        backend = facts.training_settings.backend
+        load_keras(facts.fine_tuning.backend if "fine_tune" in rules else backend, args.threads)
+    loading = slopes.START + time.process_time() - began
+    if was_loaded:
+        loading = slopes.START_OF_KERAS
+    for key, make in makes.items():
+        # A network that cannot be trained is reported by the run itself.
+        with suppress(PetiteError):
+            timing = timed(make, facts.side, facts.channels, facts.classes, loading)
+            history = history.with_timing(key, timing)
+    return history
 
 
 def embedding_cost(args: argparse.Namespace, settings: dict[str, Any]) -> EmbeddingCost:

@@ -4,10 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from petite.data.keep_lists import Lists, apply_lists, read_list
+from petite.data.keep_lists import Lists, apply_lists, read_lists
 from petite.data.splits import kept_images, training_images
 from petite.subsets.tables import check_room
-from petite.util.errors import PetiteError
 from petite.util.files import read_table, write_json, write_table
 from petite.util.job import argument_parser, run
 from petite.util.notices import Notices
@@ -15,7 +14,7 @@ from petite.util.notices import Notices
 
 def main(args: argparse.Namespace) -> None:
     notices = Notices()
-    lists = Lists(**{key: _patterns(key, args.settings[key]) for key in Lists._fields})
+    lists = read_lists(**{key: args.settings[key] for key in Lists._fields})
     table = apply_lists(
         read_table(args.split),
         read_table(args.index),
@@ -26,16 +25,6 @@ def main(args: argparse.Namespace) -> None:
     check_room(args.shares, training_images(table), kept_images(table), notices)
     write_table(args.output, table)
     write_json(args.output.with_suffix(".json"), {"notices": notices})
-
-
-def _patterns(key: str, given: list[str] | str) -> list[str]:
-    """The entries of a list, which may be in a file."""
-    if not isinstance(given, str):
-        return given
-    try:
-        return read_list(Path(given))
-    except PetiteError as error:
-        raise PetiteError(f"{key}: {error}") from None
 
 
 if __name__ == "__main__":

@@ -16,7 +16,12 @@ def main(args: argparse.Namespace) -> None:
     for judge, paths in by_judge(args.runs).items():
         if looks := Looks.of(args.settings["looks"].get(judge)):
             found[judge] = open_cases(
-                paths, looks, args.settings["tolerance"], args.settings["metric"], groups
+                paths,
+                looks,
+                args.settings["tolerance"],
+                args.settings["metric"],
+                groups,
+                args.seeds,
             )
     write_json(args.output, {"open": found})
 
@@ -25,5 +30,6 @@ if __name__ == "__main__":
     parser = argument_parser(__doc__)  # settings: looks by judge, tolerance, metric
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="CSV of each job")
     parser.add_argument("--split", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, required=True, help="number of seeds of the look")
     parser.add_argument("--output", type=Path, required=True, help=".json")
     run(main, parser)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from petite.data.pool_job import add_images
 from petite.data.splits import training_images
 from petite.data.store import Store
 from petite.features.embedding import find_embeddings
@@ -55,13 +56,8 @@ if __name__ == "__main__":
     # settings: method, settings, uncertainty (the score that it needs, or null), penalties, copies,
     # seed
     parser = argument_parser(__doc__)
-    parser.add_argument("--pool", type=Path, required=True, help="manifest.json of the pool")
-    parser.add_argument("--images", type=Path, required=True, help="the table of pool_images.py")
+    add_images(parser)
     parser.add_argument("--features", type=Path, required=True, help="of pool_features.py")
-    parser.add_argument("--pool-embeddings", type=Path, nargs="*", default=[], help="all shards")
-    parser.add_argument("--labeled", type=Path, help="manifest.json of the labeled images, if any")
-    parser.add_argument("--split", type=Path, help="their split")
-    parser.add_argument("--embeddings", type=Path, nargs="*", default=[], help="theirs, all shards")
     parser.add_argument("-k", type=int, required=True, help="number of images to choose")
     parser.add_argument("--max-memory", help="such as 6 GB; default: half of the free memory")
     parser.add_argument(

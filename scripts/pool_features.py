@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from petite.data.pool_job import add_images
 from petite.data.splits import training_images
 from petite.data.store import Store
 from petite.features import joint
@@ -49,12 +50,7 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)  # settings: space, dimensions, seed
-    parser.add_argument("--pool", type=Path, required=True, help="manifest.json of the pool")
-    parser.add_argument("--images", type=Path, required=True, help="the table of pool_images.py")
-    parser.add_argument("--pool-embeddings", type=Path, nargs="*", default=[], help="all shards")
-    parser.add_argument("--labeled", type=Path, help="manifest.json of the labeled images, if any")
-    parser.add_argument("--split", type=Path, help="their split")
-    parser.add_argument("--embeddings", type=Path, nargs="*", default=[], help="theirs, all shards")
+    add_images(parser)
     parser.add_argument("--output-features", type=Path, required=True, help=".npy, float32 (n, d)")
     parser.add_argument("--output-json", type=Path, required=True, help="a record of the features")
     run(main, parser)

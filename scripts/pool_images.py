@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 from petite.data.pool import pool_images
+from petite.data.pool_job import add_stores
 from petite.data.store import Store
 from petite.util.files import write_table
 from petite.util.job import argument_parser, run
@@ -27,7 +28,6 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)  # settings: near_copy_distance
-    parser.add_argument("--pool", type=Path, required=True, help="manifest.json of the pool")
-    parser.add_argument("--labeled", type=Path, help="manifest.json of the labeled images, if any")
+    add_stores(parser)
     parser.add_argument("--output", type=Path, required=True, help="the table to write")
     run(main, parser)

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from petite.data.pool_job import add_stores
 from petite.data.store import Store
 from petite.report.label_next import Inputs, page
 from petite.util.files import read_json, read_table, write_text
@@ -23,9 +24,8 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)  # settings: name (of the results), folder, method, backbone
+    add_stores(parser)
     parser.add_argument("--list", type=Path, required=True, help=".parquet of pool_choice.py")
-    parser.add_argument("--pool", type=Path, required=True, help="manifest.json of the pool")
-    parser.add_argument("--labeled", type=Path, help="manifest.json of the labeled images, if any")
     parser.add_argument(
         "--notices", type=Path, nargs="+", default=[], help="JSON files with notices of steps"
     )

@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 
 from petite.data.source_job import reason_gone
+from petite.evaluation.declared import RECORD
 from petite.evaluation.runs import read_csv
-from petite.util.files import write_json
+from petite.util.files import read_json, write_json
 from petite.util.job import argument_parser, run
 from petite.util.notices import notice
 from petite.util.provenance import provenance
@@ -25,7 +26,9 @@ def main(args: argparse.Namespace) -> None:
     # For a source that is gone, the digest of the last run.
     gone = inputs.keys() - present.keys()
     made["inputs"] |= {name: args.known[name] for name in sorted(gone) if name in args.known}
-    write_json(args.output, made | args.seeds)
+    declared = args.runs.with_name(RECORD)
+    made["declared"] = read_json(declared) if declared.exists() else {}
+    write_json(args.output, made)
 
 
 if __name__ == "__main__":
@@ -39,9 +42,6 @@ if __name__ == "__main__":
         type=json.loads,
         default={},
         help="JSON: digests, by name, of files that are gone",
-    )
-    parser.add_argument(
-        "--seeds", type=json.loads, default={}, help="JSON: planned_seeds, seen_before"
     )
     parser.add_argument("--output", type=Path, required=True)
     run(main, parser)

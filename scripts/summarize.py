@@ -3,9 +3,11 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from petite.data.splits import test_groups, training_images
 from petite.evaluation.chance import Circumstances
+from petite.evaluation.declared import Plan, read_records, write_records
 from petite.evaluation.judged import (
     by_judge,
     evaluate,
@@ -31,6 +33,8 @@ def main(args: argparse.Namespace) -> None:
     training = training_images(split)
     gaps = [Gap(**gap | {"failed": tuple(gap["failed"])}) for gap in args.gaps]
     sizes = training["label"].value_counts()
+    folder = args.output_recommendation.parent
+    records = read_records(folder)
     judged = {
         judge: evaluate(
             paths,
@@ -46,7 +50,8 @@ def main(args: argparse.Namespace) -> None:
             [gap for gap in gaps if gap.judge == judge],
             test_groups(split),
             Looks.of(args.settings.get("looks", {}).get(judge)),
-            args.settings.get("seen_before", {}).get(judge, ()),
+            plan_of(args.plans[judge]) if judge in args.plans else None,
+            records.get(judge),
         )
         for judge, paths in by_judge(args.runs).items()
     }
@@ -62,7 +67,17 @@ def main(args: argparse.Namespace) -> None:
     write_text(args.output_markdown, summaries_as_markdown(judged, args.dataset))
     write_json(args.output_recommendation, answers.to_json())
     write_text(args.output_answer, all_as_markdown(answers))
+    # Of a judge that is not used now, the last record stays.
+    records |= {judge: found.record for judge, found in judged.items() if found.record}
+    if records:
+        write_records(folder, records)
     write_text(args.output_text, summaries_as_text(judged) + "\n\n" + all_as_text(answers))
+
+
+def plan_of(values: dict[str, Any]) -> Plan:
+    """A plan as JSON has it."""
+    cases = tuple((str(label), float(fraction)) for label, fraction in values["cases"])
+    return Plan(seeds=values["seeds"], cases=cases, settings=values["settings"])
 
 
 if __name__ == "__main__":
@@ -82,6 +97,12 @@ if __name__ == "__main__":
         type=json.loads,
         default=[],
         help="JSON: what is missing, see petite.evaluation.recommendation.Gap",
+    )
+    parser.add_argument(
+        "--plans",
+        type=json.loads,
+        default={},
+        help="JSON: petite.evaluation.declared.Plan of each judge",
     )
     # CSV files; each is written as .parquet as well.
     parser.add_argument("--output-runs", type=Path, required=True)

@@ -29,6 +29,12 @@ settings.load_profile("petite")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_history(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What tests take says nothing of the user's runs, so it is kept apart."""
+    os.environ["PETITE_HISTORY"] = str(tmp_path_factory.mktemp("history") / "history.json")
+
+
 @pytest.fixture(scope="session")
 def photo_archive() -> Path:
     """The zip of 15,000 real cat and dog photographs with 45 awkward files."""

@@ -32,13 +32,17 @@ class EmbeddedStore(NamedTuple):
         return Store.open(self.manifest)
 
 
-def embedded_store(folder: Path, count: int) -> EmbeddedStore:
-    """Write the store and its embeddings to a folder."""
+def embedded_store(folder: Path, count: int, bright: int = 0) -> EmbeddedStore:
+    """Write the store and its embeddings to a folder.
+
+    bright: how much brighter the images of the second class are.
+    """
     rng = np.random.default_rng(0)
     labels = np.arange(count) % len(CLASSES)
     ids = [f"{CLASSES[label]}/{number}.png" for number, label in enumerate(labels)]
     pixels = folder / "shards/1-of-1.npy"
-    write_shard(pixels, rng.integers(0, 256, (count, SIDE, SIDE, 3), np.uint8))
+    noise = rng.integers(0, 256 - bright, (count, SIDE, SIDE, 3), np.uint8)
+    write_shard(pixels, noise + (bright * labels).astype(np.uint8)[:, None, None, None])
     index = pd.DataFrame(
         {
             "image_id": ids,

@@ -6,10 +6,9 @@ import signal
 import sys
 import textwrap
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from statistics import mean
 
 from rich.console import Console
 from rich.live import Live
@@ -22,13 +21,17 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from petite.util import memory
-from petite.util.formatting import elapsed_time
+from petite.util.formatting import elapsed_time, rounded_time
+from petite.util.schedule import Task
 from petite_logger_plugin.failures import KERNEL_WAS_SHORT, signal_of
 from petite_logger_plugin.logs import Job, newest_line, notices_in
+from petite_logger_plugin.remaining import seconds_left
 
 DRAWINGS_PER_SECOND = 2
 BAR_CELLS = 12
 NOTICE_COLUMNS = 100
+# The time left is computed again after these seconds; in a run of many jobs it takes a while.
+SECONDS_BETWEEN_FORECASTS = 2.0
 
 
 class LogHandler(LogHandlerBase):
@@ -68,12 +71,18 @@ class LogHandler(LogHandlerBase):
         self.due: Counter[str] = Counter()
         # A checkpoint may change what is left, which this function counts by rule.
         self.count_left: Callable[[], Counter[str]] | None = None
+        # The jobs that are left with their forecasts, and the cores that they share.
+        self.plan_left: Callable[[], Sequence[Task]] | None = None
+        self.cores = 1
+        self.planned: dict[int, Task] = {}
+        # Seconds of finished jobs, by number.
+        self.taken: dict[int, float] = {}
+        self._left: tuple[float, float] | None = None  # seconds, and since when
         self._total = 0  # of all jobs, as Snakemake reports it
         self._has_changed = False
         self._done: Counter[str] = Counter()
         self._running: dict[int, Job] = {}
         self.failed: dict[int, Job] = {}
-        self._seconds: dict[str, list[float]] = defaultdict(list)
         self._noticed: set[str] = set()
         # The report of a command's end, by the thread that waited for it.
         self._ends: dict[int | None, str] = {}
@@ -104,6 +113,11 @@ class LogHandler(LogHandlerBase):
         """Show nothing more: the hooks of the workflow report how the run ended."""
         self._is_over = True
         self._bar.stop()
+
+    def plan(self) -> None:
+        """Ask for the jobs that are left, with those that a checkpoint added."""
+        if self.plan_left:
+            self.planned |= {task.number: task for task in self.plan_left()}
 
     def close(self) -> None:
         """Called by Snakemake at the very end, however the run ended."""
@@ -140,6 +154,7 @@ class LogHandler(LogHandlerBase):
                 # Only now does Snakemake count the checkpoint itself as finished.
                 if self._has_changed and self.count_left:
                     self.due = self._done + self.count_left()
+                    self.plan()
                     self._has_changed = False
                 self._running[fields["jobid"]] = Job.of_event(fields)
             case LogEvent.JOB_FINISHED:
@@ -173,16 +188,17 @@ class LogHandler(LogHandlerBase):
         job = self._running.pop(number, Job(""))
         self.failed.pop(number, None)  # of an earlier attempt
         self._done[job.rule] += 1
+        seconds = time.monotonic() - job.started
+        self.taken[number] = seconds
         if job.log is None:
             return
         for notice in notices_in(job.log):
             if notice not in self._noticed:
                 self._noticed.add(notice)
                 self.console.print(_wrapped(f"Note: {notice}"))
-        seconds = time.monotonic() - job.started
-        self._seconds[job.rule].append(seconds)
         if not self.console.is_interactive:
-            self.console.print(f"{self._progress()}: {job.name} took {elapsed_time(seconds)}")
+            progress = f"{self._progress()}{self._left_in_words()}"
+            self.console.print(f"{progress}: {job.name} took {elapsed_time(seconds)}")
 
     def _fail(self, number: int, job: Job) -> None:
         """Show a failed job now, and keep it for the end; not if the run is being stopped."""
@@ -197,11 +213,22 @@ class LogHandler(LogHandlerBase):
     def _progress(self) -> str:
         return f"{self.count} jobs, {elapsed_time(time.monotonic() - self._started)}"
 
+    def _left_in_words(self) -> str:
+        """The time left, once a job is done; "" if nothing is forecast, or nothing is left."""
+        if not self.planned or not self.taken or self.stopped:
+            return ""
+        now = time.monotonic()
+        if self._left is None or now - self._left[1] > SECONDS_BETWEEN_FORECASTS:
+            running = {n: now - job.started for n, job in list(self._running.items())}
+            planned = list(self.planned.values())
+            self._left = (seconds_left(planned, dict(self.taken), running, self.cores), now)
+        seconds, since = self._left
+        left = seconds - (now - since)
+        return f", about {rounded_time(left)} left" if left > 0 else ""
+
     def _line(self) -> Table:
         """The bar, the progress, and the newest line of the logs of running jobs."""
         running = list(self._running.values())
-        left = seconds_left(self.due - self._done, self._seconds, len(running))
-        left_in_words = "" if left is None else f", about {elapsed_time(left)} left"
         status = (
             "stopping (press Ctrl-C again to end the jobs at once)"
             if self.stopped
@@ -210,29 +237,13 @@ class LogHandler(LogHandlerBase):
         line = Table.grid(Column(width=BAR_CELLS), Column(), padding=(0, 1))
         line.add_row(
             ProgressBar(self.due.total() or None, self._done.total(), BAR_CELLS),
-            Text(f"{self._progress()}{left_in_words}  {status}", no_wrap=True, overflow="ellipsis"),
+            Text(
+                f"{self._progress()}{self._left_in_words()}  {status}",
+                no_wrap=True,
+                overflow="ellipsis",
+            ),
         )
         return line
-
-
-def seconds_left(
-    due: Counter[str], taken: Mapping[str, Sequence[float]], at_a_time: int
-) -> float | None:
-    """Estimate from finished jobs of the same rules; None until most due jobs have some.
-
-    Parameters
-    ----------
-    due : Counter of str
-        Jobs that are not done, by rule.
-    taken : mapping of str to sequence of float
-        Seconds of the finished jobs, by rule.
-    at_a_time : int
-        Jobs that run at a time.
-    """
-    known = {rule: due[rule] * mean(seconds) for rule, seconds in taken.items()}
-    if 2 * sum(due[rule] for rule in known) <= due.total():
-        return None
-    return sum(known.values()) / max(at_a_time, 1)
 
 
 def _wrapped(text: str) -> str:

@@ -35,7 +35,7 @@ class Run:
         environment: dict[str, str] | None = None,
     ) -> None:
         """A run on Slurm, whose environment it is given, or without it in another."""
-        self.folder, self.slurm = folder, slurm
+        self.folder, self.slurm, self.config = folder, slurm, TINY
         self._environment = slurm.environment if slurm else environment
 
     @property
@@ -49,7 +49,7 @@ class Run:
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start Snakemake; what it says goes to `said`."""
-        (self.folder / "overlay.yaml").write_text(yaml.safe_dump(TINY), "utf-8")
+        (self.folder / "overlay.yaml").write_text(yaml.safe_dump(self.config), "utf-8")
         command = [sys.executable, "-m", "snakemake", "--configfile", "overlay.yaml"]
         command += ["--snakefile", str(REPOSITORY / "Snakefile")]
         if self.slurm:

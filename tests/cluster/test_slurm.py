@@ -1,5 +1,6 @@
 """The workflow on a real Slurm: the same tables as without it, also after failures of jobs."""
 
+import json
 import os
 import re
 import signal
@@ -8,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from loopback import LoopbackSlurm, wait_until
-from runs import TABLES, Run
+from runs import TABLES, TINY, Run
 
 pytestmark = pytest.mark.cluster
 
@@ -139,6 +140,23 @@ def test_a_job_outlives_a_restart_of_its_nodes_daemon(untrained, slurm, local_ru
     assert snakemake.wait() == 0, run.said
     assert slurm.details(job)["JobState"] == "COMPLETED"
     assert_same_tables(run, local_run)
+
+
+def test_looks_give_more_seeds_to_what_is_open(untrained, tmp_path):
+    run = untrained(tmp_path)
+    run.config = TINY | {
+        "methods": {"random": {"fractions": [0.1]}, "pca_grid": {"fractions": [0.1]}},
+        "seeds": {"looks": [6, 7], "levels": [0.032, 0.016]},
+        "seeds_per_job": 6,
+    }
+    run.finish("--", TABLES)
+    still = json.loads((run.results / "looks/6.json").read_text("utf-8"))["open"]["scratch"]
+    seeds = pd.read_csv(run.results / "runs.csv").groupby("method")["training_seed"].nunique()
+    expected = {method: 6 + ([method, 0.1] in still) for method in ("random", "pca_grid")}
+    assert seeds.to_dict() == expected
+    assert "rule_look" in re.findall(r"/slurm-logs/(\w+)/", run.said)
+    record = json.loads((run.results / "declared.json").read_text("utf-8"))["scratch"]
+    assert record["declared"]["looks"]["seeds"] == [6, 7] and not record["seen"]["changes"]
 
 
 def test_a_run_goes_on_after_snakemake_was_killed(untrained, slurm, local_run, tmp_path):

@@ -23,8 +23,9 @@ from snakemake.settings.types import OutputSettings
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.tests import TestLogHandlerBase
 
+from petite.util.schedule import Task
 from petite_logger_plugin.failures import LAST_LINES, failed_in_words, stopped_in_words
-from petite_logger_plugin.handler import LogHandler, seconds_left
+from petite_logger_plugin.handler import LogHandler
 from petite_logger_plugin.logs import Job, last_lines, newest_line
 
 STAMP = "2026-01-02 03:04:05,678"
@@ -210,23 +211,29 @@ def test_messages_go_above_the_bar_and_the_cursor_stays(tmp_path, monkeypatch):
     assert seen.rfind("\x1b[?25h") > seen.rfind("\x1b[?25l")
 
 
-def test_the_time_left_is_that_of_the_rules_seen_once_most_of_the_jobs_are_theirs():
-    ingest = {"ingest": [4.0, 6.0]}
-    assert seconds_left(Counter(train=4, report=1), ingest, 1) is None
-    assert seconds_left(Counter(ingest=1, train=1), ingest, 1) is None
-    assert seconds_left(Counter(ingest=3, train=1), ingest, 1) == 15
-    assert seconds_left(Counter(train=3, report=1), ingest | {"train": [60.0]}, 2) == 90
-    assert seconds_left(Counter(), ingest, 0) is None
-
-
-def test_a_bar_shows_the_time_left(tmp_path, monkeypatch):
+def test_a_bar_and_a_line_show_the_time_left_with_jobs_that_a_checkpoint_added(
+    tmp_path, monkeypatch, capsys
+):
+    log = log_of(tmp_path)
+    tasks = [Task(number, "rank", 3600) for number in range(5)]
     with terminal(monkeypatch) as screen:
         run = Run()
+        run.plugin.plan_left = lambda: tasks[1:3]
         run.plan(3)
-        run.do(0, log=log_of(tmp_path))
-        run.start(1, log=log_of(tmp_path))
-        screen.read_until("about 0 s left  rank")
+        run.plugin.plan()
+        run.do(0, log=log)
+        run.start(1, log=log)
+        screen.read_until("about 2 h left  rank")
         run.plugin.close()
+    run = Run()
+    run.plugin.plan_left, run.plugin.count_left = lambda: tasks, lambda: Counter(rank=4)
+    run.plan(1)
+    run.do(0, log=log)
+    assert "left" not in capsys.readouterr().err
+    run.report(LogEvent.PROGRESS, total=5, done=1)
+    run.start(1, log=log)
+    run.finish(1)
+    assert re.search(r"2 of 5 jobs, 0 s, about .* left: rank took 0 s", capsys.readouterr().err)
 
 
 def test_what_a_job_noticed_is_shown_once_when_it_ends(tmp_path, capsys):

@@ -15,6 +15,7 @@ ORDER = [
     "selection",
     "subsets",
     "training",
+    "forecast",
     "evaluation",
     "plots",
     "report",

@@ -1,5 +1,6 @@
 """The checks of labels and images, from planted errors in a folder of pictures to the page."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ pytestmark = pytest.mark.workflow
 RESULTS = "results/tiny"
 N = 60
 SWAPPED = ("red/wrong 1.png", "green/wrong 2.png")
+# Wrong labels and repeated images too, but the user leaves them out.
+EXCLUDED = [f"red/excluded {number}.png" for number in range(4)]
 
 
 def config_with(**sections: Any) -> dict[str, Any]:
     methods: dict[str, list[float]] = {"full": [], "random": [0.5, 0.25], "pca_grid": []}
     methods["augmentation"] = []
     sections = {
+        "exclude": ["*/excluded *"],
         "judges": {"scratch": None, "probe": {"seeds": 2, "penalties": [10.0]}},
         "backbone": {"name": "file:network.keras", "image_size": 32, "scaling": "zero_to_one"},
         "split": {"test": 0.2, "validation": 0.1},
@@ -59,6 +63,9 @@ def folder(snakemake, tmp_path_factory: pytest.TempPathFactory) -> Path:
             picture(place).save(folder / f"shades/{name}/{number}.{('png', 'jpg')[place]}")
     for place, name in enumerate(SWAPPED):
         picture(1 - place).save(folder / "shades" / name)
+    for number, name in enumerate(EXCLUDED):
+        image = Image.open(folder / f"shades/green/{number + 1}.jpg")
+        ImageOps.mirror(image).save(folder / "shades" / name)
     # Mirrored: another file with other pixels, whose embedding is nearly the same.
     for number in range(0, N, 3):
         image = Image.open(folder / f"shades/green/{number}.jpg")
@@ -99,6 +106,29 @@ def test_copies_in_two_parts_are_paired(folder: Path) -> None:
     assert len(across & found) >= 0.9 * len(across)
 
 
+def test_images_that_the_user_excludes_are_in_no_list_and_not_counted(folder: Path) -> None:
+    parts = pd.read_parquet(folder / RESULTS / "splits/0-lists.parquet").set_index("image_id")
+    left_out = set(parts.index[parts["split"] == "excluded"])
+    assert len(left_out) > 1 and left_out <= set(EXCLUDED)
+    assert not left_out & set(table_of(folder, "label_errors")["image_id"])
+    assert not left_out & set(table_of(folder, "near_duplicates")["train_image_id"])
+    record = json.loads((folder / RESULTS / "checks/label_errors.json").read_text("utf-8"))
+    in_training = int((parts["split"] == "train").sum())
+    assert record["checked"] == in_training
+    assert table_of(folder, "cues")["images"].max() <= in_training
+    page = (folder / RESULTS / "report.html").read_text("utf-8")
+    assert not [name for name in left_out if name.split("/")[1] in page]
+
+
+def test_another_list_of_excluded_images_makes_the_checks_due_but_embeds_none(
+    folder: Path, snakemake
+) -> None:
+    less = config_with(exclude=[EXCLUDED[0], EXCLUDED[1]])
+    jobs = due(snakemake(folder, "--dry-run", config=less))
+    assert {"cues", "label_errors", "near_duplicates"} <= set(jobs)
+    assert not {"embed", "embed_altered"} & set(jobs)
+
+
 def test_the_format_of_the_files_is_a_cue_that_the_page_warns_of(folder: Path) -> None:
     table = table_of(folder, "cues").set_index("cue")
     assert table.loc["format", "warning"] and table.loc["format", "balanced_accuracy"] > 0.9
@@ -136,3 +166,18 @@ def test_a_run_whose_images_are_gone_keeps_its_checks(folder: Path, snakemake) -
         assert "Nothing to be done" in said, said
     finally:
         (folder / "elsewhere").rename(folder / "shades")
+
+
+def test_labels_are_checked_in_a_feature_space_if_the_run_has_no_embeddings(
+    folder: Path, snakemake
+) -> None:
+    config = config_with(judges="scratch", checks={"label_errors": "pixels"})
+    jobs = due(snakemake(folder, "--dry-run", config=config))
+    assert {"label_errors", "report"} <= set(jobs)
+    assert not {"near_duplicates", "embed", "embed_altered"} & set(jobs)
+    finished = snakemake(folder, "--", "label_errors", config=config)
+    assert finished.returncode == 0, said_of(finished)
+    table = table_of(folder, "label_errors")
+    listed = table[table["listed"]].set_index("image_id")
+    assert set(SWAPPED) <= set(listed.index)
+    assert set(listed.loc[[*SWAPPED], "answer"]) == {"red", "green"}

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from smallest import smallest
+from test_reruns import A_LABEL, A_WEIGHT, up_to_split
 
 CONFIG = smallest(
     {"random": [0.5], "el2n": [0.5]},
@@ -129,18 +130,19 @@ def test_a_changed_label_reruns_its_shards_and_a_changed_weight_none(
     assert not due(snakemake, finished, *config)
     edit(finished, "scan 20;007;p5;train;3;", "scan 20;007;p5;train;2;")
     weight = due(snakemake, finished, *config)
-    assert weight["ingest"] == 0 and weight["listing"] == weight["split"] == 1
+    assert up_to_split(weight) == A_WEIGHT.due
     assert weight["train"] > 0 and weight["proxy"] > 0
     (finished / "labels.csv").write_text(table, "utf-8")
     edit(finished, "scan 20;007", "scan 20;no")
     # Its id is another one, which may belong to another shard.
     label = due(snakemake, finished, *config)
-    assert 1 <= label["ingest"] <= 2 and label["listing"] == label["index"] == 1
+    assert 1 <= label["ingest"] <= A_LABEL.due["ingest"]
+    assert up_to_split(label) == A_LABEL.due | {"ingest": label["ingest"]}
     (finished / "labels.csv").write_text(table, "utf-8")
 
 
 @pytest.mark.workflow
-def test_the_shards_of_an_archive_depend_on_the_labels_but_not_on_the_weights(
+def test_the_shards_of_an_archive_wait_for_the_checks_and_depend_on_the_labels_alone(
     tmp_path: Path, snakemake
 ) -> None:
     folder = tmp_path / "run"
@@ -149,15 +151,20 @@ def test_the_shards_of_an_archive_depend_on_the_labels_but_not_on_the_weights(
     config = copy.deepcopy(CONFIG)
     config["dataset"] |= {"source": "archive", "path": "pictures.zip"}
     manifest = "results/flat/store/manifest.json"
+    refused = snakemake(folder, "--", manifest, config=config | {"split": {"test": 0.2}})
+    assert refused.returncode != 0 and "split.test: 0.2" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not list((folder / "results/flat/store").glob("shards/*.npy"))
     ran = snakemake(folder, "--", manifest, config=config)
     assert ran.returncode == 0, ran.stderr
     classes = json.loads((folder / manifest).read_text("utf-8"))["classes"]
     assert classes == ["007", "no"]
     again = ("--configfile", str(folder / "overlay.yaml"), "--", manifest)
     edit(folder, "scan 20;007;p5;train;3;", "scan 20;007;p5;train;2;")
-    assert due(snakemake, folder, *again) == {"listing": 1, "index": 1}
+    listed = {"listing": 1, "check_settings": 1}
+    assert due(snakemake, folder, *again) == listed | {"index": 1}
     edit(folder, "scan 20;007", "scan 20;no")
-    assert due(snakemake, folder, *again) == {"listing": 1, "ingest": 3, "index": 1}
+    assert due(snakemake, folder, *again) == listed | {"ingest": 3, "index": 1}
 
 
 @pytest.mark.workflow
@@ -165,7 +172,7 @@ def test_the_shards_of_an_archive_depend_on_the_labels_but_not_on_the_weights(
     ("text", "said"),
     [
         ("image_id;note\nscan 1;x\n", "labels.label"),
-        (HEADER + "scan 1;a/b;;;;\nscan 2;c;;;;\n", "'a/b'"),
+        (HEADER + "scan 1;..;;;;\nscan 2;c;;;;\n", "'..'"),
     ],
 )
 @pytest.mark.parametrize("source", ["folder", "archive"])

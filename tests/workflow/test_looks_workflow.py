@@ -66,6 +66,12 @@ def test_the_answer_and_the_page_tell_the_looks(folder: Path) -> None:
     for name in ("recommendation.md", "report.html"):
         text = " ".join((folder / RESULTS / name).read_text("utf-8").split())
         assert "Looks: 6, 8, 10 seeds" in text, name
+    summary = pd.read_csv(folder / RESULTS / "summary.csv")
+    found = summary[summary["method"] == "pca_grid"].iloc[0]
+    shown = f"{found['look']:.0f} ({found['pairs']} seeds)"
+    assert found["pairs"] == LOOKS[int(found["look"]) - 1]
+    for name in ("report.html", "summary.md", "summary.txt", "figures/differences.svg"):
+        assert shown in (folder / RESULTS / name).read_text("utf-8"), name
 
 
 def test_a_method_that_is_added_joins_at_the_first_look(folder: Path, snakemake) -> None:
@@ -79,9 +85,18 @@ def test_seeds_that_are_raised_after_the_results_were_seen_make_the_verdicts_exp
     folder: Path, snakemake
 ) -> None:
     record = json.loads((folder / RESULTS / "provenance.json").read_text("utf-8"))
-    assert record["planned_seeds"]["scratch"]["most"] == LOOKS[-1]
+    assert record["declared"]["scratch"]["declared"]["seeds"] == LOOKS[-1]
+    assert record["declared"]["scratch"]["seen"] == {"seeds": [], "changes": []}
     config = CONFIG | {"seeds": {"looks": [*LOOKS, 12], "levels": [0.032, 0.009, 0.004, 0.004]}}
     finished = snakemake(folder, "--", "results/tiny/recommendation.md", config=config)
     assert finished.returncode == 0, said_of(finished)
     text = " ".join((folder / RESULTS / "recommendation.md").read_text("utf-8").split())
-    assert f"The results with {LOOKS[-1]} seeds had been seen" in text
+    before = f"The results with {LOOKS[-1]} seeds had been seen before"
+    assert f"{before} more seeds were asked for and the looks were set." in text
+    # These tables were made without the target `all`, and the next plan is compared with theirs.
+    config |= {"evidence": {"tolerance": 0.03}}
+    finished = snakemake(folder, "--", "results/tiny/recommendation.md", config=config)
+    assert finished.returncode == 0, said_of(finished)
+    text = " ".join((folder / RESULTS / "recommendation.md").read_text("utf-8").split())
+    assert "The results with 10, 12 seeds had been seen before" in text
+    assert "the looks were set and the tolerance was changed." in text

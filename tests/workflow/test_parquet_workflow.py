@@ -7,6 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from test_reruns import THE_COLUMNS, up_to_split
+from test_what_is_left import due
 
 pytestmark = pytest.mark.workflow
 
@@ -57,7 +59,7 @@ def tables(tmp_path: Path, write_pictures) -> Path:
 def test_tables_are_read_up_to_the_page_and_reread_when_they_change(
     tables: Path, tmp_path: Path, snakemake, tiny_config
 ) -> None:
-    tiny_config["dataset"] = {"name": "tiny", "classes": None, "image_size": 8}
+    tiny_config["dataset"] = {"name": "tiny", "classes": None, "image_size": 8, "shards": 3}
     tiny_config["methods"] = {"random": {"fractions": [0.25]}}
     options = ["--config", f"parquet={tables}"]
     refused = snakemake(
@@ -80,6 +82,10 @@ def test_tables_are_read_up_to_the_page_and_reread_when_they_change(
 
     again = snakemake(tmp_path / "run", "--dry-run", *options, config=tiny_config)
     assert "Nothing to be done" in again.stdout + again.stderr
+    tiny_config["dataset"]["columns"] = {"label": "coarse_label"}
+    other = snakemake(tmp_path / "run", "--dry-run", *options, config=tiny_config)
+    assert up_to_split(due(other)) == THE_COLUMNS.due
+    tiny_config["dataset"]["columns"] = {"label": "fine_label"}
     (tables / "data/test-00000-of-00001.parquet").unlink()
     again = snakemake(tmp_path / "run", "--dry-run", *options, config=tiny_config)
     assert "listing" in again.stdout + again.stderr

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,17 @@ BASE = smallest(
     },
 )
 
+# The same with looks; one comparison, which the first look may leave open.
+LOOKS = BASE | {
+    "methods": {
+        name: {"fractions": fractions}
+        for name, fractions in {"full": [], "random": [0.25], "pca_grid": [0.25]}.items()
+    }
+    | {"augmentation": {"fractions": []}},
+    "seeds": {"looks": [7, 9], "levels": [0.032, 0.018]},
+    "seeds_per_job": 8,
+}
+
 OPTIONS = ("--configfile", "overlay.yaml", "--cores", "2")
 
 # Jobs by name: the rule, and the method that it is about. A figure counts by its kind.
@@ -52,6 +63,7 @@ Jobs = dict[str, int]
 FIGURES_OF_TABLES = {"figures accuracy": 1, "figures curves": 5, "figures differences": 1}
 TABLES: Jobs = {"summarize": 1, "provenance": 1, **FIGURES_OF_TABLES, "report": 1}
 TRAININGS: Jobs = {"train random": 2, "train pca_grid": 1, "train augmentation": 1}
+TABLES_OF_LOOKS: Jobs = {**TABLES, "figures curves": 3}
 GRID: Jobs = {"subset pca_grid": 1, "train pca_grid": 1, "figures plane": 3, "figures picks": 1}
 SELECTIONS: Jobs = {
     "features": 1,
@@ -90,7 +102,10 @@ Edit = Callable[[Path], None]
 class Case:
     """One change, as README calls it, and what it makes due.
 
-    `config` is laid over BASE, `edit` changes files of the checkout, `arguments` go to Snakemake.
+    `config` is laid over `base`, `edit` changes files of the checkout, `arguments` go to Snakemake.
+    Of a run with looks, `due` are the jobs up to the first look, which decides on the others.
+    A case `of_other_run` has no folder of classes: another test makes the change, and compares what
+    is due up to the split.
     """
 
     what: str
@@ -98,6 +113,30 @@ class Case:
     config: dict[str, Any] = field(default_factory=dict)
     edit: Edit | None = None
     arguments: tuple[str, ...] = ()
+    base: dict[str, Any] = field(default_factory=lambda: BASE)
+    of_other_run: bool = False
+
+
+# In test_labels_workflow.py and test_parquet_workflow.py.
+A_LABEL = Case(
+    "a label in a table of labels",
+    {"listing": 1, "ingest": 2, "index": 1, "split": 1},
+    of_other_run=True,
+)
+A_WEIGHT = Case(
+    "a weight, a group or a part of a split in a table of labels",
+    {"listing": 1, "index": 1, "split": 1},
+    of_other_run=True,
+)
+THE_COLUMNS = Case(
+    "the columns of a source (`dataset.columns`)",
+    {"listing": 1, "check_settings": 1, "ingest": 3, "index": 1, "split": 1},
+    of_other_run=True,
+)
+
+
+def up_to_split(jobs: Mapping[str, int]) -> Jobs:
+    return {rule: jobs[rule] for rule in THE_COLUMNS.due if jobs.get(rule)}
 
 
 def append(path: str, text: str) -> Edit:
@@ -218,6 +257,7 @@ CASES = [
         "a list of images to keep or to exclude",
         {
             "keep_lists": 1,
+            "cues": 1,
             **{job: count for job, count in SELECTIONS.items() if job != "features"},
             **TRAININGS,
             **TABLES,
@@ -255,6 +295,9 @@ CASES = [
         ONE_SHARD,
         edit=remove_picture,
     ),
+    A_LABEL,
+    A_WEIGHT,
+    THE_COLUMNS,
     Case(
         "the tolerance or metric of the comparison",
         TABLES,
@@ -279,6 +322,27 @@ CASES = [
         {},
         config={"training_threads": 2, "max_memory": "1 GB", "seeds_per_job": 1},
         arguments=("--cores", "1"),
+    ),
+    Case("looks: the same run again", {}, base=LOOKS),
+    Case(
+        "looks: one more at the end, or other levels",
+        {"look": 1, **TABLES_OF_LOOKS},
+        config={"seeds": {"looks": [7, 9, 10], "levels": [0.032, 0.009, 0.009]}},
+        base=LOOKS,
+    ),
+    Case(
+        "looks: a method added (all comparisons are declared again)",
+        {
+            "rank herding": 1,
+            "subset herding": 1,
+            "train herding": 1,
+            "look": 1,
+            **TABLES_OF_LOOKS,
+            "figures curves": 4,
+            "figures picks": 1,
+        },
+        config={"methods": {"herding": {"fractions": [0.25]}}},
+        base=LOOKS,
     ),
     Case("the profile", {}, arguments=("--workflow-profile", "none")),
     Case(
@@ -308,7 +372,7 @@ def in_words(due: Jobs) -> str:
         return "nothing"
     rules = list(methods)
     if "split" in rules:
-        shards = "one shard's" if due.get("ingest") == 1 else "every shard's"
+        shards = {1: "one shard's", 2: "one or two shards'"}.get(due.get("ingest"), "every shard's")
         words = [f"{shards} `{rule}`" if rule == "ingest" else f"`{rule}`" for rule in rules]
         return ", ".join(words[: rules.index("split") + 1]) + " and everything after it"
     by_method: dict[str, list[str]] = {}
@@ -317,6 +381,8 @@ def in_words(due: Jobs) -> str:
         is_all = about == [""] or everything == {f"{rule} {method}" for method in about}
         by_method.setdefault("" if is_all else f" of {', '.join(about)}", []).append(f"`{rule}`")
     parts = [", ".join(rules) + of_method for of_method, rules in by_method.items()]
+    if "look" in due:
+        parts.append("trainings of what the looks leave open")
     return "; ".join([*parts, ", ".join(last)])
 
 
@@ -332,11 +398,24 @@ def test_the_table_in_readme_is_that_of_these_tests():
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, copy_checkout, write_pictures) -> Path:
-    """A checkout with its images, in which the workflow ran once, and what its steps loaded."""
-    folder = copy_checkout(tmp_path_factory.mktemp("reruns") / "checkout")
+def finished(tmp_path_factory, copy_checkout, write_pictures) -> Callable[..., Path]:
+    """A function that gives a checkout in which a configuration ran once; see `finish`."""
+    made: dict[str, Path] = {}
+
+    def folder_of(config: dict[str, Any]) -> Path:
+        key = json.dumps(config)
+        if key not in made:
+            folder = copy_checkout(tmp_path_factory.mktemp("reruns") / "checkout")
+            made[key] = finish(folder, config, write_pictures)
+        return made[key]
+
+    return folder_of
+
+
+def finish(folder: Path, config: dict[str, Any], write_pictures: Callable[..., None]) -> Path:
+    """Run the workflow once in a checkout with its images, and record what its steps load."""
     write_pictures(folder / "pictures", ["cat", "dog"], 60)
-    (folder / "overlay.yaml").write_text(yaml.safe_dump(BASE), "utf-8")
+    (folder / "overlay.yaml").write_text(yaml.safe_dump(config), "utf-8")
     (folder / "loaded").mkdir()
     (folder / "loaded/sitecustomize.py").write_text(SAYS_WHAT_IT_LOADED, "utf-8")
     # Each step a Python of its own, which has loaded nothing before.
@@ -383,8 +462,10 @@ def reached(names: set[str], but_not: set[str] = frozenset()) -> set[str]:
 
 
 @pytest.mark.workflow
-def test_every_module_that_a_step_loads_is_an_input_of_its_rule(finished):
+@pytest.mark.parametrize("config", [BASE, LOOKS], ids=["seeds", "looks"])
+def test_every_module_that_a_step_loads_is_an_input_of_its_rule(finished, config):
     """But for what the registries load of methods, sources and figures that it does not use."""
+    finished = finished(config)
     modules = {}
     for path in (finished / ".snakemake/metadata").iterdir():
         made = json.loads(path.read_text("utf-8"))
@@ -400,6 +481,7 @@ def test_every_module_that_a_step_loads_is_an_input_of_its_rule(finished):
         assert missing <= reached(unused) - reached({script}, unused), step["log"]
         rules.add(step["log"].split("/")[3].removesuffix(".log"))
     assert rules >= {"ingest", "rank", "subset", "train", "summarize", "figures", "report"}
+    assert ("look" in rules) == (config is LOOKS)
 
 
 def merge(over: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
@@ -416,7 +498,7 @@ def jobs_of(dry: subprocess.CompletedProcess[str]) -> Jobs:
     assert dry.returncode == 0, said
     if "Nothing to be done" in said:
         return {}
-    blocks = re.findall(r"^rule (\w+):\n((?: +\S.*\n)*)", said, re.MULTILINE)
+    blocks = re.findall(r"^(?:rule|checkpoint) (\w+):\n((?: +\S.*\n)*)", said, re.MULTILINE)
     assert blocks, said
     jobs: Counter[str] = Counter()
     for rule, about in blocks:
@@ -428,11 +510,13 @@ def jobs_of(dry: subprocess.CompletedProcess[str]) -> Jobs:
 
 
 @pytest.mark.workflow
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if not case.of_other_run], ids=lambda case: case.what
+)
 def test_a_change_makes_these_jobs_due_and_no_others(finished, tmp_path, loaded_snakemake, case):
     folder = tmp_path / "moved"
-    shutil.copytree(finished, folder, symlinks=True)
-    (folder / "overlay.yaml").write_text(yaml.safe_dump(merge(case.config, BASE)), "utf-8")
+    shutil.copytree(finished(case.base), folder, symlinks=True)
+    (folder / "overlay.yaml").write_text(yaml.safe_dump(merge(case.config, case.base)), "utf-8")
     if case.edit:
         case.edit(folder)
     dry = loaded_snakemake(folder, *OPTIONS, "--dry-run", *case.arguments)

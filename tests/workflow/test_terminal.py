@@ -1,6 +1,7 @@
 """The terminal output of a run: progress, failures, and `snakemake --lint`."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,20 @@ def test_a_run_shows_jobs_done_of_jobs_due_and_keeps_the_rest_for_its_log(tiny_r
         assert noise not in finished.stdout + finished.stderr
     [log] = (folder / ".snakemake/log").glob("*.log")
     assert "jobid" in log.read_text("utf-8")
+
+
+def test_a_run_says_what_it_takes_before_its_first_job_and_a_finished_run_does_not(
+    tiny_run, tiny_config, snakemake
+):
+    folder, finished = tiny_run
+    before, _, after = finished.stderr.partition(" jobs, ")
+    assert re.search(
+        r"^Forecast: about \d+ .* on 2 cores; up to .* of memory, .* of disk", before, re.M
+    )
+    assert "Forecast:" not in after
+    assert " left: " in after  # the time left, in each line
+    again = snakemake(folder, config=tiny_config)
+    assert "Forecast:" not in again.stdout + again.stderr
 
 
 def test_the_log_of_a_training_has_its_course_and_what_tensorflow_says(tiny_run):

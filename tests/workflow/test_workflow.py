@@ -321,3 +321,8 @@ def test_the_estimate_names_each_method_with_seconds_and_memory(many_methods, sn
             assert re.search(
                 rf"^{label} +\d+ +[\d.]+ +[\d.]+  [\d.]+ [KMG]?B$", finished.stdout, re.M
             )
+    # And of the whole run.
+    for stage in ("ingest, split", "selection", "training", "tables, figures, page"):
+        assert re.search(rf"^{stage} +\d+ +\d+ \w+", finished.stdout, re.M), stage
+    assert "The whole run takes about" in finished.stdout
+    assert "Forecast:" not in finished.stderr

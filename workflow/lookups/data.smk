@@ -5,14 +5,14 @@ import shlex
 from petite.data.addresses import archive_name, public_url
 from petite.data.decoding.depth import may_be_deep, sampled
 from petite.util.files import read_json, read_table
-from petite.data.given_split import IGNORE, given_parts, names_of
-from petite.data.groups import CAPTURE_TIME, found_groups
+from petite.data.groups import CAPTURE_TIME
 from petite.data.ingest import shard_numbers
-from petite.data.keep_lists import Lists, check_named, read_list
+from petite.data.keep_lists import read_lists
 from petite.data.labels import read_labels_at
 from petite.data.source_job import reason_gone
 from petite.data.sources import SOURCES, listing, open_source
 from petite.data.sources.labeled import table_on_disk
+from petite.subsets.before_ingest import check_listing
 from snakemake.io import flag
 
 
@@ -158,25 +158,12 @@ def opened_folder():
 
 
 def folder_listing():
-    """The images of a folder; None for other sources.
-
-    Raises PetiteError for wrong groups, and for settings that contradict a given split.
-    """
+    """The images of a folder; None for other sources."""
     if not IS_FOLDER:
         return None
     if GONE:
         return read_table(Path(placed(f"{RESULTS}/store/listing.parquet")))
-    entries = listing(OPENED_FOLDER, **LISTING_SETTINGS)
-    # A mistake is reported now, not when all images are read.
-    if CONFIG.split.given != IGNORE:
-        given_parts(entries, test=CONFIG.split.test, validation=CONFIG.split.validation)
-    if CONFIG.split.groups not in (None, CAPTURE_TIME):
-        found_groups(names_of(entries), CONFIG.split.groups)
-    if PLAN.needs_groups and not CONFIG.split.groups and "group" not in entries:
-        raise PetiteError(
-            "methods: the quota 'group' needs groups of images: set split.groups, or another quota"
-        )
-    return entries
+    return listing(OPENED_FOLDER, **LISTING_SETTINGS)
 
 
 def folder_fingerprints():
@@ -200,24 +187,57 @@ def fingerprints_of(folder, image_ids):
     }
 
 
-def check_lists():
-    """Report mistakes in the lists of images now, not when all images are read."""
-    lists = {}
-    for key in ("keep", "exclude"):
-        given = getattr(CONFIG, key)
-        # In another workflow, a file may be the output of another rule.
-        if isinstance(given, str) and not IS_MAIN and not Path(given).exists():
-            return
-        try:
-            lists[key] = read_list(Path(given)) if isinstance(given, str) else given
-        except PetiteError as error:
-            raise PetiteError(f"{key}: {error}") from None
+def subset_shares():
+    """The share of the training images in each subset, by its name."""
+    return {
+        f"{label}:{as_text(fraction)}": fraction * PLAN.least_share(label)
+        for label, fraction in CASES
+    }
+
+
+def sizes_argument(wildcards, input):
+    """The share of each subset, to check that the kept images fit; a new one reruns nothing.
+
+    Snakemake does not compare params that depend on the input.
+    """
+    return f"--shares {shlex.quote(as_param(subset_shares()))}"
+
+
+def check_before_ingest():
+    """Report mistakes in the settings now, not when all images are read."""
+    given = {"keep": CONFIG.keep, "exclude": CONFIG.exclude}
+    # In another workflow, a file may be the output of another rule.
+    if not IS_MAIN:
+        given = {
+            key: (
+                []
+                if isinstance(entries, str) and not Path(entries).exists()
+                else entries
+            )
+            for key, entries in given.items()
+        }
+    lists = read_lists(**given)
     if FOLDER_LISTING is not None:
-        check_named(
-            Lists(**lists),
-            FOLDER_LISTING["image_id"],
-            without_class=bool(CONFIG.labels),
-        )
+        settings = settings_to_check()
+        check_listing(FOLDER_LISTING, lists=lists, shares=subset_shares(), **settings)
+
+
+def settings_to_check():
+    """The settings of check_listing, but for the lists and the sizes of subsets."""
+    return {
+        "split": {
+            key: getattr(CONFIG.split, key)
+            for key in ("given", "test", "validation", "groups")
+        },
+        "without_class": bool(CONFIG.labels),
+        "needs_groups": PLAN.needs_groups,
+    }
+
+
+# Lists of images to keep or exclude: files, and what the configuration lists itself.
+LIST_FILES = [
+    outside(given) for given in (CONFIG.keep, CONFIG.exclude) if isinstance(given, str)
+]
 
 
 DATASET = CONFIG.dataset
@@ -265,7 +285,7 @@ def source_if_there():
 
 
 FOLDER_LISTING = or_exit(folder_listing)
-or_exit(check_lists)
+or_exit(check_before_ingest)
 FOLDER = or_exit(folder_fingerprints)
 # How the jobs read the images of a shard.
 READING_SETTINGS = {
@@ -326,6 +346,15 @@ def listing_of_shards():
     also of its weights. `changes_of_shard` says whether the images change.
     """
     return [] if FOLDER or LABELS_OF_ARCHIVE else rules.listing.output.table
+
+
+# Of other sources than folders, the listing is known during the run.
+HAS_CHECK = FOLDER_LISTING is None and (SOURCE.takes_path() or HAS_LISTS)
+
+
+def checked_settings():
+    """What the shards wait for; a change of the settings reads none again."""
+    return [ancient(rules.check_settings.output[0])] if HAS_CHECK else []
 
 
 def changes_of_shard(wildcards):

@@ -1,7 +1,8 @@
 # Functions of evaluate.smk: the figures of the run and their inputs, and the files of the provenance.
 
 
-from petite.evaluation.looks import seen_before, with_most_seen
+import hashlib
+
 from petite.plots.registry import FigurePlan, drawings
 
 FIGURE_PLANS = [
@@ -150,22 +151,31 @@ def last_provenance():
 # Read now, because Snakemake removes the output of a job before it runs.
 LAST_PROVENANCE = or_exit(last_provenance)
 KNOWN_DIGESTS = as_param(LAST_PROVENANCE["inputs"] if GONE and LAST_PROVENANCE else {})
-PLANNED_SEEDS = {
-    judge: {"most": max(CONFIG.runs_of(judge).values()), "looks": looks_param(judge)}
-    for judge in CASES_OF
-    if CASES_OF[judge]
-}
-SEEN_BEFORE = seen_before(
-    LAST_PROVENANCE.get("planned_seeds", {}),
-    PLANNED_SEEDS,
-    LAST_PROVENANCE.get("seen_before", {}),
-)
 
 
-def seeds_record(wildcards, input):
-    """Snakemake does not compare params that depend on the input."""
-    planned = with_most_seen(LAST_PROVENANCE.get("planned_seeds", {}), PLANNED_SEEDS)
-    return as_param({"planned_seeds": planned, "seen_before": SEEN_BEFORE})
+def digest_of_text(text):
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def declared_plans(wildcards, input):
+    """What the run declares, by judge. Snakemake does not compare params that depend on the input.
+
+    A table of what is done when some methods failed is one of the same plan.
+    """
+    return as_param(
+        {
+            judge.name: {
+                "seeds": max(runs.values()),
+                "cases": list(runs),
+                "settings": {
+                    label: digest_of_text(as_param(PLAN.selection_settings(label)))
+                    for label in {label for label, _ in runs}
+                },
+            }
+            for judge in PLAN.judges
+            if (runs := CONFIG.runs_of(judge.name))
+        }
+    )
 
 
 def whole_config(wildcards, input):

@@ -149,7 +149,9 @@ def page_settings(wildcards):
     )
 
 
-PAGE_TEMPLATES = [
-    outside(SCRIPTS / "petite/report/templates" / name)
-    for name in ("pool/page.html", "style.css")
-]
+def page_templates(name):
+    """The templates of a page with a contact sheet."""
+    shared = ("base.html", "style.css", "pool/sheet.html", "pool/sheet.css")
+    return [
+        outside(SCRIPTS / "petite/report/templates" / file) for file in (name, *shared)
+    ]

@@ -14,27 +14,11 @@ SELECTING = labels_where(lambda label: method_name(label) != AUGMENTATION)
 RANKING = labels_where(PLAN.ranks)
 COMPUTED = "|".join(space.name for space in SPACES.values() if not space.is_of_proxy)
 
-# Lists of images to keep or exclude: files, and what the configuration lists itself.
-LIST_FILES = [
-    outside(given) for given in (CONFIG.keep, CONFIG.exclude) if isinstance(given, str)
-]
 LIST_SETTINGS = {
     "keep": CONFIG.keep,
     "exclude": CONFIG.exclude,
     "without_class": bool(CONFIG.labels),
 }
-
-
-def sizes_argument(wildcards, input):
-    """The share of each subset, to check that the kept images fit; a new one reruns nothing.
-
-    Snakemake does not compare params that depend on the input.
-    """
-    shares = {
-        f"{label}:{as_text(fraction)}": fraction * PLAN.least_share(label)
-        for label, fraction in CASES
-    }
-    return f"--shares {shlex.quote(as_param(shares))}"
 
 
 IS_LINEAR_PROXY = CONFIG.proxy.of == "embeddings"
@@ -101,7 +85,7 @@ def selection_code(script):
 
 # Without this check, Snakemake would silently use the features of an earlier file.
 OWN = CONFIG.features.path
-USES_OWN = "own" in USED_SPACES
+USES_OWN = "own" in USED_SPACES | {CONFIG.checks.label_errors}
 if USES_OWN and not Path(OWN).is_file():
     sys.exit(f"Petite: features.path: {OWN} does not exist. Correct the path")
 
@@ -192,13 +176,13 @@ def selection_settings(wildcards):
     return as_param(PLAN.selection_settings(wildcards.method))
 
 
-def feature_settings(wildcards):
-    """The settings of a feature space."""
+def settings_of_space(space):
     settings = CONFIG.features.model_dump(mode="json")
-    used = SPACES[wildcards.space].settings
-    return as_param(
-        {"space": wildcards.space} | {name: settings[name] for name in used}
-    )
+    return {"space": space} | {name: settings[name] for name in SPACES[space].settings}
+
+
+def feature_settings(wildcards):
+    return as_param(settings_of_space(wildcards.space))
 
 
 def feature_memory(wildcards, attempt):

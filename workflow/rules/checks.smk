@@ -1,5 +1,6 @@
 # Checks of the labels and of the images themselves, which the report shows.
-# Needs: the store and the split (data.smk); but for the cues, the embeddings and the network (embed.smk).
+# Needs: the store (data.smk) and the split without the images that the user excludes (select.smk); but for
+# the cues, the embeddings and the network (embed.smk), or for label errors a feature space instead.
 # Makes: checks/.
 
 
@@ -9,7 +10,7 @@ include: "../lookups/checks.smk"
 rule cues:
     input:
         manifest=rules.index.output.manifest,
-        split=SPLIT,
+        split=SELECTED,
         code=code("cues"),
     output:
         csv=f"{RESULTS}/checks/cues.csv",
@@ -31,10 +32,12 @@ rule cues:
 
 rule label_errors:
     input:
-        **all_embeddings(),
+        **label_errors_inputs(),
         manifest=rules.index.output.manifest,
-        split=SPLIT,
-        code=code("label_errors"),
+        split=SELECTED,
+        code=code(
+            "label_errors", *([SPACES[LABEL_SPACE].module] if LABEL_SPACE else [])
+        ),
     output:
         csv=f"{RESULTS}/checks/label_errors.csv",
         table=f"{RESULTS}/checks/label_errors.parquet",
@@ -49,14 +52,16 @@ rule label_errors:
         mem_mb=memory(1000, 20_000),
     params:
         python=python,
-        embeddings=embeddings_of_check,
+        settings=as_param(settings_of_space(LABEL_SPACE) if LABEL_SPACE else {}),
+        embeddings=label_errors_arguments,
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
-        "{params.embeddings} --output {output.csv:q} "
+        "{params.embeddings} --output {output.csv:q} --settings {params.settings:q} "
         "--threads {threads} --log {log:q}"
 
 
-# How similar copies are, by altered copies of some training images.
+# How similar copies are, by altered copies of some training images. Those that the user excludes may be
+# among them, and a change of the lists embeds none again: near_duplicates leaves them out.
 rule embed_altered:
     input:
         unpack(backbone_files),
@@ -94,7 +99,7 @@ rule near_duplicates:
         altered=rules.embed_altered.output.embeddings,
         table=rules.embed_altered.output.table,
         manifest=rules.index.output.manifest,
-        split=SPLIT,
+        split=SELECTED,
         code=code("near_duplicates"),
     output:
         csv=f"{RESULTS}/checks/near_duplicates.csv",

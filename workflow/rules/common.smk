@@ -286,14 +286,17 @@ def seeds_due(before=None):
 
 
 def judgings(before=None):
-    """The jobs of the judges, see JUDGINGS: those whose seeds are due."""
+    """The jobs of the judges, see JUDGINGS: those whose seeds are due.
+
+    A job of a run with other looks may have more seeds, which wait for the next look.
+    """
     if not LOOKS:
         return JUDGINGS
     due = seeds_due(before)
     return [
         (*case, first, last)
         for *case, first, last in JUDGINGS
-        if (most := due[tuple(case)]) is None or last < most
+        if (most := due[tuple(case)]) is None or first < most
     ]
 
 

@@ -63,12 +63,39 @@ rule listing:
         "--kept {params.kept:q} --settings {params.settings:q} --log {log:q}"
 
 
+if HAS_CHECK:
+
+    # What the listing contradicts is said before the images are read.
+    rule check_settings:
+        input:
+            listing=rules.listing.output.table,
+            files=LIST_FILES,
+            code=code("check_settings"),
+        output:
+            f"{RESULTS}/store/checked_settings.txt",
+        log:
+            f"{RESULTS}/logs/check_settings.log",
+        localrule: True
+        conda:
+            "../../envs/petite.yaml"
+        params:
+            python=python,
+            settings=as_param(
+                settings_to_check() | {"keep": CONFIG.keep, "exclude": CONFIG.exclude}
+            ),
+            sizes=sizes_argument,
+        shell:
+            "{params.python} {input.code[0]:q} --listing {input.listing:q} --output {output:q} "
+            "{params.sizes} --settings {params.settings:q} --log {log:q}"
+
+
 # Each job lists the folder itself. With the listing as its input, adding or removing one file would
 # recompute every shard. params.files detects changes in a shard's own files.
 rule ingest:
     input:
         source=SOURCE_FILES,
         listing=listing_of_shards(),
+        checked=checked_settings(),
         code=code("ingest", SOURCE_MODULE),
     output:
         pixels=f"{RESULTS}/store/shards/{{shard}}.npy",

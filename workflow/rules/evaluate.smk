@@ -36,7 +36,7 @@ if LOOKS:
             ),
         shell:
             "{params.python} {input.code[0]:q} --runs {input.runs:q} --split {input.split:q} "
-            "--output {output:q} --settings {params.settings:q} --log {log:q}"
+            "--seeds {wildcards.seeds} --output {output:q} --settings {params.settings:q} --log {log:q}"
 
 
 rule summarize:
@@ -88,10 +88,10 @@ rule summarize:
                 "metric": CONFIG.evidence.metric,
                 "seen": {judge.name: PLAN.seen_by(judge) for judge in PLAN.judges},
                 **LOOKS_AS_PARAM,
-                **({"seen_before": SEEN_BEFORE} if SEEN_BEFORE else {}),
             }
         ),
         gaps=as_param(GAPS),
+        plans=declared_plans,
         dataset=CONFIG.dataset.name,
     shell:
         "{params.python} {input.code[0]:q} --runs {input.runs:q} --manifest {input.manifest:q} "
@@ -101,7 +101,7 @@ rule summarize:
         "--output-costs {output.costs:q} --output-markdown {output.markdown:q} "
         "--output-recommendation {output.recommendation:q} "
         "--output-answer {output.answer:q} --output-text {output.text:q} "
-        "--settings {params.settings:q} --log {log:q}"
+        "--plans {params.plans:q} --settings {params.settings:q} --log {log:q}"
 
 
 # Reruns with the results only: Snakemake does not compare its configuration.
@@ -124,11 +124,10 @@ rule provenance:
         settings=whole_config,
         files=provenance_files,
         known=known_digests,
-        seeds=seeds_record,
     shell:
         "{params.python} {input.code[0]:q} --runs {input.runs:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --files {params.files} --known {params.known:q} "
-        "--seeds {params.seeds:q} --output {output:q} --settings {params.settings:q} --log {log:q}"
+        "--output {output:q} --settings {params.settings:q} --log {log:q}"
 
 
 rule figures:

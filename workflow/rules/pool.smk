@@ -119,7 +119,7 @@ rule pool_page:
             f"{RESULTS}/{POOL_PLACE}/store/listing.json",
             f"{RESULTS}/{POOL_PLACE}/store/index.json",
         ],
-        templates=PAGE_TEMPLATES,
+        templates=page_templates("pool/page.html"),
         code=code("pool_page"),
     output:
         f"{CHOICE}/page.html",

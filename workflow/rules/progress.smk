@@ -75,6 +75,8 @@ def say_where_things_are():
         said = [f"Page     {page}" for page in choices("page.html")]
         said += [f"Label    {table}" for table in choices("labels.csv")]
         atexit.register(print, "\n".join(["", *said]), flush=True)
+    if is_growing():
+        atexit.register(print, "\n".join(["", *said_of_new()]), flush=True)
     if "all" not in PROGRESS.due or not POOL.labeled:
         return
     summary = Path(RESULTS) / "summary.txt"

@@ -7,7 +7,7 @@ include: "../lookups/second.smk"
 
 
 wildcard_constraints:
-    second="[a-z_]+",
+    second=r"[\w.-]+",
 
 
 use rule listing as second_listing with:

@@ -4,6 +4,7 @@
 
 
 include: "../lookups/select.smk"
+include: "../lookups/forecast.smk"
 
 
 # The images that every subset contains, and those that none does.
@@ -208,8 +209,8 @@ rule augment:
         "--output {output.subset:q} --settings {params.settings:q} --log {log:q}"
 
 
-# Predicts the time and memory of each entry of the config on this machine, and what the seeds can show,
-# before anything is selected.
+# Predicts the time, memory and disk space of the whole run on this machine, in detail those of each entry of
+# the config, and what the seeds can show, before anything is selected.
 rule estimate:
     input:
         unpack(embedding_to_estimate),
@@ -232,20 +233,8 @@ rule estimate:
                 "training": PLAN.proxy_settings()["training"],
                 "proxy_of": CONFIG.proxy.of,
                 "partitions": CONFIG.partitions,
-                "entries": {
-                    label: {
-                        "steps": PLAN.steps(label),
-                        "fractions": entry.fractions,
-                        "seeds": [
-                            CONFIG.subsets.get((label, share), 1)
-                            for share in entry.fractions
-                        ],
-                        "depth": PLAN.depth(label) if PLAN.ranks(label) else None,
-                        "seeded": PLAN.is_seeded(label),
-                    }
-                    for label, entry in CONFIG.methods.items()
-                    if entry.fractions and entry.method != AUGMENTATION
-                },
+                "entries": entries_to_select(),
+                "forecast": forecast_settings(),
                 "design": {
                     "seeds": [
                         CONFIG.runs[case] for case in compared(PLAN.judges[0].name)

@@ -1,7 +1,7 @@
 """The keys `export` and `export_formats`: which subset is written as files, and how."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator
@@ -27,7 +27,9 @@ class Exported(NamedTuple):
     seed: int
 
 
-def exported(text: str, runs: Mapping[tuple[str, float], int]) -> Exported | None:
+def exported(
+    text: str, runs: Mapping[tuple[str, float], int], others: Sequence[str] = (BEST,)
+) -> Exported | None:
     """Find the subset that `export` names.
 
     Parameters
@@ -36,6 +38,8 @@ def exported(text: str, runs: Mapping[tuple[str, float], int]) -> Exported | Non
         The value of `export`, such as random:0.1:3.
     runs : mapping from (str, float) to int
         The number of seeds of each label and fraction.
+    others : sequence of str
+        What may be written instead, for messages.
 
     Returns
     -------
@@ -54,8 +58,9 @@ def exported(text: str, runs: Mapping[tuple[str, float], int]) -> Exported | Non
     case = next((case for case in runs if case[0] == label and _is(fraction, case[1])), None)
     if case is None:
         known = ", ".join(f"{name}:{number:g}" for name, number in runs)
+        instead = "".join(f"{name} or " for name in others)
         raise PetiteError(
-            f"Unknown subset '{text}'. Use {BEST} or one of {known}, with :SEED appended for "
+            f"Unknown subset '{text}'. Use {instead}one of {known}, with :SEED appended for "
             "another seed than 0"
         )
     if int(seed or 0) >= runs[case]:

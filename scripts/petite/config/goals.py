@@ -71,6 +71,11 @@ GOALS = (
         "label-next.md",
     ),
     Goal(
+        "know which new labeled images to add to a subset, and what that gains",
+        "snakemake --cores all grow --config folder=PATH new=NEW_PATH kept=random:0.1",
+        "grow.md",
+    ),
+    Goal(
         "see all settings and where each comes from",
         "snakemake --cores 1 config --config folder=PATH",
         "your-images.md#the-first-run",

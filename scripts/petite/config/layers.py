@@ -24,11 +24,14 @@ COMMAND_LINE = "command line"
 # Sources with a path, for which `--config SOURCE=PATH` is enough.
 SHORTCUTS = tuple(name for name, source in SOURCES.items() if source.takes_path())
 # Mappings that count as one value: writing a key of it replaces the whole mapping.
-WHOLE = {("seeds_by_fraction",), ("training", "budget")}
+WHOLE = {("seeds",), ("seeds_by_fraction",), ("training", "budget")}
 NAME = "name"  # with SHORTCUTS, the keys of `dataset` that the command line takes without nesting
 POOL = "pool"
 # What `--config images=500 method=herding` stands for in the section `pool`.
 OF_POOL = {"images": "images", "method": "methods"}
+GROW = "grow"
+# What `--config new=PATH kept=random:0.1 method=herding` stands for in the section `grow`.
+OF_GROW = {"new": "path", "kept": "kept", "method": "method"}
 LABELS = "labels"  # a path, or a group with a path
 FILE_SUFFIXES = (".zip", ".tgz", ".gz", ".bz2", ".xz", ".tar", ".parquet", ".npz")
 # The sections of config.yaml that presets overwrite, and the fractions of methods that they do.
@@ -126,7 +129,8 @@ def command_line(entries: Iterable[str]) -> Layer:
     values: Values = {}
     for entry in entries:
         key, _, text = entry.partition("=")
-        value = text if key in (*SHORTCUTS, NAME) else _value(text)
+        is_text = key in (*SHORTCUTS, NAME, "new", "kept")
+        value = text if is_text else _value(text)
         if key in (LABELS, POOL) and not isinstance(value, dict | None):
             value = text
         values = merged(values, {key: value})
@@ -150,9 +154,9 @@ def _without_shortcuts(values: Values) -> Values:
     """Move `folder=PATH`, `archive=PATH` and so on, and `name=NAME` into `dataset`.
 
     `labels=PATH` becomes `labels: {path: PATH}`, so that another layer may name a column of it.
-    `pool=PATH` and OF_POOL are moved into `pool`.
+    `pool=PATH` and OF_POOL are moved into `pool`, and OF_GROW into `grow`.
     """
-    values = _with_pool(values)
+    values = _with_pool(_with_new(values))
     given = {
         key: value for key, value in values.items() if key in SHORTCUTS and value not in (None, "")
     }
@@ -170,6 +174,18 @@ def _without_shortcuts(values: Values) -> Values:
     if not about or not isinstance(dataset, dict):
         return rest
     return {**rest, "dataset": {**about, **dataset}}
+
+
+def _with_new(values: Values) -> Values:
+    """Move `new=PATH`, `kept=METHOD:FRACTION` and, next to `new`, `method` into `grow`."""
+    if values.get("new") in (None, "") and values.get("kept") in (None, ""):
+        return {key: value for key, value in values.items() if key not in ("new", "kept")}
+    of_pool = {"method"} if values.get(POOL) else set()  # it orders the pool
+    keys = OF_GROW.keys() - of_pool
+    moved = {OF_GROW[key]: values[key] for key in keys if values.get(key) not in (None, "")}
+    rest = {key: value for key, value in values.items() if key not in keys}
+    grow = rest.get(GROW, {})
+    return {**rest, GROW: {**moved, **grow}} if isinstance(grow, dict) else rest
 
 
 def _with_pool(values: Values) -> Values:

@@ -152,9 +152,11 @@ class Plan:
     def exported(self) -> Exported | None:
         """Find the subset that `export` names; None for the recommended one."""
         subset = exported(self.config.export, self.config.subsets)
-        if subset is None or self.is_seeded(subset.method):
-            return subset
-        return subset._replace(seed=0)
+        return subset and self.named_subset(subset)
+
+    def named_subset(self, subset: Exported) -> Exported:
+        """The same subset with the seed of its file: a deterministic selection has one, 0."""
+        return subset if self.is_seeded(subset.method) else subset._replace(seed=0)
 
     def steps(self, label: str) -> list[StepParams]:
         """List the steps of an entry; a method that is not a chain is one step."""
@@ -285,15 +287,15 @@ class Plan:
 def _batches(
     seeds: int, per_job: int, done: Collection[tuple[int, int]], looks: Sequence[int] = ()
 ) -> list[tuple[int, int]]:
-    """The first and last seed of each job, of which some are done; none goes beyond a look."""
+    """The first and last seed of each job, of which some are done; no new one crosses a look."""
     batches = []
     first = 0
     while first < seeds:
-        look = min((number for number in looks if number > first), default=None)
-        made = [last for begin, last in done if begin == first and (look is None or last < look)]
+        look = min((number for number in looks if number > first), default=seeds)
+        made = [last for begin, last in done if begin == first]
         # A new batch ends where one that is done begins.
         stop = min((begin for begin, _ in done if begin > first), default=seeds)
-        last = max(made, default=min(first + per_job, stop, look or seeds, seeds) - 1)
+        last = max(made, default=min(first + per_job, stop, look, seeds) - 1)
         batches.append((first, last))
         first = last + 1
     return batches

@@ -15,6 +15,7 @@ from petite.config.encodings import Encodings, EncodingSettings
 from petite.config.evidence import EvidenceSettings
 from petite.config.export import BEST, Formats, exported
 from petite.config.features import FeatureSettings
+from petite.config.grow import GrowSettings, grow_problems
 from petite.config.image_lists import ImageList
 from petite.config.judges import Judges, JudgesSection
 from petite.config.labels import Labels
@@ -27,11 +28,12 @@ from petite.config.size import check_size
 from petite.config.split import SplitSettings
 from petite.data.sources import SOURCES
 from petite.evaluation.looks import Looks
+from petite.evaluation.statistics import ALPHA, least_p, seeds_to_decide
 from petite.features.registry import SPACES
 from petite.training.judges import FINE_TUNE, JUDGES, PROBE, judge_named
 from petite.training.settings import TrainingSettings
 from petite.util import memory
-from petite.util.encoded_names import ORIGINAL, in_encoding, method_of
+from petite.util.encoded_names import ORIGINAL, encoding_of, in_encoding, method_of
 from petite.util.errors import PetiteError
 from petite.util.formatting import counted
 from petite.util.validation import Fraction, SeedCount, Strict
@@ -74,6 +76,7 @@ class Config(Strict):
     )
     split: SplitSettings = SplitSettings()
     pool: PoolSettings = PoolSettings()
+    grow: GrowSettings = GrowSettings()
     features: FeatureSettings = FeatureSettings()
     backbone: BackboneSettings = BackboneSettings()
     proxy: ProxySection = ProxySection()
@@ -90,7 +93,7 @@ class Config(Strict):
         "encoding; test images are the originals",
     )
     seeds: Seeds = Field(
-        7,
+        LooksSettings(looks=[8, 20]),
         description="runs of each method and fraction, or {looks: [7, 10, 15, 30]}: more seeds for "
         "what is not decided",
     )
@@ -98,7 +101,7 @@ class Config(Strict):
         {}, description="number of runs at these fractions instead"
     )
     seeds_per_job: int = Field(
-        4, ge=1, description="runs that one training job trains one after the other"
+        8, ge=1, description="runs that one training job trains one after the other"
     )
     partitions: int | None = Field(
         None,
@@ -198,6 +201,7 @@ class Config(Strict):
             *self._judge_problems(),
             *self._encoding_problems(),
             *pool_problems(self.pool, self.methods),
+            *grow_problems(self.grow, self.methods, self.subsets, self.features.space),
             *(f"training.{text}" for text in self.training.size_problems(self.dataset.image_size)),
         ]
         try:
@@ -236,6 +240,8 @@ class Config(Strict):
                 key = SPACES[space].file
                 if key and not getattr(self.features, key):
                     problems.append(f"methods.{label}: the space '{space}' needs features.{key}")
+        if self.checks.label_errors == "own" and self.features.path is None:
+            problems.append("checks.label_errors: the space 'own' needs features.path")
         if not any(entry.fractions for entry in self.methods.values()):
             problems.append("methods: no entry has fractions: give them to one or more")
         return problems
@@ -254,6 +260,25 @@ class Config(Strict):
             ]
         return ["encodings: no method with fractions can be encoded: augmented images are not"]
 
+    def _looks_problems(self, judge: str) -> list[str]:
+        """Looks that can decide no comparison with random, if a judge has no others."""
+        looks, cases = self.looks_of(judge), self.runs_of(judge)
+        tests = sum(
+            method_of(name) != "random"
+            and (in_encoding("random", encoding_of(name)), share) in cases
+            for name, share in cases
+        )
+        if looks is None or ("full", 1.0) in cases:
+            return []
+        return [
+            f"seeds.looks: {seeds} seeds can decide none of the {tests} comparisons with random: "
+            f"the smallest adjusted p that they can give is {tests * least_p(seeds):.3g}, and the "
+            f"level of this look is {level:.3g}: leave this look out, or make it "
+            f"{seeds_to_decide(tests * ALPHA / level)} seeds or more"
+            for seeds, level in zip(looks.seeds, looks.levels, strict=True)
+            if tests * least_p(seeds) > level
+        ]
+
     def _judge_problems(self) -> list[str]:
         """Where the judges do not fit the methods."""
         problems = []
@@ -263,6 +288,7 @@ class Config(Strict):
                 "needs: set it to {}, or seeds to a number"
             )
         for judge in self.judges.used:
+            problems += self._looks_problems(judge)
             known = {share for entry in self.methods.values() for share in entry.fractions}
             only = self.judges.used[judge].fractions
             if unknown_shares := sorted(set(only or []) - known):

@@ -22,7 +22,7 @@ class LooksSettings(Strict):
     @model_validator(mode="after")
     def _looks_can_decide(self) -> "LooksSettings":
         if sorted(set(self.looks)) != self.looks:
-            raise ValueError(f"looks: must rise, got {self.looks}")
+            raise ValueError(f"looks: must rise, got {self.looks}: write {sorted(set(self.looks))}")
         levels = self.as_looks().levels
         if len(levels) != len(self.looks):
             raise ValueError(

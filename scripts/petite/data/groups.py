@@ -107,6 +107,26 @@ def named_groups(image_ids: Iterable[str], groups: str) -> Named:
     return Named(numbers, encoded.dictionary.to_numpy(zero_copy_only=False))
 
 
+def check_one_kind(images: pd.DataFrame, groups: str | None) -> None:
+    """Raise PetiteError if groups are set though the images have groups of their own.
+
+    Parameters
+    ----------
+    images : DataFrame
+        With the annotation group, if there is one.
+    groups : str or None
+        The setting `split.groups`.
+    """
+    if groups is None or "group" not in images:
+        return
+    own = images["group"][images["group"] != ""]
+    if len(own):
+        raise PetiteError(
+            f"split.groups: '{groups}', but the images have groups of their own, such as "
+            f"'{own.iloc[0]}'. Remove the setting, or the column group of the table"
+        )
+
+
 def found_groups(image_ids: pd.Series, groups: str) -> Named:
     """Like `named_groups`, but at least one image must have a group name.
 
@@ -192,7 +212,7 @@ def grouped(images: pd.DataFrame, named: Named, about: About, notices: Notices) 
     if len(without):
         notices.add(
             f"{about.setting}: {len(without)} of {len(images)} images {about.why_none}, such as "
-            f"{ids[without[0]]}. Each of them is a group of its own."
+            f"{ids[without[0]]}. Each such image is a group of its own."
         )
         numbers[without] = len(names) + np.arange(len(without))
     elif len(names) == len(numbers):

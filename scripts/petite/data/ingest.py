@@ -46,6 +46,7 @@ from petite.data.store import (
 )
 from petite.util.errors import PetiteError
 from petite.util.files import sha256_of
+from petite.util.formatting import counted, plural
 from petite.util.notices import Notices
 
 logger = logging.getLogger(__name__)
@@ -632,7 +633,8 @@ def _check_bad_share(bad: pd.DataFrame, total: int, max_bad_share: float, notice
     kinds = kinds[~kinds.str.startswith(OTHER_FORMAT)]
     if len(kinds):
         counts = ", ".join(f"{count} {kind}" for kind, count in Counter(kinds).most_common())
-        notices.add(f"{len(kinds)} of {total} files cannot be read and are set aside: {counts}")
+        are = plural(len(kinds), "is", "are")
+        notices.add(f"{len(kinds)} of {total} files cannot be read and {are} set aside: {counts}")
 
 
 def _kind_to_count(reason: str) -> str:
@@ -678,8 +680,8 @@ def _say_conflicts(rows: pd.DataFrame, notices: Notices) -> None:
     if len(rows):
         first = rows.iloc[0]
         notices.add(
-            f"{len(rows)} files are set aside, because the same image is in two classes, such as "
-            f"{first['image_id']} ({first['reason']}). One of the labels is wrong"
+            f"{counted(len(rows), 'file')} set aside, because the same image is in two classes, "
+            f"such as {first['image_id']} ({first['reason']}). One of the labels is wrong"
         )
 
 
@@ -691,9 +693,9 @@ def _say_near_conflicts(used: pd.DataFrame, notices: Notices) -> None:
         logger.warning("near duplicates in more than one class: %s", ", ".join(ids.head(10)))
     if mixed:
         notices.add(
-            f"{len(mixed)} groups of near duplicates are in more than one class, such as "
-            f"{', '.join(mixed[0].head(2))}: one of the labels may be wrong. They are used and "
-            "stay on one side of the split (dataset.near_copy_distance)"
+            f"{counted(len(mixed), 'group')} of near duplicates in more than one class, such as "
+            f"{', '.join(mixed[0].head(2))}: one of the labels may be wrong. The images are used "
+            "and stay on one side of the split (dataset.near_copy_distance)"
         )
 
 
@@ -721,8 +723,9 @@ def _leave_out_small(
     if not small:
         return kept
     left_out = (
-        f"{len(small)} of {len(classes)} classes have fewer than {least} different images "
-        f"(dataset.min_per_class): {', '.join(f'{name} ({n})' for name, n in small.items())}"
+        f"{len(small)} of {len(classes)} classes {plural(len(small), 'has', 'have')} fewer than "
+        f"{least} different images (dataset.min_per_class): "
+        + ", ".join(f"{name} ({n})" for name, n in small.items())
     )
     if len(kept) < 2:
         raise PetiteError(
@@ -730,7 +733,7 @@ def _leave_out_small(
             "setting"
         )
     if notices is not None:
-        notices.add(f"{left_out}. They are excluded")
+        notices.add(f"{left_out}, and {plural(len(small), 'is', 'are')} excluded")
     index["label"] = pd.Index(kept).get_indexer(pd.Index(index["class_name"]))
     aside = (index["label"] < 0) & (index["status"] != "set_aside")
     counts = index.loc[aside, "class_name"].map(small).astype("str")
@@ -753,7 +756,8 @@ def _check_classes(
     if empty := [name for name in classes if name not in usable.index]:
         listed = [f"\n  {name}: {_why_unused(index, name)}" for name in empty[:MOST_WARNINGS]]
         raise PetiteError(
-            f"{len(empty)} of {len(classes)} classes have no usable image:{''.join(listed)}"
+            f"{len(empty)} of {len(classes)} classes {plural(len(empty), 'has', 'have')} no usable "
+            f"image:{''.join(listed)}"
             + ("\n  ..." if len(empty) > MOST_WARNINGS else "")
             + "\nFix their images, or exclude these classes: name the others in dataset.classes, "
             "or set dataset.min_per_class: 1" + "".join(f"\n{text}" for text in notices)

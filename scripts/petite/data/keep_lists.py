@@ -36,6 +36,23 @@ class Lists(NamedTuple):
     exclude: Sequence[str] = ()
 
 
+def read_lists(**given: list[str] | str) -> Lists:
+    """Make the lists from the settings `keep` and `exclude`, each a list or the path of a file.
+
+    Raises
+    ------
+    PetiteError
+        If a file cannot be read, see `read_list`.
+    """
+    found = {}
+    for key, entries in given.items():
+        try:
+            found[key] = read_list(Path(entries)) if isinstance(entries, str) else entries
+        except PetiteError as error:
+            raise PetiteError(f"{key}: {error}") from None
+    return Lists(**found)
+
+
 def read_list(path: Path) -> list[str]:
     """Read the ids or patterns of a file.
 

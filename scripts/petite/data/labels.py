@@ -50,6 +50,10 @@ KEEP = {
     NEVER: ("never",),
     "": ("", "false", "no", "0", "0.0"),
 }
+# What programs write where there is no value.
+MISSING = ("nan", "<na>", "null")
+# A class may well have such a name, a group hardly.
+NAMELESS = {"label": MISSING, "group": (*MISSING, "na", "n/a", "#n/a", "none", "unknown", "?", "-")}
 LONGEST_LABEL = 200  # characters; what is longer is a text
 # More labels than these, and than this share of the rows, are names or numbers of single images.
 FEW_LABELS, MOST_LABELS = 3, 0.5
@@ -144,11 +148,16 @@ def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
     rows = rows[(rows["file"] != "") | (rows["label"] != "")].reset_index(drop=True)
     if rows.empty:
         raise PetiteError(f"{name} has no rows below its column names: it needs a row per image")
+    given = rows["label"]
+    rows["label"] = given.str.replace("/", "_")
+    slashes = _slashes(given, rows["label"], name)
     _check_labels(rows["label"], columns.get("label"), "label" in named, name)
     for role, converted in (("split", _splits), ("weight", _weights), ("keep", _keeps)):
         if role in rows:
             rows[role] = converted(rows, f"{name}, column {columns[role]!r}")
-    return LabelTable(name, columns, rows, [*_unused_weight(table, columns, wanted), *table.notes])
+    notes = [*_unused_weight(table, columns, wanted), *_doubtful_words(rows, columns), *slashes]
+    notes += table.notes
+    return LabelTable(name, columns, rows, notes)
 
 
 # --- columns
@@ -259,6 +268,33 @@ def _ones(column: pa.ChunkedArray) -> np.ndarray | None:
 # --- values
 
 
+def _slashes(given: pd.Series, labels: pd.Series, name: str) -> list[str]:
+    """A note if labels had slashes, which end the class in the id of an image.
+
+    Raises PetiteError for two labels that are the same without them, and for N/A.
+    """
+    names = pd.DataFrame({"given": given, "label": labels}).drop_duplicates()
+    missing = names["given"][names["given"].str.fullmatch("#?n/a", case=False)]
+    if len(missing):
+        raise PetiteError(
+            f"{name}: the label {missing.iloc[0]!r} seems to mean that there is none. Leave the "
+            "label of such images empty"
+        )
+    again = names[names.duplicated("label", keep=False)].sort_values("label", kind="stable")
+    if len(again):
+        first, second = again["given"].head(2)
+        raise PetiteError(
+            f"{name}: the labels {first!r} and {second!r} are the same with '_' for '/', which "
+            "ends the name of the class in the id of an image. Rename one"
+        )
+    changed = names[names["given"] != names["label"]]
+    if changed.empty:
+        return []
+    before, after = changed.iloc[0]
+    what = counted(len(changed), "label")
+    return [f"{what} with '/' written with '_', such as {after!r} for {before!r}"]
+
+
 def _check_labels(labels: pd.Series, column: str | None, named: bool, name: str) -> None:
     """Raise PetiteError for labels that cannot be classes, or that look like something else."""
     given = labels[labels != ""]
@@ -276,12 +312,11 @@ def _check_labels(labels: pd.Series, column: str | None, named: bool, name: str)
             f"as {listed(distinct, 3)}, so it does not seem to hold labels. Name the column that "
             "does in labels.label, or this one if it is right"
         )
-    unfit = [label for label in distinct if re.search(r"[/\0]|^\.\.?$", label)]
+    unfit = [label for label in distinct if re.search(r"\0|^\.\.?$", label)]
     if unfit:
         raise PetiteError(
             f"{where}: {counted(len(unfit), 'label')} such as {unfit[0]!r} cannot be part of an "
-            "image id, where a slash ends the name of the class. Write other characters in the "
-            "table"
+            "image id. Write other characters in the table"
         )
     long = [label for label in distinct if len(label) > LONGEST_LABEL]
     if long:
@@ -290,6 +325,18 @@ def _check_labels(labels: pd.Series, column: str | None, named: bool, name: str)
             f"{LONGEST_LABEL}, so it does not seem to be the name of a class. Name the column of "
             "the labels in labels.label"
         )
+
+
+def _doubtful_words(rows: pd.DataFrame, columns: Mapping[str, str]) -> Iterator[str]:
+    """A note for each word that programs write for a missing value, but that counts as a name."""
+    for role in NAMELESS.keys() & columns.keys():
+        counts = rows[role].value_counts()
+        for word, count in counts[counts > 1].items():
+            if str(word).lower() in NAMELESS[role]:
+                yield (
+                    f"{count:,} rows of {columns[role]!r} have {word!r}, which counts as the name "
+                    f"of one {role}: leave it empty if it means that there is none"
+                )
 
 
 def _splits(rows: pd.DataFrame, where: str) -> pd.Series:

@@ -1,6 +1,6 @@
 """The images of a pool, and which are duplicates of labeled images or of each other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,8 +34,21 @@ class Fingerprints(NamedTuple):
     hashes: NDArray[np.uint64]
     thumbnails: NDArray[np.uint8]
 
+    def ordered(self, priority: Mapping[str, int]) -> "Fingerprints":
+        """Sort by the priority of the ids, the smallest first; ids without one are the last."""
+        places = self.image_ids.map(priority).fillna(np.inf).argsort(kind="stable").to_numpy()
+        ids = self.image_ids.iloc[places].reset_index(drop=True)
+        return Fingerprints(
+            ids, self.digests.iloc[places], self.hashes[places], self.thumbnails[places]
+        )
 
-def pool_images(pool: Store, labeled: Store | None, near_copy_distance: int | None) -> pd.DataFrame:
+
+def pool_images(
+    pool: Store,
+    labeled: Store | None,
+    near_copy_distance: int | None,
+    priority: Mapping[str, int] | None = None,
+) -> pd.DataFrame:
     """Tabulate the readable images of a pool, with what each is a duplicate of.
 
     Parameters
@@ -46,6 +59,9 @@ def pool_images(pool: Store, labeled: Store | None, near_copy_distance: int | No
         Of the labeled images, stored at the same size; None if there are none.
     near_copy_distance : int or None
         See `petite.data.duplicates.duplicate_groups`; None for exact duplicates only.
+    priority : mapping from str to int, optional
+        By the id of a labeled image: of several duplicates, that with the smallest number is named.
+        None: the first of them.
 
     Returns
     -------
@@ -57,6 +73,8 @@ def pool_images(pool: Store, labeled: Store | None, near_copy_distance: int | No
     """
     stores = [pool] if labeled is None else [labeled, pool]
     known = [fingerprints_of_store(store.shard_tables()) for store in stores]
+    if priority is not None:
+        known[:-1] = [each.ordered(priority) for each in known[:-1]]
     image_ids = pd.concat([each.image_ids for each in known], ignore_index=True)
     names = pd.concat([each.digests for each in known], ignore_index=True)
     digests = np.column_stack([pd.factorize(names[column])[0] for column in DIGESTS])

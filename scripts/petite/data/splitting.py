@@ -35,6 +35,7 @@ from petite.data.groups import (
     Named,
     about_pattern,
     bursts,
+    check_one_kind,
     found_groups,
     grouped,
     groups_in,
@@ -181,12 +182,7 @@ class _Found(NamedTuple):
 def _found_groups(images: pd.DataFrame, groups: str | None, seconds: float) -> _Found | None:
     """The groups by the annotation group or by the setting `split.groups`; None for none."""
     has_column = "group" in images and images["group"].ne("").any()
-    if has_column and groups is not None:
-        raise PetiteError(
-            f"split.groups: '{groups}', but the images have groups of their own, such as "
-            f"'{images['group'].loc[images['group'] != ''].iloc[0]}'. Remove the setting, or the "
-            "column group of the table"
-        )
+    check_one_kind(images, groups)
     if has_column:
         return _Found(groups_in(images["group"]), ABOUT_COLUMN)
     if groups is None:

@@ -81,7 +81,7 @@ def _left_out(reasons: pd.Series) -> str:
         for reason, count in counts.items()
     )
     return (
-        f"{counts.sum():,} of {len(reasons):,} files are excluded, because their formats are not "
+        f"{counts.sum():,} of {len(reasons):,} files excluded, because their formats are not "
         f"supported. {'. '.join(kinds)}."
     )
 

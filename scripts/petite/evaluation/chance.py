@@ -219,12 +219,15 @@ class AgainstChance:
     classes : sequence of str
         Names in the order of their labels.
     circumstances : Circumstances
+    groups : ndarray of int, shape (n,), optional
+        Test images with the same number are not independent.
     """
 
     runs: pd.DataFrame
     predictions: Predictions
     classes: Sequence[str]
     circumstances: Circumstances
+    groups: np.ndarray | None = None
     _found: dict[tuple[str, float], Chance | None] = field(default_factory=dict, init=False)
 
     @cached_property
@@ -237,8 +240,8 @@ class AgainstChance:
         """The models of a method at a fraction; None without their predictions.
 
         The unit is the test image, with the mean over the runs: the constant answer has no seeds,
-        and more runs do not give more images. The test is that of `above_p`. It only assumes that
-        images are independent, and is exact for a single run.
+        and more runs do not give more images. Images of one group are one unit. The test is that of
+        `above_p`. It only assumes that units are independent, and is exact for a single run.
         """
         if (method, fraction) not in self._found:
             self._found[method, fraction] = self._judge(method, fraction)
@@ -261,7 +264,7 @@ class AgainstChance:
         present = np.flatnonzero(counts)
         never = np.setdiff1d(present, given)
         guessed = np.setdiff1d(_guessed(given, labels, counts), never)
-        runs = self.runs
+        runs, groups = self.runs, self.groups
         own = runs[(runs["method"] == method) & (runs["fraction"] == fraction)]
         return Chance(
             method=method,
@@ -271,10 +274,10 @@ class AgainstChance:
             accuracy=float(right.mean()),
             constant=self.classes[constant],
             constant_accuracy=float((labels == constant).mean()),
-            accuracy_p=above_p(right - (labels == constant), least=-1, threshold=0),
+            accuracy_p=above_p(right - (labels == constant), -1, 0, groups),
             balanced_accuracy=float((right * weights).mean()),
-            balanced_p=above_p(right * weights, least=0, threshold=1 / len(present)),
-            below_p=above_p(-right * weights, least=-weights.max(), threshold=-1 / len(present)),
+            balanced_p=above_p(right * weights, 0, 1 / len(present), groups),
+            below_p=above_p(-right * weights, -weights.max(), -1 / len(present), groups),
             classes=len(present),
             never=tuple(self.classes[label] for label in never),
             guessed=tuple(self.classes[label] for label in guessed),

@@ -19,7 +19,7 @@ def check_parser(description: str | None) -> argparse.ArgumentParser:
     parser = argument_parser(description)
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--embeddings", type=Path, nargs="+", required=True, help="of all shards")
+    parser.add_argument("--embeddings", type=Path, nargs="*", default=[], help="of all shards")
     parser.add_argument(
         "--output", type=Path, required=True, help="a .csv; a .parquet and a .json next to it"
     )

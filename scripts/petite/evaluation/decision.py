@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from petite.evaluation.chance import AgainstChance, Chance
+from petite.evaluation.declared import NOTHING_SEEN, Seen
 from petite.evaluation.learning_curve import LearningCurve
 from petite.evaluation.looks import Looks
 from petite.evaluation.metrics import ACCURACY
@@ -61,7 +62,7 @@ def recommend(
     gaps: Sequence[Gap] = (),
     groups: ImageGroups | None = None,
     looks: Looks | None = None,
-    seen_before: Sequence[int] = (),
+    seen: Seen = NOTHING_SEEN,
 ) -> Recommendation:
     """Recommend which images to keep.
 
@@ -95,8 +96,8 @@ def recommend(
         If the test images are in groups.
     looks : Looks, optional
         When the comparisons were tested; None: once, with all seeds.
-    seen_before : sequence of int
-        See `petite.evaluation.looks.seen_before`.
+    seen : Seen
+        The results that had been seen before the plan was changed.
 
     Returns
     -------
@@ -123,7 +124,7 @@ def recommend(
         kind=kind,
         kept=kept,
         findings=(*findings, *_bytes_of(runs, kept)),
-        basis=replace(_basis(table, runs, looks, seen_before), groups=groups),
+        basis=replace(_basis(table, runs, looks, seen), groups=groups),
         cautions=cautions,
         left_out=left_out,
         next_steps=next_steps(table, tolerance, curve, chance),
@@ -337,6 +338,10 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
+def _look(value: float) -> int | None:
+    return None if math.isnan(value) else int(value)
+
+
 def _bounds(low: float, high: float) -> Bounds | None:
     return None if math.isnan(low) or math.isnan(high) else (float(low), float(high))
 
@@ -367,6 +372,7 @@ def _against_random(row: pd.Series) -> AgainstRandom:
         p_better=_known(row["p_better"]),
         smallest_effect=_known(row["smallest_effect"]),
         worth=row["multiplier_text"] or None,
+        look=_look(row["look"]),
     )
 
 
@@ -382,12 +388,11 @@ def _against_full(row: pd.Series) -> AgainstFull:
         ),
         loss_p=_known(row["full_loss_p_adjusted"]),
         loss_p_images=_known(row["full_new_images_loss_p_adjusted"]),
+        look=_look(row["full_look"]),
     )
 
 
-def _basis(
-    table: pd.DataFrame, runs: pd.DataFrame, looks: Looks | None, seen_before: Sequence[int]
-) -> Basis:
+def _basis(table: pd.DataFrame, runs: pd.DataFrame, looks: Looks | None, seen: Seen) -> Basis:
     images, needed, least = (
         _known(float(table[column].max()))
         for column in ("test_images", "test_images_needed", "least_tolerance")
@@ -399,7 +404,7 @@ def _basis(
         floor=_floor(table[table["verdict"] != NOT_COMPARED]),
         pool_share=_pool_share(runs),
         looks=looks,
-        seen_before=tuple(seen_before),
+        seen=seen,
     )
 
 

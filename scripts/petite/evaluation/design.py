@@ -1,16 +1,16 @@
 """What a design can show, before anything is trained."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from petite.evaluation.looks import Looks
 from petite.evaluation.metrics import AUTO, METRICS, metric_for
-from petite.evaluation.new_images import images_to_show, tolerance_to_show
 from petite.evaluation.next_steps import reachable_tolerance
 from petite.evaluation.recommendation import Floor
 from petite.evaluation.statistics import ALPHA, holm, least_p, seeds_to_decide, smallest_effect
+from petite.evaluation.verdicts import what_images_can_show
 from petite.evaluation.wording import compared_with_random, floor_sentences
 from petite.util.formatting import counted, listed, number, points
 
@@ -78,8 +78,27 @@ def _planned_looks(comparisons: int, looks: Looks) -> str:
     )
 
 
+def _first_against_full(
+    images: int, shown: Sequence[Mapping[str, float]], looks: Looks | None
+) -> str:
+    """The first look at which the test images are enough; "" without looks."""
+    if looks is None:
+        return ""
+    first = next(
+        seeds
+        for seeds, own in zip(looks.seeds, shown, strict=True)
+        if images >= own["test_images_needed"]
+    )
+    return f" With looks, {first} seeds are the first that can show it."
+
+
 def planned_images(
-    test_labels: np.ndarray, subsets: int, tolerance: float, setting: str = AUTO
+    test_labels: np.ndarray,
+    subsets: int,
+    tolerance: float,
+    setting: str = AUTO,
+    groups: np.ndarray | None = None,
+    looks: Looks | None = None,
 ) -> str:
     """What the test images can show about subsets against the full set.
 
@@ -93,6 +112,10 @@ def planned_images(
         How much of the metric may be lost, as a share.
     setting : str
         evidence.metric.
+    groups : ndarray of int, shape (n,), optional
+        Equal for images of one group, which then count as one, as in the tests after training.
+    looks : Looks, optional
+        When the comparisons are tested; None: once, with all seeds.
 
     Returns
     -------
@@ -103,15 +126,22 @@ def planned_images(
         return "Nothing is compared with the full set."
     metric = metric_for(np.unique(test_labels, return_counts=True)[1], setting)
     weights = METRICS[metric].image_weights(test_labels)
-    images, heaviest = len(weights), float(weights.max()) * len(weights)
-    needed = images_to_show(tolerance, subsets, heaviest)
+    images = len(weights)
+    # Among as many tests 5% are divided: at a look, its level is.
+    tests = [subsets * ALPHA / level for level in looks.levels] if looks else [subsets]
+    shown = [what_images_can_show(weights, tolerance, own, groups) for own in tests]
+    needed = min(int(own["test_images_needed"]) for own in shown)
     can = "can" if images >= needed else "cannot"
+    in_groups = "" if groups is None else f" in {counted(len(np.unique(groups)), 'group')}"
     text = (
-        f"{counted(images, 'test image')} {can} show that a subset loses less than "
+        f"{counted(images, 'test image')}{in_groups} {can} show that a subset loses less than "
         f"{points(tolerance)} of {METRICS[metric].words}, if it does just as well as the full set."
     )
     if images >= needed:
-        return text
-    least = reachable_tolerance(tolerance_to_show(images, subsets, heaviest))
+        return f"{text}{_first_against_full(images, shown, looks)}"
+    least = reachable_tolerance(min(own["least_tolerance"] for own in shown))
     other = f", or an evidence.tolerance of {least:g} or more" if least else ""
-    return f"{text} That takes {number(needed)} or more (split.test){other}."
+    return (
+        f"{text} That takes {number(needed)} or more (split.test, or more images in your own test "
+        f"set){other}."
+    )

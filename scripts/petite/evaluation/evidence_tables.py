@@ -7,6 +7,7 @@ from petite.evaluation.chance import Chance
 from petite.evaluation.recommendation import AgainstFull, AgainstRandom, Bounds, Comparison
 from petite.evaluation.runs import FULL
 from petite.evaluation.shares import kept
+from petite.evaluation.tables import LOOK_NOTE
 from petite.evaluation.wording import Wording
 from petite.util.formatting import NOTHING, in_percent, number, probability, signed
 
@@ -25,29 +26,31 @@ def evidence_tables(wording: Wording) -> Iterator[Table]:
     record = wording.record
     with_random = [(one, one.random) for one in record.comparisons if one.random]
     with_full = [(one, one.full) for one in record.comparisons if one.full]
+    look, about_looks = (("look",), f" {LOOK_NOTE}") if record.basis.looks else ((), "")
     if record.chance:
         yield _against_constant(record.chance, wording)
     if with_random:
         yield Table(
             "Against random at the same size",
-            ("method", "fraction", "pairs", "difference, points", "95%: new seeds")
+            ("method", "fraction", "pairs", *look, "difference, points", "95%: new seeds")
             + ("95%: new seeds and images", "p", "p, Holm", "P(better)", "smallest effect")
             + ("worth in random images", "verdict"),
-            [_random_row(one, against, wording.minus) for one, against in with_random],
+            [_random_row(one, against, wording) for one, against in with_random],
             f"Differences and effects are in percentage points of {wording.metric}. The test is "
-            "the exact sign-flip test.",
+            f"the exact sign-flip test.{about_looks}",
         )
     if with_full:
         yield Table(
             "Against the full set",
-            ("method", "fraction", "images", "pairs", "difference, points", "90%: new seeds")
+            ("method", "fraction", "images", "pairs", *look, "difference, points")
+            + ("90%: new seeds",)
             + ("90%: new seeds and images", "p, Holm: new seeds", "p, Holm: new seeds and images")
             + ("to the full set",),
-            [_full_row(one, against, wording.minus) for one, against in with_full],
+            [_full_row(one, against, wording) for one, against in with_full],
             f"Differences are in percentage points of {wording.metric}. The tests are against a "
             f"loss of more than {wording.tolerance}. Not worse: they pass, for new seeds and for "
             "new images. Equivalent: the tests against a gain of more pass too. Too few test "
-            "images: the test passes for new seeds, but not for new images.",
+            f"images: the test passes for new seeds, but not for new images.{about_looks}",
         )
 
 
@@ -73,12 +76,19 @@ def _against_constant(chance: Chance, wording: Wording) -> Table:
     )
 
 
-def _random_row(one: Comparison, against: AgainstRandom, minus: str) -> tuple[str, ...]:
+def _seeds(against: AgainstRandom | AgainstFull, wording: Wording) -> tuple[str, ...]:
+    """The number of seeds, and of the look if there are looks."""
+    look = NOTHING if against.look is None else f"{against.look}"
+    return f"{against.pairs}", *((look,) if wording.record.basis.looks else ())
+
+
+def _random_row(one: Comparison, against: AgainstRandom, wording: Wording) -> tuple[str, ...]:
+    minus = wording.minus
     difference, effect = against.difference, against.smallest_effect
     return (
         one.method,
         kept(one.fraction, one.share),
-        f"{against.pairs}",
+        *_seeds(against, wording),
         signed(difference.mean, minus),
         _range(difference.seeds, minus),
         _range(difference.seeds_and_images, minus),
@@ -91,13 +101,13 @@ def _random_row(one: Comparison, against: AgainstRandom, minus: str) -> tuple[st
     )
 
 
-def _full_row(one: Comparison, against: AgainstFull, minus: str) -> tuple[str, ...]:
-    difference = against.difference
+def _full_row(one: Comparison, against: AgainstFull, wording: Wording) -> tuple[str, ...]:
+    minus, difference = wording.minus, against.difference
     return (
         one.method,
         kept(one.fraction, one.share),
         number(one.images),
-        f"{against.pairs}",
+        *_seeds(against, wording),
         signed(difference.mean, minus),
         _range(difference.seeds, minus),
         _range(difference.seeds_and_images, minus),

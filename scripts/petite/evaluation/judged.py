@@ -10,6 +10,7 @@ import pandas as pd
 from petite.evaluation.chance import AgainstChance, Circumstances
 from petite.evaluation.costs import cost_ledger
 from petite.evaluation.decision import recommend
+from petite.evaluation.declared import NOTHING_SEEN, Declared, Plan, Record, next_record
 from petite.evaluation.groups import group_numbers, image_groups
 from petite.evaluation.learning_curve import random_curve
 from petite.evaluation.looks import Looks
@@ -18,12 +19,12 @@ from petite.evaluation.recommendation import Gap, ImageGroups, Recommendation
 from petite.evaluation.runs import (
     Predictions,
     collect,
-    read_csv,
+    first_run,
     with_bytes,
     with_bytes_of_originals,
 )
 from petite.evaluation.sequential import compare_at_looks
-from petite.evaluation.summary import summarize
+from petite.evaluation.summary import at_their_looks, summarize
 from petite.evaluation.tables import markdown_table, terminal_table
 from petite.evaluation.verdicts import compare
 from petite.evaluation.wording import gap_sentences
@@ -45,6 +46,8 @@ class Judged:
     recommendation : Recommendation
     is_unequal : bool
         Whether accuracy says more about some classes than about others.
+    record : Record or None
+        What the run declared.
     """
 
     runs: pd.DataFrame
@@ -54,13 +57,14 @@ class Judged:
     costs: pd.DataFrame
     recommendation: Recommendation
     is_unequal: bool
+    record: Record | None = None
 
 
 def by_judge(paths: Sequence[Path]) -> dict[str, list[Path]]:
     """Group the files of runs by judge, in the order of `petite.training.judges.JUDGES`."""
     found: dict[str, list[Path]] = {}
     for path in paths:
-        found.setdefault(str(read_csv(path)["judge"].iloc[0]), []).append(path)
+        found.setdefault(first_run(path)["judge"], []).append(path)
     places = {name: place for place, name in enumerate(JUDGES)}
     return dict(sorted(found.items(), key=lambda item: places.get(item[0], len(places))))
 
@@ -75,7 +79,8 @@ def evaluate(
     gaps: Sequence[Gap] = (),
     groups: pd.Series | None = None,
     looks: Looks | None = None,
-    seen_before: Sequence[int] = (),
+    plan: Plan | None = None,
+    last: Record | None = None,
 ) -> Judged:
     """Make the tables and the recommendation of one judge.
 
@@ -98,8 +103,10 @@ def evaluate(
         The group of each test image by its id; "" for an image of its own.
     looks : Looks, optional
         When the comparisons were tested; None: once, with all seeds.
-    seen_before : sequence of int
-        See `petite.evaluation.looks.seen_before`.
+    plan : Plan, optional
+        What else the run declared; None: nothing is recorded.
+    last : Record, optional
+        That of the last tables; None if there are none.
 
     Raises
     ------
@@ -114,16 +121,22 @@ def evaluate(
     curve = random_curve(runs, metric)
     numbers = None if groups is None else group_numbers(groups, predictions.image_ids())
     shared = (tolerance, curve, predictions, metric, numbers)
+    summary = summarize(runs, metric, looks)
     if looks is None:
         verdicts = compare(runs, *shared)
     else:
         verdicts = compare_at_looks(runs, looks, *shared).table
+        summary = at_their_looks(summary, verdicts)
     verdicts = with_bytes(verdicts, runs)
-    chance = AgainstChance(runs, predictions, classes, circumstances)
+    chance = AgainstChance(runs, predictions, classes, circumstances, numbers)
+    record = None
+    if plan:
+        declared = Declared(looks=looks, tolerance=tolerance, metric=metric, **plan)
+        record = next_record(last, declared)
     return Judged(
         runs,
         history,
-        with_bytes(summarize(runs, metric, looks), runs),
+        with_bytes(summary, runs),
         verdicts,
         with_bytes(cost_ledger(runs), runs),
         recommend(
@@ -135,9 +148,10 @@ def evaluate(
             gaps,
             _image_groups(runs, predictions, numbers),
             looks,
-            seen_before,
+            record.seen if record else NOTHING_SEEN,
         ),
         is_unequal(counts),
+        record,
     )
 
 
@@ -158,13 +172,16 @@ def open_cases(
     tolerance: float,
     metric_setting: str,
     groups: pd.Series | None = None,
+    seeds: int | None = None,
 ) -> list[tuple[str, float]]:
-    """List the methods and fractions that need more seeds after the last look of these runs.
+    """List the methods and fractions that need more seeds after a look.
 
     Parameters
     ----------
     paths, looks, tolerance, metric_setting, groups
         As `evaluate` takes them.
+    seeds : int, optional
+        The number of seeds of the look; None: of the last one that the runs reach.
 
     Raises
     ------
@@ -172,6 +189,8 @@ def open_cases(
         As `evaluate` does.
     """
     runs, _ = collect(paths, [])  # the tests need no learning curves
+    if seeds is not None:
+        runs = runs[runs["training_seed"] < seeds]
     predictions = Predictions(path.with_suffix(PREDICTIONS) for path in paths)
     metric = metric_for(test_counts(runs), metric_setting)
     numbers = None if groups is None else group_numbers(groups, predictions.image_ids())

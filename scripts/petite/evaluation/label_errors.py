@@ -120,10 +120,12 @@ class PlantedRecord(TypedDict):
 class LabelRecord(TypedDict):
     """Content of the JSON file of a check.
 
-    Of the training images, how many were checked and how many were not, and how many answers agree
-    with the label; how many images of each part are listed.
+    The feature space of the probes ("backbone" for embeddings). Of the training images, how many
+    were checked and how many were not, and how many answers agree with the label; how many images
+    of each part are listed.
     """
 
+    space: str
     checked: int
     not_checked: int
     agreeing: int
@@ -372,13 +374,14 @@ def error_table(
     return table
 
 
-def check_record(check: LabelCheck, table: pd.DataFrame) -> LabelRecord:
+def check_record(check: LabelCheck, table: pd.DataFrame, space: str = "backbone") -> LabelRecord:
     """The numbers of a check: what was checked, and how far it can be trusted."""
     checked = check.train.answer >= 0
     agree = int((check.train.doubt[checked] <= 0).sum())
     listed = table[table["listed"]]["part"].value_counts()
     planted = check.planted
     return {
+        "space": space,
         "checked": int(checked.sum()),
         "not_checked": int((~checked).sum()),
         "agreeing": agree,

@@ -3,11 +3,9 @@
 `petite.evaluation.sequential` tests at them.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
 
-from petite.evaluation.statistics import ALPHA, ENOUGH_RUNS, least_p
+from petite.evaluation.statistics import ALPHA, least_p
 
 
 @dataclass(frozen=True)
@@ -40,71 +38,12 @@ class Looks:
         return next(later, self.levels[-1])
 
 
-class PlannedSeeds(TypedDict):
-    """The seeds of a judge as they were planned: the most of a case, and its looks or None."""
-
-    most: int
-    looks: dict[str, Any] | None
-
-
-def seen_before(
-    then: Mapping[str, PlannedSeeds],
-    now: Mapping[str, PlannedSeeds],
-    earlier: Mapping[str, Sequence[int]],
-) -> dict[str, list[int]]:
-    """The numbers of seeds at which a judge's results were seen before its seeds were planned.
-
-    Fewer than ENOUGH_RUNS seeds decide nothing, so that they do not count.
-
-    Parameters
-    ----------
-    then, now : mapping from str to PlannedSeeds
-        By judge, in the last finished run and in this one.
-    earlier : mapping from str to sequence of int
-        What this function returned for the last finished run.
-
-    Returns
-    -------
-    dict from str to list of int
-        Only judges with such results.
-
-    Examples
-    --------
-    >>> seven, more = {"most": 7, "looks": None}, {"most": 15, "looks": None}
-    >>> seen_before({"scratch": seven}, {"scratch": more}, {})
-    {'scratch': [7]}
-    >>> seen_before({"scratch": more}, {"scratch": more}, {"scratch": [7]})
-    {'scratch': [7]}
-    """
-    found = {}
-    for judge, plan in now.items():
-        last = then.get(judge, {"most": 0, "looks": plan["looks"]})
-        seen = set(earlier.get(judge, []))
-        has_changed = plan["most"] > last["most"] or (
-            plan["looks"] is not None and plan["looks"] != last["looks"]
-        )
-        if has_changed and last["most"] >= ENOUGH_RUNS:
-            seen.add(last["most"])
-        if seen:
-            found[judge] = sorted(seen)
-    return found
-
-
-def with_most_seen(
-    then: Mapping[str, PlannedSeeds], now: Mapping[str, PlannedSeeds]
-) -> dict[str, PlannedSeeds]:
-    """The plan to record: with the seeds of an earlier one that had more of them."""
-    return {
-        judge: {**plan, "most": max(plan["most"], then.get(judge, plan)["most"])}
-        for judge, plan in now.items()
-    }
-
-
 def usual_levels(seeds: tuple[int, ...]) -> tuple[float, ...]:
     """Divide 5% among looks.
 
-    The first look gets the smallest p that its seeds can give, so that it can decide a comparison,
-    but at most half of 5%; the others share the rest evenly.
+    All looks get the same, but the first at least the smallest p that its seeds can give, so that
+    it can decide a comparison. If that is more than half of 5%, it cannot, and gets as much as the
+    others.
 
     Parameters
     ----------
@@ -119,10 +58,11 @@ def usual_levels(seeds: tuple[int, ...]) -> tuple[float, ...]:
     --------
     >>> [round(level, 4) for level in usual_levels((7, 10, 15, 30))]
     [0.0156, 0.0115, 0.0115, 0.0115]
+    >>> [round(level, 4) for level in usual_levels((10, 20))]
+    [0.025, 0.025]
     """
     if len(seeds) == 1:
         return (ALPHA,)
-    first = least_p(seeds[0])
-    if first > ALPHA / 2:
-        first = ALPHA / len(seeds)
+    even, least = ALPHA / len(seeds), least_p(seeds[0])
+    first = even if least > ALPHA / 2 else max(even, least)
     return (first, *[(ALPHA - first) / (len(seeds) - 1)] * (len(seeds) - 1))

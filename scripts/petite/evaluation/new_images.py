@@ -67,11 +67,28 @@ def share_at_most(draws: np.ndarray, value: float) -> float:
     return (below + 1) / (len(draws) + 1)
 
 
-def above_p(values: np.ndarray, least: float, threshold: float) -> float:
-    """The p of the test that the mean of values (n,), none below `least`, exceeds `threshold`.
+def above_p(
+    values: np.ndarray, least: float, threshold: float, groups: np.ndarray | None = None
+) -> float:
+    """The p of the test that the mean of values exceeds a threshold.
 
     For values of -1, 0 and 1 and a threshold of 0 it is McNemar's exact one-sided test.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n,)
+        Of images, or of groups of images, that are independent.
+    least : float
+        The smallest possible value, at most 0.
+    threshold : float
+    groups : ndarray of int, shape (n,), optional
+        Images with the same number count as one, with their part of the sum.
     """
+    if groups is not None:
+        _, places, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+        scale = len(sizes) / len(values)  # keeps the mean
+        values = np.bincount(places, values) * scale
+        least *= float(sizes.max()) * scale
     return share_at_most(bounding_draws(values, least), threshold)
 
 

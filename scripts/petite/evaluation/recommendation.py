@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import TypeAdapter, ValidationError
 
 from petite.evaluation.chance import Chance, NotLearned
+from petite.evaluation.declared import NOTHING_SEEN, Seen
 from petite.evaluation.learning_curve import Estimate, LastLeftOut
 from petite.evaluation.looks import Looks
 from petite.training.judges import SCRATCH
@@ -170,7 +171,8 @@ class AgainstRandom:
     """A method against random at the same fraction; the columns of verdicts.csv without "full".
 
     worth: how many random images one of its images is worth, as text. It says "above" or "below" if
-    the answer is outside the measured sizes.
+    the answer is outside the measured sizes. look: the number of the look at which the comparison
+    was over; None without looks.
     """
 
     pairs: int
@@ -181,6 +183,7 @@ class AgainstRandom:
     p_better: float | None
     smallest_effect: float | None
     worth: str | None
+    look: int | None = None
 
 
 @dataclass(frozen=True)
@@ -188,7 +191,7 @@ class AgainstFull:
     """A subset against the full set; the columns of verdicts.csv that begin with "full".
 
     loss_p, loss_p_images: adjusted p of the test against a loss of more than the tolerance, for new
-    seeds, and for new seeds and new test images.
+    seeds, and for new seeds and new test images. look: as of `AgainstRandom`.
     """
 
     pairs: int
@@ -196,6 +199,7 @@ class AgainstFull:
     difference: Difference
     loss_p: float | None
     loss_p_images: float | None
+    look: int | None = None
 
 
 @dataclass(frozen=True)
@@ -261,8 +265,8 @@ class Basis:
         If the test images are in groups.
     looks : Looks or None
         When the comparisons were tested, if more than once.
-    seen_before : tuple of int
-        Numbers of seeds at which the results were seen before more seeds were asked for.
+    seen : Seen
+        The results that had been seen before the plan was changed.
     """
 
     test_images: int | None
@@ -272,7 +276,7 @@ class Basis:
     pool_share: float | None = None
     groups: ImageGroups | None = None
     looks: Looks | None = None
-    seen_before: tuple[int, ...] = ()
+    seen: Seen = NOTHING_SEEN
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from petite.evaluation.chance import Cause
+from petite.evaluation.declared import Change
 from petite.evaluation.recommendation import FindingKind, StepKind
 from petite.evaluation.verdicts import BETTER, NOT_DISTINGUISHABLE, TOO_FEW, WORSE
 
@@ -16,6 +17,27 @@ class Sentence(NamedTuple):
     def __str__(self) -> str:
         return f"{self.text} ({self.figures})." if self.figures else f"{self.text}."
 
+
+# What was changed after results had been seen.
+CHANGES: dict[Change, str] = {
+    "seeds": "more seeds were asked for",
+    "looks": "the looks were set",
+    "added": "comparisons were added",
+    "dropped": "comparisons were dropped",
+    "settings": "the settings of a method were changed",
+    "tolerance": "the tolerance was changed",
+    "metric": "the metric was changed",
+}
+EXPLORATORY = (
+    "Tests that are repeated with other plans until one passes find too many effects, so these "
+    "verdicts are exploratory. To test again, give the run another dataset.name and another "
+    "split.seed, because equal seeds give equal runs, and plan all of it before the first run."
+)
+DECLARED_AGAIN = (
+    "All comparisons are declared again, with Holm's adjustment for all of them. Methods that are "
+    "added until one passes find too many effects, so the verdicts of the added ones are "
+    "exploratory."
+)
 
 FINDINGS: dict[FindingKind, tuple[Sentence, ...]] = {
     # The kept subset, or all images, against the full set.
@@ -121,8 +143,8 @@ STEPS: dict[StepKind, str] = {
     # Where nothing was learned.
     "compare_labels": "Compare the labels of training and test images in report.html, and look for "
     "swapped class names.",
-    "add_test_images": "Use more test images: raise split.test, or add images, mainly of the small "
-    "classes.{others_needed}",
+    "add_test_images": "Use more test images, mainly of the small classes: raise split.test or add "
+    "images, also to your own test set if you have one.{others_needed}",
     "learn_first": "First make the models learn.{on_training_images}{memorized}",
     "check_images": "Look at the stored images in report.html. If you cannot tell the classes "
     "apart, raise dataset.image_size or check the labels.",
@@ -132,7 +154,8 @@ STEPS: dict[StepKind, str] = {
     "classes.",
     "train_longer": "Train longer: raise {length}.",
     "improve_program": "Let your program train longer, or in another way.",
-    "add_images": "Add images of the small classes, and raise split.test.",
+    "add_images": "Add images of the small classes, and raise split.test (or add some to your own "
+    "test set).",
     # Where the seeds are too few or the differences too small.
     "more_seeds_to_decide": "Set seeds to {seeds} or more, or compare fewer methods, so that the "
     "test can decide.",
@@ -149,11 +172,12 @@ STEPS: dict[StepKind, str] = {
     "that a subset can be shown to do as well.",
     "larger_fractions_or_more_seeds": "To find a subset that does as well as the full set, try "
     "larger fractions or more seeds.",
-    "more_test_images": "Use {images} test images or more (split.test){or_tolerance}. With "
-    "{test_images}, even a subset that does just as well cannot be shown to lose less than "
-    "{tolerance} on new images.",
-    "more_test_images_as_models_differ": "Raise split.test: the models differ on some of the "
-    "{test_images} test images, so more are needed to show what is lost on new images.",
+    "more_test_images": "Use {images} test images or more (split.test, or more images in your own "
+    "test set){or_tolerance}. With {test_images}, even a subset that does just as well cannot be "
+    "shown to lose less than {tolerance} on new images.",
+    "more_test_images_as_models_differ": "Raise split.test, or add images to your own test set: "
+    "the models differ on some of the {test_images} test images, so more are needed to show what "
+    "is lost on new images.",
     "smaller_tolerance": "Lower evidence.tolerance: models that learned too little are within "
     "{tolerance} of the full set.",
     "balanced_metric": "Or set evidence.metric to balanced_accuracy, which weights all classes "

@@ -22,7 +22,7 @@ from scipy.special import stdtr, stdtrit  # scipy.stats is slow to import
 
 from petite.evaluation.learning_curve import LearningCurve
 from petite.evaluation.looks import Looks
-from petite.evaluation.metrics import ACCURACY, METRICS
+from petite.evaluation.metrics import ACCURACY, METRICS, with_measures
 from petite.evaluation.runs import CASE, FULL, Predictions, is_reference, reference_of
 from petite.evaluation.statistics import ALPHA, holm, least_p
 from petite.evaluation.verdicts import (
@@ -50,7 +50,8 @@ class Looked:
     Attributes
     ----------
     table : DataFrame
-        As `petite.evaluation.verdicts.compare` makes it, each row at its own last look. The
+        As `petite.evaluation.verdicts.compare` makes it, each comparison at its own last look, with
+        the metrics of all runs. The
         adjusted p-values are scaled to 5%: the smallest over the looks of Holm's, times 5% divided
         by the look's level. Intervals hold at all looks together.
     open : list of (str, float)
@@ -102,7 +103,14 @@ def compare_at_looks(
         comparisons.test(look, table, weights, groups)
     if comparisons.open is None:  # jobs failed before the first look: what they show, untested
         return Looked(compare(runs, tolerance, curve, predictions, metric, groups), [])
-    return Looked(comparisons.table(), comparisons.needed())
+    return Looked(_with_means_of(runs, comparisons.table()), comparisons.needed())
+
+
+def _with_means_of(runs: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the metrics of all runs of each case, as the summary has them."""
+    columns = ["share", *METRICS]
+    means = with_measures(runs).groupby(CASE)[columns].mean()
+    return table.assign(**means.loc[pd.MultiIndex.from_frame(table[CASE])].reset_index(drop=True))
 
 
 def _with_all_seeds(
@@ -149,6 +157,8 @@ class _Comparisons:
         if not self._rows:
             self._declare(table)
         table = table.reindex(self._p["p"].index)
+        table["look"] = np.where(table["pairs"] > 0, look + 1, np.nan)
+        table["full_look"] = np.where(table["full_pairs"] > 0, look + 1, np.nan)
         level = self._looks.levels[look]
         for test in ADJUSTED:
             values, least = self._p[test], self._least[test]

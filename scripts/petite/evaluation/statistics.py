@@ -256,7 +256,7 @@ def least_p(n: int) -> float:
     return 2.0 ** (1 - n) if n <= MOST_EXACT_PAIRS else 1 / (RANDOM_FLIPS + 1)
 
 
-def seeds_to_decide(comparisons: int = 1) -> int:
+def seeds_to_decide(comparisons: float = 1) -> int:
     """The fewest seeds for which the sign-flip test can pass at the 5% level.
 
     comparisons: how many comparisons with random Holm's adjustment is for.

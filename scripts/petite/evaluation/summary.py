@@ -33,6 +33,8 @@ SUMMARY_COLUMNS = [
     ),
     "worst_class_accuracy_mean",
     "metric",
+    "pairs",
+    "look",
     "difference_mean",
     "difference_low",
     "difference_high",
@@ -53,17 +55,19 @@ def summarize(
     t (see `mean_interval`), and the other `METRICS` have the same columns.
     `worst_class_accuracy_mean` is the mean over the runs of the accuracy of the worst class, NaN
     where the runs lack it. `difference_*` are of the paired differences in the `metric` from random
-    at the same fraction (see `paired_differences`), NaN for random itself and where random has no
-    such run. Bounds are NaN for fewer than two runs or pairs. Bounds outside the possible range (0
-    to 1, -1 to 1 for differences) are cut there: that takes away impossible values only, so the
-    coverage stays. The intervals are about new seeds, not about new test images. If the runs have a
-    column `overlap`, they include the luck of the method's list (see `list_luck`).
+    at the same fraction (see `paired_differences`) in `pairs` seeds, NaN for random itself and
+    where random has no such run. Bounds are NaN for fewer than two runs or pairs. Bounds outside
+    the possible range (0 to 1, -1 to 1 for differences) are cut there: that takes away impossible
+    values only, so the coverage stays. The intervals are about new seeds, not about new test
+    images. If the runs have a column `overlap`, they include the luck of the method's list (see
+    `list_luck`).
 
     `share` is the part of the training images that was kept (see `with_measures`). `images` and
     `stored_bytes` are means over the runs, rounded (they differ between split seeds
     at most); seconds are of one selection and of one training.
 
-    With `looks`, the intervals hold at all of them together (see `petite.evaluation.looks`).
+    With `looks`, the intervals hold at all of them together (see `petite.evaluation.looks`), and
+    `at_their_looks` takes the differences of the verdicts.
 
     Raises PetiteError for no runs, a run that is there twice or has no accuracy, or runs of
     several data sets, models, backends or budgets.
@@ -87,6 +91,8 @@ def summarize(
                 **_measured(group, _confidence(len(group), looks)),
                 "worst_class_accuracy_mean": worst.mean(),
                 "metric": metric,
+                "pairs": len(differences),
+                "look": np.nan,
                 **_mean_and_bounds(
                     "difference",
                     differences,
@@ -102,6 +108,33 @@ def summarize(
             }
         )
     return ordered(pd.DataFrame(rows, columns=SUMMARY_COLUMNS))
+
+
+def at_their_looks(summary: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """The summary with each difference from random as the verdicts have it.
+
+    This is at the look at which the comparison was over: `pairs` is then the number of its seeds,
+    which may be fewer than `runs`, and `look` the number of the look.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As `summarize` makes it.
+    verdicts : DataFrame
+        As `petite.evaluation.sequential.compare_at_looks` makes it.
+    """
+    of_verdicts = {
+        "pairs": "pairs",
+        "look": "look",
+        "difference": "difference_mean",
+        "low": "difference_low",
+        "high": "difference_high",
+    }
+    case = ["method", "fraction"]
+    found = verdicts.set_index(case)[list(of_verdicts)].rename(columns=of_verdicts)
+    found = found.reindex(pd.MultiIndex.from_frame(summary[case])).reset_index(drop=True)
+    found["pairs"] = found["pairs"].fillna(0).astype(int)
+    return summary.assign(**found)
 
 
 def _confidence(runs: int, looks: Looks | None) -> float:

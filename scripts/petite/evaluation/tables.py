@@ -16,6 +16,7 @@ from petite.util.formatting import (
     megabytes,
     number,
     percent,
+    plural,
     seconds,
     signed,
     signed_bracketed,
@@ -57,6 +58,7 @@ def _cells(summary: pd.DataFrame) -> pd.DataFrame:
                 **{_heading(name): _measured(row, name) for name in METRICS},
                 "worst class, %": in_percent(row["worst_class_accuracy_mean"]),
                 "against random, points": _difference(row),
+                **({"look": at_look(row["pairs"], row["look"])} if has_looks(summary) else {}),
                 "loss": NOTHING if np.isnan(row["loss_mean"]) else f"{row['loss_mean']:.3f}",
                 **(
                     {FILES: byte_size(row["bytes"])}
@@ -69,6 +71,22 @@ def _cells(summary: pd.DataFrame) -> pd.DataFrame:
             for _, row in summary.iterrows()
         ]
     )
+
+
+# Below each table of comparisons that has looks.
+LOOK_NOTE = (
+    "Look: the number of the look at which a comparison was over; it has the seeds of that look."
+)
+
+
+def has_looks(summary: pd.DataFrame) -> bool:
+    """Whether the comparisons of a summary were tested at looks."""
+    return "look" in summary and bool(summary["look"].notna().any())
+
+
+def at_look(seeds: float, look: float) -> str:
+    """The look of a comparison and its seeds: "2 (10 seeds)"; a dash where there is none."""
+    return NOTHING if np.isnan(look) else f"{look:.0f} ({seeds:.0f} seeds)"
 
 
 def _warning(summary: pd.DataFrame) -> str:
@@ -106,6 +124,8 @@ def markdown_table(summary: pd.DataFrame, dataset: str) -> str:
         "each run with the run of random at the same fraction, split and training seed. "
         "They cover other seeds, not other test images.",
     ]
+    if has_looks(summary):
+        lines += ["", LOOK_NOTE]
     if why := other_shares(summary):
         lines += ["", why]
     if warning := _warning(summary):
@@ -134,7 +154,7 @@ def terminal_table(summary: pd.DataFrame, balanced: bool = False) -> str:
         cells = cells.drop(columns="train, s")
     metric = compared_metric(summary).name
     shown = {ACCURACY, metric} | ({BALANCED} if balanced else set())
-    if len(shown) > 1:
+    if len(shown) > 1 or has_looks(summary):
         cells = cells.drop(columns=STORED, errors="ignore")
     for name in METRICS:
         if name not in shown:
@@ -161,11 +181,13 @@ def terminal_table(summary: pd.DataFrame, balanced: bool = False) -> str:
     lines.append(
         f"[low, high]: 95% interval over runs. Against random: points{of_metric}, paired by seed."
     )
+    if has_looks(summary):
+        lines.append(LOOK_NOTE)
     if why := other_shares(summary):
         lines.append(why)
     if few:
         lines.append(
-            f"{few} of {len(summary)} rows have fewer than {ENOUGH_RUNS} runs: "
-            "too few for a claim. Train more seeds."
+            f"{few} of {len(summary)} rows {plural(few, 'has', 'have')} fewer than "
+            f"{ENOUGH_RUNS} runs: too few for a claim. Train more seeds."
         )
     return "\n".join(lines)

@@ -62,6 +62,7 @@ VERDICT_COLUMNS = [
     "metric",
     *METRICS,
     "pairs",
+    "look",
     "difference",
     "low",
     "high",
@@ -75,6 +76,7 @@ VERDICT_COLUMNS = [
     "smallest_effect",
     "verdict",
     "full_pairs",
+    "full_look",
     "full_difference",
     "full_low",
     "full_high",
@@ -134,7 +136,8 @@ def compare(
     passes over seeds, but not over test images), not shown, too few seeds, or not compared.
 
     `level` is that of the intervals: 5% for those of 95 and 90% above. `petite.evaluation.looks`
-    tests several times and divides 5% among its looks.
+    tests several times and divides 5% among its looks; `look` and `full_look`, the number of the
+    look at which each comparison was over, are NaN without looks.
 
     If the runs have a column `overlap` (see `list_luck`), all intervals and p-values include the
     luck of the method's list, `p_value` as the larger of the sign-flip test's and a t test's.
@@ -160,6 +163,7 @@ def compare(
     rows = []
     for fraction, at_fraction in runs[runs["method"] != FULL].groupby("fraction"):
         size = float(str(fraction))
+        near = runs[(runs["fraction"] == fraction) | (runs["method"] == FULL)]  # faster to search
         of_references: dict[str, pd.DataFrame] = {}
         for method, group in at_fraction.groupby("method"):
             name = str(method)
@@ -167,8 +171,8 @@ def compare(
             row = {"method": name, "fraction": size, "images": images, "metric": metric}
             row |= {column: group[column].mean() for column in ("share", *METRICS)}
             luck = luck_of(group, metric)
-            row |= _against_random(runs, name, size, metric, luck, level)
-            row |= _against_full(runs, name, size, tolerance, metric, luck, level)
+            row |= _against_random(near, name, size, metric, luck, level)
+            row |= _against_full(near, name, size, tolerance, metric, luck, level)
             if predictions:
                 reference = reference_of(name)
                 if reference not in of_references:
@@ -177,14 +181,14 @@ def compare(
                 own = of_random if is_reference(name) else predictions.right(name, size)
                 row |= _random_for_new_images(own, of_random, name, weights, luck, groups, level)
                 row |= _full_for_new_images(own, of_full, weights, tolerance, luck, groups, level)
-            row |= _multiplier(runs, name, size, images, curve, metric, luck)
+            row |= _multiplier(near, name, size, images, curve, metric, luck)
             rows.append(row)
     if not rows:
         return pd.DataFrame(columns=VERDICT_COLUMNS)
     table = ordered(pd.DataFrame(rows)).reindex(columns=VERDICT_COLUMNS)
     for p in ADJUSTED:
         table[f"{p}_adjusted"] = holm(table[f"{p}_value"].to_numpy())
-    table["least_p_adjusted"] = _least_adjusted_p(table)
+    table["least_p_adjusted"] = least_adjusted_p(table)
     if predictions and (tests := int(table["full_new_images_loss_p_value"].notna().sum())):
         table = table.assign(**what_images_can_show(weights, tolerance, tests, groups))
     return with_verdicts(table)
@@ -193,7 +197,7 @@ def compare(
 def with_verdicts(table: pd.DataFrame) -> pd.DataFrame:
     """The table with the verdicts that follow from its adjusted p-values."""
     rows = [row for _, row in table.iterrows()]
-    return table.assign(verdict=list(map(_verdict, rows)), to_full=list(map(_to_full, rows)))
+    return table.assign(verdict=list(map(verdict_of, rows)), to_full=list(map(_to_full, rows)))
 
 
 def _against_random(
@@ -202,6 +206,11 @@ def _against_random(
     differences = np.empty(0)
     if not is_reference(method):
         differences = paired_differences(runs, method, fraction, metric=metric)
+    return about_differences(differences, luck, level)
+
+
+def about_differences(differences: np.ndarray, luck: float, level: float) -> dict[str, float]:
+    """What paired differences (n,) show: their mean, its interval over seeds, and the tests."""
     n = len(differences)
     low, high = np.clip(mean_interval(differences, 1 - level, luck), -1, 1)
     sd = differences.std(ddof=1) if n > 1 else math.nan
@@ -241,7 +250,7 @@ def _random_for_new_images(
     """
     if is_reference(method):
         of_random = pd.DataFrame()
-    new = _new_images(own, of_random, weights, luck, groups)
+    new = new_images_of(own, of_random, weights, luck, groups)
     low, high = new.interval(1 - level)
     return {"new_images_low": float(low), "new_images_high": float(high)}
 
@@ -256,7 +265,7 @@ def _full_for_new_images(
     level: float,
 ) -> dict[str, float]:
     """The interval of the difference from the full set for new seeds and images, and its tests."""
-    new = _new_images(own, of_full, weights, luck, groups)
+    new = new_images_of(own, of_full, weights, luck, groups)
     low, high = new.interval(1 - 2 * level)
     # One group says nothing about others.
     is_one_group = new.differences.size > 0 and new.differences.shape[1] == 1
@@ -269,7 +278,7 @@ def _full_for_new_images(
     }
 
 
-def _new_images(
+def new_images_of(
     own: pd.DataFrame,
     other: pd.DataFrame,
     weights: np.ndarray,
@@ -343,7 +352,7 @@ def _multiplier(
     }
 
 
-def _least_adjusted_p(table: pd.DataFrame) -> np.ndarray:
+def least_adjusted_p(table: pd.DataFrame) -> np.ndarray:
     """The column least_p_adjusted; NaN for what is not compared with random."""
     p_values = table["p_value"].to_numpy()
     least = np.full(len(table), np.nan)
@@ -354,7 +363,8 @@ def _least_adjusted_p(table: pd.DataFrame) -> np.ndarray:
     return least
 
 
-def _verdict(row: pd.Series) -> str:
+def verdict_of(row: pd.Series) -> str:
+    """The verdict on the differences of a row, from its adjusted p-values."""
     if not row["pairs"]:
         return NOT_COMPARED
     if row["p_adjusted"] <= ALPHA:

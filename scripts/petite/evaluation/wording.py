@@ -23,6 +23,9 @@ from petite.evaluation.recommendation import (
 from petite.evaluation.runs import FULL, is_reference
 from petite.evaluation.sentences import (
     CAUSES,
+    CHANGES,
+    DECLARED_AGAIN,
+    EXPLORATORY,
     FINDINGS,
     IF_FEWER,
     NOT_LEARNED,
@@ -331,16 +334,13 @@ class Wording:
             for against in (one.random, one.full)
             if against
         ]
-        if seen := self.record.basis.seen_before:
-            yield (
-                f"The results with {_and(seen)} seeds had been seen before more seeds were asked "
-                "for. A test that is repeated until it passes finds too many effects, so these "
-                "verdicts are exploratory. To add seeds soundly, set seeds to looks before the "
-                "first run, such as {looks: [7, 10, 15, 30]}, under another dataset.name."
-            )
+        if (seen := self.record.basis.seen).changes:
+            changes = " and ".join(CHANGES[kind] for kind in seen.changes)
+            yield f"The results with {_and(seen.seeds)} seeds had been seen before {changes}."
+            yield DECLARED_AGAIN if seen.changes == ("added",) else EXPLORATORY
         if looks := self.record.basis.looks:
             levels = listed([f"{100 * level:.2g}%" for level in looks.levels])
-            planned = "" if self.record.basis.seen_before else ", as was fixed beforehand"
+            planned = "" if seen.changes else ", as was fixed beforehand"
             yield (
                 f"Looks: {_and(looks.seeds)} seeds, at levels of {levels}{planned}. What was "
                 "decided, or unlikely to be decided by more seeds, got no more of them. The "
@@ -437,15 +437,18 @@ class Wording:
 
     def _from_random(self, against: AgainstRandom) -> str:
         """The difference from random with its interval."""
-        return self._points(against.difference.mean, against.difference.seeds, "95%")
+        found = self._points(against.difference.mean, against.difference.seeds, "95%")
+        return f"{found}{_at_look(against)}"
 
     def _from_full(self, against: AgainstFull) -> str:
         """The difference from the full set with its interval, for new images if that is known."""
         difference = against.difference
         if difference.seeds_and_images:
             over = "90%", " over seeds and test images"
-            return self._points(difference.mean, difference.seeds_and_images, *over)
-        return self._points(difference.mean, difference.seeds, "90%")
+            found = self._points(difference.mean, difference.seeds_and_images, *over)
+        else:
+            found = self._points(difference.mean, difference.seeds, "90%")
+        return f"{found}{_at_look(against)}"
 
     def _points(self, mean: float, bounds: Bounds | None, level: str, over: str = "") -> str:
         difference = f"{signed(mean, self.minus)} points"
@@ -482,6 +485,13 @@ def _gap(gap: Gap) -> str:
     if not gap.failed:
         return f"{name}, not started"
     return f"{name}, where {', '.join(gap.failed)} failed"
+
+
+def _at_look(against: AgainstRandom | AgainstFull) -> str:
+    """The seeds and the look of a comparison; "" without looks."""
+    if against.look is None:
+        return ""
+    return f", {counted(against.pairs, 'seed')} at look {against.look}"
 
 
 def _and(numbers: Sequence[int]) -> str:

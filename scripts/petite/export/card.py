@@ -239,7 +239,7 @@ def _remarks(manifest: pd.DataFrame, store: Store) -> list[str]:
         left_out = suffixes[~suffixes.isin(read)]
         if len(left_out):
             remarks.append(
-                f"{library} ignores {len(left_out):,} files in a folder "
+                f"{library} ignores {counted(len(left_out), 'file')} in a folder "
                 f"({', '.join(sorted(set(left_out)))}), because it does not read these formats."
             )
     return [f"{remark}\n" for remark in remarks]

@@ -44,28 +44,37 @@ def export_chosen(
     PetiteError
         If a file of the pool is gone.
     """
-    digits = max(4, len(str(len(chosen))))
-    names = [
-        f"{rank:0{digits}d}_{_fitting(PurePosixPath(file).name)}"
-        for rank, file in zip(chosen["rank"], chosen["file"], strict=True)
-    ]
+    names = numbered_names(chosen)
     with atomic_folder(images) as folder:
         for name, file in zip(names, chosen["file"], strict=True):
-            original = pool.absolute() / file
-            if not original.exists():
-                raise PetiteError(
-                    f"{original} is gone. Put it back, or rerun the workflow on the present images"
-                )
-            if links:
-                (folder / name).symlink_to(original)
-            else:
-                shutil.copyfile(original, folder / name)
+            place_file(pool.absolute() / file, folder / name, links)
     table = pd.DataFrame({"file": names, "label": "", "pool_file": chosen["file"].to_numpy()})
     if labels.exists():
         kept = _kept(labels)
         table["label"] = [kept.get(file, "") for file in table["pool_file"]]
     write_csv(labels, table)
     return table
+
+
+def numbered_names(images: pd.DataFrame) -> list[str]:
+    """The names of the files of some images, with their rank as a number at the beginning."""
+    digits = max(4, len(str(len(images))))
+    return [
+        f"{rank:0{digits}d}_{_fitting(PurePosixPath(file).name)}"
+        for rank, file in zip(images["rank"], images["file"], strict=True)
+    ]
+
+
+def place_file(original: Path, copy: Path, link: bool) -> None:
+    """Copy a file, or link to it; raises PetiteError if it is gone."""
+    if not original.exists():
+        raise PetiteError(
+            f"{original} is gone. Put it back, or rerun the workflow on the present images"
+        )
+    if link:
+        copy.symlink_to(original)
+    else:
+        shutil.copyfile(original, copy)
 
 
 def _fitting(name: str) -> str:

@@ -22,6 +22,7 @@ from petite.features.io import image_ids_digest
 from petite.networks.backbones.base import Backbone
 from petite.util.errors import DamagedFiles, PetiteError
 from petite.util.files import read_json
+from petite.util.formatting import counted
 
 # Images that are decoded before the network sees them.
 BLOCK = 64
@@ -260,7 +261,7 @@ def _check_read(record: EmbeddingRecord, image_ids: pd.Index) -> None:
     lost = [image_id for image_id in image_ids if image_id in record["unread"]]
     if lost:
         raise PetiteError(
-            f"{len(lost)} images of the store could not be read again for their embeddings, such "
-            f"as {lost[0]} ({record['unread'][lost[0]]}): delete the folder of the embeddings and "
-            "run again"
+            f"{counted(len(lost), 'image')} of the store could not be read again for their "
+            f"embeddings, such as {lost[0]} ({record['unread'][lost[0]]}): delete the folder of "
+            "the embeddings and run again"
         )

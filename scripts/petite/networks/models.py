@@ -8,7 +8,7 @@ settings in config.yaml, their validation and their schema follow from the entry
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field, create_model, model_validator
 
@@ -18,6 +18,7 @@ from petite.util.validation import Strict
 if TYPE_CHECKING:
     import keras
 
+PAPER_FILTERS = (64, 128, 256, 256, 128, 64)
 PAPER_DENSE = 512
 
 
@@ -158,6 +159,24 @@ class ModelSettings(Strict):
     """Settings of a model: every field has a default and a description."""
 
 
+class Convolution(NamedTuple):
+    """A convolution, or a dense layer: side of the kernel, channels, side of the output."""
+
+    kernel: int
+    inputs: int
+    outputs: int
+    side: int
+
+    @property
+    def parameters(self) -> int:
+        return self.kernel**2 * self.inputs * self.outputs
+
+    @property
+    def products(self) -> int:
+        """Multiply-adds for one image."""
+        return self.parameters * self.side**2
+
+
 @dataclass(frozen=True)
 class Model:
     """A kind of model.
@@ -177,6 +196,9 @@ class Model:
         Whether one model takes images of different sizes.
     settings : type of ModelSettings
         The class of its settings.
+    convolutions : callable, optional
+        The layers that take the time, as a function of the settings, the side of the images and
+        their channels. A run that was not timed is forecast from them.
     """
 
     name: str
@@ -185,6 +207,7 @@ class Model:
     width: Callable[[Any], int]
     any_size: bool
     settings: type[ModelSettings] = ModelSettings
+    convolutions: Callable[[Any, int, int], list[Convolution]] | None = None
 
 
 class CompactSettings(ModelSettings):
@@ -288,6 +311,22 @@ def compact(
     return layers.Dropout(settings.dropout)(x) if settings.dropout else x
 
 
+def convolutions_of_compact(
+    settings: CompactSettings, side: int, channels: int
+) -> list[Convolution]:
+    """The convolutions of `compact`, in order."""
+    side = -(-side // settings.stem_stride)
+    width = settings.widths[0]
+    found = [Convolution(settings.stem_kernel, channels, width, side)]
+    stages = zip(settings.widths[1:], settings.halvings, settings.residual_blocks, strict=True)
+    for filters, halve, blocks in stages:
+        side //= 2 if halve else 1
+        found.append(Convolution(3, width, filters, side))
+        found += [Convolution(3, filters, filters, side)] * blocks * settings.residual_convolutions
+        width = filters
+    return found
+
+
 def paper_cnn(
     images: "keras.KerasTensor", batch_norm_momentum: float, settings: ModelSettings
 ) -> "keras.KerasTensor":
@@ -311,7 +350,7 @@ def paper_cnn(
     from keras import layers
 
     x = layers.Rescaling(1 / 255)(images)
-    for filters in (64, 128, 256, 256, 128, 64):
+    for filters in PAPER_FILTERS:
         x = layers.Conv2D(filters, 3, padding="same")(x)
         x = layers.BatchNormalization(momentum=batch_norm_momentum)(x)
         x = layers.ReLU()(x)
@@ -321,6 +360,17 @@ def paper_cnn(
     x = layers.BatchNormalization(momentum=batch_norm_momentum)(x)
     x = layers.ReLU()(x)
     return layers.Dropout(0.5)(x)
+
+
+def convolutions_of_paper_cnn(
+    settings: ModelSettings, side: int, channels: int
+) -> list[Convolution]:
+    """The convolutions of `paper_cnn` and its dense layer, in order."""
+    found, width = [], channels
+    for filters in PAPER_FILTERS:
+        found.append(Convolution(3, width, filters, side))
+        side, width = side // 2, filters
+    return [*found, Convolution(1, side**2 * width, PAPER_DENSE, 1)]
 
 
 MODELS: dict[str, Model] = {
@@ -333,6 +383,7 @@ MODELS: dict[str, Model] = {
             width=lambda settings: settings.widths[-1],
             any_size=True,
             settings=CompactSettings,
+            convolutions=convolutions_of_compact,
         ),
         Model(
             "paper_cnn",
@@ -340,6 +391,7 @@ MODELS: dict[str, Model] = {
             smallest_side=lambda settings: 64,
             width=lambda settings: PAPER_DENSE,
             any_size=False,
+            convolutions=convolutions_of_paper_cnn,
         ),
     )
 }

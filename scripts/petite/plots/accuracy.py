@@ -18,7 +18,7 @@ from petite.evaluation.runs import PAIR
 from petite.evaluation.shares import kept
 from petite.evaluation.statistics import ENOUGH_RUNS
 from petite.plots import style
-from petite.util.formatting import number
+from petite.util.formatting import counted, number
 
 LEAST_SPAN = 4.0  # points of accuracy; a narrower axis would make noise look like an effect
 # The axis shows this many times the range from the best point down to the lowest of random. Methods
@@ -90,7 +90,13 @@ def accuracy_by_fraction(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         "An interval that ends at the edge continues beyond it."
     )
     if faint:
-        note += f" Faint lines: {len(faint)} further methods, named in the figure of differences."
+        note += (
+            f" Faint lines: {counted(len(faint), 'further method')}, named in the figure of "
+            "differences."
+        )
+    fewest, most = summary["runs"].min(), summary["runs"].max()
+    if fewest < most:
+        note += f" Points have {fewest} to {most} runs."
     if (summary["runs"] < ENOUGH_RUNS).any():
         note += f" Some points have fewer than {ENOUGH_RUNS} runs, too few for a claim."
     style.title(

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from petite.evaluation.metrics import compared_metric
 from petite.evaluation.statistics import ENOUGH_RUNS
+from petite.evaluation.tables import at_look, has_looks
 from petite.plots import style
 from petite.util.errors import PetiteError
 from petite.util.formatting import percent
@@ -50,7 +51,7 @@ def differences(summary: pd.DataFrame) -> Figure:
     panels = figure.subplots(1, len(fractions), sharey=True, squeeze=False)[0]
     for axes, fraction in zip(panels, fractions, strict=True):
         rows = compared[compared["fraction"] == fraction]
-        _draw(axes, rows, order)
+        _draw(axes, rows, order, with_looks=has_looks(summary))
         axes.set_title(f"{percent(fraction)}: {int(rows['images'].max()):,} images")
     names = [style.shortened(method, LONGEST_NAME) for method in order]
     panels[0].set_yticks(range(len(order)), names)
@@ -63,6 +64,8 @@ def differences(summary: pd.DataFrame) -> Figure:
         "above 0. Orange: below 0. Gray: includes 0. A bar that ends at the edge continues beyond "
         "it, and a mean beyond the axis is written as a number."
     )
+    if has_looks(summary):
+        note += " At the right: the look at which the comparison was over, and its seeds."
     if (compared["runs"] < ENOUGH_RUNS).any():
         note += f" Some have fewer than {ENOUGH_RUNS} runs, too few for a claim."
     style.title(figure, "Difference from random at the same size", note)
@@ -75,13 +78,19 @@ def _reach(rows: pd.DataFrame) -> float:
     return max(LEAST_SPAN, float(np.nanquantile(np.abs(ends), 0.75)) * 1.2)
 
 
-def _draw(axes: Axes, rows: pd.DataFrame, order: list[str]) -> None:
+def _draw(axes: Axes, rows: pd.DataFrame, order: list[str], with_looks: bool) -> None:
     reach = _reach(rows)
     axes.axvline(0, color=style.INK, linewidth=0.8, zorder=1)
     for row in rows.to_dict("records"):
         place = order.index(row["method"])
         mean, low, high = (100 * row[f"difference_{end}"] for end in ("mean", "low", "high"))
         color = BETTER if low > 0 else WORSE if high < 0 else UNCLEAR
+        if with_looks:
+            beside = axes.get_yaxis_transform()  # x: 1 is the right edge
+            look = at_look(row["pairs"], row["look"])
+            axes.text(
+                1.02, place, look, transform=beside, va="center", fontsize=7, color=style.QUIET
+            )
         if not np.isnan(low) and max(low, -reach) < min(high, reach):
             axes.hlines(place, max(low, -reach), min(high, reach), color=color, linewidth=1.6)
         dot: dict[str, Any] = {

@@ -188,7 +188,7 @@ def _points(
     unknown = set(subset["image_id"]) - set(points["image_id"])
     if unknown:
         raise PetiteError(
-            f"the subset has {len(unknown)} images that are not in the training split, "
+            f"the subset has {counted(len(unknown), 'image')} outside of the training split, "
             f"such as {min(unknown)}. Use the subset and the split of the same run."
         )
     names = subset.drop_duplicates("label").set_index("label")["class_name"]

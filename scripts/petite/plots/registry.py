@@ -160,10 +160,10 @@ FIGURES = {
         inputs={"runs": "runs", "summary": "summary"},
         caption=(
             "Accuracy on the test images against the number of training images kept (log scale). "
-            "Small dots are single runs. Bars and bands are 95% intervals of the mean over runs "
-            "(Student's t). The horizontal line is the full training set. To see whether a method "
-            "beats random, read the paired differences in the table, not the overlap of intervals "
-            "here."
+            "Small dots are single runs. Bars and bands are 95% intervals of the mean over all "
+            "runs of a point (Student's t). The horizontal line is the full training set. To see "
+            "whether a method beats random, read the paired differences in the table, not the "
+            "overlap of intervals here."
         ),
     ),
     "accuracy_by_bytes": Figure(
@@ -186,7 +186,8 @@ FIGURES = {
         caption=(
             "Each method's accuracy minus that of random at the same size, paired by seed, with "
             "95% intervals and one panel per fraction. The intervals are not adjusted: among "
-            "many, some exclude 0 by chance."
+            "many, some exclude 0 by chance. If the comparisons were tested at looks, the look at "
+            "which each was over and its seeds are at the right."
         ),
         is_due=lambda plan: plan.has_comparisons,
     ),

@@ -116,8 +116,8 @@ def augmented(store: Store, subset: pd.DataFrame) -> Figure:
     style.title(
         figure,
         "Originals and their augmented images",
-        f"Bold: originals. {len(new):,} new images were made from {new['origin'].nunique():,} "
-        "originals, each by one transform, drawn at random.",
+        f"Bold: originals. {counted(len(new), 'new image')} of "
+        f"{counted(new['origin'].nunique(), 'original')}, each by one transform, drawn at random.",
     )
     return figure
 
@@ -196,7 +196,7 @@ def set_aside(store: Store, source: Source | None) -> Figure:
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.value_counts().items())
     style.title(
         figure,
-        f"{len(files):,} of {len(index):,} files were excluded",
+        f"{len(files):,} of {len(index):,} files excluded",
         f"By reason: {counts}."
         + (f" {len(chosen)} are shown." if len(chosen) < len(files) else ""),
     )

@@ -13,7 +13,7 @@ from petite.evaluation.wording import Wording
 from petite.report.inputs import Inputs
 from petite.report.words import name
 from petite.util.encoded_names import encoding_of, method_of
-from petite.util.formatting import MINUS, counted, number
+from petite.util.formatting import MINUS, counted, number, plural
 
 IMBALANCE = 1.5  # images of the largest class per image of the smallest
 FEW_TEST_IMAGES = 1000
@@ -90,8 +90,8 @@ def _about_images(inputs: Inputs) -> list[str]:
     excluded = int((index["status"] == "set_aside").sum())
     if excluded > MOST_EXCLUDED * len(index):
         texts.append(
-            f"{number(excluded)} of {number(len(index))} files were excluded. The results may not "
-            "hold for them."
+            f"{number(excluded)} of {number(len(index))} files {plural(excluded, 'was', 'were')} "
+            "excluded. The results may not hold for such files."
         )
     return texts
 

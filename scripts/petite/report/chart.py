@@ -13,6 +13,7 @@ from matplotlib.markers import MarkerStyle
 from matplotlib.transforms import Affine2D
 
 from petite.evaluation.metrics import compared_metric
+from petite.evaluation.tables import at_look
 from petite.plots import style
 from petite.plots.accuracy import Series, accuracy_picture, accuracy_series
 from petite.plots.bytes import bytes_picture
@@ -100,6 +101,8 @@ def _mark(row: Any) -> str:
             f"; against random {signed(row.difference_mean, MINUS)} points "
             f"{signed_bracketed(row.difference_low, row.difference_high, MINUS)}"
         )
+        if not math.isnan(row.look):
+            words += f", look {at_look(row.pairs, row.look)}"
     return words.strip()
 
 

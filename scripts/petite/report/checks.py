@@ -178,7 +178,7 @@ def _label_errors(inputs: Inputs) -> tuple[_Found | None, _Found | None]:
     others = others.head(MOST_HELD_OUT)
     errors = _Found(
         _errors_in_words(record, len(train)),
-        _trust_in_errors(record["planted"]),
+        _trust_in_errors(record),
         [_error_tiles(inputs, train)],
     )
     if others.empty:
@@ -191,8 +191,8 @@ def _errors_in_words(record: "LabelRecord", shown: int) -> str:
     checked, disagreeing = record["checked"], record["checked"] - record["agreeing"]
     count = record["listed"]["train"]
     text = (
-        f"A probe that had not seen the image gave another class than the label for "
-        f"{number(disagreeing)} of {number(checked)} training images."
+        f"A probe{_on_features(record)} that had not seen the image gave another class than the "
+        f"label for {number(disagreeing)} of {number(checked)} training images."
     )
     if record["not_checked"]:
         text += f" {counted(record['not_checked'], 'image')} could not be checked."
@@ -206,7 +206,13 @@ def _errors_in_words(record: "LabelRecord", shown: int) -> str:
     )
 
 
-def _trust_in_errors(planted: "PlantedRecord") -> str:
+def _on_features(record: "LabelRecord") -> str:
+    is_embedding = record["space"] == "backbone"
+    return "" if is_embedding else f" on features of the space {record['space']}"
+
+
+def _trust_in_errors(record: "LabelRecord") -> str:
+    planted: PlantedRecord = record["planted"]
     if not planted["changed"]:
         return "There are too few images to measure how far this can be trusted."
     runs = f" in {number(planted['repeats'])} searches" if planted["repeats"] > 1 else ""
@@ -218,7 +224,8 @@ def _trust_in_errors(planted: "PlantedRecord") -> str:
     if not planted["listed"]:
         return (
             f"{text}, and no list of likely errors had more changed labels than others. The "
-            "embeddings do not show the classes well enough."
+            f"{'embeddings' if record['space'] == 'backbone' else 'features'} do not show the "
+            "classes well enough."
         )
     recall = planted["found"] / planted["changed"]
     precision = planted["found"] / planted["listed"]
@@ -400,7 +407,10 @@ def _pictures(inputs: Inputs, image_ids: pd.Series) -> NDArray[np.uint8]:
 def _skipped(inputs: Inputs) -> str:
     """Why checks that the configuration asks for were not made."""
     wanted = inputs.config.get("checks", {})
-    names = {"label_errors": "label errors", "near_duplicates": "near duplicates across the parts"}
+    names = {
+        "label_errors": "likely label errors",
+        "near_duplicates": "near duplicates across the parts",
+    }
     missing = [
         words
         for key, words in names.items()
@@ -408,8 +418,14 @@ def _skipped(inputs: Inputs) -> str:
     ]
     if not missing or not inputs.checks:
         return ""
+    words = " and ".join(missing)
+    other = (
+        " For label errors by simpler features, set checks: {label_errors: random_conv}."
+        if names["label_errors"] in missing
+        else ""
+    )
     return (
-        f"Likely {' and '.join(missing)} are found by the embeddings of a pretrained network, "
-        "which this run does not use. To add them, set judges: {probe: {}} or features: "
-        "{space: backbone}."
+        f"{words[0].upper()}{words[1:]} are found by the embeddings of a pretrained network, which "
+        "this run does not use. To add them, set judges: {probe: {}} or features: "
+        f"{{space: backbone}}.{other}"
     )

@@ -9,7 +9,7 @@ import pandas as pd
 from petite.evaluation.metrics import ACCURACY, METRICS, Metric
 from petite.evaluation.runs import is_reference
 from petite.evaluation.shares import kept
-from petite.evaluation.tables import other_shares
+from petite.evaluation.tables import at_look, has_looks, other_shares
 from petite.report.inputs import Case, Inputs
 from petite.util.formatting import (
     MINUS,
@@ -59,7 +59,9 @@ class Row(TypedDict):
     difference_bounds: str
     difference_picture: Picture | None
     verdict: str
+    look: str
     to_full: str
+    full_look: str
     select: str
     train: str
     keys: dict[str, float | str]
@@ -85,6 +87,7 @@ class Table(TypedDict):
     height: int
     verdicts: list[str]
     other_shares: str
+    has_looks: bool
     fractions: list[str]
 
 
@@ -135,6 +138,7 @@ def table(inputs: Inputs) -> Table:
         "height": HEIGHT,
         "verdicts": list(dict.fromkeys(row["verdict"] for row in rows if row["verdict"])),
         "other_shares": other_shares(summary),
+        "has_looks": has_looks(summary),
         "fractions": [percent(f) for f in dict.fromkeys(summary["fraction"].tolist())],
     }
 
@@ -164,7 +168,9 @@ def _row(row: Any, words: dict[str, str], across: Scale, beside: Scale) -> Row:
             row.difference_mean, row.difference_low, row.difference_high
         ),
         "verdict": verdict,
+        "look": words.get("look", ""),
         "to_full": words.get("to_full", ""),
+        "full_look": words.get("full_look", ""),
         "select": measured_time(row.select_seconds_mean),
         "train": measured_time(row.train_seconds_mean),
         "keys": {
@@ -194,6 +200,9 @@ def _verdicts(verdicts: pd.DataFrame) -> dict[Case, dict[str, str]]:
     found = {}
     for _, row in verdicts.iterrows():
         words = {name: str(row.get(name, "")) for name in ("verdict", "to_full")}
+        for look, seeds in (("look", "pairs"), ("full_look", "full_pairs")):
+            if not math.isnan(row[look]):
+                words[look] = f"look {at_look(row[seeds], row[look])}"
         found[Case(str(row["method"]), float(row["fraction"]))] = words
     return found
 

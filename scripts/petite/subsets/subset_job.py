@@ -9,6 +9,7 @@ from petite.subsets.tables import least_size, subset_size
 from petite.util import memory
 from petite.util.errors import PetiteError
 from petite.util.files import read_table
+from petite.util.formatting import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,8 +55,9 @@ def selection_jobs(args: argparse.Namespace) -> list[SelectionJob]:
     k, least = subset_size(args.fraction, train), least_size(train, kept)
     if k < least:
         raise PetiteError(
-            f"keep: the fraction {args.fraction:g} has room for {k} images, but {len(kept)} are to "
-            f"be kept, with one of every class {least}. Use a larger fraction, or keep fewer"
+            f"keep: the fraction {args.fraction:g} has room for {counted(k, 'image')}, but there "
+            f"must be {least} to keep {len(kept)} and one of every class. Use a larger fraction, "
+            "or keep fewer"
         )
     paths: dict[str, list[Path]] = {}
     for space, path in (text.split("=", 1) for text in args.features):

@@ -14,7 +14,7 @@ from petite.selection import Ranking
 from petite.selection.quota import with_every_group
 from petite.subsets import augmentation as recipes
 from petite.util.errors import PetiteError
-from petite.util.formatting import listed
+from petite.util.formatting import counted, listed
 from petite.util.notices import Notices
 
 # Of rankings and subsets in which images were to be kept in any case.
@@ -94,8 +94,8 @@ def check_room(
     small = [f"{name} ({size})" for name, size in sizes.items() if size < least]
     if small:
         raise PetiteError(
-            f"keep: {len(kept)} images are to be kept, which with one of every class are {least}, "
-            f"but there is room for fewer in {listed(small)}. Use larger fractions, or keep fewer"
+            f"keep: {counted(len(kept), 'image')} to be kept, {least} with one of every class, but "
+            f"there is room for fewer in {listed(small)}. Use larger fractions, or keep fewer"
         )
     if full := [name for name, size in sizes.items() if size == len(kept)]:
         notices.add(

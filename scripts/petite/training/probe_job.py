@@ -8,7 +8,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -131,6 +131,7 @@ def run_probe_job(
     settings: ProbeSettings,
     threads: int,
     outputs: ProbeOutputs,
+    draw: "Draw | None" = None,
 ) -> None:
     """Select, fit and evaluate with each seed, and write the results.
 
@@ -147,6 +148,8 @@ def run_probe_job(
     threads : int
         CPU threads in use, for the record.
     outputs : ProbeOutputs
+    draw : callable, optional
+        Draws the part of the training images that a seed selects from; None: `part_of_pool`.
 
     Raises
     ------
@@ -159,7 +162,10 @@ def run_probe_job(
     validation = data.embedded(held_out.image_ids, held_out.labels)
     fitted = []
     for selection in selections:
-        fitted.append(_fit(selection, pool, validation, settings))
+        part = (draw or part_of_pool)(
+            selection.train, settings.pool_share, selection.seed, selection.kept
+        )
+        fitted.append(_fit(replace(selection, pool=part), pool, validation, settings))
         logger.info(
             "%s at %g, seed %d: penalty %g, validation accuracy %.4f",
             *(job.method, job.fraction, selection.seed),
@@ -187,6 +193,23 @@ def run_probe_job(
     write_predictions(outputs.predictions, test, probabilities, job.seeds)
     write_csv(outputs.history, pd.DataFrame(columns=HISTORY_COLUMNS))
     write_csv(outputs.runs, runs)
+
+
+# The training images, the share to draw, the seed and the kept images.
+Draw = Callable[[pd.DataFrame, float, int, Collection[str]], pd.DataFrame]
+
+
+def part_of_new(
+    train: pd.DataFrame, share: float, seed: int, kept: Collection[str] = ()
+) -> pd.DataFrame:
+    """Draw a share of the images that are not kept, and take all that are; see `part_of_pool`."""
+    is_kept = train["image_id"].isin(kept).to_numpy()
+    rng = generator(seed, "new images of the pool")
+    drawn = [np.flatnonzero(is_kept)]
+    for _, members in sorted(train[~is_kept].groupby("label").indices.items()):
+        rows = np.flatnonzero(~is_kept)[np.asarray(members)]
+        drawn.append(rng.choice(rows, max(1, round(share * len(rows))), replace=False))
+    return train.iloc[np.sort(np.concatenate(drawn))].reset_index(drop=True)
 
 
 def part_of_pool(
@@ -227,9 +250,10 @@ def _fit(
     settings: ProbeSettings,
 ) -> Fitted:
     """Select from a part of the pool, and fit the probe."""
-    part = part_of_pool(selection.train, settings.pool_share, selection.seed, selection.kept)
-    k = len(part) if selection.steps[0].method == FULL else selection.k
-    table, record = choose(replace(selection, pool=part, k=k))
+    assert selection.pool is not None
+    part = len(selection.pool)
+    k = part if selection.steps[0].method == FULL else selection.k
+    table, record = choose(replace(selection, k=k))
     rows = pd.Index(selection.train["image_id"]).get_indexer(pd.Index(table["image_id"]))
     subset = Embedded(pool.embeddings[rows], pool.labels[rows])
     weights = table["weight"].to_numpy()
@@ -241,7 +265,7 @@ def _fit(
         rows,
         weights,
         rows[~is_kept],
-        len(part),
+        part,
         record,
         probe,
         _accuracy(probe, subset),

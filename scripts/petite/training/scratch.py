@@ -44,6 +44,7 @@ from petite.training.settings import TrainingSettings, checked
 from petite.util import memory
 from petite.util.errors import PetiteError
 from petite.util.files import atomic_path, write_csv
+from petite.util.formatting import counted
 from petite.util.job import peak_memory_bytes
 
 logger = logging.getLogger(__name__)
@@ -172,8 +173,8 @@ class Data:
         others = subset.loc[~subset["origin"].isin(allowed), "origin"]
         if len(others):
             raise PetiteError(
-                f"'{path}': {len(others)} rows, such as '{others.iloc[0]}', are not training "
-                "images of this split. Delete the file and rerun."
+                f"'{path}': {counted(len(others), 'row')} without a training image of this split, "
+                f"such as '{others.iloc[0]}'. Delete the file and rerun."
             )
         store = self.encoded.store if self.encoded else self.store
         origins = StoredImages(store, subset["origin"])

@@ -197,6 +197,27 @@ def elapsed_time(duration: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def rounded_time(duration: float) -> str:
+    """Format a forecast (seconds) to two digits or so.
+
+    Examples
+    --------
+    >>> rounded_time(0.4), rounded_time(7.6), rounded_time(43), rounded_time(203)
+    ('1 s', '8 s', '45 s', '3 min 20 s')
+    >>> rounded_time(750), rounded_time(15_200), rounded_time(200_000)
+    ('12 min', '4 h 10 min', '56 h')
+    """
+    for below, step in ((10, 1), (60, 5), (600, 10), (3600, 60), (36_000, 600)):
+        if duration < below:
+            rounded = max(1, round(duration / step)) * step
+            break
+    else:
+        return f"{duration / 3600:,.0f} h"
+    hours, minutes, left = rounded // 3600, rounded % 3600 // 60, rounded % 60
+    parts = [(hours, "h"), (minutes, "min"), (left, "s")]
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)
+
+
 def megabytes(count: float) -> str:
     """Format bytes in MB (10**6 bytes) without the unit, for a column whose heading has it.
 

@@ -48,8 +48,7 @@ class Provenance(TypedDict):
     environment: dict[str, str]
     hardware: Hardware
     seeds: dict[str, list[int]]
-    planned_seeds: NotRequired[dict[str, Any]]
-    seen_before: NotRequired[dict[str, list[int]]]
+    declared: NotRequired[dict[str, Any]]
     inputs: dict[str, str]
 
 

@@ -238,6 +238,20 @@ def test_unknown_method_and_source_are_refused_with_the_nearest_right_one(defaul
         ("split.test", 0.95, r"split.test and validation .*\b0\.95"),
         ("seeds", 0, "seeds: "),
         ("seeds", "many", "seeds: "),
+        ("seeds", {"looks": [10, 7]}, r"seeds.looks: .*\[10, 7\].*\[7, 10\]"),
+        ("seeds", {"looks": [7, 7, 10]}, r"seeds.looks: .*\[7, 7, 10\]"),
+        ("seeds", {"looks": [7]}, r"seeds.looks: .*\[7\]"),
+        ("seeds", {"looks": 7}, "seeds.looks: .*7"),
+        ("seeds", {"looks": [7, "ten"]}, "seeds.looks.1: .*ten"),
+        ("seeds", {"looks": [7, 2000]}, "seeds.looks.1: .*2000"),
+        ("seeds", {"looks": [5, 10]}, r"seeds.looks: 5 .*0\.0625"),
+        ("seeds", {"looks": [7, 10], "levels": [0.01, 0.04]}, r"seeds.looks: 7 .*0\.01\b"),
+        ("seeds", {"look": [7, 10]}, "seeds.look: .*'looks'"),
+        ("seeds", {"looks": [7, 10], "levels": [0.04, 0.04]}, r"seeds.levels: .*0\.08"),
+        ("seeds", {"looks": [7, 10], "levels": [0.05]}, "seeds.levels: .*2 looks"),
+        ("seeds", {"looks": [7, 10], "levels": [0, 0.05]}, "seeds.levels.0: "),
+        ("seeds", {"looks": [7, 10], "levels": [-0.01, 0.05]}, "seeds.levels.0: "),
+        ("seeds", {"looks": [7, 10], "levels": [float("nan"), 0.02]}, "seeds.levels.0: "),
         ("methods", {}, "methods: .*fractions"),
         ("training.budget", {"steps": None, "epochs": None}, "training.budget.*steps.*epochs"),
         ("dataset", 3, "dataset: "),
@@ -251,6 +265,20 @@ def test_wrong_value_is_refused_with_its_key(default, path, value, said):
         target = target[parent]
     target[last] = value
     assert re.search(said, problems(default))
+
+
+def test_a_look_that_can_decide_none_of_the_comparisons_is_refused(default):
+    # Two comparisons with random: 7 seeds give no adjusted p below 0.031.
+    default["seeds"] = {"looks": [7, 10, 15]}
+    default["seeds_by_fraction"] = {}
+    config.load(default)  # they may decide comparisons with the full set
+    default["methods"]["full"] = {"fractions": []}
+    assert re.search(r"seeds.looks: 7 seeds .*0\.0312.*\b8 seeds", problems(default))
+    default["seeds"] = {"looks": [8, 15]}
+    config.load(default)
+    default["methods"]["augmentation"] = {"fractions": []}
+    default["seeds"] = {"looks": [7, 10, 15]}
+    config.load(default)
 
 
 def test_a_method_may_stand_under_another_name(default):
@@ -339,7 +367,7 @@ def test_an_unknown_subset_to_export_is_refused_with_those_there_are(default, ex
 
 
 def test_a_seed_beyond_those_that_are_run_is_not_exported(default):
-    found = problems(default | {"export": "random:0.1:7"})
+    found = problems(default | {"seeds": 7, "export": "random:0.1:7"})
     assert re.search("export: .*'random:0.1:7'.* 0 to 6", found)
 
 

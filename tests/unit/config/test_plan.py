@@ -123,6 +123,29 @@ def test_batches_of_seeds_that_ran_are_kept_and_the_rest_is_divided(seeds, per_j
 
 
 @pytest.mark.parametrize(
+    ("per_job", "done", "expected"),
+    [
+        (4, [], [(0, 3), (4, 6), (7, 9), (10, 13), (14, 14)]),
+        (30, [], [(0, 6), (7, 9), (10, 14)]),
+        (4, [(0, 3), (4, 6)], [(0, 3), (4, 6), (7, 9), (10, 13), (14, 14)]),
+        # Jobs of a run without these looks stay as they are.
+        (4, [(0, 3), (4, 7)], [(0, 3), (4, 7), (8, 9), (10, 13), (14, 14)]),
+        (8, [(0, 7), (8, 14)], [(0, 7), (8, 14)]),
+        (4, [(5, 11)], [(0, 3), (4, 4), (5, 11), (12, 14)]),
+    ],
+)
+def test_no_new_job_crosses_a_look_and_finished_ones_stay(per_job, done, expected):
+    config = {
+        "methods": {"full": {"fractions": [1]}},
+        "seeds": {"looks": [7, 10, 15]},
+        "seeds_per_job": per_job,
+    }
+    assert plan(config).seed_batches("scratch", 1.0, done) == expected
+    for count in range(len(expected)):
+        assert plan(config).seed_batches("scratch", 1.0, expected[:count] + done) == expected
+
+
+@pytest.mark.parametrize(
     ("label", "seeds", "done", "expected"),
     [
         ("random", 7, [], [(0, 6)]),

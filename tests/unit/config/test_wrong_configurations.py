@@ -122,7 +122,9 @@ WRONG: list[tuple[str, Any]] = [
     *[("training.schedule", "cosine"), ("training.flips", False), ("features.space", "pixel")],
     *[("max_memory", text) for text in ("lots", "", "-1 GB", "0", "6 XB", "nan GB", "inf")],
     *[("dataset.sha256", text) for text in ("abc", "g" * 64, "a" * 63)],
+    *[("checks.label_errors", name) for name in ("pixel", "proxy", "backbone", 2, None)],
     # Wrong together.
+    ("checks.label_errors", "own"),
     ("dataset.classes", ["cat"]),
     ("dataset.classes", []),
     ("dataset.classes", ["cat", "dog", "cat"]),

@@ -315,7 +315,7 @@ def test_near_duplicates_in_two_classes_are_reported_and_share_a_group(tmp_path:
     assert (index["status"] == "ok").all()
     assert index["copy_group"].tolist() == [0, 1, 2, 1]
     (said,) = notices
-    assert said.startswith("1 groups of near duplicates") and "a/1, b/1" in said
+    assert said.startswith("1 group of near duplicates") and "a/1, b/1" in said
 
 
 def test_files_that_are_set_aside_are_reported(tmp_path: Path) -> None:
@@ -324,7 +324,7 @@ def test_files_that_are_set_aside_are_reported(tmp_path: Path) -> None:
     index_of({**data, "a/x": b"", "b/copy": png(0)}, tmp_path, notices=notices)
     unread, contradicting = notices
     assert unread.startswith("1 of 12 files") and unread.endswith("1 empty")
-    assert contradicting.startswith("2 files are set aside") and "a/0 (label" in contradicting
+    assert contradicting.startswith("2 files set aside") and "a/0 (label" in contradicting
 
 
 def test_formats_that_are_not_read_are_counted_by_name_with_what_to_do(tmp_path: Path) -> None:

@@ -319,8 +319,8 @@ WRONG: dict[str, tuple[str | bytes, dict[str, str], tuple[str, ...]]] = {
     "no labels": (table(row="{name},"), {}, ("'label'", "no labels")),
     "a label for each image": (table(row="{name},{place}"), {}, ("'label'", "8 different labels")),
     "names as labels": (table("file,class", "{name},{name}"), {}, ("'class'", "1.jpg")),
-    "a slash in a label": (with_row("8.jpg,N/A\n"), {}, ("'label'", "'N/A'", "slash")),
-    "a slash in a label that is named": (with_row("8.jpg,N/A\n"), TWO, ("'N/A'",)),
+    "no label in words": (with_row("8.jpg,N/A\n"), {}, ("'N/A'", "empty")),
+    "no label in words, named": (with_row("8.jpg,#N/A\n"), TWO, ("'#N/A'",)),
     "a label of two dots": (with_row("8.jpg,..\n"), {}, ("'..'",)),
     "a label of one dot": (with_row("8.jpg,.\n"), {}, ("'.'",)),
     "a zero byte in a label": (parquet(file=NAMES, label=["a\0", "b"] * 4), {}, ("'a\\x00'",)),
@@ -428,6 +428,52 @@ def test_other_columns_are_found_and_their_words_are_understood() -> None:
     assert rows["group"].tolist() == ["p1", "p1", "", "p2", "p2", "p3", "p3", "p4"]
     assert rows["weight"].tolist() == [1.0, 0.5, 2.0, 10.0, 0.0, 1.0, 1.0, 1.0]
     assert rows["keep"].tolist() == ["always"] * 4 + ["never", "", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("role", "word", "is_doubtful"),
+    [
+        *[("patient", word, True) for word in ("nan", "NaN", "NULL", "None", "N/A", "unknown")],
+        *[("label", word, True) for word in ("nan", "NULL", "<NA>")],
+        # Names of classes, such as that of images without a defect.
+        *[("label", word, False) for word in ("none", "unknown", "NA", "no")],
+        ("patient", "", False),
+        ("patient", "Nana", False),
+    ],
+)
+def test_words_for_missing_values_that_count_as_names_are_said(
+    role: str, word: str, is_doubtful: bool
+) -> None:
+    rows = [{"file": name, "label": f"l{place % 2}"} for place, name in enumerate(NAMES)]
+    for place, row in enumerate(rows):
+        row["patient"] = f"p{place}"
+    for row in rows[:2]:
+        row[role] = word
+    found = read(pd.DataFrame(rows).to_csv(index=False))
+    assert found.rows["label" if role == "label" else "group"].tolist()[:2] == [word] * 2
+    said = [note for note in found.notes if repr(word) in note and repr(role) in note]
+    assert bool(said) == is_doubtful, found.notes
+
+
+def test_a_slash_in_a_label_becomes_an_underscore_and_is_said() -> None:
+    text = "".join(f"{name},{('a/b/c', 'n/b', 'x')[i % 3]}\n" for i, name in enumerate(NAMES))
+    found = read(f"file,label\n{text}")
+    assert found.rows["label"].tolist()[:3] == ["a_b_c", "n_b", "x"]
+    (said,) = (note for note in found.notes if "'a/b/c'" in note)
+    assert "'a_b_c'" in said
+
+
+@pytest.mark.parametrize(
+    ("labels", "named"),
+    [(["a/b", "a_b"], ["'a/b'", "'a_b'"]), (["a/b_c", "a_b/c"], ["'a/b_c'", "'a_b/c'"])],
+)
+def test_labels_that_are_the_same_without_slashes_are_refused(
+    labels: list[str], named: list[str]
+) -> None:
+    text = "".join(f"{name},{labels[i % 2]}\n" for i, name in enumerate(NAMES))
+    with pytest.raises(PetiteError) as caught:
+        read(f"file,label\n{text}")
+    assert all(text in str(caught.value) for text in named)
 
 
 @pytest.mark.parametrize("column", ["weight", "Weight", "weights", "WEIGHT"])

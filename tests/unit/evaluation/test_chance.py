@@ -673,6 +673,28 @@ def test_what_only_a_program_of_the_users_knows_is_left_out_of_the_words(tmp_pat
     assert Answers.from_json(values).first == found
 
 
+def test_chance_is_compared_with_by_groups_of_test_images(tmp_path) -> None:
+    """All images of a group are answered alike: 8 groups show what 8 images do."""
+    labels = np.repeat([0, 1], 80)
+    groups = np.arange(160) // 20
+    right = np.isin(groups, [0, 1, 2, 3, 4, 5])  # of class 1, half of the groups
+    answers: Given = {("full", 1.0): np.where(right, labels, 1 - labels)[None]}
+    runs, predictions = made_up(tmp_path, labels, answers)
+    alone = AgainstChance(runs, predictions, ["a", "b"], CIRCUMSTANCES).of_all
+    grouped = AgainstChance(runs, predictions, ["a", "b"], CIRCUMSTANCES, groups).of_all
+    assert alone is not None and grouped is not None
+    assert alone.accuracy == grouped.accuracy == 0.75
+    assert alone.is_above and not grouped.is_above
+    eight = np.arange(0, 160, 20)
+    of_eight: Given = {("full", 1.0): answers["full", 1.0][:, eight]}
+    (tmp_path / "eight").mkdir()
+    runs, predictions = made_up(tmp_path / "eight", labels[eight], of_eight)
+    expected = AgainstChance(runs, predictions, ["a", "b"], CIRCUMSTANCES).of_all
+    assert expected is not None
+    for name in ("accuracy_p", "balanced_p", "below_p"):
+        assert getattr(grouped, name) == pytest.approx(getattr(expected, name))
+
+
 @pytest.mark.parametrize(
     ("section", "flips", "length"),
     [

@@ -25,8 +25,13 @@ def split_of(stored: EmbeddedStore, **columns: np.ndarray) -> pd.DataFrame:
     return stored.images.assign(split=parts, **columns)
 
 
-def checked(name: str, stored: EmbeddedStore, split: pd.DataFrame, of: list[str]) -> pd.DataFrame:
-    """The table that a script writes; altered copies were made of the images `of`."""
+def checked(
+    name: str, stored: EmbeddedStore, split: pd.DataFrame, of: list[str], space: str | None = None
+) -> pd.DataFrame:
+    """The table that a script writes; altered copies were made of the images `of`.
+
+    space: the feature space in place of the embeddings.
+    """
     folder = stored.manifest.parent
     write_table(folder / "split.parquet", split)
     rows = pd.Index(stored.images["image_id"]).get_indexer(of)
@@ -39,7 +44,9 @@ def checked(name: str, stored: EmbeddedStore, split: pd.DataFrame, of: list[str]
         Namespace(
             manifest=stored.manifest,
             split=folder / "split.parquet",
-            embeddings=[stored.embeddings],
+            embeddings=[stored.embeddings] if space is None else [],
+            settings={} if space is None else {"space": space, "dimensions": 8, "seed": 0},
+            threads=1,
             altered=folder / "altered.npy",
             output=folder / f"{name}.csv",
         )
@@ -76,3 +83,14 @@ def test_altered_copies_of_images_that_are_no_longer_trained_on_are_left_out(
     assert table.equals(alone) and read_json(record) == of_alone
     checked("near_duplicates", stored, split, ids[50:56])
     assert read_json(record)["altered"] == 0
+
+
+def test_labels_are_checked_in_a_feature_space_without_embeddings(tmp_path: Path) -> None:
+    stored = embedded_store(tmp_path, COUNT, bright=100)
+    split = split_of(stored)
+    wrong, wrong_in_test = 3, 55
+    for row in (wrong, wrong_in_test):
+        split.loc[row, "label"] = 1 - split["label"][row]
+    table = checked("label_errors", stored, split, [], space="pixels")
+    assert set(table["image_id"]) == set(split["image_id"][[wrong, wrong_in_test]])
+    assert read_json(stored.manifest.with_name("label_errors.json"))["space"] == "pixels"

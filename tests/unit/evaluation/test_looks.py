@@ -7,17 +7,17 @@ import pandas as pd
 import pytest
 
 from petite.evaluation.decision import recommend
-from petite.evaluation.design import planned
+from petite.evaluation.declared import Seen
+from petite.evaluation.design import planned, planned_images
 from petite.evaluation.looks import (
     Looks,
-    PlannedSeeds,
-    seen_before,
     usual_levels,
-    with_most_seen,
 )
 from petite.evaluation.recommendation import Answers
 from petite.evaluation.rendering import as_markdown
 from petite.evaluation.sequential import compare_at_looks
+from petite.evaluation.summary import SUMMARY_COLUMNS, at_their_looks, summarize
+from petite.evaluation.tables import markdown_table, terminal_table
 from petite.evaluation.verdicts import BETTER, NOT_DISTINGUISHABLE, NOT_WORSE, compare
 
 LOOKS = Looks((7, 10, 15), usual_levels((7, 10, 15)))
@@ -48,6 +48,11 @@ def test_the_levels_of_all_looks_sum_to_five_percent(seeds: tuple[int, ...]) -> 
     assert len(levels) == len(seeds)
     assert sum(levels) == pytest.approx(0.05)
     assert min(levels) > 0
+    # The first look can decide a comparison, if any level below half of 5% lets it.
+    assert levels[0] >= 2 / 2 ** seeds[0] or 2 / 2 ** seeds[0] > 0.025
+    assert levels[0] == pytest.approx(max(levels)) and len(set(levels[1:])) == min(
+        1, len(levels) - 1
+    )
 
 
 def test_what_is_decided_gets_no_more_seeds_and_its_references_only_for_others() -> None:
@@ -178,46 +183,71 @@ def test_the_answer_says_when_it_looked_and_which_results_had_been_seen_before()
     runs = made_runs({("random", 0.1): random, ("el2n", 0.1): random + rng.normal(0, 0.01, 10)})
     looks = Looks((7, 10), usual_levels((7, 10)))
     found = compare_at_looks(runs, looks, 0.01)
-    record = recommend(runs, found.table, 0.01, looks=looks, seen_before=[6])
+    record = recommend(
+        runs, found.table, 0.01, looks=looks, seen=Seen((6,), ("seeds", "tolerance"))
+    )
     text = as_markdown(record)
-    assert "Looks: 7, 10 seeds, at levels of 1.6%, 3.4%." in text
-    assert "The results with 6 seeds had been seen" in text
+    assert "Looks: 7, 10 seeds, at levels of 2.5%, 2.5%." in text
+    assert "6 seeds had been seen before more seeds were asked for and the tolerance was" in text
+    assert "exploratory" in text
     assert Answers.from_json(Answers({"scratch": record}).to_json()).first == record
 
 
-FEW, SEVEN, MORE = ({"most": most, "looks": None} for most in (5, 7, 15))
-IN_LOOKS = {"most": 15, "looks": {"seeds": [7, 15], "levels": [0.02, 0.03]}}
-OTHER_LOOKS = {"most": 15, "looks": {"seeds": [7, 10, 15], "levels": [0.02, 0.02, 0.01]}}
+@pytest.fixture(scope="module")
+def at_several_looks() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Runs and verdicts: herding is better at the first look, and open against the full set."""
+    rng = np.random.default_rng(8)
+    random = rng.normal(0.8, 0.01, 15)
+    runs = made_runs(
+        {
+            ("full", 1.0): random + 0.045 + 0.02 * np.array([1, -1] * 8)[:15],
+            ("random", 0.1): random,
+            ("herding", 0.1): random + 0.04 + rng.normal(0, 0.004, 15),
+            ("el2n", 0.1): random + np.array([0.012, -0.004] * 8)[:15],
+        }
+    )
+    return runs, compare_at_looks(runs, TWO_LEVELS, 0.01).table
 
 
-@pytest.mark.parametrize(
-    ("then", "now", "earlier", "expected"),
-    [
-        (None, SEVEN, [], []),
-        (None, IN_LOOKS, [], []),
-        (SEVEN, SEVEN, [], []),
-        (SEVEN, FEW, [], []),
-        (FEW, MORE, [], []),  # 5 seeds decide nothing
-        (SEVEN, MORE, [], [7]),
-        (MORE, MORE, [7], [7]),
-        (IN_LOOKS, IN_LOOKS, [], []),
-        (MORE, IN_LOOKS, [], [15]),
-        (IN_LOOKS, OTHER_LOOKS, [], [15]),
-        (IN_LOOKS, SEVEN, [], []),
-    ],
-)
-def test_seeds_that_are_planned_after_a_finished_run_are_known(
-    then: PlannedSeeds | None, now: PlannedSeeds, earlier: list[int], expected: list[int]
+TWO_LEVELS = Looks((7, 10, 15), (0.032, 0.009, 0.009))
+
+
+def test_a_comparison_has_the_same_difference_seeds_and_look_in_every_table(
+    at_several_looks: tuple[pd.DataFrame, pd.DataFrame],
 ) -> None:
-    last = {} if then is None else {"scratch": then}
-    found = seen_before(last, {"scratch": now}, {"scratch": earlier})
-    assert found == ({"scratch": expected} if expected else {})
+    runs, verdicts = at_several_looks
+    found = row(verdicts, "herding")
+    assert (found["verdict"], found["pairs"], found["look"]) == (BETTER, 7, 1)
+    assert (found["full_pairs"], found["full_look"]) == (15, 3)
+    summary = at_their_looks(summarize(runs, looks=TWO_LEVELS), verdicts)
+    assert list(summary.columns) == SUMMARY_COLUMNS
+    for _, case in verdicts.iterrows():
+        same = row(summary, case["method"], case["fraction"])
+        assert same["runs"] == 15
+        assert same["accuracy_mean"] == pytest.approx(case["accuracy"])
+        pd.testing.assert_series_equal(
+            same[["pairs", "look", "difference_mean", "difference_low", "difference_high"]],
+            case[["pairs", "look", "difference", "low", "high"]],
+            check_index=False,
+            check_names=False,
+            check_dtype=False,
+        )
 
 
-def test_the_most_seeds_that_were_seen_are_remembered_when_fewer_are_asked_for() -> None:
-    fewer = with_most_seen({"scratch": MORE}, {"scratch": FEW})
-    assert fewer == {"scratch": MORE}
-    assert seen_before(fewer, {"scratch": {"most": 30, "looks": None}}, {}) == {"scratch": [15]}
+def test_every_table_and_sentence_tells_the_seeds_and_the_look(
+    at_several_looks: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    runs, verdicts = at_several_looks
+    summary = at_their_looks(summarize(runs, looks=TWO_LEVELS), verdicts)
+    for table in (markdown_table(summary, "pets"), terminal_table(summary)):
+        assert "look" in table and "1 (7 seeds)" in table and "3 (15 seeds)" in table
+    assert max(map(len, terminal_table(summary).splitlines())) <= 100
+    text = as_markdown(recommend(runs, verdicts, 0.01, looks=TWO_LEVELS))
+    assert "7 seeds at look 1" in text or "15 seeds at look 3" in text
+    assert text.count("| look |") == 2
+    without = summarize(runs)
+    assert not without["look"].notna().any() and (without["pairs"].isin([0, 15])).all()
+    assert "look" not in terminal_table(without)
 
 
 @pytest.mark.parametrize(
@@ -230,6 +260,28 @@ def test_the_plan_says_at_which_look_a_method_could_first_be_decided(
     looks = Looks((7, 10, 15, 30), usual_levels((7, 10, 15, 30)))
     assert words in planned([30] * comparisons, None, looks)
     assert "None of these looks" in planned([30] * 1000, None, Looks((7, 8), (0.04, 0.01)))
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        # 0.99**n is 0.04 / 2 at the first look with n = 390, and 0.01 / 2 at the other with 528.
+        (1000, "with looks, 7 seeds are the first"),
+        (450, "with looks, 7 seeds are the first"),
+        (380, "cannot show"),
+    ],
+)
+def test_the_plan_says_what_the_test_images_can_show_at_the_levels_of_the_looks(
+    images: int, words: str
+) -> None:
+    labels = np.arange(images) % 2
+    found = planned_images(labels, 2, 0.01, looks=Looks((7, 30), (0.04, 0.01)))
+    assert words in found.lower()
+    later = planned_images(labels, 2, 0.01, looks=Looks((7, 30), (0.01, 0.04)))
+    first = 7 if images > 528 else 30
+    assert (f"{first} seeds are the first" in later) == (images >= 390)
+    if images < 390:
+        assert "390 or more" in found and "390 or more" in later
 
 
 def test_runs_of_the_full_set_alone_have_no_comparisons_and_need_no_more_seeds() -> None:
@@ -255,6 +307,8 @@ def test_a_failed_job_of_a_reference_leaves_the_verdicts_of_the_look_before() ->
     before = compare_at_looks(runs[runs["training_seed"] < 7], LOOKS, 0.01).table
     after = compare_at_looks(runs, LOOKS, 0.01).table
     assert row(after, "random")["full_pairs"] == 7
+    # Accuracies are of all runs.
+    after, before = (table.drop(columns="accuracy") for table in (after, before))
     pd.testing.assert_series_equal(row(after, "random"), row(before, "random"))
 
 

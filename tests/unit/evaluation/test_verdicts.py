@@ -27,6 +27,7 @@ from petite.evaluation.recommendation import (
 )
 from petite.evaluation.rendering import as_markdown
 from petite.evaluation.runs import Predictions
+from petite.evaluation.sentences import STEPS
 from petite.evaluation.statistics import mean_interval, two_way_interval
 from petite.evaluation.verdicts import VERDICT_COLUMNS, compare
 from petite.evaluation.wording import Wording
@@ -652,12 +653,30 @@ def test_what_the_test_images_can_tell_is_said_before_anything_is_trained() -> N
     halves, flawed = np.arange(200) % 2, np.repeat([0, 1], [198, 2])
     few = planned_images(halves, 5, 0.01)
     assert "200 test images cannot show that a subset loses less than 1 point of accuracy" in few
-    assert "takes 459 or more (split.test), or an evidence.tolerance of 0.023 or more" in few
+    assert "takes 459 or more (split.test, or more images in your own test set)" in few
+    assert ", or an evidence.tolerance of 0.023 or more" in few
     assert planned_images(halves, 5, 0.05).endswith("just as well as the full set.")
     assert "of balanced accuracy" in planned_images(flawed, 1, 0.01)
-    assert planned_images(flawed, 1, 0.01).endswith("takes 14,978 or more (split.test).")
+    assert planned_images(flawed, 1, 0.01).endswith(
+        "takes 14,978 or more (split.test, or more images in your own test set)."
+    )
     assert "299 or more" in planned_images(flawed, 1, 0.01, "accuracy")
     assert "Nothing is compared" in planned_images(halves, 0, 0.01)
+
+
+def test_advice_to_raise_split_test_also_says_what_to_do_with_a_test_set_of_ones_own() -> None:
+    advice = [text for text in STEPS.values() if "split.test" in text]
+    assert len(advice) == 4
+    assert all("your own test set" in text for text in advice)
+
+
+def test_groups_of_test_images_count_as_one_image_each_in_what_they_can_tell() -> None:
+    labels, groups = np.arange(600) % 2, np.arange(600) // 30
+    assert " can show" in planned_images(labels, 1, 0.02)
+    few = planned_images(labels, 1, 0.02, groups=groups)
+    assert "600 test images in 20 groups cannot show" in few
+    # 149 of their own would suffice.
+    assert f"takes {30 * 149:,} or more" in few
 
 
 def test_the_curve_of_random_images_is_in_the_record() -> None:

@@ -289,6 +289,16 @@ def test_long_names_of_methods_and_data_sets_leave_room_for_the_drawing(tmp_path
             assert axes.get_position().width > 0.3 / len(figure.axes)
 
 
+def test_differences_tell_the_look_and_seeds_of_each_comparison(tmp_path: Path) -> None:
+    summary = summarize(make_runs(CASES, 6))
+    assert "look" not in drawn(FIGURES["differences"].draw(summary), tmp_path)
+    at_looks = summary.assign(look=2.0, pairs=[10 + row for row in range(len(summary))])
+    text = drawn(FIGURES["differences"].draw(at_looks), tmp_path)
+    compared = at_looks[at_looks["difference_mean"].notna()]
+    assert "the look at which the comparison was over" in " ".join(text.split())
+    assert all(f"2 ({pairs} seeds)" in text for pairs in compared["pairs"])
+
+
 def test_a_difference_beyond_the_axis_is_given_in_numbers(tmp_path: Path) -> None:
     cases = {(f"method_{number}", 0.1): 0.85 + number / 1000 for number in range(9)}
     summary = summarize(make_runs(CASES | cases | {("failing", 0.1): 0.3}, 6))
@@ -626,7 +636,7 @@ def test_excluded_files_are_shown_with_reasons_if_they_decode(world: World, tmp_
         255, 0, 0,
     ]  # fmt: skip
     text = drawn(figure, tmp_path)
-    assert f"3 of {len(world.store.index)} files were excluded" in text
+    assert f"3 of {len(world.store.index)} files excluded" in text
     for label in ["empty: no bytes", "not an image", "too small: 2x2", "cannot be"]:
         assert label in text
 
@@ -886,7 +896,7 @@ def test_the_script_draws_a_figure_from_files(world: World, tmp_path: Path) -> N
         "--output-png", tmp_path / "a.png", "--output-svg", tmp_path / "a.svg",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "files were excluded" in words(tmp_path / "a.svg")
+    assert "files excluded" in words(tmp_path / "a.svg")
     assert (tmp_path / "a.png").stat().st_size > 10_000
 
 

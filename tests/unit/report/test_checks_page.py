@@ -26,8 +26,13 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     return invented_run(tmp_path_factory.mktemp("run"))
 
 
-def with_checks(inputs: Inputs, folder: Path, errors: int = 30, own: float | None = 4.0) -> Inputs:
-    """The run with files of all checks; errors: likely label errors of training images."""
+def with_checks(
+    inputs: Inputs, folder: Path, errors: int = 30, own: float | None = 4.0, space: str = "backbone"
+) -> Inputs:
+    """The run with files of all checks; errors: likely label errors of training images.
+
+    space: where they were found.
+    """
     split = inputs.split
     train, test = (
         split[split["split"] == part].reset_index(drop=True) for part in ("train", "test")
@@ -53,6 +58,7 @@ def with_checks(inputs: Inputs, folder: Path, errors: int = 30, own: float | Non
         "checked": 54,
         "not_checked": 2,
         "agreeing": 20,
+        "space": space,
         "listed": {"train": errors, "validation": 0, "test": 2},
         "planted": planted | {"threshold": 0.1, "own": own},
     }
@@ -135,6 +141,7 @@ def test_a_run_without_embeddings_says_what_its_checks_need(inputs, tmp_path):
     cues = {"cues.parquet": full.checks["cues.parquet"]}
     html = page(dataclasses.replace(full, checks=cues))
     assert "judges: {probe: {}}" in section(html, "checks")
+    assert "checks: {label_errors: random_conv}" in section(html, "checks")
     off = {**full.config, "checks": {"label_errors": False, "near_duplicates": False}}
     html = page(dataclasses.replace(full, checks=cues, config=off))
     assert "judges: {probe: {}}" not in section(html, "checks")
@@ -155,12 +162,24 @@ def test_a_check_that_found_nothing_says_so(inputs, tmp_path):
     nothing = {"train": 0, "validation": 0, "test": 0}
     write_json(
         full.checks["label_errors.json"],
-        {"checked": 56, "not_checked": 0, "agreeing": 50, "listed": nothing}
+        {"checked": 56, "not_checked": 0, "agreeing": 50, "listed": nothing, "space": "backbone"}
         | {"planted": planted | {"threshold": None, "own": None}},
     )
     shown = section(page(full), "checks")
     assert "None of them counts as a likely error" in shown
     assert "do not show the classes well enough" in shown
+
+
+def test_the_page_says_in_which_space_labels_were_checked_without_embeddings(inputs, tmp_path):
+    full = with_checks(inputs, tmp_path, space="random_conv")
+    shown = section(page(full), "checks")
+    assert "A probe on features of the space random_conv that had not seen" in shown
+    pairs = {name: path for name, path in full.checks.items() if "near" not in name}
+    shown = section(page(dataclasses.replace(full, checks=pairs)), "checks")
+    assert (
+        "Near duplicates across the parts are found" in shown
+        and "checks: {label_errors" not in shown
+    )
 
 
 def test_each_dropped_image_is_next_to_the_nearest_kept_one(inputs):

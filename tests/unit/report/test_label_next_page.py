@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from pages import opened_pages
 from playwright.sync_api import Browser
 from pools import store_of, write_picture
 
@@ -43,29 +43,12 @@ def test_the_page_shows_all_chosen_images_and_what_it_does_not_say(
     shown = inputs(tmp_path, labeled, method)
     path = tmp_path / "page.html"
     write_text(path, page(shown))
-    for scheme in ("light", "dark"):
-        for width in (1300, 360):
-            context = browser.new_context(
-                viewport={"width": width, "height": 900}, color_scheme=scheme
-            )
-            opened = context.new_page()
-            complaints: list[str] = []
-            requests: list[str] = []
-            opened.on("console", lambda message, said=complaints: said.append(message.text))
-            opened.on("pageerror", lambda error, said=complaints: said.append(str(error)))
-            opened.on("request", lambda request, seen=requests: seen.append(request.url))
-            opened.goto(path.as_uri())
-            assert complaints == []
-            assert not [url for url in requests if url.startswith("http")]
-            tiles = opened.locator(".sheet li")
-            assert tiles.count() == 6
-            assert opened.locator(".sheet .thumb").first.bounding_box()["width"] > 50
-            assert opened.evaluate("document.documentElement.scrollWidth") <= width
-            text = opened.locator("main").inner_text()
-            assert "No accuracy was measured" in text
-            assert "a pool" in text and method in text
-            assert ("labeled" in tiles.first.inner_text()) == labeled
-            assert ("uncertainty" in tiles.first.inner_text()) == (method == "uncertainty")
-            if width == 1300:
-                assert Axe().run(opened).violations_count == 0
-            context.close()
+    for opened in opened_pages(browser, path):
+        tiles = opened.locator(".sheet li")
+        assert tiles.count() == 6
+        assert opened.locator(".sheet .thumb").first.bounding_box()["width"] > 50
+        text = opened.locator("main").inner_text()
+        assert "No accuracy was measured" in text
+        assert "a pool" in text and method in text
+        assert ("labeled" in tiles.first.inner_text()) == labeled
+        assert ("uncertainty" in tiles.first.inner_text()) == (method == "uncertainty")

@@ -576,7 +576,7 @@ def test_files_beyond_the_limit_are_counted_apart_from_excluded_ones(inputs, mon
     excluded = galleries.excluded_files(inputs)
     assert (excluded["count"], excluded["beyond"]) == ("1", "3")
     html = page(inputs)
-    assert "1 of 80 files were excluded" in html
+    assert "1 of 80 files was excluded" in html
     assert "3 more exceed the limit per class (dataset.limit_per_class)." in html
 
 

@@ -128,6 +128,8 @@ class Source(ABC):
         Whether images and labels have names, which may be given as `columns`.
     has_pattern : bool
         Whether the path may be a pattern of files, such as data/train-*.parquet.
+    images_per_class : int or None
+        About how many, of a source whose images are always the same; to forecast a run.
     lists_in_order : bool
         Whether `entries` gives each class in the order of the listing. Other sources are sorted
         in natural order, which takes some kilobytes of memory per entry.
@@ -149,6 +151,7 @@ class Source(ABC):
     takes_labels: ClassVar[bool] = False
     takes_columns: ClassVar[bool] = False
     has_pattern: ClassVar[bool] = False
+    images_per_class: ClassVar[int | None] = None
     lists_in_order: ClassVar[bool] = False
 
     def __init__(

@@ -16,6 +16,7 @@ class DigitsSource(ArraySource):
     """
 
     name = "digits"
+    images_per_class = 180
 
     preset = "digits"
 

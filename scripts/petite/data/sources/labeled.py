@@ -30,21 +30,24 @@ from petite.data.sources.layout_notices import note_spellings
 from petite.data.split_names import PARTS, TEST, TRAIN, VALIDATION, parts_of, split_word
 from petite.data.text_tables import SUFFIXES
 from petite.util.errors import PetiteError
-from petite.util.formatting import counted, listed, percent
+from petite.util.formatting import counted, listed, percent, plural
 from petite.util.notices import Notices
 
 NO_FILE, NO_LABEL = "no such file", "no label"
 SEVERAL_LABELS, REPEATED, NO_ROW = "several labels", "repeated", "no row"
 OTHER_VALUES = "other values"
 # What is wrong, in the plural.
+# Each as the verb of one row or file, the verb of several, and the rest of the sentence.
 PROBLEMS = {
-    NO_FILE: "name a file that is not there",
-    NO_LABEL: "have no label",
-    SEVERAL_LABELS: "name a file that has several labels",
-    REPEATED: "repeat a file with its label",
-    OTHER_VALUES: "repeat a file and its label, with other values in other columns (the first row "
-    "counts)",
-    NO_ROW: "have no row in the table",
+    NO_FILE: ("names", "name", "a file that is not there"),
+    NO_LABEL: ("has", "have", "no label"),
+    SEVERAL_LABELS: ("names", "name", "a file that has several labels"),
+    REPEATED: ("repeats", "repeat", "a file with its label"),
+    OTHER_VALUES: (
+        *("repeats", "repeat"),
+        "a file and its label, with other values in other columns (the first row counts)",
+    ),
+    NO_ROW: ("has", "have", "no row in the table"),
 }
 EXAMPLES = 3
 DEEPEST = 100
@@ -118,8 +121,8 @@ class Labeled(Generic[File]):
         self._note_split(notices)
         for kind in self.problems["problem"].value_counts().index:
             notices.add(
-                f"{self._counted(kind)} left out: they {self._described(kind)}. All are listed in "
-                "store/labels.csv"
+                f"{self._counted(kind)} left out: {plural(len(self._of(kind)), 'it', 'they')} "
+                f"{self._described(kind)}. All are listed in store/labels.csv"
             )
         note_spellings(classes, "write them in one way in the table", notices)
         note_versions(Layout(self.where, files=self.files), classes, notices)
@@ -155,7 +158,9 @@ class Labeled(Generic[File]):
             repr(file) if kind == NO_ROW else f"{file!r} in row {row:,}"
             for row, file in self._of(kind)[["row", "file"]].head(EXAMPLES).itertuples(index=False)
         ]
-        return f"{PROBLEMS[kind]}, such as {', '.join(examples)}"
+        verb, verb_of_several, rest = PROBLEMS[kind]
+        verb = plural(len(self._of(kind)), verb, verb_of_several)
+        return f"{verb} {rest}, such as {', '.join(examples)}"
 
     def _of(self, kind: str) -> pd.DataFrame:
         return self.problems[self.problems["problem"] == kind]

@@ -58,6 +58,7 @@ class SilhouettesSource(ArraySource):
     """The ten animals of the `animal-mnist` wheel."""
 
     name = "silhouettes"
+    images_per_class = 1000
 
     path_is: ClassVar[str | None] = f"the wheel of {WHEEL.requirement}"
     wheel = WHEEL

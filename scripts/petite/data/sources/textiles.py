@@ -35,6 +35,7 @@ class TextilesSource(ArchiveSource):
     """
 
     name = "textiles"
+    images_per_class = 667
     path_is: ClassVar[str | None] = f"the wheel of {WHEEL.requirement}"
     wheel = WHEEL
     takes_address = False

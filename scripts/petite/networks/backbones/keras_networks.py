@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from petite.networks.backbones.base import KerasBackbone, Scaling, in_short
 from petite.util.errors import PetiteError
 from petite.util.files import sha256_of
+from petite.util.formatting import counted
 from petite.util.hints import unknown
 
 if TYPE_CHECKING:
@@ -199,7 +200,8 @@ def _check_shapes(path: Path, network: Any, image_size: int) -> int:
         )
     if len(network.inputs) != 1 or len(network.outputs) != 1:
         raise PetiteError(
-            f"{path} has {len(network.inputs)} inputs and {len(network.outputs)} outputs: save the "
+            f"{path} has {counted(len(network.inputs), 'input')} and "
+            f"{counted(len(network.outputs), 'output')}: save the "
             "part of the network with one image as its input and one vector as its output"
         )
     taken, given = network.inputs[0].shape, network.outputs[0].shape

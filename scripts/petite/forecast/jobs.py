@@ -1,0 +1,319 @@
+"""The seconds, the memory and the files of each job of a run."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from petite.forecast import slopes
+from petite.forecast.facts import Facts, PlannedJob
+from petite.forecast.history import NOTHING_KNOWN, History, Timing, key_of
+from petite.networks.models import MODELS
+from petite.selection.estimate import Entry, Speeds, estimate_entries
+from petite.training.loop import EVALUATION_BATCH, TRAIN_ACCURACY_ROWS
+from petite.training.settings import TrainingSettings
+
+FLOAT = 4
+# Multiply-adds of a network that does not say how many it needs, for a pixel.
+PRODUCTS_OF_A_PIXEL = 5_000
+# A program of the user's, of which nothing is known before it ran.
+PROGRAM = "judge_program"
+# Rules that do nothing.
+TARGETS = {"all", "petite", "label_next"}
+# What only the length of a run depends on, and not the time of a step.
+OF_LENGTH = {"budget", "evaluations", "learning_rate", "schedule", "warm_up", "weight_decay"}
+OF_LENGTH |= {"head_steps", "steps", "head_learning_rate", "seeds", "fractions"}
+
+
+# Those of the machine that the slopes were measured on.
+REFERENCE = Speeds(slopes.PRODUCTS, slopes.ELEMENTS, slopes.LOOPS)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Forecasts the jobs of a run.
+
+    Parameters
+    ----------
+    facts : Facts
+    history : History
+        What is known of this machine.
+    speeds : Speeds
+        Of selections, on this machine or on that of the slopes.
+    speed : float
+        How many times as fast as that of the slopes this machine starts jobs. What earlier runs
+        took counts more.
+    """
+
+    facts: Facts
+    history: History = NOTHING_KNOWN
+    speeds: Speeds = REFERENCE
+    speed: float = 1.0
+    _known: dict[tuple[str, float], float] = field(default_factory=dict)
+
+    def key(self, job: PlannedJob) -> str:
+        """What the ratio of a job is kept under: its rule, or that of its training."""
+        if job.rule == "train":
+            return self.scratch_key
+        if job.rule == "fine_tune":
+            return self.fine_tune_key
+        if job.rule == "proxy":
+            return "linear_proxy" if self.facts.proxy_is_linear else "proxy"
+        if job.rule == "embed":
+            return embed_key(self.facts)
+        return job.rule
+
+    def seconds(self, job: PlannedJob) -> float:
+        """What a job takes on its threads; NaN for a program that never ran."""
+        if job.rule in TARGETS:
+            return 0.0
+        if job.rule == PROGRAM or (job.rule == "embed" and self.facts.backbone_is_program):
+            return float("nan")
+        return self.without_history(job) * self.history.ratios.get(self.key(job), 1.0) + slopes.JOB
+
+    def without_history(self, job: PlannedJob) -> float:
+        """The same, without what earlier runs on this machine have shown."""
+        facts = self.facts
+        match job.rule:
+            case "train":
+                return self._training(job, self.scratch_timing, facts.training_settings)
+            case "fine_tune":
+                return self._training(job, self.fine_tune_timing, facts.fine_tuning)
+            case "proxy":
+                return self._proxy()
+            case "probe":
+                return self._start(job) + self._probe(job)
+            case "rank" | "subset" | "candidates":
+                each = slopes.SELECTION_SEED + self._selection(job)
+                return self._start(job) + job.seeds * each
+            case "augment":
+                rows = facts.subset_rows(job.fraction)
+                return self._start(job) + job.seeds * rows * slopes.AUGMENT_IMAGE
+            case "features":
+                each = slopes.FEATURES.get(job.space, 0.0) * self._of_pixels()
+                return self._start(job) + facts.training_images * each
+            case "ingest" | "encode":
+                return self._start(job) + self._decoding() / facts.shards
+            case "embed":
+                timing = self.embed_timing
+                return timing.start + facts.images / facts.shards * timing.image
+            case "embed_altered":
+                timing = self.embed_timing
+                return timing.start + min(slopes.ALTERED, facts.training_images) * timing.image
+            case _:
+                return self._start(job) + facts.images * slopes.IMAGE.get(job.rule, 0.0)
+
+    def disk(self, job: PlannedJob) -> float:
+        """The bytes that a job leaves on disk."""
+        facts = self.facts
+        match job.rule:
+            case "ingest" | "encode":
+                stored = facts.side**2 * facts.channels + 100
+                return facts.images / facts.shards * stored
+            case "embed":
+                return facts.images / facts.shards * facts.embedding * FLOAT
+            case "features":
+                width = facts.embedding if job.space == "backbone" else facts.dimensions
+                return facts.images * min(width, facts.dimensions) * FLOAT
+            case "listing" | "index" | "split":
+                return facts.images * 3 * slopes.ROW
+            case "rank" | "subset" | "augment":
+                share = 1.0 if job.rule == "rank" else job.fraction
+                return job.seeds * facts.subset_rows(share) * slopes.ROW
+            case "train" | "fine_tune" | "probe" | "judge_program":
+                predictions = facts.tests * facts.classes * FLOAT
+                return job.seeds * (predictions + self._model_bytes(job.rule))
+            case "proxy":
+                width = max(facts.widths.get("proxy", 0), 1)
+                return facts.images * (width + facts.widths.get("gradients", 0)) * FLOAT
+            case "figures":
+                return slopes.FIGURE
+            case "report":
+                return slopes.REPORT
+            case _:
+                return 0.0
+
+    @cached_property
+    def scratch_key(self) -> str:
+        return scratch_key(self.facts)
+
+    @cached_property
+    def fine_tune_key(self) -> str:
+        return fine_tune_key(self.facts)
+
+    @cached_property
+    def scratch_timing(self) -> Timing:
+        """Timed on this machine, or from the multiply-adds of the network."""
+        known = self.history.timings.get(self.scratch_key)
+        return known or self._untimed_scratch()
+
+    @cached_property
+    def fine_tune_timing(self) -> Timing:
+        """Timed on this machine, or from the speed of embedding."""
+        known = self.history.timings.get(self.fine_tune_key)
+        if known:
+            return known
+        settings = self.facts.fine_tuning
+        forward = slopes.EMBED * (settings.image_size / slopes.EMBED_SIDE) ** 2
+        whole = settings.steps / (settings.steps + settings.head_steps)
+        factor = slopes.FINE_TUNE_FORWARD + whole * slopes.FINE_TUNE_STEP
+        step = settings.batch_size * forward * factor / self._threads()
+        image = forward * slopes.FINE_TUNE_FORWARD * (2 if settings.test_time_flip else 1)
+        start = slopes.START_OF_KERAS / self.speed + 4 * slopes.COMPILE
+        return Timing(start, step, image / self._threads(), slopes.SEED)
+
+    @cached_property
+    def embed_timing(self) -> Timing:
+        """Timed on this machine, or from the speed of EfficientNet-Lite0."""
+        known = self.history.timings.get(embed_key(self.facts))
+        image = slopes.EMBED * (self.facts.backbone_side / slopes.EMBED_SIDE) ** 2
+        return known or Timing(slopes.START_OF_EMBEDDING / self.speed, 0.0, image, 0.0)
+
+    def _untimed_scratch(self) -> Timing:
+        facts, settings = self.facts, self.facts.training_settings
+        sides = settings.phase_sides(facts.side) or [facts.side]
+        shares = [phase.share for phase in settings.phases] or [1.0]
+        products = [products_of(settings, side, facts.channels) for side in sides]
+        products = [
+            slopes.BACKWARD * n / (slopes.PRODUCTS_PER_SECOND * self._threads()) for n in products
+        ]
+        values = [slopes.STEP_VALUE * side**2 * facts.channels for side in sides]
+        of_image = sum(
+            share * (p + v) for share, p, v in zip(shares, products, values, strict=True)
+        )
+        step = slopes.STEP + settings.batch_size * of_image
+        image = products_of(settings, facts.side, facts.channels) / slopes.PRODUCTS_PER_SECOND
+        flips = 2 if settings.test_time_flip else 1
+        start = slopes.START_OF_KERAS / self.speed + slopes.COMPILE * len(sides)
+        each = flips * (image / self._threads() + slopes.BLOCK / EVALUATION_BATCH)
+        return Timing(start, step, each, slopes.SEED)
+
+    def _training(self, job: PlannedJob, timing: Timing, settings: Any) -> float:
+        rows = self._rows(job)
+        steps = (
+            settings.budget.total_steps(rows, settings.batch_size)
+            if isinstance(settings, TrainingSettings)
+            else settings.head_steps + settings.steps
+        )
+        evaluations = min(settings.evaluations, steps) * _padded(self.facts.validations)
+        seen = evaluations + _padded(self.facts.tests) + _padded(min(rows, TRAIN_ACCURACY_ROWS))
+        each = timing.seed + slopes.SAVE + steps * timing.step + seen * timing.image
+        return timing.start + job.seeds * each
+
+    def _rows(self, job: PlannedJob) -> int:
+        """The images of a job's subset, with those that augmentation adds."""
+        rows = self.facts.subset_rows(job.fraction)
+        return round(rows * (1 + self.facts.growth.get(job.method, 0.0)))
+
+    def _proxy(self) -> float:
+        facts = self.facts
+        if facts.proxy_is_linear:
+            return self._start(PlannedJob(0, "proxy")) + (
+                facts.training_images * slopes.LINEAR_PROXY_IMAGE
+            )
+        timing, steps = self.scratch_timing, facts.proxy["steps"]
+        seen = facts.proxy["evaluations"] * facts.training_images + facts.images
+        return timing.start + timing.seed + steps * timing.step + seen * timing.image / 2
+
+    def _probe(self, job: PlannedJob) -> float:
+        facts = self.facts
+        rows = facts.subset_rows(job.fraction)
+        products = rows * facts.embedding * (1 if facts.classes == 2 else facts.classes)
+        each = slopes.PROBE_SEED + slopes.PROBE_ITERATIONS * products * slopes.PROBE_PRODUCT
+        each += facts.pool_share * self._selection(job)
+        return facts.images * slopes.PROBE_IMAGE + job.seeds * each
+
+    def _selection(self, job: PlannedJob) -> float:
+        """One selection of the method itself; 0 where it does not state its cost."""
+        if job.method not in self.facts.entries:
+            return 0.0
+        if job.rule == "subset" and self.facts.entries[job.method]["depth"]:
+            return 0.0  # cut from a ranking
+        seconds = self._selections(job.method, job.fraction)
+        return 0.0 if math.isnan(seconds) else seconds
+
+    def _selections(self, label: str, fraction: float) -> float:
+        """Seconds of a selection; NaN if the method does not state its cost."""
+        if (label, fraction) not in self._known:
+            entry = self.facts.entries[label]
+            share = entry["depth"] or fraction
+            one: Entry = {**entry, "fractions": [share], "seeds": [1], "depth": None}
+            labels = np.repeat(np.arange(self.facts.classes), self.facts.class_sizes)
+            rows = estimate_entries(
+                labels, self.speeds, {label: one}, self.facts.widths, self.facts.partitions
+            )
+            self._known[label, fraction] = rows[0]["seconds_each"]
+        return self._known[label, fraction]
+
+    def _decoding(self) -> float:
+        facts = self.facts
+        bytes_of_all = facts.original_bytes or facts.images * slopes.ORIGINAL
+        return facts.images * slopes.DECODE_IMAGE + bytes_of_all * slopes.DECODE_BYTE
+
+    def _of_pixels(self) -> float:
+        """How many times the values of an image of 64 x 64 pixels in color one has."""
+        return max(0.05, self.facts.side**2 * self.facts.channels / (64 * 64 * 3))
+
+    def _start(self, job: PlannedJob) -> float:
+        seconds = slopes.STARTS.get(job.rule, slopes.START)
+        return seconds if self.key(job) in self.history.ratios else seconds / self.speed
+
+    def _threads(self) -> float:
+        """How many times as fast as one thread those of a training are."""
+        return max(1, self.facts.threads) ** 0.8
+
+    def _model_bytes(self, rule: str) -> float:
+        if rule == "train":
+            timing, settings = self.scratch_timing, self.facts.training_settings
+            numbers = timing.parameters or parameters_of(settings, self.facts)
+        elif rule == "fine_tune":
+            numbers = self.fine_tune_timing.parameters or 3_400_000
+        else:
+            return 0.0
+        return slopes.MODEL + FLOAT * numbers
+
+
+def _padded(images: int) -> int:
+    """Predictions are made for whole blocks."""
+    return -(-images // EVALUATION_BATCH) * EVALUATION_BATCH
+
+
+def scratch_key(facts: Facts) -> str:
+    """What the timing of the network of `training` is kept under."""
+    return _training_key(facts, facts.training)
+
+
+def fine_tune_key(facts: Facts) -> str:
+    """What the timing of fine-tuning is kept under."""
+    return _training_key(facts, facts.fine_tuning.model_dump(mode="json"), facts.backbone)
+
+
+def embed_key(facts: Facts) -> str:
+    """What the timing of embedding is kept under."""
+    return key_of("embed", facts.backbone, facts.backbone_side)
+
+
+def _training_key(facts: Facts, settings: Mapping[str, Any], *more: str) -> str:
+    kept = {name: value for name, value in settings.items() if name not in OF_LENGTH}
+    return key_of(kept, facts.side, facts.channels, facts.classes, facts.threads, *more)
+
+
+def products_of(settings: TrainingSettings, side: int, channels: int) -> float:
+    """Multiply-adds of a prediction for one image."""
+    model = MODELS[settings.model]
+    if model.convolutions is None:
+        return PRODUCTS_OF_A_PIXEL * side**2
+    layers = model.convolutions(settings.model_settings(), side, channels)
+    return sum(layer.products for layer in layers)
+
+
+def parameters_of(settings: TrainingSettings, facts: Facts) -> int:
+    """The numbers of a network, about."""
+    model = MODELS[settings.model]
+    if model.convolutions is None:
+        return 0
+    layers = model.convolutions(settings.model_settings(), facts.side, facts.channels)
+    return sum(layer.parameters for layer in layers)

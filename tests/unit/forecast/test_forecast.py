@@ -1,0 +1,199 @@
+"""Forecasts of runs from what is known of them."""
+
+import json
+import math
+from dataclasses import asdict, replace
+
+import pytest
+
+from petite.forecast.facts import Facts, PlannedJob
+from petite.forecast.forecast import cheaper_way, forecast, in_words, stages
+from petite.forecast.history import History, Timing, read_history, write_history
+from petite.forecast.jobs import Costs, embed_key, fine_tune_key, scratch_key
+from petite.training.settings import TrainingSettings
+
+FACTS = Facts(
+    images=2_000,
+    original_bytes=0,
+    class_sizes=(850, 850),
+    tests=200,
+    validations=100,
+    side=28,
+    channels=1,
+    shards=2,
+    embedding=1280,
+    backbone="efficientnet_lite0",
+    backbone_side=224,
+    backbone_is_program=False,
+    dimensions=64,
+    training=TrainingSettings().model_dump(mode="json"),
+    fine_tune=None,
+    proxy={"steps": 200, "evaluations": 10},
+    proxy_is_linear=False,
+    pool_share=0.9,
+    entries={},
+    growth={"augmentation": 1.0},
+    widths={},
+)
+TRAIN = PlannedJob(1, "train", "random", 0.5, seeds=4, memory=8e8)
+TIMING = Timing(start=5.0, step=0.01, image=0.0, seed=0.0)
+
+
+def with_training(**settings) -> Facts:
+    return replace(FACTS, training=TrainingSettings(**settings).model_dump(mode="json"))
+
+
+def test_a_run_takes_as_long_as_its_jobs_on_the_cores():
+    jobs = [replace(TRAIN, number=number) for number in range(6)]
+    of_one = Costs(FACTS).seconds(TRAIN)
+    assert forecast(jobs, Costs(FACTS), 2).seconds == pytest.approx(3 * of_one)
+    assert forecast(jobs, Costs(FACTS), 2).core_seconds == pytest.approx(6 * of_one)
+    assert forecast(jobs, Costs(FACTS), 2).memory == 1.6e9
+
+
+def test_more_of_anything_takes_longer():
+    base = Costs(FACTS).seconds(TRAIN)
+    assert Costs(FACTS).seconds(replace(TRAIN, seeds=8)) > base
+    for facts in (
+        replace(FACTS, side=56),
+        replace(FACTS, tests=20_000),
+        with_training(budget={"steps": 400}),
+        with_training(batch_size=128),
+        with_training(model="paper_cnn"),
+        with_training(compact={"widths": [32, 48, 96, 192]}),
+    ):
+        facts = replace(facts, side=max(64, facts.side)) if "paper" in str(facts) else facts
+        assert Costs(facts).seconds(TRAIN) > base
+
+
+def test_steps_follow_the_subset_if_the_budget_is_in_epochs():
+    costs = Costs(with_training(budget={"epochs": 10}))
+    small, large = (costs.seconds(replace(TRAIN, fraction=share)) for share in (0.1, 1.0))
+    assert large > 2 * small
+    augmented = costs.seconds(replace(TRAIN, method="augmentation", fraction=0.1))
+    assert augmented > small
+
+
+def test_timed_steps_replace_those_of_another_machine():
+    history = History().with_timing(scratch_key(FACTS), TIMING)
+    fast = Costs(FACTS, history).seconds(TRAIN)
+    assert fast == pytest.approx(5 + 4 * (200 * 0.01), abs=1)
+    slow = History().with_timing(scratch_key(FACTS), replace(TIMING, step=0.1))
+    assert Costs(FACTS, slow).seconds(TRAIN) > 5 * fast
+
+
+@pytest.mark.parametrize(
+    "settings", [{"batch_size": 32}, {"compact": {"widths": [8, 8, 8, 8]}}, {"flips": "none"}]
+)
+def test_the_steps_of_another_training_are_not_those_that_were_timed(settings):
+    assert scratch_key(with_training(**settings)) != scratch_key(FACTS)
+
+
+def test_a_longer_training_has_the_same_steps():
+    assert scratch_key(with_training(budget={"steps": 999})) == scratch_key(FACTS)
+    assert scratch_key(FACTS) != fine_tune_key(FACTS)
+
+
+def test_what_runs_took_corrects_the_next_forecast():
+    figure = PlannedJob(1, "figures")
+    before = Costs(FACTS).seconds(figure)
+    once = History().with_run({"figures": 2.0})
+    assert Costs(FACTS, once).without_history(figure) * 2 == pytest.approx(
+        Costs(FACTS, once).seconds(figure), rel=0.1
+    )
+    # The next run takes what is forecast now.
+    assert once.with_run({"figures": 1.0}) == once
+    assert Costs(FACTS, once).seconds(figure) > before
+
+
+def test_what_runs_took_counts_more_than_the_speed_of_the_machine():
+    figure = PlannedJob(1, "figures")
+    seen = History().with_run({"figures": 2.0})
+    slow = Costs(FACTS, speed=0.5).seconds(figure)
+    assert slow > 1.5 * Costs(FACTS).seconds(figure)
+    assert Costs(FACTS, seen, speed=0.5).seconds(figure) == Costs(FACTS, seen).seconds(figure)
+
+
+@pytest.mark.parametrize("rule", ["embed", "embed_altered"])
+def test_timed_embeddings_replace_those_of_another_machine(rule):
+    job = PlannedJob(1, rule)
+    slow = History().with_timing(embed_key(FACTS), Timing(50.0, 0.0, 0.1, 0.0))
+    assert Costs(FACTS, slow).seconds(job) > 3 * Costs(FACTS).seconds(job)
+
+
+@pytest.mark.parametrize("ratio", [0.0, -1.0, math.nan, math.inf])
+def test_an_impossible_ratio_is_not_kept(ratio):
+    assert History().with_run({"figures": ratio}) == History()
+
+
+def test_a_timing_replaces_what_runs_took_before():
+    history = History().with_run({"key": 3.0, "figures": 2.0}).with_timing("key", TIMING)
+    assert history.ratios == {"figures": 2.0}
+
+
+def test_the_history_is_kept_in_a_file(tmp_path):
+    path = tmp_path / "a folder/history.json"
+    history = History({"key": TIMING}, {"figures": 2.0})
+    write_history(path, history)
+    assert read_history(path) == history
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"timings": {"a": 1}, "ratios": {}}', "null", "\xff"]
+)
+def test_a_damaged_history_is_as_good_as_none(tmp_path, text):
+    path = tmp_path / "history.json"
+    path.write_text(text, encoding="latin-1")
+    assert read_history(path) == History()
+
+
+def test_a_history_that_cannot_be_written_is_no_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    write_history(tmp_path / "file/history.json", History())
+
+
+def test_a_program_of_unknown_time_is_named():
+    jobs = [TRAIN, PlannedJob(2, "judge_program")]
+    expected = forecast(jobs, Costs(FACTS), 1)
+    assert expected.unknown == ("judge_program",)
+    assert expected.seconds == pytest.approx(Costs(FACTS).seconds(TRAIN))
+    assert "your program" in expected.in_words()
+
+
+def test_every_stage_is_in_the_table_once():
+    rules = ["ingest", "embed", "features", "subset", "train", "probe", "cues", "report", "new"]
+    jobs = [PlannedJob(number, rule) for number, rule in enumerate(rules)]
+    rows = stages(jobs, Costs(FACTS))
+    assert [row.jobs for row in rows] == [1] * len(rules)
+    assert sum(row.seconds for row in rows) == pytest.approx(
+        forecast(jobs, Costs(FACTS), 1).core_seconds
+    )
+
+
+def said(jobs, later=()) -> str:
+    costs = Costs(FACTS)
+    return in_words(forecast(jobs, costs, 2), jobs, later, costs, planning=3.0)
+
+
+def test_the_text_says_what_is_left_and_what_later_looks_add():
+    text = said([TRAIN, replace(TRAIN, number=2, is_due=False)], [replace(TRAIN, number=-1)])
+    for words in ("is left", "all looks", "Slurm"):
+        assert words in text
+    text = said([TRAIN])
+    assert "is left" not in text
+    assert "looks" not in text
+
+
+def test_the_cheaper_way_of_a_long_run_is_a_probe():
+    long = with_training(budget={"steps": 100_000})
+    jobs = [replace(TRAIN, number=number) for number in range(4)]
+    cheaper = cheaper_way(jobs, Costs(long), 2, has_embeddings=False)
+    assert cheaper
+    assert "probe" in cheaper
+    assert cheaper_way([TRAIN], Costs(FACTS), 2, has_embeddings=False) is None
+
+
+def test_facts_are_read_back_from_json():
+    read = Facts(**json.loads(json.dumps(asdict(FACTS))))
+    assert read.classes == 2
+    assert Costs(read).seconds(TRAIN) == Costs(FACTS).seconds(TRAIN)

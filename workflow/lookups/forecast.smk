@@ -1,0 +1,266 @@
+# Functions of forecast.smk and of `estimate`: what is known of a run before it begins.
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
+
+from petite.data.split_names import TEST, TRAIN, VALIDATION
+from petite.forecast.archives import entries_of_zip
+from petite.forecast.facts import Facts, PlannedJob
+from petite.forecast.forecast import (
+    BUSY,
+    SAYING,
+    SLURM_JOBS,
+    cheaper_way,
+    forecast,
+    tasks_of,
+)
+from petite.forecast.history import default_path, read_history, write_history
+from petite.forecast.jobs import Costs
+from petite.forecast.slopes import SLURM_JOB
+from petite.training.scores import gradient_width
+from petite.util.formatting import counted, rounded_time
+from petite.util.files import write_json
+
+# If set, the jobs of the whole run are written to this file, by the dry run that `estimate` starts.
+JOBS_VARIABLE = "PETITE_JOBS"
+HISTORY = default_path()
+# Memory of the two Snakemake processes in `memory`, and its reserve.
+OF_SNAKEMAKE_MB, RESERVE = 360, 1.2
+# What a share of the split that is `auto` is for most sources.
+USUAL_SHARES = {"test": 0.1, "validation": 0.05}
+# Assumed where nothing is known of the images yet.
+MANY_CLASSES = 10
+
+
+def source_size():
+    """The images of the source and their bytes before they are listed; None if unknown."""
+    if FOLDER_LISTING is not None:
+        return len(FOLDER_LISTING), int(FOLDER_LISTING["bytes"].sum())
+    path = None if SOURCE_PATH is None else Path(SOURCE_PATH)
+    if path and path.suffix == ".zip" and path.is_file() and not SOURCE.wheel:
+        # As photographs are hardly compressed, it has as many bytes as they have.
+        entries = entries_of_zip(path)
+        return entries and (entries, path.stat().st_size)
+    if SOURCE.images_per_class:
+        images = SOURCE.images_per_class * len(DATASET.classes or range(MANY_CLASSES))
+        return images, images * IMAGE_BYTES
+    return None
+
+
+def sizes_of_parts():
+    """Training images of each class, and the number of test and validation images."""
+    # A split that is damaged is reported by the job that reads it.
+    with suppress(OSError, ValueError, KeyError):
+        parts = read_table(Path(placed(SELECTED)))
+        counts = parts.loc[parts["split"] == TRAIN, "label"].value_counts()
+        others = parts["split"].value_counts()
+        return (
+            tuple(map(int, counts.sort_index())),
+            int(others.get(TEST, 0)),
+            int(others.get(VALIDATION, 0)),
+        )
+    images = images_expected()
+    if FOLDER_LISTING is not None:
+        found = FOLDER_LISTING["class_name"].value_counts().sort_index() / len(
+            FOLDER_LISTING
+        )
+        of_classes = list(found)
+    else:
+        classes = len(DATASET.classes or range(MANY_CLASSES))
+        of_classes = [1 / classes] * classes
+    shares = {
+        part: (
+            usual
+            if getattr(CONFIG.split, part) == "auto"
+            else getattr(CONFIG.split, part)
+        )
+        for part, usual in USUAL_SHARES.items()
+    }
+    training = images * (1 - sum(shares.values()))
+    return (
+        tuple(max(1, round(training * share)) for share in of_classes),
+        round(images * shares["test"]),
+        round(images * shares["validation"]),
+    )
+
+
+def images_expected():
+    """The number of images: in the store, the listing or the source; or MANY_IMAGES."""
+    known = number_of_images()
+    if known == MANY_IMAGES and (size := source_size()):
+        known = size[0]
+    if DATASET.limit_per_class:
+        classes = len(DATASET.classes or range(MANY_CLASSES))
+        known = min(known, DATASET.limit_per_class * classes)
+    return known
+
+
+def original_bytes(images):
+    """The bytes of the originals of some images; 0 if unknown."""
+    size = source_size()
+    return size[1] * images / max(1, size[0]) if size else 0
+
+
+def entries_to_select():
+    """The methods with their fractions and seeds, as `estimate_entries` takes them."""
+    return {
+        label: {
+            "steps": PLAN.steps(label),
+            "fractions": entry.fractions,
+            "seeds": [
+                CONFIG.subsets.get((label, share), 1) for share in entry.fractions
+            ],
+            "depth": PLAN.depth(label) if PLAN.ranks(label) else None,
+            "seeded": PLAN.is_seeded(label),
+        }
+        for label, entry in CONFIG.methods.items()
+        if entry.fractions and entry.method != AUGMENTATION
+    }
+
+
+def growth(label):
+    """How many images an entry adds for each image, by augmentation."""
+    steps = [step for step in PLAN.steps(label) if step["method"] == AUGMENTATION]
+    return sum(step["settings"]["ratio"] for step in steps)
+
+
+@cache
+def facts():
+    """What decides the time of jobs, for `petite.forecast`."""
+    images = images_expected()
+    class_sizes, tests, validations = sizes_of_parts()
+    training = CONFIG.training.model_dump(mode="json")
+    fine_tune = CONFIG.judges.fine_tune
+    width = CONFIG.training.feature_width()
+    probe = CONFIG.judges.probe
+    entries = entries_to_select()
+    # A probe selects in each encoding.
+    encoded = {name for name, _ in ENCODED_CASES if method_of(name) in entries}
+    return Facts(
+        images=images,
+        original_bytes=original_bytes(images),
+        class_sizes=class_sizes,
+        tests=tests,
+        validations=validations,
+        side=DATASET.image_size,
+        channels=DATASET.channels,
+        shards=len(SHARDS),
+        embedding=assumed_dimensions(BACKBONE.label),
+        backbone=BACKBONE.label,
+        backbone_side=BACKBONE.image_size,
+        backbone_is_program=bool(BACKBONE.command),
+        dimensions=CONFIG.features.dimensions,
+        training=training,
+        fine_tune=fine_tune and fine_tune.model_dump(mode="json"),
+        proxy=CONFIG.proxy.model_dump(mode="json"),
+        proxy_is_linear=IS_LINEAR_PROXY,
+        pool_share=probe.pool_share if probe else 1.0,
+        entries=entries | {name: entries[method_of(name)] for name in encoded},
+        growth={
+            label: growth(label)
+            for label, entry in CONFIG.methods.items()
+            if entry.fractions
+        },
+        widths={
+            "pixels": CONFIG.features.dimensions,
+            "random_conv": CONFIG.features.dimensions,
+            "backbone": assumed_dimensions(BACKBONE.label),
+            "proxy": len(class_sizes) if IS_LINEAR_PROXY else width,
+            "gradients": gradient_width(width, len(class_sizes)),
+        },
+        partitions=CONFIG.partitions,
+        threads=CONFIG.training_threads,
+    )
+
+
+def rule_of_job(job):
+    """The rule that takes the time of a job: that of the first source, and of the originals."""
+    name = job.rule.name.removeprefix("second_")
+    return "embed" if name == "embed_encoded" else name
+
+
+def planned_jobs(jobs, is_due=lambda job: True):
+    """Jobs of Snakemake as `petite.forecast` takes them."""
+    jobs = list(jobs)
+    return [
+        PlannedJob(
+            job.jobid,
+            rule_of_job(job),
+            method=job.wildcards.get("method", ""),
+            fraction=float(job.wildcards.get("fraction", 1)),
+            seeds=seeds_of_job(job.wildcards),
+            space=job.wildcards.get("space", ""),
+            threads=job.threads,
+            memory=memory_of_job(job.resources.get("mem_mb", 0)),
+            needs=tuple(needed.jobid for needed in workflow.dag.dependencies[job]),
+            is_due=is_due(job),
+        )
+        for job in jobs
+    ]
+
+
+def seeds_of_job(wildcards):
+    first, last = wildcards.get("first"), wildcards.get("last")
+    return 1 if first is None else int(last) - int(first) + 1
+
+
+def memory_of_job(megabytes):
+    """The bytes of a job alone, by what its rule requests."""
+    if not isinstance(megabytes, (int, float)):
+        return 0.0
+    return max(0.0, megabytes - OF_SNAKEMAKE_MB) / RESERVE * 1e6
+
+
+def jobs_of_later_looks(jobs):
+    """The jobs of the judges that the next looks may add to some jobs."""
+    if not any(job.rule == "look" and job.is_due for job in jobs):
+        return []
+    rule_of = {judge.name: judge.rule for judge in PLAN.judges}
+    planned = Counter()
+    for job in jobs:
+        planned[job.rule, job.method, as_text(job.fraction)] += job.seeds
+    examples = {job.rule: job for job in jobs}
+    found = []
+    for judge, label, fraction, first, last in JUDGINGS:
+        name = rule_of[judge]
+        if judge in LOOKS and first >= planned[name, label, as_text(fraction)]:
+            found.append(
+                replace(
+                    examples[name],
+                    number=-1 - len(found),
+                    method=label,
+                    fraction=float(fraction),
+                    seeds=last - first + 1,
+                    needs=(),
+                    is_due=True,
+                )
+            )
+    return found
+
+
+def command_of_whole_run():
+    """The command that plans the whole run with the settings of this one, for `estimate`.
+
+    None in another workflow, whose jobs are not known here.
+    """
+    if not IS_MAIN:
+        return None
+    files = list(map(str, workflow.overwrite_configfiles))
+    given = workflow.config_settings.config_args or []
+    return [
+        *(sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "--cores", "1"),
+        *("--snakefile", str(workflow.main_snakefile)),
+        *(["--configfile", *files] if files else []),
+        *(["--config", *given] if given else []),
+    ]
+
+
+def forecast_settings():
+    """What `estimate` needs to forecast the whole run."""
+    return {
+        "command": command_of_whole_run(),
+        "variable": JOBS_VARIABLE,
+        "cores": workflow.resource_settings.cores or workflow.resource_settings.nodes,
+        "history": str(HISTORY),
+    }

@@ -1,0 +1,85 @@
+# What a run takes: a sentence before its first job, and the time that is left while it runs. No rules; see
+# also `estimate` in select.smk, and the functions in lookups/forecast.smk.
+# Needs: what this machine took in earlier runs, in the user's cache. Makes: the same.
+
+
+def cores():
+    """The cores of this run, or how many jobs a cluster runs at a time; and seconds beside each."""
+    limits = workflow.resource_settings
+    if workflow.non_local_exec:
+        return limits.nodes or SLURM_JOBS, SLURM_JOB
+    return limits.cores or 1, 0.0
+
+
+@cache
+def costs():
+    return Costs(facts(), read_history(HISTORY))
+
+
+# The jobs that were due since the start of the run, by number.
+PLANNED = {}
+
+
+def plan_left():
+    """The jobs that are left with their seconds, for the display of progress."""
+    jobs = planned_jobs(workflow.dag.needrun_jobs())
+    PLANNED.update((job.number, job) for job in jobs)
+    return tasks_of(jobs, costs(), cores()[1])
+
+
+def say_forecast():
+    """Print what the due jobs take, in one line, before the first of them."""
+    PROGRESS.plan_left, (PROGRESS.cores, each) = plan_left, cores()
+    PROGRESS.plan()
+    jobs = list(PLANNED.values())
+    if PARTIAL or workflow.touch or any(job.rule in SAYING for job in jobs):
+        return
+    expected = forecast(jobs, costs(), PROGRESS.cores, each)
+    words = expected.in_words()
+    if later := jobs_of_later_looks(jobs):
+        most = forecast([*jobs, *later], costs(), PROGRESS.cores, each).seconds
+        words += f"; up to {rounded_time(most)} if all looks are needed"
+    if number_of_images() == MANY_IMAGES and source_size() is None:
+        words += (
+            f"; for {counted(MANY_IMAGES, 'image')}, as their number is not known yet"
+        )
+    print(
+        f"Forecast: {words}; `snakemake --cores all estimate` for details",
+        file=sys.stderr,
+    )
+    if cheaper := cheaper_way(jobs, costs(), PROGRESS.cores, USES_EMBEDDINGS):
+        print(cheaper, file=sys.stderr)
+
+
+def remember_what_jobs_took():
+    """Compare the forecast of each kind of job with its finished jobs, for later forecasts."""
+    on_cores, is_cluster = cores()
+    others = os.getloadavg()[1] - on_cores
+    # On a cluster the times contain those in its queue, and on a busy machine those of others.
+    if is_cluster or others > BUSY * os.cpu_count():
+        return
+    known, sums = costs(), {}
+    for number, seconds in PROGRESS.taken.items():
+        if (job := PLANNED.get(number)) and known.seconds(job) > 0:
+            expected, took = sums.get(known.key(job), (0.0, 0.0))
+            sums[known.key(job)] = expected + known.seconds(job), took + seconds
+    ratios = {key: took / expected for key, (expected, took) in sums.items()}
+    if ratios:
+        write_history(HISTORY, read_history(HISTORY).with_run(ratios))
+
+
+def write_jobs(path):
+    """Write all jobs of the run, those that looks may add, and what decides their time."""
+    jobs = planned_jobs(workflow.dag.jobs, workflow.dag.needrun)
+    write_json(
+        Path(path),
+        {
+            "jobs": [asdict(job) for job in jobs],
+            "later": [asdict(job) for job in jobs_of_later_looks(jobs)],
+            "facts": asdict(facts()),
+        },
+    )
+
+
+if IS_RUN and JOBS_VARIABLE in os.environ:
+    atexit.register(write_jobs, os.environ[JOBS_VARIABLE])
