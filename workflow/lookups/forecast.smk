@@ -214,7 +214,8 @@ def memory_of_job(megabytes):
 
 def jobs_of_later_looks(jobs):
     """The jobs of the judges that the next looks may add to some jobs."""
-    if not any(job.rule == "look" and job.is_due for job in jobs):
+    due = {job.rule for job in jobs if job.is_due}
+    if "look" not in due:
         return []
     rule_of = {judge.name: judge.rule for judge in PLAN.judges}
     planned = Counter()

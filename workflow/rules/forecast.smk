@@ -32,7 +32,8 @@ def say_forecast():
     PROGRESS.plan_left, (PROGRESS.cores, each) = plan_left, cores()
     PROGRESS.plan()
     jobs = list(PLANNED.values())
-    if PARTIAL or workflow.touch or any(job.rule in SAYING for job in jobs):
+    names = {job.rule for job in jobs}
+    if PARTIAL or workflow.touch or names & set(SAYING):
         return
     expected = forecast(jobs, costs(), PROGRESS.cores, each)
     words = expected.in_words()
