@@ -77,8 +77,8 @@ def rules_page() -> str:
         if not rules:
             continue
         head = re.match(r"(?:#.*\n)+", text)
-        told = " ".join(line[1:].strip() for line in head[0].splitlines()) if head else ""
-        lines += [f"## {path.stem}", "", told, "", ", ".join(f"`{name}`" for name in rules), ""]
+        words = " ".join(line[1:].strip() for line in head[0].splitlines()) if head else ""
+        lines += [f"## {path.stem}", "", words, "", ", ".join(f"`{name}`" for name in rules), ""]
     return "\n".join(lines)
 
 

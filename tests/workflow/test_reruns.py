@@ -394,7 +394,7 @@ def with_table(text: str) -> str:
 
 def test_the_table_of_what_reruns_is_that_of_these_tests():
     text = PAGE.read_text("utf-8")
-    assert with_table(text) == text, "the table of docs/reruns.md is not that of the tests: run `make reruns`"
+    assert with_table(text) == text, "docs/reruns.md has another table: run `make reruns`"
 
 
 @pytest.fixture(scope="session")
