@@ -447,8 +447,10 @@ def modules_in(folder: Path, inputs: list[str]) -> set[str]:
     """The scripts among a job's inputs, and the modules whose digests are in one of them."""
     scripts = {Path(name).stem for name in inputs if name.endswith(".py")}
     lists = [folder / name for name in inputs if "petite-code" in name]
-    assert len(lists) == 1, inputs
-    return scripts | {line.split()[1] for line in lists[0].read_text("utf-8").splitlines()}
+    assert lists, inputs
+    return scripts | {
+        line.split()[1] for path in lists for line in path.read_text("utf-8").splitlines()
+    }
 
 
 def reached(names: set[str], but_not: set[str] = frozenset()) -> set[str]:
