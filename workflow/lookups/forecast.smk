@@ -175,9 +175,9 @@ def planned_jobs(jobs, is_due=lambda job: True):
     return [
         PlannedJob(
             job.jobid,
-            job.rule.name.removeprefix("second_"),
+            SAME_WORK.get(job.rule.name, job.rule.name.removeprefix("second_")),
             method=job.wildcards.get("method", ""),
-            fraction=float(job.wildcards.get("fraction", 1)),
+            fraction=share_of_job(job),
             seeds=seeds_of_job(job.wildcards),
             space=job.wildcards.get("space", ""),
             threads=job.threads,
@@ -187,6 +187,21 @@ def planned_jobs(jobs, is_due=lambda job: True):
         )
         for job in jobs
     ]
+
+
+# The rules of `grow` that take as long as another one; see grow.smk.
+SAME_WORK = {
+    f"grow_{rule}": rule for rule in ("train", "fine_tune", "judge_program", "features")
+}
+
+
+def share_of_job(job):
+    """The images of a job as a share of the training images."""
+    share = float(job.wildcards.get("fraction", 1))
+    if not job.rule.name.startswith("grow_"):
+        return share
+    added = share * SECOND[NEW_PLACE].count / sum(facts().class_sizes)
+    return min(1.0, KEPT_SUBSET.fraction + added)
 
 
 def seeds_of_job(wildcards):
