@@ -31,6 +31,7 @@ from petite.evaluation.statistics import (
     standard_error,
     two_way_interval,
 )
+from petite.evaluation.uncertainty import Spread
 from petite.util.files import write_text
 from petite.util.seeds import generator
 
@@ -152,6 +153,55 @@ def two_way_coverage(
         for name, (low, high) in zip(held, intervals, strict=True):
             held[name] += bool(low <= 0 <= high)
     return {name: count / simulations for name, count in held.items()}
+
+
+PROMISED = 0.01  # the half width that seeds or images are wanted for
+PROMISED_CONFIDENCE = 0.9
+# Experiments that need more images than this take too long to simulate.
+MOST_PROMISED_IMAGES = 20_000
+# The sd of the seeds (in logits, see `crossed`), that of the images, and how many there are.
+PROMISES = [
+    (0.0, 0.0, 7, 300),
+    (0.0, 0.5, 7, 200),
+    (0.1, 0.5, 7, 500),
+    (0.05, 1.5, 7, 500),
+    (0.05, 1.5, 10, 1_000),
+    (0.2, 0.0, 7, 2_000),
+    (0.3, 0.5, 7, 2_000),
+    (0.2, 0.5, 10, 500),
+]
+
+
+def half_width(differences: np.ndarray) -> float:
+    """Half of the interval over seeds and images, as the tables have it."""
+    weights = np.full(differences.shape[1], 1 / differences.shape[1])
+    low, high = NewImages(differences, weights, FEWER_DRAWS).interval(PROMISED_CONFIDENCE)
+    return float(high - low) / 2
+
+
+def promised_widths(
+    of_seeds: float, of_images: float, n: int, images: int, simulations: int
+) -> dict[str, list[tuple[int, int, float]]]:
+    """Intervals of second experiments that have the seeds and images that first ones asked for.
+
+    Returns
+    -------
+    dict of str to list of (int, int, float)
+        By what was raised (seeds, images, both): the seeds, the images, and the half width.
+    """
+    random = generator(n, "promised widths", str(images), str(of_seeds), str(of_images))
+    found: dict[str, list[tuple[int, int, float]]] = {"seeds": [], "images": [], "both": []}
+    for _ in range(simulations):
+        first = crossed(random, n, images, of_seeds, of_images)
+        weights = np.full(images, 1 / images)
+        spread = Spread.of(NewImages(first, weights, FEWER_DRAWS), PROMISED_CONFIDENCE)
+        for seeds, more in spread.needed(PROMISED):
+            if more > MOST_PROMISED_IMAGES:
+                continue
+            raised = "seeds" if more == images else "images" if seeds == n else "both"
+            second = crossed(random, seeds, more, of_seeds, of_images)
+            found[raised].append((seeds, more, half_width(second)))
+    return found
 
 
 # -------------------------------------------------------------------------------- the tests
@@ -435,6 +485,26 @@ def two_way_table(simulations: int) -> str:
     return markdown(["spread of seeds, images (logits)", "seeds", *found], rows)
 
 
+def promise_table(simulations: int) -> str:
+    rows = []
+    for case in PROMISES:
+        of_seeds, of_images, n, images = case
+        for raised, found in promised_widths(*case, simulations).items():
+            if len(found) < simulations / 4:  # not what this case usually needs
+                continue
+            seeds, more, widths = map(np.array, zip(*found, strict=True))
+            ends = np.quantile(widths, [0.05, 0.5, 0.95]) / PROMISED
+            rows.append([f"{of_seeds:g}, {of_images:g}", f"{n}, {images:,}", raised])
+            rows[-1] += [f"{np.median(seeds):.0f}, {np.median(more):,.0f}"]
+            rows[-1] += [f"{ends[1]:.2f}", f"{ends[0]:.2f} to {ends[2]:.2f}"]
+            rows[-1] += [percent(len(found) / simulations)]
+    return markdown(
+        ["spread of seeds, images (logits)", "seeds, images", "raised", "to (median)"]
+        + ["half width, points (median)", "in 90% of runs", "asked for"],
+        rows,
+    )
+
+
 def level_table(simulations: int) -> str:
     very_skewed = NOISES["differences very skewed (skewness 2)"]
     cases: dict[str, tuple[Noise, Noise | None]] = {
@@ -539,6 +609,7 @@ def main(args: argparse.Namespace) -> None:
             coverage_table(args.simulations)
         ),
         "Coverage of 95% intervals over seeds and test images": two_way_table(few),
+        "Seeds or test images for an interval of ±1 point": promise_table(few),
         "Tests where no method has an effect": level_table(args.simulations),
         "Power and equivalence": design_table(args.simulations),
         'Few test images: false "not worse" at a loss equal to the tolerance': (

@@ -171,7 +171,8 @@ def test_a_run_whose_images_are_gone_keeps_its_checks(folder: Path, snakemake) -
 def test_labels_are_checked_in_a_feature_space_if_the_run_has_no_embeddings(
     folder: Path, snakemake
 ) -> None:
-    config = config_with(judges="scratch", checks={"label_errors": "pixels"})
+    features = {"space": "pixels", "dimensions": 4}
+    config = config_with(judges="scratch", checks={"label_errors": "pixels"}, features=features)
     jobs = due(snakemake(folder, "--dry-run", config=config))
     assert {"label_errors", "report"} <= set(jobs)
     assert not {"near_duplicates", "embed", "embed_altered"} & set(jobs)

@@ -348,8 +348,11 @@ def listing_of_shards():
     return [] if FOLDER or LABELS_OF_ARCHIVE else rules.listing.output.table
 
 
-# Of other sources than folders, the listing is known during the run.
-HAS_CHECK = FOLDER_LISTING is None and (SOURCE.takes_path() or HAS_LISTS)
+# Of other sources than folders, the listing is known during the run. What shards wait for is part of their
+# key in Snakemake's cache, where other settings must find the same shards; the split checks them too.
+HAS_CHECK = (
+    FOLDER_LISTING is None and (SOURCE.takes_path() or HAS_LISTS) and not IS_CACHED
+)
 
 
 def checked_settings():

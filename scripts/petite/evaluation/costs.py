@@ -1,8 +1,13 @@
-"""What each method and fraction costs, and the accuracy for it."""
+"""What each method and fraction costs, the accuracy for it, and when the search has paid."""
+
+import math
+from dataclasses import replace
 
 import pandas as pd
 
-from petite.evaluation.runs import FULL, check_runs, ordered
+from petite.evaluation.recommendation import Kept, Ledger
+from petite.evaluation.runs import FULL, check_runs, ordered, paired_differences
+from petite.evaluation.statistics import mean_interval
 
 COST_COLUMNS = [
     "method",
@@ -71,3 +76,67 @@ def cost_ledger(runs: pd.DataFrame) -> pd.DataFrame:
     for name, column in of_full.items():
         table[name] = table[column] / (full[column].iloc[0] if len(full) else float("nan"))
     return table[COST_COLUMNS]
+
+
+def break_even(runs: pd.DataFrame, kept: Kept | None) -> Ledger:
+    """What the search for a subset cost, and what each later training on it saves.
+
+    The search is all trainings of `runs`, and the selections as `cost_ledger` counts them, with
+    their features: once for each method, and the proxy once for each selection seed. The start of
+    jobs, figures and pages are not counted.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        The table of runs.csv.
+    kept : Kept or None
+        What is recommended; None if nothing is.
+
+    Returns
+    -------
+    Ledger
+    """
+    proxies = runs.groupby("selection_seed")["proxy_seconds"].max().sum()
+    others = (runs["select_seconds"] - runs["proxy_seconds"]).groupby(runs["method"]).max().sum()
+    search = float(runs["train_seconds"].sum(skipna=False) + proxies + others)
+    search_seconds = None if math.isnan(search) else search
+    same_steps = bool(runs["budget"].astype(str).str.endswith("steps").all())
+    ledger = Ledger(len(runs), search_seconds, same_steps)
+    if kept is None or kept.method == FULL:
+        return ledger
+    of_subset = runs[(runs["method"] == kept.method) & (runs["fraction"] == kept.fraction)]
+    of_full = runs[runs["method"] == FULL]
+    ledger = replace(
+        ledger,
+        images=kept.images,
+        stored_bytes=round(of_subset["stored_bytes"].mean()),
+        seconds=float(of_subset["train_seconds"].mean()),
+    )
+    if of_full.empty or search_seconds is None:
+        return ledger
+    full_seconds = float(of_full["train_seconds"].mean())
+    at_equal_epochs = full_seconds * (1 - of_subset["rows"].mean() / of_full["rows"].mean())
+    saved = 0.0 if same_steps else _shown_to_save(runs, kept)
+    return replace(
+        ledger,
+        full_images=round(of_full["images"].mean()),
+        full_stored_bytes=round(of_full["stored_bytes"].mean()),
+        full_seconds=full_seconds,
+        saved_seconds=saved,
+        break_even=_trainings(search_seconds, saved),
+        epochs_saved_seconds=at_equal_epochs if same_steps else None,
+        epochs_break_even=_trainings(search_seconds, at_equal_epochs) if same_steps else None,
+    )
+
+
+def _shown_to_save(runs: pd.DataFrame, kept: Kept) -> float:
+    """The seconds that a training on a subset saves; 0 if its interval contains 0."""
+    saved = -paired_differences(runs, kept.method, kept.fraction, FULL, "train_seconds")
+    if not len(saved) or mean_interval(saved).low <= 0:
+        return 0.0
+    return max(float(saved.mean()), 0.0)
+
+
+def _trainings(search: float, saved: float) -> int | None:
+    """After how many trainings a search has paid; None for never."""
+    return math.ceil(search / saved) if saved > 0 else None

@@ -30,9 +30,11 @@ from petite.evaluation.recommendation import (
     Kind,
     Recommendation,
     Subset,
+    Uncertainty,
 )
 from petite.evaluation.runs import FULL, REFERENCE, images_of_full
 from petite.evaluation.statistics import ALPHA, CONFIDENCE, seeds_to_decide
+from petite.evaluation.uncertainty import Uncertainties
 from petite.evaluation.verdicts import (
     BETTER,
     EQUIVALENCE_CONFIDENCE,
@@ -61,6 +63,7 @@ def recommend(
     groups: ImageGroups | None = None,
     looks: Looks | None = None,
     seen: Seen = NOTHING_SEEN,
+    uncertainties: Uncertainties | None = None,
 ) -> Recommendation:
     """Recommend which images to keep.
 
@@ -96,6 +99,8 @@ def recommend(
         When the comparisons were tested; None: once, with all seeds.
     seen : Seen
         The results that had been seen before the plan was changed.
+    uncertainties : Uncertainties, optional
+        Finds the parts of the uncertainty; None if predictions were not kept.
 
     Returns
     -------
@@ -114,6 +119,7 @@ def recommend(
     if against and kept:
         left_out = _left_out(table, against)
         cautions = _cautions(against, kept)
+    uncertainty = _uncertainty(table, kind, findings, uncertainties) if uncertainties else None
     return Recommendation(
         judge=str(runs["judge"].iloc[0]),
         dataset=str(runs["dataset"].iloc[0]),
@@ -125,11 +131,12 @@ def recommend(
         basis=replace(_basis(table, runs, looks, seen), groups=groups),
         cautions=cautions,
         left_out=left_out,
-        next_steps=next_steps(table, tolerance, curve, chance),
+        next_steps=next_steps(table, tolerance, curve, chance, uncertainty),
         chance=chance,
         comparisons=tuple(_comparison(row) for _, row in table.iterrows()),
         curve=_curve(curve, tolerance) if curve else None,
         gaps=tuple(gaps),
+        uncertainty=uncertainty,
     )
 
 
@@ -278,6 +285,17 @@ def _odd_classes(chance: Chance) -> Iterator[Caution]:
         yield Caution("classes_never_answered", *model, len(never), chance.classes, never)
     if guessed:
         yield Caution("classes_guessed", *model, len(guessed), chance.classes, guessed)
+
+
+def _uncertainty(
+    table: pd.DataFrame, kind: Kind, findings: Sequence[Finding], uncertainties: Uncertainties
+) -> Uncertainty | None:
+    """The uncertainty of the comparison that the first finding rests on."""
+    subset = next((finding.subset for finding in findings if finding.subset), None)
+    if subset is None:
+        return None
+    is_cited = (table["method"] == subset.method) & (table["fraction"] == subset.fraction)
+    return uncertainties.of(table[is_cited].iloc[0], "random" if kind == "keep_largest" else "full")
 
 
 # ---------------------------------------------------------------------- from tables to records

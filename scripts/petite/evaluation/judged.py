@@ -1,14 +1,14 @@
 """All that a run shows, by judge: runs of several judges are never compared with each other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from petite.evaluation.chance import AgainstChance, Circumstances
-from petite.evaluation.costs import cost_ledger
+from petite.evaluation.costs import break_even, cost_ledger
 from petite.evaluation.decision import recommend
 from petite.evaluation.declared import NOTHING_SEEN, Declared, Plan, Record, next_record
 from petite.evaluation.groups import group_numbers, image_groups
@@ -20,6 +20,7 @@ from petite.evaluation.runs import Predictions, collect, first_run
 from petite.evaluation.sequential import compare_at_looks
 from petite.evaluation.summary import at_their_looks, summarize
 from petite.evaluation.tables import markdown_table, terminal_table
+from petite.evaluation.uncertainty import Uncertainties
 from petite.evaluation.verdicts import compare
 from petite.evaluation.wording import gap_sentences
 from petite.training.judges import JUDGES, in_words, words_of
@@ -126,23 +127,25 @@ def evaluate(
     if plan:
         declared = Declared(looks=looks, tolerance=tolerance, metric=metric, **plan)
         record = next_record(last, declared)
+    recommendation = recommend(
+        runs,
+        verdicts,
+        tolerance,
+        curve,
+        chance,
+        gaps,
+        _image_groups(runs, predictions, numbers),
+        looks,
+        record.seen if record else NOTHING_SEEN,
+        Uncertainties(predictions, runs, metric, tolerance, numbers, looks),
+    )
     return Judged(
         runs,
         history,
         summary,
         verdicts,
         cost_ledger(runs),
-        recommend(
-            runs,
-            verdicts,
-            tolerance,
-            curve,
-            chance,
-            gaps,
-            _image_groups(runs, predictions, numbers),
-            looks,
-            record.seen if record else NOTHING_SEEN,
-        ),
+        replace(recommendation, ledger=break_even(runs, recommendation.kept)),
         is_unequal(counts),
         record,
     )

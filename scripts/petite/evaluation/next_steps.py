@@ -8,7 +8,7 @@ import pandas as pd
 from petite.evaluation.chance import FEWEST_OTHERS, Chance
 from petite.evaluation.learning_curve import LearningCurve
 from petite.evaluation.metrics import ACCURACY
-from petite.evaluation.recommendation import Step
+from petite.evaluation.recommendation import Step, Uncertainty
 from petite.evaluation.runs import REFERENCE
 from petite.evaluation.statistics import ENOUGH_RUNS, seeds_to_decide, seeds_to_see
 from petite.evaluation.verdicts import (
@@ -29,6 +29,7 @@ def next_steps(
     tolerance: float,
     curve: LearningCurve | None = None,
     chance: Chance | None = None,
+    uncertainty: Uncertainty | None = None,
 ) -> tuple[Step, ...]:
     """What to do next, the most urgent first.
 
@@ -43,6 +44,8 @@ def next_steps(
         Of random images.
     chance : Chance, optional
         The models of all images.
+    uncertainty : Uncertainty, optional
+        Of the comparison that the answer rests on.
 
     Returns
     -------
@@ -54,8 +57,9 @@ def next_steps(
         return (Step("train_subsets"),)
     return (
         *_more_seeds(table, tolerance),
-        *_full_set(table),
+        *_full_set(table, uncertainty),
         *_more_images(table, tolerance),
+        *_narrower(uncertainty),
         *_stricter(table, chance),
         *_smaller_sizes(table, tolerance, curve),
     )
@@ -101,13 +105,14 @@ def _more_seeds(table: pd.DataFrame, tolerance: float) -> Iterator[Step]:
         yield Step("more_seeds_to_see", seeds=needed)
 
 
-def _full_set(table: pd.DataFrame) -> Iterator[Step]:
+def _full_set(table: pd.DataFrame, uncertainty: Uncertainty | None) -> Iterator[Step]:
     if (table["to_full"] == NOT_COMPARED).all():
         yield Step("train_full_set")
     elif (table["to_full"] == TOO_FEW).any():
         yield Step("more_seeds_of_full_set", seeds=ENOUGH_RUNS)
     elif (table["to_full"] == NOT_SHOWN).all():
-        yield Step("larger_fractions_or_more_seeds")
+        is_known = uncertainty is not None and uncertainty.needed
+        yield Step("larger_fractions_or_narrower" if is_known else "larger_fractions_or_more_seeds")
 
 
 def _more_images(table: pd.DataFrame, tolerance: float) -> Iterator[Step]:
@@ -121,6 +126,23 @@ def _more_images(table: pd.DataFrame, tolerance: float) -> Iterator[Step]:
         yield Step("more_test_images", images=int(needed), tolerance=least)
     elif (table["to_full"] == TOO_FEW_IMAGES).any():
         yield Step("more_test_images_as_models_differ")
+
+
+def _narrower(uncertainty: Uncertainty | None) -> Iterator[Step]:
+    """The seeds or test images that narrow the comparison that the answer rests on."""
+    if uncertainty is None or not uncertainty.needed:
+        return
+    first, last = uncertainty.needed[0], uncertainty.needed[-1]
+    seeds = first.seeds if first.seeds > uncertainty.seeds else None
+    images = last.images if last.images > uncertainty.test_images else None
+    if len(uncertainty.needed) > 1:
+        yield Step("more_seeds_or_test_images", seeds=seeds, images=images)
+    elif images is None:
+        yield Step("more_seeds_instead_of_test_images", seeds=seeds)
+    elif seeds is None:
+        yield Step("more_test_images_instead_of_seeds", images=images)
+    else:
+        yield Step("more_seeds_and_test_images", seeds=seeds, images=images)
 
 
 def reachable_tolerance(least: float) -> float | None:

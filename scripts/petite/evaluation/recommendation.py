@@ -69,14 +69,22 @@ StepKind = Literal[
     "train_full_set",
     "more_seeds_of_full_set",
     "larger_fractions_or_more_seeds",
+    "larger_fractions_or_narrower",
     "more_test_images",
     "more_test_images_as_models_differ",
     "smaller_tolerance",
     "balanced_metric",
     "larger_fractions",
     "smaller_fractions",
+    # If the interval of the comparison that the answer rests on is too wide.
+    "more_test_images_instead_of_seeds",
+    "more_seeds_instead_of_test_images",
+    "more_seeds_or_test_images",
+    "more_seeds_and_test_images",
 ]
 Bounds = tuple[float, float]
+Against = Literal["full", "random"]
+Part = Literal["seeds", "images", "lists"]
 
 
 @dataclass(frozen=True)
@@ -257,6 +265,96 @@ class Basis:
 
 
 @dataclass(frozen=True)
+class Needed:
+    """Numbers of seeds and of test images that make an interval narrow enough, estimated."""
+
+    seeds: int
+    images: int
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """The parts of the uncertainty of the comparison that the answer rests on.
+
+    Attributes
+    ----------
+    subset : Subset
+        The comparison of this subset,
+    against : str
+        with the full set or with random.
+    confidence : float
+        Of its interval over seeds and test images.
+    seeds, test_images : int
+        How many it has.
+    half_width : float
+        Of the interval, as a share of the metric.
+    larger : str
+        Its largest part: the seeds, the test images, or the lists (see
+        `petite.evaluation.list_luck`).
+    with_any_seeds, with_any_images : float
+        What no number of seeds, or of test images, narrows further, estimated.
+    target : float or None
+        The half width that is wanted; None if the comparison is decided or narrow enough.
+    needed : tuple of Needed
+        What would narrow it to the target, estimated: more of one of them, or of both if neither is
+        enough alone. Empty if there is no target or nothing is enough.
+    """
+
+    subset: Subset
+    against: Against
+    confidence: float
+    seeds: int
+    test_images: int
+    half_width: float
+    larger: Part
+    with_any_seeds: float
+    with_any_images: float
+    target: float | None
+    needed: tuple[Needed, ...]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What the search for a subset cost, and what each later training on it saves.
+
+    Attributes
+    ----------
+    trainings : int
+        Of the search.
+    search_seconds : float or None
+        Of its trainings and selections; None if unknown, as all that follow.
+    same_steps : bool
+        Whether trainings have a fixed number of steps, and so take as long on a subset.
+    images, stored_bytes : int or None
+        Of the recommended subset; None if no subset is recommended.
+    full_images, full_stored_bytes : int or None
+        Of the full set; None if it was not trained.
+    seconds, full_seconds : float or None
+        Of a training on each.
+    saved_seconds : float or None
+        By each later training; 0 if the seeds do not show that it saves any.
+    break_even : int or None
+        The trainings after which the search has paid; None if it never does.
+    epochs_saved_seconds, epochs_break_even
+        The same for trainings of as many epochs as those of the full set have, if `same_steps`.
+    """
+
+    trainings: int
+    search_seconds: float | None
+    same_steps: bool
+    images: int | None = None
+    stored_bytes: int | None = None
+    full_images: int | None = None
+    full_stored_bytes: int | None = None
+    seconds: float | None = None
+    full_seconds: float | None = None
+    saved_seconds: float | None = None
+    break_even: int | None = None
+    epochs_saved_seconds: float | None = None
+    epochs_break_even: int | None = None
+
+
+@dataclass(frozen=True)
 class Caution:
     """A problem of models that learned.
 
@@ -349,6 +447,10 @@ class Recommendation:
     chance : Chance or None
         The models of all images (or of the largest subset, if those were not trained) against
         constant answers.
+    uncertainty : Uncertainty or None
+        None without predictions, or with a single seed.
+    ledger : Ledger or None
+        None in recommendations of an earlier Petite.
     """
 
     dataset: str
@@ -366,6 +468,8 @@ class Recommendation:
     curve: Curve | None
     gaps: tuple[Gap, ...] = ()
     judge: str = SCRATCH
+    uncertainty: Uncertainty | None = None
+    ledger: Ledger | None = None
 
     def comparison(self, subset: Subset | Kept) -> Comparison:
         """The comparison of a subset. Raises StopIteration if there is none."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from petite.evaluation.evidence_tables import evidence_tables
 from petite.evaluation.recommendation import Answers, Recommendation
 from petite.evaluation.tables import TERMINAL_COLUMNS, markdown_rows
-from petite.evaluation.wording import Wording, disagreement
+from petite.evaluation.wording import LEDGER, Wording, disagreement
 from petite.training.judges import words_of
 
 
@@ -58,6 +58,8 @@ def _of_judge(recommendation: Recommendation) -> list[str]:
         *_section("How sure", wording.how_sure()),
         *_section("What to do next", wording.next_steps()),
     ]
+    if ledger := wording.ledger():
+        lines += _section(LEDGER, ledger)
     for table in evidence_tables(wording):
         lines += ["", f"## {table.title}", "", *markdown_rows(table.header, table.rows)]
         lines += ["", table.note]

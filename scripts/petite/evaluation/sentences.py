@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from petite.evaluation.chance import Cause
 from petite.evaluation.declared import Change
-from petite.evaluation.recommendation import FindingKind, StepKind
+from petite.evaluation.recommendation import FindingKind, Part, StepKind
 from petite.evaluation.verdicts import BETTER, NOT_DISTINGUISHABLE, TOO_FEW, WORSE
 
 
@@ -185,6 +185,26 @@ STEPS: dict[StepKind, str] = {
     "larger_fractions": "Try larger fractions too.",
     "smaller_fractions": "Try smaller fractions: even the smallest random subset ({images} images) "
     "seems to be within {tolerance} of the full set.",
+    # Where the interval of the comparison that the answer rests on is too wide.
+    "larger_fractions_or_narrower": "To find a subset that does as well as the full set, try "
+    "larger fractions, or make the comparison narrower.",
+    "more_test_images_instead_of_seeds": "For an interval of ±{width} around the difference of "
+    "{compared}, use about {about_images} test images. More seeds are not enough: any number of "
+    "them leaves ±{with_any_seeds}.",
+    "more_seeds_instead_of_test_images": "For an interval of ±{width} around the difference of "
+    "{compared}, train about {seeds} seeds, in a new run with another dataset.name and split.seed. "
+    "More test images are not enough: any number of them leaves ±{with_any_images}.",
+    "more_seeds_or_test_images": "For an interval of ±{width} around the difference of {compared}, "
+    "train about {seeds} seeds, in a new run with another dataset.name and split.seed, or use "
+    "about {about_images} test images.",
+    "more_seeds_and_test_images": "For an interval of ±{width} around the difference of "
+    "{compared}, use about {seeds} seeds and {about_images} test images, in a new run with another "
+    "dataset.name and split.seed.{not_alone}",
+}
+LARGER: dict[Part, str] = {
+    "seeds": "the seeds are the larger part",
+    "images": "the test images are the larger part",
+    "lists": "what the lists of the seeds have in common is the largest part",
 }
 VERDICTS = {
     BETTER: BETTER,

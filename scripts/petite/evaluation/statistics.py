@@ -38,6 +38,27 @@ class Interval(NamedTuple):
     high: np.ndarray
 
 
+class Crossed(NamedTuple):
+    """The mean of seeds and test images, and the variance that new ones would add to it.
+
+    Attributes
+    ----------
+    mean : float
+    of_seeds : float
+        More seeds narrow it.
+    of_images : float
+        More images narrow it, and no number of seeds does.
+    shared : float
+        The part of `of_seeds` that more images would narrow too: noise of each seed and image. As
+        both are estimates, it can be larger.
+    """
+
+    mean: float
+    of_seeds: float
+    of_images: float
+    shared: float
+
+
 # ------------------------------------------------------------------------- intervals of a mean
 
 
@@ -156,18 +177,20 @@ def two_way_draws(
     -------
     ndarray of float64, shape (count,)
     """
+    found = crossed_variances(differences, weights)
+    rng = generator(seed, "seeds and images")
+    draws = rng.standard_t(len(differences) - 1, count) * math.sqrt(found.of_seeds + luck)
+    draws += rng.standard_normal(count) * math.sqrt(found.of_images)
+    return found.mean + draws
+
+
+def crossed_variances(differences: np.ndarray, weights: np.ndarray | None = None) -> Crossed:
+    """The mean of paired differences, and the variances due to new seeds and to new images.
+
+    differences, weights: as in `two_way_draws`.
+    """
     n, images = differences.shape
     scale = np.ones(images) if weights is None else weights * images
-    mean, of_seeds, of_images = _mean_and_variances(differences, scale)
-    rng = generator(seed, "seeds and images")
-    draws = rng.standard_t(n - 1, count) * math.sqrt(of_seeds + luck)
-    draws += rng.standard_normal(count) * math.sqrt(of_images)
-    return mean + draws
-
-
-def _mean_and_variances(differences: np.ndarray, scale: np.ndarray) -> tuple[float, float, float]:
-    """The mean of (n, images), and the variances due to new seeds and to new images."""
-    n, images = differences.shape
     row_sums = np.zeros(n)
     squares = squared_column_sums = 0.0
     width = max(1, PIECE // n)
@@ -183,7 +206,8 @@ def _mean_and_variances(differences: np.ndarray, scale: np.ndarray) -> tuple[flo
     rest = squares - n * images * mean**2 - images * between_rows - n * between_columns
     within = max(rest, 0.0) / ((n - 1) * (images - 1)) / (n * images)
     of_images = between_columns / (images - 1) / images - within
-    return mean, between_rows / (n - 1) / n, max(of_images, 0.0)
+    of_seeds = between_rows / (n - 1) / n
+    return Crossed(mean, of_seeds, max(of_images, 0.0), within)
 
 
 def no_interval(sample: np.ndarray) -> Interval:

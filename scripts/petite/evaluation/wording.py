@@ -16,8 +16,10 @@ from petite.evaluation.recommendation import (
     Finding,
     Floor,
     Gap,
+    Ledger,
     Recommendation,
     Step,
+    Uncertainty,
 )
 from petite.evaluation.runs import FULL, REFERENCE
 from petite.evaluation.sentences import (
@@ -27,6 +29,7 @@ from petite.evaluation.sentences import (
     EXPLORATORY,
     FINDINGS,
     IF_FEWER,
+    LARGER,
     NOT_LEARNED,
     STEPS,
     VERDICTS,
@@ -35,8 +38,10 @@ from petite.evaluation.sentences import (
 from petite.evaluation.shares import is_other_share, why_other_share
 from petite.training.judges import in_words
 from petite.util.formatting import (
+    byte_size,
     counted,
     listed,
+    measured_time,
     number,
     percent,
     plural,
@@ -47,6 +52,7 @@ from petite.util.formatting import (
 )
 
 CLEARLY_FEWER = 0.8  # share of the test images that their groups are worth
+LEDGER = "What it cost, and what it saves"
 MOST_NAMED = 5  # classes or subsets listed in one sentence
 
 
@@ -313,8 +319,24 @@ class Wording:
             )
             yield from floor_sentences(self.record.basis.floor)
             yield from _smallest_effects(compared)
+        if self.record.uncertainty:
+            yield self._parts(self.record.uncertainty)
         if self.record.comparisons:
             yield from self._scope()
+
+    def _parts(self, uncertainty: Uncertainty) -> str:
+        """The larger part of the uncertainty of the comparison that the answer rests on."""
+        return (
+            f"The difference of {self._compared(uncertainty)} is known to "
+            f"±{_width(uncertainty.half_width)} ({percent(uncertainty.confidence)} interval over "
+            f"seeds and test images), and {LARGER[uncertainty.larger]}. By estimate, any number of "
+            f"seeds would leave ±{_width(uncertainty.with_any_seeds)}, and any number of test "
+            f"images ±{_width(uncertainty.with_any_images)}."
+        )
+
+    def _compared(self, uncertainty: Uncertainty) -> str:
+        other = "the full set" if uncertainty.against == "full" else "random"
+        return f"{_case(uncertainty.subset.method, uncertainty.subset.fraction)} and {other}"
 
     def _scope(self) -> Iterator[str]:
         """What the intervals cover."""
@@ -368,6 +390,15 @@ class Wording:
             "or_tolerance": "",
             "others_needed": "",
         }
+        if uncertainty := self.record.uncertainty:
+            values |= {
+                "compared": self._compared(uncertainty),
+                "width": _width(uncertainty.target or 0.0),
+                "with_any_seeds": _width(uncertainty.with_any_seeds),
+                "with_any_images": _width(uncertainty.with_any_images),
+                "not_alone": self._not_enough_alone(uncertainty),
+                "about_images": number(_rounded_up(step.images or 0)),
+            }
         if step.tolerance:
             values["or_tolerance"] = f", or set evidence.tolerance to {step.tolerance:g} or more"
         if chance:
@@ -390,6 +421,15 @@ class Wording:
                 else f" Their accuracy on their own training images is {100 * own:.1f}%."
             )
         return values
+
+    def _not_enough_alone(self, uncertainty: Uncertainty) -> str:
+        """Which of seeds and test images cannot narrow the interval enough, if it is known."""
+        target = uncertainty.target or 0.0
+        if uncertainty.with_any_seeds > target:
+            return f" More seeds alone leave ±{_width(uncertainty.with_any_seeds)}."
+        if uncertainty.with_any_images > target:
+            return f" More test images alone leave ±{_width(uncertainty.with_any_images)}."
+        return ""
 
     # ------------------------------------------------------------------------- the learning curve
 
@@ -446,6 +486,55 @@ class Wording:
             return f"{difference}, no interval from one seed"
         low, high = (signed(bound, self.minus) for bound in bounds)
         return f"{difference}, {level} interval{over} {low} to {high}"
+
+    # ------------------------------------------------------------------------------ the ledger
+
+    def ledger(self) -> list[str]:
+        """What the search cost, and what it saves; empty if that is not recorded."""
+        found = self.record.ledger
+        if found is None or found.search_seconds is None:
+            return []
+        search = (
+            f"The search cost {measured_time(found.search_seconds)} "
+            f"({counted(found.trainings, 'training')} and the selections)"
+        )
+        if found.images is None:
+            return [f"{search}, and no subset is recommended that could save any."]
+        full = measured_time(found.full_seconds or 0)
+        if found.break_even is not None and found.saved_seconds is not None:
+            return [
+                f"{search}; each later training on the subset saves "
+                f"{measured_time(found.saved_seconds)} of {full}, so that it pays after "
+                f"{counted(found.break_even, 'training')}."
+            ]
+        return [f"{search}.", *self._saved_without_time(found)]
+
+    def _saved_without_time(self, found: Ledger) -> Iterator[str]:
+        if found.full_images is None or found.full_stored_bytes is None:
+            yield (
+                "What each later training on the subset saves is unknown, because the full set "
+                "was not trained."
+            )
+            return
+        saved = (
+            "With a fixed number of steps, a later training takes as long on the subset, which "
+            "saves bytes and labels, not time"
+            if found.same_steps
+            else "Later trainings on the subset are not shown to take less time, but it saves "
+            "bytes and labels"
+        )
+        yield (
+            f"{saved} ({number(found.images or 0)} instead of "
+            f"{counted(found.full_images, 'image')}, {byte_size(found.stored_bytes or 0)} instead "
+            f"of {byte_size(found.full_stored_bytes)})."
+        )
+        if found.epochs_break_even is not None and found.epochs_saved_seconds is not None:
+            yield (
+                f"At equal epochs, each training would save "
+                f"{measured_time(found.epochs_saved_seconds)} of "
+                f"{measured_time(found.full_seconds or 0)}, so that the search would pay after "
+                f"{counted(found.epochs_break_even, 'training')}."
+            )
 
 
 # --------------------------------------------------------------------- parts of sentences
@@ -555,6 +644,17 @@ def _exceptions(finding: Finding) -> str:
     if not finding.but_for:
         return ""
     return f", except those that {' or '.join(words[kind] for kind in finding.but_for)}"
+
+
+def _width(share: float) -> str:
+    """Half of an interval, to two digits."""
+    return points(round(float(f"{share:.2g}"), 5))
+
+
+def _rounded_up(count: int) -> int:
+    """Round a large estimate up to two digits."""
+    unit = 10 ** (len(str(count)) - 2) if count > 1000 else 1
+    return -(-count // unit) * unit
 
 
 def _either(texts: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from petite.evaluation.metrics import compared_metric
 from petite.evaluation.recommendation import Recommendation
 from petite.evaluation.sentences import Sentence
 from petite.evaluation.statistics import ENOUGH_RUNS
-from petite.evaluation.wording import Wording
+from petite.evaluation.wording import LEDGER, Wording
 from petite.report.inputs import Inputs
 from petite.report.words import name
 from petite.util.formatting import MINUS, counted, number, plural
@@ -45,6 +45,7 @@ def answer(recommendation: Recommendation) -> Answer:
         beside=[
             Section("How sure", wording.how_sure()),
             Section("What to do next", wording.next_steps()),
+            *([Section(LEDGER, ledger)] if (ledger := wording.ledger()) else []),
         ],
         tables=list(evidence_tables(wording)),
         curve=Section("What random images give", wording.curve()),

@@ -314,6 +314,8 @@ def test_the_script_writes_the_same_bytes_whatever_the_order_of_its_inputs(
     # The run prints this file at its end, and ends with the answer.
     found = Answers.from_json(read_json(first / "recommendation.json")).first
     assert found.kept == Kept("full", 1.0, seed=0, images=1000)
+    assert found.ledger is not None and found.ledger.trainings == len(RUNS)
+    assert found.uncertainty is not None and found.uncertainty.against == "full"
     assert (first / "summary.txt").read_text().endswith(f"\n\n{as_text(found)}")
     assert (first / "recommendation.md").read_text() == as_markdown(found)
 

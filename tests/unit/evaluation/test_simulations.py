@@ -69,6 +69,19 @@ def test_intervals_over_seeds_and_images_cover(simulated, of_seeds, of_images, n
     assert 0.93 <= sum(low <= 0 <= high for low, high in held) / len(held) <= 0.98
 
 
+@pytest.mark.parametrize(
+    ("of_seeds", "of_images", "n", "images", "raised"),
+    [(0.1, 0.5, 7, 500, "both"), (0.05, 1.5, 10, 1_000, "images"), (0.3, 0.5, 7, 2_000, "seeds")],
+)
+def test_the_seeds_or_images_asked_for_give_the_promised_width(
+    simulated, of_seeds, of_images, n, images, raised
+) -> None:
+    found = simulated.promised_widths(of_seeds, of_images, n, images, 60)[raised]
+    assert len(found) > 15
+    widths = [width for _, _, width in found]
+    assert np.median(widths) == pytest.approx(simulated.PROMISED, rel=0.2)
+
+
 @pytest.mark.parametrize("noise", [NORMAL, VERY_SKEWED])
 @pytest.mark.parametrize("n", [6, 10])
 def test_a_table_of_15_methods_without_effect_seldom_has_a_verdict(simulated, noise, n) -> None:
