@@ -217,7 +217,7 @@ def memory_of_job(megabytes):
 
 
 def jobs_of_later_looks(jobs):
-    """The jobs of the judges that the next looks may add to some jobs."""
+    """The jobs of the judges that the next looks may add to all jobs of the run, done or not."""
     due = {job.rule for job in jobs if job.is_due}
     if "look" not in due:
         return []
@@ -229,7 +229,10 @@ def jobs_of_later_looks(jobs):
     found = []
     for judge, label, fraction, first, last in JUDGINGS:
         name = rule_of[judge]
-        if judge in LOOKS and first >= planned[name, label, as_text(fraction)]:
+        done = Path(placed(f"{run_path(judge, label, fraction, first, last)}.csv"))
+        if judge not in LOOKS or name not in examples or done.exists():
+            continue
+        if first >= planned[name, label, as_text(fraction)]:
             found.append(
                 replace(
                     examples[name],
