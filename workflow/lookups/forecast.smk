@@ -174,21 +174,15 @@ def facts():
     )
 
 
-def rule_of_job(job):
-    """The rule that takes the time of a job: that of the first source, and of the originals."""
-    name = job.rule.name.removeprefix("second_")
-    return "embed" if name == "embed_encoded" else name
-
-
 def planned_jobs(jobs, is_due=lambda job: True):
     """Jobs of Snakemake as `petite.forecast` takes them."""
     jobs = list(jobs)
     return [
         PlannedJob(
             job.jobid,
-            rule_of_job(job),
+            SAME_WORK.get(job.rule.name, job.rule.name.removeprefix("second_")),
             method=job.wildcards.get("method", ""),
-            fraction=float(job.wildcards.get("fraction", 1)),
+            fraction=share_of_job(job),
             seeds=seeds_of_job(job.wildcards),
             space=job.wildcards.get("space", ""),
             threads=job.threads,
@@ -198,6 +192,25 @@ def planned_jobs(jobs, is_due=lambda job: True):
         )
         for job in jobs
     ]
+
+
+# The rules that take as long as another one; those of `grow` are in grow.smk.
+SAME_WORK = {
+    "embed_encoded": "embed",
+    **{
+        f"grow_{rule}": rule
+        for rule in ("train", "fine_tune", "judge_program", "features")
+    },
+}
+
+
+def share_of_job(job):
+    """The images of a job as a share of the training images."""
+    share = float(job.wildcards.get("fraction", 1))
+    if not job.rule.name.startswith("grow_"):
+        return share
+    added = share * SECOND[NEW_PLACE].count / sum(facts().class_sizes)
+    return min(1.0, KEPT_SUBSET.fraction + added)
 
 
 def seeds_of_job(wildcards):
@@ -213,7 +226,7 @@ def memory_of_job(megabytes):
 
 
 def jobs_of_later_looks(jobs):
-    """The jobs of the judges that the next looks may add to some jobs."""
+    """The jobs of the judges that the next looks may add to all jobs of the run, done or not."""
     due = {job.rule for job in jobs if job.is_due}
     if "look" not in due:
         return []
@@ -225,7 +238,10 @@ def jobs_of_later_looks(jobs):
     found = []
     for judge, label, fraction, first, last in JUDGINGS:
         name = rule_of[judge]
-        if judge in LOOKS and first >= planned[name, label, as_text(fraction)]:
+        done = Path(placed(f"{run_path(judge, label, fraction, first, last)}.csv"))
+        if judge not in LOOKS or name not in examples or done.exists():
+            continue
+        if first >= planned[name, label, as_text(fraction)]:
             found.append(
                 replace(
                     examples[name],

@@ -27,6 +27,9 @@ from petite.util import imports
 from petite.util.encoded_names import ORIGINAL, encoding_of, in_encoding, method_of
 from petite.util.files import read_json
 from petite.config.layers import Layer, command_line, read_layer, resolve
+from petite.data.sources import ALL_SOURCES
+from petite.features.registry import SPACES
+from petite.plots.registry import FIGURES
 from petite.selection import METHODS
 from petite.training.judges import FINE_TUNE, PROBE, SCRATCH, judge_named
 
@@ -130,16 +133,37 @@ def as_param(settings):
     return re.sub(r"\{(?=\s*\w)", r"\\u007b", text)
 
 
+def registered_modules():
+    """The modules of all methods, feature spaces, figures and sources."""
+    entries = [*METHODS.values(), *FIGURES.values()]
+    entries += [space for space in SPACES.values() if space.function]
+    sources = {source.__module__ for source in ALL_SOURCES.values()}
+    return sources | {entry.module for entry in entries}
+
+
+def all_digests():
+    scripts = {path.stem for path in SCRIPTS.glob("*.py")}
+    return {
+        name: imports.digests_file(CODE_FOLDER, name)
+        for name in sorted(scripts | registered_modules())
+    }
+
+
+# Files with the digests of the modules that a script or a registered entry loads, by its name. They are
+# written here, before Snakemake looks which files there are.
+DIGESTS = or_exit(all_digests)
+
+
 @cache
 def code(script, *entries):
-    """A rule's script, and a file with the digests of all modules of the library that it loads.
+    """A rule's script, and files with the digests of all modules of the library that it loads.
 
     An edit of one of them reruns the rule. `entries` are the modules of the methods, sources, figures
     and feature spaces that it uses. If the modules themselves were inputs, some fifty of each job,
     planning would cost Snakemake one and a half times as much.
     """
-    digests = or_exit(lambda: imports.digests_file(CODE_FOLDER, script, entries))
-    return [outside(SCRIPTS / f"{script}.py"), outside(digests)]
+    digests = [DIGESTS[name] for name in (script, *entries)]
+    return [outside(SCRIPTS / f"{script}.py"), *map(outside, digests)]
 
 
 def outside(path):
