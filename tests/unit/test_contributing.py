@@ -9,7 +9,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text("utf-8")
 MADE_BY_TESTS = "tests/output/"
 CODE_OR_FOLDER = re.compile(
-    r"[\w./*-]+\.(?:py|smk|md|yaml|css|in)|(?:scripts|workflow|tests|docs|envs)/.*"
+    r"[\w./*-]+\.(?:py|smk|md|ya?ml|css|in)|(?:scripts|workflow|tests|docs|envs)/.*"
 )
 PATHS = sorted(
     quoted

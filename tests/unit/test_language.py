@@ -9,7 +9,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 TEXT = {".py", ".smk", ".md", ".rst", ".yaml", ".json", ".html", ".css", ".js", ".in", ".toml", ""}
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs")
-DOCUMENTS += ("config.yaml", "workflow", "Snakefile", "Makefile", "envs")
+DOCUMENTS += ("config.yaml", "workflow", "Snakefile", "Makefile", "envs", "config", "SECURITY.md")
 CODE = ("scripts", "tests", "benchmarks", "examples", "pyproject.toml")
 VERBS = (
     "character|custom|discret|final|general|harmon|initial|local|maxim|memor|minim|normal|optim|"

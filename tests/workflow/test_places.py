@@ -217,8 +217,9 @@ def test_the_snakefile_in_workflow_runs_the_same_jobs_and_reruns_nothing(
     tmp_path: Path, tiny_config: dict[str, Any]
 ) -> None:
     (tmp_path / "linked").symlink_to(REPOSITORY)
+    (tmp_path / "deep").mkdir()
     # A path with dots, which also finds the profile.
-    checkout = "linked/../linked"
+    checkout = "deep/../linked"
     finished = listed(checkout, tmp_path, tiny_config)
     assert finished.returncode == 0, said_of(finished)
     both = [
