@@ -212,7 +212,7 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", "-C", str(folder), *name, *arguments], check=True, capture_output=True)
 
 
-def test_a_deployed_workflow_takes_a_release_from_its_repository_and_a_new_one_reruns_nothing(
+def test_a_deployed_workflow_takes_a_release_and_a_new_one_reruns_only_what_it_changed(
     tmp_path: Path, small_config: dict[str, Any], copy_checkout
 ) -> None:
     """Snakemake has a clone of the repository in its cache, so nothing is downloaded."""
@@ -224,8 +224,8 @@ def test_a_deployed_workflow_takes_a_release_from_its_repository_and_a_new_one_r
     git(repository, "add", ".")
     git(repository, "commit", "--quiet", "--message", "A release")
     git(repository, "tag", "v1")
-    with (repository / "scripts/petite/data/sources/digits.py").open("a") as module_of_digits:
-        module_of_digits.write("# The next release has one comment more.\n")
+    with (repository / "scripts/petite/plots/style.py").open("a") as edited:
+        edited.write("# The next release has one comment more.\n")
     git(repository, "commit", "--quiet", "--all", "--message", "The next release")
     git(repository, "tag", "v2")
     git(
@@ -254,10 +254,10 @@ def test_a_deployed_workflow_takes_a_release_from_its_repository_and_a_new_one_r
     split = "results/tiny/splits/0.parquet"
     said_of(deployed("v1", "--", split))
     assert (place / split).exists()
-    digits = place / ".snakemake/petite-checkout/scripts/petite/data/sources/digits.py"
-    assert "next release" not in digits.read_text("utf-8")
+    style = place / ".snakemake/petite-checkout/scripts/petite/plots/style.py"
+    assert "next release" not in style.read_text("utf-8")
     assert "Nothing to be done" in said_of(deployed("v2", "--dry-run", "--", split))
-    assert "next release" in digits.read_text("utf-8")
+    assert "next release" in style.read_text("utf-8")
     # The default target is Petite's.
     assert "\nall  " in said_of(deployed("v2", "--dry-run"))
 
