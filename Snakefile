@@ -52,7 +52,7 @@ rule:
                 list(rules.summarize.output),
                 f"{RESULTS}/provenance.json",
                 FIGURES,
-                f"{RESULTS}/report.html",
+                list(rules.report.output),
             ]
             if POOL.labeled
             else rules.label_next.input
