@@ -202,7 +202,10 @@ def records(table: pd.DataFrame) -> list[Record]:
     """The rows of a table as JSON values; unknown values are None."""
     plain = table.astype(object).where(table.notna(), None)
     return [
-        {name: value.item() if hasattr(value, "item") else value for name, value in row.items()}
+        {
+            str(name): value.item() if hasattr(value, "item") else value
+            for name, value in row.items()
+        }
         for row in plain.to_dict("records")
     ]
 
