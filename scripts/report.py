@@ -1,6 +1,7 @@
-"""Write report.html."""
+"""Write report.html, and report.json with the same contents as data."""
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from petite.data.source_job import add_source, opened_if_there
 from petite.data.splits import of_training_images, training_images
 from petite.data.store import Store
 from petite.features.embedding import read_embeddings
+from petite.report.data import report_data
 from petite.report.inputs import Inputs
-from petite.report.page import page
-from petite.util.files import read_json, read_table, write_text
+from petite.report.page import rendered, sections
+from petite.util.files import read_json, read_table, write_json, write_text
 from petite.util.job import argument_parser, run
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -38,7 +40,9 @@ def main(args: argparse.Namespace) -> None:
             embeddings=_embeddings(args),
             checkout=CHECKOUT,
         )
-        write_text(args.output, page(inputs))
+        values = sections(inputs)
+        write_text(args.output, rendered(values))
+        write_json(args.data, asdict(report_data(inputs, values)))
 
 
 def _embeddings(args: argparse.Namespace) -> NDArray[np.float32] | None:
@@ -77,4 +81,5 @@ if __name__ == "__main__":
     )
     add_source(parser, required=False)  # to show excluded files
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="report.json")
     run(main, parser)

@@ -22,7 +22,6 @@ from petite.util.files import (
     read_json,
     read_table,
     write_csv_and_parquet,
-    write_json,
     write_text,
 )
 from petite.util.job import argument_parser, run
@@ -65,7 +64,11 @@ def main(args: argparse.Namespace) -> None:
     ):
         write_csv_and_parquet(output, of_all_judges(judged, name))
     write_text(args.output_markdown, summaries_as_markdown(judged, args.dataset))
-    write_json(args.output_recommendation, answers.to_json())
+    # With unsorted keys: the first judge counts.
+    write_text(
+        args.output_recommendation,
+        json.dumps(answers.to_json(), indent=2, ensure_ascii=False) + "\n",
+    )
     write_text(args.output_answer, all_as_markdown(answers))
     # Of a judge that is not used now, the last record stays.
     records |= {judge: found.record for judge, found in judged.items() if found.record}

@@ -1,6 +1,7 @@
 """The pinned environments say the same thing."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -37,3 +38,14 @@ def test_locks_hold_what_is_wanted_and_agree_with_each_other():
     assert {name: gpu[name] for name in gpu if name in lock} == {
         name: lock[name] for name in gpu if name in lock
     }
+
+
+def test_the_package_names_the_dependencies_of_the_pip_lock():
+    project = tomllib.loads((ENVIRONMENTS.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    of_workflow = {*project["dependencies"], *extras["results"], *extras["workflow"]}
+    names = {re.split(r"[ ;\[>=]", line)[0] for line in of_workflow} - {"petite"}
+    assert names == wanted("base.in")
+    assert {re.split(r"[ ;]", line)[0] for line in extras["tensorflow"]} == wanted(
+        "requirements.in"
+    )

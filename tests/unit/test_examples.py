@@ -17,6 +17,7 @@ MODULES = [
 # The modules of functions that a user of the library calls first.
 FIRST_CALLED = {
     "petite.selection",
+    "petite.selection.selector",
     "petite.features.pixels",
     "petite.selection.quota",
     "petite.data.decoding.decode",

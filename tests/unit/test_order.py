@@ -20,6 +20,7 @@ ORDER = [
     "plots",
     "report",
     "export",
+    "results",
     "config",
 ]
 LIBRARY = SCRIPTS / "petite"

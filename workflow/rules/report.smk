@@ -1,7 +1,7 @@
 # From all results of a run to the report.
 # Needs: the tables (evaluate.smk), the store and split (data.smk), features and subsets (select.smk), the
 # predictions (train.smk), and the checks (checks.smk).
-# Makes: report.html.
+# Makes: report.html, report.json.
 
 
 include: "../lookups/report.smk"
@@ -28,12 +28,13 @@ rule report:
         templates=REPORT_TEMPLATES,
         code=code("report", SOURCE_MODULE),
     output:
-        report(
+        page=report(
             f"{RESULTS}/report.html",
             caption="../report/page.rst",
             category="Answer",
             labels={"report": "The whole answer"},
         ),
+        data=f"{RESULTS}/report.json",
     log:
         f"{RESULTS}/logs/report.log",
     benchmark:
@@ -52,4 +53,5 @@ rule report:
         "--subsets {input.subsets:q} "
         "--predictions {input.predictions:q} --notices {input.notices:q} "
         "--checks {input.checks:q} --embeddings {input.embeddings:q} "
-        "{params.source} --output {output:q} --settings {params.settings:q} --log {log:q}"
+        "{params.source} --output {output.page:q} --data {output.data:q} "
+        "--settings {params.settings:q} --log {log:q}"

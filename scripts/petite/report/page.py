@@ -3,6 +3,7 @@
 import petite.plots.plain_matplotlib  # noqa: F401  # isort: skip  # before Matplotlib
 
 import json
+from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def page(inputs: Inputs) -> str:
     """The HTML of the report, which contains everything it shows."""
-    return environment().get_template("page.html").render(sections(inputs))
+    return rendered(sections(inputs))
+
+
+def rendered(values: Mapping[str, Any]) -> str:
+    """The HTML of the values of `sections`."""
+    return environment().get_template("page.html").render(values)
 
 
 def sections(inputs: Inputs) -> dict[str, Any]:

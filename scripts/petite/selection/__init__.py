@@ -6,11 +6,13 @@
     kept = labels[ranking.indices]
 
 A caller's arguments become one checked `Request`, and its answer is one `Ranking`. Importing this
-package loads NumPy and pydantic only, so that the workflow can read the registry.
+package loads NumPy and pydantic only, so that the workflow can read the registry. `SubsetSelector`,
+the same as an estimator, loads scikit-learn when it is first used.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
@@ -20,6 +22,9 @@ from petite.selection.engine import run
 from petite.selection.registry import METHODS, checked_settings, named
 from petite.selection.request import Request, checked_request
 
+if TYPE_CHECKING:
+    from petite.selection.selector import SubsetSelector
+
 __all__ = [
     "METHODS",
     "Choice",
@@ -28,6 +33,7 @@ __all__ = [
     "MethodSettings",
     "Ranking",
     "Request",
+    "SubsetSelector",
     "checked_settings",
     "named",
     "select",
@@ -121,3 +127,10 @@ def select(
             class_errors, partitions, max_memory, kept, groups,
         )
     )  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Load the estimator when it is first used."""
+    if name == "SubsetSelector":
+        return import_module("petite.selection.selector").SubsetSelector
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,7 @@
 """The summary is right, by hand and by SciPy, and refuses what cannot be summed up."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ from petite.evaluation.summary import SUMMARY_COLUMNS, summarize
 from petite.evaluation.tables import markdown_table, terminal_table
 from petite.evaluation.verdicts import VERDICT_COLUMNS
 from petite.util.errors import PetiteError
-from petite.util.files import read_json, write_csv_and_parquet, write_json, write_table
+from petite.util.files import read_json, write_csv, write_csv_and_parquet, write_json, write_table
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
@@ -272,7 +273,8 @@ def about_images(folder: Path) -> list[str | Path]:
 
 
 def summarize_script(runs: list[Path], out: Path) -> subprocess.CompletedProcess:
-    seen = {"scratch": {"image_size": 28, "flips": "random"}}
+    judges = ("probe", "fine_tune", "scratch")
+    seen = {judge: {"image_size": 28, "flips": "random"} for judge in judges}
     settings = {"tolerance": 0.01, "metric": "auto", "seen": seen}
     return subprocess.run(
         [sys.executable, SCRIPTS / "summarize.py", "--runs", *runs, *about_images(out.parent),
@@ -285,6 +287,26 @@ def summarize_script(runs: list[Path], out: Path) -> subprocess.CompletedProcess
          "--settings", json.dumps(settings)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+def test_the_first_judge_in_the_order_of_the_documentation_counts(
+    job_files: tuple[list[Path], list[Path]], tmp_path: Path
+) -> None:
+    paths = []
+    for judge in ("scratch", "fine_tune", "probe"):
+        for run in job_files[0]:
+            folder = tmp_path / judge / run.parent.relative_to(tmp_path)
+            folder.mkdir(parents=True, exist_ok=True)
+            for suffix in (".csv", ".history.csv"):
+                table = read_csv(run.with_suffix(suffix))
+                write_csv(folder / run.with_suffix(suffix).name, table.assign(judge=judge))
+            predictions = run.with_suffix(".predictions.npz")
+            shutil.copy(predictions, folder)
+            paths.append(folder / run.name)
+    done = summarize_script(paths, tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    answers = Answers.from_json(read_json(tmp_path / "out/recommendation.json"))
+    assert list(answers.judges) == ["probe", "fine_tune", "scratch"]
 
 
 def test_the_script_writes_the_same_bytes_whatever_the_order_of_its_inputs(

@@ -251,7 +251,7 @@ def test_the_script_shows_each_notice_of_the_steps_once(tmp_path):
             "--features", tmp_path / "pixels.npy",
             "--subsets", *inputs.subsets, "--predictions", *inputs.predictions,
             "--notices", *(tmp_path / f"{name}.json" for name in ("listing", "index", "0")),
-            "--output", tmp_path / "report.html",
+            "--output", tmp_path / "report.html", "--data", tmp_path / "report.json",
         ],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -260,6 +260,8 @@ def test_the_script_shows_each_notice_of_the_steps_once(tmp_path):
     section = html.split('id="notices"')[1].split("</section>")[0]
     assert re.findall("<li>(.*)</li>", section) == ["Links: followed.", "A &lt;b&gt;."]
     assert 'id="notices"' not in page(inputs)
+    data = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    assert data["notices"] == ["Links: followed.", "A <b>."]
 
 
 def test_names_from_the_users_files_are_text_not_html(inputs):

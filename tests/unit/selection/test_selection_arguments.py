@@ -432,9 +432,10 @@ def test_the_examples_of_the_library_hold() -> None:
     assert result.attempted and not result.failed
 
 
-def test_the_example_of_the_docs_holds() -> None:
+def test_the_examples_of_the_docs_hold() -> None:
     docs = Path(__file__).resolve().parents[3] / "docs/methods.md"
     names: dict[str, Any] = {}
-    exec(re.search(r"```python\n(.*?)```", docs.read_text("utf-8"), re.DOTALL)[1], names)
-    assert len(names["kept"]) == 100
-    assert set(names["kept"]) == {"cat", "dog"}
+    for example in re.findall(r"```python\n(.*?)```", docs.read_text("utf-8"), re.DOTALL):
+        exec(example, names)
+    assert len(names["kept"]) == len(names["y_kept"]) == 100
+    assert set(names["kept"]) == set(names["y_kept"]) == {"cat", "dog"}
