@@ -1,7 +1,8 @@
 # make            set up .venv and run the default workflow
 # make test       set up and run the tests
 # make check      formatting, linting and types, as CI does
-# make readme     update the table "What reruns when" in README.md from its tests
+# make docs       build the documentation site in build/docs/
+# make reruns     update the table of docs/reruns.md from its tests
 # make goals      update the table of docs/goals.md after a change of the goals
 # make messages   update tests/messages.txt after a change of the wording of messages
 # make schema     update the JSON schema after a change of the typed configuration
@@ -17,6 +18,7 @@ BIN := $(VENV)/bin
 LOCK := envs/requirements$(if $(GPU),-gpu,).txt
 STAMP := $(VENV)/.installed-$(notdir $(basename $(LOCK)))
 STAMP_DEV := $(VENV)/.installed-dev
+STAMP_DOCS := $(VENV)/.installed-docs
 # Compile bytecode at install time. Otherwise every job would recompile TensorFlow's modules where
 # PYTHONDONTWRITEBYTECODE is set.
 PIP := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pip install --quiet --compile \
@@ -27,7 +29,7 @@ ifeq ($(shell test -w "$$HOME" && echo yes),)
 export XDG_CACHE_HOME ?= $(CURDIR)/$(VENV)/cache
 endif
 
-.PHONY: run test check format readme goals messages schema lock clean
+.PHONY: run test check format docs reruns goals messages schema lock clean
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
@@ -50,6 +52,11 @@ check: $(STAMP_DEV)
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 
+# A link within the site that leads nowhere is a warning, and so an error.
+docs: $(STAMP_DOCS)
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs build/docs
+	@echo "The site is in build/docs/index.html"
+
 format: $(STAMP_DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -70,7 +77,11 @@ $(STAMP_DEV): envs/requirements-dev.txt $(STAMP)
 	$(PIP) --requirement envs/requirements-dev.txt
 	@touch $@
 
-readme: $(STAMP_DEV)
+$(STAMP_DOCS): envs/requirements-docs.txt $(STAMP)
+	$(PIP) --requirement envs/requirements-docs.txt
+	@touch $@
+
+reruns: $(STAMP_DEV)
 	PYTHONPATH=tests $(BIN)/python tests/workflow/test_reruns.py
 
 goals: $(STAMP_DEV)
@@ -87,7 +98,7 @@ schema: $(STAMP)
 # uv resolves for all Python versions and platforms at once, with one version of each package.
 lock: | $(VENV)/bin/python
 	$(PIP) uv
-	cd envs && for lock in requirements requirements-gpu requirements-dev; do \
+	cd envs && for lock in requirements requirements-gpu requirements-dev requirements-docs; do \
 		../$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 \
 			--fork-strategy fewest --no-emit-index-url --no-emit-find-links \
 			--custom-compile-command "make lock" $$lock.in --output-file $$lock.txt || exit 1; \

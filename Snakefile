@@ -28,6 +28,7 @@ if IS_MAIN:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/embed.smk"
+include: "workflow/rules/encode.smk"
 include: "workflow/rules/config.smk"
 include: "workflow/rules/select.smk"
 include: "workflow/rules/train.smk"

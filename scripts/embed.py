@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from petite.data.shard_job import add_shard, shard_of
-from petite.data.source_job import opened
+from petite.data.encoded_shard import add_encoded_shard, opened_shard
+from petite.data.shard_job import add_shard
 from petite.features.embedding import embed_shard
 from petite.networks.backbones import needs_keras, open_backbone
 from petite.networks.backend import load_keras
@@ -17,8 +17,7 @@ def main(args: argparse.Namespace) -> None:
     if needs_keras(settings["backbone"]["name"]):
         load_keras("tensorflow", args.threads)
     backbone = open_backbone(weights=args.weights, threads=args.threads, **settings["backbone"])
-    with opened(args, settings["max_bytes"]) as source:
-        rows, reading = shard_of(source, args, settings)
+    with opened_shard(args, settings) as (source, (rows, reading)):
         record = embed_shard(source, rows, backbone, args.output_embeddings, **reading)
         source.check_unchanged()
     write_json(args.output_json, {"settings": settings["backbone"], **record})
@@ -28,7 +27,8 @@ if __name__ == "__main__":
     # settings: backbone (name, image_size, scaling), max_bytes, and those of
     # `petite.data.shard_job.add_shard`
     parser = argument_parser(__doc__)
-    add_shard(parser)
+    add_shard(parser, required=False)
+    add_encoded_shard(parser)
     parser.add_argument("--weights", type=Path, help="the weights of the backbone")
     parser.add_argument("--output-embeddings", type=Path, required=True, help=".npy, float32")
     parser.add_argument("--output-json", type=Path, required=True, help="what was computed")

@@ -15,6 +15,7 @@ from petite.evaluation.recommendation import Answers
 from petite.evaluation.wording import Wording
 from petite.export import About, export_subset
 from petite.subsets.seed_tables import SeedTable
+from petite.util.encoded_names import ORIGINAL, encoding_in_words, encoding_of, method_of
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
 from petite.util.job import argument_parser, run
@@ -70,7 +71,12 @@ def _chosen(args: argparse.Namespace) -> Chosen:
             f"there is nothing to export, because no subset is recommended (see "
             f"{args.recommendation}). Name a subset, as in --config export=random:0.1"
         )
-    return Chosen(kept.method, kept.fraction, kept.seed, Wording(recommendation).answer())
+    if (encoding := encoding_of(kept.method)) != ORIGINAL:
+        logger.warning(
+            "the images are exported as originals, not as %s", encoding_in_words(encoding)
+        )
+    method = method_of(kept.method)
+    return Chosen(method, kept.fraction, kept.seed, Wording(recommendation).answer())
 
 
 def _without_originals(path: Path, subset: pd.DataFrame, formats: list[str]) -> str:

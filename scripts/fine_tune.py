@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from petite.data.encoded import add_encoded, encoded_images
 from petite.data.store import Store
 from petite.networks.backbones import open_backbone
 from petite.networks.backend import load_keras
@@ -26,7 +27,7 @@ def main(args: argparse.Namespace) -> None:
     )
     run_job(
         judge_job(args),
-        Data(store, read_table(args.split)),
+        Data(store, read_table(args.split), encoded_images(args, store)),
         FineTuner(backbone, size, channels, list(store.classes), settings, args.threads),
         Outputs(
             runs=args.output_runs,
@@ -45,5 +46,6 @@ if __name__ == "__main__":
     add_judge(parser)
     add_subsets(parser)
     add_training(parser)
+    add_encoded(parser)
     parser.add_argument("--weights", type=Path, help="the weights of the backbone")
     run(main, parser)

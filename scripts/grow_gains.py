@@ -25,8 +25,9 @@ def main(args: argparse.Namespace) -> None:
     table = pd.concat(tables[1:] or tables, ignore_index=True)
     write_csv_and_parquet(args.output, table)
     aside = images.loc[images["kind"] != "", "kind"].value_counts()
-    why = "".join(f", {count} {kind}" for kind, count in aside.items())
-    heading = f"{new} of {len(images)} new images can be added{why}."
+    why = ", ".join(f"{kind} ({count})" for kind, count in aside.items())
+    heading = f"{new} of {len(images)} new images can be added."
+    heading += f" Set aside: {why}." if why else ""
     write_text(args.output_text, "\n".join([heading, *lines]) + "\n")
 
 

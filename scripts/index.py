@@ -5,11 +5,11 @@ from pathlib import Path
 
 from petite.data.ingest import (
     build_index,
-    checked_shard,
     gather_shards,
     labeled_classes,
     make_manifest,
 )
+from petite.data.store import checked_shard
 from petite.data.stored_check import check_duplicates, check_stored
 from petite.util.files import read_table, write_json, write_table
 from petite.util.job import argument_parser, run

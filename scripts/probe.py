@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from petite.data.encoded import add_encoded, encoded_images
 from petite.data.store import Store
 from petite.subsets.subset_job import add_selection, selection_jobs
 from petite.training.judge_job import add_judge, judge_job
@@ -14,9 +15,16 @@ from petite.util.job import argument_parser, run
 
 
 def main(args: argparse.Namespace) -> None:
+    store = Store.open(args.manifest)
     run_probe_job(
         judge_job(args),
-        ProbeData(Store.open(args.manifest), read_table(args.split), args.embeddings),
+        ProbeData(
+            store,
+            read_table(args.split),
+            args.embeddings,
+            encoded_images(args, store),
+            args.encoded_embeddings,
+        ),
         selection_jobs(args),
         checked(ProbeSettings, args.settings["probe"], "the settings of the probe"),
         args.threads,
@@ -30,4 +38,8 @@ if __name__ == "__main__":
     add_judge(parser)
     add_selection(parser)
     parser.add_argument("--embeddings", type=Path, nargs="+", required=True, help="of all shards")
+    add_encoded(parser)
+    parser.add_argument(
+        "--encoded-embeddings", type=Path, nargs="*", default=[], help="of the encoded shards"
+    )
     run(main, parser)

@@ -2,6 +2,7 @@
 
 import argparse
 
+from petite.data.encoded import add_encoded, encoded_images
 from petite.data.store import Store
 from petite.training.judge_job import add_judge, add_subsets, add_training, judge_job
 from petite.training.loop import ScratchTrainer
@@ -17,7 +18,7 @@ def main(args: argparse.Namespace) -> None:
     settings = check_settings(args.settings)
     run_job(
         judge_job(args),
-        Data(store, read_table(args.split)),
+        Data(store, read_table(args.split), encoded_images(args, store)),
         ScratchTrainer(size, channels, list(store.classes), settings, args.threads),
         Outputs(
             runs=args.output_runs,
@@ -34,4 +35,5 @@ if __name__ == "__main__":
     add_judge(parser)
     add_subsets(parser)
     add_training(parser)
+    add_encoded(parser)
     run(main, parser)

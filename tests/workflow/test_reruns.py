@@ -1,6 +1,6 @@
 """What reruns when: one real run, then one change at a time and a dry run that lists what is due.
 
-The table in README.md is made from CASES: `make readme` writes it, a test compares it.
+The table in docs/reruns.md is made from CASES: `make reruns` writes it, a test compares it.
 """
 
 import copy
@@ -27,8 +27,8 @@ from petite.selection import METHODS
 from petite.util.imports import imports
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-README = REPOSITORY / "README.md"
-BEGIN, END = "<!-- written by `make readme` from the tests -->\n", "<!-- end -->\n"
+PAGE = REPOSITORY / "docs/reruns.md"
+BEGIN, END = "<!-- written by `make reruns` from the tests -->\n", "<!-- end -->\n"
 
 # Small, but with all kinds of selection: a method that ranks once, one that selects for each size,
 # and one that uses the subsets of another; and three shards of a folder.
@@ -100,7 +100,7 @@ Edit = Callable[[Path], None]
 
 @dataclass(frozen=True)
 class Case:
-    """One change, as README calls it, and what it makes due.
+    """One change, as the page calls it, and what it makes due.
 
     `config` is laid over `base`, `edit` changes files of the checkout, `arguments` go to Snakemake.
     Of a run with looks, `due` are the jobs up to the first look, which decides on the others.
@@ -356,7 +356,7 @@ CASES = [
 
 
 def table() -> str:
-    """README's table."""
+    """The table of the page."""
     rows = [f"| {case.what} | {in_words(case.due)} |\n" for case in CASES]
     return "".join(["| change | what reruns |\n|---|---|\n", *rows])
 
@@ -387,14 +387,14 @@ def in_words(due: Jobs) -> str:
 
 
 def with_table(text: str) -> str:
-    """README with the table as it is due between the two marks."""
+    """The page with the table as it is due between the two marks."""
     before, rest = text.split(BEGIN)
     return before + BEGIN + table() + END + rest.split(END, 1)[1]
 
 
-def test_the_table_in_readme_is_that_of_these_tests():
-    text = README.read_text("utf-8")
-    assert with_table(text) == text, "README's table is not that of the tests: run `make readme`"
+def test_the_table_of_what_reruns_is_that_of_these_tests():
+    text = PAGE.read_text("utf-8")
+    assert with_table(text) == text, "docs/reruns.md has another table: run `make reruns`"
 
 
 @pytest.fixture(scope="session")
@@ -447,8 +447,10 @@ def modules_in(folder: Path, inputs: list[str]) -> set[str]:
     """The scripts among a job's inputs, and the modules whose digests are in one of them."""
     scripts = {Path(name).stem for name in inputs if name.endswith(".py")}
     lists = [folder / name for name in inputs if "petite-code" in name]
-    assert len(lists) == 1, inputs
-    return scripts | {line.split()[1] for line in lists[0].read_text("utf-8").splitlines()}
+    assert lists, inputs
+    return scripts | {
+        line.split()[1] for path in lists for line in path.read_text("utf-8").splitlines()
+    }
 
 
 def reached(names: set[str], but_not: set[str] = frozenset()) -> set[str]:
@@ -556,4 +558,4 @@ def test_an_image_that_sets_the_range_of_counts_makes_all_shards_due(
 
 
 if __name__ == "__main__":
-    README.write_text(with_table(README.read_text("utf-8")), "utf-8")
+    PAGE.write_text(with_table(PAGE.read_text("utf-8")), "utf-8")

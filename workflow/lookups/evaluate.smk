@@ -8,7 +8,10 @@ from petite.plots.registry import FigurePlan, drawings
 FIGURE_PLANS = [
     FigurePlan(
         cases=tuple(CASES_OF[judge.name]),
-        methods={label: method_name(label) for label in CONFIG.methods},
+        methods={
+            label: method_name(label)
+            for label in [*CONFIG.methods, *(name for name, _ in ENCODED_CASES)]
+        },
         has_comparisons=bool(compared(judge.name)),
         judge=judge.name,
         has_curves=judge.has_models,

@@ -108,7 +108,9 @@ def entries_to_select():
         label: {
             "steps": PLAN.steps(label),
             "fractions": entry.fractions,
-            "seeds": [CONFIG.runs.get((label, share), 1) for share in entry.fractions],
+            "seeds": [
+                CONFIG.subsets.get((label, share), 1) for share in entry.fractions
+            ],
             "depth": PLAN.depth(label) if PLAN.ranks(label) else None,
             "seeded": PLAN.is_seeded(label),
         }
@@ -132,6 +134,9 @@ def facts():
     fine_tune = CONFIG.judges.fine_tune
     width = CONFIG.training.feature_width()
     probe = CONFIG.judges.probe
+    entries = entries_to_select()
+    # A probe selects in each encoding.
+    encoded = {name for name, _ in ENCODED_CASES if method_of(name) in entries}
     return Facts(
         images=images,
         original_bytes=original_bytes(images),
@@ -151,7 +156,7 @@ def facts():
         proxy=CONFIG.proxy.model_dump(mode="json"),
         proxy_is_linear=IS_LINEAR_PROXY,
         pool_share=probe.pool_share if probe else 1.0,
-        entries=entries_to_select(),
+        entries=entries | {name: entries[method_of(name)] for name in encoded},
         growth={
             label: growth(label)
             for label, entry in CONFIG.methods.items()
@@ -175,9 +180,9 @@ def planned_jobs(jobs, is_due=lambda job: True):
     return [
         PlannedJob(
             job.jobid,
-            job.rule.name.removeprefix("second_"),
+            SAME_WORK.get(job.rule.name, job.rule.name.removeprefix("second_")),
             method=job.wildcards.get("method", ""),
-            fraction=float(job.wildcards.get("fraction", 1)),
+            fraction=share_of_job(job),
             seeds=seeds_of_job(job.wildcards),
             space=job.wildcards.get("space", ""),
             threads=job.threads,
@@ -187,6 +192,25 @@ def planned_jobs(jobs, is_due=lambda job: True):
         )
         for job in jobs
     ]
+
+
+# The rules that take as long as another one; those of `grow` are in grow.smk.
+SAME_WORK = {
+    "embed_encoded": "embed",
+    **{
+        f"grow_{rule}": rule
+        for rule in ("train", "fine_tune", "judge_program", "features")
+    },
+}
+
+
+def share_of_job(job):
+    """The images of a job as a share of the training images."""
+    share = float(job.wildcards.get("fraction", 1))
+    if not job.rule.name.startswith("grow_"):
+        return share
+    added = share * SECOND[NEW_PLACE].count / sum(facts().class_sizes)
+    return min(1.0, KEPT_SUBSET.fraction + added)
 
 
 def seeds_of_job(wildcards):
@@ -202,7 +226,7 @@ def memory_of_job(megabytes):
 
 
 def jobs_of_later_looks(jobs):
-    """The jobs of the judges that the next looks may add to some jobs."""
+    """The jobs of the judges that the next looks may add to all jobs of the run, done or not."""
     due = {job.rule for job in jobs if job.is_due}
     if "look" not in due:
         return []
@@ -214,7 +238,10 @@ def jobs_of_later_looks(jobs):
     found = []
     for judge, label, fraction, first, last in JUDGINGS:
         name = rule_of[judge]
-        if judge in LOOKS and first >= planned[name, label, as_text(fraction)]:
+        done = Path(placed(f"{run_path(judge, label, fraction, first, last)}.csv"))
+        if judge not in LOOKS or name not in examples or done.exists():
+            continue
+        if first >= planned[name, label, as_text(fraction)]:
             found.append(
                 replace(
                     examples[name],

@@ -87,7 +87,7 @@ if NEW.path:
     )
     NEW_OWNER = or_exit(new_owner)
     or_exit(check_new)
-    KEPT_SUBSET = PLAN.named_subset(kept_subset(NEW.kept, CONFIG.runs))
+    KEPT_SUBSET = PLAN.named_subset(kept_subset(NEW.kept, CONFIG.subsets))
     NEW_METHOD = grow_method(NEW, CONFIG.methods, CONFIG.features.space)
     KEPT_NAME = (
         f"{KEPT_SUBSET.method}-{as_text(KEPT_SUBSET.fraction)}-seed-{KEPT_SUBSET.seed}"

@@ -32,7 +32,15 @@ ACTIVATIONS = 1750 * BATCH / 64 * (FINE_TUNING.image_size / 128) ** 2
 
 def probe_inputs(wildcards):
     """The embeddings of all images, and what the methods of an entry need for each seed."""
-    return {**all_embeddings(), **selection_inputs(wildcards)}
+    encoded = encoded_inputs(wildcards)
+    if encoded:
+        encoded["encoded_embeddings"] = of_encoding(
+            ENCODED_EMBEDDINGS["embeddings"], encoding_of(wildcards.method)
+        )
+        encoded["encoded_records"] = of_encoding(
+            ENCODED_EMBEDDINGS["embeddings_json"], encoding_of(wildcards.method)
+        )
+    return {**all_embeddings(), **selection_inputs(wildcards), **encoded}
 
 
 def probe_settings(wildcards):
@@ -42,8 +50,13 @@ def probe_settings(wildcards):
 
 def probe_arguments(wildcards, input):
     """Snakemake does not compare params that depend on the input, which is compared itself."""
-    embeddings = shlex.join(["--embeddings", *input.embeddings])
-    return f"{embeddings} {selection_arguments(wildcards, input)}"
+    embeddings = ["--embeddings", *input.embeddings]
+    if "encoded" in input.keys():
+        embeddings += ["--encoded-embeddings", *input.encoded_embeddings]
+    return (
+        f"{shlex.join(embeddings)} {encoded_arguments(wildcards, input)} "
+        f"{selection_arguments(wildcards, input)}"
+    )
 
 
 PROGRAMS = CONFIG.judges.programs

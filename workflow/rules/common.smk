@@ -24,8 +24,12 @@ from petite.config import Plan, load as load_config
 from petite.config.methods import AUGMENTATION
 from petite.util.errors import PetiteError
 from petite.util import imports
+from petite.util.encoded_names import ORIGINAL, encoding_of, in_encoding, method_of
 from petite.util.files import read_json
 from petite.config.layers import Layer, command_line, read_layer, resolve
+from petite.data.sources import ALL_SOURCES
+from petite.features.registry import SPACES
+from petite.plots.registry import FIGURES
 from petite.selection import METHODS
 from petite.training.judges import FINE_TUNE, PROBE, SCRATCH, judge_named
 
@@ -111,7 +115,7 @@ wildcard_constraints:
     repeat=r"(?:split-\d+/)?",
     split_seed=r"\d+",
     judge=r"[A-Za-z0-9_-]+",
-    method=r"[A-Za-z0-9_-]+",
+    method=r"[A-Za-z0-9_-]+(@[a-z0-9-]+)?",
     fraction=r"[0-9.e-]+",
     seed=r"\d+",
     first=r"\d+",
@@ -169,16 +173,37 @@ def as_param(settings):
     return re.sub(r"\{(?=\s*\w)", r"\\u007b", text)
 
 
+def registered_modules():
+    """The modules of all methods, feature spaces, figures and sources."""
+    entries = [*METHODS.values(), *FIGURES.values()]
+    entries += [space for space in SPACES.values() if space.function]
+    sources = {source.__module__ for source in ALL_SOURCES.values()}
+    return sources | {entry.module for entry in entries}
+
+
+def all_digests():
+    scripts = {path.stem for path in SCRIPTS.glob("*.py")}
+    return {
+        name: imports.digests_file(CODE_FOLDER, name)
+        for name in sorted(scripts | registered_modules())
+    }
+
+
+# Files with the digests of the modules that a script or a registered entry loads, by its name. They are
+# written here, before Snakemake looks which files there are.
+DIGESTS = or_exit(all_digests)
+
+
 @cache
 def code(script, *entries):
-    """A rule's script, and a file with the digests of all modules of the library that it loads.
+    """A rule's script, and files with the digests of all modules of the library that it loads.
 
     An edit of one of them reruns the rule. `entries` are the modules of the methods, sources, figures
     and feature spaces that it uses. If the modules themselves were inputs, some fifty of each job,
     planning would cost Snakemake one and a half times as much.
     """
-    digests = or_exit(lambda: imports.digests_file(CODE_FOLDER, script, entries))
-    return [outside(SCRIPTS / f"{script}.py"), outside(digests)]
+    digests = [DIGESTS[name] for name in (script, *entries)]
+    return [outside(SCRIPTS / f"{script}.py"), *map(outside, digests)]
 
 
 def outside(path):
@@ -211,7 +236,7 @@ def as_text(fraction):
 
 def method_name(label):
     """The method of a label of the config: `grid_of_9` may be a `pca_grid`."""
-    return CONFIG.methods[label].method
+    return CONFIG.methods[method_of(label)].method
 
 
 # The feature spaces in which a method that is run compares images.
@@ -270,8 +295,14 @@ def judgings_of(repeat):
 
 # Those of the first split.
 JUDGINGS = judgings_of("")
-# (label, fraction) of all subsets
-CASES = [case for case in CONFIG.runs if any(case in own for own in CASES_OF.values())]
+# (label, fraction) of all subsets, in each encoding in which they are judged
+ENCODED_CASES = [
+    case for case in CONFIG.runs if any(case in own for own in CASES_OF.values())
+]
+# (label, fraction) of all subsets, which all encodings share
+CASES = list(
+    dict.fromkeys((method_of(name), fraction) for name, fraction in ENCODED_CASES)
+)
 
 
 def subset_seeds(label, fraction, due=None):
@@ -281,8 +312,9 @@ def subset_seeds(label, fraction, due=None):
     """
     read = {
         seed
-        for judge, *case, first, last in (JUDGINGS if due is None else due)
-        if case == [label, fraction] and not judge_named(judge).selects
+        for judge, name, share, first, last in (JUDGINGS if due is None else due)
+        if (method_of(name), share) == (label, fraction)
+        and not judge_named(judge).selects
         for seed in range(first, last + 1)
     }
     return sorted(read) or [0]
@@ -383,6 +415,7 @@ def overlap(one, other):
 
 def subset_paths(label, fraction, first, last, repeat=""):
     """The files with the subsets of some seeds: of a deterministic selection, one for all seeds."""
+    label = method_of(label)
     wanted = (first, last) if PLAN.is_seeded(label) else (0, 0)
     return [
         f"{subset_folder(label, fraction, repeat)}/seeds-{begin}-{end}.parquet"
@@ -392,10 +425,13 @@ def subset_paths(label, fraction, first, last, repeat=""):
 
 
 def compared(judge):
-    """The cases that a judge compares with random at the same fraction."""
+    """The cases that a judge compares with random at the same fraction and in the same encoding."""
     cases = CASES_OF[judge]
     return [
-        case for case in cases if case[0] != "random" and ("random", case[1]) in cases
+        (name, fraction)
+        for name, fraction in cases
+        if method_of(name) != "random"
+        and (in_encoding("random", encoding_of(name)), fraction) in cases
     ]
 
 

@@ -37,7 +37,8 @@ def say_forecast():
         return
     expected = forecast(jobs, costs(), PROGRESS.cores, each)
     words = expected.in_words()
-    if later := jobs_of_later_looks(jobs):
+    planned = planned_jobs(workflow.dag.jobs, workflow.dag.needrun)
+    if later := jobs_of_later_looks(planned):
         most = forecast([*jobs, *later], costs(), PROGRESS.cores, each).seconds
         words += f"; up to {rounded_time(most)} if all looks are needed"
     if number_of_images() == MANY_IMAGES and source_size() is None:

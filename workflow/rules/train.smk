@@ -9,6 +9,7 @@ include: "../lookups/train.smk"
 
 rule train:
     input:
+        unpack(encoded_inputs),
         manifest=rules.index.output.manifest,
         split=split_of,
         subsets=subsets_to_train,
@@ -35,6 +36,7 @@ rule train:
         dataset=CONFIG.dataset.name,
         split_seed=split_seed,
         memory=memory_limit,
+        encoded=encoded_arguments,
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --split-seed {params.split_seed} --subset {input.subsets:q} "
@@ -43,12 +45,14 @@ rule train:
         "--method {wildcards.method} --fraction {wildcards.fraction} "
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-predictions {output.predictions:q} --output-models {output.models:q} "
-        "--settings {params.settings:q} --threads {threads} {params.memory} --log {log:q}"
+        "--settings {params.settings:q} --threads {threads} {params.memory} "
+        "{params.encoded} --log {log:q}"
 
 
 rule fine_tune:
     input:
         unpack(backbone_files),
+        unpack(encoded_inputs),
         manifest=rules.index.output.manifest,
         split=split_of,
         subsets=subsets_to_train,
@@ -75,6 +79,7 @@ rule fine_tune:
         dataset=CONFIG.dataset.name,
         split_seed=split_seed,
         memory=memory_limit,
+        encoded=encoded_arguments,
         weights=weights_argument,
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
@@ -84,7 +89,8 @@ rule fine_tune:
         "--method {wildcards.method} --fraction {wildcards.fraction} {params.weights} "
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-predictions {output.predictions:q} --output-models {output.models:q} "
-        "--settings {params.settings:q} --threads {threads} {params.memory} --log {log:q}"
+        "--settings {params.settings:q} --threads {threads} {params.memory} "
+        "{params.encoded} --log {log:q}"
 
 
 # Selects by itself, from another part of the training images for each seed.

@@ -225,12 +225,12 @@ GOALS = (
     Goal(
         "export the recommended images, also for Keras and PyTorch",
         "snakemake --cores all export --config folder=PATH 'export_formats=[folder,npz,parquet]'",
-        "../README.md",
+        "export.md",
     ),
     Goal(
         "export another subset: METHOD:FRACTION",
         "snakemake --cores all export --config folder=PATH export=random:0.1",
-        "../README.md",
+        "export.md",
     ),
     Goal(
         "run on a cluster",

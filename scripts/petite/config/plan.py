@@ -13,6 +13,7 @@ from petite.selection import METHODS
 from petite.selection.base import StepParams, Traits
 from petite.selection.quota import GROUP
 from petite.training.judges import FINE_TUNE, PROBE, Judge, judge_named
+from petite.util.encoded_names import method_of
 
 # Seeds that one job selects for, as a selection is often faster than the start of its job.
 SEEDS_PER_SELECTION = 10
@@ -42,7 +43,7 @@ class Plan:
     Parameters
     ----------
     config : Config
-        A `label` in the methods below is that of an entry of its `methods`.
+        A `label` in the methods below is that of an entry of its `methods`, which may be encoded.
     """
 
     config: Config
@@ -95,7 +96,9 @@ class Plan:
         found: dict[tuple[str, float], int] = {}
         for judge in self.judges:
             own = {} if judge.selects else self.config.runs_of(judge.name)
-            found |= {case: max(runs, found.get(case, 0)) for case, runs in own.items()}
+            for (name, fraction), runs in own.items():
+                case = method_of(name), fraction
+                found[case] = max(runs, found.get(case, 0))
         return found
 
     def selection_batches(
@@ -148,7 +151,7 @@ class Plan:
 
     def exported(self) -> Exported | None:
         """Find the subset that `export` names; None for the recommended one."""
-        subset = exported(self.config.export, self.config.runs)
+        subset = exported(self.config.export, self.config.subsets)
         return subset and self.named_subset(subset)
 
     def named_subset(self, subset: Exported) -> Exported:
@@ -255,7 +258,7 @@ class Plan:
         )
 
     def _entry(self, label: str) -> ChainEntry | MethodEntry:
-        return self.config.methods[label]
+        return self.config.methods[method_of(label)]
 
     def _is_two_stage(self, label: str) -> bool:
         """Whether an entry is one method that first selects candidates in parts of each class."""

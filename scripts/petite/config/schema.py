@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from petite.config.backbone import BackboneSettings
 from petite.config.checks import CheckSettings
 from petite.config.dataset import DatasetSettings
+from petite.config.encodings import Encodings, EncodingSettings
 from petite.config.evidence import EvidenceSettings
 from petite.config.export import BEST, Formats, exported
 from petite.config.features import FeatureSettings
@@ -19,7 +20,7 @@ from petite.config.image_lists import ImageList
 from petite.config.judges import Judges, JudgesSection
 from petite.config.labels import Labels
 from petite.config.messages import sentences
-from petite.config.methods import AUGMENTATION, ChainEntry, MethodEntry, Methods
+from petite.config.methods import AUGMENTATION, FULL, ChainEntry, MethodEntry, Methods
 from petite.config.pool import PoolSettings, pool_problems
 from petite.config.proxy import ProxySection
 from petite.config.seeds import LooksSettings, Seeds
@@ -29,9 +30,10 @@ from petite.data.sources import SOURCES
 from petite.evaluation.looks import Looks
 from petite.evaluation.statistics import ALPHA, least_p, seeds_to_decide
 from petite.features.registry import SPACES
-from petite.training.judges import FINE_TUNE, PROBE, judge_named
+from petite.training.judges import FINE_TUNE, JUDGES, PROBE, judge_named
 from petite.training.settings import TrainingSettings
 from petite.util import memory
+from petite.util.encoded_names import ORIGINAL, encoding_of, in_encoding, method_of
 from petite.util.errors import PetiteError
 from petite.util.formatting import counted
 from petite.util.validation import Fraction, SeedCount, Strict
@@ -84,6 +86,11 @@ class Config(Strict):
     )
     exclude: ImageList = Field(
         [], description="training images that no subset contains: ids or patterns, or a file"
+    )
+    encodings: Encodings = Field(
+        [EncodingSettings(codec=ORIGINAL)],
+        description="how training images are stored: the judges compare the methods in each "
+        "encoding; test images are the originals",
     )
     seeds: Seeds = Field(
         LooksSettings(looks=[8, 20]),
@@ -142,11 +149,27 @@ class Config(Strict):
         """The number of runs of each label and fraction that a judge judges."""
         only = self.judges.used[judge].fractions
         return {
-            (label, fraction): self.runs_at(fraction, judge)
-            for label, entry in self.methods.items()
+            (name, fraction): self.runs_at(fraction, judge)
+            for name, entry in self._encoded(judge).items()
             if judge_named(judge).takes_recipes or not _makes_images(entry)
             for fraction in entry.fractions
             if only is None or fraction in only
+        }
+
+    def _encoded(self, judge: str) -> dict[str, ChainEntry | MethodEntry]:
+        """The entries of `methods` in each encoding in which a judge judges them.
+
+        The full set is judged in the original too, because all are compared with it. Augmented
+        images are made of stored pixels, so that they are judged without encoding.
+        """
+        names = [one.name for one in self.encodings]
+        if not judge_named(judge).takes_encodings:
+            names = [ORIGINAL]
+        return {
+            in_encoding(label, name): entry
+            for name in dict.fromkeys([ORIGINAL, *names])
+            for label, entry in self.methods.items()
+            if (name in names or label == FULL) and not (name != ORIGINAL and _makes_images(entry))
         }
 
     @property
@@ -158,7 +181,17 @@ class Config(Strict):
                 found[case] = max(runs, found.get(case, 0))
         # In the order of the methods, whichever judge comes first.
         ordered = [(label, share) for label, own in self.methods.items() for share in own.fractions]
-        return {case: found[case] for case in ordered if case in found}
+        encoded = [case for case in found if case not in ordered]
+        return {case: found[case] for case in [*ordered, *encoded] if case in found}
+
+    @property
+    def subsets(self) -> dict[tuple[str, float], int]:
+        """The number of seeds of each label and fraction, whatever the encoding."""
+        found: dict[tuple[str, float], int] = {}
+        for (name, fraction), runs in self.runs.items():
+            case = method_of(name), fraction
+            found[case] = max(runs, found.get(case, 0))
+        return found
 
     @model_validator(mode="after")
     def _sections_fit_together(self) -> "Config":
@@ -167,8 +200,9 @@ class Config(Strict):
             *self._method_problems(),
             *self._judge_problems(),
             *self._repeats_problems(),
+            *self._encoding_problems(),
             *pool_problems(self.pool, self.methods),
-            *grow_problems(self.grow, self.methods, self.runs, self.features.space),
+            *grow_problems(self.grow, self.methods, self.subsets, self.features.space),
             *(f"training.{text}" for text in self.training.size_problems(self.dataset.image_size)),
         ]
         try:
@@ -177,7 +211,7 @@ class Config(Strict):
         except PetiteError as error:
             problems.append(f"max_memory: {error}")
         try:
-            exported(self.export, self.runs)
+            exported(self.export, self.subsets)
         except PetiteError as error:
             problems.append(f"export: {error}")
         if problems:
@@ -229,10 +263,28 @@ class Config(Strict):
                 )
         return problems
 
+    def _encoding_problems(self) -> list[str]:
+        """Where nothing is judged in the encodings."""
+        used = self.judges.used
+        if all(one.name == ORIGINAL for one in self.encodings) or any(
+            method_of(name) != name for judge in used for name, _ in self.runs_of(judge)
+        ):
+            return []
+        if not any(judge_named(judge).takes_encodings for judge in used):
+            return [
+                f"encodings: {', '.join(used)} judges originals only: remove the encodings, or add "
+                "one of " + ", ".join(JUDGES)
+            ]
+        return ["encodings: no method with fractions can be encoded: augmented images are not"]
+
     def _looks_problems(self, judge: str) -> list[str]:
         """Looks that can decide no comparison with random, if a judge has no others."""
         looks, cases = self.looks_of(judge), self.runs_of(judge)
-        tests = sum(label != "random" and ("random", share) in cases for label, share in cases)
+        tests = sum(
+            method_of(name) != "random"
+            and (in_encoding("random", encoding_of(name)), share) in cases
+            for name, share in cases
+        )
         if looks is None or ("full", 1.0) in cases:
             return []
         return [
@@ -284,7 +336,7 @@ class Config(Strict):
                 f"methods.{label}.fractions: {share} is above judges.probe.pool_share, which is "
                 f"{probe.pool_share:g}: leave it out, or set judges.probe.fractions"
                 for label, share in self.runs_of(PROBE)
-                if probe.pool_share < share < 1
+                if probe.pool_share < share < 1 and method_of(label) == label
             ]
         return problems
 

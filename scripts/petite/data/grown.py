@@ -164,8 +164,8 @@ def new_images(
     _say_gray(new, old, notices)
     if not (table["kind"] == "").any():
         counts = table["kind"].value_counts()
-        why = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-        raise PetiteError(f"{where}: none of the {len(table)} new images can be added ({why})")
+        why = ", ".join(f"{kind} ({count})" for kind, count in counts.items())
+        raise PetiteError(f"{where}: none of the {len(table)} new images can be added: {why}")
     return table[COLUMNS]
 
 

@@ -37,15 +37,14 @@ from petite.data.duplicates import THUMBNAIL_SIDE, duplicate_groups, exact_group
 from petite.data.sources import ImageData, Source, UnreadableEntry
 from petite.data.store import (
     FORMAT,
-    REMEDY,
+    SHARD_DIGEST,
     Content,
     Manifest,
     ShardRecord,
     ShardWriter,
-    shard_record,
     shard_writer,
 )
-from petite.util.errors import DamagedFiles, PetiteError
+from petite.util.errors import PetiteError
 from petite.util.files import sha256_of
 from petite.util.formatting import counted, plural
 from petite.util.notices import Notices
@@ -62,7 +61,6 @@ MOST_WARNINGS = 20
 # Rows of the index that are converted to text at a time, for the digest.
 DIGESTED_AT_ONCE = 65_536
 
-SHARD_DIGEST = "shard_sha256"  # attribute of a shard's table
 DIGESTS = ["sha256", "pixel_sha256"]
 STATUSES = ("ok", "set_aside", "beyond_limit")
 FOUND = {
@@ -325,31 +323,6 @@ def _depth_for(data: bytes, depth: Depth | Callable[[], Depth]) -> Depth:
     if not callable(depth):
         return depth
     return depth() if may_be_deep(data) else "full"
-
-
-def checked_shard(rows: Path, store: Path) -> ShardRecord:
-    """The `shard_record` of the shard next to a table of `ingest_shard`.
-
-    Parameters
-    ----------
-    rows : Path
-        The table; the shard has the same name with the suffix .npy.
-    store : Path
-        Folder of the store.
-
-    Raises
-    ------
-    DamagedFiles
-        If the shard's pixels are not those that were written with the table.
-    """
-    pixels = rows.with_suffix(".npy")
-    record = shard_record(pixels, store)
-    attributes = json.loads((pq.read_schema(rows).metadata or {}).get(b"PANDAS_ATTRS", "{}"))
-    if record["sha256"] != attributes.get(SHARD_DIGEST):
-        raise DamagedFiles(
-            f"{pixels} changed after it was written: its SHA-256 differs. {REMEDY}", [pixels, rows]
-        )
-    return record
 
 
 def gather_shards(listing: pd.DataFrame, tables: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ Only this module knows the format. A store is a folder with
 - `manifest.json`: a `Manifest`.
 """
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from petite.util.files import atomic_path, read_json, read_table, sha256_of
 FORMAT = 1
 # A process may have about a thousand open files.
 OPEN_SHARDS = 256
+SHARD_DIGEST = "shard_sha256"  # attribute of the table next to a shard
 REMEDY = "Run again: the workflow makes it again."
 
 
@@ -157,6 +159,31 @@ def shard_record(path: Path, store: Path) -> ShardRecord:
     }
 
 
+def checked_shard(rows: Path, store: Path) -> ShardRecord:
+    """The `shard_record` of the shard next to its table, which has its digest.
+
+    Parameters
+    ----------
+    rows : Path
+        The table; the shard has the same name with the suffix .npy.
+    store : Path
+        Folder of the store.
+
+    Raises
+    ------
+    DamagedFiles
+        If the shard's pixels are not those that were written with the table.
+    """
+    pixels = rows.with_suffix(".npy")
+    record = shard_record(pixels, store)
+    attributes = json.loads((pq.read_schema(rows).metadata or {}).get(b"PANDAS_ATTRS", "{}"))
+    if record["sha256"] != attributes.get(SHARD_DIGEST):
+        raise DamagedFiles(
+            f"{pixels} changed after it was written: its SHA-256 differs. {REMEDY}", [pixels, rows]
+        )
+    return record
+
+
 class Store:
     """Reads images from a store.
 
@@ -167,6 +194,8 @@ class Store:
     ----------
     manifest_path : Path
         manifest.json of the store.
+    pixels : sequence of ShardRecord, optional
+        Shards with other pixels of the same images, such as encoded and decoded ones.
 
     Attributes
     ----------
@@ -186,7 +215,7 @@ class Store:
         When a file is missing, of another version, or not as the manifest says.
     """
 
-    def __init__(self, manifest_path: Path) -> None:
+    def __init__(self, manifest_path: Path, pixels: Sequence[ShardRecord] | None = None) -> None:
         """Open the store and check the size and shape of its shards.
 
         A shard's SHA-256 is checked when it is first read, which takes 0.1 s for 157 MB.
@@ -204,7 +233,9 @@ class Store:
         self.classes: list[str] = self.manifest["classes"]
         self.image_size: int = self.manifest["image_size"]
         self.channels: int = self.manifest["channels"]
-        self._shards = [self.path.parent / shard["file"] for shard in self.manifest["shards"]]
+        self._has_own_pixels = pixels is None
+        self._records = self.manifest["shards"] if pixels is None else list(pixels)
+        self._shards = [self.path.parent / shard["file"] for shard in self._records]
         for path, shard in zip(self._shards, self.manifest["shards"], strict=True):
             self._check_shape(path, shard["rows"])
         self._open_shard = lru_cache(OPEN_SHARDS)(self._opened)
@@ -322,13 +353,14 @@ class Store:
 
     def _verify(self, shard: int) -> None:
         path = self._shards[shard]
-        if sha256_of(path) != self.manifest["shards"][shard]["sha256"]:
+        if sha256_of(path) != self._records[shard]["sha256"]:
             raise self._damaged(path, f"{path} was changed or damaged: its SHA-256 differs.")
         self._verified.add(shard)
 
     def _damaged(self, shard: Path, message: str) -> DamagedFiles:
         """The error that removes the shard and the manifest, without which shards are remade."""
-        return DamagedFiles(f"{message} {REMEDY}", [shard, self.path])
+        manifest = [self.path] if self._has_own_pixels else []
+        return DamagedFiles(f"{message} {REMEDY}", [shard, *manifest])
 
     @cached_property
     def _places(self) -> pa.Table:

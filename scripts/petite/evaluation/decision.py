@@ -1,5 +1,6 @@
 """From verdicts to a recommendation: what to keep, and why."""
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from petite.evaluation.recommendation import (
     AgainstRandom,
     Basis,
     Bounds,
+    BytesFinding,
     Caution,
     Comparison,
     Curve,
@@ -32,7 +34,7 @@ from petite.evaluation.recommendation import (
     Subset,
     Uncertainty,
 )
-from petite.evaluation.runs import FULL, REFERENCE, images_of_full
+from petite.evaluation.runs import FULL, images_of_full, is_reference, reference_of
 from petite.evaluation.statistics import ALPHA, CONFIDENCE, seeds_to_decide
 from petite.evaluation.uncertainty import Uncertainties
 from petite.evaluation.verdicts import (
@@ -127,7 +129,7 @@ def recommend(
         tolerance=tolerance,
         kind=kind,
         kept=kept,
-        findings=findings,
+        findings=(*findings, *_bytes_of(runs, kept)),
         basis=replace(_basis(table, runs, looks, seen), groups=groups),
         cautions=cautions,
         left_out=left_out,
@@ -141,6 +143,22 @@ def recommend(
 
 
 # ------------------------------------------------------------------------------ what to keep
+
+
+def _bytes_of(runs: pd.DataFrame, kept: Kept | None) -> Iterator[BytesFinding]:
+    """The bytes of what is kept, if images are encoded."""
+    if kept is None or "encoding" not in runs:
+        return
+    own = runs[(runs["method"] == kept.method) & (runs["fraction"] == kept.fraction)]
+    of_all = runs.loc[runs["method"] == FULL, "bytes"].mean()
+    if own["bytes"].notna().any():
+        yield BytesFinding(
+            "bytes",
+            str(own["encoding"].iloc[0]),
+            round(own["bytes"].mean()),
+            None if math.isnan(of_all) else round(of_all),
+            len(json.loads(own["confusion"].iloc[0])),
+        )
 
 
 def _learned(table: pd.DataFrame, against: AgainstChance | None) -> list[bool]:
@@ -171,14 +189,26 @@ def _answer(table: pd.DataFrame, full_images: int | None) -> Answer:
         is_largest = chosen["images"] == table["images"].max()
         open_size = Finding("full_set_not_trained", but_for=() if is_largest else ("not_learned",))
         return "keep_largest", _kept(chosen), (_over_all_sizes(table), open_size)
-    chosen = _best_of(good[good["images"] == good["images"].min()])
+    chosen = _best_of(_smallest(good))
     shown: FindingKind = "equivalent" if chosen["to_full"] == EQUIVALENT else "not_worse"
     against_full = Finding(shown, _subset(chosen))
-    return "keep_subset", _kept(chosen), (against_full, _at_its_size(table, chosen))
+    findings: tuple[Finding, ...] = (against_full, *_at_its_size(table, chosen))
+    return "keep_subset", _kept(chosen), findings
 
 
 def _good_enough(table: pd.DataFrame) -> pd.Series:
     return table["to_full"].isin(GOOD_ENOUGH) & (table["verdict"] != WORSE) & table["learned"]
+
+
+def _smallest(good: pd.DataFrame) -> pd.DataFrame:
+    """The subsets of the fewest images; if images are encoded, those of the fewest bytes.
+
+    Subsets of as many images in the same encoding count as one size.
+    """
+    if "bytes" not in good or good["bytes"].isna().all():
+        return good[good["images"] == good["images"].min()]
+    least = good.sort_values("bytes", kind="stable").iloc[0]
+    return good[(good["images"] == least["images"]) & (good["encoding"] == least["encoding"])]
 
 
 def _best_of(pool: pd.DataFrame) -> pd.Series:
@@ -187,7 +217,7 @@ def _best_of(pool: pd.DataFrame) -> pd.Series:
     if not better.empty:
         metric = str(better["metric"].iloc[0])
         return better.sort_values(metric, ascending=False, kind="stable").iloc[0]
-    random = pool[pool["method"] == REFERENCE]
+    random = pool[pool["method"].map(is_reference)]
     return (pool.sort_values("method") if random.empty else random).iloc[0]
 
 
@@ -224,9 +254,14 @@ def _not_good_enough(table: pd.DataFrame, compared: pd.DataFrame) -> Finding:
     )
 
 
-def _at_its_size(table: pd.DataFrame, chosen: pd.Series) -> Finding:
-    """How the chosen subset compares with random at its size."""
-    if chosen["method"] != REFERENCE:
+def _at_its_size(table: pd.DataFrame, chosen: pd.Series) -> Iterator[Finding]:
+    """How the chosen subset compares with random at its size; nothing for all images."""
+    if chosen["fraction"] < 1:
+        yield _against_its_size(table, chosen)
+
+
+def _against_its_size(table: pd.DataFrame, chosen: pd.Series) -> Finding:
+    if not is_reference(chosen["method"]):
         kind: dict[str, FindingKind] = {
             BETTER: "better_than_random",
             NOT_COMPARED: "not_compared_with_random",
@@ -234,7 +269,10 @@ def _at_its_size(table: pd.DataFrame, chosen: pd.Series) -> Finding:
         }
         found = kind.get(chosen["verdict"], "indistinguishable_from_random")
         return Finding(found, _subset(chosen))
-    others = table[(table["fraction"] == chosen["fraction"]) & (table["verdict"] != NOT_COMPARED)]
+    is_here = (table["fraction"] == chosen["fraction"]) & (
+        table["method"].map(reference_of) == chosen["method"]
+    )
+    others = table[is_here & (table["verdict"] != NOT_COMPARED)]
     better = others[others["verdict"] == BETTER]
     if others.empty:
         return Finding("no_method_compared_here")
@@ -269,7 +307,8 @@ def _left_out(table: pd.DataFrame, against: AgainstChance) -> tuple[Chance, ...]
 
 def _cautions(against: AgainstChance, kept: Kept) -> tuple[Caution, ...]:
     """Problems of the models of all images, of the kept subset, and of random."""
-    chosen, random = (against.of(method, kept.fraction) for method in (kept.method, REFERENCE))
+    names = kept.method, reference_of(kept.method)
+    chosen, random = (against.of(method, kept.fraction) for method in names)
     found = list(_odd_classes(against.of_all)) if against.of_all else []
     for chance in (against.of_all, chosen, random):
         if chance and chance.one_answer:

@@ -16,7 +16,13 @@ from petite.evaluation.learning_curve import random_curve
 from petite.evaluation.looks import Looks
 from petite.evaluation.metrics import is_unequal, metric_for, test_counts, with_measures
 from petite.evaluation.recommendation import Gap, ImageGroups, Recommendation
-from petite.evaluation.runs import Predictions, collect, first_run
+from petite.evaluation.runs import (
+    Predictions,
+    collect,
+    first_run,
+    with_bytes,
+    with_bytes_of_originals,
+)
 from petite.evaluation.sequential import compare_at_looks
 from petite.evaluation.summary import at_their_looks, summarize
 from petite.evaluation.tables import markdown_table, terminal_table
@@ -110,7 +116,7 @@ def evaluate(
     """
     histories, files = ([path.with_suffix(suffix) for path in paths] for suffix in NEXT_TO_RUNS)
     runs, history = collect(paths, histories)
-    runs = with_measures(runs, training_images)
+    runs = with_bytes_of_originals(with_measures(runs, training_images))
     counts, predictions = test_counts(runs), Predictions(files)
     metric = metric_for(counts, metric_setting)
     curve = random_curve(runs, metric)
@@ -122,6 +128,7 @@ def evaluate(
     else:
         verdicts = compare_at_looks(runs, looks, *shared).table
         summary = at_their_looks(summary, verdicts)
+    verdicts = with_bytes(verdicts, runs)
     chance = AgainstChance(runs, predictions, classes, circumstances, numbers)
     record = None
     if plan:
@@ -142,9 +149,9 @@ def evaluate(
     return Judged(
         runs,
         history,
-        summary,
+        with_bytes(summary, runs),
         verdicts,
-        cost_ledger(runs),
+        with_bytes(cost_ledger(runs), runs),
         replace(recommendation, ledger=break_even(runs, recommendation.kept)),
         is_unequal(counts),
         record,

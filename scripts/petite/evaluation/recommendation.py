@@ -131,6 +131,29 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class BytesFinding:
+    """What the images to keep take, if images are encoded; see `petite.data.container`.
+
+    Attributes
+    ----------
+    encoding : str
+        Its name.
+    bytes : int
+        Of the images to keep.
+    bytes_of_all : int or None
+        Of all originals; None if the full set was not trained.
+    classes : int
+        How many there are.
+    """
+
+    kind: Literal["bytes"]
+    encoding: str
+    bytes: int
+    bytes_of_all: int | None
+    classes: int
+
+
+@dataclass(frozen=True)
 class Difference:
     """A mean of paired differences in the metric, with its intervals.
 
@@ -473,7 +496,7 @@ class Recommendation:
     tolerance: float
     kind: Kind
     kept: Kept | None
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding | BytesFinding, ...]
     basis: Basis
     cautions: tuple[Caution, ...]
     left_out: tuple[Chance, ...]
@@ -532,9 +555,11 @@ class Answers:
             return _JSON.validate_python(values)
         except ValidationError as error:
             first = error.errors()[0]
+            # Pydantic names the members of a union, which are no keys of the file.
+            members = Finding.__name__, BytesFinding.__name__
+            key = ".".join(str(part) for part in first["loc"] if part not in members)
             raise PetiteError(
-                f"recommendation.json: {'.'.join(map(str, first['loc']))}: {first['msg']}. "
-                "Delete the file and rerun."
+                f"recommendation.json: {key}: {first['msg']}. Delete the file and rerun."
             ) from error
 
 

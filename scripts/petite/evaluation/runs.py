@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 
 from petite.evaluation.metrics import ACCURACY
+from petite.util.encoded_names import ORIGINAL, encoding_of, in_encoding, method_of
 from petite.util.errors import PetiteError
 
 REFERENCE = "random"  # the method that all others are compared with
 FULL = "full"  # the method that keeps all training images
 
+CASE = ["method", "fraction"]
 PAIR = ["split_seed", "training_seed"]  # paired runs agree in these
 TEXT_COLUMNS = [
     *("judge", "dataset", "method", "model", "backend"),
@@ -32,17 +34,36 @@ ONE_KIND = {
 }
 
 
-def ordered(frame: pd.DataFrame, then: Iterable[str] = ()) -> pd.DataFrame:
-    """Sort rows in reading order: full first, then larger fractions, then random.
+def reference_of(method: str) -> str:
+    """What a method is compared with: random in the same encoding.
 
-    Methods of a fraction are sorted by name, and rows of a method and fraction by `then`.
+    Examples
+    --------
+    >>> reference_of("herding"), reference_of("herding@64px-webp-q40")
+    ('random', 'random@64px-webp-q40')
+    """
+    return in_encoding(REFERENCE, encoding_of(method))
+
+
+def is_reference(method: str) -> bool:
+    """Whether a method is random, in any encoding."""
+    return method_of(method) == REFERENCE
+
+
+def ordered(frame: pd.DataFrame, then: Iterable[str] = ()) -> pd.DataFrame:
+    """Sort rows in reading order: full first, then larger fractions, the originals, then random.
+
+    Methods of a fraction are sorted by encoding and name, and rows of a method and fraction by
+    `then`.
     """
     keys = frame.assign(
         _full=frame["method"] != FULL,
         _smaller=-frame["fraction"],
-        _compared=frame["method"] != REFERENCE,
+        _encoded=frame["method"].map(encoding_of) != ORIGINAL,
+        _encoding=frame["method"].map(encoding_of),
+        _compared=~frame["method"].map(is_reference).astype(bool),
     )
-    by = ["_full", "_smaller", "_compared", "method", *then]
+    by = ["_full", "_smaller", "_encoded", "_encoding", "_compared", "method", *then]
     return frame.loc[keys.sort_values(by, kind="stable").index].reset_index(drop=True)
 
 
@@ -85,7 +106,7 @@ def paired_differences(
     runs: pd.DataFrame,
     method: str,
     fraction: float,
-    reference: str = REFERENCE,
+    reference: str | None = None,
     metric: str = ACCURACY,
 ) -> np.ndarray:
     """The differences of the metric from `reference`, for paired runs.
@@ -98,8 +119,8 @@ def paired_differences(
         The table of runs.csv.
     method : str
     fraction : float
-    reference : {"random", "full"}
-        random at the same fraction, or the full set.
+    reference : str, optional
+        "full" for the full set. None: random at the same fraction and in the same encoding.
     metric : str
         A column of `runs`.
 
@@ -109,6 +130,7 @@ def paired_differences(
         Empty if the reference has no run.
     """
     own = measured(runs, method, fraction, metric)
+    reference = reference or reference_of(method)
     others = measured(runs, reference, 1.0 if reference == FULL else fraction, metric)
     return (own - others).dropna().to_numpy(dtype=np.float64)
 
@@ -122,6 +144,49 @@ def images_of_full(runs: pd.DataFrame) -> int | None:
     if full.empty:
         return None
     return round((full["images"] / full.get("share", 1.0)).mean())
+
+
+def with_bytes_of_originals(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs with the bytes of the originals too, if some are of encoded images.
+
+    The originals of a run are the images of an encoded one with the same method, fraction and
+    seeds, which knows their bytes. NaN where there is none.
+    """
+    if "encoding" not in runs:
+        return runs
+    runs = runs.assign(encoding=runs["encoding"].fillna(ORIGINAL))
+    same_images = [runs["method"].map(method_of), *(runs[name] for name in ["fraction", *PAIR])]
+    of_originals = runs["original_bytes"].groupby(same_images).transform("first")
+    return runs.assign(
+        bytes=runs["bytes"].fillna(of_originals), original_bytes=of_originals.to_numpy()
+    )
+
+
+def with_bytes(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """A table of methods and fractions with `encoding` and `bytes`, if some runs are encoded.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With method, fraction and images.
+    runs : DataFrame
+        Made by `with_bytes_of_originals`.
+
+    Returns
+    -------
+    DataFrame
+        `bytes` is the mean over the runs, rounded: of the images, the index of their files and
+        weights if they differ (see `petite.data.container`).
+    """
+    if "encoding" not in runs or table.empty:
+        return table
+    mean = runs.groupby(CASE)["bytes"].mean().round()
+    found = mean.reindex(pd.MultiIndex.from_frame(table[CASE])).to_numpy()
+    table = table.copy()
+    table.insert(2, "encoding", list(map(encoding_of, table["method"])))
+    whole = found if np.isnan(found).any() else found.astype(np.int64)
+    table.insert(list(table.columns).index("images") + 1, "bytes", whole)
+    return table
 
 
 def read_csv(path: Path) -> pd.DataFrame:

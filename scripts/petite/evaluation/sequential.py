@@ -23,7 +23,7 @@ from scipy.special import stdtr, stdtrit  # scipy.stats is slow to import
 from petite.evaluation.learning_curve import LearningCurve
 from petite.evaluation.looks import Looks
 from petite.evaluation.metrics import ACCURACY, METRICS, with_measures
-from petite.evaluation.runs import FULL, REFERENCE, Predictions
+from petite.evaluation.runs import CASE, FULL, Predictions, is_reference, reference_of
 from petite.evaluation.statistics import ALPHA, holm, least_p
 from petite.evaluation.verdicts import (
     ADJUSTED,
@@ -36,7 +36,6 @@ from petite.evaluation.verdicts import (
 
 # More seeds are not spent on a comparison that they decide less often than this.
 FUTILE = 0.01
-CASE = ["method", "fraction"]
 # The other columns are of the comparison with random.
 BOUNDS = ("low", "new_images_low", "full_low", "full_new_images_low")
 OF_FULL_COLUMNS = ("full_", "test_images", "least_tolerance", "to_full")
@@ -125,8 +124,8 @@ def _with_all_seeds(
     complete = runs[counts == seeds]
     if cases is not None:
         keys = pd.MultiIndex.from_frame(complete[CASE])
-        is_reference = complete["method"].isin([FULL, REFERENCE])
-        complete = complete[is_reference | keys.isin(cases)]
+        is_kept = complete["method"].map(is_reference).astype(bool) | (complete["method"] == FULL)
+        complete = complete[is_kept | keys.isin(cases)]
         if not pd.MultiIndex.from_frame(complete[CASE]).isin(cases).any():
             return complete.iloc[:0]
     return complete
@@ -282,7 +281,9 @@ class _Comparisons:
         found = list(self.open or [])
         random, full = self._is_open.get("random"), self._is_open.get("full")
         assert random is not None and full is not None
-        found += [(REFERENCE, fraction) for _, fraction in _cases(random[random].index)]
+        found += [
+            (reference_of(method), fraction) for method, fraction in _cases(random[random].index)
+        ]
         found += [(FULL, 1.0)] * bool(full.any())
         return list(dict.fromkeys(found))
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from petite.evaluation.metrics import metric_for, test_counts, with_measures
 from petite.evaluation.recommendation import OverSplits
-from petite.evaluation.runs import FULL, REFERENCE, ordered, paired_differences
+from petite.evaluation.runs import FULL, REFERENCE, is_reference, ordered, paired_differences
 from petite.evaluation.statistics import (
     ALPHA,
     Interval,
@@ -116,7 +116,7 @@ def over_splits(splits: Sequence[OneSplit], tolerance: float, metric_setting: st
     Returns
     -------
     DataFrame
-        SPLIT_COLUMNS. `against` is random (at the same fraction) or full, `split` a number from 1,
+        SPLIT_COLUMNS. `against` is random (as in verdicts.csv) or full, `split` a number from 1,
         or "all". `difference` is the mean over the `pairs` of a split, or over the splits; the
         other columns are of all splits together. `low` and `high` bound the 95% interval. `p_value`
         is two-sided against random; against full it is that of a loss of the tolerance or more.
@@ -166,13 +166,14 @@ def in_the_answer(table: pd.DataFrame, judge: str) -> tuple[OverSplits, ...]:
 
 def _compared(splits: Sequence[OneSplit], against: str, metric: str) -> Iterator[list[Row]]:
     """The rows of the splits of each comparison that every split has."""
+    reference = FULL if against == FULL else None  # random in the same encoding
     cases = splits[0].runs[["method", "fraction"]].drop_duplicates()
     for method, fraction in cases.itertuples(index=False, name=None):
-        if method in (against, FULL):
+        if method == FULL or (against == REFERENCE and is_reference(method)):
             continue
         rows = []
         for number, split in enumerate(splits, start=1):
-            found = paired_differences(split.runs, method, fraction, against, metric)
+            found = paired_differences(split.runs, method, fraction, reference, metric)
             if not len(found):
                 break
             rows.append(

@@ -8,7 +8,14 @@ import pandas as pd
 from petite.evaluation.list_luck import luck_of
 from petite.evaluation.looks import Looks
 from petite.evaluation.metrics import ACCURACY, METRICS, with_measures
-from petite.evaluation.runs import REFERENCE, check_runs, measured, ordered, paired_differences
+from petite.evaluation.runs import (
+    check_runs,
+    is_reference,
+    measured,
+    ordered,
+    paired_differences,
+    reference_of,
+)
 from petite.evaluation.statistics import CONFIDENCE, mean_interval
 
 logger = logging.getLogger(__name__)
@@ -155,17 +162,17 @@ def _mean_and_bounds(
 
 def _differences(runs: pd.DataFrame, method: str, fraction: float, metric: str) -> np.ndarray:
     """Paired differences from random, with a line in the log where runs have no partner."""
-    if method == REFERENCE:
+    if is_reference(method):
         return np.empty(0)
     differences = paired_differences(runs, method, fraction, metric=metric)
     own = len(measured(runs, method, fraction))
-    if len(measured(runs, REFERENCE, fraction)) and len(differences) < own:
+    if len(measured(runs, reference_of(method), fraction)) and len(differences) < own:
         logger.warning(
             "%s at fraction %g: %d of %d runs have no run of %s with the same seeds",
             method,
             fraction,
             own - len(differences),
             own,
-            REFERENCE,
+            reference_of(method),
         )
     return differences

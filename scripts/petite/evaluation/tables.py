@@ -11,6 +11,7 @@ from petite.evaluation.statistics import ENOUGH_RUNS
 from petite.util.formatting import (
     NOTHING,
     bracketed,
+    byte_size,
     in_percent,
     megabytes,
     number,
@@ -20,6 +21,9 @@ from petite.util.formatting import (
     signed,
     signed_bracketed,
 )
+
+STORED = "stored, MB"  # the pixels
+FILES = "files"  # the bytes of encoded images and of the originals
 
 
 def markdown_rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -56,7 +60,11 @@ def _cells(summary: pd.DataFrame) -> pd.DataFrame:
                 "against random, points": _difference(row),
                 **({"look": at_look(row["pairs"], row["look"])} if has_looks(summary) else {}),
                 "loss": NOTHING if np.isnan(row["loss_mean"]) else f"{row['loss_mean']:.3f}",
-                "stored, MB": megabytes(row["stored_bytes"]),
+                **(
+                    {FILES: byte_size(row["bytes"])}
+                    if "bytes" in row
+                    else {STORED: megabytes(row["stored_bytes"])}
+                ),
                 "select, s": seconds(row["select_seconds_mean"]),
                 "train, s": seconds(row["train_seconds_mean"]),
             }
@@ -129,7 +137,7 @@ def markdown_table(summary: pd.DataFrame, dataset: str) -> str:
 NOT_IN_TERMINAL = ["select, s", "loss", "worst class, %"]
 SHORTER = {
     "against random, points": "against random",
-    "stored, MB": "MB",
+    STORED: "MB",
     "balanced accuracy, %": "balanced, %",
 }
 TERMINAL_COLUMNS = 100
@@ -142,10 +150,12 @@ def terminal_table(summary: pd.DataFrame, balanced: bool = False) -> str:
     its interval.
     """
     cells = _cells(summary).drop(columns=NOT_IN_TERMINAL)
+    if FILES in cells:  # the names of encodings need the room
+        cells = cells.drop(columns="train, s")
     metric = compared_metric(summary).name
     shown = {ACCURACY, metric} | ({BALANCED} if balanced else set())
     if len(shown) > 1 or has_looks(summary):
-        cells = cells.drop(columns="stored, MB")
+        cells = cells.drop(columns=STORED, errors="ignore")
     for name in METRICS:
         if name not in shown:
             cells = cells.drop(columns=_heading(name))

@@ -18,7 +18,7 @@ from petite.evaluation.looks import Looks
 from petite.evaluation.metrics import METRICS
 from petite.evaluation.new_images import NewImages
 from petite.evaluation.recommendation import Against, Needed, Part, Subset, Uncertainty
-from petite.evaluation.runs import FULL, REFERENCE, Predictions
+from petite.evaluation.runs import FULL, Predictions, reference_of
 from petite.evaluation.statistics import ALPHA, CONFIDENCE, MOST_SEEDS, crossed_variances
 from petite.evaluation.verdicts import EQUIVALENCE_CONFIDENCE, TOO_FEW_IMAGES, new_images_of
 
@@ -65,8 +65,9 @@ class Uncertainties:
         if math.isnan(low):
             return None
         seeds = int(row["full_pairs" if full else "pairs"])
+        random = reference_of(subset.method), subset.fraction
         confidence = EQUIVALENCE_CONFIDENCE if full else CONFIDENCE
-        new = self._new_images(subset, (FULL, 1.0) if full else (REFERENCE, subset.fraction), seeds)
+        new = self._new_images(subset, (FULL, 1.0) if full else random, seeds)
         spread = Spread.of(new, confidence)
         images = len(new.weights) if self.groups is None else len(self.groups)
         half_width = (high - low) / 2

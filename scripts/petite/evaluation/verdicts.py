@@ -18,13 +18,14 @@ from petite.evaluation.metrics import ACCURACY, METRICS, with_measures
 from petite.evaluation.new_images import NewImages, images_to_show, tolerance_to_show
 from petite.evaluation.runs import (
     FULL,
-    REFERENCE,
     Predictions,
     check_runs,
+    is_reference,
     measured,
     ordered,
     paired_differences,
     paired_predictions,
+    reference_of,
 )
 from petite.evaluation.statistics import (
     ALPHA,
@@ -116,8 +117,8 @@ def compare(
     `metric`: accuracy or balanced_accuracy. `share` is the part of the training images that was
     kept (see `with_measures`).
 
-    Against random at the same fraction: `pairs` (runs that share their seeds), the mean
-    `difference` with its 95% interval over seeds (`low`, `high`) and over seeds and test images
+    Against random at the same fraction and in the same encoding: `pairs` (runs that share seeds),
+    the mean `difference` with its 95% interval over seeds (`low`, `high`) and over seeds and images
     (`new_images_*`, where `predictions` are given), the differences' `sd`, the sign-flip test's
     `p_value` and Holm's `p_adjusted`, `least_p_adjusted` (`p_adjusted` had the method won every
     time), the probability `p_better` that the true mean is above 0, the `smallest_effect` that the
@@ -163,7 +164,7 @@ def compare(
     for fraction, at_fraction in runs[runs["method"] != FULL].groupby("fraction"):
         size = float(str(fraction))
         near = runs[(runs["fraction"] == fraction) | (runs["method"] == FULL)]  # faster to search
-        of_random = predictions.right(REFERENCE, size) if predictions else pd.DataFrame()
+        of_references: dict[str, pd.DataFrame] = {}
         for method, group in at_fraction.groupby("method"):
             name = str(method)
             images = round(group["images"].mean())
@@ -173,7 +174,11 @@ def compare(
             row |= _against_random(near, name, size, metric, luck, level)
             row |= _against_full(near, name, size, tolerance, metric, luck, level)
             if predictions:
-                own = of_random if name == REFERENCE else predictions.right(name, size)
+                reference = reference_of(name)
+                if reference not in of_references:
+                    of_references[reference] = predictions.right(reference, size)
+                of_random = of_references[reference]
+                own = of_random if is_reference(name) else predictions.right(name, size)
                 row |= _random_for_new_images(own, of_random, name, weights, luck, groups, level)
                 row |= _full_for_new_images(own, of_full, weights, tolerance, luck, groups, level)
             row |= _multiplier(near, name, size, images, curve, metric, luck)
@@ -199,7 +204,7 @@ def _against_random(
     runs: pd.DataFrame, method: str, fraction: float, metric: str, luck: float, level: float
 ) -> dict[str, float]:
     differences = np.empty(0)
-    if method != REFERENCE:
+    if not is_reference(method):
         differences = paired_differences(runs, method, fraction, metric=metric)
     return about_differences(differences, luck, level)
 
@@ -243,7 +248,7 @@ def _random_for_new_images(
 
     own, of_random: what `Predictions.right` gives.
     """
-    if method == REFERENCE:
+    if is_reference(method):
         of_random = pd.DataFrame()
     new = new_images_of(own, of_random, weights, luck, groups)
     low, high = new.interval(1 - level)
@@ -335,7 +340,7 @@ def _multiplier(
     metric: str,
     luck: float,
 ) -> dict[str, float | str]:
-    if curve is None or method == REFERENCE:
+    if curve is None or is_reference(method):
         nothing = dict.fromkeys(["multiplier", "multiplier_low", "multiplier_high"], math.nan)
         return {**nothing, "multiplier_text": ""}
     found: Estimate = curve.multiplier(measured(runs, method, fraction, metric), images, luck)

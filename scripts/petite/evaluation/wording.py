@@ -11,6 +11,7 @@ from petite.evaluation.recommendation import (
     AgainstRandom,
     Answers,
     Bounds,
+    BytesFinding,
     Caution,
     Comparison,
     Finding,
@@ -23,7 +24,7 @@ from petite.evaluation.recommendation import (
     Subset,
     Uncertainty,
 )
-from petite.evaluation.runs import FULL, REFERENCE
+from petite.evaluation.runs import FULL, is_reference
 from petite.evaluation.sentences import (
     CAUSES,
     CHANGES,
@@ -41,7 +42,9 @@ from petite.evaluation.sentences import (
 )
 from petite.evaluation.shares import is_other_share, why_other_share
 from petite.training.judges import in_words
+from petite.util.encoded_names import ORIGINAL, encoding_in_words, encoding_of, method_of
 from petite.util.formatting import (
+    bit_size,
     byte_size,
     counted,
     listed,
@@ -115,6 +118,7 @@ class Wording:
         """What to keep."""
         kept, finding = self.record.kept, self.record.findings[0]
         if kept is None:
+            assert isinstance(finding, Finding)
             return Sentence(f"{NOT_LEARNED[finding.kind]}, so no subset is recommended")
         if self.record.kind == "keep_all":
             is_open = finding.kind in ("too_few_seeds", "too_few_test_images")
@@ -123,7 +127,8 @@ class Wording:
         subset = _subset(self.record.comparison(kept))
         if self.record.kind == "keep_subset":
             return Sentence(f"Keep {subset}")
-        is_largest = not any(finding.but_for for finding in self.record.findings)
+        findings = [one for one in self.record.findings if isinstance(one, Finding)]
+        is_largest = not any(finding.but_for for finding in findings)
         return Sentence(f"Keep the largest subset{'' if is_largest else ' that learned'}, {subset}")
 
     def grounds(self) -> list[Sentence]:
@@ -199,7 +204,9 @@ class Wording:
         """The headline and its grounds as plain text."""
         return " ".join(map(str, [self.headline(), *self.grounds()]))
 
-    def _says(self, finding: Finding) -> list[Sentence]:
+    def _says(self, finding: Finding | BytesFinding) -> list[Sentence]:
+        if isinstance(finding, BytesFinding):
+            return [_bytes_sentence(finding)]
         if finding.kind == "none_learned":
             return self._left_out(with_numbers=False)
         values = self._values_of(finding)
@@ -288,7 +295,9 @@ class Wording:
 
     def _caution(self, caution: Caution) -> str:
         method, images = caution.subset.method, counted(caution.images, "image")
-        which = f"all {images}" if method == FULL else f"the {images} chosen {_chosen_by(method)}"
+        which = f"the {images} chosen {_chosen_by(method)}"
+        if method_of(method) == FULL:
+            which = f"all {images}{_encoded(method)}"
         classes = self.named(caution.classes)
         count = f"{number(caution.count)} of {number(caution.of)}"
         match caution.kind:
@@ -597,7 +606,7 @@ def gap_sentences(gaps: Sequence[Gap]) -> list[Sentence]:
         return []
     named = "; ".join(map(_gap, gaps[:MOST_NAMED]))
     more = f"; and {len(gaps) - MOST_NAMED} more" if len(gaps) > MOST_NAMED else ""
-    lost = next((gap.method for gap in gaps if not gap.done), gaps[0].method)
+    lost = method_of(next((gap.method for gap in gaps if not gap.done), gaps[0].method))
     return [
         Sentence("Incomplete: only the finished jobs are counted"),
         Sentence(f"Missing: {named}{more}"),
@@ -664,12 +673,27 @@ def _smallest_effects(compared: Sequence[AgainstRandom]) -> list[str]:
     ]
 
 
+def _bytes_sentence(finding: BytesFinding) -> Sentence:
+    """The bytes of the images to keep, of all originals, and for each class."""
+    each = bit_size(8 * finding.bytes / finding.classes)
+    encoding = encoding_in_words(finding.encoding)
+    if finding.bytes_of_all is None or finding.bytes == finding.bytes_of_all:
+        return Sentence(f"That is {byte_size(finding.bytes)} of {encoding}", f"{each} per class")
+    share = rounded_percent(finding.bytes / finding.bytes_of_all)
+    return Sentence(
+        f"That is {byte_size(finding.bytes)} of the {byte_size(finding.bytes_of_all)} of all "
+        f"originals ({encoding}: {share}, {each} per class)"
+    )
+
+
 def _subset(one: Comparison) -> str:
     """A subset: its number of images, their actual share, and how they were chosen."""
     share = percent(one.fraction)
     if one.share is not None and is_other_share(one.fraction, one.share):
         why = why_other_share(one.fraction, one.share)
         share = f"{rounded_percent(one.share)} instead of {share}, {why}"
+    if method_of(one.method) == FULL:
+        return f"all {counted(one.images, 'image')}{_encoded(one.method)}"
     return f"{counted(one.images, 'image')} ({share}) chosen {_chosen_by(one.method)}"
 
 
@@ -678,11 +702,18 @@ def _reference(against: str) -> str:
 
 
 def _case(method: str, fraction: float) -> str:
-    return f"{method} at {percent(fraction)}"
+    return f"{method_of(method)} at {percent(fraction)}{_encoded(method)}"
 
 
 def _chosen_by(method: str) -> str:
-    return "at random" if method == REFERENCE else f"by {method}"
+    how = "at random" if is_reference(method) else f"by {method_of(method)}"
+    return f"{how}{_encoded(method)}"
+
+
+def _encoded(method: str) -> str:
+    """How the images of a method are encoded, if they are."""
+    encoding = encoding_of(method)
+    return "" if encoding == ORIGINAL else f" as {encoding_in_words(encoding)}"
 
 
 def _from_to(fewest: int, most: int) -> str:

@@ -13,7 +13,9 @@ from petite.util.schedule import Task, schedule
 # The stages of a run, in order, with their rules; a rule that no stage has is under OTHER.
 STAGES = {
     "download": ("download", "download_weights"),
-    "ingest, split": ("listing", "check_settings", "ingest", "index", "split", "keep_lists"),
+    "ingest, split": (
+        *("listing", "check_settings", "ingest", "encode", "index", "split", "keep_lists"),
+    ),
     "embedding": ("embed", "embed_altered"),
     "features, proxies": ("features", "proxy"),
     "selection": ("candidates", "rank", "subset", "augment"),

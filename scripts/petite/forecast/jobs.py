@@ -95,7 +95,7 @@ class Costs:
             case "features":
                 each = slopes.FEATURES.get(job.space, 0.0) * self._of_pixels()
                 return self._start(job) + facts.training_images * each
-            case "ingest":
+            case "ingest" | "encode":
                 return self._start(job) + self._decoding() / facts.shards
             case "embed":
                 timing = self.embed_timing
@@ -110,7 +110,7 @@ class Costs:
         """The bytes that a job leaves on disk."""
         facts = self.facts
         match job.rule:
-            case "ingest":
+            case "ingest" | "encode":
                 stored = facts.side**2 * facts.channels + 100
                 return facts.images / facts.shards * stored
             case "embed":

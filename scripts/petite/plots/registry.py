@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from petite.util.discovery import loaded, module_of
+from petite.util.encoded_names import ORIGINAL, encoding_of, method_of
 
 MOST_CASES = 36  # with more, the panels would not fit on a page
 MOST_SINGLE_CASES = 12  # with more, nobody would look at one figure for each
@@ -52,7 +53,9 @@ class FigurePlan:
     @property
     def smallest(self) -> list[str]:
         """The labels with the smallest fraction: random first, the others by name."""
-        labels = [label for label, fraction in self.cases if fraction == self.smallest_fraction]
+        labels = {
+            method_of(label) for label, fraction in self.cases if fraction == self.smallest_fraction
+        }
         return sorted(labels, key=lambda label: (label != "random", label))
 
     def example(self, method: str) -> tuple[str, float] | None:
@@ -162,6 +165,19 @@ FIGURES = {
             "whether a method beats random, read the paired differences in the table, not the "
             "overlap of intervals here."
         ),
+    ),
+    "accuracy_by_bytes": Figure(
+        name="accuracy_by_bytes",
+        function="petite.plots.bytes.accuracy_by_bytes",
+        inputs={"runs": "runs", "summary": "summary"},
+        caption=(
+            "Accuracy on the test images, which are originals, against the bytes of the training "
+            "images (log scale), in each encoding. Bars are 95% intervals of the mean over runs "
+            "(Student's t). The line joins the points that no point of fewer bytes exceeds, each "
+            "with the share of the images kept. To see what is shown to be enough, read the "
+            "verdicts."
+        ),
+        is_due=lambda plan: any(encoding_of(label) != ORIGINAL for label, _ in plan.cases),
     ),
     "differences": Figure(
         name="differences",

@@ -12,6 +12,7 @@ from petite.evaluation.statistics import ENOUGH_RUNS
 from petite.evaluation.wording import LEDGER, Wording
 from petite.report.inputs import Inputs
 from petite.report.words import name
+from petite.util.encoded_names import encoding_of, method_of
 from petite.util.formatting import MINUS, counted, number, plural
 
 IMBALANCE = 1.5  # images of the largest class per image of the smallest
@@ -107,13 +108,16 @@ def _small_test(inputs: Inputs) -> str:
 
 
 def facts(inputs: Inputs) -> list[tuple[str, str]]:
-    """The run in five numbers, for the line under the question."""
+    """The run in a few numbers, for the line under the question."""
     runs = inputs.summary["runs"]
     seeds = number(runs.max()) if runs.min() == runs.max() else f"{runs.min()}–{runs.max()}"
+    methods = inputs.summary["method"].map(method_of).nunique()
+    encodings = inputs.summary["method"].map(encoding_of).nunique()
     return [
         ("training images", number(len(inputs.train))),
         ("test images", number((inputs.split["split"] == "test").sum())),
         ("classes", number(len(inputs.store.classes))),
-        ("methods", number(inputs.summary["method"].nunique())),
+        ("methods", number(methods)),
+        *([("encodings", number(encodings))] if encodings > 1 else []),
         ("seeds each", seeds),
     ]

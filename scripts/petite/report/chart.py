@@ -16,11 +16,13 @@ from petite.evaluation.metrics import compared_metric
 from petite.evaluation.tables import at_look
 from petite.plots import style
 from petite.plots.accuracy import Series, accuracy_picture, accuracy_series
+from petite.plots.bytes import bytes_picture
 from petite.report import drawing
 from petite.report.inputs import Inputs
 from petite.util.formatting import (
     MINUS,
     bracketed,
+    byte_size,
     in_percent,
     number,
     signed,
@@ -52,6 +54,29 @@ def accuracy_charts(inputs: Inputs, tolerance: float | None, prefix: str = "") -
             f"{metric} on the test images, in percent. {described(series)}",
             classes=name,
             words=words,
+        )
+        for name, width in WIDTHS.items()
+    ]
+
+
+def bytes_charts(inputs: Inputs, prefix: str = "bytes") -> list[Markup]:
+    """Accuracy by bytes for wide and for narrow screens; none if no image is encoded."""
+    if "bytes" not in inputs.summary:
+        return []
+    series = accuracy_series(inputs.runs, inputs.summary)
+    metric = compared_metric(inputs.summary).words.capitalize()
+    points = "; ".join(
+        f"{style.condition(row.method, row.fraction)}, {byte_size(row.bytes)}: {_score(row)}"  # type: ignore[arg-type]
+        for each in series
+        for row in each.points.itertuples()
+    )
+    return [
+        drawing.embedded(
+            bytes_picture(inputs.runs, inputs.summary, width),
+            f"{prefix}-{name}",
+            f"{metric} on the test images, in percent, by the bytes of the training images. "
+            f"{points}",
+            classes=name,
         )
         for name, width in WIDTHS.items()
     ]

@@ -17,6 +17,7 @@ from petite.report.inputs import Case, Inputs
 from petite.report.words import name
 from petite.selection.similarities import squared_distances
 from petite.util.blocks import slices
+from petite.util.encoded_names import method_of
 from petite.util.files import read_json, read_table
 from petite.util.formatting import (
     counted,
@@ -338,7 +339,7 @@ def _trust_in_pairs(record: "PairRecord") -> str:
 def _case_of_stand_ins(inputs: Inputs, shown: Case | None) -> Case | None:
     """The recommended subset, if it drops images; else the one that the page shows first."""
     kept = inputs.recommendation.kept
-    best = Case(kept.method, kept.fraction) if kept else None
+    best = Case(method_of(kept.method), kept.fraction) if kept else None
     drop_some = [case for case, chosen in inputs.chosen.items() if not chosen.all()]
     return next((case for case in (best, shown) if case in drop_some), None)
 

@@ -18,6 +18,7 @@ class OtherJudge(TypedDict):
     answer: Any
     warnings: list[str]
     charts: list[Any]
+    bytes_charts: list[Any]
     metric: str
     table: Table
 
@@ -49,6 +50,7 @@ def _other(inputs: Inputs, tolerance: float | None) -> OtherJudge:
         "answer": answer.answer(inputs.recommendation),
         "warnings": answer.warnings(inputs),
         "charts": chart.accuracy_charts(inputs, tolerance, inputs.judge),
+        "bytes_charts": chart.bytes_charts(inputs, f"bytes-{inputs.judge}"),
         "metric": compared_metric(inputs.summary).words,
         "table": table(inputs),
     }

@@ -54,6 +54,7 @@ def sections(inputs: Inputs) -> dict[str, Any]:
         "warnings": [*answer.warnings(inputs), *checks.cue_warnings(inputs)],
         "facts": answer.facts(inputs),
         "charts": chart.accuracy_charts(inputs, tolerance),
+        "bytes_charts": chart.bytes_charts(inputs),
         "legend": chart.legend(inputs.summary),
         "tolerance": tolerance,
         "tolerance_words": f"within {points(tolerance)}" if tolerance else "",

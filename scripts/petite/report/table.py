@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 
 from petite.evaluation.metrics import ACCURACY, METRICS, Metric
-from petite.evaluation.runs import REFERENCE
+from petite.evaluation.runs import is_reference
 from petite.evaluation.shares import kept
 from petite.evaluation.tables import at_look, has_looks, other_shares
 from petite.report.inputs import Case, Inputs
 from petite.util.formatting import (
     MINUS,
     bracketed,
+    byte_size,
     in_percent,
     measured_time,
     number,
@@ -47,6 +48,7 @@ class Row(TypedDict):
     share: str
     kept: str
     images: str
+    files: str
     runs: str
     accuracy: str
     accuracy_bounds: str
@@ -76,6 +78,7 @@ class Table(TypedDict):
     """The rows, the scales of the two columns with drawings, and the choices of the filters."""
 
     rows: list[Row]
+    has_bytes: bool
     measures: list[Metric]
     zero: float
     across: Bounds
@@ -126,6 +129,7 @@ def table(inputs: Inputs) -> Table:
     ]
     return {
         "rows": rows,
+        "has_bytes": "bytes" in summary,
         "measures": MEASURES,
         "zero": beside(0.0),
         "across": {"low": in_percent(across.low), "high": in_percent(across.high)},
@@ -141,7 +145,9 @@ def table(inputs: Inputs) -> Table:
 
 def _row(row: Any, words: dict[str, str], across: Scale, beside: Scale) -> Row:
     case = Case(row.method, row.fraction)
-    verdict = "" if row.method == REFERENCE else words.get("verdict", "")
+    verdict = "" if is_reference(row.method) else words.get("verdict", "")
+    # Only if images are encoded; NaN for augmented ones.
+    in_bytes = {"bytes": _or_nothing(row.bytes)} if hasattr(row, "bytes") else {}
     measures = {metric.name: getattr(row, f"{metric.name}_mean") for metric in MEASURES}
     return {
         "case": case.key,
@@ -149,6 +155,7 @@ def _row(row: Any, words: dict[str, str], across: Scale, beside: Scale) -> Row:
         "share": percent(row.fraction),
         "kept": kept(row.fraction, row.share),
         "images": number(row.images),
+        "files": byte_size(row.bytes) if in_bytes else "",
         "runs": number(row.runs),
         "accuracy": in_percent(row.accuracy_mean),
         "accuracy_bounds": bracketed(row.accuracy_low, row.accuracy_high),
@@ -170,6 +177,7 @@ def _row(row: Any, words: dict[str, str], across: Scale, beside: Scale) -> Row:
             "method": row.method,
             "share": row.fraction,
             "images": row.images,
+            **in_bytes,
             "runs": row.runs,
             "accuracy": row.accuracy_mean,
             **{name: _or_nothing(value) for name, value in measures.items()},

@@ -104,6 +104,8 @@ class Judge:
         Whether it trains networks, which are kept with their learning curves.
     takes_recipes : bool
         Whether it judges augmented images.
+    takes_encodings : bool
+        Whether it judges encoded images.
     """
 
     name: str
@@ -112,6 +114,7 @@ class Judge:
     selects: bool = False
     has_models: bool = True
     takes_recipes: bool = True
+    takes_encodings: bool = True
 
 
 # In the order of tables and pages.
@@ -140,7 +143,8 @@ def judge_named(name: str) -> Judge:
     """A judge by its name: any that is not one of `JUDGES` is a program of the user's."""
     if name in JUDGES:
         return JUDGES[name]
-    return Judge(name, f"by your program {name}", rule=PROGRAM, has_models=False)
+    words = f"by your program {name}"
+    return Judge(name, words, rule=PROGRAM, has_models=False, takes_encodings=False)
 
 
 def in_words(judge: str) -> str:

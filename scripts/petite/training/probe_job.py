@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from petite.data.encoded import EncodedImages
 from petite.data.splits import test_images, training_images, validation_images
 from petite.data.store import Store
 from petite.features.embedding import read_embeddings
@@ -53,15 +54,31 @@ class ProbeData:
     split : DataFrame
     embeddings : sequence of Path
         The files of all shards.
+    encoded : EncodedImages, optional
+        The images to train on, if not the originals.
+    encoded_embeddings : sequence of Path
+        The files of their shards.
     """
 
     store: Store
     split: pd.DataFrame
     embeddings: Sequence[Path]
+    encoded: EncodedImages | None = None
+    encoded_embeddings: Sequence[Path] = ()
 
-    def embedded(self, image_ids: pd.Series, labels: np.ndarray) -> tuple[Embedded, float]:
-        """The embeddings of some images with their labels, and the seconds that they took."""
-        found, seconds = read_embeddings(self.store, image_ids, self.embeddings)
+    def embedded(self, image_ids: pd.Series, labels: np.ndarray) -> Embedded:
+        """The embeddings of some originals with their labels."""
+        return self._read(image_ids, labels, self.embeddings)[0]
+
+    def training(self, train: pd.DataFrame) -> tuple[Embedded, float]:
+        """The embeddings of the training images, and the seconds that they took."""
+        paths = self.encoded_embeddings if self.encoded else self.embeddings
+        return self._read(train["image_id"], train["label"].to_numpy(), paths)
+
+    def _read(
+        self, image_ids: pd.Series, labels: np.ndarray, paths: Sequence[Path]
+    ) -> tuple[Embedded, float]:
+        found, seconds = read_embeddings(self.store, image_ids, paths)
         return Embedded(found, labels.astype(np.int64)), seconds
 
 
@@ -82,6 +99,7 @@ class Fitted:
     ----------
     rows : ndarray of int, shape (k,)
         The selected images, as rows of the training images.
+    weights : ndarray of float, shape (k,)
     chosen : ndarray of int
         Those of them that were not kept in any case.
     pool : int
@@ -96,6 +114,7 @@ class Fitted:
     """
 
     rows: np.ndarray
+    weights: np.ndarray
     chosen: np.ndarray
     pool: int
     record: SelectionRecord
@@ -138,9 +157,9 @@ def run_probe_job(
         If a selection is not possible, or the embeddings are of other images.
     """
     train = training_images(data.split)
-    pool, embedding_seconds = data.embedded(train["image_id"], train["label"].to_numpy())
+    pool, embedding_seconds = data.training(train)
     held_out = validation_images(data.store, data.split)
-    validation, _ = data.embedded(held_out.image_ids, held_out.labels)
+    validation = data.embedded(held_out.image_ids, held_out.labels)
     fitted = []
     for selection in selections:
         part = (draw or part_of_pool)(
@@ -154,7 +173,7 @@ def run_probe_job(
         )
 
     test = test_images(data.store, data.split)
-    tested, _ = data.embedded(test.image_ids, test.labels)
+    tested = data.embedded(test.image_ids, test.labels)
     probabilities = [one.probe.probabilities(tested.embeddings) for one in fitted]
     rows = [
         _row(job, seed, one, metrics.evaluate(predicted, tested.labels), data.store, threads)
@@ -168,6 +187,9 @@ def run_probe_job(
     chosen = [np.searchsorted(free, one.chosen) for one in fitted]
     runs["overlap"] = excess_overlap(chosen, len(free))
     runs["embedding_seconds"] = embedding_seconds
+    if data.encoded:
+        subsets = (train.iloc[one.rows].assign(weight=one.weights) for one in fitted)
+        runs = runs.assign(**data.encoded.columns(subsets))
     write_predictions(outputs.predictions, test, probabilities, job.seeds)
     write_csv(outputs.history, pd.DataFrame(columns=HISTORY_COLUMNS))
     write_csv(outputs.runs, runs)
@@ -234,12 +256,14 @@ def _fit(
     table, record = choose(replace(selection, k=k))
     rows = pd.Index(selection.train["image_id"]).get_indexer(pd.Index(table["image_id"]))
     subset = Embedded(pool.embeddings[rows], pool.labels[rows])
+    weights = table["weight"].to_numpy()
     started = time.perf_counter()
-    probe = fit_probe(subset, validation, settings.penalties, table["weight"].to_numpy())
+    probe = fit_probe(subset, validation, settings.penalties, weights)
     seconds = time.perf_counter() - started
     is_kept = table["image_id"].isin(selection.kept).to_numpy()
     return Fitted(
         rows,
+        weights,
         rows[~is_kept],
         part,
         record,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from petite.data.encoded import EncodedImages
 from petite.data.splits import test_images, training_images, validation_images
 from petite.data.store import Store
 from petite.data.views import (
@@ -129,7 +130,10 @@ def run_job(
     write_beside(models, about, trainer.classes, data.store.shape, flips)
     write_csv(outputs.history, pd.DataFrame(curves)[HISTORY_COLUMNS])
     write_predictions(outputs.predictions, test, probabilities, job.seeds)
-    write_csv(outputs.runs, pd.DataFrame(runs)[RUN_COLUMNS])
+    table = pd.DataFrame(runs)[RUN_COLUMNS]
+    if data.encoded:
+        table = table.assign(**data.encoded.columns(one.read() for one in job.subsets))
+    write_csv(outputs.runs, table)
 
 
 @dataclass(frozen=True)
@@ -144,10 +148,11 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Data:
-    """The images of a data set and their split."""
+    """The images of a data set and their split; `encoded`: what is trained on, if not originals."""
 
     store: Store
     split: pd.DataFrame
+    encoded: EncodedImages | None = None
 
     def training(self, subset: pd.DataFrame, path: Path) -> Images:
         """The images of a subset, augmented by their recipes and read on access.
@@ -171,7 +176,8 @@ class Data:
                 f"'{path}': {counted(len(others), 'row')} without a training image of this split, "
                 f"such as '{others.iloc[0]}'. Delete the file and rerun."
             )
-        origins = StoredImages(self.store, subset["origin"])
+        store = self.encoded.store if self.encoded else self.store
+        origins = StoredImages(store, subset["origin"])
         return RenderedImages(origins, subset["recipe"].tolist(), render_subset)
 
 

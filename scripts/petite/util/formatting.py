@@ -230,6 +230,17 @@ def megabytes(count: float) -> str:
     return f"{size:.2f}" if size < 10 else f"{size:,.0f}"
 
 
+def bit_size(count: float) -> str:
+    """Format bits to three digits, in decimal units.
+
+    Examples
+    --------
+    >>> bit_size(512), bit_size(19_520)
+    ('512 bit', '19.5 Kbit')
+    """
+    return byte_size(count).replace("B", "bit")
+
+
 def byte_size(count: float) -> str:
     """Format bytes to three digits, in decimal units.
 

@@ -43,8 +43,8 @@ def modules_of(script: str, entries: Iterable[str] = ()) -> list[str]:
     return sorted(found - {script})
 
 
-def digests_file(folder: Path, script: str, entries: Iterable[str] = ()) -> Path:
-    """Write the SHA-256 of each module that a script loads to a file, unless it has them already.
+def digests_file(folder: Path, name: str) -> Path:
+    """Write the SHA-256 of all modules that a script or an entry loads, unless a file has them.
 
     The time of the file is that of the newest module. So a new file with the same digests is not
     newer than results that were made with them.
@@ -53,28 +53,24 @@ def digests_file(folder: Path, script: str, entries: Iterable[str] = ()) -> Path
     ----------
     folder : Path
         Where to write it.
-    script : str
-        The name of a file in scripts/, without its suffix.
-    entries : iterable of str
-        As in `modules_of`.
+    name : str
+        The name of a file in scripts/, without its suffix, or the module of a registered entry.
 
     Returns
     -------
     Path
-        The file, named after the script and the entries.
+        The file, which has their name.
 
     Raises
     ------
     PetiteError
         When it cannot be written.
     """
-    entries = tuple(entries)
-    modules = modules_of(script, entries)
-    of_entries = hashlib.sha256(" ".join(entries).encode()).hexdigest()[:8]
-    path = folder / f"{script}-{of_entries}.txt"
-    text = "".join(f"{digest(name)}  {name}\n" for name in modules)
+    modules = sorted({*modules_of(name), *_with_packages(name)})
+    path = folder / f"{name}.txt"
+    text = "".join(f"{digest(module)}  {module}\n" for module in modules)
     if not path.is_file() or path.read_text("utf-8") != text:
-        newest = max(path_of(name).stat().st_mtime_ns for name in modules)
+        newest = max(path_of(module).stat().st_mtime_ns for module in modules)
         with atomic_path(path) as temporary:
             temporary.write_text(text, "utf-8")
             os.utime(temporary, ns=(newest, newest))

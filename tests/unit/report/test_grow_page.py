@@ -86,7 +86,7 @@ def test_the_page_shows_the_answer_the_order_and_what_is_set_aside(
         assert "no. 1" in tiles.nth(1).inner_text()
         text = opened.locator("main").inner_text()
         assert "random:0.1" in text and "herding" in text and "a folder" in text
-        assert "1 duplicate of a test image" in text
+        assert "Duplicate of a test image (1)" in text
         assert "A note." in text
         assert opened.locator("#gains tbody tr").count() == (2 if judged else 0)
         assert ("90%" in text) == judged

@@ -1,0 +1,62 @@
+"""The bytes of a data set of encoded images as files: one for each class, and an index.
+
+`0.images` holds the encoded images of the first class one after the other, `1.images` those of the
+second, and so on. `index.json` has the name of each class and the bytes of each image, and weights
+if they differ. That is all that training needs: an image's label is that of its file.
+"""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+FORMAT = 1
+
+
+def container_index(
+    encoding: str,
+    classes: Sequence[str],
+    labels: ArrayLike,
+    sizes: ArrayLike,
+    weights: ArrayLike,
+) -> bytes:
+    """Make the index.
+
+    Parameters
+    ----------
+    encoding : str
+        Its name.
+    classes : sequence of str
+        The name of each label.
+    labels, sizes, weights : array-like, shape (n,)
+        The label, the bytes and the weight of each image, in their order.
+
+    Returns
+    -------
+    bytes
+        JSON. Weights have six digits, and are left out if all are the same.
+    """
+    labels, sizes, weights = np.asarray(labels), np.asarray(sizes), np.asarray(weights, float)
+    has_weights = len(weights) > 0 and bool((weights != weights[0]).any())
+    parts = []
+    for label, name in enumerate(classes):
+        here = labels == label
+        part: dict[str, object] = {"class": name, "bytes": sizes[here].tolist()}
+        if has_weights:
+            part["weights"] = [float(f"{weight:.6g}") for weight in weights[here].tolist()]
+        parts.append(part)
+    index = {"format": FORMAT, "encoding": encoding, "classes": parts}
+    return json.dumps(index, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def container_bytes(
+    encoding: str,
+    classes: Sequence[str],
+    labels: ArrayLike,
+    sizes: ArrayLike,
+    weights: ArrayLike,
+) -> int:
+    """Count the bytes of all files; the arguments are those of `container_index`."""
+    index = container_index(encoding, classes, labels, sizes, weights)
+    return int(np.asarray(sizes).sum()) + len(index)

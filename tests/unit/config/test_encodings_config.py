@@ -1,0 +1,102 @@
+"""The key `encodings`: which cases it makes, and what is refused before anything runs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import features
+
+from petite import config
+from petite.config import Plan
+from petite.util.errors import PetiteError
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+DEFAULT = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
+SMALL = {"side": 16, "codec": "webp", "quality": 30}
+
+
+def loaded(encodings: Any, **sections: Any) -> config.Config:
+    return config.load({**DEFAULT, "encodings": encodings, **sections})
+
+
+def test_originals_alone_are_the_default_and_change_no_case() -> None:
+    without = {key: value for key, value in DEFAULT.items() if key != "encodings"}
+    assert config.load(without) == config.load(DEFAULT)
+    assert all("@" not in label for label, _ in config.load(DEFAULT).runs)
+
+
+def test_every_method_is_judged_in_every_encoding_but_augmented_images_are_not() -> None:
+    originals = list(loaded(["original"]).runs_of("scratch"))
+    both = list(loaded(["original", SMALL]).runs_of("scratch"))
+    encoded = [(f"{label}@16px-webp-q30", share) for label, share in originals]
+    assert both == [*originals, *(case for case in encoded if "augmentation" not in case[0])]
+
+
+def test_without_originals_only_the_full_set_is_judged_in_them() -> None:
+    cases = loaded([SMALL]).runs_of("scratch")
+    assert [case for case in cases if "@" not in case[0]] == [("full", 1.0)]
+    assert ("random@16px-webp-q30", 0.1) in cases
+
+
+def test_encodings_share_the_subsets_and_their_selection() -> None:
+    plan = Plan(loaded([SMALL], seeds=9))
+    assert plan.subset_seeds("random", 0.1) == 9
+    assert plan.steps("pca_grid@16px-webp-q30") == plan.steps("pca_grid")
+    assert plan.is_seeded("random@16px-webp-q30")
+
+
+@pytest.mark.parametrize(
+    ("encodings", "key", "value"),
+    [
+        ([{**SMALL, "quality": 0}], "encodings.0.quality", "0"),
+        ([{**SMALL, "quality": 101}], "encodings.0.quality", "101"),
+        ([{**SMALL, "quality": 2.5}], "encodings.0.quality", "2.5"),
+        ([{**SMALL, "quality": True}], "encodings.0.quality", "true"),
+        ([{**SMALL, "side": 7}], "encodings.0.side", "7"),
+        ([{**SMALL, "side": "64x64"}], "encodings.0.side", "64x64"),
+        ([{**SMALL, "codec": "jpegxl"}], "encodings.0.codec", "jpegxl"),
+        ([{**SMALL, "codec": "WebP"}], "encodings.0.codec", "WebP"),
+        ([{**SMALL, "qualty": 3}], "encodings.0.qualty", "quality"),
+        ([{"codec": "webp", "quality": 3}], "encodings.0.side", "webp"),
+        ([{"codec": "webp", "side": 64}], "encodings.0.quality", "webp"),
+        ([{"side": 64, "quality": 3}], "encodings.0.codec", "missing"),
+        ([{"codec": "original", "side": 64}], "encodings.0.side", "originals"),
+        ([SMALL, dict(SMALL)], "encodings", "16px-webp-q30"),
+        (["original", "original"], "encodings", "original"),
+        (["webp"], "encodings.0", "webp"),
+        ([], "encodings", "1"),
+        (SMALL, "encodings", "list"),
+        ("original", "encodings", "original"),
+        (None, "encodings", "null"),
+    ],
+)
+def test_a_wrong_encoding_is_refused_with_its_key(encodings: Any, key: str, value: str) -> None:
+    with pytest.raises(PetiteError) as refused:
+        loaded(encodings)
+    assert f"{key}: " in str(refused.value)
+    assert value in str(refused.value)
+
+
+def test_a_codec_that_pillow_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = features.check
+    monkeypatch.setattr(features, "check", lambda name: name != "avif" and check(name))
+    assert loaded([SMALL])
+    with pytest.raises(PetiteError, match=r"encodings\.0\.codec.*AVIF"):
+        loaded([{**SMALL, "codec": "avif"}])
+
+
+def test_encodings_that_nothing_is_judged_in_are_refused() -> None:
+    program = {"command": "train.py {train} {test} {predictions}"}
+    with pytest.raises(PetiteError, match="encodings: mine"):
+        loaded([SMALL], judges={"scratch": None, "mine": program})
+    methods = {"random": {"fractions": []}, "augmentation": {"fractions": [0.1]}}
+    with pytest.raises(PetiteError, match="encodings: no method"):
+        loaded([SMALL], methods=methods)
+
+
+def test_a_program_judges_originals_beside_a_judge_of_encodings() -> None:
+    program = {"command": "train.py {train} {test} {predictions}"}
+    both = loaded(["original", SMALL], judges={"scratch": {}, "mine": program})
+    assert all("@" not in label for label, _ in both.runs_of("mine"))
+    assert any("@" in label for label, _ in both.runs_of("scratch"))

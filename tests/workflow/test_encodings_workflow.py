@@ -1,0 +1,146 @@
+"""Encoded training images: the same subsets in fewer bytes, judged beside the originals."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from smallest import smallest
+from test_what_is_left import due, said_of
+
+pytestmark = pytest.mark.workflow
+
+RESULTS = "results/tiny"
+ENCODINGS = ["original", {"side": 16, "codec": "webp", "quality": 30}]
+SMALL = "16px-webp-q30"
+
+
+def config_with(encodings: list[Any], **sections: Any) -> dict[str, Any]:
+    return smallest(
+        {"full": [1], "random": [0.5], "herding": [0.5], "augmentation": [0.5], "pca_grid": []},
+        encodings=encodings,
+        judges={"scratch": {}, "probe": {}},
+        backbone={"name": "file:network.keras", "image_size": 32, "scaling": "zero_to_one"},
+        features={"space": "backbone"},
+        split={"test": 0.3, "validation": 0.1},
+        checks={"cues": False, "label_errors": False, "near_duplicates": False},
+        dataset={
+            "name": "tiny",
+            "source": "folder",
+            "path": "shades",
+            "classes": None,
+            "image_size": 16,
+            "color": "rgb",
+            "shards": 2,
+        },
+        **sections,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(snakemake, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on the originals, to which an encoding was added."""
+    import keras
+
+    folder: Path = tmp_path_factory.mktemp("encodings")
+    rng = np.random.default_rng(0)
+    for place, name in enumerate(("red", "green")):
+        (folder / "shades" / name).mkdir(parents=True)
+        for number in range(40):
+            pixels = rng.integers(0, 200, (32, 32, 3))
+            pixels[..., place] += 20
+            image = Image.fromarray(pixels.astype(np.uint8))
+            image.save(folder / "shades" / name / f"{number}.png")
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential(
+        [
+            keras.layers.Input((32, 32, 3)),
+            keras.layers.Conv2D(12, 3, strides=2, activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+        ]
+    )
+    network.save(folder / "network.keras")
+    for encodings in (["original"], ENCODINGS):
+        finished = snakemake(folder, config=config_with(encodings))
+        assert finished.returncode == 0, said_of(finished)
+    return folder
+
+
+def test_each_method_is_judged_in_each_encoding_on_the_same_images(folder: Path) -> None:
+    runs = pd.read_csv(folder / RESULTS / "runs.csv")
+    names = {"full", "random", "herding"}
+    names |= {f"{name}@{SMALL}" for name in names}
+    for judge, own in runs.groupby("judge"):
+        # Augmented images are made of stored pixels.
+        made = {"augmentation"} if judge == "scratch" else set()
+        assert set(own["method"]) == names | made
+    keys = ["judge", "fraction", "training_seed"]
+    original = runs[runs["method"] == "random"].set_index(keys)
+    encoded = runs[runs["method"] == f"random@{SMALL}"].set_index(keys)
+    assert (encoded["selection_seed"] == original["selection_seed"]).all()
+    assert (encoded["original_bytes"] == original["bytes"]).all()
+    assert (encoded["bytes"] < original["bytes"]).all()
+    assert (encoded["loss"] != original["loss"]).all()
+
+
+def test_bytes_are_those_of_the_images_and_the_index(folder: Path) -> None:
+    split = pd.read_parquet(folder / RESULTS / "splits/0.parquet").query("split == 'train'")
+    files = sum((folder / "shades" / name).stat().st_size for name in split["image_id"])
+    summary = pd.read_csv(folder / RESULTS / "summary.csv")
+    of_full = summary.query("judge == 'scratch'").set_index("method")["bytes"]
+    assert 0 < of_full["full"] - files < 1000
+    shards = (folder / RESULTS / "encodings" / SMALL).glob("*.parquet")
+    table = pd.concat(map(pd.read_parquet, shards)).set_index("image_id")
+    assert 0 < of_full[f"full@{SMALL}"] - table.loc[split["image_id"], "bytes"].sum() < 1000
+    assert np.isnan(of_full["augmentation"])
+
+
+def test_encodings_are_compared_with_random_in_the_same_and_with_all_originals(
+    folder: Path,
+) -> None:
+    verdicts = pd.read_csv(folder / RESULTS / "verdicts.csv")
+    runs = pd.read_csv(folder / RESULTS / "runs.csv")
+    for judge, table in verdicts.groupby("judge"):
+        rows, own = table.set_index("method"), runs[runs["judge"] == judge]
+        accuracy = own.groupby("method")["accuracy"].mean()
+        herding, random = f"herding@{SMALL}", f"random@{SMALL}"
+        assert rows.loc[herding, "difference"] == pytest.approx(
+            accuracy[herding] - accuracy[random]
+        )
+        assert rows.loc[random, "full_difference"] == pytest.approx(
+            accuracy[random] - accuracy["full"]
+        )
+        assert rows.loc[f"full@{SMALL}", "full_pairs"] == 2
+        assert rows.loc[f"full@{SMALL}", "verdict"] == "not compared"
+        assert rows.loc[f"full@{SMALL}", "encoding"] == SMALL
+
+
+def test_the_originals_of_an_earlier_run_are_kept_and_a_new_encoding_reruns_no_other(
+    folder: Path, snakemake
+) -> None:
+    trained = folder / RESULTS / "runs/scratch/random/0.5/seeds-0-1.csv"
+    encoded = folder / RESULTS / f"encodings/{SMALL}/1-of-2.npy"
+    assert trained.stat().st_mtime < encoded.stat().st_mtime
+    assert due(snakemake(folder, "--dry-run", config=config_with(ENCODINGS))) == {}
+    more = [*ENCODINGS, {"side": 8, "codec": "jpeg", "quality": 20}]
+    jobs = due(snakemake(folder, "--dry-run", config=config_with(more)))
+    assert {name: jobs[name] for name in ("encode", "embed_encoded", "train", "probe")} == {
+        "encode": 2,
+        "embed_encoded": 2,
+        "train": 3,
+        "probe": 3,
+    }
+    assert not {"ingest", "embed", "subset", "rank"} & set(jobs)
+
+
+def test_the_answer_is_in_bytes(folder: Path) -> None:
+    values = json.loads((folder / RESULTS / "recommendation.json").read_text("utf-8"))
+    page = (folder / RESULTS / "report.html").read_text("utf-8")
+    for judge in values["judges"].values():
+        if judge["kept"]:
+            found = judge["findings"][-1]
+            assert found["kind"] == "bytes" and found["bytes"] <= found["bytes_of_all"]
+    assert "16x16 WebP q30" in page or SMALL in page
