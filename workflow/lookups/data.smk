@@ -360,7 +360,7 @@ def checked_settings():
 
 
 def split_settings(wildcards):
-    """A repeat is drawn anew, which a given split cannot be."""
+    """A repeat is another draw, which a given split cannot have."""
     return as_param(SPLIT_SETTINGS | ({"is_repeat": True} if wildcards.repeat else {}))
 
 

@@ -254,7 +254,7 @@ class Config(Strict):
             if any(self.looks_of(judge) for judge in self.judges.used):
                 problems.append(
                     f"split.repeats: {self.split.repeats} splits need the same seeds in each, and "
-                    "looks decide them anew: set seeds to a number, such as 7"
+                    "looks decide them for each: set seeds to a number, such as 7"
                 )
             if self.pool.path:
                 problems.append(

@@ -23,7 +23,7 @@ class SplitSettings(Strict):
         ge=1,
         le=MOST_REPEATS,
         description="number of splits, each with the next seed; the answer is that of the first, "
-        "and beside it stands what holds over all of them",
+        "and it also says what holds over all of them",
     )
     test: Literal["auto"] | Annotated[float, Field(gt=0, lt=1)] = Field(
         AUTO, description="fraction of all images; auto: the given test set, or 0.1"
