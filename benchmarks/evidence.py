@@ -516,7 +516,7 @@ def accuracy_of(means: np.ndarray, points: np.ndarray, labels: np.ndarray) -> fl
 def over_splits_held(
     kind: str, design: tuple[int, float], simulations: int, numbers: Sequence[int] = SPLIT_NUMBERS
 ) -> dict[int, dict[str, float]]:
-    """How often the intervals over these numbers of splits contain the true difference, and exclude 0.
+    """How often the intervals over the splits contain the true difference, and how often not 0.
 
     The truth is the mean over all data sets and splits; of a method without merit, 0.
     """
