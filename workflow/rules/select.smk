@@ -18,7 +18,7 @@ rule keep_lists:
         table=f"{RESULTS}/{{repeat}}splits/{{split_seed}}-lists.parquet",
         notices=f"{RESULTS}/{{repeat}}splits/{{split_seed}}-lists.json",
     log:
-        f"{RESULTS}/logs/{{repeat}}keep_lists-{{split_seed}}.log",
+        f"{RESULTS}/logs/{{repeat}}keep_lists/{{split_seed}}.log",
     # Before hours of work, as it may find mistakes.
     priority: 100
     localrule: True
