@@ -156,9 +156,9 @@ rule split:
         leaks=f"{RESULTS}/{{repeat}}splits/{{split_seed}}.leaks.csv",
         notices=f"{RESULTS}/{{repeat}}splits/{{split_seed}}.json",
     log:
-        f"{RESULTS}/logs/{{repeat}}split/{{split_seed}}.log",
+        f"{RESULTS}/{{repeat}}logs/split/{{split_seed}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{repeat}}split/{{split_seed}}.tsv"
+        f"{RESULTS}/{{repeat}}benchmarks/split/{{split_seed}}.tsv"
     conda:
         "../../envs/petite.yaml"
     resources:

@@ -48,7 +48,7 @@ if REPEATS:
         output:
             f"{RESULTS}/{{repeat}}splits/{{split_seed}}.runs.csv",
         log:
-            f"{RESULTS}/logs/{{repeat}}split_runs/{{split_seed}}.log",
+            f"{RESULTS}/{{repeat}}logs/split_runs/{{split_seed}}.log",
         conda:
             "../../envs/petite.yaml"
         resources:

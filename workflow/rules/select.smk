@@ -18,7 +18,7 @@ rule keep_lists:
         table=f"{RESULTS}/{{repeat}}splits/{{split_seed}}-lists.parquet",
         notices=f"{RESULTS}/{{repeat}}splits/{{split_seed}}-lists.json",
     log:
-        f"{RESULTS}/logs/{{repeat}}keep_lists/{{split_seed}}.log",
+        f"{RESULTS}/{{repeat}}logs/keep_lists/{{split_seed}}.log",
     # Before hours of work, as it may find mistakes.
     priority: 100
     localrule: True
@@ -42,7 +42,7 @@ rule features:
     output:
         **FEATURES,
     log:
-        f"{RESULTS}/logs/{{repeat}}features/{{space}}.log",
+        f"{RESULTS}/{{repeat}}logs/features/{{space}}.log",
     wildcard_constraints:
         space=COMPUTED,
     cache: IS_CACHED
@@ -73,9 +73,9 @@ rule proxy:
     output:
         **PROXY,
     log:
-        f"{RESULTS}/logs/{{repeat}}proxy/seed-{{seed}}.log",
+        f"{RESULTS}/{{repeat}}logs/proxy/seed-{{seed}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{repeat}}proxy/seed-{{seed}}.tsv"
+        f"{RESULTS}/{{repeat}}benchmarks/proxy/seed-{{seed}}.tsv"
     conda:
         "../../envs/petite.yaml"
     threads: CONFIG.training_threads
@@ -106,7 +106,7 @@ rule candidates:
     output:
         **CANDIDATES,
     log:
-        f"{RESULTS}/logs/{{repeat}}candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.log",
+        f"{RESULTS}/{{repeat}}logs/candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.log",
     wildcard_constraints:
         method=SELECTING,
         part=r"\d+",
@@ -134,9 +134,9 @@ rule rank:
     output:
         **RANKED,
     log:
-        f"{RESULTS}/logs/{{repeat}}rank/{{method}}/seeds-{{first}}-{{last}}.log",
+        f"{RESULTS}/{{repeat}}logs/rank/{{method}}/seeds-{{first}}-{{last}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{repeat}}rank/{{method}}/seeds-{{first}}-{{last}}.tsv"
+        f"{RESULTS}/{{repeat}}benchmarks/rank/{{method}}/seeds-{{first}}-{{last}}.tsv"
     wildcard_constraints:
         method=RANKING,
     conda:
@@ -164,9 +164,9 @@ rule subset:
     output:
         **CHOSEN,
     log:
-        f"{RESULTS}/logs/{{repeat}}subset/{RUN}.log",
+        f"{RESULTS}/{{repeat}}logs/subset/{RUN}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{repeat}}subset/{RUN}.tsv"
+        f"{RESULTS}/{{repeat}}benchmarks/subset/{RUN}.tsv"
     wildcard_constraints:
         method=SELECTING,
     conda:
@@ -193,9 +193,9 @@ rule augment:
     output:
         **CHOSEN,
     log:
-        f"{RESULTS}/logs/{{repeat}}augment/{RUN}.log",
+        f"{RESULTS}/{{repeat}}logs/augment/{RUN}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{repeat}}augment/{RUN}.tsv"
+        f"{RESULTS}/{{repeat}}benchmarks/augment/{RUN}.tsv"
     wildcard_constraints:
         method=AUGMENTING,
     conda:

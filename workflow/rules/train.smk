@@ -21,9 +21,9 @@ rule train:
         predictions=f"{RESULTS}/{{repeat}}runs/{SCRATCH}/{RUN}.predictions.npz",
         models=directory(f"{RESULTS}/{{repeat}}models/{SCRATCH}/{RUN}"),
     log:
-        f"{RESULTS}/logs/{{repeat}}train/{RUN}.log",
+        f"{RESULTS}/{{repeat}}logs/train/{RUN}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{repeat}}train/{RUN}.tsv"
+        f"{RESULTS}/{{repeat}}benchmarks/train/{RUN}.tsv"
     conda:
         "../../envs/petite.yaml"
     threads: CONFIG.training_threads
@@ -64,9 +64,9 @@ rule fine_tune:
         predictions=f"{RESULTS}/{{repeat}}runs/{FINE_TUNE}/{RUN}.predictions.npz",
         models=directory(f"{RESULTS}/{{repeat}}models/{FINE_TUNE}/{RUN}"),
     log:
-        f"{RESULTS}/logs/{{repeat}}fine_tune/{RUN}.log",
+        f"{RESULTS}/{{repeat}}logs/fine_tune/{RUN}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{repeat}}fine_tune/{RUN}.tsv"
+        f"{RESULTS}/{{repeat}}benchmarks/fine_tune/{RUN}.tsv"
     conda:
         "../../envs/petite.yaml"
     threads: CONFIG.training_threads
@@ -105,9 +105,9 @@ rule probe:
         history=f"{RESULTS}/{{repeat}}runs/{PROBE}/{RUN}.history.csv",
         predictions=f"{RESULTS}/{{repeat}}runs/{PROBE}/{RUN}.predictions.npz",
     log:
-        f"{RESULTS}/logs/{{repeat}}probe/{RUN}.log",
+        f"{RESULTS}/{{repeat}}logs/probe/{RUN}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{repeat}}probe/{RUN}.tsv"
+        f"{RESULTS}/{{repeat}}benchmarks/probe/{RUN}.tsv"
     conda:
         "../../envs/petite.yaml"
     resources:
@@ -146,9 +146,9 @@ if PROGRAMS:
             history=f"{RESULTS}/{{repeat}}runs/{{judge}}/{RUN}.history.csv",
             predictions=f"{RESULTS}/{{repeat}}runs/{{judge}}/{RUN}.predictions.npz",
         log:
-            f"{RESULTS}/logs/{{repeat}}judge_program/{{judge}}/{RUN}.log",
+            f"{RESULTS}/{{repeat}}logs/judge_program/{{judge}}/{RUN}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/{{repeat}}judge_program/{{judge}}/{RUN}.tsv"
+            f"{RESULTS}/{{repeat}}benchmarks/judge_program/{{judge}}/{RUN}.tsv"
         wildcard_constraints:
             judge="|".join(map(re.escape, PROGRAMS)),
         conda:
