@@ -131,6 +131,7 @@ def over_splits(splits: Sequence[OneSplit], tolerance: float, metric_setting: st
         for against in (REFERENCE, FULL)
     ]
     table = pd.DataFrame([row for rows in tables for row in rows], columns=SPLIT_COLUMNS)
+    table["split_seed"] = table["split_seed"].astype("Int64")  # none of all splits together
     return ordered(table) if len(table) else table
 
 
