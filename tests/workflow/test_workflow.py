@@ -17,7 +17,7 @@ pytestmark = pytest.mark.workflow
 SUMMARY_COLUMNS = (
     "method fraction share images runs accuracy_mean accuracy_sd accuracy_low accuracy_high "
     "balanced_accuracy_mean balanced_accuracy_low balanced_accuracy_high "
-    "worst_class_accuracy_mean metric "
+    "worst_class_accuracy_mean metric pairs look "
     "difference_mean difference_low difference_high loss_mean stored_bytes select_seconds_mean "
     "train_seconds_mean"
 ).split()

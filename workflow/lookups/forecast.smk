@@ -120,9 +120,12 @@ def entries_to_select():
 
 
 def growth(label):
-    """How many images an entry adds for each image, by augmentation."""
+    """How many images an entry adds to its fraction for each image, by augmentation.
+
+    In a chain the fraction counts the images that augmentation adds, so it has no ratio.
+    """
     steps = [step for step in PLAN.steps(label) if step["method"] == AUGMENTATION]
-    return sum(step["settings"]["ratio"] for step in steps)
+    return sum(step["settings"].get("ratio", 0.0) for step in steps)
 
 
 @cache
