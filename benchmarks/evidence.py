@@ -18,6 +18,7 @@ from petite.evaluation.learning_curve import Estimate, random_curve
 from petite.evaluation.metrics import ACCURACY, BALANCED, METRICS
 from petite.evaluation.new_images import NewImages, above_p
 from petite.evaluation.runs import PAIR
+from petite.evaluation.splits import interval_over_splits
 from petite.evaluation.statistics import (
     ALPHA,
     CONFIDENCE,
@@ -452,6 +453,95 @@ def recovered(
 # -------------------------------------------------------------------------------- the tables
 
 
+# ------------------------------------------------------------------------- several splits
+
+DIMENSIONS, SPLIT_SEEDS = 10, 3
+# Images of a data set, and the share that a subset keeps.
+SPLIT_DESIGNS = ((300, 0.2), (2_000, 0.02))
+TEST_SHARE = 0.2
+SPLIT_NUMBERS = (2, 3, 5, 10)
+AGAIN, FIXED, WITH_MERIT = "random again", "fixed list", "nearest to the class mean"
+
+
+def chosen(kind: str, points: np.ndarray, order: np.ndarray, count: int) -> np.ndarray:
+    """The places of the images of a class that a method keeps.
+
+    order: a fixed random number of each image, which another split does not change.
+    """
+    if kind == FIXED:
+        return np.argsort(order)[:count]
+    distances = np.linalg.norm(points - points.mean(axis=0), axis=1)
+    return np.argsort(distances)[:count]
+
+
+def split_differences(
+    kind: str, splits: int, random: np.random.Generator, images: int, share: float
+) -> np.ndarray:
+    """The mean difference of a method from random in each split of one new data set.
+
+    Two classes of normal points; the model is the nearest class mean, and the mean over SPLIT_SEEDS
+    seeds is taken, each with its own random subset.
+    """
+    labels = np.repeat([0, 1], images // 2)
+    points = random.standard_normal((images, DIMENSIONS))
+    points[labels == 1, 0] += 2.0
+    order = random.random(images)
+    found = []
+    for _ in range(splits):
+        shuffled = random.permutation(images)
+        test, train = np.split(shuffled, [round(TEST_SHARE * images)])
+        own, others = np.zeros((SPLIT_SEEDS, 2, DIMENSIONS)), np.zeros((SPLIT_SEEDS, 2, DIMENSIONS))
+        for label in (0, 1):
+            of_class = train[labels[train] == label]
+            count = round(share * len(of_class))
+            for seed in range(SPLIT_SEEDS):
+                kept = random.permutation(len(of_class))[:count]
+                others[seed, label] = points[of_class[kept]].mean(axis=0)
+                if kind == AGAIN:
+                    kept = random.permutation(len(of_class))[:count]
+                else:
+                    kept = chosen(kind, points[of_class], order[of_class], count)
+                own[seed, label] = points[of_class[kept]].mean(axis=0)
+        found.append(np.mean([accuracy_of(m, points[test], labels[test]) for m in own]))
+        found[-1] -= np.mean([accuracy_of(m, points[test], labels[test]) for m in others])
+    return np.array(found)
+
+
+def accuracy_of(means: np.ndarray, points: np.ndarray, labels: np.ndarray) -> float:
+    """The accuracy of the nearest of two class means."""
+    distances = ((points[:, None] - means) ** 2).sum(axis=-1)
+    return float((distances.argmin(axis=1) == labels).mean())
+
+
+def over_splits_held(
+    kind: str, design: tuple[int, float], simulations: int, numbers: Sequence[int] = SPLIT_NUMBERS
+) -> dict[int, dict[str, float]]:
+    """How often the intervals over the splits contain the true difference, and how often not 0.
+
+    The truth is the mean over all data sets and splits; of a method without merit, 0.
+    """
+    random = generator(0, f"splits {kind}")
+    most = max(numbers)
+    studies = np.array([split_differences(kind, most, random, *design) for _ in range(simulations)])
+    truth = float(studies.mean()) if kind == WITH_MERIT else 0.0
+    found = {}
+    for splits in numbers:
+        values = studies[:, :splits]
+        plain, corrected = (
+            np.transpose([interval_over_splits(each, ratio) for each in values])
+            for ratio in (0.0, TEST_SHARE / (1 - TEST_SHARE))
+        )
+        found[splits] = {
+            **{
+                name: float(((low <= truth) & (truth <= high)).mean())
+                for name, (low, high) in (("plain", plain), ("corrected", corrected))
+            },
+            "effects": float(((corrected[0] > 0) | (corrected[1] < 0)).mean()),
+            "width": float(np.median(corrected[1] - corrected[0])),
+        }
+    return found
+
+
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(header) + " |", "|:--|" + "--:|" * (len(header) - 1)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
@@ -602,6 +692,17 @@ def curve_table(simulations: int) -> str:
     return markdown([*header, "coverage of the sufficient size"], rows)
 
 
+def over_splits_table(simulations: int) -> str:
+    rows = []
+    for design, kind in itertools.product(SPLIT_DESIGNS, (AGAIN, FIXED, WITH_MERIT)):
+        for splits, found in over_splits_held(kind, design, simulations).items():
+            rows.append([kind, f"{design[1]:.0%} of {design[0]:,}", str(splits)])
+            rows[-1] += [percent(found[name]) for name in ("plain", "corrected", "effects")]
+            rows[-1].append(f"{100 * found['width']:.1f}")
+    header = ["method", "keeps", "splits", "coverage: t", "coverage: corrected"]
+    return markdown([*header, "excludes 0", "width, points (median)"], rows)
+
+
 def main(args: argparse.Namespace) -> None:
     few = max(args.simulations // 4, 1)  # simulations that are not vectorized
     sections = {
@@ -618,6 +719,7 @@ def main(args: argparse.Namespace) -> None:
         'Few test images: "not worse" at one point when nothing is lost': shown_table(few),
         "Models that ignore the image: shown to have learned": blind_table(few),
         "Data multipliers and the sufficient size": curve_table(few),
+        "Several splits": over_splits_table(few),
     }
     text = "\n".join(f"### {title}\n\n{table}" for title, table in sections.items())
     write_text(args.output, f"{args.simulations:,} and {few:,} simulations per case.\n\n{text}")

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from petite.evaluation.judged import (
 from petite.evaluation.looks import Looks
 from petite.evaluation.recommendation import Answers, Gap
 from petite.evaluation.rendering import all_as_markdown, all_as_text
+from petite.evaluation.splits import in_the_answer
 from petite.util.files import (
     read_json,
     read_table,
@@ -54,7 +56,15 @@ def main(args: argparse.Namespace) -> None:
         )
         for judge, paths in by_judge(args.runs).items()
     }
-    answers = Answers({judge: found.recommendation for judge, found in judged.items()})
+    over = read_table(args.splits) if args.splits else None
+    answers = Answers(
+        {
+            judge: found.recommendation
+            if over is None
+            else replace(found.recommendation, over_splits=in_the_answer(over, judge))
+            for judge, found in judged.items()
+        }
+    )
     for name, output in (
         ("runs", args.output_runs),
         ("history", args.output_history),
@@ -94,6 +104,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True, help="the split's table")
+    parser.add_argument("--splits", type=Path, help="splits.parquet, if there are several splits")
     parser.add_argument("--dataset", required=True, help="the name of the data set")
     parser.add_argument(
         "--gaps",

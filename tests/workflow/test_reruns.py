@@ -254,6 +254,18 @@ CASES = [
         config={"split": {"seed": 1}},
     ),
     Case(
+        "one more split (`split.repeats`); the others keep what they have",
+        {
+            "split": 1,
+            **{job: count for job, count in SELECTIONS.items() if not job.startswith("figures")},
+            **TRAININGS,
+            "split_runs": 2,
+            "splits": 1,
+            **TABLES,
+        },
+        config={"split": {"repeats": 2}},
+    ),
+    Case(
         "a list of images to keep or to exclude",
         {
             "keep_lists": 1,
@@ -371,7 +383,7 @@ def in_words(due: Jobs) -> str:
     if not methods and not last:
         return "nothing"
     rules = list(methods)
-    if "split" in rules:
+    if "split" in rules and "splits" not in rules:
         shards = {1: "one shard's", 2: "one or two shards'"}.get(due.get("ingest"), "every shard's")
         words = [f"{shards} `{rule}`" if rule == "ingest" else f"`{rule}`" for rule in rules]
         return ", ".join(words[: rules.index("split") + 1]) + " and everything after it"

@@ -224,11 +224,10 @@ def check_before_ingest():
 
 def settings_to_check():
     """The settings of check_listing, but for the lists and the sizes of subsets."""
+    # One split is the usual case, and a new key would check the settings of finished runs again.
+    keys = ["given", "test", "validation", "groups"] + ["repeats"] * bool(REPEATS)
     return {
-        "split": {
-            key: getattr(CONFIG.split, key)
-            for key in ("given", "test", "validation", "groups")
-        },
+        "split": {key: getattr(CONFIG.split, key) for key in keys},
         "without_class": bool(CONFIG.labels),
         "needs_groups": PLAN.needs_groups,
     }
@@ -252,7 +251,7 @@ LABELS = CONFIG.labels.columns if CONFIG.labels else None
 # Without the path, which may change.
 LABELS_SETTINGS = LABELS and LABELS._replace(path="")._asdict()
 STORE_SETTINGS["labels"] = LABELS_SETTINGS
-SPLIT_SETTINGS = CONFIG.split.model_dump(mode="json", exclude={"seed"})
+SPLIT_SETTINGS = CONFIG.split.model_dump(mode="json", exclude={"seed", "repeats"})
 if CONFIG.split.groups != CAPTURE_TIME:
     del SPLIT_SETTINGS["group_seconds"]
 # The columns that the user names.
@@ -358,6 +357,11 @@ HAS_CHECK = (
 def checked_settings():
     """What the shards wait for; a change of the settings reads none again."""
     return [ancient(rules.check_settings.output[0])] if HAS_CHECK else []
+
+
+def split_settings(wildcards):
+    """A repeat is another draw, which a given split cannot have."""
+    return as_param(SPLIT_SETTINGS | ({"is_repeat": True} if wildcards.repeat else {}))
 
 
 def changes_of_shard(wildcards):

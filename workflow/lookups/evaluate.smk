@@ -58,6 +58,17 @@ def look_files(suffix):
     return files
 
 
+def runs_of_split(wildcards):
+    """The files of all runs of a split."""
+    jobs = judgings_of(wildcards.repeat)
+    return [f"{run_path(*job, wildcards.repeat)}.csv" for job in jobs]
+
+
+def splits_argument(wildcards, input):
+    """Snakemake does not compare params that depend on the input, which is compared itself."""
+    return f"--splits {shlex.quote(input.splits)}" if REPEATS else ""
+
+
 def example(method):
     """The file with the subset of a method that figures show, that of seed 0."""
     return subset_paths(*FIGURE_PLAN.example(method), 0, 0)[0]

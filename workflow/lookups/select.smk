@@ -23,16 +23,16 @@ LIST_SETTINGS = {
 
 IS_LINEAR_PROXY = CONFIG.proxy.of == "embeddings"
 FEATURES = {
-    "features": f"{RESULTS}/features/{{space}}.npy",
-    "features_json": f"{RESULTS}/features/{{space}}.json",
+    "features": f"{RESULTS}/{{repeat}}features/{{space}}.npy",
+    "features_json": f"{RESULTS}/{{repeat}}features/{{space}}.json",
 }
 PROXY = {
-    "scores": f"{RESULTS}/proxies/seed-{{seed}}.parquet",
-    "scores_json": f"{RESULTS}/proxies/seed-{{seed}}.json",
-    "features": f"{RESULTS}/features/proxy/seed-{{seed}}.npy",
-    "features_json": f"{RESULTS}/features/proxy/seed-{{seed}}.json",
-    "gradients": f"{RESULTS}/features/gradients/seed-{{seed}}.npy",
-    "gradients_json": f"{RESULTS}/features/gradients/seed-{{seed}}.json",
+    "scores": f"{RESULTS}/{{repeat}}proxies/seed-{{seed}}.parquet",
+    "scores_json": f"{RESULTS}/{{repeat}}proxies/seed-{{seed}}.json",
+    "features": f"{RESULTS}/{{repeat}}features/proxy/seed-{{seed}}.npy",
+    "features_json": f"{RESULTS}/{{repeat}}features/proxy/seed-{{seed}}.json",
+    "gradients": f"{RESULTS}/{{repeat}}features/gradients/seed-{{seed}}.npy",
+    "gradients_json": f"{RESULTS}/{{repeat}}features/gradients/seed-{{seed}}.json",
 }
 PROXY_SETTINGS = (
     PLAN.linear_proxy_settings() if IS_LINEAR_PROXY else PLAN.proxy_settings()
@@ -43,16 +43,16 @@ PROXY_MEMORY = (
     else memory(1500, 4 * IMAGE_BYTES)
 )
 CANDIDATES = {
-    "candidates": f"{RESULTS}/candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.parquet",
-    "candidates_json": f"{RESULTS}/candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.json",
+    "candidates": f"{RESULTS}/{{repeat}}candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.parquet",
+    "candidates_json": f"{RESULTS}/{{repeat}}candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.json",
 }
 RANKED = {
-    "ranking": f"{RESULTS}/rankings/{{method}}/seeds-{{first}}-{{last}}.parquet",
-    "ranking_json": f"{RESULTS}/rankings/{{method}}/seeds-{{first}}-{{last}}.json",
+    "ranking": f"{RESULTS}/{{repeat}}rankings/{{method}}/seeds-{{first}}-{{last}}.parquet",
+    "ranking_json": f"{RESULTS}/{{repeat}}rankings/{{method}}/seeds-{{first}}-{{last}}.json",
 }
 CHOSEN = {
-    "subset": f"{RESULTS}/subsets/{RUN}.parquet",
-    "subset_json": f"{RESULTS}/subsets/{RUN}.json",
+    "subset": f"{RESULTS}/{{repeat}}subsets/{RUN}.parquet",
+    "subset_json": f"{RESULTS}/{{repeat}}subsets/{RUN}.json",
 }
 
 
@@ -61,15 +61,19 @@ def records_of(paths):
     return [str(Path(path).with_suffix(".json")) for path in paths]
 
 
-def with_seed(paths, seed):
-    return {name: path.replace("{seed}", str(seed)) for name, path in paths.items()}
+def proxy_files(seed, repeat):
+    return {
+        name: path.replace("{seed}", str(seed)).replace("{repeat}", repeat)
+        for name, path in PROXY.items()
+    }
 
 
-def feature_path(space, seed):
+def feature_path(space, seed, repeat=""):
     """The file of a feature space; those of the proxy depend on the seed."""
     if SPACES[space].is_of_proxy:
-        return with_seed(PROXY, seed)["features" if space == "proxy" else space]
-    return FEATURES["features"].replace("{space}", space)
+        return proxy_files(seed, repeat)["features" if space == "proxy" else space]
+    path = FEATURES["features"].replace("{space}", space)
+    return path.replace("{repeat}", repeat)
 
 
 def selection_code(script):
@@ -95,15 +99,15 @@ def seeds_of(wildcards):
     return range(int(wildcards.first), int(wildcards.last) + 1)
 
 
-def files_of_selection(label, seed):
+def files_of_selection(label, seed, repeat):
     """The features and scores that the methods of an entry need, by name."""
     files = {}
     for space in PLAN.spaces(label):
-        path = feature_path(space, seed)
+        path = feature_path(space, seed, repeat)
         files[f"features_{space}"] = path
         files[f"features_{space}_json"] = str(Path(path).with_suffix(".json"))
     if PLAN.needs_proxy_scores(label):
-        proxy = with_seed(PROXY, seed)
+        proxy = proxy_files(seed, repeat)
         files["scores"] = proxy["scores"]
         files["scores_json"] = proxy["scores_json"]
     return files
@@ -114,7 +118,11 @@ def candidate_inputs(wildcards, size):
     parts = PLAN.partitioned(wildcards.method)
     paths = [
         CANDIDATES["candidates"].format(
-            method=wildcards.method, fraction=as_text(size), seed=seed, part=part
+            repeat=wildcards.repeat,
+            method=wildcards.method,
+            fraction=as_text(size),
+            seed=seed,
+            part=part,
         )
         for seed in seeds_of(wildcards)
         for part in range(parts)
@@ -126,7 +134,8 @@ def selection_inputs(wildcards):
     """The features and scores that an entry's methods need for the seeds of a job."""
     files = {}
     for seed in seeds_of(wildcards):
-        for name, path in files_of_selection(wildcards.method, seed).items():
+        found = files_of_selection(wildcards.method, seed, wildcards.repeat)
+        for name, path in found.items():
             files.setdefault(name, []).append(path)
     return {name: list(dict.fromkeys(paths)) for name, paths in files.items()}
 

@@ -6,7 +6,8 @@ from petite.util.command import files_of
 
 def subsets_to_train(wildcards):
     own = seeds_of(wildcards)
-    return subset_paths(wildcards.method, wildcards.fraction, own[0], own[-1])
+    case = wildcards.method, wildcards.fraction
+    return subset_paths(*case, own[0], own[-1], wildcards.repeat)
 
 
 def records_to_train(wildcards):
@@ -102,30 +103,46 @@ def check_programs():
 or_exit(check_programs)
 
 
-def models_folder(judge, label, fraction, first, last):
-    return f"{RESULTS}/models/{judge}/{label}/{as_text(fraction)}/seeds-{first}-{last}"
+def models_folder(judge, label, fraction, first, last, repeat=""):
+    folder = f"{RESULTS}/{repeat}models/{judge}/{label}/{as_text(fraction)}"
+    return f"{folder}/seeds-{first}-{last}"
 
 
 # The jobs whose models are kept.
-TRAININGS = [judging for judging in JUDGINGS if judge_named(judging[0]).has_models]
+TRAININGS = [
+    (*judging, repeat)
+    for repeat in ["", *REPEATS]
+    for judging in judgings_of(repeat)
+    if judge_named(judging[0]).has_models
+]
 
 
 def kept_files(wildcards):
     """Files of a complete run besides its tables. As inputs of `all`, they are made again if deleted."""
-    due = judgings()
+    return [
+        path
+        for repeat in ["", *REPEATS]
+        for path in kept_files_of(repeat, judgings_of(repeat) if repeat else judgings())
+    ]
+
+
+def kept_files_of(repeat, due):
+    """Those of one split, with the jobs of the judges that are due."""
     subsets = dict.fromkeys(
         path
         for label, fraction in CASES
         for seed in subset_seeds(label, fraction, due)
-        for path in subset_paths(label, fraction, seed, seed)
+        for path in subset_paths(label, fraction, seed, seed, repeat)
     )
     return [
         *subsets,
         *records_of(subsets),
-        *runs_paths(".csv"),
-        *runs_paths(".history.csv"),
-        *runs_paths(".predictions.npz"),
-        *(models_folder(*job) for job in due if judge_named(job[0]).has_models),
+        *(
+            f"{run_path(*job, repeat)}{suffix}"
+            for job in due
+            for suffix in (".csv", ".history.csv", ".predictions.npz")
+        ),
+        *(models_folder(*job, repeat) for job in due if judge_named(job[0]).has_models),
     ]
 
 
@@ -133,7 +150,7 @@ def say_which_models_are_gone():
     """Snakemake sees a folder of models, but not the models that are missing in it."""
     for training in TRAININGS:
         folder, runs = Path(models_folder(*training)), f"{run_path(*training)}.csv"
-        *_, first, last = training
+        *_, first, last, _ = training
         names = [f"seed-{seed}.keras" for seed in range(first, last + 1)]
         gone = [name for name in names if not (folder / name).exists()]
         if gone and folder.is_dir() and Path(runs).exists():

@@ -102,15 +102,55 @@ HAS_LISTS = bool(CONFIG.keep or CONFIG.exclude or CONFIG.labels)
 LISTED = f"{RESULTS}/splits/{CONFIG.split.seed}-lists.parquet"
 LISTED_NOTICES = f"{RESULTS}/splits/{CONFIG.split.seed}-lists.json"
 SELECTED = LISTED if HAS_LISTS else SPLIT
+# The other splits of `split.repeats`, by their folders. Those of the first split are the results' own, so that
+# more splits add jobs only. If some methods failed, the tables of the others are of the first split.
+REPEATS = (
+    []
+    if PARTIAL
+    else [f"split-{number}/" for number in range(2, CONFIG.split.repeats + 1)]
+)
 
 
 wildcard_constraints:
+    repeat=r"(?:split-\d+/)?",
+    split_seed=r"\d+",
     judge=r"[A-Za-z0-9_-]+",
     method=r"[A-Za-z0-9_-]+(@[a-z0-9-]+)?",
     fraction=r"[0-9.e-]+",
     seed=r"\d+",
     first=r"\d+",
     last=r"\d+",
+
+
+def seed_of_split(repeat):
+    """The seed of a split: each repeat has the next one."""
+    number = int(re.search(r"\d+", repeat)[0]) if repeat else 1
+    return CONFIG.split.seed + number - 1
+
+
+def split_seed(wildcards):
+    return seed_of_split(wildcards.get("repeat", ""))
+
+
+def split_path(repeat):
+    """The split of a repeat."""
+    return f"{RESULTS}/{repeat}splits/{seed_of_split(repeat)}.parquet"
+
+
+def selected_path(repeat):
+    """The split of a repeat as selection sees it."""
+    lists = "-lists" if HAS_LISTS else ""
+    return f"{RESULTS}/{repeat}splits/{seed_of_split(repeat)}{lists}.parquet"
+
+
+def split_of(wildcards):
+    """The split of a job, as an input."""
+    return split_path(wildcards.repeat)
+
+
+def selected_of(wildcards):
+    """The split of a job as selection sees it, as an input."""
+    return selected_path(wildcards.repeat)
 
 
 PATHS = workflow.modifier.path_modifier
@@ -216,9 +256,9 @@ def batches_in(folder, suffix):
 
 
 @cache
-def batches(judge, label, fraction):
+def batches(judge, label, fraction, repeat=""):
     """(first, last) seed of each job of a judge for a case; finished jobs keep their seeds."""
-    folder = f"{RESULTS}/runs/{judge}/{label}/{as_text(fraction)}"
+    folder = f"{RESULTS}/{repeat}runs/{judge}/{label}/{as_text(fraction)}"
     done = batches_in(folder, ".csv")
     due = PLAN.seed_batches(judge, fraction, done)
     if not PARTIAL:
@@ -240,13 +280,21 @@ CASES_OF = {
     ]
     for judge in PLAN.judges
 }
-# (judge, label, fraction, first seed, last seed) of all jobs of the judges
-JUDGINGS = [
-    (judge, label, fraction, first, last)
-    for judge, cases in CASES_OF.items()
-    for label, fraction in cases
-    for first, last in batches(judge, label, fraction)
-]
+
+
+@cache
+def judgings_of(repeat):
+    """(judge, label, fraction, first seed, last seed) of all jobs of the judges in a split."""
+    return [
+        (judge, label, fraction, first, last)
+        for judge, cases in CASES_OF.items()
+        for label, fraction in cases
+        for first, last in batches(judge, label, fraction, repeat)
+    ]
+
+
+# Those of the first split.
+JUDGINGS = judgings_of("")
 # (label, fraction) of all subsets, in each encoding in which they are judged
 ENCODED_CASES = [
     case for case in CONFIG.runs if any(case in own for own in CASES_OF.values())
@@ -332,30 +380,30 @@ FRACTIONS = {
 }
 
 
-def subset_folder(label, fraction):
-    return f"{RESULTS}/subsets/{label}/{as_text(fraction)}"
+def subset_folder(label, fraction, repeat=""):
+    return f"{RESULTS}/{repeat}subsets/{label}/{as_text(fraction)}"
 
 
 @cache
-def ranking_batches(label):
+def ranking_batches(label, repeat=""):
     """(first, last) seed of each file of rankings of an entry; finished jobs keep their seeds."""
-    done = batches_in(f"{RESULTS}/rankings/{label}", ".parquet")
+    done = batches_in(f"{RESULTS}/{repeat}rankings/{label}", ".parquet")
     return PLAN.selection_batches(label, PLAN.ranking_seeds(label), done)
 
 
 @cache
-def subset_batches(label, fraction):
+def subset_batches(label, fraction, repeat=""):
     """(first, last) seed of each file of subsets of a case; finished jobs keep their seeds.
 
     Subsets that are cut from rankings, or made of those of `random`, have the seeds of that file.
     """
     seeds = PLAN.subset_seeds(label, FRACTIONS.get(as_text(fraction), float(fraction)))
-    done = batches_in(subset_folder(label, fraction), ".parquet")
+    done = batches_in(subset_folder(label, fraction, repeat), ".parquet")
     made_of = []
     if method_name(label) == AUGMENTATION:
-        made_of = subset_batches("random", fraction)
+        made_of = subset_batches("random", fraction, repeat)
     elif PLAN.ranks(label):
-        made_of = ranking_batches(label)
+        made_of = ranking_batches(label, repeat)
     new = [one for one in made_of if not any(overlap(one, other) for other in done)]
     return PLAN.selection_batches(label, seeds, [*done, *new])
 
@@ -365,13 +413,13 @@ def overlap(one, other):
     return one[0] <= other[1] and other[0] <= one[1]
 
 
-def subset_paths(label, fraction, first, last):
+def subset_paths(label, fraction, first, last, repeat=""):
     """The files with the subsets of some seeds: of a deterministic selection, one for all seeds."""
     label = method_of(label)
     wanted = (first, last) if PLAN.is_seeded(label) else (0, 0)
     return [
-        f"{subset_folder(label, fraction)}/seeds-{begin}-{end}.parquet"
-        for begin, end in subset_batches(label, as_text(fraction))
+        f"{subset_folder(label, fraction, repeat)}/seeds-{begin}-{end}.parquet"
+        for begin, end in subset_batches(label, as_text(fraction), repeat)
         if overlap((begin, end), wanted)
     ]
 
@@ -393,9 +441,10 @@ def subsets_compared_with_full(judge):
     return (len(cases) - 1) * (("full", 1.0) in cases)
 
 
-def run_path(judge, label, fraction, first, last):
+def run_path(judge, label, fraction, first, last, repeat=""):
     """The files of a job of a judge, without their suffix."""
-    return f"{RESULTS}/runs/{judge}/{label}/{as_text(fraction)}/seeds-{first}-{last}"
+    folder = f"{RESULTS}/{repeat}runs/{judge}/{label}/{as_text(fraction)}"
+    return f"{folder}/seeds-{first}-{last}"
 
 
 def runs_paths(suffix, before=None):

@@ -152,21 +152,21 @@ rule split:
         listing=rules.listing.output.table,
         code=code("split"),
     output:
-        table=SPLIT,
-        leaks=LEAKS,
-        notices=SPLIT_NOTICES,
+        table=f"{RESULTS}/{{repeat}}splits/{{split_seed}}.parquet",
+        leaks=f"{RESULTS}/{{repeat}}splits/{{split_seed}}.leaks.csv",
+        notices=f"{RESULTS}/{{repeat}}splits/{{split_seed}}.json",
     log:
-        f"{RESULTS}/logs/split.log",
+        f"{RESULTS}/{{repeat}}logs/split/{{split_seed}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/split.tsv"
+        f"{RESULTS}/{{repeat}}benchmarks/split/{{split_seed}}.tsv"
     conda:
         "../../envs/petite.yaml"
     resources:
         mem_mb=memory(700, 2000),
     params:
         python=python,
-        settings=as_param(SPLIT_SETTINGS),
-        seed=CONFIG.split.seed,
+        settings=split_settings,
+        seed=lambda wildcards: int(wildcards.split_seed),
     shell:
         "{params.python} {input.code[0]:q} --index {input.index:q} --listing {input.listing:q} "
         "--output {output.table:q} --leaks {output.leaks:q} --seed {params.seed} "

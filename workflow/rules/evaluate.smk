@@ -39,8 +39,62 @@ if LOOKS:
             "--seeds {wildcards.seeds} --output {output:q} --settings {params.settings:q} --log {log:q}"
 
 
+if REPEATS:
+
+    rule split_runs:
+        input:
+            runs=runs_of_split,
+            code=code("split_runs"),
+        output:
+            f"{RESULTS}/{{repeat}}splits/{{split_seed}}.runs.csv",
+        log:
+            f"{RESULTS}/{{repeat}}logs/split_runs/{{split_seed}}.log",
+        conda:
+            "../../envs/petite.yaml"
+        resources:
+            mem_mb=memory(700, 0),
+        params:
+            python=python,
+        shell:
+            "{params.python} {input.code[0]:q} --runs {input.runs:q} --output {output:q} --log {log:q}"
+
+    rule splits:
+        input:
+            runs=[
+                split_path(repeat).replace(".parquet", ".runs.csv")
+                for repeat in ["", *REPEATS]
+            ],
+            splits=[selected_path(repeat) for repeat in ["", *REPEATS]],
+            code=code("splits"),
+        output:
+            csv=report(
+                f"{RESULTS}/splits.csv",
+                caption="../report/splits.rst",
+                category="Table",
+            ),
+            parquet=f"{RESULTS}/splits.parquet",
+        log:
+            f"{RESULTS}/logs/splits.log",
+        conda:
+            "../../envs/petite.yaml"
+        resources:
+            mem_mb=memory(700, 0),
+        params:
+            python=python,
+            settings=as_param(
+                {
+                    "tolerance": CONFIG.evidence.tolerance,
+                    "metric": CONFIG.evidence.metric,
+                }
+            ),
+        shell:
+            "{params.python} {input.code[0]:q} --runs {input.runs:q} --splits {input.splits:q} "
+            "--output {output.csv:q} --settings {params.settings:q} --log {log:q}"
+
+
 rule summarize:
     input:
+        splits=rules.splits.output.parquet if REPEATS else [],
         runs=runs_files(".csv"),
         histories=runs_files(".history.csv"),
         predictions=runs_files(".predictions.npz"),
@@ -92,6 +146,7 @@ rule summarize:
         ),
         gaps=as_param(GAPS),
         plans=declared_plans,
+        splits=splits_argument,
         dataset=CONFIG.dataset.name,
     shell:
         "{params.python} {input.code[0]:q} --runs {input.runs:q} --manifest {input.manifest:q} "
@@ -101,7 +156,7 @@ rule summarize:
         "--output-costs {output.costs:q} --output-markdown {output.markdown:q} "
         "--output-recommendation {output.recommendation:q} "
         "--output-answer {output.answer:q} --output-text {output.text:q} "
-        "--plans {params.plans:q} --settings {params.settings:q} --log {log:q}"
+        "--plans {params.plans:q} {params.splits} --settings {params.settings:q} --log {log:q}"
 
 
 # Reruns with the results only: Snakemake does not compare its configuration.

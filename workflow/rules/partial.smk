@@ -15,6 +15,7 @@ def unfinished_trainings():
     judging = {judge.rule for judge in PLAN.judges}
     for job in workflow.dag.needrun_jobs():
         if job.rule.name in judging:
+            # Of any split: the tables of the first one are made in any case.
             before = workflow.dag.bfs(workflow.dag.dependencies, job)
             causes = [failed[other.jobid] for other in before if other.jobid in failed]
             yield job, causes
@@ -38,6 +39,7 @@ def gaps_of(unfinished):
                 for job, causes in unfinished
                 if (judge_of(job), job.wildcards.method, job.wildcards.fraction)
                 == (judge, label, as_text(fraction))
+                and not job.wildcards.repeat
             ]
             seeds = sum(
                 int(job.wildcards.last) - int(job.wildcards.first) + 1
@@ -68,7 +70,7 @@ def make_tables_of_what_is_done():
     unfinished = list(unfinished_trainings())
     gaps = gaps_of(unfinished)
     judged = sum(map(len, CASES_OF.values()))
-    if not gaps or all(gap.done == 0 for gap in gaps) and len(gaps) == judged:
+    if not unfinished or all(gap.done == 0 for gap in gaps) and len(gaps) == judged:
         return
     record = RUNS / f"partial-{os.getpid()}.json"
     plan = {

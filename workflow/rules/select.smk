@@ -10,15 +10,15 @@ include: "../lookups/forecast.smk"
 # The images that every subset contains, and those that none does.
 rule keep_lists:
     input:
-        split=SPLIT,
+        split=rules.split.output.table,
         index=rules.index.output.index,
         files=LIST_FILES,
         code=code("keep_lists"),
     output:
-        table=LISTED,
-        notices=LISTED_NOTICES,
+        table=f"{RESULTS}/{{repeat}}splits/{{split_seed}}-lists.parquet",
+        notices=f"{RESULTS}/{{repeat}}splits/{{split_seed}}-lists.json",
     log:
-        f"{RESULTS}/logs/keep_lists.log",
+        f"{RESULTS}/{{repeat}}logs/keep_lists/{{split_seed}}.log",
     # Before hours of work, as it may find mistakes.
     priority: 100
     localrule: True
@@ -37,12 +37,12 @@ rule features:
     input:
         unpack(space_inputs),
         manifest=rules.index.output.manifest,
-        split=SPLIT,
+        split=split_of,
         code=feature_code,
     output:
         **FEATURES,
     log:
-        f"{RESULTS}/logs/features/{{space}}.log",
+        f"{RESULTS}/{{repeat}}logs/features/{{space}}.log",
     wildcard_constraints:
         space=COMPUTED,
     cache: IS_CACHED
@@ -68,14 +68,14 @@ rule proxy:
     input:
         unpack(proxy_inputs),
         manifest=rules.index.output.manifest,
-        split=SPLIT,
+        split=split_of,
         code=code("linear_proxy" if IS_LINEAR_PROXY else "proxy"),
     output:
         **PROXY,
     log:
-        f"{RESULTS}/logs/proxy/seed-{{seed}}.log",
+        f"{RESULTS}/{{repeat}}logs/proxy/seed-{{seed}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/proxy/seed-{{seed}}.tsv"
+        f"{RESULTS}/{{repeat}}benchmarks/proxy/seed-{{seed}}.tsv"
     conda:
         "../../envs/petite.yaml"
     threads: CONFIG.training_threads
@@ -96,13 +96,17 @@ rule proxy:
 # If `partitions` is set: the first stage of a selection, one job per part.
 rule candidates:
     input:
-        unpack(lambda wildcards: files_of_selection(wildcards.method, wildcards.seed)),
-        split=SELECTED,
+        unpack(
+            lambda wildcards: files_of_selection(
+                wildcards.method, wildcards.seed, wildcards.repeat
+            )
+        ),
+        split=selected_of,
         code=selection_code("candidates"),
     output:
         **CANDIDATES,
     log:
-        f"{RESULTS}/logs/candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.log",
+        f"{RESULTS}/{{repeat}}logs/candidates/{{method}}/{{fraction}}/seed-{{seed}}/{{part}}.log",
     wildcard_constraints:
         method=SELECTING,
         part=r"\d+",
@@ -125,14 +129,14 @@ rule candidates:
 rule rank:
     input:
         unpack(rank_inputs),
-        split=SELECTED,
+        split=selected_of,
         code=selection_code("rank"),
     output:
         **RANKED,
     log:
-        f"{RESULTS}/logs/rank/{{method}}/seeds-{{first}}-{{last}}.log",
+        f"{RESULTS}/{{repeat}}logs/rank/{{method}}/seeds-{{first}}-{{last}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/rank/{{method}}/seeds-{{first}}-{{last}}.tsv"
+        f"{RESULTS}/{{repeat}}benchmarks/rank/{{method}}/seeds-{{first}}-{{last}}.tsv"
     wildcard_constraints:
         method=RANKING,
     conda:
@@ -155,14 +159,14 @@ rule subset:
     input:
         unpack(subset_inputs),
         manifest=rules.index.output.manifest,
-        split=SELECTED,
+        split=selected_of,
         code=selection_code("subset"),
     output:
         **CHOSEN,
     log:
-        f"{RESULTS}/logs/subset/{RUN}.log",
+        f"{RESULTS}/{{repeat}}logs/subset/{RUN}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/subset/{RUN}.tsv"
+        f"{RESULTS}/{{repeat}}benchmarks/subset/{RUN}.tsv"
     wildcard_constraints:
         method=SELECTING,
     conda:
@@ -183,15 +187,15 @@ rule subset:
 # The real images are those of `random` at the same fraction and seeds, so that the two are comparable.
 rule augment:
     input:
-        subset=f"{RESULTS}/subsets/random/{{fraction}}/seeds-{{first}}-{{last}}.parquet",
-        record=f"{RESULTS}/subsets/random/{{fraction}}/seeds-{{first}}-{{last}}.json",
+        subset=f"{RESULTS}/{{repeat}}subsets/random/{{fraction}}/seeds-{{first}}-{{last}}.parquet",
+        record=f"{RESULTS}/{{repeat}}subsets/random/{{fraction}}/seeds-{{first}}-{{last}}.json",
         code=code("augment"),
     output:
         **CHOSEN,
     log:
-        f"{RESULTS}/logs/augment/{RUN}.log",
+        f"{RESULTS}/{{repeat}}logs/augment/{RUN}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/augment/{RUN}.tsv"
+        f"{RESULTS}/{{repeat}}benchmarks/augment/{RUN}.tsv"
     wildcard_constraints:
         method=AUGMENTING,
     conda:

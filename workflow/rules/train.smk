@@ -11,19 +11,19 @@ rule train:
     input:
         unpack(encoded_inputs),
         manifest=rules.index.output.manifest,
-        split=SPLIT,
+        split=split_of,
         subsets=subsets_to_train,
         records=records_to_train,
         code=code("train"),
     output:
-        runs=f"{RESULTS}/runs/{SCRATCH}/{RUN}.csv",
-        history=f"{RESULTS}/runs/{SCRATCH}/{RUN}.history.csv",
-        predictions=f"{RESULTS}/runs/{SCRATCH}/{RUN}.predictions.npz",
-        models=directory(f"{RESULTS}/models/{SCRATCH}/{RUN}"),
+        runs=f"{RESULTS}/{{repeat}}runs/{SCRATCH}/{RUN}.csv",
+        history=f"{RESULTS}/{{repeat}}runs/{SCRATCH}/{RUN}.history.csv",
+        predictions=f"{RESULTS}/{{repeat}}runs/{SCRATCH}/{RUN}.predictions.npz",
+        models=directory(f"{RESULTS}/{{repeat}}models/{SCRATCH}/{RUN}"),
     log:
-        f"{RESULTS}/logs/train/{RUN}.log",
+        f"{RESULTS}/{{repeat}}logs/train/{RUN}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/train/{RUN}.tsv"
+        f"{RESULTS}/{{repeat}}benchmarks/train/{RUN}.tsv"
     conda:
         "../../envs/petite.yaml"
     threads: CONFIG.training_threads
@@ -34,7 +34,7 @@ rule train:
         python=python,
         settings=as_param(CONFIG.training.model_dump(mode="json")),
         dataset=CONFIG.dataset.name,
-        split_seed=CONFIG.split.seed,
+        split_seed=split_seed,
         memory=memory_limit,
         encoded=encoded_arguments,
     shell:
@@ -54,19 +54,19 @@ rule fine_tune:
         unpack(backbone_files),
         unpack(encoded_inputs),
         manifest=rules.index.output.manifest,
-        split=SPLIT,
+        split=split_of,
         subsets=subsets_to_train,
         records=records_to_train,
         code=code("fine_tune"),
     output:
-        runs=f"{RESULTS}/runs/{FINE_TUNE}/{RUN}.csv",
-        history=f"{RESULTS}/runs/{FINE_TUNE}/{RUN}.history.csv",
-        predictions=f"{RESULTS}/runs/{FINE_TUNE}/{RUN}.predictions.npz",
-        models=directory(f"{RESULTS}/models/{FINE_TUNE}/{RUN}"),
+        runs=f"{RESULTS}/{{repeat}}runs/{FINE_TUNE}/{RUN}.csv",
+        history=f"{RESULTS}/{{repeat}}runs/{FINE_TUNE}/{RUN}.history.csv",
+        predictions=f"{RESULTS}/{{repeat}}runs/{FINE_TUNE}/{RUN}.predictions.npz",
+        models=directory(f"{RESULTS}/{{repeat}}models/{FINE_TUNE}/{RUN}"),
     log:
-        f"{RESULTS}/logs/fine_tune/{RUN}.log",
+        f"{RESULTS}/{{repeat}}logs/fine_tune/{RUN}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/fine_tune/{RUN}.tsv"
+        f"{RESULTS}/{{repeat}}benchmarks/fine_tune/{RUN}.tsv"
     conda:
         "../../envs/petite.yaml"
     threads: CONFIG.training_threads
@@ -77,7 +77,7 @@ rule fine_tune:
         python=python,
         settings=fine_tune_settings(),
         dataset=CONFIG.dataset.name,
-        split_seed=CONFIG.split.seed,
+        split_seed=split_seed,
         memory=memory_limit,
         encoded=encoded_arguments,
         weights=weights_argument,
@@ -98,16 +98,16 @@ rule probe:
     input:
         unpack(probe_inputs),
         manifest=rules.index.output.manifest,
-        split=SELECTED,
+        split=selected_of,
         code=selection_code("probe"),
     output:
-        runs=f"{RESULTS}/runs/{PROBE}/{RUN}.csv",
-        history=f"{RESULTS}/runs/{PROBE}/{RUN}.history.csv",
-        predictions=f"{RESULTS}/runs/{PROBE}/{RUN}.predictions.npz",
+        runs=f"{RESULTS}/{{repeat}}runs/{PROBE}/{RUN}.csv",
+        history=f"{RESULTS}/{{repeat}}runs/{PROBE}/{RUN}.history.csv",
+        predictions=f"{RESULTS}/{{repeat}}runs/{PROBE}/{RUN}.predictions.npz",
     log:
-        f"{RESULTS}/logs/probe/{RUN}.log",
+        f"{RESULTS}/{{repeat}}logs/probe/{RUN}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/probe/{RUN}.tsv"
+        f"{RESULTS}/{{repeat}}benchmarks/probe/{RUN}.tsv"
     conda:
         "../../envs/petite.yaml"
     resources:
@@ -116,7 +116,7 @@ rule probe:
         python=python,
         settings=probe_settings,
         dataset=CONFIG.dataset.name,
-        split_seed=CONFIG.split.seed,
+        split_seed=split_seed,
         arguments=probe_arguments,
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
@@ -135,20 +135,20 @@ if PROGRAMS:
     rule judge_program:
         input:
             manifest=rules.index.output.manifest,
-            split=SPLIT,
+            split=split_of,
             subsets=subsets_to_train,
             records=records_to_train,
             source=program_source,
             program=program_files,
             code=code("judge_program", SOURCE_MODULE),
         output:
-            runs=f"{RESULTS}/runs/{{judge}}/{RUN}.csv",
-            history=f"{RESULTS}/runs/{{judge}}/{RUN}.history.csv",
-            predictions=f"{RESULTS}/runs/{{judge}}/{RUN}.predictions.npz",
+            runs=f"{RESULTS}/{{repeat}}runs/{{judge}}/{RUN}.csv",
+            history=f"{RESULTS}/{{repeat}}runs/{{judge}}/{RUN}.history.csv",
+            predictions=f"{RESULTS}/{{repeat}}runs/{{judge}}/{RUN}.predictions.npz",
         log:
-            f"{RESULTS}/logs/judge_program/{{judge}}/{RUN}.log",
+            f"{RESULTS}/{{repeat}}logs/judge_program/{{judge}}/{RUN}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/judge_program/{{judge}}/{RUN}.tsv"
+            f"{RESULTS}/{{repeat}}benchmarks/judge_program/{{judge}}/{RUN}.tsv"
         wildcard_constraints:
             judge="|".join(map(re.escape, PROGRAMS)),
         conda:
@@ -161,7 +161,7 @@ if PROGRAMS:
             python=python,
             settings=program_settings,
             dataset=CONFIG.dataset.name,
-            split_seed=CONFIG.split.seed,
+            split_seed=split_seed,
             arguments=program_arguments,
         shell:
             "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "

@@ -199,6 +199,7 @@ class Config(Strict):
             *self._labels_problems(),
             *self._method_problems(),
             *self._judge_problems(),
+            *self._repeats_problems(),
             *self._encoding_problems(),
             *pool_problems(self.pool, self.methods),
             *grow_problems(self.grow, self.methods, self.subsets, self.features.space),
@@ -244,6 +245,22 @@ class Config(Strict):
             problems.append("checks.label_errors: the space 'own' needs features.path")
         if not any(entry.fractions for entry in self.methods.values()):
             problems.append("methods: no entry has fractions: give them to one or more")
+        return problems
+
+    def _repeats_problems(self) -> list[str]:
+        """What several splits do not go together with."""
+        problems = []
+        if self.split.repeats > 1:
+            if any(self.looks_of(judge) for judge in self.judges.used):
+                problems.append(
+                    f"split.repeats: {self.split.repeats} splits need the same seeds in each, and "
+                    "looks decide them for each: set seeds to a number, such as 7"
+                )
+            if self.pool.path:
+                problems.append(
+                    f"split.repeats: {self.split.repeats} splits are of no use to label_next, "
+                    "which chooses among the images of pool.path: set it to 1"
+                )
         return problems
 
     def _encoding_problems(self) -> list[str]:

@@ -11,11 +11,20 @@ from petite.data import groups
 from petite.data.given_split import AUTO, DROP, USE, USUAL_TEST, USUAL_VALIDATION
 from petite.util.validation import Strict
 
+MOST_REPEATS = 100
+
 
 class SplitSettings(Strict):
     """How images are split into training, validation and test sets."""
 
     seed: Seed = 0
+    repeats: int = Field(
+        1,
+        ge=1,
+        le=MOST_REPEATS,
+        description="number of splits, each with the next seed; the answer is that of the first, "
+        "and it also says what holds over all of them",
+    )
     test: Literal["auto"] | Annotated[float, Field(gt=0, lt=1)] = Field(
         AUTO, description="fraction of all images; auto: the given test set, or 0.1"
     )

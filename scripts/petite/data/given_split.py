@@ -6,7 +6,7 @@ A leak is an image of which a copy or near copy, or another image of its group, 
 from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -94,6 +94,14 @@ def given_parts(
                 f"part, or draw the split from all images: {_setting(f'given: {IGNORE}')}"
             )
     return parts
+
+
+def refuse_repeats() -> NoReturn:
+    """Raise PetiteError: a given split has no repeats."""
+    raise PetiteError(
+        "split.repeats: the images have a given split, and there is no second one: set repeats to "
+        f"1, or draw the splits from all images: {_setting(f'given: {IGNORE}')}"
+    )
 
 
 def _check_known(images: pd.DataFrame, parts: NDArray[np.str_]) -> None:

@@ -25,6 +25,7 @@ from petite.data.given_split import (
     find_leaks,
     given_parts,
     names_of,
+    refuse_repeats,
 )
 from petite.data.group_signs import suggestion
 from petite.data.groups import (
@@ -78,6 +79,7 @@ def split_images(
     group_seconds: float = 2,
     given: str = USE,
     leaks: str = DROP,
+    is_repeat: bool = False,
     annotations: pd.DataFrame | None = None,
     notices: Notices | None = None,
 ) -> Split:
@@ -102,6 +104,8 @@ def split_images(
         Whether the annotation split is used.
     leaks : {"drop_from_train", "keep", "error"}
         See `petite.data.given_split.find_leaks`.
+    is_repeat : bool
+        Whether it is another split of the same images, for which no split can be given.
     annotations : DataFrame, optional
         image_id of each image and what the source says of it, see `petite.data.annotations`.
     notices : Notices, optional
@@ -130,6 +134,8 @@ def split_images(
     group_names = None if together is None else together.names
     parts = None if given == IGNORE else given_parts(images, test=test, validation=validation)
     is_given = parts is not None
+    if is_given and is_repeat:
+        refuse_repeats()
     share = USUAL_VALIDATION if isinstance(validation, str) else validation
     if parts is None:
         found_leaks = Leaks(pd.DataFrame(columns=LEAK_COLUMNS), np.zeros(len(used), bool))

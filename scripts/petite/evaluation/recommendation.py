@@ -454,6 +454,19 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class OverSplits:
+    """A comparison over several splits, a row of splits.csv: with its 95% interval and verdict."""
+
+    method: str
+    fraction: float
+    against: Against
+    splits: int
+    mean: float
+    bounds: Bounds
+    verdict: str
+
+
+@dataclass(frozen=True)
 class Recommendation:
     """What to keep, why, how certain that is, and what to do next.
 
@@ -474,6 +487,8 @@ class Recommendation:
         None without predictions, or with a single seed.
     ledger : Ledger or None
         None in recommendations of an earlier Petite.
+    over_splits : tuple of OverSplits
+        The comparisons over all splits; empty for a single one.
     """
 
     dataset: str
@@ -493,6 +508,7 @@ class Recommendation:
     judge: str = SCRATCH
     uncertainty: Uncertainty | None = None
     ledger: Ledger | None = None
+    over_splits: tuple[OverSplits, ...] = ()
 
     def comparison(self, subset: Subset | Kept) -> Comparison:
         """The comparison of a subset. Raises StopIteration if there is none."""

@@ -5,7 +5,15 @@ from typing import NamedTuple
 from petite.evaluation.chance import Cause
 from petite.evaluation.declared import Change
 from petite.evaluation.recommendation import FindingKind, Part, StepKind
-from petite.evaluation.verdicts import BETTER, NOT_DISTINGUISHABLE, TOO_FEW, WORSE
+from petite.evaluation.verdicts import (
+    BETTER,
+    EQUIVALENT,
+    NOT_DISTINGUISHABLE,
+    NOT_SHOWN,
+    NOT_WORSE,
+    TOO_FEW,
+    WORSE,
+)
 
 
 class Sentence(NamedTuple):
@@ -212,3 +220,17 @@ VERDICTS = {
     NOT_DISTINGUISHABLE: NOT_DISTINGUISHABLE,
     TOO_FEW: f"with {TOO_FEW}",
 }
+# The verdicts over several splits, before what a subset is compared with.
+OVER_SPLITS = {
+    BETTER: "is better than",
+    WORSE: "is worse than",
+    NOT_DISTINGUISHABLE: "is not distinguishable from",
+    NOT_WORSE: "is not worse than",
+    NOT_SHOWN: "is not shown to be as good as",
+}
+
+
+def shown(verdict: str) -> str:
+    """What a verdict shows: "" if nothing. Several splits do not test for equivalence."""
+    found = NOT_WORSE if verdict == EQUIVALENT else verdict
+    return found if found in (BETTER, WORSE, NOT_WORSE) else ""

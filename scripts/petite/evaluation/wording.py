@@ -18,8 +18,10 @@ from petite.evaluation.recommendation import (
     Floor,
     Gap,
     Ledger,
+    OverSplits,
     Recommendation,
     Step,
+    Subset,
     Uncertainty,
 )
 from petite.evaluation.runs import FULL, is_reference
@@ -32,9 +34,11 @@ from petite.evaluation.sentences import (
     IF_FEWER,
     LARGER,
     NOT_LEARNED,
+    OVER_SPLITS,
     STEPS,
     VERDICTS,
     Sentence,
+    shown,
 )
 from petite.evaluation.shares import is_other_share, why_other_share
 from petite.training.judges import in_words
@@ -134,7 +138,48 @@ class Wording:
             found = self._not_learned(chance)
         else:
             found = [said for finding in self.record.findings for said in self._says(finding)]
-        return [*found, *self._of_groups(), *gap_sentences(self.record.gaps)]
+        missing = gap_sentences(self.record.gaps)
+        return [*found, *self._over_splits(), *self._of_groups(), *missing]
+
+    def _over_splits(self) -> list[Sentence]:
+        """What holds over all splits: of the kept subset, and where it is not that of the first."""
+        record, found = self.record, []
+        if not record.over_splits:
+            return []
+        of_splits = f"over {counted(record.over_splits[0].splits, 'split')}"
+        kept = record.kept and (record.kept.method, record.kept.fraction)
+        cited = [one for one in record.over_splits if (one.method, one.fraction) == kept]
+        if cited:
+            said = [f"{OVER_SPLITS[one.verdict]} {_reference(one.against)}" for one in cited]
+            figures = [
+                f"{self._points(one.mean, one.bounds, '95%')} from {_reference(one.against)}"
+                for one in cited
+            ]
+            what = f"{_case(cited[0].method, cited[0].fraction)} {' and '.join(said)}"
+            found.append(Sentence(f"{of_splits.capitalize()}, {what}", "; ".join(figures)))
+        others = [
+            f"{_case(one.method, one.fraction)} {OVER_SPLITS[one.verdict]} "
+            f"{_reference(one.against)} ({first} in the first split)"
+            for one in record.over_splits
+            if (first := self._in_first_split(one)) is not None
+        ]
+        if others:
+            found.append(
+                Sentence(f"The splits disagree: {of_splits}, {listed(others, MOST_NAMED)}")
+            )
+        elif not cited:
+            found.append(
+                Sentence(f"{of_splits.capitalize()}, all verdicts are those of the first split")
+            )
+        return found
+
+    def _in_first_split(self, one: OverSplits) -> str | None:
+        """The verdict of the first split, if all splits together have another one."""
+        compared = self.record.comparison(Subset(one.method, one.fraction))
+        against = compared.random if one.against == "random" else compared.full
+        if against is None:
+            return None
+        return None if shown(against.verdict) == shown(one.verdict) else against.verdict
 
     def _of_groups(self) -> list[Sentence]:
         """How many test images the groups are worth, if these are clearly fewer."""
@@ -344,8 +389,8 @@ class Wording:
         )
 
     def _compared(self, uncertainty: Uncertainty) -> str:
-        other = "the full set" if uncertainty.against == "full" else "random"
-        return f"{_case(uncertainty.subset.method, uncertainty.subset.fraction)} and {other}"
+        case = _case(uncertainty.subset.method, uncertainty.subset.fraction)
+        return f"{case} and {_reference(uncertainty.against)}"
 
     def _scope(self) -> Iterator[str]:
         """What the intervals cover."""
@@ -376,7 +421,13 @@ class Wording:
         yield "Intervals cover new seeds on these test images."
         if any(difference.seeds_and_images for difference in differences):
             yield "Intervals over seeds and images cover new test images too."
-        yield "Other splits were not tried."
+        if over := self.record.over_splits:
+            yield (
+                f"Intervals over the {over[0].splits} splits account for the overlap of their "
+                "images (Nadeau and Bengio 2003); splits.csv has each split."
+            )
+        else:
+            yield "Other splits were not tried."
 
     # ------------------------------------------------------------------------------ what next
 
@@ -644,6 +695,10 @@ def _subset(one: Comparison) -> str:
     if method_of(one.method) == FULL:
         return f"all {counted(one.images, 'image')}{_encoded(one.method)}"
     return f"{counted(one.images, 'image')} ({share}) chosen {_chosen_by(one.method)}"
+
+
+def _reference(against: str) -> str:
+    return "the full set" if against == "full" else "random"
 
 
 def _case(method: str, fraction: float) -> str:

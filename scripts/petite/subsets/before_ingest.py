@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from petite.data.given_split import IGNORE, TRAIN, given_parts, names_of
+from petite.data.given_split import IGNORE, TRAIN, given_parts, names_of, refuse_repeats
 from petite.data.groups import CAPTURE_TIME, check_one_kind, found_groups
 from petite.data.keep_lists import KEEP, Lists, check_named, matches
 from petite.subsets.tables import check_room
@@ -32,7 +32,8 @@ def check_listing(
     listing : DataFrame
         See `petite.data.sources.listing`.
     split : mapping
-        The settings `given`, `test`, `validation` and `groups` of the split.
+        The settings `given`, `test`, `validation` and `groups` of the split, and `repeats` if
+        it is not 1.
     lists : Lists
         Images to keep and to exclude.
     shares : mapping from str to float
@@ -51,6 +52,8 @@ def check_listing(
     parts = None
     if split["given"] != IGNORE:
         parts = given_parts(listing, test=split["test"], validation=split["validation"])
+    if parts is not None and split.get("repeats", 1) > 1:
+        refuse_repeats()
     groups = split["groups"]
     check_one_kind(listing, groups)
     if groups not in (None, CAPTURE_TIME):

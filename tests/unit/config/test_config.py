@@ -403,3 +403,24 @@ def test_any_value_for_any_group_is_accepted_or_refused_in_words(key, value):
         config.load(mapping)
     except PetiteError as error:
         assert key in str(error)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, "seeds"),
+        ({"seeds": 7, "pool": {"path": "/data/more"}}, "pool.path"),
+        ({"seeds": 7}, ""),
+        # The looks are of judges without seeds of their own.
+        ({"judges": {"scratch": {"seeds": 5}}}, ""),
+    ],
+)
+def test_several_splits_go_with_a_number_of_seeds_and_without_a_pool(default, changed, said):
+    written = copy.deepcopy(default) | changed
+    written["split"] = {**written["split"], "repeats": 5}
+    if not said:
+        assert config.load(written).split.repeats == 5
+        return
+    with pytest.raises(PetiteError) as caught:
+        config.load(written)
+    assert "split.repeats: 5" in str(caught.value) and said in str(caught.value)

@@ -59,6 +59,8 @@ WRONG: list[tuple[str, Any]] = [
     # Out of range.
     *[("seeds", value) for value in (0, -1, 1001, 10**30)],
     *[("seeds_per_job", value) for value in (0, -3)],
+    *[("split.repeats", value) for value in (*NO_NUMBER, 0, -1, 101, 2.5)],
+    ("split.repeats", 2),  # with the looks of the default
     *[("seeds_by_fraction", value) for value in ({0.5: 0}, {2: 3}, {0: 3}, {-0.5: 3}, {0.5: True})],
     *[("dataset.image_size", value) for value in (0, 7, -28, 1025, 10**9)],
     *[("dataset.max_bad_share", value) for value in (-0.1, 1, 1.5, float("nan"))],

@@ -570,3 +570,11 @@ def test_the_annotations_of_a_folder_make_the_split(tmp_path: Path) -> None:
     folders = made.table["image_id"].str.split("/").str[1]
     assert (made.table["split"].str[:3] == folders.str[:3]).all()
     assert len(made.table) == 100
+
+
+def test_a_given_split_has_no_repeats_unless_it_is_ignored() -> None:
+    index, annotations = images(*USUAL)
+    with pytest.raises(PetiteError, match=r"split\.repeats"):
+        split_images(index, seed=1, annotations=annotations, is_repeat=True)
+    made = split_images(index, seed=1, annotations=annotations, is_repeat=True, given="ignore")
+    assert len(made.table) == 100

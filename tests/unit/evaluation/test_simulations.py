@@ -163,3 +163,12 @@ def test_alike_models_are_called_so_with_as_many_test_images_as_it_takes(simulat
 def test_judges_that_do_not_look_seldom_seem_to_have_learned(simulated, imbalance, runs) -> None:
     for images in (5, 20, 200):
         assert simulated.blind_judge_passes(images, imbalance, runs, 200) <= 0.08
+
+
+@pytest.mark.parametrize("kind", ["random again", "fixed list", "nearest to the class mean"])
+def test_the_interval_over_splits_covers_although_the_splits_overlap(simulated, kind) -> None:
+    held = simulated.over_splits_held(kind, (300, 0.2), 200, numbers=(3, 10))
+    for splits, found in held.items():
+        assert found["corrected"] >= 0.93, splits
+    if kind != "random again":  # whose subsets share little more than the test images
+        assert held[10]["plain"] < 0.93

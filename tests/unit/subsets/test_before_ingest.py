@@ -9,7 +9,7 @@ from petite.data.keep_lists import Lists
 from petite.subsets.before_ingest import check_listing
 from petite.util.errors import PetiteError
 
-AUTOMATIC = {"given": "use", "test": "auto", "validation": "auto", "groups": None}
+AUTOMATIC = {"given": "use", "test": "auto", "validation": "auto", "groups": None, "repeats": 1}
 IDS = [f"{name}/{number}.png" for name in ("cat", "dog") for number in range(20)]
 
 
@@ -31,6 +31,7 @@ GIVEN = ["train", "train", "train", "test"] * 10
     ("columns", "settings", "keep", "named"),
     [
         ({"split": GIVEN}, {"test": 0.2}, [], ["split.test: 0.2", "10 images"]),
+        ({"split": GIVEN}, {"repeats": 2}, [], ["split.repeats", "given split"]),
         ({"split": ["train"] * 39 + [""]}, {}, [], ["dog/19.png"]),
         ({"split": [*GIVEN[:39], "tset"]}, {}, [], ["'tset'"]),
         ({"group": ["a"] * 40}, {"groups": "subfolder"}, [], ["split.groups", "'subfolder'"]),
@@ -57,6 +58,8 @@ def test_what_the_listing_contradicts_is_refused(columns, settings, keep, named)
         ({}, {}, ["cat/*"]),
         ({"split": GIVEN}, {}, [IDS[0], *IDS[3:20:4]]),
         ({"split": GIVEN}, {"test": 0.2, "given": "ignore"}, []),
+        ({"split": GIVEN}, {"repeats": 2, "given": "ignore"}, []),
+        ({}, {"repeats": 2}, []),
         ({"group": [""] * 40}, {"groups": "capture_time"}, []),
     ],
 )
