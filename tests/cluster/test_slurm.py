@@ -11,6 +11,8 @@ import pytest
 from loopback import LoopbackSlurm, wait_until
 from runs import TABLES, TINY, Run
 
+from petite.evaluation.wording import LEDGER
+
 pytestmark = pytest.mark.cluster
 
 # Times and memory differ between runs.
@@ -25,7 +27,9 @@ def tables(run: Run) -> dict[str, str | bytes]:
         table = pd.read_csv(run.results / f"{name}.csv", dtype=str, keep_default_na=False)
         varying = [column for column in table.columns if VARYING.search(column)]
         found[name] = table.drop(columns=varying).to_csv(index=False)
-    paths = [run.results / "recommendation.md", run.results / "store/index.parquet"]
+    answer = (run.results / "recommendation.md").read_text("utf-8")
+    found["recommendation.md"] = re.sub(rf"## {LEDGER}.*?(?=\n## |\Z)", "", answer, flags=re.S)
+    paths = [run.results / "store/index.parquet"]
     for pattern in ("splits/*.parquet", "subsets/**/*.parquet", "runs/**/*.predictions.npz"):
         paths += sorted(run.results.glob(pattern))
     for path in paths:
