@@ -241,7 +241,8 @@ rule estimate:
                 "forecast": forecast_settings(),
                 "design": {
                     "seeds": [
-                        CONFIG.runs[case] for case in compared(PLAN.judges[0].name)
+                        CONFIG.runs_of(PLAN.judges[0].name)[case]
+                        for case in compared(PLAN.judges[0].name)
                     ],
                     "pilot_sd": CONFIG.evidence.pilot_sd,
                     "looks": looks_param(PLAN.judges[0].name),

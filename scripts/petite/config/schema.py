@@ -335,8 +335,10 @@ class Config(Strict):
             problems += [
                 f"methods.{label}.fractions: {share} is above judges.probe.pool_share, which is "
                 f"{probe.pool_share:g}: leave it out, or set judges.probe.fractions"
-                for label, share in self.runs_of(PROBE)
-                if probe.pool_share < share < 1 and method_of(label) == label
+                for label, share in dict.fromkeys(
+                    (method_of(name), share) for name, share in self.runs_of(PROBE)
+                )
+                if probe.pool_share < share < 1
             ]
         return problems
 

@@ -51,7 +51,7 @@ class EncodedImages:
 
     def __init__(self, encoding: str, store: Store, tables: Sequence[Path]) -> None:
         self.encoding = encoding
-        self._classes = store.classes
+        self._classes, self._tables = store.classes, list(tables)
         for path, of_store in zip(tables, store.shard_tables(), strict=True):
             self._check_same_images(path, of_store)
         records = [checked_shard(path, store.path.parent) for path in tables]
@@ -72,6 +72,7 @@ class EncodedImages:
         encoded, originals = [], []
         for subset in subsets:
             sizes = self._sizes.loc[subset["image_id"]]
+            self._check_encoded(sizes)
             labels, weights = subset["label"].to_numpy(), subset["weight"].to_numpy()
             encoded.append(
                 container_bytes(self.encoding, self._classes, labels, sizes["bytes"], weights)
@@ -85,6 +86,16 @@ class EncodedImages:
         ids, stored = (pd.read_parquet(file, columns=["image_id"]) for file in (path, of_store))
         if not np.array_equal(ids["image_id"].to_numpy(), stored["image_id"].to_numpy()):
             raise DamagedFiles(f"{path} has other images than the store's shard. {REMEDY}", [path])
+
+    def _check_encoded(self, sizes: pd.DataFrame) -> None:
+        """An image that could be read for the store, but not to be encoded, is black here."""
+        failed = sizes.index[sizes["bytes"] == 0]
+        if len(failed):
+            raise DamagedFiles(
+                f"{failed[0]} could not be read when it was encoded as '{self.encoding}', but "
+                f"before. {REMEDY}",
+                self._tables,
+            )
 
     def _check_not_enlarged(self, largest: int) -> None:
         side = int(self.encoding.partition("px")[0])

@@ -6,8 +6,15 @@ from dataclasses import replace
 import pandas as pd
 
 from petite.evaluation.recommendation import Kept, Ledger
-from petite.evaluation.runs import FULL, check_runs, ordered, paired_differences
+from petite.evaluation.runs import (
+    FULL,
+    check_runs,
+    images_of_full,
+    ordered,
+    paired_differences,
+)
 from petite.evaluation.statistics import mean_interval
+from petite.util.encoded_names import method_of
 
 COST_COLUMNS = [
     "method",
@@ -97,7 +104,8 @@ def break_even(runs: pd.DataFrame, kept: Kept | None) -> Ledger:
     Ledger
     """
     proxies = runs.groupby("selection_seed")["proxy_seconds"].max().sum()
-    others = (runs["select_seconds"] - runs["proxy_seconds"]).groupby(runs["method"]).max().sum()
+    selecting = runs["select_seconds"] - runs["proxy_seconds"]
+    others = selecting.groupby(runs["method"].map(method_of)).max().sum()
     search = float(runs["train_seconds"].sum(skipna=False) + proxies + others)
     search_seconds = None if math.isnan(search) else search
     same_steps = bool(runs["budget"].astype(str).str.endswith("steps").all())
@@ -109,7 +117,7 @@ def break_even(runs: pd.DataFrame, kept: Kept | None) -> Ledger:
     ledger = replace(
         ledger,
         images=kept.images,
-        stored_bytes=round(of_subset["stored_bytes"].mean()),
+        stored_bytes=round(_bytes(of_subset, runs).mean()),
         seconds=float(of_subset["train_seconds"].mean()),
     )
     if of_full.empty or search_seconds is None:
@@ -119,14 +127,20 @@ def break_even(runs: pd.DataFrame, kept: Kept | None) -> Ledger:
     saved = 0.0 if same_steps else _shown_to_save(runs, kept)
     return replace(
         ledger,
-        full_images=round(of_full["images"].mean()),
-        full_stored_bytes=round(of_full["stored_bytes"].mean()),
+        full_images=images_of_full(runs),
+        full_stored_bytes=round((_bytes(of_full, runs) / of_full.get("share", 1.0)).mean()),
         full_seconds=full_seconds,
         saved_seconds=saved,
         break_even=_trainings(search_seconds, saved),
         epochs_saved_seconds=at_equal_epochs if same_steps else None,
         epochs_break_even=_trainings(search_seconds, at_equal_epochs) if same_steps else None,
     )
+
+
+def _bytes(some: pd.DataFrame, runs: pd.DataFrame) -> pd.Series:
+    """What the images of some runs take: as files if that is known of all, else as pixels."""
+    is_known = "bytes" in runs and runs["bytes"].notna().all()
+    return some["bytes"] if is_known else some["stored_bytes"]
 
 
 def _shown_to_save(runs: pd.DataFrame, kept: Kept) -> float:

@@ -150,7 +150,8 @@ def _bytes_of(runs: pd.DataFrame, kept: Kept | None) -> Iterator[BytesFinding]:
     if kept is None or "encoding" not in runs:
         return
     own = runs[(runs["method"] == kept.method) & (runs["fraction"] == kept.fraction)]
-    of_all = runs.loc[runs["method"] == FULL, "bytes"].mean()
+    full = runs[runs["method"] == FULL]
+    of_all = (full["bytes"] / full.get("share", 1.0)).mean()
     if own["bytes"].notna().any():
         yield BytesFinding(
             "bytes",

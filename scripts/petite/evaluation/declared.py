@@ -103,7 +103,7 @@ def next_record(last: Record | None, now: Declared) -> Record:
     before = last.declared
     changes: dict[Change, bool] = {
         "seeds": now.seeds > before.seeds,
-        "looks": now.looks != before.looks and now.looks is not None,
+        "looks": now.looks != before.looks,
         "added": not set(now.cases) <= set(before.cases),
         "dropped": not set(before.cases) <= set(now.cases),
         "settings": any(

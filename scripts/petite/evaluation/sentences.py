@@ -29,7 +29,7 @@ class Sentence(NamedTuple):
 # What was changed after results had been seen.
 CHANGES: dict[Change, str] = {
     "seeds": "more seeds were asked for",
-    "looks": "the looks were set",
+    "looks": "the looks were changed",
     "added": "comparisons were added",
     "dropped": "comparisons were dropped",
     "settings": "the settings of a method were changed",
@@ -225,7 +225,7 @@ OVER_SPLITS = {
     BETTER: "is better than",
     WORSE: "is worse than",
     NOT_DISTINGUISHABLE: "is not distinguishable from",
-    NOT_WORSE: "is not worse than",
+    NOT_WORSE: "is shown to be within the tolerance of",
     NOT_SHOWN: "is not shown to be as good as",
 }
 

@@ -17,6 +17,7 @@ from petite.evaluation.recommendation import OverSplits
 from petite.evaluation.runs import FULL, REFERENCE, is_reference, ordered, paired_differences
 from petite.evaluation.statistics import (
     ALPHA,
+    CONFIDENCE,
     Interval,
     Values,
     holm,
@@ -26,6 +27,7 @@ from petite.evaluation.statistics import (
 )
 from petite.evaluation.verdicts import (
     BETTER,
+    EQUIVALENCE_CONFIDENCE,
     NOT_DISTINGUISHABLE,
     NOT_SHOWN,
     NOT_WORSE,
@@ -89,8 +91,10 @@ def overlap_variance(differences: Values, test_share: float) -> float:
     return float(sample.var(ddof=1)) * test_share if len(sample) > 1 else 0.0
 
 
-def interval_over_splits(differences: Values, test_share: float) -> Interval:
-    """The 95% interval of a mean over splits; NaN for one split. See `overlap_variance`.
+def interval_over_splits(
+    differences: Values, test_share: float, confidence: float = CONFIDENCE
+) -> Interval:
+    """The interval of a mean over splits; NaN for one split. See `overlap_variance`.
 
     Examples
     --------
@@ -98,7 +102,7 @@ def interval_over_splits(differences: Values, test_share: float) -> Interval:
     >>> round(float(low), 4), round(float(high), 4)
     (-0.0129, 0.0529)
     """
-    return mean_interval(differences, luck=overlap_variance(differences, test_share))
+    return mean_interval(differences, confidence, overlap_variance(differences, test_share))
 
 
 def over_splits(splits: Sequence[OneSplit], tolerance: float, metric_setting: str) -> pd.DataFrame:
@@ -204,7 +208,8 @@ def _with_verdicts(
         p = mean_p(values, extra) if against == REFERENCE else not_worse_p(values, tolerance, extra)
         p_values.append(float(p))
     for rows, values, p, adjusted in zip(compared, means, p_values, holm(p_values), strict=True):
-        low, high = np.clip(interval_over_splits(values, test_share), -1, 1)
+        confidence = EQUIVALENCE_CONFIDENCE if against == FULL else CONFIDENCE
+        low, high = np.clip(interval_over_splits(values, test_share, confidence), -1, 1)
         yield from rows
         yield rows[0] | {
             "split": ALL,

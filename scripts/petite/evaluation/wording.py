@@ -41,6 +41,7 @@ from petite.evaluation.sentences import (
     shown,
 )
 from petite.evaluation.shares import is_other_share, why_other_share
+from petite.evaluation.verdicts import BETTER, WORSE
 from petite.training.judges import in_words
 from petite.util.encoded_names import ORIGINAL, encoding_in_words, encoding_of, method_of
 from petite.util.formatting import (
@@ -152,21 +153,22 @@ class Wording:
         if cited:
             said = [f"{OVER_SPLITS[one.verdict]} {_reference(one.against)}" for one in cited]
             figures = [
-                f"{self._points(one.mean, one.bounds, '95%')} from {_reference(one.against)}"
+                f"from {_reference(one.against)}: "
+                + self._points(one.mean, one.bounds, "95%" if one.against == "random" else "90%")
                 for one in cited
             ]
             what = f"{_case(cited[0].method, cited[0].fraction)} {' and '.join(said)}"
             found.append(Sentence(f"{of_splits.capitalize()}, {what}", "; ".join(figures)))
-        others = [
+        others = {
             f"{_case(one.method, one.fraction)} {OVER_SPLITS[one.verdict]} "
-            f"{_reference(one.against)} ({first} in the first split)"
+            f"{_reference(one.against)} ({first} in the first split)": {first, one.verdict}
             for one in record.over_splits
             if (first := self._in_first_split(one)) is not None
-        ]
+        }
         if others:
-            found.append(
-                Sentence(f"The splits disagree: {of_splits}, {listed(others, MOST_NAMED)}")
-            )
+            is_contrary = any(both == {BETTER, WORSE} for both in others.values())
+            start = f"The splits disagree: {of_splits}" if is_contrary else of_splits.capitalize()
+            found.append(Sentence(f"{start}, {listed(list(others), MOST_NAMED)}"))
         elif not cited:
             found.append(
                 Sentence(f"{of_splits.capitalize()}, all verdicts are those of the first split")
@@ -576,12 +578,13 @@ class Wording:
                 "was not trained."
             )
             return
+        what = "bytes and labels" if (found.images or 0) < found.full_images else "bytes"
         saved = (
             "With a fixed number of steps, a later training takes as long on the subset, which "
-            "saves bytes and labels, not time"
+            f"saves {what}, not time"
             if found.same_steps
             else "Later trainings on the subset are not shown to take less time, but it saves "
-            "bytes and labels"
+            f"{what}"
         )
         yield (
             f"{saved} ({number(found.images or 0)} instead of "

@@ -37,7 +37,7 @@ CASES = SEVEN.cases
         (SEVEN, replace(SEVEN, seeds=15), ("seeds",)),
         (replace(SEVEN, seeds=5), replace(SEVEN, seeds=15, tolerance=0.02), ()),  # 5 decide nothing
         (LOOKED, LOOKED, ()),
-        (LOOKED, SEVEN, ()),
+        (LOOKED, SEVEN, ("looks",)),
         (replace(SEVEN, seeds=15), LOOKED, ("looks",)),
         (LOOKED, replace(LOOKED, looks=Looks((7, 15), (0.01, 0.04))), ("looks",)),
         (SEVEN, replace(SEVEN, cases=(*CASES, ("herding", 0.1))), ("added",)),

@@ -20,6 +20,7 @@ from petite.evaluation.splits import (
     of_all_judges,
     over_splits,
 )
+from petite.evaluation.verdicts import BETTER, WORSE
 from petite.util.files import read_json
 
 RECORDED = Path(__file__).parents[1] / "report" / "recommendations"
@@ -144,7 +145,16 @@ def test_the_answer_names_the_splits_and_where_they_disagree(kind):
         said = " ".join(as_markdown(replace(KEPT, over_splits=(over,))).split())
         assert "ver 5 splits" in said
         assert "Other splits were not tried" not in said
-        assert ("The splits disagree" in said) == disagrees
+        assert ("in the first split" in said) == disagrees
+        assert "The splits disagree" not in said  # to show nothing is not to disagree
+
+
+def test_splits_with_contrary_verdicts_disagree():
+    compared = next(one for one in KEPT.comparisons if one.random and shown(one.random.verdict))
+    contrary = WORSE if compared.random.verdict == BETTER else BETTER
+    over = OverSplits(compared.method, compared.fraction, "random", 5, 0.02, (0.01, 0.03), contrary)
+    said = " ".join(as_markdown(replace(KEPT, over_splits=(over,))).split())
+    assert "The splits disagree" in said
 
 
 def test_of_one_split_the_answer_says_that_no_other_was_tried():
