@@ -152,11 +152,11 @@ class LogHandler(LogHandlerBase):
                 self._total = fields["total"]
             case LogEvent.JOB_INFO:
                 # Only now does Snakemake count the checkpoint itself as finished.
+                self._running[fields["jobid"]] = Job.of_event(fields)
                 if self._has_changed and self.count_left:
+                    self._has_changed = False
                     self.due = self._done + self.count_left()
                     self.plan()
-                    self._has_changed = False
-                self._running[fields["jobid"]] = Job.of_event(fields)
             case LogEvent.JOB_FINISHED:
                 self._finish(fields["job_id"])
             case LogEvent.ERROR:

@@ -77,7 +77,8 @@ class Run:
         def found() -> list[str]:
             assert self.slurm
             running = self.slurm.jobs("RUNNING").items()
-            return [job for job, what in running if what.startswith(f"{TRAINING}_{method}_")]
+            # Two: of the first split, the wildcard before the method is empty.
+            return [job for job, what in running if what.startswith(f"{TRAINING}__{method}_")]
 
         wait_until(found, f"a training of {method} to run", lambda: self.said, seconds=300)
         return found()[0]

@@ -182,11 +182,14 @@ def registered_modules():
 
 
 def all_digests():
-    scripts = {path.stem for path in SCRIPTS.glob("*.py")}
-    return {
-        name: imports.digests_file(CODE_FOLDER, name)
-        for name in sorted(scripts | registered_modules())
-    }
+    """The files; only the run itself writes them, not its jobs, of which many start at a time."""
+    names = {path.stem for path in SCRIPTS.glob("*.py")} | registered_modules()
+    above = next(path for path in (*CODE_FOLDER.parents, Path()) if path.is_dir())
+    # Where nothing can be written, lock.smk says so.
+    if workflow.exec_mode == ExecMode.DEFAULT and os.access(above, os.W_OK):
+        for name in sorted(names):
+            imports.digests_file(CODE_FOLDER, name)
+    return {name: CODE_FOLDER / f"{name}.txt" for name in names}
 
 
 # Files with the digests of the modules that a script or a registered entry loads, by its name. They are

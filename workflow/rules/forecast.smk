@@ -2,6 +2,8 @@
 # also `estimate` in select.smk, and the functions in lookups/forecast.smk.
 # Needs: what this machine took in earlier runs, in the user's cache. Makes: the same.
 
+from snakemake.logging import logger
+
 
 def cores():
     """The cores of this run, or how many jobs a cluster runs at a time; and seconds beside each."""
@@ -25,6 +27,14 @@ def plan_left():
     jobs = planned_jobs(workflow.dag.needrun_jobs())
     PLANNED.update((job.number, job) for job in jobs)
     return tasks_of(jobs, costs(), cores()[1])
+
+
+def unless_it_fails(function):
+    """A forecast that fails does not end a run: it is left out, with the reason in Snakemake's log."""
+    try:
+        function()
+    except Exception as error:
+        logger.debug(f"Forecast: {type(error).__name__}: {error}")
 
 
 def say_forecast():
@@ -55,6 +65,9 @@ def say_forecast():
 
 def remember_what_jobs_took():
     """Compare the forecast of each kind of job with its finished jobs, for later forecasts."""
+    # Jobs on other images than those of the data set have other costs.
+    if workflow.touch or IS_CACHED or NEW.path or POOL.path:
+        return
     on_cores, is_cluster = cores()
     others = os.getloadavg()[1] - on_cores
     # On a cluster the times contain those in its queue, and on a busy machine those of others.

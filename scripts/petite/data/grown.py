@@ -150,7 +150,11 @@ def new_images(
     contradicted = table["image_id"].isin(table["copy_of"][two]).to_numpy()
     kinds[(two | contradicted) & np.isin(kinds, ["", OF_NEW])] = TWO_CLASSES
     table["group"] = _groups(table, groups)
-    kinds[(kinds == "") & _held_out(table["group"], split)] = GROUP_HELD_OUT
+    held_out = np.isin(kinds, (OF_TEST, OF_VALIDATION)) | _held_out(table["group"], split)
+    # The rest of a group with a copy of a held-out image, whatever the group's name.
+    held_out |= table["group"].isin(set(table["group"][held_out]) - {""}).to_numpy()
+    held_out |= table["copy_of"].isin(table["image_id"][held_out]).to_numpy()
+    kinds[np.isin(kinds, ("", OF_NEW)) & held_out] = GROUP_HELD_OUT
     kinds[(table["status"] != "ok").to_numpy()] = UNUSABLE
     table["kind"] = kinds
     table["copy_of"] = table["copy_of"].where(table["of_labeled"], _files(table["copy_of"]))
@@ -205,7 +209,7 @@ def _reason(row: dict[str, Any]) -> str:
     if kind == UNUSABLE:
         return str(row["reason"])
     if kind == GROUP_HELD_OUT:
-        return f"{kind}: {row['group']}"
+        return f"{kind}: {row['group'] or row['copy_of']}"
     if not kind or not row["copy_of"]:
         return str(kind)
     near = "near " if row["copy"] != EXACT and kind != TWO_CLASSES else ""

@@ -92,7 +92,8 @@ def default_path() -> Path:
     """The file of this machine: $PETITE_HISTORY, or one in the cache of the user."""
     if given := os.environ.get("PETITE_HISTORY"):
         return Path(given)
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    # Path.home() fails where the user has no home.
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
     return Path(cache) / "petite" / f"forecast-{socket.gethostname()}.json"
 
 

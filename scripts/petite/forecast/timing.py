@@ -68,7 +68,7 @@ def timed(
     seconds_of_few, few = train(FEW)
     wanted = SECONDS * few.images_per_second / whole.batch_size
     seconds_of_many, many = train(round(min(MOST, max(2 * FEW, wanted))))
-    step = (seconds_of_many - seconds_of_few) / (many.steps - few.steps)
+    step = max(1e-6, (seconds_of_many - seconds_of_few) / (many.steps - few.steps))
     started = clock()
     predict(many.logits_model, images, np.arange(rows), whole.test_time_flip)
     image = (clock() - started) / rows

@@ -15,6 +15,7 @@ import pandas as pd
 
 from petite.evaluation.recommendation import Answers, Recommendation
 from petite.subsets.seed_tables import SeedTable, seeds_of
+from petite.training.judges import judge_named
 from petite.util.encoded_names import method_of
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
@@ -172,6 +173,13 @@ class Results:
                 f"'{method}' has no fraction {fraction}, it has {_numbers(fractions)}"
             )
         runs = runs[runs["fraction"] == same[0]]
+        saved = runs[~runs["judge"].map(lambda name: judge_named(name).selects)]
+        if saved.empty and seed != 0:
+            raise PetiteError(
+                f"'{method}': a probe selects for each seed and keeps the first subset alone: ask "
+                "for seed 0"
+            )
+        runs = saved if len(saved) else runs
         selection_seeds = dict(zip(runs["training_seed"], runs["selection_seed"], strict=True))
         if seed not in selection_seeds:
             raise PetiteError(f"'{method}' has no seed {seed}, it has {_numbers(selection_seeds)}")

@@ -46,8 +46,9 @@ def modules_of(script: str, entries: Iterable[str] = ()) -> list[str]:
 def digests_file(folder: Path, name: str) -> Path:
     """Write the SHA-256 of all modules that a script or an entry loads, unless a file has them.
 
-    The time of the file is that of the newest module. So a new file with the same digests is not
-    newer than results that were made with them.
+    The time of a first file is that of the newest module, so that it is not newer than results
+    that were made with these modules. A changed one has the present time: the modules themselves
+    may have been copied with an older one.
 
     Parameters
     ----------
@@ -69,11 +70,13 @@ def digests_file(folder: Path, name: str) -> Path:
     modules = sorted({*modules_of(name), *_with_packages(name)})
     path = folder / f"{name}.txt"
     text = "".join(f"{digest(module)}  {module}\n" for module in modules)
-    if not path.is_file() or path.read_text("utf-8") != text:
+    is_new = not path.is_file()
+    if is_new or path.read_text("utf-8") != text:
         newest = max(path_of(module).stat().st_mtime_ns for module in modules)
         with atomic_path(path) as temporary:
             temporary.write_text(text, "utf-8")
-            os.utime(temporary, ns=(newest, newest))
+            if is_new:
+                os.utime(temporary, ns=(newest, newest))
     return path
 
 
