@@ -130,7 +130,7 @@ A_WEIGHT = Case(
 )
 THE_COLUMNS = Case(
     "the columns of a source (`dataset.columns`)",
-    {"listing": 1, "check_settings": 1, "ingest": 3, "index": 1, "split": 1},
+    {"listing": 1, "ingest": 3, "index": 1, "split": 1},
     of_other_run=True,
 )
 

@@ -95,7 +95,7 @@ rule ingest:
     input:
         source=SOURCE_FILES,
         listing=listing_of_shards(),
-        checked=checked_settings(),
+        checked=checked_settings,
         code=code("ingest", SOURCE_MODULE),
     output:
         pixels=f"{RESULTS}/store/shards/{{shard}}.npy",
