@@ -148,8 +148,9 @@ def test_a_job_outlives_a_restart_of_its_nodes_daemon(untrained, slurm, local_ru
 
 def test_looks_give_more_seeds_to_what_is_open(untrained, tmp_path):
     run = untrained(tmp_path)
+    fractions = {"random": [0.1], "pca_grid": [0.1], "full": [], "augmentation": []}
     run.config = TINY | {
-        "methods": {"random": {"fractions": [0.1]}, "pca_grid": {"fractions": [0.1]}},
+        "methods": {method: {"fractions": own} for method, own in fractions.items()},
         "seeds": {"looks": [6, 7], "levels": [0.032, 0.016]},
         "seeds_per_job": 6,
     }
