@@ -211,6 +211,10 @@ def read_csv(path: Path) -> pd.DataFrame:
         ) from error
 
 
+# Of a field of these tables: a confusion of many classes is longer than Python's limit.
+MOST_CHARACTERS = 2**31 - 1
+
+
 def first_run(path: Path) -> dict[str, str]:
     """The first row of a file of runs as text: much faster than `read_csv`.
 
@@ -218,6 +222,7 @@ def first_run(path: Path) -> dict[str, str]:
     """
     if not Path(path).is_file():
         raise PetiteError(f"The file '{path}' is missing. Run the training that makes it.")
+    csv.field_size_limit(MOST_CHARACTERS)
     with Path(path).open(encoding="utf-8", newline="") as file:
         row = next(csv.DictReader(file), None)
     if row is None:

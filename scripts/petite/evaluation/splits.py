@@ -21,6 +21,7 @@ from petite.evaluation.statistics import (
     Interval,
     Values,
     holm,
+    least_p,
     mean_interval,
     mean_p,
     not_worse_p,
@@ -206,7 +207,8 @@ def _with_verdicts(
     for values in means:
         extra = overlap_variance(values, test_share)
         p = mean_p(values, extra) if against == REFERENCE else not_worse_p(values, tolerance, extra)
-        p_values.append(float(p))
+        # Equal means, as few seeds and images give them, are not beyond all doubt.
+        p_values.append(max(float(p), least_p(len(values))) if np.ptp(values) == 0 else float(p))
     for rows, values, p, adjusted in zip(compared, means, p_values, holm(p_values), strict=True):
         confidence = EQUIVALENCE_CONFIDENCE if against == FULL else CONFIDENCE
         low, high = np.clip(interval_over_splits(values, test_share, confidence), -1, 1)

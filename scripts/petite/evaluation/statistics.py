@@ -272,9 +272,7 @@ def mean_p(values: Values, luck: float = 0.0) -> float:
     n = len(sample)
     if n < 2:
         return math.nan
-    t = _t(sample, 0.0, luck)
-    # Equal values, as few seeds and images give them, are not beyond all doubt.
-    return least_p(n) if math.isinf(t) else float(2 * stdtr(n - 1, -abs(t)))
+    return float(2 * stdtr(n - 1, -abs(_t(sample, 0.0, luck))))
 
 
 def least_p(n: int) -> float:

@@ -269,7 +269,7 @@ def test_the_manifest_and_the_card_say_what_it_is_and_how_it_was_made(exported) 
     assert "weights, 1 to 3" in card
     for library, suffix in (("Keras", ".webp"), ("torchvision", ".gif")):
         count = manifest["file"].str.endswith(suffix).sum()
-        assert re.search(rf"{library} .* {count} files .*\({suffix}\)", card)
+        assert re.search(rf"{library} .* {count} files? .*\({suffix}\)", card)
 
 
 def test_a_recommended_subset_says_why(exported, tmp_path: Path) -> None:

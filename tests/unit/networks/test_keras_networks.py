@@ -279,7 +279,7 @@ def test_a_network_of_several_inputs_or_outputs_is_refused(tmp_path: Path) -> No
     images = keras.Input((8, 8, 3))
     flat = layers.Flatten()(images)
     keras.Model(images, [flat, flat * 2]).save(tmp_path / "outputs.keras")
-    with pytest.raises(PetiteError, match="1 inputs and 2 outputs"):
+    with pytest.raises(PetiteError, match="1 input and 2 outputs"):
         open_backbone(f"file:{tmp_path}/outputs.keras", scaling="raw")
     other = keras.Input((3,))
     keras.Model([images, other], layers.Concatenate()([flat, other])).save(tmp_path / "in.keras")

@@ -522,7 +522,7 @@ def test_tables_of_different_runs_are_refused(world: World) -> None:
         FIGURES["plane_chosen"].draw(world.features[:3], world.split, world.subset, world.details)
     test_ids = world.split.loc[world.split["split"] == "test", "image_id"]
     leaked = world.subset.assign(image_id=[test_ids.iloc[0], *world.subset["image_id"][1:]])
-    with pytest.raises(PetiteError, match="not in the training split"):
+    with pytest.raises(PetiteError, match="outside of the training split"):
         FIGURES["plane_chosen"].draw(world.features, world.split, leaked, world.details)
     with pytest.raises(PetiteError, match="no clusters and cells"):
         FIGURES["plane_cells"].draw(world.features, world.split, world.subset, {"method": "random"})
