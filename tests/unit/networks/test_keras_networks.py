@@ -283,7 +283,7 @@ def test_a_network_of_several_inputs_or_outputs_is_refused(tmp_path: Path) -> No
         open_backbone(f"file:{tmp_path}/outputs.keras", scaling="raw")
     other = keras.Input((3,))
     keras.Model([images, other], layers.Concatenate()([flat, other])).save(tmp_path / "in.keras")
-    with pytest.raises(PetiteError, match="2 inputs and 1 outputs"):
+    with pytest.raises(PetiteError, match="2 inputs and 1 output"):
         open_backbone(f"file:{tmp_path}/in.keras", scaling="raw")
 
 
