@@ -166,7 +166,7 @@ class SubsetSelector(BaseEstimator):
 
         Returns
         -------
-        ndarray of bool, shape (n_samples_in_,), or of int64, shape (n_selected,)
+        ndarray of bool, shape (n_samples,), or of int64, shape (n_selected,)
             Positions are in ascending order; `sample_indices_` has them best first.
         """
         check_is_fitted(self)
