@@ -58,7 +58,7 @@ class SubsetSelector(BaseEstimator):
         Number of samples seen by `fit`.
     n_features_in_ : int
         Number of features seen by `fit`.
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (n_features,)
         Names of the features, if X is a data frame with text as column names.
 
     See Also
