@@ -33,6 +33,10 @@ USUAL_SHARES = {"test": 0.1, "validation": 0.05}
 MANY_CLASSES = 10
 
 
+def classes_expected():
+    return len(DATASET.classes or range(MANY_CLASSES))
+
+
 def source_size():
     """The images of the source and their bytes before they are listed; None if unknown."""
     if FOLDER_LISTING is not None:
@@ -43,7 +47,7 @@ def source_size():
         entries = entries_of_zip(path)
         return entries and (entries, path.stat().st_size)
     if SOURCE.images_per_class:
-        images = SOURCE.images_per_class * len(DATASET.classes or range(MANY_CLASSES))
+        images = SOURCE.images_per_class * classes_expected()
         return images, images * IMAGE_BYTES
     return None
 
@@ -67,8 +71,7 @@ def sizes_of_parts():
         )
         of_classes = list(found)
     else:
-        classes = len(DATASET.classes or range(MANY_CLASSES))
-        of_classes = [1 / classes] * classes
+        of_classes = [1 / classes_expected()] * classes_expected()
     shares = {
         part: (
             usual
@@ -91,8 +94,7 @@ def images_expected():
     if known == MANY_IMAGES and (size := source_size()):
         known = size[0]
     if DATASET.limit_per_class:
-        classes = len(DATASET.classes or range(MANY_CLASSES))
-        known = min(known, DATASET.limit_per_class * classes)
+        known = min(known, DATASET.limit_per_class * classes_expected())
     return known
 
 

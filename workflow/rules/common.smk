@@ -93,15 +93,33 @@ RESOLVED = or_exit(resolved_config)
 CONFIG = or_exit(checked_config)
 PLAN = Plan(CONFIG)
 RESULTS = f"results/{CONFIG.dataset.name}"
-SPLIT = f"{RESULTS}/splits/{CONFIG.split.seed}.parquet"
-LEAKS = f"{RESULTS}/splits/{CONFIG.split.seed}.leaks.csv"
-SPLIT_NOTICES = f"{RESULTS}/splits/{CONFIG.split.seed}.json"
-# The split as selection sees it: with the images to keep and to exclude, if the user lists any. A table of
-# labels may have a column of them.
+# Selection sees the split with the images to keep and to exclude, if the user lists any. A table of labels
+# may have a column of them.
 HAS_LISTS = bool(CONFIG.keep or CONFIG.exclude or CONFIG.labels)
-LISTED = f"{RESULTS}/splits/{CONFIG.split.seed}-lists.parquet"
-LISTED_NOTICES = f"{RESULTS}/splits/{CONFIG.split.seed}-lists.json"
-SELECTED = LISTED if HAS_LISTS else SPLIT
+
+
+def seed_of_split(repeat):
+    """The seed of a split: each repeat has the next one."""
+    number = int(re.search(r"\d+", repeat)[0]) if repeat else 1
+    return CONFIG.split.seed + number - 1
+
+
+def split_path(repeat):
+    """The split of a repeat."""
+    return f"{RESULTS}/{repeat}splits/{seed_of_split(repeat)}.parquet"
+
+
+def selected_path(repeat):
+    """The split of a repeat as selection sees it."""
+    lists = "-lists" if HAS_LISTS else ""
+    return f"{RESULTS}/{repeat}splits/{seed_of_split(repeat)}{lists}.parquet"
+
+
+# Those of the first split.
+SPLIT, SELECTED = split_path(""), selected_path("")
+LEAKS = SPLIT.removesuffix(".parquet") + ".leaks.csv"
+SPLIT_NOTICES = SPLIT.removesuffix(".parquet") + ".json"
+LISTED_NOTICES = SELECTED.removesuffix(".parquet") + ".json"
 # The other splits of `split.repeats`, by their folders. Those of the first split are the results' own, so that
 # more splits add jobs only. If some methods failed, the tables of the others are of the first split.
 REPEATS = (
@@ -122,25 +140,8 @@ wildcard_constraints:
     last=r"\d+",
 
 
-def seed_of_split(repeat):
-    """The seed of a split: each repeat has the next one."""
-    number = int(re.search(r"\d+", repeat)[0]) if repeat else 1
-    return CONFIG.split.seed + number - 1
-
-
 def split_seed(wildcards):
     return seed_of_split(wildcards.get("repeat", ""))
-
-
-def split_path(repeat):
-    """The split of a repeat."""
-    return f"{RESULTS}/{repeat}splits/{seed_of_split(repeat)}.parquet"
-
-
-def selected_path(repeat):
-    """The split of a repeat as selection sees it."""
-    lists = "-lists" if HAS_LISTS else ""
-    return f"{RESULTS}/{repeat}splits/{seed_of_split(repeat)}{lists}.parquet"
 
 
 def split_of(wildcards):

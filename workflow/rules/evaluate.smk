@@ -61,7 +61,7 @@ if REPEATS:
     rule splits:
         input:
             runs=[
-                split_path(repeat).replace(".parquet", ".runs.csv")
+                split_path(repeat).removesuffix(".parquet") + ".runs.csv"
                 for repeat in ["", *REPEATS]
             ],
             splits=[selected_path(repeat) for repeat in ["", *REPEATS]],

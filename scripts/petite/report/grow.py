@@ -7,8 +7,7 @@ import pandas as pd
 
 from petite.data.store import Store
 from petite.evaluation.gains import ALL, KEPT, NOT_COMPARED, ORDER, RANDOM
-from petite.report import sprites
-from petite.report.label_next import LONGEST_PATH, MOST_SHOWN, SIDE, distance
+from petite.report.contact_sheet import LONGEST_PATH, contact_sheet, distance
 from petite.report.page import environment
 from petite.report.words import name as plain_name
 from petite.training.grow_list import OF_KEPT, ListRecord
@@ -82,9 +81,8 @@ def sections(inputs: Inputs) -> dict[str, Any]:
     record = inputs.record
     added = inputs.images[inputs.images["set_aside"] == ""]
     aside = inputs.images[inputs.images["set_aside"] != ""]
-    shown = added.head(MOST_SHOWN)
-    sheet = sprites.sheet(sprites.thumbnails(inputs.store.images(shown["image_id"]), SIDE))
     return {
+        **contact_sheet(added, inputs.store, lines),
         "dataset": inputs.name,
         "folder": inputs.folder,
         "kept": inputs.kept,
@@ -102,12 +100,7 @@ def sections(inputs: Inputs) -> dict[str, Any]:
         "by_probe": PROBE in set(inputs.gains["judge"]),
         "drawn": percent(inputs.pool_share),
         "kept_count": number(record["kept"]),
-        "count": number(len(added)),
-        "shown": number(len(shown)),
-        "all_shown": len(shown) == len(added),
         "usual_distance": distance(record["usual_distance"]),
-        "sheet": sheet,
-        "tiles": tiles(shown, sheet),
         "aside": [
             (kind, number(len(rows)), str(rows["file"].iloc[0]))
             for kind, rows in aside.groupby("set_aside", sort=False)
@@ -130,25 +123,10 @@ def _row(row: pd.Series) -> tuple[str, ...]:
     )
 
 
-def tiles(shown: pd.DataFrame, sheet: sprites.Sheet) -> list[dict[str, Any]]:
-    """The images to add with their captions."""
-    ranks = dict(zip(shown["file"], shown["rank"], strict=True))
-    rows: list[dict[str, Any]] = list(shown.to_dict("records"))  # type: ignore[arg-type]
-    return [
-        {
-            "rank": number(row["rank"]),
-            "name": row["file"],
-            "lines": [_nearest(row, ranks)],
-            **sheet.place(place),
-        }
-        for place, row in enumerate(rows)
-    ]
-
-
-def _nearest(row: dict[str, Any], ranks: dict[str, int]) -> str:
+def lines(row: dict[str, Any], ranks: dict[str, int]) -> list[str]:
     """What is said of an image: the nearest one, and its distance."""
     if row["nearest_is"] == OF_KEPT:
         nearest = f"kept {plain_name(row['nearest'], LONGEST_PATH)}"
     else:
         nearest = f"no. {ranks[row['nearest']]}"
-    return f"nearest: {nearest}, at {distance(row['distance'])}"
+    return [f"nearest: {nearest}, at {distance(row['distance'])}"]

@@ -8,15 +8,11 @@ import pandas as pd
 from petite.data.pool import EXACT
 from petite.data.store import Store
 from petite.plots.samples import reason_kind
-from petite.report import sprites
+from petite.report.contact_sheet import LONGEST_PATH, contact_sheet, distance
 from petite.report.page import environment
 from petite.report.words import name as plain_name
 from petite.training.label_next import LABELED, ChoiceRecord
 from petite.util.formatting import counted, number
-
-MOST_SHOWN = 1_000
-SIDE = 96  # pixels of a thumbnail at most
-LONGEST_PATH = 60
 
 
 @dataclass(frozen=True)
@@ -61,24 +57,19 @@ def page(inputs: Inputs) -> str:
 
 def sections(inputs: Inputs) -> dict[str, Any]:
     """The variables of the template."""
-    record, shown = inputs.record, inputs.chosen.head(MOST_SHOWN)
-    sheet = sprites.sheet(sprites.thumbnails(inputs.pool.images(shown["image_id"]), SIDE))
+    record = inputs.record
     return {
+        **contact_sheet(inputs.chosen, inputs.pool, lines),
         "dataset": inputs.name,
         "folder": inputs.folder,
         "method": inputs.method,
         "record": record,
-        "count": number(len(inputs.chosen)),
-        "shown": number(len(shown)),
-        "all_shown": len(shown) == len(inputs.chosen),
         "facts": facts(inputs),
         "compared": compared(inputs),
         "labeled": number(record["labeled"]) if inputs.labeled else "",
         "usual_distance": distance(record["usual_distance"]),
         "notices": list(dict.fromkeys(inputs.notices)),
         "unread": unread(inputs.pool),
-        "sheet": sheet,
-        "tiles": tiles(shown, sheet),
     }
 
 
@@ -111,21 +102,6 @@ def unread(pool: Store) -> list[tuple[str, str]]:
     return [(str(kind), number(count)) for kind, count in reasons.value_counts().items()]
 
 
-def tiles(shown: pd.DataFrame, sheet: sprites.Sheet) -> list[dict[str, Any]]:
-    """The chosen images with their captions."""
-    ranks = dict(zip(shown["file"], shown["rank"], strict=True))
-    rows: list[dict[str, Any]] = list(shown.to_dict("records"))  # type: ignore[arg-type]
-    return [
-        {
-            "rank": number(row["rank"]),
-            "name": row["file"],
-            "lines": lines(row, ranks),
-            **sheet.place(place),
-        }
-        for place, row in enumerate(rows)
-    ]
-
-
 def lines(row: dict[str, Any], ranks: dict[str, int]) -> list[str]:
     """What is said of a chosen image."""
     said = []
@@ -143,8 +119,3 @@ def lines(row: dict[str, Any], ranks: dict[str, int]) -> list[str]:
         kind = "duplicate" if row["copy"] == EXACT else "near duplicate"
         said.append(f"{kind} of {plain_name(row['copy_of'], LONGEST_PATH)}")
     return said
-
-
-def distance(value: float) -> str:
-    """A distance with three digits."""
-    return f"{value:.3g}"
