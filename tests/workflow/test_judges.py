@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from shades import write_shades
 from smallest import smallest
 from test_what_is_left import due, said_of
 
@@ -47,26 +46,8 @@ def config_with(probe_seeds: int = 8, **sections: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def folder(snakemake, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run on reddish and greenish images with a network of one convolution."""
-    import keras
-
     folder: Path = tmp_path_factory.mktemp("judges")
-    rng = np.random.default_rng(0)
-    for place, name in enumerate(("red", "green")):
-        (folder / "shades" / name).mkdir(parents=True)
-        for number in range(60):
-            pixels = rng.integers(0, 200, (32, 32, 3))
-            pixels[..., place] += 20
-            image = Image.fromarray(pixels.astype(np.uint8))
-            image.save(folder / "shades" / name / f"{number}.png")
-    keras.utils.set_random_seed(0)
-    network = keras.Sequential(
-        [
-            keras.layers.Input((32, 32, 3)),
-            keras.layers.Conv2D(12, 3, strides=2, activation="relu"),
-            keras.layers.GlobalAveragePooling2D(),
-        ]
-    )
-    network.save(folder / "network.keras")
+    write_shades(folder, 60)
     finished = snakemake(folder, config=config_with())
     assert finished.returncode == 0, said_of(finished)
     return folder
