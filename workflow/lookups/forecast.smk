@@ -10,20 +10,16 @@ from petite.forecast.facts import Facts, PlannedJob
 from petite.forecast.forecast import (
     BUSY,
     SAYING,
-    SLURM_JOBS,
     cheaper_way,
     forecast,
     tasks_of,
 )
 from petite.forecast.history import default_path, read_history, write_history
 from petite.forecast.jobs import Costs
-from petite.forecast.slopes import SLURM_JOB
 from petite.training.scores import gradient_width
 from petite.util.formatting import counted, rounded_time
 from petite.util.files import write_json
 
-# If set, the jobs of the whole run are written to this file, by the dry run that `estimate` starts.
-JOBS_VARIABLE = "PETITE_JOBS"
 HISTORY = default_path()
 # Memory of the two Snakemake processes in `memory`, and its reserve.
 OF_SNAKEMAKE_MB, RESERVE = 360, 1.2
@@ -189,6 +185,7 @@ def planned_jobs(jobs, is_due=lambda job: True):
             method=job.wildcards.get("method", ""),
             fraction=share_of_job(job),
             seeds=seeds_of_job(job.wildcards),
+            first=int(job.wildcards.get("first", job.wildcards.get("seed", 0))),
             space=job.wildcards.get("space", ""),
             threads=job.threads,
             memory=memory_of_job(job.resources.get("mem_mb", 0)),
@@ -259,23 +256,6 @@ def jobs_of_later_looks(jobs):
                 )
             )
     return found
-
-
-def command_of_whole_run():
-    """The command that plans the whole run with the settings of this one, for `estimate`.
-
-    None in another workflow, whose jobs are not known here.
-    """
-    if not IS_MAIN:
-        return None
-    files = list(map(str, workflow.overwrite_configfiles))
-    given = workflow.config_settings.config_args or []
-    return [
-        *(sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "--cores", "1"),
-        *("--snakefile", str(workflow.main_snakefile)),
-        *(["--configfile", *files] if files else []),
-        *(["--config", *given] if given else []),
-    ]
 
 
 def forecast_settings():

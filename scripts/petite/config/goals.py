@@ -213,6 +213,11 @@ GOALS = (
         "evidence.md",
     ),
     Goal(
+        "get the answer that a given time allows",
+        "budget: 30 min",
+        "forecast.md#a-budget-of-time",
+    ),
+    Goal(
         "know the time and memory of selection beforehand",
         "snakemake --cores 1 estimate --config folder=PATH",
         "scale.md",

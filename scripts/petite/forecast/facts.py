@@ -21,7 +21,9 @@ class PlannedJob:
     method, fraction : str, float
         Those of its subset; "" and 1 if it has none.
     seeds : int
-        How many seeds it does.
+        How many seeds it does,
+    first : int
+        and the first of them.
     space : str
         Of a job that makes features.
     threads : int
@@ -38,6 +40,7 @@ class PlannedJob:
     method: str = ""
     fraction: float = 1.0
     seeds: int = 1
+    first: int = 0
     space: str = ""
     threads: int = 1
     memory: float = 0.0

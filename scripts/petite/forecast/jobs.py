@@ -1,7 +1,7 @@
 """The seconds, the memory and the files of each job of a run."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -279,6 +279,16 @@ class Costs:
 def _padded(images: int) -> int:
     """Predictions are made for whole blocks."""
     return -(-images // EVALUATION_BATCH) * EVALUATION_BATCH
+
+
+def trained_networks(facts: Facts, rules: Collection[str]) -> set[str]:
+    """The keys of the networks that jobs of these rules train."""
+    found = set()
+    if "train" in rules or ("proxy" in rules and not facts.proxy_is_linear):
+        found.add(scratch_key(facts))
+    if "fine_tune" in rules:
+        found.add(fine_tune_key(facts))
+    return found
 
 
 def scratch_key(facts: Facts) -> str:
