@@ -29,6 +29,8 @@ from petite.util.formatting import counted, listed, rounded_time
 
 Case = tuple[str, float]
 
+# A look with more than this share of the seeds of the next one is close to it.
+CLOSE = 0.75
 # Sections that change neither the time of a run nor what it judges.
 WITHOUT_EFFECT = {"evidence", "pool", "grow", "checks", "max_memory"}
 
@@ -217,21 +219,24 @@ def cut_config(config: Config, cut: Cut) -> Config:
 def capped(seeds: int | LooksSettings, most: int) -> int | LooksSettings:
     """A number of seeds, or looks, with at most this many seeds.
 
-    Looks keep those with fewer seeds, and the next one has `most`, at the level that it had.
+    The last look has `most`, at the level of the one that it replaces. Earlier looks stay, except
+    those that are CLOSE to it: they would save few seeds, and a share of the level is theirs.
 
     Raises
     ------
     ValidationError
-        If that look could decide nothing at its level.
+        If the last look could decide nothing at its level.
     """
     if isinstance(seeds, int):
         return min(seeds, most)
     if most >= seeds.looks[-1]:
         return seeds
-    looks = [*(look for look in seeds.looks if look < most), most]
-    if len(looks) == 1:
+    kept = [place for place, look in enumerate(seeds.looks) if look <= CLOSE * most]
+    if not kept:
         return most
-    return LooksSettings(looks=looks, levels=seeds.levels and seeds.levels[: len(looks)])
+    replaced = next(place for place, look in enumerate(seeds.looks) if look >= most)
+    levels = seeds.levels and [seeds.levels[place] for place in (*kept, replaced)]
+    return LooksSettings(looks=[*(seeds.looks[place] for place in kept), most], levels=levels)
 
 
 def cuts_of_judges(config: Config, plan: BudgetPlan) -> dict[str, BudgetCut]:
@@ -293,6 +298,5 @@ def _too_small(config: Config, least: Cut, seconds: float) -> PetiteError:
     )
     return PetiteError(
         f"budget: '{config.budget}' is too little to decide anything: {counted(count, 'seed')} of "
-        f"{listed(names)} alone take {duration.at_least(seconds)}. Give the run that time, or "
-        "choose a cheaper one, such as judges: probe"
+        f"{listed(names)} alone take {duration.at_least(seconds)}: give the run that time or more"
     )
