@@ -24,7 +24,7 @@ from petite.forecast import slopes
 from petite.forecast.forecast import BUSY, as_table, forecast, in_words, stages
 from petite.forecast.history import Timing, read_history, write_history
 from petite.forecast.jobs import Costs, embed_key
-from petite.forecast.planning import planned_run
+from petite.forecast.planning import DryRun, planned_run
 from petite.forecast.timing import with_timings
 from petite.networks.backbones import Backbone, needs_keras, open_backbone
 from petite.networks.backend import load_keras
@@ -63,8 +63,9 @@ def main(args: argparse.Namespace) -> None:
     if args.shard:
         embedding = embedding_cost(args, args.settings["embed"])
         sys.stdout.write("\n" + textwrap.fill(embedding.as_text(), TERMINAL_COLUMNS) + "\n")
-    if args.settings["forecast"]["command"]:
-        table, text = whole_run(args, speeds, embedding)
+    dry_run = DryRun(**args.settings["forecast"])
+    if dry_run.command:
+        table, text = whole_run(args, dry_run, dry_run.command, speeds, embedding)
         if load > BUSY * (os.cpu_count() or 1):
             text += (
                 f" Other processes use this machine (load {load:.1f}): until they end, the run "
@@ -74,15 +75,18 @@ def main(args: argparse.Namespace) -> None:
 
 
 def whole_run(
-    args: argparse.Namespace, speeds: Speeds, embedding: EmbeddingCost | None
+    args: argparse.Namespace,
+    dry_run: DryRun,
+    command: list[str],
+    speeds: Speeds,
+    embedding: EmbeddingCost | None,
 ) -> tuple[str, str]:
     """The stages of the whole run, and its time, memory and disk space."""
-    settings = args.settings["forecast"]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "run.json"
-        planned, planning = planned_run(settings["command"], settings["variable"], file)
+        planned, planning = planned_run(command, dry_run.variable, file)
     jobs, facts = planned.jobs, planned.facts
-    path = Path(settings["history"])
+    path = Path(dry_run.history)
 
     def open_network(side: int) -> Backbone:
         named = args.settings["embed"]["backbone"] | {"image_size": side}
@@ -95,7 +99,7 @@ def whole_run(
         history = history.with_timing(embed_key(facts), timing)
     write_history(path, history)
     costs = Costs(facts, history, speeds, speed=speeds.steps / slopes.LOOPS)
-    whole = forecast(jobs, costs, settings["cores"])
+    whole = forecast(jobs, costs, dry_run.cores)
     logging.info(
         "the whole run: %.1f s, %.1f s of cores, %.0f bytes of memory, %.0f bytes of disk",
         *(whole.seconds + planning, whole.core_seconds + planning, whole.memory, whole.disk),

@@ -136,6 +136,12 @@ def facts():
     width = CONFIG.training.feature_width()
     probe = CONFIG.judges.probe
     entries = entries_to_select()
+    if NEW.path:
+        step = {**step_of_case(ORDER), "share": 1.0}
+        entries[ORDER] = {
+            **{"steps": [step], "fractions": [1.0], "seeds": [1]},
+            **{"depth": None, "seeded": False},
+        }
     # A probe selects in each encoding.
     encoded = {name for name, _ in ENCODED_CASES if method_of(name) in entries}
     return Facts(
@@ -191,28 +197,44 @@ def planned_jobs(jobs, is_due=lambda job: True):
             memory=memory_of_job(job.resources.get("mem_mb", 0)),
             needs=tuple(needed.jobid for needed in workflow.dag.dependencies[job]),
             is_due=is_due(job),
+            images=images_of_job(job),
         )
         for job in jobs
     ]
 
 
-# The rules that take as long as another one; those of `grow` are in grow.smk.
+# The rules that take as long as another one.
 SAME_WORK = {
     "embed_encoded": "embed",
+    "pool_features": "features",
     **{
         f"grow_{rule}": rule
-        for rule in ("train", "fine_tune", "judge_program", "features")
+        for rule in (
+            *("train", "fine_tune", "probe", "judge_program", "features", "rank"),
+        )
     },
 }
 
 
+def images_of_job(job):
+    """The images that a job reads, if they are not those of the data set alone; otherwise 0."""
+    if place := job.wildcards.get("second"):
+        return SECOND[place].count
+    if job.rule.name.startswith("grow_"):
+        kept = KEPT_SUBSET.fraction * sum(facts().class_sizes)
+        return round(kept) + SECOND[NEW_PLACE].count
+    if job.rule.name.startswith("pool_"):
+        return SECOND[POOL_PLACE].count + POOL.labeled * images_expected()
+    return 0
+
+
 def share_of_job(job):
-    """The images of a job as a share of the training images."""
+    """The images of a job as a share of the training images; above 1 with many new ones."""
     share = float(job.wildcards.get("fraction", 1))
     if not job.rule.name.startswith("grow_"):
         return share
     added = share * SECOND[NEW_PLACE].count / sum(facts().class_sizes)
-    return min(1.0, KEPT_SUBSET.fraction + added)
+    return KEPT_SUBSET.fraction + added
 
 
 def seeds_of_job(wildcards):

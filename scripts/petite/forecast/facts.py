@@ -33,6 +33,8 @@ class PlannedJob:
         Numbers of the jobs whose files it reads.
     is_due : bool
         Not done yet.
+    images : int
+        How many it reads, if not those of the data set; 0 for those.
     """
 
     number: int
@@ -46,6 +48,7 @@ class PlannedJob:
     memory: float = 0.0
     needs: tuple[int, ...] = ()
     is_due: bool = True
+    images: int = 0
 
 
 @dataclass(frozen=True)

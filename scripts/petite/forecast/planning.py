@@ -14,6 +14,28 @@ from petite.util.files import read_json
 
 
 @dataclass(frozen=True)
+class DryRun:
+    """How to plan the whole run, and where to look up what this machine takes.
+
+    Attributes
+    ----------
+    command : list of str or None
+        None in another workflow, whose jobs are unknown.
+    variable : str
+        The environment variable that names the file to which the dry run writes.
+    cores : int
+        Of the run.
+    history : str
+        See `petite.forecast.history`.
+    """
+
+    command: list[str] | None
+    variable: str
+    cores: int
+    history: str
+
+
+@dataclass(frozen=True)
 class Network:
     """A backbone as `petite.networks.backbones.open_backbone` opens it."""
 

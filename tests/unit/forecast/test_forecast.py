@@ -197,3 +197,34 @@ def test_facts_are_read_back_from_json():
     read = Facts(**json.loads(json.dumps(asdict(FACTS))))
     assert read.classes == 2
     assert Costs(read).seconds(TRAIN) == Costs(FACTS).seconds(TRAIN)
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        PlannedJob(1, "listing"),
+        PlannedJob(1, "ingest"),
+        PlannedJob(1, "index"),
+        PlannedJob(1, "embed"),
+        PlannedJob(1, "features", space="pixels"),
+        PlannedJob(1, "rank", "herding", 1.0),
+        PlannedJob(1, "probe", "herding", 1.0),
+    ],
+    ids=lambda job: job.rule,
+)
+def test_jobs_of_other_images_take_as_long_as_those_need(job):
+    step = {"method": "herding", "settings": {}, "quota": "equal", "space": "pixels", "share": 1.0}
+    entry = {"steps": [step], "fractions": [1.0], "seeds": [1], "depth": 1.0, "seeded": False}
+    costs = Costs(replace(FACTS, entries={"herding": entry}, widths={"pixels": 64}))
+    same = replace(job, images=FACTS.training_images)
+    assert costs.seconds(same) <= costs.seconds(job)
+    times = [costs.seconds(replace(job, images=images)) for images in (100, 10_000, 1_000_000)]
+    assert times[0] < costs.seconds(job) < times[1] < times[2]
+
+
+def test_on_a_cluster_threads_leave_the_number_of_jobs_as_it_is():
+    jobs = [replace(TRAIN, number=number, threads=4) for number in range(8)]
+    alone = [replace(job, threads=1) for job in jobs]
+    expected = forecast(alone, Costs(FACTS), 8, each=45.0)
+    assert forecast(jobs, Costs(FACTS), 8, each=45.0).seconds == expected.seconds
+    assert forecast(jobs, Costs(FACTS), 8).seconds > forecast(alone, Costs(FACTS), 8).seconds
