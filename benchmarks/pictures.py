@@ -322,8 +322,10 @@ def of_results(table: str, metric: str, methods: list[str], lowest: float) -> Fi
         axes.plot(x[~seen], np.full((~seen).sum(), lowest), "v", color=look["color"], ms=5)
     axes.set_xscale("log")
     axes.set_ylim(lowest - 0.02 * (full - lowest), None)
-    sizes = sorted(set(rows["images"]) - {rows["images"].max()})
-    shown = [size for size in sizes if size in (13, 26, 128, 639, 3193, 17, 85, 170, 850)]
+    shown: list[int] = []
+    for size in sorted(set(rows.loc[rows["method"].isin(methods), "images"])):
+        if not shown or size >= 2.4 * shown[-1]:  # so that the labels do not overlap
+            shown.append(size)
     axes.set_xticks(shown, [f"{size:,}" for size in shown])
     axes.minorticks_off()
     axes.set_xlabel("images kept; line: all images, shaded: ±1 point")
@@ -361,11 +363,14 @@ def selection_time() -> Figure:
     return figure
 
 
+PAPER = ["random", "pca_grid", "augmentation"]
 PHOTOGRAPHS = ["random", "kernel_thinning", "pca_grid", "el2n"]
 TEXTILES = ["random", "ccs", "pca_grid", "el2n"]
 RESULT_FIGURES: dict[str, Callable[[], Figure]] = {
     "selection-time": selection_time,
     "petimages-probe": lambda: of_results("petimages_probe.csv", "accuracy", PHOTOGRAPHS, 95),
+    "petimages-scratch": lambda: of_results("petimages_scratch.csv", "accuracy", PAPER, 80),
+    "silhouettes": lambda: of_results("silhouettes.csv", "accuracy", PAPER, 94),
     "textiles-probe": lambda: of_results("textiles_probe.csv", "balanced_accuracy", TEXTILES, 45),
 }
 

@@ -10,6 +10,7 @@ It needs torch, transformers, NumPy, pandas and Pillow. transformers downloads t
 """
 
 import argparse
+import sys
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,12 @@ def main() -> None:
 
     torch.set_num_threads(args.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = AutoModel.from_pretrained(args.model).eval().to(device)
+    model, loading = AutoModel.from_pretrained(args.model, output_loading_info=True)
+    model = model.eval().to(device)
+    # Layers without weights would be random, and other ones in each shard.
+    missing = list(loading["missing_keys"])
+    if untrained := [name for name in missing if not name.startswith("pooler.")]:
+        sys.exit(f"{args.model} has no weights for {', '.join(untrained)}")
     processor = AutoImageProcessor.from_pretrained(args.model)
 
     files = pd.read_csv(args.images)["file"]
@@ -40,7 +46,7 @@ def main() -> None:
             images = [Image.open(file).convert("RGB") for file in batch]
             found = model(**processor(images=images, return_tensors="pt").to(device))
             # Networks without a pooled vector give one for each patch: take the mean.
-            pooled = getattr(found, "pooler_output", None)
+            pooled = None if missing else getattr(found, "pooler_output", None)
             vectors = found.last_hidden_state.mean(dim=1) if pooled is None else pooled
             rows.append(vectors.flatten(1).float().cpu().numpy())
     np.save(args.out, np.concatenate(rows))

@@ -18,15 +18,17 @@ class _Model(torch.Module):
     def __call__(self, pixel_values):
         found = super().__call__(pixel_values)
         patches = torch.Tensor(found.values[:, None].repeat(4, axis=1))
-        return SimpleNamespace(
-            last_hidden_state=patches, pooler_output=found if self.has_pooled else None
-        )
+        # The pooled vector is another one, so that a test sees which of them was taken.
+        pooled = torch.Tensor(found.values[:, ::-1]) if self.has_pooled else None
+        return SimpleNamespace(last_hidden_state=patches, pooler_output=pooled)
 
 
 class AutoModel:
     @staticmethod
-    def from_pretrained(name):
-        return _Model(has_pooled=name != "without-pooler")
+    def from_pretrained(name, output_loading_info):
+        assert output_loading_info
+        missing = {"untrained-pooler": ["pooler.weight"], "untrained": ["layer.1.weight"]}
+        return _Model(has_pooled=name != "no-pooler"), {"missing_keys": missing.get(name, [])}
 
 
 class AutoImageProcessor:

@@ -22,7 +22,10 @@ from snakemake.cli import get_argument_parser
 from petite import config
 from petite.config.layers import Layer, command_line, read_layer, resolve
 from petite.config.schema import Config
+from petite.data.sources import listing, open_source
 from petite.evaluation import verdicts
+from petite.features.embedding_program import Program, embed_shard_by_program
+from petite.util.errors import PetiteError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCS = REPOSITORY / "docs"
@@ -171,29 +174,61 @@ def test_pages_that_other_tests_run_have_code() -> None:
     assert RUN_ELSEWHERE.keys() <= with_code
 
 
-# The names of the networks stand for tests/stand_ins/.
-@pytest.mark.parametrize("name", ["timm.yaml", "dinov2.yaml"])
-def test_the_programs_for_embeddings_give_a_row_for_each_image(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from petite.data.sources import listing, open_source
-    from petite.features.embedding_program import Program, embed_shard_by_program
+RED, PATCHES, POOLED = 0, 0, -1  # the column with the mean of red pixels, in tests/stand_ins/
 
-    (layer,) = overlays("docs/embeddings.md", [Path(name)])
-    backbone = layer.values["backbone"]
-    monkeypatch.chdir(REPOSITORY)
-    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY / "tests/stand_ins"))
+
+@pytest.mark.parametrize(
+    ("name", "model", "column"),
+    [
+        ("timm.yaml", None, RED),
+        ("dinov2.yaml", None, POOLED),
+        ("dinov2.yaml", "no-pooler", PATCHES),
+        ("dinov2.yaml", "untrained-pooler", PATCHES),
+    ],
+)
+def test_the_programs_for_embeddings_give_a_row_for_each_image(
+    name: str, model: str | None, column: int, embed: Any
+) -> None:
+    made, rows = embed(name, model)
+    red = [10 * int(Path(image_id).stem) / 255 for image_id in rows["image_id"]]
+    np.testing.assert_allclose(made[:, column], red, atol=0.01)
+
+
+def test_a_network_of_which_a_layer_has_no_weights_is_refused(embed: Any) -> None:
+    with pytest.raises(PetiteError, match=r"untrained.*layer\.1\.weight"):
+        embed("dinov2.yaml", "untrained")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Twenty images, each with a red of its own."""
     for number in range(20):
         path = tmp_path / f"photos/{'ab'[number % 2]}/{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (30, 30), (10 * number, 0, 0)).save(path)
-    command = backbone["command"].replace("python ", f"'{sys.executable}' ", 1)
-    program = Program(command, backbone["image_size"], threads=2, max_seconds=60)
-    with open_source("folder", tmp_path / "photos") as source:
-        rows = listing(source, classes=None, limit_per_class=None, max_bad_share=0.5)
-        embed_shard_by_program(source, rows, program, tmp_path / "1-of-1.npy")
-    red = [10 * int(Path(image_id).stem) / 255 for image_id in rows["image_id"]]
-    np.testing.assert_allclose(np.load(tmp_path / "1-of-1.npy")[:, 0], red, atol=0.01)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def embed(photos: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Embed the images by the command of a file on the page, with stand-ins for the networks."""
+
+    def run(name: str, model: str | None) -> tuple[np.ndarray, pd.DataFrame]:
+        (layer,) = overlays("docs/embeddings.md", [Path(name)])
+        backbone = layer.values["backbone"]
+        command = backbone["command"].replace("python ", f"'{sys.executable}' ", 1)
+        if model:
+            command = re.sub(r"--model \S+", f"--model {model}", command)
+        monkeypatch.chdir(REPOSITORY)
+        monkeypatch.setenv("PYTHONPATH", str(REPOSITORY / "tests/stand_ins"))
+        program = Program(command, backbone["image_size"], threads=2, max_seconds=60)
+        path = photos.parent / "1-of-1.npy"
+        with open_source("folder", photos) as source:
+            rows = listing(source, classes=None, limit_per_class=None, max_bad_share=0.5)
+            embed_shard_by_program(source, rows, program, path)
+        return np.load(path), rows
+
+    return run
 
 
 # --------------------------------------------------------------------------------------- links
