@@ -334,4 +334,4 @@ def test_a_picture_is_what_its_program_draws(name: str, tmp_path: Path) -> None:
 )
 def test_a_table_of_results_is_read_and_a_page_links_it(path: Path) -> None:
     assert len(pd.read_csv(path))
-    assert any(f"results/{path.name}" in text for text in PAGES.values())
+    assert any(f"results/{path.name}" in text for text in PAGES.values()), "link it from a page"
