@@ -363,10 +363,39 @@ def selection_time() -> Figure:
     return figure
 
 
+def scale() -> Figure:
+    """CPU time and memory of the steps that read tables of all images."""
+    rows = pd.read_csv(RESULTS / "scale.csv")
+    figure = Figure(figsize=(WIDTH, 4.0), layout="constrained")
+    for axes, column, words in zip(
+        figure.subplots(2, 1, sharex=True),
+        ("cpu_seconds", "peak_mb"),
+        ("CPU seconds", "peak memory, MB"),
+        strict=True,
+    ):
+        steps = {"index": "s", "split": "^", "listing": "o", "features, pixels": "D"}
+        for color, (step, marker) in zip(style.OKABE_ITO, steps.items(), strict=False):
+            of_step = rows[rows["step"] == step]
+            look = {"color": color, "marker": marker, "ms": 4, "lw": 1.2}
+            axes.plot(of_step["images"], of_step[column], label=step, **look)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        axes.minorticks_off()
+        axes.set_ylabel(words)
+    axes.set_xticks([1e4, 1e5, 1e6, 6.71e6], ["10,000", "100,000", "1 M", "6.71 M"])
+    axes.set_xlabel("images")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False,
+                  fontsize=7.5, columnspacing=1)  # fmt: skip
+    return figure
+
+
 PAPER = ["random", "pca_grid", "augmentation"]
 PHOTOGRAPHS = ["random", "kernel_thinning", "pca_grid", "el2n"]
 TEXTILES = ["random", "ccs", "pca_grid", "el2n"]
 RESULT_FIGURES: dict[str, Callable[[], Figure]] = {
+    "scale": scale,
     "selection-time": selection_time,
     "petimages-probe": lambda: of_results("petimages_probe.csv", "accuracy", PHOTOGRAPHS, 95),
     "petimages-scratch": lambda: of_results("petimages_scratch.csv", "accuracy", PAPER, 80),
