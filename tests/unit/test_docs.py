@@ -322,7 +322,7 @@ def test_the_page_of_pictures_shows_all_ten_in_order() -> None:
 
 
 def drawing(path: Path) -> tuple[str, np.ndarray]:
-    """An SVG file as text without numbers, and its numbers: processors differ in the last digits."""
+    """An SVG without numbers, and its numbers, of which processors differ in the last digits."""
     text = re.sub(r'(?:id|href|clip-path)="[^"]*"', "", path.read_text("utf-8"))
     number = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
     return re.sub(number, "", text), np.array(re.findall(number, text), np.float64)
