@@ -164,6 +164,14 @@ def method_sections() -> Iterator[tuple[str, str, list[Setting]]]:
             yield f"methods: {', '.join(names)}", "", list(found)
 
 
+def plain(text: str) -> str:
+    """Text in which `<name>` is shown, and not taken for HTML; code between backticks stays."""
+    parts = text.split("`")
+    return "`".join(
+        part if number % 2 else part.replace("<", "&lt;") for number, part in enumerate(parts)
+    )
+
+
 def settings_page() -> str:
     """The page of all settings: the values of each, its default and its meaning."""
     lines = [
@@ -176,7 +184,7 @@ def settings_page() -> str:
         lines += ["", f"## {name}", "", introduction]
         for setting in settings:
             default = f"; default: `{setting.default}`" if setting.default else ""
-            lines += ["", f"`{setting.name}`", f": {setting.meaning.replace('<', '&lt;')}"]
+            lines += ["", f"`{setting.name}`", f": {plain(setting.meaning)}"]
             lines += ["", f"  {setting.kind}{default}"]
     return "\n".join(lines) + "\n"
 
@@ -191,7 +199,8 @@ def rules_page() -> str:
             continue
         head = re.match(r"(?:#.*\n)+", text)
         words = " ".join(line[1:].strip() for line in head[0].splitlines()) if head else ""
-        lines += [f"## {path.stem}", "", words, "", ", ".join(f"`{name}`" for name in rules), ""]
+        names = ", ".join(f"`{name}`" for name in rules)
+        lines += [f"## {path.stem}", "", plain(words), "", names, ""]
     return "\n".join(lines)
 
 

@@ -267,6 +267,12 @@ def test_every_setting_is_documented_with_what_it_takes() -> None:
     assert [setting.name for setting in found if not setting.kind] == []
 
 
+def test_placeholders_in_the_reference_are_shown_and_not_taken_for_html() -> None:
+    for page in (reference().settings_page(), reference().rules_page()):
+        assert not re.search(r"<\w+>", re.sub(r"`[^`]*`", "", page))
+        assert re.search(r"results/&lt;\w+>/", page)
+
+
 def names_in(values: dict[str, Any], prefix: str = "") -> list[str]:
     """The full names of the keys of a configuration."""
     return [
