@@ -59,6 +59,7 @@ def judges_in_words():
     size, color = DATASET.image_size, "color" if DATASET.channels == 3 else "gray"
     settings = {
         PROBE: f"a probe on embeddings of {BACKBONE.label}",
+        PROBE_SOFT: f"a probe on embeddings of {BACKBONE.label} and soft labels",
         SCRATCH: f"{size}x{size} {color} pixels, {CONFIG.training.model} for "
         f"{CONFIG.training.budget}",
     }

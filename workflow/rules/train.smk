@@ -37,11 +37,12 @@ rule train:
         split_seed=split_seed,
         memory=memory_limit,
         encoded=encoded_arguments,
+        judge=SCRATCH,
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --split-seed {params.split_seed} --subset {input.subsets:q} "
         "--seeds $(seq {wildcards.first} {wildcards.last}) --dataset {params.dataset} "
-        f"--judge {SCRATCH} "
+        "--judge {params.judge} "
         "--method {wildcards.method} --fraction {wildcards.fraction} "
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-predictions {output.predictions:q} --output-models {output.models:q} "
@@ -118,10 +119,11 @@ rule probe:
         dataset=CONFIG.dataset.name,
         split_seed=split_seed,
         arguments=probe_arguments,
+        judge=PROBE,
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
         "--split-seed {params.split_seed} --seeds $(seq {wildcards.first} {wildcards.last}) "
-        f"--judge {PROBE} "
+        "--judge {params.judge} "
         "--dataset {params.dataset} --method {wildcards.method} --fraction {wildcards.fraction} "
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-predictions {output.predictions:q} {params.arguments} "

@@ -12,7 +12,7 @@ from petite.features.registry import SPACES
 from petite.selection import METHODS
 from petite.selection.base import StepParams, Traits
 from petite.selection.quota import GROUP
-from petite.training.judges import FINE_TUNE, PROBE, Judge, judge_named
+from petite.training.judges import FINE_TUNE, PROBE, PROBE_SOFT, Judge, judge_named
 from petite.util.encoded_names import method_of
 
 # Seeds that one job selects for, as a selection is often faster than the start of its job.
@@ -55,7 +55,7 @@ class Plan:
 
     def seen_by(self, judge: Judge) -> dict[str, Any]:
         """How a judge's models see the images; see `petite.evaluation.chance.Circumstances`."""
-        if judge.name == PROBE:
+        if judge.name in (PROBE, PROBE_SOFT):
             size = self.config.backbone.image_size
             return {"image_size": size, "flips": "none", "is_frozen": True}
         stored = self.config.dataset.image_size

@@ -30,7 +30,7 @@ from petite.data.sources import SOURCES
 from petite.evaluation.looks import Looks
 from petite.evaluation.statistics import ALPHA, least_p, seeds_to_decide
 from petite.features.registry import SPACES
-from petite.training.judges import FINE_TUNE, JUDGES, PROBE, judge_named
+from petite.training.judges import FINE_TUNE, JUDGES, PROBE, PROBE_SOFT, judge_named
 from petite.training.settings import TrainingSettings
 from petite.util import memory
 from petite.util.encoded_names import ORIGINAL, encoding_of, in_encoding, method_of
@@ -326,17 +326,24 @@ class Config(Strict):
                 f"judges.{FINE_TUNE}: '{self.backbone.label}' cannot be trained: set backbone.name "
                 f"to a .keras file, or judges.{FINE_TUNE} to null"
             )
-        if (probe := self.judges.probe) is not None:
+        return [*problems, *self._probe_problems()]
+
+    def _probe_problems(self) -> list[str]:
+        """Where probes, on hard or soft labels, do not fit the split and the methods."""
+        problems = []
+        for name, probe in ((PROBE, self.judges.probe), (PROBE_SOFT, self.judges.probe_soft)):
+            if probe is None:
+                continue
             if len(probe.penalties) > 1 and not self.split.validation:
                 problems.append(
-                    "judges.probe.penalties: validation images choose one of them, and "
+                    f"judges.{name}.penalties: validation images choose one of them, and "
                     "split.validation is 0: raise it, or give one penalty"
                 )
             problems += [
-                f"methods.{label}.fractions: {share} is above judges.probe.pool_share, which is "
-                f"{probe.pool_share:g}: leave it out, or set judges.probe.fractions"
+                f"methods.{label}.fractions: {share} is above judges.{name}.pool_share, which is "
+                f"{probe.pool_share:g}: leave it out, or set judges.{name}.fractions"
                 for label, share in dict.fromkeys(
-                    (method_of(name), share) for name, share in self.runs_of(PROBE)
+                    (method_of(case), share) for case, share in self.runs_of(name)
                 )
                 if probe.pool_share < share < 1
             ]

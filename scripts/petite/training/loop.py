@@ -13,7 +13,7 @@ from petite.data.views import Images, resized
 from petite.networks import models
 from petite.networks.backend import dtype_policy, load_keras
 from petite.training import metrics
-from petite.training.batches import Batches
+from petite.training.batches import Batches, SoftTargets
 from petite.training.judges import FineTuneSettings
 from petite.training.records import Evaluation
 from petite.training.schedule import evaluation_steps, learning_rates
@@ -145,12 +145,14 @@ class Trainer(ABC):
         weights: np.ndarray | None = None,
         name: str = "this run",
         observe: "Observer | None" = None,
+        soft: SoftTargets | None = None,
     ) -> "TrainedRun":
         """Train the network. It replaces that of the previous run.
 
         The seed determines the initial weights (the same for every subset), the order, the
         augmentation and the dropout. The same seed on the same machine gives the same network, bit
-        for bit, whatever was trained before. Arguments and errors are those of `train`.
+        for bit, whatever was trained before. Arguments and errors are those of `train`; `soft` are
+        labels to train on in place of `labels`.
         """
         check_classes(labels, self.classes, name)
         settings, n_classes = self.settings, len(self.classes)
@@ -163,6 +165,7 @@ class Trainer(ABC):
             seed,
             settings.flips,
             settings.crop_padding,
+            soft,
         )
         evaluate_after = set(evaluation_steps(steps, settings.evaluations))
         history: list[Evaluation] = []
@@ -177,7 +180,11 @@ class Trainer(ABC):
                 began = time.perf_counter()
                 batch = batches.batch(step, part.images)
                 part.model.optimizer.learning_rate = rate
-                target = targets(batch.labels, n_classes)
+                target = (
+                    targets(batch.labels, n_classes)
+                    if batch.soft is None
+                    else soft_targets(batch.soft)
+                )
                 loss, accuracy = map(
                     float, part.model.train_on_batch(batch.images, target, batch.weights)
                 )
@@ -264,6 +271,8 @@ class ScratchTrainer(Trainer):
         1 for grayscale, 3 for RGB.
     classes, settings, threads
         As `train` takes them.
+    temperature : float
+        See `compile_for_training`.
     """
 
     settings: TrainingSettings
@@ -275,12 +284,13 @@ class ScratchTrainer(Trainer):
         classes: list[str],
         settings: TrainingSettings,
         threads: int = 1,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__(classes, settings, threads)
         self._shape = (image_size, channels)
         self._model = self._build()
         self._logits_model = models.logits_of(self._model)
-        compile_for_training(self._logits_model, settings, len(classes))
+        compile_for_training(self._logits_model, settings, len(classes), temperature)
         self._optimizer_at_first = values_of(self._logits_model.optimizer.variables)
 
     @property
@@ -435,6 +445,12 @@ def targets(labels: np.ndarray, classes: int) -> np.ndarray:
     return one_hot
 
 
+def soft_targets(probabilities: np.ndarray) -> np.ndarray:
+    """The same of soft labels, float32 (n, classes), which float16 has rounded."""
+    whole = probabilities / probabilities.sum(axis=1, keepdims=True)
+    return whole[:, 1:] if whole.shape[1] == 2 else whole
+
+
 def check_loss(loss: float, step: int, steps: int, rate: float, part: Part, name: str) -> None:
     """Raise PetiteError if the loss of a step is not finite."""
     if not np.isfinite(loss):
@@ -500,6 +516,13 @@ def predict(
     -------
     ndarray of float64, shape (m, classes)
     """
+    return metrics.from_logits(predict_logits(logits_model, images, rows, test_time_flip))
+
+
+def predict_logits(
+    logits_model: "keras.Model", images: Images, rows: np.ndarray, test_time_flip: bool
+) -> np.ndarray:
+    """The logits before those probabilities, float32 (m, 1) for two classes or (m, classes)."""
     logits = []
     for block, count in full_blocks(images, rows):
         output = logits_model.predict_on_batch(block)
@@ -507,7 +530,7 @@ def predict(
             mirrored = np.ascontiguousarray(block[:, :, ::-1])
             output = (output + logits_model.predict_on_batch(mirrored)) / 2
         logits.append(output[:count])
-    return metrics.from_logits(np.concatenate(logits))
+    return np.concatenate(logits)
 
 
 def full_blocks(images: Images, rows: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
@@ -521,9 +544,21 @@ def full_blocks(images: Images, rows: np.ndarray) -> Iterator[tuple[np.ndarray, 
 
 
 def compile_for_training(
-    logits_model: "keras.Model", settings: TrainingSettings | FineTuneSettings, classes: int
+    logits_model: "keras.Model",
+    settings: TrainingSettings | FineTuneSettings,
+    classes: int,
+    temperature: float = 1.0,
 ) -> None:
-    """Compile a model that gives logits with its optimizer and loss, for its trainable weights."""
+    """Compile a model that gives logits with its optimizer and loss, for its trainable weights.
+
+    The loss is cross-entropy. A temperature T divides the logits in it, and the loss is multiplied
+    by T squared, which keeps the size of gradients: the way to learn from soft labels that a
+    teacher gave at this temperature.
+
+    References
+    ----------
+    Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network", section 2.
+    """
     import keras
 
     decay = settings.weight_decay or None
@@ -540,15 +575,25 @@ def compile_for_training(
     loss_class = (
         keras.losses.BinaryCrossentropy if classes == 2 else keras.losses.CategoricalCrossentropy
     )
+    loss = loss_class(from_logits=True, label_smoothing=settings.label_smoothing)
     logits_model.compile(
         optimizer=optimizer,
-        loss=loss_class(from_logits=True, label_smoothing=settings.label_smoothing),
+        loss=loss if temperature == 1 else _at_temperature(loss.call, temperature),
         metrics=[keras.metrics.MeanMetricWrapper(_right_binary if classes == 2 else _right_class)],
         # XLA on a CPU runs these convolutions at half the speed of oneDNN.
         jit_compile=False if settings.backend == "tensorflow" else "auto",
     )
     # With all variables made beforehand TensorFlow traces the step once instead of twice.
     optimizer.build(logits_model.trainable_variables)
+
+
+def _at_temperature(loss: Callable[[Any, Any], Any], temperature: float) -> Callable[..., Any]:
+    """The same loss of each image at a temperature."""
+
+    def at_temperature(targets: Any, logits: Any) -> Any:
+        return temperature**2 * loss(targets, logits / temperature)
+
+    return at_temperature
 
 
 def _right_binary(targets: Any, logits: Any) -> Any:

@@ -27,6 +27,7 @@ from petite.networks.backend import dtype_policy
 from petite.subsets.augmentation import render_subset
 from petite.subsets.records import SubsetRecord
 from petite.training import metrics
+from petite.training.batches import SoftTargets
 from petite.training.handout import write_beside
 from petite.training.loop import TrainedRun, Trainer, predict
 from petite.training.records import (
@@ -40,7 +41,8 @@ from petite.training.records import (
     versions,
     write_predictions,
 )
-from petite.training.settings import TrainingSettings, checked
+from petite.training.settings import LoopSettings, TrainingSettings, checked
+from petite.training.soft_labels import SoftLabels, with_soft_columns
 from petite.util import memory
 from petite.util.errors import PetiteError
 from petite.util.files import atomic_path, write_csv
@@ -106,6 +108,7 @@ def run_job(
             seed,
             weights=subset["weight"].to_numpy(),
             name=name,
+            soft=data.soft_targets(subset, trainer.settings),
         )
 
         test = test_images(data.store, data.split)
@@ -131,8 +134,12 @@ def run_job(
     write_csv(outputs.history, pd.DataFrame(curves)[HISTORY_COLUMNS])
     write_predictions(outputs.predictions, test, probabilities, job.seeds)
     table = pd.DataFrame(runs)[RUN_COLUMNS]
+    subsets = [one.read() for one in job.subsets] if data.encoded or data.soft else []
     if data.encoded:
-        table = table.assign(**data.encoded.columns(one.read() for one in job.subsets))
+        labels = data.soft.probabilities.shape[1] if data.soft else 0
+        table = table.assign(**data.encoded.columns(subsets, labels))
+    if data.soft:
+        table = with_soft_columns(table, data.soft.columns(subsets))
     write_csv(outputs.runs, table)
 
 
@@ -148,11 +155,21 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Data:
-    """The images of a data set and their split; `encoded`: what is trained on, if not originals."""
+    """The images of a data set and their split.
+
+    `encoded`: what is trained on, if not originals; `soft`: the labels, if not those of the split.
+    """
 
     store: Store
     split: pd.DataFrame
     encoded: EncodedImages | None = None
+    soft: SoftLabels | None = None
+
+    def soft_targets(self, subset: pd.DataFrame, settings: LoopSettings) -> SoftTargets | None:
+        """The soft labels of a subset's rows, if there are any."""
+        if self.soft is None:
+            return None
+        return self.soft.targets(subset["origin"], settings.flips, settings.crop_padding)
 
     def training(self, subset: pd.DataFrame, path: Path) -> Images:
         """The images of a subset, augmented by their recipes and read on access.
