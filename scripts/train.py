@@ -26,6 +26,7 @@ def main(args: argparse.Namespace) -> None:
         ScratchTrainer(
             *(size, channels, list(store.classes), settings, args.threads),
             temperature=soft.temperature if soft else 1.0,
+            seeing=args.seeing,
         ),
         Outputs(
             runs=args.output_runs,

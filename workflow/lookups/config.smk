@@ -48,8 +48,8 @@ def say_settings():
     )
     if left := not_judged():
         print(
-            f"Not judged by a probe, as augmented images have no embeddings: {', '.join(left)}. "
-            "To judge them, add `judges: {scratch: {}}`",
+            f"Not judged: {', '.join(left)}. A probe takes neither augmented images nor methods that "
+            "see fewer. To judge them, add `judges: {scratch: {}}`",
             file=sys.stderr,
         )
 
@@ -77,7 +77,7 @@ def seeds_in_words(judge):
 
 
 def not_judged():
-    """The entries that no judge takes, because they make images."""
+    """The entries that no judge takes, because they make images or see fewer."""
     judged = {label for label, _ in CASES}
     return [
         label

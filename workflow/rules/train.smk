@@ -38,6 +38,7 @@ rule train:
         memory=memory_limit,
         encoded=encoded_arguments,
         judge=SCRATCH,
+        seeing=seeing,
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --split-seed {params.split_seed} --subset {input.subsets:q} "
@@ -47,7 +48,7 @@ rule train:
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-predictions {output.predictions:q} --output-models {output.models:q} "
         "--settings {params.settings:q} --threads {threads} {params.memory} "
-        "{params.encoded} --log {log:q}"
+        "--seeing {params.seeing:q} {params.encoded} --log {log:q}"
 
 
 rule fine_tune:
@@ -82,6 +83,7 @@ rule fine_tune:
         memory=memory_limit,
         encoded=encoded_arguments,
         weights=weights_argument,
+        seeing=seeing,
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --split-seed {params.split_seed} --subset {input.subsets:q} "
@@ -91,7 +93,7 @@ rule fine_tune:
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-predictions {output.predictions:q} --output-models {output.models:q} "
         "--settings {params.settings:q} --threads {threads} {params.memory} "
-        "{params.encoded} --log {log:q}"
+        "--seeing {params.seeing:q} {params.encoded} --log {log:q}"
 
 
 # Selects by itself, from another part of the training images for each seed.

@@ -31,6 +31,7 @@ from petite.evaluation.looks import Looks
 from petite.evaluation.statistics import ALPHA, least_p, seeds_to_decide
 from petite.features.registry import SPACES
 from petite.training.judges import FINE_TUNE, JUDGES, PROBE, PROBE_SOFT, judge_named
+from petite.training.seeing import SEE_FEWER
 from petite.training.settings import TrainingSettings
 from petite.util import memory
 from petite.util.encoded_names import ORIGINAL, encoding_of, in_encoding, method_of
@@ -152,6 +153,7 @@ class Config(Strict):
             (name, fraction): self.runs_at(fraction, judge)
             for name, entry in self._encoded(judge).items()
             if judge_named(judge).takes_recipes or not _makes_images(entry)
+            if judge_named(judge).sees_fewer or not _sees_fewer(entry)
             for fraction in entry.fractions
             if only is None or fraction in only
         }
@@ -160,7 +162,8 @@ class Config(Strict):
         """The entries of `methods` in each encoding in which a judge judges them.
 
         The full set is judged in the original too, because all are compared with it. Augmented
-        images are made of stored pixels, so that they are judged without encoding.
+        images are made of stored pixels, so that they are judged without encoding, as is what sees
+        fewer of all originals.
         """
         names = [one.name for one in self.encodings]
         if not judge_named(judge).takes_encodings:
@@ -169,7 +172,8 @@ class Config(Strict):
             in_encoding(label, name): entry
             for name in dict.fromkeys([ORIGINAL, *names])
             for label, entry in self.methods.items()
-            if (name in names or label == FULL) and not (name != ORIGINAL and _makes_images(entry))
+            if (name in names or label == FULL)
+            and not (name != ORIGINAL and (_makes_images(entry) or _sees_fewer(entry)))
         }
 
     @property
@@ -237,6 +241,11 @@ class Config(Strict):
                 problems.append(
                     f"methods.{label}: 'augmentation' uses the images of 'random': add 'random'"
                 )
+            if _sees_fewer(entry) and entry.fractions and not self._has_full:
+                problems.append(
+                    f"methods.{label}: '{entry.method}' is compared with 'full': add full: "
+                    "{fractions: [1]}"
+                )
             for space in dict.fromkeys(step.space for step in entry.steps if step.space):
                 key = SPACES[space].file
                 if key and not getattr(self.features, key):
@@ -246,6 +255,10 @@ class Config(Strict):
         if not any(entry.fractions for entry in self.methods.values()):
             problems.append("methods: no entry has fractions: give them to one or more")
         return problems
+
+    @property
+    def _has_full(self) -> bool:
+        return FULL in self.methods and bool(self.methods[FULL].fractions)
 
     def _repeats_problems(self) -> list[str]:
         """What several splits do not go together with."""
@@ -348,6 +361,10 @@ class Config(Strict):
                 if probe.pool_share < share < 1
             ]
         return problems
+
+
+def _sees_fewer(entry: ChainEntry | MethodEntry) -> bool:
+    return entry.method in SEE_FEWER
 
 
 def _makes_images(entry: ChainEntry | MethodEntry) -> bool:

@@ -147,7 +147,7 @@ class Batches:
     def batch(self, step: int, images: Images) -> Batch:
         """The batch of one step (from 0), read from `images` and augmented."""
         rows, epochs = self.rows(step)
-        weights = None if self.weights is None else self.weights[rows]
+        weights = self.row_weights(rows)
         soft = None if self.soft is None else self.soft.at(rows, epochs)
         if self.soft is not None and self.soft.views is not None:
             pixels = self.soft.views.render(images[rows], rows, epochs)
@@ -167,6 +167,17 @@ class Batches:
         elif self.flips == "alternating":
             pixels = mirrored(pixels, (self._first_side[rows] + epochs) % 2 == 1)
         return pixels
+
+    def row_weights(self, rows: np.ndarray) -> NDArray[np.float32] | None:
+        """The weights of the images of the last batch; None if all are 1."""
+        return None if self.weights is None else self.weights[rows]
+
+    def stride(self, step: int) -> float:
+        """How many steps of a training that sees all images a step stands for."""
+        return 1.0
+
+    def learn(self, rows: np.ndarray, losses: np.ndarray) -> None:
+        """Take note of the loss of each image of a batch."""
 
     def rows(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Row numbers of a batch and the pass (epoch) of each, int (batch_size,)."""

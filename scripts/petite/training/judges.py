@@ -140,6 +140,9 @@ class Judge:
         Whether it judges encoded images.
     has_soft_labels : bool
         Whether it trains on the soft labels of a teacher.
+    sees_fewer : bool
+        Whether its trainings can see a part of the images in each pass; see
+        `petite.training.seeing`.
     """
 
     name: str
@@ -150,6 +153,7 @@ class Judge:
     takes_recipes: bool = True
     takes_encodings: bool = True
     has_soft_labels: bool = False
+    sees_fewer: bool = True
 
 
 # In the order of tables and pages.
@@ -163,6 +167,7 @@ JUDGES = {
             selects=True,
             has_models=False,
             takes_recipes=False,
+            sees_fewer=False,
         ),
         Judge(FINE_TUNE, "fine-tuned", rule="fine_tune"),
         Judge(SCRATCH, "trained from scratch", rule="train"),
@@ -175,6 +180,7 @@ JUDGES = {
             has_models=False,
             takes_recipes=False,
             has_soft_labels=True,
+            sees_fewer=False,
         ),
         Judge(
             SCRATCH_SOFT,
@@ -195,7 +201,9 @@ def judge_named(name: str) -> Judge:
     if name in JUDGES:
         return JUDGES[name]
     words = f"by your program {name}"
-    return Judge(name, words, rule=PROGRAM, has_models=False, takes_encodings=False)
+    return Judge(
+        name, words, rule=PROGRAM, has_models=False, takes_encodings=False, sees_fewer=False
+    )
 
 
 def in_words(judge: str) -> str:

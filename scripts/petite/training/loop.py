@@ -13,10 +13,11 @@ from petite.data.views import Images, resized
 from petite.networks import models
 from petite.networks.backend import dtype_policy, load_keras
 from petite.training import metrics
-from petite.training.batches import Batches, SoftTargets
+from petite.training.batches import SoftTargets
 from petite.training.judges import FineTuneSettings
 from petite.training.records import Evaluation
 from petite.training.schedule import evaluation_steps, learning_rates
+from petite.training.seeing import InfoBatchSettings, SeeingSettings, batches_for
 from petite.training.settings import LoopSettings, TrainingSettings
 from petite.util.errors import PetiteError
 
@@ -32,6 +33,8 @@ SECONDS_BETWEEN_PROGRESS = 5.0
 MOMENTUM = 0.9
 # Images are evaluated in blocks of this size, the last one padded: one shape, compiled once.
 EVALUATION_BATCH = 128
+# Steps that are added up may miss their sum by this.
+ROUNDING = 1e-6
 # The training accuracy is measured on at most this many images, evenly spaced.
 TRAIN_ACCURACY_ROWS = 2_000
 
@@ -102,9 +105,18 @@ class Trainer(ABC):
     settings : LoopSettings
     threads : int
         CPU threads.
+    seeing : Rs2Settings or InfoBatchSettings, optional
+        If its trainings see a part of the images in each pass.
     """
 
-    def __init__(self, classes: list[str], settings: LoopSettings, threads: int) -> None:
+    def __init__(
+        self,
+        classes: list[str],
+        settings: LoopSettings,
+        threads: int,
+        seeing: SeeingSettings | None = None,
+    ) -> None:
+        self.seeing = seeing
         self.classes = classes
         self.settings = settings
         self.threads = threads
@@ -112,6 +124,11 @@ class Trainer(ABC):
         self._keras.backend.clear_session()
         # After clear_session, which resets it.
         self._keras.config.set_dtype_policy(dtype_policy(settings.precision))
+
+    @property
+    def needs_losses(self) -> bool:
+        """Whether the loss of each image of a batch decides what is seen next."""
+        return isinstance(self.seeing, InfoBatchSettings)
 
     @property
     @abstractmethod
@@ -157,8 +174,9 @@ class Trainer(ABC):
         check_classes(labels, self.classes, name)
         settings, n_classes = self.settings, len(self.classes)
         parts = self._parts(images, len(labels))
-        steps = sum(len(part.rates) for part in parts)
-        batches = Batches(
+        all_steps = sum(len(part.rates) for part in parts)
+        batches = batches_for(
+            self.seeing,
             labels,
             normalized_weights(weights),
             settings.batch_size,
@@ -166,17 +184,20 @@ class Trainer(ABC):
             settings.flips,
             settings.crop_padding,
             soft,
+            steps=all_steps,
         )
-        evaluate_after = set(evaluation_steps(steps, settings.evaluations))
+        evaluate_at = evaluation_steps(all_steps, settings.evaluations)
         history: list[Evaluation] = []
         since_evaluation: list[tuple[float, float]] = []
         speed = Speed(settings.batch_size)
 
         model, logits_model = self._start(seed)
-        done = 0
+        step, begun, done = 0, 0, 0.0  # steps, and those of all that the parts before and all had
         for part in parts:
             part.begin()
-            for step, rate in enumerate(part.rates, done):
+            is_first = True
+            while done < begun + len(part.rates) - ROUNDING:
+                rate = part.rates[int(done + ROUNDING) - begun]
                 began = time.perf_counter()
                 batch = batches.batch(step, part.images)
                 part.model.optimizer.learning_rate = rate
@@ -185,22 +206,28 @@ class Trainer(ABC):
                     if batch.soft is None
                     else soft_targets(batch.soft)
                 )
-                loss, accuracy = map(
-                    float, part.model.train_on_batch(batch.images, target, batch.weights)
+                loss, accuracy, *of_each = part.model.train_on_batch(
+                    batch.images, target, batch.weights
                 )
-                if step > done:  # the first step of each part compiles
+                if of_each:
+                    batches.learn(batches.rows(step)[0], of_each[0])
+                if not is_first:  # the first step of each part compiles
                     speed.add(time.perf_counter() - began)
-                check_loss(loss, step, steps, rate, part, name)
-                since_evaluation.append((loss, accuracy))
-                if step + 1 in evaluate_after:
+                is_first = False
+                check_loss(float(loss), int(done), all_steps, rate, part, name)
+                since_evaluation.append((float(loss), float(accuracy)))
+                done += batches.stride(step)
+                step += 1
+                if evaluate_at and done >= evaluate_at[0] - ROUNDING:
+                    evaluate_at = [at for at in evaluate_at if done < at - ROUNDING]
                     mean_loss, mean_accuracy = np.mean(since_evaluation, axis=0)
                     validation = evaluated(
                         logits_model, validation_images, validation_labels, settings.test_time_flip
                     )
                     history.append(
                         {
-                            "epoch": (step + 1) * settings.batch_size / len(labels),
-                            "step": step + 1,
+                            "epoch": step * settings.batch_size / len(labels),
+                            "step": step,
                             "accuracy": float(mean_accuracy),
                             "loss": float(mean_loss),
                             "validation_accuracy": validation[0],
@@ -210,9 +237,9 @@ class Trainer(ABC):
                     )
                     since_evaluation.clear()
                     if observe:
-                        observe(step + 1, logits_model)
-                speed.log_progress(name, step + 1, steps, loss)
-            done += len(part.rates)
+                        observe(step, logits_model)
+                speed.log_progress(name, int(done), all_steps, float(loss))
+            begun += len(part.rates)
 
         sample = np.unique(np.linspace(0, len(labels) - 1, TRAIN_ACCURACY_ROWS).round().astype(int))
         predicted = predict(logits_model, images, sample, settings.test_time_flip).argmax(1)
@@ -220,8 +247,9 @@ class Trainer(ABC):
             model=model,
             logits_model=logits_model,
             history=history,
-            steps=steps,
-            epochs=steps * settings.batch_size / len(labels),
+            steps=step,
+            epochs=step * settings.batch_size / len(labels),
+            examples_seen=step / all_steps,
             train_seconds=speed.seconds,
             images_per_second=speed.images_per_second,
             train_accuracy=float((predicted == labels[sample]).mean()),
@@ -273,6 +301,8 @@ class ScratchTrainer(Trainer):
         As `train` takes them.
     temperature : float
         See `compile_for_training`.
+    seeing
+        See `Trainer`.
     """
 
     settings: TrainingSettings
@@ -285,12 +315,15 @@ class ScratchTrainer(Trainer):
         settings: TrainingSettings,
         threads: int = 1,
         temperature: float = 1.0,
+        seeing: SeeingSettings | None = None,
     ) -> None:
-        super().__init__(classes, settings, threads)
+        super().__init__(classes, settings, threads, seeing)
         self._shape = (image_size, channels)
         self._model = self._build()
         self._logits_model = models.logits_of(self._model)
-        compile_for_training(self._logits_model, settings, len(classes), temperature)
+        compile_for_training(
+            self._logits_model, settings, len(classes), temperature, self.needs_losses
+        )
         self._optimizer_at_first = values_of(self._logits_model.optimizer.variables)
 
     @property
@@ -377,6 +410,8 @@ class TrainedRun:
         Updates of the weights.
     epochs : float
         Passes over the subset.
+    examples_seen : float
+        Share of the examples of a training that sees all images; 1 for such a one.
     train_seconds : float
         Wall time of the training steps, without evaluations and without the first step on each
         image size, which compiles.
@@ -391,6 +426,7 @@ class TrainedRun:
     history: list[Evaluation]
     steps: int
     epochs: float
+    examples_seen: float
     train_seconds: float
     images_per_second: float
     train_accuracy: float
@@ -548,8 +584,11 @@ def compile_for_training(
     settings: TrainingSettings | FineTuneSettings,
     classes: int,
     temperature: float = 1.0,
+    with_losses: bool = False,
 ) -> None:
     """Compile a model that gives logits with its optimizer and loss, for its trainable weights.
+
+    `with_losses`: each step also gives the loss of each image of its batch.
 
     The loss is cross-entropy. A temperature T divides the logits in it, and the loss is multiplied
     by T squared, which keeps the size of gradients: the way to learn from soft labels that a
@@ -579,7 +618,10 @@ def compile_for_training(
     logits_model.compile(
         optimizer=optimizer,
         loss=loss if temperature == 1 else _at_temperature(loss.call, temperature),
-        metrics=[keras.metrics.MeanMetricWrapper(_right_binary if classes == 2 else _right_class)],
+        metrics=[
+            keras.metrics.MeanMetricWrapper(_right_binary if classes == 2 else _right_class),
+            *([_loss_of_each(loss.call, settings.batch_size)] if with_losses else []),
+        ],
         # XLA on a CPU runs these convolutions at half the speed of oneDNN.
         jit_compile=False if settings.backend == "tensorflow" else "auto",
     )
@@ -594,6 +636,24 @@ def _at_temperature(loss: Callable[[Any, Any], Any], temperature: float) -> Call
         return temperature**2 * loss(targets, logits / temperature)
 
     return at_temperature
+
+
+def _loss_of_each(loss: Callable[[Any, Any], Any], batch_size: int) -> "keras.Metric":
+    """A metric that is the loss of each image of the last batch."""
+    import keras
+
+    class LossOfEach(keras.Metric):
+        def __init__(self) -> None:
+            super().__init__(name="loss_of_each")
+            self.losses = self.add_variable((batch_size,), "zeros", name="losses")
+
+        def update_state(self, targets: Any, logits: Any, sample_weight: Any = None) -> None:
+            self.losses.assign(keras.ops.reshape(loss(targets, logits), (batch_size,)))
+
+        def result(self) -> Any:
+            return keras.ops.copy(self.losses)
+
+    return LossOfEach()
 
 
 def _right_binary(targets: Any, logits: Any) -> Any:

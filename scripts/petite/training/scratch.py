@@ -93,6 +93,7 @@ def run_job(
     runs: list[Run] = []
     curves: list[HistoryRow] = []
     probabilities: list[np.ndarray] = []
+    seen: list[float] = []
     models = [outputs.models / f"seed-{seed}.keras" for seed in job.seeds]
     for seed, selected, model in zip(job.seeds, job.subsets, models, strict=True):
         name = f"{job.method} at {job.fraction:g}, seed {seed}"
@@ -118,6 +119,7 @@ def run_job(
         logger.info("%s: test accuracy %.4f, loss %.4f", name, judged["accuracy"], judged["loss"])
 
         runs.append(run_row(job, seed, trainer, about_subset, trained, judged))
+        seen.append(trained.examples_seen)
         identity: RunName = {
             "judge": job.judge,
             "method": job.method,
@@ -138,6 +140,8 @@ def run_job(
     if data.encoded:
         labels = data.soft.probabilities.shape[1] if data.soft else 0
         table = table.assign(**data.encoded.columns(subsets, labels))
+    if trainer.seeing:
+        table["examples_seen"] = seen
     if data.soft:
         table = with_soft_columns(table, data.soft.columns(subsets))
     write_csv(outputs.runs, table)
