@@ -18,6 +18,7 @@ class PlannedJob:
     ----------
     number : int
     rule : str
+        Or another rule that takes as long.
     method, fraction : str, float
         Those of its subset; "" and 1 if it has none.
     seeds : int
@@ -33,6 +34,8 @@ class PlannedJob:
         Numbers of the jobs whose files it reads.
     is_due : bool
         Not done yet.
+    judge : str
+        "" for jobs of none.
     images : int
         How many it reads, if not those of the data set; 0 for those.
     """
@@ -48,6 +51,7 @@ class PlannedJob:
     memory: float = 0.0
     needs: tuple[int, ...] = ()
     is_due: bool = True
+    judge: str = ""
     images: int = 0
 
 
