@@ -206,7 +206,7 @@ STEPS: dict[StepKind, str] = {
     "train about {seeds} seeds, or use about {about_images} test images.",
     "more_seeds_and_test_images": "For an interval of ±{width} around the difference of "
     "{compared}, use about {seeds} seeds and {about_images} test images.{not_alone}",
-    "new_run": "Results with {seeds} seeds were seen, so with other seeds, comparisons or "
+    "new_run": "Results of a plan of {seeds} seeds were seen, so with other seeds, comparisons or "
     "tolerances this run would be exploratory. Give a new run another dataset.name and another "
     "split.seed, and plan all of it before it begins. With looks, such as seeds: {{looks: [8, "
     "20]}}, only what is open takes more seeds.",
