@@ -26,6 +26,7 @@ from petite.evaluation.runs import (
     paired_differences,
     paired_predictions,
     reference_of,
+    that_see_fewer,
 )
 from petite.evaluation.statistics import (
     ALPHA,
@@ -150,7 +151,8 @@ def compare(
 
     `multiplier*`: what one image is worth in random ones of the same encoding
     (`LearningCurve.multiplier`), by the `curves` that `random_curves` gives, cut at the measured
-    sizes, where the text says "above" or "below". NaN and "" for an encoding without a curve.
+    sizes, where the text says "above" or "below". NaN and "" for an encoding without a curve, and
+    for methods that see fewer images than they keep.
 
     Raises PetiteError if the tolerance is not between 0 and 1, or if the runs cannot be summarized
     together.
@@ -164,6 +166,7 @@ def compare(
     runs = with_measures(runs)
     weights = METRICS[metric].image_weights(predictions.labels()) if predictions else np.empty(0)
     of_full = predictions.right(FULL, 1.0) if predictions else pd.DataFrame()
+    see_fewer = that_see_fewer(runs)
     rows = []
     for fraction, at_fraction in runs[runs["method"] != FULL].groupby("fraction"):
         size = float(str(fraction))
@@ -185,7 +188,7 @@ def compare(
                 own = of_random if is_reference(name) else predictions.right(name, size)
                 row |= _random_for_new_images(own, of_random, name, weights, luck, groups, level)
                 row |= _full_for_new_images(own, of_full, weights, tolerance, luck, groups, level)
-            curve = curves.get(encoding_of(name)) if curves else None
+            curve = curves.get(encoding_of(name)) if curves and name not in see_fewer else None
             row |= _multiplier(near, name, size, images, curve, metric, luck)
             rows.append(row)
     if not rows:
