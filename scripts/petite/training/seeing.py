@@ -198,10 +198,10 @@ def without_easy(
     """
     known = losses[np.isfinite(losses)]
     easy = np.flatnonzero(losses < known.mean()) if len(known) else np.empty(0, np.int64)
-    left = math.ceil((1 - pruned) * len(easy))
+    left = len(easy) - int(pruned * len(easy))
     rng = np.random.default_rng([seed, 3, number])
-    seen = rng.choice(easy, left, replace=False) if left else easy
+    seen = rng.choice(easy, left, replace=False)
     weights = np.ones(len(losses))
-    weights[seen] = len(easy) / max(left, 1)
+    weights[seen] = len(easy) / left if left else 1.0
     kept = np.union1d(np.setdiff1d(np.arange(len(losses)), easy), seen)
     return kept, weights[kept]
