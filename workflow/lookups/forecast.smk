@@ -20,6 +20,7 @@ from petite.forecast.jobs import Costs
 from petite.forecast.slopes import SLURM_JOB
 from petite.training.judges import JUDGES
 from petite.training.scores import gradient_width
+from petite.training.seeing import expected_share
 from petite.util.formatting import counted, rounded_time
 from petite.util.files import write_json
 
@@ -177,6 +178,11 @@ def facts():
         },
         partitions=CONFIG.partitions,
         threads=CONFIG.training_threads,
+        seen={
+            label: expected_share(seeing)
+            for label, entry in CONFIG.methods.items()
+            if entry.fractions and (seeing := PLAN.seeing(label))
+        },
     )
 
 

@@ -70,6 +70,16 @@ def seeing_of(values: Mapping[str, Any] | None) -> SeeingSettings | None:
     return SEE_FEWER[method].model_validate(settings)
 
 
+def expected_share(values: Mapping[str, Any]) -> float:
+    """About the share of the steps that such a training takes; `values` as for `seeing_of`."""
+    settings = seeing_of(values)
+    if isinstance(settings, Rs2Settings):
+        return settings.seen
+    assert settings is not None
+    # About half of the images have a loss below the mean.
+    return settings.annealing + (1 - settings.annealing) * (1 - settings.pruned / 2)
+
+
 def batches_for(
     seeing: SeeingSettings | None, labels: np.ndarray, *arguments: Any, steps: int
 ) -> Batches:
