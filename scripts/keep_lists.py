@@ -20,6 +20,7 @@ def main(args: argparse.Namespace) -> None:
         lists,
         without_class=args.settings["without_class"],
         notices=notices,
+        is_repeat=args.settings.get("is_repeat", False),
     )
     check_room(args.shares, training_images(table), kept_images(table), notices)
     write_table(args.output, table)
@@ -27,7 +28,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    # settings: keep and exclude, each a list or the path of a file; without_class
+    # settings: keep and exclude, each a list or the path of a file; without_class, is_repeat
     parser = argument_parser(__doc__)
     parser.add_argument("--split", type=Path, required=True, help="the split's table")
     parser.add_argument("--index", type=Path, required=True, help="index.parquet of the store")

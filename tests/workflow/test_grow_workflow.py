@@ -145,6 +145,51 @@ def test_a_finished_answer_has_nothing_to_do(folder: Path, snakemake) -> None:
     assert again(folder, snakemake) == {}
 
 
+def test_more_seeds_judge_only_the_new_ones(folder: Path, snakemake) -> None:
+    config = config_with() | {"seeds": 15}
+    dry = snakemake(folder, "-n", "--", "grow", config=config)
+    assert due(dry)["grow_probe"] == 4
+    outputs = set(re.findall(r"grow/\S+runs/probe/\S+(seeds-\d+-\d+)\.csv", said_of(dry)))
+    assert "seeds-7-14" in outputs and "seeds-0-14" not in outputs
+
+
+def test_more_seeds_of_a_judge_that_reads_subsets_draw_only_the_new_random_orders(
+    folder: Path, snakemake
+) -> None:
+    program = {"command": "python colors.py {train} {test} {predictions}", "seeds": 4}
+    config = config_with() | {"judges": {"probe": {}, "mine": program}}
+    kinds = ("rankings/random", "subsets/random/0.5", "runs/mine/random/0.5")
+    done = [folder / GROWN / f"{kinds[0]}/seeds-0-1.parquet"]
+    done += [folder / GROWN / f"{kinds[2]}/seeds-0-1.csv"]
+    for path in done:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    try:
+        said = said_of(snakemake(folder, "-n", "--", "grow", config=config))
+    finally:
+        for path in done:
+            path.unlink()
+    for kind in kinds:
+        seeds = re.findall(rf"{re.escape(GROWN)}/{kind}/seeds-(\d+-\d+)\.", said)
+        assert set(seeds) == {"0-1", "2-3"}, kind
+
+
+def test_a_class_that_both_folders_got_is_known_before_the_store_is_made_again(
+    folder: Path, snakemake
+) -> None:
+    for place in ("old", "new"):
+        write_picture(folder / place / "Bird/1.png", (1, 2, 3), 7)
+    try:
+        jobs = again(folder, snakemake)
+        shutil.rmtree(folder / "old/Bird")
+        refused = snakemake(folder, "-n", "--", "grow", config=config_with())
+    finally:
+        shutil.rmtree(folder / "old/Bird", ignore_errors=True)
+        shutil.rmtree(folder / "new/Bird")
+    assert jobs["index"] == 1
+    assert refused.returncode != 0 and "'Bird'" in said_of(refused)
+
+
 def test_a_new_file_reruns_one_shard_and_not_the_runs_of_the_kept_images(
     folder: Path, snakemake
 ) -> None:

@@ -18,6 +18,7 @@ from petite.forecast.history import default_path, read_history, write_history
 from petite.forecast.jobs import Costs
 from petite.training.judges import JUDGES
 from petite.training.scores import gradient_width
+from petite.training.seeing import expected_share
 from petite.util.formatting import counted, rounded_time
 from petite.util.files import write_json
 
@@ -179,6 +180,11 @@ def facts():
         },
         partitions=CONFIG.partitions,
         threads=CONFIG.training_threads,
+        seen={
+            label: expected_share(seeing)
+            for label, entry in CONFIG.methods.items()
+            if entry.fractions and (seeing := PLAN.seeing(label))
+        },
     )
 
 

@@ -172,6 +172,11 @@ GOALS = (
         "judges.md#fine-tuning",
     ),
     Goal(
+        "learn from soft labels of a teacher, in a table of its own",
+        "judges: [scratch, scratch_soft]",
+        "judges.md#soft-labels",
+    ),
+    Goal(
         "judge by my own training program",
         "judges: {mine: {command: 'python train.py --train {train} --validation {validation} "
         "--test {test} --seed {seed} --out {predictions}'}}",
@@ -206,6 +211,11 @@ GOALS = (
         "compare augmentation with more real images",
         "{judges: scratch, methods: {augmentation: {fractions: [0.1]}}}",
         "methods.md",
+    ),
+    Goal(
+        "keep all images, and train for less time",
+        "{judges: scratch, methods: {rs2: {fractions: [1]}, infobatch: {fractions: [1]}}}",
+        "methods.md#keep-all-see-fewer",
     ),
     Goal(
         "give each comparison only the seeds that it needs",

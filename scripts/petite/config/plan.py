@@ -130,7 +130,7 @@ class Plan:
         """
         # If a selection is divided into jobs, those of a seed are not to wait for another one.
         per_job = 1 if self.partitioned(label) > 1 else SEEDS_PER_SELECTION
-        return _batches(seeds if self.is_seeded(label) else 1, per_job, done)
+        return batches_of_seeds(seeds if self.is_seeded(label) else 1, per_job, done)
 
     def seed_batches(
         self, judge: str, fraction: float, done: Collection[tuple[int, int]]
@@ -155,7 +155,7 @@ class Plan:
         # The selection of a judge that selects takes longer than its start, so one job does all.
         per_job = runs if judge_named(judge).selects else self.config.seeds_per_job
         known = [batch for batch in done if batch[1] < runs]
-        return _batches(runs, per_job, known, looks.seeds if looks else ())
+        return batches_of_seeds(runs, per_job, known, looks.seeds if looks else ())
 
     def exported(self) -> Exported | None:
         """Find the subset that `export` names; None for the recommended one."""
@@ -299,10 +299,21 @@ class Plan:
         return (step.space or self.config.features.space) if needs == "any" else needs
 
 
-def _batches(
+def batches_of_seeds(
     seeds: int, per_job: int, done: Collection[tuple[int, int]], looks: Sequence[int] = ()
 ) -> list[tuple[int, int]]:
-    """The first and last seed of each job, of which some are done; no new one crosses a look."""
+    """Divide seeds into jobs, of which some are done and stay; no new one crosses a look.
+
+    Returns
+    -------
+    list of (int, int)
+        The first and last seed of each job.
+
+    Examples
+    --------
+    >>> batches_of_seeds(15, 10, done=[(0, 6)])
+    [(0, 6), (7, 14)]
+    """
     batches = []
     first = 0
     while first < seeds:

@@ -81,6 +81,8 @@ StepKind = Literal[
     "more_seeds_instead_of_test_images",
     "more_seeds_or_test_images",
     "more_seeds_and_test_images",
+    # After the steps that change what was declared, if results were seen.
+    "new_run",
 ]
 Bounds = tuple[float, float]
 Against = Literal["full", "random"]
@@ -372,9 +374,10 @@ class Ledger:
     Attributes
     ----------
     trainings : int
-        Of the search.
+        Of the search, in all splits.
     search_seconds : float or None
-        Of its trainings and selections; None if unknown, as all that follow.
+        Of its trainings and selections, and of embedding the images; None if unknown, as all that
+        follow.
     same_steps : bool
         Whether trainings have a fixed number of steps, and so take as long on a subset.
     images, stored_bytes : int or None
@@ -389,6 +392,10 @@ class Ledger:
         The trainings after which the search has paid; None if it never does.
     epochs_saved_seconds, epochs_break_even
         The same for trainings of as many epochs as those of the full set have, if `same_steps`.
+    splits : int
+        In how many of them subsets were searched.
+    embedding_seconds : float
+        The part of the search that embedding the images took.
     """
 
     trainings: int
@@ -404,6 +411,8 @@ class Ledger:
     break_even: int | None = None
     epochs_saved_seconds: float | None = None
     epochs_break_even: int | None = None
+    splits: int = 1
+    embedding_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -432,8 +441,8 @@ class Caution:
 class Step:
     """What to do next.
 
-    seeds: how many to train. images: how many test images to use, or for `smaller_fractions` the
-    size of the smallest subset. tolerance: the value to set.
+    seeds: how many to train; for `new_run` how many were seen. images: how many test images to use,
+    or for `smaller_fractions` the size of the smallest subset. tolerance: the value to set.
     """
 
     kind: StepKind

@@ -150,7 +150,7 @@ class Wording:
     def _over_splits(self) -> list[Sentence]:
         """What holds over all splits: of the kept subset, and where it is not that of the first."""
         record, found = self.record, []
-        if not record.over_splits:
+        if not record.over_splits or record.kind == "keep_none":
             return []
         of_splits = f"over {counted(record.over_splits[0].splits, 'split')}"
         kept = record.kept and (record.kept.method, record.kept.fraction)
@@ -446,7 +446,13 @@ class Wording:
         yield "Intervals cover new seeds on these test images."
         if any(difference.seeds_and_images for difference in differences):
             yield "Intervals over seeds and images cover new test images too."
-        if over := self.record.over_splits:
+        over = self.record.over_splits
+        if over and self.record.kind == "keep_none":
+            yield (
+                f"The {over[0].splits} splits are not compared, because models that learned too "
+                "little cannot tell subsets apart; splits.csv has each split."
+            )
+        elif over:
             yield (
                 f"Intervals over the {over[0].splits} splits account for the overlap of their "
                 "images (Nadeau and Bengio 2003); splits.csv has each split."
@@ -522,7 +528,10 @@ class Wording:
         """The learning curve of random images."""
         curve = self.record.curve
         if curve is None:
-            return ["Random subsets were trained at one size only, so there is no learning curve."]
+            return [
+                "There is no learning curve, because random subsets of the originals, with the "
+                "full set, were not trained at two sizes or more."
+            ]
         form = {
             "power_law": f"power law with offset, fitted to {curve.sizes} sizes",
             "line": "line in log(images), as two measured sizes are too few for a power law",
@@ -579,10 +588,11 @@ class Wording:
         found = self.record.ledger
         if found is None or found.search_seconds is None:
             return []
-        search = (
-            f"The search cost {measured_time(found.search_seconds)} "
-            f"({counted(found.trainings, 'training')} and the selections)"
-        )
+        of_splits = f" in {found.splits} splits" if found.splits > 1 else ""
+        parts = f"{counted(found.trainings, 'training')}{of_splits} and the selections"
+        if found.embedding_seconds:
+            parts += f", and {measured_time(found.embedding_seconds)} of embedding the images"
+        search = f"The search cost {measured_time(found.search_seconds)} ({parts})"
         if found.images is None:
             return [f"{search}, and no subset is recommended that could save any."]
         full = measured_time(found.full_seconds or 0)

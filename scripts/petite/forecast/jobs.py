@@ -198,6 +198,7 @@ class Costs:
             if isinstance(settings, TrainingSettings)
             else settings.head_steps + settings.steps
         )
+        steps = max(1, round(steps * self.facts.seen.get(job.method, 1.0)))
         evaluations = min(settings.evaluations, steps) * _padded(self.facts.validations)
         seen = evaluations + _padded(self.facts.tests) + _padded(min(rows, TRAIN_ACCURACY_ROWS))
         each = timing.seed + slopes.SAVE + steps * timing.step + seen * timing.image

@@ -130,7 +130,7 @@ def table(inputs: Inputs) -> Table:
     ]
     return {
         "rows": rows,
-        "has_bytes": "bytes" in summary,
+        "has_bytes": "bytes" in summary and bool(summary["bytes"].notna().any()),
         "measures": MEASURES,
         "zero": beside(0.0),
         "across": {"low": in_percent(across.low), "high": in_percent(across.high)},

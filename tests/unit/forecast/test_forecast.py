@@ -51,6 +51,15 @@ def test_a_run_takes_as_long_as_its_jobs_on_the_cores():
     assert forecast(jobs, Costs(FACTS), 2).memory == 1.6e9
 
 
+def test_what_sees_a_quarter_of_the_images_takes_a_quarter_of_the_steps():
+    timed = Costs(FACTS, History({scratch_key(FACTS): TIMING}))
+    quarter = replace(timed, facts=replace(FACTS, seen={"rs2": 0.25}))
+    job = replace(TRAIN, seeds=1)
+    saved = timed.seconds(job) - quarter.seconds(replace(job, method="rs2"))
+    assert saved == pytest.approx(0.75 * 200 * TIMING.step)
+    assert quarter.seconds(job) == timed.seconds(job)
+
+
 def test_more_of_anything_takes_longer():
     base = Costs(FACTS).seconds(TRAIN)
     assert Costs(FACTS).seconds(replace(TRAIN, seeds=8)) > base
