@@ -222,6 +222,7 @@ class LogHandler(LogHandlerBase):
         if signal_of(job.end) == signal.SIGKILL and memory.oom_kills() > self._oom_kills:
             job = replace(job, end=f"{job.end} {KERNEL_WAS_SHORT}")
         self.failed[number] = job
+        self._left = None  # less than before
         self.console.print(f"Failed: {job.name}")
 
     def _write_record(self) -> None:
