@@ -48,7 +48,7 @@ def say_settings():
     )
     if left := not_judged():
         print(
-            f"Not judged by a probe, as augmented images have no embeddings: {', '.join(left)}. "
+            f"Not judged by a probe, as images that a method makes have no embeddings: {', '.join(left)}. "
             "To judge them, add `judges: {scratch: {}}`",
             file=sys.stderr,
         )

@@ -117,7 +117,7 @@ def entries_to_select():
             "seeded": PLAN.is_seeded(label),
         }
         for label, entry in CONFIG.methods.items()
-        if entry.fractions and entry.method != AUGMENTATION
+        if entry.fractions and entry.method not in MAKING
     }
 
 

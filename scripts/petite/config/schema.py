@@ -20,7 +20,15 @@ from petite.config.image_lists import ImageList
 from petite.config.judges import Judges, JudgesSection
 from petite.config.labels import Labels
 from petite.config.messages import sentences
-from petite.config.methods import AUGMENTATION, FULL, ChainEntry, MethodEntry, Methods
+from petite.config.methods import (
+    AUGMENTATION,
+    FULL,
+    MAKING,
+    SYNTHETIC,
+    ChainEntry,
+    MethodEntry,
+    Methods,
+)
 from petite.config.pool import PoolSettings, pool_problems
 from petite.config.proxy import ProxySection
 from petite.config.seeds import LooksSettings, Seeds
@@ -30,6 +38,7 @@ from petite.data.sources import SOURCES
 from petite.evaluation.looks import Looks
 from petite.evaluation.statistics import ALPHA, least_p, seeds_to_decide
 from petite.features.registry import SPACES
+from petite.subsets.synthetic import LEAST_CELL, RdedSettings
 from petite.training.judges import FINE_TUNE, JUDGES, PROBE, judge_named
 from petite.training.settings import TrainingSettings
 from petite.util import memory
@@ -159,8 +168,8 @@ class Config(Strict):
     def _encoded(self, judge: str) -> dict[str, ChainEntry | MethodEntry]:
         """The entries of `methods` in each encoding in which a judge judges them.
 
-        The full set is judged in the original too, because all are compared with it. Augmented
-        images are made of stored pixels, so that they are judged without encoding.
+        The full set is judged in the original too, because all are compared with it. Images
+        that a method makes have no original file, so that they are judged without encoding.
         """
         names = [one.name for one in self.encodings]
         if not judge_named(judge).takes_encodings:
@@ -237,6 +246,8 @@ class Config(Strict):
                 problems.append(
                     f"methods.{label}: 'augmentation' uses the images of 'random': add 'random'"
                 )
+            if entry.method in SYNTHETIC and entry.fractions:
+                problems += self._synthetic_problems(label, entry)
             for space in dict.fromkeys(step.space for step in entry.steps if step.space):
                 key = SPACES[space].file
                 if key and not getattr(self.features, key):
@@ -245,6 +256,30 @@ class Config(Strict):
             problems.append("checks.label_errors: the space 'own' needs features.path")
         if not any(entry.fractions for entry in self.methods.values()):
             problems.append("methods: no entry has fractions: give them to one or more")
+        return problems
+
+    def _synthetic_problems(self, label: str, entry: ChainEntry | MethodEntry) -> list[str]:
+        """What a method that makes all of its images does not go together with."""
+        problems = []
+        if self.keep:
+            problems.append(
+                f"methods.{label}: '{entry.method}' makes all of its images, so that it has no "
+                "place for those of keep: remove one of the two"
+            )
+        settings = entry.steps[0].settings
+        if isinstance(settings, RdedSettings):
+            if self.proxy.of != "network":
+                problems.append(
+                    f"methods.{label}: 'rded' needs a network that scores crops, and proxy.of is "
+                    f"{self.proxy.of}: set it to network"
+                )
+            side, most = self.dataset.image_size, self.dataset.image_size // LEAST_CELL
+            if settings.mosaic > most:
+                problems.append(
+                    f"methods.{label}.mosaic: {settings.mosaic} crops on each side of {side} "
+                    f"pixels would have fewer than {LEAST_CELL} pixels each: use {most} or less, "
+                    "or a larger dataset.image_size"
+                )
         return problems
 
     def _repeats_problems(self) -> list[str]:
@@ -275,7 +310,7 @@ class Config(Strict):
                 f"encodings: {', '.join(used)} judges originals only: remove the encodings, or add "
                 "one of " + ", ".join(JUDGES)
             ]
-        return ["encodings: no method with fractions can be encoded: augmented images are not"]
+        return ["encodings: no method with fractions can be encoded: images that one makes are not"]
 
     def _looks_problems(self, judge: str) -> list[str]:
         """Looks that can decide no comparison with random, if a judge has no others."""
@@ -315,8 +350,8 @@ class Config(Strict):
                 )
             elif known and not self.runs_of(judge):
                 problems.append(
-                    f"judges.{judge}: no method has a fraction that it can judge: augmented images "
-                    "have no embeddings"
+                    f"judges.{judge}: no method has a fraction that it can judge: images that "
+                    "a method makes have no embeddings"
                     if not judge_named(judge).takes_recipes
                     else f"judges.{judge}: no method has a fraction that it judges"
                 )
@@ -344,4 +379,4 @@ class Config(Strict):
 
 
 def _makes_images(entry: ChainEntry | MethodEntry) -> bool:
-    return any(step.method == AUGMENTATION for step in entry.steps)
+    return any(step.method in MAKING for step in entry.steps)
