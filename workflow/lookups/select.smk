@@ -23,6 +23,11 @@ LIST_SETTINGS = {
 }
 
 
+def list_settings(wildcards):
+    """In a repeat, images of the lists may be in the test part."""
+    return as_param(LIST_SETTINGS | ({"is_repeat": True} if wildcards.repeat else {}))
+
+
 IS_LINEAR_PROXY = CONFIG.proxy.of == "embeddings"
 FEATURES = {
     "features": f"{RESULTS}/{{repeat}}features/{{space}}.npy",

@@ -26,7 +26,7 @@ rule keep_lists:
         "../../envs/petite.yaml"
     params:
         python=python,
-        settings=as_param(LIST_SETTINGS),
+        settings=list_settings,
         sizes=sizes_argument,
     shell:
         "{params.python} {input.code[0]:q} --split {input.split:q} --index {input.index:q} "

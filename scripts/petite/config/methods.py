@@ -28,6 +28,7 @@ from petite.selection import METHODS
 from petite.selection.quota import GROUP
 from petite.subsets import augmentation
 from petite.subsets.synthetic import DM, RDED, DmSettings, RdedSettings
+from petite.training.seeing import SEE_FEWER
 from petite.util.hints import unknown
 from petite.util.validation import Fraction, Strict
 
@@ -39,7 +40,7 @@ SETTINGS = "settings"
 SYNTHETIC: Final[dict[str, type[Strict]]] = {RDED: RdedSettings, DM: DmSettings}
 MAKING = (AUGMENTATION, *SYNTHETIC)
 # These keep all images, those of another method or none: quota and space mean nothing for them.
-CHOOSING_NOTHING = (FULL, *MAKING)
+CHOOSING_NOTHING = (FULL, *MAKING, *SEE_FEWER)
 LEAST_REAL_SHARE = 0.02  # of a chain's images; augmentation makes the others
 # Labels are part of paths and command lines.
 LABEL = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -76,6 +77,7 @@ class Selection(Strict):
         **{name: method.settings for name, method in METHODS.items()},
         AUGMENTATION: augmentation.Settings,
         **SYNTHETIC,
+        **SEE_FEWER,
     }
 
     method: str
@@ -167,10 +169,10 @@ class MethodEntry(Selection):
 
     @model_validator(mode="after")
     def _all_images_are_full(self) -> Self:
-        if self.method != FULL:
+        if self.method != FULL and self.method not in SEE_FEWER:
             _check_below_all(self.fractions)
         elif set(self.fractions) - {1.0}:
-            raise ValueError("fractions: 'full' keeps all images: use [1] or []")
+            raise ValueError(f"fractions: '{self.method}' keeps all images: use [1] or []")
         return self
 
 
@@ -181,7 +183,7 @@ class Step(Selection):
         **{
             name: model
             for name, model in Selection.models.items()
-            if name not in (FULL, *SYNTHETIC)
+            if name not in (FULL, *SYNTHETIC, *SEE_FEWER)
         },
         # How many images it makes follows from the shares.
         AUGMENTATION: augmentation.StepSettings,

@@ -6,14 +6,23 @@ from functools import cached_property
 from typing import Any, NotRequired, TypedDict
 
 from petite.config.export import Exported, exported
-from petite.config.methods import AUGMENTATION, MAKING, ChainEntry, MethodEntry, Selection, Step
+from petite.config.methods import (
+    AUGMENTATION,
+    FULL,
+    MAKING,
+    ChainEntry,
+    MethodEntry,
+    Selection,
+    Step,
+)
 from petite.config.schema import Config
 from petite.features.registry import SPACES
 from petite.selection import METHODS
 from petite.selection.base import StepParams, Traits
 from petite.selection.quota import GROUP
 from petite.subsets.synthetic import DM, RDED
-from petite.training.judges import FINE_TUNE, PROBE, Judge, judge_named
+from petite.training.judges import FINE_TUNE, PROBE, PROBE_SOFT, Judge, judge_named
+from petite.training.seeing import SEE_FEWER
 from petite.util.encoded_names import method_of
 
 # Seeds that one job selects for, as a selection is often faster than the start of its job.
@@ -56,7 +65,7 @@ class Plan:
 
     def seen_by(self, judge: Judge) -> dict[str, Any]:
         """How a judge's models see the images; see `petite.evaluation.chance.Circumstances`."""
-        if judge.name == PROBE:
+        if judge.name in (PROBE, PROBE_SOFT):
             size = self.config.backbone.image_size
             return {"image_size": size, "flips": "none", "is_frozen": True}
         stored = self.config.dataset.image_size
@@ -125,7 +134,7 @@ class Plan:
         # images of `dm` take minutes or hours to learn.
         is_long = self.partitioned(label) > 1 or self._entry(label).method == DM
         per_job = 1 if is_long else SEEDS_PER_SELECTION
-        return _batches(seeds if self.is_seeded(label) else 1, per_job, done)
+        return batches_of_seeds(seeds if self.is_seeded(label) else 1, per_job, done)
 
     def seed_batches(
         self, judge: str, fraction: float, done: Collection[tuple[int, int]]
@@ -150,7 +159,7 @@ class Plan:
         # The selection of a judge that selects takes longer than its start, so one job does all.
         per_job = runs if judge_named(judge).selects else self.config.seeds_per_job
         known = [batch for batch in done if batch[1] < runs]
-        return _batches(runs, per_job, known, looks.seeds if looks else ())
+        return batches_of_seeds(runs, per_job, known, looks.seeds if looks else ())
 
     def exported(self) -> Exported | None:
         """Find the subset that `export` names; None for the recommended one."""
@@ -165,8 +174,8 @@ class Plan:
         """List the steps of an entry; a method that is not a chain is one step."""
         return [
             StepParams(
-                method=step.method,
-                settings=step.settings.model_dump(mode="json"),
+                method=_selecting(step),
+                settings={} if step.method in SEE_FEWER else step.settings.model_dump(mode="json"),
                 quota=step.quota,
                 space=self._space(step),
                 share=step.share if isinstance(step, Step) else 1.0,
@@ -190,6 +199,13 @@ class Plan:
         """Collect the settings of an entry of a method that makes images."""
         [step] = self._entry(label).steps
         return step.settings.model_dump(mode="json")
+
+    def seeing(self, label: str) -> dict[str, Any] | None:
+        """Collect what a training skips, by its method; None if it sees all images."""
+        step = self._entry(label).steps[0]
+        if step.method not in SEE_FEWER:
+            return None
+        return {step.method: step.settings.model_dump(mode="json")}
 
     def proxy_settings(self) -> ProxyParams:
         """Collect the settings of a proxy that is a network: those of training, another budget."""
@@ -290,10 +306,21 @@ class Plan:
         return (step.space or self.config.features.space) if needs == "any" else needs
 
 
-def _batches(
+def batches_of_seeds(
     seeds: int, per_job: int, done: Collection[tuple[int, int]], looks: Sequence[int] = ()
 ) -> list[tuple[int, int]]:
-    """The first and last seed of each job, of which some are done; no new one crosses a look."""
+    """Divide seeds into jobs, of which some are done and stay; no new one crosses a look.
+
+    Returns
+    -------
+    list of (int, int)
+        The first and last seed of each job.
+
+    Examples
+    --------
+    >>> batches_of_seeds(15, 10, done=[(0, 6)])
+    [(0, 6), (7, 14)]
+    """
     batches = []
     first = 0
     while first < seeds:
@@ -308,4 +335,9 @@ def _batches(
 
 
 def _traits(step: Selection) -> Traits:
-    return METHODS[step.method].traits(step.settings)
+    return METHODS[_selecting(step)].traits(step.settings)
+
+
+def _selecting(step: Selection) -> str:
+    """The method that selects: what sees fewer images keeps all."""
+    return FULL if step.method in SEE_FEWER else step.method

@@ -4,6 +4,7 @@ Each section has its own module. The settings of a selection method are defined 
 those of training with the training.
 """
 
+import math
 from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
@@ -34,14 +35,16 @@ from petite.config.proxy import ProxySection
 from petite.config.seeds import LooksSettings, Seeds
 from petite.config.size import check_size
 from petite.config.split import SplitSettings
+from petite.config.values import Duration
 from petite.data.sources import SOURCES
 from petite.evaluation.looks import Looks
 from petite.evaluation.statistics import ALPHA, least_p, seeds_to_decide
 from petite.features.registry import SPACES
 from petite.subsets.synthetic import LEAST_CELL, RdedSettings
-from petite.training.judges import FINE_TUNE, JUDGES, PROBE, judge_named
+from petite.training.judges import FINE_TUNE, JUDGES, PROBE, PROBE_SOFT, judge_named
+from petite.training.seeing import SEE_FEWER
 from petite.training.settings import TrainingSettings
-from petite.util import memory
+from petite.util import duration, memory
 from petite.util.encoded_names import ORIGINAL, encoding_of, in_encoding, method_of
 from petite.util.errors import PetiteError
 from petite.util.formatting import counted
@@ -112,6 +115,11 @@ class Config(Strict):
     seeds_per_job: int = Field(
         8, ge=1, description="runs that one training job trains one after the other"
     )
+    budget: Duration | None = Field(
+        None,
+        description="time of the whole run, such as 30 min or 2 h: fewer seeds, then fewer "
+        "comparisons, if they take longer; null: no limit",
+    )
     partitions: int | None = Field(
         None,
         ge=1,
@@ -140,6 +148,11 @@ class Config(Strict):
         ["folder"], min_length=1, exclude=True, description="formats of the exported images"
     )
 
+    @property
+    def budget_seconds(self) -> float:
+        """The time of the whole run; infinite without a budget."""
+        return math.inf if self.budget is None else duration.parse(self.budget)
+
     def runs_at(self, fraction: float, judge: str) -> int:
         """The number of seeds of each method at a fraction, for a judge; with looks, the most."""
         if looks := self.looks_of(judge):
@@ -161,6 +174,9 @@ class Config(Strict):
             (name, fraction): self.runs_at(fraction, judge)
             for name, entry in self._encoded(judge).items()
             if judge_named(judge).takes_recipes or not _makes_images(entry)
+            if judge_named(judge).sees_fewer or not _sees_fewer(entry)
+            # Soft labels are of training images. Those of made images would need the teacher.
+            if not (judge_named(judge).has_soft_labels and entry.method in SYNTHETIC)
             for fraction in entry.fractions
             if only is None or fraction in only
         }
@@ -169,7 +185,8 @@ class Config(Strict):
         """The entries of `methods` in each encoding in which a judge judges them.
 
         The full set is judged in the original too, because all are compared with it. Images
-        that a method makes have no original file, so that they are judged without encoding.
+        that a method makes have no original file, so that they are judged without encoding, as is
+        what sees fewer of all originals.
         """
         names = [one.name for one in self.encodings]
         if not judge_named(judge).takes_encodings:
@@ -178,7 +195,8 @@ class Config(Strict):
             in_encoding(label, name): entry
             for name in dict.fromkeys([ORIGINAL, *names])
             for label, entry in self.methods.items()
-            if (name in names or label == FULL) and not (name != ORIGINAL and _makes_images(entry))
+            if (name in names or label == FULL)
+            and not (name != ORIGINAL and (_makes_images(entry) or _sees_fewer(entry)))
         }
 
     @property
@@ -205,6 +223,7 @@ class Config(Strict):
     @model_validator(mode="after")
     def _sections_fit_together(self) -> "Config":
         problems = [
+            *self._budget_problems(),
             *self._labels_problems(),
             *self._method_problems(),
             *self._judge_problems(),
@@ -227,6 +246,15 @@ class Config(Strict):
             raise ValueError("\n".join(problems))
         return self
 
+    def _budget_problems(self) -> list[str]:
+        """Where there is nothing to plan."""
+        if self.budget is None or self.pool.labeled:
+            return []
+        return [
+            f"budget: '{self.budget}' plans the comparisons of labeled images, and there are none: "
+            "set it to null"
+        ]
+
     def _labels_problems(self) -> list[str]:
         """Where the table of labels does not fit the source."""
         source = self.dataset.source
@@ -248,6 +276,11 @@ class Config(Strict):
                 )
             if entry.method in SYNTHETIC and entry.fractions:
                 problems += self._synthetic_problems(label, entry)
+            if _sees_fewer(entry) and entry.fractions and not self._has_full:
+                problems.append(
+                    f"methods.{label}: '{entry.method}' is compared with 'full': add full: "
+                    "{fractions: [1]}"
+                )
             for space in dict.fromkeys(step.space for step in entry.steps if step.space):
                 key = SPACES[space].file
                 if key and not getattr(self.features, key):
@@ -281,6 +314,10 @@ class Config(Strict):
                     "or a larger dataset.image_size"
                 )
         return problems
+
+    @property
+    def _has_full(self) -> bool:
+        return FULL in self.methods and bool(self.methods[FULL].fractions)
 
     def _repeats_problems(self) -> list[str]:
         """What several splits do not go together with."""
@@ -361,21 +398,32 @@ class Config(Strict):
                 f"judges.{FINE_TUNE}: '{self.backbone.label}' cannot be trained: set backbone.name "
                 f"to a .keras file, or judges.{FINE_TUNE} to null"
             )
-        if (probe := self.judges.probe) is not None:
+        return [*problems, *self._probe_problems()]
+
+    def _probe_problems(self) -> list[str]:
+        """Where probes, on hard or soft labels, do not fit the split and the methods."""
+        problems = []
+        for name, probe in ((PROBE, self.judges.probe), (PROBE_SOFT, self.judges.probe_soft)):
+            if probe is None:
+                continue
             if len(probe.penalties) > 1 and not self.split.validation:
                 problems.append(
-                    "judges.probe.penalties: validation images choose one of them, and "
+                    f"judges.{name}.penalties: validation images choose one of them, and "
                     "split.validation is 0: raise it, or give one penalty"
                 )
             problems += [
-                f"methods.{label}.fractions: {share} is above judges.probe.pool_share, which is "
-                f"{probe.pool_share:g}: leave it out, or set judges.probe.fractions"
+                f"methods.{label}.fractions: {share} is above judges.{name}.pool_share, which is "
+                f"{probe.pool_share:g}: leave it out, or set judges.{name}.fractions"
                 for label, share in dict.fromkeys(
-                    (method_of(name), share) for name, share in self.runs_of(PROBE)
+                    (method_of(case), share) for case, share in self.runs_of(name)
                 )
                 if probe.pool_share < share < 1
             ]
         return problems
+
+
+def _sees_fewer(entry: ChainEntry | MethodEntry) -> bool:
+    return entry.method in SEE_FEWER
 
 
 def _makes_images(entry: ChainEntry | MethodEntry) -> bool:

@@ -3,6 +3,9 @@
 `0.images` holds the encoded images of the first class one after the other, `1.images` those of the
 second, and so on. `index.json` has the name of each class and the bytes of each image, and weights
 if they differ. That is all that training needs: an image's label is that of its file.
+
+Soft labels are in `soft_labels.float16`: for each image, in the order of the classes' files, one or
+several rows of probabilities, each of one number for every class.
 """
 
 import json
@@ -12,6 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 FORMAT = 1
+# Of one probability of a soft label.
+PROBABILITY_BYTES = 2
 
 
 def container_index(
@@ -20,6 +25,7 @@ def container_index(
     labels: ArrayLike,
     sizes: ArrayLike,
     weights: ArrayLike,
+    soft_labels: int = 0,
 ) -> bytes:
     """Make the index.
 
@@ -31,6 +37,8 @@ def container_index(
         The name of each label.
     labels, sizes, weights : array-like, shape (n,)
         The label, the bytes and the weight of each image, in their order.
+    soft_labels : int
+        How many soft labels each image has.
 
     Returns
     -------
@@ -46,7 +54,8 @@ def container_index(
         if has_weights:
             part["weights"] = [float(f"{weight:.6g}") for weight in weights[here].tolist()]
         parts.append(part)
-    index = {"format": FORMAT, "encoding": encoding, "classes": parts}
+    soft = {"soft_labels": soft_labels} if soft_labels else {}
+    index = {"format": FORMAT, "encoding": encoding, **soft, "classes": parts}
     return json.dumps(index, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
@@ -56,7 +65,9 @@ def container_bytes(
     labels: ArrayLike,
     sizes: ArrayLike,
     weights: ArrayLike,
+    soft_labels: int = 0,
 ) -> int:
     """Count the bytes of all files; the arguments are those of `container_index`."""
-    index = container_index(encoding, classes, labels, sizes, weights)
-    return int(np.asarray(sizes).sum()) + len(index)
+    index = container_index(encoding, classes, labels, sizes, weights, soft_labels)
+    of_soft_labels = len(np.asarray(labels)) * soft_labels * len(classes) * PROBABILITY_BYTES
+    return int(np.asarray(sizes).sum()) + len(index) + of_soft_labels

@@ -61,25 +61,31 @@ class EncodedImages:
         self._sizes = table.set_index("image_id")
         self._check_not_enlarged(int(table["side"].max()))
 
-    def columns(self, subsets: Iterable[pd.DataFrame]) -> EncodedColumns:
+    def columns(self, subsets: Iterable[pd.DataFrame], soft_labels: int = 0) -> EncodedColumns:
         """Count the bytes of subsets.
 
         Parameters
         ----------
         subsets : iterable of DataFrame
             With image_id, label and weight.
+        soft_labels : int
+            How many soft labels each image has.
         """
-        encoded, originals = [], []
+        encoded: list[int] = []
+        originals: list[int] = []
         for subset in subsets:
             sizes = self._sizes.loc[subset["image_id"]]
             self._check_encoded(sizes)
             labels, weights = subset["label"].to_numpy(), subset["weight"].to_numpy()
-            encoded.append(
-                container_bytes(self.encoding, self._classes, labels, sizes["bytes"], weights)
-            )
-            originals.append(
-                container_bytes(ORIGINAL, self._classes, labels, sizes["original_bytes"], weights)
-            )
+            for encoding, column, counts in (
+                (self.encoding, "bytes", encoded),
+                (ORIGINAL, "original_bytes", originals),
+            ):
+                counts.append(
+                    container_bytes(
+                        *(encoding, self._classes, labels, sizes[column], weights, soft_labels)
+                    )
+                )
         return {"encoding": self.encoding, "bytes": encoded, "original_bytes": originals}
 
     def _check_same_images(self, path: Path, of_store: Path) -> None:

@@ -31,10 +31,19 @@ from petite.evaluation.recommendation import (
     Kept,
     Kind,
     Recommendation,
+    SeeFewerFinding,
     Subset,
     Uncertainty,
 )
-from petite.evaluation.runs import FULL, images_of_full, is_reference, reference_of
+from petite.evaluation.runs import (
+    CASE,
+    FULL,
+    SEEN,
+    images_of_full,
+    is_reference,
+    reference_of,
+    that_see_fewer,
+)
 from petite.evaluation.statistics import ALPHA, CONFIDENCE, seeds_to_decide
 from petite.evaluation.uncertainty import Uncertainties
 from petite.evaluation.verdicts import (
@@ -47,6 +56,7 @@ from petite.evaluation.verdicts import (
     TOO_FEW_IMAGES,
     WORSE,
 )
+from petite.util.encoded_names import method_of
 
 GOOD_ENOUGH = (EQUIVALENT, NOT_WORSE)
 # What may be close enough to the full set to be recommended.
@@ -66,6 +76,7 @@ def recommend(
     looks: Looks | None = None,
     seen: Seen = NOTHING_SEEN,
     uncertainties: Uncertainties | None = None,
+    seeds: int | None = None,
 ) -> Recommendation:
     """Recommend which images to keep.
 
@@ -103,6 +114,8 @@ def recommend(
         The results that had been seen before the plan was changed.
     uncertainties : Uncertainties, optional
         Finds the parts of the uncertainty; None if predictions were not kept.
+    seeds : int, optional
+        The most that the run declared; None: those of the runs.
 
     Returns
     -------
@@ -111,6 +124,11 @@ def recommend(
     chance = against.of_all if against else None
     against = against if chance else None  # without predictions
     table = table.assign(learned=_learned(table, against))
+    comparisons = tuple(_comparison(row) for _, row in table.iterrows())
+    metric = ACCURACY if table.empty else table["metric"].iloc[0]
+    see_fewer = table["method"].isin(that_see_fewer(runs))
+    fewer_seen = table[see_fewer]
+    table = table[~see_fewer]  # those keep all images, so that they are no candidates
     left_out: tuple[Chance, ...] = ()
     cautions: tuple[Caution, ...] = ()
     if chance is not None and not chance.is_beaten:
@@ -122,20 +140,22 @@ def recommend(
         left_out = _left_out(table, against)
         cautions = _cautions(against, kept)
     uncertainty = _uncertainty(table, kind, findings, uncertainties) if uncertainties else None
+    if seeds is None:
+        seeds = int(runs.groupby(CASE)["training_seed"].nunique().max())
     return Recommendation(
         judge=str(runs["judge"].iloc[0]),
         dataset=str(runs["dataset"].iloc[0]),
-        metric=ACCURACY if table.empty else table["metric"].iloc[0],
+        metric=metric,
         tolerance=tolerance,
         kind=kind,
         kept=kept,
-        findings=(*findings, *_bytes_of(runs, kept)),
+        findings=(*findings, *_bytes_of(runs, kept), *_seeing_fewer(runs, fewer_seen)),
         basis=replace(_basis(table, runs, looks, seen), groups=groups),
         cautions=cautions,
         left_out=left_out,
-        next_steps=next_steps(table, tolerance, curve, chance, uncertainty),
+        next_steps=next_steps(table, tolerance, curve, chance, uncertainty, seeds),
         chance=chance,
-        comparisons=tuple(_comparison(row) for _, row in table.iterrows()),
+        comparisons=comparisons,
         curve=_curve(curve, tolerance) if curve else None,
         gaps=tuple(gaps),
         uncertainty=uncertainty,
@@ -149,16 +169,34 @@ def _bytes_of(runs: pd.DataFrame, kept: Kept | None) -> Iterator[BytesFinding]:
     """The bytes of what is kept, if images are encoded."""
     if kept is None or "encoding" not in runs:
         return
-    own = runs[(runs["method"] == kept.method) & (runs["fraction"] == kept.fraction)]
-    full = runs[runs["method"] == FULL]
-    of_all = (full["bytes"] / full.get("share", 1.0)).mean()
-    if own["bytes"].notna().any():
+    # Of all images, some judges take a part for each seed.
+    is_all = runs["method"].map(method_of) == FULL
+    whole = runs["bytes"] / runs.get("share", pd.Series(1.0, runs.index)).where(is_all, 1.0)
+    is_own = (runs["method"] == kept.method) & (runs["fraction"] == kept.fraction)
+    own, of_all = whole[is_own], whole[runs["method"] == FULL].mean()
+    if own.notna().any():
         yield BytesFinding(
             "bytes",
-            str(own["encoding"].iloc[0]),
-            round(own["bytes"].mean()),
+            str(runs.loc[is_own, "encoding"].iloc[0]),
+            round(own.mean()),
             None if math.isnan(of_all) else round(of_all),
-            len(json.loads(own["confusion"].iloc[0])),
+            len(json.loads(runs.loc[is_own, "confusion"].iloc[0])),
+        )
+
+
+def _seeing_fewer(runs: pd.DataFrame, table: pd.DataFrame) -> Iterator[SeeFewerFinding]:
+    """What the trainings lose and save that see fewer images than they keep."""
+    seconds = runs.groupby("method")["train_seconds"].mean()
+    for _, row in table.iterrows():
+        method = str(row["method"])
+        yield SeeFewerFinding(
+            "see_fewer",
+            method,
+            float(runs.loc[runs["method"] == method, SEEN].mean()),
+            str(row["to_full"]),
+            _known(row["full_difference"]),
+            _known(seconds[method]),
+            _known(seconds.get(FULL, math.nan)),
         )
 
 

@@ -1,6 +1,6 @@
 """All that a run shows, by judge: runs of several judges are never compared with each other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from petite.evaluation.chance import AgainstChance, Circumstances
-from petite.evaluation.costs import break_even, cost_ledger
+from petite.evaluation.costs import NO_EMBEDDING, Embedding, break_even, cost_ledger
 from petite.evaluation.decision import recommend
 from petite.evaluation.declared import NOTHING_SEEN, Declared, Plan, Record, next_record
 from petite.evaluation.groups import group_numbers, image_groups
-from petite.evaluation.learning_curve import random_curve
+from petite.evaluation.learning_curve import random_curves
 from petite.evaluation.looks import Looks
 from petite.evaluation.metrics import is_unequal, metric_for, test_counts, with_measures
 from petite.evaluation.recommendation import Gap, ImageGroups, Recommendation
@@ -22,6 +22,7 @@ from petite.evaluation.runs import (
     first_run,
     with_bytes,
     with_bytes_of_originals,
+    with_seen,
 )
 from petite.evaluation.sequential import compare_at_looks
 from petite.evaluation.summary import at_their_looks, summarize
@@ -30,6 +31,7 @@ from petite.evaluation.uncertainty import Uncertainties
 from petite.evaluation.verdicts import compare
 from petite.evaluation.wording import gap_sentences
 from petite.training.judges import JUDGES, in_words, words_of
+from petite.util.encoded_names import ORIGINAL
 
 # Found by their names: with a thousand jobs, a command with all paths would be too long.
 PREDICTIONS = ".predictions.npz"
@@ -82,6 +84,8 @@ def evaluate(
     looks: Looks | None = None,
     plan: Plan | None = None,
     last: Record | None = None,
+    embedding: Embedding = NO_EMBEDDING,
+    other_splits: Iterable[pd.DataFrame] = (),
 ) -> Judged:
     """Make the tables and the recommendation of one judge.
 
@@ -108,6 +112,10 @@ def evaluate(
         What else the run declared; None: nothing is recorded.
     last : Record, optional
         That of the last tables; None if there are none.
+    embedding : Embedding
+        What embedding the images took.
+    other_splits : iterable of DataFrame
+        The runs of the judge in each other split.
 
     Raises
     ------
@@ -119,16 +127,16 @@ def evaluate(
     runs = with_bytes_of_originals(with_measures(runs, training_images))
     counts, predictions = test_counts(runs), Predictions(files)
     metric = metric_for(counts, metric_setting)
-    curve = random_curve(runs, metric)
+    curves = random_curves(runs, metric)
     numbers = None if groups is None else group_numbers(groups, predictions.image_ids())
-    shared = (tolerance, curve, predictions, metric, numbers)
+    shared = (tolerance, curves, predictions, metric, numbers)
     summary = summarize(runs, metric, looks)
     if looks is None:
         verdicts = compare(runs, *shared)
     else:
         verdicts = compare_at_looks(runs, looks, *shared).table
         summary = at_their_looks(summary, verdicts)
-    verdicts = with_bytes(verdicts, runs)
+    verdicts = with_bytes(with_seen(verdicts, runs), runs)
     chance = AgainstChance(runs, predictions, classes, circumstances, numbers)
     record = None
     if plan:
@@ -138,21 +146,25 @@ def evaluate(
         runs,
         verdicts,
         tolerance,
-        curve,
+        curves.get(ORIGINAL),
         chance,
         gaps,
         _image_groups(runs, predictions, numbers),
         looks,
         record.seen if record else NOTHING_SEEN,
         Uncertainties(predictions, runs, metric, tolerance, numbers, looks),
+        record.declared.seeds if record else None,
     )
     return Judged(
         runs,
         history,
-        with_bytes(summary, runs),
+        with_bytes(with_seen(summary, runs), runs),
         verdicts,
-        with_bytes(cost_ledger(runs), runs),
-        replace(recommendation, ledger=break_even(runs, recommendation.kept)),
+        with_bytes(with_seen(cost_ledger(runs), runs), runs),
+        replace(
+            recommendation,
+            ledger=break_even(runs, recommendation.kept, embedding, other_splits),
+        ),
         is_unequal(counts),
         record,
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from petite.evaluation.metrics import ACCURACY, BALANCED, METRICS, compared_metric
+from petite.evaluation.runs import SEEN
 from petite.evaluation.shares import is_other_share, kept, why_other_share
 from petite.evaluation.statistics import ENOUGH_RUNS
 from petite.util.formatting import (
@@ -17,6 +18,7 @@ from petite.util.formatting import (
     number,
     percent,
     plural,
+    rounded_percent,
     seconds,
     signed,
     signed_bracketed,
@@ -54,6 +56,7 @@ def _cells(summary: pd.DataFrame) -> pd.DataFrame:
                 "method": row["method"],
                 "fraction": kept(row["fraction"], row["share"]),
                 "images": number(row["images"]),
+                **({"seen": rounded_percent(row[SEEN])} if SEEN in row else {}),
                 "runs": f"{row['runs']}",
                 **{_heading(name): _measured(row, name) for name in METRICS},
                 "worst class, %": in_percent(row["worst_class_accuracy_mean"]),
@@ -73,6 +76,8 @@ def _cells(summary: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+# Below each table with methods that see fewer images than they keep.
+SEEN_NOTE = "Seen: the share of the examples of a training that sees all images in each pass."
 # Below each table of comparisons that has looks.
 LOOK_NOTE = (
     "Look: the number of the look at which a comparison was over; it has the seeds of that look."
@@ -126,6 +131,8 @@ def markdown_table(summary: pd.DataFrame, dataset: str) -> str:
     ]
     if has_looks(summary):
         lines += ["", LOOK_NOTE]
+    if SEEN in summary:
+        lines += ["", SEEN_NOTE]
     if why := other_shares(summary):
         lines += ["", why]
     if warning := _warning(summary):
@@ -183,6 +190,8 @@ def terminal_table(summary: pd.DataFrame, balanced: bool = False) -> str:
     )
     if has_looks(summary):
         lines.append(LOOK_NOTE)
+    if SEEN in summary:
+        lines.append(SEEN_NOTE)
     if why := other_shares(summary):
         lines.append(why)
     if few:

@@ -10,7 +10,9 @@ from petite.evaluation.recommendation import (
     AgainstFull,
     AgainstRandom,
     Answers,
+    AnyFinding,
     Bounds,
+    BudgetCut,
     BytesFinding,
     Caution,
     Comparison,
@@ -20,6 +22,7 @@ from petite.evaluation.recommendation import (
     Ledger,
     OverSplits,
     Recommendation,
+    SeeFewerFinding,
     Step,
     Subset,
     Uncertainty,
@@ -35,6 +38,7 @@ from petite.evaluation.sentences import (
     LARGER,
     NOT_LEARNED,
     OVER_SPLITS,
+    SEES_FEWER,
     STEPS,
     VERDICTS,
     Sentence,
@@ -140,12 +144,13 @@ class Wording:
         else:
             found = [said for finding in self.record.findings for said in self._says(finding)]
         missing = gap_sentences(self.record.gaps)
-        return [*found, *self._over_splits(), *self._of_groups(), *missing]
+        cut = budget_sentences(self.record.cut)
+        return [*found, *self._over_splits(), *self._of_groups(), *cut, *missing]
 
     def _over_splits(self) -> list[Sentence]:
         """What holds over all splits: of the kept subset, and where it is not that of the first."""
         record, found = self.record, []
-        if not record.over_splits:
+        if not record.over_splits or record.kind == "keep_none":
             return []
         of_splits = f"over {counted(record.over_splits[0].splits, 'split')}"
         kept = record.kept and (record.kept.method, record.kept.fraction)
@@ -206,9 +211,11 @@ class Wording:
         """The headline and its grounds as plain text."""
         return " ".join(map(str, [self.headline(), *self.grounds()]))
 
-    def _says(self, finding: Finding | BytesFinding) -> list[Sentence]:
+    def _says(self, finding: AnyFinding) -> list[Sentence]:
         if isinstance(finding, BytesFinding):
             return [_bytes_sentence(finding)]
+        if isinstance(finding, SeeFewerFinding):
+            return [self._see_fewer_sentence(finding)]
         if finding.kind == "none_learned":
             return self._left_out(with_numbers=False)
         values = self._values_of(finding)
@@ -220,6 +227,22 @@ class Wording:
             text, figures = said[0]
             return [Sentence(f"If you keep fewer, {text[0].lower()}{text[1:]}", figures)]
         return said
+
+    def _see_fewer_sentence(self, finding: SeeFewerFinding) -> Sentence:
+        """What a training with fewer examples loses and saves."""
+        start = f"If you keep all and train on {rounded_percent(finding.seen)} of the examples "
+        start += f"({finding.method}), {self.metric} is {SEES_FEWER[finding.verdict]}"
+        saved = ""
+        if finding.seconds is not None and finding.full_seconds is not None:
+            saved = (
+                f", and a training takes {measured_time(finding.seconds)} instead of "
+                f"{measured_time(finding.full_seconds)}"
+            )
+        figures = ""
+        if finding.difference is not None:
+            figures = f"{signed(finding.difference, self.minus)} points"
+        start = start.format_map({"tolerance": self.tolerance})
+        return Sentence(start + saved, figures)
 
     def _values_of(self, finding: Finding) -> dict[str, str]:
         """The values for the braces in the sentences of a finding."""
@@ -423,7 +446,13 @@ class Wording:
         yield "Intervals cover new seeds on these test images."
         if any(difference.seeds_and_images for difference in differences):
             yield "Intervals over seeds and images cover new test images too."
-        if over := self.record.over_splits:
+        over = self.record.over_splits
+        if over and self.record.kind == "keep_none":
+            yield (
+                f"The {over[0].splits} splits are not compared, because models that learned too "
+                "little cannot tell subsets apart; splits.csv has each split."
+            )
+        elif over:
             yield (
                 f"Intervals over the {over[0].splits} splits account for the overlap of their "
                 "images (Nadeau and Bengio 2003); splits.csv has each split."
@@ -499,7 +528,10 @@ class Wording:
         """The learning curve of random images."""
         curve = self.record.curve
         if curve is None:
-            return ["Random subsets were trained at one size only, so there is no learning curve."]
+            return [
+                "There is no learning curve, because random subsets of the originals, with the "
+                "full set, were not trained at two sizes or more."
+            ]
         form = {
             "power_law": f"power law with offset, fitted to {curve.sizes} sizes",
             "line": "line in log(images), as two measured sizes are too few for a power law",
@@ -556,10 +588,11 @@ class Wording:
         found = self.record.ledger
         if found is None or found.search_seconds is None:
             return []
-        search = (
-            f"The search cost {measured_time(found.search_seconds)} "
-            f"({counted(found.trainings, 'training')} and the selections)"
-        )
+        of_splits = f" in {found.splits} splits" if found.splits > 1 else ""
+        parts = f"{counted(found.trainings, 'training')}{of_splits} and the selections"
+        if found.embedding_seconds:
+            parts += f", and {measured_time(found.embedding_seconds)} of embedding the images"
+        search = f"The search cost {measured_time(found.search_seconds)} ({parts})"
         if found.images is None:
             return [f"{search}, and no subset is recommended that could save any."]
         full = measured_time(found.full_seconds or 0)
@@ -601,6 +634,19 @@ class Wording:
 
 
 # --------------------------------------------------------------------- parts of sentences
+
+
+def budget_sentences(cut: BudgetCut | None) -> list[Sentence]:
+    """What was left out to keep to a budget of time; empty if nothing was."""
+    if cut is None:
+        return []
+    found = []
+    if cut.seeds < cut.wanted:
+        found.append(f"at most {counted(cut.seeds, 'seed')} instead of {cut.wanted}")
+    if cut.left_out:
+        names = [_case(one.method, one.fraction) for one in cut.left_out]
+        found.append(f"no runs of {listed(names)}")
+    return [Sentence(f"To keep to the budget of {cut.budget}, there are {' and '.join(found)}")]
 
 
 def gap_sentences(gaps: Sequence[Gap]) -> list[Sentence]:

@@ -1,7 +1,7 @@
 """What a forecast knows of a run: its images, its settings and its jobs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -18,10 +18,13 @@ class PlannedJob:
     ----------
     number : int
     rule : str
+        Or another rule that takes as long.
     method, fraction : str, float
         Those of its subset; "" and 1 if it has none.
     seeds : int
-        How many seeds it does.
+        How many seeds it does,
+    first : int
+        and the first of them.
     space : str
         Of a job that makes features.
     threads : int
@@ -31,6 +34,10 @@ class PlannedJob:
         Numbers of the jobs whose files it reads.
     is_due : bool
         Not done yet.
+    judge : str
+        "" for jobs of none.
+    images : int
+        How many it reads, if not those of the data set; 0 for those.
     """
 
     number: int
@@ -38,11 +45,14 @@ class PlannedJob:
     method: str = ""
     fraction: float = 1.0
     seeds: int = 1
+    first: int = 0
     space: str = ""
     threads: int = 1
     memory: float = 0.0
     needs: tuple[int, ...] = ()
     is_due: bool = True
+    judge: str = ""
+    images: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,8 @@ class Facts:
         Of a training.
     backbone : str
         Its name.
+    seen : dict
+        The share of the steps that a method takes, by its label, if it sees fewer images.
     """
 
     images: int
@@ -110,6 +122,7 @@ class Facts:
     partitions: int | None = None
     threads: int = 1
     backbone: str = ""
+    seen: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def classes(self) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from petite.evaluation.metrics import ACCURACY, METRICS, Metric
-from petite.evaluation.runs import is_reference
+from petite.evaluation.runs import SEEN, is_reference
 from petite.evaluation.shares import kept
 from petite.evaluation.tables import at_look, has_looks, other_shares
 from petite.report.inputs import Case, Inputs
@@ -19,6 +19,7 @@ from petite.util.formatting import (
     measured_time,
     number,
     percent,
+    rounded_percent,
     signed,
     signed_bracketed,
 )
@@ -129,7 +130,7 @@ def table(inputs: Inputs) -> Table:
     ]
     return {
         "rows": rows,
-        "has_bytes": "bytes" in summary,
+        "has_bytes": "bytes" in summary and bool(summary["bytes"].notna().any()),
         "measures": MEASURES,
         "zero": beside(0.0),
         "across": {"low": in_percent(across.low), "high": in_percent(across.high)},
@@ -153,7 +154,7 @@ def _row(row: Any, words: dict[str, str], across: Scale, beside: Scale) -> Row:
         "case": case.key,
         "method": row.method,
         "share": percent(row.fraction),
-        "kept": kept(row.fraction, row.share),
+        "kept": kept(row.fraction, row.share) + _seen(row),
         "images": number(row.images),
         "files": byte_size(row.bytes) if in_bytes else "",
         "runs": number(row.runs),
@@ -189,6 +190,12 @@ def _row(row: Any, words: dict[str, str], across: Scale, beside: Scale) -> Row:
             "train": _or_nothing(row.train_seconds_mean),
         },
     }
+
+
+def _seen(row: Any) -> str:
+    """Which share of the examples a training sees, if it sees fewer than it keeps."""
+    share = getattr(row, SEEN, 1.0)
+    return "" if share == 1 else f", sees {rounded_percent(share)}"
 
 
 def _or_nothing(value: float) -> float | str:

@@ -195,16 +195,17 @@ def test_methods_that_make_all_of_their_images_depend_on_the_seed_and_on_no_sele
     }
     encodings = ["original", {"side": 16, "codec": "webp", "quality": 30}]
     default |= {"methods": methods, "seeds": 12, "encodings": encodings}
-    default["judges"] = {"scratch": {}, "probe": {}}
+    default["judges"] = {"scratch": {}, "probe": {}, "scratch_soft": {}}
     found = plan(default)
     assert found.making_settings("large")["mosaic"] == 3
     for label in ("rded", "dm", "large"):
         assert found.is_seeded(label) and not found.ranks(label)
         assert found.spaces(label) == [] and found.partitioned(label) == 1
-        # Neither is there an original to encode, nor an embedding.
+        # There is no original to encode, no embedding
         assert (f"{label}@16px-webp-q30", 0.1) not in found.cases_of("scratch")
         assert (label, 0.1) in found.cases_of("scratch")
-        assert (label, 0.1) not in found.cases_of("probe")
+        # nor a soft label.
+        assert (label, 0.1) not in found.cases_of("probe") + found.cases_of("scratch_soft")
     assert [found.needs_proxy(label) for label in ("rded", "dm")] == [True, False]
     # Each image of dm takes long, so each seed has its job.
     assert found.selection_batches("rded", 12, []) == [(0, 9), (10, 11)]
