@@ -1,7 +1,9 @@
 """Mosaics of crops and learned images: their recipes, their pixels and their tables."""
 
 import json
+from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from petite.subsets.augmentation import render, render_subset
+from petite.subsets.making_job import wanted
 from petite.subsets.synthetic import (
     Crop,
     DmSettings,
@@ -24,6 +27,7 @@ from petite.subsets.synthetic import (
 )
 from petite.subsets.tables import COLUMNS
 from petite.util.errors import PetiteError
+from petite.util.files import write_table
 
 CLASSES = ["cat", "dog"]
 IMAGES = {
@@ -171,3 +175,23 @@ def test_impossible_mosaics_are_refused_with_the_key(settings: dict, key: str) -
 def test_learning_without_steps_rate_images_or_filters_is_refused(key: str) -> None:
     with pytest.raises(ValidationError, match=key):
         DmSettings.model_validate({key: 0})
+
+
+def split_of(path: Path, **columns: object) -> Namespace:
+    """The arguments of a job whose split has 30 training images, 20 of them cats."""
+    ids = [f"{number}.png" for number in range(40)]
+    table = pd.DataFrame({"image_id": ids, "label": [0] * 20 + [1] * 20, "split": "train"})
+    table.loc[30:, "split"] = "test"
+    write_table(path, table.assign(**columns))
+    return Namespace(split=path, fraction=0.1)
+
+
+def test_images_are_made_in_proportion_to_the_training_images_of_each_class(tmp_path: Path) -> None:
+    train, counts = wanted(split_of(tmp_path / "split.parquet"))
+    assert (len(train), counts.tolist()) == (30, [2, 1])
+
+
+def test_images_that_a_table_of_labels_keeps_have_no_place_among_made_ones(tmp_path: Path) -> None:
+    keep = ["", "", "always", *[""] * 37]
+    with pytest.raises(PetiteError, match=r"keep: .*'2\.png'"):
+        wanted(split_of(tmp_path / "split.parquet", keep=keep))
