@@ -19,7 +19,7 @@ from petite.evaluation.judged import (
     summaries_as_text,
 )
 from petite.evaluation.looks import Looks
-from petite.evaluation.recommendation import Answers, Gap
+from petite.evaluation.recommendation import Answers, Gap, read_cuts
 from petite.evaluation.rendering import all_as_markdown, all_as_text
 from petite.evaluation.runs import of_judge, read_csv
 from petite.evaluation.splits import in_the_answer
@@ -66,11 +66,14 @@ def main(args: argparse.Namespace) -> None:
         for judge, paths in by_judge(args.runs).items()
     }
     over = read_table(args.splits) if args.splits else None
+    cuts = read_cuts(args.settings.get("budget", {}))
     answers = Answers(
         {
-            judge: found.recommendation
-            if over is None
-            else replace(found.recommendation, over_splits=in_the_answer(over, judge))
+            judge: replace(
+                found.recommendation,
+                over_splits=() if over is None else in_the_answer(over, judge),
+                cut=cuts.get(judge),
+            )
             for judge, found in judged.items()
         }
     )

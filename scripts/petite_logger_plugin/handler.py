@@ -28,7 +28,7 @@ from petite.util.formatting import elapsed_time, rounded_time
 from petite.util.schedule import Task
 from petite_logger_plugin.failures import KERNEL_WAS_SHORT, signal_of
 from petite_logger_plugin.logs import Job, newest_line, notices_in
-from petite_logger_plugin.remaining import seconds_left
+from petite_logger_plugin.remaining import seconds_left, that_can_run
 
 DRAWINGS_PER_SECOND = 2
 BAR_CELLS = 12
@@ -242,7 +242,9 @@ class LogHandler(LogHandlerBase):
         now = time.monotonic()
         if self._left is None or now - self._left[1] > SECONDS_BETWEEN_FORECASTS:
             running = {n: now - job.started for n, job in list(self._running.items())}
-            planned = list(self.planned.values())
+            # One that is tried again runs.
+            failed = set(self.failed) - set(running)
+            planned = that_can_run(list(self.planned.values()), failed)
             self._left = (seconds_left(planned, dict(self.taken), running, self.cores), now)
         seconds, since = self._left
         left = seconds - (now - since)

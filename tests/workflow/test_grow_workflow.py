@@ -14,6 +14,7 @@ from smallest import smallest
 from test_what_is_left import due, said_of
 
 from petite.data import grown
+from petite.forecast.planning import read_run
 
 pytestmark = pytest.mark.workflow
 
@@ -260,3 +261,26 @@ def test_another_folder_of_the_same_name_is_refused(folder: Path, snakemake) -> 
     refused = snakemake(folder, "--", "grow", config=config_with(path="elsewhere/new"))
     assert refused.returncode != 0
     assert "grow.path" in said_of(refused) and "elsewhere/new" in said_of(refused)
+
+
+def test_the_forecast_counts_the_images_of_each_folder(
+    snakemake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place, count in (("old/Cat", 20), ("old/Dog", 20), ("new/Cat", 5), ("pool", 12)):
+        for number in range(count):
+            write_picture(tmp_path / place / f"{number}.png", OLD_KINDS["Cat"], number)
+    (tmp_path / "colors.py").write_text(COLORS)
+    monkeypatch.setenv("PETITE_JOBS", str(tmp_path / "jobs.json"))
+    config = config_with() | {"pool": {"path": "pool", "images": 3}}
+    due(snakemake(tmp_path, "--dry-run", "--", "grow", "label_next", config=config))
+    run = read_run(tmp_path / "jobs.json")
+    of_rules: dict[str, set[int]] = {}
+    for job in run.jobs:
+        of_rules.setdefault(job.rule, set()).add(job.images)
+    kept_and_new = round(0.5 * sum(run.facts.class_sizes)) + 5
+    # 0: those of the data set.
+    assert of_rules["listing"] == of_rules["ingest"] == of_rules["embed"] == {0, 5, 12}
+    assert of_rules["features"] == {kept_and_new, 40 + 12}
+    assert of_rules["probe"] == {kept_and_new}
+    assert of_rules["rank"] == {0, kept_and_new}
+    assert not [rule for rule in of_rules if rule in ("grow_probe", "grow_rank", "pool_features")]

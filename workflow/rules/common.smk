@@ -97,7 +97,15 @@ def checked_config():
 
 
 RESOLVED = or_exit(resolved_config)
-CONFIG = or_exit(checked_config)
+# As written. The budget may leave out a part of it.
+WRITTEN = or_exit(checked_config)
+
+
+include: "../lookups/budget.smk"
+
+
+CONFIG = or_exit(config_of_run)
+CUTS = cuts_by_judge()
 PLAN = Plan(CONFIG)
 RESULTS = f"results/{CONFIG.dataset.name}"
 # Selection sees the split with the images to keep and to exclude, if the user lists any. A table of labels
@@ -373,7 +381,7 @@ def judgings(before=None):
 
     A job of a run with other looks may have more seeds, which wait for the next look.
     """
-    if not LOOKS:
+    if not LOOKS or ALL_SEEDS:
         return JUDGINGS
     due = seeds_due(before)
     return [

@@ -142,6 +142,7 @@ rule summarize:
                 "metric": CONFIG.evidence.metric,
                 "seen": {judge.name: PLAN.seen_by(judge) for judge in PLAN.judges},
                 **LOOKS_AS_PARAM,
+                **({"budget": CUTS} if CUTS else {}),
                 **EMBEDDED_AS_PARAM,
             }
         ),

@@ -4,6 +4,7 @@ Each section has its own module. The settings of a selection method are defined 
 those of training with the training.
 """
 
+import math
 from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
@@ -26,6 +27,7 @@ from petite.config.proxy import ProxySection
 from petite.config.seeds import LooksSettings, Seeds
 from petite.config.size import check_size
 from petite.config.split import SplitSettings
+from petite.config.values import Duration
 from petite.data.sources import SOURCES
 from petite.evaluation.looks import Looks
 from petite.evaluation.statistics import ALPHA, least_p, seeds_to_decide
@@ -33,7 +35,7 @@ from petite.features.registry import SPACES
 from petite.training.judges import FINE_TUNE, JUDGES, PROBE, PROBE_SOFT, judge_named
 from petite.training.seeing import SEE_FEWER
 from petite.training.settings import TrainingSettings
-from petite.util import memory
+from petite.util import duration, memory
 from petite.util.encoded_names import ORIGINAL, encoding_of, in_encoding, method_of
 from petite.util.errors import PetiteError
 from petite.util.formatting import counted
@@ -104,6 +106,11 @@ class Config(Strict):
     seeds_per_job: int = Field(
         8, ge=1, description="runs that one training job trains one after the other"
     )
+    budget: Duration | None = Field(
+        None,
+        description="time of the whole run, such as 30 min or 2 h: fewer seeds, then fewer "
+        "comparisons, if they take longer; null: no limit",
+    )
     partitions: int | None = Field(
         None,
         ge=1,
@@ -131,6 +138,11 @@ class Config(Strict):
     export_formats: Formats = Field(
         ["folder"], min_length=1, exclude=True, description="formats of the exported images"
     )
+
+    @property
+    def budget_seconds(self) -> float:
+        """The time of the whole run; infinite without a budget."""
+        return math.inf if self.budget is None else duration.parse(self.budget)
 
     def runs_at(self, fraction: float, judge: str) -> int:
         """The number of seeds of each method at a fraction, for a judge; with looks, the most."""
@@ -200,6 +212,7 @@ class Config(Strict):
     @model_validator(mode="after")
     def _sections_fit_together(self) -> "Config":
         problems = [
+            *self._budget_problems(),
             *self._labels_problems(),
             *self._method_problems(),
             *self._judge_problems(),
@@ -221,6 +234,15 @@ class Config(Strict):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _budget_problems(self) -> list[str]:
+        """Where there is nothing to plan."""
+        if self.budget is None or self.pool.labeled:
+            return []
+        return [
+            f"budget: '{self.budget}' plans the comparisons of labeled images, and there are none: "
+            "set it to null"
+        ]
 
     def _labels_problems(self) -> list[str]:
         """Where the table of labels does not fit the source."""

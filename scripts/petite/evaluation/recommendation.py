@@ -505,6 +505,31 @@ class OverSplits:
 
 
 @dataclass(frozen=True)
+class BudgetCut:
+    """What was left out to keep to a budget of time.
+
+    Attributes
+    ----------
+    budget : str
+        The time, as the user wrote it.
+    seeds, wanted : int
+        The most seeds of a case, and how many were asked for.
+    left_out : tuple of Subset
+        The cases that were not judged.
+    """
+
+    budget: str
+    seeds: int
+    wanted: int
+    left_out: tuple[Subset, ...] = ()
+
+
+def read_cuts(values: Mapping[str, Any]) -> dict[str, BudgetCut]:
+    """What was left out of each judge, from JSON values."""
+    return TypeAdapter(dict[str, BudgetCut]).validate_python(values)
+
+
+@dataclass(frozen=True)
 class Recommendation:
     """What to keep, why, how certain that is, and what to do next.
 
@@ -527,6 +552,8 @@ class Recommendation:
         None in recommendations of an earlier Petite.
     over_splits : tuple of OverSplits
         The comparisons over all splits; empty for a single one.
+    cut : BudgetCut or None
+        None if all that was asked for was judged.
     """
 
     dataset: str
@@ -547,6 +574,7 @@ class Recommendation:
     uncertainty: Uncertainty | None = None
     ledger: Ledger | None = None
     over_splits: tuple[OverSplits, ...] = ()
+    cut: BudgetCut | None = None
 
     def comparison(self, subset: Subset | Kept) -> Comparison:
         """The comparison of a subset. Raises StopIteration if there is none."""

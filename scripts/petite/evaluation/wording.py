@@ -12,6 +12,7 @@ from petite.evaluation.recommendation import (
     Answers,
     AnyFinding,
     Bounds,
+    BudgetCut,
     BytesFinding,
     Caution,
     Comparison,
@@ -143,7 +144,8 @@ class Wording:
         else:
             found = [said for finding in self.record.findings for said in self._says(finding)]
         missing = gap_sentences(self.record.gaps)
-        return [*found, *self._over_splits(), *self._of_groups(), *missing]
+        cut = budget_sentences(self.record.cut)
+        return [*found, *self._over_splits(), *self._of_groups(), *cut, *missing]
 
     def _over_splits(self) -> list[Sentence]:
         """What holds over all splits: of the kept subset, and where it is not that of the first."""
@@ -632,6 +634,19 @@ class Wording:
 
 
 # --------------------------------------------------------------------- parts of sentences
+
+
+def budget_sentences(cut: BudgetCut | None) -> list[Sentence]:
+    """What was left out to keep to a budget of time; empty if nothing was."""
+    if cut is None:
+        return []
+    found = []
+    if cut.seeds < cut.wanted:
+        found.append(f"at most {counted(cut.seeds, 'seed')} instead of {cut.wanted}")
+    if cut.left_out:
+        names = [_case(one.method, one.fraction) for one in cut.left_out]
+        found.append(f"no runs of {listed(names)}")
+    return [Sentence(f"To keep to the budget of {cut.budget}, there are {' and '.join(found)}")]
 
 
 def gap_sentences(gaps: Sequence[Gap]) -> list[Sentence]:

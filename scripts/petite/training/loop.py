@@ -528,7 +528,7 @@ class Speed:
             steps,
             loss,
             self.images_per_second,
-            (steps - step) * self.seconds / self.steps,
+            (steps - step) * self.seconds / max(step, 1),
         )
 
 
