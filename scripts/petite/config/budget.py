@@ -41,14 +41,14 @@ class BudgetPlan:
 
     Attributes
     ----------
-    cores : int
-        On which it was planned.
+    place : str
+        Where it was planned to run, such as "on 2 cores".
     seconds, of_all : float
         Forecast of what is run, and of everything that was asked for.
     cut : Cut
     """
 
-    cores: int
+    place: str
     seconds: float
     of_all: float
     cut: Cut
@@ -265,7 +265,7 @@ def in_words(config: Config, plan: BudgetPlan) -> str:
         return f"Budget of {config.budget}: nothing is left out"
     return (
         f"Budget of {config.budget}: {'; '.join(parts)}. All of it would take about "
-        f"{rounded_time(plan.of_all)} on {counted(plan.cores, 'core')}"
+        f"{rounded_time(plan.of_all)} {plan.place}"
     )
 
 
