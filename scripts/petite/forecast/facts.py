@@ -97,6 +97,8 @@ class Facts:
         Its name.
     seen : dict
         The share of the steps that a method takes, by its label, if it sees fewer images.
+    making : dict
+        The settings of methods that make all of their images, by label.
     """
 
     images: int
@@ -123,6 +125,7 @@ class Facts:
     threads: int = 1
     backbone: str = ""
     seen: Mapping[str, float] = field(default_factory=dict)
+    making: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def classes(self) -> int:
