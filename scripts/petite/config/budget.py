@@ -59,7 +59,8 @@ _JSON: TypeAdapter[BudgetPlan] = TypeAdapter(BudgetPlan)
 
 def plan_path(results: Path, config: Config) -> Path:
     """The file of the plan of a configuration: it has one for each that changes what is run."""
-    values = config.model_dump(mode="json", exclude=WITHOUT_EFFECT)
+    # Without defaults, so that a setting that a later Petite adds changes nothing.
+    values = config.model_dump(mode="json", exclude=WITHOUT_EFFECT, exclude_defaults=True)
     values["budget"] = config.budget_seconds
     text = json.dumps(values, sort_keys=True)
     return results / "budgets" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
