@@ -23,7 +23,7 @@ class PlannedJob:
     seeds : int
         How many seeds it does.
     space : str
-        Of a job that makes features.
+        Of a job that makes features; the encoding of one that encodes.
     threads : int
     memory : float
         Bytes that it needs at most.
