@@ -34,7 +34,13 @@ from petite.evaluation.recommendation import (
     Subset,
     Uncertainty,
 )
-from petite.evaluation.runs import FULL, images_of_full, is_reference, reference_of
+from petite.evaluation.runs import (
+    FULL,
+    images_of_full,
+    is_reference,
+    network_bytes,
+    reference_of,
+)
 from petite.evaluation.statistics import ALPHA, CONFIDENCE, seeds_to_decide
 from petite.evaluation.uncertainty import Uncertainties
 from petite.evaluation.verdicts import (
@@ -159,6 +165,7 @@ def _bytes_of(runs: pd.DataFrame, kept: Kept | None) -> Iterator[BytesFinding]:
             round(own["bytes"].mean()),
             None if math.isnan(of_all) else round(of_all),
             len(json.loads(own["confusion"].iloc[0])),
+            network_bytes(runs),
         )
 
 

@@ -38,6 +38,7 @@ from petite.evaluation.sentences import (
     STEPS,
     VERDICTS,
     Sentence,
+    network_in_words,
     shown,
 )
 from petite.evaluation.shares import is_other_share, why_other_share
@@ -208,7 +209,11 @@ class Wording:
 
     def _says(self, finding: Finding | BytesFinding) -> list[Sentence]:
         if isinstance(finding, BytesFinding):
-            return [_bytes_sentence(finding)]
+            network = finding.network_bytes
+            return [
+                _bytes_sentence(finding),
+                *([Sentence(network_in_words(network))] if network else []),
+            ]
         if finding.kind == "none_learned":
             return self._left_out(with_numbers=False)
         values = self._values_of(finding)

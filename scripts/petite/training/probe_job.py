@@ -18,7 +18,7 @@ import pandas as pd
 from petite.data.encoded import EncodedImages
 from petite.data.splits import test_images, training_images, validation_images
 from petite.data.store import Store
-from petite.features.embedding import read_embeddings
+from petite.features.embedding import read_embeddings, weight_bytes
 from petite.subsets.chains import SelectionJob, choose
 from petite.subsets.overlap import excess_overlap
 from petite.subsets.records import SelectionRecord
@@ -189,7 +189,8 @@ def run_probe_job(
     runs["embedding_seconds"] = embedding_seconds
     if data.encoded:
         subsets = (train.iloc[one.rows].assign(weight=one.weights) for one in fitted)
-        runs = runs.assign(**data.encoded.columns(subsets))
+        network = weight_bytes(data.encoded_embeddings)
+        runs = runs.assign(**data.encoded.columns(subsets), network_bytes=network)
     write_predictions(outputs.predictions, test, probabilities, job.seeds)
     write_csv(outputs.history, pd.DataFrame(columns=HISTORY_COLUMNS))
     write_csv(outputs.runs, runs)

@@ -132,7 +132,8 @@ def run_job(
     write_predictions(outputs.predictions, test, probabilities, job.seeds)
     table = pd.DataFrame(runs)[RUN_COLUMNS]
     if data.encoded:
-        table = table.assign(**data.encoded.columns(one.read() for one in job.subsets))
+        columns = data.encoded.columns(one.read() for one in job.subsets)
+        table = table.assign(**columns, network_bytes=trainer.pretrained_bytes)
     write_csv(outputs.runs, table)
 
 
