@@ -125,7 +125,8 @@ class Config(Strict):
     export: str = Field(
         BEST,
         exclude=True,
-        description="subset to export: METHOD:FRACTION, METHOD:FRACTION:SEED, or best",
+        description="subset to export: METHOD:FRACTION, METHOD:FRACTION:SEED, or best; METHOD may "
+        "be encoded, as in random@64px-webp-q40",
     )
     export_formats: Formats = Field(
         ["folder"], min_length=1, exclude=True, description="formats of the exported images"
@@ -159,8 +160,7 @@ class Config(Strict):
     def _encoded(self, judge: str) -> dict[str, ChainEntry | MethodEntry]:
         """The entries of `methods` in each encoding in which a judge judges them.
 
-        The full set is judged in the original too, because all are compared with it. Augmented
-        images are made of stored pixels, so that they are judged without encoding.
+        The full set is judged in the original too, because all are compared with it.
         """
         names = [one.name for one in self.encodings]
         if not judge_named(judge).takes_encodings:
@@ -169,7 +169,7 @@ class Config(Strict):
             in_encoding(label, name): entry
             for name in dict.fromkeys([ORIGINAL, *names])
             for label, entry in self.methods.items()
-            if (name in names or label == FULL) and not (name != ORIGINAL and _makes_images(entry))
+            if name in names or label == FULL
         }
 
     @property
@@ -193,6 +193,11 @@ class Config(Strict):
             found[case] = max(runs, found.get(case, 0))
         return found
 
+    @property
+    def exportable(self) -> dict[tuple[str, float], int]:
+        """The number of seeds of each subset that can be exported, as originals and encoded."""
+        return {**self.subsets, **self.runs}
+
     @model_validator(mode="after")
     def _sections_fit_together(self) -> "Config":
         problems = [
@@ -211,7 +216,7 @@ class Config(Strict):
         except PetiteError as error:
             problems.append(f"max_memory: {error}")
         try:
-            exported(self.export, self.subsets)
+            exported(self.export, self.exportable)
         except PetiteError as error:
             problems.append(f"export: {error}")
         if problems:
@@ -275,7 +280,7 @@ class Config(Strict):
                 f"encodings: {', '.join(used)} judges originals only: remove the encodings, or add "
                 "one of " + ", ".join(JUDGES)
             ]
-        return ["encodings: no method with fractions can be encoded: augmented images are not"]
+        return ["encodings: no method has a fraction that is judged in them"]
 
     def _looks_problems(self, judge: str) -> list[str]:
         """Looks that can decide no comparison with random, if a judge has no others."""

@@ -1,17 +1,40 @@
 """The bytes of a data set of encoded images as files: one for each class, and an index.
 
 `0.images` holds the encoded images of the first class one after the other, `1.images` those of the
-second, and so on. `index.json` has the name of each class and the bytes of each image, and weights
-if they differ. That is all that training needs: an image's label is that of its file.
+second, and so on. `index.json` has the name of each class and the bytes of each image, weights if
+they differ, and the recipes of transformed copies. That is all that training needs: an image's
+label is that of its file.
 """
 
 import json
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 FORMAT = 1
+# A transformed copy: the position of its image among those of the container, and its recipe.
+Copy = tuple[int, str]
+
+
+def without_copies(subset: pd.DataFrame) -> tuple[pd.DataFrame, list[Copy]]:
+    """Take a subset apart into its real images, and the copies of them.
+
+    Parameters
+    ----------
+    subset : DataFrame
+        With image_id, and with origin and recipe if some rows are transformed copies.
+    """
+    if "recipe" not in subset:
+        return subset, []
+    is_copy = subset["recipe"] != ""
+    real, made = subset[~is_copy], subset[is_copy]
+    places = {image_id: place for place, image_id in enumerate(real["image_id"])}
+    return real, [
+        (places[origin], recipe)
+        for origin, recipe in zip(made["origin"], made["recipe"], strict=True)
+    ]
 
 
 def container_index(
@@ -20,6 +43,7 @@ def container_index(
     labels: ArrayLike,
     sizes: ArrayLike,
     weights: ArrayLike,
+    copies: Sequence[Copy] = (),
 ) -> bytes:
     """Make the index.
 
@@ -31,20 +55,26 @@ def container_index(
         The name of each label.
     labels, sizes, weights : array-like, shape (n,)
         The label, the bytes and the weight of each image, in their order.
+    copies : sequence of (int, str)
+        Copies of these images, which have the weights of their images.
 
     Returns
     -------
     bytes
-        JSON. Weights have six digits, and are left out if all are the same.
+        JSON. Weights have six digits, and are left out if all are the same. A copy is the position
+        of its image in the file of its class, and its recipe.
     """
     labels, sizes, weights = np.asarray(labels), np.asarray(sizes), np.asarray(weights, float)
     has_weights = len(weights) > 0 and bool((weights != weights[0]).any())
     parts = []
     for label, name in enumerate(classes):
         here = labels == label
+        place_of = {int(place): row for row, place in enumerate(np.flatnonzero(here))}
         part: dict[str, object] = {"class": name, "bytes": sizes[here].tolist()}
         if has_weights:
             part["weights"] = [float(f"{weight:.6g}") for weight in weights[here].tolist()]
+        if own := [[place_of[at], json.loads(made)] for at, made in copies if at in place_of]:
+            part["copies"] = own
         parts.append(part)
     index = {"format": FORMAT, "encoding": encoding, "classes": parts}
     return json.dumps(index, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
@@ -56,7 +86,8 @@ def container_bytes(
     labels: ArrayLike,
     sizes: ArrayLike,
     weights: ArrayLike,
+    copies: Sequence[Copy] = (),
 ) -> int:
     """Count the bytes of all files; the arguments are those of `container_index`."""
-    index = container_index(encoding, classes, labels, sizes, weights)
+    index = container_index(encoding, classes, labels, sizes, weights, copies)
     return int(np.asarray(sizes).sum()) + len(index)

@@ -8,7 +8,7 @@ from typing import TypedDict
 import numpy as np
 import pandas as pd
 
-from petite.data.container import container_bytes
+from petite.data.container import container_bytes, without_copies
 from petite.data.store import REMEDY, Store, checked_shard
 from petite.util.encoded_names import ORIGINAL
 from petite.util.errors import DamagedFiles, PetiteError
@@ -42,6 +42,7 @@ class EncodedImages:
     ----------
     store : Store
         The decoded images.
+    tables : list of Path
 
     Raises
     ------
@@ -51,7 +52,8 @@ class EncodedImages:
 
     def __init__(self, encoding: str, store: Store, tables: Sequence[Path]) -> None:
         self.encoding = encoding
-        self._classes, self._tables = store.classes, list(tables)
+        self.tables = list(tables)
+        self._classes = store.classes
         for path, of_store in zip(tables, store.shard_tables(), strict=True):
             self._check_same_images(path, of_store)
         records = [checked_shard(path, store.path.parent) for path in tables]
@@ -67,20 +69,17 @@ class EncodedImages:
         Parameters
         ----------
         subsets : iterable of DataFrame
-            With image_id, label and weight.
+            With image_id, label and weight; of transformed copies, the recipes are counted.
         """
-        encoded, originals = [], []
+        found: dict[str, list[int]] = {"bytes": [], "original_bytes": []}
         for subset in subsets:
-            sizes = self._sizes.loc[subset["image_id"]]
+            real, copies = without_copies(subset)
+            sizes = self._sizes.loc[real["image_id"]]
             self._check_encoded(sizes)
-            labels, weights = subset["label"].to_numpy(), subset["weight"].to_numpy()
-            encoded.append(
-                container_bytes(self.encoding, self._classes, labels, sizes["bytes"], weights)
-            )
-            originals.append(
-                container_bytes(ORIGINAL, self._classes, labels, sizes["original_bytes"], weights)
-            )
-        return {"encoding": self.encoding, "bytes": encoded, "original_bytes": originals}
+            for name, column in ((self.encoding, "bytes"), (ORIGINAL, "original_bytes")):
+                images = real["label"], sizes[column], real["weight"]
+                found[column].append(container_bytes(name, self._classes, *images, copies))
+        return {"encoding": self.encoding, **found}  # type: ignore[typeddict-item]
 
     def _check_same_images(self, path: Path, of_store: Path) -> None:
         ids, stored = (pd.read_parquet(file, columns=["image_id"]) for file in (path, of_store))
@@ -94,7 +93,7 @@ class EncodedImages:
             raise DamagedFiles(
                 f"{failed[0]} could not be read when it was encoded as '{self.encoding}', but "
                 f"before. {REMEDY}",
-                self._tables,
+                self.tables,
             )
 
     def _check_not_enlarged(self, largest: int) -> None:

@@ -26,11 +26,15 @@ def test_originals_alone_are_the_default_and_change_no_case() -> None:
     assert all("@" not in label for label, _ in config.load(DEFAULT).runs)
 
 
-def test_every_method_is_judged_in_every_encoding_but_augmented_images_are_not() -> None:
+def test_every_method_is_judged_in_every_encoding() -> None:
     originals = list(loaded(["original"]).runs_of("scratch"))
     both = list(loaded(["original", SMALL]).runs_of("scratch"))
-    encoded = [(f"{label}@16px-webp-q30", share) for label, share in originals]
-    assert both == [*originals, *(case for case in encoded if "augmentation" not in case[0])]
+    assert both == [*originals, *((f"{label}@16px-webp-q30", share) for label, share in originals)]
+
+
+def test_a_probe_judges_no_augmented_images_in_any_encoding() -> None:
+    judged = loaded(["original", SMALL], judges={"scratch": None, "probe": {}}).runs_of("probe")
+    assert judged and not any(label.startswith("augmentation") for label, _ in judged)
 
 
 def test_without_originals_only_the_full_set_is_judged_in_them() -> None:
@@ -90,9 +94,6 @@ def test_encodings_that_nothing_is_judged_in_are_refused() -> None:
     program = {"command": "train.py {train} {test} {predictions}"}
     with pytest.raises(PetiteError, match="encodings: mine"):
         loaded([SMALL], judges={"scratch": None, "mine": program})
-    methods = {"random": {"fractions": []}, "augmentation": {"fractions": [0.1]}}
-    with pytest.raises(PetiteError, match="encodings: no method"):
-        loaded([SMALL], methods=methods)
 
 
 def test_a_program_judges_originals_beside_a_judge_of_encodings() -> None:
