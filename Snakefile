@@ -6,6 +6,7 @@
 #   snakemake --cores all export --config export=random:0.1  export a subset
 #   snakemake --cores all label_next --config pool=PATH images=500    images without labels: which to label
 #   snakemake --cores all grow --config folder=PATH new=NEW kept=random:0.1    which new images to add
+#   snakemake --cores 1 watch                                show a run that is at work in a browser
 #   snakemake --cores 1 config                               print the settings and where each comes from
 #   snakemake --cores 1 goals                                print what to write for each of many goals
 

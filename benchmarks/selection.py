@@ -36,12 +36,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from petite.selection import METHODS, select
 from petite.selection.estimate import calibrate, estimate
 from petite.selection.similarities import FLOAT, Similarity, slices, squared_distances
 from petite.util.errors import PetiteError
-from petite.util.files import write_text
+from petite.util.files import write_csv, write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -309,6 +310,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable
 import numpy as np
+import pandas as pd
 """
 
 SAME = ("numpy", "scipy", "scikit-learn")  # in the versions that Petite has
@@ -559,13 +561,13 @@ def with_value(
 
 def megabytes(size: float) -> str:
     """Megabytes with one digit where they are few."""
-    return f"{size / 1e6:,.{0 if size >= 1e7 else 1}f}"
+    return f"{size / 1e6:.{0 if size >= 1e7 else 1}f}"
 
 
 def seconds_in_words(seconds: float) -> str:
     """Seconds with three digits that mean something."""
     return (
-        f"{seconds:,.{0 if seconds >= 100 else 1 if seconds >= 10 else 2 if seconds >= 1 else 4}f}"
+        f"{seconds:.{0 if seconds >= 100 else 1 if seconds >= 10 else 2 if seconds >= 1 else 4}f}"
     )
 
 
@@ -574,53 +576,45 @@ def ratio(measured: float, forecast: float, least: float) -> str:
     return f"{measured / forecast:.2g}" if max(measured, forecast) >= least else ""
 
 
-def row(*cells: object) -> str:
-    """A row of a Markdown table."""
-    return f"| {' | '.join(map(str, cells))} |"
+def markdown(table: pd.DataFrame) -> list[str]:
+    """The lines of a table of text, with the first column to the left."""
+    rows = [[*table.columns], ["---", *["---:"] * (table.shape[1] - 1)], *table.to_numpy().tolist()]
+    return [f"| {' | '.join(cells)} |" for cells in rows]
 
 
-def method_table(results: Results) -> list[str]:
-    """Every measurement, the sizes of a method one below the other."""
-    lines = [
-        row("method", "n", "partitions", "seconds", "forecast", "ratio", "memory, MB",
-            "forecast, MB", "ratio", "peak, MB", "wall, s"),
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
-    ]  # fmt: skip
+def method_table(results: Results) -> pd.DataFrame:
+    """Every measurement as text, the sizes of a method one below the other."""
+    rows = []
     for name in dict.fromkeys(name for name, _ in results):
         for (method, count), result in results.items():
             if method != name:
                 continue
+            row = {"method": method, "images": f"{count}"}
             if "not_run" in result:
-                lines.append(
-                    row(method, f"{count:,}", "", f"not run: {result['not_run']}", *[""] * 7)
-                )
+                rows.append(row | {"seconds": f"not run: {result['not_run']}"})
                 continue
             seconds, memory = result["seconds"], result["memory"]
             forecast, room = result["forecast_seconds"], result["forecast_memory"]
-            lines.append(
-                row(
-                    method,
-                    f"{count:,}",
-                    result["partitions"],
-                    seconds_in_words(seconds),
-                    seconds_in_words(forecast),
-                    ratio(seconds, forecast, LEAST_SHOWN["seconds"]),
-                    megabytes(memory),
-                    megabytes(room),
-                    ratio(memory, room, LEAST_SHOWN["memory"]),
-                    megabytes(result["peak"]),
-                    seconds_in_words(result["wall"]),
-                )
+            rows.append(
+                row
+                | {
+                    "partitions": f"{result['partitions']}",
+                    "seconds": seconds_in_words(seconds),
+                    "forecast_seconds": seconds_in_words(forecast),
+                    "seconds_ratio": ratio(seconds, forecast, LEAST_SHOWN["seconds"]),
+                    "memory_mb": megabytes(memory),
+                    "forecast_memory_mb": megabytes(room),
+                    "memory_ratio": ratio(memory, room, LEAST_SHOWN["memory"]),
+                    "peak_mb": megabytes(result["peak"]),
+                    "wall_seconds": seconds_in_words(result["wall"]),
+                }
             )
-    return lines
+    return pd.DataFrame(rows).fillna("")
 
 
-def growth_table(results: Results) -> list[str]:
+def growth_table(results: Results) -> pd.DataFrame:
     """The exponent of n by which each method's time and memory grow, where it was measured."""
-    lines = [
-        row("method", "from n", "to n", "time grows as n to the", "memory as n to the"),
-        "|---|---:|---:|---:|---:|",
-    ]
+    rows = []
     for name in dict.fromkeys(name for name, _ in results):
         known = sorted(
             (int(count), result["seconds"], max(result["memory"], LEAST_SHOWN["memory"]))
@@ -631,21 +625,25 @@ def growth_table(results: Results) -> list[str]:
             continue
         counts, *measured = np.log(np.array(known, np.float64).T)
         slopes = [np.polyfit(counts, values, 1)[0] for values in measured]
-        first, last = known[0][0], known[-1][0]
-        lines.append(row(name, f"{first:,}", f"{last:,}", *(f"{slope:.2f}" for slope in slopes)))
-    return lines
+        rows.append(
+            {
+                "method": name,
+                "images_from": f"{known[0][0]}",
+                "images_to": f"{known[-1][0]}",
+                "exponent_of_seconds": f"{slopes[0]:.2f}",
+                "exponent_of_memory": f"{slopes[1]:.2f}",
+            }
+        )
+    return pd.DataFrame(rows)
 
 
-def peer_table(results: Results, clock: str) -> list[str]:
-    """Petite and others, by work."""
-    lines = [
-        row("work", "program", "seconds", "times Petite's", "of these similarities", "memory, MB",
-            "times Petite's", "value", "images"),
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
-    ]  # fmt: skip
+def program_table(results: Results, clock: str) -> pd.DataFrame:
+    """Petite and others as text, by work."""
+    rows = []
     for (method, title), result in results.items():
+        row = {"work": method, "program": title}
         if "not_run" in result:
-            lines.append(row(method, title, f"not run: {result['not_run']}", *[""] * 6))
+            rows.append(row | {"seconds": f"not run: {result['not_run']}"})
             continue
         ours = results[method, "Petite"]
         ratios = [
@@ -653,20 +651,19 @@ def peer_table(results: Results, clock: str) -> list[str]:
             for name in ("seconds", "memory")
         ]
         similarity = result.get("similarities", {}).get(clock, 0.0)
-        lines.append(
-            row(
-                method,
-                title if title != "Petite" else "**Petite**",
-                seconds_in_words(result["seconds"]),
-                ratios[0],
-                seconds_in_words(similarity) if similarity > 1e-3 else "",
-                megabytes(result["memory"]),
-                ratios[1],
-                f"{result['value']:.6g}",
-                result["images"],
-            )
+        rows.append(
+            row
+            | {
+                "seconds": seconds_in_words(result["seconds"]),
+                "seconds_ratio": ratios[0],
+                "similarities_seconds": seconds_in_words(similarity) if similarity > 1e-3 else "",
+                "memory_mb": megabytes(result["memory"]),
+                "memory_ratio": ratios[1],
+                "value": f"{result['value']:.6g}",
+                "images": f"{result['images']}",
+            }
         )
-    return lines
+    return pd.DataFrame(rows).fillna("")
 
 
 def report(methods: Results, peers: Results, args: argparse.Namespace) -> str:
@@ -697,11 +694,11 @@ def report(methods: Results, peers: Results, args: argparse.Namespace) -> str:
         f"Of {len(judged)} measurements or forecasts above {JUDGED_FROM} s, {within} were within "
         "half to twice the forecast.",
         "",
-        *method_table(methods),
+        *markdown(method_table(methods)),
         "",
     ]
     growth = growth_table(methods)
-    if len(growth) > 2:
+    if len(growth):
         lines += [
             "## Growth",
             "",
@@ -709,7 +706,7 @@ def report(methods: Results, peers: Results, args: argparse.Namespace) -> str:
             "more. Memory below 1 MB counts as 1 MB. The smallest of these sizes may be selected "
             "in one stage and the others in partitions.",
             "",
-            *growth,
+            *markdown(growth),
             "",
         ]
     if peers:
@@ -723,7 +720,7 @@ def report(methods: Results, peers: Results, args: argparse.Namespace) -> str:
             "similarities. Petite computes them when it needs them. The others compute them first "
             "and keep them in memory.",
             "",
-            *peer_table(peers, args.clock),
+            *markdown(program_table(peers, args.clock)),
             "",
             "Value: " + " ".join(values),
             "",
@@ -892,7 +889,11 @@ def label_lines(axes: "Axes", lines: dict[str, np.ndarray]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--output", type=Path, help="a Markdown file for the tables")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="a Markdown file for the tables; also CSV next to it",
+    )
     parser.add_argument("--plot", type=Path, help="a .png or .svg for the figure; both are written")
     parser.add_argument("--cache", type=Path, help="a file of finished measurements (.jsonl)")
     parser.add_argument("--peers", type=Path, help="a folder for other packages' environments")
@@ -917,6 +918,13 @@ def main() -> None:
     text = report(methods, peers, args)
     if args.output:
         write_text(args.output, text)
+        for end, table in {
+            "": method_table(methods),
+            "_growth": growth_table(methods),
+            "_programs": program_table(peers, args.clock),
+        }.items():
+            if len(table):
+                write_csv(args.output.with_name(f"{args.output.stem}{end}.csv"), table)
     print(text)
     if args.plot and any("seconds" in result for result in methods.values()):
         from petite.plots import style

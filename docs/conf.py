@@ -40,4 +40,5 @@ html_theme_options = {
 html_show_sourcelink = False
 html_copy_source = False
 # The site loads nothing from elsewhere, as the report does.
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["petite.css"]

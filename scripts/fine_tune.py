@@ -28,7 +28,10 @@ def main(args: argparse.Namespace) -> None:
     run_job(
         judge_job(args),
         Data(store, read_table(args.split), encoded_images(args, store)),
-        FineTuner(backbone, size, channels, list(store.classes), settings, args.threads),
+        FineTuner(
+            *(backbone, size, channels, list(store.classes), settings, args.threads),
+            seeing=args.seeing,
+        ),
         Outputs(
             runs=args.output_runs,
             history=args.output_history,

@@ -10,6 +10,7 @@ from petite.training.judge_job import add_judge, judge_job
 from petite.training.judges import ProbeSettings
 from petite.training.probe_job import ProbeData, ProbeOutputs, run_probe_job
 from petite.training.settings import checked
+from petite.training.soft_labels import add_soft_labels, soft_labels
 from petite.util.files import read_table
 from petite.util.job import argument_parser, run
 
@@ -24,6 +25,7 @@ def main(args: argparse.Namespace) -> None:
             args.embeddings,
             encoded_images(args, store),
             args.encoded_embeddings,
+            soft_labels(args),
         ),
         selection_jobs(args),
         checked(ProbeSettings, args.settings["probe"], "the settings of the probe"),
@@ -42,4 +44,5 @@ if __name__ == "__main__":
     parser.add_argument(
         "--encoded-embeddings", type=Path, nargs="*", default=[], help="of the encoded shards"
     )
+    add_soft_labels(parser)
     run(main, parser)

@@ -1,5 +1,6 @@
 """The plugin, which shows the progress of a run instead of Snakemake's own messages."""
 
+import json
 import logging
 import os
 import signal
@@ -8,7 +9,9 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
@@ -78,6 +81,10 @@ class LogHandler(LogHandlerBase):
         # Seconds of finished jobs, by number.
         self.taken: dict[int, float] = {}
         self._left: tuple[float, float] | None = None  # seconds, and since when
+        # What the results say after a job, in a sentence; "" for nothing.
+        self.said_after: Callable[[Job], str] | None = None
+        # The file that says how far the run is.
+        self.record: Path | None = None
         self._total = 0  # of all jobs, as Snakemake reports it
         self._has_changed = False
         self._done: Counter[str] = Counter()
@@ -113,6 +120,8 @@ class LogHandler(LogHandlerBase):
         """Show nothing more: the hooks of the workflow report how the run ended."""
         self._is_over = True
         self._bar.stop()
+        if self.record:
+            self.record.unlink(missing_ok=True)
 
     def plan(self) -> None:
         """Ask for the jobs that are left, with those that a checkpoint added."""
@@ -157,6 +166,7 @@ class LogHandler(LogHandlerBase):
                     self._has_changed = False
                     self.due = self._done + self.count_left()
                     self.plan()
+                self._write_record()
             case LogEvent.JOB_FINISHED:
                 self._finish(fields["job_id"])
             case LogEvent.ERROR:
@@ -199,6 +209,8 @@ class LogHandler(LogHandlerBase):
         if not self.console.is_interactive:
             progress = f"{self._progress()}{self._left_in_words()}"
             self.console.print(f"{progress}: {job.name} took {elapsed_time(seconds)}")
+        if self.said_after and (said := self.said_after(job)):
+            self.console.print(_wrapped(said))
 
     def _fail(self, number: int, job: Job) -> None:
         """Show a failed job now, and keep it for the end; not if the run is being stopped."""
@@ -209,6 +221,16 @@ class LogHandler(LogHandlerBase):
             job = replace(job, end=f"{job.end} {KERNEL_WAS_SHORT}")
         self.failed[number] = job
         self.console.print(f"Failed: {job.name}")
+
+    def _write_record(self) -> None:
+        """Write how far the run is, for `snakemake watch`, as a job begins."""
+        if self.record is None or self._is_over:
+            return
+        said = f"{self._progress()}{self._left_in_words()}"
+        running = sorted(job.name for job in list(self._running.values()))
+        found = {"process": os.getpid(), "said": said, "running": running}
+        with suppress(OSError):  # the disk may be full, which the jobs tell
+            self.record.write_text(json.dumps(found), "utf-8")
 
     def _progress(self) -> str:
         return f"{self.count} jobs, {elapsed_time(time.monotonic() - self._started)}"

@@ -19,6 +19,7 @@ ORDER = [
     "evaluation",
     "plots",
     "report",
+    "watch",
     "export",
     "results",
     "config",

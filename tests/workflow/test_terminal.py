@@ -2,10 +2,13 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -62,6 +65,45 @@ def test_a_run_shows_jobs_done_of_jobs_due_and_keeps_the_rest_for_its_log(tiny_r
         assert noise not in finished.stdout + finished.stderr
     [log] = (folder / ".snakemake/log").glob("*.log")
     assert "jobid" in log.read_text("utf-8")
+
+
+def test_a_run_says_the_means_of_a_fraction_once_all_its_methods_are_done(tiny_run):
+    said = " ".join(tiny_run[1].stderr.split())
+    table = pd.read_csv(tiny_run[0] / "results/tiny/summary.csv")
+    table = table[table["fraction"] == 0.1].set_index("method")
+    [sentence] = re.findall(r"10% of the images by scratch.*?The tests follow", said)
+    for method in ("random", "pca_grid", "augmentation"):
+        assert f"{method} {100 * table.loc[method, 'accuracy_mean']:.1f}" in sentence
+
+
+def test_a_page_shows_a_run_that_has_locked_its_folder_and_ctrl_c_ends_it(tiny_run, tiny_config):
+    folder, _ = tiny_run
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(tiny_config))
+    lock = folder / ".snakemake/locks/0.input.lock"
+    lock.parent.mkdir(exist_ok=True)
+    lock.write_text("")
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", REPOSITORY / "Snakefile"]
+        + ["--configfile", "tiny.yaml", "--", "watch"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = watching.stdout.readline()
+        address = re.search(r"http://127\.0\.0\.1:\d+/", line)[0]
+        with urllib.request.urlopen(address) as answer:
+            shown = answer.read().decode()
+        with urllib.request.urlopen(f"{address}report.html") as answer:
+            assert answer.read() == (folder / "results/tiny/report.html").read_bytes()
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(60) == 0
+    finally:
+        watching.kill()
+        watching.wait()
+    assert "augmentation" in shown and "No run is at work" in shown
+    assert lock.exists()
+    lock.unlink()
 
 
 def test_a_run_says_what_it_takes_before_its_first_job_and_a_finished_run_does_not(

@@ -8,6 +8,8 @@ from subprocess import CompletedProcess
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from petite.data.store import Store
@@ -39,6 +41,43 @@ def test_summary_has_a_row_for_each_method_and_fraction(results):
         ("augmentation", 0.1),
     }
     assert (summary.runs == 2).all()
+
+
+DOCUMENTED = re.findall(
+    r"^## (\w+)$|^\| (`\w+`(?:, `\w+`)*) \| ([a-z ]+) \|",
+    (Path(__file__).resolve().parents[2] / "docs/tables.md").read_text("utf-8"),
+    re.M,
+)
+IS_TYPE = {
+    "text": pa.types.is_large_string,
+    "integer": pa.types.is_integer,
+    "number": lambda kind: pa.types.is_integer(kind) or pa.types.is_floating(kind),
+    "true or false": pa.types.is_boolean,
+}
+
+
+@pytest.mark.parametrize(
+    ("section", "path"),
+    [
+        *(
+            (name, f"{name}.parquet")
+            for name in ("runs", "summary", "verdicts", "costs", "history")
+        ),
+        ("subsets", "subsets/random/0.1/seeds-0-1.parquet"),
+        ("splits", "splits/0.parquet"),
+        ("store", "store/index.parquet"),
+    ],
+)
+def test_the_docs_list_every_column_of_a_table_with_its_type(results, section, path):
+    documented, current = {}, ""
+    for title, names, kind in DOCUMENTED:
+        current = title or current
+        if current == section:
+            documented |= dict.fromkeys(re.findall(r"\w+", names), kind)
+    schema = pq.read_schema(results / path)
+    assert set(documented) == set(schema.names)
+    for name, kind in documented.items():
+        assert IS_TYPE[kind](schema.field(name).type), (name, schema.field(name).type)
 
 
 def test_each_run_is_a_row_and_a_model_that_gives_probabilities(results):

@@ -48,8 +48,8 @@ def say_settings():
     )
     if left := not_judged():
         print(
-            f"Not judged by a probe, as augmented images have no embeddings: {', '.join(left)}. "
-            "To judge them, add `judges: {scratch: {}}`",
+            f"Not judged: {', '.join(left)}. A probe takes neither augmented images nor methods that "
+            "see fewer. To judge them, add `judges: {scratch: {}}`",
             file=sys.stderr,
         )
 
@@ -59,6 +59,7 @@ def judges_in_words():
     size, color = DATASET.image_size, "color" if DATASET.channels == 3 else "gray"
     settings = {
         PROBE: f"a probe on embeddings of {BACKBONE.label}",
+        PROBE_SOFT: f"a probe on embeddings of {BACKBONE.label} and soft labels",
         SCRATCH: f"{size}x{size} {color} pixels, {CONFIG.training.model} for "
         f"{CONFIG.training.budget}",
     }
@@ -76,7 +77,7 @@ def seeds_in_words(judge):
 
 
 def not_judged():
-    """The entries that no judge takes, because they make images."""
+    """The entries that no judge takes, because they make images or see fewer."""
     judged = {label for label, _ in CASES}
     return [
         label

@@ -10,7 +10,7 @@ BACKBONE = CONFIG.backbone
 # The report is drawn in the space of the config, whichever the methods use.
 USES_EMBEDDINGS = (
     "backbone" in USED_SPACES | {CONFIG.features.space}
-    or PROBE in CASES_OF
+    or {PROBE, PROBE_SOFT} & set(CASES_OF)
     or PLAN.proxy_uses_embeddings
 )
 USES_BACKBONE = USES_EMBEDDINGS or FINE_TUNE in CASES_OF

@@ -18,6 +18,7 @@ from petite.forecast.forecast import (
 from petite.forecast.history import default_path, read_history, write_history
 from petite.forecast.jobs import Costs
 from petite.forecast.slopes import SLURM_JOB
+from petite.training.judges import JUDGES
 from petite.training.scores import gradient_width
 from petite.util.formatting import counted, rounded_time
 from petite.util.files import write_json
@@ -138,7 +139,7 @@ def facts():
     training = CONFIG.training.model_dump(mode="json")
     fine_tune = CONFIG.judges.fine_tune
     width = CONFIG.training.feature_width()
-    probe = CONFIG.judges.probe
+    probe = CONFIG.judges.probe or CONFIG.judges.probe_soft
     entries = entries_to_select()
     # A probe selects in each encoding.
     encoded = {name for name, _ in ENCODED_CASES if method_of(name) in entries}
@@ -186,6 +187,7 @@ def planned_jobs(jobs, is_due=lambda job: True):
         PlannedJob(
             job.jobid,
             SAME_WORK.get(job.rule.name, job.rule.name.removeprefix("second_")),
+            judge=JUDGE_OF.get(job.rule.name) or job.wildcards.get("judge", ""),
             method=job.wildcards.get("method", ""),
             fraction=share_of_job(job),
             seeds=seeds_of_job(job.wildcards),
@@ -202,11 +204,18 @@ def planned_jobs(jobs, is_due=lambda job: True):
 # The rules that take as long as another one; those of `grow` are in grow.smk.
 SAME_WORK = {
     "embed_encoded": "embed",
+    "train_soft": "train",
+    "teacher": "train",
+    "probe_soft": "probe",
     **{
         f"grow_{rule}": rule
         for rule in ("train", "fine_tune", "judge_program", "features")
     },
 }
+
+
+# The judge of a rule that has one; a rule of programs has a wildcard for it.
+JUDGE_OF = {judge.rule: judge.name for judge in JUDGES.values()}
 
 
 def share_of_job(job):
@@ -219,6 +228,8 @@ def share_of_job(job):
 
 
 def seeds_of_job(wildcards):
+    if networks := wildcards.get("networks"):  # of a teacher
+        return int(networks)
     first, last = wildcards.get("first"), wildcards.get("last")
     return 1 if first is None else int(last) - int(first) + 1
 
@@ -235,21 +246,19 @@ def jobs_of_later_looks(jobs):
     due = {job.rule for job in jobs if job.is_due}
     if "look" not in due:
         return []
-    rule_of = {judge.name: judge.rule for judge in PLAN.judges}
     planned = Counter()
     for job in jobs:
-        planned[job.rule, job.method, as_text(job.fraction)] += job.seeds
-    examples = {job.rule: job for job in jobs}
+        planned[job.judge, job.method, as_text(job.fraction)] += job.seeds
+    examples = {job.judge: job for job in jobs}
     found = []
     for judge, label, fraction, first, last in JUDGINGS:
-        name = rule_of[judge]
         done = Path(placed(f"{run_path(judge, label, fraction, first, last)}.csv"))
-        if judge not in LOOKS or name not in examples or done.exists():
+        if judge not in LOOKS or judge not in examples or done.exists():
             continue
-        if first >= planned[name, label, as_text(fraction)]:
+        if first >= planned[judge, label, as_text(fraction)]:
             found.append(
                 replace(
-                    examples[name],
+                    examples[judge],
                     number=-1 - len(found),
                     method=label,
                     fraction=float(fraction),

@@ -63,10 +63,12 @@ def record_new():
     record_owner(Path(RESULTS) / NEW_PLACE, NEW_OWNER)
     print(f"{SECOND[NEW_PLACE].count:,} new files in {NEW.path}", file=sys.stderr)
     for name in sorted({judge.name for judge in PLAN.judges} - set(NEW_JUDGES)):
-        print(
-            f"Not judged by {name}, which reads originals of one source only",
-            file=sys.stderr,
+        why = (
+            "whose teacher has not seen the new images"
+            if judge_named(name).has_soft_labels
+            else "which reads originals of one source only"
         )
+        print(f"Not judged by {name}, {why}", file=sys.stderr)
 
 
 def said_of_new():
@@ -102,11 +104,13 @@ KEPT_PLACE = f"{KEPT}/{KEPT_NAME}"
 GROWN = f"{RESULTS}/grow/{GROWN_PLACE}"
 NEW_FEATURES = f"{GROWN}/features/{NEW_METHOD.space if NEW_METHOD else 'none'}.npy"
 
-# Judges that read the stored images or the embeddings; the originals are in two places.
+# Judges that read the stored images or the embeddings; the originals are in two places. A teacher has not
+# seen the new images.
 NEW_JUDGES = [
     judge.name
     for judge in PLAN.judges
-    if judge.name not in PROGRAMS or not PROGRAMS[judge.name].image_size
+    if not judge.has_soft_labels
+    and (judge.name not in PROGRAMS or not PROGRAMS[judge.name].image_size)
 ]
 NEW_PROBE = CONFIG.judges.probe or GrowProbeSettings()
 NEW_MANIFEST = f"{RESULTS}/{NEW_PLACE}/store/manifest.json"

@@ -14,6 +14,11 @@ def records_to_train(wildcards):
     return records_of(subsets_to_train(wildcards))
 
 
+def seeing(wildcards):
+    """What a training skips of its images."""
+    return as_param(PLAN.seeing(wildcards.method))
+
+
 FINE_TUNING = CONFIG.judges.fine_tune or FineTuneSettings()
 
 

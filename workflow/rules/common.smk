@@ -31,7 +31,14 @@ from petite.data.sources import ALL_SOURCES
 from petite.features.registry import SPACES
 from petite.plots.registry import FIGURES
 from petite.selection import METHODS
-from petite.training.judges import FINE_TUNE, PROBE, SCRATCH, judge_named
+from petite.training.judges import (
+    FINE_TUNE,
+    PROBE,
+    PROBE_SOFT,
+    SCRATCH,
+    SCRATCH_SOFT,
+    judge_named,
+)
 
 
 def or_exit(function):

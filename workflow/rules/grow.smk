@@ -155,6 +155,8 @@ use rule train as grow_train with:
         f"{RESULTS}/grow/{{place}}/logs/train/{RUN}.log",
     benchmark:
         f"{RESULTS}/grow/{{place}}/benchmarks/train/{RUN}.tsv"
+    params:
+        seeing="null",
 
 
 use rule fine_tune as grow_fine_tune with:
@@ -174,6 +176,8 @@ use rule fine_tune as grow_fine_tune with:
         f"{RESULTS}/grow/{{place}}/logs/fine_tune/{RUN}.log",
     benchmark:
         f"{RESULTS}/grow/{{place}}/benchmarks/fine_tune/{RUN}.tsv"
+    params:
+        seeing="null",
 
 
 # Keeps the kept images, and selects from another part of the new ones for each seed.

@@ -37,16 +37,18 @@ rule train:
         split_seed=split_seed,
         memory=memory_limit,
         encoded=encoded_arguments,
+        judge=SCRATCH,
+        seeing=seeing,
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --split-seed {params.split_seed} --subset {input.subsets:q} "
         "--seeds $(seq {wildcards.first} {wildcards.last}) --dataset {params.dataset} "
-        f"--judge {SCRATCH} "
+        "--judge {params.judge} "
         "--method {wildcards.method} --fraction {wildcards.fraction} "
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-predictions {output.predictions:q} --output-models {output.models:q} "
         "--settings {params.settings:q} --threads {threads} {params.memory} "
-        "{params.encoded} --log {log:q}"
+        "--seeing {params.seeing:q} {params.encoded} --log {log:q}"
 
 
 rule fine_tune:
@@ -81,6 +83,7 @@ rule fine_tune:
         memory=memory_limit,
         encoded=encoded_arguments,
         weights=weights_argument,
+        seeing=seeing,
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
         "--split {input.split:q} --split-seed {params.split_seed} --subset {input.subsets:q} "
@@ -90,7 +93,7 @@ rule fine_tune:
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-predictions {output.predictions:q} --output-models {output.models:q} "
         "--settings {params.settings:q} --threads {threads} {params.memory} "
-        "{params.encoded} --log {log:q}"
+        "--seeing {params.seeing:q} {params.encoded} --log {log:q}"
 
 
 # Selects by itself, from another part of the training images for each seed.
@@ -118,10 +121,11 @@ rule probe:
         dataset=CONFIG.dataset.name,
         split_seed=split_seed,
         arguments=probe_arguments,
+        judge=PROBE,
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
         "--split-seed {params.split_seed} --seeds $(seq {wildcards.first} {wildcards.last}) "
-        f"--judge {PROBE} "
+        "--judge {params.judge} "
         "--dataset {params.dataset} --method {wildcards.method} --fraction {wildcards.fraction} "
         "--output-runs {output.runs:q} --output-history {output.history:q} "
         "--output-predictions {output.predictions:q} {params.arguments} "

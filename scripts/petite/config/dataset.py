@@ -32,15 +32,23 @@ def _named(name: str) -> str:
 class ColumnSettings(Strict):
     """The names of images and labels in a source of rows."""
 
-    image: str | None = Field(None, min_length=1, description="null: found by type and name")
-    label: str | None = Field(None, min_length=1, description="null: found by type and name")
+    image: str | None = Field(
+        None,
+        min_length=1,
+        description="column of images; null: found by type and name",
+    )
+    label: str | None = Field(
+        None,
+        min_length=1,
+        description="column of labels; null: found by type and name",
+    )
 
 
 class DatasetSettings(Strict):
     """Where the images come from and how they are stored."""
 
     name: Annotated[str, AfterValidator(_named)] = Field(
-        "silhouettes", description="results/<name>/"
+        "silhouettes", description="results go to results/<name>/"
     )
     source: str = Field("silhouettes", description=", ".join(SOURCES))
     path: UserPath | None = Field(
@@ -66,7 +74,7 @@ class DatasetSettings(Strict):
     image_size: int = Field(
         28, ge=8, le=1024, description="side length of the stored square images, in pixels"
     )
-    color: Literal["gray", "rgb"] = "gray"
+    color: Literal["gray", "rgb"] = Field("gray", description="color of the stored images")
     depth: Literal["stretch", "each", "full"] | tuple[float, float] = Field(
         "stretch",
         description="range of values that maps to black and white, above 8 bits per channel",

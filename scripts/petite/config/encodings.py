@@ -18,7 +18,9 @@ class EncodingSettings(Strict):
     side: int | None = Field(
         None, ge=8, le=4096, description="side of the encoded images, in pixels"
     )
-    codec: Literal["webp", "avif", "jpeg", "original"]
+    codec: Literal["webp", "avif", "jpeg", "original"] = Field(
+        description="format of the files; original: the files as they are"
+    )
     quality: int | None = Field(None, ge=1, le=100, description="as the codec counts it")
 
     @property

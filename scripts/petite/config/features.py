@@ -17,7 +17,7 @@ class FeatureSettings(Strict):
     dimensions: int = Field(
         64, ge=2, le=4096, description="number of features of pixels and random_conv"
     )
-    seed: Seed = 0
+    seed: Seed = Field(0, description="seed of random_conv and of principal components")
 
     @model_validator(mode="after")
     def _file_is_named(self) -> "FeatureSettings":

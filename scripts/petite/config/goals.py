@@ -178,9 +178,14 @@ GOALS = (
         "judges.md",
     ),
     Goal(
-        "use embeddings of my own, such as CLIP's",
+        "use embeddings of my own that are in a file",
         "features: {space: own, path: embeddings.parquet}",
-        "methods.md",
+        "embeddings.md#embeddings-in-a-file",
+    ),
+    Goal(
+        "use a network of timm or Hugging Face, such as DINOv2 or CLIP",
+        "backbone: {command: 'python embed.py --images {images} --out {embeddings}'}",
+        "embeddings.md",
     ),
     Goal(
         "see details: give the pretrained network larger images",

@@ -12,6 +12,8 @@ from petite.training.judges import (
     JudgeSettings,
     ProbeSettings,
     ScratchSettings,
+    SoftProbeSettings,
+    SoftScratchSettings,
 )
 from petite.training.program_settings import ProgramSettings
 from petite.util.hints import unknown
@@ -39,6 +41,12 @@ class JudgesSection(Strict):
 
     fine_tune: FineTuneSettings | None = Field(
         None, description="the network of `backbone`, trained on: a new last layer first"
+    )
+    scratch_soft: SoftScratchSettings | None = Field(
+        None, description="`scratch`, on soft labels of a teacher in place of the labels"
+    )
+    probe_soft: SoftProbeSettings | None = Field(
+        None, description="`probe`, on soft labels of a teacher in place of the labels"
     )
 
     @model_validator(mode="before")

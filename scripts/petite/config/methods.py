@@ -27,6 +27,7 @@ from petite.config.values import SpaceName
 from petite.selection import METHODS
 from petite.selection.quota import GROUP
 from petite.subsets import augmentation
+from petite.training.seeing import SEE_FEWER
 from petite.util.hints import unknown
 from petite.util.validation import Fraction, Strict
 
@@ -35,7 +36,7 @@ AUGMENTATION = augmentation.NAME
 CHAIN: Final = "chain"
 SETTINGS = "settings"
 # These keep all images or those of another method, so quota and space mean nothing for them.
-CHOOSING_NOTHING = (FULL, AUGMENTATION)
+CHOOSING_NOTHING = (FULL, AUGMENTATION, *SEE_FEWER)
 LEAST_REAL_SHARE = 0.02  # of a chain's images; augmentation makes the others
 # Labels are part of paths and command lines.
 LABEL = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -71,6 +72,7 @@ class Selection(Strict):
     models: ClassVar[dict[str, type[Strict]]] = {
         **{name: method.settings for name, method in METHODS.items()},
         AUGMENTATION: augmentation.Settings,
+        **SEE_FEWER,
     }
 
     method: str
@@ -162,10 +164,10 @@ class MethodEntry(Selection):
 
     @model_validator(mode="after")
     def _all_images_are_full(self) -> Self:
-        if self.method != FULL:
+        if self.method != FULL and self.method not in SEE_FEWER:
             _check_below_all(self.fractions)
         elif set(self.fractions) - {1.0}:
-            raise ValueError("fractions: 'full' keeps all images: use [1] or []")
+            raise ValueError(f"fractions: '{self.method}' keeps all images: use [1] or []")
         return self
 
 
@@ -173,7 +175,11 @@ class Step(Selection):
     """A step of a chain: a method with its share."""
 
     models: ClassVar[dict[str, type[Strict]]] = {
-        **{name: model for name, model in Selection.models.items() if name != FULL},
+        **{
+            name: model
+            for name, model in Selection.models.items()
+            if name != FULL and name not in SEE_FEWER
+        },
         # How many images it makes follows from the shares.
         AUGMENTATION: augmentation.StepSettings,
     }

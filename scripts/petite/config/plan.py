@@ -6,13 +6,21 @@ from functools import cached_property
 from typing import Any, NotRequired, TypedDict
 
 from petite.config.export import Exported, exported
-from petite.config.methods import AUGMENTATION, ChainEntry, MethodEntry, Selection, Step
+from petite.config.methods import (
+    AUGMENTATION,
+    FULL,
+    ChainEntry,
+    MethodEntry,
+    Selection,
+    Step,
+)
 from petite.config.schema import Config
 from petite.features.registry import SPACES
 from petite.selection import METHODS
 from petite.selection.base import StepParams, Traits
 from petite.selection.quota import GROUP
-from petite.training.judges import FINE_TUNE, PROBE, Judge, judge_named
+from petite.training.judges import FINE_TUNE, PROBE, PROBE_SOFT, Judge, judge_named
+from petite.training.seeing import SEE_FEWER
 from petite.util.encoded_names import method_of
 
 # Seeds that one job selects for, as a selection is often faster than the start of its job.
@@ -55,7 +63,7 @@ class Plan:
 
     def seen_by(self, judge: Judge) -> dict[str, Any]:
         """How a judge's models see the images; see `petite.evaluation.chance.Circumstances`."""
-        if judge.name == PROBE:
+        if judge.name in (PROBE, PROBE_SOFT):
             size = self.config.backbone.image_size
             return {"image_size": size, "flips": "none", "is_frozen": True}
         stored = self.config.dataset.image_size
@@ -162,8 +170,8 @@ class Plan:
         """List the steps of an entry; a method that is not a chain is one step."""
         return [
             StepParams(
-                method=step.method,
-                settings=step.settings.model_dump(mode="json"),
+                method=_selecting(step),
+                settings={} if step.method in SEE_FEWER else step.settings.model_dump(mode="json"),
                 quota=step.quota,
                 space=self._space(step),
                 share=step.share if isinstance(step, Step) else 1.0,
@@ -187,6 +195,13 @@ class Plan:
         """Collect the settings of an entry of the method `augmentation`."""
         [step] = self._entry(label).steps
         return step.settings.model_dump(mode="json")
+
+    def seeing(self, label: str) -> dict[str, Any] | None:
+        """Collect what a training skips, by its method; None if it sees all images."""
+        step = self._entry(label).steps[0]
+        if step.method not in SEE_FEWER:
+            return None
+        return {step.method: step.settings.model_dump(mode="json")}
 
     def proxy_settings(self) -> ProxyParams:
         """Collect the settings of a proxy that is a network: those of training, another budget."""
@@ -302,4 +317,9 @@ def _batches(
 
 
 def _traits(step: Selection) -> Traits:
-    return METHODS[step.method].traits(step.settings)
+    return METHODS[_selecting(step)].traits(step.settings)
+
+
+def _selecting(step: Selection) -> str:
+    """The method that selects: what sees fewer images keeps all."""
+    return FULL if step.method in SEE_FEWER else step.method

@@ -44,7 +44,7 @@ class PoolSettings(Strict):
     labeled: bool = Field(
         True, description="whether `dataset` is the labeled part; false: no image has a label"
     )
-    seed: Seed = 0
+    seed: Seed = Field(0, description="seed of the methods and classifiers that choose")
     links: bool = Field(True, description="link to the chosen files instead of copying them")
 
 

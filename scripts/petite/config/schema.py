@@ -30,7 +30,8 @@ from petite.data.sources import SOURCES
 from petite.evaluation.looks import Looks
 from petite.evaluation.statistics import ALPHA, least_p, seeds_to_decide
 from petite.features.registry import SPACES
-from petite.training.judges import FINE_TUNE, JUDGES, PROBE, judge_named
+from petite.training.judges import FINE_TUNE, JUDGES, PROBE, PROBE_SOFT, judge_named
+from petite.training.seeing import SEE_FEWER
 from petite.training.settings import TrainingSettings
 from petite.util import memory
 from petite.util.encoded_names import ORIGINAL, encoding_of, in_encoding, method_of
@@ -153,6 +154,7 @@ class Config(Strict):
             (name, fraction): self.runs_at(fraction, judge)
             for name, entry in self._encoded(judge).items()
             if judge_named(judge).takes_recipes or not _makes_images(entry)
+            if judge_named(judge).sees_fewer or not _sees_fewer(entry)
             for fraction in entry.fractions
             if only is None or fraction in only
         }
@@ -160,7 +162,8 @@ class Config(Strict):
     def _encoded(self, judge: str) -> dict[str, ChainEntry | MethodEntry]:
         """The entries of `methods` in each encoding in which a judge judges them.
 
-        The full set is judged in the original too, because all are compared with it.
+        The full set is judged in the original too, because all are compared with it. What sees
+        fewer of all originals is not encoded.
         """
         names = [one.name for one in self.encodings]
         if not judge_named(judge).takes_encodings:
@@ -169,7 +172,7 @@ class Config(Strict):
             in_encoding(label, name): entry
             for name in dict.fromkeys([ORIGINAL, *names])
             for label, entry in self.methods.items()
-            if name in names or label == FULL
+            if (name in names or label == FULL) and not (name != ORIGINAL and _sees_fewer(entry))
         }
 
     @property
@@ -242,6 +245,11 @@ class Config(Strict):
                 problems.append(
                     f"methods.{label}: 'augmentation' uses the images of 'random': add 'random'"
                 )
+            if _sees_fewer(entry) and entry.fractions and not self._has_full:
+                problems.append(
+                    f"methods.{label}: '{entry.method}' is compared with 'full': add full: "
+                    "{fractions: [1]}"
+                )
             for space in dict.fromkeys(step.space for step in entry.steps if step.space):
                 key = SPACES[space].file
                 if key and not getattr(self.features, key):
@@ -251,6 +259,10 @@ class Config(Strict):
         if not any(entry.fractions for entry in self.methods.values()):
             problems.append("methods: no entry has fractions: give them to one or more")
         return problems
+
+    @property
+    def _has_full(self) -> bool:
+        return FULL in self.methods and bool(self.methods[FULL].fractions)
 
     def _repeats_problems(self) -> list[str]:
         """What several splits do not go together with."""
@@ -331,21 +343,32 @@ class Config(Strict):
                 f"judges.{FINE_TUNE}: '{self.backbone.label}' cannot be trained: set backbone.name "
                 f"to a .keras file, or judges.{FINE_TUNE} to null"
             )
-        if (probe := self.judges.probe) is not None:
+        return [*problems, *self._probe_problems()]
+
+    def _probe_problems(self) -> list[str]:
+        """Where probes, on hard or soft labels, do not fit the split and the methods."""
+        problems = []
+        for name, probe in ((PROBE, self.judges.probe), (PROBE_SOFT, self.judges.probe_soft)):
+            if probe is None:
+                continue
             if len(probe.penalties) > 1 and not self.split.validation:
                 problems.append(
-                    "judges.probe.penalties: validation images choose one of them, and "
+                    f"judges.{name}.penalties: validation images choose one of them, and "
                     "split.validation is 0: raise it, or give one penalty"
                 )
             problems += [
-                f"methods.{label}.fractions: {share} is above judges.probe.pool_share, which is "
-                f"{probe.pool_share:g}: leave it out, or set judges.probe.fractions"
+                f"methods.{label}.fractions: {share} is above judges.{name}.pool_share, which is "
+                f"{probe.pool_share:g}: leave it out, or set judges.{name}.fractions"
                 for label, share in dict.fromkeys(
-                    (method_of(name), share) for name, share in self.runs_of(PROBE)
+                    (method_of(case), share) for case, share in self.runs_of(name)
                 )
                 if probe.pool_share < share < 1
             ]
         return problems
+
+
+def _sees_fewer(entry: ChainEntry | MethodEntry) -> bool:
+    return entry.method in SEE_FEWER
 
 
 def _makes_images(entry: ChainEntry | MethodEntry) -> bool:

@@ -17,7 +17,7 @@ MOST_REPEATS = 100
 class SplitSettings(Strict):
     """How images are split into training, validation and test sets."""
 
-    seed: Seed = 0
+    seed: Seed = Field(0, description="seed of the split; another one draws another split")
     repeats: int = Field(
         1,
         ge=1,

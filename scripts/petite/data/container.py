@@ -4,6 +4,9 @@
 second, and so on. `index.json` has the name of each class and the bytes of each image, weights if
 they differ, and the recipes of transformed copies. That is all that training needs: an image's
 label is that of its file.
+
+Soft labels are in `soft_labels.float16`: for each image, in the order of the classes' files, one or
+several rows of probabilities, each of one number for every class.
 """
 
 import json
@@ -14,6 +17,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 FORMAT = 1
+# Of one probability of a soft label.
+PROBABILITY_BYTES = 2
 # A transformed copy: the position of its image among those of the container, and its recipe.
 Copy = tuple[int, str]
 
@@ -43,6 +48,7 @@ def container_index(
     labels: ArrayLike,
     sizes: ArrayLike,
     weights: ArrayLike,
+    soft_labels: int = 0,
     copies: Sequence[Copy] = (),
 ) -> bytes:
     """Make the index.
@@ -55,6 +61,8 @@ def container_index(
         The name of each label.
     labels, sizes, weights : array-like, shape (n,)
         The label, the bytes and the weight of each image, in their order.
+    soft_labels : int
+        How many soft labels each image has.
     copies : sequence of (int, str)
         Copies of these images, which have the weights of their images.
 
@@ -76,7 +84,8 @@ def container_index(
         if own := [[place_of[at], json.loads(made)] for at, made in copies if at in place_of]:
             part["copies"] = own
         parts.append(part)
-    index = {"format": FORMAT, "encoding": encoding, "classes": parts}
+    soft = {"soft_labels": soft_labels} if soft_labels else {}
+    index = {"format": FORMAT, "encoding": encoding, **soft, "classes": parts}
     return json.dumps(index, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
@@ -86,8 +95,10 @@ def container_bytes(
     labels: ArrayLike,
     sizes: ArrayLike,
     weights: ArrayLike,
+    soft_labels: int = 0,
     copies: Sequence[Copy] = (),
 ) -> int:
     """Count the bytes of all files; the arguments are those of `container_index`."""
-    index = container_index(encoding, classes, labels, sizes, weights, copies)
-    return int(np.asarray(sizes).sum()) + len(index)
+    index = container_index(encoding, classes, labels, sizes, weights, soft_labels, copies)
+    of_soft_labels = len(np.asarray(labels)) * soft_labels * len(classes) * PROBABILITY_BYTES
+    return int(np.asarray(sizes).sum()) + len(index) + of_soft_labels

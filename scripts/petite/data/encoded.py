@@ -63,23 +63,31 @@ class EncodedImages:
         self._sizes = table.set_index("image_id")
         self._check_not_enlarged(int(table["side"].max()))
 
-    def columns(self, subsets: Iterable[pd.DataFrame]) -> EncodedColumns:
+    def columns(self, subsets: Iterable[pd.DataFrame], soft_labels: int = 0) -> EncodedColumns:
         """Count the bytes of subsets.
 
         Parameters
         ----------
         subsets : iterable of DataFrame
             With image_id, label and weight; of transformed copies, the recipes are counted.
+        soft_labels : int
+            How many soft labels each image has.
         """
-        found: dict[str, list[int]] = {"bytes": [], "original_bytes": []}
+        encoded: list[int] = []
+        originals: list[int] = []
         for subset in subsets:
             real, copies = without_copies(subset)
             sizes = self._sizes.loc[real["image_id"]]
             self._check_encoded(sizes)
-            for name, column in ((self.encoding, "bytes"), (ORIGINAL, "original_bytes")):
+            for encoding, column, counts in (
+                (self.encoding, "bytes", encoded),
+                (ORIGINAL, "original_bytes", originals),
+            ):
                 images = real["label"], sizes[column], real["weight"]
-                found[column].append(container_bytes(name, self._classes, *images, copies))
-        return {"encoding": self.encoding, **found}  # type: ignore[typeddict-item]
+                counts.append(
+                    container_bytes(encoding, self._classes, *images, soft_labels, copies)
+                )
+        return {"encoding": self.encoding, "bytes": encoded, "original_bytes": originals}
 
     def _check_same_images(self, path: Path, of_store: Path) -> None:
         ids, stored = (pd.read_parquet(file, columns=["image_id"]) for file in (path, of_store))

@@ -34,6 +34,7 @@ COST_COLUMNS = [
     "seconds_of_full",
     "bytes_of_full",
 ]
+TEACHER = "teacher_seconds"  # a column of runs with soft labels
 
 
 def cost_ledger(runs: pd.DataFrame) -> pd.DataFrame:
@@ -44,6 +45,8 @@ def cost_ledger(runs: pd.DataFrame) -> pd.DataFrame:
     - `select_seconds`: of one selection, including all features and the proxy that it needs, as if
       no other method used them. `proxy_seconds` is the part of the proxy.
     - `train_seconds`: of one training run. `total_seconds`: of selection and training.
+    - `teacher_seconds`: of the teacher, if the runs have soft labels. It is a part of
+      `total_seconds`, as if no other method used it.
 
     `peak_memory_bytes` is the maximum over the training processes, each with all of its runs.
     `stored_bytes` is the size of the subset's images. `points_per_second` and `points_per_megabyte`
@@ -55,8 +58,11 @@ def cost_ledger(runs: pd.DataFrame) -> pd.DataFrame:
     check_runs(runs)
     rows = []
     for key, group in runs.groupby(["method", "fraction"]):
-        seconds = group[["select_seconds", "proxy_seconds", "train_seconds"]].mean(skipna=False)
-        total = seconds["select_seconds"] + seconds["train_seconds"]
+        parts = ["select_seconds", "proxy_seconds", "train_seconds"]
+        if TEACHER in runs:
+            parts.append(TEACHER)
+        seconds = group[parts].mean(skipna=False)
+        total = seconds.drop("proxy_seconds").sum(skipna=False)
         accuracy, stored = group["accuracy"].mean(), group["stored_bytes"].mean()
         rows.append(
             {
@@ -82,15 +88,18 @@ def cost_ledger(runs: pd.DataFrame) -> pd.DataFrame:
     full = table[table["method"] == FULL]
     for name, column in of_full.items():
         table[name] = table[column] / (full[column].iloc[0] if len(full) else float("nan"))
-    return table[COST_COLUMNS]
+    columns = list(COST_COLUMNS)
+    if TEACHER in runs:
+        columns.insert(columns.index("total_seconds"), TEACHER)
+    return table[columns]
 
 
 def break_even(runs: pd.DataFrame, kept: Kept | None) -> Ledger:
     """What the search for a subset cost, and what each later training on it saves.
 
     The search is all trainings of `runs`, and the selections as `cost_ledger` counts them, with
-    their features: once for each method, and the proxy once for each selection seed. The start of
-    jobs, figures and pages are not counted.
+    their features: once for each method, and the proxy once for each selection seed. A teacher is
+    counted once for each split. The start of jobs, figures and pages are not counted.
 
     Parameters
     ----------
@@ -106,7 +115,8 @@ def break_even(runs: pd.DataFrame, kept: Kept | None) -> Ledger:
     proxies = runs.groupby("selection_seed")["proxy_seconds"].max().sum()
     selecting = runs["select_seconds"] - runs["proxy_seconds"]
     others = selecting.groupby(runs["method"].map(method_of)).max().sum()
-    search = float(runs["train_seconds"].sum(skipna=False) + proxies + others)
+    teachers = runs[TEACHER].groupby(runs["split_seed"]).max().sum() if TEACHER in runs else 0.0
+    search = float(runs["train_seconds"].sum(skipna=False) + proxies + others + teachers)
     search_seconds = None if math.isnan(search) else search
     same_steps = bool(runs["budget"].astype(str).str.endswith("steps").all())
     ledger = Ledger(len(runs), search_seconds, same_steps)

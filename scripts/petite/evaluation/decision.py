@@ -31,15 +31,18 @@ from petite.evaluation.recommendation import (
     Kept,
     Kind,
     Recommendation,
+    SeeFewerFinding,
     Subset,
     Uncertainty,
 )
 from petite.evaluation.runs import (
     FULL,
+    SEEN,
     images_of_full,
     is_reference,
     network_bytes,
     reference_of,
+    that_see_fewer,
 )
 from petite.evaluation.statistics import ALPHA, CONFIDENCE, seeds_to_decide
 from petite.evaluation.uncertainty import Uncertainties
@@ -117,6 +120,11 @@ def recommend(
     chance = against.of_all if against else None
     against = against if chance else None  # without predictions
     table = table.assign(learned=_learned(table, against))
+    comparisons = tuple(_comparison(row) for _, row in table.iterrows())
+    metric = ACCURACY if table.empty else table["metric"].iloc[0]
+    see_fewer = table["method"].isin(that_see_fewer(runs))
+    fewer_seen = table[see_fewer]
+    table = table[~see_fewer]  # those keep all images, so that they are no candidates
     left_out: tuple[Chance, ...] = ()
     cautions: tuple[Caution, ...] = ()
     if chance is not None and not chance.is_beaten:
@@ -131,17 +139,17 @@ def recommend(
     return Recommendation(
         judge=str(runs["judge"].iloc[0]),
         dataset=str(runs["dataset"].iloc[0]),
-        metric=ACCURACY if table.empty else table["metric"].iloc[0],
+        metric=metric,
         tolerance=tolerance,
         kind=kind,
         kept=kept,
-        findings=(*findings, *_bytes_of(runs, kept)),
+        findings=(*findings, *_bytes_of(runs, kept), *_seeing_fewer(runs, fewer_seen)),
         basis=replace(_basis(table, runs, looks, seen), groups=groups),
         cautions=cautions,
         left_out=left_out,
         next_steps=next_steps(table, tolerance, curve, chance, uncertainty),
         chance=chance,
-        comparisons=tuple(_comparison(row) for _, row in table.iterrows()),
+        comparisons=comparisons,
         curve=_curve(curve, tolerance) if curve else None,
         gaps=tuple(gaps),
         uncertainty=uncertainty,
@@ -166,6 +174,22 @@ def _bytes_of(runs: pd.DataFrame, kept: Kept | None) -> Iterator[BytesFinding]:
             None if math.isnan(of_all) else round(of_all),
             len(json.loads(own["confusion"].iloc[0])),
             network_bytes(runs),
+        )
+
+
+def _seeing_fewer(runs: pd.DataFrame, table: pd.DataFrame) -> Iterator[SeeFewerFinding]:
+    """What the trainings lose and save that see fewer images than they keep."""
+    seconds = runs.groupby("method")["train_seconds"].mean()
+    for _, row in table.iterrows():
+        method = str(row["method"])
+        yield SeeFewerFinding(
+            "see_fewer",
+            method,
+            float(runs.loc[runs["method"] == method, SEEN].mean()),
+            str(row["to_full"]),
+            _known(row["full_difference"]),
+            _known(seconds[method]),
+            _known(seconds.get(FULL, math.nan)),
         )
 
 

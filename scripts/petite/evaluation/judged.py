@@ -22,6 +22,7 @@ from petite.evaluation.runs import (
     first_run,
     with_bytes,
     with_bytes_of_originals,
+    with_seen,
 )
 from petite.evaluation.sequential import compare_at_looks
 from petite.evaluation.summary import at_their_looks, summarize
@@ -128,7 +129,7 @@ def evaluate(
     else:
         verdicts = compare_at_looks(runs, looks, *shared).table
         summary = at_their_looks(summary, verdicts)
-    verdicts = with_bytes(verdicts, runs)
+    verdicts = with_bytes(with_seen(verdicts, runs), runs)
     chance = AgainstChance(runs, predictions, classes, circumstances, numbers)
     record = None
     if plan:
@@ -149,9 +150,9 @@ def evaluate(
     return Judged(
         runs,
         history,
-        with_bytes(summary, runs),
+        with_bytes(with_seen(summary, runs), runs),
         verdicts,
-        with_bytes(cost_ledger(runs), runs),
+        with_bytes(with_seen(cost_ledger(runs), runs), runs),
         replace(recommendation, ledger=break_even(runs, recommendation.kept)),
         is_unequal(counts),
         record,

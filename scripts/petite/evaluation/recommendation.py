@@ -6,7 +6,7 @@ Differences, tolerances and accuracies are shares (0 to 1). None is for unknown 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -154,6 +154,35 @@ class BytesFinding:
     bytes_of_all: int | None
     classes: int
     network_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class SeeFewerFinding:
+    """What a training loses and saves that keeps all images, but sees fewer of them.
+
+    Attributes
+    ----------
+    method : str
+    seen : float
+        Share of the examples of a training that sees all images.
+    verdict : str
+        Of the comparison with the full set, see `petite.evaluation.verdicts`.
+    difference : float or None
+        From the full set, in the metric; None without shared seeds.
+    seconds, full_seconds : float or None
+        Of a training; None if unknown.
+    """
+
+    kind: Literal["see_fewer"]
+    method: str
+    seen: float
+    verdict: str
+    difference: float | None
+    seconds: float | None
+    full_seconds: float | None
+
+
+AnyFinding = Finding | BytesFinding | SeeFewerFinding
 
 
 @dataclass(frozen=True)
@@ -499,7 +528,7 @@ class Recommendation:
     tolerance: float
     kind: Kind
     kept: Kept | None
-    findings: tuple[Finding | BytesFinding, ...]
+    findings: tuple[AnyFinding, ...]
     basis: Basis
     cautions: tuple[Caution, ...]
     left_out: tuple[Chance, ...]
@@ -559,7 +588,7 @@ class Answers:
         except ValidationError as error:
             first = error.errors()[0]
             # Pydantic names the members of a union, which are no keys of the file.
-            members = Finding.__name__, BytesFinding.__name__
+            members = [member.__name__ for member in get_args(AnyFinding)]
             key = ".".join(str(part) for part in first["loc"] if part not in members)
             raise PetiteError(
                 f"recommendation.json: {key}: {first['msg']}. Delete the file and rerun."

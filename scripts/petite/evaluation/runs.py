@@ -17,6 +17,7 @@ REFERENCE = "random"  # the method that all others are compared with
 FULL = "full"  # the method that keeps all training images
 
 CASE = ["method", "fraction"]
+SEEN = "examples_seen"  # a column of runs, if some see fewer of the images that they keep
 PAIR = ["split_seed", "training_seed"]  # paired runs agree in these
 TEXT_COLUMNS = [
     *("judge", "dataset", "method", "model", "backend"),
@@ -146,16 +147,40 @@ def images_of_full(runs: pd.DataFrame) -> int | None:
     return round((full["images"] / full.get("share", 1.0)).mean())
 
 
+def that_see_fewer(runs: pd.DataFrame) -> list[str]:
+    """The methods that keep all images and see a part of them; see `petite.training.seeing`."""
+    if SEEN not in runs:
+        return []
+    return list(dict.fromkeys(runs.loc[runs[SEEN].notna(), "method"]))
+
+
+def with_seen(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """A table of methods and fractions with `examples_seen`, if some runs see fewer.
+
+    It is the mean over the runs of the share of the examples of a training that sees all images.
+    """
+    if SEEN not in runs or table.empty:
+        return table
+    mean = runs.groupby(CASE)[SEEN].mean().fillna(1.0)
+    table = table.copy()
+    found = mean.reindex(pd.MultiIndex.from_frame(table[CASE])).to_numpy()
+    table.insert(list(table.columns).index("images") + 1, SEEN, found)
+    return table
+
+
 def with_bytes_of_originals(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs with the bytes of the originals too, if some are of encoded images.
 
     The originals of a run are the images of an encoded one with the same method, fraction and
-    seeds, which knows their bytes. NaN where there is none.
+    seeds, which knows their bytes; those of a method that sees fewer are those of the full set. NaN
+    where there is none.
     """
     if "encoding" not in runs:
         return runs
     runs = runs.assign(encoding=runs["encoding"].fillna(ORIGINAL))
-    same_images = [runs["method"].map(method_of), *(runs[name] for name in ["fraction", *PAIR])]
+    all_of_them = dict.fromkeys(that_see_fewer(runs), FULL)
+    methods = runs["method"].map(method_of).replace(all_of_them)
+    same_images = [methods, *(runs[name] for name in ["fraction", *PAIR])]
     of_originals = runs["original_bytes"].groupby(same_images).transform("first")
     return runs.assign(
         bytes=runs["bytes"].fillna(of_originals), original_bytes=of_originals.to_numpy()

@@ -8,10 +8,12 @@ from petite.evaluation.recommendation import FindingKind, Part, StepKind
 from petite.evaluation.verdicts import (
     BETTER,
     EQUIVALENT,
+    NOT_COMPARED,
     NOT_DISTINGUISHABLE,
     NOT_SHOWN,
     NOT_WORSE,
     TOO_FEW,
+    TOO_FEW_IMAGES,
     WORSE,
 )
 from petite.util.formatting import byte_size
@@ -225,6 +227,16 @@ VERDICTS = {
     WORSE: WORSE,
     NOT_DISTINGUISHABLE: NOT_DISTINGUISHABLE,
     TOO_FEW: f"with {TOO_FEW}",
+}
+# The verdicts of trainings that see fewer examples.
+SEES_FEWER = {
+    EQUIVALENT: "shown to be within {tolerance} of that of all examples",
+    NOT_WORSE: "shown to be at most {tolerance} below that of all examples",
+    TOO_FEW_IMAGES: "within {tolerance} of that of all examples, but on too few test images to say "
+    "so of others",
+    NOT_SHOWN: "not shown to be within {tolerance} of that of all examples",
+    TOO_FEW: "with too few seeds to say how it compares with that of all examples",
+    NOT_COMPARED: "not compared with that of all examples",
 }
 # The verdicts over several splits, before what a subset is compared with.
 OVER_SPLITS = {

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from petite.evaluation.metrics import ACCURACY, BALANCED, METRICS, compared_metric
-from petite.evaluation.runs import network_bytes
+from petite.evaluation.runs import SEEN, network_bytes
 from petite.evaluation.sentences import network_in_words
 from petite.evaluation.shares import is_other_share, kept, why_other_share
 from petite.evaluation.statistics import ENOUGH_RUNS
@@ -19,6 +19,7 @@ from petite.util.formatting import (
     number,
     percent,
     plural,
+    rounded_percent,
     seconds,
     signed,
     signed_bracketed,
@@ -57,6 +58,7 @@ def _cells(summary: pd.DataFrame) -> pd.DataFrame:
                 "method": row["method"],
                 "fraction": kept(row["fraction"], row["share"]),
                 "images": number(row["images"]),
+                **({"seen": rounded_percent(row[SEEN])} if SEEN in row else {}),
                 "runs": f"{row['runs']}",
                 **{_heading(name): _measured(row, name) for name in METRICS},
                 "worst class, %": in_percent(row["worst_class_accuracy_mean"]),
@@ -76,6 +78,8 @@ def _cells(summary: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+# Below each table with methods that see fewer images than they keep.
+SEEN_NOTE = "Seen: the share of the examples of a training that sees all images in each pass."
 # Below each table of comparisons that has looks.
 LOOK_NOTE = (
     "Look: the number of the look at which a comparison was over; it has the seeds of that look."
@@ -139,6 +143,8 @@ def markdown_table(summary: pd.DataFrame, dataset: str) -> str:
         lines += ["", " ".join(files)]
     if has_looks(summary):
         lines += ["", LOOK_NOTE]
+    if SEEN in summary:
+        lines += ["", SEEN_NOTE]
     if why := other_shares(summary):
         lines += ["", why]
     if warning := _warning(summary):
@@ -197,6 +203,8 @@ def terminal_table(summary: pd.DataFrame, balanced: bool = False) -> str:
     lines += about_files(summary)
     if has_looks(summary):
         lines.append(LOOK_NOTE)
+    if SEEN in summary:
+        lines.append(SEEN_NOTE)
     if why := other_shares(summary):
         lines.append(why)
     if few:

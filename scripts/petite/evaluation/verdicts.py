@@ -26,6 +26,7 @@ from petite.evaluation.runs import (
     paired_differences,
     paired_predictions,
     reference_of,
+    that_see_fewer,
 )
 from petite.evaluation.statistics import (
     ALPHA,
@@ -146,7 +147,8 @@ def compare(
     groups, and `test_images_needed` assumes groups of the same size.
 
     `multiplier*`: what one image is worth in random ones (`LearningCurve.multiplier`), cut at the
-    measured sizes, where the text says "above" or "below".
+    measured sizes, where the text says "above" or "below"; not of methods that see fewer images
+    than they keep.
 
     Raises PetiteError if the tolerance is not between 0 and 1, or if the runs cannot be summarized
     together.
@@ -160,6 +162,7 @@ def compare(
     runs = with_measures(runs)
     weights = METRICS[metric].image_weights(predictions.labels()) if predictions else np.empty(0)
     of_full = predictions.right(FULL, 1.0) if predictions else pd.DataFrame()
+    see_fewer = that_see_fewer(runs)
     rows = []
     for fraction, at_fraction in runs[runs["method"] != FULL].groupby("fraction"):
         size = float(str(fraction))
@@ -181,7 +184,8 @@ def compare(
                 own = of_random if is_reference(name) else predictions.right(name, size)
                 row |= _random_for_new_images(own, of_random, name, weights, luck, groups, level)
                 row |= _full_for_new_images(own, of_full, weights, tolerance, luck, groups, level)
-            row |= _multiplier(near, name, size, images, curve, metric, luck)
+            of_images = None if name in see_fewer else curve
+            row |= _multiplier(near, name, size, images, of_images, metric, luck)
             rows.append(row)
     if not rows:
         return pd.DataFrame(columns=VERDICT_COLUMNS)

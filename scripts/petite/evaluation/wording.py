@@ -10,6 +10,7 @@ from petite.evaluation.recommendation import (
     AgainstFull,
     AgainstRandom,
     Answers,
+    AnyFinding,
     Bounds,
     BytesFinding,
     Caution,
@@ -20,6 +21,7 @@ from petite.evaluation.recommendation import (
     Ledger,
     OverSplits,
     Recommendation,
+    SeeFewerFinding,
     Step,
     Subset,
     Uncertainty,
@@ -35,6 +37,7 @@ from petite.evaluation.sentences import (
     LARGER,
     NOT_LEARNED,
     OVER_SPLITS,
+    SEES_FEWER,
     STEPS,
     VERDICTS,
     Sentence,
@@ -207,13 +210,15 @@ class Wording:
         """The headline and its grounds as plain text."""
         return " ".join(map(str, [self.headline(), *self.grounds()]))
 
-    def _says(self, finding: Finding | BytesFinding) -> list[Sentence]:
+    def _says(self, finding: AnyFinding) -> list[Sentence]:
         if isinstance(finding, BytesFinding):
             network = finding.network_bytes
             return [
                 _bytes_sentence(finding),
                 *([Sentence(network_in_words(network))] if network else []),
             ]
+        if isinstance(finding, SeeFewerFinding):
+            return [self._see_fewer_sentence(finding)]
         if finding.kind == "none_learned":
             return self._left_out(with_numbers=False)
         values = self._values_of(finding)
@@ -225,6 +230,22 @@ class Wording:
             text, figures = said[0]
             return [Sentence(f"If you keep fewer, {text[0].lower()}{text[1:]}", figures)]
         return said
+
+    def _see_fewer_sentence(self, finding: SeeFewerFinding) -> Sentence:
+        """What a training with fewer examples loses and saves."""
+        start = f"If you keep all and train on {rounded_percent(finding.seen)} of the examples "
+        start += f"({finding.method}), {self.metric} is {SEES_FEWER[finding.verdict]}"
+        saved = ""
+        if finding.seconds is not None and finding.full_seconds is not None:
+            saved = (
+                f", and a training takes {measured_time(finding.seconds)} instead of "
+                f"{measured_time(finding.full_seconds)}"
+            )
+        figures = ""
+        if finding.difference is not None:
+            figures = f"{signed(finding.difference, self.minus)} points"
+        start = start.format_map({"tolerance": self.tolerance})
+        return Sentence(start + saved, figures)
 
     def _values_of(self, finding: Finding) -> dict[str, str]:
         """The values for the braces in the sentences of a finding."""

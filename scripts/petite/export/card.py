@@ -229,7 +229,7 @@ def bytes_of(about: About, manifest: pd.DataFrame, store: Store) -> int | None:
     if not real["bytes"].all():
         return None
     columns = real["label"], real["bytes"], real["weight"]
-    return container_bytes(encoding_of(about.label), store.classes, *columns, copies)
+    return container_bytes(encoding_of(about.label), store.classes, *columns, copies=copies)
 
 
 def _about_bytes(manifest: pd.DataFrame, total: int) -> str:

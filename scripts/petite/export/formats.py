@@ -63,7 +63,7 @@ def write_container(
             for name in real.loc[real["label"] == label, "file"]:
                 file.write((folder / name).read_bytes())
     columns = real["label"], real["bytes"], real["weight"]
-    index = container_index(encoding, classes, *columns, copies)
+    index = container_index(encoding, classes, *columns, copies=copies)
     (path / "index.json").write_bytes(index)
 
 

@@ -18,6 +18,7 @@ class PlannedJob:
     ----------
     number : int
     rule : str
+        Or another rule that takes as long.
     method, fraction : str, float
         Those of its subset; "" and 1 if it has none.
     seeds : int
@@ -31,6 +32,8 @@ class PlannedJob:
         Numbers of the jobs whose files it reads.
     is_due : bool
         Not done yet.
+    judge : str
+        "" for jobs of none.
     """
 
     number: int
@@ -43,6 +46,7 @@ class PlannedJob:
     memory: float = 0.0
     needs: tuple[int, ...] = ()
     is_due: bool = True
+    judge: str = ""
 
 
 @dataclass(frozen=True)

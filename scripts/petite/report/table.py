@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from petite.evaluation.metrics import ACCURACY, METRICS, Metric
-from petite.evaluation.runs import is_reference
+from petite.evaluation.runs import SEEN, is_reference
 from petite.evaluation.shares import kept
 from petite.evaluation.tables import about_files, at_look, has_looks, other_shares
 from petite.report.inputs import Case, Inputs
@@ -19,6 +19,7 @@ from petite.util.formatting import (
     measured_time,
     number,
     percent,
+    rounded_percent,
     signed,
     signed_bracketed,
 )
@@ -155,7 +156,7 @@ def _row(row: Any, words: dict[str, str], across: Scale, beside: Scale) -> Row:
         "case": case.key,
         "method": row.method,
         "share": percent(row.fraction),
-        "kept": kept(row.fraction, row.share),
+        "kept": kept(row.fraction, row.share) + _seen(row),
         "images": number(row.images),
         "files": byte_size(row.bytes) if in_bytes else "",
         "runs": number(row.runs),
@@ -191,6 +192,12 @@ def _row(row: Any, words: dict[str, str], across: Scale, beside: Scale) -> Row:
             "train": _or_nothing(row.train_seconds_mean),
         },
     }
+
+
+def _seen(row: Any) -> str:
+    """Which share of the examples a training sees, if it sees fewer than it keeps."""
+    share = getattr(row, SEEN, 1.0)
+    return "" if share == 1 else f", sees {rounded_percent(share)}"
 
 
 def _or_nothing(value: float) -> float | str:

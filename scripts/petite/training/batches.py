@@ -1,11 +1,15 @@
 """The batches of a training run: all full, reproducible from the seed, augmented in NumPy."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from petite.data.views import Images
+from petite.util.seeds import generator
 
 
 class Batch(NamedTuple):
@@ -16,11 +20,84 @@ class Batch(NamedTuple):
     images : ndarray of uint8, shape (batch_size, H, W, C)
     labels : ndarray of int, shape (batch_size,)
     weights : ndarray of float32, shape (batch_size,), or None
+    soft : ndarray of float32, shape (batch_size, classes), or None
+        Soft labels; None if those of `labels` are the targets.
     """
 
     images: np.ndarray
     labels: np.ndarray
     weights: np.ndarray | None
+    soft: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Views:
+    """A fixed number of augmented views of each image, which can be made again at any size.
+
+    Attributes
+    ----------
+    moves : ndarray of float, shape (n, count, 2)
+        Where each view is shifted to, down and right; from 0 to 1, so that it fits any size.
+    mirrored : ndarray of bool, shape (n, count)
+    crop_padding : float
+        See `shifted`; 0: no view is shifted.
+    """
+
+    moves: NDArray[np.float64]
+    mirrored: NDArray[np.bool_]
+    crop_padding: float
+
+    @classmethod
+    def of(cls, image_ids: Iterable[str], count: int, flips: str, crop_padding: float) -> "Views":
+        """Draw the views of images. They depend on the id alone, and more views leave the first."""
+        drawn = np.array([generator(0, "view", one).random((count, 3)) for one in image_ids])
+        drawn = drawn.reshape(-1, count, 3)
+        if flips == "alternating":
+            mirrored = (np.arange(count) + (drawn[:, :1, 2] < 0.5)) % 2 == 1
+        else:
+            mirrored = (drawn[:, :, 2] < 0.5) & (flips == "random")
+        return cls(drawn[:, :, :2], mirrored, crop_padding)
+
+    def render(
+        self, images: np.ndarray, rows: NDArray[np.integer], numbers: NDArray[np.integer]
+    ) -> np.ndarray:
+        """Make one view of each image.
+
+        Parameters
+        ----------
+        images : ndarray of uint8, shape (m, H, W, C)
+        rows : ndarray of int, shape (m,)
+            Which of the n images they are.
+        numbers : ndarray of int, shape (m,)
+            The view of each; those above the last begin again at 0.
+        """
+        views = numbers % self.mirrored.shape[1]
+        if self.crop_padding > 0:
+            pad = padding(images.shape, self.crop_padding)
+            places = (self.moves[rows, views] * (2 * pad + 1)).astype(int)
+            images = cropped(images, pad, *places.T)
+        return mirrored(images, self.mirrored[rows, views])
+
+
+class SoftTargets(NamedTuple):
+    """The soft labels of training images.
+
+    Attributes
+    ----------
+    probabilities : ndarray of float16, shape (n, views, classes)
+    views : Views or None
+        The view that each soft label is of. None: there is one label for each image, and the
+        images are augmented as with hard labels.
+    """
+
+    probabilities: NDArray[np.float16]
+    views: Views | None
+
+    def at(self, rows: NDArray[np.integer], epochs: NDArray[np.integer]) -> NDArray[np.float32]:
+        """The soft labels of some images in some passes, (m, classes)."""
+        views = epochs % self.probabilities.shape[1]
+        found: NDArray[np.float32] = self.probabilities[rows, views].astype(np.float32)
+        return found
 
 
 class Batches:
@@ -44,6 +121,8 @@ class Batches:
         Which images are mirrored; alternating: in every second pass over an image.
     crop_padding : float
         See `shifted`; 0 disables it.
+    soft : SoftTargets, optional
+        If it has views, pass e over the images shows view e, or the first again after the last.
     """
 
     def __init__(
@@ -54,6 +133,7 @@ class Batches:
         seed: int,
         flips: str,
         crop_padding: float,
+        soft: SoftTargets | None = None,
     ) -> None:
         self.labels = labels
         self.weights = weights
@@ -61,22 +141,43 @@ class Batches:
         self.seed = seed
         self.flips = flips
         self.crop_padding = crop_padding
+        self.soft = soft
         self._first_side = np.random.default_rng([seed, 2]).integers(0, 2, len(labels))
 
     def batch(self, step: int, images: Images) -> Batch:
         """The batch of one step (from 0), read from `images` and augmented."""
         rows, epochs = self.rows(step)
+        weights = self.row_weights(rows)
+        soft = None if self.soft is None else self.soft.at(rows, epochs)
+        if self.soft is not None and self.soft.views is not None:
+            pixels = self.soft.views.render(images[rows], rows, epochs)
+        else:
+            pixels = self._augmented(images[rows], step, rows, epochs)
+        return Batch(pixels, self.labels[rows], weights, soft)
+
+    def _augmented(
+        self, pixels: np.ndarray, step: int, rows: np.ndarray, epochs: np.ndarray
+    ) -> np.ndarray:
         # Seeded by step, so that reading a batch twice or skipping one changes nothing.
         rng = np.random.default_rng([self.seed, 1, step])
-        pixels = images[rows]
         if self.crop_padding > 0:
             pixels = shifted(pixels, self.crop_padding, rng)
         if self.flips == "random":
             pixels = mirrored(pixels, rng.random(len(rows)) < 0.5)
         elif self.flips == "alternating":
             pixels = mirrored(pixels, (self._first_side[rows] + epochs) % 2 == 1)
-        weights = None if self.weights is None else self.weights[rows]
-        return Batch(pixels, self.labels[rows], weights)
+        return pixels
+
+    def row_weights(self, rows: np.ndarray) -> NDArray[np.float32] | None:
+        """The weights of the images of the last batch; None if all are 1."""
+        return None if self.weights is None else self.weights[rows]
+
+    def stride(self, step: int) -> float:
+        """How many steps of a training that sees all images a step stands for."""
+        return 1.0
+
+    def learn(self, rows: np.ndarray, losses: np.ndarray) -> None:
+        """Take note of the loss of each image of a batch."""
 
     def rows(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Row numbers of a batch and the pass (epoch) of each, int (batch_size,)."""
@@ -127,10 +228,23 @@ def shifted(images: np.ndarray, fraction: float, rng: np.random.Generator) -> np
     -------
     ndarray, shape (n, H, W, C)
     """
+    pad = padding(images.shape, fraction)
+    down, right = rng.integers(0, 2 * pad + 1, size=(2, len(images)))
+    return cropped(images, pad, down, right)
+
+
+def padding(shape: tuple[int, ...], fraction: float) -> int:
+    """The largest shift of images (n, H, W, C) in pixels; see `shifted`."""
+    _, height, width, _ = shape
+    return min(max(1, round(fraction * height)), height - 1, width - 1)
+
+
+def cropped(
+    images: np.ndarray, pad: int, down: NDArray[np.integer], right: NDArray[np.integer]
+) -> np.ndarray:
+    """Pad images by `pad` mirrored pixels, and crop each at its place, from 0 to 2 * pad."""
     count, height, width, _ = images.shape
-    pad = min(max(1, round(fraction * height)), height - 1, width - 1)
     padded = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
-    down, right = rng.integers(0, 2 * pad + 1, size=(2, count))
-    cropped = windows[np.arange(count), down, right]
-    return np.ascontiguousarray(np.moveaxis(cropped, 1, -1))
+    found = windows[np.arange(count), down, right]
+    return np.ascontiguousarray(np.moveaxis(found, 1, -1))

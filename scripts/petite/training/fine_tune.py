@@ -17,6 +17,7 @@ from petite.training.loop import (
     values_of,
 )
 from petite.training.schedule import learning_rates
+from petite.training.seeing import SeeingSettings
 from petite.training.settings import checked
 from petite.util.errors import PetiteError
 from petite.util.notices import notice
@@ -48,6 +49,8 @@ class FineTuner(Trainer):
     settings : FineTuneSettings
     threads : int
         CPU threads to use. Keras must be loaded with them.
+    seeing
+        See `petite.training.loop.Trainer`.
 
     Raises
     ------
@@ -65,9 +68,10 @@ class FineTuner(Trainer):
         classes: list[str],
         settings: FineTuneSettings,
         threads: int = 1,
+        seeing: SeeingSettings | None = None,
     ) -> None:
         check_sizes(backbone, image_size, settings)
-        super().__init__(classes, settings, threads)
+        super().__init__(classes, settings, threads, seeing)
         self._backbone = backbone
         self._network = backbone.build(dtype_policy(settings.precision))
         self._model = with_classifier(self._network, image_size, channels, len(classes))
@@ -101,7 +105,7 @@ class FineTuner(Trainer):
 
     def _compiled(self, logits_model: "keras.Model") -> "keras.Model":
         model = _in_inference(logits_model)
-        compile_for_training(model, self.settings, len(self.classes))
+        compile_for_training(model, self.settings, len(self.classes), with_losses=self.needs_losses)
         return model
 
     def _parts(self, images: Images, rows: int) -> list[Part]:

@@ -1,10 +1,12 @@
 """The command-line arguments that the scripts of the judges share."""
 
 import argparse
+import json
 from pathlib import Path
 
 from petite.subsets.seed_tables import tables_of
 from petite.training.records import Job
+from petite.training.seeing import seeing_of
 
 
 def add_judge(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +37,11 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "--max-memory", help="for the images, such as 6 GB; default: half of what is free"
     )
     parser.add_argument("--output-models", type=Path, required=True, help="a folder")
+    parser.add_argument(
+        "--seeing",
+        type=lambda text: seeing_of(json.loads(text)),
+        help="JSON: see petite.training.seeing; null: the training sees all images",
+    )
 
 
 def judge_job(args: argparse.Namespace) -> Job:

@@ -13,6 +13,7 @@ from petite.training.settings import LoopSettings
 from petite.util.validation import Fraction, SeedCount, Strict
 
 SCRATCH, PROBE, FINE_TUNE = "scratch", "probe", "fine_tune"
+SCRATCH_SOFT, PROBE_SOFT = "scratch_soft", "probe_soft"
 
 
 class JudgeSettings(Strict):
@@ -44,6 +45,37 @@ class ProbeSettings(JudgeSettings):
         min_length=1,
         description="strengths of the L2 penalty, of which the validation images choose one",
     )
+
+
+class SoftScratchSettings(ScratchSettings):
+    """The network of `training`, trained on the soft labels of a teacher, which is the same network
+    trained on all training images."""
+
+    teachers: int = Field(
+        3,
+        ge=1,
+        le=100,
+        description="networks of the teacher, whose probabilities are averaged; each costs one "
+        "training on all images",
+    )
+    temperature: float = Field(
+        1.0,
+        gt=0,
+        le=100,
+        description="divides the logits of the teacher, and in the loss those of the network that "
+        "learns from it",
+    )
+    views: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="augmented views of each image that have a soft label of their own and are "
+        "trained on in turn; null: one label for each image",
+    )
+
+
+class SoftProbeSettings(ProbeSettings):
+    """The probe on soft labels of a teacher, which is the probe of all training images."""
 
 
 class FineTuneSettings(JudgeSettings, LoopSettings):
@@ -106,6 +138,11 @@ class Judge:
         Whether it judges augmented images.
     takes_encodings : bool
         Whether it judges encoded images.
+    has_soft_labels : bool
+        Whether it trains on the soft labels of a teacher.
+    sees_fewer : bool
+        Whether its trainings can see a part of the images in each pass; see
+        `petite.training.seeing`.
     """
 
     name: str
@@ -115,6 +152,8 @@ class Judge:
     has_models: bool = True
     takes_recipes: bool = True
     takes_encodings: bool = True
+    has_soft_labels: bool = False
+    sees_fewer: bool = True
 
 
 # In the order of tables and pages.
@@ -128,9 +167,27 @@ JUDGES = {
             selects=True,
             has_models=False,
             takes_recipes=False,
+            sees_fewer=False,
         ),
         Judge(FINE_TUNE, "fine-tuned", rule="fine_tune"),
         Judge(SCRATCH, "trained from scratch", rule="train"),
+        # Last, because their answer is for those who store soft labels too.
+        Judge(
+            PROBE_SOFT,
+            "by a linear probe on soft labels",
+            rule="probe_soft",
+            selects=True,
+            has_models=False,
+            takes_recipes=False,
+            has_soft_labels=True,
+            sees_fewer=False,
+        ),
+        Judge(
+            SCRATCH_SOFT,
+            "trained from scratch on soft labels",
+            rule="train_soft",
+            has_soft_labels=True,
+        ),
     )
 }
 
@@ -144,7 +201,9 @@ def judge_named(name: str) -> Judge:
     if name in JUDGES:
         return JUDGES[name]
     words = f"by your program {name}"
-    return Judge(name, words, rule=PROGRAM, has_models=False, takes_encodings=False)
+    return Judge(
+        name, words, rule=PROGRAM, has_models=False, takes_encodings=False, sees_fewer=False
+    )
 
 
 def in_words(judge: str) -> str:

@@ -13,10 +13,11 @@ from petite.data.views import Images, resized
 from petite.networks import models
 from petite.networks.backend import dtype_policy, load_keras
 from petite.training import metrics
-from petite.training.batches import Batches
+from petite.training.batches import SoftTargets
 from petite.training.judges import FineTuneSettings
 from petite.training.records import Evaluation
 from petite.training.schedule import evaluation_steps, learning_rates
+from petite.training.seeing import InfoBatchSettings, SeeingSettings, batches_for
 from petite.training.settings import LoopSettings, TrainingSettings
 from petite.util.errors import PetiteError
 
@@ -32,6 +33,8 @@ SECONDS_BETWEEN_PROGRESS = 5.0
 MOMENTUM = 0.9
 # Images are evaluated in blocks of this size, the last one padded: one shape, compiled once.
 EVALUATION_BATCH = 128
+# Steps that are added up may miss their sum by this.
+ROUNDING = 1e-6
 # The training accuracy is measured on at most this many images, evenly spaced.
 TRAIN_ACCURACY_ROWS = 2_000
 
@@ -102,9 +105,18 @@ class Trainer(ABC):
     settings : LoopSettings
     threads : int
         CPU threads.
+    seeing : Rs2Settings or InfoBatchSettings, optional
+        If its trainings see a part of the images in each pass.
     """
 
-    def __init__(self, classes: list[str], settings: LoopSettings, threads: int) -> None:
+    def __init__(
+        self,
+        classes: list[str],
+        settings: LoopSettings,
+        threads: int,
+        seeing: SeeingSettings | None = None,
+    ) -> None:
+        self.seeing = seeing
         self.classes = classes
         self.settings = settings
         self.threads = threads
@@ -112,6 +124,11 @@ class Trainer(ABC):
         self._keras.backend.clear_session()
         # After clear_session, which resets it.
         self._keras.config.set_dtype_policy(dtype_policy(settings.precision))
+
+    @property
+    def needs_losses(self) -> bool:
+        """Whether the loss of each image of a batch decides what is seen next."""
+        return isinstance(self.seeing, InfoBatchSettings)
 
     @property
     @abstractmethod
@@ -150,55 +167,72 @@ class Trainer(ABC):
         weights: np.ndarray | None = None,
         name: str = "this run",
         observe: "Observer | None" = None,
+        soft: SoftTargets | None = None,
     ) -> "TrainedRun":
         """Train the network. It replaces that of the previous run.
 
         The seed determines the initial weights (the same for every subset), the order, the
         augmentation and the dropout. The same seed on the same machine gives the same network, bit
-        for bit, whatever was trained before. Arguments and errors are those of `train`.
+        for bit, whatever was trained before. Arguments and errors are those of `train`; `soft` are
+        labels to train on in place of `labels`.
         """
         check_classes(labels, self.classes, name)
         settings, n_classes = self.settings, len(self.classes)
         parts = self._parts(images, len(labels))
-        steps = sum(len(part.rates) for part in parts)
-        batches = Batches(
+        all_steps = sum(len(part.rates) for part in parts)
+        batches = batches_for(
+            self.seeing,
             labels,
             normalized_weights(weights),
             settings.batch_size,
             seed,
             settings.flips,
             settings.crop_padding,
+            soft,
+            steps=all_steps,
         )
-        evaluate_after = set(evaluation_steps(steps, settings.evaluations))
+        evaluate_at = evaluation_steps(all_steps, settings.evaluations)
         history: list[Evaluation] = []
         since_evaluation: list[tuple[float, float]] = []
         speed = Speed(settings.batch_size)
 
         model, logits_model = self._start(seed)
-        done = 0
+        step, begun, done = 0, 0, 0.0  # steps, and those of all that the parts before and all had
         for part in parts:
             part.begin()
-            for step, rate in enumerate(part.rates, done):
+            is_first = True
+            while done < begun + len(part.rates) - ROUNDING:
+                rate = part.rates[int(done + ROUNDING) - begun]
                 began = time.perf_counter()
                 batch = batches.batch(step, part.images)
                 part.model.optimizer.learning_rate = rate
-                target = targets(batch.labels, n_classes)
-                loss, accuracy = map(
-                    float, part.model.train_on_batch(batch.images, target, batch.weights)
+                target = (
+                    targets(batch.labels, n_classes)
+                    if batch.soft is None
+                    else soft_targets(batch.soft)
                 )
-                if step > done:  # the first step of each part compiles
+                loss, accuracy, *of_each = part.model.train_on_batch(
+                    batch.images, target, batch.weights
+                )
+                if of_each:
+                    batches.learn(batches.rows(step)[0], of_each[0])
+                if not is_first:  # the first step of each part compiles
                     speed.add(time.perf_counter() - began)
-                check_loss(loss, step, steps, rate, part, name)
-                since_evaluation.append((loss, accuracy))
-                if step + 1 in evaluate_after:
+                is_first = False
+                check_loss(float(loss), int(done), all_steps, rate, part, name)
+                since_evaluation.append((float(loss), float(accuracy)))
+                done += batches.stride(step)
+                step += 1
+                if evaluate_at and done >= evaluate_at[0] - ROUNDING:
+                    evaluate_at = [at for at in evaluate_at if done < at - ROUNDING]
                     mean_loss, mean_accuracy = np.mean(since_evaluation, axis=0)
                     validation = evaluated(
                         logits_model, validation_images, validation_labels, settings.test_time_flip
                     )
                     history.append(
                         {
-                            "epoch": (step + 1) * settings.batch_size / len(labels),
-                            "step": step + 1,
+                            "epoch": step * settings.batch_size / len(labels),
+                            "step": step,
                             "accuracy": float(mean_accuracy),
                             "loss": float(mean_loss),
                             "validation_accuracy": validation[0],
@@ -208,9 +242,9 @@ class Trainer(ABC):
                     )
                     since_evaluation.clear()
                     if observe:
-                        observe(step + 1, logits_model)
-                speed.log_progress(name, step + 1, steps, loss)
-            done += len(part.rates)
+                        observe(step, logits_model)
+                speed.log_progress(name, int(done), all_steps, float(loss))
+            begun += len(part.rates)
 
         sample = np.unique(np.linspace(0, len(labels) - 1, TRAIN_ACCURACY_ROWS).round().astype(int))
         predicted = predict(logits_model, images, sample, settings.test_time_flip).argmax(1)
@@ -218,8 +252,9 @@ class Trainer(ABC):
             model=model,
             logits_model=logits_model,
             history=history,
-            steps=steps,
-            epochs=steps * settings.batch_size / len(labels),
+            steps=step,
+            epochs=step * settings.batch_size / len(labels),
+            examples_seen=step / all_steps,
             train_seconds=speed.seconds,
             images_per_second=speed.images_per_second,
             train_accuracy=float((predicted == labels[sample]).mean()),
@@ -269,6 +304,10 @@ class ScratchTrainer(Trainer):
         1 for grayscale, 3 for RGB.
     classes, settings, threads
         As `train` takes them.
+    temperature : float
+        See `compile_for_training`.
+    seeing
+        See `Trainer`.
     """
 
     settings: TrainingSettings
@@ -280,12 +319,16 @@ class ScratchTrainer(Trainer):
         classes: list[str],
         settings: TrainingSettings,
         threads: int = 1,
+        temperature: float = 1.0,
+        seeing: SeeingSettings | None = None,
     ) -> None:
-        super().__init__(classes, settings, threads)
+        super().__init__(classes, settings, threads, seeing)
         self._shape = (image_size, channels)
         self._model = self._build()
         self._logits_model = models.logits_of(self._model)
-        compile_for_training(self._logits_model, settings, len(classes))
+        compile_for_training(
+            self._logits_model, settings, len(classes), temperature, self.needs_losses
+        )
         self._optimizer_at_first = values_of(self._logits_model.optimizer.variables)
 
     @property
@@ -372,6 +415,8 @@ class TrainedRun:
         Updates of the weights.
     epochs : float
         Passes over the subset.
+    examples_seen : float
+        Share of the examples of a training that sees all images; 1 for such a one.
     train_seconds : float
         Wall time of the training steps, without evaluations and without the first step on each
         image size, which compiles.
@@ -386,6 +431,7 @@ class TrainedRun:
     history: list[Evaluation]
     steps: int
     epochs: float
+    examples_seen: float
     train_seconds: float
     images_per_second: float
     train_accuracy: float
@@ -438,6 +484,12 @@ def targets(labels: np.ndarray, classes: int) -> np.ndarray:
         return labels[:, None].astype(np.float32)
     one_hot: np.ndarray = np.eye(classes, dtype=np.float32)[labels]
     return one_hot
+
+
+def soft_targets(probabilities: np.ndarray) -> np.ndarray:
+    """The same of soft labels, float32 (n, classes), which float16 has rounded."""
+    whole = probabilities / probabilities.sum(axis=1, keepdims=True)
+    return whole[:, 1:] if whole.shape[1] == 2 else whole
 
 
 def check_loss(loss: float, step: int, steps: int, rate: float, part: Part, name: str) -> None:
@@ -505,6 +557,13 @@ def predict(
     -------
     ndarray of float64, shape (m, classes)
     """
+    return metrics.from_logits(predict_logits(logits_model, images, rows, test_time_flip))
+
+
+def predict_logits(
+    logits_model: "keras.Model", images: Images, rows: np.ndarray, test_time_flip: bool
+) -> np.ndarray:
+    """The logits before those probabilities, float32 (m, 1) for two classes or (m, classes)."""
     logits = []
     for block, count in full_blocks(images, rows):
         output = logits_model.predict_on_batch(block)
@@ -512,7 +571,7 @@ def predict(
             mirrored = np.ascontiguousarray(block[:, :, ::-1])
             output = (output + logits_model.predict_on_batch(mirrored)) / 2
         logits.append(output[:count])
-    return metrics.from_logits(np.concatenate(logits))
+    return np.concatenate(logits)
 
 
 def full_blocks(images: Images, rows: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
@@ -526,9 +585,24 @@ def full_blocks(images: Images, rows: np.ndarray) -> Iterator[tuple[np.ndarray, 
 
 
 def compile_for_training(
-    logits_model: "keras.Model", settings: TrainingSettings | FineTuneSettings, classes: int
+    logits_model: "keras.Model",
+    settings: TrainingSettings | FineTuneSettings,
+    classes: int,
+    temperature: float = 1.0,
+    with_losses: bool = False,
 ) -> None:
-    """Compile a model that gives logits with its optimizer and loss, for its trainable weights."""
+    """Compile a model that gives logits with its optimizer and loss, for its trainable weights.
+
+    `with_losses`: each step also gives the loss of each image of its batch.
+
+    The loss is cross-entropy. A temperature T divides the logits in it, and the loss is multiplied
+    by T squared, which keeps the size of gradients: the way to learn from soft labels that a
+    teacher gave at this temperature.
+
+    References
+    ----------
+    Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network", section 2.
+    """
     import keras
 
     decay = settings.weight_decay or None
@@ -545,15 +619,46 @@ def compile_for_training(
     loss_class = (
         keras.losses.BinaryCrossentropy if classes == 2 else keras.losses.CategoricalCrossentropy
     )
+    loss = loss_class(from_logits=True, label_smoothing=settings.label_smoothing)
     logits_model.compile(
         optimizer=optimizer,
-        loss=loss_class(from_logits=True, label_smoothing=settings.label_smoothing),
-        metrics=[keras.metrics.MeanMetricWrapper(_right_binary if classes == 2 else _right_class)],
+        loss=loss if temperature == 1 else _at_temperature(loss.call, temperature),
+        metrics=[
+            keras.metrics.MeanMetricWrapper(_right_binary if classes == 2 else _right_class),
+            *([_loss_of_each(loss.call, settings.batch_size)] if with_losses else []),
+        ],
         # XLA on a CPU runs these convolutions at half the speed of oneDNN.
         jit_compile=False if settings.backend == "tensorflow" else "auto",
     )
     # With all variables made beforehand TensorFlow traces the step once instead of twice.
     optimizer.build(logits_model.trainable_variables)
+
+
+def _at_temperature(loss: Callable[[Any, Any], Any], temperature: float) -> Callable[..., Any]:
+    """The same loss of each image at a temperature."""
+
+    def at_temperature(targets: Any, logits: Any) -> Any:
+        return temperature**2 * loss(targets, logits / temperature)
+
+    return at_temperature
+
+
+def _loss_of_each(loss: Callable[[Any, Any], Any], batch_size: int) -> "keras.Metric":
+    """A metric that is the loss of each image of the last batch."""
+    import keras
+
+    class LossOfEach(keras.Metric):
+        def __init__(self) -> None:
+            super().__init__(name="loss_of_each")
+            self.losses = self.add_variable((batch_size,), "zeros", name="losses")
+
+        def update_state(self, targets: Any, logits: Any, sample_weight: Any = None) -> None:
+            self.losses.assign(keras.ops.reshape(loss(targets, logits), (batch_size,)))
+
+        def result(self) -> Any:
+            return keras.ops.copy(self.losses)
+
+    return LossOfEach()
 
 
 def _right_binary(targets: Any, logits: Any) -> Any:

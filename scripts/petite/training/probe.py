@@ -24,10 +24,14 @@ CONSTANT = 1e-6
 
 
 class Embedded(NamedTuple):
-    """Embeddings, float32 (n, d), and the labels of their images, int (n,)."""
+    """Embeddings, float32 (n, d), and the labels of their images, int (n,).
+
+    `soft` are soft labels to train on in their place, float (n, classes).
+    """
 
     embeddings: NDArray[np.float32]
     labels: NDArray[np.int64]
+    soft: NDArray[np.floating] | None = None
 
 
 class Standardizing(NamedTuple):
@@ -95,9 +99,10 @@ def fit_probe(
 ) -> Probe:
     """Fit the probe with each penalty, and keep the one with the lowest loss on validation images.
 
-    It minimizes the sum of the images' log-losses plus penalty / 2 times the squared norm of the
-    weights of the standardized embeddings. The penalties are tried from the strongest to the
-    weakest, each from the solution of the one before, until two in turn are no better.
+    It minimizes the sum of the images' log-losses (with soft labels, of their cross-entropies) plus
+    penalty / 2 times the squared norm of the weights of the standardized embeddings. The penalties
+    are tried from the strongest to the weakest, each from the solution of the one before, until two
+    in turn are no better.
 
     Parameters
     ----------
@@ -118,8 +123,6 @@ def fit_probe(
     PetiteError
         For several penalties without validation images.
     """
-    from sklearn.linear_model import LogisticRegression
-
     if len(penalties) > 1 and not len(validation.labels):
         raise PetiteError(
             "judges.probe.penalties: there are no validation images to choose one of them. Give "
@@ -127,11 +130,11 @@ def fit_probe(
         )
     standardize = Standardizing.of(training.embeddings)
     inputs, held_out = standardize(training.embeddings), standardize(validation.embeddings)
-    model = LogisticRegression(warm_start=True, max_iter=MOST_ITERATIONS)
+    model, targets = _unfitted(training)
     best, best_loss, penalty_of_best = None, math.inf, math.nan
     iterations, no_better = 0, 0
     for penalty in sorted(penalties, reverse=True):
-        model.set_params(C=1 / penalty).fit(inputs, training.labels, weights)
+        model.set_params(C=1 / penalty).fit(inputs, targets, weights)
         iterations += int(model.n_iter_.max())
         loss = math.nan
         if len(held_out):
@@ -144,3 +147,15 @@ def fit_probe(
     assert best is not None
     model.coef_, model.intercept_ = best
     return Probe(standardize, model, penalty_of_best, best_loss, iterations)
+
+
+def _unfitted(training: Embedded) -> "tuple[LogisticRegression, NDArray]":
+    """The classifier for hard or soft labels, and what it is fitted to."""
+    if training.soft is not None:
+        from petite.training.soft_probe import SoftLogisticRegression
+
+        soft = SoftLogisticRegression(warm_start=True, max_iter=MOST_ITERATIONS)
+        return soft, training.soft
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(warm_start=True, max_iter=MOST_ITERATIONS), training.labels

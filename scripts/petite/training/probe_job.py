@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from petite.data.encoded import EncodedImages
-from petite.data.splits import test_images, training_images, validation_images
+from petite.data.splits import test_images, training_images, validation_images, weights_of
 from petite.data.store import Store
 from petite.features.embedding import read_embeddings, weight_bytes
 from petite.subsets.chains import SelectionJob, choose
@@ -35,6 +35,7 @@ from petite.training.records import (
     versions,
     write_predictions,
 )
+from petite.training.soft_labels import SoftLabels, TeacherRecord, with_soft_columns
 from petite.util.files import write_csv
 from petite.util.job import peak_memory_bytes
 from petite.util.seeds import generator
@@ -58,6 +59,8 @@ class ProbeData:
         The images to train on, if not the originals.
     encoded_embeddings : sequence of Path
         The files of their shards.
+    soft : SoftLabels, optional
+        Those to train on, one for each image, in place of the labels.
     """
 
     store: Store
@@ -65,6 +68,7 @@ class ProbeData:
     embeddings: Sequence[Path]
     encoded: EncodedImages | None = None
     encoded_embeddings: Sequence[Path] = ()
+    soft: SoftLabels | None = None
 
     def embedded(self, image_ids: pd.Series, labels: np.ndarray) -> Embedded:
         """The embeddings of some originals with their labels."""
@@ -73,7 +77,10 @@ class ProbeData:
     def training(self, train: pd.DataFrame) -> tuple[Embedded, float]:
         """The embeddings of the training images, and the seconds that they took."""
         paths = self.encoded_embeddings if self.encoded else self.embeddings
-        return self._read(train["image_id"], train["label"].to_numpy(), paths)
+        found, seconds = self._read(train["image_id"], train["label"].to_numpy(), paths)
+        if self.soft:
+            found = found._replace(soft=self.soft.of(train["image_id"])[:, 0])
+        return found, seconds
 
     def _read(
         self, image_ids: pd.Series, labels: np.ndarray, paths: Sequence[Path]
@@ -187,13 +194,34 @@ def run_probe_job(
     chosen = [np.searchsorted(free, one.chosen) for one in fitted]
     runs["overlap"] = excess_overlap(chosen, len(free))
     runs["embedding_seconds"] = embedding_seconds
+    subsets = [
+        train.iloc[one.rows].assign(weight=one.weights, origin=train["image_id"]) for one in fitted
+    ]
     if data.encoded:
-        subsets = (train.iloc[one.rows].assign(weight=one.weights) for one in fitted)
-        network = weight_bytes(data.encoded_embeddings)
-        runs = runs.assign(**data.encoded.columns(subsets), network_bytes=network)
+        columns = data.encoded.columns(subsets, 1 if data.soft else 0)
+        runs = runs.assign(**columns, network_bytes=weight_bytes(data.encoded_embeddings))
+    if data.soft:
+        runs = with_soft_columns(runs, data.soft.columns(subsets))
     write_predictions(outputs.predictions, test, probabilities, job.seeds)
     write_csv(outputs.history, pd.DataFrame(columns=HISTORY_COLUMNS))
     write_csv(outputs.runs, runs)
+
+
+def teach(data: ProbeData, settings: ProbeSettings) -> SoftLabels:
+    """Fit the probe that is the teacher to all training images, and ask it for their soft labels.
+
+    A probe has no random weights, so that one is enough.
+    """
+    train = training_images(data.split)
+    pool, _ = data.training(train)
+    held_out = validation_images(data.store, data.split)
+    validation = data.embedded(held_out.image_ids, held_out.labels)
+    started = time.perf_counter()
+    probe = fit_probe(pool, validation, settings.penalties, weights_of(train))
+    seconds = time.perf_counter() - started
+    found = probe.probabilities(pool.embeddings).astype(np.float16)[:, None]
+    record = TeacherRecord([], len(train), seconds, _accuracy(probe, validation))
+    return SoftLabels(train["image_id"].to_numpy(dtype=str), found, 0, 1.0, record)
 
 
 # The training images, the share to draw, the seed and the kept images.
@@ -256,7 +284,8 @@ def _fit(
     k = part if selection.steps[0].method == FULL else selection.k
     table, record = choose(replace(selection, k=k))
     rows = pd.Index(selection.train["image_id"]).get_indexer(pd.Index(table["image_id"]))
-    subset = Embedded(pool.embeddings[rows], pool.labels[rows])
+    soft = None if pool.soft is None else pool.soft[rows]
+    subset = Embedded(pool.embeddings[rows], pool.labels[rows], soft)
     weights = table["weight"].to_numpy()
     started = time.perf_counter()
     probe = fit_probe(subset, validation, settings.penalties, weights)

@@ -27,6 +27,7 @@ from petite.networks.backend import dtype_policy
 from petite.subsets.augmentation import render_subset
 from petite.subsets.records import SubsetRecord
 from petite.training import metrics
+from petite.training.batches import SoftTargets
 from petite.training.handout import write_beside
 from petite.training.loop import TrainedRun, Trainer, predict
 from petite.training.records import (
@@ -40,7 +41,8 @@ from petite.training.records import (
     versions,
     write_predictions,
 )
-from petite.training.settings import TrainingSettings, checked
+from petite.training.settings import LoopSettings, TrainingSettings, checked
+from petite.training.soft_labels import SoftLabels, with_soft_columns
 from petite.util import memory
 from petite.util.errors import PetiteError
 from petite.util.files import atomic_path, write_csv
@@ -91,6 +93,7 @@ def run_job(
     runs: list[Run] = []
     curves: list[HistoryRow] = []
     probabilities: list[np.ndarray] = []
+    seen: list[float] = []
     models = [outputs.models / f"seed-{seed}.keras" for seed in job.seeds]
     for seed, selected, model in zip(job.seeds, job.subsets, models, strict=True):
         name = f"{job.method} at {job.fraction:g}, seed {seed}"
@@ -106,6 +109,7 @@ def run_job(
             seed,
             weights=subset["weight"].to_numpy(),
             name=name,
+            soft=data.soft_targets(subset, trainer.settings),
         )
 
         test = test_images(data.store, data.split)
@@ -115,6 +119,7 @@ def run_job(
         logger.info("%s: test accuracy %.4f, loss %.4f", name, judged["accuracy"], judged["loss"])
 
         runs.append(run_row(job, seed, trainer, about_subset, trained, judged))
+        seen.append(trained.examples_seen)
         identity: RunName = {
             "judge": job.judge,
             "method": job.method,
@@ -131,9 +136,15 @@ def run_job(
     write_csv(outputs.history, pd.DataFrame(curves)[HISTORY_COLUMNS])
     write_predictions(outputs.predictions, test, probabilities, job.seeds)
     table = pd.DataFrame(runs)[RUN_COLUMNS]
+    subsets = [one.read() for one in job.subsets] if data.encoded or data.soft else []
     if data.encoded:
-        columns = data.encoded.columns(one.read() for one in job.subsets)
+        labels = data.soft.probabilities.shape[1] if data.soft else 0
+        columns = data.encoded.columns(subsets, labels)
         table = table.assign(**columns, network_bytes=trainer.pretrained_bytes)
+    if trainer.seeing:
+        table["examples_seen"] = seen
+    if data.soft:
+        table = with_soft_columns(table, data.soft.columns(subsets))
     write_csv(outputs.runs, table)
 
 
@@ -149,11 +160,21 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Data:
-    """The images of a data set and their split; `encoded`: what is trained on, if not originals."""
+    """The images of a data set and their split.
+
+    `encoded`: what is trained on, if not originals; `soft`: the labels, if not those of the split.
+    """
 
     store: Store
     split: pd.DataFrame
     encoded: EncodedImages | None = None
+    soft: SoftLabels | None = None
+
+    def soft_targets(self, subset: pd.DataFrame, settings: LoopSettings) -> SoftTargets | None:
+        """The soft labels of a subset's rows, if there are any."""
+        if self.soft is None:
+            return None
+        return self.soft.targets(subset["origin"], settings.flips, settings.crop_padding)
 
     def training(self, subset: pd.DataFrame, path: Path) -> Images:
         """The images of a subset, augmented by their recipes and read on access.

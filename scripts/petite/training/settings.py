@@ -68,14 +68,18 @@ else:
 class LoopSettings(Strict):
     """What `petite.training.loop` needs to train a network, from scratch or pretrained."""
 
-    backend: Literal["tensorflow", "jax", "torch"] = "tensorflow"
+    backend: Literal["tensorflow", "jax", "torch"] = Field(
+        "tensorflow", description="what Keras runs on; install jax or torch yourself"
+    )
     precision: Literal["float32", "bfloat16", "auto"] = Field(
         "float32",
         description="bfloat16: activations in 16 bits, weights in 32; auto: bfloat16 where the "
         "processor computes in it",
     )
-    batch_size: int = Field(64, ge=2, le=65_536)
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    batch_size: int = Field(64, ge=2, le=65_536, description="images of a training step")
+    label_smoothing: float = Field(
+        0.1, ge=0, lt=1, description="part of each target that is spread over all classes"
+    )
     flips: Literal["none", "random", "alternating"] = Field(
         "random", description="horizontal flips; alternating: in every second pass over an image"
     )

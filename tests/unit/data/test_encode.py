@@ -99,8 +99,11 @@ def test_a_cut_file_of_images_is_named_and_made_again(pictures: Path, tmp_path: 
         source.read(last)
 
 
+@pytest.mark.parametrize("soft_labels", [0, 1, 4])
 @pytest.mark.parametrize("weights", [[1.0, 1.0, 1.0], [1.0, 0.123456789, 2.0]])
-def test_the_bytes_of_a_container_are_those_on_disk(tmp_path: Path, weights: list[float]) -> None:
+def test_the_bytes_of_a_container_are_those_on_disk(
+    tmp_path: Path, weights: list[float], soft_labels: int
+) -> None:
     classes, labels = ["cat", "d\u00f6g", "none"], [0, 1, 0]
     images = [b"12345", b"", b"abc"]
     sizes = [len(image) for image in images]
@@ -109,14 +112,19 @@ def test_the_bytes_of_a_container_are_those_on_disk(tmp_path: Path, weights: lis
         files[label].write(image)
     for file in files:
         file.close()
-    made = container_index("8px-webp-q1", classes, labels, sizes, weights)
+    if soft_labels:
+        probabilities = np.full((len(images), soft_labels, len(classes)), 1 / 3, np.float16)
+        (tmp_path / "soft_labels.float16").write_bytes(probabilities.tobytes())
+    about = ("8px-webp-q1", classes, labels, sizes, weights, soft_labels)
+    made = container_index(*about)
     (tmp_path / "index.json").write_bytes(made)
     on_disk = sum(path.stat().st_size for path in tmp_path.iterdir())
-    assert container_bytes("8px-webp-q1", classes, labels, sizes, weights) == on_disk
+    assert container_bytes(*about) == on_disk
     assert (tmp_path / "0.images").read_bytes() == b"12345abc"
     index = json.loads((tmp_path / "index.json").read_text("utf-8"))
     assert [one["class"] for one in index["classes"]] == classes
     assert index["classes"][0]["bytes"] == [5, 3]
+    assert index.get("soft_labels", 0) == soft_labels
     assert ("weights" in index["classes"][0]) == (len(set(weights)) > 1)
 
 

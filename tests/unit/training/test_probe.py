@@ -40,6 +40,45 @@ def test_it_is_scikit_learns_logistic_regression_with_the_chosen_penalty(classes
     )
 
 
+@pytest.mark.parametrize("classes", [2, 5])
+def test_one_hot_soft_labels_give_the_probe_of_hard_ones(classes: int) -> None:
+    training, validation = embedded(200, classes, 0, 4), embedded(300, classes, 1, 4)
+    weights = np.random.default_rng(3).uniform(0.5, 2, 200)
+    soft = training._replace(soft=np.eye(classes, dtype=np.float16)[training.labels])
+    hard, found = (fit_probe(one, validation, PENALTIES, weights) for one in (training, soft))
+    assert found.penalty == hard.penalty and found.parameters == hard.parameters
+    tested = embedded(1000, classes, 2, 4).embeddings
+    np.testing.assert_allclose(found.probabilities(tested), hard.probabilities(tested), atol=2e-3)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_soft_labels_are_as_an_image_of_each_class_weighted_by_its_probability(
+    classes: int,
+) -> None:
+    """A direct solver of scikit-learn's, on as many copies of each image as there are classes."""
+    training = embedded(150, classes, 0, 4)
+    rng = np.random.default_rng(5)
+    soft, weights = rng.dirichlet(np.ones(classes), 150), rng.uniform(0.5, 2, 150)
+    found = fit_probe(training._replace(soft=soft), embedded(0, classes, 1), [3.0], weights)
+    inputs = Standardizing.of(training.embeddings)(training.embeddings).astype(np.float64)
+    copies = LogisticRegression(C=1 / 3, solver="newton-cg", tol=1e-10, max_iter=1000).fit(
+        np.repeat(inputs, classes, axis=0),
+        np.tile(np.arange(classes), 150),
+        (soft * weights[:, None]).ravel(),
+    )
+    np.testing.assert_allclose(
+        found.probabilities(training.embeddings), copies.predict_proba(inputs), atol=1e-3
+    )
+
+
+def test_a_class_that_no_image_has_keeps_its_place_with_soft_labels() -> None:
+    training = embedded(60, 2, 0)
+    soft = np.hstack([np.eye(2)[training.labels], np.zeros((60, 1))])
+    found = fit_probe(training._replace(soft=soft), embedded(0, 2, 1), [1.0])
+    probabilities = found.probabilities(training.embeddings)
+    assert probabilities.shape == (60, 3) and (probabilities.argmax(axis=1) < 2).all()
+
+
 def test_the_penalty_is_the_one_that_validation_images_prefer() -> None:
     training = embedded(40, 2, 0, 6)
     validation, tested = embedded(400, 2, 1, 6), embedded(4000, 2, 2, 6)

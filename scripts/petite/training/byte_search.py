@@ -1,0 +1,198 @@
+"""Search for the encoding of random images that learns most within a budget of bytes.
+
+With the budget given, a side and a quality decide how many images there are room for. So the search
+over side, quality and count has two dimensions. It measures the validation accuracy on a coarse grid,
+fits a surface, and measures once more around its maximum.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+CODEC = "webp"
+# Of the coarse grid: sides relative to the largest one that the judge sees, and qualities.
+SIDES = (1.0, 0.63, 0.4, 0.25)
+QUALITIES = (5, 20, 60)
+# Of the candidates around the maximum.
+FINE_QUALITIES = (3, 5, 7, 10, 14, 20, 28, 40, 60)
+STEP = 8  # pixels; between sides
+LEAST_SIDE = 16
+# How many points are measured around the maximum, and how far apart they are at least, as a share
+# of the whole range of sides and of qualities (both as logarithms).
+NEAR = 4
+APART = 0.15
+COEFFICIENTS = 6  # of the surface
+# Subsets of other seeds have other images. This many standard errors of the sum are left free.
+MARGIN = 3.0
+
+
+class Point(NamedTuple):
+    """An encoding by WebP: side in pixels, and quality."""
+
+    side: int
+    quality: int
+
+
+class Measured(NamedTuple):
+    """A point, how many images of it fit into the budget, and what it gave on validation images."""
+
+    point: Point
+    count: int
+    score: float
+
+
+Measure = Callable[[Point], Measured | None]
+
+
+def coarse_grid(largest: int) -> list[Point]:
+    """The points that are measured first.
+
+    Parameters
+    ----------
+    largest : int
+        The largest side that adds detail: that of the judge's images or of the originals, pixels.
+    """
+    sides = {_rounded(share * largest, largest) for share in SIDES}
+    return [Point(side, quality) for side in sorted(sides) for quality in QUALITIES]
+
+
+def search(largest: int, measure: Measure) -> tuple[Measured, list[Measured]]:
+    """Find the best point.
+
+    Parameters
+    ----------
+    largest : int
+        See `coarse_grid`.
+    measure : callable
+        Measures a point; None where the budget has no room for an image of each class.
+
+    Returns
+    -------
+    Measured
+        Of all measured points, that with the highest value of the fitted surface: a single
+        measurement may be high by luck.
+    list of Measured
+        All of them, in the order in which they were measured.
+
+    Raises
+    ------
+    ValueError
+        If no point has room for an image of each class.
+    """
+    found = [one for point in coarse_grid(largest) if (one := measure(point))]
+    if not found:
+        raise ValueError("no point fits into the budget")
+    for point in _neighborhood(found, largest):
+        if one := measure(point):
+            found.append(one)
+    fitted = predicted(found, [one.point for one in found])
+    return found[int(fitted.argmax())], found
+
+
+def predicted(found: Sequence[Measured], points: Sequence[Point]) -> NDArray[np.float64]:
+    """The values of the fitted surface at some points.
+
+    The surface is a quadratic in the logarithms of side and quality, by least squares, in which
+    points near the best measured one count most. With fewer points than coefficients there is no
+    surface, and only measured points have a value.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+    """
+    if len(found) < COEFFICIENTS:
+        scores = {one.point: one.score for one in found}
+        return np.array([scores.get(point, -np.inf) for point in points])
+    places = _places([one.point for one in found])
+    scores = np.array([one.score for one in found])
+    first = _fit(places, scores, np.ones(len(found)))
+    best = places[(_terms(places) @ first).argmax()]
+    distance = ((places - best) ** 2).sum(axis=1)
+    near = _fit(places, scores, np.exp(-distance))
+    return _terms(_places(points)) @ near
+
+
+def count_within(
+    budget: int, sizes: NDArray[np.int64], fixed: int, most: int, exact: bool = False
+) -> int:
+    """How many images of about these sizes are within a budget, with their index.
+
+    Parameters
+    ----------
+    budget : int
+        Bytes.
+    sizes : ndarray of int, shape (n,)
+        The bytes of some encoded images.
+    fixed : int
+        The bytes of an index without images.
+    most : int
+        How many images there are.
+    exact : bool
+        Whether `sizes` are those of all images, so that all of them are a known sum.
+
+    Returns
+    -------
+    int
+        So many that subsets of other images are within the budget too, but for one in a thousand.
+    """
+    # In the index an image has the digits of its size, and a comma.
+    each = sizes + np.array([len(str(size)) + 1 for size in sizes.tolist()])
+    if exact and fixed + each.sum() <= budget:
+        return most
+    mean, spread = each.mean(), MARGIN * each.std()
+    room = max(0, budget - fixed)
+    root = (-spread + math.sqrt(spread**2 + 4 * mean * room)) / (2 * mean)
+    return min(most, int(root**2))
+
+
+def _neighborhood(found: Sequence[Measured], largest: int) -> list[Point]:
+    """The points around the maximum of the surface that are measured as well."""
+    measured = [one.point for one in found]
+    low, high = min(one.side for one in measured), max(one.side for one in measured)
+    sides = sorted({_rounded(side, largest) for side in range(low, high + 1, STEP)} | {high})
+    candidates = [Point(side, quality) for side in sides for quality in FINE_QUALITIES]
+    values = predicted(found, candidates)
+    places, taken = _places(candidates), list(_places(measured))
+    lows, spans = _range(np.array(taken))
+    chosen: list[Point] = []
+    for row in np.argsort(-values, kind="stable").tolist():
+        place = (places[row] - lows) / spans
+        others = (np.array(taken) - lows) / spans
+        if np.isfinite(values[row]) and (np.abs(others - place).max(axis=1) >= APART).all():
+            chosen.append(candidates[row])
+            taken.append(places[row])
+        if len(chosen) == NEAR:
+            break
+    return chosen
+
+
+def _rounded(side: float, largest: int) -> int:
+    """A side on the grid: a multiple of STEP, or the largest one."""
+    if side >= largest:
+        return largest
+    return min(largest, max(LEAST_SIDE, STEP * round(side / STEP)))
+
+
+def _places(points: Sequence[Point]) -> NDArray[np.float64]:
+    """Points as coordinates, in doublings of the side and of the quality."""
+    return np.log2(np.array(points, np.float64).reshape(len(points), 2))
+
+
+def _range(places: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    low = places.min(axis=0)
+    return low, np.maximum(places.max(axis=0) - low, 1e-9)
+
+
+def _terms(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    x, y = places.T
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+
+
+def _fit(
+    places: NDArray[np.float64], scores: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    root = np.sqrt(weights)
+    return np.linalg.lstsq(_terms(places) * root[:, None], scores * root, rcond=None)[0]

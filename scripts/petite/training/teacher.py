@@ -1,0 +1,175 @@
+"""A teacher: networks that are trained on all training images, and asked for soft labels.
+
+Its answer is the mean of the probabilities of its networks. It never sees a test image, and it sees
+validation images only for its learning curve, as any other run.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from petite.data.splits import training_images, validation_images, weights_of
+from petite.data.store import Store
+from petite.data.views import Images, StoredImages, in_memory_if_it_fits
+from petite.networks.backend import load_keras
+from petite.networks.models import logits_of
+from petite.training import metrics
+from petite.training.batches import Views
+from petite.training.loop import ScratchTrainer, predict_logits
+from petite.training.settings import LoopSettings
+from petite.training.soft_labels import SoftLabels, TeacherRecord
+from petite.util import memory
+from petite.util.files import atomic_path
+
+logger = logging.getLogger(__name__)
+
+# Seeds of runs are below 1,000, so that no subset is judged by a network that begins at the weights
+# of a network of its teacher.
+FIRST_SEED = 1_000_000
+# Images that are augmented at a time.
+AT_ONCE = 1_024
+
+
+def train_teacher(
+    store: Store,
+    split: pd.DataFrame,
+    trainer: ScratchTrainer,
+    networks: int,
+    folder: Path,
+    max_memory: int | None = None,
+) -> TeacherRecord:
+    """Train the networks of a teacher, and save them as folder/seed-1000000.keras and so on.
+
+    Parameters
+    ----------
+    store : Store
+    split : DataFrame
+    trainer : ScratchTrainer
+        Made for the images and the classes of the store.
+    networks : int
+        How many.
+    folder : Path
+    max_memory : int, optional
+        Bytes that the images may take; None: half of the free memory.
+    """
+    limit = memory.available() if max_memory is None else max_memory
+    train = training_images(split)
+    stored = StoredImages(store, train["image_id"])
+    images = in_memory_if_it_fits(stored, trainer.bytes_of(stored), limit, "the training images")
+    _, held_out_labels, held_out = validation_images(store, split)
+    seeds = [FIRST_SEED + number for number in range(networks)]
+    seconds, accuracies = 0.0, []
+    for seed in seeds:
+        run = trainer.train(
+            images,
+            train["label"].to_numpy(),
+            held_out,
+            held_out_labels,
+            seed,
+            weights_of(train),
+            name=f"the teacher, seed {seed}",
+        )
+        seconds += run.train_seconds
+        accuracies.append(run.history[-1]["validation_accuracy"])
+        logger.info("Teacher, seed %d: validation accuracy %.4f", seed, accuracies[-1])
+        with atomic_path(folder / f"seed-{seed}.keras") as temporary:
+            run.model.save(temporary)
+    return TeacherRecord(seeds, len(train), seconds, float(np.mean(accuracies)))
+
+
+class Teacher:
+    """The trained networks of a teacher.
+
+    Parameters
+    ----------
+    models : sequence of Path
+        The files that `train_teacher` wrote.
+    settings : LoopSettings
+        Those of its training.
+    threads : int
+        CPU threads to use.
+    """
+
+    def __init__(self, models: Sequence[Path], settings: LoopSettings, threads: int = 1) -> None:
+        keras = load_keras(settings.backend, threads)
+        self._flips = settings.test_time_flip
+        loaded = (keras.models.load_model(path, compile=False) for path in models)
+        self._networks = [logits_of(model) for model in loaded]
+
+    def probabilities(self, images: Images, temperature: float = 1.0) -> NDArray[np.float64]:
+        """The mean of the networks' probabilities.
+
+        Parameters
+        ----------
+        images : Images
+            uint8, shape (n, H, W, C): any images, also such as no split has.
+        temperature : float
+            The logits are divided by it: above 1, probabilities are more alike.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, classes)
+        """
+        rows = np.arange(images.shape[0])
+        logits = (predict_logits(one, images, rows, self._flips) for one in self._networks)
+        found = [metrics.from_logits(one / temperature) for one in logits]
+        mean: NDArray[np.float64] = np.mean(found, axis=0)
+        return mean
+
+
+def label_softly(
+    store: Store,
+    split: pd.DataFrame,
+    teacher: Teacher,
+    record: TeacherRecord,
+    settings: LoopSettings,
+    views: int,
+    temperature: float,
+) -> SoftLabels:
+    """Ask a teacher for the soft labels of all training images, as the store has them.
+
+    Parameters
+    ----------
+    store : Store
+    split : DataFrame
+    teacher : Teacher
+    record : TeacherRecord
+    settings : LoopSettings
+        With the augmentation of views.
+    views : int
+        How many views of each image are labeled; 0: the image itself.
+    temperature : float
+    """
+    ids = training_images(split)["image_id"].to_numpy(dtype=str)
+    stored = StoredImages(store, ids)
+    if not views:
+        found = teacher.probabilities(stored, temperature)[:, None]
+    else:
+        drawn = Views.of(ids, views, settings.flips, settings.crop_padding)
+        found = np.concatenate(
+            [
+                _of_views(teacher, stored, drawn, views, temperature, rows)
+                for rows in np.array_split(np.arange(len(ids)), -(-len(ids) // AT_ONCE))
+            ]
+        )
+    return SoftLabels(ids, found.astype(np.float16), views, temperature, record)
+
+
+def _of_views(
+    teacher: Teacher,
+    images: Images,
+    views: Views,
+    count: int,
+    temperature: float,
+    rows: NDArray[np.integer],
+) -> NDArray[np.float64]:
+    pixels = images[rows]
+    found = [
+        teacher.probabilities(views.render(pixels, rows, np.full(len(rows), view)), temperature)
+        for view in range(count)
+    ]
+    return np.stack(found, axis=1)

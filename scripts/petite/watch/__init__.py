@@ -1,0 +1,1 @@
+"""What a run has found so far, as a table, a sentence and a page that a browser shows."""

@@ -1,0 +1,257 @@
+"""Soft labels: training on them, the teacher that gives them, and their file."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_scratch import SETTINGS, write_small_store
+
+from petite.data.splits import training_images
+from petite.data.store import Store
+from petite.data.views import StoredImages
+from petite.networks.backend import load_keras
+from petite.subsets.seed_tables import tables_of
+from petite.training.batches import Batches, SoftTargets, Views
+from petite.training.loop import ScratchTrainer, TrainedRun, soft_targets
+from petite.training.records import Job
+from petite.training.scratch import Data, Outputs, check_settings, run_job
+from petite.training.soft_labels import SoftLabels, TeacherRecord
+from petite.training.teacher import FIRST_SEED, Teacher, label_softly, train_teacher
+from petite.util.errors import PetiteError
+from petite.util.files import read_table
+
+load_keras("tensorflow", 1)
+
+TAUGHT = TeacherRecord([FIRST_SEED], 3, 2.5, 0.9)
+
+
+def trainer(classes: int = 2, **changes: Any) -> ScratchTrainer:
+    temperature = changes.pop("temperature", 1.0)
+    names = [f"class {number}" for number in range(classes)]
+    settings = check_settings({**SETTINGS, **changes})
+    return ScratchTrainer(10, 1, names, settings, temperature=temperature)
+
+
+def pictures(count: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (count, 10, 10, 1), dtype=np.uint8), np.arange(count) % classes
+
+
+def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
+    return np.eye(classes, dtype=np.float16)[labels][:, None]
+
+
+def weights_of(run: TrainedRun) -> list[bytes]:
+    return [array.tobytes() for array in run.model.get_weights()]
+
+
+# ---------------------------------------------------------------- training
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_soft_labels_that_are_one_hot_train_the_same_network_bit_for_bit(classes: int) -> None:
+    images, labels = pictures(30, classes)
+    made = trainer(classes, label_smoothing=0.1)
+    hard = weights_of(made.train(images, labels, images[:0], labels[:0], 0))
+    soft = SoftTargets(one_hot(labels, classes), None)
+    # The labels are not used to train.
+    again = made.train(images, labels, images[:0], labels[:0], 0, soft=soft)
+    assert weights_of(again) == hard
+    flat = SoftTargets(np.full_like(soft.probabilities, 1 / classes), None)
+    other = made.train(images, labels, images[:0], labels[:0], 0, soft=flat)
+    assert weights_of(other) != hard
+
+
+def test_targets_of_rounded_probabilities_add_up_to_one() -> None:
+    rounded = np.array([[0.3334, 0.3333, 0.3336]], np.float16).astype(np.float32)
+    assert soft_targets(rounded).sum() == pytest.approx(1, abs=1e-6)
+    assert soft_targets(np.float32([[0.25, 0.75]])).tolist() == [[0.75]]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_temperature_divides_the_logits_in_the_loss_and_keeps_the_size_of_gradients(
+    classes: int,
+) -> None:
+    rng = np.random.default_rng(1)
+    logits = rng.normal(size=(8, 1 if classes == 2 else classes)).astype(np.float32)
+    wanted = soft_targets(rng.dirichlet(np.ones(classes), 8).astype(np.float32))
+    cool, warm = (
+        trainer(classes, label_smoothing=0.0, temperature=temperature)._logits_model
+        for temperature in (1.0, 4.0)
+    )
+    at_four = float(warm.compute_loss(y=wanted, y_pred=logits))
+    assert at_four == pytest.approx(16 * float(cool.compute_loss(y=wanted, y_pred=logits / 4)))
+    assert at_four != pytest.approx(float(cool.compute_loss(y=wanted, y_pred=logits)))
+
+
+# ---------------------------------------------------------------- views
+
+
+@given(st.integers(1, 5), st.sampled_from(["none", "random", "alternating"]))
+def test_views_depend_on_the_image_alone_and_more_views_leave_the_first(
+    count: int, flips: str
+) -> None:
+    few = Views.of(["a", "b"], count, flips, 0.2)
+    more = Views.of(["c", "b", "a"], count + 3, flips, 0.2)
+    assert (few.moves[[1, 0]] == more.moves[1:, :count]).all()
+    assert (few.mirrored[[1, 0]] == more.mirrored[1:, :count]).all()
+    assert (few.mirrored.any()) <= (flips != "none")
+
+
+def test_a_plain_view_is_the_image_and_of_alternating_ones_every_second_is_mirrored() -> None:
+    images, _ = pictures(6, 2)
+    names, rows = [*"abcdef"], np.arange(6)
+    plain = Views.of(names, 2, "none", 0.0)
+    assert (plain.render(images, rows, rows) == images).all()
+    turned = Views.of(names, 4, "alternating", 0.0)
+    one, two, three = (turned.render(images, rows, np.full(6, view)) for view in (0, 1, 2))
+    assert (one == three).all() and (one[:, :, ::-1] == two).all()
+
+
+def test_views_shift_at_most_by_the_padding_and_are_the_same_at_another_size() -> None:
+    views = Views.of([str(number) for number in range(200)], 1, "none", 0.2)
+    rows, zeros = np.arange(200), np.zeros(200, int)
+    for side in (10, 20):
+        dot = np.zeros((200, side, side, 1), np.uint8)
+        dot[:, side // 2, side // 2] = 255
+        found = np.argwhere(views.render(dot, rows, zeros)[..., 0])
+        shift = found[:, 1:] - side // 2
+        assert abs(shift).max() == side // 5
+        if side == 10:
+            small = shift
+    assert abs(small * 2 - shift).max() <= 2
+
+
+def test_pass_after_pass_shows_the_next_view_with_its_label() -> None:
+    images, labels = pictures(5, 2)
+    probabilities = np.random.default_rng(0).dirichlet([1, 1], (5, 3)).astype(np.float16)
+    views = Views.of([*"abcde"], 3, "random", 0.2)
+    batches = Batches(labels, None, 5, 0, "random", 0.2, SoftTargets(probabilities, views))
+    for epoch in range(7):
+        rows, epochs = batches.rows(epoch)
+        batch = batches.batch(epoch, images)
+        assert (epochs == epoch).all() and batch.soft is not None
+        assert (batch.soft == probabilities[rows, epoch % 3].astype(np.float32)).all()
+        assert (batch.images == views.render(images[rows], rows, epochs)).all()
+        assert (batch.labels == labels[rows]).all()
+
+
+# ---------------------------------------------------------------- the teacher
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root: Path = tmp_path_factory.mktemp("results")
+    write_small_store(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def taught(folder: Path) -> TeacherRecord:
+    store, split = Store.open(folder / "store/manifest.json"), read_table(folder / "split.parquet")
+    return train_teacher(store, split, trainer(), 2, folder / "teacher")
+
+
+def asked(folder: Path, *numbers: int) -> Teacher:
+    paths = [folder / f"teacher/seed-{FIRST_SEED + number}.keras" for number in numbers]
+    return Teacher(paths, check_settings(SETTINGS))
+
+
+def test_a_teacher_has_seeds_that_no_run_has(taught: TeacherRecord) -> None:
+    assert taught.seeds == [FIRST_SEED, FIRST_SEED + 1] and FIRST_SEED > 1000
+    assert taught.images == 40 and taught.seconds > 0 and 0 <= taught.validation_accuracy <= 1
+
+
+def test_a_teacher_learns_nothing_of_other_images(folder: Path, taught: TeacherRecord) -> None:
+    """Other validation and test images, and none that the user excludes."""
+    store, split = Store.open(folder / "store/manifest.json"), read_table(folder / "split.parquet")
+    train = split["split"] == "train"
+    moved = split.assign(split=split["split"].where(train, "test"))
+    for number, changed in enumerate((moved, moved.loc[train])):
+        train_teacher(store, changed, trainer(), 1, folder / f"other-{number}")
+        file = f"seed-{FIRST_SEED}.keras"
+        images = StoredImages(store, training_images(split)["image_id"])
+        one, other = (
+            Teacher([folder / name / file], check_settings(SETTINGS)).probabilities(images)
+            for name in ("teacher", f"other-{number}")
+        )
+        assert (one == other).all()
+
+
+def test_its_answer_is_the_mean_of_its_networks_and_softer_at_a_temperature(
+    folder: Path, taught: TeacherRecord
+) -> None:
+    images, _ = pictures(9, 2)
+    one, other, both = (asked(folder, *which).probabilities(images) for which in ([0], [1], [0, 1]))
+    np.testing.assert_allclose(both, (one + other) / 2, atol=1e-7)
+    warm = asked(folder, 0).probabilities(images, 3.0)
+    np.testing.assert_allclose(
+        np.log(warm[:, 1] / warm[:, 0]), np.log(one[:, 1] / one[:, 0]) / 3, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("views", [0, 3])
+def test_soft_labels_are_what_the_teacher_says_of_the_very_images_that_are_trained_on(
+    folder: Path, taught: TeacherRecord, views: int
+) -> None:
+    store, split = Store.open(folder / "store/manifest.json"), read_table(folder / "split.parquet")
+    settings, teacher = check_settings({**SETTINGS, "crop_padding": 0.2}), asked(folder, 0, 1)
+    found = label_softly(store, split, teacher, taught, settings, views, 1.0)
+    assert found.image_ids.tolist() == training_images(split)["image_id"].tolist()
+    assert found.probabilities.shape == (40, max(views, 1), 2)
+    some = found.image_ids[[30, 2, 7, 7]]
+    images = StoredImages(store, some)[np.arange(4)]
+    targets = found.targets(some, settings.flips, 0.2)
+    batches = Batches(np.zeros(4, int), None, 4, 5, settings.flips, 0.2, targets)
+    for step in range(4):
+        batch = batches.batch(step, images)
+        rows, _ = batches.rows(step)
+        seen = batch.images if views else images[rows]
+        np.testing.assert_allclose(batch.soft, teacher.probabilities(seen), atol=1e-3)
+
+
+# ---------------------------------------------------------------- the file and the job
+
+
+def labels_of(ids: list[str], views: int = 0) -> SoftLabels:
+    drawn = np.random.default_rng(0).dirichlet([1, 1], (len(ids), max(views, 1)))
+    return SoftLabels(np.array(ids), drawn.astype(np.float16), views, 2.0, TAUGHT)
+
+
+@pytest.mark.parametrize("views", [0, 4])
+def test_a_file_of_soft_labels_is_read_as_it_was_written(tmp_path: Path, views: int) -> None:
+    written = labels_of(["a/1", "b/2", "b/3"], views)
+    written.write(tmp_path / "labels.npz")
+    read = SoftLabels.read(tmp_path / "labels.npz")
+    assert (read.probabilities == written.probabilities).all()
+    same = {"image_ids": written.image_ids, "probabilities": written.probabilities}
+    assert replace(read, **same) == written
+    assert read.bytes_per_image * 3 == read.probabilities.nbytes == 3 * max(views, 1) * 2 * 2
+    assert (read.of(["b/3", "a/1"]) == written.probabilities[[2, 0]]).all()
+    with pytest.raises(PetiteError, match="c/9"):
+        read.of(["a/1", "c/9"])
+
+
+def test_a_job_trains_on_the_labels_of_the_originals_and_counts_their_bytes(folder: Path) -> None:
+    store, split = Store.open(folder / "store/manifest.json"), read_table(folder / "split.parquet")
+    job = Job(
+        *("scratch_soft", "noise", "random", 0.3, 0, [0, 1]),
+        tables_of([folder / "seed-0.parquet", folder / "seed-1.parquet"], [0, 1]),
+    )
+    ids = training_images(split)["image_id"].tolist()
+    names = ("runs.csv", "history.csv", "predictions.npz", "models")
+    outputs = Outputs(*(folder / "job" / name for name in names))
+    run_job(job, Data(store, split, soft=labels_of(ids, 3)), trainer(), outputs)
+    runs = pd.read_csv(outputs.runs)
+    assert (runs["judge"] == "scratch_soft").all()
+    assert (runs["teacher_seconds"] == TAUGHT.seconds).all()
+    assert (runs["soft_label_bytes"] == runs["images"] * 3 * 2 * 2).all()
+    records = [table.record() for table in job.subsets]
+    assert [one["stored_bytes"] for one in records] == (
+        runs["stored_bytes"] - runs["soft_label_bytes"]
+    ).tolist()

@@ -1,0 +1,112 @@
+"""Judges on soft labels: a teacher, its labels, and runs apart from those on hard ones."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from shades import write_shades
+from smallest import smallest
+from test_what_is_left import due, said_of
+
+from petite.training.soft_labels import SoftLabels
+
+pytestmark = pytest.mark.workflow
+
+RESULTS = "results/tiny"
+SMALL = "8px-webp-q30"
+HARD: dict[str, Any] = {"scratch": {}, "probe": {}}
+SOFT: dict[str, Any] = {"scratch_soft": {"teachers": 2, "views": 3}, "probe_soft": {}}
+
+
+def config_with(judges: dict[str, Any]) -> dict[str, Any]:
+    return smallest(
+        {"full": [1], "random": [0.5], "augmentation": [0.5], "pca_grid": []},
+        judges=judges,
+        encodings=["original", {"side": 8, "codec": "webp", "quality": 30}],
+        backbone={"name": "file:network.keras", "image_size": 32, "scaling": "zero_to_one"},
+        features={"space": "backbone"},
+        split={"test": 0.3, "validation": 0.1},
+        checks={"cues": False, "label_errors": False, "near_duplicates": False},
+        dataset={
+            "name": "tiny",
+            "source": "folder",
+            "path": "shades",
+            "classes": None,
+            "image_size": 16,
+            "color": "rgb",
+            "shards": 1,
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(snakemake, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on hard labels, to which judges on soft labels were added."""
+    folder: Path = tmp_path_factory.mktemp("soft")
+    write_shades(folder, 40)
+    finished = snakemake(folder, config=config_with(HARD))
+    assert finished.returncode == 0, said_of(finished)
+    added = due(snakemake(folder, "--dry-run", config=config_with({**HARD, **SOFT})))
+    # Five subsets of the first judge: augmented images are made of stored pixels.
+    assert {name: added.get(name) for name in JOBS} == JOBS
+    assert not {"train", "probe", "rank", "subset", "embed", "encode", "ingest"} & set(added)
+    finished = snakemake(folder, config=config_with({**HARD, **SOFT}))
+    assert finished.returncode == 0, said_of(finished)
+    return folder
+
+
+JUDGES = ["probe", "scratch", "probe_soft", "scratch_soft"]
+JOBS = {"teacher": 1, "soft_labels": 1, "train_soft": 5, "probe_teacher": 1, "probe_soft": 4}
+
+
+def test_results_on_soft_labels_are_those_of_judges_of_their_own(folder: Path) -> None:
+    for name in ("runs", "summary", "verdicts", "costs"):
+        table = pd.read_csv(folder / RESULTS / f"{name}.csv")
+        assert list(dict.fromkeys(table["judge"])) == JUDGES
+    runs = pd.read_csv(folder / RESULTS / "runs.csv")
+    full = runs[runs["method"] == "full"].groupby("judge")["loss"].mean()
+    assert full["scratch"] != full["scratch_soft"] and full["probe"] != full["probe_soft"]
+    answers = json.loads((folder / RESULTS / "recommendation.json").read_text("utf-8"))
+    assert list(answers["judges"]) == JUDGES
+    page = (folder / RESULTS / "report.html").read_text("utf-8")
+    assert "on soft labels" in page
+
+
+def test_soft_labels_are_of_the_training_images_alone(folder: Path) -> None:
+    split = pd.read_parquet(folder / RESULTS / "splits/0.parquet").query("split == 'train'")
+    for judge, views in (("scratch", 3), ("probe", 1)):
+        labels = SoftLabels.read(folder / RESULTS / f"soft_labels/{judge}.npz")
+        assert set(labels.image_ids) == set(split["image_id"])
+        assert labels.probabilities.shape == (len(split), views, 2)
+        np.testing.assert_allclose(labels.probabilities.sum(axis=2), 1, atol=2e-3)
+
+
+def test_their_bytes_and_the_teacher_are_counted(folder: Path) -> None:
+    runs = pd.read_csv(folder / RESULTS / "runs.csv")
+    costs = pd.read_csv(folder / RESULTS / "costs.csv").set_index(["judge", "method", "fraction"])
+    for hard, soft, views in (("scratch", "scratch_soft", 3), ("probe", "probe_soft", 1)):
+        keys = ["method", "fraction", "training_seed"]
+        one, other = (runs[runs["judge"] == judge].set_index(keys) for judge in (hard, soft))
+        of_labels = other["images"] * views * 2 * 2
+        assert (other["soft_label_bytes"] == of_labels).all()
+        assert (other["stored_bytes"] - one["stored_bytes"] == of_labels).all()
+        # The index says how many there are.
+        extra = (other["bytes"] - one["bytes"] - of_labels).dropna()
+        assert len(extra) and extra.between(1, 30).all()
+        assert (other["teacher_seconds"] > 0).all() and one["teacher_seconds"].isna().all()
+        total = costs["total_seconds"] - costs["select_seconds"] - costs["train_seconds"]
+        assert np.allclose(total[soft], costs["teacher_seconds"][soft])
+        assert np.allclose(total[hard], 0)
+
+
+def test_a_setting_of_the_labels_keeps_the_teacher_and_all_runs_on_hard_labels(
+    folder: Path, snakemake
+) -> None:
+    assert due(snakemake(folder, "--dry-run", config=config_with({**HARD, **SOFT}))) == {}
+    other = {**HARD, **SOFT, "scratch_soft": {"teachers": 2, "temperature": 2.0}}
+    jobs = due(snakemake(folder, "--dry-run", config=config_with(other)))
+    assert jobs["soft_labels"] == 1 and jobs["train_soft"] == 5
+    assert not {"teacher", "probe_teacher", "probe_soft", "train", "probe"} & set(jobs)

@@ -1,0 +1,48 @@
+# Functions of soft.smk: the teacher, and what its labels depend on.
+
+from petite.training.judges import SoftProbeSettings, SoftScratchSettings
+
+SOFT = CONFIG.judges.scratch_soft or SoftScratchSettings()
+SOFT_PROBE = CONFIG.judges.probe_soft or SoftProbeSettings()
+# The networks of a teacher; another number is another teacher.
+TEACHERS = "networks-{networks}"
+TEACHER = f"{RESULTS}/{{repeat}}teachers/{SCRATCH}/networks-{SOFT.teachers}"
+
+
+wildcard_constraints:
+    networks=r"\d+",
+
+
+def teacher_models(wildcards):
+    return TEACHER.format(repeat=wildcards.repeat)
+
+
+def teacher_record(wildcards):
+    return TEACHER.format(repeat=wildcards.repeat) + ".json"
+
+
+def soft_label_settings():
+    """What soft labels depend on besides the teacher: the augmentation of their views."""
+    own = {"views": SOFT.views, "temperature": SOFT.temperature}
+    return as_param({**own, "training": CONFIG.training.model_dump(mode="json")})
+
+
+def soft_arguments(wildcards, input):
+    """Snakemake does not compare params that depend on the input, which is compared itself."""
+    labels = f"--soft-labels {shlex.quote(input.labels)}"
+    return f"{encoded_arguments(wildcards, input)} {labels}"
+
+
+def soft_probe_arguments(wildcards, input):
+    """The same of the probe."""
+    labels = f"--soft-labels {shlex.quote(input.labels)}"
+    return f"{probe_arguments(wildcards, input)} {labels}"
+
+
+def probe_teacher_settings():
+    return as_param(SOFT_PROBE.model_dump(mode="json", exclude={"seeds", "fractions"}))
+
+
+def soft_probe_settings(wildcards):
+    probe = SOFT_PROBE.model_dump(mode="json", exclude={"seeds", "fractions"})
+    return as_param({**PLAN.selection_settings(wildcards.method), "probe": probe})

@@ -1,0 +1,135 @@
+# Judges on soft labels: a teacher that is trained on all training images, its labels, and the runs on them.
+# Needs: what the judges on hard labels need (train.smk).
+# Makes: teachers/, soft_labels/, and for their judges runs/ and models/.
+
+
+include: "../lookups/soft.smk"
+
+
+if SCRATCH_SOFT in CASES_OF:
+
+    # One job, as its networks are compiled once.
+    rule teacher:
+        input:
+            manifest=rules.index.output.manifest,
+            split=selected_of,
+            code=code("teacher"),
+        output:
+            models=directory(f"{RESULTS}/{{repeat}}teachers/{SCRATCH}/{TEACHERS}"),
+            record=f"{RESULTS}/{{repeat}}teachers/{SCRATCH}/{TEACHERS}.json",
+        log:
+            f"{RESULTS}/{{repeat}}logs/teacher/{TEACHERS}.log",
+        benchmark:
+            f"{RESULTS}/{{repeat}}benchmarks/teacher/{TEACHERS}.tsv"
+        conda:
+            "../../envs/petite.yaml"
+        threads: CONFIG.training_threads
+        resources:
+            mem_mb=memory(1500, 4 * IMAGE_BYTES),
+            gpu=CONFIG.training_gpus,
+        params:
+            python=python,
+            settings=as_param(CONFIG.training.model_dump(mode="json")),
+            memory=memory_limit,
+        shell:
+            "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
+            "--split {input.split:q} --networks {wildcards.networks} "
+            "--output-models {output.models:q} --output-record {output.record:q} "
+            "--settings {params.settings:q} --threads {threads} {params.memory} --log {log:q}"
+
+    rule soft_labels:
+        input:
+            manifest=rules.index.output.manifest,
+            split=selected_of,
+            models=teacher_models,
+            record=teacher_record,
+            code=code("soft_labels"),
+        output:
+            labels=f"{RESULTS}/{{repeat}}soft_labels/{SCRATCH}.npz",
+            record=f"{RESULTS}/{{repeat}}soft_labels/{SCRATCH}.json",
+        log:
+            f"{RESULTS}/{{repeat}}logs/soft_labels/{SCRATCH}.log",
+        conda:
+            "../../envs/petite.yaml"
+        threads: CONFIG.training_threads
+        resources:
+            mem_mb=memory(1500, 4 * IMAGE_BYTES),
+            gpu=CONFIG.training_gpus,
+        params:
+            python=python,
+            settings=soft_label_settings(),
+        shell:
+            "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
+            "--split {input.split:q} --models {input.models:q} --record {input.record:q} "
+            "--output {output.labels:q} --settings {params.settings:q} --threads {threads} "
+            "--log {log:q}"
+
+    use rule train as train_soft with:
+        input:
+            unpack(encoded_inputs),
+            manifest=rules.index.output.manifest,
+            split=split_of,
+            subsets=subsets_to_train,
+            records=records_to_train,
+            labels=rules.soft_labels.output.labels,
+            labels_record=rules.soft_labels.output.record,
+            code=code("train"),
+        output:
+            runs=f"{RESULTS}/{{repeat}}runs/{SCRATCH_SOFT}/{RUN}.csv",
+            history=f"{RESULTS}/{{repeat}}runs/{SCRATCH_SOFT}/{RUN}.history.csv",
+            predictions=f"{RESULTS}/{{repeat}}runs/{SCRATCH_SOFT}/{RUN}.predictions.npz",
+            models=directory(f"{RESULTS}/{{repeat}}models/{SCRATCH_SOFT}/{RUN}"),
+        log:
+            f"{RESULTS}/{{repeat}}logs/train_soft/{RUN}.log",
+        benchmark:
+            f"{RESULTS}/{{repeat}}benchmarks/train_soft/{RUN}.tsv"
+        params:
+            encoded=soft_arguments,
+            judge=SCRATCH_SOFT,
+
+
+if PROBE_SOFT in CASES_OF:
+
+    rule probe_teacher:
+        input:
+            **all_embeddings(),
+            manifest=rules.index.output.manifest,
+            split=selected_of,
+            code=code("probe_teacher"),
+        output:
+            labels=f"{RESULTS}/{{repeat}}soft_labels/{PROBE}.npz",
+            record=f"{RESULTS}/{{repeat}}soft_labels/{PROBE}.json",
+        log:
+            f"{RESULTS}/{{repeat}}logs/probe_teacher.log",
+        conda:
+            "../../envs/petite.yaml"
+        resources:
+            mem_mb=memory(1000, 20_000),
+        params:
+            python=python,
+            settings=probe_teacher_settings(),
+        shell:
+            "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
+            "--split {input.split:q} --embeddings {input.embeddings:q} --output {output.labels:q} "
+            "--settings {params.settings:q} --threads {threads} --log {log:q}"
+
+    use rule probe as probe_soft with:
+        input:
+            unpack(probe_inputs),
+            manifest=rules.index.output.manifest,
+            split=selected_of,
+            labels=rules.probe_teacher.output.labels,
+            labels_record=rules.probe_teacher.output.record,
+            code=selection_code("probe"),
+        output:
+            runs=f"{RESULTS}/{{repeat}}runs/{PROBE_SOFT}/{RUN}.csv",
+            history=f"{RESULTS}/{{repeat}}runs/{PROBE_SOFT}/{RUN}.history.csv",
+            predictions=f"{RESULTS}/{{repeat}}runs/{PROBE_SOFT}/{RUN}.predictions.npz",
+        log:
+            f"{RESULTS}/{{repeat}}logs/probe_soft/{RUN}.log",
+        benchmark:
+            f"{RESULTS}/{{repeat}}benchmarks/probe_soft/{RUN}.tsv"
+        params:
+            settings=soft_probe_settings,
+            arguments=soft_probe_arguments,
+            judge=PROBE_SOFT,
