@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from petite.config.backbone import BackboneSettings
 from petite.config.checks import CheckSettings
 from petite.config.dataset import DatasetSettings
-from petite.config.encodings import Encodings, EncodingSettings
+from petite.config.encodings import Budget, Encodings, EncodingSettings
 from petite.config.evidence import EvidenceSettings
 from petite.config.export import BEST, Formats, exported
 from petite.config.features import FeatureSettings
@@ -30,7 +30,7 @@ from petite.data.sources import SOURCES
 from petite.evaluation.looks import Looks
 from petite.evaluation.statistics import ALPHA, least_p, seeds_to_decide
 from petite.features.registry import SPACES
-from petite.training.judges import FINE_TUNE, JUDGES, PROBE, PROBE_SOFT, judge_named
+from petite.training.judges import FINE_TUNE, JUDGES, PROBE, PROBE_SOFT, SCRATCH, judge_named
 from petite.training.seeing import SEE_FEWER
 from petite.training.settings import TrainingSettings
 from petite.util import memory
@@ -92,6 +92,11 @@ class Config(Strict):
         [EncodingSettings(codec=ORIGINAL)],
         description="how training images are stored: the judges compare the methods in each "
         "encoding; test images are the originals",
+    )
+    bytes: Budget | None = Field(
+        None,
+        description="a budget, such as 10% (of all originals) or 2 MB: the run searches for the "
+        "encoding and the count of random images that learn most within it",
     )
     seeds: Seeds = Field(
         LooksSettings(looks=[8, 20]),
@@ -209,6 +214,7 @@ class Config(Strict):
             *self._judge_problems(),
             *self._repeats_problems(),
             *self._encoding_problems(),
+            *self._budget_problems(),
             *pool_problems(self.pool, self.methods),
             *grow_problems(self.grow, self.methods, self.subsets, self.features.space),
             *(f"training.{text}" for text in self.training.size_problems(self.dataset.image_size)),
@@ -293,6 +299,30 @@ class Config(Strict):
                 "one of " + ", ".join(JUDGES)
             ]
         return ["encodings: no method has a fraction that is judged in them"]
+
+    def _budget_problems(self) -> list[str]:
+        """What the search within a budget of bytes needs."""
+        if self.bytes is None:
+            return []
+        problems = []
+        first = next(iter(self.judges.used))
+        if first not in (PROBE, FINE_TUNE, SCRATCH):
+            problems.append(
+                f"bytes: the search trains by the first judge, which is {first}: remove it, or "
+                f"add {PROBE} or {SCRATCH}"
+            )
+        if first == PROBE and self.backbone.command:
+            problems.append(
+                "bytes: the search embeds with a network, and backbone.command is a program: "
+                f"set it to null, or judges.{PROBE} to null"
+            )
+        if not self.split.validation:
+            problems.append(
+                "bytes: validation images choose the encoding, and split.validation is 0: raise it"
+            )
+        if missing := [name for name in (FULL, "random") if name not in self.methods]:
+            problems.append(f"bytes: the best encoding is compared with '{missing[0]}': add it")
+        return problems
 
     def _looks_problems(self, judge: str) -> list[str]:
         """Looks that can decide no comparison with random, if a judge has no others."""

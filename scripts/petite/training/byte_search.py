@@ -1,8 +1,8 @@
 """Search for the encoding of random images that learns most within a budget of bytes.
 
-With the budget given, a side and a quality decide how many images there are room for. So the search
-over side, quality and count has two dimensions. It measures the validation accuracy on a coarse grid,
-fits a surface, and measures once more around its maximum.
+With the budget given, a side and a quality decide how many images there are room for. So the
+search over side, quality and count has two dimensions. It measures the validation accuracy on a
+coarse grid, fits a surface, and measures once more around its maximum.
 """
 
 import math
@@ -12,7 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from petite.util import memory
+from petite.util.errors import PetiteError
+
 CODEC = "webp"
+PERCENT = "%"
 # Of the coarse grid: sides relative to the largest one that the judge sees, and qualities.
 SIDES = (1.0, 0.63, 0.4, 0.25)
 QUALITIES = (5, 20, 60)
@@ -37,14 +41,61 @@ class Point(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A point, how many images of it fit into the budget, and what it gave on validation images."""
+    """A point, how many images of it fit into the budget, and what it gave on validation images.
+
+    Attributes
+    ----------
+    point : Point
+    images : int
+        The count.
+    score : float
+        The mean of its runs.
+    size : int
+        The most that these images had in a run, with their index.
+    runs : int
+    """
 
     point: Point
-    count: int
+    images: int
     score: float
+    size: int = 0
+    runs: int = 1
 
 
 Measure = Callable[[Point], Measured | None]
+
+
+def parse_budget(text: str) -> tuple[float, bool]:
+    """Read a budget as people write it.
+
+    Returns
+    -------
+    float
+        Bytes, or a share of all originals.
+    bool
+        Whether it is a share.
+
+    Raises
+    ------
+    PetiteError
+        If it is neither, or not between 0% and 100%.
+
+    Examples
+    --------
+    >>> parse_budget("10%"), parse_budget("2 MB")
+    ((0.1, True), (2000000, False))
+    """
+    is_share = text.endswith(PERCENT)
+    try:
+        value = float(text.removesuffix(PERCENT)) / 100 if is_share else memory.parse(text)
+    except (ValueError, PetiteError):
+        value = 0
+    if not value > 0 or (is_share and value >= 1):
+        raise PetiteError(
+            f"'{text}' is not a number of bytes, or a percentage below 100% of the originals: "
+            "write for example 2 MB or 10%"
+        )
+    return value, is_share
 
 
 def coarse_grid(largest: int) -> list[Point]:
@@ -95,29 +146,23 @@ def search(largest: int, measure: Measure) -> tuple[Measured, list[Measured]]:
 def predicted(found: Sequence[Measured], points: Sequence[Point]) -> NDArray[np.float64]:
     """The values of the fitted surface at some points.
 
-    The surface is a quadratic in the logarithms of side and quality, by least squares, in which
-    points near the best measured one count most. With fewer points than coefficients there is no
-    surface, and only measured points have a value.
+    The surface is a quadratic in the logarithms of side and quality, by least squares. With fewer
+    points than coefficients there is no surface, and only measured points have a value.
 
     Returns
     -------
     ndarray of float64, shape (n,)
     """
     if len(found) < COEFFICIENTS:
-        scores = {one.point: one.score for one in found}
-        return np.array([scores.get(point, -np.inf) for point in points])
-    places = _places([one.point for one in found])
+        score_of = {one.point: one.score for one in found}
+        return np.array([score_of.get(point, -np.inf) for point in points])
+    terms = _terms(_places([one.point for one in found]))
     scores = np.array([one.score for one in found])
-    first = _fit(places, scores, np.ones(len(found)))
-    best = places[(_terms(places) @ first).argmax()]
-    distance = ((places - best) ** 2).sum(axis=1)
-    near = _fit(places, scores, np.exp(-distance))
-    return _terms(_places(points)) @ near
+    surface = np.linalg.lstsq(terms, scores, rcond=None)[0]
+    return np.asarray(_terms(_places(points)) @ surface, np.float64)
 
 
-def count_within(
-    budget: int, sizes: NDArray[np.int64], fixed: int, most: int, exact: bool = False
-) -> int:
+def count_within(budget: int, sizes: NDArray[np.int64], fixed: int, most: int) -> int:
     """How many images of about these sizes are within a budget, with their index.
 
     Parameters
@@ -130,8 +175,6 @@ def count_within(
         The bytes of an index without images.
     most : int
         How many images there are.
-    exact : bool
-        Whether `sizes` are those of all images, so that all of them are a known sum.
 
     Returns
     -------
@@ -140,8 +183,6 @@ def count_within(
     """
     # In the index an image has the digits of its size, and a comma.
     each = sizes + np.array([len(str(size)) + 1 for size in sizes.tolist()])
-    if exact and fixed + each.sum() <= budget:
-        return most
     mean, spread = each.mean(), MARGIN * each.std()
     room = max(0, budget - fixed)
     root = (-spread + math.sqrt(spread**2 + 4 * mean * room)) / (2 * mean)
@@ -189,10 +230,3 @@ def _range(places: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
 def _terms(places: NDArray[np.float64]) -> NDArray[np.float64]:
     x, y = places.T
     return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
-
-
-def _fit(
-    places: NDArray[np.float64], scores: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    root = np.sqrt(weights)
-    return np.linalg.lstsq(_terms(places) * root[:, None], scores * root, rcond=None)[0]

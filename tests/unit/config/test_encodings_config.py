@@ -101,3 +101,27 @@ def test_a_program_judges_originals_beside_a_judge_of_encodings() -> None:
     both = loaded(["original", SMALL], judges={"scratch": {}, "mine": program})
     assert all("@" not in label for label, _ in both.runs_of("mine"))
     assert any("@" in label for label, _ in both.runs_of("scratch"))
+
+
+@pytest.mark.parametrize("budget", ["10%", "2 MB", "0.5%", "600KB", 2_000_000])
+def test_a_budget_is_a_number_of_bytes_or_a_percentage(budget: Any) -> None:
+    assert loaded(["original"], bytes=budget).bytes == str(budget)
+    assert loaded(["original"]).bytes is None
+
+
+@pytest.mark.parametrize(
+    "budget",
+    ["0%", "100%", "-3%", "nan%", "ten%", "%", "0 MB", "-2 MB", "2 MiB", "2 megabytes", "", "0.1"],
+)
+def test_a_budget_in_another_unit_or_above_the_originals_is_refused(budget: str) -> None:
+    with pytest.raises(PetiteError) as refused:
+        loaded(["original"], bytes=budget)
+    assert f"bytes: '{budget}'" in str(refused.value)
+
+
+def test_a_search_needs_validation_images_and_a_judge_that_trains_here() -> None:
+    with pytest.raises(PetiteError, match=r"bytes: .*split\.validation"):
+        loaded(["original"], bytes="10%", split={"validation": 0})
+    program = {"command": "train.py {train} {test} {predictions}"}
+    with pytest.raises(PetiteError, match=r"bytes: .*mine"):
+        loaded(["original"], bytes="10%", judges={"scratch": None, "probe": None, "mine": program})

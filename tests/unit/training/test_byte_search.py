@@ -49,7 +49,7 @@ def test_it_comes_within_a_point_of_the_optimum_within_the_budget(budget: int, m
 
         winner, found = search(LARGEST, measure)
         assert winner in found and len(measured) == len(set(measured)) <= 16
-        assert winner.count * bytes_of(winner.point) <= budget
+        assert winner.images * bytes_of(winner.point) <= budget
         true = exact(winner.point)
         assert true
         losses.append(best(budget, most) - true.score)
@@ -107,7 +107,21 @@ def test_subsets_of_other_images_are_within_the_budget_too() -> None:
     assert count_within(50, sizes[:200], 60, 100) == 0
 
 
-def test_all_images_are_taken_where_their_sum_is_known_to_fit() -> None:
-    sizes = np.array([100, 300])
-    assert count_within(60 + 400 + 8, sizes, 60, 2, exact=True) == 2
-    assert count_within(60 + 400 + 8, sizes, 60, 2) < 2
+# Photographs of cats and dogs in 96.5 KB, by a probe: side, quality and validation accuracy.
+PHOTOGRAPHS = {
+    **{(48, 5): 0.922, (48, 20): 0.952, (48, 60): 0.965},
+    **{(80, 5): 0.945, (80, 20): 0.963, (80, 60): 0.970},
+    **{(128, 5): 0.973, (128, 20): 0.967, (128, 60): 0.960},
+    **{(200, 5): 0.968, (200, 20): 0.955, (200, 60): 0.942},
+}
+
+
+def test_a_ridge_that_runs_across_the_grid_is_followed() -> None:
+    """Small images of high quality are as good as large ones of low quality."""
+
+    def measure(point: Point) -> Measured:
+        x, y = math.log2(point.side / 100), math.log2(point.quality / 12)
+        return Measured(point, 9, PHOTOGRAPHS.get(point, 0.972 - 0.012 * (0.8 * x + 0.45 * y) ** 2))
+
+    winner, _ = search(200, measure)
+    assert winner.score > 0.962
