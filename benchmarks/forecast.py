@@ -48,8 +48,8 @@ LOGGED = re.compile(
     r"the whole run: (?P<seconds>[\d.]+) s, (?P<core_seconds>[\d.]+) s of cores, "
     r"(?P<memory>\d+) bytes of memory, (?P<disk>\d+) bytes of disk"
 )
-# A row of a machine that did more other work at its start is measured again.
-MOST_LOAD = 1.0
+# A row of a machine on which other work kept more cores busy at its start is measured again.
+MOST_LOAD = 0.3
 UNITS = {"h": 3600, "min": 60, "s": 1}
 SMALL = {"widths": [8, 16, 32], "halvings": [1, 1], "residual_blocks": [0, 0]}
 NO_METHODS = {"pca_grid": {"fractions": []}, "augmentation": {"fractions": []}}
@@ -156,7 +156,7 @@ def measured(name: str, config: dict[str, Any], args: argparse.Namespace) -> dic
     """The forecast of a run, and what it took."""
     folder = args.work / name.replace(", ", "-").replace(" ", "-")
     shutil.rmtree(folder, ignore_errors=True)
-    load = os.getloadavg()[0]
+    load = psutil.cpu_percent(interval=2) / 100 * (os.cpu_count() or 1)
     asked = Workplace(folder / "estimate", config, args)
     asked.snakemake("estimate")
     [log] = (asked.folder / "results").glob("*/logs/estimate.log")

@@ -397,6 +397,9 @@ TEXTILES = ["random", "ccs", "pca_grid", "el2n"]
 RESULT_FIGURES: dict[str, Callable[[], Figure]] = {
     "scale": scale,
     "selection-time": selection_time,
+    "clothing-probe": lambda: of_results(
+        "clothing_probe.csv", "balanced_accuracy", ["random", "pca_grid"], 30
+    ),
     "petimages-probe": lambda: of_results("petimages_probe.csv", "accuracy", PHOTOGRAPHS, 95),
     "petimages-scratch": lambda: of_results("petimages_scratch.csv", "accuracy", PAPER, 80),
     "silhouettes": lambda: of_results("silhouettes.csv", "accuracy", PAPER, 94),

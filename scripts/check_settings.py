@@ -1,11 +1,11 @@
 """Check settings against the listing of a source that is not known before a run, such as a zip."""
 
 import argparse
-import json
 from pathlib import Path
 
 from petite.data.keep_lists import Lists, read_lists
 from petite.subsets.before_ingest import check_listing
+from petite.subsets.tables import add_shares
 from petite.util.files import read_table, write_text
 from petite.util.job import argument_parser, run
 
@@ -22,10 +22,5 @@ if __name__ == "__main__":
     parser = argument_parser(__doc__)
     parser.add_argument("--listing", type=Path, required=True, help="table of the source's images")
     parser.add_argument("--output", type=Path, required=True, help="an empty file to write")
-    parser.add_argument(
-        "--shares",
-        type=json.loads,
-        required=True,
-        help="JSON: the share of the training images in each subset, by its name",
-    )
+    add_shares(parser)
     run(main, parser)

@@ -3,14 +3,10 @@
 import argparse
 import logging
 import os
-import resource
-import subprocess
 import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +21,17 @@ from petite.evaluation.looks import Looks
 from petite.features.embedding_cost import EmbeddingCost, measured_times
 from petite.features.own import own_dimensions
 from petite.forecast import slopes
-from petite.forecast.facts import Facts, PlannedJob
 from petite.forecast.forecast import BUSY, as_table, forecast, in_words, stages
-from petite.forecast.history import History, Timing, read_history, write_history
-from petite.forecast.jobs import Costs, embed_key, fine_tune_key, scratch_key
-from petite.forecast.timing import timed
-from petite.networks.backbones import needs_keras, open_backbone
+from petite.forecast.history import Timing, read_history, write_history
+from petite.forecast.jobs import Costs, embed_key
+from petite.forecast.planning import DryRun, planned_run
+from petite.forecast.timing import with_timings
+from petite.networks.backbones import Backbone, needs_keras, open_backbone
 from petite.networks.backend import load_keras
 from petite.selection.estimate import Speeds, as_text, calibrate, estimate_entries
-from petite.training.fine_tune import FineTuner
-from petite.training.loop import ScratchTrainer, Trainer
 from petite.training.scores import gradient_width
 from petite.training.settings import TrainingSettings
-from petite.util.errors import PetiteError
-from petite.util.files import read_json, read_table
+from petite.util.files import read_table
 from petite.util.job import argument_parser, peak_memory_bytes, run
 
 TERMINAL_COLUMNS = 100
@@ -70,8 +63,9 @@ def main(args: argparse.Namespace) -> None:
     if args.shard:
         embedding = embedding_cost(args, args.settings["embed"])
         sys.stdout.write("\n" + textwrap.fill(embedding.as_text(), TERMINAL_COLUMNS) + "\n")
-    if args.settings["forecast"]["command"]:
-        table, text = whole_run(args, speeds, embedding)
+    dry_run = DryRun(**args.settings["forecast"])
+    if dry_run.command:
+        table, text = whole_run(args, dry_run, dry_run.command, speeds, embedding)
         if load > BUSY * (os.cpu_count() or 1):
             text += (
                 f" Other processes use this machine (load {load:.1f}): until they end, the run "
@@ -81,88 +75,36 @@ def main(args: argparse.Namespace) -> None:
 
 
 def whole_run(
-    args: argparse.Namespace, speeds: Speeds, embedding: EmbeddingCost | None
+    args: argparse.Namespace,
+    dry_run: DryRun,
+    command: list[str],
+    speeds: Speeds,
+    embedding: EmbeddingCost | None,
 ) -> tuple[str, str]:
     """The stages of the whole run, and its time, memory and disk space."""
-    settings = args.settings["forecast"]
-    planned, planning = planned_run(settings)
-    facts = Facts(**planned["facts"])
-    jobs, later = ([_job(fields) for fields in planned[name]] for name in ("jobs", "later"))
-    path = Path(settings["history"])
-    history = with_timings(
-        read_history(path), facts, {job.rule for job in jobs if job.is_due}, args
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "run.json"
+        planned, planning = planned_run(command, dry_run.variable, file)
+    jobs, facts = planned.jobs, planned.facts
+    path = Path(dry_run.history)
+
+    def open_network(side: int) -> Backbone:
+        named = args.settings["embed"]["backbone"] | {"image_size": side}
+        return open_backbone(weights=args.weights, threads=facts.threads, **named)
+
+    due = {job.rule for job in jobs if job.is_due}
+    history = with_timings(read_history(path), facts, due, open_network)
     if embedding:
         timing = Timing(embedding.start, 0.0, embedding.each, 0.0)
         history = history.with_timing(embed_key(facts), timing)
     write_history(path, history)
     costs = Costs(facts, history, speeds, speed=speeds.steps / slopes.LOOPS)
-    whole = forecast(jobs, costs, settings["cores"])
+    whole = forecast(jobs, costs, dry_run.cores)
     logging.info(
         "the whole run: %.1f s, %.1f s of cores, %.0f bytes of memory, %.0f bytes of disk",
         *(whole.seconds + planning, whole.core_seconds + planning, whole.memory, whole.disk),
     )
-    return as_table(stages(jobs, costs)), in_words(whole, jobs, later, costs, planning)
-
-
-def planned_run(settings: dict[str, Any]) -> tuple[dict[str, Any], float]:
-    """The jobs of the whole run with what decides their time, and the seconds of planning it."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "jobs.json"
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        finished = subprocess.run(
-            settings["command"],
-            env={**os.environ, settings["variable"]: str(file)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        if finished.returncode or not file.exists():
-            raise PetiteError(f"the run cannot be planned: {finished.stderr.strip()[-1000:]}")
-        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return read_json(file), seconds
-
-
-def _job(fields: dict[str, Any]) -> PlannedJob:
-    return PlannedJob(**{**fields, "needs": tuple(fields["needs"])})
-
-
-def with_timings(
-    history: History, facts: Facts, rules: set[str], args: argparse.Namespace
-) -> History:
-    """Time some steps of each network that the run trains."""
-    makes: dict[str, Callable[[], Trainer]] = {}
-    classes = [str(number) for number in range(facts.classes)]
-    if "train" in rules or ("proxy" in rules and not facts.proxy_is_linear):
-        makes[scratch_key(facts)] = lambda: ScratchTrainer(
-            facts.side, facts.channels, classes, facts.training_settings, args.threads
-        )
-    if "fine_tune" in rules:
-        tuning = facts.fine_tuning
-        named = args.settings["embed"]["backbone"] | {"image_size": tuning.image_size}
-        makes[fine_tune_key(facts)] = lambda: FineTuner(
-            open_backbone(weights=args.weights, threads=args.threads, **named),
-            facts.side,
-            facts.channels,
-            classes,
-            tuning,
-            args.threads,
-        )
-    was_loaded = "keras" in sys.modules  # to measure the embedding
-    began = time.process_time()
-    if makes:
-        backend = facts.training_settings.backend
-        load_keras(facts.fine_tuning.backend if "fine_tune" in rules else backend, args.threads)
-    loading = slopes.START + time.process_time() - began
-    if was_loaded:
-        loading = slopes.START_OF_KERAS
-    for key, make in makes.items():
-        # A network that cannot be trained is reported by the run itself.
-        with suppress(PetiteError):
-            timing = timed(make, facts.side, facts.channels, facts.classes, loading)
-            history = history.with_timing(key, timing)
-    return history
+    return as_table(stages(jobs, costs)), in_words(whole, jobs, planned.later, costs, planning)
 
 
 def embedding_cost(args: argparse.Namespace, settings: dict[str, Any]) -> EmbeddingCost:

@@ -2,12 +2,14 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from petite.data.splits import test_groups, training_images
 from petite.evaluation.chance import Circumstances
+from petite.evaluation.costs import Embedding
 from petite.evaluation.declared import Plan, read_records, write_records
 from petite.evaluation.judged import (
     by_judge,
@@ -17,8 +19,9 @@ from petite.evaluation.judged import (
     summaries_as_text,
 )
 from petite.evaluation.looks import Looks
-from petite.evaluation.recommendation import Answers, Gap
+from petite.evaluation.recommendation import Answers, Gap, read_cuts
 from petite.evaluation.rendering import all_as_markdown, all_as_text
+from petite.evaluation.runs import of_judge, read_csv
 from petite.evaluation.splits import in_the_answer
 from petite.util.files import (
     read_json,
@@ -36,6 +39,10 @@ def main(args: argparse.Namespace) -> None:
     sizes = training["label"].value_counts()
     folder = args.output_recommendation.parent
     records = read_records(folder)
+    other_splits = [read_csv(path) for path in args.other_splits]
+    embedding = embedding_of(
+        args.embeddings, args.encoded_embeddings, len(training), args.settings.get("embedded", {})
+    )
     judged = {
         judge: evaluate(
             paths,
@@ -53,15 +60,20 @@ def main(args: argparse.Namespace) -> None:
             Looks.of(args.settings.get("looks", {}).get(judge)),
             plan_of(args.plans[judge]) if judge in args.plans else None,
             records.get(judge),
+            embedding,
+            [of_judge(table, judge) for table in other_splits],
         )
         for judge, paths in by_judge(args.runs).items()
     }
     over = read_table(args.splits) if args.splits else None
+    cuts = read_cuts(args.settings.get("budget", {}))
     answers = Answers(
         {
-            judge: found.recommendation
-            if over is None
-            else replace(found.recommendation, over_splits=in_the_answer(over, judge))
+            judge: replace(
+                found.recommendation,
+                over_splits=() if over is None else in_the_answer(over, judge),
+                cut=cuts.get(judge),
+            )
             for judge, found in judged.items()
         }
     )
@@ -87,6 +99,24 @@ def main(args: argparse.Namespace) -> None:
     write_text(args.output_text, summaries_as_text(judged) + "\n\n" + all_as_text(answers))
 
 
+def embedding_of(
+    records: Sequence[Path], encoded: Sequence[Path], training: int, embedded: dict[str, Any]
+) -> Embedding:
+    """What embedding the images took, by the records of the originals and the encoded images.
+
+    training: the number of training images. embedded: `methods` and `of_proxy` of an Embedding.
+    """
+    originals = list(map(read_json, records))
+    seconds = sum(record["seconds"] for record in originals)
+    images = sum(record["images"] for record in originals)
+    return Embedding(
+        seconds + sum(read_json(path)["seconds"] for path in encoded),
+        seconds * training / max(1, images),
+        frozenset(embedded.get("methods", ())),
+        embedded.get("of_proxy", False),
+    )
+
+
 def plan_of(values: dict[str, Any]) -> Plan:
     """A plan as JSON has it."""
     cases = tuple((str(label), float(fraction)) for label, fraction in values["cases"])
@@ -105,6 +135,15 @@ if __name__ == "__main__":
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
     parser.add_argument("--split", type=Path, required=True, help="the split's table")
     parser.add_argument("--splits", type=Path, help="splits.parquet, if there are several splits")
+    parser.add_argument(
+        "--other-splits", type=Path, nargs="*", default=[], help="the runs of each other split"
+    )
+    parser.add_argument(
+        "--embeddings", type=Path, nargs="*", default=[], help="records of the embeddings"
+    )
+    parser.add_argument(
+        "--encoded-embeddings", type=Path, nargs="*", default=[], help="those of encoded images"
+    )
     parser.add_argument("--dataset", required=True, help="the name of the data set")
     parser.add_argument(
         "--gaps",

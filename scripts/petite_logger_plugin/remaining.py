@@ -1,7 +1,7 @@
 """How long the rest of a run takes: its forecast, corrected by the jobs that are done."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import mean
 
@@ -46,6 +46,21 @@ def seconds_left(
             seconds = max(0.0, seconds - running[task.number])
         left.append(replace(task, seconds=seconds, is_running=task.number in running))
     return schedule(left, cores).seconds
+
+
+def that_can_run(planned: Iterable[Task], failed: Collection[int]) -> list[Task]:
+    """The jobs without those that failed, and without those that need one of them."""
+    planned = list(planned)
+    followers = defaultdict[int, list[int]](list)
+    for task in planned:
+        for need in task.needs:
+            followers[need].append(task.number)
+    lost, new = set(failed), list(failed)
+    while new:
+        found = [number for number in followers[new.pop()] if number not in lost]
+        lost.update(found)
+        new += found
+    return [task for task in planned if task.number not in lost]
 
 
 def factors_of_rules(planned: Sequence[Task], taken: Mapping[int, float]) -> dict[str, float]:

@@ -164,6 +164,18 @@ def test_looks_give_more_seeds_to_what_is_open(untrained, tmp_path):
     assert record["declared"]["looks"]["seeds"] == [6, 7] and not record["seen"]["changes"]
 
 
+def test_several_splits_are_compared_in_one_slurm_job(untrained, tmp_path):
+    run = untrained(tmp_path)
+    run.config = TINY | {"split": {"repeats": 2}}
+    run.finish("--", TABLES)
+    table = pd.read_csv(run.results / "splits.csv", dtype={"split": str})
+    assert set(table["split"]) == {"1", "2", "all"}
+    assert set(table["method"]) == {"random", "pca_grid", "augmentation"}
+    folders = re.findall(r"SLURM jobid \d+ \(log: .*/slurm-logs/(\w+)/", run.said)
+    assert folders.count("group_compare_split_runs_splits") == 1
+    assert folders.count("rule_train") == 4  # of the second split
+
+
 def test_a_run_goes_on_after_snakemake_was_killed(untrained, slurm, local_run, tmp_path):
     run = untrained(tmp_path, "random")
     snakemake = run.start("--", TABLES)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from petite.util.schedule import Task, schedule
-from petite_logger_plugin.remaining import seconds_left
+from petite_logger_plugin.remaining import seconds_left, that_can_run
 
 
 def moments(tasks: list[Task], actual: dict[int, float], cores: int):
@@ -68,3 +68,16 @@ def test_jobs_without_a_forecast_count_once_one_of_them_is_done():
     tasks = [Task(number, "judge_program", 0.0) for number in range(4)]
     assert seconds_left(tasks, {}, {}, 1) == 0
     assert seconds_left(tasks, {0: 30.0}, {1: 10.0}, 1) == 80
+
+
+def test_jobs_that_need_a_failed_one_do_not_count():
+    tasks = [
+        Task(0, "features", 10),
+        Task(1, "subset", 10, needs=(0,)),
+        Task(2, "train", 100, needs=(1,)),
+        Task(3, "train", 10),
+        Task(4, "all", 1, needs=(2, 3)),
+    ]
+    assert [task.number for task in that_can_run(tasks, {0})] == [3]
+    assert that_can_run(tasks, ()) == tasks
+    assert seconds_left(that_can_run(tasks, {1}), {0: 10.0}, {}, 1) == pytest.approx(10)

@@ -60,3 +60,22 @@ def test_another_setting_is_another_entry_of_the_cache(with_cache, tmp_path):
     other = with_cache(tmp_path / "other", image_size=10)
     assert all(was_run(other, name) for name in CACHED)
     assert Store.open(other / "store/manifest.json").image_size == 10
+
+
+def test_each_of_several_splits_has_its_own_features_in_the_cache(
+    cache, snakemake, tiny_config, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(cache))
+    config = tiny_config | {"split": {"repeats": 2}}
+    places = ("features/pixels", "split-2/features/pixels")
+    targets = [f"results/tiny/{place}.npy" for place in places]
+    found = []
+    for name in ("one", "another"):
+        finished = snakemake(tmp_path / name, "--cache", "--", *targets, config=config)
+        assert finished.returncode == 0, finished.stderr
+        results = tmp_path / name / "results/tiny"
+        found.append([np.load(results / f"{place}.npy") for place in places])
+    assert not was_run(results, "features/pixels")
+    assert (results / "split-2/logs/features/pixels.log").stat().st_size == 0
+    assert all(np.array_equal(*pair) for pair in zip(*found, strict=True))
+    assert not np.array_equal(*found[0])

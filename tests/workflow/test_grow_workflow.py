@@ -14,6 +14,7 @@ from smallest import smallest
 from test_what_is_left import due, said_of
 
 from petite.data import grown
+from petite.forecast.planning import read_run
 
 pytestmark = pytest.mark.workflow
 
@@ -144,6 +145,51 @@ def test_a_finished_answer_has_nothing_to_do(folder: Path, snakemake) -> None:
     assert again(folder, snakemake) == {}
 
 
+def test_more_seeds_judge_only_the_new_ones(folder: Path, snakemake) -> None:
+    config = config_with() | {"seeds": 15}
+    dry = snakemake(folder, "-n", "--", "grow", config=config)
+    assert due(dry)["grow_probe"] == 4
+    outputs = set(re.findall(r"grow/\S+runs/probe/\S+(seeds-\d+-\d+)\.csv", said_of(dry)))
+    assert "seeds-7-14" in outputs and "seeds-0-14" not in outputs
+
+
+def test_more_seeds_of_a_judge_that_reads_subsets_draw_only_the_new_random_orders(
+    folder: Path, snakemake
+) -> None:
+    program = {"command": "python colors.py {train} {test} {predictions}", "seeds": 4}
+    config = config_with() | {"judges": {"probe": {}, "mine": program}}
+    kinds = ("rankings/random", "subsets/random/0.5", "runs/mine/random/0.5")
+    done = [folder / GROWN / f"{kinds[0]}/seeds-0-1.parquet"]
+    done += [folder / GROWN / f"{kinds[2]}/seeds-0-1.csv"]
+    for path in done:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    try:
+        said = said_of(snakemake(folder, "-n", "--", "grow", config=config))
+    finally:
+        for path in done:
+            path.unlink()
+    for kind in kinds:
+        seeds = re.findall(rf"{re.escape(GROWN)}/{kind}/seeds-(\d+-\d+)\.", said)
+        assert set(seeds) == {"0-1", "2-3"}, kind
+
+
+def test_a_class_that_both_folders_got_is_known_before_the_store_is_made_again(
+    folder: Path, snakemake
+) -> None:
+    for place in ("old", "new"):
+        write_picture(folder / place / "Bird/1.png", (1, 2, 3), 7)
+    try:
+        jobs = again(folder, snakemake)
+        shutil.rmtree(folder / "old/Bird")
+        refused = snakemake(folder, "-n", "--", "grow", config=config_with())
+    finally:
+        shutil.rmtree(folder / "old/Bird", ignore_errors=True)
+        shutil.rmtree(folder / "new/Bird")
+    assert jobs["index"] == 1
+    assert refused.returncode != 0 and "'Bird'" in said_of(refused)
+
+
 def test_a_new_file_reruns_one_shard_and_not_the_runs_of_the_kept_images(
     folder: Path, snakemake
 ) -> None:
@@ -215,3 +261,26 @@ def test_another_folder_of_the_same_name_is_refused(folder: Path, snakemake) -> 
     refused = snakemake(folder, "--", "grow", config=config_with(path="elsewhere/new"))
     assert refused.returncode != 0
     assert "grow.path" in said_of(refused) and "elsewhere/new" in said_of(refused)
+
+
+def test_the_forecast_counts_the_images_of_each_folder(
+    snakemake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place, count in (("old/Cat", 20), ("old/Dog", 20), ("new/Cat", 5), ("pool", 12)):
+        for number in range(count):
+            write_picture(tmp_path / place / f"{number}.png", OLD_KINDS["Cat"], number)
+    (tmp_path / "colors.py").write_text(COLORS)
+    monkeypatch.setenv("PETITE_JOBS", str(tmp_path / "jobs.json"))
+    config = config_with() | {"pool": {"path": "pool", "images": 3}}
+    due(snakemake(tmp_path, "--dry-run", "--", "grow", "label_next", config=config))
+    run = read_run(tmp_path / "jobs.json")
+    of_rules: dict[str, set[int]] = {}
+    for job in run.jobs:
+        of_rules.setdefault(job.rule, set()).add(job.images)
+    kept_and_new = round(0.5 * sum(run.facts.class_sizes)) + 5
+    # 0: those of the data set.
+    assert of_rules["listing"] == of_rules["ingest"] == of_rules["embed"] == {0, 5, 12}
+    assert of_rules["features"] == {kept_and_new, 40 + 12}
+    assert of_rules["probe"] == {kept_and_new}
+    assert of_rules["rank"] == {0, kept_and_new}
+    assert not [rule for rule in of_rules if rule in ("grow_probe", "grow_rank", "pool_features")]

@@ -58,6 +58,44 @@ def look_files(suffix):
     return files
 
 
+def runs_of_split_path(repeat):
+    """The table of the runs of a split."""
+    return split_path(repeat).removesuffix(".parquet") + ".runs.csv"
+
+
+# The embeddings that the judges or the selections need, by their records, for the cost of the search: the
+# selection of these methods contains their seconds. If some methods failed, they may be missing.
+EMBEDDED_METHODS = sorted(
+    {
+        method_of(label)
+        for label, _ in CASES
+        if any(SPACES[space].needs_embeddings for space in PLAN.spaces(label))
+        and not (PLAN.needs_proxy(label) and IS_LINEAR_PROXY)
+    }
+)
+IS_SEARCH_EMBEDDED = not PARTIAL and (
+    PROBE in CASES_OF or bool(EMBEDDED_METHODS) or PLAN.proxy_uses_embeddings
+)
+EMBEDDINGS_OF_SEARCH = all_embeddings()["embeddings_json"] if IS_SEARCH_EMBEDDED else []
+ENCODED_EMBEDDINGS_OF_SEARCH = [
+    path
+    for encoding in ENCODINGS
+    if not PARTIAL
+    and any(encoding_of(name) == encoding for name, _ in CASES_OF.get(PROBE, ()))
+    for path in of_encoding(ENCODED_EMBEDDINGS["embeddings_json"], encoding)
+]
+EMBEDDED_AS_PARAM = (
+    {
+        "embedded": {
+            "methods": EMBEDDED_METHODS,
+            "of_proxy": PLAN.proxy_uses_embeddings,
+        }
+    }
+    if IS_SEARCH_EMBEDDED
+    else {}
+)
+
+
 def runs_of_split(wildcards):
     """The files of all runs of a split."""
     jobs = judgings_of(wildcards.repeat)
@@ -140,12 +178,15 @@ def provenance_files(wildcards, input):
 
     They are not inputs, because a finished run does not need them; the files made from them are.
     """
-    given = (
-        GONE["files"]
-        if GONE
-        else [placed(path) if DATASET.is_remote else path for path in SOURCE_FILES]
-    )
-    return " ".join(shlex.quote(str(path)) for path in [*given, *files_of_spaces()])
+    given = [*files_of_source(), *files_of_spaces()]
+    return " ".join(shlex.quote(str(path)) for path in given)
+
+
+def files_of_source():
+    """The files of the source on disk, which may be gone."""
+    if GONE:
+        return GONE["files"]
+    return [placed(path) if DATASET.is_remote else path for path in SOURCE_FILES]
 
 
 def known_digests(wildcards, input):

@@ -10,21 +10,18 @@ from petite.forecast.facts import Facts, PlannedJob
 from petite.forecast.forecast import (
     BUSY,
     SAYING,
-    SLURM_JOBS,
     cheaper_way,
     forecast,
     tasks_of,
 )
 from petite.forecast.history import default_path, read_history, write_history
 from petite.forecast.jobs import Costs
-from petite.forecast.slopes import SLURM_JOB
 from petite.training.judges import JUDGES
 from petite.training.scores import gradient_width
+from petite.training.seeing import expected_share
 from petite.util.formatting import counted, rounded_time
 from petite.util.files import write_json
 
-# If set, the jobs of the whole run are written to this file, by the dry run that `estimate` starts.
-JOBS_VARIABLE = "PETITE_JOBS"
 HISTORY = default_path()
 # Memory of the two Snakemake processes in `memory`, and its reserve.
 OF_SNAKEMAKE_MB, RESERVE = 360, 1.2
@@ -118,7 +115,7 @@ def entries_to_select():
             "seeded": PLAN.is_seeded(label),
         }
         for label, entry in CONFIG.methods.items()
-        if entry.fractions and entry.method != AUGMENTATION
+        if entry.fractions and entry.method not in MAKING
     }
 
 
@@ -141,6 +138,12 @@ def facts():
     width = CONFIG.training.feature_width()
     probe = CONFIG.judges.probe or CONFIG.judges.probe_soft
     entries = entries_to_select()
+    if NEW.path:
+        step = {**step_of_case(ORDER), "share": 1.0}
+        entries[ORDER] = {
+            **{"steps": [step], "fractions": [1.0], "seeds": [1]},
+            **{"depth": None, "seeded": False},
+        }
     # A probe selects in each encoding.
     encoded = {name for name, _ in ENCODED_CASES if method_of(name) in entries}
     return Facts(
@@ -163,6 +166,11 @@ def facts():
         proxy_is_linear=IS_LINEAR_PROXY,
         pool_share=probe.pool_share if probe else 1.0,
         entries=entries | {name: entries[method_of(name)] for name in encoded},
+        making={
+            label: PLAN.making_settings(label)
+            for label, entry in CONFIG.methods.items()
+            if entry.fractions and entry.method in SYNTHETIC
+        },
         growth={
             label: growth(label)
             for label, entry in CONFIG.methods.items()
@@ -177,6 +185,11 @@ def facts():
         },
         partitions=CONFIG.partitions,
         threads=CONFIG.training_threads,
+        seen={
+            label: expected_share(seeing)
+            for label, entry in CONFIG.methods.items()
+            if entry.fractions and (seeing := PLAN.seeing(label))
+        },
     )
 
 
@@ -191,25 +204,30 @@ def planned_jobs(jobs, is_due=lambda job: True):
             method=job.wildcards.get("method", ""),
             fraction=share_of_job(job),
             seeds=seeds_of_job(job.wildcards),
+            first=int(job.wildcards.get("first", job.wildcards.get("seed", 0))),
             space=job.wildcards.get("space") or job.wildcards.get("encoding", ""),
             threads=job.threads,
             memory=memory_of_job(job.resources.get("mem_mb", 0)),
             needs=tuple(needed.jobid for needed in workflow.dag.dependencies[job]),
             is_due=is_due(job),
+            images=images_of_job(job),
         )
         for job in jobs
     ]
 
 
-# The rules that take as long as another one; those of `grow` are in grow.smk.
+# The rules that take as long as another one.
 SAME_WORK = {
     "embed_encoded": "embed",
+    "pool_features": "features",
     "train_soft": "train",
     "teacher": "train",
     "probe_soft": "probe",
     **{
         f"grow_{rule}": rule
-        for rule in ("train", "fine_tune", "judge_program", "features")
+        for rule in (
+            *("train", "fine_tune", "probe", "judge_program", "features", "rank"),
+        )
     },
 }
 
@@ -218,13 +236,25 @@ SAME_WORK = {
 JUDGE_OF = {judge.rule: judge.name for judge in JUDGES.values()}
 
 
+def images_of_job(job):
+    """The images that a job reads, if they are not those of the data set alone; otherwise 0."""
+    if place := job.wildcards.get("second"):
+        return SECOND[place].count
+    if job.rule.name.startswith("grow_"):
+        kept = KEPT_SUBSET.fraction * sum(facts().class_sizes)
+        return round(kept) + SECOND[NEW_PLACE].count
+    if job.rule.name.startswith("pool_"):
+        return SECOND[POOL_PLACE].count + POOL.labeled * images_expected()
+    return 0
+
+
 def share_of_job(job):
-    """The images of a job as a share of the training images."""
+    """The images of a job as a share of the training images; above 1 with many new ones."""
     share = float(job.wildcards.get("fraction", 1))
     if not job.rule.name.startswith("grow_"):
         return share
     added = share * SECOND[NEW_PLACE].count / sum(facts().class_sizes)
-    return min(1.0, KEPT_SUBSET.fraction + added)
+    return KEPT_SUBSET.fraction + added
 
 
 def seeds_of_job(wildcards):
@@ -268,23 +298,6 @@ def jobs_of_later_looks(jobs):
                 )
             )
     return found
-
-
-def command_of_whole_run():
-    """The command that plans the whole run with the settings of this one, for `estimate`.
-
-    None in another workflow, whose jobs are not known here.
-    """
-    if not IS_MAIN:
-        return None
-    files = list(map(str, workflow.overwrite_configfiles))
-    given = workflow.config_settings.config_args or []
-    return [
-        *(sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "--cores", "1"),
-        *("--snakefile", str(workflow.main_snakefile)),
-        *(["--configfile", *files] if files else []),
-        *(["--config", *given] if given else []),
-    ]
 
 
 def forecast_settings():

@@ -1,7 +1,10 @@
 # Functions of grow.smk: new labeled images, the subset that they may be added to, and what is judged.
 
+import numpy as np
+
 from petite.config.grow import grow_method, kept_subset
 from petite.config.layers import name_from
+from petite.config.plan import batches_of_seeds
 from petite.data.grown import classes_of
 from petite.subsets.growing import ALL, KEPT, ORDER, RANDOM, cases_of
 from petite.training.judges import ProbeSettings as GrowProbeSettings
@@ -21,12 +24,30 @@ def new_owner():
 
 def known_classes():
     """The classes of the run as far as they are known before its first job; [] if not."""
-    manifest = Path(placed(RESULTS)) / "store/manifest.json"
-    if manifest.exists():
-        return read_json(manifest)["classes"]
+    store = Path(placed(RESULTS)) / "store"
+    if is_current(store):
+        return read_json(store / "manifest.json")["classes"]
     if FOLDER_LISTING is not None:
-        return list(dict.fromkeys(FOLDER_LISTING["class_name"]))
+        return sorted(set(FOLDER_LISTING["class_name"]))
     return DATASET.classes or []
+
+
+def is_current(store):
+    """Whether the store, which may leave out small classes, is of these images and settings."""
+    manifest, listing = store / "manifest.json", store / "listing.parquet"
+    if not (manifest.exists() and listing.exists()):
+        return False
+    if read_json(manifest)["settings"] != json.loads(json.dumps(INDEX_SETTINGS)):
+        return False
+    if FOLDER_LISTING is not None:
+        keys = ["image_id", "class_name"]
+        before = read_table(listing)[keys].to_numpy()
+        return np.array_equal(before, FOLDER_LISTING[keys].to_numpy())
+    files = [*files_of_source(), *([LABELS_FILE] if LABELS_FILE else [])]
+    made = manifest.stat().st_mtime
+    return all(
+        path.stat().st_mtime <= made for path in map(Path, files) if path.exists()
+    )
 
 
 def check_new():
@@ -131,36 +152,40 @@ def seeds_of_new(judge):
 
 
 def new_runs():
-    """The files of runs that judge the new images."""
+    """The files of runs that judge the new images; finished jobs keep their seeds."""
     found = []
     for judge in NEW_JUDGES if NEW.path else ():
         count = seeds_of_new(judge)
         step = count if judge_named(judge).selects else CONFIG.seeds_per_job
-        batches = [
-            (first, min(first + step, count) - 1) for first in range(0, count, step)
-        ]
-        found += [
-            f"{RESULTS}/grow/{KEPT_PLACE if case == KEPT else GROWN_PLACE}/runs/{judge}/{case}/"
-            f"{as_text(size)}/seeds-{first}-{last}.csv"
-            for case, size in NEW_CASES
-            for first, last in batches
-        ]
+        for case, size in NEW_CASES:
+            place = KEPT_PLACE if case == KEPT else GROWN_PLACE
+            folder = f"{RESULTS}/grow/{place}/runs/{judge}/{case}/{as_text(size)}"
+            done = [batch for batch in batches_in(folder, ".csv") if batch[1] < count]
+            found += [
+                f"{folder}/seeds-{first}-{last}.csv"
+                for first, last in batches_of_seeds(count, step, done)
+            ]
     return found
 
 
-def random_ranking():
-    """The file of random orders, one for each seed of a judge that reads subsets."""
+def random_batches():
+    """(first, last) seed of each file of random orders; finished files keep their seeds.
+
+    There is one order for each seed of a judge that reads subsets.
+    """
     reading = [judge for judge in NEW_JUDGES if not judge_named(judge).selects]
     count = max(map(seeds_of_new, reading), default=1)
-    return f"{GROWN}/rankings/{RANDOM}/seeds-0-{count - 1}.parquet"
+    done = batches_in(f"{GROWN}/rankings/{RANDOM}", ".parquet")
+    return batches_of_seeds(count, count, done)
 
 
 ORDER_RANKING = f"{GROWN}/rankings/{ORDER}/seeds-0-0.parquet"
 
 
 def grown_ranking(wildcards):
-    """The ranking that a subset is cut from."""
-    return random_ranking() if wildcards.case == RANDOM else ORDER_RANKING
+    """The ranking that subsets are cut from."""
+    case = RANDOM if wildcards.case == RANDOM else ORDER
+    return f"{GROWN}/rankings/{case}/seeds-{wildcards.first}-{wildcards.last}.parquet"
 
 
 def grown_embeddings():
@@ -224,14 +249,20 @@ def judged_split(wildcards):
     return KEPT_SPLIT if wildcards.method == KEPT else GROWN_SPLIT
 
 
-def judged_subset(wildcards):
+def judged_subsets(wildcards):
+    """The files with the subsets of the seeds of a job."""
     if wildcards.method == KEPT:
-        return KEPT_TABLE
-    return f"{GROWN}/subsets/{wildcards.method}/{wildcards.fraction}.parquet"
+        return [KEPT_TABLE]
+    own = int(wildcards.first), int(wildcards.last)
+    batches = [(0, 0)]
+    if wildcards.method == RANDOM:
+        batches = [batch for batch in random_batches() if overlap(batch, own)]
+    folder = f"{GROWN}/subsets/{wildcards.method}/{wildcards.fraction}"
+    return [f"{folder}/seeds-{first}-{last}.parquet" for first, last in batches]
 
 
-def judged_record(wildcards):
-    return records_of([judged_subset(wildcards)])
+def judged_records(wildcards):
+    return records_of(judged_subsets(wildcards))
 
 
 def judged_by_probe(wildcards):

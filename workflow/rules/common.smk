@@ -21,7 +21,7 @@ SCRIPTS = BASE / "scripts"
 CODE_FOLDER = Path(".snakemake/petite-code")
 
 from petite.config import Plan, load as load_config
-from petite.config.methods import AUGMENTATION
+from petite.config.methods import AUGMENTATION, MAKING, SYNTHETIC
 from petite.util.errors import PetiteError
 from petite.util import imports
 from petite.util.encoded_names import ORIGINAL, encoding_of, in_encoding, method_of
@@ -31,6 +31,7 @@ from petite.data.sources import ALL_SOURCES
 from petite.features.registry import SPACES
 from petite.plots.registry import FIGURES
 from petite.selection import METHODS
+from petite.subsets.synthetic import DM, RDED
 from petite.training.judges import (
     FINE_TUNE,
     PROBE,
@@ -97,7 +98,15 @@ def checked_config():
 
 
 RESOLVED = or_exit(resolved_config)
-CONFIG = or_exit(checked_config)
+# As written. The budget may leave out a part of it.
+WRITTEN = or_exit(checked_config)
+
+
+include: "../lookups/budget.smk"
+
+
+CONFIG = or_exit(config_of_run)
+CUTS = cuts_by_judge()
 PLAN = Plan(CONFIG)
 RESULTS = f"results/{CONFIG.dataset.name}"
 # Selection sees the split with the images to keep and to exclude, if the user lists any. A table of labels
@@ -373,7 +382,7 @@ def judgings(before=None):
 
     A job of a run with other looks may have more seeds, which wait for the next look.
     """
-    if not LOOKS:
+    if not LOOKS or ALL_SEEDS:
         return JUDGINGS
     due = seeds_due(before)
     return [

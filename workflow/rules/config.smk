@@ -19,10 +19,10 @@ rule config:
         settings=lambda wildcards: as_param(
             {
                 "described": described(
-                    CONFIG.model_dump(mode="json")
+                    WRITTEN.model_dump(mode="json")
                     | {
-                        "export": CONFIG.export,
-                        "export_formats": CONFIG.export_formats,
+                        "export": WRITTEN.export,
+                        "export_formats": WRITTEN.export_formats,
                     },
                     RESOLVED.origins,
                 )

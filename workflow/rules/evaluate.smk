@@ -60,10 +60,7 @@ if REPEATS:
 
     rule splits:
         input:
-            runs=[
-                split_path(repeat).removesuffix(".parquet") + ".runs.csv"
-                for repeat in ["", *REPEATS]
-            ],
+            runs=[runs_of_split_path(repeat) for repeat in ["", *REPEATS]],
             splits=[selected_path(repeat) for repeat in ["", *REPEATS]],
             code=code("splits"),
         output:
@@ -95,6 +92,9 @@ if REPEATS:
 rule summarize:
     input:
         splits=rules.splits.output.parquet if REPEATS else [],
+        other_splits=[runs_of_split_path(repeat) for repeat in REPEATS],
+        embeddings=EMBEDDINGS_OF_SEARCH,
+        encoded_embeddings=ENCODED_EMBEDDINGS_OF_SEARCH,
         runs=runs_files(".csv"),
         histories=runs_files(".history.csv"),
         predictions=runs_files(".predictions.npz"),
@@ -142,6 +142,8 @@ rule summarize:
                 "metric": CONFIG.evidence.metric,
                 "seen": {judge.name: PLAN.seen_by(judge) for judge in PLAN.judges},
                 **LOOKS_AS_PARAM,
+                **({"budget": CUTS} if CUTS else {}),
+                **EMBEDDED_AS_PARAM,
             }
         ),
         gaps=as_param(GAPS),
@@ -156,6 +158,8 @@ rule summarize:
         "--output-costs {output.costs:q} --output-markdown {output.markdown:q} "
         "--output-recommendation {output.recommendation:q} "
         "--output-answer {output.answer:q} --output-text {output.text:q} "
+        "--other-splits {input.other_splits:q} --embeddings {input.embeddings:q} "
+        "--encoded-embeddings {input.encoded_embeddings:q} "
         "--plans {params.plans:q} {params.splits} --settings {params.settings:q} --log {log:q}"
 
 

@@ -5,14 +5,6 @@
 from snakemake.logging import logger
 
 
-def cores():
-    """The cores of this run, or how many jobs a cluster runs at a time; and seconds beside each."""
-    limits = workflow.resource_settings
-    if workflow.non_local_exec:
-        return limits.nodes or SLURM_JOBS, SLURM_JOB
-    return limits.cores or 1, 0.0
-
-
 @cache
 def costs():
     return Costs(facts(), read_history(HISTORY))
@@ -83,6 +75,14 @@ def remember_what_jobs_took():
         write_history(HISTORY, read_history(HISTORY).with_run(ratios))
 
 
+def network_that_is_there():
+    """The backbone and its weights, to time some steps of it; None if a job downloads them."""
+    weights = weights_file().get("weights")
+    if BACKBONE.command or weights and not Path(weights).exists():
+        return None
+    return {**BACKBONE_SETTINGS, "weights": weights}
+
+
 def write_jobs(path):
     """Write all jobs of the run, those that looks may add, and what decides their time."""
     jobs = planned_jobs(workflow.dag.jobs, workflow.dag.needrun)
@@ -92,6 +92,7 @@ def write_jobs(path):
             "jobs": [asdict(job) for job in jobs],
             "later": [asdict(job) for job in jobs_of_later_looks(jobs)],
             "facts": asdict(facts()),
+            "network": network_that_is_there(),
         },
     )
 

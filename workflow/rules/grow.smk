@@ -121,10 +121,10 @@ rule grow_subset:
         manifest=GROWN_STORE,
         code=code("grow_subset"),
     output:
-        subset=f"{GROWN}/subsets/{{case}}/{{fraction}}.parquet",
-        record=f"{GROWN}/subsets/{{case}}/{{fraction}}.json",
+        subset=f"{GROWN}/subsets/{{case}}/{{fraction}}/seeds-{{first}}-{{last}}.parquet",
+        record=f"{GROWN}/subsets/{{case}}/{{fraction}}/seeds-{{first}}-{{last}}.json",
     log:
-        f"{GROWN}/logs/subset/{{case}}/{{fraction}}.log",
+        f"{GROWN}/logs/subset/{{case}}/{{fraction}}/seeds-{{first}}-{{last}}.log",
     wildcard_constraints:
         case=f"{ORDER}|{RANDOM}|{ALL}",
     conda:
@@ -143,8 +143,8 @@ use rule train as grow_train with:
     input:
         manifest=judged_manifest,
         split=judged_split,
-        subsets=judged_subset,
-        records=judged_record,
+        subsets=judged_subsets,
+        records=judged_records,
         code=code("train"),
     output:
         runs=f"{RESULTS}/grow/{{place}}/runs/{SCRATCH}/{RUN}.csv",
@@ -164,8 +164,8 @@ use rule fine_tune as grow_fine_tune with:
         unpack(backbone_files),
         manifest=judged_manifest,
         split=judged_split,
-        subsets=judged_subset,
-        records=judged_record,
+        subsets=judged_subsets,
+        records=judged_records,
         code=code("fine_tune"),
     output:
         runs=f"{RESULTS}/grow/{{place}}/runs/{FINE_TUNE}/{RUN}.csv",
@@ -209,8 +209,8 @@ if PROGRAMS:
         input:
             manifest=judged_manifest,
             split=judged_split,
-            subsets=judged_subset,
-            records=judged_record,
+            subsets=judged_subsets,
+            records=judged_records,
             program=program_files,
             code=code("judge_program", SOURCE_MODULE),
         output:

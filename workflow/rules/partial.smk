@@ -77,6 +77,7 @@ def make_tables_of_what_is_done():
         "config": CONFIG.model_dump(mode="json"),
         "unfinished": [str(job.output.runs) for job, _ in unfinished],
         "gaps": [asdict(gap) for gap in gaps],
+        "cuts": CUTS,
     }
     try:
         write_json(record, plan)

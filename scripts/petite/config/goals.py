@@ -172,6 +172,11 @@ GOALS = (
         "judges.md#fine-tuning",
     ),
     Goal(
+        "learn from soft labels of a teacher, in a table of its own",
+        "judges: [scratch, scratch_soft]",
+        "judges.md#soft-labels",
+    ),
+    Goal(
         "judge by my own training program",
         "judges: {mine: {command: 'python train.py --train {train} --validation {validation} "
         "--test {test} --seed {seed} --out {predictions}'}}",
@@ -208,6 +213,11 @@ GOALS = (
         "methods.md",
     ),
     Goal(
+        "keep all images, and train for less time",
+        "{judges: scratch, methods: {rs2: {fractions: [1]}, infobatch: {fractions: [1]}}}",
+        "methods.md#keep-all-see-fewer",
+    ),
+    Goal(
         "give each comparison only the seeds that it needs",
         "seeds: {looks: [7, 10, 15, 30]}",
         "evidence.md#seeds-until-decided",
@@ -216,6 +226,11 @@ GOALS = (
         "be surer: more seeds at small fractions",
         "seeds_by_fraction: {0.1: 20}",
         "evidence.md",
+    ),
+    Goal(
+        "get the answer that a given time allows",
+        "budget: 30 min",
+        "forecast.md#a-budget-of-time",
     ),
     Goal(
         "know the time and memory of selection beforehand",

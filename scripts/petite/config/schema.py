@@ -4,6 +4,7 @@ Each section has its own module. The settings of a selection method are defined 
 those of training with the training.
 """
 
+import math
 from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
@@ -20,20 +21,30 @@ from petite.config.image_lists import ImageList
 from petite.config.judges import Judges, JudgesSection
 from petite.config.labels import Labels
 from petite.config.messages import sentences
-from petite.config.methods import AUGMENTATION, FULL, ChainEntry, MethodEntry, Methods
+from petite.config.methods import (
+    AUGMENTATION,
+    FULL,
+    MAKING,
+    SYNTHETIC,
+    ChainEntry,
+    MethodEntry,
+    Methods,
+)
 from petite.config.pool import PoolSettings, pool_problems
 from petite.config.proxy import ProxySection
 from petite.config.seeds import LooksSettings, Seeds
 from petite.config.size import check_size
 from petite.config.split import SplitSettings
+from petite.config.values import Duration
 from petite.data.sources import SOURCES
 from petite.evaluation.looks import Looks
 from petite.evaluation.statistics import ALPHA, least_p, seeds_to_decide
 from petite.features.registry import SPACES
+from petite.subsets.synthetic import LEAST_CELL, RdedSettings
 from petite.training.judges import FINE_TUNE, JUDGES, PROBE, PROBE_SOFT, SCRATCH, judge_named
 from petite.training.seeing import SEE_FEWER
 from petite.training.settings import TrainingSettings
-from petite.util import memory
+from petite.util import duration, memory
 from petite.util.encoded_names import ORIGINAL, encoding_of, in_encoding, method_of
 from petite.util.errors import PetiteError
 from petite.util.formatting import counted
@@ -109,6 +120,11 @@ class Config(Strict):
     seeds_per_job: int = Field(
         8, ge=1, description="runs that one training job trains one after the other"
     )
+    budget: Duration | None = Field(
+        None,
+        description="time of the whole run, such as 30 min or 2 h: fewer seeds, then fewer "
+        "comparisons, if they take longer; null: no limit",
+    )
     partitions: int | None = Field(
         None,
         ge=1,
@@ -138,6 +154,11 @@ class Config(Strict):
         ["folder"], min_length=1, exclude=True, description="formats of the exported images"
     )
 
+    @property
+    def budget_seconds(self) -> float:
+        """The time of the whole run; infinite without a budget."""
+        return math.inf if self.budget is None else duration.parse(self.budget)
+
     def runs_at(self, fraction: float, judge: str) -> int:
         """The number of seeds of each method at a fraction, for a judge; with looks, the most."""
         if looks := self.looks_of(judge):
@@ -160,6 +181,8 @@ class Config(Strict):
             for name, entry in self._encoded(judge).items()
             if judge_named(judge).takes_recipes or not _makes_images(entry)
             if judge_named(judge).sees_fewer or not _sees_fewer(entry)
+            # Soft labels are of training images. Those of made images would need the teacher.
+            if not (judge_named(judge).has_soft_labels and entry.method in SYNTHETIC)
             for fraction in entry.fractions
             if only is None or fraction in only
         }
@@ -167,8 +190,9 @@ class Config(Strict):
     def _encoded(self, judge: str) -> dict[str, ChainEntry | MethodEntry]:
         """The entries of `methods` in each encoding in which a judge judges them.
 
-        The full set is judged in the original too, because all are compared with it. What sees
-        fewer of all originals is not encoded.
+        The full set is judged in the original too, because all are compared with it. Images of
+        `rded` and `dm` have no original file, so that they are judged without encoding, as is what
+        sees fewer of all originals.
         """
         names = [one.name for one in self.encodings]
         if not judge_named(judge).takes_encodings:
@@ -177,7 +201,8 @@ class Config(Strict):
             in_encoding(label, name): entry
             for name in dict.fromkeys([ORIGINAL, *names])
             for label, entry in self.methods.items()
-            if (name in names or label == FULL) and not (name != ORIGINAL and _sees_fewer(entry))
+            if (name in names or label == FULL)
+            and not (name != ORIGINAL and (entry.method in SYNTHETIC or _sees_fewer(entry)))
         }
 
     @property
@@ -209,12 +234,13 @@ class Config(Strict):
     @model_validator(mode="after")
     def _sections_fit_together(self) -> "Config":
         problems = [
+            *self._budget_problems(),
             *self._labels_problems(),
             *self._method_problems(),
             *self._judge_problems(),
             *self._repeats_problems(),
             *self._encoding_problems(),
-            *self._budget_problems(),
+            *self._bytes_problems(),
             *pool_problems(self.pool, self.methods),
             *grow_problems(self.grow, self.methods, self.subsets, self.features.space),
             *(f"training.{text}" for text in self.training.size_problems(self.dataset.image_size)),
@@ -231,6 +257,15 @@ class Config(Strict):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _budget_problems(self) -> list[str]:
+        """Where there is nothing to plan."""
+        if self.budget is None or self.pool.labeled:
+            return []
+        return [
+            f"budget: '{self.budget}' plans the comparisons of labeled images, and there are none: "
+            "set it to null"
+        ]
 
     def _labels_problems(self) -> list[str]:
         """Where the table of labels does not fit the source."""
@@ -251,6 +286,8 @@ class Config(Strict):
                 problems.append(
                     f"methods.{label}: 'augmentation' uses the images of 'random': add 'random'"
                 )
+            if entry.method in SYNTHETIC and entry.fractions:
+                problems += self._synthetic_problems(label, entry)
             if _sees_fewer(entry) and entry.fractions and not self._has_full:
                 problems.append(
                     f"methods.{label}: '{entry.method}' is compared with 'full': add full: "
@@ -264,6 +301,30 @@ class Config(Strict):
             problems.append("checks.label_errors: the space 'own' needs features.path")
         if not any(entry.fractions for entry in self.methods.values()):
             problems.append("methods: no entry has fractions: give them to one or more")
+        return problems
+
+    def _synthetic_problems(self, label: str, entry: ChainEntry | MethodEntry) -> list[str]:
+        """What a method that makes all of its images does not go together with."""
+        problems = []
+        if self.keep:
+            problems.append(
+                f"methods.{label}: '{entry.method}' makes all of its images, so that it has no "
+                "place for those of keep: remove one of the two"
+            )
+        settings = entry.steps[0].settings
+        if isinstance(settings, RdedSettings):
+            if self.proxy.of != "network":
+                problems.append(
+                    f"methods.{label}: 'rded' needs a network that scores crops, and proxy.of is "
+                    f"{self.proxy.of}: set it to network"
+                )
+            side, most = self.dataset.image_size, self.dataset.image_size // LEAST_CELL
+            if settings.mosaic > most:
+                problems.append(
+                    f"methods.{label}.mosaic: {settings.mosaic} crops on each side of {side} "
+                    f"pixels would have fewer than {LEAST_CELL} pixels each: use {most} or less, "
+                    "or a larger dataset.image_size"
+                )
         return problems
 
     @property
@@ -300,7 +361,7 @@ class Config(Strict):
             ]
         return ["encodings: no method has a fraction that is judged in them"]
 
-    def _budget_problems(self) -> list[str]:
+    def _bytes_problems(self) -> list[str]:
         """What the search within a budget of bytes needs."""
         if self.bytes is None:
             return []
@@ -362,8 +423,8 @@ class Config(Strict):
                 )
             elif known and not self.runs_of(judge):
                 problems.append(
-                    f"judges.{judge}: no method has a fraction that it can judge: augmented images "
-                    "have no embeddings"
+                    f"judges.{judge}: no method has a fraction that it can judge: images that "
+                    "a method makes have no embeddings"
                     if not judge_named(judge).takes_recipes
                     else f"judges.{judge}: no method has a fraction that it judges"
                 )
@@ -402,4 +463,4 @@ def _sees_fewer(entry: ChainEntry | MethodEntry) -> bool:
 
 
 def _makes_images(entry: ChainEntry | MethodEntry) -> bool:
-    return any(step.method == AUGMENTATION for step in entry.steps)
+    return any(step.method in MAKING for step in entry.steps)

@@ -3,12 +3,14 @@
 import os
 import re
 from collections.abc import Collection
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from petite.evaluation.metrics import AUTO, METRICS
 from petite.features.registry import SPACES
+from petite.util import duration
+from petite.util.errors import PetiteError
 from petite.util.hints import unknown
 
 # What Snakemake takes for a wildcard in the path of a rule's input.
@@ -31,6 +33,20 @@ def known(names: Collection[str], kind: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _with_unit(value: Any) -> Any:
+    """Refuse a time without its unit, which YAML reads as a number."""
+    if isinstance(value, int | float):
+        raise ValueError(f"must be a time with its unit, such as 30 min or 2 h, got {value!r}")
+    if not isinstance(value, str):
+        return value
+    try:
+        duration.parse(value)
+    except PetiteError as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+Duration = Annotated[str, BeforeValidator(_with_unit)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 UserPath = Annotated[str, AfterValidator(_expanded)]
 SPACE_NAMES = [space.name for space in SPACES.values() if space.is_offered]

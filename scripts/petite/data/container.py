@@ -33,7 +33,9 @@ def without_copies(subset: pd.DataFrame) -> tuple[pd.DataFrame, list[Copy]]:
     """
     if "recipe" not in subset:
         return subset, []
-    is_copy = subset["recipe"] != ""
+    of_itself = subset["recipe"] == ""
+    # Other images that a method makes are images of their own.
+    is_copy = ~of_itself & subset["origin"].isin(subset.loc[of_itself, "image_id"])
     real, made = subset[~is_copy], subset[is_copy]
     places = {image_id: place for place, image_id in enumerate(real["image_id"])}
     return real, [

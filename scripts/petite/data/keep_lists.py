@@ -188,6 +188,8 @@ def apply_lists(
     lists: Lists,
     without_class: bool = False,
     notices: Notices | None = None,
+    *,
+    is_repeat: bool = False,
 ) -> pd.DataFrame:
     """Mark the kept and excluded images in the table of a split.
 
@@ -202,6 +204,9 @@ def apply_lists(
         See `matches`.
     notices : Notices, optional
         How many images are kept and excluded is added here.
+    is_repeat : bool
+        Whether it is another split of the same images, in which some that are listed are in the
+        test part.
 
     Returns
     -------
@@ -212,8 +217,8 @@ def apply_lists(
     Raises
     ------
     PetiteError
-        If an entry matches no training image, an image is in both lists, or a class has no image
-        left.
+        If an entry matches no training image (of a repeat: no image in use), an image is in both
+        lists, or a class has no image left.
     """
     notices = Notices() if notices is None else notices
     in_train = (split["split"] == TRAIN).to_numpy()
@@ -221,7 +226,9 @@ def apply_lists(
         in_train = in_train & (split["weight"] > 0).to_numpy()
     wanted = {}
     for key, patterns, word in zip((KEEP, EXCLUDE), lists, (ALWAYS, NEVER), strict=True):
-        listed_images = _listed(key, patterns, split, index, in_train, without_class, notices)
+        # Of a repeat, an entry may name an image of any part.
+        within = np.ones_like(in_train) if is_repeat else in_train
+        listed_images = _listed(key, patterns, split, index, within, without_class, notices)
         if KEEP in split:
             listed_images |= (split[KEEP] == word).to_numpy()
         wanted[key] = listed_images & in_train
@@ -264,14 +271,14 @@ def _listed(
     patterns: Sequence[str],
     split: pd.DataFrame,
     index: pd.DataFrame,
-    in_train: np.ndarray,
+    within: np.ndarray,
     without_class: bool,
     notices: Notices,
 ) -> np.ndarray:
     """Which images of the split a list names, bool (n,).
 
-    Each entry must name a training image. An entry of `exclude` may also name an image that was
-    dropped from training already.
+    Each entry must name an image `within`, which is bool (n,). An entry of `exclude` may also name
+    an image that was dropped from training already.
     """
     found = matches(patterns, split["image_id"], without_class)
     nowhere = [pattern for pattern, places in found.items() if not len(places)]
@@ -290,7 +297,7 @@ def _listed(
         notices.add(f"{text}. It changes nothing")
         found.pop(pattern)
     _check(key, [pattern for pattern in nowhere if pattern in found], index["image_id"])
-    outside = [pattern for pattern, places in found.items() if not in_train[places].any()]
+    outside = [pattern for pattern, places in found.items() if not within[places].any()]
     if outside:
         row = split.iloc[found[outside[0]][0]]
         why = "it has the weight 0" if row["split"] == TRAIN else f"its part is {row['split']}"

@@ -281,7 +281,10 @@ class Store:
             For an unknown id.
         """
         # With Arrow's arrays: a Python object for each image of a large store would take 100 bytes.
-        wanted = pa.array(image_ids, pa.large_string()).dictionary_encode()
+        ids = pa.array(image_ids, pa.large_string())
+        # A Series of Arrow's strings may be in chunks, as of a table that was read or joined.
+        whole = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+        wanted = whole.dictionary_encode()
         found = pc.index_in(self._places["image_id"], value_set=wanted.dictionary)
         rows = np.flatnonzero(found.is_valid())
         position_of = np.full(len(wanted.dictionary), -1, dtype=np.int64)

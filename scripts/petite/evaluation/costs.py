@@ -1,7 +1,8 @@
 """What each method and fraction costs, the accuracy for it, and when the search has paid."""
 
 import math
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -14,8 +15,41 @@ from petite.evaluation.runs import (
     paired_differences,
 )
 from petite.evaluation.statistics import mean_interval
+from petite.training.judges import PROBE
 from petite.util.encoded_names import method_of
 
+
+@dataclass(frozen=True)
+class Embedding:
+    """What embedding the images took, and which seconds of the runs contain it.
+
+    Attributes
+    ----------
+    seconds : float
+        Of all images, in each encoding that is embedded.
+    of_training : float
+        Of the original training images.
+    methods : frozenset of str
+        Labels of the methods whose selection, apart from the proxy, contains `of_training`.
+    of_proxy : bool
+        Whether a training of the proxy contains it.
+    """
+
+    seconds: float = 0.0
+    of_training: float = 0.0
+    methods: frozenset[str] = frozenset()
+    of_proxy: bool = False
+
+    def is_used(self, runs: pd.DataFrame) -> bool:
+        """Whether the runs of a judge needed the embeddings."""
+        return bool(
+            (runs["judge"] == PROBE).any()
+            or runs["method"].map(method_of).isin(self.methods).any()
+            or (self.of_proxy and (runs["proxy_seconds"] > 0).any())
+        )
+
+
+NO_EMBEDDING = Embedding()
 COST_COLUMNS = [
     "method",
     "fraction",
@@ -94,12 +128,18 @@ def cost_ledger(runs: pd.DataFrame) -> pd.DataFrame:
     return table[columns]
 
 
-def break_even(runs: pd.DataFrame, kept: Kept | None) -> Ledger:
+def break_even(
+    runs: pd.DataFrame,
+    kept: Kept | None,
+    embedding: Embedding = NO_EMBEDDING,
+    other_splits: Iterable[pd.DataFrame] = (),
+) -> Ledger:
     """What the search for a subset cost, and what each later training on it saves.
 
-    The search is all trainings of `runs`, and the selections as `cost_ledger` counts them, with
+    The search is all trainings in all splits, and the selections as `cost_ledger` counts them, with
     their features: once for each method, and the proxy once for each selection seed. A teacher is
-    counted once for each split. The start of jobs, figures and pages are not counted.
+    counted once for each split, and embedding the images once. The start of jobs, encoding images,
+    figures and pages are not counted.
 
     Parameters
     ----------
@@ -107,19 +147,26 @@ def break_even(runs: pd.DataFrame, kept: Kept | None) -> Ledger:
         The table of runs.csv.
     kept : Kept or None
         What is recommended; None if nothing is.
+    embedding : Embedding
+    other_splits : iterable of DataFrame
+        The runs of the same judge in each other split.
 
     Returns
     -------
     Ledger
     """
-    proxies = runs.groupby("selection_seed")["proxy_seconds"].max().sum()
-    selecting = runs["select_seconds"] - runs["proxy_seconds"]
-    others = selecting.groupby(runs["method"].map(method_of)).max().sum()
-    teachers = runs[TEACHER].groupby(runs["split_seed"]).max().sum() if TEACHER in runs else 0.0
-    search = float(runs["train_seconds"].sum(skipna=False) + proxies + others + teachers)
-    search_seconds = None if math.isnan(search) else search
+    splits = [runs, *other_splits]
+    search = sum(_searched(one, embedding) for one in splits)
+    embedded = embedding.seconds if embedding.is_used(runs) else 0.0
+    search_seconds = None if math.isnan(search) else search + embedded
     same_steps = bool(runs["budget"].astype(str).str.endswith("steps").all())
-    ledger = Ledger(len(runs), search_seconds, same_steps)
+    ledger = Ledger(
+        sum(map(len, splits)),
+        search_seconds,
+        same_steps,
+        splits=len(splits),
+        embedding_seconds=embedded,
+    )
     if kept is None or kept.method == FULL:
         return ledger
     of_subset = runs[(runs["method"] == kept.method) & (runs["fraction"] == kept.fraction)]
@@ -145,6 +192,20 @@ def break_even(runs: pd.DataFrame, kept: Kept | None) -> Ledger:
         epochs_saved_seconds=at_equal_epochs if same_steps else None,
         epochs_break_even=_trainings(search_seconds, at_equal_epochs) if same_steps else None,
     )
+
+
+def _searched(runs: pd.DataFrame, embedding: Embedding) -> float:
+    """The seconds of the trainings and selections of a split, without embedding its images."""
+    proxies = runs.groupby("selection_seed")["proxy_seconds"].max()
+    if embedding.of_proxy:
+        proxies = (proxies - embedding.of_training).clip(lower=0)
+    selecting = runs["select_seconds"] - runs["proxy_seconds"]
+    of_methods = selecting.groupby(runs["method"].map(method_of)).max()
+    without = (of_methods - embedding.of_training).clip(lower=0)
+    of_methods = of_methods.where(~of_methods.index.isin(embedding.methods), without)
+    teacher = runs[TEACHER].max() if TEACHER in runs else 0.0
+    search = runs["train_seconds"].sum(skipna=False) + proxies.sum() + of_methods.sum()
+    return float(search + teacher)
 
 
 def _bytes(some: pd.DataFrame, runs: pd.DataFrame) -> pd.Series:

@@ -36,6 +36,7 @@ from petite.evaluation.recommendation import (
     Uncertainty,
 )
 from petite.evaluation.runs import (
+    CASE,
     FULL,
     SEEN,
     images_of_full,
@@ -56,6 +57,7 @@ from petite.evaluation.verdicts import (
     TOO_FEW_IMAGES,
     WORSE,
 )
+from petite.util.encoded_names import method_of
 
 GOOD_ENOUGH = (EQUIVALENT, NOT_WORSE)
 # What may be close enough to the full set to be recommended.
@@ -75,6 +77,7 @@ def recommend(
     looks: Looks | None = None,
     seen: Seen = NOTHING_SEEN,
     uncertainties: Uncertainties | None = None,
+    seeds: int | None = None,
 ) -> Recommendation:
     """Recommend which images to keep.
 
@@ -112,6 +115,8 @@ def recommend(
         The results that had been seen before the plan was changed.
     uncertainties : Uncertainties, optional
         Finds the parts of the uncertainty; None if predictions were not kept.
+    seeds : int, optional
+        The most that the run declared; None: those of the runs.
 
     Returns
     -------
@@ -136,6 +141,8 @@ def recommend(
         left_out = _left_out(table, against)
         cautions = _cautions(against, kept)
     uncertainty = _uncertainty(table, kind, findings, uncertainties) if uncertainties else None
+    if seeds is None:
+        seeds = int(runs.groupby(CASE)["training_seed"].nunique().max())
     return Recommendation(
         judge=str(runs["judge"].iloc[0]),
         dataset=str(runs["dataset"].iloc[0]),
@@ -147,7 +154,7 @@ def recommend(
         basis=replace(_basis(table, runs, looks, seen), groups=groups),
         cautions=cautions,
         left_out=left_out,
-        next_steps=next_steps(table, tolerance, curve, chance, uncertainty),
+        next_steps=next_steps(table, tolerance, curve, chance, uncertainty, seeds),
         chance=chance,
         comparisons=comparisons,
         curve=_curve(curve, tolerance) if curve else None,
@@ -163,16 +170,18 @@ def _bytes_of(runs: pd.DataFrame, kept: Kept | None) -> Iterator[BytesFinding]:
     """The bytes of what is kept, if images are encoded."""
     if kept is None or "encoding" not in runs:
         return
-    own = runs[(runs["method"] == kept.method) & (runs["fraction"] == kept.fraction)]
-    full = runs[runs["method"] == FULL]
-    of_all = (full["bytes"] / full.get("share", 1.0)).mean()
-    if own["bytes"].notna().any():
+    # Of all images, some judges take a part for each seed.
+    is_all = runs["method"].map(method_of) == FULL
+    whole = runs["bytes"] / runs.get("share", pd.Series(1.0, runs.index)).where(is_all, 1.0)
+    is_own = (runs["method"] == kept.method) & (runs["fraction"] == kept.fraction)
+    own, of_all = whole[is_own], whole[runs["method"] == FULL].mean()
+    if own.notna().any():
         yield BytesFinding(
             "bytes",
-            str(own["encoding"].iloc[0]),
-            round(own["bytes"].mean()),
+            str(runs.loc[is_own, "encoding"].iloc[0]),
+            round(own.mean()),
             None if math.isnan(of_all) else round(of_all),
-            len(json.loads(own["confusion"].iloc[0])),
+            len(json.loads(runs.loc[is_own, "confusion"].iloc[0])),
             network_bytes(runs),
         )
 

@@ -88,12 +88,14 @@ class Record:
 def next_record(last: Record | None, now: Declared) -> Record:
     """Compare a plan with that of the last tables.
 
-    Fewer than ENOUGH_RUNS seeds decide nothing, so that a change after them is none. What was seen
-    is never forgotten, and neither is the largest number of seeds.
+    Fewer than ENOUGH_RUNS seeds decide nothing, and neither does a single case, so that a change
+    after them is none. What was seen is never forgotten, and neither is the largest number of
+    seeds.
 
     Examples
     --------
-    >>> seven = Declared(7, None, (("random", 0.1),), {}, 0.01, "accuracy")
+    >>> cases = (("full", 1.0), ("random", 0.1))
+    >>> seven = Declared(7, None, cases, {}, 0.01, "accuracy")
     >>> first = next_record(None, seven)
     >>> next_record(first, replace(seven, seeds=15)).seen
     Seen(seeds=(7,), changes=('seeds',))
@@ -115,7 +117,8 @@ def next_record(last: Record | None, now: Declared) -> Record:
         "metric": now.metric != before.metric,
     }
     seen, seeds = last.seen, max(before.seeds, now.seeds)
-    if before.seeds >= ENOUGH_RUNS and any(changes.values()):
+    has_shown = before.seeds >= ENOUGH_RUNS and len(before.cases) > 1
+    if has_shown and any(changes.values()):
         found = tuple(
             kind for kind, is_changed in changes.items() if is_changed or kind in seen.changes
         )

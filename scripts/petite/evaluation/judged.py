@@ -1,6 +1,6 @@
 """All that a run shows, by judge: runs of several judges are never compared with each other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from petite.evaluation.chance import AgainstChance, Circumstances
-from petite.evaluation.costs import break_even, cost_ledger
+from petite.evaluation.costs import NO_EMBEDDING, Embedding, break_even, cost_ledger
 from petite.evaluation.decision import recommend
 from petite.evaluation.declared import NOTHING_SEEN, Declared, Plan, Record, next_record
 from petite.evaluation.groups import group_numbers, image_groups
-from petite.evaluation.learning_curve import random_curve
+from petite.evaluation.learning_curve import random_curves
 from petite.evaluation.looks import Looks
 from petite.evaluation.metrics import is_unequal, metric_for, test_counts, with_measures
 from petite.evaluation.recommendation import Gap, ImageGroups, Recommendation
@@ -31,6 +31,7 @@ from petite.evaluation.uncertainty import Uncertainties
 from petite.evaluation.verdicts import compare
 from petite.evaluation.wording import gap_sentences
 from petite.training.judges import JUDGES, in_words, words_of
+from petite.util.encoded_names import ORIGINAL
 
 # Found by their names: with a thousand jobs, a command with all paths would be too long.
 PREDICTIONS = ".predictions.npz"
@@ -83,6 +84,8 @@ def evaluate(
     looks: Looks | None = None,
     plan: Plan | None = None,
     last: Record | None = None,
+    embedding: Embedding = NO_EMBEDDING,
+    other_splits: Iterable[pd.DataFrame] = (),
 ) -> Judged:
     """Make the tables and the recommendation of one judge.
 
@@ -109,6 +112,10 @@ def evaluate(
         What else the run declared; None: nothing is recorded.
     last : Record, optional
         That of the last tables; None if there are none.
+    embedding : Embedding
+        What embedding the images took.
+    other_splits : iterable of DataFrame
+        The runs of the judge in each other split.
 
     Raises
     ------
@@ -120,9 +127,9 @@ def evaluate(
     runs = with_bytes_of_originals(with_measures(runs, training_images))
     counts, predictions = test_counts(runs), Predictions(files)
     metric = metric_for(counts, metric_setting)
-    curve = random_curve(runs, metric)
+    curves = random_curves(runs, metric)
     numbers = None if groups is None else group_numbers(groups, predictions.image_ids())
-    shared = (tolerance, curve, predictions, metric, numbers)
+    shared = (tolerance, curves, predictions, metric, numbers)
     summary = summarize(runs, metric, looks)
     if looks is None:
         verdicts = compare(runs, *shared)
@@ -139,13 +146,14 @@ def evaluate(
         runs,
         verdicts,
         tolerance,
-        curve,
+        curves.get(ORIGINAL),
         chance,
         gaps,
         _image_groups(runs, predictions, numbers),
         looks,
         record.seen if record else NOTHING_SEEN,
         Uncertainties(predictions, runs, metric, tolerance, numbers, looks),
+        record.declared.seeds if record else None,
     )
     return Judged(
         runs,
@@ -153,7 +161,10 @@ def evaluate(
         with_bytes(with_seen(summary, runs), runs),
         verdicts,
         with_bytes(with_seen(cost_ledger(runs), runs), runs),
-        replace(recommendation, ledger=break_even(runs, recommendation.kept)),
+        replace(
+            recommendation,
+            ledger=break_even(runs, recommendation.kept, embedding, other_splits),
+        ),
         is_unequal(counts),
         record,
     )

@@ -16,6 +16,7 @@ import pandas as pd
 from petite.evaluation.metrics import ACCURACY
 from petite.evaluation.runs import FULL, PAIR, REFERENCE
 from petite.evaluation.statistics import ALPHA, t_draws
+from petite.util.encoded_names import ORIGINAL, encoding_of, in_encoding
 from petite.util.seeds import generator
 
 DRAWS = 4_000
@@ -295,8 +296,22 @@ class LearningCurve:
         return Bound(float(images))
 
 
+Curves = Mapping[str, LearningCurve]  # by encoding
+
+
+def random_curves(runs: pd.DataFrame, metric: str = ACCURACY) -> Curves:
+    """The `random_curve` of each encoding that has random images of two sizes or more."""
+    encodings = dict.fromkeys(runs["method"].map(encoding_of))
+    found = {name: random_curve(runs, metric, name) for name in encodings}
+    return {name: curve for name, curve in found.items() if curve}
+
+
 def random_curve(
-    runs: pd.DataFrame, metric: str = ACCURACY, draws: int = DRAWS, seed: int = 0
+    runs: pd.DataFrame,
+    metric: str = ACCURACY,
+    encoding: str = ORIGINAL,
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> LearningCurve | None:
     """The learning curve of random images from the table of runs.csv; None for a single size.
 
@@ -309,10 +324,13 @@ def random_curve(
     runs : DataFrame
     metric : str
         The column of `runs` to fit, in place of accuracy.
+    encoding : str
+        Of the images.
     draws : int
     seed : int
     """
-    chosen = runs[runs["method"].isin([REFERENCE, FULL])]
+    random, full = (in_encoding(name, encoding) for name in (REFERENCE, FULL))
+    chosen = runs[runs["method"].isin([random, full])]
     by_size = _by_size(chosen, metric)
     if len(by_size) < 2:
         return None
@@ -334,7 +352,7 @@ def random_curve(
         weights=weights,
         uniform=uniform,
         seeds=seeds,
-        full=bool((chosen["method"] == FULL).any()),
+        full=bool((chosen["method"] == full).any()),
     )
 
 

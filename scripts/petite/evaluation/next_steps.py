@@ -8,7 +8,7 @@ import pandas as pd
 from petite.evaluation.chance import FEWEST_OTHERS, Chance
 from petite.evaluation.learning_curve import LearningCurve
 from petite.evaluation.metrics import ACCURACY
-from petite.evaluation.recommendation import Step, Uncertainty
+from petite.evaluation.recommendation import Step, StepKind, Uncertainty
 from petite.evaluation.runs import REFERENCE
 from petite.evaluation.statistics import ENOUGH_RUNS, seeds_to_decide, seeds_to_see
 from petite.evaluation.verdicts import (
@@ -22,6 +22,24 @@ from petite.evaluation.verdicts import (
 )
 
 LARGEST_TOLERANCE = 0.2  # larger ones are useless
+# Steps that change what `petite.evaluation.declared` records. More test images are another split.
+CHANGES_OF_PLAN: frozenset[StepKind] = frozenset(
+    {
+        "more_seeds_to_decide",
+        "more_seeds_to_see",
+        "larger_tolerance",
+        "train_full_set",
+        "larger_fractions_or_more_seeds",
+        "larger_fractions_or_narrower",
+        "smaller_tolerance",
+        "balanced_metric",
+        "larger_fractions",
+        "smaller_fractions",
+        "more_seeds_instead_of_test_images",
+        "more_seeds_or_test_images",
+        "more_seeds_and_test_images",
+    }
+)
 
 
 def next_steps(
@@ -30,8 +48,12 @@ def next_steps(
     curve: LearningCurve | None = None,
     chance: Chance | None = None,
     uncertainty: Uncertainty | None = None,
+    seeds: int = 0,
 ) -> tuple[Step, ...]:
     """What to do next, the most urgent first.
+
+    Where results with ENOUGH_RUNS seeds were seen, a change of what was declared makes verdicts
+    exploratory, so that such steps are followed by the advice to take a new run.
 
     Parameters
     ----------
@@ -46,6 +68,8 @@ def next_steps(
         The models of all images.
     uncertainty : Uncertainty, optional
         Of the comparison that the answer rests on.
+    seeds : int
+        The most that the run declared.
 
     Returns
     -------
@@ -55,7 +79,7 @@ def next_steps(
         return tuple(_to_learn(chance))
     if table.empty:
         return (Step("train_subsets"),)
-    return (
+    steps = (
         *_more_seeds(table, tolerance),
         *_full_set(table, uncertainty),
         *_more_images(table, tolerance),
@@ -63,6 +87,13 @@ def next_steps(
         *_stricter(table, chance),
         *_smaller_sizes(table, tolerance, curve),
     )
+    if seeds >= ENOUGH_RUNS and any(map(_changes_plan, steps)):
+        return (*steps, Step("new_run", seeds=seeds))
+    return steps
+
+
+def _changes_plan(step: Step) -> bool:
+    return step.kind in CHANGES_OF_PLAN or step.tolerance is not None
 
 
 def _to_learn(chance: Chance) -> Iterator[Step]:

@@ -81,6 +81,8 @@ StepKind = Literal[
     "more_seeds_instead_of_test_images",
     "more_seeds_or_test_images",
     "more_seeds_and_test_images",
+    # After the steps that change what was declared, if results were seen.
+    "new_run",
 ]
 Bounds = tuple[float, float]
 Against = Literal["full", "random"]
@@ -375,9 +377,10 @@ class Ledger:
     Attributes
     ----------
     trainings : int
-        Of the search.
+        Of the search, in all splits.
     search_seconds : float or None
-        Of its trainings and selections; None if unknown, as all that follow.
+        Of its trainings and selections, and of embedding the images; None if unknown, as all that
+        follow.
     same_steps : bool
         Whether trainings have a fixed number of steps, and so take as long on a subset.
     images, stored_bytes : int or None
@@ -392,6 +395,10 @@ class Ledger:
         The trainings after which the search has paid; None if it never does.
     epochs_saved_seconds, epochs_break_even
         The same for trainings of as many epochs as those of the full set have, if `same_steps`.
+    splits : int
+        In how many of them subsets were searched.
+    embedding_seconds : float
+        The part of the search that embedding the images took.
     """
 
     trainings: int
@@ -407,6 +414,8 @@ class Ledger:
     break_even: int | None = None
     epochs_saved_seconds: float | None = None
     epochs_break_even: int | None = None
+    splits: int = 1
+    embedding_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -435,8 +444,8 @@ class Caution:
 class Step:
     """What to do next.
 
-    seeds: how many to train. images: how many test images to use, or for `smaller_fractions` the
-    size of the smallest subset. tolerance: the value to set.
+    seeds: how many to train; for `new_run` how many were seen. images: how many test images to use,
+    or for `smaller_fractions` the size of the smallest subset. tolerance: the value to set.
     """
 
     kind: StepKind
@@ -499,6 +508,31 @@ class OverSplits:
 
 
 @dataclass(frozen=True)
+class BudgetCut:
+    """What was left out to keep to a budget of time.
+
+    Attributes
+    ----------
+    budget : str
+        The time, as the user wrote it.
+    seeds, wanted : int
+        The most seeds of a case, and how many were asked for.
+    left_out : tuple of Subset
+        The cases that were not judged.
+    """
+
+    budget: str
+    seeds: int
+    wanted: int
+    left_out: tuple[Subset, ...] = ()
+
+
+def read_cuts(values: Mapping[str, Any]) -> dict[str, BudgetCut]:
+    """What was left out of each judge, from JSON values."""
+    return TypeAdapter(dict[str, BudgetCut]).validate_python(values)
+
+
+@dataclass(frozen=True)
 class Recommendation:
     """What to keep, why, how certain that is, and what to do next.
 
@@ -521,6 +555,8 @@ class Recommendation:
         None in recommendations of an earlier Petite.
     over_splits : tuple of OverSplits
         The comparisons over all splits; empty for a single one.
+    cut : BudgetCut or None
+        None if all that was asked for was judged.
     """
 
     dataset: str
@@ -541,6 +577,7 @@ class Recommendation:
     uncertainty: Uncertainty | None = None
     ledger: Ledger | None = None
     over_splits: tuple[OverSplits, ...] = ()
+    cut: BudgetCut | None = None
 
     def comparison(self, subset: Subset | Kept) -> Comparison:
         """The comparison of a subset. Raises StopIteration if there is none."""

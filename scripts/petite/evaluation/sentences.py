@@ -176,7 +176,7 @@ STEPS: dict[StepKind, str] = {
     "more_seeds_to_decide": "Set seeds to {seeds} or more, or compare fewer methods, so that the "
     "test can decide.",
     "more_seeds_to_see": "To detect a difference of {tolerance} from random takes about {seeds} "
-    "seeds, in a new run under another dataset.name.",
+    "seeds.",
     "larger_tolerance": "A difference of {tolerance} from random cannot be detected with this "
     "spread. Raise evidence.tolerance.",
     # Against the full set.
@@ -208,14 +208,16 @@ STEPS: dict[StepKind, str] = {
     "{compared}, use about {about_images} test images. More seeds are not enough: any number of "
     "them leaves ±{with_any_seeds}.",
     "more_seeds_instead_of_test_images": "For an interval of ±{width} around the difference of "
-    "{compared}, train about {seeds} seeds, in a new run with another dataset.name and split.seed. "
-    "More test images are not enough: any number of them leaves ±{with_any_images}.",
+    "{compared}, train about {seeds} seeds. More test images are not enough: any number of them "
+    "leaves ±{with_any_images}.",
     "more_seeds_or_test_images": "For an interval of ±{width} around the difference of {compared}, "
-    "train about {seeds} seeds, in a new run with another dataset.name and split.seed, or use "
-    "about {about_images} test images.",
+    "train about {seeds} seeds, or use about {about_images} test images.",
     "more_seeds_and_test_images": "For an interval of ±{width} around the difference of "
-    "{compared}, use about {seeds} seeds and {about_images} test images, in a new run with another "
-    "dataset.name and split.seed.{not_alone}",
+    "{compared}, use about {seeds} seeds and {about_images} test images.{not_alone}",
+    "new_run": "Results of a plan of {seeds} seeds were seen, so with other seeds, comparisons or "
+    "tolerances this run would be exploratory. Give a new run another dataset.name and another "
+    "split.seed, and plan all of it before it begins. With looks, such as seeds: {{looks: [8, "
+    "20]}}, only what is open takes more seeds.",
 }
 LARGER: dict[Part, str] = {
     "seeds": "the seeds are the larger part",

@@ -5,7 +5,8 @@ At each look, all comparisons that are open have the same number of seeds. The t
 first look. 5% are divided among the looks, so that at most 5% of all runs have a false effect,
 however the tests depend on each other (the union bound). What is decided gets no more seeds, and
 neither does what more seeds are unlikely to decide, which costs no error. Intervals at a look of
-level a are those of confidence 1 - a, so that they hold at all looks together.
+level a are those of confidence 1 - a, so that they hold at all looks together. A comparison has
+that of its last look.
 
 References
 ----------
@@ -20,7 +21,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit  # scipy.stats is slow to import
 
-from petite.evaluation.learning_curve import LearningCurve
+from petite.evaluation.learning_curve import Curves
+from petite.evaluation.list_luck import luck_of
 from petite.evaluation.looks import Looks
 from petite.evaluation.metrics import ACCURACY, METRICS, with_measures
 from petite.evaluation.runs import CASE, FULL, Predictions, is_reference, reference_of
@@ -37,7 +39,6 @@ from petite.evaluation.verdicts import (
 # More seeds are not spent on a comparison that they decide less often than this.
 FUTILE = 0.01
 # The other columns are of the comparison with random.
-BOUNDS = ("low", "new_images_low", "full_low", "full_new_images_low")
 OF_FULL_COLUMNS = ("full_", "test_images", "least_tolerance", "to_full")
 OF_RANDOM = ("p",)
 OF_FULL = tuple(test for test in ADJUSTED if test not in OF_RANDOM)
@@ -53,7 +54,8 @@ class Looked:
         As `petite.evaluation.verdicts.compare` makes it, each comparison at its own last look, with
         the metrics of all runs. The
         adjusted p-values are scaled to 5%: the smallest over the looks of Holm's, times 5% divided
-        by the look's level. Intervals hold at all looks together.
+        by the look's level. The interval of a comparison is that of its last look, with the
+        confidence of that look: the intervals of all looks hold together.
     open : list of (str, float)
         The methods and fractions that need more seeds, with random and the full set.
     """
@@ -66,7 +68,7 @@ def compare_at_looks(
     runs: pd.DataFrame,
     looks: Looks,
     tolerance: float,
-    curve: LearningCurve | None = None,
+    curves: Curves | None = None,
     predictions: Predictions | None = None,
     metric: str = ACCURACY,
     groups: np.ndarray | None = None,
@@ -78,7 +80,7 @@ def compare_at_looks(
     runs : DataFrame
         The table of runs.csv. Each case has the seeds of its last look, from 0 on.
     looks : Looks
-    tolerance, curve, predictions, metric, groups
+    tolerance, curves, predictions, metric, groups
         As `petite.evaluation.verdicts.compare` takes them.
 
     Returns
@@ -97,12 +99,14 @@ def compare_at_looks(
         if now.empty:
             break
         known = predictions.of_seeds_below(seeds) if predictions else None
-        table = compare(now, tolerance, curve, known, metric, groups, looks.levels[look])
+        table = compare(now, tolerance, curves, known, metric, groups, looks.levels[look])
         if table.empty:  # only the full set
             return Looked(table, [])
+        for key, group in with_measures(now).groupby(CASE):
+            comparisons.luck[str(key[0]), float(str(key[1]))] = luck_of(group, metric)
         comparisons.test(look, table, weights, groups)
     if comparisons.open is None:  # jobs failed before the first look: what they show, untested
-        return Looked(compare(runs, tolerance, curve, predictions, metric, groups), [])
+        return Looked(compare(runs, tolerance, curves, predictions, metric, groups), [])
     return Looked(_with_means_of(runs, comparisons.table()), comparisons.needed())
 
 
@@ -137,6 +141,8 @@ class _Comparisons:
     def __init__(self, looks: Looks, tolerance: float) -> None:
         self._looks = looks
         self._tolerance = tolerance
+        # What is left of the variance of a case's mean with any number of seeds.
+        self.luck: dict[tuple[str, float], float] = {}
         self._rows: dict[tuple[str, float], pd.Series] = {}
         # Of each test: the p of all declared comparisons as Holm's adjustment takes it, and the
         # smallest adjusted p so far.
@@ -187,23 +193,16 @@ class _Comparisons:
     def _update(self, case: tuple[str, float], row: pd.Series) -> None:
         """Take over what a look shows of a comparison with random, or the full set, that is open.
 
-        At this look its reference may have no seeds for the other one. All intervals so far hold,
-        so that their intersection does.
+        At this look its reference may have no seeds for the other one.
         """
-        before, now = self._rows[case], row.copy()
         of_full = row.index.str.startswith(OF_FULL_COLUMNS)
-        for low in BOUNDS:
-            high = low.replace("low", "high")
-            within = max(before[low], now[low]), min(before[high], now[high])
-            if within[0] <= within[1]:
-                now[low], now[high] = within
         for kind, columns, pairs in (
             ("random", row.index[~of_full], "pairs"),
             ("full", row.index[of_full], "full_pairs"),
         ):
             if self._is_open[kind][case] and row[pairs] > 0:
                 self._rows[case] = self._rows[case].copy()
-                self._rows[case][columns] = now[columns]
+                self._rows[case][columns] = row[columns]
 
     def _declare(self, table: pd.DataFrame) -> None:
         for test in ADJUSTED:
@@ -222,12 +221,13 @@ class _Comparisons:
             random[:] = full[:] = False
         rows = dict(zip(_cases(table.index), _rows(table), strict=True))
         for case in _cases(random[random].index):
-            random[case] = self._chance_against_random(rows[case], count["p"]) >= FUTILE
+            chance = self._chance_against_random(case, rows[case], count["p"])
+            random[case] = chance >= FUTILE
         for case in _cases(full[full].index):
             row = rows[case]
             needed = float(row["test_images_needed"])
             too_few = images is not None and not math.isnan(needed) and images < needed
-            chance = self._chance_against_full(row, count["full_loss_p"])
+            chance = self._chance_against_full(case, row, count["full_loss_p"])
             full[case] = not too_few and chance >= FUTILE
         # What is stopped without an effect can no longer have one.
         for test in ADJUSTED:
@@ -236,21 +236,15 @@ class _Comparisons:
             self._p[test][stopped] = 1.0
         self.open = _cases(random[random | full].index)
 
-    def _chance_against_random(self, row: pd.Series, tests: int) -> float:
-        return max(
-            self._chance(row["difference"], row["sd"], int(row["pairs"]), 2 * tests),
-            self._chance(-row["difference"], row["sd"], int(row["pairs"]), 2 * tests),
-        )
+    def _chance_against_random(self, case: tuple[str, float], row: pd.Series, tests: int) -> float:
+        known = row["sd"], self.luck[case], int(row["pairs"]), 2 * tests
+        return max(self._chance(sign * row["difference"], *known) for sign in (1, -1))
 
-    def _chance_against_full(self, row: pd.Series, tests: int) -> float:
-        # The spread of the differences from the full set follows from their interval.
-        pairs = int(row["full_pairs"])
-        level = self._looks.level_of(pairs)
-        half = (row["full_high"] - row["full_low"]) / 2
-        sd = half * math.sqrt(pairs) / stdtrit(pairs - 1, 1 - level) if pairs > 1 else math.nan
-        return self._chance(row["full_difference"] + self._tolerance, sd, pairs, tests)
+    def _chance_against_full(self, case: tuple[str, float], row: pd.Series, tests: int) -> float:
+        known = row["full_sd"], self.luck[case], int(row["full_pairs"]), tests
+        return self._chance(row["full_difference"] + self._tolerance, *known)
 
-    def _chance(self, mean: float, sd: float, pairs: int, tests: int) -> float:
+    def _chance(self, mean: float, sd: float, luck: float, pairs: int, tests: int) -> float:
         """The chance that a mean is shown to be above 0 at the last look, given what it is now.
 
         The predictive distribution of the last mean is Student's t, with flat priors. 1 if nothing
@@ -261,7 +255,8 @@ class _Comparisons:
             return 1.0
         if sd == 0:
             return float(mean > 0)
-        threshold = stdtrit(last - 1, 1 - max(self._looks.levels) / tests) * sd / math.sqrt(last)
+        error = math.sqrt(sd**2 / last + luck)
+        threshold = stdtrit(last - 1, 1 - max(self._looks.levels) / tests) * error
         spread = sd * math.sqrt(1 / pairs - 1 / last)
         return float(stdtr(pairs - 1, (mean - threshold) / spread))
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from petite.evaluation.groups import of_groups
-from petite.evaluation.learning_curve import Estimate, LearningCurve
+from petite.evaluation.learning_curve import Curves, Estimate, LearningCurve
 from petite.evaluation.list_luck import luck_of
 from petite.evaluation.metrics import ACCURACY, METRICS, with_measures
 from petite.evaluation.new_images import NewImages, images_to_show, tolerance_to_show
@@ -41,6 +41,7 @@ from petite.evaluation.statistics import (
     sign_flip_p,
     smallest_effect,
 )
+from petite.util.encoded_names import encoding_of, method_of
 from petite.util.errors import PetiteError
 
 BETTER, WORSE = "better", "worse"
@@ -83,6 +84,7 @@ VERDICT_COLUMNS = [
     "full_high",
     "full_new_images_low",
     "full_new_images_high",
+    "full_sd",
     "full_p_value",
     "full_p_adjusted",
     "full_loss_p_value",
@@ -105,7 +107,7 @@ VERDICT_COLUMNS = [
 def compare(
     runs: pd.DataFrame,
     tolerance: float,
-    curve: LearningCurve | None = None,
+    curves: Curves | None = None,
     predictions: Predictions | None = None,
     metric: str = ACCURACY,
     groups: np.ndarray | None = None,
@@ -127,14 +129,15 @@ def compare(
     outcome could have passed), or not compared.
 
     Against the full set: `full_pairs`, `full_difference` with its 90% intervals (`full_low`,
-    `full_high` over seeds, `full_new_images_*` over seeds and test images), the p of two one-sided
-    tests that it is within the tolerance (`full_p_*`), the p of the test that at most the
-    tolerance is lost (`full_loss_p_*`), the same over seeds and `test_images`
-    (`full_new_images_p_*`, `full_new_images_loss_p_*`), each Holm-adjusted separately, the fewest
-    test images that can show the tolerance (`test_images_needed`), the `least_tolerance` that the
-    existing ones can show, and `to_full`: equivalent (both tests pass, over seeds and, with
-    predictions, over test images), not worse (only the second passes), too few test images (it
-    passes over seeds, but not over test images), not shown, too few seeds, or not compared.
+    `full_high` over seeds, `full_new_images_*` over seeds and test images), the differences'
+    `full_sd`, the p of two one-sided tests that it is within the tolerance (`full_p_*`), the p of
+    the test that at most the tolerance is lost (`full_loss_p_*`), the same over seeds and
+    `test_images` (`full_new_images_p_*`, `full_new_images_loss_p_*`), each Holm-adjusted
+    separately, the fewest test images that can show the tolerance (`test_images_needed`), the
+    `least_tolerance` that the existing ones can show, and `to_full`: equivalent (both tests pass,
+    over seeds and, with predictions, over test images), not worse (only the second passes), too few
+    test images (it passes over seeds, but not over test images), not shown, too few seeds, or not
+    compared.
 
     `level` is that of the intervals: 5% for those of 95 and 90% above. `petite.evaluation.looks`
     tests several times and divides 5% among its looks; `look` and `full_look`, the number of the
@@ -146,9 +149,10 @@ def compare(
     `groups` numbers the groups of test images, (n,); what is said of new images is then said of new
     groups, and `test_images_needed` assumes groups of the same size.
 
-    `multiplier*`: what one image is worth in random ones (`LearningCurve.multiplier`), cut at the
-    measured sizes, where the text says "above" or "below"; not of methods that see fewer images
-    than they keep.
+    `multiplier*`: what one image is worth in random ones of the same encoding
+    (`LearningCurve.multiplier`), by the `curves` that `random_curves` gives, cut at the measured
+    sizes, where the text says "above" or "below". NaN and "" for an encoding without a curve, and
+    for methods that see fewer images than they keep.
 
     Raises PetiteError if the tolerance is not between 0 and 1, or if the runs cannot be summarized
     together.
@@ -184,8 +188,8 @@ def compare(
                 own = of_random if is_reference(name) else predictions.right(name, size)
                 row |= _random_for_new_images(own, of_random, name, weights, luck, groups, level)
                 row |= _full_for_new_images(own, of_full, weights, tolerance, luck, groups, level)
-            of_images = None if name in see_fewer else curve
-            row |= _multiplier(near, name, size, images, of_images, metric, luck)
+            curve = curves.get(encoding_of(name)) if curves and name not in see_fewer else None
+            row |= _multiplier(near, name, size, images, curve, metric, luck)
             rows.append(row)
     if not rows:
         return pd.DataFrame(columns=VERDICT_COLUMNS)
@@ -330,6 +334,7 @@ def _against_full(
         "full_difference": differences.mean() if len(differences) else math.nan,
         "full_low": low,
         "full_high": high,
+        "full_sd": differences.std(ddof=1) if len(differences) > 1 else math.nan,
         "full_p_value": float(equivalence_p(differences, tolerance, luck)),
         "full_loss_p_value": float(not_worse_p(differences, tolerance, luck)),
     }
@@ -344,7 +349,8 @@ def _multiplier(
     metric: str,
     luck: float,
 ) -> dict[str, float | str]:
-    if curve is None or is_reference(method):
+    # All images of an encoding are the end of its own curve.
+    if curve is None or is_reference(method) or method_of(method) == FULL:
         nothing = dict.fromkeys(["multiplier", "multiplier_low", "multiplier_high"], math.nan)
         return {**nothing, "multiplier_text": ""}
     found: Estimate = curve.multiplier(measured(runs, method, fraction, metric), images, luck)

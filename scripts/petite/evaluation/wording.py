@@ -12,6 +12,7 @@ from petite.evaluation.recommendation import (
     Answers,
     AnyFinding,
     Bounds,
+    BudgetCut,
     BytesFinding,
     Caution,
     Comparison,
@@ -144,12 +145,13 @@ class Wording:
         else:
             found = [said for finding in self.record.findings for said in self._says(finding)]
         missing = gap_sentences(self.record.gaps)
-        return [*found, *self._over_splits(), *self._of_groups(), *missing]
+        cut = budget_sentences(self.record.cut)
+        return [*found, *self._over_splits(), *self._of_groups(), *cut, *missing]
 
     def _over_splits(self) -> list[Sentence]:
         """What holds over all splits: of the kept subset, and where it is not that of the first."""
         record, found = self.record, []
-        if not record.over_splits:
+        if not record.over_splits or record.kind == "keep_none":
             return []
         of_splits = f"over {counted(record.over_splits[0].splits, 'split')}"
         kept = record.kept and (record.kept.method, record.kept.fraction)
@@ -449,7 +451,13 @@ class Wording:
         yield "Intervals cover new seeds on these test images."
         if any(difference.seeds_and_images for difference in differences):
             yield "Intervals over seeds and images cover new test images too."
-        if over := self.record.over_splits:
+        over = self.record.over_splits
+        if over and self.record.kind == "keep_none":
+            yield (
+                f"The {over[0].splits} splits are not compared, because models that learned too "
+                "little cannot tell subsets apart; splits.csv has each split."
+            )
+        elif over:
             yield (
                 f"Intervals over the {over[0].splits} splits account for the overlap of their "
                 "images (Nadeau and Bengio 2003); splits.csv has each split."
@@ -525,7 +533,10 @@ class Wording:
         """The learning curve of random images."""
         curve = self.record.curve
         if curve is None:
-            return ["Random subsets were trained at one size only, so there is no learning curve."]
+            return [
+                "There is no learning curve, because random subsets of the originals, with the "
+                "full set, were not trained at two sizes or more."
+            ]
         form = {
             "power_law": f"power law with offset, fitted to {curve.sizes} sizes",
             "line": "line in log(images), as two measured sizes are too few for a power law",
@@ -582,10 +593,11 @@ class Wording:
         found = self.record.ledger
         if found is None or found.search_seconds is None:
             return []
-        search = (
-            f"The search cost {measured_time(found.search_seconds)} "
-            f"({counted(found.trainings, 'training')} and the selections)"
-        )
+        of_splits = f" in {found.splits} splits" if found.splits > 1 else ""
+        parts = f"{counted(found.trainings, 'training')}{of_splits} and the selections"
+        if found.embedding_seconds:
+            parts += f", and {measured_time(found.embedding_seconds)} of embedding the images"
+        search = f"The search cost {measured_time(found.search_seconds)} ({parts})"
         if found.images is None:
             return [f"{search}, and no subset is recommended that could save any."]
         full = measured_time(found.full_seconds or 0)
@@ -627,6 +639,19 @@ class Wording:
 
 
 # --------------------------------------------------------------------- parts of sentences
+
+
+def budget_sentences(cut: BudgetCut | None) -> list[Sentence]:
+    """What was left out to keep to a budget of time; empty if nothing was."""
+    if cut is None:
+        return []
+    found = []
+    if cut.seeds < cut.wanted:
+        found.append(f"at most {counted(cut.seeds, 'seed')} instead of {cut.wanted}")
+    if cut.left_out:
+        names = [_case(one.method, one.fraction) for one in cut.left_out]
+        found.append(f"no runs of {listed(names)}")
+    return [Sentence(f"To keep to the budget of {cut.budget}, there are {' and '.join(found)}")]
 
 
 def gap_sentences(gaps: Sequence[Gap]) -> list[Sentence]:

@@ -96,7 +96,7 @@ def export_subset(
             reader = Path(read_container.__file__).read_text(encoding="utf-8")
             write_text(out / "read_container.py", reader)
     if "npz" in formats:
-        write_npz(out / "images.npz", manifest, encoded.store if encoded else store)
+        write_npz(out / "images.npz", subset, encoded.store if encoded else store)
     return manifest
 
 

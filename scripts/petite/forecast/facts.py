@@ -1,7 +1,7 @@
 """What a forecast knows of a run: its images, its settings and its jobs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,9 @@ class PlannedJob:
     method, fraction : str, float
         Those of its subset; "" and 1 if it has none.
     seeds : int
-        How many seeds it does.
+        How many seeds it does,
+    first : int
+        and the first of them.
     space : str
         Of a job that makes features; the encoding of one that encodes.
     threads : int
@@ -34,6 +36,8 @@ class PlannedJob:
         Not done yet.
     judge : str
         "" for jobs of none.
+    images : int
+        How many it reads, if not those of the data set; 0 for those.
     """
 
     number: int
@@ -41,12 +45,14 @@ class PlannedJob:
     method: str = ""
     fraction: float = 1.0
     seeds: int = 1
+    first: int = 0
     space: str = ""
     threads: int = 1
     memory: float = 0.0
     needs: tuple[int, ...] = ()
     is_due: bool = True
     judge: str = ""
+    images: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,10 @@ class Facts:
         Of a training.
     backbone : str
         Its name.
+    seen : dict
+        The share of the steps that a method takes, by its label, if it sees fewer images.
+    making : dict
+        The settings of methods that make all of their images, by label.
     """
 
     images: int
@@ -114,6 +124,8 @@ class Facts:
     partitions: int | None = None
     threads: int = 1
     backbone: str = ""
+    seen: Mapping[str, float] = field(default_factory=dict)
+    making: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def classes(self) -> int:

@@ -18,7 +18,7 @@ STAGES = {
     ),
     "embedding": ("embed", "embed_altered"),
     "features, proxies": ("features", "proxy"),
-    "selection": ("candidates", "rank", "subset", "augment"),
+    "selection": ("candidates", "rank", "subset", "augment", "rded", "dm"),
     "training": ("train",),
     "fine-tuning": ("fine_tune",),
     "probes": ("probe",),
@@ -100,7 +100,7 @@ def forecast(jobs: Sequence[PlannedJob], costs: Costs, cores: int, each: float =
     costs : Costs
     cores : int
     each : float
-        Seconds that a job takes beside its own, as on a cluster.
+        See `tasks_of`.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def forecast(jobs: Sequence[PlannedJob], costs: Costs, cores: int, each: float =
     planned = schedule(tasks, cores)
     return Forecast(
         seconds=planned.seconds,
-        core_seconds=sum(task.seconds * task.threads for task in tasks),
+        core_seconds=sum(task.seconds * job.threads for task, job in zip(tasks, jobs, strict=True)),
         memory=planned.memory,
         disk=sum(map(costs.disk, jobs)),
         cores=cores,
@@ -119,12 +119,17 @@ def forecast(jobs: Sequence[PlannedJob], costs: Costs, cores: int, each: float =
 
 
 def tasks_of(jobs: Iterable[PlannedJob], costs: Costs, each: float = 0.0) -> list[Task]:
-    """The jobs with their seconds; those of unknown time take none."""
+    """The jobs with their seconds; those of unknown time take none.
+
+    each: seconds that a job of a cluster takes beside its own. There, what is shared is the number
+    of jobs, whatever their threads.
+    """
     found = []
     for job in jobs:
         seconds = costs.seconds(job)
         known = 0.0 if math.isnan(seconds) else seconds + (each if seconds else 0.0)
-        found.append(Task(job.number, job.rule, known, job.threads, job.memory, job.needs))
+        threads = 1 if each else job.threads
+        found.append(Task(job.number, job.rule, known, threads, job.memory, job.needs))
     return found
 
 
@@ -191,8 +196,7 @@ def in_words(
     if len(due) < len(jobs):
         left = time_of(due) if due else "nothing"
         sentences.append(f"Some of its jobs are done: about {left} is left.")
-    on_slurm = [replace(job, threads=1) for job in jobs]
-    slurm = forecast(on_slurm, costs, SLURM_JOBS, slopes.SLURM_JOB)
+    slurm = forecast(jobs, costs, SLURM_JOBS, slopes.SLURM_JOB)
     sentences.append(
         f"With {SLURM_JOBS} Slurm jobs at a time, it takes about "
         f"{rounded_time(slurm.seconds + planning)}, without the time in the queue."

@@ -1,7 +1,7 @@
 """The seconds, the memory and the files of each job of a run."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,12 +18,14 @@ from petite.training.settings import TrainingSettings
 from petite.util.encoded_names import method_of, parts_of
 
 FLOAT = 4
+# Of the networks of dm; see `petite.training.distribution_matching`.
+LEARNING_BLOCKS = 3
 # Multiply-adds of a network that does not say how many it needs, for a pixel.
 PRODUCTS_OF_A_PIXEL = 5_000
 # A program of the user's, of which nothing is known before it ran.
 PROGRAM = "judge_program"
 # Rules that do nothing.
-TARGETS = {"all", "petite", "label_next"}
+TARGETS = {"all", "petite", "label_next", "grow"}
 # What only the length of a run depends on, and not the time of a step.
 OF_LENGTH = {"budget", "evaluations", "learning_rate", "schedule", "warm_up", "weight_decay"}
 OF_LENGTH |= {"head_steps", "steps", "head_learning_rate", "seeds", "fractions"}
@@ -53,7 +55,7 @@ class Costs:
     history: History = NOTHING_KNOWN
     speeds: Speeds = REFERENCE
     speed: float = 1.0
-    _known: dict[tuple[str, float], float] = field(default_factory=dict)
+    _known: dict[tuple[str, float, int], float] = field(default_factory=dict)
 
     def key(self, job: PlannedJob) -> str:
         """What the ratio of a job is kept under: its rule, or that of its training."""
@@ -77,7 +79,7 @@ class Costs:
 
     def without_history(self, job: PlannedJob) -> float:
         """The same, without what earlier runs on this machine have shown."""
-        facts = self.facts
+        facts, images = self.facts, self._images(job)
         match job.rule:
             case "train":
                 return self._training(job, self.scratch_timing, facts.training_settings)
@@ -93,36 +95,41 @@ class Costs:
             case "augment":
                 rows = facts.subset_rows(job.fraction)
                 return self._start(job) + job.seeds * rows * slopes.AUGMENT_IMAGE
+            case "rded":
+                crops = facts.training_images * facts.making[job.method]["crops"]
+                return self._start_of_network() + job.seeds * crops * self.scratch_timing.image
+            case "dm":
+                return self._start_of_network() + job.seeds * self._learning(job)
             case "features":
                 each = slopes.FEATURES.get(job.space, 0.0) * self._of_pixels()
-                return self._start(job) + facts.training_images * each
+                return self._start(job) + (job.images or facts.training_images) * each
             case "ingest" | "encode":
-                each = self._decoding() + facts.images * _encoding(job.space)
-                return self._start(job) + each / facts.shards
+                each = self._decoding() + _encoding(job.space)
+                return self._start(job) + images / facts.shards * each
             case "embed":
                 timing = self.embed_timing
-                return timing.start + facts.images / facts.shards * timing.image
+                return timing.start + images / facts.shards * timing.image
             case "embed_altered":
                 timing = self.embed_timing
                 return timing.start + min(slopes.ALTERED, facts.training_images) * timing.image
             case _:
-                return self._start(job) + facts.images * slopes.IMAGE.get(job.rule, 0.0)
+                return self._start(job) + images * slopes.IMAGE.get(job.rule, 0.0)
 
     def disk(self, job: PlannedJob) -> float:
         """The bytes that a job leaves on disk."""
-        facts = self.facts
+        facts, images = self.facts, self._images(job)
         match job.rule:
             case "ingest" | "encode":
                 stored = facts.side**2 * facts.channels + 100
-                return facts.images / facts.shards * stored
+                return images / facts.shards * stored
             case "embed":
-                return facts.images / facts.shards * facts.embedding * FLOAT
+                return images / facts.shards * facts.embedding * FLOAT
             case "features":
                 width = facts.embedding if job.space == "backbone" else facts.dimensions
-                return facts.images * min(width, facts.dimensions) * FLOAT
+                return images * min(width, facts.dimensions) * FLOAT
             case "listing" | "index" | "split":
-                return facts.images * 3 * slopes.ROW
-            case "rank" | "subset" | "augment":
+                return images * 3 * slopes.ROW
+            case "rank" | "subset" | "augment" | "rded" | "dm":
                 share = 1.0 if job.rule == "rank" else job.fraction
                 return job.seeds * facts.subset_rows(share) * slopes.ROW
             case "train" | "fine_tune" | "probe" | "judge_program":
@@ -193,6 +200,26 @@ class Costs:
         each = flips * (image / self._threads() + slopes.BLOCK / EVALUATION_BATCH)
         return Timing(start, step, each, slopes.SEED)
 
+    def _start_of_network(self) -> float:
+        return slopes.START_OF_KERAS / self.speed + slopes.COMPILE
+
+    def _learning(self, job: PlannedJob) -> float:
+        """The steps of `dm`: its network is passed forward by real and learned images, and backward
+        by the learned ones.
+        """
+        facts, settings = self.facts, self.facts.making[job.method]
+        width, batch = settings["width"], settings["batch"]
+        products, before = 0.0, facts.channels
+        for block in range(LEARNING_BLOCKS):
+            products += 9 * (facts.side / 2**block) ** 2 * before * width
+            before = width
+        passes = sum(
+            min(batch, size) + slopes.BACKWARD * min(batch, job.fraction * size)
+            for size in facts.class_sizes
+        )
+        of_step = passes * products / (slopes.PRODUCTS_PER_SECOND * self._threads())
+        return float(settings["iterations"] * (facts.classes * slopes.STEP + of_step))
+
     def _training(self, job: PlannedJob, timing: Timing, settings: Any) -> float:
         rows = self._rows(job)
         steps = (
@@ -200,6 +227,7 @@ class Costs:
             if isinstance(settings, TrainingSettings)
             else settings.head_steps + settings.steps
         )
+        steps = max(1, round(steps * self.facts.seen.get(job.method, 1.0)))
         evaluations = min(settings.evaluations, steps) * _padded(self.facts.validations)
         seen = evaluations + _padded(self.facts.tests) + _padded(min(rows, TRAIN_ACCURACY_ROWS))
         each = timing.seed + slopes.SAVE + steps * timing.step + seen * timing.image
@@ -226,7 +254,7 @@ class Costs:
         products = rows * facts.embedding * (1 if facts.classes == 2 else facts.classes)
         each = slopes.PROBE_SEED + slopes.PROBE_ITERATIONS * products * slopes.PROBE_PRODUCT
         each += facts.pool_share * self._selection(job)
-        return facts.images * slopes.PROBE_IMAGE + job.seeds * each
+        return self._images(job) * slopes.PROBE_IMAGE + job.seeds * each
 
     def _selection(self, job: PlannedJob) -> float:
         """One selection of the method itself; 0 where it does not state its cost."""
@@ -234,26 +262,33 @@ class Costs:
             return 0.0
         if job.rule == "subset" and self.facts.entries[job.method]["depth"]:
             return 0.0  # cut from a ranking
-        seconds = self._selections(job.method, job.fraction)
+        seconds = self._selections(job.method, job.fraction, job.images)
         return 0.0 if math.isnan(seconds) else seconds
 
-    def _selections(self, label: str, fraction: float) -> float:
-        """Seconds of a selection; NaN if the method does not state its cost."""
-        if (label, fraction) not in self._known:
+    def _selections(self, label: str, fraction: float, images: int) -> float:
+        """Seconds of a selection from some images; NaN if the method does not state its cost."""
+        if (label, fraction, images) not in self._known:
             entry = self.facts.entries[label]
-            share = entry["depth"] or fraction
+            scale = images / self.facts.training_images if images else 1.0
+            share = min(1.0, (entry["depth"] or fraction) / scale)
             one: Entry = {**entry, "fractions": [share], "seeds": [1], "depth": None}
-            labels = np.repeat(np.arange(self.facts.classes), self.facts.class_sizes)
+            sizes = [max(1, round(size * scale)) for size in self.facts.class_sizes]
+            labels = np.repeat(np.arange(self.facts.classes), sizes)
             rows = estimate_entries(
                 labels, self.speeds, {label: one}, self.facts.widths, self.facts.partitions
             )
-            self._known[label, fraction] = rows[0]["seconds_each"]
-        return self._known[label, fraction]
+            self._known[label, fraction, images] = rows[0]["seconds_each"]
+        return self._known[label, fraction, images]
+
+    def _images(self, job: PlannedJob) -> int:
+        """How many images a job reads."""
+        return job.images or self.facts.images
 
     def _decoding(self) -> float:
+        """Seconds for an image; those of other folders are as large as those of the data set."""
         facts = self.facts
-        bytes_of_all = facts.original_bytes or facts.images * slopes.ORIGINAL
-        return facts.images * slopes.DECODE_IMAGE + bytes_of_all * slopes.DECODE_BYTE
+        size = facts.original_bytes / facts.images if facts.original_bytes else slopes.ORIGINAL
+        return slopes.DECODE_IMAGE + size * slopes.DECODE_BYTE
 
     def _of_pixels(self) -> float:
         """How many times the values of an image of 64 x 64 pixels in color one has."""
@@ -287,6 +322,16 @@ def _encoding(name: str) -> float:
 def _padded(images: int) -> int:
     """Predictions are made for whole blocks."""
     return -(-images // EVALUATION_BATCH) * EVALUATION_BATCH
+
+
+def trained_networks(facts: Facts, rules: Collection[str]) -> set[str]:
+    """The keys of the networks that jobs of these rules train."""
+    found = set()
+    if "train" in rules or ("proxy" in rules and not facts.proxy_is_linear):
+        found.add(scratch_key(facts))
+    if "fine_tune" in rules:
+        found.add(fine_tune_key(facts))
+    return found
 
 
 def scratch_key(facts: Facts) -> str:

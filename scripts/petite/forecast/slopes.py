@@ -2,9 +2,10 @@
 
 Seconds are those of one core of the reference machine (AMD EPYC, Zen 5, two cores, Python 3.11,
 compiled bytecode), with another job on the other core. STARTS are from the benchmark files and logs
-of runs over silhouettes, weld images and photographs. IMAGE (listing, index, split) and the pixels
-of FEATURES are from docs/scale.md, DECODE, EMBED and its start from docs/speed.md, PROBE from 98
-jobs over 11,494 photographs, and PRODUCTS, STEP and BLOCK from timed steps of five networks.
+of runs over silhouettes, weld images and photographs, corrected by the run of docs/clothing.md on
+an idle machine. IMAGE (listing, index, split) and the pixels of FEATURES are from docs/scale.md,
+DECODE_IMAGE, EMBED and its start from docs/speed.md, PROBE from 98 jobs over 11,494 photographs,
+and PRODUCTS, STEP and BLOCK from timed steps of five networks.
 The others of IMAGE and FEATURES, LINEAR_PROXY_IMAGE, FINE_TUNE and SLURM_JOB are rough values that
 no measurement of their own supports. `benchmarks/forecast.py` compares the forecasts with runs.
 """
@@ -13,23 +14,24 @@ no measurement of their own supports. `benchmarks/forecast.py` compares the fore
 START = 0.8
 # Seconds of a job before its first image, where they differ from START.
 STARTS = {
-    "listing": 0.6,
-    "split": 0.6,
-    "ingest": 0.9,
-    "augment": 0.9,
-    "rank": 0.9,
-    "subset": 0.9,
-    "candidates": 0.9,
-    "features": 1.2,
+    "listing": 0.45,
+    "split": 0.4,
+    "index": 0.5,
+    "ingest": 0.6,
+    "augment": 0.7,
+    "rank": 0.5,
+    "subset": 0.7,
+    "candidates": 0.7,
+    "features": 0.8,
     "probe": 2.3,
     "label_errors": 2.3,
-    "near_duplicates": 1.5,
-    "cues": 1.0,
+    "near_duplicates": 0.9,
+    "cues": 0.8,
     "look": 1.0,
     "summarize": 1.2,
-    "provenance": 1.2,
-    "figures": 1.6,
-    "report": 3.0,
+    "provenance": 0.7,
+    "figures": 1.3,
+    "report": 3.2,
     "estimate": 25.0,
     "download": 3.0,
     "download_weights": 5.0,
@@ -44,18 +46,18 @@ IMAGE = {
     "listing": 2.2e-5,
     "index": 4e-5,
     "split": 7e-6,
-    "cues": 2e-4,
+    "cues": 1e-4,
     "summarize": 0.0,
-    "label_errors": 1.5e-3,
+    "label_errors": 7e-4,
     "near_duplicates": 1e-4,
-    "report": 5e-5,
+    "report": 4e-4,
     "figures": 1e-5,
 }
 # Seconds for each image of the training set.
 FEATURES = {"pixels": 1.3e-4, "random_conv": 4e-4, "backbone": 1e-4, "own": 2e-5}
 # Decoding: seconds for each image, and for each of its bytes.
 DECODE_IMAGE = 2.5e-4
-DECODE_BYTE = 5e-8
+DECODE_BYTE = 3e-8
 # Encoding: seconds for each pixel of the encoded image.
 ENCODE_PIXEL = {"webp": 1.7e-7, "avif": 7.5e-7, "jpeg": 5e-8}
 # Bytes of an original, where nothing is known of them.

@@ -1,19 +1,71 @@
 """Time a few steps of a training on this machine, with the very network, batch and images."""
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 
 import numpy as np
 
-from petite.forecast.history import Timing
+from petite.forecast import slopes
+from petite.forecast.facts import Facts
+from petite.forecast.history import History, Timing
+from petite.forecast.jobs import fine_tune_key, scratch_key, trained_networks
+from petite.networks.backbones.base import Backbone
+from petite.networks.backend import load_keras
+from petite.training.fine_tune import FineTuner
 from petite.training.judges import FineTuneSettings
-from petite.training.loop import EVALUATION_BATCH, TrainedRun, Trainer, predict
+from petite.training.loop import EVALUATION_BATCH, ScratchTrainer, TrainedRun, Trainer, predict
 from petite.training.settings import Budget, LoopSettings, TrainingSettings
+from petite.util.errors import PetiteError
 
 # Seconds of timed steps of a training.
 SECONDS = 4.0
 # Steps of the shortest and of the longest run that is timed.
 FEW, MOST = 8, 400
+
+
+def with_timings(
+    history: History,
+    facts: Facts,
+    rules: Collection[str],
+    open_network: Callable[[int], Backbone] | None,
+) -> History:
+    """Time some steps of each network that jobs of these rules train.
+
+    open_network: opens the backbone for images of a side; None if it is not there yet.
+    """
+    networks = trained_networks(facts, rules)
+    makes: dict[str, Callable[[], Trainer]] = {}
+    classes = [str(number) for number in range(facts.classes)]
+    if (key := scratch_key(facts)) in networks:
+        makes[key] = lambda: ScratchTrainer(
+            facts.side, facts.channels, classes, facts.training_settings, facts.threads
+        )
+    if open_network and (key := fine_tune_key(facts)) in networks:
+        tuning = facts.fine_tuning
+        makes[key] = lambda: FineTuner(
+            open_network(tuning.image_size),
+            facts.side,
+            facts.channels,
+            classes,
+            tuning,
+            facts.threads,
+        )
+    was_loaded = "keras" in sys.modules  # to measure the embedding
+    began = time.process_time()
+    if makes:
+        backend = facts.training_settings.backend
+        load_keras(facts.fine_tuning.backend if "fine_tune" in rules else backend, facts.threads)
+    loading = slopes.START + time.process_time() - began
+    if was_loaded:
+        loading = slopes.START_OF_KERAS
+    for key, make in makes.items():
+        # A network that cannot be trained is reported by the run itself.
+        with suppress(PetiteError):
+            timing = timed(make, facts.side, facts.channels, facts.classes, loading)
+            history = history.with_timing(key, timing)
+    return history
 
 
 def clock_for(threads: int) -> Callable[[], float]:

@@ -60,8 +60,8 @@ def accuracy_charts(inputs: Inputs, tolerance: float | None, prefix: str = "") -
 
 
 def bytes_charts(inputs: Inputs, prefix: str = "bytes") -> list[Markup]:
-    """Accuracy by bytes for wide and for narrow screens; none if no image is encoded."""
-    if "bytes" not in inputs.summary:
+    """Accuracy by bytes for wide and for narrow screens; none if the judge took no encoded ones."""
+    if "bytes" not in inputs.summary or inputs.summary["bytes"].isna().all():
         return []
     series = accuracy_series(inputs.runs, inputs.summary)
     metric = compared_metric(inputs.summary).words.capitalize()

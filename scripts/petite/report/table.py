@@ -131,7 +131,7 @@ def table(inputs: Inputs) -> Table:
     ]
     return {
         "rows": rows,
-        "has_bytes": "bytes" in summary,
+        "has_bytes": "bytes" in summary and bool(summary["bytes"].notna().any()),
         "about_files": " ".join(about_files(summary)),
         "measures": MEASURES,
         "zero": beside(0.0),

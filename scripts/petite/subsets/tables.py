@@ -4,6 +4,8 @@
 image_id and label.
 """
 
+import json
+from argparse import ArgumentParser
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -64,6 +66,16 @@ def least_size(train: pd.DataFrame, kept: Collection[str]) -> int:
     """
     of_class = train["image_id"].isin(kept).groupby(train["label"]).sum()
     return int(of_class.clip(lower=1).sum())
+
+
+def add_shares(parser: ArgumentParser) -> None:
+    """Add the argument --shares, which `check_room` takes."""
+    parser.add_argument(
+        "--shares",
+        type=json.loads,
+        required=True,
+        help="JSON: the share of the training images in each subset, by its name",
+    )
 
 
 def check_room(

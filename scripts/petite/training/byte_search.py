@@ -179,7 +179,7 @@ def count_within(budget: int, sizes: NDArray[np.int64], fixed: int, most: int) -
     Returns
     -------
     int
-        So many that subsets of other images are within the budget too, but for one in a thousand.
+        The count at which subsets of other images are within the budget too, but for one in 1,000.
     """
     # In the index an image has the digits of its size, and a comma.
     each = sizes + np.array([len(str(size)) + 1 for size in sizes.tolist()])

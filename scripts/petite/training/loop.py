@@ -533,7 +533,7 @@ class Speed:
             steps,
             loss,
             self.images_per_second,
-            (steps - step) * self.seconds / self.steps,
+            (steps - step) * self.seconds / max(step, 1),
         )
 
 

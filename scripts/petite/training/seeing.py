@@ -70,6 +70,16 @@ def seeing_of(values: Mapping[str, Any] | None) -> SeeingSettings | None:
     return SEE_FEWER[method].model_validate(settings)
 
 
+def expected_share(values: Mapping[str, Any]) -> float:
+    """About the share of the steps that such a training takes; `values` as for `seeing_of`."""
+    settings = seeing_of(values)
+    if isinstance(settings, Rs2Settings):
+        return settings.seen
+    assert settings is not None
+    # About half of the images have a loss below the mean.
+    return settings.annealing + (1 - settings.annealing) * (1 - settings.pruned / 2)
+
+
 def batches_for(
     seeing: SeeingSettings | None, labels: np.ndarray, *arguments: Any, steps: int
 ) -> Batches:
@@ -198,10 +208,10 @@ def without_easy(
     """
     known = losses[np.isfinite(losses)]
     easy = np.flatnonzero(losses < known.mean()) if len(known) else np.empty(0, np.int64)
-    left = math.ceil((1 - pruned) * len(easy))
+    left = len(easy) - int(pruned * len(easy))
     rng = np.random.default_rng([seed, 3, number])
-    seen = rng.choice(easy, left, replace=False) if left else easy
+    seen = rng.choice(easy, left, replace=False)
     weights = np.ones(len(losses))
-    weights[seen] = len(easy) / max(left, 1)
+    weights[seen] = len(easy) / left if left else 1.0
     kept = np.union1d(np.setdiff1d(np.arange(len(losses)), easy), seen)
     return kept, weights[kept]

@@ -63,23 +63,23 @@ def schedule(tasks: Sequence[Task], cores: int) -> Schedule:
     for number, needs in waits.items():
         for need in needs:
             followers.setdefault(need, []).append(number)
-    ready = [_turn(task, order) for task in tasks if not waits[task.number]]
-    heapq.heapify(ready)
+    # By the cores that they occupy, so that those that do not fit are not searched.
+    ready: dict[int, list[tuple[bool, int, int]]] = {}
+
+    def queue(task: Task) -> None:
+        heapq.heappush(ready.setdefault(_width(task, cores), []), _turn(task, order))
+
+    for task in tasks:
+        if not waits[task.number]:
+            queue(task)
     running: list[tuple[float, int]] = []
     now, free, memory, peak = 0.0, cores, 0.0, 0.0
-    while ready or running:
-        too_wide = []
-        while ready and free > 0:
-            turn = heapq.heappop(ready)
-            task = by_number[turn[-1]]
-            if _width(task, cores) > free:
-                too_wide.append(turn)
-                continue
+    while any(ready.values()) or running:
+        while fitting := [turns for width, turns in ready.items() if turns and width <= free]:
+            task = by_number[heapq.heappop(min(fitting))[-1]]
             free -= _width(task, cores)
             memory += task.memory
             heapq.heappush(running, (now + task.seconds, task.number))
-        for turn in too_wide:
-            heapq.heappush(ready, turn)
         peak = max(peak, memory)
         now, number = heapq.heappop(running)
         free += _width(by_number[number], cores)
@@ -87,7 +87,7 @@ def schedule(tasks: Sequence[Task], cores: int) -> Schedule:
         for follower in followers.get(number, []):
             waits[follower].discard(number)
             if not waits[follower]:
-                heapq.heappush(ready, _turn(by_number[follower], order))
+                queue(by_number[follower])
     return Schedule(now, peak)
 
 

@@ -170,6 +170,19 @@ def test_an_entry_that_names_no_training_image_is_reported(key, patterns, named)
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["keep", "exclude"])
+def test_in_another_split_of_the_images_a_listed_image_may_be_in_the_test_part(key: str) -> None:
+    notices = Notices()
+    lists = Lists(**{key: ["cat/9.jpg", "cat/3.jpg"]})
+    table = apply_lists(split(), index(), lists, notices=notices, is_repeat=True)
+    kept, gone = kept_and_gone(table)
+    assert (kept, gone) == ((["cat/3.jpg"], []) if key == "keep" else ([], ["cat/3.jpg"]))
+    assert table["split"].value_counts()["test"] == 2
+    assert any("1 image of the list is not in the training part" in text for text in notices)
+    with pytest.raises(PetiteError, match="cat/99"):
+        apply_lists(split(), index(), Lists(**{key: ["cat/99.jpg"]}), is_repeat=True)
+
+
 LEAK = "cat/2.jpg"
 
 

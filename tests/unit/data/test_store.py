@@ -4,10 +4,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from petite.data.store import Store, shard_record, shard_writer, write_shard
@@ -85,6 +88,31 @@ def test_batches_hold_all_images_in_order(
     batches = list(Store.open(manifest).iter_batches(order, batch_size))
     assert [len(batch) for batch in batches[:-1]] == [batch_size] * (len(batches) - 1)
     np.testing.assert_array_equal(np.concatenate(batches), pixels[order])
+
+
+@pytest.mark.parametrize(
+    "of_type",
+    [
+        list,
+        np.array,
+        lambda names: pd.Series(names, dtype=object),
+        lambda names: pd.Series(names, dtype="string[pyarrow]"),
+        lambda names: pd.concat([pd.Series([name], dtype="string[pyarrow]") for name in names]),
+        lambda names: pd.Series(
+            pa.chunked_array([names[:1], names[1:]], pa.string()), dtype=pd.ArrowDtype(pa.string())
+        ),
+        lambda names: pa.chunked_array([names[:2], [], names[2:]], pa.large_string()),
+    ],
+    ids=["list", "array", "objects", "strings", "joined", "chunks of Arrow", "Arrow itself"],
+)
+def test_images_are_found_by_ids_of_any_kind_in_any_number_of_chunks(
+    manifest: Path, of_type: Callable[[list[str]], Any]
+) -> None:
+    names = ["a/3.jpg", "a/2.jpg", "a/18.jpg", "a/2.jpg"]
+    store = Store.open(manifest)
+    assert store.positions(of_type(names)).tolist() == [3, 2, 18, 2]
+    with pytest.raises(KeyError, match=r"a/99\.jpg"):
+        store.positions(of_type([*names, "a/99.jpg"]))
 
 
 def test_unknown_and_set_aside_images_are_refused(manifest: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from petite.evaluation.costs import break_even
+from petite.evaluation.costs import Embedding, break_even
 from petite.evaluation.recommendation import Answers, Kept, Ledger, Recommendation
 from petite.evaluation.rendering import as_markdown
 from petite.util.files import read_json
@@ -22,7 +22,7 @@ def runs_of(seconds: dict[str, float], budget: str = "10 epochs", **other: float
     """Six runs of each method: of the full set, and of a tenth of it, with these seconds."""
     rows = [
         {
-            **{"method": method, "fraction": 1.0 if method == "full" else 0.1},
+            **{"judge": "scratch", "method": method, "fraction": 1.0 if method == "full" else 0.1},
             **{"split_seed": 0, "training_seed": seed, "selection_seed": seed, "budget": budget},
             "train_seconds": took + 0.01 * (seed % 2) * (1 if method == "full" else -1),
             **{"select_seconds": 0.0, "proxy_seconds": 0.0},
@@ -62,6 +62,39 @@ def test_selections_count_once_for_each_method_and_proxies_once_for_each_seed() 
     # The proxy's network is of one seed: six of them, and another ten seconds.
     expected = trainings + 100 + SEEDS * 40 + 10
     assert break_even(runs, SUBSET).search_seconds == pytest.approx(expected)
+
+
+def test_embedding_the_images_counts_once_though_judge_features_and_proxy_need_it() -> None:
+    runs = runs_of({"full": 1.0, "herding": 1.0, "moderate": 1.0, "el2n": 1.0})
+    trainings = runs["train_seconds"].sum()
+    # 100 s are the training images, in the features of two methods and in each seed's proxy.
+    runs.loc[runs["method"].isin(["herding", "moderate"]), "select_seconds"] = 102.0
+    runs.loc[runs["method"] == "el2n", ["select_seconds", "proxy_seconds"]] = [104.0, 103.0]
+    embedding = Embedding(130.0, 100.0, frozenset({"herding", "moderate"}), of_proxy=True)
+    expected = trainings + 130 + 2 + 2 + 1 + SEEDS * 3
+    ledger = break_even(runs, SUBSET, embedding)
+    assert ledger.search_seconds == pytest.approx(expected)
+    assert ledger.embedding_seconds == 130
+    assert "2 min of embedding" in said(ledger)
+
+
+@pytest.mark.parametrize(("judge", "seconds"), [("scratch", 0.0), ("probe", 130.0)])
+def test_a_judge_that_needs_no_embeddings_did_not_search_with_them(
+    judge: str, seconds: float
+) -> None:
+    runs = runs_of({"full": 1.0, "random": 1.0}).assign(judge=judge)
+    ledger = break_even(runs, None, Embedding(130.0, 100.0, frozenset({"herding"})))
+    assert ledger.embedding_seconds == seconds
+    assert ledger.search_seconds == pytest.approx(runs["train_seconds"].sum() + seconds)
+
+
+def test_the_search_is_that_of_all_splits() -> None:
+    runs = runs_of({"full": 60.0, "random": 6.0, "herding": 6.0})
+    alone, three = break_even(runs, SUBSET), break_even(runs, SUBSET, other_splits=[runs, runs])
+    assert three.trainings == 54 and three.splits == 3
+    assert three.search_seconds == pytest.approx(3 * (alone.search_seconds or 0))
+    assert (three.break_even or 0) > (alone.break_even or 0)
+    assert "54 trainings in 3 splits" in said(three) and "splits" not in said(alone)
 
 
 def test_at_a_fixed_number_of_steps_a_subset_saves_bytes_and_labels_and_not_time() -> None:

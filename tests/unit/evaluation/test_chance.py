@@ -13,7 +13,7 @@ import pytest
 
 from petite.evaluation.chance import AgainstChance, Chance, Circumstances
 from petite.evaluation.decision import recommend
-from petite.evaluation.learning_curve import random_curve
+from petite.evaluation.learning_curve import random_curves
 from petite.evaluation.metrics import metric_for, test_counts, with_measures
 from petite.evaluation.recommendation import (
     Answers,
@@ -91,11 +91,11 @@ def judged(
 ) -> tuple[Chance, Recommendation, pd.DataFrame]:
     runs, predictions = made_up(folder, labels, answers)
     metric = metric_for(test_counts(runs), metric)
-    curve = random_curve(runs, metric)
-    table = compare(runs, tolerance, curve, predictions, metric)
+    curves = random_curves(runs, metric)
+    table = compare(runs, tolerance, curves, predictions, metric)
     names = [f"class{number}" for number in range(labels.max() + 1)]
     against = AgainstChance(runs, predictions, names, CIRCUMSTANCES)
-    found = recommend(runs, table, tolerance, curve, against)
+    found = recommend(runs, table, tolerance, curves.get("original"), against)
     assert "nan" not in as_markdown(found)
     assert against.of_all is not None and found.chance == against.of_all
     return against.of_all, found, table
@@ -596,9 +596,9 @@ def test_all_that_speaks_of_the_metric_names_it(tmp_path) -> None:
         tmp_path, labels, {("full", 1.0): answers, ("random", 0.1): answers}
     )
     metric = metric_for(test_counts(runs))
-    curve, summary = random_curve(runs, metric), summarize(runs, metric)
-    table = compare(runs, 0.02, curve, predictions, metric)
-    found = recommend(runs, table, 0.02, curve)
+    curves, summary = random_curves(runs, metric), summarize(runs, metric)
+    table = compare(runs, 0.02, curves, predictions, metric)
+    found = recommend(runs, table, 0.02, curves.get("original"))
     assert found.metric == "balanced_accuracy"
     page = as_markdown(found)
     assert "Its balanced accuracy is" in page

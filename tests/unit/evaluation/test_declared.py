@@ -48,6 +48,7 @@ CASES = SEVEN.cases
         (SEVEN, replace(SEVEN, settings=SEVEN.settings | {"pca_grid": "d"}), ("settings",)),
         (SEVEN, replace(SEVEN, tolerance=0.02), ("tolerance",)),
         (SEVEN, replace(SEVEN, metric="balanced_accuracy"), ("metric",)),
+        (replace(SEVEN, cases=CASES[:1]), replace(SEVEN, seeds=15), ()),  # nothing to compare
     ],
 )
 def test_a_plan_that_is_changed_after_its_results_were_seen_is_known(

@@ -8,6 +8,7 @@ from test_verdicts import runs_of
 
 from petite.evaluation.costs import cost_ledger
 from petite.evaluation.decision import recommend
+from petite.evaluation.learning_curve import random_curves
 from petite.evaluation.recommendation import Answers, BytesFinding, Recommendation
 from petite.evaluation.runs import with_bytes, with_bytes_of_originals
 from petite.evaluation.statistics import holm
@@ -150,6 +151,36 @@ def test_all_images_can_be_kept_in_fewer_bytes(runs: pd.DataFrame) -> None:
     found = recommended(with_bytes(compare(own, 0.01), own), own)
     assert found.kept is not None and found.kept.method == f"full@{SMALL}"
     assert "Keep all 1,000 images as 64x64 WebP q40" in Wording(found).answer()
+
+
+def test_all_images_are_kept_though_each_seed_of_a_judge_takes_a_part_of_them(
+    runs: pd.DataFrame,
+) -> None:
+    own = runs[runs["method"] == "full"].reset_index(drop=True)
+    part = own.assign(share=0.9, images=900, bytes=0.9 * own["bytes"], overlap=math.nan)
+    found = recommended(with_bytes(compare(part, 0.01), part), part)
+    assert found.kept is not None and found.kept.images == 1000
+    assert found.findings[-1] == BytesFinding("bytes", "original", BYTES_OF_ALL, BYTES_OF_ALL, 2)
+
+
+def test_an_image_is_worth_random_images_of_its_own_encoding() -> None:
+    # Random images of the encoding reach 0.9 with 10% of the images, and 0.5 with 1%.
+    means = {
+        ("full", 1.0): 0.95, ("random", 0.1): 0.94, ("random", 0.01): 0.93,
+        (f"full@{SMALL}", 1.0): 0.92, (f"random@{SMALL}", 0.1): 0.9,
+        (f"random@{SMALL}", 0.01): 0.5, (f"good@{SMALL}", 0.01): 0.9,
+        (f"random@{TINY}", 0.1): 0.6, (f"good@{TINY}", 0.1): 0.7,
+    }  # fmt: skip
+    runs = runs_of(means)
+    rows = compare(runs, 0.01, random_curves(runs)).set_index(["method", "fraction"])
+    assert rows.loc[(f"good@{SMALL}", 0.01), "multiplier"] == pytest.approx(10, rel=0.2)
+    # One size of random images makes no curve, and those of the originals say nothing about it.
+    assert math.isnan(rows.loc[(f"good@{TINY}", 0.1), "multiplier"])
+    assert rows.loc[(f"good@{TINY}", 0.1), "multiplier_text"] == ""
+    assert rows.loc[(f"full@{SMALL}", 1.0), "multiplier_text"] == ""
+    originals = [name for name, _ in means if "@" not in name]
+    alone = random_curves(runs[runs["method"].isin(originals)])["original"]
+    assert random_curves(runs)["original"].means.tolist() == alone.means.tolist()
 
 
 def test_the_front_has_what_nothing_cheaper_exceeds() -> None:

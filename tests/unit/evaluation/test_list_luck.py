@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from petite.evaluation.learning_curve import random_curve
+from petite.evaluation.learning_curve import random_curves
 from petite.evaluation.list_luck import MOST_LUCK, OVERLAP, luck_of, luck_variance
 from petite.evaluation.next_steps import next_steps
 from petite.evaluation.runs import Predictions
@@ -193,7 +193,7 @@ def runs_with(overlap: dict[str, float] | None, lead: float = 0.02) -> pd.DataFr
 
 
 def verdicts(runs: pd.DataFrame) -> pd.DataFrame:
-    return compare(runs, 0.01, random_curve(runs))
+    return compare(runs, 0.01, random_curves(runs))
 
 
 @pytest.mark.parametrize("overlap", [{}, {"herding": 0.0, "random": 0.0, "full": 0.0}])

@@ -312,17 +312,48 @@ def test_a_failed_job_of_a_reference_leaves_the_verdicts_of_the_look_before() ->
     pd.testing.assert_series_equal(row(after, "random"), row(before, "random"))
 
 
-def test_intervals_are_the_intersection_over_the_looks() -> None:
-    differences = np.array([0.012, 0.010, 0.011, 0.009, 0.011, 0.010, 0.012, 0.05, -0.03, 0.04])
+def test_a_mean_is_within_its_interval_though_that_of_an_earlier_look_is_elsewhere() -> None:
+    early = np.array([0.012, 0.010, 0.011, 0.009, 0.011, 0.010, 0.012])
+    differences = np.concatenate([early, [-0.05, -0.06, -0.055]])
     runs = made_runs(
         {
+            ("full", 1.0): np.full(10, 0.8107),
             ("random", 0.1): np.full(10, 0.8),
             ("el2n", 0.1): 0.8 + differences,
             ("grand", 0.1): np.full(10, 0.8),
         }
     )
-    looks = Looks((7, 10), (0.015625, 0.034))
-    seven = row(compare(runs[runs["training_seed"] < 7], 0.01, level=looks.levels[0]), "el2n")
-    found = row(compare_at_looks(runs, looks, 0.01).table, "el2n")
-    assert found["pairs"] == 10
-    assert (found["low"], found["high"]) == (seven["low"], seven["high"])
+    looks = Looks((7, 10, 30), (0.015625, 0.017, 0.017))
+    seven = row(compare(runs[runs["training_seed"] < 7], 0.0001, level=looks.levels[0]), "el2n")
+    ten = row(compare(runs, 0.0001, level=looks.levels[1]), "el2n")
+    found = row(compare_at_looks(runs, looks, 0.0001).table, "el2n")
+    assert found["pairs"] == found["full_pairs"] == 10
+    for part in ("", "full_"):
+        low, high = f"{part}low", f"{part}high"
+        assert found[low] < found[f"{part}difference"] < found[high]
+        assert (found[low], found[high]) == (ten[low], ten[high])
+        assert not seven[low] <= found[f"{part}difference"] <= seven[high]
+
+
+def test_an_interval_that_is_cut_at_its_bounds_does_not_stop_a_comparison() -> None:
+    """The chance of a decision follows from the spread of the seeds, not from the interval."""
+    accuracy = np.array([1.0, 0.0, 0.9, 0.1, 0.0, 0.0])
+    runs = made_runs({("full", 1.0): np.full(6, 0.7), ("random", 0.5): accuracy})
+    looks = Looks((6, 30), (0.0001, 0.0499))
+    found = compare_at_looks(runs, looks, 0.01)
+    now = row(found.table, "random", 0.5)
+    assert now["full_low"] == -1.0
+    assert now["full_sd"] == pytest.approx(np.std(accuracy, ddof=1))
+    assert ("random", 0.5) in found.open
+
+
+@pytest.mark.parametrize(("overlap", "goes_on"), [(0.0, True), (0.95, False)])
+def test_what_the_luck_of_the_lists_leaves_open_is_stopped(overlap: float, goes_on: bool) -> None:
+    rng = np.random.default_rng(11)
+    random = rng.normal(0.8, 0.01, 24)
+    runs = made_runs(
+        {("random", 0.1): random, ("el2n", 0.1): random + 0.002 + 0.01 * np.array([1, -1] * 12)}
+    )
+    runs["overlap"] = np.where(runs["method"] == "el2n", overlap, 0.0)
+    found = compare_at_looks(runs, Looks((24, 1000), (0.025, 0.025)), 0.01)
+    assert (("el2n", 0.1) in found.open) == goes_on

@@ -157,6 +157,16 @@ def test_splits_with_contrary_verdicts_disagree():
     assert "The splits disagree" in said
 
 
+def test_models_that_learned_nothing_have_no_verdicts_in_any_split():
+    found = Answers.from_json(read_json(RECORDED / "nothing_learned.json")).first
+    [compared] = [one for one in found.comparisons if one.full][:1]
+    case = compared.method, compared.fraction
+    over = OverSplits(*case, "full", 2, 0.0, (-0.1, 0.1), "not shown")
+    said = " ".join(as_markdown(replace(found, over_splits=(over,))).split())
+    assert "verdicts are those of" not in said and "ver 2 splits" not in said
+    assert "The 2 splits are not compared" in said
+
+
 def test_of_one_split_the_answer_says_that_no_other_was_tried():
     said = as_markdown(KEPT)
     assert "Other splits were not tried" in said and "disagree" not in said

@@ -14,7 +14,7 @@ from petite.evaluation.costs import COST_COLUMNS, cost_ledger
 from petite.evaluation.decision import recommend
 from petite.evaluation.design import planned, planned_images
 from petite.evaluation.groups import of_groups
-from petite.evaluation.learning_curve import random_curve
+from petite.evaluation.learning_curve import random_curve, random_curves
 from petite.evaluation.new_images import NewImages
 from petite.evaluation.recommendation import (
     Finding,
@@ -81,12 +81,12 @@ MEANS = {
 
 
 def table_of(runs: pd.DataFrame, tolerance: float = 0.01) -> pd.DataFrame:
-    return compare(runs, tolerance, random_curve(runs)).set_index(["method", "fraction"])
+    return compare(runs, tolerance, random_curves(runs)).set_index(["method", "fraction"])
 
 
 def recommended(runs: pd.DataFrame, tolerance: float = 0.01) -> Recommendation:
     curve = random_curve(runs)
-    return recommend(runs, compare(runs, tolerance, curve), tolerance, curve)
+    return recommend(runs, compare(runs, tolerance, random_curves(runs)), tolerance, curve)
 
 
 # ------------------------------------------------------------------------------ the verdicts
@@ -94,7 +94,7 @@ def recommended(runs: pd.DataFrame, tolerance: float = 0.01) -> Recommendation:
 
 def test_the_table_has_its_columns_and_a_row_for_each_subset() -> None:
     runs = runs_of(MEANS)
-    table = compare(runs, 0.01, random_curve(runs))
+    table = compare(runs, 0.01, random_curves(runs))
     assert list(table.columns) == VERDICT_COLUMNS
     assert list(zip(table["method"], table["fraction"], strict=True)) == [
         ("random", 0.5), ("alone", 0.2), ("random", 0.1), ("bad", 0.1), ("good", 0.1),
@@ -222,7 +222,7 @@ def test_a_tolerance_that_is_no_share_is_refused(tolerance) -> None:
 
 def test_the_full_set_alone_is_kept_and_said_to_be_all_that_was_tried() -> None:
     runs = runs_of({("full", 1.0): 0.9})
-    table = compare(runs, 0.01, random_curve(runs))
+    table = compare(runs, 0.01, random_curves(runs))
     assert table.empty and list(table.columns) == VERDICT_COLUMNS
     found = recommend(runs, table, 0.01)
     assert (found.kind, found.kept) == ("keep_all", Kept("full", 1.0, seed=0, images=1000))
@@ -540,7 +540,7 @@ def test_a_method_that_beats_random_but_is_not_shown_to_be_good_enough_is_named(
 
 def test_the_record_has_the_numbers_of_the_tables() -> None:
     runs = runs_of(MEANS)
-    table = compare(runs, 0.01, random_curve(runs))
+    table = compare(runs, 0.01, random_curves(runs))
     found = recommended(runs)
     assert [(one.method, one.fraction) for one in found.comparisons] == list(
         zip(table["method"], table["fraction"], strict=True)
@@ -638,6 +638,26 @@ def test_a_step_for_what_was_not_trained_and_for_too_few_seeds_of_the_full_set()
     assert Step("more_seeds_of_full_set", seeds=6) in recommended(few).next_steps
     assert Step("train_full_set") in recommended(runs[runs["method"] != "full"]).next_steps
     assert Step("larger_fractions_or_more_seeds") in recommended(runs).next_steps
+
+
+@pytest.mark.parametrize(("seeds", "were_seen"), [(5, False), (6, True), (10, True)])
+def test_what_makes_a_run_exploratory_is_advised_for_a_new_run(seeds: int, were_seen: bool) -> None:
+    found = recommended(runs_of({FULL: 0.95, RANDOM: 0.9, ("a", 0.1): 0.9}, seeds, noise=0.02))
+    assert any("seeds" in step.kind for step in found.next_steps)
+    assert (found.next_steps[-1] == Step("new_run", seeds=seeds)) == were_seen
+    said = " ".join(Wording(found).next_steps())
+    assert ("another split.seed" in said and "{looks: [" in said) == were_seen
+
+
+def test_what_was_declared_counts_though_some_of_its_seeds_failed() -> None:
+    runs = runs_of({FULL: 0.95, RANDOM: 0.9, ("a", 0.1): 0.9}, 5, noise=0.02)
+    found = recommend(runs, compare(runs, 0.01), 0.01, seeds=7)
+    assert found.next_steps[-1] == Step("new_run", seeds=7)
+
+
+def test_no_new_run_is_advised_where_the_plan_need_not_change() -> None:
+    near = recommended(runs_of({FULL: 0.95, ("random", 0.5): 0.9499, RANDOM: 0.8}, noise=0.0001))
+    assert "new_run" not in {step.kind for step in near.next_steps}
 
 
 def test_what_a_design_can_tell_is_said_before_it_is_run() -> None:

@@ -64,6 +64,32 @@ def test_a_run_takes_as_long_as_its_jobs_on_the_cores():
     assert forecast(jobs, Costs(FACTS), 2).memory == 1.6e9
 
 
+def test_what_sees_a_quarter_of_the_images_takes_a_quarter_of_the_steps():
+    timed = Costs(FACTS, History({scratch_key(FACTS): TIMING}))
+    quarter = replace(timed, facts=replace(FACTS, seen={"rs2": 0.25}))
+    job = replace(TRAIN, seeds=1)
+    saved = timed.seconds(job) - quarter.seconds(replace(job, method="rs2"))
+    assert saved == pytest.approx(0.75 * 200 * TIMING.step)
+    assert quarter.seconds(job) == timed.seconds(job)
+
+
+def test_images_that_are_made_take_longer_with_more_steps_images_and_crops():
+    dm = {"iterations": 500, "batch": 64, "width": 64}
+    rded = {"crops": 5}
+
+    def seconds(method, fraction=0.01, seeds=1, **changes):
+        making = {"rded": rded | changes, "dm": dm | changes}
+        job = PlannedJob(1, method, method, fraction, seeds=seeds)
+        return Costs(replace(FACTS, making=making)).seconds(job)
+
+    # Measured next to other work: 27 s and 44 s.
+    assert 10 < seconds("dm") < seconds("dm", 0.05) < 45
+    assert seconds("dm", iterations=1000) > 1.5 * seconds("dm")
+    assert seconds("dm", batch=128) > seconds("dm")
+    assert seconds("rded") < seconds("rded", crops=50)
+    assert seconds("rded", seeds=8) > seconds("rded")
+
+
 def test_more_of_anything_takes_longer():
     base = Costs(FACTS).seconds(TRAIN)
     assert Costs(FACTS).seconds(replace(TRAIN, seeds=8)) > base
@@ -210,3 +236,34 @@ def test_facts_are_read_back_from_json():
     read = Facts(**json.loads(json.dumps(asdict(FACTS))))
     assert read.classes == 2
     assert Costs(read).seconds(TRAIN) == Costs(FACTS).seconds(TRAIN)
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        PlannedJob(1, "listing"),
+        PlannedJob(1, "ingest"),
+        PlannedJob(1, "index"),
+        PlannedJob(1, "embed"),
+        PlannedJob(1, "features", space="pixels"),
+        PlannedJob(1, "rank", "herding", 1.0),
+        PlannedJob(1, "probe", "herding", 1.0),
+    ],
+    ids=lambda job: job.rule,
+)
+def test_jobs_of_other_images_take_as_long_as_those_need(job):
+    step = {"method": "herding", "settings": {}, "quota": "equal", "space": "pixels", "share": 1.0}
+    entry = {"steps": [step], "fractions": [1.0], "seeds": [1], "depth": 1.0, "seeded": False}
+    costs = Costs(replace(FACTS, entries={"herding": entry}, widths={"pixels": 64}))
+    same = replace(job, images=FACTS.training_images)
+    assert costs.seconds(same) <= costs.seconds(job)
+    times = [costs.seconds(replace(job, images=images)) for images in (100, 10_000, 1_000_000)]
+    assert times[0] < costs.seconds(job) < times[1] < times[2]
+
+
+def test_on_a_cluster_threads_leave_the_number_of_jobs_as_it_is():
+    jobs = [replace(TRAIN, number=number, threads=4) for number in range(8)]
+    alone = [replace(job, threads=1) for job in jobs]
+    expected = forecast(alone, Costs(FACTS), 8, each=45.0)
+    assert forecast(jobs, Costs(FACTS), 8, each=45.0).seconds == expected.seconds
+    assert forecast(jobs, Costs(FACTS), 8).seconds > forecast(alone, Costs(FACTS), 8).seconds

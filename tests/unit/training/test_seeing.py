@@ -19,6 +19,7 @@ from petite.training.seeing import (
     SeeingSettings,
     WithoutEasy,
     batches_for,
+    expected_share,
     seeing_of,
     without_easy,
 )
@@ -152,5 +153,8 @@ def test_settings_are_those_of_the_named_method() -> None:
     assert seeing_of(None) is None
     assert seeing_of({"rs2": {"seen": 0.5}}) == HALF
     assert seeing_of({"infobatch": {}}) == InfoBatchSettings(pruned=0.5, annealing=0.125)
+    assert expected_share({"rs2": {"seen": 0.1}}) == 0.1
+    assert expected_share({"infobatch": {"annealing": 1.0}}) == 1.0
+    assert expected_share({"infobatch": {"pruned": 0.5, "annealing": 0.0}}) == 0.75
     assert type(batches_of(None, 5, 2)) is Batches
     assert type(batches_of(HALF, 5, 2)) is RandomParts

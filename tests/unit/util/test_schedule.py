@@ -45,3 +45,11 @@ def test_the_peak_of_memory_is_that_of_the_jobs_that_run_at_a_time():
 
 def test_no_jobs_take_no_time():
     assert schedule([], 2).seconds == 0
+
+
+def test_many_jobs_whose_threads_do_not_divide_the_cores_run_one_by_one():
+    """20,000 of them: where each end of a job looks at all that wait, this takes minutes."""
+    wide = tasks(*[1.0] * 20_000, threads=2)
+    assert schedule(wide, 3).seconds == 20_000
+    narrow = [Task(30_000 + number, "other", 1.0) for number in range(20_000)]
+    assert schedule([*wide, *narrow], 3).seconds == 20_000

@@ -1,0 +1,89 @@
+"""A budget of time: the run is planned once, and the answer names what was left out."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from smallest import smallest
+from test_what_is_left import said_of
+
+pytestmark = pytest.mark.workflow
+
+RESULTS = "results/tiny"
+CONFIG = smallest(
+    {"full": [1], "random": [0.5, 0.25], "pca_grid": [0.25], "augmentation": []},
+    seeds=8,
+    seeds_per_job=8,
+)
+# On one core with 80 s a seed: 8 seeds of three cases, or 6 of four, take 32 min and some seconds.
+BUDGET = "31 min"
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A file for what this machine took."""
+    path = tmp_path_factory.mktemp("slow") / "history.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PETITE_HISTORY", str(path))
+        yield path
+
+
+@pytest.fixture(scope="module")
+def folder(snakemake, tmp_path_factory: pytest.TempPathFactory, history: Path) -> Path:
+    """A finished run on a machine that was found to need 10 s for a step."""
+    folder: Path = tmp_path_factory.mktemp("budget")
+    planned = snakemake(folder, "--dry-run", config=CONFIG | {"budget": "10 h"})
+    assert "nothing is left out" in said_of(planned)
+    assert not (folder / RESULTS).exists()
+    found = json.loads(history.read_text("utf-8"))
+    for timing in found["timings"].values():
+        timing["step"] = 10.0
+    history.write_text(json.dumps(found))
+    finished = snakemake(folder, "--cores", "1", config=CONFIG | {"budget": BUDGET})
+    said = said_of(finished)
+    assert finished.returncode == 0, said
+    assert f"Budget of {BUDGET}: 7 seeds instead of 8; without pca_grid:0.25" in said
+    return folder
+
+
+def test_what_fits_the_budget_is_run_and_declared(folder: Path) -> None:
+    runs = pd.read_csv(folder / RESULTS / "runs.csv")
+    cases = {("full", 1.0), ("random", 0.5), ("random", 0.25)}
+    seeds = runs.groupby(["method", "fraction"])["training_seed"].nunique().to_dict()
+    assert seeds == dict.fromkeys(cases, 7)
+    record = json.loads((folder / RESULTS / "provenance.json").read_text("utf-8"))
+    declared = record["declared"]["scratch"]["declared"]
+    assert declared["seeds"] == 7
+    assert {tuple(case) for case in declared["cases"]} == cases
+
+
+@pytest.mark.parametrize("name", ["recommendation.md", "report.html", "report.json"])
+def test_the_answer_names_what_was_left_out(folder: Path, name: str) -> None:
+    text = " ".join((folder / RESULTS / name).read_text("utf-8").split())
+    assert f"budget of {BUDGET}" in text
+    assert "7 seeds instead of 8" in text
+    assert "pca_grid at 25%" in text
+
+
+def test_a_finished_run_has_nothing_to_do_whatever_is_known_of_the_machine(
+    folder: Path, snakemake, history: Path
+) -> None:
+    kept = history.read_text("utf-8")
+    history.unlink()
+    config = CONFIG | {"budget": BUDGET, "max_memory": "1 GB"}
+    said = said_of(snakemake(folder, "--dry-run", config=config))
+    history.write_text(kept)
+    assert "Nothing to be done" in said, said
+
+
+def test_a_budget_that_decides_nothing_is_refused_with_the_time_that_would(
+    snakemake, tmp_path: Path, folder: Path
+) -> None:
+    refused = snakemake(tmp_path, config=CONFIG | {"budget": "5 min"})
+    assert refused.returncode != 0
+    said = said_of(refused)
+    assert "budget: '5 min'" in said
+    assert "random:0.5" in said
+    assert not (tmp_path / RESULTS).exists()
