@@ -146,6 +146,8 @@ class BytesFinding:
         Of all originals; None if the full set was not trained.
     classes : int
         How many there are.
+    network_bytes : int or None
+        Of the pretrained network, which are not in `bytes`; None if there is none.
     """
 
     kind: Literal["bytes"]
@@ -153,6 +155,7 @@ class BytesFinding:
     bytes: int
     bytes_of_all: int | None
     classes: int
+    network_bytes: int | None = None
 
 
 @dataclass(frozen=True)
