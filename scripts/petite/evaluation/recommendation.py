@@ -143,9 +143,11 @@ class BytesFinding:
     bytes : int
         Of the images to keep.
     bytes_of_all : int or None
-        Of all originals; None if the full set was not trained.
+        Of all originals, without soft labels; None if the full set was not trained.
     classes : int
         How many there are.
+    soft_label_bytes : int
+        The part of `bytes` that soft labels take.
     """
 
     kind: Literal["bytes"]
@@ -153,6 +155,7 @@ class BytesFinding:
     bytes: int
     bytes_of_all: int | None
     classes: int
+    soft_label_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -726,12 +726,15 @@ def _bytes_sentence(finding: BytesFinding) -> Sentence:
     """The bytes of the images to keep, of all originals, and for each class."""
     each = bit_size(8 * finding.bytes / finding.classes)
     encoding = encoding_in_words(finding.encoding)
-    if finding.bytes_of_all is None or finding.bytes == finding.bytes_of_all:
-        return Sentence(f"That is {byte_size(finding.bytes)} of {encoding}", f"{each} per class")
+    labels = finding.soft_label_bytes
+    included = f", soft labels ({byte_size(labels)}) included" if labels else ""
+    if finding.bytes_of_all is None or finding.bytes - labels == finding.bytes_of_all:
+        text = f"That is {byte_size(finding.bytes)} of {encoding}{included}"
+        return Sentence(text, f"{each} per class")
     share = rounded_percent(finding.bytes / finding.bytes_of_all)
     return Sentence(
-        f"That is {byte_size(finding.bytes)} of the {byte_size(finding.bytes_of_all)} of all "
-        f"originals ({encoding}: {share}, {each} per class)"
+        f"That is {byte_size(finding.bytes)}{included}{',' if included else ''} of the "
+        f"{byte_size(finding.bytes_of_all)} of all originals ({encoding}: {share}, {each} per class)"
     )
 
 

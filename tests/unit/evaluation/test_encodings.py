@@ -143,6 +143,27 @@ def test_all_images_are_kept_though_each_seed_of_a_judge_takes_a_part_of_them(
     assert found.findings[-1] == BytesFinding("bytes", "original", BYTES_OF_ALL, BYTES_OF_ALL, 2)
 
 
+def test_originals_are_counted_without_soft_labels_and_what_is_kept_with_them(
+    runs: pd.DataFrame,
+) -> None:
+    labels = runs["fraction"] * 600_000
+    soft = runs.assign(judge="scratch_soft", bytes=runs["bytes"] + labels, soft_label_bytes=labels)
+    found = recommended(with_bytes(compare(soft, 0.01), soft), soft)
+    assert found.findings[-1] == BytesFinding("bytes", SMALL, 799_900, BYTES_OF_ALL, 2, 300_000)
+    text = Wording(found).answer()
+    assert "800 KB, soft labels (300 KB) included, of the 10 MB of all originals" in text
+    assert "8%" in text
+    # The same of a judge whose seeds take a part of all images each.
+    full = soft[soft["method"] == "full"].reset_index(drop=True)
+    parts = {name: 0.9 * full[name] for name in ("bytes", "soft_label_bytes")}
+    part = full.assign(share=0.9, images=900, overlap=math.nan, **parts)
+    found = recommended(with_bytes(compare(part, 0.01), part), part)
+    whole = BytesFinding("bytes", "original", 10_600_000, BYTES_OF_ALL, 2, 600_000)
+    assert found.findings[-1] == whole
+    text = Wording(found).answer()
+    assert "10.6 MB of originals, soft labels (600 KB) included" in text and "106%" not in text
+
+
 def test_an_image_is_worth_random_images_of_its_own_encoding() -> None:
     # Random images of the encoding reach 0.9 with 10% of the images, and 0.5 with 1%.
     means = {
