@@ -74,9 +74,7 @@ EMBEDDED_METHODS = sorted(
     }
 )
 IS_SEARCH_EMBEDDED = not PARTIAL and (
-    bool(JUDGES_OF_EMBEDDINGS)
-    or bool(EMBEDDED_METHODS)
-    or PLAN.proxy_uses_embeddings
+    bool(JUDGES_OF_EMBEDDINGS) or bool(EMBEDDED_METHODS) or PLAN.proxy_uses_embeddings
 )
 EMBEDDINGS_OF_SEARCH = all_embeddings()["embeddings_json"] if IS_SEARCH_EMBEDDED else []
 ENCODED_EMBEDDINGS_OF_SEARCH = [
