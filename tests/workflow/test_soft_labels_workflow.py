@@ -118,7 +118,7 @@ def test_the_search_of_a_probe_on_soft_labels_alone_counts_the_embeddings(
     folder: Path, snakemake
 ) -> None:
     alone = {"probe_soft": SOFT["probe_soft"]}
-    finished = snakemake(folder, RECOMMENDATION, config=config_with(alone))
+    finished = snakemake(folder, "--", RECOMMENDATION, config=config_with(alone))
     assert finished.returncode == 0, said_of(finished)
     answers = json.loads((folder / RECOMMENDATION).read_text("utf-8"))
     records = [json.loads(path.read_text("utf-8")) for path in folder.glob(EMBEDDED)]

@@ -185,6 +185,7 @@ def facts():
             for label, entry in CONFIG.methods.items()
             if entry.fractions and (seeing := PLAN.seeing(label))
         },
+        soft_predictions=SOFT.teachers * (SOFT.views or 1),
     )
 
 
@@ -218,6 +219,7 @@ SAME_WORK = {
     "train_soft": "train",
     "teacher": "train",
     "probe_soft": "probe",
+    "probe_teacher": "probe",
     **{
         f"grow_{rule}": rule
         for rule in (

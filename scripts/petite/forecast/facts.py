@@ -97,6 +97,8 @@ class Facts:
         Its name.
     seen : dict
         The share of the steps that a method takes, by its label, if it sees fewer images.
+    soft_predictions : int
+        The predictions for each training image that its soft labels take.
     """
 
     images: int
@@ -123,6 +125,7 @@ class Facts:
     threads: int = 1
     backbone: str = ""
     seen: Mapping[str, float] = field(default_factory=dict)
+    soft_predictions: int = 1
 
     @property
     def classes(self) -> int:

@@ -1,6 +1,7 @@
 """Soft labels: training on them, the teacher that gives them, and their file."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from test_scratch import SETTINGS, write_small_store
@@ -280,3 +282,10 @@ def test_a_job_trains_on_the_labels_of_the_originals_and_counts_their_bytes(fold
     assert [one["stored_bytes"] for one in records] == (
         runs["stored_bytes"] - runs["soft_label_bytes"]
     ).tolist()
+
+
+def test_every_job_of_soft_labels_says_how_long_it_may_take_on_a_cluster() -> None:
+    rules = (REPOSITORY / "workflow/rules/soft.smk").read_text("utf-8")
+    names = re.findall(r"^ +(?:use rule \w+ as|rule) (\w+)", rules, re.MULTILINE)
+    profile = yaml.safe_load((REPOSITORY / "workflow/profiles/slurm/config.yaml").read_text())
+    assert len(names) == 5 and set(names) <= set(profile["set-resources"])
