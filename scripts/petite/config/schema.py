@@ -350,10 +350,8 @@ class Config(Strict):
                 )
             elif known and not self.runs_of(judge):
                 problems.append(
-                    f"judges.{judge}: no method has a fraction that it can judge: augmented images "
-                    "have no embeddings"
-                    if not judge_named(judge).takes_recipes
-                    else f"judges.{judge}: no method has a fraction that it judges"
+                    f"judges.{judge}: no method has a fraction that it judges"
+                    f"{self._why_not_judged(judge)}"
                 )
         cannot_train = self.backbone.command or self.backbone.name.endswith(".onnx")
         if self.judges.fine_tune and cannot_train:
@@ -362,6 +360,16 @@ class Config(Strict):
                 f"to a .keras file, or judges.{FINE_TUNE} to null"
             )
         return [*problems, *self._probe_problems()]
+
+    def _why_not_judged(self, judge: str) -> str:
+        """Which kinds of methods a judge that judges none of them leaves out; "" for no kind."""
+        asked = [entry for entry in self.methods.values() if entry.fractions]
+        reasons = []
+        if not judge_named(judge).takes_recipes and any(map(_makes_images, asked)):
+            reasons.append("augmented images have no embeddings")
+        if not judge_named(judge).sees_fewer and any(map(_sees_fewer, asked)):
+            reasons.append("only networks that Petite trains have passes that can see fewer images")
+        return f": {', and '.join(reasons)}" if reasons else ""
 
     def _probe_problems(self) -> list[str]:
         """Where probes, on hard or soft labels, do not fit the split and the methods."""
