@@ -15,6 +15,7 @@ from petite.evaluation.recommendation import Answers
 from petite.evaluation.wording import Wording
 from petite.export import About, export_subset
 from petite.subsets.seed_tables import SeedTable
+from petite.training.judges import judge_named
 from petite.util.encoded_names import ORIGINAL, encoding_in_words, encoding_of, method_of
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
@@ -34,6 +35,7 @@ class Chosen(NamedTuple):
     fraction: float
     seed: int
     why: str | None = None
+    on_soft_labels: bool = False
 
 
 def main(args: argparse.Namespace) -> None:
@@ -51,6 +53,7 @@ def main(args: argparse.Namespace) -> None:
         training_images=len(training_images(read_table(args.split))),
         why=chosen.why,
         leaked=leaked(read_leaks(args.leaks), subset["origin"]),
+        on_soft_labels=chosen.on_soft_labels,
     )
     store, formats = Store.open(args.manifest), args.settings["formats"]
     with opened_if_there(args, args.settings["max_bytes"]) as source:
@@ -76,7 +79,8 @@ def _chosen(args: argparse.Namespace) -> Chosen:
             "the images are exported as originals, not as %s", encoding_in_words(encoding)
         )
     method = method_of(kept.method)
-    return Chosen(method, kept.fraction, kept.seed, Wording(recommendation).answer())
+    soft = judge_named(recommendation.judge).has_soft_labels
+    return Chosen(method, kept.fraction, kept.seed, Wording(recommendation).answer(), soft)
 
 
 def _without_originals(path: Path, subset: pd.DataFrame, formats: list[str]) -> str:

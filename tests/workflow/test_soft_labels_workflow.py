@@ -114,13 +114,16 @@ def test_a_setting_of_the_labels_keeps_the_teacher_and_all_runs_on_hard_labels(
     assert not {"teacher", "probe_teacher", "probe_soft", "train", "probe"} & set(jobs)
 
 
-def test_the_search_of_a_probe_on_soft_labels_alone_counts_the_embeddings(
+def test_a_probe_on_soft_labels_alone_counts_embeddings_and_its_export_says_what_it_lacks(
     folder: Path, snakemake
 ) -> None:
-    alone = {"probe_soft": SOFT["probe_soft"]}
-    finished = snakemake(folder, "--", RECOMMENDATION, config=config_with(alone))
+    alone = {"scratch": None, "probe": None, "probe_soft": {}}
+    finished = snakemake(folder, "--", "export", config=config_with(alone))
     assert finished.returncode == 0, said_of(finished)
     answers = json.loads((folder / RECOMMENDATION).read_text("utf-8"))
+    assert list(answers["judges"]) == ["probe_soft"]
+    card = (folder / RESULTS / "export/best/README.md").read_text("utf-8")
+    assert "soft_labels/" in card
     records = [json.loads(path.read_text("utf-8")) for path in folder.glob(EMBEDDED)]
     # Those of the originals, and of the encoded images.
     assert len(records) == 2

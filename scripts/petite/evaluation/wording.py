@@ -743,14 +743,13 @@ def _bytes_sentence(finding: BytesFinding) -> Sentence:
     encoding = encoding_in_words(finding.encoding)
     labels = finding.soft_label_bytes
     size = byte_size(finding.bytes)
-    if labels:
-        size += f", with {byte_size(labels)} of soft labels,"
+    included = f", including {byte_size(labels)} of soft labels" if labels else ""
     if finding.bytes_of_all is None or finding.bytes - labels == finding.bytes_of_all:
-        return Sentence(f"That is {size} of {encoding}", f"{each} per class")
+        return Sentence(f"That is {size} of {encoding}{included}", f"{each} per class")
     share = rounded_percent(finding.bytes / finding.bytes_of_all)
     return Sentence(
-        f"That is {size} of the {byte_size(finding.bytes_of_all)} of all originals "
-        f"({encoding}: {share}, {each} per class)"
+        f"That is {size}{included and f'{included},'} of the {byte_size(finding.bytes_of_all)} of "
+        f"all originals ({encoding}: {share}, {each} per class)"
     )
 
 

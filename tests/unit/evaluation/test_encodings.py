@@ -151,7 +151,7 @@ def test_originals_are_counted_without_soft_labels_and_what_is_kept_with_them(
     found = recommended(with_bytes(compare(soft, 0.01), soft), soft)
     assert found.findings[-1] == BytesFinding("bytes", SMALL, 799_900, BYTES_OF_ALL, 2, 300_000)
     text = Wording(found).answer()
-    assert "800 KB, with 300 KB of soft labels, of the 10 MB of all originals" in text
+    assert "800 KB, including 300 KB of soft labels, of the 10 MB of all originals" in text
     assert "8%" in text
     # The same of a judge whose seeds take a part of all images each.
     full = soft[soft["method"] == "full"].reset_index(drop=True)
@@ -161,7 +161,7 @@ def test_originals_are_counted_without_soft_labels_and_what_is_kept_with_them(
     whole = BytesFinding("bytes", "original", 10_600_000, BYTES_OF_ALL, 2, 600_000)
     assert found.findings[-1] == whole
     text = Wording(found).answer()
-    assert "10.6 MB, with 600 KB of soft labels, of originals" in text and "106%" not in text
+    assert "10.6 MB of originals, including 600 KB of soft labels" in text and "106%" not in text
 
 
 def test_an_image_is_worth_random_images_of_its_own_encoding() -> None:
