@@ -15,6 +15,7 @@ from petite.evaluation.recommendation import Answers
 from petite.evaluation.wording import Wording
 from petite.export import About, export_subset
 from petite.subsets.seed_tables import SeedTable
+from petite.subsets.synthetic import images_used
 from petite.training.judges import judge_named
 from petite.util.encoded_names import ORIGINAL, encoding_in_words, encoding_of, method_of
 from petite.util.errors import PetiteError
@@ -52,7 +53,7 @@ def main(args: argparse.Namespace) -> None:
         record=selected.record(),
         training_images=len(training_images(read_table(args.split))),
         why=chosen.why,
-        leaked=leaked(read_leaks(args.leaks), subset["origin"]),
+        leaked=leaked(read_leaks(args.leaks), {*subset["origin"], *images_used(subset)}),
         on_soft_labels=chosen.on_soft_labels,
     )
     store, formats = Store.open(args.manifest), args.settings["formats"]

@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from pathlib import Path
 
 from petite.data.splits import training_images, validation_images, weights_of
 from petite.data.store import Store
@@ -33,6 +34,7 @@ def main(args: argparse.Namespace) -> None:
         settings,
         args.threads,
         weights=weights_of(rows),
+        model_path=args.output_model,
     )
     seconds = time.perf_counter() - started
     write_proxy(args, result, rows["image_id"], store.classes, "network", seconds)
@@ -43,4 +45,5 @@ if __name__ == "__main__":
     parser.add_argument(
         "--max-memory", help="for the images, such as 6 GB; default: half of what is free"
     )
+    parser.add_argument("--output-model", type=Path, help="where to save the network, a .keras")
     run(main, parser)

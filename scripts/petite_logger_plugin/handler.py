@@ -122,6 +122,7 @@ class LogHandler(LogHandlerBase):
         self._bar.stop()
         if self.record:
             self.record.unlink(missing_ok=True)
+            self.record = None
 
     def plan(self) -> None:
         """Ask for the jobs that are left, with those that a checkpoint added."""
@@ -211,6 +212,7 @@ class LogHandler(LogHandlerBase):
             self.console.print(f"{progress}: {job.name} took {elapsed_time(seconds)}")
         if self.said_after and (said := self.said_after(job)):
             self.console.print(_wrapped(said))
+        self._write_record()
 
     def _fail(self, number: int, job: Job) -> None:
         """Show a failed job now, and keep it for the end; not if the run is being stopped."""
@@ -220,17 +222,19 @@ class LogHandler(LogHandlerBase):
         if signal_of(job.end) == signal.SIGKILL and memory.oom_kills() > self._oom_kills:
             job = replace(job, end=f"{job.end} {KERNEL_WAS_SHORT}")
         self.failed[number] = job
+        self._left = None  # less than before
         self.console.print(f"Failed: {job.name}")
 
     def _write_record(self) -> None:
-        """Write how far the run is, for `snakemake watch`, as a job begins."""
-        if self.record is None or self._is_over:
+        """Write how far the run is, for `snakemake watch`."""
+        if self.record is None:
             return
         said = f"{self._progress()}{self._left_in_words()}"
         running = sorted(job.name for job in list(self._running.values()))
-        found = {"process": os.getpid(), "said": said, "running": running}
+        new = self.record.with_suffix(".new")
         with suppress(OSError):  # the disk may be full, which the jobs tell
-            self.record.write_text(json.dumps(found), "utf-8")
+            new.write_text(json.dumps({"said": said, "running": running}), "utf-8")
+            new.replace(self.record)
 
     def _progress(self) -> str:
         return f"{self.count} jobs, {elapsed_time(time.monotonic() - self._started)}"

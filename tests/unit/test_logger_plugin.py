@@ -236,6 +236,25 @@ def test_a_bar_and_a_line_show_the_time_left_with_jobs_that_a_checkpoint_added(
     assert re.search(r"2 of 5 jobs, 0 s, about .* left: rank took 0 s", capsys.readouterr().err)
 
 
+def test_the_time_left_is_without_jobs_that_need_a_failed_one(tmp_path, capsys):
+    log = log_of(tmp_path)
+    run = Run()
+    run.plugin.plan_left = lambda: [
+        Task(0, "features", 3600),
+        Task(1, "train", 7200, needs=(0,)),
+        Task(2, "rank", 0.0),
+        Task(3, "split", 3600),
+    ]
+    run.plan(4)
+    run.plugin.plan()
+    run.start(0, "features")
+    run.do(2, log=log)
+    assert "about 4 h left" in capsys.readouterr().err
+    run.fail(0, "features")
+    run.do(3, "split", log=log)
+    assert "left" not in capsys.readouterr().err.split("Failed: features")[1]
+
+
 def test_what_a_job_noticed_is_shown_once_when_it_ends(tmp_path, capsys):
     run = Run()
     run.plan(2)

@@ -78,9 +78,9 @@ np.save(sys.argv[2], [[*image.mean(axis=(0, 1)), image[0, 0, 0]] for image in im
 """
 GUESSES = """
 import csv, sys
-with open(sys.argv[2], "w") as file:
-    for number, _ in enumerate(csv.DictReader(open(sys.argv[1]))):
-        share = (number * 7 + int(sys.argv[3]) * 3) % 10 / 10
+with open(sys.argv[3], "w") as file:
+    for number, _ in enumerate(csv.DictReader(open(sys.argv[2]))):
+        share = (number * 7 + int(sys.argv[4]) * 3) % 10 / 10
         file.write(f"{share},{1 - share}\\n")
 """
 
@@ -88,7 +88,7 @@ with open(sys.argv[2], "w") as file:
 def config_of_judges(**sections: Any) -> dict[str, Any]:
     """A probe and a program as judges, without training, on pictures in two encodings."""
     python = f"'{sys.executable}'"
-    guesses = {"command": f"{python} guesses.py {{test}} {{predictions}} {{seed}}"}
+    guesses = {"command": f"{python} guesses.py {{train}} {{test}} {{predictions}} {{seed}}"}
     return smallest(
         {"full": [1], "random": [0.5], "herding": [0.5], "augmentation": [], "pca_grid": []},
         judges={"probe": {}, "mine": guesses},
@@ -162,7 +162,7 @@ def test_what_several_splits_do_not_go_together_with_is_refused_before_any_job(
     for part in ("train", "test"):
         write_pictures(tmp_path / "pictures" / part, ["cat", "dog"], 5)
     for config, named in (
-        (config_of_judges(), "split.repeats"),  # the pictures have a split
+        (config_of_judges() | {"split": {"repeats": 2}}, "given split"),
         (config_of_judges(seeds={"looks": [7, 10]}), "looks"),
     ):
         refused = snakemake(tmp_path, config=config)

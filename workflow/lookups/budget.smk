@@ -18,6 +18,7 @@ from petite.forecast.history import default_path, read_history
 from petite.forecast.jobs import Costs, trained_networks
 from petite.forecast.planning import planned_run
 from petite.forecast.slopes import SLURM_JOB
+from petite.util.formatting import counted
 
 # If set, the jobs of the whole run are written to this file, by the dry run that `estimate` and a budget start.
 JOBS_VARIABLE = "PETITE_JOBS"
@@ -29,8 +30,13 @@ ALL_SEEDS = IS_MAIN and ALL_SEEDS_VARIABLE in os.environ
 def cores():
     """The cores of this run, or how many jobs a cluster runs at a time; and seconds beside each."""
     limits = workflow.resource_settings
-    if workflow.non_local_exec:
+    # While Snakemake reads the rules, it does not know its executor, but only a cluster has no cores.
+    if workflow.non_local_exec or limits.cores is None and limits.nodes:
         return limits.nodes or SLURM_JOBS, SLURM_JOB
+    if (
+        workflow.output_settings.dryrun and limits.nodes
+    ):  # of --jobs, an alias of --cores
+        return limits.nodes, 0.0
     return limits.cores or 1, 0.0
 
 
@@ -107,7 +113,12 @@ def new_budget_plan():
             "runs a program of yours, whose time is unknown: set it to null"
         )
     cut = best_cut(WRITTEN, seconds_of)
-    return BudgetPlan(on_cores, seconds_of(cut), seconds_of(NOTHING), cut)
+    place = (
+        f"with {on_cores} jobs of a cluster"
+        if each
+        else f"on {counted(on_cores, 'core')}"
+    )
+    return BudgetPlan(place, seconds_of(cut), seconds_of(NOTHING), cut)
 
 
 BUDGETED = or_exit(budget_plan)

@@ -115,7 +115,7 @@ def entries_to_select():
             "seeded": PLAN.is_seeded(label),
         }
         for label, entry in CONFIG.methods.items()
-        if entry.fractions and entry.method != AUGMENTATION
+        if entry.fractions and entry.method not in MAKING
     }
 
 
@@ -166,6 +166,11 @@ def facts():
         proxy_is_linear=IS_LINEAR_PROXY,
         pool_share=probe.pool_share if probe else 1.0,
         entries=entries | {name: entries[method_of(name)] for name in encoded},
+        making={
+            label: PLAN.making_settings(label)
+            for label, entry in CONFIG.methods.items()
+            if entry.fractions and entry.method in SYNTHETIC
+        },
         growth={
             label: growth(label)
             for label, entry in CONFIG.methods.items()

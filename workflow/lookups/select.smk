@@ -10,7 +10,9 @@ def labels_where(condition):
 
 
 AUGMENTING = labels_where(lambda label: method_name(label) == AUGMENTATION)
-SELECTING = labels_where(lambda label: method_name(label) != AUGMENTATION)
+OF_CROPS = labels_where(lambda label: method_name(label) == RDED)
+LEARNING = labels_where(lambda label: method_name(label) == DM)
+SELECTING = labels_where(lambda label: method_name(label) not in MAKING)
 RANKING = labels_where(PLAN.ranks)
 COMPUTED = "|".join(space.name for space in SPACES.values() if not space.is_of_proxy)
 
@@ -39,6 +41,9 @@ PROXY = {
     "gradients": f"{RESULTS}/{{repeat}}features/gradients/seed-{{seed}}.npy",
     "gradients_json": f"{RESULTS}/{{repeat}}features/gradients/seed-{{seed}}.json",
 }
+# The network itself, which scores the crops of rded.
+if not IS_LINEAR_PROXY:
+    PROXY["model"] = f"{RESULTS}/{{repeat}}proxies/seed-{{seed}}.keras"
 PROXY_SETTINGS = (
     PLAN.linear_proxy_settings() if IS_LINEAR_PROXY else PLAN.proxy_settings()
 )
@@ -86,7 +91,7 @@ def selection_code(script):
 
     def of_entry(wildcards):
         steps = PLAN.steps(wildcards.method)
-        names = {step["method"] for step in steps} - {AUGMENTATION}
+        names = {step["method"] for step in steps} - {*MAKING}
         return code(script, *sorted({METHODS[name].module for name in names}))
 
     return of_entry
@@ -158,6 +163,22 @@ def subset_inputs(wildcards):
     return {**selection_inputs(wildcards), **found}
 
 
+def teachers_of(wildcards):
+    """The network of the proxy of each seed of a job, with its record."""
+    files = [proxy_files(seed, wildcards.repeat) for seed in seeds_of(wildcards)]
+    return {
+        "teachers": [of_seed["model"] for of_seed in files],
+        "records": [of_seed["scores_json"] for of_seed in files],
+    }
+
+
+def learning_memory(wildcards, attempt):
+    """The mem_mb of `dm`: the training images, and the activations of a batch."""
+    settings = PLAN.making_settings(wildcards.method)
+    activations = settings["batch"] * settings["width"] * DATASET.image_size**2
+    return memory(1200 + 50 * activations / 1e6, IMAGE_BYTES)(wildcards, attempt)
+
+
 def named_inputs(input, name):
     """The paths of an input of a job; none if it has no such input."""
     paths = input[name] if name in input.keys() else []
@@ -222,11 +243,12 @@ def proxy_inputs(wildcards):
     return all_embeddings() if IS_LINEAR_PROXY else {}
 
 
-def proxy_arguments(wildcards, input):
+def proxy_arguments(wildcards, input, output):
     """Snakemake does not compare params that depend on the input, which is compared itself."""
     if IS_LINEAR_PROXY:
         return shlex.join(["--embeddings", *input.embeddings])
-    return memory_limit(wildcards, input)
+    model = shlex.join(["--output-model", output.model])
+    return f"{model} {memory_limit(wildcards, input)}"
 
 
 def embeddings_argument(wildcards, input):

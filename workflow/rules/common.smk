@@ -21,7 +21,7 @@ SCRIPTS = BASE / "scripts"
 CODE_FOLDER = Path(".snakemake/petite-code")
 
 from petite.config import Plan, load as load_config
-from petite.config.methods import AUGMENTATION
+from petite.config.methods import AUGMENTATION, MAKING, SYNTHETIC
 from petite.util.errors import PetiteError
 from petite.util import imports
 from petite.util.encoded_names import ORIGINAL, encoding_of, in_encoding, method_of
@@ -31,6 +31,7 @@ from petite.data.sources import ALL_SOURCES
 from petite.features.registry import SPACES
 from petite.plots.registry import FIGURES
 from petite.selection import METHODS
+from petite.subsets.synthetic import DM, RDED
 from petite.training.judges import (
     FINE_TUNE,
     PROBE,

@@ -128,8 +128,8 @@ def record_this_run():
         atexit.register(path.unlink, missing_ok=True)
 
 
-# Not in jobs, which read this file too, also on other machines.
-if IS_RUN:
+# Not in jobs, which read this file too, also on other machines, nor beside a run.
+if IS_RUN and not IS_WATCHING:
     exit_where_nothing_temporary_can_be_written()
     # A dry run only reads a state that exists.
     if not (workflow.output_settings.dryrun and STATE.is_dir()):

@@ -204,13 +204,83 @@ rule augment:
         mem_mb=memory(700, 1000),
     params:
         python=python,
-        settings=lambda wildcards: as_param(
-            PLAN.augmentation_settings(wildcards.method)
-        ),
+        settings=lambda wildcards: as_param(PLAN.making_settings(wildcards.method)),
     shell:
         "{params.python} {input.code[0]:q} --subset {input.subset:q} "
         "--seeds $(seq {wildcards.first} {wildcards.last}) "
         "--output {output.subset:q} --settings {params.settings:q} --log {log:q}"
+
+
+# Mosaics of crops of training images. The proxy is the teacher: the crops are scored by its loss.
+rule rded:
+    input:
+        unpack(teachers_of),
+        manifest=rules.index.output.manifest,
+        split=selected_of,
+        code=code("rded"),
+    output:
+        **CHOSEN,
+    log:
+        f"{RESULTS}/{{repeat}}logs/rded/{RUN}.log",
+    benchmark:
+        f"{RESULTS}/{{repeat}}benchmarks/rded/{RUN}.tsv"
+    wildcard_constraints:
+        method=OF_CROPS,
+    conda:
+        "../../envs/petite.yaml"
+    threads: CONFIG.training_threads
+    resources:
+        mem_mb=memory(1500, 500),
+        gpu=CONFIG.training_gpus,
+    params:
+        python=python,
+        settings=lambda wildcards: as_param(
+            {
+                "method": PLAN.making_settings(wildcards.method),
+                "backend": CONFIG.training.backend,
+            }
+        ),
+    shell:
+        "{params.python} {input.code[0]:q} --fraction {wildcards.fraction} "
+        "--seeds $(seq {wildcards.first} {wildcards.last}) --manifest {input.manifest:q} "
+        "--split {input.split:q} --teachers {input.teachers:q} --output {output.subset:q} "
+        "--settings {params.settings:q} --threads {threads} --log {log:q}"
+
+
+# Images that are learned, which takes minutes or hours: one job for each seed.
+rule dm:
+    input:
+        manifest=rules.index.output.manifest,
+        split=selected_of,
+        code=code("dm"),
+    output:
+        **CHOSEN,
+    log:
+        f"{RESULTS}/{{repeat}}logs/dm/{RUN}.log",
+    benchmark:
+        f"{RESULTS}/{{repeat}}benchmarks/dm/{RUN}.tsv"
+    wildcard_constraints:
+        method=LEARNING,
+    conda:
+        "../../envs/petite.yaml"
+    threads: CONFIG.training_threads
+    resources:
+        mem_mb=learning_memory,
+        gpu=CONFIG.training_gpus,
+    params:
+        python=python,
+        settings=lambda wildcards: as_param(
+            {
+                "method": PLAN.making_settings(wildcards.method),
+                "flips": CONFIG.training.flips != "none",
+            }
+        ),
+        memory=memory_limit,
+    shell:
+        "{params.python} {input.code[0]:q} --fraction {wildcards.fraction} "
+        "--seeds $(seq {wildcards.first} {wildcards.last}) --manifest {input.manifest:q} "
+        "--split {input.split:q} --output {output.subset:q} {params.memory} "
+        "--settings {params.settings:q} --threads {threads} --log {log:q}"
 
 
 # Predicts the time, memory and disk space of the whole run on this machine, in detail those of each entry of

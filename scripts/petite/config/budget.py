@@ -41,14 +41,14 @@ class BudgetPlan:
 
     Attributes
     ----------
-    cores : int
-        On which it was planned.
+    place : str
+        Where it was planned to run, such as "on 2 cores".
     seconds, of_all : float
         Forecast of what is run, and of everything that was asked for.
     cut : Cut
     """
 
-    cores: int
+    place: str
     seconds: float
     of_all: float
     cut: Cut
@@ -59,7 +59,8 @@ _JSON: TypeAdapter[BudgetPlan] = TypeAdapter(BudgetPlan)
 
 def plan_path(results: Path, config: Config) -> Path:
     """The file of the plan of a configuration: it has one for each that changes what is run."""
-    values = config.model_dump(mode="json", exclude=WITHOUT_EFFECT)
+    # Without defaults, so that a setting that a later Petite adds changes nothing.
+    values = config.model_dump(mode="json", exclude=WITHOUT_EFFECT, exclude_defaults=True)
     values["budget"] = config.budget_seconds
     text = json.dumps(values, sort_keys=True)
     return results / "budgets" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
@@ -265,7 +266,7 @@ def in_words(config: Config, plan: BudgetPlan) -> str:
         return f"Budget of {config.budget}: nothing is left out"
     return (
         f"Budget of {config.budget}: {'; '.join(parts)}. All of it would take about "
-        f"{rounded_time(plan.of_all)} on {counted(plan.cores, 'core')}"
+        f"{rounded_time(plan.of_all)} {plan.place}"
     )
 
 

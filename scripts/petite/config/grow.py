@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, Field
 
 from petite.config.export import BEST, Exported, exported
-from petite.config.methods import AUGMENTATION, ChainEntry, Fractions, MethodEntry
+from petite.config.methods import MAKING, ChainEntry, Fractions, MethodEntry
 from petite.config.values import SpaceName, UserPath
 from petite.features.registry import SPACES
 from petite.selection import METHODS
@@ -154,9 +154,9 @@ def grow_problems(
         try:
             kept = kept_subset(settings.kept, runs)
             steps = methods[kept.method].steps
-            if any(step.method == AUGMENTATION for step in steps):
+            if making := [step.method for step in steps if step.method in MAKING]:
                 found.append(
-                    f"grow.kept: '{settings.kept}' has images that augmentation makes: name a "
+                    f"grow.kept: '{settings.kept}' has images that {making[0]} makes: name a "
                     "subset of real images only"
                 )
         except PetiteError as error:

@@ -27,6 +27,7 @@ from petite.config.values import SpaceName
 from petite.selection import METHODS
 from petite.selection.quota import GROUP
 from petite.subsets import augmentation
+from petite.subsets.synthetic import DM, RDED, DmSettings, RdedSettings
 from petite.training.seeing import SEE_FEWER
 from petite.util.hints import unknown
 from petite.util.validation import Fraction, Strict
@@ -35,8 +36,11 @@ FULL = "full"
 AUGMENTATION = augmentation.NAME
 CHAIN: Final = "chain"
 SETTINGS = "settings"
-# These keep all images or those of another method, so quota and space mean nothing for them.
-CHOOSING_NOTHING = (FULL, AUGMENTATION, *SEE_FEWER)
+# These make every image of their subsets.
+SYNTHETIC: Final[dict[str, type[Strict]]] = {RDED: RdedSettings, DM: DmSettings}
+MAKING = (AUGMENTATION, *SYNTHETIC)
+# These keep all images, those of another method or none: quota and space mean nothing for them.
+CHOOSING_NOTHING = (FULL, *MAKING, *SEE_FEWER)
 LEAST_REAL_SHARE = 0.02  # of a chain's images; augmentation makes the others
 # Labels are part of paths and command lines.
 LABEL = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -72,6 +76,7 @@ class Selection(Strict):
     models: ClassVar[dict[str, type[Strict]]] = {
         **{name: method.settings for name, method in METHODS.items()},
         AUGMENTATION: augmentation.Settings,
+        **SYNTHETIC,
         **SEE_FEWER,
     }
 
@@ -178,7 +183,7 @@ class Step(Selection):
         **{
             name: model
             for name, model in Selection.models.items()
-            if name != FULL and name not in SEE_FEWER
+            if name not in (FULL, *SYNTHETIC, *SEE_FEWER)
         },
         # How many images it makes follows from the shares.
         AUGMENTATION: augmentation.StepSettings,

@@ -9,6 +9,7 @@ from petite.config.export import Exported, exported
 from petite.config.methods import (
     AUGMENTATION,
     FULL,
+    MAKING,
     ChainEntry,
     MethodEntry,
     Selection,
@@ -19,6 +20,7 @@ from petite.features.registry import SPACES
 from petite.selection import METHODS
 from petite.selection.base import StepParams, Traits
 from petite.selection.quota import GROUP
+from petite.subsets.synthetic import DM, RDED
 from petite.training.judges import FINE_TUNE, Judge, judge_named
 from petite.training.seeing import SEE_FEWER
 from petite.util.encoded_names import method_of
@@ -128,8 +130,10 @@ class Plan:
         list of (int, int)
             The first and last seed of each job.
         """
-        # If a selection is divided into jobs, those of a seed are not to wait for another one.
-        per_job = 1 if self.partitioned(label) > 1 else SEEDS_PER_SELECTION
+        # If a selection is divided into jobs, those of a seed are not to wait for another one. The
+        # images of `dm` take minutes or hours to learn.
+        is_long = self.partitioned(label) > 1 or self._entry(label).method == DM
+        per_job = 1 if is_long else SEEDS_PER_SELECTION
         return batches_of_seeds(seeds if self.is_seeded(label) else 1, per_job, done)
 
     def seed_batches(
@@ -181,7 +185,7 @@ class Plan:
 
     def least_share(self, label: str) -> float:
         """The smallest number of images after a step of an entry, relative to those at its end."""
-        selecting = [step for step in self.steps(label) if step["method"] != AUGMENTATION]
+        selecting = [step for step in self.steps(label) if step["method"] not in MAKING]
         return min((step["share"] for step in selecting), default=1.0)
 
     def selection_settings(self, label: str) -> SelectionParams:
@@ -191,8 +195,8 @@ class Plan:
             settings["partitions"] = self.config.partitions
         return settings
 
-    def augmentation_settings(self, label: str) -> dict[str, Any]:
-        """Collect the settings of an entry of the method `augmentation`."""
+    def making_settings(self, label: str) -> dict[str, Any]:
+        """Collect the settings of an entry of a method that makes images."""
         [step] = self._entry(label).steps
         return step.settings.model_dump(mode="json")
 
@@ -250,9 +254,12 @@ class Plan:
         )
 
     def needs_proxy(self, label: str) -> bool:
-        """Whether a step uses the proxy: its scores, or a feature space that it makes."""
-        return self.needs_proxy_scores(label) or any(
-            SPACES[space].is_of_proxy for space in self.spaces(label)
+        """Whether a step uses the proxy: its scores, a feature space that it makes, or itself."""
+        is_teacher = self._entry(label).method == RDED
+        return (
+            is_teacher
+            or self.needs_proxy_scores(label)
+            or any(SPACES[space].is_of_proxy for space in self.spaces(label))
         )
 
     @property
@@ -269,7 +276,7 @@ class Plan:
         return (
             self.needs_proxy(label)
             or any(traits.chance for traits in self._traits(label))
-            or any(step.method == AUGMENTATION for step in steps)
+            or any(step.method in MAKING for step in steps)
         )
 
     def _entry(self, label: str) -> ChainEntry | MethodEntry:
@@ -283,17 +290,17 @@ class Plan:
     def _traits_of_one_method(self, label: str) -> Traits | None:
         """The traits of an entry that is one selection method; None for any other entry."""
         entry = self._entry(label)
-        is_one = isinstance(entry, MethodEntry) and entry.method != AUGMENTATION
+        is_one = isinstance(entry, MethodEntry) and entry.method not in MAKING
         return self._traits(label)[0] if is_one else None
 
     def _traits(self, label: str) -> list[Traits]:
         """The traits of the steps of an entry that select images."""
         steps = self._entry(label).steps
-        return [_traits(step) for step in steps if step.method != AUGMENTATION]
+        return [_traits(step) for step in steps if step.method not in MAKING]
 
     def _space(self, step: Selection) -> str | None:
         """The feature space in which a step compares images, or None."""
-        if step.method == AUGMENTATION:
+        if step.method in MAKING:
             return None
         needs = _traits(step).features
         return (step.space or self.config.features.space) if needs == "any" else needs

@@ -21,7 +21,15 @@ from petite.config.image_lists import ImageList
 from petite.config.judges import Judges, JudgesSection
 from petite.config.labels import Labels
 from petite.config.messages import sentences
-from petite.config.methods import AUGMENTATION, FULL, ChainEntry, MethodEntry, Methods
+from petite.config.methods import (
+    AUGMENTATION,
+    FULL,
+    MAKING,
+    SYNTHETIC,
+    ChainEntry,
+    MethodEntry,
+    Methods,
+)
 from petite.config.pool import PoolSettings, pool_problems
 from petite.config.proxy import ProxySection
 from petite.config.seeds import LooksSettings, Seeds
@@ -32,6 +40,7 @@ from petite.data.sources import SOURCES
 from petite.evaluation.looks import Looks
 from petite.evaluation.statistics import ALPHA, least_p, seeds_to_decide
 from petite.features.registry import SPACES
+from petite.subsets.synthetic import LEAST_CELL, RdedSettings
 from petite.training.judges import FINE_TUNE, JUDGES, PROBE, PROBE_SOFT, judge_named
 from petite.training.seeing import SEE_FEWER
 from petite.training.settings import TrainingSettings
@@ -166,6 +175,8 @@ class Config(Strict):
             for name, entry in self._encoded(judge).items()
             if judge_named(judge).takes_recipes or not _makes_images(entry)
             if judge_named(judge).sees_fewer or not _sees_fewer(entry)
+            # Soft labels are of training images. Those of made images would need the teacher.
+            if not (judge_named(judge).has_soft_labels and entry.method in SYNTHETIC)
             for fraction in entry.fractions
             if only is None or fraction in only
         }
@@ -173,9 +184,9 @@ class Config(Strict):
     def _encoded(self, judge: str) -> dict[str, ChainEntry | MethodEntry]:
         """The entries of `methods` in each encoding in which a judge judges them.
 
-        The full set is judged in the original too, because all are compared with it. Augmented
-        images are made of stored pixels, so that they are judged without encoding, as is what sees
-        fewer of all originals.
+        The full set is judged in the original too, because all are compared with it. Images
+        that a method makes have no original file, so that they are judged without encoding, as is
+        what sees fewer of all originals.
         """
         names = [one.name for one in self.encodings]
         if not judge_named(judge).takes_encodings:
@@ -263,6 +274,8 @@ class Config(Strict):
                 problems.append(
                     f"methods.{label}: 'augmentation' uses the images of 'random': add 'random'"
                 )
+            if entry.method in SYNTHETIC and entry.fractions:
+                problems += self._synthetic_problems(label, entry)
             if _sees_fewer(entry) and entry.fractions and not self._has_full:
                 problems.append(
                     f"methods.{label}: '{entry.method}' is compared with 'full': add full: "
@@ -276,6 +289,30 @@ class Config(Strict):
             problems.append("checks.label_errors: the space 'own' needs features.path")
         if not any(entry.fractions for entry in self.methods.values()):
             problems.append("methods: no entry has fractions: give them to one or more")
+        return problems
+
+    def _synthetic_problems(self, label: str, entry: ChainEntry | MethodEntry) -> list[str]:
+        """What a method that makes all of its images does not go together with."""
+        problems = []
+        if self.keep:
+            problems.append(
+                f"methods.{label}: '{entry.method}' makes all of its images, so that it has no "
+                "place for those of keep: remove one of the two"
+            )
+        settings = entry.steps[0].settings
+        if isinstance(settings, RdedSettings):
+            if self.proxy.of != "network":
+                problems.append(
+                    f"methods.{label}: 'rded' needs a network that scores crops, and proxy.of is "
+                    f"{self.proxy.of}: set it to network"
+                )
+            side, most = self.dataset.image_size, self.dataset.image_size // LEAST_CELL
+            if settings.mosaic > most:
+                problems.append(
+                    f"methods.{label}.mosaic: {settings.mosaic} crops on each side of {side} "
+                    f"pixels would have fewer than {LEAST_CELL} pixels each: use {most} or less, "
+                    "or a larger dataset.image_size"
+                )
         return problems
 
     @property
@@ -310,7 +347,7 @@ class Config(Strict):
                 f"encodings: {', '.join(used)} judges originals only: remove the encodings, or add "
                 "one of " + ", ".join(JUDGES)
             ]
-        return ["encodings: no method with fractions can be encoded: augmented images are not"]
+        return ["encodings: no method with fractions can be encoded: images that one makes are not"]
 
     def _looks_problems(self, judge: str) -> list[str]:
         """Looks that can decide no comparison with random, if a judge has no others."""
@@ -366,7 +403,9 @@ class Config(Strict):
         asked = [entry for entry in self.methods.values() if entry.fractions]
         reasons = []
         if not judge_named(judge).takes_recipes and any(map(_makes_images, asked)):
-            reasons.append("augmented images have no embeddings")
+            reasons.append("images that a method makes have no embeddings")
+        elif judge_named(judge).has_soft_labels and any(one.method in SYNTHETIC for one in asked):
+            reasons.append("images that a method makes have no soft labels")
         if not judge_named(judge).sees_fewer and any(map(_sees_fewer, asked)):
             reasons.append("only networks that Petite trains have passes that can see fewer images")
         return f": {', and '.join(reasons)}" if reasons else ""
@@ -398,4 +437,4 @@ def _sees_fewer(entry: ChainEntry | MethodEntry) -> bool:
 
 
 def _makes_images(entry: ChainEntry | MethodEntry) -> bool:
-    return any(step.method == AUGMENTATION for step in entry.steps)
+    return any(step.method in MAKING for step in entry.steps)

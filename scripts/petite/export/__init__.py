@@ -75,7 +75,7 @@ def export_subset(
         if "parquet" in formats:
             write_parquet(out / "images.parquet", folder, manifest, store.classes)
     if "npz" in formats:
-        write_npz(out / "images.npz", manifest, store)
+        write_npz(out / "images.npz", subset, store)
     return manifest
 
 

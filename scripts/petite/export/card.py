@@ -12,6 +12,7 @@ import pandas as pd
 import petite
 from petite.data.store import Store
 from petite.export.images import class_folders
+from petite.subsets.synthetic import is_whole
 from petite.util.formatting import counted
 
 FORMAT = 1
@@ -140,7 +141,7 @@ def manifest_record(about: About, manifest: pd.DataFrame, store: Store) -> Manif
         "method": about.label,
         "fraction": about.fraction,
         "seed": about.seed,
-        "images": int((manifest["recipe"] == "").sum()),
+        "images": int(((manifest["recipe"] == "") | manifest["recipe"].map(is_whole)).sum()),
         "rows": len(manifest),
         "training_images": about.training_images,
         "classes": store.classes,
@@ -159,20 +160,25 @@ def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Seque
     """The data card, a page of Markdown about the exported subset."""
     made = int((manifest["recipe"] != "").sum())
     real = len(manifest) - made
-    lines = [
-        f"# {about.dataset}: {real:,} of {about.training_images:,} training images",
-        "",
-        f"Chosen by the method `{about.label}` at fraction {about.fraction:g}, selection seed "
+    by = (
+        f"by the method `{about.label}` at fraction {about.fraction:g}, selection seed "
         f"{about.seed}, with Petite {petite.__version__}."
-        + (f" {made:,} further images are transformed copies of them." if made else ""),
-    ]
+    )
+    if real:
+        copies = f" {made:,} further images are transformed copies of them." if made else ""
+        title, begin = f"{real:,} of {about.training_images:,} training images", f"Chosen {by}"
+    else:
+        copies, begin = "", f"Made {by}"
+        title = f"{made:,} images made of {about.training_images:,} training images"
+    lines = [f"# {about.dataset}: {title}", "", begin + copies]
     if about.why:
         lines += ["", f"Why this subset: {about.why}"]
     if about.on_soft_labels:
         lines += ["", NO_SOFT_LABELS]
     lines += [
         "",
-        f"It is a part of the training set. {_use_of_others(about.leaked)} The images are from the "
+        f"{'It is a part' if real else 'They are made of images'} of the training set. "
+        f"{_use_of_others(about.leaked)} The images are from the "
         f"source `{about.source}`, whose license and terms apply to them.",
         "",
         "## Classes",
@@ -242,7 +248,7 @@ def _remarks(manifest: pd.DataFrame, store: Store) -> list[str]:
         "byte, or PNG if the source has no files.",
     ]
     if (manifest["recipe"] != "").any():
-        remarks.append("Transformed copies are made from the stored pixels and have their size.")
+        remarks.append("Images with a recipe are made from the stored pixels and have their size.")
     suffixes = manifest["file"].map(lambda file: PurePosixPath(file).suffix)
     for library, read in READ_FROM_FOLDERS.items():
         left_out = suffixes[~suffixes.isin(read)]

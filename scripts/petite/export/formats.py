@@ -40,7 +40,7 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes, compression: int) -> 
     archive.writestr(info, data)
 
 
-def write_npz(path: Path, manifest: pd.DataFrame, store: Store) -> None:
+def write_npz(path: Path, subset: pd.DataFrame, store: Store) -> None:
     """Write the images as they are used in training, for `numpy.load`.
 
     The arrays are images, uint8 (n, size, size, channels), with recipes applied; labels, int64
@@ -48,28 +48,29 @@ def write_npz(path: Path, manifest: pd.DataFrame, store: Store) -> None:
     no pickle. AT_ONCE images are in memory at a time.
     """
     arrays = {
-        "labels": manifest["label"].to_numpy(np.int64),
-        "weights": manifest["weight"].to_numpy(np.float64),
-        "image_ids": manifest["image_id"].to_numpy(dtype=str),
+        "labels": subset["label"].to_numpy(np.int64),
+        "weights": subset["weight"].to_numpy(np.float64),
+        "image_ids": subset["image_id"].to_numpy(dtype=str),
         "class_names": np.array(store.classes, dtype=str),
     }
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         with archive.open(zipfile.ZipInfo("images.npy"), "w", force_zip64=True) as file:
-            shape = (len(manifest), *store.shape)
+            shape = (len(subset), *store.shape)
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             npy.write_array_header_1_0(file, header)
-            for batch in _pixels(manifest, store):
+            for batch in _pixels(subset, store):
                 file.write(batch.tobytes())
         for name, array in arrays.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
                 npy.write_array(file, array, allow_pickle=False)
 
 
-def _pixels(manifest: pd.DataFrame, store: Store) -> Iterator[np.ndarray]:
+def _pixels(subset: pd.DataFrame, store: Store) -> Iterator[np.ndarray]:
     """Yield the images in batches, with recipes applied."""
-    for start in range(0, len(manifest), AT_ONCE):
-        part = manifest.iloc[start : start + AT_ONCE]
-        yield render_subset(store.images(part["origin"]), part["recipe"].tolist())
+    for start in range(0, len(subset), AT_ONCE):
+        part = subset.iloc[start : start + AT_ONCE]
+        origins = store.images(part["origin"])
+        yield render_subset(origins, part["recipe"].tolist(), store.images)
 
 
 def write_parquet(path: Path, folder: Path, manifest: pd.DataFrame, classes: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from petite.data.pictures import png
 from petite.data.sources import Source, UnreadableEntry
 from petite.data.store import Store
 from petite.subsets.augmentation import render
+from petite.subsets.synthetic import without_pixels
 from petite.util.errors import PetiteError
 
 MANIFEST_COLUMNS = [
@@ -102,6 +103,7 @@ def write_images(
     DataFrame
         The manifest, a row for each row of the subset, with MANIFEST_COLUMNS: `file` is the path
         below `folder`; `sha256` and `bytes` are of that file. Without a source these are empty.
+        Recipes are without the pixels that they may hold, which are in the file.
 
     Raises
     ------
@@ -111,8 +113,9 @@ def write_images(
     manifest = subset[[column for column in MANIFEST_COLUMNS if column in subset]].reset_index(
         drop=True
     )
+    listed = manifest["recipe"].map(without_pixels)
     if source is None:
-        return manifest.assign(file="", sha256="", bytes=0)[MANIFEST_COLUMNS]
+        return manifest.assign(file="", recipe=listed, sha256="", bytes=0)[MANIFEST_COLUMNS]
     names = class_folders(store.classes)
     for name in names:
         (folder / name).mkdir(parents=True)
@@ -127,7 +130,7 @@ def write_images(
         (folder / file).write_bytes(data)
         written[row] = file, hashlib.sha256(data).hexdigest(), len(data)
     facts = pd.DataFrame.from_dict(written, "index", columns=["file", "sha256", "bytes"])
-    return manifest.join(facts)[MANIFEST_COLUMNS]
+    return manifest.assign(recipe=listed).join(facts)[MANIFEST_COLUMNS]
 
 
 def _safe(name: str) -> str:
@@ -169,7 +172,7 @@ def _files(rows: pd.DataFrame, store: Store, source: Source) -> Iterator[tuple[i
         for row, recipe, pixels in zip(
             part.index, part["recipe"], store.images(part["origin"]), strict=True
         ):
-            yield row, png(render(pixels, recipe)), ".png"
+            yield row, png(render(pixels, recipe, store.images)), ".png"
 
 
 def _suffix(data: bytes) -> str:

@@ -97,6 +97,8 @@ class Facts:
         Its name.
     seen : dict
         The share of the steps that a method takes, by its label, if it sees fewer images.
+    making : dict
+        The settings of methods that make all of their images, by label.
     soft_predictions : int
         The predictions for each training image that its soft labels take.
     """
@@ -125,6 +127,7 @@ class Facts:
     threads: int = 1
     backbone: str = ""
     seen: Mapping[str, float] = field(default_factory=dict)
+    making: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     soft_predictions: int = 1
 
     @property

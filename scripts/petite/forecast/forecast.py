@@ -18,7 +18,7 @@ STAGES = {
     ),
     "embedding": ("embed", "embed_altered"),
     "features, proxies": ("features", "proxy"),
-    "selection": ("candidates", "rank", "subset", "augment"),
+    "selection": ("candidates", "rank", "subset", "augment", "rded", "dm"),
     "training": ("train",),
     "fine-tuning": ("fine_tune",),
     "probes": ("probe",),

@@ -17,6 +17,8 @@ from petite.training.loop import EVALUATION_BATCH, TRAIN_ACCURACY_ROWS
 from petite.training.settings import TrainingSettings
 
 FLOAT = 4
+# Of the networks of dm; see `petite.training.distribution_matching`.
+LEARNING_BLOCKS = 3
 # Multiply-adds of a network that does not say how many it needs, for a pixel.
 PRODUCTS_OF_A_PIXEL = 5_000
 # A program of the user's, of which nothing is known before it ran.
@@ -96,6 +98,11 @@ class Costs:
             case "augment":
                 rows = facts.subset_rows(job.fraction)
                 return self._start(job) + job.seeds * rows * slopes.AUGMENT_IMAGE
+            case "rded":
+                crops = facts.training_images * facts.making[job.method]["crops"]
+                return self._start_of_network() + job.seeds * crops * self.scratch_timing.image
+            case "dm":
+                return self._start_of_network() + job.seeds * self._learning(job)
             case "features":
                 each = slopes.FEATURES.get(job.space, 0.0) * self._of_pixels()
                 return self._start(job) + (job.images or facts.training_images) * each
@@ -124,7 +131,7 @@ class Costs:
                 return images * min(width, facts.dimensions) * FLOAT
             case "listing" | "index" | "split":
                 return images * 3 * slopes.ROW
-            case "rank" | "subset" | "augment":
+            case "rank" | "subset" | "augment" | "rded" | "dm":
                 share = 1.0 if job.rule == "rank" else job.fraction
                 return job.seeds * facts.subset_rows(share) * slopes.ROW
             case "train" | "fine_tune" | "probe" | "judge_program":
@@ -194,6 +201,26 @@ class Costs:
         start = slopes.START_OF_KERAS / self.speed + slopes.COMPILE * len(sides)
         each = flips * (image / self._threads() + slopes.BLOCK / EVALUATION_BATCH)
         return Timing(start, step, each, slopes.SEED)
+
+    def _start_of_network(self) -> float:
+        return slopes.START_OF_KERAS / self.speed + slopes.COMPILE
+
+    def _learning(self, job: PlannedJob) -> float:
+        """The steps of `dm`: its network is passed forward by real and learned images, and backward
+        by the learned ones.
+        """
+        facts, settings = self.facts, self.facts.making[job.method]
+        width, batch = settings["width"], settings["batch"]
+        products, before = 0.0, facts.channels
+        for block in range(LEARNING_BLOCKS):
+            products += 9 * (facts.side / 2**block) ** 2 * before * width
+            before = width
+        passes = sum(
+            min(batch, size) + slopes.BACKWARD * min(batch, job.fraction * size)
+            for size in facts.class_sizes
+        )
+        of_step = passes * products / (slopes.PRODUCTS_PER_SECOND * self._threads())
+        return float(settings["iterations"] * (facts.classes * slopes.STEP + of_step))
 
     def _training(self, job: PlannedJob, timing: Timing, settings: Any) -> float:
         rows = self._rows(job)

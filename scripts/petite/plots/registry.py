@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from petite.subsets.synthetic import NAMES
 from petite.util.discovery import loaded, module_of
 from petite.util.encoded_names import ORIGINAL, encoding_of, method_of
 
@@ -47,14 +48,21 @@ class FigurePlan:
     is_first: bool = True
 
     @property
+    def _keeping(self) -> list[tuple[str, float]]:
+        """The cases that keep images, and do not make all of them."""
+        return [case for case in self.cases if self.methods[case[0]] not in NAMES]
+
+    @property
     def smallest_fraction(self) -> float:
-        return min(fraction for _, fraction in self.cases)
+        return min((fraction for _, fraction in self._keeping), default=1.0)
 
     @property
     def smallest(self) -> list[str]:
         """The labels with the smallest fraction: random first, the others by name."""
         labels = {
-            method_of(label) for label, fraction in self.cases if fraction == self.smallest_fraction
+            method_of(label)
+            for label, fraction in self._keeping
+            if fraction == self.smallest_fraction
         }
         return sorted(labels, key=lambda label: (label != "random", label))
 

@@ -340,7 +340,9 @@ def _case_of_stand_ins(inputs: Inputs, shown: Case | None) -> Case | None:
     """The recommended subset, if it drops images; else the one that the page shows first."""
     kept = inputs.recommendation.kept
     best = Case(method_of(kept.method), kept.fraction) if kept else None
-    drop_some = [case for case, chosen in inputs.chosen.items() if not chosen.all()]
+    drop_some = [
+        case for case, chosen in inputs.chosen.items() if chosen.any() and not chosen.all()
+    ]
     return next((case for case in (best, shown) if case in drop_some), None)
 
 

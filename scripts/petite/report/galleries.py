@@ -12,7 +12,9 @@ from petite.report import classes, sprites
 from petite.report.inputs import Case, Inputs, Predictions
 from petite.report.plane import middles
 from petite.report.words import name
-from petite.util.formatting import number
+from petite.subsets.augmentation import render_subset
+from petite.subsets.synthetic import made_of
+from petite.util.formatting import number, percent
 
 T = TypeVar("T")
 
@@ -23,6 +25,7 @@ MOST_LISTED = 200  # names of excluded files
 MOST_GROUPS = 12  # groups of duplicates
 MOST_IN_GROUP = 4
 MOST_WRONG = 24
+MOST_MADE = 8  # images of each class
 SIDE = 96  # pixels at most of these images, which are few
 
 
@@ -108,10 +111,21 @@ class Wrong(TypedDict, Generic[T]):
     tiles: list[T]
 
 
+class Made(TypedDict, Generic[T]):
+    """Images that a method made: its name, its share, how many images, and some of each class."""
+
+    method: str
+    share: str
+    count: str
+    tiles: list[T]
+
+
 class Galleries(TypedDict):
     """All galleries, with one sheet for their pictures."""
 
     sheet: sprites.Sheet
+    made: list[Made[PlacedTile]]
+    most_made: int
     excluded: Excluded[PlacedTile]
     leaking: Leaking[PlacedTile]
     duplicates: Duplicates[PlacedTile]
@@ -160,17 +174,23 @@ def picks(
 def galleries(inputs: Inputs) -> Galleries:
     """Excluded files, leaks, duplicates and misclassified images, with one sheet for all."""
     excluded, repeated, wrong = excluded_files(inputs), duplicates(inputs), misclassified(inputs)
-    leaks = leaking(inputs)
+    leaks, made = leaking(inputs), made_images(inputs)
     sheet, groups = placed(
-        [excluded["tiles"], wrong["tiles"], *leaks["leaks"], *repeated["groups"]]
+        [
+            *(excluded["tiles"], wrong["tiles"], *leaks["leaks"], *repeated["groups"]),
+            *(one["tiles"] for one in made),
+        ]
     )
     first = 2 + len(leaks["leaks"])  # of the duplicates
+    last = first + len(repeated["groups"])
     return {
         "sheet": sheet,
+        "made": [{**one, "tiles": own} for one, own in zip(made, groups[last:], strict=True)],
+        "most_made": MOST_MADE,
         "excluded": {**excluded, "tiles": groups[0]},
         "wrong": {**wrong, "tiles": groups[1]},
         "leaking": {**leaks, "leaks": groups[2:first]},
-        "duplicates": {**repeated, "groups": groups[first:]},
+        "duplicates": {**repeated, "groups": groups[first:last]},
     }
 
 
@@ -194,6 +214,36 @@ def _placed(tiles: Sequence[Tile], sheet: sprites.Sheet, places: Iterator[int]) 
         }
         for tile in tiles
     ]
+
+
+def made_images(inputs: Inputs) -> list[Made[Tile]]:
+    """Some images of each subset that a method made as a whole; of its first seed."""
+    found: list[Made[Tile]] = []
+    for case in inputs.cases:
+        seeds = inputs.by_seed.get(case)
+        if not seeds or inputs.chosen[case].any():
+            continue
+        table = seeds[min(seeds)].read()
+        of_shown = table[table["label"].isin(classes.shown(inputs))]
+        some = of_shown.groupby("label").head(MOST_MADE)
+        recipes = some["recipe"].tolist()
+        origins = inputs.store.images(some["origin"])
+        pictures = sprites.thumbnails(render_subset(origins, recipes, inputs.store.images), SIDE)
+        tiles = [
+            Tile(picture, name(class_name, LONGEST_NAME), made_of(recipe, origin))
+            for picture, class_name, recipe, origin in zip(
+                pictures, some["class_name"], recipes, some["origin"], strict=True
+            )
+        ]
+        found.append(
+            {
+                "method": case.method,
+                "share": percent(case.fraction),
+                "count": number(len(table)),
+                "tiles": tiles,
+            }
+        )
+    return found
 
 
 def excluded_files(inputs: Inputs) -> Excluded[Tile]:

@@ -17,6 +17,7 @@ from petite.evaluation.metrics import with_measures
 from petite.evaluation.recommendation import Answers, Recommendation
 from petite.evaluation.runs import of_judge, ordered, read_csv
 from petite.subsets.seed_tables import SeedTable, seeds_of
+from petite.subsets.synthetic import is_whole
 from petite.util.errors import PetiteError
 from petite.util.files import read_json
 
@@ -215,8 +216,9 @@ class Inputs:
         return {case: self.kept(case, min(seeds)) for case, seeds in self.by_seed.items()}
 
     def kept(self, case: Case, seed: int) -> np.ndarray:
-        """Whether a subset keeps each training image, bool (n_train,)."""
-        kept = self.by_seed[case][seed].read()["origin"]
+        """Whether a subset keeps each training image, bool (n_train,), or a transformed copy."""
+        table = self.by_seed[case][seed].read()
+        kept = table.loc[~table["recipe"].map(is_whole), "origin"]
         return self.train["image_id"].isin(kept).to_numpy()
 
     def details(self, case: Case, seed: int | None = None) -> dict[str, Any]:

@@ -113,7 +113,8 @@ def plane(inputs: Inputs) -> Plane:
     drawn = sampled_points(len(inputs.train), pictured)
     points = first_two(inputs.features[drawn]).astype(np.float32)
     labels = inputs.train["label"].to_numpy()
-    cases = [case for case in inputs.cases if case in inputs.chosen and case.method != "full"]
+    keeping = {case for case, kept in inputs.chosen.items() if kept.any()}
+    cases = [case for case in inputs.cases if case in keeping and case.method != "full"]
     shown = default_case(inputs, cases)
     subsets = {(case, seed): kept for case, seed, kept in subsets_with_room(inputs, cases, drawn)}
     class_names = inputs.store.classes

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from pydantic import AfterValidator, Field, model_validator
 
+from petite.subsets.synthetic import WHOLE, Read, ordered
 from petite.util.errors import PetiteError
 from petite.util.seeds import generator
 from petite.util.validation import Strict
@@ -22,14 +23,8 @@ NAME = "augmentation"
 DECIMALS = 4
 
 
-def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
-    if bounds[0] > bounds[1]:
-        raise ValueError(f"the lower bound comes first: write [{bounds[1]}, {bounds[0]}]")
-    return bounds
-
-
 Positive = Annotated[float, Field(gt=0, le=10)]
-Range = Annotated[tuple[Positive, Positive], AfterValidator(_ordered)]
+Range = Annotated[tuple[Positive, Positive], AfterValidator(ordered)]
 
 
 class Transforms(Strict):
@@ -123,7 +118,7 @@ def draw(origins: Sequence[str], seed: int, settings: Settings) -> list[Drawn]:
     ]
 
 
-def render(image: np.ndarray, recipe: str) -> np.ndarray:
+def render(image: np.ndarray, recipe: str, read: Read | None = None) -> np.ndarray:
     """Apply a recipe to an image.
 
     Parameters
@@ -131,6 +126,8 @@ def render(image: np.ndarray, recipe: str) -> np.ndarray:
     image : ndarray of uint8, shape (H, W, C)
         Any number of channels.
     recipe : str
+    read : callable, optional
+        Reads other images of the same store by their ids. A mosaic is made of them.
 
     Returns
     -------
@@ -146,15 +143,19 @@ def render(image: np.ndarray, recipe: str) -> np.ndarray:
         return image
     try:
         arguments = json.loads(recipe)
-        transform = TRANSFORMS[arguments.pop("transform")]
-        return transform(image, **arguments)
+        name = arguments.pop("transform")
+        if name in WHOLE:
+            return WHOLE[name](image, read, **arguments)
+        return TRANSFORMS[name](image, **arguments)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise PetiteError(
-            f"Unknown recipe {recipe!r}. The transforms are {', '.join(TRANSFORMS)}."
+            f"Unknown recipe {recipe!r}. The transforms are {', '.join([*TRANSFORMS, *WHOLE])}."
         ) from error
 
 
-def render_subset(images: np.ndarray, recipes: Sequence[str]) -> np.ndarray:
+def render_subset(
+    images: np.ndarray, recipes: Sequence[str], read: Read | None = None
+) -> np.ndarray:
     """Apply the recipes of a subset.
 
     Parameters
@@ -163,6 +164,8 @@ def render_subset(images: np.ndarray, recipes: Sequence[str]) -> np.ndarray:
         The image of the origin for each row of the subset.
     recipes : sequence of str
         n recipes.
+    read : callable, optional
+        See `render`.
 
     Returns
     -------
@@ -173,7 +176,7 @@ def render_subset(images: np.ndarray, recipes: Sequence[str]) -> np.ndarray:
         return images
     rendered = np.empty_like(images)
     for row, (image, recipe) in enumerate(zip(images, recipes, strict=True)):
-        rendered[row] = render(image, recipe)
+        rendered[row] = render(image, recipe, read)
     return rendered
 
 

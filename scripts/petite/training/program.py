@@ -9,6 +9,7 @@ import json
 import logging
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from numpy.typing import NDArray
 
 from petite.data.pictures import ReadPixels, write_pictures
 from petite.data.splits import test_image_ids, test_images, validation_images
+from petite.data.views import Images, resized
 from petite.subsets.augmentation import render
 from petite.subsets.records import SubsetRecord
 from petite.subsets.seed_tables import SeedTable
+from petite.subsets.synthetic import is_whole
 from petite.training import metrics
 from petite.training.predictions import read_predictions
 from petite.training.program_settings import ProgramSettings
@@ -94,7 +97,8 @@ def run_job(
         for seed, subset in zip(job.seeds, job.subsets, strict=True):
             name = f"{job.method} at {job.fraction:g}, seed {seed}"
             if subset != written:
-                _write_training(folder, data, subset, read_pixels)
+                side = settings.image_size or data.store.image_size
+                _write_training(folder, data, subset, read_pixels, side)
                 written = subset
             about_subset: SubsetRecord = subset.record()
             try:
@@ -158,19 +162,30 @@ def _run(
         return finished, read_predictions(predictions, test_files, classes)
 
 
-def _write_training(folder: Path, data: Data, selected: SeedTable, read_pixels: ReadPixels) -> None:
+def _write_training(
+    folder: Path, data: Data, selected: SeedTable, read_pixels: ReadPixels, side: int
+) -> None:
     """Write the images of a subset and their table, in place of those of another one."""
     subset = selected.read()
-    data.training(subset, selected.path)  # raises for a row that is not a training image
-    recipes = subset["recipe"].tolist()
-    pixels = (
-        (row, render(image, recipes[row])) for row, image in read_pixels(subset["origin"].tolist())
-    )
+    images = resized(data.training(subset, selected.path), side)
     if (folder / "train").exists():
         shutil.rmtree(folder / "train")
+    pixels = _training_pixels(subset, images, read_pixels)
     files = write_pictures(folder / "train", len(subset), pixels)
     table = _table(files, subset["label"].to_numpy(), subset["weight"].to_numpy(), data)
     write_csv(folder / "train.csv", table)
+
+
+def _training_pixels(
+    subset: pd.DataFrame, images: Images, read_pixels: ReadPixels
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """The rows of a subset with their pixels; what is made of stored pixels is enlarged only."""
+    recipes, is_made = subset["recipe"].tolist(), subset["recipe"].map(is_whole).to_numpy()
+    rows = np.flatnonzero(~is_made).tolist()
+    for place, image in read_pixels(subset["origin"].iloc[rows].tolist()):
+        yield rows[place], render(image, recipes[rows[place]])
+    for row in np.flatnonzero(is_made).tolist():
+        yield row, images[np.array([row])][0]
 
 
 def _write_validation(folder: Path, data: Data, read_pixels: ReadPixels) -> None:

@@ -3,6 +3,7 @@
 Its outputs are recorded on the way; `petite.training.scores` computes scores from them.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from petite.training.loop import TrainedRun, full_blocks, predict, train
 from petite.training.schedule import early_evaluation, evaluation_steps
 from petite.training.scores import Dynamics, ProxyResult, proxy_result
 from petite.training.settings import ProxySettings
+from petite.util.files import atomic_path
 
 if TYPE_CHECKING:
     import keras
@@ -27,6 +29,7 @@ def network_proxy(
     settings: ProxySettings,
     threads: int = 1,
     weights: np.ndarray | None = None,
+    model_path: Path | None = None,
 ) -> ProxyResult:
     """Train a network on all training images, for scores, features and gradients of each.
 
@@ -41,6 +44,8 @@ def network_proxy(
     held_out_labels : ndarray of int, shape (m,)
     classes, seed, settings, threads, weights
         As `record_dynamics` takes them.
+    model_path : Path, optional
+        Where to save the network, as .keras; see `petite.training.crops`.
 
     Returns
     -------
@@ -52,6 +57,9 @@ def network_proxy(
         Where `petite.training.loop.train` does.
     """
     dynamics, run = record_dynamics(images, labels, classes, seed, settings, threads, weights)
+    if model_path is not None:
+        with atomic_path(model_path) as temporary:
+            run.model.save(temporary)
 
     def predicted() -> np.ndarray:
         rows = np.arange(len(held_out_labels))

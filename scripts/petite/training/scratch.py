@@ -7,6 +7,7 @@ saved model.
 import json
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from petite.data.views import (
 from petite.networks.backend import dtype_policy
 from petite.subsets.augmentation import render_subset
 from petite.subsets.records import SubsetRecord
+from petite.subsets.synthetic import images_used
 from petite.training import metrics
 from petite.training.batches import SoftTargets
 from petite.training.handout import write_beside
@@ -191,15 +193,15 @@ class Data:
             When a row is not a training image of the split.
         """
         allowed = training_images(self.split)["image_id"]
-        others = subset.loc[~subset["origin"].isin(allowed), "origin"]
-        if len(others):
+        if others := sorted({*subset["origin"], *images_used(subset)}.difference(allowed)):
             raise PetiteError(
-                f"'{path}': {counted(len(others), 'row')} without a training image of this split, "
-                f"such as '{others.iloc[0]}'. Delete the file and rerun."
+                f"'{path}' is made of {counted(len(others), 'image')} that this split does not "
+                f"train on, such as '{others[0]}'. Delete the file and rerun."
             )
         store = self.encoded.store if self.encoded else self.store
         origins = StoredImages(store, subset["origin"])
-        return RenderedImages(origins, subset["recipe"].tolist(), render_subset)
+        render = partial(render_subset, read=store.images)
+        return RenderedImages(origins, subset["recipe"].tolist(), render)
 
 
 def run_row(

@@ -37,7 +37,12 @@ class Server(ThreadingHTTPServer):
         """The type, content and further headers of what is at a path; None if there is nothing."""
         if path == "/":
             headers = {"Refresh": str(SECONDS_BETWEEN_LOADS), "Content-Security-Policy": OWN_POLICY}
-            return "text/html; charset=utf-8", self.page().encode(), headers
+            # Results of an earlier version may lack a column, until they are made again.
+            try:
+                return "text/html; charset=utf-8", self.page().encode(), headers
+            except (OSError, ValueError, KeyError) as error:
+                said = f"The results cannot be read now: {error!r}. This page loads again."
+                return "text/plain; charset=utf-8", said.encode(), headers
         if path == "/report.html":
             kind, file = "text/html; charset=utf-8", self.results / "report.html"
         # A name of the figures' folder, compared with those in it: no path leads elsewhere.

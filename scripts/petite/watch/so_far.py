@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,19 +37,25 @@ class Case:
     seeds: int
     folder: Path
 
-    def files(self) -> list[Path]:
-        """The files of the jobs that are done."""
-        return [path for path in self.folder.glob("*.csv") if SEEDS.fullmatch(path.stem)]
 
-    @property
-    def is_done(self) -> bool:
-        found = [SEEDS.fullmatch(path.stem) for path in self.files()]
-        seeds = {s for name in found if name for s in range(int(name[1]), int(name[2]) + 1)}
-        return len(seeds) >= self.seeds
+@dataclass(frozen=True)
+class Start:
+    """The start of the run at work. Files that are older are of another configuration, perhaps.
+
+    Attributes
+    ----------
+    since : float
+        Seconds since the epoch.
+    kept : set of Path
+        The older files of runs that it does not make again.
+    """
+
+    since: float
+    kept: frozenset[Path]
 
 
 class SoFar:
-    """The cases of a run with the runs that are done. Files are read once.
+    """The cases of a run with the runs that are done. A file is read once, unless it changes.
 
     Parameters
     ----------
@@ -59,8 +66,9 @@ class SoFar:
 
     def __init__(self, cases: Sequence[Case], metric: str) -> None:
         self.cases = cases
+        self.start: Start | None = None
         self._setting = metric
-        self._read: dict[Path, pd.DataFrame] = {}
+        self._read: dict[Path, tuple[float, pd.DataFrame]] = {}
 
     def table(self, cases: Sequence[Case] | None = None) -> pd.DataFrame:
         """One row for each case that has runs, in the order of the summary.
@@ -102,10 +110,10 @@ class SoFar:
         """
         here = [c for c in self.cases if (c.judge, c.fraction) == (judge, fraction)]
         others = [case for case in here if case.method != FULL]
-        if not others or not all(case.is_done for case in others):
+        if not others or not all(map(self._is_done, others)):
             return ""
         full = [case for case in self.cases if case.judge == judge and case.method == FULL]
-        table = self.table([*others, *(case for case in full if case.is_done)])
+        table = self.table([*others, *filter(self._is_done, full)])
         best = table[table["method"] != FULL].sort_values("score", ascending=False, kind="stable")
         means = zip(best["method"], best["score"], strict=True)
         named = [f"{method} {in_percent(score)}" for method, score in means]
@@ -117,13 +125,37 @@ class SoFar:
             "The tests follow at the end"
         )
 
+    def _files(self, case: Case) -> list[tuple[float, Path]]:
+        """The files of the jobs that are done, with their times, the newest first."""
+        found = []
+        for path in case.folder.glob("*.csv"):
+            with suppress(OSError):  # Snakemake removes a file that is made again
+                time = path.stat().st_mtime
+                if SEEDS.fullmatch(path.stem) and self._counts(path, time):
+                    found.append((time, path))
+        return sorted(found, reverse=True)
+
+    def _counts(self, path: Path, time: float) -> bool:
+        return self.start is None or time >= self.start.since or path in self.start.kept
+
+    def _is_done(self, case: Case) -> bool:
+        names = [SEEDS.fullmatch(path.stem) for _, path in self._files(case)]
+        seeds = {s for name in names if name for s in range(int(name[1]), int(name[2]) + 1)}
+        return seeds.issuperset(range(case.seeds))
+
     def _runs(self, case: Case) -> pd.DataFrame:
+        """Each seed once: that of the newest file."""
         parts = []
-        for path in sorted(case.files()):
-            if path not in self._read:
-                self._read[path] = pd.read_csv(path)
-            parts.append(self._read[path])
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=CASE)
+        for time, path in self._files(case):
+            if path not in self._read or self._read[path][0] != time:
+                with suppress(OSError):
+                    self._read[path] = time, pd.read_csv(path)
+            if path in self._read:
+                parts.append(self._read[path][1])
+        if not parts:
+            return pd.DataFrame(columns=CASE)
+        runs = pd.concat(parts, ignore_index=True).drop_duplicates("training_seed")
+        return runs[runs["training_seed"] < case.seeds]
 
 
 def open_in_words(seeds: int, still_open: dict[str, list[tuple[str, float]]]) -> str:

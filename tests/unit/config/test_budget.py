@@ -275,12 +275,12 @@ def test_the_least_time_that_is_named_is_enough() -> None:
 def test_a_plan_is_read_back(tmp_path: Path) -> None:
     path = plan_path(tmp_path, loaded())
     assert read_plan(path) is None
-    plan = BudgetPlan(2, 100.0, 200.0, Cut(7, (("pca_grid", 0.5),)))
+    plan = BudgetPlan("on 2 cores", 100.0, 200.0, Cut(7, (("pca_grid", 0.5),)))
     write_plan(path, plan)
     assert read_plan(path) == plan
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"cores": "two"}', "null"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"place": 2}', "null"])
 def test_a_damaged_plan_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "plan.json"
     path.write_text(text)
@@ -304,16 +304,16 @@ def test_a_plan_belongs_to_what_is_run_and_its_time(tmp_path: Path) -> None:
 def test_the_answer_of_a_judge_has_what_it_lost() -> None:
     judges = {"scratch": {"seeds": 9}, "probe": {"fractions": [0.1]}}
     one = loaded(judges=judges)
-    plan = BudgetPlan(2, 1.0, 2.0, Cut(12, (("pca_grid", 0.5),)))
+    plan = BudgetPlan("on 2 cores", 1.0, 2.0, Cut(12, (("pca_grid", 0.5),)))
     found = cuts_of_judges(one, plan)
     assert (found["scratch"].seeds, found["scratch"].wanted) == (9, 9)
     assert [cut.method for cut in found["scratch"].left_out] == ["pca_grid"]
     assert (found["probe"].seeds, found["probe"].wanted) == (12, 20)
     assert found["probe"].left_out == ()
-    assert cuts_of_judges(one, BudgetPlan(2, 1.0, 1.0, NOTHING)) == {}
+    assert cuts_of_judges(one, BudgetPlan("on 2 cores", 1.0, 1.0, NOTHING)) == {}
 
 
 def test_what_is_left_out_is_said() -> None:
-    said = in_words(loaded(), BudgetPlan(2, 1.0, 7_200.0, Cut(12, (("pca_grid", 0.5),))))
+    said = in_words(loaded(), BudgetPlan("on 2 cores", 1.0, 7_200.0, Cut(12, (("pca_grid", 0.5),))))
     for words in ("30 min", "12 seeds", "20", "pca_grid:0.5", "2 h", "2 cores"):
         assert words in said

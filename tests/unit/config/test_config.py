@@ -424,3 +424,21 @@ def test_several_splits_go_with_a_number_of_seeds_and_without_a_pool(default, ch
     with pytest.raises(PetiteError) as caught:
         config.load(written)
     assert "split.repeats: 5" in str(caught.value) and said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"keep": ["cat/1.png"]}, "methods.rded: .*keep"),
+        ({"proxy": {"of": "embeddings"}}, "methods.rded: .*proxy.of"),
+        ({"dataset": {"image_size": 11}}, r"methods.rded.mosaic: .*11"),
+    ],
+)
+def test_what_mosaics_do_not_go_together_with_is_said(default, changes, expected):
+    default["methods"]["rded"] = {"fractions": [0.1], "mosaic": 3, "crops": 9}
+    for section, values in changes.items():
+        default[section] = default[section] | values if isinstance(values, dict) else values
+    with pytest.raises(PetiteError, match=expected):
+        config.load(default)
+    default["methods"]["rded"]["fractions"] = []
+    config.load(default)

@@ -56,7 +56,7 @@ def test_the_settings_of_a_selection_are_those_of_its_steps_and_the_partitions(d
         1,
         1,
     ]
-    assert found.augmentation_settings("augmentation")["ratio"] == 1
+    assert found.making_settings("augmentation")["ratio"] == 1
     assert list(found.steps("grid_then_augmentation")[1]["settings"]) == ["transforms"]
 
 
@@ -184,6 +184,32 @@ def test_random_is_selected_for_the_augmentation_of_its_images(default):
     # All subsets of a seed are cut from its ranking.
     assert found.ranking_seeds("random") == 6
     assert found.ranking_seeds("herding") == 6
+
+
+def test_methods_that_make_all_of_their_images_depend_on_the_seed_and_on_no_selection(default):
+    methods = {
+        "random": {"fractions": [0.1]},
+        "rded": {"fractions": [0.1]},
+        "dm": {"fractions": [0.1]},
+        "large": {"method": "rded", "mosaic": 3, "crops": 9, "fractions": [0.1]},
+    }
+    encodings = ["original", {"side": 16, "codec": "webp", "quality": 30}]
+    default |= {"methods": methods, "seeds": 12, "encodings": encodings}
+    default["judges"] = {"scratch": {}, "probe": {}, "scratch_soft": {}}
+    found = plan(default)
+    assert found.making_settings("large")["mosaic"] == 3
+    for label in ("rded", "dm", "large"):
+        assert found.is_seeded(label) and not found.ranks(label)
+        assert found.spaces(label) == [] and found.partitioned(label) == 1
+        # There is no original to encode, no embedding
+        assert (f"{label}@16px-webp-q30", 0.1) not in found.cases_of("scratch")
+        assert (label, 0.1) in found.cases_of("scratch")
+        # nor a soft label.
+        assert (label, 0.1) not in found.cases_of("probe") + found.cases_of("scratch_soft")
+    assert [found.needs_proxy(label) for label in ("rded", "dm")] == [True, False]
+    # Each image of dm takes long, so each seed has its job.
+    assert found.selection_batches("rded", 12, []) == [(0, 9), (10, 11)]
+    assert found.selection_batches("dm", 3, []) == [(0, 0), (1, 1), (2, 2)]
 
 
 def test_a_judge_judges_its_own_fractions_and_seeds(default):

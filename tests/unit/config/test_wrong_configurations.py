@@ -97,6 +97,13 @@ WRONG: list[tuple[str, Any]] = [
         ("methods.augmentation.transforms.blur", value)
         for value in (1, [1], [2, 1], ["a", 1], [1, 2, 3], [0, 1], [None, 1])
     ],
+    *[("methods.rded.mosaic", value) for value in (0, 1, 17, 2.5, "two", None)],
+    *[("methods.rded.crops", value) for value in (0, 3, 257)],
+    *[("methods.rded.scale", value) for value in ([0, 1], [0.5, 0.1], [0.5, 2], 0.5, None)],
+    *[("methods.dm.iterations", value) for value in (0, -1, None)],
+    *[("methods.dm.learning_rate", value) for value in (0, -1, float("nan"))],
+    *[("methods.dm.batch", 0), ("methods.dm.width", 0), ("methods.dm.space", "pixels")],
+    *[("methods.rded.quota", "equal"), ("methods.rded.labels", "soft")],
     # Wrong names.
     *[
         (name, 1)
@@ -181,6 +188,11 @@ WRONG: list[tuple[str, Any]] = [
     ),
     ("methods.dedup_then_ccs.steps", [{"method": "semdedup", "share": 0}, {"method": "ccs"}]),
     ("methods.dedup_then_ccs.steps", [{"share": 3}, {"method": "ccs"}]),
+    *[
+        ("methods.mine", {"steps": [{"method": "herding", "share": 2}, last], "fractions": [0.1]})
+        for last in ({"method": "rded"}, {"method": "dm"})
+    ],
+    ("methods.mine", {"method": "rded", "mosaic": 8, "crops": 64, "fractions": [0.1]}),
     ("methods.mine", {"score": "el2n", "sampler": "tops", "fractions": [0.1]}),
     ("methods.mine", {"fractions": [0.1]}),
 ]

@@ -9,7 +9,7 @@ import pytest
 from test_verdicts import runs_of
 
 from petite.evaluation.decision import recommend
-from petite.evaluation.learning_curve import random_curve
+from petite.evaluation.learning_curve import random_curves
 from petite.evaluation.recommendation import Answers, Recommendation, SeeFewerFinding
 from petite.evaluation.runs import with_bytes_of_originals, with_seen
 from petite.evaluation.summary import summarize
@@ -33,9 +33,9 @@ def runs_with(**means: float) -> pd.DataFrame:
 
 
 def recommended(runs: pd.DataFrame) -> tuple[pd.DataFrame, Recommendation]:
-    curve = random_curve(runs, "accuracy")
-    verdicts = with_seen(compare(runs, 0.01, curve), runs)
-    return verdicts, recommend(runs, verdicts, 0.01, curve)
+    curves = random_curves(runs, "accuracy")
+    verdicts = with_seen(compare(runs, 0.01, curves), runs)
+    return verdicts, recommend(runs, verdicts, 0.01, curves.get("original"))
 
 
 def test_they_are_compared_with_the_full_set_in_the_family_of_all_subsets() -> None:

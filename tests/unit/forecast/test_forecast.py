@@ -60,6 +60,23 @@ def test_what_sees_a_quarter_of_the_images_takes_a_quarter_of_the_steps():
     assert quarter.seconds(job) == timed.seconds(job)
 
 
+def test_images_that_are_made_take_longer_with_more_steps_images_and_crops():
+    dm = {"iterations": 500, "batch": 64, "width": 64}
+    rded = {"crops": 5}
+
+    def seconds(method, fraction=0.01, seeds=1, **changes):
+        making = {"rded": rded | changes, "dm": dm | changes}
+        job = PlannedJob(1, method, method, fraction, seeds=seeds)
+        return Costs(replace(FACTS, making=making)).seconds(job)
+
+    # Measured next to other work: 27 s and 44 s.
+    assert 10 < seconds("dm") < seconds("dm", 0.05) < 45
+    assert seconds("dm", iterations=1000) > 1.5 * seconds("dm")
+    assert seconds("dm", batch=128) > seconds("dm")
+    assert seconds("rded") < seconds("rded", crops=50)
+    assert seconds("rded", seeds=8) > seconds("rded")
+
+
 def test_soft_labels_take_a_prediction_of_each_network_for_each_view_of_each_training_image():
     timing = replace(TIMING, image=0.01)
     timed = Costs(FACTS, History({scratch_key(FACTS): timing}))

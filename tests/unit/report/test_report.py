@@ -93,7 +93,7 @@ def invented_run(
         path = folder / "subsets" / case.method / f"{case.fraction:g}" / f"seeds-0-{seeds[-1]}"
         subsets.append(path.with_suffix(".parquet"))
         records = [{"seed": seed, "grids": GRIDS if case == gridded else []} for seed in seeds]
-        kept_by_seed = [one.assign(origin=one["image_id"]) for one in those]
+        kept_by_seed = [one.assign(origin=one["image_id"], recipe="") for one in those]
         write_seed_tables(subsets[-1], zip(kept_by_seed, records, strict=True))
         probabilities = random.dirichlet(np.ones(len(classes)), (2, len(test))).astype(np.float32)
         # All models get the first one wrong, by the next class.

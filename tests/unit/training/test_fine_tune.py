@@ -21,6 +21,7 @@ from petite.training.fine_tune import FineTuner, check_settings, with_classifier
 from petite.training.judges import FineTuneSettings
 from petite.training.loop import TrainedRun
 from petite.training.scratch import Outputs
+from petite.training.seeing import InfoBatchSettings, Rs2Settings
 from petite.util.errors import PetiteError
 from petite.util.files import read_json
 
@@ -86,6 +87,17 @@ def layers_of(model: Any) -> dict[str, list[np.ndarray]]:
         if layer.weights and not hasattr(layer, "layers"):
             found[type(layer).__name__] = [np.array(weight) for weight in layer.get_weights()]
     return found
+
+
+def test_it_can_keep_all_images_and_see_fewer_in_both_parts() -> None:
+    images, labels = pictures()
+    settings = check_settings({**SMALL, "head_steps": 8, "steps": 40})
+    for seeing in (Rs2Settings(seen=0.25), InfoBatchSettings(annealing=0.0)):
+        made = FineTuner(backbone(), SIDE, 3, COLORS, settings, seeing=seeing)
+        run = made.train(images, labels, images, labels, 0)
+        share = run.examples_seen
+        assert share == 0.25 if isinstance(seeing, Rs2Settings) else 0.5 < share < 1
+        assert run.steps == round(48 * share) and run.history[-1]["step"] == run.steps
 
 
 def test_the_backbone_is_frozen_first_and_then_trained_but_for_the_statistics() -> None:

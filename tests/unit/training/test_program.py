@@ -20,6 +20,7 @@ from PIL import Image
 from petite.data.pictures import stored_pixels
 from petite.data.store import Store, shard_record, write_shard
 from petite.subsets.seed_tables import SeedTable, tables_of, write_seed_tables
+from petite.subsets.synthetic import Crop, mosaic_recipe, pixels_recipe
 from petite.training import metrics
 from petite.training.program import check_settings, run_job
 from petite.training.records import RUN_COLUMNS, Job
@@ -592,3 +593,29 @@ def test_a_subset_with_a_test_image_is_refused(judging: Judging, tmp_path: Path)
     path = judging.folder / "seed-9.parquet"
     write_subset(path, split[split["split"] != "validation"], seed=9)
     assert "seed-9.parquet" in judging.failed(judging.write("write(uniform())"), seeds=(9,))
+
+
+@pytest.mark.parametrize("side", [SIDE, 3 * SIDE])
+def test_images_that_a_method_made_are_given_at_the_size_of_the_judge(
+    judging: Judging, side: int
+) -> None:
+    split = pd.read_parquet(judging.folder / "split.parquet")
+    real = split[split["split"] == "train"].iloc[[0, 1, 20, 21]]
+    crops = [Crop(name, 0, 0, SIDE // 2) for name in real["image_id"]]
+    store = Store.open(judging.folder / "store/manifest.json")
+    learned = np.full((SIDE, SIDE, 1), 77, np.uint8)
+    real_one = "" if side == SIDE else pixels_recipe(learned)  # those of this store are small
+    recipes = [real_one, mosaic_recipe(crops), real_one, pixels_recipe(learned)]
+    path = judging.folder / "seed-8.parquet"
+    write_subset(path, real, seed=8)
+    about = SeedTable(path, 8)
+    write_seed_tables(path, [(about.read().assign(recipe=recipes), about.record())])
+    settings = {} if side == SIDE else {"image_size": side}
+    judging.done(judging.write(KEEP.format(to=str(judging.to))), seeds=(8,), **settings)
+    table = pd.read_csv(judging.to / "kept-8/train.csv")
+    first, mosaic, _, last = images_of(judging.to / "kept-8", table)
+    stored = store.images(real["image_id"])
+    assert mosaic.shape == last.shape == (side, side) and (last == 77).all()
+    if side == SIDE:
+        assert (first == stored[0, ..., 0]).all()
+        assert (mosaic[: SIDE // 2, : SIDE // 2] == stored[0, : SIDE // 2, : SIDE // 2, 0]).all()

@@ -107,3 +107,12 @@ def test_a_report_that_is_not_there_is_no_page(server, results):
     (results / "report.html").unlink()
     assert ask(server, "/report.html")[0] == 404
     assert b"report.html" not in ask(server, "/")[1]
+
+
+def test_results_that_cannot_be_read_now_are_asked_for_again(server):
+    def page() -> str:
+        raise KeyError("accuracy")
+
+    server.page = page
+    status, content, headers = ask(server, "/")
+    assert status == 200 and b"accuracy" in content and "Refresh" in headers

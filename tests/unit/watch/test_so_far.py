@@ -1,12 +1,13 @@
 """The means of what is done, before all is."""
 
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from petite.watch.so_far import Case, SoFar, open_in_words
+from petite.watch.so_far import Case, SoFar, Start, open_in_words
 
 CONFUSION = json.dumps([[8, 2], [1, 9]])
 
@@ -14,6 +15,7 @@ CONFUSION = json.dumps([[8, 2], [1, 9]])
 def write_runs(case: Case, first: int, accuracies: list[float], confusion: str = CONFUSION) -> None:
     runs = pd.DataFrame({"accuracy": accuracies, "images": 10, "confusion": confusion})
     runs["method"], runs["fraction"] = case.method, case.fraction
+    runs["training_seed"] = range(first, first + len(accuracies))
     case.folder.mkdir(parents=True, exist_ok=True)
     runs.to_csv(case.folder / f"seeds-{first}-{first + len(accuracies) - 1}.csv", index=False)
     # Another file of the same job.
@@ -51,6 +53,27 @@ def test_a_fraction_is_told_once_all_its_methods_have_all_seeds(cases):
     write_runs(cases["full", 1.0], 0, [0.95] * 3)
     assert "all images 95.0" in so_far.at("scratch", 0.1)
     assert so_far.at("scratch", 0.5) == so_far.at("scratch", 1.0) == so_far.at("probe", 0.1) == ""
+
+
+def test_files_of_an_earlier_run_count_only_where_the_run_at_work_keeps_them(cases):
+    so_far, case = SoFar(list(cases.values()), "accuracy"), cases["random", 0.1]
+    write_runs(case, 0, [0.2])
+    write_runs(case, 1, [0.8, 0.8])
+    for path in case.folder.glob("*.csv"):
+        os.utime(path, (100, 100))
+    kept = case.folder / "seeds-1-2.csv"
+    so_far.start = Start(200.0, frozenset([kept]))
+    assert so_far.table()[["done", "score"]].to_numpy().tolist() == [[2, 0.8]]
+    write_runs(case, 0, [0.5])
+    assert so_far.table()[["done", "score"]].to_numpy().tolist() == [[3, pytest.approx(0.7)]]
+
+
+def test_a_seed_in_two_files_counts_once_and_one_above_those_of_the_run_not_at_all(cases):
+    so_far, case = SoFar(list(cases.values()), "accuracy"), cases["random", 0.1]
+    write_runs(case, 0, [0.2, 0.2, 0.2, 0.2, 0.2])
+    os.utime(case.folder / "seeds-0-4.csv", (100, 100))
+    write_runs(case, 0, [0.8, 0.8])
+    assert so_far.table()[["done", "score"]].to_numpy().tolist() == [[3, pytest.approx(0.6)]]
 
 
 def test_unequal_classes_are_told_in_balanced_accuracy(cases):
