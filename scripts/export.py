@@ -2,11 +2,13 @@
 
 import argparse
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
+from petite.data.encoded import EncodedImages
 from petite.data.given_split import leaked, read_leaks
 from petite.data.source_job import add_source, opened_if_there, reason_gone
 from petite.data.splits import training_images
@@ -17,7 +19,7 @@ from petite.export import About, export_subset
 from petite.subsets.seed_tables import SeedTable
 from petite.subsets.synthetic import images_used
 from petite.training.judges import judge_named
-from petite.util.encoded_names import ORIGINAL, encoding_in_words, encoding_of, method_of
+from petite.util.encoded_names import ORIGINAL, encoding_of, method_of
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
 from petite.util.job import argument_parser, run
@@ -30,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class Chosen(NamedTuple):
-    """The subset to export, and the reason if it is the recommended one."""
+    """The subset to export, maybe in an encoding, and the reason if it is the recommended one."""
 
     method: str
     fraction: float
@@ -41,7 +43,7 @@ class Chosen(NamedTuple):
 
 def main(args: argparse.Namespace) -> None:
     chosen = _chosen(args)
-    path = Path(args.settings["subsets"][f"{chosen.method}:{chosen.fraction:g}"])
+    path = Path(args.settings["subsets"][f"{method_of(chosen.method)}:{chosen.fraction:g}"])
     selected = SeedTable(path, chosen.seed)
     subset = selected.read()
     about = About(
@@ -57,10 +59,12 @@ def main(args: argparse.Namespace) -> None:
         on_soft_labels=chosen.on_soft_labels,
     )
     store, formats = Store.open(args.manifest), args.settings["formats"]
+    encoded = _encoded(chosen, store, args.settings["encodings"])
     with opened_if_there(args, args.settings["max_bytes"]) as source:
-        if source is None and (wanted := sorted({*formats} - OF_THE_STORE)):
+        wanted = sorted({*formats} - OF_THE_STORE)
+        if source is None and encoded is None and wanted:
             raise PetiteError(_without_originals(args.path, subset, wanted))
-        manifest = export_subset(args.output, subset, about, store, source, formats)
+        manifest = export_subset(args.output, subset, about, store, source, formats, encoded)
     logger.info("%d images of %s are in %s", len(manifest), about.label, args.output)
 
 
@@ -75,13 +79,18 @@ def _chosen(args: argparse.Namespace) -> Chosen:
             f"there is nothing to export, because no subset is recommended (see "
             f"{args.recommendation}). Name a subset, as in --config export=random:0.1"
         )
-    if (encoding := encoding_of(kept.method)) != ORIGINAL:
-        logger.warning(
-            "the images are exported as originals, not as %s", encoding_in_words(encoding)
-        )
-    method = method_of(kept.method)
     soft = judge_named(recommendation.judge).has_soft_labels
-    return Chosen(method, kept.fraction, kept.seed, Wording(recommendation).answer(), soft)
+    return Chosen(kept.method, kept.fraction, kept.seed, Wording(recommendation).answer(), soft)
+
+
+def _encoded(
+    chosen: Chosen, store: Store, tables: Mapping[str, Sequence[str]]
+) -> EncodedImages | None:
+    """The encoded images that are exported; None for the originals."""
+    encoding = encoding_of(chosen.method)
+    if encoding == ORIGINAL:
+        return None
+    return EncodedImages(encoding, store, [Path(path) for path in tables[encoding]])
 
 
 def _without_originals(path: Path, subset: pd.DataFrame, formats: list[str]) -> str:

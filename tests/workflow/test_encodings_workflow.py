@@ -11,6 +11,8 @@ from shades import write_shades
 from smallest import smallest
 from test_what_is_left import due, said_of
 
+from petite.util.formatting import byte_size
+
 pytestmark = pytest.mark.workflow
 
 RESULTS = "results/tiny"
@@ -53,12 +55,11 @@ def folder(snakemake, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_each_method_is_judged_in_each_encoding_on_the_same_images(folder: Path) -> None:
     runs = pd.read_csv(folder / RESULTS / "runs.csv")
-    names = {"full", "random", "herding"}
-    names |= {f"{name}@{SMALL}" for name in names}
     for judge, own in runs.groupby("judge"):
-        # Augmented images are made of stored pixels.
+        # A probe has no embeddings of augmented images.
         made = {"augmentation"} if judge == "scratch" else set()
-        assert set(own["method"]) == names | made
+        names = {"full", "random", "herding"} | made
+        assert set(own["method"]) == names | {f"{name}@{SMALL}" for name in names}
     keys = ["judge", "fraction", "training_seed"]
     original = runs[runs["method"] == "random"].set_index(keys)
     encoded = runs[runs["method"] == f"random@{SMALL}"].set_index(keys)
@@ -77,7 +78,24 @@ def test_bytes_are_those_of_the_images_and_the_index(folder: Path) -> None:
     shards = (folder / RESULTS / "encodings" / SMALL).glob("*.parquet")
     table = pd.concat(map(pd.read_parquet, shards)).set_index("image_id")
     assert 0 < of_full[f"full@{SMALL}"] - table.loc[split["image_id"], "bytes"].sum() < 1000
-    assert np.isnan(of_full["augmentation"])
+    # The copies are recipes in the index.
+    for encoding in ("", f"@{SMALL}"):
+        copies = of_full[f"augmentation{encoding}"] - of_full[f"random{encoding}"]
+        assert 0 < copies < 100 * len(split)
+
+
+def test_the_bytes_of_a_pretrained_network_are_in_a_line_of_their_own(folder: Path) -> None:
+    size = (folder / "network.keras").stat().st_size
+    summary = pd.read_csv(folder / RESULTS / "summary.csv")
+    sizes = summary.groupby("judge")["network_bytes"].unique().map(list)
+    assert sizes["probe"] == [size] and np.isnan(sizes["scratch"]).all()
+    values = json.loads((folder / RESULTS / "recommendation.json").read_text("utf-8"))
+    for judge, answer in values["judges"].items():
+        for found in answer["findings"]:
+            if found["kind"] == "bytes":
+                assert found["network_bytes"] == (size if judge == "probe" else None)
+    page = (folder / RESULTS / "report.html").read_text("utf-8")
+    assert f"The pretrained network is another {byte_size(size)}" in page
 
 
 def test_encodings_are_compared_with_random_in_the_same_and_with_all_originals(
@@ -112,10 +130,27 @@ def test_the_originals_of_an_earlier_run_are_kept_and_a_new_encoding_reruns_no_o
     assert {name: jobs[name] for name in ("encode", "embed_encoded", "train", "probe")} == {
         "encode": 2,
         "embed_encoded": 2,
-        "train": 3,
+        "train": 4,
         "probe": 3,
     }
     assert not {"ingest", "embed", "subset", "rank"} & set(jobs)
+
+
+def test_the_export_of_an_encoding_has_the_bytes_of_its_run(folder: Path, snakemake) -> None:
+    """Neither the originals nor another training is needed."""
+    wanted = {"export": f"random@{SMALL}:0.5:1", "export_formats": ["container", "parquet"]}
+    (folder / "shades").rename(folder / "elsewhere")
+    try:
+        finished = snakemake(folder, "--", "export", config=config_with(ENCODINGS) | wanted)
+    finally:
+        (folder / "elsewhere").rename(folder / "shades")
+    assert finished.returncode == 0, said_of(finished)
+    out = folder / RESULTS / f"export/random@{SMALL}-0.5-seed-1"
+    runs = pd.read_csv(folder / RESULTS / "runs.csv").query("judge == 'scratch'")
+    [run] = runs[(runs["method"] == f"random@{SMALL}") & (runs["training_seed"] == 1)].itertuples()
+    assert sum(path.stat().st_size for path in (out / "container").iterdir()) == run.bytes
+    assert (out / "read_container.py").is_file()
+    assert len(pd.read_parquet(out / "images.parquet")) == run.images
 
 
 def test_the_answer_is_in_bytes(folder: Path) -> None:

@@ -18,6 +18,7 @@ TABLE = "results/tiny/summary.csv"
 def config_with(**fine_tune: Any) -> dict[str, Any]:
     return smallest(
         {"random": [0.5], "full": [1], "pca_grid": [], "augmentation": [0.5]},
+        encodings=["original", {"side": 8, "codec": "webp", "quality": 60}],
         backbone={"name": "file:small.keras", "scaling": "zero_to_one"},
         judges={
             "scratch": None,
@@ -46,11 +47,14 @@ def folder(snakemake, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_all_subsets_are_judged_the_augmented_one_too(folder: Path) -> None:
+def test_all_subsets_are_judged_as_originals_and_encoded(folder: Path) -> None:
     runs = pd.read_csv(folder / "results/tiny/runs.csv")
     assert set(runs["judge"]) == {"fine_tune"}
     assert set(runs["model"]) == {"file:small.keras"}
-    assert set(runs["method"]) == {"random", "full", "augmentation"}
+    methods = {"random", "full", "augmentation"}
+    assert set(runs["method"]) == methods | {f"{name}@8px-webp-q60" for name in methods}
+    assert (runs.groupby("method")["loss"].nunique() == 2).all()
+    assert set(runs["network_bytes"].dropna()) == {(folder / "small.keras").stat().st_size}
     assert (folder / "results/tiny/models/fine_tune/random/0.5/seeds-0-1/seed-1.keras").exists()
     assert not (folder / "results/tiny/embeddings").exists()
 
@@ -62,7 +66,7 @@ def test_a_finished_run_has_nothing_to_do_and_another_setting_fine_tunes_again(
     assert "Nothing to be done" in said_of(again), said_of(again)
     other = config_with(learning_rate=0.001)
     jobs = due(snakemake(folder, "--dry-run", "--", TABLE, config=other))
-    assert jobs["fine_tune"] == 3
+    assert jobs["fine_tune"] == 6
     assert not {"ingest", "rank", "subset", "embed", "train"} & set(jobs)
 
 

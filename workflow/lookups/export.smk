@@ -14,6 +14,7 @@ EXPORT_FILES = {
     "zip": f"{EXPORT}/images.zip",
     "npz": f"{EXPORT}/images.npz",
     "parquet": f"{EXPORT}/images.parquet",
+    "container": directory(f"{EXPORT}/container"),
 }
 
 
@@ -29,10 +30,24 @@ def subset_to_export(label, fraction, seed):
 
 if EXPORTED:
     EXPORT_SUBSETS = {
-        f"{EXPORTED.method}:{as_text(EXPORTED.fraction)}": subset_to_export(*EXPORTED)
+        f"{method_of(EXPORTED.method)}:{as_text(EXPORTED.fraction)}": subset_to_export(
+            method_of(EXPORTED.method), EXPORTED.fraction, EXPORTED.seed
+        )
     }
+    EXPORT_ENCODINGS = {encoding_of(EXPORTED.method)} - {ORIGINAL}
 else:  # any of these may be the recommended one
     EXPORT_SUBSETS = {
         f"{label}:{as_text(fraction)}": subset_paths(label, fraction, 0, 0)[0]
         for label, fraction in CASES
     }
+    EXPORT_ENCODINGS = set(ENCODINGS)
+
+
+def encoded_to_export():
+    """The files of the encodings that may be exported."""
+    return [
+        path
+        for encoding in sorted(EXPORT_ENCODINGS)
+        for kind in ENCODED.values()
+        for path in of_encoding(kind, encoding)
+    ]

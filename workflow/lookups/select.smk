@@ -41,8 +41,9 @@ PROXY = {
     "gradients": f"{RESULTS}/{{repeat}}features/gradients/seed-{{seed}}.npy",
     "gradients_json": f"{RESULTS}/{{repeat}}features/gradients/seed-{{seed}}.json",
 }
-# The network itself, which scores the crops of rded.
-if not IS_LINEAR_PROXY:
+# The network itself, which scores the crops of rded. Only then is it an output: Snakemake does not notice
+# other settings of a job of which an output is missing that nothing needs.
+if any(entry.method == RDED and entry.fractions for entry in CONFIG.methods.values()):
     PROXY["model"] = f"{RESULTS}/{{repeat}}proxies/seed-{{seed}}.keras"
 PROXY_SETTINGS = (
     PLAN.linear_proxy_settings() if IS_LINEAR_PROXY else PLAN.proxy_settings()
@@ -247,8 +248,8 @@ def proxy_arguments(wildcards, input, output):
     """Snakemake does not compare params that depend on the input, which is compared itself."""
     if IS_LINEAR_PROXY:
         return shlex.join(["--embeddings", *input.embeddings])
-    model = shlex.join(["--output-model", output.model])
-    return f"{model} {memory_limit(wildcards, input)}"
+    model = ["--output-model", output.model] if "model" in output.keys() else []
+    return f"{shlex.join(model)} {memory_limit(wildcards, input)}"
 
 
 def embeddings_argument(wildcards, input):

@@ -1,6 +1,6 @@
 # From a subset to files for use without Petite: snakemake export --config export=METHOD:FRACTION[:SEED]
-# Needs: the store and its source (data.smk) and the subset (select.smk); for the recommended subset, also
-# the recommendation (evaluate.smk), which is known after all runs.
+# Needs: the store and its source (data.smk), the subset (select.smk) and encoded images (encode.smk); for
+# the recommended subset, also the recommendation (evaluate.smk), which is known after all runs.
 # Makes: export/<METHOD>-<FRACTION>-seed-<N>/, or export/best/.
 
 
@@ -12,6 +12,7 @@ rule export:
         recommendation=[] if EXPORTED else rules.summarize.output.recommendation,
         subsets=list(EXPORT_SUBSETS.values()),
         records=records_of(EXPORT_SUBSETS.values()),
+        encoded=encoded_to_export(),
         manifest=rules.index.output.manifest,
         split=SELECTED,
         leaks=LEAKS,
@@ -37,6 +38,10 @@ rule export:
                 "choice": EXPORTED._asdict() if EXPORTED else None,
                 "subsets": {
                     case: placed(path) for case, path in EXPORT_SUBSETS.items()
+                },
+                "encodings": {
+                    encoding: list(map(placed, of_encoding(ENCODED["rows"], encoding)))
+                    for encoding in EXPORT_ENCODINGS
                 },
                 "formats": sorted(CONFIG.export_formats),
                 "max_bytes": DATASET.max_bytes,

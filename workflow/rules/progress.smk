@@ -77,7 +77,9 @@ def say_where_things_are():
         atexit.register(print, "\n".join(["", *said]), flush=True)
     if is_growing():
         atexit.register(print, "\n".join(["", *said_of_new()]), flush=True)
-    if "all" not in PROGRESS.due or not POOL.labeled:
+    if BUDGET and "search_bytes" in PROGRESS.due:
+        atexit.register(print, "\n".join(["", *said_of_search()]), flush=True)
+    if "all" not in PROGRESS.due or not POOL.labeled or BUDGET:
         return
     summary = Path(RESULTS) / "summary.txt"
     lines = [

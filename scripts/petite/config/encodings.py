@@ -1,11 +1,13 @@
-"""The key `encodings`: in how many bytes the training images are stored, besides the originals."""
+"""The keys `encodings` and `bytes`: in how many bytes the training images are stored."""
 
 from typing import Annotated, Any, Literal
 
 from PIL import features
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from petite.training.byte_search import parse_budget
 from petite.util.encoded_names import ORIGINAL, WORDS, encoding_name
+from petite.util.errors import PetiteError
 from petite.util.validation import Strict
 
 # Pillow's names of the codecs, where they are others.
@@ -69,3 +71,18 @@ Encodings = Annotated[
     AfterValidator(_once_each),
     Field(min_length=1),
 ]
+
+
+def _budget(value: Any) -> Any:
+    """Check a number of bytes or of percent."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str):
+        try:
+            parse_budget(value)
+        except PetiteError as error:
+            raise ValueError(str(error)) from None
+    return value
+
+
+Budget = Annotated[str, BeforeValidator(_budget, json_schema_input_type=str | int)]

@@ -16,11 +16,13 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Formats = Annotated[list[Literal["folder", "zip", "npz", "parquet"]], BeforeValidator(_listed)]
+Formats = Annotated[
+    list[Literal["folder", "zip", "npz", "parquet", "container"]], BeforeValidator(_listed)
+]
 
 
 class Exported(NamedTuple):
-    """A subset to export: the label of its entry, its fraction and a seed."""
+    """A subset to export: the label of its entry, maybe in an encoding, its fraction and a seed."""
 
     method: str
     fraction: float
@@ -35,7 +37,7 @@ def exported(
     Parameters
     ----------
     text : str
-        The value of `export`, such as random:0.1:3.
+        The value of `export`, such as random:0.1:3 or random@64px-webp-q40:0.1.
     runs : mapping from (str, float) to int
         The number of seeds of each label and fraction.
     others : sequence of str

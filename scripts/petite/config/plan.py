@@ -163,7 +163,7 @@ class Plan:
 
     def exported(self) -> Exported | None:
         """Find the subset that `export` names; None for the recommended one."""
-        subset = exported(self.config.export, self.config.subsets)
+        subset = exported(self.config.export, self.config.exportable)
         return subset and self.named_subset(subset)
 
     def named_subset(self, subset: Exported) -> Exported:

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from petite.config.backbone import BackboneSettings
 from petite.config.checks import CheckSettings
 from petite.config.dataset import DatasetSettings
-from petite.config.encodings import Encodings, EncodingSettings
+from petite.config.encodings import Budget, Encodings, EncodingSettings
 from petite.config.evidence import EvidenceSettings
 from petite.config.export import BEST, Formats, exported
 from petite.config.features import FeatureSettings
@@ -41,7 +41,7 @@ from petite.evaluation.looks import Looks
 from petite.evaluation.statistics import ALPHA, least_p, seeds_to_decide
 from petite.features.registry import SPACES
 from petite.subsets.synthetic import LEAST_CELL, RdedSettings
-from petite.training.judges import FINE_TUNE, JUDGES, PROBE, PROBE_SOFT, judge_named
+from petite.training.judges import FINE_TUNE, JUDGES, PROBE, PROBE_SOFT, SCRATCH, judge_named
 from petite.training.seeing import SEE_FEWER
 from petite.training.settings import TrainingSettings
 from petite.util import duration, memory
@@ -104,6 +104,11 @@ class Config(Strict):
         description="how training images are stored: the judges compare the methods in each "
         "encoding; test images are the originals",
     )
+    bytes: Budget | None = Field(
+        None,
+        description="a budget, such as 10% (of all originals) or 2 MB: the run searches for the "
+        "encoding and the count of random images that learn most within it",
+    )
     seeds: Seeds = Field(
         LooksSettings(looks=[8, 20]),
         description="runs of each method and fraction, or {looks: [7, 10, 15, 30]}: more seeds for "
@@ -142,7 +147,8 @@ class Config(Strict):
     export: str = Field(
         BEST,
         exclude=True,
-        description="subset to export: METHOD:FRACTION, METHOD:FRACTION:SEED, or best",
+        description="subset to export: METHOD:FRACTION, METHOD:FRACTION:SEED, or best; METHOD may "
+        "be encoded, as in random@64px-webp-q40",
     )
     export_formats: Formats = Field(
         ["folder"], min_length=1, exclude=True, description="formats of the exported images"
@@ -184,9 +190,9 @@ class Config(Strict):
     def _encoded(self, judge: str) -> dict[str, ChainEntry | MethodEntry]:
         """The entries of `methods` in each encoding in which a judge judges them.
 
-        The full set is judged in the original too, because all are compared with it. Images
-        that a method makes have no original file, so that they are judged without encoding, as is
-        what sees fewer of all originals.
+        The full set is judged in the original too, because all are compared with it. Images of
+        `rded` and `dm` have no original file, so that they are judged without encoding, as is what
+        sees fewer of all originals.
         """
         names = [one.name for one in self.encodings]
         if not judge_named(judge).takes_encodings:
@@ -196,7 +202,7 @@ class Config(Strict):
             for name in dict.fromkeys([ORIGINAL, *names])
             for label, entry in self.methods.items()
             if (name in names or label == FULL)
-            and not (name != ORIGINAL and (_makes_images(entry) or _sees_fewer(entry)))
+            and not (name != ORIGINAL and (entry.method in SYNTHETIC or _sees_fewer(entry)))
         }
 
     @property
@@ -220,6 +226,11 @@ class Config(Strict):
             found[case] = max(runs, found.get(case, 0))
         return found
 
+    @property
+    def exportable(self) -> dict[tuple[str, float], int]:
+        """The number of seeds of each subset that can be exported, as originals and encoded."""
+        return {**self.subsets, **self.runs}
+
     @model_validator(mode="after")
     def _sections_fit_together(self) -> "Config":
         problems = [
@@ -229,6 +240,7 @@ class Config(Strict):
             *self._judge_problems(),
             *self._repeats_problems(),
             *self._encoding_problems(),
+            *self._bytes_problems(),
             *pool_problems(self.pool, self.methods),
             *grow_problems(self.grow, self.methods, self.subsets, self.features.space),
             *(f"training.{text}" for text in self.training.size_problems(self.dataset.image_size)),
@@ -239,7 +251,7 @@ class Config(Strict):
         except PetiteError as error:
             problems.append(f"max_memory: {error}")
         try:
-            exported(self.export, self.subsets)
+            exported(self.export, self.exportable)
         except PetiteError as error:
             problems.append(f"export: {error}")
         if problems:
@@ -347,7 +359,31 @@ class Config(Strict):
                 f"encodings: {', '.join(used)} judges originals only: remove the encodings, or add "
                 "one of " + ", ".join(JUDGES)
             ]
-        return ["encodings: no method with fractions can be encoded: images that one makes are not"]
+        return ["encodings: no method has a fraction that is judged in them"]
+
+    def _bytes_problems(self) -> list[str]:
+        """What the search within a budget of bytes needs."""
+        if self.bytes is None:
+            return []
+        problems = []
+        first = next(iter(self.judges.used))
+        if first not in (PROBE, FINE_TUNE, SCRATCH):
+            problems.append(
+                f"bytes: the search trains by the first judge, which is {first}: remove it, or "
+                f"add {PROBE} or {SCRATCH}"
+            )
+        if first == PROBE and self.backbone.command:
+            problems.append(
+                "bytes: the search embeds with a network, and backbone.command is a program: "
+                f"set it to null, or judges.{PROBE} to null"
+            )
+        if not self.split.validation:
+            problems.append(
+                "bytes: validation images choose the encoding, and split.validation is 0: raise it"
+            )
+        if missing := [name for name in (FULL, "random") if name not in self.methods]:
+            problems.append(f"bytes: the best encoding is compared with '{missing[0]}': add it")
+        return problems
 
     def _looks_problems(self, judge: str) -> list[str]:
         """Looks that can decide no comparison with random, if a judge has no others."""

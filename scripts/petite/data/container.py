@@ -1,8 +1,9 @@
 """The bytes of a data set of encoded images as files: one for each class, and an index.
 
 `0.images` holds the encoded images of the first class one after the other, `1.images` those of the
-second, and so on. `index.json` has the name of each class and the bytes of each image, and weights
-if they differ. That is all that training needs: an image's label is that of its file.
+second, and so on. `index.json` has the name of each class and the bytes of each image, weights if
+they differ, and the recipes of transformed copies. That is all that training needs: an image's
+label is that of its file.
 
 Soft labels are counted as one more file, which no export writes: for each image one or several rows
 of probabilities, each of one float16 for every class.
@@ -12,11 +13,35 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 FORMAT = 1
 # Of one probability of a soft label.
 PROBABILITY_BYTES = 2
+# A transformed copy: the position of its image among those of the container, and its recipe.
+Copy = tuple[int, str]
+
+
+def without_copies(subset: pd.DataFrame) -> tuple[pd.DataFrame, list[Copy]]:
+    """Take a subset apart into its real images, and the copies of them.
+
+    Parameters
+    ----------
+    subset : DataFrame
+        With image_id, and with origin and recipe if some rows are transformed copies.
+    """
+    if "recipe" not in subset:
+        return subset, []
+    of_itself = subset["recipe"] == ""
+    # Other images that a method makes are images of their own.
+    is_copy = ~of_itself & subset["origin"].isin(subset.loc[of_itself, "image_id"])
+    real, made = subset[~is_copy], subset[is_copy]
+    places = {image_id: place for place, image_id in enumerate(real["image_id"])}
+    return real, [
+        (places[origin], recipe)
+        for origin, recipe in zip(made["origin"], made["recipe"], strict=True)
+    ]
 
 
 def container_index(
@@ -26,6 +51,7 @@ def container_index(
     sizes: ArrayLike,
     weights: ArrayLike,
     soft_labels: int = 0,
+    copies: Sequence[Copy] = (),
 ) -> bytes:
     """Make the index.
 
@@ -39,20 +65,26 @@ def container_index(
         The label, the bytes and the weight of each image, in their order.
     soft_labels : int
         How many soft labels each image has.
+    copies : sequence of (int, str)
+        Copies of these images, which have the weights of their images.
 
     Returns
     -------
     bytes
-        JSON. Weights have six digits, and are left out if all are the same.
+        JSON. Weights have six digits, and are left out if all are the same. A copy is the position
+        of its image in the file of its class, and its recipe.
     """
     labels, sizes, weights = np.asarray(labels), np.asarray(sizes), np.asarray(weights, float)
     has_weights = len(weights) > 0 and bool((weights != weights[0]).any())
     parts = []
     for label, name in enumerate(classes):
         here = labels == label
+        place_of = {int(place): row for row, place in enumerate(np.flatnonzero(here))}
         part: dict[str, object] = {"class": name, "bytes": sizes[here].tolist()}
         if has_weights:
             part["weights"] = [float(f"{weight:.6g}") for weight in weights[here].tolist()]
+        if own := [[place_of[at], json.loads(made)] for at, made in copies if at in place_of]:
+            part["copies"] = own
         parts.append(part)
     soft = {"soft_labels": soft_labels} if soft_labels else {}
     index = {"format": FORMAT, "encoding": encoding, **soft, "classes": parts}
@@ -66,8 +98,9 @@ def container_bytes(
     sizes: ArrayLike,
     weights: ArrayLike,
     soft_labels: int = 0,
+    copies: Sequence[Copy] = (),
 ) -> int:
     """Count the bytes of all files; the arguments are those of `container_index`."""
-    index = container_index(encoding, classes, labels, sizes, weights, soft_labels)
+    index = container_index(encoding, classes, labels, sizes, weights, soft_labels, copies)
     of_soft_labels = len(np.asarray(labels)) * soft_labels * len(classes) * PROBABILITY_BYTES
     return int(np.asarray(sizes).sum()) + len(index) + of_soft_labels

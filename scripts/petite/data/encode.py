@@ -16,7 +16,7 @@ from PIL import Image
 
 from petite.data.decoding.decode import SetAside, decode
 from petite.data.ingest import Reading, ShardProgress, decode_entry
-from petite.data.sources import Source
+from petite.data.sources import ImageData, Source, UnreadableEntry
 from petite.data.store import SHARD_DIGEST, shard_writer
 from petite.util.encoded_names import encoding_name
 from petite.util.files import atomic_path, sha256_of
@@ -90,6 +90,30 @@ def encode(pixels: NDArray[np.uint8], codec: str, quality: int) -> bytes:
     return file.getvalue()
 
 
+def encode_entry(
+    data: ImageData | UnreadableEntry, encoding: Encoding, channels: int, reading: Reading
+) -> tuple[bytes, int]:
+    """Encode what a source gave for an entry.
+
+    Returns
+    -------
+    bytes
+        See `encode`.
+    int
+        Its side in pixels.
+
+    Raises
+    ------
+    SetAside
+        For what is not a usable image.
+    """
+    decoded = decode_entry(data, encoding.side, channels, resampling="bicubic", **reading)
+    side = min(encoding.side, max(decoded.width, decoded.height))
+    if side < encoding.side:
+        decoded = decode_entry(data, side, channels, resampling="bicubic", **reading)
+    return encode(decoded.pixels, encoding.codec, encoding.quality), side
+
+
 def encode_shard(
     source: Source,
     rows: pd.DataFrame,
@@ -137,18 +161,10 @@ def encode_shard(
         for image_id, data in source.read_many(ids):
             row = row_of[image_id]
             try:
-                decoded = decode_entry(
-                    data, encoding.side, channels, resampling="bicubic", **reading
-                )
-                own_side = min(encoding.side, max(decoded.width, decoded.height))
-                if own_side < encoding.side:
-                    decoded = decode_entry(
-                        data, own_side, channels, resampling="bicubic", **reading
-                    )
+                encoded, own_side = encode_entry(data, encoding, channels, reading)
             except SetAside as problem:
                 reasons[row] = problem.reason
             else:
-                encoded = encode(decoded.pixels, encoding.codec, encoding.quality)
                 images.write(encoded)
                 offsets[row], sizes[row], sides[row] = end, len(encoded), own_side
                 originals[row] = len(data) if isinstance(data, bytes) else np.asarray(data).nbytes

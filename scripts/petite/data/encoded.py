@@ -8,7 +8,7 @@ from typing import TypedDict
 import numpy as np
 import pandas as pd
 
-from petite.data.container import container_bytes
+from petite.data.container import container_bytes, without_copies
 from petite.data.store import REMEDY, Store, checked_shard
 from petite.util.encoded_names import ORIGINAL
 from petite.util.errors import DamagedFiles, PetiteError
@@ -42,6 +42,7 @@ class EncodedImages:
     ----------
     store : Store
         The decoded images.
+    tables : list of Path
 
     Raises
     ------
@@ -51,7 +52,8 @@ class EncodedImages:
 
     def __init__(self, encoding: str, store: Store, tables: Sequence[Path]) -> None:
         self.encoding = encoding
-        self._classes, self._tables = store.classes, list(tables)
+        self.tables = list(tables)
+        self._classes = store.classes
         for path, of_store in zip(tables, store.shard_tables(), strict=True):
             self._check_same_images(path, of_store)
         records = [checked_shard(path, store.path.parent) for path in tables]
@@ -67,24 +69,23 @@ class EncodedImages:
         Parameters
         ----------
         subsets : iterable of DataFrame
-            With image_id, label and weight.
+            With image_id, label and weight; of transformed copies, the recipes are counted.
         soft_labels : int
             How many soft labels each image has.
         """
         encoded: list[int] = []
         originals: list[int] = []
         for subset in subsets:
-            sizes = self._sizes.loc[subset["image_id"]]
+            real, copies = without_copies(subset)
+            sizes = self._sizes.loc[real["image_id"]]
             self._check_encoded(sizes)
-            labels, weights = subset["label"].to_numpy(), subset["weight"].to_numpy()
             for encoding, column, counts in (
                 (self.encoding, "bytes", encoded),
                 (ORIGINAL, "original_bytes", originals),
             ):
+                images = real["label"], sizes[column], real["weight"]
                 counts.append(
-                    container_bytes(
-                        *(encoding, self._classes, labels, sizes[column], weights, soft_labels)
-                    )
+                    container_bytes(encoding, self._classes, *images, soft_labels, copies)
                 )
         return {"encoding": self.encoding, "bytes": encoded, "original_bytes": originals}
 
@@ -100,7 +101,7 @@ class EncodedImages:
             raise DamagedFiles(
                 f"{failed[0]} could not be read when it was encoded as '{self.encoding}', but "
                 f"before. {REMEDY}",
-                self._tables,
+                self.tables,
             )
 
     def _check_not_enlarged(self, largest: int) -> None:

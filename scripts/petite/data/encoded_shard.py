@@ -54,6 +54,19 @@ class EncodedShard(Source):
         self._file.close()
 
 
+def read_encoded(tables: Iterable[Path], image_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the ids and the bytes of some encoded images, in the order of their shards.
+
+    tables: those of all shards.
+    """
+    wanted = set(image_ids)
+    for path in tables:
+        with EncodedShard(path) as shard:
+            for image_id in shard.rows["image_id"]:
+                if image_id in wanted:
+                    yield image_id, shard.read(image_id)
+
+
 def add_encoded_shard(parser: argparse.ArgumentParser) -> None:
     """Add the argument of an encoded shard, which is read in place of the originals."""
     parser.add_argument("--encoded", type=Path, help="the table of an encoded shard")

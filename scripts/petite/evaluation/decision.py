@@ -41,6 +41,7 @@ from petite.evaluation.runs import (
     SEEN,
     images_of_full,
     is_reference,
+    network_bytes,
     reference_of,
     that_see_fewer,
 )
@@ -184,6 +185,7 @@ def _bytes_of(runs: pd.DataFrame, kept: Kept | None) -> Iterator[BytesFinding]:
             round(own.mean()),
             None if math.isnan(of_all) else round(of_all),
             len(json.loads(runs.loc[is_own, "confusion"].iloc[0])),
+            network_bytes(runs),
             soft_label_bytes=round(of_labels[is_own].mean()),
         )
 

@@ -146,6 +146,8 @@ class BytesFinding:
         Of all originals, without soft labels; None if the full set was not trained.
     classes : int
         How many there are.
+    network_bytes : int or None
+        Of the pretrained network, which are not in `bytes`; None if there is none.
     soft_label_bytes : int
         The part of `bytes` that soft labels take.
     """
@@ -155,6 +157,7 @@ class BytesFinding:
     bytes: int
     bytes_of_all: int | None
     classes: int
+    network_bytes: int | None = None
     soft_label_bytes: int = 0
 
 

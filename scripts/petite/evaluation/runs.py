@@ -187,6 +187,16 @@ def with_bytes_of_originals(runs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def network_bytes(table: pd.DataFrame) -> int | None:
+    """The bytes of the pretrained network of a judge, if images are encoded.
+
+    None if it has none, or if they are unknown. table: of runs, or made by `with_bytes`.
+    """
+    if "network_bytes" not in table or table["network_bytes"].isna().all():
+        return None
+    return int(table["network_bytes"].max())
+
+
 def with_bytes(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """A table of methods and fractions with `encoding` and `bytes`, if some runs are encoded.
 
@@ -201,7 +211,8 @@ def with_bytes(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         `bytes` is the mean over the runs, rounded: of the images, the index of their files and
-        weights if they differ (see `petite.data.container`).
+        weights if they differ (see `petite.data.container`). `network_bytes` is of a pretrained
+        network that they do not include; there is no such column without one.
     """
     if "encoding" not in runs or table.empty:
         return table
@@ -210,7 +221,10 @@ def with_bytes(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     table = table.copy()
     table.insert(2, "encoding", list(map(encoding_of, table["method"])))
     whole = found if np.isnan(found).any() else found.astype(np.int64)
-    table.insert(list(table.columns).index("images") + 1, "bytes", whole)
+    place = list(table.columns).index("images") + 1
+    table.insert(place, "bytes", whole)
+    if (network := network_bytes(runs)) is not None:
+        table.insert(place + 1, "network_bytes", network)
     return table
 
 

@@ -16,6 +16,7 @@ from petite.evaluation.verdicts import (
     TOO_FEW_IMAGES,
     WORSE,
 )
+from petite.util.formatting import byte_size
 
 
 class Sentence(NamedTuple):
@@ -26,6 +27,11 @@ class Sentence(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.text} ({self.figures})." if self.figures else f"{self.text}."
+
+
+def network_in_words(size: int) -> str:
+    """The bytes of a pretrained network, without a full stop."""
+    return f"The pretrained network is another {byte_size(size)}, which is not counted"
 
 
 # What was changed after results had been seen.

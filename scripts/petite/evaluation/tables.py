@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from petite.evaluation.metrics import ACCURACY, BALANCED, METRICS, compared_metric
-from petite.evaluation.runs import SEEN
+from petite.evaluation.runs import SEEN, network_bytes
+from petite.evaluation.sentences import network_in_words
 from petite.evaluation.shares import is_other_share, kept, why_other_share
 from petite.evaluation.statistics import ENOUGH_RUNS
 from petite.util.formatting import (
@@ -26,6 +27,7 @@ from petite.util.formatting import (
 
 STORED = "stored, MB"  # the pixels
 FILES = "files"  # the bytes of encoded images and of the originals
+FILES_NOTE = "Files: the bytes of the images, their index, and weights if they differ."
 
 
 def markdown_rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -116,6 +118,14 @@ def other_shares(summary: pd.DataFrame) -> str:
     return f"Fraction (share): the share really kept, {' or '.join(sorted(why))}." if why else ""
 
 
+def about_files(summary: pd.DataFrame) -> list[str]:
+    """What the column `files` counts and what it does not; empty where there is none."""
+    if "bytes" not in summary:
+        return []
+    network = network_bytes(summary)
+    return [FILES_NOTE, *([f"{network_in_words(network)}."] if network else [])]
+
+
 def markdown_table(summary: pd.DataFrame, dataset: str) -> str:
     """The summary (see `summarize`) of `dataset` as a page of Markdown."""
     cells = _cells(summary)
@@ -129,6 +139,8 @@ def markdown_table(summary: pd.DataFrame, dataset: str) -> str:
         "each run with the run of random at the same fraction, split and training seed. "
         "They cover other seeds, not other test images.",
     ]
+    if files := about_files(summary):
+        lines += ["", " ".join(files)]
     if has_looks(summary):
         lines += ["", LOOK_NOTE]
     if SEEN in summary:
@@ -188,6 +200,7 @@ def terminal_table(summary: pd.DataFrame, balanced: bool = False) -> str:
     lines.append(
         f"[low, high]: 95% interval over runs. Against random: points{of_metric}, paired by seed."
     )
+    lines += about_files(summary)
     if has_looks(summary):
         lines.append(LOOK_NOTE)
     if SEEN in summary:

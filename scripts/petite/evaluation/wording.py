@@ -42,6 +42,7 @@ from petite.evaluation.sentences import (
     STEPS,
     VERDICTS,
     Sentence,
+    network_in_words,
     shown,
 )
 from petite.evaluation.shares import is_other_share, why_other_share
@@ -228,7 +229,11 @@ class Wording:
 
     def _says(self, finding: AnyFinding) -> list[Sentence]:
         if isinstance(finding, BytesFinding):
-            return [_bytes_sentence(finding)]
+            network = finding.network_bytes
+            return [
+                _bytes_sentence(finding),
+                *([Sentence(network_in_words(network))] if network else []),
+            ]
         if isinstance(finding, SeeFewerFinding):
             return [self._see_fewer_sentence(finding)]
         if finding.kind == "none_learned":

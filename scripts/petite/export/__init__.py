@@ -1,7 +1,8 @@
-"""Export a subset: its images as a folder, zip, NPZ or Parquet, with a manifest and a data card.
+"""Export a subset: its images as a folder, zip, NPZ, Parquet or container, and a data card.
 
 `images` writes the files, class by class, under safe names. `formats` packs them for other
-programs. `card` describes them. The same subset gives the same bytes.
+programs, of which `read_container` is one. `card` describes them. The same subset gives the same
+bytes.
 """
 
 import shutil
@@ -11,11 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from petite.data.encoded import EncodedImages
 from petite.data.sources import Source
 from petite.data.store import Store
+from petite.export import read_container
 from petite.export.card import About, data_card, manifest_record
-from petite.export.formats import write_npz, write_parquet, write_zip
+from petite.export.formats import write_container, write_npz, write_parquet, write_zip
 from petite.export.images import MANIFEST_COLUMNS, class_folders, write_images
+from petite.util.encoded_names import ORIGINAL
 from petite.util.files import atomic_folder, write_csv, write_json, write_text
 
 __all__ = [
@@ -25,6 +29,14 @@ __all__ = [
     "export_subset",
 ]
 
+FILES = {
+    "folder": ["images"],
+    "zip": ["images.zip"],
+    "npz": ["images.npz"],
+    "parquet": ["images.parquet"],
+    "container": ["container", "read_container.py"],
+}
+
 
 def export_subset(
     out: Path,
@@ -33,6 +45,7 @@ def export_subset(
     store: Store,
     source: Source | None,
     formats: Sequence[str],
+    encoded: EncodedImages | None = None,
 ) -> pd.DataFrame:
     """Write a subset, its manifest and its data card to a folder.
 
@@ -47,10 +60,13 @@ def export_subset(
     store : Store
         The store that the subset was selected from.
     source : Source or None
-        None if it is gone. Then only npz is possible, and the manifest names no files.
-    formats : sequence of {"folder", "zip", "npz", "parquet"}
+        None if it is gone. Then only npz is possible, and the manifest names no files, unless the
+        images are encoded.
+    formats : sequence of {"folder", "zip", "npz", "parquet", "container"}
         The formats to write. Files of other formats from an earlier export are removed, because
         they may be of another subset.
+    encoded : EncodedImages, optional
+        Exported instead of the originals.
 
     Returns
     -------
@@ -62,10 +78,9 @@ def export_subset(
     PetiteError
         As `write_images`, and if `out` cannot be written.
     """
-    for name in {"zip", "npz", "parquet"} - set(formats):
-        (out / f"images.{name}").unlink(missing_ok=True)
+    _remove_others(out, formats)
     with _images_folder(out, keep="folder" in formats) as folder:
-        manifest = write_images(folder, subset, store, source)
+        manifest = write_images(folder, subset, store, source, encoded)
         documents = [out / name for name in ("README.md", "manifest.csv", "manifest.json")]
         write_text(documents[0], data_card(about, manifest, store, formats))
         write_csv(documents[1], manifest)
@@ -74,9 +89,25 @@ def export_subset(
             write_zip(out / "images.zip", folder, manifest, documents)
         if "parquet" in formats:
             write_parquet(out / "images.parquet", folder, manifest, store.classes)
+        if "container" in formats:
+            encoding = encoded.encoding if encoded else ORIGINAL
+            with atomic_folder(out / "container") as container:
+                write_container(container, folder, manifest, encoding, store.classes)
+            reader = Path(read_container.__file__).read_text(encoding="utf-8")
+            write_text(out / "read_container.py", reader)
     if "npz" in formats:
-        write_npz(out / "images.npz", subset, store)
+        write_npz(out / "images.npz", subset, encoded.store if encoded else store)
     return manifest
+
+
+def _remove_others(out: Path, formats: Sequence[str]) -> None:
+    """Remove the files of other formats, except the folder of images, which is made in any case."""
+    for name in FILES.keys() - {"folder", *formats}:
+        for path in FILES[name]:
+            if (out / path).is_dir():
+                shutil.rmtree(out / path)
+            else:
+                (out / path).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -10,10 +10,12 @@ from typing import Any, TypedDict
 import pandas as pd
 
 import petite
+from petite.data.container import container_bytes, without_copies
 from petite.data.store import Store
-from petite.export.images import class_folders
+from petite.export.images import SUFFIXES, class_folders
 from petite.subsets.synthetic import is_whole
-from petite.util.formatting import counted
+from petite.util.encoded_names import ORIGINAL, encoding_in_words, encoding_of
+from petite.util.formatting import byte_size, counted, number
 
 FORMAT = 1
 # These differ each time that the subset is selected.
@@ -24,22 +26,35 @@ FILES = {
     "zip": "`images.zip`: that folder, with this page and the manifest, in one file",
     "npz": "`images.npz`: pixels as they were trained on, labels, weights and ids, for NumPy",
     "parquet": "`images.parquet`: the image files and the manifest in one table, for Hugging Face",
+    "container": "`container/`: the image files of each class in one file, and an index with their "
+    "bytes; `read_container.py` reads them",
 }
-# One library each; `{images}` is the folder of images, `{folders}` the folders of the classes.
-LOADING_A_FOLDER = (
-    """import keras
+KERAS, DATASETS, TORCHVISION = "Keras", "datasets", "torchvision"
+# The files that a library reads from a folder; it ignores others.
+READ_FROM_FOLDERS = {
+    KERAS: {".jpg", ".png", ".gif", ".bmp"},
+    DATASETS: {*SUFFIXES.values()} - {".avif", ".qoi"},
+    TORCHVISION: {".jpg", ".png", ".webp", ".bmp", ".ppm", ".tif"},
+}
+# `{images}` is the folder of images, `{folders}` the folders of the classes.
+LOADING_A_FOLDER = {
+    KERAS: """import keras
 images = keras.utils.image_dataset_from_directory("{images}", class_names={folders})""",
     # Explicit, because otherwise folders and files called "test" or "val" become other splits.
-    """from datasets import load_dataset
+    DATASETS: """from datasets import load_dataset
 images = load_dataset("imagefolder", data_files={"train": "{images}/**"}, split="train")""",
-    """from torchvision.datasets import ImageFolder
+    TORCHVISION: """from torchvision.datasets import ImageFolder
 images = ImageFolder("{images}")""",
-)
+}
+# If a library reads none of the files.
+LOADING_BY_PILLOW = """from PIL import Image
+import numpy as np
+files = [Image.open("{images}/" + file).convert("{mode}") for file in manifest["file"]]
+images = np.stack([np.asarray(file.resize(({size}, {size}))) for file in files])
+labels, weights = manifest["label"].to_numpy(), manifest["weight"].to_numpy()"""
 UNPACKING = """import zipfile
 zipfile.ZipFile("images.zip").extractall("unpacked")"""
 LOADING = {
-    "folder": [code.replace("{images}", "images") for code in LOADING_A_FOLDER],
-    "zip": [UNPACKING, *(code.replace("{images}", "unpacked/images") for code in LOADING_A_FOLDER)],
     "npz": [
         """import numpy as np
 kept = np.load("images.npz")
@@ -49,7 +64,15 @@ kept["images"], kept["labels"], kept["weights"], kept["image_ids"], kept["class_
         """from datasets import load_dataset
 images = load_dataset("parquet", data_files="images.parquet", split="train")"""
     ],
+    "container": [
+        """from read_container import read_container
+images, labels, weights, class_names = read_container("container", {size}, {channels})"""
+    ],
 }
+# If some images are transformed copies.
+WITH_COPIES = """from read_container import read_container
+from petite.subsets.augmentation import render
+images, labels, weights, class_names = read_container("container", {size}, {channels}, render)"""
 # Names stay text, including those that look like numbers or missing values.
 LOADING_THE_MANIFEST = """import pandas as pd
 text = dict.fromkeys(["file", "image_id", "class_name", "origin", "recipe", "sha256"], str)
@@ -58,11 +81,6 @@ NO_SOFT_LABELS = (
     "The recommendation is for training on soft labels, which are in `soft_labels/` of the results "
     "and not in this export: on the labels of this export, models may be less accurate."
 )
-# The files that a library reads from a folder; it ignores others.
-READ_FROM_FOLDERS = {
-    "Keras": {".jpg", ".png", ".gif", ".bmp"},
-    "torchvision": {".jpg", ".png", ".webp", ".bmp", ".ppm", ".tif"},
-}
 
 
 @dataclass(frozen=True)
@@ -74,7 +92,7 @@ class About:
     dataset, source : str
         Name and source of the data set.
     label : str
-        Name of the method's entry in the configuration.
+        Name of the method's entry in the configuration, and of the encoding if there is one.
     fraction : float
         The fraction of the training images.
     seed : int
@@ -126,6 +144,8 @@ class ManifestRecord(TypedDict):
     training_images: int
     classes: list[str]
     class_folders: list[str]
+    encoding: str
+    bytes: int | None  # of a container of these images; None without files
     selection: dict[str, Any]
     store: StoreRecord
     why: str | None
@@ -146,6 +166,8 @@ def manifest_record(about: About, manifest: pd.DataFrame, store: Store) -> Manif
         "training_images": about.training_images,
         "classes": store.classes,
         "class_folders": class_folders(store.classes),
+        "encoding": encoding_of(about.label),
+        "bytes": bytes_of(about, manifest, store),
         "selection": _selection(about),
         "store": {
             "digest": store.manifest["digest"],
@@ -160,6 +182,7 @@ def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Seque
     """The data card, a page of Markdown about the exported subset."""
     made = int((manifest["recipe"] != "").sum())
     real = len(manifest) - made
+    total = bytes_of(about, manifest, store)
     by = (
         f"by the method `{about.label}` at fraction {about.fraction:g}, selection seed "
         f"{about.seed}, with Petite {petite.__version__}."
@@ -196,7 +219,8 @@ def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Seque
         "recipe, SHA-256 and bytes; all other files have the same order",
         "- `manifest.json`: how the subset was made, for programs",
         "",
-        *_remarks(manifest, store),
+        *([_about_bytes(manifest, total)] if total else []),
+        *_remarks(manifest, store, encoding_of(about.label)),
         "",
         "## Loading",
         "",
@@ -204,11 +228,65 @@ def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Seque
         "classes by their folders.",
         "",
     ]
-    for code in (LOADING_THE_MANIFEST, *(code for name in formats for code in LOADING[name])):
-        lines += ["```python", code.replace("{folders}", str(folders)), "```", ""]
+    for code in _loading(manifest, store, formats):
+        lines += ["```python", code, "```", ""]
     selection = json.dumps(_selection(about), ensure_ascii=False, sort_keys=True, indent=2)
     lines += ["## How it was chosen", "", "```json", selection, "```"]
     return "\n".join(lines) + "\n"
+
+
+def bytes_of(about: About, manifest: pd.DataFrame, store: Store) -> int | None:
+    """The bytes of a container of the exported images, as the run counts them; None without files.
+
+    Images of a source without files count as the PNG files that are written for them.
+    """
+    real, copies = without_copies(manifest)
+    if not real["bytes"].all():
+        return None
+    columns = real["label"], real["bytes"], real["weight"]
+    return container_bytes(encoding_of(about.label), store.classes, *columns, copies=copies)
+
+
+def _about_bytes(manifest: pd.DataFrame, total: int) -> str:
+    """The bytes of the images, and of what holds them."""
+    real, copies = without_copies(manifest)
+    sentences = [
+        f"The {counted(len(real), 'image')} have {number(real['bytes'].sum())} bytes, and "
+        f"{number(total)} bytes ({byte_size(total)}) as a container with its index"
+        + (" and the recipes of the copies." if copies else "."),
+        "A folder has the same bytes in its files, but takes whole blocks of the disk.",
+    ]
+    if copies:
+        size = byte_size(manifest["bytes"].sum())
+        sentences[1] = f"Other formats hold the copies as images, {size} in all."
+    return " ".join(sentences) + "\n"
+
+
+def _loading(manifest: pd.DataFrame, store: Store, formats: Sequence[str]) -> list[str]:
+    """The lines of Python that load each format."""
+    suffixes = {PurePosixPath(file).suffix for file in manifest["file"]}
+    found = [LOADING_THE_MANIFEST]
+    for name in formats:
+        if name in ("folder", "zip"):
+            images = "images" if name == "folder" else "unpacked/images"
+            found += [] if name == "folder" else [UNPACKING]
+            able = [library for library, read in READ_FROM_FOLDERS.items() if suffixes & read]
+            codes = [LOADING_A_FOLDER[library] for library in able]
+            codes += [] if KERAS in able else [LOADING_BY_PILLOW]
+            found += [code.replace("{images}", images) for code in codes]
+        else:
+            found += LOADING[name]
+    values = {
+        "{folders}": str(class_folders(store.classes)),
+        "{size}": str(store.image_size),
+        "{channels}": str(store.channels),
+        "{mode}": "RGB" if store.channels == 3 else "L",
+    }
+    if (manifest["recipe"] != "").any():
+        found = [WITH_COPIES if code in LOADING["container"] else code for code in found]
+    for key, value in values.items():
+        found = [code.replace(key, value) for code in found]
+    return found
 
 
 def _use_of_others(leaked: int) -> str:
@@ -235,7 +313,7 @@ def _selection(about: About) -> dict[str, Any]:
     return {name: value for name, value in about.record.items() if name not in OMITTED}
 
 
-def _remarks(manifest: pd.DataFrame, store: Store) -> list[str]:
+def _remarks(manifest: pd.DataFrame, store: Store, encoding: str) -> list[str]:
     """Remarks for training on the subset."""
     weights = manifest["weight"]
     remarks = [
@@ -244,8 +322,12 @@ def _remarks(manifest: pd.DataFrame, store: Store) -> list[str]:
         else f"Images have weights, {weights.min():.4g} to {weights.max():.4g}: use them as sample "
         "weights in training (a folder and a zip have them in the manifest only).",
         f"Petite trained on images of {store.image_size}×{store.image_size} pixels, "
-        f"{'RGB' if store.channels == 3 else 'gray'}. Image files are the originals, byte for "
-        "byte, or PNG if the source has no files.",
+        f"{'RGB' if store.channels == 3 else 'gray'}. "
+        + (
+            "Image files are the originals, byte for byte, or PNG if the source has no files."
+            if encoding == ORIGINAL
+            else f"Image files are {encoding_in_words(encoding)}, byte for byte as it trained."
+        ),
     ]
     if (manifest["recipe"] != "").any():
         remarks.append("Images with a recipe are made from the stored pixels and have their size.")

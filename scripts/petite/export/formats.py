@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.lib import format as npy
 
+from petite.data.container import container_index, without_copies
 from petite.data.store import Store
 from petite.subsets.augmentation import render_subset
 from petite.util.files import atomic_path
@@ -38,6 +39,32 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes, compression: int) -> 
     info.external_attr = READABLE << 16
     info.compress_type = compression
     archive.writestr(info, data)
+
+
+def write_container(
+    path: Path, folder: Path, manifest: pd.DataFrame, encoding: str, classes: Sequence[str]
+) -> None:
+    """Write the images of each class as one file, and the index; see `petite.data.container`.
+
+    Parameters
+    ----------
+    path : Path
+        An empty folder.
+    folder : Path
+        That of the images.
+    manifest : DataFrame
+    encoding : str
+        Its name.
+    classes : sequence of str
+    """
+    real, copies = without_copies(manifest)
+    for label in range(len(classes)):
+        with (path / f"{label}.images").open("wb") as file:
+            for name in real.loc[real["label"] == label, "file"]:
+                file.write((folder / name).read_bytes())
+    columns = real["label"], real["bytes"], real["weight"]
+    index = container_index(encoding, classes, *columns, copies=copies)
+    (path / "index.json").write_bytes(index)
 
 
 def write_npz(path: Path, subset: pd.DataFrame, store: Store) -> None:

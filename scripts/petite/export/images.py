@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from petite.data.decoding.formats import format_of
+from petite.data.encoded import EncodedImages
+from petite.data.encoded_shard import read_encoded
 from petite.data.pictures import png
 from petite.data.sources import Source, UnreadableEntry
 from petite.data.store import Store
@@ -79,13 +81,17 @@ def class_folders(classes: Sequence[str]) -> list[str]:
 
 
 def write_images(
-    folder: Path, subset: pd.DataFrame, store: Store, source: Source | None
+    folder: Path,
+    subset: pd.DataFrame,
+    store: Store,
+    source: Source | None,
+    encoded: EncodedImages | None = None,
 ) -> pd.DataFrame:
     """Write the images of a subset as `folder`/<class>/<row>-<name>.<suffix>.
 
-    Originals are written byte for byte, with the suffix of their real format. Images of a source
-    without files, and images that recipes make from stored ones, are written as PNG without loss.
-    File names begin with the number of their row, so that they are unique.
+    Originals and encoded images are written byte for byte, with the suffix of their real format.
+    Images of a source without files, and images that recipes make from stored ones, are written as
+    PNG without loss. File names begin with the number of their row, so that they are unique.
 
     Parameters
     ----------
@@ -96,7 +102,9 @@ def write_images(
     store : Store
         The store that the subset was selected from.
     source : Source or None
-        The originals. Without a source no file is written.
+        The originals. Without a source no file is written, unless the images are encoded.
+    encoded : EncodedImages, optional
+        Written instead of the originals.
 
     Returns
     -------
@@ -114,14 +122,18 @@ def write_images(
         drop=True
     )
     listed = manifest["recipe"].map(without_pixels)
-    if source is None:
+    if encoded is not None:
+        files = _encoded_files(manifest, encoded)
+    elif source is not None:
+        files = _files(manifest, store, source)
+    else:
         return manifest.assign(file="", recipe=listed, sha256="", bytes=0)[MANIFEST_COLUMNS]
     names = class_folders(store.classes)
     for name in names:
         (folder / name).mkdir(parents=True)
     digits = len(str(len(subset) - 1))
     written: dict[int, tuple[str, str, int]] = {}
-    for row, data, suffix in _files(manifest, store, source):
+    for row, data, suffix in files:
         label, origin = int(manifest["label"][row]), str(manifest["origin"][row])
         # The suffix that augmentation adds to an id distinguishes its images.
         stem = PurePosixPath(origin).stem + manifest["image_id"][row].removeprefix(origin)
@@ -166,6 +178,20 @@ def _files(rows: pd.DataFrame, store: Store, source: Source) -> Iterator[tuple[i
             yield row_of[image_id], data, _suffix(data)
         else:
             yield row_of[image_id], png(data), ".png"
+    yield from _rendered(rows, store)
+
+
+def _encoded_files(rows: pd.DataFrame, encoded: EncodedImages) -> Iterator[tuple[int, bytes, str]]:
+    """The same of encoded images; copies are rendered from the decoded ones."""
+    real = rows[rows["recipe"] == ""]
+    row_of = dict(zip(real["image_id"], real.index, strict=True))
+    for image_id, data in read_encoded(encoded.tables, row_of):
+        yield row_of[image_id], data, _suffix(data)
+    yield from _rendered(rows, encoded.store)
+
+
+def _rendered(rows: pd.DataFrame, store: Store) -> Iterator[tuple[int, bytes, str]]:
+    """Yield the copies that recipes make."""
     made = rows[rows["recipe"] != ""]
     for start in range(0, len(made), RENDERED_AT_ONCE):
         part = made.iloc[start : start + RENDERED_AT_ONCE]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import NotRequired, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -32,6 +32,8 @@ class EmbeddingRecord(TypedDict):
     """Content of the JSON file next to the embeddings of a shard.
 
     `unread` maps the images that could not be decoded to the reason; their rows are NaN.
+    `weight_bytes` are those of the network; None if a program embeds, and missing in files of an
+    earlier Petite.
     """
 
     backbone: str
@@ -41,6 +43,7 @@ class EmbeddingRecord(TypedDict):
     unread: dict[str, str]
     image_ids_sha256: str
     seconds: float
+    weight_bytes: NotRequired[int | None]
 
 
 def embed_shard(
@@ -88,6 +91,7 @@ def embed_shard(
         unread=unread,
         image_ids_sha256=image_ids_digest(ids),
         seconds=time.perf_counter() - started,
+        weight_bytes=backbone.weight_bytes,
     )
 
 
@@ -229,6 +233,15 @@ def read_embeddings(
     if len(embeddings) > 1 and (embeddings == embeddings[0]).all():
         raise all_the_same(found)
     return embeddings, found.seconds
+
+
+def weight_bytes(paths: Iterable[Path]) -> int | None:
+    """Read the bytes of the network's weights; None if they are unknown.
+
+    paths: the files that `embed_shard` wrote.
+    """
+    records: Iterator[EmbeddingRecord] = (read_json(path.with_suffix(".json")) for path in paths)
+    return next(records).get("weight_bytes")
 
 
 def all_the_same(found: StoredEmbeddings) -> PetiteError:

@@ -118,6 +118,7 @@ def embed_shard_by_program(
         unread=unread,
         image_ids_sha256=image_ids_digest(ids),
         seconds=time.perf_counter() - started,
+        weight_bytes=None,
     )
 
 

@@ -15,6 +15,7 @@ from petite.networks.models import MODELS
 from petite.selection.estimate import Entry, Speeds, estimate_entries
 from petite.training.loop import EVALUATION_BATCH, TRAIN_ACCURACY_ROWS
 from petite.training.settings import TrainingSettings
+from petite.util.encoded_names import method_of, parts_of
 
 FLOAT = 4
 # Of the networks of dm; see `petite.training.distribution_matching`.
@@ -107,7 +108,8 @@ class Costs:
                 each = slopes.FEATURES.get(job.space, 0.0) * self._of_pixels()
                 return self._start(job) + (job.images or facts.training_images) * each
             case "ingest" | "encode":
-                return self._start(job) + images / facts.shards * self._decoding()
+                each = self._decoding() + _encoding(job.space)
+                return self._start(job) + images / facts.shards * each
             case "embed":
                 timing = self.embed_timing
                 return timing.start + images / facts.shards * timing.image
@@ -238,7 +240,7 @@ class Costs:
     def _rows(self, job: PlannedJob) -> int:
         """The images of a job's subset, with those that augmentation adds."""
         rows = self.facts.subset_rows(job.fraction)
-        return round(rows * (1 + self.facts.growth.get(job.method, 0.0)))
+        return round(rows * (1 + self.facts.growth.get(method_of(job.method), 0.0)))
 
     def _proxy(self) -> float:
         facts = self.facts
@@ -313,6 +315,12 @@ class Costs:
         else:
             return 0.0
         return slopes.MODEL + FLOAT * numbers
+
+
+def _encoding(name: str) -> float:
+    """Seconds of encoding an image; 0 for a job that encodes none."""
+    parts = parts_of(name)
+    return slopes.ENCODE_PIXEL[parts.codec] * parts.side**2 if parts else 0.0
 
 
 def _padded(images: int) -> int:

@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from petite.evaluation.metrics import compared_metric, with_scores
 from petite.evaluation.runs import FULL
 from petite.evaluation.statistics import ENOUGH_RUNS
+from petite.evaluation.tables import about_files
 from petite.plots import style
 from petite.util.encoded_names import ORIGINAL, encoding_in_words, method_of
 from petite.util.formatting import byte_size, percent
@@ -23,8 +24,7 @@ PICTURE_HEIGHT = 3.8  # inches
 LEGEND_COLUMNS = 0.6  # for each inch of width
 NOTE = (
     "Bars: 95% confidence intervals of the mean over runs. The line joins the points that no point "
-    "of fewer bytes exceeds. Such a front is partly luck: the verdicts say what is shown. Bytes: "
-    "encoded images, their index, and weights if they differ."
+    "of fewer bytes exceeds. Such a front is partly luck: the verdicts say what is shown."
 )
 
 
@@ -61,7 +61,8 @@ def accuracy_by_bytes(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     metric = compared_metric(summary).words
     dataset = style.shortened(str(runs["dataset"].iloc[0]), LONGEST_NAME)
     few = (summary["runs"] < ENOUGH_RUNS).any()
-    note = NOTE + (f" Some points have fewer than {ENOUGH_RUNS} runs." if few else "")
+    note = " ".join([NOTE, *about_files(summary)])
+    note += f" Some points have fewer than {ENOUGH_RUNS} runs." if few else ""
     style.title(figure, f"{metric.capitalize()} on {dataset} by bytes of training images", note)
     return figure
 

@@ -11,18 +11,25 @@ import yaml
 
 from petite.report.inputs import Inputs
 from petite.util import provenance
+from petite.util.encoded_names import ORIGINAL, encoding_in_words, encoding_of
 from petite.util.formatting import byte_size, number
 
 COMMIT = "Commit of Petite"
 
 
 class Making(TypedDict):
-    """Facts about the run by name, and its configuration as YAML."""
+    """Facts about the run by name, and its configuration as YAML.
+
+    `export` is what the command for the recommended images writes; "" if none are recommended.
+    `export_options` are further words of that command.
+    """
 
     facts: list[tuple[str, str]]
     has_commit: bool
     config: str
     file_name: str
+    export: str
+    export_options: str
 
 
 def making(inputs: Inputs) -> Making:
@@ -33,6 +40,28 @@ def making(inputs: Inputs) -> Making:
         "has_commit": COMMIT in facts,
         "config": settings_file(inputs.config),
         "file_name": f"{inputs.dataset}.yaml",
+        **_export(inputs),
+    }
+
+
+class _Export(TypedDict):
+    """See `Making`."""
+
+    export: str
+    export_options: str
+
+
+def _export(inputs: Inputs) -> _Export:
+    kept = inputs.recommendation.kept
+    if kept is None:
+        return {"export": "", "export_options": ""}
+    encoding = encoding_of(kept.method)
+    if encoding == ORIGINAL:
+        return {"export": "the recommended images as files", "export_options": ""}
+    return {
+        "export": f"the recommended images as {encoding_in_words(encoding)}, in a table for "
+        "Hugging Face and in a container of the bytes above",
+        "export_options": " --config 'export_formats=[parquet,container]'",
     }
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from petite.evaluation.metrics import ACCURACY, METRICS, Metric
 from petite.evaluation.runs import SEEN, is_reference
 from petite.evaluation.shares import kept
-from petite.evaluation.tables import at_look, has_looks, other_shares
+from petite.evaluation.tables import about_files, at_look, has_looks, other_shares
 from petite.report.inputs import Case, Inputs
 from petite.util.formatting import (
     MINUS,
@@ -80,6 +80,7 @@ class Table(TypedDict):
 
     rows: list[Row]
     has_bytes: bool
+    about_files: str
     measures: list[Metric]
     zero: float
     across: Bounds
@@ -131,6 +132,7 @@ def table(inputs: Inputs) -> Table:
     return {
         "rows": rows,
         "has_bytes": "bytes" in summary and bool(summary["bytes"].notna().any()),
+        "about_files": " ".join(about_files(summary)),
         "measures": MEASURES,
         "zero": beside(0.0),
         "across": {"low": in_percent(across.low), "high": in_percent(across.high)},
@@ -147,7 +149,7 @@ def table(inputs: Inputs) -> Table:
 def _row(row: Any, words: dict[str, str], across: Scale, beside: Scale) -> Row:
     case = Case(row.method, row.fraction)
     verdict = "" if is_reference(row.method) else words.get("verdict", "")
-    # Only if images are encoded; NaN for augmented ones.
+    # Only if images are encoded; NaN for what was never encoded.
     in_bytes = {"bytes": _or_nothing(row.bytes)} if hasattr(row, "bytes") else {}
     measures = {metric.name: getattr(row, f"{metric.name}_mean") for metric in MEASURES}
     return {

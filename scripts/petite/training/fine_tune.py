@@ -96,6 +96,10 @@ class FineTuner(Trainer):
     def budget(self) -> str:
         return self.settings.budget
 
+    @property
+    def pretrained_bytes(self) -> int | None:
+        return self._backbone.weight_bytes
+
     def bytes_of(self, images: Images) -> int:
         return size_of(images)
 

@@ -140,6 +140,11 @@ class Trainer(ABC):
     def budget(self) -> str:
         """The training length, in words."""
 
+    @property
+    def pretrained_bytes(self) -> int | None:
+        """The bytes of the weights that training begins with; None if they are random."""
+        return None
+
     @abstractmethod
     def bytes_of(self, images: Images) -> int:
         """The memory that training images need, in bytes."""

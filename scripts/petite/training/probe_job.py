@@ -18,7 +18,7 @@ import pandas as pd
 from petite.data.encoded import EncodedImages
 from petite.data.splits import test_images, training_images, validation_images, weights_of
 from petite.data.store import Store
-from petite.features.embedding import read_embeddings
+from petite.features.embedding import read_embeddings, weight_bytes
 from petite.subsets.chains import SelectionJob, choose
 from petite.subsets.overlap import excess_overlap
 from petite.subsets.records import SelectionRecord
@@ -198,7 +198,8 @@ def run_probe_job(
         train.iloc[one.rows].assign(weight=one.weights, origin=train["image_id"]) for one in fitted
     ]
     if data.encoded:
-        runs = runs.assign(**data.encoded.columns(subsets, 1 if data.soft else 0))
+        columns = data.encoded.columns(subsets, 1 if data.soft else 0)
+        runs = runs.assign(**columns, network_bytes=weight_bytes(data.encoded_embeddings))
     if data.soft:
         runs = with_soft_columns(runs, data.soft.columns(subsets))
     write_predictions(outputs.predictions, test, probabilities, job.seeds)

@@ -141,7 +141,8 @@ def run_job(
     subsets = [one.read() for one in job.subsets] if data.encoded or data.soft else []
     if data.encoded:
         labels = data.soft.probabilities.shape[1] if data.soft else 0
-        table = table.assign(**data.encoded.columns(subsets, labels))
+        columns = data.encoded.columns(subsets, labels)
+        table = table.assign(**columns, network_bytes=trainer.pretrained_bytes)
     if trainer.seeing:
         table["examples_seen"] = seen
     if data.soft:

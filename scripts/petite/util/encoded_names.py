@@ -1,6 +1,7 @@
 """Names of encodings, and of methods whose images are encoded: random@64px-webp-q40."""
 
 import re
+from typing import NamedTuple
 
 ORIGINAL = "original"
 AT = "@"
@@ -52,6 +53,26 @@ def encoding_of(name: str) -> str:
     return name.partition(AT)[2] or ORIGINAL
 
 
+class EncodingParts(NamedTuple):
+    """What the name of an encoding says."""
+
+    side: int
+    codec: str
+    quality: int
+
+
+def parts_of(encoding: str) -> EncodingParts | None:
+    """What the name of an encoding says; None for the originals.
+
+    Examples
+    --------
+    >>> parts_of("64px-webp-q40"), parts_of("original")
+    (EncodingParts(side=64, codec='webp', quality=40), None)
+    """
+    found = NAME.fullmatch(encoding)
+    return found and EncodingParts(int(found[1]), found[2], int(found[3]))
+
+
 def encoding_in_words(encoding: str) -> str:
     """An encoding as sentences and figures name it.
 
@@ -60,8 +81,7 @@ def encoding_in_words(encoding: str) -> str:
     >>> encoding_in_words("64px-webp-q40"), encoding_in_words("original")
     ('64x64 WebP q40', 'originals')
     """
-    found = NAME.fullmatch(encoding)
-    if found is None:
+    parts = parts_of(encoding)
+    if parts is None:
         return "originals"
-    side, codec, quality = found.groups()
-    return f"{side}x{side} {WORDS[codec]} q{quality}"
+    return f"{parts.side}x{parts.side} {WORDS[parts.codec]} q{parts.quality}"

@@ -26,11 +26,15 @@ def test_originals_alone_are_the_default_and_change_no_case() -> None:
     assert all("@" not in label for label, _ in config.load(DEFAULT).runs)
 
 
-def test_every_method_is_judged_in_every_encoding_but_augmented_images_are_not() -> None:
+def test_every_method_is_judged_in_every_encoding() -> None:
     originals = list(loaded(["original"]).runs_of("scratch"))
     both = list(loaded(["original", SMALL]).runs_of("scratch"))
-    encoded = [(f"{label}@16px-webp-q30", share) for label, share in originals]
-    assert both == [*originals, *(case for case in encoded if "augmentation" not in case[0])]
+    assert both == [*originals, *((f"{label}@16px-webp-q30", share) for label, share in originals)]
+
+
+def test_a_probe_judges_no_augmented_images_in_any_encoding() -> None:
+    judged = loaded(["original", SMALL], judges={"scratch": None, "probe": {}}).runs_of("probe")
+    assert judged and not any(label.startswith("augmentation") for label, _ in judged)
 
 
 def test_without_originals_only_the_full_set_is_judged_in_them() -> None:
@@ -90,9 +94,6 @@ def test_encodings_that_nothing_is_judged_in_are_refused() -> None:
     program = {"command": "train.py {train} {test} {predictions}"}
     with pytest.raises(PetiteError, match="encodings: mine"):
         loaded([SMALL], judges={"scratch": None, "mine": program})
-    methods = {"random": {"fractions": []}, "augmentation": {"fractions": [0.1]}}
-    with pytest.raises(PetiteError, match="encodings: no method"):
-        loaded([SMALL], methods=methods)
 
 
 def test_a_program_judges_originals_beside_a_judge_of_encodings() -> None:
@@ -100,3 +101,27 @@ def test_a_program_judges_originals_beside_a_judge_of_encodings() -> None:
     both = loaded(["original", SMALL], judges={"scratch": {}, "mine": program})
     assert all("@" not in label for label, _ in both.runs_of("mine"))
     assert any("@" in label for label, _ in both.runs_of("scratch"))
+
+
+@pytest.mark.parametrize("budget", ["10%", "2 MB", "0.5%", "600KB", 2_000_000])
+def test_a_budget_is_a_number_of_bytes_or_a_percentage(budget: Any) -> None:
+    assert loaded(["original"], bytes=budget).bytes == str(budget)
+    assert loaded(["original"]).bytes is None
+
+
+@pytest.mark.parametrize(
+    "budget",
+    ["0%", "100%", "-3%", "nan%", "ten%", "%", "0 MB", "-2 MB", "2 MiB", "2 megabytes", "", "0.1"],
+)
+def test_a_budget_in_another_unit_or_above_the_originals_is_refused(budget: str) -> None:
+    with pytest.raises(PetiteError) as refused:
+        loaded(["original"], bytes=budget)
+    assert f"bytes: '{budget}'" in str(refused.value)
+
+
+def test_a_search_needs_validation_images_and_a_judge_that_trains_here() -> None:
+    with pytest.raises(PetiteError, match=r"bytes: .*split\.validation"):
+        loaded(["original"], bytes="10%", split={"validation": 0})
+    program = {"command": "train.py {train} {test} {predictions}"}
+    with pytest.raises(PetiteError, match=r"bytes: .*mine"):
+        loaded(["original"], bytes="10%", judges={"scratch": None, "probe": None, "mine": program})

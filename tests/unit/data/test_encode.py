@@ -8,76 +8,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from encoded_pictures import SIDE, encoded, rows_of, stored, write_smooth
 from PIL import Image
 
 from petite.data.container import container_bytes, container_index
 from petite.data.decoding.decode import decode
-from petite.data.encode import EncodedFiles, Encoding, encode, encode_shard
+from petite.data.encode import Encoding, encode
 from petite.data.encoded import EncodedImages
 from petite.data.encoded_shard import EncodedShard, opened_shard
-from petite.data.ingest import build_index, gather_shards, ingest_shard, make_manifest
-from petite.data.sources import UnreadableEntry, listing, open_source
-from petite.data.store import Store, shard_record
+from petite.data.sources import UnreadableEntry
+from petite.data.store import Store
 from petite.util.encoded_names import encoding_in_words, encoding_of, in_encoding, method_of
 from petite.util.errors import DamagedFiles, PetiteError
-from petite.util.files import write_json, write_table
+from petite.util.files import write_table
 
 CODECS = ("webp", "avif", "jpeg")
-SIDE = 16  # of the store
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Smooth pictures of 40x60 pixels, one of 12 pixels, and a file that is none."""
     folder = tmp_path_factory.mktemp("pictures")
+    write_smooth(folder, 8)
     rng = np.random.default_rng(0)
-    for number in range(8):
-        path = folder / "ab"[number % 2] / f"{number}.png"
-        path.parent.mkdir(exist_ok=True)
-        colors = rng.integers(0, 256, (4, 6, 3)).astype(np.uint8)
-        Image.fromarray(colors).resize((60, 40), Image.Resampling.BICUBIC).save(path)
     Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)).save(folder / "a/small.png")
     (folder / "b" / "none.png").write_bytes(b"no picture")
     return folder
-
-
-def rows_of(pictures: Path) -> pd.DataFrame:
-    with open_source("folder", pictures) as source:
-        return listing(source, classes=None, limit_per_class=None, max_bad_share=0.5)
-
-
-def encoded(
-    pictures: Path, folder: Path, encoding: Encoding, channels: int = 3
-) -> tuple[pd.DataFrame, Path]:
-    """Encode all pictures as one shard; the table and its path."""
-    path = folder / "1-of-1.parquet"
-    files = EncodedFiles(path.with_suffix(".images"), path.with_suffix(".npy"))
-    with open_source("folder", pictures) as source:
-        table = encode_shard(source, rows_of(pictures), files, encoding, SIDE, channels)
-    write_table(path, table)
-    return table, path
-
-
-def stored(pictures: Path, folder: Path) -> Store:
-    rows = rows_of(pictures)
-    (folder / "shards").mkdir(parents=True)
-    path = folder / "shards/1-of-1.npy"
-    with open_source("folder", pictures) as source:
-        table = ingest_shard(source, rows, path, image_size=SIDE, channels=3)
-    write_table(path.with_suffix(".parquet"), table)
-    index = build_index(
-        gather_shards(rows, [table]),
-        ["a", "b"],
-        limit_per_class=None,
-        max_bad_share=0.5,
-        near_copy_distance=None,
-    )
-    write_table(folder / "index.parquet", index)
-    manifest = make_manifest(
-        index, ["a", "b"], [shard_record(path, folder)], image_size=SIDE, channels=3, settings={}
-    )
-    write_json(folder / "manifest.json", manifest)
-    return Store.open(folder / "manifest.json")
 
 
 @pytest.mark.parametrize("codec", CODECS)

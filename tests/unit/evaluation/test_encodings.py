@@ -13,6 +13,7 @@ from petite.evaluation.learning_curve import random_curves
 from petite.evaluation.recommendation import Answers, BytesFinding, Recommendation
 from petite.evaluation.runs import with_bytes, with_bytes_of_originals
 from petite.evaluation.statistics import holm
+from petite.evaluation.tables import about_files
 from petite.evaluation.verdicts import compare
 from petite.evaluation.wording import Wording
 from petite.plots.bytes import front
@@ -124,6 +125,25 @@ def test_the_fewest_bytes_that_are_good_enough_are_kept(
     assert "500 KB of the 10 MB" in text and "64x64 WebP q40" in text and "2 Mbit per class" in text
     assert "by good as 64x64 WebP q40" in text
     answers = Answers({"scratch": found})
+    assert Answers.from_json(answers.to_json()) == answers
+
+
+def test_the_bytes_of_a_pretrained_network_are_a_sentence_of_their_own(
+    runs: pd.DataFrame,
+) -> None:
+    is_encoded = runs["encoding"] != "original"
+    own = runs.assign(network_bytes=is_encoded.map({True: 13_600_000.0, False: None}))
+    table = with_bytes(compare(own, 0.01), own)
+    assert set(table["network_bytes"]) == {13_600_000}
+    found = recommended(table, own)
+    assert found.findings[-1] == BytesFinding(
+        "bytes", SMALL, 499_900, BYTES_OF_ALL, 2, network_bytes=13_600_000
+    )
+    assert "13.6 MB" in Wording(found).answer() and "13.6 MB" in about_files(table)[-1]
+    assert (
+        "network" not in Wording(recommended(with_bytes(compare(runs, 0.01), runs), runs)).answer()
+    )
+    answers = Answers({"probe": found})
     assert Answers.from_json(answers.to_json()) == answers
 
 

@@ -39,6 +39,19 @@ TRAIN = PlannedJob(1, "train", "random", 0.5, seeds=4, memory=8e8)
 TIMING = Timing(start=5.0, step=0.01, image=0.0, seed=0.0)
 
 
+def test_avif_takes_longer_than_webp_and_a_larger_side_longer_still():
+    names = ["8px-webp-q90", "64px-webp-q5", "64px-avif-q5", "128px-avif-q5"]
+    took = [Costs(FACTS).seconds(PlannedJob(1, "encode", space=name)) for name in names]
+    assert took == sorted(set(took))
+
+
+def test_encoded_images_are_augmented_as_often_as_the_originals():
+    one, other = (replace(TRAIN, method=f"augmentation{name}") for name in ("", "@8px-webp-q9"))
+    epochs = with_training(budget={"epochs": 3, "steps": None})
+    assert Costs(epochs).seconds(one) == Costs(epochs).seconds(other)
+    assert Costs(epochs).seconds(one) > Costs(epochs).seconds(TRAIN)
+
+
 def with_training(**settings) -> Facts:
     return replace(FACTS, training=TrainingSettings(**settings).model_dump(mode="json"))
 

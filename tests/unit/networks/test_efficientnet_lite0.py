@@ -33,6 +33,8 @@ def test_the_model_to_train_gives_the_same_features(
     model = backbone.build()
     np.testing.assert_allclose(model.predict(reference.images), reference.features, atol=1e-3)
     assert len(model.trainable_variables) > 0
+    # Some counters of PyTorch's are in the file too.
+    assert 0 <= backbone.weight_bytes - 4 * model.count_params() < 1000
 
 
 def test_the_head_gives_the_classes_of_imagenet(lite0_wheel: Path, reference: Reference) -> None:

@@ -55,6 +55,7 @@ def test_an_application_gives_what_keras_gives(mobilenet_weights: Path) -> None:
     ).predict(keras.applications.mobilenet.preprocess_input(IMAGES.astype(np.float32)))
     np.testing.assert_allclose(backbone.embedder()(IMAGES, IDS), expected, atol=1e-4)
     np.testing.assert_allclose(backbone.build().predict(IMAGES), expected, atol=1e-4)
+    assert backbone.weight_bytes == 4 * backbone.build().count_params()
 
 
 def test_the_digest_is_of_the_weights(mobilenet_weights: Path, tmp_path: Path) -> None:
@@ -145,6 +146,7 @@ def test_a_keras_file_gives_what_it_gave_when_it_was_saved(tmp_path: Path) -> No
     network.save(tmp_path / "mine.keras")
     backbone = open_backbone(f"file:{tmp_path}/mine.keras", scaling="zero_to_one")
     assert (backbone.image_size, backbone.dimensions) == (SIZE, 4)
+    assert backbone.weight_bytes == (tmp_path / "mine.keras").stat().st_size
     expected = network.predict(IMAGES.astype(np.float32) / 255)
     np.testing.assert_allclose(backbone.embedder()(IMAGES, IDS), expected, atol=1e-4)
     np.testing.assert_allclose(backbone.build().predict(IMAGES), expected, atol=1e-4)

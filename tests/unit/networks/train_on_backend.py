@@ -60,7 +60,7 @@ small = keras.Sequential(
     ]
 )
 pretrained = [array.copy() for array in small.get_weights()]
-backbone = KerasBackbone("small", 32, 4, "0" * 64, Scaling(1 / 255), lambda dtype: small)
+backbone = KerasBackbone("small", 32, 4, "0" * 64, Scaling(1 / 255), 1, lambda dtype: small)
 fine_tune = FineTuneSettings(
     backend=sys.argv[1], image_size=32, head_steps=3, steps=3, batch_size=16, evaluations=2
 )

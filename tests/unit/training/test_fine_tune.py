@@ -59,7 +59,7 @@ def network(dtype: str = "float32", side: int | None = SIDE) -> Any:
 
 
 def backbone(side: int = SIDE) -> Backbone:
-    return KerasBackbone("small", side, 8, "0" * 64, Scaling(1 / 255), network)
+    return KerasBackbone("small", side, 8, "0" * 64, Scaling(1 / 255), 1234, network)
 
 
 def tuner(image_size: int = SIDE, channels: int = 3, **changes: Any) -> FineTuner:
@@ -214,7 +214,7 @@ def test_a_backbone_for_images_of_another_size_is_refused() -> None:
 def test_a_backbone_with_weights_that_are_nan_is_refused() -> None:
     broken = network()
     broken.layers[1].set_weights([np.ones(8), np.full(8, np.nan), np.zeros(8), np.ones(8)])
-    bad = KerasBackbone("broken", SIDE, 8, "0" * 64, Scaling(), lambda dtype: broken)
+    bad = KerasBackbone("broken", SIDE, 8, "0" * 64, Scaling(), 1, lambda dtype: broken)
     with pytest.raises(PetiteError, match=r"'broken' holds weights that are NaN.*beta"):
         FineTuner(bad, SIDE, 3, COLORS, check_settings(SMALL))
 

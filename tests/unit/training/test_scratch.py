@@ -15,6 +15,7 @@ from PIL import Image
 from petite.data.store import Store, shard_record, write_shard
 from petite.networks.backend import load_keras
 from petite.subsets.seed_tables import SeedTable, tables_of, write_seed_tables
+from petite.subsets.synthetic import Crop, made_table, mosaic_recipe
 from petite.training import metrics
 from petite.training.loop import ScratchTrainer
 from petite.training.records import HISTORY_COLUMNS, RUN_COLUMNS, Job
@@ -385,8 +386,19 @@ def test_a_subset_with_a_test_image_is_refused(folder: Path) -> None:
     path = folder / "leaky.parquet"
     index = pd.read_parquet(folder / "store/index.parquet")
     write_subset(path, index.iloc[[0, 1, 59]], seed=0)
-    with pytest.raises(PetiteError, match=r"leaky\.parquet.*1 row.*light/59"):
+    with pytest.raises(PetiteError, match=r"leaky\.parquet.*1 image .*light/59"):
         data(folder).training(SeedTable(path, 0).read(), path)
+
+
+def test_a_mosaic_with_a_crop_of_a_test_image_is_refused(folder: Path) -> None:
+    ids = pd.read_parquet(folder / "store/index.parquet")["image_id"]
+    made = {}
+    for last in (2, 59):
+        recipe = mosaic_recipe([Crop(ids[row], 0, 0, 4) for row in (0, 1, 1, last)])
+        made[last] = made_table([ids[0]], np.array([0]), [recipe], ["dark", "light"])
+    assert data(folder).training(made[2], Path("fine.parquet")).shape[0] == 1
+    with pytest.raises(PetiteError, match=r"leaky\.parquet.*1 image .*light/59"):
+        data(folder).training(made[59], Path("leaky.parquet"))
 
 
 def test_wrong_settings_are_named_with_their_place() -> None:

@@ -51,6 +51,8 @@ class Backbone(ABC):
         SHA-256 of the weights, as 64 hexadecimal digits.
     preprocess : callable
         From values of 0 to 255 to those that the network takes, float32 (n, height, width, 3).
+    weight_bytes : int
+        Bytes of the weights, without a classifier if it is not used; of a file, its size.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Backbone(ABC):
     dimensions: int
     digest: str
     preprocess: Callable[[Any], Any]
+    weight_bytes: int
 
     @abstractmethod
     def build(self, dtype: str = "float32") -> "keras.Model":

@@ -25,6 +25,7 @@ SAFE_MODULES = re.compile(
 )
 # ... and of Python's own types as Keras writes them, but none that holds or loads code.
 SAFE_WITHOUT_MODULE = {"__keras_tensor__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__"}
+FLOAT32_BYTES = 4
 CODE = {
     "Lambda",
     "__lambda__",
@@ -91,6 +92,7 @@ def open_application(name: str, weights: Path | None, image_size: int) -> KerasB
         dimensions=first.output_shape[-1],
         digest=_digest(first),
         preprocess=sys.modules[application.__module__].preprocess_input,
+        weight_bytes=FLOAT32_BYTES * first.count_params(),
         network=network,
         inference_network=lambda dtype: first if dtype == "float32" else network(dtype),
     )
@@ -129,6 +131,7 @@ def open_keras_file(path: Path, scaling: Scaling, image_size: int) -> KerasBackb
         dimensions=network.outputs[0].shape[-1],
         digest=sha256_of(path),
         preprocess=scaling,
+        weight_bytes=path.stat().st_size,
         network=lambda dtype: _load(path),
         inference_network=lambda dtype: network,
     )

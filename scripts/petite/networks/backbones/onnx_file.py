@@ -105,6 +105,7 @@ def open_onnx_file(path: Path, scaling: Scaling, image_size: int, threads: int) 
         dimensions=shape[1],
         digest=sha256_of(path),
         preprocess=scaling,
+        weight_bytes=path.stat().st_size,
         session=session,
         batch_size=batch or IMAGES_AT_ONCE,
         channels_first=channels_first,

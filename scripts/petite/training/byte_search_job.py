@@ -1,0 +1,281 @@
+"""The job that searches within a budget of bytes: it encodes and trains at each point."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypedDict
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from petite.data.container import container_bytes
+from petite.data.decoding.decode import decode
+from petite.data.encode import Encoding, encode_entry
+from petite.data.ingest import Reading
+from petite.data.sources import Source
+from petite.data.splits import LabeledImages
+from petite.data.store import Store
+from petite.subsets.chains import SelectionJob, choose
+from petite.subsets.tables import cut
+from petite.training.byte_search import (
+    CODEC,
+    Measured,
+    Point,
+    count_within,
+    parse_budget,
+    search,
+)
+from petite.training.loop import Trainer
+from petite.training.probe import Embedded, fit_probe
+from petite.util.encoded_names import ORIGINAL
+from petite.util.errors import PetiteError
+from petite.util.formatting import byte_size, in_percent
+
+logger = logging.getLogger(__name__)
+
+# Those of a run begin at 0, so that its subsets and trainings are new.
+SEEDS = (1_000_000, 1_000_001)
+# Images whose bytes are measured before the count is known.
+SAMPLE = 200
+
+
+class Judge(Protocol):
+    """What trains on images and says how good it is on the validation images."""
+
+    side: int
+    channels: int
+
+    def score(self, images: NDArray[np.uint8], labels: NDArray[np.int64], seed: int) -> float:
+        """The accuracy on validation images after training on uint8 (n, side, side, channels)."""
+
+
+@dataclass
+class TrainingJudge:
+    """Trains a network from scratch, or fine-tunes one.
+
+    Attributes
+    ----------
+    trainer : Trainer
+    validation : LabeledImages
+    side, channels : int
+        Of the store's images.
+    """
+
+    trainer: Trainer
+    validation: LabeledImages
+    side: int
+    channels: int
+
+    def score(self, images: NDArray[np.uint8], labels: NDArray[np.int64], seed: int) -> float:
+        trained = self.trainer.train(
+            images, labels, self.validation.images, self.validation.labels, seed
+        )
+        return float(trained.history[-1]["validation_accuracy"])
+
+
+@dataclass
+class ProbeJudge:
+    """Fits a probe on embeddings.
+
+    Attributes
+    ----------
+    embed : callable
+        Embeds images, uint8 (n, side, side, 3), with their ids for messages.
+    validation : Embedded
+    penalties : sequence of float
+    side : int
+        Of the images that the network takes.
+    """
+
+    embed: Callable[[NDArray[np.uint8], Sequence[str]], NDArray[np.float32]]
+    validation: Embedded
+    penalties: Sequence[float]
+    side: int
+    channels: int = 3
+
+    def score(self, images: NDArray[np.uint8], labels: NDArray[np.int64], seed: int) -> float:
+        names = [f"encoded image {place}" for place in range(len(images))]
+        training = Embedded(self.embed(images, names), labels)
+        probe = fit_probe(training, self.validation, self.penalties)
+        answers = probe.probabilities(self.validation.embeddings).argmax(axis=1)
+        return float((answers == self.validation.labels).mean())
+
+
+@dataclass(frozen=True)
+class Images:
+    """The training images of a search.
+
+    Attributes
+    ----------
+    source : Source
+        Of the originals, open.
+    reading : Reading
+    store : Store
+    selection : SelectionJob
+        By the method random; its seed and k are set here.
+    """
+
+    source: Source
+    reading: Reading
+    store: Store
+    selection: SelectionJob
+
+    @property
+    def train(self) -> pd.DataFrame:
+        return self.selection.train
+
+    def ranked(self, seed: int) -> pd.DataFrame:
+        """All training images in a random order."""
+        return choose(replace(self.selection, k=len(self.train), seed=seed))[0]
+
+    def original_bytes(self) -> int:
+        """The bytes of all training images as they are."""
+        index = self.store.index.set_index("image_id")
+        sizes = index.loc[self.train["image_id"], "bytes"]
+        ones = np.ones(len(sizes))
+        return container_bytes(ORIGINAL, self.store.classes, self.train["label"], sizes, ones)
+
+    def largest_side(self) -> int:
+        """The largest side of an original, in pixels."""
+        index = self.store.index.set_index("image_id")
+        return int(index.loc[self.train["image_id"], ["width", "height"]].max().max())
+
+    def encoded(self, image_ids: Iterable[str], encoding: Encoding) -> list[bytes]:
+        """Encode originals, in the order of their ids."""
+        ids = list(image_ids)
+        files = {
+            image_id: encode_entry(data, encoding, self.store.channels, self.reading)[0]
+            for image_id, data in self.source.read_many(ids)
+        }
+        return [files[image_id] for image_id in ids]
+
+
+class SearchRecord(TypedDict):
+    """What a search found; `points` are in the order in which they were measured."""
+
+    budget: int
+    original_bytes: int
+    judge: str
+    runs: int
+    points: list[dict[str, Any]]
+    winner: dict[str, Any]
+
+
+def budget_of(text: str, original_bytes: int) -> int:
+    """A budget in bytes, from one in bytes or in percent of all originals.
+
+    Raises
+    ------
+    PetiteError
+        If it is not below what the originals have.
+    """
+    value, is_share = parse_budget(text)
+    budget = int(value * original_bytes if is_share else value)
+    if budget >= original_bytes:
+        raise PetiteError(
+            f"bytes: {text} is not below the {byte_size(original_bytes)} of all training images: "
+            "give a smaller budget, or run without one"
+        )
+    return budget
+
+
+def run_search(text: str, name: str, images: Images, judge: Judge, most: int) -> SearchRecord:
+    """Search within a budget.
+
+    Parameters
+    ----------
+    text : str
+        The setting `bytes`.
+    name : str
+        That of the judge.
+    images : Images
+    judge : Judge
+    most : int
+        The largest count of images.
+
+    Raises
+    ------
+    PetiteError
+        For a budget without room for an image of each class, or not below the originals.
+    """
+    original_bytes = images.original_bytes()
+    budget = budget_of(text, original_bytes)
+    rankings = {seed: images.ranked(seed) for seed in SEEDS}
+    classes = images.train["label"].nunique()
+    least: list[int] = []
+
+    def measure(point: Point) -> Measured | None:
+        encoding = Encoding(point.side, CODEC, point.quality)
+        sample = cut(rankings[SEEDS[0]], images.train, min(SAMPLE, len(images.train)))
+        sizes = np.array([len(file) for file in images.encoded(sample["image_id"], encoding)])
+        fixed = container_bytes(encoding.name, images.store.classes, [], [], [])
+        least.append(fixed + classes * int(sizes.mean() + 4))
+        count = count_within(budget, sizes, fixed, most)
+        runs, used = [], 0
+        for seed in SEEDS:
+            if count < classes:
+                return None
+            files, labels, total = _within(images, rankings[seed], encoding, count, budget)
+            count, used = len(files), max(used, total)
+            if total > budget:
+                return None
+            pixels = np.stack(
+                [decode(f, judge.side, judge.channels, min_side=1).pixels for f in files]
+            )
+            runs.append(judge.score(pixels, labels, seed))
+        found = Measured(point, count, float(np.mean(runs)), used, len(runs))
+        logger.info(
+            "%s: %d images in %s, validation accuracy %s%%",
+            *(encoding.name, count, byte_size(used), in_percent(found.score)),
+        )
+        return found
+
+    largest = min(judge.side, images.largest_side())
+    try:
+        winner, found = search(largest, measure)
+    except ValueError:
+        raise PetiteError(
+            f"bytes: {text} has no room for an image of each class: the smallest encoding takes "
+            f"about {byte_size(min(least))} for {classes} images: give a larger budget"
+        ) from None
+    return {
+        "budget": budget,
+        "original_bytes": original_bytes,
+        "judge": name,
+        "runs": sum(one.runs for one in found),
+        "points": [_record(one) for one in found],
+        "winner": _record(winner),
+    }
+
+
+def _within(
+    images: Images, ranked: pd.DataFrame, encoding: Encoding, count: int, budget: int
+) -> tuple[list[bytes], NDArray[np.int64], int]:
+    """The encoded images of a subset, their labels and bytes: as many as are within the budget."""
+    label_of = images.train.set_index("image_id")["label"]
+    classes = images.store.classes
+    file_of: dict[str, bytes] = {}
+    while True:
+        ids = cut(ranked, images.train, count)["image_id"].tolist()
+        # Smaller subsets are part of larger ones.
+        file_of = file_of or dict(zip(ids, images.encoded(ids, encoding), strict=True))
+        files = [file_of[image_id] for image_id in ids]
+        labels = label_of.loc[ids].to_numpy(np.int64)
+        sizes = [len(file) for file in files]
+        total = container_bytes(encoding.name, classes, labels, sizes, np.ones(len(sizes)))
+        if total <= budget or count <= len(classes):
+            return files, labels, total
+        # The sample had smaller images than these.
+        count = max(len(classes), int(count * budget / total) - 1)
+
+
+def _record(one: Measured) -> dict[str, Any]:
+    return {
+        "side": one.point.side,
+        "codec": CODEC,
+        "quality": one.point.quality,
+        "images": one.images,
+        "bytes": one.size,
+        "validation_accuracy": one.score,
+    }

@@ -1,0 +1,76 @@
+"""The search within a budget on real images: its bytes, its seeds, and what it refuses."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from encoded_pictures import SIDE, stored, write_smooth
+
+from petite.data.container import container_bytes
+from petite.data.sources import open_source
+from petite.subsets.chains import SelectionJob, Step
+from petite.training.byte_search_job import SEEDS, Images, budget_of, run_search
+from petite.util.errors import PetiteError
+
+COUNT = 60
+
+
+class Seen:
+    """A judge that likes large images, and remembers what it was given."""
+
+    side, channels = SIDE, 3
+
+    def __init__(self) -> None:
+        self.given: list[tuple[int, int]] = []
+
+    def score(self, images: np.ndarray, labels: np.ndarray, seed: int) -> float:
+        assert images.shape == (len(labels), SIDE, SIDE, 3) and images.dtype == np.uint8
+        assert set(labels) == {0, 1}
+        self.given.append((len(images), seed))
+        return 1 - 1 / len(images)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
+    folder = tmp_path_factory.mktemp("search")
+    write_smooth(folder / "images", COUNT)
+    store = stored(folder / "images", folder / "store")
+    train = store.index.loc[store.index["status"] == "ok", ["image_id", "label"]]
+    step = Step(method="random", settings={}, quota="proportional", space=None, share=1.0)
+    with open_source("folder", folder / "images") as source:
+        yield Images(source, {}, store, SelectionJob(train, len(train), [step], 0, {}))
+
+
+def test_the_winner_is_within_the_budget_and_has_seeds_of_its_own(images: Images) -> None:
+    judge = Seen()
+    found = run_search("20%", "scratch", images, judge, COUNT)
+    total = images.original_bytes()
+    assert found["original_bytes"] == total and found["budget"] == int(0.2 * total)
+    assert found["runs"] == len(judge.given) == 2 * len(found["points"])
+    assert {seed for _, seed in judge.given} == set(SEEDS) and min(SEEDS) > 10_000
+    for point in found["points"]:
+        assert 0 < point["bytes"] <= found["budget"]
+        assert point["side"] <= SIDE
+    most = max(point["validation_accuracy"] for point in found["points"])
+    assert found["winner"]["validation_accuracy"] == pytest.approx(most, abs=0.01)
+
+
+def test_the_originals_are_counted_as_a_run_counts_them(images: Images) -> None:
+    index = images.store.index
+    expected = container_bytes(
+        "original", ["a", "b"], index["label"], index["bytes"], np.ones(len(index))
+    )
+    assert images.original_bytes() == expected
+
+
+def test_a_budget_not_below_the_originals_is_refused(images: Images) -> None:
+    with pytest.raises(PetiteError, match="bytes: 1 MB is not below"):
+        budget_of("1 MB", 1_000_000)
+    assert budget_of("999999", 1_000_000) == 999_999
+
+
+def test_a_budget_without_room_for_an_image_of_each_class_is_refused(images: Images) -> None:
+    judge = Seen()
+    with pytest.raises(PetiteError, match=r"bytes: 150 B has no room .* 2 images"):
+        run_search("150 B", "scratch", images, judge, COUNT)
+    assert judge.given == []
