@@ -1,6 +1,8 @@
 """A budget of time: the run is planned once, and the answer names what was left out."""
 
 import json
+import shutil
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ CONFIG = smallest(
 )
 # On one core with 80 s a seed: 8 seeds of three cases, or 6 of four, take 32 min and some seconds.
 BUDGET = "31 min"
+CUT = "7 seeds instead of 8; without pca_grid:0.25"
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +33,14 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield path
 
 
+def slow_down(history: Path) -> None:
+    """As if each network that was timed needed 10 s for a step."""
+    found = json.loads(history.read_text("utf-8"))
+    for timing in found["timings"].values():
+        timing["step"] = 10.0
+    history.write_text(json.dumps(found))
+
+
 @pytest.fixture(scope="module")
 def folder(snakemake, tmp_path_factory: pytest.TempPathFactory, history: Path) -> Path:
     """A finished run on a machine that was found to need 10 s for a step."""
@@ -37,14 +48,11 @@ def folder(snakemake, tmp_path_factory: pytest.TempPathFactory, history: Path) -
     planned = snakemake(folder, "--dry-run", config=CONFIG | {"budget": "10 h"})
     assert "nothing is left out" in said_of(planned)
     assert not (folder / RESULTS).exists()
-    found = json.loads(history.read_text("utf-8"))
-    for timing in found["timings"].values():
-        timing["step"] = 10.0
-    history.write_text(json.dumps(found))
+    slow_down(history)
     finished = snakemake(folder, "--cores", "1", config=CONFIG | {"budget": BUDGET})
     said = said_of(finished)
     assert finished.returncode == 0, said
-    assert f"Budget of {BUDGET}: 7 seeds instead of 8; without pca_grid:0.25" in said
+    assert f"Budget of {BUDGET}: {CUT}" in said
     return folder
 
 
@@ -87,3 +95,57 @@ def test_a_budget_that_decides_nothing_is_refused_with_the_time_that_would(
     assert "budget: '5 min'" in said
     assert "random:0.5" in said
     assert not (tmp_path / RESULTS).exists()
+
+
+def test_trainings_with_two_threads_share_two_cores(
+    snakemake, tmp_path: Path, history: Path
+) -> None:
+    config = CONFIG | {"training_threads": 2}
+    snakemake(tmp_path, "--dry-run", config=config | {"budget": "10 h"})
+    slow_down(history)
+    said = said_of(snakemake(tmp_path, "--dry-run", config=config | {"budget": BUDGET}))
+    assert f"Budget of {BUDGET}: {CUT}" in said
+    assert "on 2 cores" in said
+
+
+def test_what_judges_nothing_needs_and_keeps_no_plan(snakemake, tmp_path: Path) -> None:
+    config = CONFIG | {"budget": "1 s"}  # too little
+    for command in (["config"], ["goals"], ["--list-rules"], ["--unlock"], ["estimate"]):
+        finished = snakemake(tmp_path, "--cores", "2", *command, config=config)
+        said = said_of(finished)
+        assert finished.returncode == 0, said
+        assert "Planning the run" not in said
+    assert not (tmp_path / RESULTS / "budgets").exists()
+
+
+def test_only_a_run_that_judges_keeps_a_plan(snakemake, tmp_path: Path, history: Path) -> None:
+    config = CONFIG | {"budget": "10 h"}
+    finished = snakemake(tmp_path, "--until", "subset", config=config)
+    assert finished.returncode == 0, said_of(finished)
+    assert (tmp_path / RESULTS / "subsets").exists()
+    assert not (tmp_path / RESULTS / "budgets").exists()
+
+
+def test_images_that_are_not_counted_yet_are_listed_first(snakemake, tmp_path: Path) -> None:
+    dataset = {"name": "tiny", "source": "archive", "path": str(tmp_path / "photos.tar")}
+    with tarfile.open(dataset["path"], "w"):
+        pass
+    config = {key: value for key, value in CONFIG.items() if key != "dataset"}
+    refused = snakemake(tmp_path, config=config | {"dataset": dataset, "budget": "10 h"})
+    said = said_of(refused)
+    assert refused.returncode != 0
+    assert "budget: '10 h'" in said
+    assert "estimate" in said
+
+
+def test_a_budget_of_a_finished_run_is_planned_once(
+    snakemake, tmp_path: Path, tiny_run, tiny_config, history: Path
+) -> None:
+    shutil.copytree(tiny_run[0] / RESULTS, tmp_path / RESULTS, symlinks=True)
+    shutil.copytree(tiny_run[0] / ".snakemake", tmp_path / ".snakemake")
+    config = tiny_config | {"budget": "10 h"}
+    for options, planned in ((["--dry-run"], 0), ([], 1)):
+        said = said_of(snakemake(tmp_path, *options, config=config))
+        assert "Nothing to be done" in said, said
+        assert len(list((tmp_path / RESULTS).glob("budgets/*.json"))) == planned
+    assert "Planning the run" not in said_of(snakemake(tmp_path, "--dry-run", config=config))

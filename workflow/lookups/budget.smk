@@ -1,6 +1,9 @@
 # Functions of common.smk: the plan of a run within a budget of time, and the dry run that it is made from.
 
 import subprocess
+from dataclasses import replace
+
+from snakemake.cli import parse_args
 
 from petite.config.budget import (
     BudgetPlan,
@@ -25,6 +28,16 @@ JOBS_VARIABLE = "PETITE_JOBS"
 # If set, the dry run is of all seeds, whatever the budget, as if no look decided anything.
 ALL_SEEDS_VARIABLE = "PETITE_ALL_SEEDS"
 ALL_SEEDS = IS_MAIN and ALL_SEEDS_VARIABLE in os.environ
+# More than the threads of any job, as Snakemake plans no job with more threads than cores.
+CORES_OF_CLUSTER = 1_000_000
+# Targets that judge nothing, and options with which Snakemake runs no job: neither waits for a plan.
+JUDGE_NOTHING = {"config", "goals", "estimate", "watch"}
+RUN_NOTHING = {
+    *("--unlock", "--lint"),
+    *("--list-rules", "--list", "-l", "--list-target-rules", "--lt"),
+}
+# In place of a plan, for a run that judges nothing.
+UNPLANNED = BudgetPlan("", 0.0, 0.0, NOTHING, settled=False)
 
 
 def cores():
@@ -40,17 +53,22 @@ def cores():
     return limits.cores or 1, 0.0
 
 
-def command_of_whole_run():
-    """The command that plans the whole run with the settings of this one.
+def command_of_whole_run(has_budget):
+    """The command that plans the whole run with the settings and cores of this one, or without its budget.
 
     None in another workflow, whose jobs are not known here.
     """
     if not IS_MAIN:
         return None
     files = list(map(str, workflow.overwrite_configfiles))
-    given = workflow.config_settings.config_args or []
+    given = list(workflow.config_settings.config_args or [])
+    if not has_budget:
+        others = [one for one in given if one.partition("=")[0].strip() != "budget"]
+        given = [*others, "budget=null"]
+    on_cores, is_cluster = cores()
     return [
-        *(sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "--cores", "1"),
+        *(sys.executable, "-m", "snakemake", "--dry-run", "--quiet"),
+        *("--cores", str(CORES_OF_CLUSTER if is_cluster else on_cores)),
         *("--snakefile", str(workflow.main_snakefile)),
         *(["--configfile", *files] if files else []),
         *(["--config", *given] if given else []),
@@ -63,20 +81,32 @@ BUDGET_FILE = plan_path(Path(f"results/{WRITTEN.dataset.name}"), WRITTEN)
 
 def budget_plan():
     """What the budget leaves of the run, as planned before or now; None without a budget."""
-    if WRITTEN.budget is None or PARTIAL or ALL_SEEDS:
+    if WRITTEN.budget is None or PARTIAL:
         return None
     if not IS_MAIN:
         raise PetiteError(
             f"budget: '{WRITTEN.budget}' cannot be planned in another workflow, whose jobs are "
             "unknown: set it to null"
         )
-    if plan := read_plan(BUDGET_FILE):
+    plan = read_plan(BUDGET_FILE)
+    if plan and (plan.settled or not IS_RUN):
         return plan
     if not IS_RUN:
         raise PetiteError(
             f"'{BUDGET_FILE}', the plan of this run, is gone: rerun the same command"
         )
-    return new_budget_plan()
+    return UNPLANNED if judges_nothing() else new_budget_plan()
+
+
+def judges_nothing():
+    """Whether this command judges nothing, as far as its targets and options say."""
+    words = set(sys.argv[1:])
+    if words & RUN_NOTHING:
+        return True
+    if not words & JUDGE_NOTHING:
+        return False
+    targets = set(parse_args(sys.argv[1:])[1].targets)
+    return bool(targets) and targets <= JUDGE_NOTHING
 
 
 def new_budget_plan():
@@ -88,8 +118,17 @@ def new_budget_plan():
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "run.json"
         whole, _ = planned_run(
-            command_of_whole_run(), JOBS_VARIABLE, file, {ALL_SEEDS_VARIABLE: "1"}
+            command_of_whole_run(has_budget=False),
+            JOBS_VARIABLE,
+            file,
+            {ALL_SEEDS_VARIABLE: "1"},
         )
+        if not whole.is_counted:
+            raise PetiteError(
+                f"budget: '{WRITTEN.budget}' cannot be planned, as the images are not counted yet: "
+                "first run `snakemake --cores all estimate` with the same settings, which lists "
+                "them"
+            )
         networks = trained_networks(whole.facts, {job.rule for job in whole.jobs})
         if not networks <= read_history(default_path()).timings.keys():
             # A network that cannot be timed counts as on another machine.
@@ -118,21 +157,24 @@ def new_budget_plan():
         if each
         else f"on {counted(on_cores, 'core')}"
     )
-    return BudgetPlan(place, seconds_of(cut), seconds_of(NOTHING), cut)
+    return BudgetPlan(place, seconds_of(cut), seconds_of(NOTHING), cut, settled=False)
 
 
 BUDGETED = or_exit(budget_plan)
-if BUDGETED and IS_RUN and workflow.output_settings.dryrun:
+IS_PLANNED = BUDGETED not in (None, UNPLANNED)
+if IS_PLANNED and IS_RUN and workflow.output_settings.dryrun:
     print(in_words(WRITTEN, BUDGETED), file=sys.stderr)
 
 
 def config_of_run():
     """The configuration without what the budget leaves out."""
-    if BUDGETED is None:
+    if not IS_PLANNED:
         return WRITTEN
     try:
         return cut_config(WRITTEN, BUDGETED.cut)
     except PetiteError as error:
+        if not BUDGET_FILE.exists():
+            raise
         raise PetiteError(
             f"{error}\nThe budget left out a part of the run. To plan it again, delete {BUDGET_FILE}"
         ) from None
@@ -142,7 +184,7 @@ def cuts_by_judge():
     """What the budget left out of each judge, for the answer."""
     if PARTIAL:
         return PARTIAL["cuts"]
-    if BUDGETED is None:
+    if not IS_PLANNED:
         return {}
     return {
         judge: asdict(cut) for judge, cut in cuts_of_judges(WRITTEN, BUDGETED).items()
@@ -153,6 +195,26 @@ def keep_budget_plan():
     """Print what the budget leaves out, and keep the plan, so that a rerun is the same run."""
     if BUDGETED is None or not set(PROGRESS.due) - {"config", "goals"}:
         return
-    print(in_words(WRITTEN, BUDGETED), file=sys.stderr)
-    if not BUDGET_FILE.exists():
-        or_exit(lambda: write_plan(BUDGET_FILE, BUDGETED))
+    if IS_PLANNED:
+        print(in_words(WRITTEN, BUDGETED), file=sys.stderr)
+    or_exit(lambda: write_new_plan(BUDGET_FILE))
+
+
+def write_new_plan(path):
+    """Write a plan that is not kept yet: settled if the run judges, otherwise for the jobs of a cluster."""
+    judges = any(job.rule.name in JUDGE_OF for job in workflow.dag.jobs)
+    if not BUDGETED.settled and (judges or workflow.non_local_exec):
+        write_plan(path, replace(BUDGETED, settled=judges))
+
+
+def keep_plan_of_finished_run(path):
+    """Keep the plan of a run of which nothing is due, for which Snakemake calls no onstart."""
+    # It has a scheduler once all jobs are known.
+    if workflow.scheduler and not PROGRESS.due:
+        with suppress(PetiteError):
+            write_new_plan(path)
+
+
+if IS_PLANNED and IS_RUN and not workflow.output_settings.dryrun:
+    # At the exit, the working folder may be another one.
+    atexit.register(keep_plan_of_finished_run, BUDGET_FILE.absolute())

@@ -89,11 +89,15 @@ def sizes_of_parts():
 def images_expected():
     """The number of images: in the store, the listing or the source; or MANY_IMAGES."""
     known = number_of_images()
-    if known == MANY_IMAGES and (size := source_size()):
+    if counted_images() is None and (size := source_size()):
         known = size[0]
     if DATASET.limit_per_class:
         known = min(known, DATASET.limit_per_class * classes_expected())
     return known
+
+
+def images_are_counted():
+    return counted_images() is not None or source_size() is not None
 
 
 def original_bytes(images):
@@ -305,7 +309,7 @@ def jobs_of_later_looks(jobs):
 def forecast_settings():
     """What `estimate` needs to forecast the whole run."""
     return {
-        "command": command_of_whole_run(),
+        "command": command_of_whole_run(has_budget=IS_PLANNED),
         "variable": JOBS_VARIABLE,
         "cores": workflow.resource_settings.cores or workflow.resource_settings.nodes,
         "history": str(HISTORY),

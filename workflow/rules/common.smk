@@ -481,8 +481,8 @@ def runs_files(suffix):
 MANY_IMAGES = 25_000
 
 
-def number_of_images():
-    """The number of images in the store; before it is made, of entries in the listing."""
+def counted_images():
+    """The number of images in the store; before it is made, of entries in the listing; or None."""
     manifest = Path(placed(RESULTS)) / "store/manifest.json"
     listing = Path(placed(RESULTS)) / "store/listing.parquet"
     if manifest.exists():
@@ -490,7 +490,13 @@ def number_of_images():
         return sum(count["ok"] for count in counts.values())
     if listing.exists():
         return pyarrow.parquet.read_metadata(listing).num_rows
-    return MANY_IMAGES
+    return None
+
+
+def number_of_images():
+    """The number of images, or MANY_IMAGES until it is known."""
+    found = counted_images()
+    return MANY_IMAGES if found is None else found
 
 
 # Bytes of one stored image.

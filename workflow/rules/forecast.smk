@@ -43,7 +43,7 @@ def say_forecast():
     if later := jobs_of_later_looks(planned):
         most = forecast([*jobs, *later], costs(), PROGRESS.cores, each).seconds
         words += f"; up to {rounded_time(most)} if all looks are needed"
-    if number_of_images() == MANY_IMAGES and source_size() is None:
+    if not images_are_counted():
         words += (
             f"; for {counted(MANY_IMAGES, 'image')}, as their number is not known yet"
         )
@@ -93,6 +93,7 @@ def write_jobs(path):
             "later": [asdict(job) for job in jobs_of_later_looks(jobs)],
             "facts": asdict(facts()),
             "network": network_that_is_there(),
+            "is_counted": images_are_counted(),
         },
     )
 

@@ -9,18 +9,20 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from petite.config.export import exported
 from petite.config.grow import kept_subset
-from petite.config.methods import FULL
+from petite.config.methods import FULL, Selection, Step
 from petite.config.schema import Config, load
 from petite.config.seeds import LooksSettings
 from petite.evaluation.recommendation import BudgetCut, Subset
 from petite.evaluation.runs import REFERENCE as RANDOM
 from petite.evaluation.statistics import ENOUGH_RUNS, least_p, seeds_to_decide
 from petite.forecast.cut import NOTHING, Cut
+from petite.training.seeing import SEE_FEWER
 from petite.util import duration
 from petite.util.encoded_names import encoding_of, in_encoding, method_of
 from petite.util.errors import PetiteError
@@ -31,8 +33,15 @@ Case = tuple[str, float]
 
 # A look with more than this share of the seeds of the next one is close to it.
 CLOSE = 0.75
-# Sections that change neither the time of a run nor what it judges.
-WITHOUT_EFFECT = {"evidence", "pool", "grow", "checks", "max_memory"}
+# The settings that decide the time of a run, beside the cases and the seeds of its judges.
+OF_TIME: dict[str, Any] = {
+    "dataset": {"source", "classes", "limit_per_class", "min_per_class", "image_size", "color"},
+    "split": {"repeats", "test", "validation"},
+    "features": {"space", "dimensions"},
+    "backbone": {"name", "image_size", "command"},
+    **dict.fromkeys(("proxy", "encodings", "training", "judges"), True),
+    **dict.fromkeys(("training_threads", "seeds_per_job", "partitions"), True),
+}
 
 
 @dataclass(frozen=True)
@@ -46,22 +55,36 @@ class BudgetPlan:
     seconds, of_all : float
         Forecast of what is run, and of everything that was asked for.
     cut : Cut
+    settled : bool
+        Whether a run judged by it. Otherwise the next run is planned again.
     """
 
     place: str
     seconds: float
     of_all: float
     cut: Cut
+    settled: bool = True
 
 
 _JSON: TypeAdapter[BudgetPlan] = TypeAdapter(BudgetPlan)
 
 
 def plan_path(results: Path, config: Config) -> Path:
-    """The file of the plan of a configuration: it has one for each that changes what is run."""
-    # Without defaults, so that a setting that a later Petite adds changes nothing.
-    values = config.model_dump(mode="json", exclude=WITHOUT_EFFECT, exclude_defaults=True)
+    """The file of the plan of a configuration: another one if the cases, seeds or time differ."""
+    # Defaults are left out, so that a setting that a later version adds changes no name.
+    values = config.model_dump(mode="json", include=OF_TIME, exclude_defaults=True)
+    values = {key: value for key, value in values.items() if value != {}}
+    values["methods"] = {
+        label: [_of_step(step) for step in entry.steps]
+        for label, entry in config.methods.items()
+        if entry.fractions
+    }
     values["budget"] = config.budget_seconds
+    values["cases"] = {
+        judge: [sorted(config.runs_of(judge).items()), asdict(looks) if looks else None]
+        for judge in config.judges.used
+        for looks in [config.looks_of(judge)]
+    }
     text = json.dumps(values, sort_keys=True)
     return results / "budgets" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
 
@@ -90,9 +113,10 @@ def write_plan(path: Path, plan: BudgetPlan) -> None:
 
 
 def best_cut(config: Config, seconds_of: Callable[[Cut], float]) -> Cut:
-    """Find the plan that decides most within the budget.
+    """Find the plan with the most comparisons that can be decided within the budget.
 
-    More time never leaves out more cases, and never gives fewer seeds to the same cases.
+    Each then has as many seeds as fit. More time never leaves out more cases, and never gives
+    fewer seeds to the same cases.
 
     Parameters
     ----------
@@ -135,27 +159,30 @@ def cases_to_leave_out(config: Config) -> list[tuple[Case, ...]]:
 
     The larger a fraction, the less a method can differ from random, so methods go from the largest
     fraction on, at each the last one of the configuration first. Then random goes from the smallest
-    fraction on, as the largest is most likely to do as well as the full set. A case that `export`
-    or `grow.kept` names stays, and so does one comparison of each judge.
+    fraction on, as the largest is most likely to do as well as the full set. Last goes what sees
+    fewer of all images, which is compared with the full set alone. A case that `export` or
+    `grow.kept` names stays, and so does one comparison of each judge.
     """
     cases = list(config.subsets)
     has_full = (FULL, 1.0) in cases
-    methods = [case for case in cases if case[0] not in (FULL, RANDOM)]
-    methods = sorted(reversed(methods), key=lambda case: -case[1])
-    steps: list[tuple[Case, ...]] = []
-    for place, (label, fraction) in enumerate(methods):
-        is_last = all(share != fraction for _, share in methods[place + 1 :])
-        # Without the full set, random images are compared with methods alone.
-        with_random = is_last and not has_full and (RANDOM, fraction) in cases
-        steps.append(((label, fraction), *([(RANDOM, fraction)] if with_random else [])))
-    if has_full:
-        steps += [(case,) for case in sorted(cases) if case[0] == RANDOM]
     stays = _named(config)
-    judges = [judge for judge in config.judges.used if any(compared(config, judge))]
+    see_fewer = [case for case in cases if config.methods[case[0]].method in SEE_FEWER]
+    methods = [case for case in cases if case[0] not in (FULL, RANDOM) and case not in see_fewer]
+    steps = sorted(reversed(methods), key=lambda case: -case[1])
+    if has_full:
+        steps += sorted(case for case in cases if case[0] == RANDOM)
+    steps += reversed(see_fewer)
     found: list[tuple[Case, ...]] = [()]
-    for step in steps:
-        left_out = (*found[-1], *step)
-        if not stays & set(step) and all(any(compared(config, one, left_out)) for one in judges):
+    for step in (one for one in steps if one not in stays):
+        left_out = (*found[-1], step)
+        has_methods = any(case[1] == step[1] for case in methods if case not in left_out)
+        if step[0] == RANDOM and has_methods:
+            continue
+        random = (RANDOM, step[1])
+        # Without the full set, random images are compared with methods alone.
+        if random in cases and not (has_full or has_methods or random in stays):
+            left_out = (*left_out, random)
+        if _is_run(config, left_out):
             found.append(left_out)
     return found
 
@@ -282,6 +309,23 @@ def _can_decide(seeds: int | LooksSettings, most: int, tests: int) -> bool:
     except ValidationError:
         return False
     return isinstance(last, int) or tests * least_p(most) <= last.as_looks().levels[-1]
+
+
+def _of_step(step: Selection) -> list[Any]:
+    """What a step does, without defaults."""
+    share = step.share if isinstance(step, Step) else 1.0
+    own = step.settings.model_dump(mode="json", exclude_defaults=True)
+    return [step.method, step.quota, step.space, share, own]
+
+
+def _is_run(config: Config, left_out: tuple[Case, ...]) -> bool:
+    """Whether a run without some cases is valid, and each judge that compares still does."""
+    try:
+        cut_config(config, Cut(None, left_out))
+    except PetiteError:
+        return False
+    judges = [judge for judge in config.judges.used if any(compared(config, judge))]
+    return all(any(compared(config, judge, left_out)) for judge in judges)
 
 
 def _named(config: Config) -> set[Case]:

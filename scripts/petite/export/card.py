@@ -47,10 +47,11 @@ images = load_dataset("imagefolder", data_files={"train": "{images}/**"}, split=
 images = ImageFolder("{images}")""",
 }
 # If a library reads none of the files.
-LOADING_BY_PILLOW = """from PIL import Image
+LOADING_BY_PILLOW = """from PIL import Image, ImageOps
 import numpy as np
-files = [Image.open("{images}/" + file).convert("{mode}") for file in manifest["file"]]
-images = np.stack([np.asarray(file.resize(({size}, {size}))) for file in files])
+size, bilinear = ({size}, {size}), Image.Resampling.BILINEAR
+files = [ImageOps.exif_transpose(Image.open("{images}/" + file)) for file in manifest["file"]]
+images = np.stack([np.asarray(file.convert("{mode}").resize(size, bilinear)) for file in files])
 labels, weights = manifest["label"].to_numpy(), manifest["weight"].to_numpy()"""
 UNPACKING = """import zipfile
 zipfile.ZipFile("images.zip").extractall("unpacked")"""

@@ -58,12 +58,15 @@ class PlannedRun:
     facts : Facts
     network : Network or None
         The backbone; None if it is a program, or its weights are not there yet.
+    is_counted : bool
+        Whether the number of images is known.
     """
 
     jobs: tuple[PlannedJob, ...]
     later: tuple[PlannedJob, ...]
     facts: Facts
     network: Network | None
+    is_counted: bool
 
 
 def read_run(path: Path) -> PlannedRun:
@@ -71,7 +74,7 @@ def read_run(path: Path) -> PlannedRun:
     values = read_json(path)
     jobs, later = (tuple(map(_job, values[name])) for name in ("jobs", "later"))
     network = values["network"] and Network(**values["network"])
-    return PlannedRun(jobs, later, Facts(**values["facts"]), network)
+    return PlannedRun(jobs, later, Facts(**values["facts"]), network, values["is_counted"])
 
 
 def _job(values: Mapping[str, Any]) -> PlannedJob:

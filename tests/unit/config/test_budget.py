@@ -145,6 +145,43 @@ def test_a_subset_that_is_named_stays(values: dict[str, Any]) -> None:
     cut_config(one, Cut(7, cases_to_leave_out(one)[-1]))
 
 
+def test_random_stays_at_the_fraction_of_a_subset_that_is_named() -> None:
+    methods = {"random": [0.1, 0.05], "pca_grid": [0.1, 0.05], "herding": [0.1]}
+    one = loaded(methods, export="herding:0.1")
+    assert cases_to_leave_out(one)[-1] == (
+        ("pca_grid", 0.1),
+        ("pca_grid", 0.05),
+        ("random", 0.05),
+    )
+    # Without a case at its fraction, it stays only if it is named itself.
+    one = loaded(methods, export="random:0.1")
+    assert cases_to_leave_out(one)[2] == (("herding", 0.1), ("pca_grid", 0.1))
+
+
+def test_with_the_full_set_random_stays_where_a_named_method_does() -> None:
+    one = loaded(export="pca_grid:0.1")
+    assert cases_to_leave_out(one)[-1][-2:] == (("random", 0.25), ("random", 0.5))
+    assert ("random", 0.1) not in cases_to_leave_out(one)[-1]
+
+
+@pytest.mark.parametrize("label", ["rs2", "infobatch"])
+def test_what_sees_fewer_images_is_left_out_last(label: str) -> None:
+    one = loaded({label: [1], **METHODS})
+    steps = cases_to_leave_out(one)
+    assert (label, 1.0) not in steps[-1]
+    assert steps[-1][-1] == ("random", 0.5)
+    both = cases_to_leave_out(loaded({"rs2": [1], "infobatch": [1], **METHODS}))[-1]
+    assert both[-2:] == (("random", 0.5), ("infobatch", 1.0))
+
+
+@pytest.mark.parametrize("fractions", [[0.05], [0.05, 0.1]])
+def test_no_judge_is_left_without_a_case(fractions: list[float]) -> None:
+    judges = {"scratch": {}, "fine_tune": {"fractions": fractions}}
+    one = loaded({"full": [1], "random": [0.5, 0.1, 0.05], "herding": [0.5]}, judges=judges)
+    for left_out in cases_to_leave_out(one):
+        assert all(cut_config(one, Cut(None, left_out)).runs_of(judge) for judge in judges)
+
+
 def test_an_export_that_was_left_out_is_refused() -> None:
     cut = Cut(7, cases_to_leave_out(loaded())[-1])
     with pytest.raises(PetiteError, match=r"export: .*'pca_grid:0.5'"):
@@ -275,9 +312,10 @@ def test_the_least_time_that_is_named_is_enough() -> None:
 def test_a_plan_is_read_back(tmp_path: Path) -> None:
     path = plan_path(tmp_path, loaded())
     assert read_plan(path) is None
-    plan = BudgetPlan("on 2 cores", 100.0, 200.0, Cut(7, (("pca_grid", 0.5),)))
-    write_plan(path, plan)
-    assert read_plan(path) == plan
+    for settled in (False, True):
+        plan = BudgetPlan("on 2 cores", 100.0, 200.0, Cut(7, (("pca_grid", 0.5),)), settled)
+        write_plan(path, plan)
+        assert read_plan(path) == plan
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"place": 2}', "null"])
@@ -297,8 +335,40 @@ def test_a_plan_belongs_to_what_is_run_and_its_time(tmp_path: Path) -> None:
         {"seeds": 21},
         {"judges": "probe"},
         {"methods": METHODS | {"herding": [0.1]}},
+        {"training": {"budget": {"steps": 300}}},
+        {"training_threads": 2},
+        {"methods": METHODS | {"pca_grid": [0.5, 0.25]}},
     ):
         assert plan_path(tmp_path, loaded(**values)) != path
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"dataset": {"source": "folder", "name": "mine", "path": "./photos"}},
+        {"training_gpus": 1},
+        {"export": "random:0.1"},
+        {
+            "methods": {name: {"fractions": own} for name, own in METHODS.items()}
+            | {"rs2": {"fractions": []}}
+        },
+        {"training": {}},
+        {"methods": {name: {"fractions": own} for name, own in METHODS.items()}},
+        {"backbone": {"max_seconds": 17}},
+    ],
+)
+def test_a_plan_belongs_to_no_setting_that_decides_nothing(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
+    written = DEFAULT | {
+        "dataset": {"source": "folder", "name": "mine", "path": "photos"},
+        "methods": {name: {"fractions": own} for name, own in METHODS.items()}
+        | {"pca_grid": {"fractions": METHODS["pca_grid"], "tiling": "rectangle"}},
+        "seeds": 20,
+        "budget": "30 min",
+    }
+    found = plan_path(tmp_path, config.load(written | values))
+    assert found == plan_path(tmp_path, config.load(written))
 
 
 def test_the_answer_of_a_judge_has_what_it_lost() -> None:

@@ -1,5 +1,7 @@
 """What is left of the jobs of a run without some of its cases and seeds."""
 
+from dataclasses import replace
+
 import pytest
 from test_forecast import FACTS
 
@@ -88,3 +90,10 @@ def test_a_program_of_unknown_time_is_named() -> None:
     program = PlannedJob(80, "judge_program", "random", 0.5)
     assert Forecaster([*JOBS, program], Costs(FACTS), 2).unknown == ("judge_program",)
     assert Forecaster(JOBS, Costs(FACTS), 2).unknown == ()
+
+
+def test_jobs_that_are_done_count_too() -> None:
+    done = [replace(job, is_due=False) for job in JOBS]
+    costs = Costs(FACTS)
+    for cut in (NOTHING, Cut(7)):
+        assert Forecaster(done, costs, 2)(cut) == Forecaster(JOBS, costs, 2)(cut)
