@@ -18,6 +18,7 @@ from petite.evaluation.wording import Wording
 from petite.export import About, export_subset
 from petite.subsets.seed_tables import SeedTable
 from petite.subsets.synthetic import images_used
+from petite.training.judges import judge_named
 from petite.util.encoded_names import ORIGINAL, encoding_of, method_of
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
@@ -37,6 +38,7 @@ class Chosen(NamedTuple):
     fraction: float
     seed: int
     why: str | None = None
+    on_soft_labels: bool = False
 
 
 def main(args: argparse.Namespace) -> None:
@@ -54,6 +56,7 @@ def main(args: argparse.Namespace) -> None:
         training_images=len(training_images(read_table(args.split))),
         why=chosen.why,
         leaked=leaked(read_leaks(args.leaks), {*subset["origin"], *images_used(subset)}),
+        on_soft_labels=chosen.on_soft_labels,
     )
     store, formats = Store.open(args.manifest), args.settings["formats"]
     encoded = _encoded(chosen, store, args.settings["encodings"])
@@ -76,7 +79,8 @@ def _chosen(args: argparse.Namespace) -> Chosen:
             f"there is nothing to export, because no subset is recommended (see "
             f"{args.recommendation}). Name a subset, as in --config export=random:0.1"
         )
-    return Chosen(kept.method, kept.fraction, kept.seed, Wording(recommendation).answer())
+    soft = judge_named(recommendation.judge).has_soft_labels
+    return Chosen(kept.method, kept.fraction, kept.seed, Wording(recommendation).answer(), soft)
 
 
 def _encoded(

@@ -6,18 +6,19 @@ from pathlib import Path
 from petite.data.store import Store
 from petite.training.scratch import check_settings
 from petite.training.soft_labels import TeacherRecord
-from petite.training.teacher import Teacher, label_softly
+from petite.training.teacher import Teacher, label_softly, networks_of
 from petite.util.files import read_json, read_table
 from petite.util.job import argument_parser, run
 
 
 def main(args: argparse.Namespace) -> None:
     training = check_settings(args.settings["training"])
+    record = TeacherRecord(**read_json(args.record))
     labels = label_softly(
         Store.open(args.manifest),
         read_table(args.split),
-        Teacher(sorted(args.models.glob("*.keras")), training, args.threads),
-        TeacherRecord(**read_json(args.record)),
+        Teacher(networks_of(args.models, record), training, args.threads),
+        record,
         training,
         args.settings["views"] or 0,
         args.settings["temperature"],

@@ -16,6 +16,8 @@ from petite.training.soft_labels import SoftLabels
 pytestmark = pytest.mark.workflow
 
 RESULTS = "results/tiny"
+RECOMMENDATION = f"{RESULTS}/recommendation.json"
+EMBEDDED = f"{RESULTS}/embeddings/**/1-of-1.json"
 SMALL = "8px-webp-q30"
 HARD: dict[str, Any] = {"scratch": {}, "probe": {}}
 SOFT: dict[str, Any] = {"scratch_soft": {"teachers": 2, "views": 3}, "probe_soft": {}}
@@ -69,7 +71,7 @@ def test_results_on_soft_labels_are_those_of_judges_of_their_own(folder: Path) -
     runs = pd.read_csv(folder / RESULTS / "runs.csv")
     full = runs[runs["method"] == "full"].groupby("judge")["loss"].mean()
     assert full["scratch"] != full["scratch_soft"] and full["probe"] != full["probe_soft"]
-    answers = json.loads((folder / RESULTS / "recommendation.json").read_text("utf-8"))
+    answers = json.loads((folder / RECOMMENDATION).read_text("utf-8"))
     assert list(answers["judges"]) == JUDGES
     page = (folder / RESULTS / "report.html").read_text("utf-8")
     assert "on soft labels" in page
@@ -110,3 +112,20 @@ def test_a_setting_of_the_labels_keeps_the_teacher_and_all_runs_on_hard_labels(
     jobs = due(snakemake(folder, "--dry-run", config=config_with(other)))
     assert jobs["soft_labels"] == 1 and jobs["train_soft"] == 5
     assert not {"teacher", "probe_teacher", "probe_soft", "train", "probe"} & set(jobs)
+
+
+def test_a_probe_on_soft_labels_alone_counts_embeddings_and_its_export_says_what_it_lacks(
+    folder: Path, snakemake
+) -> None:
+    alone = {"scratch": None, "probe": None, "probe_soft": {}}
+    finished = snakemake(folder, "--", "export", config=config_with(alone))
+    assert finished.returncode == 0, said_of(finished)
+    answers = json.loads((folder / RECOMMENDATION).read_text("utf-8"))
+    assert list(answers["judges"]) == ["probe_soft"]
+    card = (folder / RESULTS / "export/best/README.md").read_text("utf-8")
+    assert "soft_labels/" in card
+    records = [json.loads(path.read_text("utf-8")) for path in folder.glob(EMBEDDED)]
+    # Those of the originals, and of the encoded images.
+    assert len(records) == 2
+    embedded = answers["judges"]["probe_soft"]["ledger"]["embedding_seconds"]
+    assert embedded == pytest.approx(sum(record["seconds"] for record in records))

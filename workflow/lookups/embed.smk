@@ -7,10 +7,11 @@ from petite.networks.backbones import (
 )
 
 BACKBONE = CONFIG.backbone
+JUDGES_OF_EMBEDDINGS = [judge.name for judge in PLAN.judges if judge.reads_embeddings]
 # The report is drawn in the space of the config, whichever the methods use.
 USES_EMBEDDINGS = (
     "backbone" in USED_SPACES | {CONFIG.features.space}
-    or {PROBE, PROBE_SOFT} & set(CASES_OF)
+    or bool(JUDGES_OF_EMBEDDINGS)
     or PLAN.proxy_uses_embeddings
 )
 USES_BACKBONE = USES_EMBEDDINGS or FINE_TUNE in CASES_OF

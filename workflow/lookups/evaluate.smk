@@ -74,14 +74,18 @@ EMBEDDED_METHODS = sorted(
     }
 )
 IS_SEARCH_EMBEDDED = not PARTIAL and (
-    PROBE in CASES_OF or bool(EMBEDDED_METHODS) or PLAN.proxy_uses_embeddings
+    bool(JUDGES_OF_EMBEDDINGS) or bool(EMBEDDED_METHODS) or PLAN.proxy_uses_embeddings
 )
 EMBEDDINGS_OF_SEARCH = all_embeddings()["embeddings_json"] if IS_SEARCH_EMBEDDED else []
 ENCODED_EMBEDDINGS_OF_SEARCH = [
     path
     for encoding in ENCODINGS
     if not PARTIAL
-    and any(encoding_of(name) == encoding for name, _ in CASES_OF.get(PROBE, ()))
+    and any(
+        encoding_of(name) == encoding
+        for judge in JUDGES_OF_EMBEDDINGS
+        for name, _ in CASES_OF[judge]
+    )
     for path in of_encoding(ENCODED_EMBEDDINGS["embeddings_json"], encoding)
 ]
 EMBEDDED_AS_PARAM = (

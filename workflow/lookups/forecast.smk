@@ -194,6 +194,7 @@ def facts():
             for label, entry in CONFIG.methods.items()
             if entry.fractions and (seeing := PLAN.seeing(label))
         },
+        soft_predictions=SOFT.teachers * (SOFT.views or 1),
     )
 
 
@@ -227,6 +228,7 @@ SAME_WORK = {
     "train_soft": "train",
     "teacher": "train",
     "probe_soft": "probe",
+    "probe_teacher": "probe",
     **{
         f"grow_{rule}": rule
         for rule in (

@@ -21,7 +21,7 @@ from petite.selection import METHODS
 from petite.selection.base import StepParams, Traits
 from petite.selection.quota import GROUP
 from petite.subsets.synthetic import DM, RDED
-from petite.training.judges import FINE_TUNE, PROBE, PROBE_SOFT, Judge, judge_named
+from petite.training.judges import FINE_TUNE, Judge, judge_named
 from petite.training.seeing import SEE_FEWER
 from petite.util.encoded_names import method_of
 
@@ -65,7 +65,7 @@ class Plan:
 
     def seen_by(self, judge: Judge) -> dict[str, Any]:
         """How a judge's models see the images; see `petite.evaluation.chance.Circumstances`."""
-        if judge.name in (PROBE, PROBE_SOFT):
+        if judge.reads_embeddings:
             size = self.config.backbone.image_size
             return {"image_size": size, "flips": "none", "is_frozen": True}
         stored = self.config.dataset.image_size

@@ -423,10 +423,8 @@ class Config(Strict):
                 )
             elif known and not self.runs_of(judge):
                 problems.append(
-                    f"judges.{judge}: no method has a fraction that it can judge: images that "
-                    "a method makes have no embeddings"
-                    if not judge_named(judge).takes_recipes
-                    else f"judges.{judge}: no method has a fraction that it judges"
+                    f"judges.{judge}: no method has a fraction that it judges"
+                    f"{self._why_not_judged(judge)}"
                 )
         cannot_train = self.backbone.command or self.backbone.name.endswith(".onnx")
         if self.judges.fine_tune and cannot_train:
@@ -435,6 +433,18 @@ class Config(Strict):
                 f"to a .keras file, or judges.{FINE_TUNE} to null"
             )
         return [*problems, *self._probe_problems()]
+
+    def _why_not_judged(self, judge: str) -> str:
+        """Which kinds of methods a judge that judges none of them leaves out; "" for no kind."""
+        asked = [entry for entry in self.methods.values() if entry.fractions]
+        reasons = []
+        if not judge_named(judge).takes_recipes and any(map(_makes_images, asked)):
+            reasons.append("images that a method makes have no embeddings")
+        elif judge_named(judge).has_soft_labels and any(one.method in SYNTHETIC for one in asked):
+            reasons.append("images that a method makes have no soft labels")
+        if not judge_named(judge).sees_fewer and any(map(_sees_fewer, asked)):
+            reasons.append("only networks that Petite trains have passes that can see fewer images")
+        return f": {', and '.join(reasons)}" if reasons else ""
 
     def _probe_problems(self) -> list[str]:
         """Where probes, on hard or soft labels, do not fit the split and the methods."""

@@ -5,8 +5,8 @@ second, and so on. `index.json` has the name of each class and the bytes of each
 they differ, and the recipes of transformed copies. That is all that training needs: an image's
 label is that of its file.
 
-Soft labels are in `soft_labels.float16`: for each image, in the order of the classes' files, one or
-several rows of probabilities, each of one number for every class.
+Soft labels are counted as one more file, which no export writes: for each image one or several rows
+of probabilities, each of one float16 for every class.
 """
 
 import json

@@ -15,7 +15,7 @@ from petite.evaluation.runs import (
     paired_differences,
 )
 from petite.evaluation.statistics import mean_interval
-from petite.training.judges import PROBE
+from petite.training.judges import judge_named
 from petite.util.encoded_names import method_of
 
 
@@ -43,7 +43,7 @@ class Embedding:
     def is_used(self, runs: pd.DataFrame) -> bool:
         """Whether the runs of a judge needed the embeddings."""
         return bool(
-            (runs["judge"] == PROBE).any()
+            any(judge_named(name).reads_embeddings for name in runs["judge"].unique())
             or runs["method"].map(method_of).isin(self.methods).any()
             or (self.of_proxy and (runs["proxy_seconds"] > 0).any())
         )

@@ -172,9 +172,12 @@ def _bytes_of(runs: pd.DataFrame, kept: Kept | None) -> Iterator[BytesFinding]:
         return
     # Of all images, some judges take a part for each seed.
     is_all = runs["method"].map(method_of) == FULL
-    whole = runs["bytes"] / runs.get("share", pd.Series(1.0, runs.index)).where(is_all, 1.0)
+    part = runs.get("share", pd.Series(1.0, runs.index)).where(is_all, 1.0)
+    whole = runs["bytes"] / part
+    of_labels = runs.get("soft_label_bytes", pd.Series(0.0, runs.index)).fillna(0.0) / part
     is_own = (runs["method"] == kept.method) & (runs["fraction"] == kept.fraction)
-    own, of_all = whole[is_own], whole[runs["method"] == FULL].mean()
+    # The originals have no soft labels.
+    own, of_all = whole[is_own], (whole - of_labels)[runs["method"] == FULL].mean()
     if own.notna().any():
         yield BytesFinding(
             "bytes",
@@ -183,6 +186,7 @@ def _bytes_of(runs: pd.DataFrame, kept: Kept | None) -> Iterator[BytesFinding]:
             None if math.isnan(of_all) else round(of_all),
             len(json.loads(runs.loc[is_own, "confusion"].iloc[0])),
             network_bytes(runs),
+            soft_label_bytes=round(of_labels[is_own].mean()),
         )
 
 

@@ -143,11 +143,13 @@ class BytesFinding:
     bytes : int
         Of the images to keep.
     bytes_of_all : int or None
-        Of all originals; None if the full set was not trained.
+        Of all originals, without soft labels; None if the full set was not trained.
     classes : int
         How many there are.
     network_bytes : int or None
         Of the pretrained network, which are not in `bytes`; None if there is none.
+    soft_label_bytes : int
+        The part of `bytes` that soft labels take.
     """
 
     kind: Literal["bytes"]
@@ -156,6 +158,7 @@ class BytesFinding:
     bytes_of_all: int | None
     classes: int
     network_bytes: int | None = None
+    soft_label_bytes: int = 0
 
 
 @dataclass(frozen=True)

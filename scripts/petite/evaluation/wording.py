@@ -1,7 +1,7 @@
 """A recommendation in words: the sentences that the terminal, Markdown and the page share."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from petite.evaluation.chance import FEWEST_OTHERS, Chance
@@ -47,7 +47,7 @@ from petite.evaluation.sentences import (
 )
 from petite.evaluation.shares import is_other_share, why_other_share
 from petite.evaluation.verdicts import BETTER, WORSE
-from petite.training.judges import in_words
+from petite.training.judges import in_words, judge_named
 from petite.util.encoded_names import ORIGINAL, encoding_in_words, encoding_of, method_of
 from petite.util.formatting import (
     bit_size,
@@ -70,11 +70,26 @@ MOST_NAMED = 5  # classes or subsets listed in one sentence
 
 
 def disagreement(answers: Answers) -> str:
-    """Whether the judges recommend the same images, in one sentence."""
-    kept = {one.kept and (one.kept.method, one.kept.fraction) for one in answers.judges.values()}
-    said = [f"{in_words(judge)}, {_enough(one)}" for judge, one in answers.judges.items()]
-    verb = "agree" if len(kept) == 1 else "disagree"
-    return f"The judges {verb}: {'; '.join(said)}."
+    """Whether the judges recommend the same images, in a sentence for each kind of labels."""
+    hard, soft = (
+        {
+            name: one
+            for name, one in answers.judges.items()
+            if judge_named(name).has_soft_labels == is_soft
+        }
+        for is_soft in (False, True)
+    )
+    of_hard = _agreement(hard, "The judges on hard labels" if soft else "The judges")
+    return " ".join(filter(None, [of_hard, _agreement(soft, "The judges on soft labels")]))
+
+
+def _agreement(judges: Mapping[str, Recommendation], subject: str) -> str:
+    """Whether judges of one kind agree, or what the only one says; "" without any."""
+    said = "; ".join(f"{in_words(judge)}, {_enough(one)}" for judge, one in judges.items())
+    if len(judges) < 2:
+        return said and f"{said[0].upper()}{said[1:]}."
+    kept = {one.kept and (one.kept.method, one.kept.fraction) for one in judges.values()}
+    return f"{subject} {'agree' if len(kept) == 1 else 'disagree'}: {said}."
 
 
 def _enough(record: Recommendation) -> str:
@@ -731,12 +746,15 @@ def _bytes_sentence(finding: BytesFinding) -> Sentence:
     """The bytes of the images to keep, of all originals, and for each class."""
     each = bit_size(8 * finding.bytes / finding.classes)
     encoding = encoding_in_words(finding.encoding)
-    if finding.bytes_of_all is None or finding.bytes == finding.bytes_of_all:
-        return Sentence(f"That is {byte_size(finding.bytes)} of {encoding}", f"{each} per class")
+    labels = finding.soft_label_bytes
+    size = byte_size(finding.bytes)
+    included = f", including {byte_size(labels)} of soft labels" if labels else ""
+    if finding.bytes_of_all is None or finding.bytes - labels == finding.bytes_of_all:
+        return Sentence(f"That is {size} of {encoding}{included}", f"{each} per class")
     share = rounded_percent(finding.bytes / finding.bytes_of_all)
     return Sentence(
-        f"That is {byte_size(finding.bytes)} of the {byte_size(finding.bytes_of_all)} of all "
-        f"originals ({encoding}: {share}, {each} per class)"
+        f"That is {size}{included and f'{included},'} of the {byte_size(finding.bytes_of_all)} of "
+        f"all originals ({encoding}: {share}, {each} per class)"
     )
 
 

@@ -78,6 +78,10 @@ images, labels, weights, class_names = read_container("container", {size}, {chan
 LOADING_THE_MANIFEST = """import pandas as pd
 text = dict.fromkeys(["file", "image_id", "class_name", "origin", "recipe", "sha256"], str)
 manifest = pd.read_csv("manifest.csv", dtype=text, keep_default_na=False)"""
+NO_SOFT_LABELS = (
+    "The recommendation is for training on soft labels, which are in `soft_labels/` of the results "
+    "and not in this export: on the labels of this export, models may be less accurate."
+)
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,8 @@ class About:
         The recommendation, if the export follows it.
     leaked : int
         Images of the subset that leak into the validation or test set (split.leaks: keep).
+    on_soft_labels : bool
+        Whether the recommendation is that of a judge on soft labels, which are not exported.
     """
 
     dataset: str
@@ -113,6 +119,7 @@ class About:
     training_images: int
     why: str | None = None
     leaked: int = 0
+    on_soft_labels: bool = False
 
 
 class StoreRecord(TypedDict):
@@ -190,6 +197,8 @@ def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Seque
     lines = [f"# {about.dataset}: {title}", "", begin + copies]
     if about.why:
         lines += ["", f"Why this subset: {about.why}"]
+    if about.on_soft_labels:
+        lines += ["", NO_SOFT_LABELS]
     lines += [
         "",
         f"{'It is a part' if real else 'They are made of images'} of the training set. "

@@ -99,6 +99,8 @@ class Facts:
         The share of the steps that a method takes, by its label, if it sees fewer images.
     making : dict
         The settings of methods that make all of their images, by label.
+    soft_predictions : int
+        The predictions for each training image that its soft labels take.
     """
 
     images: int
@@ -126,6 +128,7 @@ class Facts:
     backbone: str = ""
     seen: Mapping[str, float] = field(default_factory=dict)
     making: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    soft_predictions: int = 1
 
     @property
     def classes(self) -> int:

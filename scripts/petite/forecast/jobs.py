@@ -85,6 +85,10 @@ class Costs:
                 return self._training(job, self.scratch_timing, facts.training_settings)
             case "fine_tune":
                 return self._training(job, self.fine_tune_timing, facts.fine_tuning)
+            case "soft_labels":
+                timing = self.scratch_timing
+                predictions = facts.soft_predictions * _padded(facts.training_images)
+                return timing.start + predictions * timing.image
             case "proxy":
                 return self._proxy()
             case "probe":

@@ -138,6 +138,8 @@ class Judge:
         Whether it judges augmented images.
     takes_encodings : bool
         Whether it judges encoded images.
+    reads_embeddings : bool
+        Whether it judges embeddings of the backbone, of original and encoded images.
     has_soft_labels : bool
         Whether it trains on the soft labels of a teacher.
     sees_fewer : bool
@@ -152,6 +154,7 @@ class Judge:
     has_models: bool = True
     takes_recipes: bool = True
     takes_encodings: bool = True
+    reads_embeddings: bool = False
     has_soft_labels: bool = False
     sees_fewer: bool = True
 
@@ -167,6 +170,7 @@ JUDGES = {
             selects=True,
             has_models=False,
             takes_recipes=False,
+            reads_embeddings=True,
             sees_fewer=False,
         ),
         Judge(FINE_TUNE, "fine-tuned", rule="fine_tune"),
@@ -179,6 +183,7 @@ JUDGES = {
             selects=True,
             has_models=False,
             takes_recipes=False,
+            reads_embeddings=True,
             has_soft_labels=True,
             sees_fewer=False,
         ),

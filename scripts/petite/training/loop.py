@@ -593,7 +593,7 @@ def compile_for_training(
 ) -> None:
     """Compile a model that gives logits with its optimizer and loss, for its trainable weights.
 
-    `with_losses`: each step also gives the loss of each image of its batch.
+    `with_losses`: each step also gives the loss of each image of its batch, see `_loss_of_each`.
 
     The loss is cross-entropy. A temperature T divides the logits in it, and the loss is multiplied
     by T squared, which keeps the size of gradients: the way to learn from soft labels that a
@@ -620,12 +620,13 @@ def compile_for_training(
         keras.losses.BinaryCrossentropy if classes == 2 else keras.losses.CategoricalCrossentropy
     )
     loss = loss_class(from_logits=True, label_smoothing=settings.label_smoothing)
+    of_each = loss.call if temperature == 1 else _at_temperature(loss.call, temperature)
     logits_model.compile(
         optimizer=optimizer,
-        loss=loss if temperature == 1 else _at_temperature(loss.call, temperature),
+        loss=loss if temperature == 1 else of_each,
         metrics=[
             keras.metrics.MeanMetricWrapper(_right_binary if classes == 2 else _right_class),
-            *([_loss_of_each(loss.call, settings.batch_size)] if with_losses else []),
+            *([_loss_of_each(of_each, temperature, settings.batch_size)] if with_losses else []),
         ],
         # XLA on a CPU runs these convolutions at half the speed of oneDNN.
         jit_compile=False if settings.backend == "tensorflow" else "auto",
@@ -643,8 +644,13 @@ def _at_temperature(loss: Callable[[Any, Any], Any], temperature: float) -> Call
     return at_temperature
 
 
-def _loss_of_each(loss: Callable[[Any, Any], Any], batch_size: int) -> "keras.Metric":
-    """A metric that is the loss of each image of the last batch."""
+def _loss_of_each(
+    loss: Callable[[Any, Any], Any], temperature: float, batch_size: int
+) -> "keras.Metric":
+    """A metric that is the loss of each image of the last batch, less the least that it can be.
+
+    That is the entropy of its soft label, times the square of the temperature; 0 for a hard label.
+    """
     import keras
 
     class LossOfEach(keras.Metric):
@@ -653,12 +659,21 @@ def _loss_of_each(loss: Callable[[Any, Any], Any], batch_size: int) -> "keras.Me
             self.losses = self.add_variable((batch_size,), "zeros", name="losses")
 
         def update_state(self, targets: Any, logits: Any, sample_weight: Any = None) -> None:
-            self.losses.assign(keras.ops.reshape(loss(targets, logits), (batch_size,)))
+            least = temperature**2 * _entropy(targets)
+            self.losses.assign(keras.ops.reshape(loss(targets, logits), (batch_size,)) - least)
 
         def result(self) -> Any:
             return keras.ops.copy(self.losses)
 
     return LossOfEach()
+
+
+def _entropy(targets: Any) -> Any:
+    """The entropy of the targets of each image, see `targets`."""
+    from keras import ops
+
+    whole = ops.concatenate([targets, 1 - targets], -1) if targets.shape[-1] == 1 else targets
+    return -ops.sum(whole * ops.log(ops.where(whole > 0, whole, 1.0)), -1)
 
 
 def _right_binary(targets: Any, logits: Any) -> Any:

@@ -23,6 +23,7 @@ from petite.training.loop import ScratchTrainer, predict_logits
 from petite.training.settings import LoopSettings
 from petite.training.soft_labels import SoftLabels, TeacherRecord
 from petite.util import memory
+from petite.util.errors import PetiteError
 from petite.util.files import atomic_path
 
 logger = logging.getLogger(__name__)
@@ -76,9 +77,31 @@ def train_teacher(
         seconds += run.train_seconds
         accuracies.append(run.history[-1]["validation_accuracy"])
         logger.info("Teacher, seed %d: validation accuracy %.4f", seed, accuracies[-1])
-        with atomic_path(folder / f"seed-{seed}.keras") as temporary:
+        with atomic_path(_network(folder, seed)) as temporary:
             run.model.save(temporary)
     return TeacherRecord(seeds, len(train), seconds, float(np.mean(accuracies)))
+
+
+def networks_of(folder: Path, record: TeacherRecord) -> list[Path]:
+    """The files that `train_teacher` wrote to a folder, all of them.
+
+    Raises
+    ------
+    PetiteError
+        If one is missing: the mean over the others is another teacher.
+    """
+    paths = [_network(folder, seed) for seed in record.seeds]
+    for path in paths:
+        if not path.is_file():
+            raise PetiteError(
+                f"{path} is missing, a network of the teacher: put it back, or delete {folder} to "
+                "train the teacher again, and rerun"
+            )
+    return paths
+
+
+def _network(folder: Path, seed: int) -> Path:
+    return folder / f"seed-{seed}.keras"
 
 
 class Teacher:
@@ -87,7 +110,7 @@ class Teacher:
     Parameters
     ----------
     models : sequence of Path
-        The files that `train_teacher` wrote.
+        See `networks_of`.
     settings : LoopSettings
         Those of its training.
     threads : int

@@ -108,6 +108,32 @@ def test_a_probe_on_soft_labels_needs_what_a_probe_needs() -> None:
         loaded(judges={"scratch_sofft": {}})
 
 
+@pytest.mark.parametrize("judge", ["probe", "probe_soft"])
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        (["rs2"], ["passes"]),
+        (["infobatch"], ["passes"]),
+        (["augmentation"], ["embeddings"]),
+        (["augmentation", "rs2"], ["embeddings", "passes"]),
+    ],
+)
+def test_a_probe_that_judges_none_of_the_methods_says_why(
+    judge: str, methods: list[str], said: list[str]
+) -> None:
+    entries = {name: {"fractions": [1 if name != "augmentation" else 0.5]} for name in methods}
+    with pytest.raises(PetiteError) as refused:
+        config.load({**DEFAULT, "methods": entries, "judges": judge})
+    [problem] = [line for line in str(refused.value).splitlines() if f"judges.{judge}" in line]
+    assert [word for word in ("embeddings", "passes") if word in problem] == said
+
+
+def test_a_judge_on_soft_labels_alone_says_that_made_images_have_none() -> None:
+    entries = {"rded": {"fractions": [0.1]}}
+    with pytest.raises(PetiteError, match=r"judges\.scratch_soft: .*soft labels"):
+        config.load({**DEFAULT, "methods": entries, "judges": "scratch_soft"})
+
+
 @pytest.mark.parametrize("name", ["rs2", "infobatch"])
 def test_they_choose_no_images_of_a_pool_and_order_no_new_ones(name: str) -> None:
     methods = {name: {"fractions": [1]}}

@@ -78,7 +78,10 @@ def test_embedding_the_images_counts_once_though_judge_features_and_proxy_need_i
     assert "2 min of embedding" in said(ledger)
 
 
-@pytest.mark.parametrize(("judge", "seconds"), [("scratch", 0.0), ("probe", 130.0)])
+@pytest.mark.parametrize(
+    ("judge", "seconds"),
+    [("scratch", 0.0), ("scratch_soft", 0.0), ("probe", 130.0), ("probe_soft", 130.0)],
+)
 def test_a_judge_that_needs_no_embeddings_did_not_search_with_them(
     judge: str, seconds: float
 ) -> None:

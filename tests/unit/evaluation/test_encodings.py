@@ -1,6 +1,7 @@
 """Comparisons of encoded images, and the answer in bytes."""
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -161,6 +162,28 @@ def test_all_images_are_kept_though_each_seed_of_a_judge_takes_a_part_of_them(
     found = recommended(with_bytes(compare(part, 0.01), part), part)
     assert found.kept is not None and found.kept.images == 1000
     assert found.findings[-1] == BytesFinding("bytes", "original", BYTES_OF_ALL, BYTES_OF_ALL, 2)
+
+
+def test_originals_are_counted_without_soft_labels_and_what_is_kept_with_them(
+    runs: pd.DataFrame,
+) -> None:
+    labels = runs["fraction"] * 600_000
+    soft = runs.assign(judge="scratch_soft", bytes=runs["bytes"] + labels, soft_label_bytes=labels)
+    found = recommended(with_bytes(compare(soft, 0.01), soft), soft)
+    small = BytesFinding("bytes", SMALL, 799_900, BYTES_OF_ALL, 2, soft_label_bytes=300_000)
+    assert found.findings[-1] == small
+    text = Wording(found).answer()
+    assert "800 KB, including 300 KB of soft labels, of the 10 MB of all originals" in text
+    assert "8%" in text
+    # The same of a judge whose seeds take a part of all images each.
+    full = soft[soft["method"] == "full"].reset_index(drop=True)
+    parts = {name: 0.9 * full[name] for name in ("bytes", "soft_label_bytes")}
+    part = full.assign(share=0.9, images=900, overlap=math.nan, **parts)
+    found = recommended(with_bytes(compare(part, 0.01), part), part)
+    whole = replace(small, encoding="original", bytes=10_600_000, soft_label_bytes=600_000)
+    assert found.findings[-1] == whole
+    text = Wording(found).answer()
+    assert "10.6 MB of originals, including 600 KB of soft labels" in text and "106%" not in text
 
 
 def test_an_image_is_worth_random_images_of_its_own_encoding() -> None:

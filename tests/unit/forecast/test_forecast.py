@@ -90,6 +90,18 @@ def test_images_that_are_made_take_longer_with_more_steps_images_and_crops():
     assert seconds("rded", seeds=8) > seconds("rded")
 
 
+def test_soft_labels_take_a_prediction_of_each_network_for_each_view_of_each_training_image():
+    timing = replace(TIMING, image=0.01)
+    timed = Costs(FACTS, History({scratch_key(FACTS): timing}))
+    job = PlannedJob(1, "soft_labels")
+    of_24 = replace(timed, facts=replace(FACTS, soft_predictions=3 * 8)).seconds(job)
+    assert of_24 == pytest.approx(24 * 1_700 * timing.image, rel=0.1)
+    assert of_24 > 15 * timed.seconds(job)
+    # Each image of the training set, and none of the others.
+    other = replace(timed, facts=replace(FACTS, images=4_000, tests=1_200))
+    assert other.seconds(job) == timed.seconds(job)
+
+
 def test_more_of_anything_takes_longer():
     base = Costs(FACTS).seconds(TRAIN)
     assert Costs(FACTS).seconds(replace(TRAIN, seeds=8)) > base

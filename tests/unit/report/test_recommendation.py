@@ -26,7 +26,7 @@ from petite.evaluation.recommendation import (
 )
 from petite.evaluation.rendering import as_markdown, as_text
 from petite.evaluation.sentences import CAUSES, FINDINGS, NOT_LEARNED, STEPS
-from petite.evaluation.wording import Wording, gap_sentences
+from petite.evaluation.wording import Wording, disagreement, gap_sentences
 from petite.report.answer import answer
 from petite.report.page import environment
 from petite.util.errors import PetiteError
@@ -252,6 +252,42 @@ def test_of_many_gaps_the_first_are_named() -> None:
     assert "method_4" in text
     assert "method_5" not in text
     assert "and 4 more" in text
+
+
+KEPT, ALL = (recorded(path) for path in RECORDED if path.stem in ("keep_subset", "keep_all"))
+AGREE, DISAGREE = "agree", "disagree"
+
+
+@pytest.mark.parametrize(
+    ("judges", "starts", "verbs"),
+    [
+        ({"probe": KEPT, "scratch": KEPT}, ["The judges agree"], [AGREE]),
+        ({"probe": KEPT, "scratch": ALL}, ["The judges disagree"], [DISAGREE]),
+        (
+            {"scratch": KEPT, "scratch_soft": ALL},
+            ["Trained from scratch, ", "Trained from scratch on soft labels, "],
+            [],
+        ),
+        (
+            {"probe": KEPT, "scratch": KEPT, "probe_soft": ALL},
+            ["The judges on hard labels agree", "By a linear probe on soft labels, "],
+            [AGREE],
+        ),
+        (
+            {"scratch": KEPT, "probe_soft": ALL, "scratch_soft": KEPT},
+            ["Trained from scratch, ", "The judges on soft labels disagree"],
+            [DISAGREE],
+        ),
+        ({"probe_soft": KEPT, "scratch_soft": KEPT}, ["The judges on soft labels agree"], [AGREE]),
+    ],
+)
+def test_judges_on_hard_and_on_soft_labels_are_not_compared(
+    judges: dict[str, Recommendation], starts: list[str], verbs: list[str]
+) -> None:
+    said = disagreement(Answers(judges))
+    assert said.startswith(starts[0])
+    assert all(f". {start}" in said for start in starts[1:])
+    assert [verb for verb in (AGREE, DISAGREE) if f" {verb}:" in said] == verbs
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from test_scratch import SETTINGS
 from test_soft_labels import pictures, trainer, weights_of
 
 from petite.training.batches import Batches
-from petite.training.loop import ScratchTrainer, TrainedRun, targets
+from petite.training.loop import ScratchTrainer, TrainedRun, soft_targets, targets
 from petite.training.scratch import check_settings
 from petite.training.seeing import (
     InfoBatchSettings,
@@ -137,6 +137,29 @@ def test_the_losses_that_infobatch_learns_are_those_of_the_images() -> None:
     loss, _, of_each = model.train_on_batch(images, targets(labels, 3))
     assert of_each.shape == (8,) and len(set(of_each.tolist())) == 8
     assert of_each.mean() == pytest.approx(float(loss), rel=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_infobatch_does_not_take_an_image_for_hard_because_its_soft_label_is_unsure(
+    classes: int, temperature: float
+) -> None:
+    rng = np.random.default_rng(0)
+    settings = trainer(classes, batch_size=8, label_smoothing=0.0).settings
+    names = [*"abc"][:classes]
+    arguments = (10, 1, names, settings, 1, temperature, InfoBatchSettings())
+    model = ScratchTrainer(*arguments)._logits_model
+    labels = rng.dirichlet(np.ones(classes), 8).astype(np.float32)
+    images, _ = pictures(8, classes)
+    loss, _, of_each = model.train_on_batch(images, soft_targets(labels))
+    entropy = -(labels * np.log(labels)).sum(axis=1).mean()
+    assert of_each.mean() == pytest.approx(float(loss) - temperature**2 * entropy, rel=1e-3)
+    # What the network says at the temperature is what the teacher said.
+    logits = temperature * np.log(labels)
+    logits = logits[:, 1:] - logits[:, :1] if classes == 2 else logits
+    metric = model.metrics[-1].metrics[-1]
+    metric.update_state(soft_targets(labels), logits.astype(np.float32))
+    np.testing.assert_allclose(metric.result(), 0, atol=1e-4 * temperature**2)
 
 
 def test_infobatch_saves_steps_and_gives_the_same_network_for_the_same_seed() -> None:

@@ -1,12 +1,18 @@
 """Soft labels: training on them, the teacher that gives them, and their file."""
 
-from dataclasses import replace
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from test_scratch import SETTINGS, write_small_store
@@ -21,12 +27,13 @@ from petite.training.loop import ScratchTrainer, TrainedRun, soft_targets
 from petite.training.records import Job
 from petite.training.scratch import Data, Outputs, check_settings, run_job
 from petite.training.soft_labels import SoftLabels, TeacherRecord
-from petite.training.teacher import FIRST_SEED, Teacher, label_softly, train_teacher
+from petite.training.teacher import FIRST_SEED, Teacher, label_softly, networks_of, train_teacher
 from petite.util.errors import PetiteError
-from petite.util.files import read_table
+from petite.util.files import read_table, write_json
 
 load_keras("tensorflow", 1)
 
+REPOSITORY = Path(__file__).parents[3]
 TAUGHT = TeacherRecord([FIRST_SEED], 3, 2.5, 0.9)
 
 
@@ -158,8 +165,8 @@ def taught(folder: Path) -> TeacherRecord:
 
 
 def asked(folder: Path, *numbers: int) -> Teacher:
-    paths = [folder / f"teacher/seed-{FIRST_SEED + number}.keras" for number in numbers]
-    return Teacher(paths, check_settings(SETTINGS))
+    record = replace(TAUGHT, seeds=[FIRST_SEED + number for number in numbers])
+    return Teacher(networks_of(folder / "teacher", record), check_settings(SETTINGS))
 
 
 def test_a_teacher_has_seeds_that_no_run_has(taught: TeacherRecord) -> None:
@@ -193,6 +200,26 @@ def test_its_answer_is_the_mean_of_its_networks_and_softer_at_a_temperature(
     np.testing.assert_allclose(
         np.log(warm[:, 1] / warm[:, 0]), np.log(one[:, 1] / one[:, 0]) / 3, atol=1e-5
     )
+
+
+def test_a_network_of_the_teacher_that_is_gone_is_named_and_no_others_label_in_its_place(
+    folder: Path, taught: TeacherRecord, tmp_path: Path
+) -> None:
+    shutil.copytree(folder / "teacher", tmp_path / "teacher")
+    gone = tmp_path / f"teacher/seed-{FIRST_SEED + 1}.keras"
+    gone.unlink()
+    write_json(tmp_path / "teacher.json", asdict(taught))
+    settings = {"training": SETTINGS, "views": None, "temperature": 1.0}
+    finished = subprocess.run(
+        [sys.executable, REPOSITORY / "scripts/soft_labels.py"]
+        + ["--manifest", folder / "store/manifest.json", "--split", folder / "split.parquet"]
+        + ["--models", tmp_path / "teacher", "--record", tmp_path / "teacher.json"]
+        + ["--output", tmp_path / "labels.npz", "--settings", json.dumps(settings)],
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 1 and not (tmp_path / "labels.npz").exists()
+    assert str(gone) in finished.stderr and "Traceback" not in finished.stderr
 
 
 @pytest.mark.parametrize("views", [0, 3])
@@ -255,3 +282,10 @@ def test_a_job_trains_on_the_labels_of_the_originals_and_counts_their_bytes(fold
     assert [one["stored_bytes"] for one in records] == (
         runs["stored_bytes"] - runs["soft_label_bytes"]
     ).tolist()
+
+
+def test_every_job_of_soft_labels_says_how_long_it_may_take_on_a_cluster() -> None:
+    rules = (REPOSITORY / "workflow/rules/soft.smk").read_text("utf-8")
+    names = re.findall(r"^ +(?:use rule \w+ as|rule) (\w+)", rules, re.MULTILINE)
+    profile = yaml.safe_load((REPOSITORY / "workflow/profiles/slurm/config.yaml").read_text())
+    assert len(names) == 5 and set(names) <= set(profile["set-resources"])
