@@ -188,3 +188,12 @@ def test_a_run_goes_on_after_snakemake_was_killed(untrained, slurm, local_run, t
     run.finish("--unlock")
     run.finish("--", TABLES)
     assert_same_tables(run, local_run)
+
+
+def test_jobs_of_a_run_that_judges_nothing_need_no_plan_of_its_budget(slurm, tmp_path: Path):
+    run = Run(tmp_path, slurm)
+    run.config = run.config | {"budget": "1 s"}  # too little for a run that judges
+    run.finish("--", "estimate")
+    assert "The whole run takes" in run.said
+    plans = [json.loads(path.read_text("utf-8")) for path in run.results.glob("budgets/*.json")]
+    assert [plan["settled"] for plan in plans] == [False]
