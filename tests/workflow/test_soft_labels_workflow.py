@@ -52,7 +52,7 @@ def folder(snakemake, tmp_path_factory: pytest.TempPathFactory) -> Path:
     finished = snakemake(folder, config=config_with(HARD))
     assert finished.returncode == 0, said_of(finished)
     added = due(snakemake(folder, "--dry-run", config=config_with({**HARD, **SOFT})))
-    # Five subsets of the first judge: augmented images are made of stored pixels.
+    # Three subsets in two encodings; those of augmented images have no embeddings.
     assert {name: added.get(name) for name in JOBS} == JOBS
     assert not {"train", "probe", "rank", "subset", "embed", "encode", "ingest"} & set(added)
     finished = snakemake(folder, config=config_with({**HARD, **SOFT}))
@@ -61,7 +61,7 @@ def folder(snakemake, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 JUDGES = ["probe", "scratch", "probe_soft", "scratch_soft"]
-JOBS = {"teacher": 1, "soft_labels": 1, "train_soft": 5, "probe_teacher": 1, "probe_soft": 4}
+JOBS = {"teacher": 1, "soft_labels": 1, "train_soft": 6, "probe_teacher": 1, "probe_soft": 4}
 
 
 def test_results_on_soft_labels_are_those_of_judges_of_their_own(folder: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_setting_of_the_labels_keeps_the_teacher_and_all_runs_on_hard_labels(
     assert due(snakemake(folder, "--dry-run", config=config_with({**HARD, **SOFT}))) == {}
     other = {**HARD, **SOFT, "scratch_soft": {"teachers": 2, "temperature": 2.0}}
     jobs = due(snakemake(folder, "--dry-run", config=config_with(other)))
-    assert jobs["soft_labels"] == 1 and jobs["train_soft"] == 5
+    assert jobs["soft_labels"] == 1 and jobs["train_soft"] == 6
     assert not {"teacher", "probe_teacher", "probe_soft", "train", "probe"} & set(jobs)
 
 
