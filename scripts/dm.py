@@ -10,9 +10,10 @@ import pandas as pd
 
 from petite.data.store import Store
 from petite.data.views import StoredImages, in_memory_if_it_fits, size_of
+from petite.subsets.made_tables import made_table
 from petite.subsets.making_job import add_arguments, wanted
 from petite.subsets.seed_tables import write_seed_tables
-from petite.subsets.synthetic import DM, DmSettings, made_table, pixels_recipe
+from petite.subsets.synthetic import DM, DmSettings, pixels_recipe
 from petite.subsets.tables import stored_bytes
 from petite.training.distribution_matching import learn_images
 from petite.util import memory

@@ -16,8 +16,8 @@ from petite.data.store import Store
 from petite.evaluation.recommendation import Answers
 from petite.evaluation.wording import Wording
 from petite.export import About, export_subset
+from petite.subsets.made_tables import images_used
 from petite.subsets.seed_tables import SeedTable
-from petite.subsets.synthetic import images_used
 from petite.training.judges import judge_named
 from petite.util.encoded_names import ORIGINAL, encoding_of, method_of
 from petite.util.errors import PetiteError

@@ -11,10 +11,11 @@ import pandas as pd
 
 from petite.data.store import Store
 from petite.data.views import StoredImages
+from petite.subsets.made_tables import images_used, mosaics
 from petite.subsets.making_job import add_arguments, wanted
 from petite.subsets.records import ProxyRecord
 from petite.subsets.seed_tables import write_seed_tables
-from petite.subsets.synthetic import RDED, RdedSettings, images_used, mosaics
+from petite.subsets.synthetic import RDED, RdedSettings
 from petite.subsets.tables import stored_bytes
 from petite.training.crops import load_teacher, scored_crops
 from petite.util.files import read_json

@@ -139,13 +139,15 @@ def test_images_that_are_not_counted_yet_are_listed_first(snakemake, tmp_path: P
 
 
 def test_a_budget_of_a_finished_run_is_planned_once(
-    snakemake, tmp_path: Path, tiny_run, tiny_config, history: Path
+    snakemake, tiny_run, tiny_config, history: Path
 ) -> None:
-    shutil.copytree(tiny_run[0] / RESULTS, tmp_path / RESULTS, symlinks=True)
-    shutil.copytree(tiny_run[0] / ".snakemake", tmp_path / ".snakemake")
+    # Beside it, so that the path to the code is the same and nothing reruns for it.
+    folder = tiny_run[0].with_name(f"{tiny_run[0].name} with a budget")
+    shutil.copytree(tiny_run[0] / RESULTS, folder / RESULTS, symlinks=True)
+    shutil.copytree(tiny_run[0] / ".snakemake", folder / ".snakemake")
     config = tiny_config | {"budget": "10 h"}
     for options, planned in ((["--dry-run"], 0), ([], 1)):
-        said = said_of(snakemake(tmp_path, *options, config=config))
+        said = said_of(snakemake(folder, *options, config=config))
         assert "Nothing to be done" in said, said
-        assert len(list((tmp_path / RESULTS).glob("budgets/*.json"))) == planned
-    assert "Planning the run" not in said_of(snakemake(tmp_path, "--dry-run", config=config))
+        assert len(list((folder / RESULTS).glob("budgets/*.json"))) == planned
+    assert "Planning the run" not in said_of(snakemake(folder, "--dry-run", config=config))

@@ -26,8 +26,8 @@ from petite.data.views import (
 )
 from petite.networks.backend import dtype_policy
 from petite.subsets.augmentation import render_subset
+from petite.subsets.made_tables import images_used
 from petite.subsets.records import SubsetRecord
-from petite.subsets.synthetic import images_used
 from petite.training import metrics
 from petite.training.batches import SoftTargets
 from petite.training.handout import write_beside

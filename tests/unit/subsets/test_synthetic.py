@@ -11,17 +11,15 @@ import pytest
 from pydantic import ValidationError
 
 from petite.subsets.augmentation import render, render_subset
+from petite.subsets.made_tables import images_used, made_table, mosaics
 from petite.subsets.making_job import wanted
 from petite.subsets.synthetic import (
     Crop,
     DmSettings,
     RdedSettings,
     cells,
-    images_used,
     made_of,
-    made_table,
     mosaic_recipe,
-    mosaics,
     pixels_recipe,
     without_pixels,
 )

@@ -14,8 +14,9 @@ from PIL import Image
 
 from petite.data.store import Store, shard_record, write_shard
 from petite.networks.backend import load_keras
+from petite.subsets.made_tables import made_table
 from petite.subsets.seed_tables import SeedTable, tables_of, write_seed_tables
-from petite.subsets.synthetic import Crop, made_table, mosaic_recipe
+from petite.subsets.synthetic import Crop, mosaic_recipe
 from petite.training import metrics
 from petite.training.loop import ScratchTrainer
 from petite.training.records import HISTORY_COLUMNS, RUN_COLUMNS, Job
