@@ -11,10 +11,9 @@ import pandas as pd
 from petite.data.store import Store
 from petite.data.views import StoredImages, in_memory_if_it_fits, size_of
 from petite.subsets.made_tables import made_table
-from petite.subsets.making_job import add_arguments, wanted
+from petite.subsets.making_job import add_arguments, record_of, wanted
 from petite.subsets.seed_tables import write_seed_tables
 from petite.subsets.synthetic import DM, DmSettings, pixels_recipe
-from petite.subsets.tables import stored_bytes
 from petite.training.distribution_matching import learn_images
 from petite.util import memory
 from petite.util.job import argument_parser, run
@@ -55,22 +54,9 @@ def subsets(args: argparse.Namespace) -> Iterator[tuple[pd.DataFrame, dict[str, 
             "seed %d: %d images, loss %.3f at first and %.3f at last",
             *(seed, len(table), learned.losses[0], learned.losses[-1]),
         )
-        yield (
-            table,
-            {
-                "method": DM,
-                "settings": settings.model_dump(mode="json"),
-                "fraction": args.fraction,
-                "seed": seed,
-                "images": len(table),
-                "rows": len(table),
-                "stored_bytes": stored_bytes(len(table), store.shape),
-                "seconds": time.perf_counter() - started,
-                "proxy_seconds": 0.0,
-                "proxy_of": None,
-                "losses": learned.losses,
-            },
-        )
+        seconds = time.perf_counter() - started
+        record = record_of(table, DM, settings, args.fraction, seed, store.shape, seconds)
+        yield table, record | {"losses": learned.losses}
 
 
 if __name__ == "__main__":

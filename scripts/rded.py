@@ -12,11 +12,10 @@ import pandas as pd
 from petite.data.store import Store
 from petite.data.views import StoredImages
 from petite.subsets.made_tables import images_used, mosaics
-from petite.subsets.making_job import add_arguments, wanted
+from petite.subsets.making_job import add_arguments, record_of, wanted
 from petite.subsets.records import ProxyRecord
 from petite.subsets.seed_tables import write_seed_tables
 from petite.subsets.synthetic import RDED, RdedSettings
-from petite.subsets.tables import stored_bytes
 from petite.training.crops import load_teacher, scored_crops
 from petite.util.files import read_json
 from petite.util.job import argument_parser, run
@@ -45,21 +44,9 @@ def subsets(args: argparse.Namespace) -> Iterator[tuple[pd.DataFrame, dict[str, 
             "seed %d: %d mosaics of %d crops each, of %d training images",
             *(seed, len(table), settings.mosaic**2, len(images_used(table))),
         )
-        yield (
-            table,
-            {
-                "method": RDED,
-                "settings": settings.model_dump(mode="json"),
-                "fraction": args.fraction,
-                "seed": seed,
-                "images": len(table),
-                "rows": len(table),
-                "stored_bytes": stored_bytes(len(table), store.shape),
-                "seconds": time.perf_counter() - started + proxy["seconds"],
-                "proxy_seconds": proxy["seconds"],
-                "proxy_of": proxy["proxy_of"],
-            },
-        )
+        seconds = time.perf_counter() - started + proxy["seconds"]
+        record = record_of(table, RDED, settings, args.fraction, seed, store.shape, seconds)
+        yield table, record | {"proxy_seconds": proxy["seconds"], "proxy_of": proxy["proxy_of"]}
 
 
 if __name__ == "__main__":

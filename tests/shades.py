@@ -1,11 +1,37 @@
 """Reddish and greenish images, and a network of one convolution that tells them apart."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
+from smallest import smallest
 
 SIDE = 32
+
+
+def smallest_on_shades(
+    methods: dict[str, list[float]], side: int = 16, shards: int = 2, **sections: Any
+) -> dict[str, Any]:
+    """A configuration of the name `tiny`, on what `write_shades` writes.
+
+    methods: the fractions of each; side: of the stored images; sections: in place of those here,
+    or others.
+    """
+    given: dict[str, Any] = {
+        "backbone": {"name": "file:network.keras", "image_size": SIDE, "scaling": "zero_to_one"},
+        "features": {"space": "backbone"},
+        "dataset": {
+            "name": "tiny",
+            "source": "folder",
+            "path": "shades",
+            "classes": None,
+            "image_size": side,
+            "color": "rgb",
+            "shards": shards,
+        },
+    }
+    return smallest(methods, **(given | sections))
 
 
 def write_shades(folder: Path, count: int) -> None:

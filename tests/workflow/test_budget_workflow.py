@@ -141,7 +141,7 @@ def test_images_that_are_not_counted_yet_are_listed_first(snakemake, tmp_path: P
 def test_a_budget_of_a_finished_run_is_planned_once(
     snakemake, tiny_run, tiny_config, history: Path
 ) -> None:
-    # Beside it, so that the path to the code is the same and nothing reruns for it.
+    # In the same parent folder, so that the path to the code is the same and nothing is due for it.
     folder = tiny_run[0].with_name(f"{tiny_run[0].name} with a budget")
     shutil.copytree(tiny_run[0] / RESULTS, folder / RESULTS, symlinks=True)
     shutil.copytree(tiny_run[0] / ".snakemake", folder / ".snakemake")

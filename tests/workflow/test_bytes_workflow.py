@@ -7,8 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from shades import write_shades
-from smallest import smallest
+from shades import smallest_on_shades, write_shades
 from test_what_is_left import said_of
 
 pytestmark = pytest.mark.workflow
@@ -17,22 +16,12 @@ BUDGET = 6_000
 
 
 def config_with(**sections: Any) -> dict[str, Any]:
-    return smallest(
+    return smallest_on_shades(
         {"full": [1], "random": [0.5], "pca_grid": [0.5], "augmentation": []},
         judges={"scratch": None, "probe": {}},
-        backbone={"name": "file:network.keras", "image_size": 32, "scaling": "zero_to_one"},
-        features={"space": "backbone"},
+        shards=1,
         split={"test": 0.3, "validation": 0.2},
         checks={"cues": False, "label_errors": False, "near_duplicates": False},
-        dataset={
-            "name": "tiny",
-            "source": "folder",
-            "path": "shades",
-            "classes": None,
-            "image_size": 16,
-            "color": "rgb",
-            "shards": 1,
-        },
         **sections,
     )
 

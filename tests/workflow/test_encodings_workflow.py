@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from shades import write_shades
-from smallest import smallest
+from shades import smallest_on_shades, write_shades
 from test_what_is_left import due, said_of
 
 from petite.util.formatting import byte_size
@@ -21,23 +20,12 @@ SMALL = "16px-webp-q30"
 
 
 def config_with(encodings: list[Any], **sections: Any) -> dict[str, Any]:
-    return smallest(
+    return smallest_on_shades(
         {"full": [1], "random": [0.5], "herding": [0.5], "augmentation": [0.5], "pca_grid": []},
         encodings=encodings,
         judges={"scratch": {}, "probe": {}},
-        backbone={"name": "file:network.keras", "image_size": 32, "scaling": "zero_to_one"},
-        features={"space": "backbone"},
         split={"test": 0.3, "validation": 0.1},
         checks={"cues": False, "label_errors": False, "near_duplicates": False},
-        dataset={
-            "name": "tiny",
-            "source": "folder",
-            "path": "shades",
-            "classes": None,
-            "image_size": 16,
-            "color": "rgb",
-            "shards": 2,
-        },
         **sections,
     )
 

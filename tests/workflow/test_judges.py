@@ -6,8 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from shades import write_shades
-from smallest import smallest
+from shades import smallest_on_shades, write_shades
 from test_what_is_left import due, said_of
 
 pytestmark = pytest.mark.workflow
@@ -26,21 +25,10 @@ def config_with(probe_seeds: int = 8, **sections: Any) -> dict[str, Any]:
     }
     sections = {
         "judges": {"scratch": {"fractions": [1, 0.25]}, "probe": {"seeds": probe_seeds}},
-        "features": {"space": "backbone"},
-        "backbone": {"name": "file:network.keras", "image_size": 32, "scaling": "zero_to_one"},
         "proxy": {"steps": 8, "evaluations": 2},
         "split": {"test": 0.3, "validation": 0.1},
-        "dataset": {
-            "name": "tiny",
-            "source": "folder",
-            "path": "shades",
-            "classes": None,
-            "image_size": 8,
-            "color": "rgb",
-            "shards": 2,
-        },
     } | sections
-    return smallest(methods, **sections)
+    return smallest_on_shades(methods, side=8, **sections)
 
 
 @pytest.fixture(scope="module")

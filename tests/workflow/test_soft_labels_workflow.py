@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from shades import write_shades
-from smallest import smallest
+from shades import smallest_on_shades, write_shades
 from test_what_is_left import due, said_of
 
 from petite.training.soft_labels import SoftLabels
@@ -24,23 +23,13 @@ SOFT: dict[str, Any] = {"scratch_soft": {"teachers": 2, "views": 3}, "probe_soft
 
 
 def config_with(judges: dict[str, Any]) -> dict[str, Any]:
-    return smallest(
+    return smallest_on_shades(
         {"full": [1], "random": [0.5], "augmentation": [0.5], "pca_grid": []},
         judges=judges,
         encodings=["original", {"side": 8, "codec": "webp", "quality": 30}],
-        backbone={"name": "file:network.keras", "image_size": 32, "scaling": "zero_to_one"},
-        features={"space": "backbone"},
+        shards=1,
         split={"test": 0.3, "validation": 0.1},
         checks={"cues": False, "label_errors": False, "near_duplicates": False},
-        dataset={
-            "name": "tiny",
-            "source": "folder",
-            "path": "shades",
-            "classes": None,
-            "image_size": 16,
-            "color": "rgb",
-            "shards": 1,
-        },
     )
 
 

@@ -61,7 +61,7 @@ def record_start():
 
 
 def run_at_work():
-    """The start and the progress of the run in this folder, on this machine; None if there is none."""
+    """The start and the progress of the run in this folder, on this machine; two None if there is none."""
     from petite.watch.so_far import Start
 
     for record in RUNS.glob("[0-9]*.json"):

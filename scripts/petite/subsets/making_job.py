@@ -2,16 +2,17 @@
 
 import argparse
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from petite.data.splits import kept_images, training_images
 from petite.selection.quota import shares
-from petite.subsets.tables import subset_size
+from petite.subsets.tables import stored_bytes, subset_size
 from petite.util.errors import PetiteError
 from petite.util.files import read_table
+from petite.util.validation import Strict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,3 +52,30 @@ def wanted(args: argparse.Namespace) -> Wanted:
         )
     sizes = np.bincount(train["label"])
     return Wanted(train, shares(sizes, sizes, subset_size(args.fraction, train)))
+
+
+def record_of(
+    table: pd.DataFrame,
+    method: str,
+    settings: Strict,
+    fraction: float,
+    seed: int,
+    shape: tuple[int, int, int],
+    seconds: float,
+) -> dict[str, Any]:
+    """The record of a subset whose images are all made, without a proxy.
+
+    shape: of a stored image; seconds: of making the images.
+    """
+    return {
+        "method": method,
+        "settings": settings.model_dump(mode="json"),
+        "fraction": fraction,
+        "seed": seed,
+        "images": len(table),
+        "rows": len(table),
+        "stored_bytes": stored_bytes(len(table), shape),
+        "seconds": seconds,
+        "proxy_seconds": 0.0,
+        "proxy_of": None,
+    }
