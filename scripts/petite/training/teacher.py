@@ -172,7 +172,7 @@ def label_softly(
     if not views:
         found = teacher.probabilities(stored, temperature)[:, None]
     else:
-        drawn = Views.of(ids, views, settings.flips, settings.crop_padding)
+        drawn = Views.of(ids, views, settings.augmentation)
         found = np.concatenate(
             [
                 _of_views(teacher, stored, drawn, views, temperature, rows)
