@@ -231,7 +231,7 @@ class Costs:
             if isinstance(settings, TrainingSettings)
             else settings.head_steps + settings.steps
         )
-        steps = max(1, round(steps * self.facts.seen.get(job.method, 1.0)))
+        steps = max(1, round(steps * self.facts.seen.get(method_of(job.method), 1.0)))
         evaluations = min(settings.evaluations, steps) * _padded(self.facts.validations)
         seen = evaluations + _padded(self.facts.tests) + _padded(min(rows, TRAIN_ACCURACY_ROWS))
         each = timing.seed + slopes.SAVE + steps * timing.step + seen * timing.image
@@ -262,11 +262,12 @@ class Costs:
 
     def _selection(self, job: PlannedJob) -> float:
         """One selection of the method itself; 0 where it does not state its cost."""
-        if job.method not in self.facts.entries:
+        method = method_of(job.method)
+        if method not in self.facts.entries:
             return 0.0
-        if job.rule == "subset" and self.facts.entries[job.method]["depth"]:
+        if job.rule == "subset" and self.facts.entries[method]["depth"]:
             return 0.0  # cut from a ranking
-        seconds = self._selections(job.method, job.fraction, job.images)
+        seconds = self._selections(method, job.fraction, job.images)
         return 0.0 if math.isnan(seconds) else seconds
 
     def _selections(self, label: str, fraction: float, images: int) -> float:

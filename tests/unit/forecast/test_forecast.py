@@ -267,6 +267,17 @@ def test_the_copies_of_images_that_are_embedded_are_counted_as_they_are_made():
     assert len(altered.ALTERATIONS) == slopes.ALTERATIONS
 
 
+def test_what_an_encoding_changes_is_not_how_long_a_selection_takes():
+    step = {"method": "herding", "settings": {}, "quota": "equal", "space": "pixels", "share": 1.0}
+    entry = {"steps": [step], "fractions": [0.5], "seeds": [1], "depth": None, "seeded": False}
+    facts = replace(FACTS, entries={"herding": entry}, widths={"pixels": 64}, seen={"rs2": 0.1})
+    for job in (PlannedJob(1, "probe", "herding", 0.5), PlannedJob(1, "train", "rs2", 1.0)):
+        encoded = replace(job, method=f"{job.method}@64px-webp-q20")
+        other = replace(job, method="other")
+        assert Costs(facts).seconds(encoded) == Costs(facts).seconds(job)
+        assert Costs(facts).seconds(job) != Costs(facts).seconds(other)
+
+
 def test_facts_are_read_back_from_json():
     read = Facts(**json.loads(json.dumps(asdict(FACTS))))
     assert read.classes == 2
