@@ -22,6 +22,8 @@ LONGEST_NAME = 24  # letters
 LEAST_SPAN = 4.0  # points of accuracy; a narrower axis would make noise look like an effect
 PICTURE_HEIGHT = 3.8  # inches
 LEGEND_COLUMNS = 0.6  # for each inch of width
+# Inches that the label of a point takes, with some room.
+LABEL_WIDTH, LABEL_HEIGHT = 0.6, 0.25
 NOTE = (
     "Bars: 95% confidence intervals of the mean over runs. The line joins the points that no point "
     "of fewer bytes exceeds. Such a front is partly luck: the verdicts say what is shown."
@@ -102,16 +104,33 @@ def _draw(figure: Figure, runs: pd.DataFrame, summary: pd.DataFrame) -> None:
             )
     best = front(points)
     axes.plot(best["bytes"], 100 * best["score_mean"], color=style.INK, lw=1, zorder=2)
+    _set_axes(axes, points, mean, low, high)
+    _name_fractions(axes, best)
+
+
+def _name_fractions(axes: Axes, best: pd.DataFrame) -> None:
+    """The fractions of the front, above and to the left of it, where no other point can be.
+
+    One that would be drawn over the label before it is left out.
+    """
+    assert isinstance(axes.figure, Figure)
+    to_inches = axes.transScale + axes.transLimits
+    last = np.array([-np.inf, -np.inf])
     for _, row in best.iterrows():
+        point = (row["bytes"], 100 * row["score_mean"])
+        place = to_inches.transform(point) * axes.figure.get_size_inches()
+        across, up = place - last
+        if across < LABEL_WIDTH and up < LABEL_HEIGHT:
+            continue
+        last = place
         axes.annotate(
             percent(row["fraction"]),
-            (row["bytes"], 100 * row["score_mean"]),
-            xytext=(5, -3),
+            point,
+            xytext=(-4, 3),
             textcoords="offset points",
-            va="top",
+            ha="right",
             color=style.QUIET,
         )
-    _set_axes(axes, points, mean, low, high)
 
 
 def _set_axes(
@@ -119,7 +138,7 @@ def _set_axes(
 ) -> None:
     """Both axes: intervals of few runs, which may reach far, are cut at the range of the means."""
     axes.set_xscale("log")
-    axes.margins(x=0.08)
+    axes.margins(x=0.17)  # room for the label of the first point
     axes.xaxis.set_major_formatter(FuncFormatter(lambda size, place: byte_size(size)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("bytes of the training images (log scale)")

@@ -1,5 +1,7 @@
 """The figure of accuracy against bytes."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,6 +44,32 @@ def test_it_draws_what_has_bytes_and_names_the_encodings(runs: int) -> None:
     assert {1e8, 1e7, 5e5, 1e3} <= set(drawn[:, 0])
     assert list(axes.lines[0].get_xdata()) == [1e3, 5e5, 1e8]
     bytes_picture(*tables(runs), 3.0).draw_without_rendering()
+
+
+@pytest.mark.parametrize("width", [3.0, 3.6, 7.0])
+def test_the_fractions_of_a_crowded_front_are_not_drawn_over_each_other(width: float) -> None:
+    sizes = np.geomspace(1e5, 2e7, 25)
+    summary = pd.DataFrame(
+        {
+            "method": "random@64px-webp-q40",
+            "fraction": np.linspace(0.01, 1, 25),
+            "encoding": "64px-webp-q40",
+            "bytes": sizes,
+            "runs": 7,
+            "metric": "accuracy",
+            "accuracy_mean": 0.9 + 0.003 * np.arange(25),
+        }
+    )
+    mean = summary["accuracy_mean"]
+    summary = summary.assign(accuracy_low=mean, accuracy_high=mean)
+    own = summary[["method", "fraction"]].assign(dataset="pets", accuracy=mean)
+    figure = bytes_picture(own, summary, width)
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert 2 < len(boxes) < 25
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    left = figure.axes[0].get_window_extent().x0
+    assert all(box.x0 > left for box in boxes)
 
 
 def test_a_run_has_it_only_with_encodings() -> None:
