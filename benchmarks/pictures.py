@@ -405,6 +405,9 @@ TEXTILES = ["random", "ccs", "pca_grid", "el2n"]
 RESULT_FIGURES: dict[str, Callable[[], Figure]] = {
     "scale": scale,
     "selection-time": selection_time,
+    "bytes-photographs": lambda: of_bytes("photos_bytes.csv"),
+    "bytes-textiles": lambda: of_bytes("textiles_bytes.csv"),
+    "bytes-silhouettes": lambda: of_bytes("silhouettes_bytes.csv"),
     "clothing-probe": lambda: of_results(
         "clothing_probe.csv", "balanced_accuracy", ["random", "pca_grid"], 30
     ),

@@ -17,7 +17,7 @@ from petite.plots import style
 from petite.util.encoded_names import ORIGINAL, encoding_in_words, method_of
 from petite.util.formatting import byte_size, percent
 
-Place = Literal["outside right upper", "outside lower center"]
+Place = Literal["outside right center", "outside lower center"]
 LONGEST_NAME = 24  # letters
 LEAST_SPAN = 4.0  # points of accuracy; a narrower axis would make noise look like an effect
 PICTURE_HEIGHT = 3.8  # inches
@@ -59,7 +59,7 @@ def accuracy_by_bytes(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """
     figure = Figure(figsize=(style.WIDTH, 4.4), layout="constrained")
     _draw(figure, runs, summary)
-    _legend(figure, summary, "outside right upper", columns=1)
+    _legend(figure, summary, "outside right center", columns=1)
     metric = compared_metric(summary).words
     dataset = style.shortened(str(runs["dataset"].iloc[0]), LONGEST_NAME)
     few = (summary["runs"] < ENOUGH_RUNS).any()
@@ -95,7 +95,7 @@ def _draw(figure: Figure, runs: pd.DataFrame, summary: pd.DataFrame) -> None:
             axes.scatter(
                 own["bytes"],
                 mean[own.index],
-                s=34,
+                s=80 if method == FULL else 34,
                 color=colors[str(encoding)],
                 marker=style.method_marker(str(method)),
                 edgecolors="white",

@@ -79,7 +79,7 @@ METHOD_COLORS = {
     "pca_grid": OKABE_ITO[0],
     "augmentation": OKABE_ITO[1],
 }
-METHOD_MARKERS = {"full": "o", "random": "o", "pca_grid": "s", "augmentation": "^"}
+METHOD_MARKERS = {"full": "*", "random": "o", "pca_grid": "s", "augmentation": "^"}
 
 # Petroff's ten colors (2021), optimized for color-vision deficiency; for classes and clusters.
 CATEGORY_COLORS = [

@@ -28,7 +28,7 @@ def tables(runs: int) -> tuple[pd.DataFrame, pd.DataFrame]:
             "accuracy_high": mean + 0.01 if runs > 1 else np.nan,
         }
     )
-    own = summary[["method", "fraction"]].assign(dataset="pets", accuracy=mean)
+    own = summary[["method", "fraction"]].assign(dataset="a_name_of_24_letters_pets", accuracy=mean)
     return own, summary
 
 
@@ -43,6 +43,9 @@ def test_it_draws_what_has_bytes_and_names_the_encodings(runs: int) -> None:
     drawn = np.concatenate([np.asarray(marks.get_offsets()) for marks in axes.collections])
     assert {1e8, 1e7, 5e5, 1e3} <= set(drawn[:, 0])
     assert list(axes.lines[0].get_xdata()) == [1e3, 5e5, 1e8]
+    figure.draw_without_rendering()
+    title, legend = figure._suptitle.get_window_extent(), figure.legends[0].get_window_extent()
+    assert not title.overlaps(legend)
     bytes_picture(*tables(runs), 3.0).draw_without_rendering()
 
 
