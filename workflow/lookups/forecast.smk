@@ -210,7 +210,9 @@ def planned_jobs(jobs, is_due=lambda job: True):
             fraction=share_of_job(job),
             seeds=seeds_of_job(job.wildcards),
             first=int(job.wildcards.get("first", job.wildcards.get("seed", 0))),
-            space=job.wildcards.get("space") or job.wildcards.get("encoding", ""),
+            space=next(
+                filter(None, map(job.wildcards.get, ("space", "encoding", "figure"))), ""
+            ),
             threads=job.threads,
             memory=memory_of_job(job.resources.get("mem_mb", 0)),
             needs=tuple(needed.jobid for needed in workflow.dag.dependencies[job]),
