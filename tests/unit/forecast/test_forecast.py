@@ -71,7 +71,7 @@ def test_figures_of_photographs_take_more_space_the_more_classes_and_pixels_they
 
 def test_altered_images_are_embedded_as_often_as_the_check_alters_them():
     job, of_image = PlannedJob(1, "embed_altered"), 4 * FACTS.embedding
-    assert (slopes.ALTERED, slopes.ALTERATIONS) == (MOST_IMAGES, len(ALTERATIONS))
+    assert (MOST_IMAGES, len(ALTERATIONS)) == (slopes.ALTERED, slopes.ALTERATIONS)
     for training, count in ((50, 50), (4_000, MOST_IMAGES)):
         facts = replace(FACTS, class_sizes=(training // 2,) * 2)
         assert Costs(facts).disk(job) == count * len(ALTERATIONS) * of_image
