@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from petite.features.altered import ALTERATIONS, MOST_IMAGES
+from petite.features import altered
 from petite.forecast import slopes
 from petite.forecast.facts import Facts, PlannedJob
 from petite.forecast.forecast import cheaper_way, forecast, in_words, stages
@@ -69,12 +69,11 @@ def test_figures_of_photographs_take_more_space_the_more_classes_and_pixels_they
     assert more == most  # rows of other classes are left out
 
 
-def test_altered_images_are_embedded_as_often_as_the_check_alters_them():
+def test_embeddings_of_altered_images_take_as_much_space_as_they_are_many():
     job, of_image = PlannedJob(1, "embed_altered"), 4 * FACTS.embedding
-    assert (MOST_IMAGES, len(ALTERATIONS)) == (slopes.ALTERED, slopes.ALTERATIONS)
-    for training, count in ((50, 50), (4_000, MOST_IMAGES)):
+    for training, count in ((50, 50), (4_000, altered.MOST_IMAGES)):
         facts = replace(FACTS, class_sizes=(training // 2,) * 2)
-        assert Costs(facts).disk(job) == count * len(ALTERATIONS) * of_image
+        assert Costs(facts).disk(job) == count * len(altered.ALTERATIONS) * of_image
 
 
 def with_training(**settings) -> Facts:
@@ -267,6 +266,27 @@ def test_the_cheaper_way_of_a_long_run_is_a_probe():
     assert cheaper
     assert "probe" in cheaper
     assert cheaper_way([TRAIN], Costs(FACTS), 2, has_embeddings=False) is None
+
+
+def test_a_probe_in_place_of_a_long_run_judges_no_images_that_a_method_makes():
+    facts = replace(
+        with_training(budget={"steps": 100_000}),
+        growth={"random": 0.0, "augmentation": 1.0},
+        making={"dm": {"per_class": 1}},
+        seen={"rs2": 0.25},
+    )
+    for made in ("augmentation@64px-webp-q40", "dm", "rs2"):
+        jobs = [replace(TRAIN, number=number, method=made) for number in range(40)]
+        few = [replace(TRAIN, number=99, method="random")]
+        ways = [
+            cheaper_way([*few, *some], Costs(facts), 2, has_embeddings=True) for some in ([], jobs)
+        ]
+        assert ways[0] is not None and ways[0] == ways[1]
+
+
+def test_the_copies_of_images_that_are_embedded_are_counted_as_they_are_made():
+    assert slopes.ALTERED_IMAGES == altered.MOST_IMAGES
+    assert len(altered.ALTERATIONS) == slopes.ALTERATIONS
 
 
 def test_facts_are_read_back_from_json():
