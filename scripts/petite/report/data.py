@@ -73,7 +73,7 @@ class Gallery:
 class Checks:
     """What the checks found; null for one that was not made."""
 
-    cues: checks.Cues | None
+    cues: Record | None
     label_errors: Gallery | None
     held_out_label_errors: Gallery | None
     near_duplicates: Gallery | None
@@ -213,7 +213,7 @@ def records(table: pd.DataFrame) -> list[Record]:
 
 def _checks(values: checks.Checks) -> Checks:
     return Checks(
-        cues=values["cues"],
+        cues=values["cues"] and dict(values["cues"]),
         label_errors=_gallery(values["errors"]),
         held_out_label_errors=_gallery(values["held_out"]),
         near_duplicates=_gallery(values["pairs"]),
