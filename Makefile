@@ -1,5 +1,6 @@
 # make            set up .venv and run the default workflow
 # make test       set up and run the tests
+# make test-s3    run the tests that need an S3 server
 # make check      formatting, linting and types, as CI does
 # make docs       build the documentation site in build/docs/
 # make reruns     update the table of docs/reruns.md from its tests
@@ -19,6 +20,7 @@ LOCK := envs/requirements$(if $(GPU),-gpu,).txt
 STAMP := $(VENV)/.installed-$(notdir $(basename $(LOCK)))
 STAMP_DEV := $(VENV)/.installed-dev
 STAMP_DOCS := $(VENV)/.installed-docs
+STAMP_S3 := $(VENV)/.installed-s3
 # Compile bytecode at install time. Otherwise every job would recompile TensorFlow's modules where
 # PYTHONDONTWRITEBYTECODE is set.
 PIP := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pip install --quiet --compile \
@@ -29,7 +31,7 @@ ifeq ($(shell test -w "$$HOME" && echo yes),)
 export XDG_CACHE_HOME ?= $(CURDIR)/$(VENV)/cache
 endif
 
-.PHONY: run test check format docs reruns goals messages schema lock clean
+.PHONY: run test test-s3 check format docs reruns goals messages schema lock clean
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
@@ -44,6 +46,12 @@ else
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder \
 		tests/cluster tests/workflow tests/unit
 endif
+
+# With packages of their own, which need an older python-dateutil than the others. `make test` skips
+# these tests.
+test-s3: $(STAMP_S3)
+	PYTHONPATH=$(VENV)/s3 $(BIN)/python -c "import s3fs, moto.server"
+	PYTHONPATH=$(VENV)/s3 $(BIN)/python -m pytest tests/unit/data/test_remote.py -k s3
 
 check: $(STAMP_DEV)
 	$(BIN)/ruff check .
@@ -81,6 +89,11 @@ $(STAMP_DOCS): envs/requirements-docs.txt $(STAMP)
 	$(PIP) --requirement envs/requirements-docs.txt
 	@touch $@
 
+$(STAMP_S3): envs/requirements-s3.txt $(STAMP_DEV)
+	rm -rf $(VENV)/s3
+	$(PIP) --no-compile --no-deps --target $(VENV)/s3 --requirement envs/requirements-s3.txt
+	@touch $@
+
 reruns: $(STAMP_DEV)
 	PYTHONPATH=tests $(BIN)/python tests/workflow/test_reruns.py
 
@@ -98,7 +111,7 @@ schema: $(STAMP)
 # uv resolves for all Python versions and platforms at once, with one version of each package.
 lock: | $(VENV)/bin/python
 	$(PIP) uv
-	cd envs && for lock in requirements requirements-gpu requirements-dev requirements-docs; do \
+	cd envs && for lock in requirements requirements-gpu requirements-dev requirements-docs requirements-s3; do \
 		../$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 \
 			--fork-strategy fewest --no-emit-index-url --no-emit-find-links \
 			--custom-compile-command "make lock" $$lock.in --output-file $$lock.txt || exit 1; \

@@ -66,6 +66,9 @@ def main(args: argparse.Namespace) -> None:
         for judge, paths in by_judge(args.runs).items()
     }
     over = read_table(args.splits) if args.splits else None
+    if over is None:
+        for suffix in (".csv", ".parquet"):  # of a run that had several splits
+            (folder / f"splits{suffix}").unlink(missing_ok=True)
     cuts = read_cuts(args.settings.get("budget", {}))
     answers = Answers(
         {
@@ -120,7 +123,12 @@ def embedding_of(
 def plan_of(values: dict[str, Any]) -> Plan:
     """A plan as JSON has it."""
     cases = tuple((str(label), float(fraction)) for label, fraction in values["cases"])
-    return Plan(seeds=values["seeds"], cases=cases, settings=values["settings"])
+    return Plan(
+        seeds=values["seeds"],
+        cases=cases,
+        settings=values["settings"],
+        splits=values["splits"],
+    )
 
 
 if __name__ == "__main__":

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 from smallest import smallest
 from test_what_is_left import said_of
+
+from petite.forecast.planning import read_run
 
 pytestmark = pytest.mark.workflow
 
@@ -109,8 +112,11 @@ def test_trainings_with_two_threads_share_two_cores(
 
 
 def test_what_judges_nothing_needs_and_keeps_no_plan(snakemake, tmp_path: Path) -> None:
-    config = CONFIG | {"budget": "1 s"}  # too little
-    for command in (["config"], ["goals"], ["--list-rules"], ["--unlock"], ["estimate"]):
+    config = CONFIG | {"budget": "1 s", "pool": {"path": "pool", "images": 1}}  # too little
+    (tmp_path / "pool").mkdir()
+    Image.new("L", (16, 16)).save(tmp_path / "pool/image.png")
+    nothing = [["config"], ["goals"], ["--list-rules"], ["--summary"], ["--unlock"], ["estimate"]]
+    for command in [*nothing, ["--dry-run", "label_next"]]:
         finished = snakemake(tmp_path, "--cores", "2", *command, config=config)
         said = said_of(finished)
         assert finished.returncode == 0, said
@@ -136,6 +142,24 @@ def test_images_that_are_not_counted_yet_are_listed_first(snakemake, tmp_path: P
     assert refused.returncode != 0
     assert "budget: '10 h'" in said
     assert "estimate" in said
+
+
+@pytest.mark.parametrize(("name", "mode"), [("photos.tar", "w"), ("photos.zip", "")])
+def test_an_archive_that_is_not_listed_yet_is_forecast_with_its_classes(
+    snakemake, write_pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, mode: str
+) -> None:
+    write_pictures(tmp_path / "pictures", ["cat", "dog", "owl"], 4)
+    if mode:
+        with tarfile.open(tmp_path / name, mode) as archive:
+            archive.add(tmp_path / "pictures", "pictures")
+    else:
+        shutil.make_archive(str(tmp_path / "photos"), "zip", tmp_path, "pictures")
+    monkeypatch.setenv("PETITE_JOBS", str(tmp_path / "jobs.json"))
+    dataset = {"name": "tiny", "source": "archive", "path": name, "classes": None}
+    snakemake(tmp_path, "--dry-run", config=CONFIG | {"dataset": dataset})
+    run = read_run(tmp_path / "jobs.json")
+    assert run.is_counted
+    assert (run.facts.classes, run.facts.images) == (3, 12)
 
 
 def test_a_budget_of_a_finished_run_is_planned_once(

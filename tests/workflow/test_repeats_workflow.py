@@ -1,5 +1,6 @@
 """Several splits of the same images: more of them add jobs only, and a table compares all."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,16 @@ def test_more_splits_add_jobs_only_and_their_table_is_that_of_their_runs(
     assert parts[0]["image_id"].equals(parts[1]["image_id"])
     assert not parts[0]["split"].equals(parts[1]["split"])
     assert "2 splits" in (tmp_path / ANSWER).read_text("utf-8").lower()
+    record = json.loads((tmp_path / RESULTS / "declared.json").read_text("utf-8"))
+    assert record["scratch"]["declared"]["splits"] == 2
     assert "Nothing to be done" in said_of(
         snakemake(tmp_path, "--dry-run", "--", ANSWER, config=config_of(2))
     )
+
+    # With one split again, no table of two is left.
+    finished = snakemake(tmp_path, "--", ANSWER, config=config_of(1))
+    assert finished.returncode == 0, said_of(finished)
+    assert not list((tmp_path / RESULTS).glob("splits.*"))
 
 
 ENCODED = "16px-webp-q30"

@@ -31,10 +31,12 @@ ALL_SEEDS = IS_MAIN and ALL_SEEDS_VARIABLE in os.environ
 # More than the threads of any job, as Snakemake plans no job with more threads than cores.
 CORES_OF_CLUSTER = 1_000_000
 # Targets that judge nothing, and options with which Snakemake runs no job: neither waits for a plan.
-JUDGE_NOTHING = {"config", "goals", "estimate", "watch"}
+JUDGE_NOTHING = {"config", "goals", "estimate", "watch", "label_next"}
 RUN_NOTHING = {
-    *("--unlock", "--lint"),
+    *("--unlock", "--lint", "--summary", "-S", "--detailed-summary", "-D"),
     *("--list-rules", "--list", "-l", "--list-target-rules", "--lt"),
+    *("--list-changes", "--lc", "--list-input-changes", "--li"),
+    *("--list-params-changes", "--lp", "--list-untracked", "--lu"),
 }
 # In place of a plan, for a run that judges nothing.
 UNPLANNED = BudgetPlan("", 0.0, 0.0, NOTHING, settled=False)

@@ -227,6 +227,7 @@ def declared_plans(wildcards, input):
                     label: digest_of_text(as_param(PLAN.selection_settings(label)))
                     for label in {label for label, _ in runs}
                 },
+                "splits": CONFIG.split.repeats,
             }
             for judge in PLAN.judges
             if (runs := CONFIG.runs_of(judge.name))

@@ -5,7 +5,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from petite.data.split_names import TEST, TRAIN, VALIDATION
-from petite.forecast.archives import entries_of_zip
+from petite.data.sources.base import Limits
+from petite.forecast.archives import QUICK_ENTRIES, entries_of_zip, names_are_quick
 from petite.forecast.facts import Facts, PlannedJob
 from petite.forecast.forecast import (
     BUSY,
@@ -31,14 +32,36 @@ USUAL_SHARES = {"test": 0.1, "validation": 0.05}
 MANY_CLASSES = 10
 
 
+@cache
+def known_listing():
+    """The images of a folder, or of an archive that is listed or quick to list; otherwise None."""
+    if DATASET.source != "archive":
+        return FOLDER_LISTING
+    made = Path(placed(f"{RESULTS}/store/listing.parquet"))
+    # An archive that is damaged is reported by the job that lists it.
+    with suppress(OSError, ValueError, PetiteError):
+        if made.exists():
+            return read_table(made)
+        path = Path(SOURCE_PATH)
+        if names_are_quick(path):
+            limits = Limits(max_entries=QUICK_ENTRIES)
+            source = open_source(DATASET.source, path, limits, labels=LABELS)
+            return listing(source, **LISTING_SETTINGS)
+    return None
+
+
 def classes_expected():
+    known = known_listing()
+    if known is not None:
+        return known["class_name"].nunique()
     return len(DATASET.classes or range(MANY_CLASSES))
 
 
 def source_size():
     """The images of the source and their bytes before they are listed; None if unknown."""
-    if FOLDER_LISTING is not None:
-        return len(FOLDER_LISTING), int(FOLDER_LISTING["bytes"].sum())
+    known = known_listing()
+    if known is not None:
+        return len(known), int(known["bytes"].sum())
     path = None if SOURCE_PATH is None else Path(SOURCE_PATH)
     if path and path.suffix == ".zip" and path.is_file() and not SOURCE.wheel:
         # As photographs are hardly compressed, it has as many bytes as they have.
@@ -63,11 +86,9 @@ def sizes_of_parts():
             int(others.get(VALIDATION, 0)),
         )
     images = images_expected()
-    if FOLDER_LISTING is not None:
-        found = FOLDER_LISTING["class_name"].value_counts().sort_index() / len(
-            FOLDER_LISTING
-        )
-        of_classes = list(found)
+    known = known_listing()
+    if known is not None:
+        of_classes = list(known["class_name"].value_counts().sort_index() / len(known))
     else:
         of_classes = [1 / classes_expected()] * classes_expected()
     shares = {
@@ -210,7 +231,10 @@ def planned_jobs(jobs, is_due=lambda job: True):
             fraction=share_of_job(job),
             seeds=seeds_of_job(job.wildcards),
             first=int(job.wildcards.get("first", job.wildcards.get("seed", 0))),
-            space=job.wildcards.get("space") or job.wildcards.get("encoding", ""),
+            space=next(
+                filter(None, map(job.wildcards.get, ("space", "encoding", "figure"))),
+                "",
+            ),
             threads=job.threads,
             memory=memory_of_job(job.resources.get("mem_mb", 0)),
             needs=tuple(needed.jobid for needed in workflow.dag.dependencies[job]),

@@ -99,4 +99,6 @@ def write_jobs(path):
 
 
 if IS_RUN and JOBS_VARIABLE in os.environ:
+    # Looked up now, because at the exit the working folder may be another one.
+    or_exit(facts)
     atexit.register(write_jobs, os.environ[JOBS_VARIABLE])

@@ -21,7 +21,7 @@ from petite.util.files import read_json, write_json
 # Next to the tables, but not an output of a rule: Snakemake deletes outputs before a job.
 RECORD = "declared.json"
 
-Change = Literal["seeds", "looks", "added", "dropped", "settings", "tolerance", "metric"]
+Change = Literal["seeds", "looks", "added", "dropped", "settings", "tolerance", "metric", "splits"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Declared:
         All that decides what a method selects, by label.
     tolerance : float
     metric : str
+    splits : int
+        How many divide the images.
     """
 
     seeds: int
@@ -48,6 +50,7 @@ class Declared:
     settings: Mapping[str, str]
     tolerance: float
     metric: str
+    splits: int = 1
 
 
 class Plan(TypedDict):
@@ -56,6 +59,7 @@ class Plan(TypedDict):
     seeds: int
     cases: tuple[tuple[str, float], ...]
     settings: dict[str, str]
+    splits: int
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,9 @@ class Record:
 def next_record(last: Record | None, now: Declared) -> Record:
     """Compare a plan with that of the last tables.
 
-    Fewer than ENOUGH_RUNS seeds decide nothing, and neither does a single case, so that a change
-    after them is none. What was seen is never forgotten, and neither is the largest number of
+    Fewer than ENOUGH_RUNS seeds of one split decide nothing, and neither does a single case, so a
+    change after them does not count. Neither does a return to a single split, of which nothing is
+    compared with others. What was seen is never forgotten, and neither is the largest number of
     seeds.
 
     Examples
@@ -115,9 +120,11 @@ def next_record(last: Record | None, now: Declared) -> Record:
         ),
         "tolerance": now.tolerance != before.tolerance,
         "metric": now.metric != before.metric,
+        "splits": now.splits not in (1, before.splits),
     }
     seen, seeds = last.seen, max(before.seeds, now.seeds)
-    has_shown = before.seeds >= ENOUGH_RUNS and len(before.cases) > 1
+    is_enough = before.seeds >= ENOUGH_RUNS or before.splits > 1
+    has_shown = is_enough and len(before.cases) > 1
     if has_shown and any(changes.values()):
         found = tuple(
             kind for kind, is_changed in changes.items() if is_changed or kind in seen.changes

@@ -44,6 +44,10 @@ CHANGES: dict[Change, str] = {
     "tolerance": "the tolerance was changed",
     "metric": "the metric was changed",
 }
+OTHER_SPLITS = (
+    "The number of splits was changed after results had been seen, so what is said of all splits "
+    "is exploratory."
+)
 EXPLORATORY = (
     "Tests that are repeated with other plans until one passes find too many effects, so these "
     "verdicts are exploratory. To test again, give the run another dataset.name and another "

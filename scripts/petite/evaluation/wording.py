@@ -37,6 +37,7 @@ from petite.evaluation.sentences import (
     IF_FEWER,
     LARGER,
     NOT_LEARNED,
+    OTHER_SPLITS,
     OVER_SPLITS,
     SEES_FEWER,
     STEPS,
@@ -445,13 +446,15 @@ class Wording:
             for against in (one.random, one.full)
             if against
         ]
-        if (seen := self.record.basis.seen).changes:
-            changes = " and ".join(CHANGES[kind] for kind in seen.changes)
+        seen = self.record.basis.seen
+        changed = [kind for kind in seen.changes if kind != "splits"]
+        if changed:
+            changes = " and ".join(CHANGES[kind] for kind in changed)
             yield f"The results with {_and(seen.seeds)} seeds had been seen before {changes}."
-            yield DECLARED_AGAIN if seen.changes == ("added",) else EXPLORATORY
+            yield DECLARED_AGAIN if changed == ["added"] else EXPLORATORY
         if looks := self.record.basis.looks:
             levels = listed([f"{100 * level:.2g}%" for level in looks.levels])
-            planned = "" if seen.changes else ", as was fixed beforehand"
+            planned = "" if changed else ", as was fixed beforehand"
             yield (
                 f"Looks: {_and(looks.seeds)} seeds, at levels of {levels}{planned}. What was "
                 "decided, or unlikely to be decided by more seeds, got no more of them. The "
@@ -477,6 +480,8 @@ class Wording:
                 f"Intervals over the {over[0].splits} splits account for the overlap of their "
                 "images (Nadeau and Bengio 2003); splits.csv has each split."
             )
+            if "splits" in seen.changes:
+                yield OTHER_SPLITS
         else:
             yield "Other splits were not tried."
 

@@ -26,7 +26,7 @@ class PlannedJob:
     first : int
         and the first of them.
     space : str
-        Of a job that makes features; the encoding of one that encodes.
+        Of a job that makes features; the encoding of one that encodes; the name of a figure.
     threads : int
     memory : float
         Bytes that it needs at most.

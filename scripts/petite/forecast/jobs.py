@@ -114,8 +114,7 @@ class Costs:
                 return timing.start + images / facts.shards * timing.image
             case "embed_altered":
                 timing = self.embed_timing
-                copies = slopes.ALTERATIONS * min(slopes.ALTERED_IMAGES, facts.training_images)
-                return timing.start + copies * timing.image
+                return timing.start + self._altered() * timing.image
             case _:
                 return self._start(job) + images * slopes.IMAGE.get(job.rule, 0.0)
 
@@ -128,6 +127,8 @@ class Costs:
                 return images / facts.shards * stored
             case "embed":
                 return images / facts.shards * facts.embedding * FLOAT
+            case "embed_altered":
+                return self._altered() * facts.embedding * FLOAT
             case "features":
                 width = facts.embedding if job.space == "backbone" else facts.dimensions
                 return images * min(width, facts.dimensions) * FLOAT
@@ -143,7 +144,7 @@ class Costs:
                 width = max(facts.widths.get("proxy", 0), 1)
                 return facts.images * (width + facts.widths.get("gradients", 0)) * FLOAT
             case "figures":
-                return slopes.FIGURE
+                return self._figure_bytes(job.space)
             case "report":
                 return slopes.REPORT
             case _:
@@ -288,6 +289,19 @@ class Costs:
     def _images(self, job: PlannedJob) -> int:
         """How many images a job reads."""
         return job.images or self.facts.images
+
+    def _altered(self) -> int:
+        """How many altered images are embedded."""
+        return slopes.ALTERATIONS * min(slopes.ALTERED_IMAGES, self.facts.training_images)
+
+    def _figure_bytes(self, name: str) -> float:
+        """The bytes of a figure in both formats; those in color show photographs."""
+        facts = self.facts
+        if facts.channels > 1 and name == "stored":
+            return slopes.STORED_PHOTOS
+        if facts.channels > 1 and name == "samples":
+            return min(facts.classes, slopes.SAMPLES_CLASSES) * facts.side * slopes.SAMPLES_PIXEL
+        return slopes.FIGURE
 
     def _decoding(self) -> float:
         """Seconds for an image; those of other folders are as large as those of the data set."""

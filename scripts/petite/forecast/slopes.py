@@ -110,6 +110,13 @@ SLURM_JOB = 45.0
 
 # Bytes of files.
 MODEL = 60_000
-FIGURE = 150_000
+# A figure, in both formats: the means of seven runs are 120,000 to 360,000.
+FIGURE = 200_000
+# Figures in color show photographs: files next to their stored images, and a row of each class, by
+# the side of its images in pixels (1.6 to 2.9 MB, and 2,800 to 3,900 a pixel, in four runs with 64
+# pixels; 4.5 MB and 3,600 with 250 pixels).
+STORED_PHOTOS = 2_500_000
+SAMPLES_PIXEL = 3_500
+SAMPLES_CLASSES = 20
 REPORT = 3_000_000
 ROW = 40

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from petite.report import checks, galleries
 from petite.report.answer import Answer
 from petite.report.inputs import Inputs
 
@@ -210,9 +211,9 @@ def records(table: pd.DataFrame) -> list[Record]:
     ]
 
 
-def _checks(values: Mapping[str, Any]) -> Checks:
+def _checks(values: checks.Checks) -> Checks:
     return Checks(
-        cues=values["cues"],
+        cues=values["cues"] and dict(values["cues"]),
         label_errors=_gallery(values["errors"]),
         held_out_label_errors=_gallery(values["held_out"]),
         near_duplicates=_gallery(values["pairs"]),
@@ -221,7 +222,7 @@ def _checks(values: Mapping[str, Any]) -> Checks:
     )
 
 
-def _gallery(values: Mapping[str, Any] | None) -> Gallery | None:
+def _gallery(values: checks.Gallery | None) -> Gallery | None:
     if values is None:
         return None
     return Gallery(
@@ -231,12 +232,12 @@ def _gallery(values: Mapping[str, Any] | None) -> Gallery | None:
     )
 
 
-def _tiles(tiles: Sequence[Mapping[str, Any]]) -> list[Image]:
+def _tiles(tiles: Sequence[galleries.PlacedTile]) -> list[Image]:
     """The images of a gallery without their places in the sheet."""
     return [Image(image_id=tile["name"], words=tile["words"]) for tile in tiles]
 
 
-def _images(values: Mapping[str, Any]) -> Images:
+def _images(values: galleries.Galleries) -> Images:
     excluded, leaking = values["excluded"], values["leaking"]
     repeated, wrong = values["duplicates"], values["wrong"]
     return Images(

@@ -48,6 +48,11 @@ CASES = SEVEN.cases
         (SEVEN, replace(SEVEN, settings=SEVEN.settings | {"pca_grid": "d"}), ("settings",)),
         (SEVEN, replace(SEVEN, tolerance=0.02), ("tolerance",)),
         (SEVEN, replace(SEVEN, metric="balanced_accuracy"), ("metric",)),
+        (SEVEN, replace(SEVEN, splits=5), ("splits",)),
+        (replace(SEVEN, splits=3), replace(SEVEN, splits=2), ("splits",)),
+        (replace(SEVEN, splits=5), SEVEN, ()),  # nothing is said of all splits
+        (replace(SEVEN, splits=3, seeds=2), replace(SEVEN, splits=5, seeds=2), ("splits",)),
+        (replace(SEVEN, seeds=2), replace(SEVEN, seeds=2, splits=5), ()),  # 2 decide nothing
         (replace(SEVEN, cases=CASES[:1]), replace(SEVEN, seeds=15), ()),  # nothing to compare
     ],
 )

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from petite.evaluation.declared import Seen
 from petite.evaluation.recommendation import Answers, OverSplits
 from petite.evaluation.rendering import as_markdown
 from petite.evaluation.sentences import shown
@@ -165,6 +166,22 @@ def test_models_that_learned_nothing_have_no_verdicts_in_any_split():
     said = " ".join(as_markdown(replace(found, over_splits=(over,))).split())
     assert "verdicts are those of" not in said and "ver 2 splits" not in said
     assert "The 2 splits are not compared" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "are_verdicts", "are_splits"),
+    [(("splits",), False, True), (("seeds", "splits"), True, True), (("seeds",), True, False)],
+)
+def test_another_number_of_splits_makes_exploratory_what_is_said_of_all(
+    changes, are_verdicts, are_splits
+):
+    over = OverSplits("random", 0.1, "full", 5, 0.0, (-0.01, 0.01), "not worse")
+    basis = replace(KEPT.basis, seen=Seen((7,), changes))
+    said = " ".join(as_markdown(replace(KEPT, over_splits=(over,), basis=basis)).split())
+    assert ("number of splits was changed" in said) == are_splits
+    assert ("7 seeds had been seen before" in said) == are_verdicts
+    # Of a run that went back to one split, nothing is said of all.
+    assert "number of splits" not in as_markdown(replace(KEPT, basis=basis))
 
 
 def test_of_one_split_the_answer_says_that_no_other_was_tried():

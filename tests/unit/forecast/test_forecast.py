@@ -54,6 +54,28 @@ def test_encoded_images_are_augmented_as_often_as_the_originals():
     assert Costs(epochs).seconds(one) > Costs(epochs).seconds(TRAIN)
 
 
+def test_figures_of_photographs_take_more_space_the_more_classes_and_pixels_they_show():
+    def size(name: str, **facts) -> float:
+        return Costs(replace(FACTS, **facts)).disk(PlannedJob(1, "figures", space=name))
+
+    photos = {"channels": 3, "side": 64}
+    assert size("stored") == size("samples") == size("curves") == size("curves", **photos)
+    assert size("stored", **photos) > size("stored")
+    of_ten = size("samples", **photos | {"class_sizes": (90,) * 10})
+    assert (
+        of_ten == 5 * size("samples", **photos) == 2.5 * size("samples", **photos | {"side": 128})
+    )
+    most, more = (size("samples", **photos | {"class_sizes": (9,) * n}) for n in (20, 300))
+    assert more == most  # rows of other classes are left out
+
+
+def test_embeddings_of_altered_images_take_as_much_space_as_they_are_many():
+    job, of_image = PlannedJob(1, "embed_altered"), 4 * FACTS.embedding
+    for training, count in ((50, 50), (4_000, altered.MOST_IMAGES)):
+        facts = replace(FACTS, class_sizes=(training // 2,) * 2)
+        assert Costs(facts).disk(job) == count * len(altered.ALTERATIONS) * of_image
+
+
 def with_training(**settings) -> Facts:
     return replace(FACTS, training=TrainingSettings(**settings).model_dump(mode="json"))
 
