@@ -266,7 +266,11 @@ WRONG: dict[str, tuple[str | bytes, dict[str, str], tuple[str, ...]]] = {
     "a space as separator": (table("file label", "{name} {label}"), {}, ("one column",)),
     "no files": (table("label,age"), TWO, ("labels.file", "'file'", "label, age")),
     "no known file": (table("x,y1,label", "{name},1,{label}"), {}, ("labels.file", "x, y1")),
-    "no known label": (table("file,x1,x2", "{name},3,{label}"), {}, ("labels.label", "label: x1}", "x1, x2")),
+    "no known label": (
+        table("file,x1,x2", "{name},3,{label}"),
+        {},
+        ("labels.label", "label: x1}", "x1, x2"),
+    ),
     "two files": (
         table("file,path,label", "{name},{number},{label}"),
         {},
