@@ -225,12 +225,12 @@ def test_fractions_without_room_for_their_names_have_ticks_without() -> None:
 
 
 def test_a_wide_name_of_a_fraction_leaves_out_the_name_next_to_it() -> None:
-    runs = make_runs({("random", fraction): 0.8 for fraction in (1, 0.5, 0.1)}, 2)
+    runs = make_runs({("random", fraction): 0.8 for fraction in (1, 0.5, 0.02)}, 2)
     summary = summarize(runs)
     summary.loc[summary["fraction"] == 1, "share"] = 0.89
     [axes] = accuracy_picture(runs, summary, 3.0).axes
     texts = [label.get_text().split("\n")[0] for label in axes.get_xticklabels()]
-    assert texts == ["100% (89%)", "", "10%"]
+    assert texts == ["100% (89%)", "", "2%"]
 
 
 def test_the_figures_show_and_name_the_metric_that_is_compared() -> None:
