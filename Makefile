@@ -22,8 +22,9 @@ STAMP_DEV := $(VENV)/.installed-dev
 STAMP_DOCS := $(VENV)/.installed-docs
 STAMP_S3 := $(VENV)/.installed-s3
 # Compile bytecode at install time. Otherwise every job would recompile TensorFlow's modules where
-# PYTHONDONTWRITEBYTECODE is set.
-PIP := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pip install --quiet --compile \
+# PYTHONDONTWRITEBYTECODE is set. PIP_USE_PEP517 does what newer versions of pip always do; without it,
+# the pip of Python 3.11 prints a deprecation warning.
+PIP := env -u PYTHONDONTWRITEBYTECODE PIP_USE_PEP517=1 $(BIN)/python -m pip install --quiet --compile \
 	--disable-pip-version-check
 
 # Snakemake and pip cache in the home folder; use .venv if that is not writable.

@@ -29,6 +29,8 @@ numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 autosummary_generate = False
 
+highlight_language = "none"  # commands of a shell, without a language on the page
+
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {
     "show_toc_level": 2,

@@ -16,6 +16,7 @@ from petite.data.store import Store
 from petite.evaluation.recommendation import Answers
 from petite.evaluation.wording import Wording
 from petite.export import About, export_subset
+from petite.export.card import ignored_files
 from petite.subsets.made_tables import images_used
 from petite.subsets.seed_tables import SeedTable
 from petite.training.judges import judge_named
@@ -23,6 +24,7 @@ from petite.util.encoded_names import ORIGINAL, encoding_of, method_of
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
 from petite.util.job import argument_parser, run
+from petite.util.notices import notice
 
 # Formats that need only the stored images.
 OF_THE_STORE = {"npz"}
@@ -65,6 +67,9 @@ def main(args: argparse.Namespace) -> None:
         if source is None and encoded is None and wanted:
             raise PetiteError(_without_originals(args.path, subset, wanted))
         manifest = export_subset(args.output, subset, about, store, source, formats, encoded)
+    if "folder" in formats:
+        for sentence in ignored_files(manifest):
+            notice(f"{sentence} Convert them to PNG, or load them with Pillow.")
     logger.info("%d images of %s are in %s", len(manifest), about.label, args.output)
 
 

@@ -53,14 +53,14 @@ def last_lines(path: Path, count: int) -> list[str]:
 
 
 def newest_line(jobs: Iterable[Job]) -> str:
-    """The newest line of all logs, or the name of a job without one; "" without jobs."""
+    """The job whose log changed last, with the last line of the log; "" without jobs."""
     logs = [(_changed(job.log), job.name, job.log) for job in jobs if job.log]
     if not logs:
         return ""
     _, name, log = max(logs)
     line = last_lines(log, 1)
     record = RECORD.fullmatch(line[0]) if line else None
-    return record["message"] if record else name
+    return f"{name}: {record['message']}" if record else name
 
 
 def notices_in(log: Path) -> list[str]:

@@ -164,7 +164,7 @@ def test_on_a_terminal_a_bar_shows_jobs_done_and_the_newest_line_of_a_log(tmp_pa
         run.do(0, "split")
         run.start(1, "train", log)
         assert run.plugin.left == 3
-        seen = plain(screen.read_until("step 120 of 200"))
+        seen = plain(screen.read_until("train: step 120 of 200"))
         run.plugin.close()
     assert CLEAR_LINE in seen
     assert "━━━ 1 of 4 jobs" in re.sub("━+", "━━━", seen.replace("╸", "━").replace("╺", "━"))
@@ -468,6 +468,6 @@ def test_the_newest_line_is_of_the_log_that_changed_last(tmp_path):
     old = log_of(tmp_path, f"{STAMP} INFO old", name="old")
     new = log_of(tmp_path, f"{STAMP} INFO new", name="new")
     os.utime(old, (1, 1))
-    assert newest_line([Job("a", new), Job("b", old)]) == "new"
+    assert newest_line([Job("a", new), Job("b", old)]) == "a: new"
     assert newest_line([Job("c", log_of(tmp_path, name="empty"))]) == "c"
     assert newest_line([Job("all")]) == ""

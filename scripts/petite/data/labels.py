@@ -182,8 +182,9 @@ def _found_columns(table: TextTable, named: Mapping[str, str], name: str) -> dic
         columns["label" if "file" in columns else "file"] = left[0]
     if "file" not in columns:
         raise PetiteError(
-            f"labels.file: no column of {name} is known to hold the files: name it. Its first row "
-            f"must have the names of its columns, and has {listed(present)}"
+            f"labels.file: no column of {name} is known to hold the files: name it, as in "
+            f"{_naming('file', left, named, name)}. Its first row must have the names of its "
+            f"columns, and has {listed(present)}"
         )
     return columns
 
@@ -217,6 +218,12 @@ def _looked_for(role: str, present: Sequence[str], table: TextTable, name: str) 
     return None
 
 
+def _naming(role: str, left: Sequence[str], columns: Mapping[str, str], name: str) -> str:
+    """How to name the column of a role, with a column that is left as the example."""
+    values = {"path": name, **columns, role: next(iter(left), "COLUMN")}
+    return f"'labels={{{', '.join(f'{key}: {value}' for key, value in values.items())}}}'"
+
+
 def _plain(column: str) -> str:
     return re.sub(r"[\s-]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column)).lower()
 
@@ -241,8 +248,9 @@ def _one_hot(table: TextTable, name: str, columns: Mapping[str, str]) -> pa.Chun
     flags = {column: found for column, found in ones.items() if found is not None}
     if len(flags) < 2:
         raise PetiteError(
-            f"labels.label: no column of {name} is known to hold the labels: name it. Its columns "
-            f"are {listed(list(table.columns))}"
+            f"labels.label: no column of {name} is known to hold the labels: name it, as in "
+            f"{_naming('label', others, columns, name)}. Its columns are "
+            f"{listed(list(table.columns))}"
         )
     matrix = np.column_stack(list(flags.values()))
     counts = matrix.sum(axis=1)

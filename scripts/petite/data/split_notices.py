@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from petite.util.formatting import counted, listed
 
-# With fewer test images than this, one is more than three points of accuracy.
-FEW_TEST_IMAGES = 30
+# With fewer test images than this, one is more than a point of accuracy.
+FEW_TEST_IMAGES = 100
 NAMES_LISTED = 30
 GROUPS_LISTED = 3
 # The terminal shows the last 15 lines of an error.
@@ -92,7 +92,7 @@ def few_test_images(
     ]
     return (
         f"The test part has only {counted(len(labels), 'image')} "
-        f"({listed(each, NAMES_LISTED)}): one image is {100 / len(labels):.0f} points of accuracy. "
+        f"({listed(each, NAMES_LISTED)}): one image is {100 / len(labels):.1f} points of accuracy. "
         + ("Add test images." if is_given else "Raise split.test, or add images.")
     )
 

@@ -22,4 +22,6 @@ def why_other_share(fraction: float, share: float) -> str:
     """Why the kept share differs from the requested fraction."""
     if share > fraction:
         return "because each class has at least one"
+    if fraction == 1:  # of all images
+        return "because each seed has its own part of the training images"
     return "because the method kept fewer"

@@ -322,22 +322,29 @@ def _remarks(manifest: pd.DataFrame, store: Store, encoding: str) -> list[str]:
         if weights.nunique() == 1
         else f"Images have weights, {weights.min():.4g} to {weights.max():.4g}: use them as sample "
         "weights in training (a folder and a zip have them in the manifest only).",
-        f"Petite trained on images of {store.image_size}×{store.image_size} pixels, "
+        f"An `.npz` file, and training from scratch in Petite, have images of "
+        f"{store.image_size}×{store.image_size} pixels, "
         f"{'RGB' if store.channels == 3 else 'gray'}. "
         + (
             "Image files are the originals, byte for byte, or PNG if the source has no files."
             if encoding == ORIGINAL
-            else f"Image files are {encoding_in_words(encoding)}, byte for byte as it trained."
+            else f"Image files are {encoding_in_words(encoding)}, byte for byte as Petite trained."
         ),
     ]
     if (manifest["recipe"] != "").any():
         remarks.append("Images with a recipe are made from the stored pixels and have their size.")
+    return [f"{remark}\n" for remark in [*remarks, *ignored_files(manifest)]]
+
+
+def ignored_files(manifest: pd.DataFrame) -> list[str]:
+    """How many files of a folder each library ignores, in a sentence; [] if they read all."""
     suffixes = manifest["file"].map(lambda file: PurePosixPath(file).suffix)
+    sentences = []
     for library, read in READ_FROM_FOLDERS.items():
         left_out = suffixes[~suffixes.isin(read)]
         if len(left_out):
-            remarks.append(
+            sentences.append(
                 f"{library} ignores {counted(len(left_out), 'file')} in a folder "
                 f"({', '.join(sorted(set(left_out)))}), because it does not read these formats."
             )
-    return [f"{remark}\n" for remark in remarks]
+    return sentences

@@ -157,8 +157,7 @@ def _draw(
     _set_y_axis(axes, points, pd.concat([each.runs["score"] for each in series]))
     if below := int((points["score_mean"] == points["lowest_shown"]).sum()):
         axes.annotate(
-            f"{below} point{'s' if below > 1 else ''} on the lower edge: less than "
-            f"{100 * points['lowest_shown'].max():.0f}%",
+            f"{counted(below, 'point')} below {100 * points['lowest_shown'].max():.0f}%",
             (0.99, 0.03),
             xycoords="axes fraction",
             ha="right",
@@ -288,12 +287,13 @@ def _name_fractions(axes: Axes, points: pd.DataFrame, letter: float) -> None:
     """A tick at each fraction; labels that would overlap are left out, from the largest on."""
     largest = points.loc[points.groupby("fraction")["images"].idxmax()]
     largest = largest.sort_values("fraction", ascending=False)
-    labels, last = [], np.inf
+    labels, last, width = [], np.inf, 0
     for _, row in largest.iterrows():
         place, images = np.log(row["fraction"]), number(row["images"])
         share = kept(row["fraction"], row["share"])
-        named = last - place > letter * max(len(share), len(images))
-        last = place if named else last
+        letters = max(len(share), len(images))
+        named = last - place > letter * (letters + width) / 2
+        last, width = (place, letters) if named else (last, width)
         labels.append(f"{share}\n{images}" if named else "")
     axes.set_xticks(largest["fraction"], labels)
     axes.xaxis.set_minor_locator(NullLocator())

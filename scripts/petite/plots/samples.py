@@ -70,7 +70,7 @@ def samples(store: Store, split: pd.DataFrame) -> Figure:
         style.show_image(axes, strip(store.images(chosen["image_id"]), ACROSS))
         axes.set_title(f"{names[label]}  ({len(members):,} training images)", fontsize=8.5)
     size = store.image_size
-    note = f"{size} × {size} pixels, as the models see them. "
+    note = f"{size} × {size} pixels, as they are stored. "
     note += style.left_out(len(shown), count, "classes")
     style.title(figure, "Samples of each class", note)
     return figure

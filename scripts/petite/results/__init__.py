@@ -11,7 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+try:
+    import pandas as pd
+    import pyarrow  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"petite.results needs {error.name}. Run `pip install '.[results]'` in Petite's folder.",
+        name=error.name,
+    ) from None
 
 from petite.evaluation.recommendation import Answers, Recommendation
 from petite.subsets.seed_tables import SeedTable, seeds_of

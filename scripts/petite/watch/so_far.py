@@ -168,9 +168,9 @@ def open_in_words(seeds: int, still_open: dict[str, list[tuple[str, float]]]) ->
     still_open : dict
         The cases by judge, as a look writes them, with those that others are compared with.
     """
-    look = f"Look at {counted(seeds, 'seed')}"
+    look = f"After {counted(seeds, 'seed')}"
     if not any(still_open.values()):
-        return f"{look}: no comparison is open"
+        return f"{look}, no comparison is undecided"
     named = [
         f"{method} at {percent(fraction)}" + (f" by {judge}" if len(still_open) > 1 else "")
         for judge, cases in still_open.items()
@@ -178,5 +178,5 @@ def open_in_words(seeds: int, still_open: dict[str, list[tuple[str, float]]]) ->
         if method != FULL and not is_reference(method)
     ]
     if not named:
-        return f"{look}: open are comparisons of random with all images"
-    return f"{look}: open are {listed(named, MOST_NAMED)}"
+        return f"{look}, still undecided: random against all images"
+    return f"{look}, still undecided: {listed(named, MOST_NAMED)}"

@@ -266,7 +266,11 @@ WRONG: dict[str, tuple[str | bytes, dict[str, str], tuple[str, ...]]] = {
     "a space as separator": (table("file label", "{name} {label}"), {}, ("one column",)),
     "no files": (table("label,age"), TWO, ("labels.file", "'file'", "label, age")),
     "no known file": (table("x,y1,label", "{name},1,{label}"), {}, ("labels.file", "x, y1")),
-    "no known label": (table("file,x1,x2", "{name},3,{label}"), {}, ("labels.label", "x1, x2")),
+    "no known label": (
+        table("file,x1,x2", "{name},3,{label}"),
+        {},
+        ("labels.label", "label: x1}", "x1, x2"),
+    ),
     "two files": (
         table("file,path,label", "{name},{number},{label}"),
         {},
@@ -728,6 +732,15 @@ def test_a_table_that_is_not_there_is_named_with_those_that_are(
     source = open_tree(IMAGES | {"truth.csv": b""}, table(), "in:other.tsv")
     with pytest.raises(PetiteError, match=r"labels\.path: label\.csv .*other\.tsv, truth\.csv"):
         ids(open_source(source.name, source.path, labels=LabelColumns("label.csv")))
+
+
+def test_a_table_beside_the_folder_is_named_if_it_was_looked_for_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans/1.jpg").write_bytes(b"")
+    (tmp_path / "label.csv").write_text(table())
+    source = open_source("folder", tmp_path / "scans", labels=LabelColumns("label.csv"))
+    with pytest.raises(PetiteError, match=rf"labels\.path: .*{tmp_path}/label\.csv"):
+        ids(source)
 
 
 def test_the_annotations_of_a_table_are_those_of_its_listing(

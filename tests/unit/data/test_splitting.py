@@ -323,7 +323,7 @@ def test_a_class_that_is_tested_by_one_group_is_said() -> None:
 def test_few_test_images_are_counted_for_each_class() -> None:
     few, many = Notices(), Notices()
     split_table(index_of(100), test=0.1, validation=0.1, seed=0, notices=few)
-    split_table(index_of(1000), test=0.1, validation=0.1, seed=0, notices=many)
+    split_table(index_of(1300), test=0.1, validation=0.1, seed=0, notices=many)
     assert many == []
     (notice,) = few
-    assert "only 9 images (cat 5, dog 4)" in notice and "11 points" in notice
+    assert "only 9 images (cat 5, dog 4)" in notice and "11.1 points" in notice

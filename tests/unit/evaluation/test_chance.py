@@ -27,7 +27,7 @@ from petite.evaluation.recommendation import (
 from petite.evaluation.rendering import as_markdown
 from petite.evaluation.runs import Predictions
 from petite.evaluation.summary import summarize
-from petite.evaluation.tables import markdown_table, terminal_table
+from petite.evaluation.tables import markdown_table, other_shares, terminal_table
 from petite.evaluation.verdicts import compare
 from petite.training.metrics import evaluate
 from petite.util.files import write_json
@@ -647,6 +647,12 @@ def test_every_row_says_the_share_that_was_really_kept_and_why(tmp_path) -> None
     page = as_markdown(found)
     assert re.search(r"283 images \(33% .* 10%, .*each class.*\) chosen at random", page)
     assert "| 10% (33%) |" in page
+
+
+def test_a_full_set_of_which_seeds_have_parts_is_not_said_to_be_a_method_that_kept_fewer() -> None:
+    table = pd.DataFrame({"fraction": [1.0, 0.5], "share": [0.89, 0.5]})
+    assert "part of the training images" in other_shares(table)
+    assert "kept fewer" not in other_shares(table)
 
 
 def test_shares_that_rounding_alone_changes_are_not_spoken_of(tmp_path) -> None:

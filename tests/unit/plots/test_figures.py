@@ -214,7 +214,7 @@ def test_methods_that_collapse_do_not_flatten_the_picture_and_are_counted(tmp_pa
     assert 55 < low < 80 and high > 95
     places = np.concatenate([marks.get_offsets()[:, 1] for marks in named(figure.axes[0], "marks")])
     assert (places >= low).all() and len(places) == 6
-    assert "2 points on the lower edge: less than" in drawn(figure, tmp_path)
+    assert "2 points below" in drawn(figure, tmp_path)
 
 
 def test_fractions_without_room_for_their_names_have_ticks_without() -> None:
@@ -222,6 +222,15 @@ def test_fractions_without_room_for_their_names_have_ticks_without() -> None:
     [axes] = accuracy_picture(runs, summarize(runs), 3.0).axes
     texts = [label.get_text().split("\n")[0] for label in axes.get_xticklabels()]
     assert texts == ["100%", "50%", "", "10%"]
+
+
+def test_a_wide_name_of_a_fraction_leaves_out_the_name_next_to_it() -> None:
+    runs = make_runs({("random", fraction): 0.8 for fraction in (1, 0.5, 0.02)}, 2)
+    summary = summarize(runs)
+    summary.loc[summary["fraction"] == 1, "share"] = 0.89
+    [axes] = accuracy_picture(runs, summary, 3.0).axes
+    texts = [label.get_text().split("\n")[0] for label in axes.get_xticklabels()]
+    assert texts == ["100% (89%)", "", "2%"]
 
 
 def test_the_figures_show_and_name_the_metric_that_is_compared() -> None:

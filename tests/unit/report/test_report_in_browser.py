@@ -125,6 +125,18 @@ def test_any_names_fit_the_screen(report, opened, classes, scheme, width):
     assert not page.complaints
 
 
+def test_the_table_is_as_wide_as_its_section_on_screens_of_any_width(report, opened):
+    page = opened(report(RIGHT_TO_LEFT, 90))
+    for width in (700, 950, 1200, 1201, 1280, 1400):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        table, section = page.evaluate(
+            """["table.results", "#table"].map((selector) =>
+                document.querySelector(selector).getBoundingClientRect().right)"""
+        )
+        assert table <= section + 1, width
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("classes", [MANY, RIGHT_TO_LEFT], ids=["many", "right to left"])
 def test_axe_finds_nothing_serious(report, opened, classes, scheme):

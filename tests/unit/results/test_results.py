@@ -201,3 +201,12 @@ def test_reading_results_loads_no_network_library_and_no_snakemake() -> None:
         "assert not {'keras', 'tensorflow', 'snakemake', 'matplotlib', 'bokeh'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("package", ["pandas", "pyarrow"])
+def test_without_the_extra_the_error_gives_the_command_that_installs_it(package: str) -> None:
+    program = f"import sys; sys.modules[{package!r}] = None; import petite.results"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ModuleNotFoundError: ")
+    assert package in last and "'.[results]'" in last

@@ -103,6 +103,11 @@ def test_only_this_machine_is_listened_to(server):
         other.connect(("127.0.0.2", server.server_port))
 
 
+def test_the_title_of_the_page_is_text(results):
+    text = page("photos", results, SoFar([], "auto").table(), None)
+    assert "<title>photos: so far – Petite</title>" in text
+
+
 def test_a_report_that_is_not_there_is_no_page(server, results):
     (results / "report.html").unlink()
     assert ask(server, "/report.html")[0] == 404

@@ -331,7 +331,8 @@ def flat_hint(layout: Layout, chosen: Sequence[str], inside: str) -> str:
             if len(names) > 1
             else f"Only 1 file is in it: {names[0]}"
         )
-        hints.append(f"{files}. Sort the images into one folder per class")
+        table = "" if layout.tables else ", or give a table of their labels: labels=PATH"
+        hints.append(f"{files}. Sort the images into one folder per class{table}")
     if layout.tables:
         tables = sorted(layout.tables, key=lambda name: not name.lower().endswith(SUFFIXES))
         hints.append(f"If {shown(tables, 3)} holds their labels, write labels={quote(tables[0])}")

@@ -210,6 +210,8 @@ def no_table(wanted: LabelColumns, where: PurePath, root: Folder[File]) -> Petit
     what = "is a folder" if given.is_dir() else "does not exist, here or in the images"
     found = [name for name in sorted(root.files) if name.lower().endswith(SUFFIXES)]
     others = f". {where} has {listed(found)}" if found else ""
+    if not given.is_absolute() and (beside := Path(where).parent / given).is_file():
+        others = f", such as {beside}"
     return PetiteError(f"labels.path: {wanted.path} {what}: give the path of a table{others}")
 
 

@@ -63,7 +63,7 @@ def note_layout(layout: Layout, chosen: Sequence[str], named: bool, notices: Not
         )
     if layout.empty and not named:
         empty = empty_folders(layout, list(layout.empty))
-        notices.add(f"folders without images, not taken for classes: {empty}")
+        notices.add(f"Folders without images, not taken for classes: {empty}")
     _note_repeated(layout, notices)
 
 
