@@ -7,6 +7,11 @@ SOFT_PROBE = CONFIG.judges.probe_soft or SoftProbeSettings()
 # The networks of a teacher; another number is another teacher.
 TEACHERS = "networks-{networks}"
 TEACHER = f"{RESULTS}/{{repeat}}teachers/{SCRATCH}/networks-{SOFT.teachers}"
+# The labels that the judges on soft labels train on.
+SOFT_LABELS = {
+    SCRATCH_SOFT: f"{RESULTS}/{{repeat}}soft_labels/{SCRATCH}.npz",
+    PROBE_SOFT: f"{RESULTS}/{{repeat}}soft_labels/{PROBE}.npz",
+}
 
 
 wildcard_constraints:

@@ -45,7 +45,7 @@ if SCRATCH_SOFT in CASES_OF:
             record=teacher_record,
             code=code("soft_labels"),
         output:
-            labels=f"{RESULTS}/{{repeat}}soft_labels/{SCRATCH}.npz",
+            labels=SOFT_LABELS[SCRATCH_SOFT],
             record=f"{RESULTS}/{{repeat}}soft_labels/{SCRATCH}.json",
         log:
             f"{RESULTS}/{{repeat}}logs/soft_labels/{SCRATCH}.log",
@@ -97,7 +97,7 @@ if PROBE_SOFT in CASES_OF:
             split=selected_of,
             code=code("probe_teacher"),
         output:
-            labels=f"{RESULTS}/{{repeat}}soft_labels/{PROBE}.npz",
+            labels=SOFT_LABELS[PROBE_SOFT],
             record=f"{RESULTS}/{{repeat}}soft_labels/{PROBE}.json",
         log:
             f"{RESULTS}/{{repeat}}logs/probe_teacher.log",

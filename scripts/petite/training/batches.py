@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petite.data.views import Images
+from petite.training.soft_views import cropped, mirrored, padding, soft_view
 from petite.util.seeds import generator
 
 
@@ -36,27 +37,26 @@ class Views:
 
     Attributes
     ----------
-    moves : ndarray of float, shape (n, count, 2)
-        Where each view is shifted to, down and right; from 0 to 1, so that it fits any size.
-    mirrored : ndarray of bool, shape (n, count)
+    drawn : ndarray of uint8, shape (n, count, 3)
+        As `soft_view` takes them.
     crop_padding : float
-        See `shifted`; 0: no view is shifted.
+        0: no view is shifted.
     """
 
-    moves: NDArray[np.float64]
-    mirrored: NDArray[np.bool_]
+    drawn: NDArray[np.uint8]
     crop_padding: float
 
     @classmethod
     def of(cls, image_ids: Iterable[str], count: int, flips: str, crop_padding: float) -> "Views":
         """Draw the views of images. They depend on the id alone, and more views leave the first."""
-        drawn = np.array([generator(0, "view", one).random((count, 3)) for one in image_ids])
-        drawn = drawn.reshape(-1, count, 3)
+        found = np.array([generator(0, "view", one).random((count, 3)) for one in image_ids])
+        found = found.reshape(-1, count, 3)
+        drawn = (found * 256).astype(np.uint8)
         if flips == "alternating":
-            mirrored = (np.arange(count) + (drawn[:, :1, 2] < 0.5)) % 2 == 1
+            drawn[:, :, 2] = (np.arange(count) + (found[:, :1, 2] < 0.5)) % 2
         else:
-            mirrored = (drawn[:, :, 2] < 0.5) & (flips == "random")
-        return cls(drawn[:, :, :2], mirrored, crop_padding)
+            drawn[:, :, 2] = (found[:, :, 2] < 0.5) & (flips == "random")
+        return cls(drawn, crop_padding)
 
     def render(
         self, images: np.ndarray, rows: NDArray[np.integer], numbers: NDArray[np.integer]
@@ -71,12 +71,8 @@ class Views:
         numbers : ndarray of int, shape (m,)
             The view of each; those above the last begin again at 0.
         """
-        views = numbers % self.mirrored.shape[1]
-        if self.crop_padding > 0:
-            pad = padding(images.shape, self.crop_padding)
-            places = (self.moves[rows, views] * (2 * pad + 1)).astype(int)
-            images = cropped(images, pad, *places.T)
-        return mirrored(images, self.mirrored[rows, views])
+        views = numbers % self.drawn.shape[1]
+        return soft_view(images, self.drawn[rows, views], self.crop_padding)
 
 
 class SoftTargets(NamedTuple):
@@ -197,22 +193,6 @@ def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
     return np.random.default_rng([seed, 0, epoch]).permutation(count)
 
 
-def mirrored(images: np.ndarray, which: np.ndarray) -> np.ndarray:
-    """Flip some images left to right.
-
-    Parameters
-    ----------
-    images : ndarray, shape (n, H, W, C)
-    which : ndarray of bool, shape (n,)
-
-    Returns
-    -------
-    ndarray, shape (n, H, W, C)
-        A copy.
-    """
-    return np.where(which[:, None, None, None], images[:, :, ::-1], images)
-
-
 def shifted(images: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
     """Shift each image by a random number of pixels (random padding and cropping).
 
@@ -231,20 +211,3 @@ def shifted(images: np.ndarray, fraction: float, rng: np.random.Generator) -> np
     pad = padding(images.shape, fraction)
     down, right = rng.integers(0, 2 * pad + 1, size=(2, len(images)))
     return cropped(images, pad, down, right)
-
-
-def padding(shape: tuple[int, ...], fraction: float) -> int:
-    """The largest shift of images (n, H, W, C) in pixels; see `shifted`."""
-    _, height, width, _ = shape
-    return min(max(1, round(fraction * height)), height - 1, width - 1)
-
-
-def cropped(
-    images: np.ndarray, pad: int, down: NDArray[np.integer], right: NDArray[np.integer]
-) -> np.ndarray:
-    """Pad images by `pad` mirrored pixels, and crop each at its place, from 0 to 2 * pad."""
-    count, height, width, _ = images.shape
-    padded = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
-    found = windows[np.arange(count), down, right]
-    return np.ascontiguousarray(np.moveaxis(found, 1, -1))

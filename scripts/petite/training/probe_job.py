@@ -198,7 +198,8 @@ def run_probe_job(
         train.iloc[one.rows].assign(weight=one.weights, origin=train["image_id"]) for one in fitted
     ]
     if data.encoded:
-        columns = data.encoded.columns(subsets, 1 if data.soft else 0)
+        stored = data.soft.stored if data.soft else None
+        columns = data.encoded.columns(subsets, stored)
         runs = runs.assign(**columns, network_bytes=weight_bytes(data.encoded_embeddings))
     if data.soft:
         runs = with_soft_columns(runs, data.soft.columns(subsets))
@@ -221,7 +222,7 @@ def teach(data: ProbeData, settings: ProbeSettings) -> SoftLabels:
     seconds = time.perf_counter() - started
     found = probe.probabilities(pool.embeddings).astype(np.float16)[:, None]
     record = TeacherRecord([], len(train), seconds, _accuracy(probe, validation))
-    return SoftLabels(train["image_id"].to_numpy(dtype=str), found, 0, 1.0, record)
+    return SoftLabels(train["image_id"].to_numpy(dtype=str), found, 0, 1.0, "none", 0.0, record)
 
 
 # The training images, the share to draw, the seed and the kept images.

@@ -10,10 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from petite.data.container import PROBABILITY_BYTES
+from petite.data.container import SoftFormat
 from petite.training.batches import SoftTargets, Views
 from petite.util.errors import PetiteError
 from petite.util.files import atomic_path, read_json, write_json
+
+# What the file next to the labels has of them.
+OF_THE_RECORD = ("views", "temperature", "flips", "crop_padding")
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class SoftColumns(TypedDict):
 
 @dataclass(frozen=True)
 class SoftLabels:
-    """The soft labels of all training images.
+    """The soft labels of images.
 
     Attributes
     ----------
@@ -59,6 +62,8 @@ class SoftLabels:
         `petite.training.batches.Views`; 0: the image has one label.
     temperature : float
         That of the probabilities.
+    flips, crop_padding
+        Those of the views, as in `training`.
     teacher : TeacherRecord
     """
 
@@ -66,12 +71,20 @@ class SoftLabels:
     probabilities: NDArray[np.float16]
     views: int
     temperature: float
+    flips: str
+    crop_padding: float
     teacher: TeacherRecord
+
+    @property
+    def stored(self) -> SoftFormat:
+        """How a container stores them."""
+        padding = self.crop_padding if self.views else None
+        return SoftFormat(self.probabilities.shape[1], padding, self.temperature)
 
     @property
     def bytes_per_image(self) -> int:
         """The bytes of an image's soft labels in a file."""
-        return self.probabilities.shape[1] * self.probabilities.shape[2] * PROBABILITY_BYTES
+        return self.stored.bytes_per_image(self.probabilities.shape[2])
 
     def of(self, image_ids: Iterable[str]) -> NDArray[np.float16]:
         """The soft labels of some images, (m, views, classes).
@@ -89,20 +102,19 @@ class SoftLabels:
             )
         return self.probabilities[rows]
 
-    def targets(self, origins: Iterable[str], flips: str, crop_padding: float) -> SoftTargets:
-        """What training needs of them.
+    def targets(self, subset: pd.DataFrame) -> SoftTargets:
+        """Those of the rows of a subset, for training.
 
         Parameters
         ----------
-        origins : iterable of str
-            The images of a subset, in the order of its rows. A copy that is made by a recipe has
-            the label of its original.
-        flips, crop_padding
-            As in `training`.
+        subset : DataFrame
+            With the column origin: a copy that is made by a recipe has the label of its original.
         """
-        origins = list(origins)
-        views = Views.of(origins, self.views, flips, crop_padding) if self.views else None
-        return SoftTargets(self.of(origins), views)
+        names = subset["origin"].tolist()
+        if not self.views:
+            return SoftTargets(self.of(names), None)
+        views = Views.of(names, self.views, self.flips, self.crop_padding)
+        return SoftTargets(self.of(names), views)
 
     def columns(self, subsets: Iterable[pd.DataFrame]) -> SoftColumns:
         """What runs on subsets cost in labels; `subsets` have the column origin."""
@@ -116,10 +128,8 @@ class SoftLabels:
         """Write them as .npz, and what they are as .json next to it."""
         with atomic_path(path) as temporary:
             np.savez(temporary, image_ids=self.image_ids, probabilities=self.probabilities)
-        write_json(
-            path.with_suffix(".json"),
-            {"views": self.views, "temperature": self.temperature, "teacher": asdict(self.teacher)},
-        )
+        about = {name: getattr(self, name) for name in OF_THE_RECORD}
+        write_json(path.with_suffix(".json"), {**about, "teacher": asdict(self.teacher)})
 
     @classmethod
     def read(cls, path: Path) -> "SoftLabels":
@@ -129,8 +139,7 @@ class SoftLabels:
             return cls(
                 found["image_ids"],
                 found["probabilities"],
-                record["views"],
-                record["temperature"],
+                *(record[name] for name in OF_THE_RECORD),
                 TeacherRecord(**record["teacher"]),
             )
 

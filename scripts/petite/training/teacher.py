@@ -179,7 +179,8 @@ def label_softly(
                 for rows in np.array_split(np.arange(len(ids)), -(-len(ids) // AT_ONCE))
             ]
         )
-    return SoftLabels(ids, found.astype(np.float16), views, temperature, record)
+    augmentation = settings.flips, settings.crop_padding
+    return SoftLabels(ids, found.astype(np.float16), views, temperature, *augmentation, record)
 
 
 def _of_views(

@@ -105,9 +105,9 @@ def test_views_depend_on_the_image_alone_and_more_views_leave_the_first(
 ) -> None:
     few = Views.of(["a", "b"], count, flips, 0.2)
     more = Views.of(["c", "b", "a"], count + 3, flips, 0.2)
-    assert (few.moves[[1, 0]] == more.moves[1:, :count]).all()
-    assert (few.mirrored[[1, 0]] == more.mirrored[1:, :count]).all()
-    assert (few.mirrored.any()) <= (flips != "none")
+    assert (few.drawn[[1, 0]] == more.drawn[1:, :count]).all()
+    assert (few.drawn[:, :, 2].any()) <= (flips != "none")
+    assert few.drawn.dtype == np.uint8 and few.drawn.max(initial=0, axis=(0, 1))[2] <= 1
 
 
 def test_a_plain_view_is_the_image_and_of_alternating_ones_every_second_is_mirrored() -> None:
@@ -233,7 +233,7 @@ def test_soft_labels_are_what_the_teacher_says_of_the_very_images_that_are_train
     assert found.probabilities.shape == (40, max(views, 1), 2)
     some = found.image_ids[[30, 2, 7, 7]]
     images = StoredImages(store, some)[np.arange(4)]
-    targets = found.targets(some, settings.flips, 0.2)
+    targets = found.targets(pd.DataFrame({"origin": some}))
     batches = Batches(np.zeros(4, int), None, 4, 5, settings.flips, 0.2, targets)
     for step in range(4):
         batch = batches.batch(step, images)
@@ -247,7 +247,7 @@ def test_soft_labels_are_what_the_teacher_says_of_the_very_images_that_are_train
 
 def labels_of(ids: list[str], views: int = 0) -> SoftLabels:
     drawn = np.random.default_rng(0).dirichlet([1, 1], (len(ids), max(views, 1)))
-    return SoftLabels(np.array(ids), drawn.astype(np.float16), views, 2.0, TAUGHT)
+    return SoftLabels(np.array(ids), drawn.astype(np.float16), views, 2.0, "random", 0.2, TAUGHT)
 
 
 @pytest.mark.parametrize("views", [0, 4])
@@ -258,7 +258,10 @@ def test_a_file_of_soft_labels_is_read_as_it_was_written(tmp_path: Path, views: 
     assert (read.probabilities == written.probabilities).all()
     same = {"image_ids": written.image_ids, "probabilities": written.probabilities}
     assert replace(read, **same) == written
-    assert read.bytes_per_image * 3 == read.probabilities.nbytes == 3 * max(views, 1) * 2 * 2
+    of_views = read.targets(pd.DataFrame({"origin": read.image_ids})).views
+    assert (of_views is None) == (views == 0)
+    counted = read.probabilities.nbytes + (of_views.drawn.nbytes if of_views else 0)
+    assert read.bytes_per_image * 3 == counted == 3 * (max(views, 1) * 2 * 2 + views * 3)
     assert (read.of(["b/3", "a/1"]) == written.probabilities[[2, 0]]).all()
     with pytest.raises(PetiteError, match="c/9"):
         read.of(["a/1", "c/9"])
@@ -277,7 +280,7 @@ def test_a_job_trains_on_the_labels_of_the_originals_and_counts_their_bytes(fold
     runs = pd.read_csv(outputs.runs)
     assert (runs["judge"] == "scratch_soft").all()
     assert (runs["teacher_seconds"] == TAUGHT.seconds).all()
-    assert (runs["soft_label_bytes"] == runs["images"] * 3 * 2 * 2).all()
+    assert (runs["soft_label_bytes"] == runs["images"] * 3 * (2 * 2 + 3)).all()
     records = [table.record() for table in job.subsets]
     assert [one["stored_bytes"] for one in records] == (
         runs["stored_bytes"] - runs["soft_label_bytes"]
