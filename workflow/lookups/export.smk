@@ -69,4 +69,13 @@ def soft_labels_to_export():
             in {(method_of(name), share) for name, share in CASES_OF[judge.name]}
         ]
     name = judges[0].name if judges else ""
-    return [SOFT_LABELS[name].format(repeat="")] if name in SOFT_LABELS else []
+    if name not in SOFT_LABELS:
+        return []
+    made = [
+        path
+        for case, path in EXPORT_SUBSETS.items()
+        if method_name(case.partition(":")[0]) in SYNTHETIC
+    ]
+    is_all = EXPORTED and made
+    of_images = [] if is_all else [SOFT_LABELS[name].format(repeat="")]
+    return of_images + (made_soft_labels(made) if name == SCRATCH_SOFT else [])

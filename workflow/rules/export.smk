@@ -58,9 +58,7 @@ rule export:
         dataset=CONFIG.dataset.name,
         source=source_arguments,
         folder=lambda wildcards, output: str(Path(output.card).parent),
-        soft=lambda wildcards, input: " ".join(
-            f"--soft-labels {shlex.quote(path)}" for path in input.soft_labels
-        ),
+        soft=lambda wildcards, input: soft_labels_argument(input.soft_labels),
         recommendation=(
             ""
             if EXPORTED

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -75,7 +75,7 @@ def soft_record(soft: SoftLabels) -> SoftRecord:
 
 def write_soft_labels(path: Path, targets: SoftTargets) -> None:
     """Write soft labels, and the views that they are of, for `numpy.load`; without pickle."""
-    views = {"views": targets.views.drawn} if targets.views else {}
+    views: dict[str, Any] = {"views": targets.views.drawn} if targets.views else {}
     with atomic_path(path) as temporary:
         np.savez(temporary, probabilities=targets.probabilities, **views)
 

@@ -1,8 +1,9 @@
 """Soft labels of training images: the class probabilities of a teacher, as a file of float16."""
 
 import argparse
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -11,10 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from petite.data.container import SoftFormat
+from petite.subsets.synthetic import is_whole
 from petite.training.batches import SoftTargets, Views
 from petite.util.errors import PetiteError
 from petite.util.files import atomic_path, read_json, write_json
 
+# Hexadecimal ones of a recipe's digest in the name of a label.
+DIGITS = 16
 # What the file next to the labels has of them.
 OF_THE_RECORD = ("views", "temperature", "flips", "crop_padding")
 
@@ -108,17 +112,17 @@ class SoftLabels:
         Parameters
         ----------
         subset : DataFrame
-            With the column origin: a copy that is made by a recipe has the label of its original.
+            See `names_of_labels`.
         """
-        names = subset["origin"].tolist()
+        names = names_of_labels(subset)
         if not self.views:
             return SoftTargets(self.of(names), None)
         views = Views.of(names, self.views, self.flips, self.crop_padding)
         return SoftTargets(self.of(names), views)
 
     def columns(self, subsets: Iterable[pd.DataFrame]) -> SoftColumns:
-        """What runs on subsets cost in labels; `subsets` have the column origin."""
-        counts = [subset["origin"].nunique() for subset in subsets]
+        """What runs on subsets cost in labels; see `names_of_labels` for `subsets`."""
+        counts = [len(set(names_of_labels(subset))) for subset in subsets]
         return {
             "teacher_seconds": self.teacher.seconds,
             "soft_label_bytes": [count * self.bytes_per_image for count in counts],
@@ -139,9 +143,42 @@ class SoftLabels:
             return cls(
                 found["image_ids"],
                 found["probabilities"],
-                *(record[name] for name in OF_THE_RECORD),
-                TeacherRecord(**record["teacher"]),
+                **{name: record[name] for name in OF_THE_RECORD},
+                teacher=TeacherRecord(**record["teacher"]),
             )
+
+
+def names_of_labels(subset: pd.DataFrame) -> list[str]:
+    """The name of the soft label of each row of a subset.
+
+    It is the image's id, and that of its original for a transformed copy. An image that a method
+    makes of several, or learns, has a label of its own: its recipe is what it is, and a part of the
+    name, because another seed makes another image of the same id.
+
+    Parameters
+    ----------
+    subset : DataFrame
+        With origin, and with image_id and recipe if some rows are made.
+    """
+    if "recipe" not in subset:
+        return subset["origin"].tolist()
+    return [
+        f"{image_id}#{hashlib.sha256(recipe.encode()).hexdigest()[:DIGITS]}"
+        if is_whole(recipe)
+        else origin
+        for image_id, origin, recipe in zip(
+            subset["image_id"], subset["origin"], subset["recipe"], strict=True
+        )
+    ]
+
+
+def joined(labels: Sequence[SoftLabels]) -> SoftLabels:
+    """The labels of several files of one teacher."""
+    return replace(
+        labels[0],
+        image_ids=np.concatenate([one.image_ids for one in labels]),
+        probabilities=np.concatenate([one.probabilities for one in labels]),
+    )
 
 
 def with_soft_columns(runs: pd.DataFrame, columns: SoftColumns) -> pd.DataFrame:
@@ -153,9 +190,11 @@ def with_soft_columns(runs: pd.DataFrame, columns: SoftColumns) -> pd.DataFrame:
 
 def add_soft_labels(parser: argparse.ArgumentParser) -> None:
     """Add the argument of a judge that trains on soft labels."""
-    parser.add_argument("--soft-labels", type=Path, help="those of all training images")
+    parser.add_argument("--soft-labels", type=Path, nargs="*", help="files with all that it needs")
 
 
 def soft_labels(args: argparse.Namespace) -> SoftLabels | None:
     """The soft labels that the arguments name; None for hard ones."""
-    return SoftLabels.read(args.soft_labels) if args.soft_labels else None
+    if not args.soft_labels:
+        return None
+    return joined([SoftLabels.read(path) for path in args.soft_labels])

@@ -21,13 +21,23 @@ from petite.data.splits import training_images
 from petite.data.store import Store
 from petite.data.views import StoredImages
 from petite.networks.backend import load_keras
+from petite.subsets.augmentation import render_subset
+from petite.subsets.made_tables import made_table
 from petite.subsets.seed_tables import tables_of
+from petite.subsets.synthetic import Crop, mosaic_recipe, pixels_recipe
 from petite.training.batches import Batches, SoftTargets, Views
 from petite.training.loop import ScratchTrainer, TrainedRun, soft_targets
 from petite.training.records import Job
 from petite.training.scratch import Data, Outputs, check_settings, run_job
-from petite.training.soft_labels import SoftLabels, TeacherRecord
-from petite.training.teacher import FIRST_SEED, Teacher, label_softly, networks_of, train_teacher
+from petite.training.soft_labels import SoftLabels, TeacherRecord, joined
+from petite.training.teacher import (
+    FIRST_SEED,
+    Teacher,
+    label_made_softly,
+    label_softly,
+    networks_of,
+    train_teacher,
+)
 from petite.util.errors import PetiteError
 from petite.util.files import read_table, write_json
 
@@ -242,6 +252,50 @@ def test_soft_labels_are_what_the_teacher_says_of_the_very_images_that_are_train
         np.testing.assert_allclose(batch.soft, teacher.probabilities(seen), atol=1e-3)
 
 
+@pytest.mark.parametrize("views", [0, 3])
+def test_made_images_have_labels_of_their_own_which_are_of_what_they_show(
+    folder: Path, taught: TeacherRecord, views: int
+) -> None:
+    store, split = Store.open(folder / "store/manifest.json"), read_table(folder / "split.parquet")
+    ids, rng = training_images(split)["image_id"].tolist(), np.random.default_rng(0)
+    # Of two seeds, whose first images have the same id.
+    tables = []
+    for seed in (0, 1):
+        crops = [Crop(ids[4 * seed + number], 0, 0, 10) for number in range(4)]
+        learned = pixels_recipe(rng.integers(0, 256, (10, 10, 1), dtype=np.uint8))
+        recipes = [mosaic_recipe(crops), learned]
+        tables.append(made_table([ids[0], ids[1]], np.array([0, 1]), recipes, store.classes))
+    settings, teacher = check_settings({**SETTINGS, "crop_padding": 0.2}), asked(folder, 0, 1)
+    found = label_made_softly(store, tables, teacher, taught, settings, views, 1.0)
+    assert len(set(found.image_ids)) == len(found.image_ids) == 4
+    for table in tables:
+        pixels = render_subset(
+            store.images(table["origin"]), table["recipe"].tolist(), store.images
+        )
+        targets = found.targets(table)
+        assert targets.probabilities.shape == (2, max(views, 1), 2)
+        for view in range(views or 1):
+            seen = pixels
+            if views:
+                seen = targets.views.render(pixels, np.arange(2), np.full(2, view))
+            expected = teacher.probabilities(seen)
+            np.testing.assert_allclose(targets.probabilities[:, view], expected, atol=1e-3)
+    assert (found.targets(tables[0]).probabilities != found.targets(tables[1]).probabilities).any()
+    counted = found.columns([tables[0]])["soft_label_bytes"]
+    assert counted == [2 * found.bytes_per_image]
+
+
+def test_copies_share_the_label_of_their_original_and_files_of_labels_are_joined() -> None:
+    copy = '{"transform": "vertical_flip"}'
+    table = pd.DataFrame(
+        {"image_id": ["a", "a~1", "b"], "origin": ["a", "a", "b"], "recipe": ["", copy, ""]}
+    )
+    both = joined([labels_of(["b"]), labels_of(["a"])])
+    found = both.targets(table).probabilities
+    assert (found[0] == found[1]).all() and (found[[2, 0]] == both.probabilities).all()
+    assert both.columns([table])["soft_label_bytes"] == [2 * both.bytes_per_image]
+
+
 # ---------------------------------------------------------------- the file and the job
 
 
@@ -291,4 +345,4 @@ def test_every_job_of_soft_labels_says_how_long_it_may_take_on_a_cluster() -> No
     rules = (REPOSITORY / "workflow/rules/soft.smk").read_text("utf-8")
     names = re.findall(r"^ +(?:use rule \w+ as|rule) (\w+)", rules, re.MULTILINE)
     profile = yaml.safe_load((REPOSITORY / "workflow/profiles/slurm/config.yaml").read_text())
-    assert len(names) == 5 and set(names) <= set(profile["set-resources"])
+    assert len(names) == 6 and set(names) <= set(profile["set-resources"])
