@@ -7,7 +7,7 @@ label is that of its file.
 
 Soft labels are one more file, `soft_labels.float16`: for each image, class by class, one or several
 rows of probabilities, each of one float16 for every class. If they are of augmented views,
-`soft_views.uint8` has three bytes for each, from which the view is made again.
+`soft_views.uint8` has three or six bytes for each, from which the view is made again.
 """
 
 import json
@@ -21,8 +21,9 @@ from numpy.typing import ArrayLike
 FORMAT = 1
 # Of one probability of a soft label.
 PROBABILITY_BYTES = 2
-# Of a view of an image that has a soft label, see `petite.training.soft_views`.
-VIEW_BYTES = 3
+# Of a view that has a soft label, see `petite.training.soft_views`; the second for views that differ
+# in brightness.
+VIEW_BYTES, BRIGHT_VIEW_BYTES = 3, 6
 # A transformed copy: the position of its image among those of the container, and its recipe.
 Copy = tuple[int, str]
 
@@ -34,20 +35,29 @@ class SoftFormat(NamedTuple):
     ----------
     labels : int
         How many each image has.
-    crop_padding : float or None
-        That of the views which they are of; None: each image has one label, and no views.
     temperature : float
         That of the probabilities.
+    crop_padding : float or None
+        That of the views which they are of; None: each image has one label, and no views.
+    brightness : float
+        That of the views.
     """
 
     labels: int
-    crop_padding: float | None = None
     temperature: float = 1.0
+    crop_padding: float | None = None
+    brightness: float = 0.0
+
+    @property
+    def view_bytes(self) -> int:
+        """The bytes that say what a view is."""
+        if self.crop_padding is None:
+            return 0
+        return BRIGHT_VIEW_BYTES if self.brightness else VIEW_BYTES
 
     def bytes_per_image(self, classes: int) -> int:
         """The bytes of an image's soft labels."""
-        of_view = 0 if self.crop_padding is None else VIEW_BYTES
-        return self.labels * (classes * PROBABILITY_BYTES + of_view)
+        return self.labels * (classes * PROBABILITY_BYTES + self.view_bytes)
 
 
 def without_copies(subset: pd.DataFrame) -> tuple[pd.DataFrame, list[Copy]]:

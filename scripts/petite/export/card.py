@@ -14,10 +14,9 @@ from petite.data.container import container_bytes, without_copies
 from petite.data.store import Store
 from petite.export.images import SUFFIXES, class_folders
 from petite.export.soft import (
-    FILE,
-    FILE_OF_VIEWS,
     SoftRecord,
     about_soft_labels,
+    files_of,
     loading_lines,
     soft_record,
 )
@@ -228,7 +227,7 @@ def data_card(
         lines.append(f"| {label} | {_cell(name)} | {folder} | {counts.get(label, 0):,} |")
     lines += ["", "## Files", "", *(f"- {FILES[name]}" for name in formats)]
     if soft:
-        lines.append(f"- {FILE}{FILE_OF_VIEWS if soft.views else ''}")
+        lines.append(f"- {files_of(soft)}")
     lines += [
         "- `manifest.csv`: for each image its file, original path (`image_id`), class, weight, "
         "recipe, SHA-256 and bytes; all other files have the same order",

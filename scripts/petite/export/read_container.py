@@ -97,7 +97,7 @@ def read_soft_labels(folder: str | Path) -> dict[str, np.ndarray]:
     -------
     dict
         `probabilities`, float32 (n, labels, classes), in the order of `read_container`, and if they
-        are of augmented views, `views`, uint8 (n, labels, 3), as `soft_view` takes them.
+        are of augmented views, `views`, uint8 (n, labels, 3 or 6), as `soft_view` takes them.
 
     Raises
     ------
@@ -121,7 +121,8 @@ def read_soft_labels(folder: str | Path) -> dict[str, np.ndarray]:
     # Of rounded probabilities the sum is not 1.
     labels = {"probabilities": whole / whole.sum(axis=2, keepdims=True)}
     if about["crop_padding"] is not None:
-        views = _read(folder / "soft_views.uint8", "u1", (count, about["labels"], 3))
+        of_view = 6 if about["brightness"] else 3
+        views = _read(folder / "soft_views.uint8", "u1", (count, about["labels"], of_view))
         labels["views"] = views[places]
     return labels
 

@@ -16,7 +16,7 @@ FILE = (
     "`probabilities`, float16 (image, label, class)"
 )
 FILE_OF_VIEWS = (
-    ", and `views`, uint8 (image, label, 3), the augmented view that each is of, which "
+    ", and `views`, uint8 (image, label, {bytes}), the augmented view that each is of, which "
     "`soft_views.py` makes again"
 )
 LOADING = """import numpy as np
@@ -31,7 +31,7 @@ TRAINING_ON_VIEWS = """from soft_views import soft_view
 def fit(model, images, soft, epochs, **options):
     for epoch in range(epochs):  # the next view in each
         number = epoch % {views}
-        shown = soft_view(images, soft["views"][:, number], {crop_padding})
+        shown = soft_view(images, soft["views"][:, number], {crop_padding}, {brightness})
         targets = soft["probabilities"][:, number].astype("float32")
         targets /= targets.sum(axis=1, keepdims=True)  # float16 has rounded them
         model.fit(shown, targets, epochs=epoch + 1, initial_epoch=epoch, **options)"""
@@ -53,7 +53,8 @@ class SoftRecord(TypedDict):
 
     labels: int  # of each image
     views: int  # 0: of the image itself
-    crop_padding: float  # of the views
+    crop_padding: float | None  # of the views
+    brightness: float
     temperature: float
     bytes_per_image: int
     teacher_images: int
@@ -63,14 +64,18 @@ class SoftRecord(TypedDict):
 def soft_record(soft: SoftLabels) -> SoftRecord:
     """What manifest.json says of them."""
     return {
-        "labels": soft.stored.labels,
+        **soft.stored._asdict(),
         "views": soft.views,
-        "crop_padding": soft.crop_padding,
-        "temperature": soft.temperature,
         "bytes_per_image": soft.bytes_per_image,
         "teacher_images": soft.teacher.images,
         "teacher_networks": len(soft.teacher.seeds),
     }
+
+
+def files_of(soft: SoftLabels) -> str:
+    """What the card says of the file."""
+    of_views = FILE_OF_VIEWS.replace("{bytes}", str(soft.stored.view_bytes))
+    return FILE + (of_views if soft.views else "")
 
 
 def write_soft_labels(path: Path, targets: SoftTargets) -> None:
@@ -97,7 +102,7 @@ def about_soft_labels(soft: SoftLabels) -> str:
     if soft.views:
         sentences.append(
             f"Each image has {soft.views} augmented views with a label each. In each pass, train "
-            "on the next view, and do not augment it further."
+            "on the next view, and do not shift, mirror or brighten it further."
         )
     if soft.temperature != 1:
         sentences.append(
@@ -112,7 +117,9 @@ def loading_lines(soft: SoftLabels, formats: Sequence[str]) -> list[str]:
     found += [LOADING_OF_A_CONTAINER] if "container" in formats else []
     found += [TRAINING_ON_VIEWS if soft.views else TRAINING]
     found += [LOSS] if soft.temperature != 1 else []
-    values = {"views": soft.views, "crop_padding": soft.crop_padding, "T": soft.temperature}
+    stored = soft.stored
+    values = {"views": soft.views, "T": soft.temperature}
+    values |= {"crop_padding": stored.crop_padding, "brightness": stored.brightness}
     for key, value in values.items():
         found = [code.replace(f"{{{key}}}", str(value)) for code in found]
     return found

@@ -1,4 +1,4 @@
-"""The batches of a training run: all full, reproducible from the seed, augmented in NumPy."""
+"""The batches of a training run: all full, reproducible from the seed, and augmented."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petite.data.views import Images
-from petite.training.soft_views import cropped, mirrored, padding, soft_view
+from petite.training.augment import NOTHING, Augmentation, Mix, drawn_mix, shifted
+from petite.training.soft_views import brightened, factors_of, mirrored, soft_view
 from petite.util.seeds import generator
 
 
@@ -23,12 +24,15 @@ class Batch(NamedTuple):
     weights : ndarray of float32, shape (batch_size,), or None
     soft : ndarray of float32, shape (batch_size, classes), or None
         Soft labels; None if those of `labels` are the targets.
+    mix : Mix or None
+        How the images were mixed with each other, as their targets are to be.
     """
 
     images: np.ndarray
     labels: np.ndarray
     weights: np.ndarray | None
     soft: np.ndarray | None = None
+    mix: Mix | None = None
 
 
 @dataclass(frozen=True)
@@ -37,26 +41,33 @@ class Views:
 
     Attributes
     ----------
-    drawn : ndarray of uint8, shape (n, count, 3)
-        As `soft_view` takes them.
-    crop_padding : float
-        0: no view is shifted.
+    drawn : ndarray of uint8, shape (n, count, 3 or 6)
+        As `soft_view` takes them: 6 with brightness.
+    augmentation : Augmentation
+        What it has of mixing is not part of a view.
     """
 
     drawn: NDArray[np.uint8]
-    crop_padding: float
+    augmentation: Augmentation
 
     @classmethod
-    def of(cls, image_ids: Iterable[str], count: int, flips: str, crop_padding: float) -> "Views":
+    def of(cls, image_ids: Iterable[str], count: int, augmentation: Augmentation) -> "Views":
         """Draw the views of images. They depend on the id alone, and more views leave the first."""
-        found = np.array([generator(0, "view", one).random((count, 3)) for one in image_ids])
-        found = found.reshape(-1, count, 3)
+        ids, flips = list(image_ids), augmentation.flips
+        found, lights = (
+            np.array([generator(0, what, one).random((count, 3)) for one in ids]).reshape(
+                -1, count, 3
+            )
+            for what in ("view", "light")
+        )
         drawn = (found * 256).astype(np.uint8)
         if flips == "alternating":
             drawn[:, :, 2] = (np.arange(count) + (found[:, :1, 2] < 0.5)) % 2
         else:
             drawn[:, :, 2] = (found[:, :, 2] < 0.5) & (flips == "random")
-        return cls(drawn, crop_padding)
+        if augmentation.brightness > 0:
+            drawn = np.concatenate([drawn, (lights * 256).astype(np.uint8)], axis=2)
+        return cls(drawn, augmentation)
 
     def render(
         self, images: np.ndarray, rows: NDArray[np.integer], numbers: NDArray[np.integer]
@@ -71,8 +82,9 @@ class Views:
         numbers : ndarray of int, shape (m,)
             The view of each; those above the last begin again at 0.
         """
-        views = numbers % self.drawn.shape[1]
-        return soft_view(images, self.drawn[rows, views], self.crop_padding)
+        views = self.drawn[rows, numbers % self.drawn.shape[1]]
+        how = self.augmentation
+        return soft_view(images, views, how.crop_padding, how.brightness)
 
 
 class SoftTargets(NamedTuple):
@@ -113,10 +125,7 @@ class Batches:
         Images in each batch.
     seed : int
         Seed of the order and the augmentation.
-    flips : {"none", "random", "alternating"}
-        Which images are mirrored; alternating: in every second pass over an image.
-    crop_padding : float
-        See `shifted`; 0 disables it.
+    augmentation : Augmentation
     soft : SoftTargets, optional
         If it has views, pass e over the images shows view e, or the first again after the last.
     """
@@ -127,16 +136,14 @@ class Batches:
         weights: np.ndarray | None,
         batch_size: int,
         seed: int,
-        flips: str,
-        crop_padding: float,
+        augmentation: Augmentation = NOTHING,
         soft: SoftTargets | None = None,
     ) -> None:
         self.labels = labels
         self.weights = weights
         self.batch_size = batch_size
         self.seed = seed
-        self.flips = flips
-        self.crop_padding = crop_padding
+        self.augmentation = augmentation
         self.soft = soft
         self._first_side = np.random.default_rng([seed, 2]).integers(0, 2, len(labels))
 
@@ -144,24 +151,32 @@ class Batches:
         """The batch of one step (from 0), read from `images` and augmented."""
         rows, epochs = self.rows(step)
         weights = self.row_weights(rows)
+        # Seeded by step, so that reading a batch twice or skipping one changes nothing.
+        rng = np.random.default_rng([self.seed, 1, step])
         soft = None if self.soft is None else self.soft.at(rows, epochs)
         if self.soft is not None and self.soft.views is not None:
             pixels = self.soft.views.render(images[rows], rows, epochs)
         else:
-            pixels = self._augmented(images[rows], step, rows, epochs)
-        return Batch(pixels, self.labels[rows], weights, soft)
+            pixels = self._augmented(images[rows], rows, epochs, rng)
+        mix = drawn_mix(pixels.shape, self.augmentation.mixup, self.augmentation.cutmix, rng)
+        if mix is not None:
+            pixels = mix.of_images(pixels)
+            weights = None if weights is None else mix.of_values(weights)
+        return Batch(pixels, self.labels[rows], weights, soft, mix)
 
     def _augmented(
-        self, pixels: np.ndarray, step: int, rows: np.ndarray, epochs: np.ndarray
+        self, pixels: np.ndarray, rows: np.ndarray, epochs: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        # Seeded by step, so that reading a batch twice or skipping one changes nothing.
-        rng = np.random.default_rng([self.seed, 1, step])
-        if self.crop_padding > 0:
-            pixels = shifted(pixels, self.crop_padding, rng)
-        if self.flips == "random":
+        augmentation = self.augmentation
+        if augmentation.crop_padding > 0:
+            pixels = shifted(pixels, augmentation.crop_padding, rng)
+        if augmentation.flips == "random":
             pixels = mirrored(pixels, rng.random(len(rows)) < 0.5)
-        elif self.flips == "alternating":
+        elif augmentation.flips == "alternating":
             pixels = mirrored(pixels, (self._first_side[rows] + epochs) % 2 == 1)
+        if augmentation.brightness > 0:
+            drawn = rng.random((len(rows), pixels.shape[-1]))
+            pixels = brightened(pixels, factors_of(drawn, augmentation.brightness))
         return pixels
 
     def row_weights(self, rows: np.ndarray) -> NDArray[np.float32] | None:
@@ -191,23 +206,3 @@ class Batches:
 def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
     """The shuffled row numbers of one pass."""
     return np.random.default_rng([seed, 0, epoch]).permutation(count)
-
-
-def shifted(images: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
-    """Shift each image by a random number of pixels (random padding and cropping).
-
-    Parameters
-    ----------
-    images : ndarray, shape (n, H, W, C)
-    fraction : float
-        The maximum shift in each direction as a fraction of the side, above 0; at least 1 pixel.
-        The mirrored edge fills the gap.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray, shape (n, H, W, C)
-    """
-    pad = padding(images.shape, fraction)
-    down, right = rng.integers(0, 2 * pad + 1, size=(2, len(images)))
-    return cropped(images, pad, down, right)

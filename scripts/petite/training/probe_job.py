@@ -222,7 +222,7 @@ def teach(data: ProbeData, settings: ProbeSettings) -> SoftLabels:
     seconds = time.perf_counter() - started
     found = probe.probabilities(pool.embeddings).astype(np.float16)[:, None]
     record = TeacherRecord([], len(train), seconds, _accuracy(probe, validation))
-    return SoftLabels(train["image_id"].to_numpy(dtype=str), found, 0, 1.0, "none", 0.0, record)
+    return SoftLabels(train["image_id"].to_numpy(dtype=str), found, 0, 1.0, record)
 
 
 # The training images, the share to draw, the seed and the kept images.

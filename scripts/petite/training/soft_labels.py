@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from petite.data.container import SoftFormat
 from petite.subsets.synthetic import is_whole
+from petite.training.augment import NOTHING, Augmentation
 from petite.training.batches import SoftTargets, Views
 from petite.util.errors import PetiteError
 from petite.util.files import atomic_path, read_json, write_json
 
 # Hexadecimal ones of a recipe's digest in the name of a label.
 DIGITS = 16
-# What the file next to the labels has of them.
-OF_THE_RECORD = ("views", "temperature", "flips", "crop_padding")
 
 
 @dataclass(frozen=True)
@@ -66,24 +65,25 @@ class SoftLabels:
         `petite.training.batches.Views`; 0: the image has one label.
     temperature : float
         That of the probabilities.
-    flips, crop_padding
-        Those of the views, as in `training`.
     teacher : TeacherRecord
+    augmentation : Augmentation
+        Of the views.
     """
 
     image_ids: NDArray[np.str_]
     probabilities: NDArray[np.float16]
     views: int
     temperature: float
-    flips: str
-    crop_padding: float
     teacher: TeacherRecord
+    augmentation: Augmentation = NOTHING
 
     @property
     def stored(self) -> SoftFormat:
         """How a container stores them."""
-        padding = self.crop_padding if self.views else None
-        return SoftFormat(self.probabilities.shape[1], padding, self.temperature)
+        if not self.views:
+            return SoftFormat(1, self.temperature)
+        how = self.augmentation
+        return SoftFormat(self.views, self.temperature, how.crop_padding, how.brightness)
 
     @property
     def bytes_per_image(self) -> int:
@@ -117,7 +117,7 @@ class SoftLabels:
         names = names_of_labels(subset)
         if not self.views:
             return SoftTargets(self.of(names), None)
-        views = Views.of(names, self.views, self.flips, self.crop_padding)
+        views = Views.of(names, self.views, self.augmentation)
         return SoftTargets(self.of(names), views)
 
     def columns(self, subsets: Iterable[pd.DataFrame]) -> SoftColumns:
@@ -132,8 +132,13 @@ class SoftLabels:
         """Write them as .npz, and what they are as .json next to it."""
         with atomic_path(path) as temporary:
             np.savez(temporary, image_ids=self.image_ids, probabilities=self.probabilities)
-        about = {name: getattr(self, name) for name in OF_THE_RECORD}
-        write_json(path.with_suffix(".json"), {**about, "teacher": asdict(self.teacher)})
+        about = {
+            "views": self.views,
+            "temperature": self.temperature,
+            "teacher": asdict(self.teacher),
+            "augmentation": asdict(self.augmentation),
+        }
+        write_json(path.with_suffix(".json"), about)
 
     @classmethod
     def read(cls, path: Path) -> "SoftLabels":
@@ -143,8 +148,10 @@ class SoftLabels:
             return cls(
                 found["image_ids"],
                 found["probabilities"],
-                **{name: record[name] for name in OF_THE_RECORD},
-                teacher=TeacherRecord(**record["teacher"]),
+                record["views"],
+                record["temperature"],
+                TeacherRecord(**record["teacher"]),
+                Augmentation(**record["augmentation"]),
             )
 
 

@@ -212,15 +212,15 @@ def _labels(
     if not views:
         found = teacher.probabilities(images, temperature)[:, None]
     else:
-        drawn = Views.of(names, views, settings.flips, settings.crop_padding)
+        drawn = Views.of(names, views, settings.augmentation)
         found = np.concatenate(
             [
                 _of_views(teacher, images, drawn, views, temperature, rows)
                 for rows in np.array_split(np.arange(len(names)), -(-len(names) // AT_ONCE))
             ]
         )
-    rounded, augmentation = found.astype(np.float16), (settings.flips, settings.crop_padding)
-    return SoftLabels(np.array(names), rounded, views, temperature, *augmentation, record)
+    rounded = found.astype(np.float16)
+    return SoftLabels(np.array(names), rounded, views, temperature, record, settings.augmentation)
 
 
 def _of_views(

@@ -99,7 +99,9 @@ def test_a_cut_file_of_images_is_named_and_made_again(pictures: Path, tmp_path: 
         source.read(last)
 
 
-@pytest.mark.parametrize("soft", [None, SoftFormat(1), SoftFormat(4, 0.125, 2.0)])
+@pytest.mark.parametrize(
+    "soft", [None, SoftFormat(1), SoftFormat(4, 2.0, 0.125), SoftFormat(2, 1.0, 0.0, 0.3)]
+)
 @pytest.mark.parametrize("weights", [[1.0, 1.0, 1.0], [1.0, 0.123456789, 2.0]])
 def test_the_bytes_of_a_container_are_those_on_disk(
     tmp_path: Path, weights: list[float], soft: SoftFormat | None
@@ -116,7 +118,9 @@ def test_the_bytes_of_a_container_are_those_on_disk(
         probabilities = np.full((len(images), soft.labels, len(classes)), 1 / 3, np.float16)
         (tmp_path / "soft_labels.float16").write_bytes(probabilities.tobytes())
     if soft and soft.crop_padding is not None:
-        (tmp_path / "soft_views.uint8").write_bytes(bytes(len(images) * soft.labels * 3))
+        (tmp_path / "soft_views.uint8").write_bytes(
+            bytes(len(images) * soft.labels * (6 if soft.brightness else 3))
+        )
     about = ("8px-webp-q1", classes, labels, sizes, weights, soft)
     made = container_index(*about)
     (tmp_path / "index.json").write_bytes(made)

@@ -31,6 +31,7 @@ from petite.subsets.augmentation import Settings, render
 from petite.subsets.seed_tables import tables_of, write_seed_tables
 from petite.subsets.tables import augmented
 from petite.training import metrics
+from petite.training.augment import Augmentation
 from petite.training.batches import SoftTargets, Views
 from petite.training.loop import ScratchTrainer, predict
 from petite.training.records import Job
@@ -40,7 +41,7 @@ from petite.util.files import read_json
 
 keras = load_keras("tensorflow", 1)
 
-PADDING = 0.125
+AUGMENTATION = Augmentation("random", crop_padding=0.125, brightness=0.3)
 ENCODING = ENCODINGS[0]
 
 
@@ -58,9 +59,9 @@ def labels_of(split: pd.DataFrame, views: int) -> SoftLabels:
     ids = training_images(split)["image_id"].to_numpy(dtype=str)
     drawn = np.random.default_rng(0).dirichlet([1, 1], (len(ids), max(views, 1)))
     teacher = TeacherRecord([1_000_000, 1_000_001], len(ids), 2.5, 0.9)
-    about_views = ("random", PADDING) if views else ("none", 0.0)
-    temperature = 2.0 if views else 1.0
-    return SoftLabels(ids, drawn.astype(np.float16), views, temperature, *about_views, teacher)
+    return SoftLabels(
+        ids, drawn.astype(np.float16), views, 2.0 if views else 1.0, teacher, AUGMENTATION
+    )
 
 
 @pytest.fixture(scope="module", params=[0, 3])
@@ -137,8 +138,9 @@ def test_training_on_the_export_gives_the_accuracy_of_the_run(
             "batch_size": 8,
             "evaluations": 1,
             "label_smoothing": 0.0,
-            "flips": "random",
-            "crop_padding": PADDING,
+            "flips": AUGMENTATION.flips,
+            "crop_padding": AUGMENTATION.crop_padding,
+            "brightness": AUGMENTATION.brightness,
         }
     )
     trainer = ScratchTrainer(
@@ -159,7 +161,7 @@ def test_training_on_the_export_gives_the_accuracy_of_the_run(
         in_order(manifest, values) for values in (read.images, read.labels, read.weights)
     )
     found = np.load(out / "soft_labels.npz")
-    views = Views(found["views"], PADDING) if soft.views else None
+    views = Views(found["views"], AUGMENTATION) if soft.views else None
     targets = SoftTargets(found["probabilities"], views)
     trained = trainer.train(pixels, labels, pixels[:0], labels[:0], 3, weights, soft=targets)
     test = images_to_test(pictures.store, pictures.split)
@@ -193,7 +195,7 @@ def test_the_lines_of_the_card_train_a_model_of_keras_on_them(
     assert (of_file["probabilities"] == expected.probabilities).all()
     pixels, rows = names["kept"]["images"], np.arange(len(subset))
     for view in range(soft.views):
-        seen = names["soft_view"](pixels, of_file["views"][:, view], PADDING)
+        seen = names["soft_view"](pixels, of_file["views"][:, view], 0.125, 0.3)
         assert (seen == expected.views.render(pixels, rows, np.full(len(rows), view))).all()
 
     read = read_container("container", SIDE, render=render)

@@ -25,6 +25,7 @@ from petite.subsets.augmentation import render_subset
 from petite.subsets.made_tables import made_table
 from petite.subsets.seed_tables import tables_of
 from petite.subsets.synthetic import Crop, mosaic_recipe, pixels_recipe
+from petite.training.augment import Augmentation
 from petite.training.batches import Batches, SoftTargets, Views
 from petite.training.loop import ScratchTrainer, TrainedRun, soft_targets
 from petite.training.records import Job
@@ -109,29 +110,34 @@ def test_a_temperature_divides_the_logits_in_the_loss_and_keeps_the_size_of_grad
 # ---------------------------------------------------------------- views
 
 
-@given(st.integers(1, 5), st.sampled_from(["none", "random", "alternating"]))
+@given(
+    st.integers(1, 5),
+    st.sampled_from(["none", "random", "alternating"]),
+    st.sampled_from([0.0, 0.3]),
+)
 def test_views_depend_on_the_image_alone_and_more_views_leave_the_first(
-    count: int, flips: str
+    count: int, flips: str, brightness: float
 ) -> None:
-    few = Views.of(["a", "b"], count, flips, 0.2)
-    more = Views.of(["c", "b", "a"], count + 3, flips, 0.2)
+    few = Views.of(["a", "b"], count, Augmentation(flips, 0.2, brightness))
+    more = Views.of(["c", "b", "a"], count + 3, Augmentation(flips, 0.2, brightness))
     assert (few.drawn[[1, 0]] == more.drawn[1:, :count]).all()
     assert (few.drawn[:, :, 2].any()) <= (flips != "none")
-    assert few.drawn.dtype == np.uint8 and few.drawn.max(initial=0, axis=(0, 1))[2] <= 1
+    assert few.drawn.dtype == np.uint8 and few.drawn[:, :, 2].max() <= 1
+    assert few.drawn.shape[2] == (6 if brightness else 3)
 
 
 def test_a_plain_view_is_the_image_and_of_alternating_ones_every_second_is_mirrored() -> None:
     images, _ = pictures(6, 2)
     names, rows = [*"abcdef"], np.arange(6)
-    plain = Views.of(names, 2, "none", 0.0)
+    plain = Views.of(names, 2, Augmentation())
     assert (plain.render(images, rows, rows) == images).all()
-    turned = Views.of(names, 4, "alternating", 0.0)
+    turned = Views.of(names, 4, Augmentation("alternating"))
     one, two, three = (turned.render(images, rows, np.full(6, view)) for view in (0, 1, 2))
     assert (one == three).all() and (one[:, :, ::-1] == two).all()
 
 
 def test_views_shift_at_most_by_the_padding_and_are_the_same_at_another_size() -> None:
-    views = Views.of([str(number) for number in range(200)], 1, "none", 0.2)
+    views = Views.of([str(number) for number in range(200)], 1, Augmentation("none", 0.2))
     rows, zeros = np.arange(200), np.zeros(200, int)
     for side in (10, 20):
         dot = np.zeros((200, side, side, 1), np.uint8)
@@ -147,8 +153,10 @@ def test_views_shift_at_most_by_the_padding_and_are_the_same_at_another_size() -
 def test_pass_after_pass_shows_the_next_view_with_its_label() -> None:
     images, labels = pictures(5, 2)
     probabilities = np.random.default_rng(0).dirichlet([1, 1], (5, 3)).astype(np.float16)
-    views = Views.of([*"abcde"], 3, "random", 0.2)
-    batches = Batches(labels, None, 5, 0, "random", 0.2, SoftTargets(probabilities, views))
+    views = Views.of([*"abcde"], 3, Augmentation("random", 0.2))
+    batches = Batches(
+        labels, None, 5, 0, Augmentation("random", 0.2), SoftTargets(probabilities, views)
+    )
     for epoch in range(7):
         rows, epochs = batches.rows(epoch)
         batch = batches.batch(epoch, images)
@@ -237,14 +245,17 @@ def test_soft_labels_are_what_the_teacher_says_of_the_very_images_that_are_train
     folder: Path, taught: TeacherRecord, views: int
 ) -> None:
     store, split = Store.open(folder / "store/manifest.json"), read_table(folder / "split.parquet")
-    settings, teacher = check_settings({**SETTINGS, "crop_padding": 0.2}), asked(folder, 0, 1)
+    settings, teacher = (
+        check_settings({**SETTINGS, "crop_padding": 0.2, "brightness": 0.3}),
+        asked(folder, 0, 1),
+    )
     found = label_softly(store, split, teacher, taught, settings, views, 1.0)
     assert found.image_ids.tolist() == training_images(split)["image_id"].tolist()
     assert found.probabilities.shape == (40, max(views, 1), 2)
     some = found.image_ids[[30, 2, 7, 7]]
     images = StoredImages(store, some)[np.arange(4)]
     targets = found.targets(pd.DataFrame({"origin": some}))
-    batches = Batches(np.zeros(4, int), None, 4, 5, settings.flips, 0.2, targets)
+    batches = Batches(np.zeros(4, int), None, 4, 5, settings.augmentation, targets)
     for step in range(4):
         batch = batches.batch(step, images)
         rows, _ = batches.rows(step)
@@ -301,7 +312,9 @@ def test_copies_share_the_label_of_their_original_and_files_of_labels_are_joined
 
 def labels_of(ids: list[str], views: int = 0) -> SoftLabels:
     drawn = np.random.default_rng(0).dirichlet([1, 1], (len(ids), max(views, 1)))
-    return SoftLabels(np.array(ids), drawn.astype(np.float16), views, 2.0, "random", 0.2, TAUGHT)
+    return SoftLabels(
+        np.array(ids), drawn.astype(np.float16), views, 2.0, TAUGHT, Augmentation("random", 0.2)
+    )
 
 
 @pytest.mark.parametrize("views", [0, 4])
