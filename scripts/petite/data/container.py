@@ -21,8 +21,7 @@ from numpy.typing import ArrayLike
 FORMAT = 1
 # Of one probability of a soft label.
 PROBABILITY_BYTES = 2
-# Of a view that has a soft label, see `petite.training.soft_views`; the second for views that differ
-# in brightness.
+# Of a view that has a soft label, see `petite.training.soft_views`; the second with brightness.
 VIEW_BYTES, BRIGHT_VIEW_BYTES = 3, 6
 # A transformed copy: the position of its image among those of the container, and its recipe.
 Copy = tuple[int, str]
