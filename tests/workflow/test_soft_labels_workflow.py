@@ -166,5 +166,5 @@ def test_a_named_subset_has_the_labels_of_the_first_judge_that_judges_it(
         assert (found["views"] == expected.views.drawn).all()
     runs = pd.read_csv(folder / RESULTS / "runs.csv")
     is_run = (runs["judge"] == "scratch_soft") & (runs["method"] == f"random@{SMALL}")
-    [told] = runs.loc[is_run & (runs["training_seed"] == 1), "bytes"]
-    assert sum(path.stat().st_size for path in (out / "container").iterdir()) == told
+    [counted] = runs.loc[is_run & (runs["training_seed"] == 1), "bytes"]
+    assert sum(path.stat().st_size for path in (out / "container").iterdir()) == counted

@@ -157,7 +157,7 @@ def write_parquet(
                 {"bytes": (folder / file).read_bytes(), "path": file} for file in part["file"]
             ]
             lists = {
-                # Of arrays, because a list of NumPy's float16 becomes one of float64.
+                # Arrow takes lists of lists of NumPy's numbers, and no arrays of more dimensions.
                 name: [[*one] for one in array[start : start + ROW_GROUP]]
                 for name, array in arrays.items()
             }
