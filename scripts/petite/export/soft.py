@@ -63,9 +63,13 @@ class SoftRecord(TypedDict):
 
 def soft_record(soft: SoftLabels) -> SoftRecord:
     """What manifest.json says of them."""
+    stored = soft.stored
     return {
-        **soft.stored._asdict(),
+        "labels": stored.labels,
+        "temperature": stored.temperature,
         "views": soft.views,
+        "crop_padding": stored.crop_padding,
+        "brightness": stored.brightness,
         "bytes_per_image": soft.bytes_per_image,
         "teacher_images": soft.teacher.images,
         "teacher_networks": len(soft.teacher.seeds),
@@ -118,8 +122,12 @@ def loading_lines(soft: SoftLabels, formats: Sequence[str]) -> list[str]:
     found += [TRAINING_ON_VIEWS if soft.views else TRAINING]
     found += [LOSS] if soft.temperature != 1 else []
     stored = soft.stored
-    values = {"views": soft.views, "T": soft.temperature}
-    values |= {"crop_padding": stored.crop_padding, "brightness": stored.brightness}
+    values = {
+        "views": soft.views,
+        "crop_padding": stored.crop_padding,
+        "brightness": stored.brightness,
+        "T": stored.temperature,
+    }
     for key, value in values.items():
         found = [code.replace(f"{{{key}}}", str(value)) for code in found]
     return found

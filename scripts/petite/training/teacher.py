@@ -230,10 +230,10 @@ def _of_views(
     count: int,
     temperature: float,
     rows: NDArray[np.integer],
-) -> NDArray[np.float64]:
+) -> NDArray[np.float16]:
     pixels = images[rows]
     found = [
         teacher.probabilities(views.render(pixels, rows, np.full(len(rows), view)), temperature)
         for view in range(count)
     ]
-    return np.stack(found, axis=1)
+    return np.stack(found, axis=1).astype(np.float16)
