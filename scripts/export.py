@@ -19,7 +19,7 @@ from petite.export import About, export_subset
 from petite.export.card import ignored_files
 from petite.subsets.made_tables import images_used
 from petite.subsets.seed_tables import SeedTable
-from petite.training.judges import judge_named
+from petite.training.soft_labels import add_soft_labels, soft_labels
 from petite.util.encoded_names import ORIGINAL, encoding_of, method_of
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, read_table
@@ -40,7 +40,6 @@ class Chosen(NamedTuple):
     fraction: float
     seed: int
     why: str | None = None
-    on_soft_labels: bool = False
 
 
 def main(args: argparse.Namespace) -> None:
@@ -58,7 +57,6 @@ def main(args: argparse.Namespace) -> None:
         training_images=len(training_images(read_table(args.split))),
         why=chosen.why,
         leaked=leaked(read_leaks(args.leaks), {*subset["origin"], *images_used(subset)}),
-        on_soft_labels=chosen.on_soft_labels,
     )
     store, formats = Store.open(args.manifest), args.settings["formats"]
     encoded = _encoded(chosen, store, args.settings["encodings"])
@@ -66,7 +64,10 @@ def main(args: argparse.Namespace) -> None:
         wanted = sorted({*formats} - OF_THE_STORE)
         if source is None and encoded is None and wanted:
             raise PetiteError(_without_originals(args.path, subset, wanted))
-        manifest = export_subset(args.output, subset, about, store, source, formats, encoded)
+        manifest = export_subset(
+            *(args.output, subset, about, store, source, formats, encoded),
+            soft=soft_labels(args),
+        )
     if "folder" in formats:
         for sentence in ignored_files(manifest):
             notice(f"{sentence} Convert them to PNG, or load them with Pillow.")
@@ -84,8 +85,7 @@ def _chosen(args: argparse.Namespace) -> Chosen:
             f"there is nothing to export, because no subset is recommended (see "
             f"{args.recommendation}). Name a subset, as in --config export=random:0.1"
         )
-    soft = judge_named(recommendation.judge).has_soft_labels
-    return Chosen(kept.method, kept.fraction, kept.seed, Wording(recommendation).answer(), soft)
+    return Chosen(kept.method, kept.fraction, kept.seed, Wording(recommendation).answer())
 
 
 def _encoded(
@@ -118,6 +118,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--recommendation", type=Path, help="recommendation.json, if no subset is named"
     )
+    add_soft_labels(parser)
     parser.add_argument("--dataset", required=True, help="the name of the data set")
     parser.add_argument("--output", type=Path, required=True, help="the folder to write")
     run(main, parser)

@@ -1,12 +1,13 @@
-"""Ask a teacher for the soft labels of all training images."""
+"""Ask a teacher for the soft labels of all training images, or of images that a method makes."""
 
 import argparse
 from pathlib import Path
 
 from petite.data.store import Store
+from petite.subsets.seed_tables import SeedTable, seeds_of
 from petite.training.scratch import check_settings
 from petite.training.soft_labels import TeacherRecord
-from petite.training.teacher import Teacher, label_softly, networks_of
+from petite.training.teacher import Teacher, label_made_softly, label_softly, networks_of
 from petite.util.files import read_json, read_table
 from petite.util.job import argument_parser, run
 
@@ -14,15 +15,14 @@ from petite.util.job import argument_parser, run
 def main(args: argparse.Namespace) -> None:
     training = check_settings(args.settings["training"])
     record = TeacherRecord(**read_json(args.record))
-    labels = label_softly(
-        Store.open(args.manifest),
-        read_table(args.split),
-        Teacher(networks_of(args.models, record), training, args.threads),
-        record,
-        training,
-        args.settings["views"] or 0,
-        args.settings["temperature"],
-    )
+    store = Store.open(args.manifest)
+    teacher = Teacher(networks_of(args.models, record), training, args.threads)
+    asked = teacher, record, training, args.settings["views"] or 0, args.settings["temperature"]
+    if args.subset:
+        made = [SeedTable(args.subset, seed).read() for seed in seeds_of(args.subset)]
+        labels = label_made_softly(store, made, *asked)
+    else:
+        labels = label_softly(store, read_table(args.split), *asked)
     labels.write(args.output)
 
 
@@ -30,7 +30,9 @@ if __name__ == "__main__":
     # settings: training, views and temperature
     parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
-    parser.add_argument("--split", type=Path, required=True)
+    images = parser.add_mutually_exclusive_group(required=True)
+    images.add_argument("--split", type=Path, help="the table of a split: its training images")
+    images.add_argument("--subset", type=Path, help="a file of subsets whose images are made")
     parser.add_argument("--models", type=Path, required=True, help="the folder of its networks")
     parser.add_argument("--record", type=Path, required=True, help="how they were trained")
     parser.add_argument("--output", type=Path, required=True, help="the .npz; .json is next to it")

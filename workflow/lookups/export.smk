@@ -51,3 +51,31 @@ def encoded_to_export():
         for kind in ENCODED.values()
         for path in of_encoding(kind, encoding)
     ]
+
+
+def soft_labels_to_export():
+    """The soft labels of the judge that the export is for; [] if it trains on hard ones.
+
+    That is the first one of the run, which gives the recommendation, and of a named subset the first
+    one that judges it.
+    """
+    judges = [judge for judge in PLAN.judges if CASES_OF[judge.name]]
+    if EXPORTED:
+        case = method_of(EXPORTED.method), EXPORTED.fraction
+        judges = [
+            judge
+            for judge in judges
+            if case
+            in {(method_of(name), share) for name, share in CASES_OF[judge.name]}
+        ]
+    name = judges[0].name if judges else ""
+    if name not in SOFT_LABELS:
+        return []
+    made = [
+        path
+        for case, path in EXPORT_SUBSETS.items()
+        if method_name(case.partition(":")[0]) in SYNTHETIC
+    ]
+    is_all = EXPORTED and made
+    of_images = [] if is_all else [SOFT_LABELS[name].format(repeat="")]
+    return of_images + (made_soft_labels(made) if name == SCRATCH_SOFT else [])

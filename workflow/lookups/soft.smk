@@ -7,6 +7,15 @@ SOFT_PROBE = CONFIG.judges.probe_soft or SoftProbeSettings()
 # The networks of a teacher; another number is another teacher.
 TEACHERS = "networks-{networks}"
 TEACHER = f"{RESULTS}/{{repeat}}teachers/{SCRATCH}/networks-{SOFT.teachers}"
+# The labels that the judges on soft labels train on.
+SOFT_LABELS = {
+    SCRATCH_SOFT: f"{RESULTS}/{{repeat}}soft_labels/{SCRATCH}.npz",
+    PROBE_SOFT: f"{RESULTS}/{{repeat}}soft_labels/{PROBE}.npz",
+}
+# Those of images that a method makes: for each file of subsets, one of labels.
+SUBSETS = f"{RESULTS}/{{repeat}}subsets/{RUN}.parquet"
+MADE_SOFT_LABELS = f"{RESULTS}/{{repeat}}soft_labels/{SCRATCH}/{RUN}.npz"
+MADE = labels_where(lambda label: method_name(label) in SYNTHETIC)
 
 
 wildcard_constraints:
@@ -27,15 +36,40 @@ def soft_label_settings():
     return as_param({**own, "training": CONFIG.training.model_dump(mode="json")})
 
 
+def made_soft_labels(subsets):
+    """The files with the soft labels of files of subsets whose images are made."""
+    found = []
+    for path in map(Path, subsets):
+        _, _, folder = path.parents[:3]  # subsets/METHOD/FRACTION/seeds-0-9.parquet
+        made = folder.parent / "soft_labels" / SCRATCH / path.relative_to(folder)
+        found.append(str(made.with_suffix(".npz")))
+    return found
+
+
+def soft_labels_to_train(wildcards):
+    """The soft labels that a training needs."""
+    if method_name(wildcards.method) in SYNTHETIC:
+        return made_soft_labels(subsets_to_train(wildcards))
+    return [SOFT_LABELS[SCRATCH_SOFT].format(repeat=wildcards.repeat)]
+
+
+def soft_labels_records(wildcards):
+    return records_of(soft_labels_to_train(wildcards))
+
+
+def soft_labels_argument(paths):
+    return shlex.join(["--soft-labels", *paths]) if paths else ""
+
+
 def soft_arguments(wildcards, input):
     """Snakemake does not compare params that depend on the input, which is compared itself."""
-    labels = f"--soft-labels {shlex.quote(input.labels)}"
+    labels = soft_labels_argument(input.labels)
     return f"{encoded_arguments(wildcards, input)} {labels}"
 
 
 def soft_probe_arguments(wildcards, input):
     """The same of the probe."""
-    labels = f"--soft-labels {shlex.quote(input.labels)}"
+    labels = soft_labels_argument([input.labels])
     return f"{probe_arguments(wildcards, input)} {labels}"
 
 

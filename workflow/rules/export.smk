@@ -1,6 +1,7 @@
 # From a subset to files for use without Petite: snakemake export --config export=METHOD:FRACTION[:SEED]
-# Needs: the store and its source (data.smk), the subset (select.smk) and encoded images (encode.smk); for
-# the recommended subset, also the recommendation (evaluate.smk), which is known after all runs.
+# Needs: the store and its source (data.smk), the subset (select.smk), encoded images (encode.smk) and soft
+# labels (soft.smk); for the recommended subset, also the recommendation (evaluate.smk), which is known after
+# all runs.
 # Makes: export/<METHOD>-<FRACTION>-seed-<N>/, or export/best/.
 
 
@@ -13,6 +14,8 @@ rule export:
         subsets=list(EXPORT_SUBSETS.values()),
         records=records_of(EXPORT_SUBSETS.values()),
         encoded=encoded_to_export(),
+        soft_labels=soft_labels_to_export(),
+        soft_labels_record=records_of(soft_labels_to_export()),
         manifest=rules.index.output.manifest,
         split=SELECTED,
         leaks=LEAKS,
@@ -20,6 +23,11 @@ rule export:
         code=code("export", SOURCE_MODULE),
     output:
         **{name: EXPORT_FILES[name] for name in CONFIG.export_formats},
+        **(
+            {"soft_labels": f"{EXPORT}/soft_labels.npz"}
+            if soft_labels_to_export()
+            else {}
+        ),
         manifest=f"{EXPORT}/manifest.csv",
         record=f"{EXPORT}/manifest.json",
         card=f"{EXPORT}/README.md",
@@ -50,6 +58,7 @@ rule export:
         dataset=CONFIG.dataset.name,
         source=source_arguments,
         folder=lambda wildcards, output: str(Path(output.card).parent),
+        soft=lambda wildcards, input: soft_labels_argument(input.soft_labels),
         recommendation=(
             ""
             if EXPORTED
@@ -57,5 +66,5 @@ rule export:
         ),
     shell:
         "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
-        "--leaks {input.leaks:q} {params.source} {params.recommendation} --dataset {params.dataset} "
+        "--leaks {input.leaks:q} {params.source} {params.recommendation} {params.soft} --dataset {params.dataset} "
         "--output {params.folder:q} --settings {params.settings:q} --log {log:q}"

@@ -45,7 +45,7 @@ if SCRATCH_SOFT in CASES_OF:
             record=teacher_record,
             code=code("soft_labels"),
         output:
-            labels=f"{RESULTS}/{{repeat}}soft_labels/{SCRATCH}.npz",
+            labels=SOFT_LABELS[SCRATCH_SOFT],
             record=f"{RESULTS}/{{repeat}}soft_labels/{SCRATCH}.json",
         log:
             f"{RESULTS}/{{repeat}}logs/soft_labels/{SCRATCH}.log",
@@ -58,11 +58,31 @@ if SCRATCH_SOFT in CASES_OF:
         params:
             python=python,
             settings=soft_label_settings(),
+            images=lambda wildcards, input: f"--split {shlex.quote(input.split)}",
         shell:
             "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
-            "--split {input.split:q} --models {input.models:q} --record {input.record:q} "
+            "{params.images} --models {input.models:q} --record {input.record:q} "
             "--output {output.labels:q} --settings {params.settings:q} --threads {threads} "
             "--log {log:q}"
+
+    # Images that a method makes are asked about as they are: a mosaic shows several images.
+    use rule soft_labels as made_soft_labels with:
+        input:
+            manifest=rules.index.output.manifest,
+            subset=SUBSETS,
+            subset_json=SUBSETS.removesuffix(".parquet") + ".json",
+            models=teacher_models,
+            record=teacher_record,
+            code=code("soft_labels"),
+        output:
+            labels=MADE_SOFT_LABELS,
+            record=MADE_SOFT_LABELS.removesuffix(".npz") + ".json",
+        log:
+            f"{RESULTS}/{{repeat}}logs/made_soft_labels/{RUN}.log",
+        wildcard_constraints:
+            method=MADE,
+        params:
+            images=lambda wildcards, input: f"--subset {shlex.quote(input.subset)}",
 
     use rule train as train_soft with:
         input:
@@ -71,8 +91,8 @@ if SCRATCH_SOFT in CASES_OF:
             split=split_of,
             subsets=subsets_to_train,
             records=records_to_train,
-            labels=rules.soft_labels.output.labels,
-            labels_record=rules.soft_labels.output.record,
+            labels=soft_labels_to_train,
+            labels_record=soft_labels_records,
             code=code("train"),
         output:
             runs=f"{RESULTS}/{{repeat}}runs/{SCRATCH_SOFT}/{RUN}.csv",
@@ -97,7 +117,7 @@ if PROBE_SOFT in CASES_OF:
             split=selected_of,
             code=code("probe_teacher"),
         output:
-            labels=f"{RESULTS}/{{repeat}}soft_labels/{PROBE}.npz",
+            labels=SOFT_LABELS[PROBE_SOFT],
             record=f"{RESULTS}/{{repeat}}soft_labels/{PROBE}.json",
         log:
             f"{RESULTS}/{{repeat}}logs/probe_teacher.log",

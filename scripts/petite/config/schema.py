@@ -181,8 +181,6 @@ class Config(Strict):
             for name, entry in self._encoded(judge).items()
             if judge_named(judge).takes_recipes or not _makes_images(entry)
             if judge_named(judge).sees_fewer or not _sees_fewer(entry)
-            # Soft labels are of training images. Those of made images would need the teacher.
-            if not (judge_named(judge).has_soft_labels and entry.method in SYNTHETIC)
             for fraction in entry.fractions
             if only is None or fraction in only
         }
@@ -440,8 +438,6 @@ class Config(Strict):
         reasons = []
         if not judge_named(judge).takes_recipes and any(map(_makes_images, asked)):
             reasons.append("images that a method makes have no embeddings")
-        elif judge_named(judge).has_soft_labels and any(one.method in SYNTHETIC for one in asked):
-            reasons.append("images that a method makes have no soft labels")
         if not judge_named(judge).sees_fewer and any(map(_sees_fewer, asked)):
             reasons.append("only networks that Petite trains have passes that can see fewer images")
         return f": {', and '.join(reasons)}" if reasons else ""

@@ -8,7 +8,7 @@ from typing import TypedDict
 import numpy as np
 import pandas as pd
 
-from petite.data.container import container_bytes, without_copies
+from petite.data.container import SoftFormat, container_bytes, without_copies
 from petite.data.store import REMEDY, Store, checked_shard
 from petite.util.encoded_names import ORIGINAL
 from petite.util.errors import DamagedFiles, PetiteError
@@ -63,15 +63,17 @@ class EncodedImages:
         self._sizes = table.set_index("image_id")
         self._check_not_enlarged(int(table["side"].max()))
 
-    def columns(self, subsets: Iterable[pd.DataFrame], soft_labels: int = 0) -> EncodedColumns:
+    def columns(
+        self, subsets: Iterable[pd.DataFrame], soft: SoftFormat | None = None
+    ) -> EncodedColumns:
         """Count the bytes of subsets.
 
         Parameters
         ----------
         subsets : iterable of DataFrame
             With image_id, label and weight; of transformed copies, the recipes are counted.
-        soft_labels : int
-            How many soft labels each image has.
+        soft : SoftFormat, optional
+            How soft labels are stored, if there are any.
         """
         encoded: list[int] = []
         originals: list[int] = []
@@ -84,9 +86,7 @@ class EncodedImages:
                 (ORIGINAL, "original_bytes", originals),
             ):
                 images = real["label"], sizes[column], real["weight"]
-                counts.append(
-                    container_bytes(encoding, self._classes, *images, soft_labels, copies)
-                )
+                counts.append(container_bytes(encoding, self._classes, *images, soft, copies))
         return {"encoding": self.encoding, "bytes": encoded, "original_bytes": originals}
 
     def _check_same_images(self, path: Path, of_store: Path) -> None:

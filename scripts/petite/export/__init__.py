@@ -2,13 +2,15 @@
 
 `images` writes the files, class by class, under safe names. `formats` packs them for other
 programs, of which `read_container` is one. `card` describes them. The same subset gives the same
-bytes.
+bytes. `soft` writes the soft labels of the images, if they have any.
 """
 
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 
@@ -19,6 +21,9 @@ from petite.export import read_container
 from petite.export.card import About, data_card, manifest_record
 from petite.export.formats import write_container, write_npz, write_parquet, write_zip
 from petite.export.images import MANIFEST_COLUMNS, class_folders, write_images
+from petite.export.soft import SoftRows, write_soft_labels
+from petite.training import soft_views
+from petite.training.soft_labels import SoftLabels
 from petite.util.encoded_names import ORIGINAL
 from petite.util.files import atomic_folder, write_csv, write_json, write_text
 
@@ -36,6 +41,7 @@ FILES = {
     "parquet": ["images.parquet"],
     "container": ["container", "read_container.py"],
 }
+OF_SOFT_LABELS = ["soft_labels.npz", "soft_views.py"]
 
 
 def export_subset(
@@ -46,6 +52,7 @@ def export_subset(
     source: Source | None,
     formats: Sequence[str],
     encoded: EncodedImages | None = None,
+    soft: SoftLabels | None = None,
 ) -> pd.DataFrame:
     """Write a subset, its manifest and its data card to a folder.
 
@@ -67,6 +74,8 @@ def export_subset(
         they may be of another subset.
     encoded : EncodedImages, optional
         Exported instead of the originals.
+    soft : SoftLabels, optional
+        Those of the judge that the subset is for, exported with every format.
 
     Returns
     -------
@@ -82,19 +91,24 @@ def export_subset(
     with _images_folder(out, keep="folder" in formats) as folder:
         manifest = write_images(folder, subset, store, source, encoded)
         documents = [out / name for name in ("README.md", "manifest.csv", "manifest.json")]
-        write_text(documents[0], data_card(about, manifest, store, formats))
+        write_text(documents[0], data_card(about, manifest, store, formats, soft))
         write_csv(documents[1], manifest)
-        write_json(documents[2], manifest_record(about, manifest, store))
+        write_json(documents[2], manifest_record(about, manifest, store, soft))
+        rows = SoftRows(soft.targets(subset), soft.stored) if soft else None
+        if rows:
+            documents.append(out / "soft_labels.npz")
+            write_soft_labels(documents[-1], rows.targets)
+            if rows.targets.views:
+                documents.append(_copied(soft_views, out / "soft_views.py"))
         if "zip" in formats:
             write_zip(out / "images.zip", folder, manifest, documents)
         if "parquet" in formats:
-            write_parquet(out / "images.parquet", folder, manifest, store.classes)
+            write_parquet(out / "images.parquet", folder, manifest, store.classes, rows)
         if "container" in formats:
             encoding = encoded.encoding if encoded else ORIGINAL
             with atomic_folder(out / "container") as container:
-                write_container(container, folder, manifest, encoding, store.classes)
-            reader = Path(read_container.__file__).read_text(encoding="utf-8")
-            write_text(out / "read_container.py", reader)
+                write_container(container, folder, manifest, encoding, store.classes, rows)
+            _copied(read_container, out / "read_container.py")
     if "npz" in formats:
         write_npz(out / "images.npz", subset, encoded.store if encoded else store)
     return manifest
@@ -102,12 +116,18 @@ def export_subset(
 
 def _remove_others(out: Path, formats: Sequence[str]) -> None:
     """Remove the files of other formats, except the folder of images, which is made in any case."""
-    for name in FILES.keys() - {"folder", *formats}:
-        for path in FILES[name]:
-            if (out / path).is_dir():
-                shutil.rmtree(out / path)
-            else:
-                (out / path).unlink(missing_ok=True)
+    others = [FILES[name] for name in FILES.keys() - {"folder", *formats}]
+    for path in chain(OF_SOFT_LABELS, *others):
+        if (out / path).is_dir():
+            shutil.rmtree(out / path)
+        else:
+            (out / path).unlink(missing_ok=True)
+
+
+def _copied(module: ModuleType, path: Path) -> Path:
+    """Copy a module that needs nothing of Petite, for those who load the export."""
+    write_text(path, Path(str(module.__file__)).read_text(encoding="utf-8"))
+    return path
 
 
 @contextmanager

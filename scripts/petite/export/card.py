@@ -13,7 +13,15 @@ import petite
 from petite.data.container import container_bytes, without_copies
 from petite.data.store import Store
 from petite.export.images import SUFFIXES, class_folders
+from petite.export.soft import (
+    SoftRecord,
+    about_soft_labels,
+    files_of,
+    loading_lines,
+    soft_record,
+)
 from petite.subsets.synthetic import is_whole
+from petite.training.soft_labels import SoftLabels
 from petite.util.encoded_names import ORIGINAL, encoding_in_words, encoding_of
 from petite.util.formatting import byte_size, counted, number
 
@@ -78,10 +86,6 @@ images, labels, weights, class_names = read_container("container", {size}, {chan
 LOADING_THE_MANIFEST = """import pandas as pd
 text = dict.fromkeys(["file", "image_id", "class_name", "origin", "recipe", "sha256"], str)
 manifest = pd.read_csv("manifest.csv", dtype=text, keep_default_na=False)"""
-NO_SOFT_LABELS = (
-    "The recommendation is for training on soft labels, which are in `soft_labels/` of the results "
-    "and not in this export: on the labels of this export, models may be less accurate."
-)
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,6 @@ class About:
         The recommendation, if the export follows it.
     leaked : int
         Images of the subset that leak into the validation or test set (split.leaks: keep).
-    on_soft_labels : bool
-        Whether the recommendation is that of a judge on soft labels, which are not exported.
     """
 
     dataset: str
@@ -119,7 +121,6 @@ class About:
     training_images: int
     why: str | None = None
     leaked: int = 0
-    on_soft_labels: bool = False
 
 
 class StoreRecord(TypedDict):
@@ -148,11 +149,14 @@ class ManifestRecord(TypedDict):
     encoding: str
     bytes: int | None  # of a container of these images; None without files
     selection: dict[str, Any]
+    soft_labels: SoftRecord | None
     store: StoreRecord
     why: str | None
 
 
-def manifest_record(about: About, manifest: pd.DataFrame, store: Store) -> ManifestRecord:
+def manifest_record(
+    about: About, manifest: pd.DataFrame, store: Store, soft: SoftLabels | None = None
+) -> ManifestRecord:
     """Content of manifest.json: how the subset was made; equal for equal subsets."""
     return {
         "format": FORMAT,
@@ -168,8 +172,9 @@ def manifest_record(about: About, manifest: pd.DataFrame, store: Store) -> Manif
         "classes": store.classes,
         "class_folders": class_folders(store.classes),
         "encoding": encoding_of(about.label),
-        "bytes": bytes_of(about, manifest, store),
+        "bytes": bytes_of(about, manifest, store, soft),
         "selection": _selection(about),
+        "soft_labels": soft_record(soft) if soft else None,
         "store": {
             "digest": store.manifest["digest"],
             "image_size": store.image_size,
@@ -179,11 +184,17 @@ def manifest_record(about: About, manifest: pd.DataFrame, store: Store) -> Manif
     }
 
 
-def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Sequence[str]) -> str:
+def data_card(
+    about: About,
+    manifest: pd.DataFrame,
+    store: Store,
+    formats: Sequence[str],
+    soft: SoftLabels | None = None,
+) -> str:
     """The data card, a page of Markdown about the exported subset."""
     made = int((manifest["recipe"] != "").sum())
     real = len(manifest) - made
-    total = bytes_of(about, manifest, store)
+    total = bytes_of(about, manifest, store, soft)
     by = (
         f"by the method `{about.label}` at fraction {about.fraction:g}, selection seed "
         f"{about.seed}, with Petite {petite.__version__}."
@@ -197,8 +208,8 @@ def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Seque
     lines = [f"# {about.dataset}: {title}", "", begin + copies]
     if about.why:
         lines += ["", f"Why this subset: {about.why}"]
-    if about.on_soft_labels:
-        lines += ["", NO_SOFT_LABELS]
+    if soft:
+        lines += ["", about_soft_labels(soft)]
     lines += [
         "",
         f"{'It is a part' if real else 'They are made of images'} of the training set. "
@@ -215,12 +226,14 @@ def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Seque
     for label, (name, folder) in enumerate(zip(store.classes, folders, strict=True)):
         lines.append(f"| {label} | {_cell(name)} | {folder} | {counts.get(label, 0):,} |")
     lines += ["", "## Files", "", *(f"- {FILES[name]}" for name in formats)]
+    if soft:
+        lines.append(f"- {files_of(soft)}")
     lines += [
         "- `manifest.csv`: for each image its file, original path (`image_id`), class, weight, "
         "recipe, SHA-256 and bytes; all other files have the same order",
         "- `manifest.json`: how the subset was made, for programs",
         "",
-        *([_about_bytes(manifest, total)] if total else []),
+        *([_about_bytes(manifest, total, soft)] if total else []),
         *_remarks(manifest, store, encoding_of(about.label)),
         "",
         "## Loading",
@@ -229,14 +242,17 @@ def data_card(about: About, manifest: pd.DataFrame, store: Store, formats: Seque
         "classes by their folders.",
         "",
     ]
-    for code in _loading(manifest, store, formats):
+    soft_lines = loading_lines(soft, formats) if soft else []
+    for code in [*_loading(manifest, store, formats), *soft_lines]:
         lines += ["```python", code, "```", ""]
     selection = json.dumps(_selection(about), ensure_ascii=False, sort_keys=True, indent=2)
     lines += ["## How it was chosen", "", "```json", selection, "```"]
     return "\n".join(lines) + "\n"
 
 
-def bytes_of(about: About, manifest: pd.DataFrame, store: Store) -> int | None:
+def bytes_of(
+    about: About, manifest: pd.DataFrame, store: Store, soft: SoftLabels | None = None
+) -> int | None:
     """The bytes of a container of the exported images, as the run counts them; None without files.
 
     Images of a source without files count as the PNG files that are written for them.
@@ -245,16 +261,19 @@ def bytes_of(about: About, manifest: pd.DataFrame, store: Store) -> int | None:
     if not real["bytes"].all():
         return None
     columns = real["label"], real["bytes"], real["weight"]
-    return container_bytes(encoding_of(about.label), store.classes, *columns, copies=copies)
+    stored = soft.stored if soft else None
+    return container_bytes(encoding_of(about.label), store.classes, *columns, stored, copies)
 
 
-def _about_bytes(manifest: pd.DataFrame, total: int) -> str:
+def _about_bytes(manifest: pd.DataFrame, total: int, soft: SoftLabels | None) -> str:
     """The bytes of the images, and of what holds them."""
     real, copies = without_copies(manifest)
+    parts = ["its index", *(["the recipes of the copies"] if copies else [])]
+    if soft:
+        parts.append(f"{number(len(real) * soft.bytes_per_image)} bytes of soft labels")
     sentences = [
         f"The {counted(len(real), 'image')} have {number(real['bytes'].sum())} bytes, and "
-        f"{number(total)} bytes ({byte_size(total)}) as a container with its index"
-        + (" and the recipes of the copies." if copies else "."),
+        f"{number(total)} bytes ({byte_size(total)}) as a container with {' and '.join(parts)}.",
         "A folder has the same bytes in its files, but takes whole blocks of the disk.",
     ]
     if copies:

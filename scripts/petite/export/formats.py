@@ -4,15 +4,18 @@ import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.lib import format as npy
+from numpy.typing import NDArray
 
 from petite.data.container import container_index, without_copies
 from petite.data.store import Store
+from petite.export.soft import SoftRows
 from petite.subsets.augmentation import render_subset
 from petite.util.files import atomic_path
 
@@ -42,7 +45,12 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes, compression: int) -> 
 
 
 def write_container(
-    path: Path, folder: Path, manifest: pd.DataFrame, encoding: str, classes: Sequence[str]
+    path: Path,
+    folder: Path,
+    manifest: pd.DataFrame,
+    encoding: str,
+    classes: Sequence[str],
+    soft: SoftRows | None = None,
 ) -> None:
     """Write the images of each class as one file, and the index; see `petite.data.container`.
 
@@ -56,6 +64,8 @@ def write_container(
     encoding : str
         Its name.
     classes : sequence of str
+    soft : SoftRows, optional
+        Written in the order of the images, without those of copies.
     """
     real, copies = without_copies(manifest)
     for label in range(len(classes)):
@@ -63,8 +73,14 @@ def write_container(
             for name in real.loc[real["label"] == label, "file"]:
                 file.write((folder / name).read_bytes())
     columns = real["label"], real["bytes"], real["weight"]
-    index = container_index(encoding, classes, *columns, copies=copies)
+    index = container_index(encoding, classes, *columns, soft.stored if soft else None, copies)
     (path / "index.json").write_bytes(index)
+    if soft:
+        rows = real.index[np.argsort(real["label"].to_numpy(), kind="stable")]
+        probabilities = soft.targets.probabilities[rows].astype("<f2")
+        (path / "soft_labels.float16").write_bytes(probabilities.tobytes())
+        if soft.targets.views:
+            (path / "soft_views.uint8").write_bytes(soft.targets.views.drawn[rows].tobytes())
 
 
 def write_npz(path: Path, subset: pd.DataFrame, store: Store) -> None:
@@ -100,13 +116,20 @@ def _pixels(subset: pd.DataFrame, store: Store) -> Iterator[np.ndarray]:
         yield render_subset(origins, part["recipe"].tolist(), store.images)
 
 
-def write_parquet(path: Path, folder: Path, manifest: pd.DataFrame, classes: Sequence[str]) -> None:
+def write_parquet(
+    path: Path,
+    folder: Path,
+    manifest: pd.DataFrame,
+    classes: Sequence[str],
+    soft: SoftRows | None = None,
+) -> None:
     """Write the manifest with the files' bytes, for Hugging Face's `datasets`.
 
-    Columns: image (struct of bytes and path), label (a ClassLabel), and those of the manifest.
+    Columns: image (struct of bytes and path), label (a ClassLabel), and those of the manifest; with
+    soft labels also soft_labels, lists (label, class), and soft_views, lists (label, 3).
     """
     text = ["image_id", "class_name", "origin", "recipe", "sha256"]
-    features = {
+    features: dict[str, Any] = {
         "image": {"_type": "Image"},
         "label": {"names": list(classes), "_type": "ClassLabel"},
         **{name: {"dtype": "string", "_type": "Value"} for name in text},
@@ -115,15 +138,29 @@ def write_parquet(path: Path, folder: Path, manifest: pd.DataFrame, classes: Seq
     }
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     types = {"image": image, "label": pa.int64(), "weight": pa.float64(), "rank": pa.int64()}
+    arrays: dict[str, NDArray] = {}
+    if soft:
+        arrays["soft_labels"] = soft.targets.probabilities
+        if soft.targets.views:
+            arrays["soft_views"] = soft.targets.views.drawn
+    for name, array in arrays.items():
+        value = {"dtype": str(array.dtype), "_type": "Value"}
+        features[name] = {"_type": "List", "feature": {"_type": "List", "feature": value}}
+        types[name] = pa.list_(pa.list_(pa.from_numpy_dtype(array.dtype)))
     about = json.dumps({"info": {"features": features}}, ensure_ascii=False)
     schema = pa.schema([(name, types.get(name, pa.string())) for name in features])
     schema = schema.with_metadata({"huggingface": about})
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         for start in range(0, len(manifest), ROW_GROUP):
             part = manifest.iloc[start : start + ROW_GROUP]
-            columns = {name: part[name] for name in features if name != "image"}
             images = [
                 {"bytes": (folder / file).read_bytes(), "path": file} for file in part["file"]
             ]
-            table = {name: images if name == "image" else columns[name] for name in features}
+            lists = {
+                # Arrow takes lists of lists of NumPy's numbers, and no arrays of more dimensions.
+                name: [[*one] for one in array[start : start + ROW_GROUP]]
+                for name, array in arrays.items()
+            }
+            own = {"image": images, **lists}
+            table = {name: own[name] if name in own else part[name] for name in features}
             writer.write_table(pa.Table.from_pydict(table, schema=schema))

@@ -86,6 +86,54 @@ def read_container(
     return Images(pixels, np.array(labels, np.int64), np.array(weights), names)
 
 
+def read_soft_labels(folder: str | Path) -> dict[str, np.ndarray]:
+    """Read the soft labels, if the container has any.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Returns
+    -------
+    dict
+        `probabilities`, float32 (n, labels, classes), in the order of `read_container`, and if they
+        are of augmented views, `views`, uint8 (n, labels, 3 or 6), as `soft_view` takes them.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or a file has other bytes than the index says.
+    """
+    folder = Path(folder)
+    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    parts, about = index["classes"], index.get("soft_labels")
+    if about is None:
+        raise ValueError("the container has no soft labels")
+    # The place of each image's label in the file: a copy has that of its image.
+    places: list[int] = []
+    count = 0
+    for part in parts:
+        places += range(count, count + len(part["bytes"]))
+        places += [count + place for place, _ in part.get("copies", [])]
+        count += len(part["bytes"])
+    found = _read(folder / "soft_labels.float16", "<f2", (count, about["labels"], len(parts)))
+    whole = found.astype(np.float32)[places]
+    # Of rounded probabilities the sum is not 1.
+    labels = {"probabilities": whole / whole.sum(axis=2, keepdims=True)}
+    if about["crop_padding"] is not None:
+        of_view = 6 if about["brightness"] else 3
+        views = _read(folder / "soft_views.uint8", "u1", (count, about["labels"], of_view))
+        labels["views"] = views[places]
+    return labels
+
+
+def _read(path: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    found = np.frombuffer(path.read_bytes(), dtype)
+    if found.size != np.prod(shape):
+        raise ValueError(f"{path.name} has {found.size} numbers, not {np.prod(shape)}")
+    return found.reshape(shape)
+
+
 def _decoded(data: bytes, size: int, channels: int) -> np.ndarray:
     """Decode one image, turn it upright and resize it to a square."""
     with Image.open(BytesIO(data)) as file:

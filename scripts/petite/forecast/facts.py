@@ -100,7 +100,7 @@ class Facts:
     making : dict
         The settings of methods that make all of their images, by label.
     soft_predictions : int
-        The predictions for each training image that its soft labels take.
+        The predictions for each image that its soft labels take.
     """
 
     images: int

@@ -88,6 +88,10 @@ class Costs:
                 timing = self.scratch_timing
                 predictions = facts.soft_predictions * _padded(facts.training_images)
                 return timing.start + predictions * timing.image
+            case "made_soft_labels":
+                timing = self.scratch_timing
+                rows = _padded(job.seeds * facts.subset_rows(job.fraction))
+                return timing.start + facts.soft_predictions * rows * timing.image
             case "proxy":
                 return self._proxy()
             case "probe":

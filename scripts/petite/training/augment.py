@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from petite.training.soft_views import cropped, padding
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -18,7 +20,7 @@ class Augmentation:
     crop_padding : float
         See `shifted`; 0 disables it.
     brightness : float
-        See `brightened`; 0 disables it.
+        See `soft_views.brightened`; 0 disables it.
     mixup, cutmix : float
         See `drawn_mix`; 0 disables each. With both, each image has one of them.
     """
@@ -111,39 +113,6 @@ def drawn_mix(
     return Mix(partners, shares.astype(np.float32), boxes)
 
 
-def brightened(images: np.ndarray, factors: NDArray[np.floating]) -> np.ndarray:
-    """Multiply each channel of each image by a factor of its own.
-
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, H, W, C)
-    factors : ndarray of float, shape (n, C)
-    """
-    scaled = images * factors[:, None, None, :].astype(np.float32)
-    return np.rint(np.minimum(scaled, 255)).astype(np.uint8)
-
-
-def factors_of(drawn: NDArray[np.floating], brightness: float) -> NDArray[np.floating]:
-    """The factors of `brightened`: from 1 - brightness to 1 + brightness, as drawn from 0 to 1."""
-    return 1 + brightness * (2 * drawn - 1)
-
-
-def mirrored(images: np.ndarray, which: np.ndarray) -> np.ndarray:
-    """Flip some images left to right.
-
-    Parameters
-    ----------
-    images : ndarray, shape (n, H, W, C)
-    which : ndarray of bool, shape (n,)
-
-    Returns
-    -------
-    ndarray, shape (n, H, W, C)
-        A copy.
-    """
-    return np.where(which[:, None, None, None], images[:, :, ::-1], images)
-
-
 def shifted(images: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
     """Shift each image by a random number of pixels (random padding and cropping).
 
@@ -162,20 +131,3 @@ def shifted(images: np.ndarray, fraction: float, rng: np.random.Generator) -> np
     pad = padding(images.shape, fraction)
     down, right = rng.integers(0, 2 * pad + 1, size=(2, len(images)))
     return cropped(images, pad, down, right)
-
-
-def padding(shape: tuple[int, ...], fraction: float) -> int:
-    """The largest shift of images (n, H, W, C) in pixels; see `shifted`."""
-    _, height, width, _ = shape
-    return min(max(1, round(fraction * height)), height - 1, width - 1)
-
-
-def cropped(
-    images: np.ndarray, pad: int, down: NDArray[np.integer], right: NDArray[np.integer]
-) -> np.ndarray:
-    """Pad images by `pad` mirrored pixels, and crop each at its place, from 0 to 2 * pad."""
-    count, height, width, _ = images.shape
-    padded = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
-    found = windows[np.arange(count), down, right]
-    return np.ascontiguousarray(np.moveaxis(found, 1, -1))

@@ -9,18 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petite.data.views import Images
-from petite.training.augment import (
-    NOTHING,
-    Augmentation,
-    Mix,
-    brightened,
-    cropped,
-    drawn_mix,
-    factors_of,
-    mirrored,
-    padding,
-    shifted,
-)
+from petite.training.augment import NOTHING, Augmentation, Mix, drawn_mix, shifted
+from petite.training.soft_views import brightened, factors_of, mirrored, soft_view
 from petite.util.seeds import generator
 
 
@@ -51,36 +41,33 @@ class Views:
 
     Attributes
     ----------
-    moves : ndarray of float, shape (n, count, 2)
-        Where each view is shifted to, down and right; from 0 to 1, so that it fits any size.
-    mirrored : ndarray of bool, shape (n, count)
-    lights : ndarray of float, shape (n, count, 3)
-        From 0 to 1: how bright each channel is made; see `factors_of`.
+    drawn : ndarray of uint8, shape (n, count, 3 or 6)
+        As `soft_view` takes them: 6 with brightness.
     augmentation : Augmentation
         What it has of mixing is not part of a view.
     """
 
-    moves: NDArray[np.float64]
-    mirrored: NDArray[np.bool_]
-    lights: NDArray[np.float64]
+    drawn: NDArray[np.uint8]
     augmentation: Augmentation
 
     @classmethod
     def of(cls, image_ids: Iterable[str], count: int, augmentation: Augmentation) -> "Views":
         """Draw the views of images. They depend on the id alone, and more views leave the first."""
-        ids = list(image_ids)
-        drawn, lights = (
+        ids, flips = list(image_ids), augmentation.flips
+        found, lights = (
             np.array([generator(0, what, one).random((count, 3)) for one in ids]).reshape(
                 -1, count, 3
             )
             for what in ("view", "light")
         )
-        flips = augmentation.flips
+        drawn = (found * 256).astype(np.uint8)
         if flips == "alternating":
-            mirrored = (np.arange(count) + (drawn[:, :1, 2] < 0.5)) % 2 == 1
+            drawn[:, :, 2] = (np.arange(count) + (found[:, :1, 2] < 0.5)) % 2
         else:
-            mirrored = (drawn[:, :, 2] < 0.5) & (flips == "random")
-        return cls(drawn[:, :, :2], mirrored, lights, augmentation)
+            drawn[:, :, 2] = (found[:, :, 2] < 0.5) & (flips == "random")
+        if augmentation.brightness > 0:
+            drawn = np.concatenate([drawn, (lights * 256).astype(np.uint8)], axis=2)
+        return cls(drawn, augmentation)
 
     def render(
         self, images: np.ndarray, rows: NDArray[np.integer], numbers: NDArray[np.integer]
@@ -95,16 +82,9 @@ class Views:
         numbers : ndarray of int, shape (m,)
             The view of each; those above the last begin again at 0.
         """
-        views = numbers % self.mirrored.shape[1]
-        crop_padding, brightness = self.augmentation.crop_padding, self.augmentation.brightness
-        if crop_padding > 0:
-            pad = padding(images.shape, crop_padding)
-            places = (self.moves[rows, views] * (2 * pad + 1)).astype(int)
-            images = cropped(images, pad, *places.T)
-        if brightness > 0:
-            lights = self.lights[rows, views, : images.shape[-1]]
-            images = brightened(images, factors_of(lights, brightness))
-        return mirrored(images, self.mirrored[rows, views])
+        views = self.drawn[rows, numbers % self.drawn.shape[1]]
+        how = self.augmentation
+        return soft_view(images, views, how.crop_padding, how.brightness)
 
 
 class SoftTargets(NamedTuple):

@@ -198,7 +198,8 @@ def run_probe_job(
         train.iloc[one.rows].assign(weight=one.weights, origin=train["image_id"]) for one in fitted
     ]
     if data.encoded:
-        columns = data.encoded.columns(subsets, 1 if data.soft else 0)
+        stored = data.soft.stored if data.soft else None
+        columns = data.encoded.columns(subsets, stored)
         runs = runs.assign(**columns, network_bytes=weight_bytes(data.encoded_embeddings))
     if data.soft:
         runs = with_soft_columns(runs, data.soft.columns(subsets))

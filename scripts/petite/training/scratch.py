@@ -43,7 +43,7 @@ from petite.training.records import (
     versions,
     write_predictions,
 )
-from petite.training.settings import LoopSettings, TrainingSettings, checked
+from petite.training.settings import TrainingSettings, checked
 from petite.training.soft_labels import SoftLabels, with_soft_columns
 from petite.util import memory
 from petite.util.errors import PetiteError
@@ -111,7 +111,7 @@ def run_job(
             seed,
             weights=subset["weight"].to_numpy(),
             name=name,
-            soft=data.soft_targets(subset, trainer.settings),
+            soft=data.soft_targets(subset),
         )
 
         test = test_images(data.store, data.split)
@@ -140,8 +140,8 @@ def run_job(
     table = pd.DataFrame(runs)[RUN_COLUMNS]
     subsets = [one.read() for one in job.subsets] if data.encoded or data.soft else []
     if data.encoded:
-        labels = data.soft.probabilities.shape[1] if data.soft else 0
-        columns = data.encoded.columns(subsets, labels)
+        stored = data.soft.stored if data.soft else None
+        columns = data.encoded.columns(subsets, stored)
         table = table.assign(**columns, network_bytes=trainer.pretrained_bytes)
     if trainer.seeing:
         table["examples_seen"] = seen
@@ -172,11 +172,9 @@ class Data:
     encoded: EncodedImages | None = None
     soft: SoftLabels | None = None
 
-    def soft_targets(self, subset: pd.DataFrame, settings: LoopSettings) -> SoftTargets | None:
+    def soft_targets(self, subset: pd.DataFrame) -> SoftTargets | None:
         """The soft labels of a subset's rows, if there are any."""
-        if self.soft is None:
-            return None
-        return self.soft.targets(subset["origin"], settings.augmentation)
+        return self.soft.targets(subset) if self.soft else None
 
     def training(self, subset: pd.DataFrame, path: Path) -> Images:
         """The images of a subset, augmented by their recipes and read on access.

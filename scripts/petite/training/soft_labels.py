@@ -1,8 +1,9 @@
 """Soft labels of training images: the class probabilities of a teacher, as a file of float16."""
 
 import argparse
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -10,11 +11,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from petite.data.container import PROBABILITY_BYTES
-from petite.training.augment import Augmentation
+from petite.data.container import SoftFormat
+from petite.subsets.synthetic import is_whole
+from petite.training.augment import NOTHING, Augmentation
 from petite.training.batches import SoftTargets, Views
 from petite.util.errors import PetiteError
 from petite.util.files import atomic_path, read_json, write_json
+
+# Hexadecimal ones of a recipe's digest in the name of a label.
+DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class SoftColumns(TypedDict):
 
 @dataclass(frozen=True)
 class SoftLabels:
-    """The soft labels of all training images.
+    """The soft labels of images.
 
     Attributes
     ----------
@@ -61,6 +66,8 @@ class SoftLabels:
     temperature : float
         That of the probabilities.
     teacher : TeacherRecord
+    augmentation : Augmentation
+        Of the views.
     """
 
     image_ids: NDArray[np.str_]
@@ -68,11 +75,20 @@ class SoftLabels:
     views: int
     temperature: float
     teacher: TeacherRecord
+    augmentation: Augmentation = NOTHING
+
+    @property
+    def stored(self) -> SoftFormat:
+        """How a container stores them."""
+        if not self.views:
+            return SoftFormat(1, self.temperature)
+        how = self.augmentation
+        return SoftFormat(self.views, self.temperature, how.crop_padding, how.brightness)
 
     @property
     def bytes_per_image(self) -> int:
         """The bytes of an image's soft labels in a file."""
-        return self.probabilities.shape[1] * self.probabilities.shape[2] * PROBABILITY_BYTES
+        return self.stored.bytes_per_image(self.probabilities.shape[2])
 
     def of(self, image_ids: Iterable[str]) -> NDArray[np.float16]:
         """The soft labels of some images, (m, views, classes).
@@ -90,24 +106,23 @@ class SoftLabels:
             )
         return self.probabilities[rows]
 
-    def targets(self, origins: Iterable[str], augmentation: Augmentation) -> SoftTargets:
-        """What training needs of them.
+    def targets(self, subset: pd.DataFrame) -> SoftTargets:
+        """Those of the rows of a subset, for training.
 
         Parameters
         ----------
-        origins : iterable of str
-            The images of a subset, in the order of its rows. A copy that is made by a recipe has
-            the label of its original.
-        augmentation : Augmentation
-            As in training.
+        subset : DataFrame
+            See `names_of_labels`.
         """
-        origins = list(origins)
-        views = Views.of(origins, self.views, augmentation) if self.views else None
-        return SoftTargets(self.of(origins), views)
+        names = names_of_labels(subset)
+        if not self.views:
+            return SoftTargets(self.of(names), None)
+        views = Views.of(names, self.views, self.augmentation)
+        return SoftTargets(self.of(names), views)
 
     def columns(self, subsets: Iterable[pd.DataFrame]) -> SoftColumns:
-        """What runs on subsets cost in labels; `subsets` have the column origin."""
-        counts = [subset["origin"].nunique() for subset in subsets]
+        """What runs on subsets cost in labels; see `names_of_labels` for `subsets`."""
+        counts = [len(set(names_of_labels(subset))) for subset in subsets]
         return {
             "teacher_seconds": self.teacher.seconds,
             "soft_label_bytes": [count * self.bytes_per_image for count in counts],
@@ -117,10 +132,13 @@ class SoftLabels:
         """Write them as .npz, and what they are as .json next to it."""
         with atomic_path(path) as temporary:
             np.savez(temporary, image_ids=self.image_ids, probabilities=self.probabilities)
-        write_json(
-            path.with_suffix(".json"),
-            {"views": self.views, "temperature": self.temperature, "teacher": asdict(self.teacher)},
-        )
+        about = {
+            "views": self.views,
+            "temperature": self.temperature,
+            "teacher": asdict(self.teacher),
+            "augmentation": asdict(self.augmentation),
+        }
+        write_json(path.with_suffix(".json"), about)
 
     @classmethod
     def read(cls, path: Path) -> "SoftLabels":
@@ -133,7 +151,41 @@ class SoftLabels:
                 record["views"],
                 record["temperature"],
                 TeacherRecord(**record["teacher"]),
+                Augmentation(**record["augmentation"]),
             )
+
+
+def names_of_labels(subset: pd.DataFrame) -> list[str]:
+    """The name of the soft label of each row of a subset.
+
+    It is the image's id, and that of its original for a transformed copy. An image that a method
+    makes of several, or learns, has a label of its own: its recipe is what it is, and a part of the
+    name, because another seed makes another image of the same id.
+
+    Parameters
+    ----------
+    subset : DataFrame
+        With origin, and with image_id and recipe if some rows are made.
+    """
+    if "recipe" not in subset:
+        return subset["origin"].tolist()
+    return [
+        f"{image_id}#{hashlib.sha256(recipe.encode()).hexdigest()[:DIGITS]}"
+        if is_whole(recipe)
+        else origin
+        for image_id, origin, recipe in zip(
+            subset["image_id"], subset["origin"], subset["recipe"], strict=True
+        )
+    ]
+
+
+def joined(labels: Sequence[SoftLabels]) -> SoftLabels:
+    """The labels of several files of one teacher."""
+    return replace(
+        labels[0],
+        image_ids=np.concatenate([one.image_ids for one in labels]),
+        probabilities=np.concatenate([one.probabilities for one in labels]),
+    )
 
 
 def with_soft_columns(runs: pd.DataFrame, columns: SoftColumns) -> pd.DataFrame:
@@ -145,9 +197,11 @@ def with_soft_columns(runs: pd.DataFrame, columns: SoftColumns) -> pd.DataFrame:
 
 def add_soft_labels(parser: argparse.ArgumentParser) -> None:
     """Add the argument of a judge that trains on soft labels."""
-    parser.add_argument("--soft-labels", type=Path, help="those of all training images")
+    parser.add_argument("--soft-labels", type=Path, nargs="*", help="files with all that it needs")
 
 
 def soft_labels(args: argparse.Namespace) -> SoftLabels | None:
     """The soft labels that the arguments name; None for hard ones."""
-    return SoftLabels.read(args.soft_labels) if args.soft_labels else None
+    if not args.soft_labels:
+        return None
+    return joined([SoftLabels.read(path) for path in args.soft_labels])

@@ -6,6 +6,7 @@ validation images only for its learning curve, as any other run.
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,15 @@ from numpy.typing import NDArray
 
 from petite.data.splits import training_images, validation_images, weights_of
 from petite.data.store import Store
-from petite.data.views import Images, StoredImages, in_memory_if_it_fits
+from petite.data.views import Images, RenderedImages, StoredImages, in_memory_if_it_fits
 from petite.networks.backend import load_keras
 from petite.networks.models import logits_of
+from petite.subsets.augmentation import render_subset
 from petite.training import metrics
 from petite.training.batches import Views
 from petite.training.loop import ScratchTrainer, predict_logits
 from petite.training.settings import LoopSettings
-from petite.training.soft_labels import SoftLabels, TeacherRecord
+from petite.training.soft_labels import SoftLabels, TeacherRecord, names_of_labels
 from petite.util import memory
 from petite.util.errors import PetiteError
 from petite.util.files import atomic_path
@@ -167,19 +169,58 @@ def label_softly(
         How many views of each image are labeled; 0: the image itself.
     temperature : float
     """
-    ids = training_images(split)["image_id"].to_numpy(dtype=str)
-    stored = StoredImages(store, ids)
+    ids = training_images(split)["image_id"].tolist()
+    images = StoredImages(store, ids)
+    return _labels(ids, images, teacher, record, settings, views, temperature)
+
+
+def label_made_softly(
+    store: Store,
+    subsets: Sequence[pd.DataFrame],
+    teacher: Teacher,
+    record: TeacherRecord,
+    settings: LoopSettings,
+    views: int,
+    temperature: float,
+) -> SoftLabels:
+    """The same of the images of subsets that a method has made, each as it is trained on.
+
+    Parameters
+    ----------
+    subsets : sequence of DataFrame
+        With the columns `petite.subsets.tables.COLUMNS`.
+    store, teacher, record, settings, views, temperature
+        As `label_softly` takes them.
+    """
+    made = pd.concat(subsets)
+    made = made.assign(name=names_of_labels(made)).drop_duplicates("name")
+    render = partial(render_subset, read=store.images)
+    images = RenderedImages(StoredImages(store, made["origin"]), made["recipe"].tolist(), render)
+    names = made["name"].tolist()
+    return _labels(names, images, teacher, record, settings, views, temperature)
+
+
+def _labels(
+    names: list[str],
+    images: Images,
+    teacher: Teacher,
+    record: TeacherRecord,
+    settings: LoopSettings,
+    views: int,
+    temperature: float,
+) -> SoftLabels:
     if not views:
-        found = teacher.probabilities(stored, temperature)[:, None]
+        found = teacher.probabilities(images, temperature)[:, None]
     else:
-        drawn = Views.of(ids, views, settings.augmentation)
+        drawn = Views.of(names, views, settings.augmentation)
         found = np.concatenate(
             [
-                _of_views(teacher, stored, drawn, views, temperature, rows)
-                for rows in np.array_split(np.arange(len(ids)), -(-len(ids) // AT_ONCE))
+                _of_views(teacher, images, drawn, views, temperature, rows)
+                for rows in np.array_split(np.arange(len(names)), -(-len(names) // AT_ONCE))
             ]
         )
-    return SoftLabels(ids, found.astype(np.float16), views, temperature, record)
+    rounded = found.astype(np.float16)
+    return SoftLabels(np.array(names), rounded, views, temperature, record, settings.augmentation)
 
 
 def _of_views(

@@ -201,11 +201,12 @@ def test_methods_that_make_all_of_their_images_depend_on_the_seed_and_on_no_sele
     for label in ("rded", "dm", "large"):
         assert found.is_seeded(label) and not found.ranks(label)
         assert found.spaces(label) == [] and found.partitioned(label) == 1
-        # There is no original to encode, no embedding
+        # There is no original to encode, and no embedding,
         assert (f"{label}@16px-webp-q30", 0.1) not in found.cases_of("scratch")
         assert (label, 0.1) in found.cases_of("scratch")
-        # nor a soft label.
-        assert (label, 0.1) not in found.cases_of("probe") + found.cases_of("scratch_soft")
+        assert (label, 0.1) not in found.cases_of("probe")
+        # and they are asked about as they are.
+        assert (label, 0.1) in found.cases_of("scratch_soft")
     assert [found.needs_proxy(label) for label in ("rded", "dm")] == [True, False]
     # Each image of dm takes long, so each seed has its job.
     assert found.selection_batches("rded", 12, []) == [(0, 9), (10, 11)]

@@ -128,12 +128,6 @@ def test_a_probe_that_judges_none_of_the_methods_says_why(
     assert [word for word in ("embeddings", "passes") if word in problem] == said
 
 
-def test_a_judge_on_soft_labels_alone_says_that_made_images_have_none() -> None:
-    entries = {"rded": {"fractions": [0.1]}}
-    with pytest.raises(PetiteError, match=r"judges\.scratch_soft: .*soft labels"):
-        config.load({**DEFAULT, "methods": entries, "judges": "scratch_soft"})
-
-
 @pytest.mark.parametrize("name", ["rs2", "infobatch"])
 def test_they_choose_no_images_of_a_pool_and_order_no_new_ones(name: str) -> None:
     methods = {name: {"fractions": [1]}}

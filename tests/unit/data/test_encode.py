@@ -11,7 +11,7 @@ import pytest
 from encoded_pictures import SIDE, encoded, rows_of, stored, write_smooth
 from PIL import Image
 
-from petite.data.container import container_bytes, container_index
+from petite.data.container import SoftFormat, container_bytes, container_index
 from petite.data.decoding.decode import decode
 from petite.data.encode import Encoding, encode
 from petite.data.encoded import EncodedImages
@@ -99,10 +99,12 @@ def test_a_cut_file_of_images_is_named_and_made_again(pictures: Path, tmp_path: 
         source.read(last)
 
 
-@pytest.mark.parametrize("soft_labels", [0, 1, 4])
+@pytest.mark.parametrize(
+    "soft", [None, SoftFormat(1), SoftFormat(4, 2.0, 0.125), SoftFormat(2, 1.0, 0.0, 0.3)]
+)
 @pytest.mark.parametrize("weights", [[1.0, 1.0, 1.0], [1.0, 0.123456789, 2.0]])
 def test_the_bytes_of_a_container_are_those_on_disk(
-    tmp_path: Path, weights: list[float], soft_labels: int
+    tmp_path: Path, weights: list[float], soft: SoftFormat | None
 ) -> None:
     classes, labels = ["cat", "d\u00f6g", "none"], [0, 1, 0]
     images = [b"12345", b"", b"abc"]
@@ -112,10 +114,14 @@ def test_the_bytes_of_a_container_are_those_on_disk(
         files[label].write(image)
     for file in files:
         file.close()
-    if soft_labels:
-        probabilities = np.full((len(images), soft_labels, len(classes)), 1 / 3, np.float16)
+    if soft:
+        probabilities = np.full((len(images), soft.labels, len(classes)), 1 / 3, np.float16)
         (tmp_path / "soft_labels.float16").write_bytes(probabilities.tobytes())
-    about = ("8px-webp-q1", classes, labels, sizes, weights, soft_labels)
+    if soft and soft.crop_padding is not None:
+        (tmp_path / "soft_views.uint8").write_bytes(
+            bytes(len(images) * soft.labels * (6 if soft.brightness else 3))
+        )
+    about = ("8px-webp-q1", classes, labels, sizes, weights, soft)
     made = container_index(*about)
     (tmp_path / "index.json").write_bytes(made)
     on_disk = sum(path.stat().st_size for path in tmp_path.iterdir())
@@ -124,7 +130,7 @@ def test_the_bytes_of_a_container_are_those_on_disk(
     index = json.loads((tmp_path / "index.json").read_text("utf-8"))
     assert [one["class"] for one in index["classes"]] == classes
     assert index["classes"][0]["bytes"] == [5, 3]
-    assert index.get("soft_labels", 0) == soft_labels
+    assert index.get("soft_labels") == (soft and soft._asdict())
     assert ("weights" in index["classes"][0]) == (len(set(weights)) > 1)
 
 

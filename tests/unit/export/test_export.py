@@ -280,15 +280,6 @@ def test_a_recommended_subset_says_why(exported, tmp_path: Path) -> None:
     assert read_json(tmp_path / "manifest.json")["why"] == "Keep it: good."
 
 
-@pytest.mark.parametrize("is_soft", [False, True])
-def test_a_card_says_that_soft_labels_are_not_exported_if_the_recommendation_is_for_them(
-    exported, is_soft: bool
-) -> None:
-    _, _, store, _, manifest = exported
-    card = data_card(about(on_soft_labels=is_soft), manifest, store, ["npz"])
-    assert ("soft_labels/" in card) == is_soft == ("not in this export" in card)
-
-
 def test_the_card_says_how_many_images_leak_into_the_other_parts(exported) -> None:
     _, _, store, _, manifest = exported
     assert "can still evaluate" in data_card(about(), manifest, store, ["npz"])

@@ -124,6 +124,9 @@ def test_soft_labels_take_a_prediction_of_each_network_for_each_view_of_each_tra
     # Each image of the training set, and none of the others.
     other = replace(timed, facts=replace(FACTS, images=4_000, tests=1_200))
     assert other.seconds(job) == timed.seconds(job)
+    # Of the images that a method makes, those of each seed.
+    made = PlannedJob(1, "made_soft_labels", method="rded", fraction=0.1, seeds=10)
+    assert timed.seconds(made) == pytest.approx(timed.seconds(job), rel=0.1)
 
 
 def test_more_of_anything_takes_longer():

@@ -21,14 +21,24 @@ from petite.data.splits import training_images
 from petite.data.store import Store
 from petite.data.views import StoredImages
 from petite.networks.backend import load_keras
+from petite.subsets.augmentation import render_subset
+from petite.subsets.made_tables import made_table
 from petite.subsets.seed_tables import tables_of
+from petite.subsets.synthetic import Crop, mosaic_recipe, pixels_recipe
 from petite.training.augment import Augmentation
 from petite.training.batches import Batches, SoftTargets, Views
 from petite.training.loop import ScratchTrainer, TrainedRun, soft_targets
 from petite.training.records import Job
 from petite.training.scratch import Data, Outputs, check_settings, run_job
-from petite.training.soft_labels import SoftLabels, TeacherRecord
-from petite.training.teacher import FIRST_SEED, Teacher, label_softly, networks_of, train_teacher
+from petite.training.soft_labels import SoftLabels, TeacherRecord, joined
+from petite.training.teacher import (
+    FIRST_SEED,
+    Teacher,
+    label_made_softly,
+    label_softly,
+    networks_of,
+    train_teacher,
+)
 from petite.util.errors import PetiteError
 from petite.util.files import read_table, write_json
 
@@ -100,15 +110,20 @@ def test_a_temperature_divides_the_logits_in_the_loss_and_keeps_the_size_of_grad
 # ---------------------------------------------------------------- views
 
 
-@given(st.integers(1, 5), st.sampled_from(["none", "random", "alternating"]))
+@given(
+    st.integers(1, 5),
+    st.sampled_from(["none", "random", "alternating"]),
+    st.sampled_from([0.0, 0.3]),
+)
 def test_views_depend_on_the_image_alone_and_more_views_leave_the_first(
-    count: int, flips: str
+    count: int, flips: str, brightness: float
 ) -> None:
-    few = Views.of(["a", "b"], count, Augmentation(flips, 0.2))
-    more = Views.of(["c", "b", "a"], count + 3, Augmentation(flips, 0.2))
-    assert (few.moves[[1, 0]] == more.moves[1:, :count]).all()
-    assert (few.mirrored[[1, 0]] == more.mirrored[1:, :count]).all()
-    assert (few.mirrored.any()) <= (flips != "none")
+    few = Views.of(["a", "b"], count, Augmentation(flips, 0.2, brightness))
+    more = Views.of(["c", "b", "a"], count + 3, Augmentation(flips, 0.2, brightness))
+    assert (few.drawn[[1, 0]] == more.drawn[1:, :count]).all()
+    assert (few.drawn[:, :, 2].any()) <= (flips != "none")
+    assert few.drawn.dtype == np.uint8 and few.drawn[:, :, 2].max() <= 1
+    assert few.drawn.shape[2] == (6 if brightness else 3)
 
 
 def test_a_plain_view_is_the_image_and_of_alternating_ones_every_second_is_mirrored() -> None:
@@ -239,7 +254,7 @@ def test_soft_labels_are_what_the_teacher_says_of_the_very_images_that_are_train
     assert found.probabilities.shape == (40, max(views, 1), 2)
     some = found.image_ids[[30, 2, 7, 7]]
     images = StoredImages(store, some)[np.arange(4)]
-    targets = found.targets(some, settings.augmentation)
+    targets = found.targets(pd.DataFrame({"origin": some}))
     batches = Batches(np.zeros(4, int), None, 4, 5, settings.augmentation, targets)
     for step in range(4):
         batch = batches.batch(step, images)
@@ -248,12 +263,58 @@ def test_soft_labels_are_what_the_teacher_says_of_the_very_images_that_are_train
         np.testing.assert_allclose(batch.soft, teacher.probabilities(seen), atol=1e-3)
 
 
+@pytest.mark.parametrize("views", [0, 3])
+def test_made_images_have_labels_of_their_own_which_are_of_what_they_show(
+    folder: Path, taught: TeacherRecord, views: int
+) -> None:
+    store, split = Store.open(folder / "store/manifest.json"), read_table(folder / "split.parquet")
+    ids, rng = training_images(split)["image_id"].tolist(), np.random.default_rng(0)
+    # Of two seeds, whose first images have the same id.
+    tables = []
+    for seed in (0, 1):
+        crops = [Crop(ids[4 * seed + number], 0, 0, 10) for number in range(4)]
+        learned = pixels_recipe(rng.integers(0, 256, (10, 10, 1), dtype=np.uint8))
+        recipes = [mosaic_recipe(crops), learned]
+        tables.append(made_table([ids[0], ids[1]], np.array([0, 1]), recipes, store.classes))
+    settings, teacher = check_settings({**SETTINGS, "crop_padding": 0.2}), asked(folder, 0, 1)
+    found = label_made_softly(store, tables, teacher, taught, settings, views, 1.0)
+    assert len(set(found.image_ids)) == len(found.image_ids) == 4
+    for table in tables:
+        pixels = render_subset(
+            store.images(table["origin"]), table["recipe"].tolist(), store.images
+        )
+        targets = found.targets(table)
+        assert targets.probabilities.shape == (2, max(views, 1), 2)
+        for view in range(views or 1):
+            seen = pixels
+            if views:
+                seen = targets.views.render(pixels, np.arange(2), np.full(2, view))
+            expected = teacher.probabilities(seen)
+            np.testing.assert_allclose(targets.probabilities[:, view], expected, atol=1e-3)
+    assert (found.targets(tables[0]).probabilities != found.targets(tables[1]).probabilities).any()
+    counted = found.columns([tables[0]])["soft_label_bytes"]
+    assert counted == [2 * found.bytes_per_image]
+
+
+def test_copies_share_the_label_of_their_original_and_files_of_labels_are_joined() -> None:
+    copy = '{"transform": "vertical_flip"}'
+    table = pd.DataFrame(
+        {"image_id": ["a", "a~1", "b"], "origin": ["a", "a", "b"], "recipe": ["", copy, ""]}
+    )
+    both = joined([labels_of(["b"]), labels_of(["a"])])
+    found = both.targets(table).probabilities
+    assert (found[0] == found[1]).all() and (found[[2, 0]] == both.probabilities).all()
+    assert both.columns([table])["soft_label_bytes"] == [2 * both.bytes_per_image]
+
+
 # ---------------------------------------------------------------- the file and the job
 
 
 def labels_of(ids: list[str], views: int = 0) -> SoftLabels:
     drawn = np.random.default_rng(0).dirichlet([1, 1], (len(ids), max(views, 1)))
-    return SoftLabels(np.array(ids), drawn.astype(np.float16), views, 2.0, TAUGHT)
+    return SoftLabels(
+        np.array(ids), drawn.astype(np.float16), views, 2.0, TAUGHT, Augmentation("random", 0.2)
+    )
 
 
 @pytest.mark.parametrize("views", [0, 4])
@@ -264,7 +325,10 @@ def test_a_file_of_soft_labels_is_read_as_it_was_written(tmp_path: Path, views: 
     assert (read.probabilities == written.probabilities).all()
     same = {"image_ids": written.image_ids, "probabilities": written.probabilities}
     assert replace(read, **same) == written
-    assert read.bytes_per_image * 3 == read.probabilities.nbytes == 3 * max(views, 1) * 2 * 2
+    of_views = read.targets(pd.DataFrame({"origin": read.image_ids})).views
+    assert (of_views is None) == (views == 0)
+    counted = read.probabilities.nbytes + (of_views.drawn.nbytes if of_views else 0)
+    assert read.bytes_per_image * 3 == counted == 3 * (max(views, 1) * 2 * 2 + views * 3)
     assert (read.of(["b/3", "a/1"]) == written.probabilities[[2, 0]]).all()
     with pytest.raises(PetiteError, match="c/9"):
         read.of(["a/1", "c/9"])
@@ -283,7 +347,7 @@ def test_a_job_trains_on_the_labels_of_the_originals_and_counts_their_bytes(fold
     runs = pd.read_csv(outputs.runs)
     assert (runs["judge"] == "scratch_soft").all()
     assert (runs["teacher_seconds"] == TAUGHT.seconds).all()
-    assert (runs["soft_label_bytes"] == runs["images"] * 3 * 2 * 2).all()
+    assert (runs["soft_label_bytes"] == runs["images"] * 3 * (2 * 2 + 3)).all()
     records = [table.record() for table in job.subsets]
     assert [one["stored_bytes"] for one in records] == (
         runs["stored_bytes"] - runs["soft_label_bytes"]

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from petite.networks.backend import dtype_policy, load_keras
-from petite.training.augment import Augmentation, Mix, brightened, drawn_mix, mirrored, shifted
+from petite.training.augment import Augmentation, Mix, drawn_mix, shifted
 from petite.training.batches import Batches
 from petite.training.loop import ScratchTrainer, TrainedRun, predict, train
 from petite.training.schedule import learning_rates
 from petite.training.settings import TrainingSettings
+from petite.training.soft_views import brightened, mirrored
 from petite.util.errors import PetiteError
 
 SMALL: dict[str, Any] = {
