@@ -138,7 +138,8 @@ PACKAGES = (
 # What Snakemake and the workflow's rules load, soon or late.
 SNAKEMAKE = (
     "snakemake.cli snakemake.report.html_reporter snakemake.profiles snakemake.storage "
-    "smart_open dpath numpy pydantic pyarrow PIL.Image lmdb"
+    "smart_open dpath numpy pydantic pyarrow.parquet PIL.Image lmdb scipy.special simplejpeg "
+    "platformdirs threadpoolctl rich.console rich.live rich.table"
 ).split()
 
 
