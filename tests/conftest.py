@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from loaded_python import LoadedPython
+from loaded_python import EXECUTABLE, LoadedPython
 
 from petite.data.sources import silhouettes, textiles
 from petite.data.wheels import download_wheel
@@ -159,13 +159,14 @@ def loaded_snakemake(
     environment = loaded_steps.as_python()
     folder = tmp_path_factory.mktemp("snakemake")
     with LoadedPython(folder, SNAKEMAKE, environment) as loaded:
+        python = loaded_steps.write_python(folder, loaded)
 
         def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             # A new copy of the environment, because a test may have changed it.
             return subprocess.run(
                 [*loaded.command, "-m", "snakemake", *arguments],
                 cwd=folder,
-                env=loaded_steps.as_python(),
+                env=loaded_steps.as_python() | {EXECUTABLE: str(python)},
                 capture_output=True,
                 text=True,
             )

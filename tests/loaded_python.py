@@ -27,6 +27,8 @@ from pathlib import Path
 from typing import NoReturn
 
 CLIENT = Path(__file__).with_name("loaded_python_client.py")
+# Names the interpreter that programs of modules start others with, such as a Snakemake that plans.
+EXECUTABLE = "LOADED_PYTHON"
 
 
 class LoadedPython:
@@ -45,9 +47,18 @@ class LoadedPython:
         assert self._server.stdout.readline() == b"ready\n"
         self.command += ["-I", "-S", str(CLIENT), str(path)]
 
-    def as_python(self) -> dict[str, str]:
-        """The environment in which `python` is this one to bash."""
-        return {**os.environ, "BASH_FUNC_python%%": f'() {{ {shlex.join(self.command)} "$@"; }}'}
+    def as_python(self, *before: str) -> dict[str, str]:
+        """The environment in which bash runs `python X` with this one, after what is `before`."""
+        command = shlex.join([*self.command, *before])
+        return {**os.environ, "BASH_FUNC_python%%": f'() {{ {command} "$@"; }}'}
+
+    def write_python(self, folder: Path, modules: "LoadedPython") -> Path:
+        """Write a `python` that runs programs with this one and `python -m` with `modules`."""
+        path = folder / "python"
+        commands = [f'exec {shlex.join(one.command)} "$@"' for one in (modules, self)]
+        path.write_text('#!/bin/sh\n[ "$1" = -m ] && {}\n{}\n'.format(*commands), "utf-8")
+        path.chmod(0o755)
+        return path
 
     def __enter__(self) -> "LoadedPython":
         return self
@@ -127,6 +138,7 @@ def _become(request: dict, descriptors: list[int]) -> NoReturn:
     try:
         if first == "-m":
             sys.argv = others
+            sys.executable = os.environ.get(EXECUTABLE, sys.executable)
             runpy.run_module(others[0], run_name="__main__", alter_sys=True)
         else:
             sys.argv = [first, *others]
