@@ -23,6 +23,8 @@ STAMP_DOCS := $(VENV)/.installed-docs
 # PYTHONDONTWRITEBYTECODE is set.
 PIP := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pip install --quiet --compile \
 	--disable-pip-version-check
+# Nor should each of the thousand programs of the tests compile Petite.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 
 # Snakemake and pip cache in the home folder; use .venv if that is not writable.
 ifeq ($(shell test -w "$$HOME" && echo yes),)
@@ -35,13 +37,13 @@ endif
 run: $(STAMP)
 	@$(BIN)/snakemake --cores $(CORES) $(ARGS)
 
-# The slowest files come first. There are more processes than cores, because tests that run Snakemake
-# or Slurm often wait.
+# The slowest files come first. There are more processes than two cores, because tests that run
+# Snakemake or Slurm often wait; each takes half a minute to begin.
 test: $(STAMP_DEV)
 ifdef ARGS
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 else
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder \
+	$(PYTEST) --numprocesses 3 --dist loadfile --no-loadscope-reorder \
 		tests/cluster tests/workflow tests/unit
 endif
 

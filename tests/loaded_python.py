@@ -55,8 +55,9 @@ class LoadedPython:
     def write_python(self, folder: Path, modules: "LoadedPython") -> Path:
         """Write a `python` that runs programs with this one and `python -m` with `modules`."""
         path = folder / "python"
-        commands = [f'exec {shlex.join(one.command)} "$@"' for one in (modules, self)]
-        path.write_text('#!/bin/sh\n[ "$1" = -m ] && {}\n{}\n'.format(*commands), "utf-8")
+        own, of_modules = (f'exec {shlex.join(one.command)} "$@"' for one in (self, modules))
+        lines = ["#!/bin/sh", f'export {EXECUTABLE}="$0"', f'[ "$1" = -m ] && {of_modules}', own]
+        path.write_text("\n".join(lines) + "\n", "utf-8")
         path.chmod(0o755)
         return path
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from smallest import WITHOUT_FIGURES
 from test_reruns import THE_COLUMNS, up_to_split
 from test_what_is_left import due
 
@@ -69,7 +70,7 @@ def test_tables_are_read_up_to_the_page_and_reread_when_they_change(
     assert "fine_label, coarse_label" in refused.stderr + refused.stdout
 
     tiny_config["dataset"]["columns"] = {"label": "fine_label"}
-    finished = snakemake(tmp_path / "run", *options, config=tiny_config)
+    finished = snakemake(tmp_path / "run", *options, *WITHOUT_FIGURES, config=tiny_config)
     assert finished.returncode == 0, finished.stderr
     results = tmp_path / "run/results/tiny"
     page = (results / "report.html").read_text("utf-8")
@@ -80,7 +81,7 @@ def test_tables_are_read_up_to_the_page_and_reread_when_they_change(
     split = pd.read_parquet(results / "splits/0.parquet")
     assert split["split"].value_counts().to_dict() == given
 
-    again = snakemake(tmp_path / "run", "--dry-run", *options, config=tiny_config)
+    again = snakemake(tmp_path / "run", "--dry-run", *options, *WITHOUT_FIGURES, config=tiny_config)
     assert "Nothing to be done" in again.stdout + again.stderr
     tiny_config["dataset"]["columns"] = {"label": "coarse_label"}
     other = snakemake(tmp_path / "run", "--dry-run", *options, config=tiny_config)
