@@ -13,6 +13,7 @@ from petite.forecast.facts import Facts, PlannedJob
 from petite.forecast.history import NOTHING_KNOWN, History, Timing, key_of
 from petite.networks.models import MODELS
 from petite.selection.estimate import Entry, Speeds, estimate_entries
+from petite.training.judges import PROGRAM
 from petite.training.loop import EVALUATION_BATCH, TRAIN_ACCURACY_ROWS
 from petite.training.settings import TrainingSettings
 from petite.util.encoded_names import method_of, parts_of
@@ -22,8 +23,6 @@ FLOAT = 4
 LEARNING_BLOCKS = 3
 # Multiply-adds of a network that does not say how many it needs, for a pixel.
 PRODUCTS_OF_A_PIXEL = 5_000
-# A program of the user's, of which nothing is known before it ran.
-PROGRAM = "judge_program"
 # Rules that do nothing.
 TARGETS = {"all", "petite", "label_next", "grow"}
 # What only the length of a run depends on, and not the time of a step.
@@ -70,7 +69,7 @@ class Costs:
         return job.rule
 
     def seconds(self, job: PlannedJob) -> float:
-        """What a job takes on its threads; NaN for a program that never ran."""
+        """What a job takes on its threads; NaN for a program of the user's."""
         if job.rule in TARGETS:
             return 0.0
         if job.rule == PROGRAM or (job.rule == "embed" and self.facts.backbone_is_program):
@@ -115,7 +114,8 @@ class Costs:
                 return timing.start + images / facts.shards * timing.image
             case "embed_altered":
                 timing = self.embed_timing
-                return timing.start + min(slopes.ALTERED, facts.training_images) * timing.image
+                copies = slopes.ALTERATIONS * min(slopes.ALTERED_IMAGES, facts.training_images)
+                return timing.start + copies * timing.image
             case _:
                 return self._start(job) + images * slopes.IMAGE.get(job.rule, 0.0)
 
