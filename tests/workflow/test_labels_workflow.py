@@ -15,13 +15,13 @@ from smallest import WITHOUT_FIGURES, smallest
 from test_reruns import A_LABEL, A_WEIGHT, up_to_split
 
 CONFIG = smallest(
-    {"random": [0.5], "el2n": [0.5]},
+    {"random": [0.5], "el2n": [0.5], "full": [], "pca_grid": [], "augmentation": []},
     dataset={"name": "flat", "source": "folder", "path": "pictures", "classes": None, "shards": 3}
     | {"image_size": 8},
     labels={"path": "labels.csv", "weight": "weight"},
 )
 IMAGES = 80
-# One to keep: the smallest subset of the preset has room for two.
+# One to keep: without other settings, the smallest subset has room for two.
 KEEP = {8: "always", **dict.fromkeys((16, 17, 40, 61), "never")}
 HEADER = "image_id;diagnosis;patient;set;weight;keep\n"
 PARTS = ["train", "Training", "train", "val", "test"]

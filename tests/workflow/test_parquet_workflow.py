@@ -61,7 +61,8 @@ def test_tables_are_read_up_to_the_page_and_reread_when_they_change(
     tables: Path, tmp_path: Path, snakemake, tiny_config
 ) -> None:
     tiny_config["dataset"] = {"name": "tiny", "classes": None, "image_size": 8, "shards": 3}
-    tiny_config["methods"] = {"random": {"fractions": [0.25]}}
+    fractions = {"full": [], "random": [0.25], "pca_grid": [], "augmentation": []}
+    tiny_config["methods"] = {name: {"fractions": own} for name, own in fractions.items()}
     options = ["--config", f"parquet={tables}"]
     refused = snakemake(
         tmp_path / "run", *options, "--", "results/tiny/splits/0.parquet", config=tiny_config
