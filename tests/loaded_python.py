@@ -4,7 +4,7 @@ Measured on eight files of tests/workflow (test_cache, test_configuration, test_
 test_groups_workflow, test_own_features, test_reruns, test_terminal, test_workflow): 309 seconds of
 processor time with it and 692 without, where each program loads its packages itself. On two cores
 these are three minutes of the twenty that `make test` may take. A job on Slurm is two starts of
-Snakemake and a step: 1.8 seconds with it and some 10 without.
+Snakemake and a step: 1.8 seconds with it and 6 or more without.
 
 The commands of README and the rules' own `python`, which load them each time, are tested in
 test_faults.py and on the cluster.
