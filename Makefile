@@ -26,6 +26,8 @@ STAMP_S3 := $(VENV)/.installed-s3
 # the pip of Python 3.11 prints a deprecation warning.
 PIP := env -u PYTHONDONTWRITEBYTECODE PIP_USE_PEP517=1 $(BIN)/python -m pip install --quiet --compile \
 	--disable-pip-version-check
+# Nor should each of the thousand programs of the tests compile Petite.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 
 # Snakemake and pip cache in the home folder; use .venv if that is not writable.
 ifeq ($(shell test -w "$$HOME" && echo yes),)
@@ -38,13 +40,13 @@ endif
 run: $(STAMP)
 	@$(BIN)/snakemake --cores $(CORES) $(ARGS)
 
-# The slowest files come first. There are more processes than cores, because tests that run Snakemake
-# or Slurm often wait.
+# The slowest files come first. There are more processes than two cores, because tests that run
+# Snakemake or Slurm often wait; each takes half a minute to begin.
 test: $(STAMP_DEV)
 ifdef ARGS
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 else
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder \
+	$(PYTEST) --numprocesses 3 --dist loadfile --no-loadscope-reorder \
 		tests/cluster tests/workflow tests/unit
 endif
 

@@ -131,14 +131,19 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
 
 # What the steps load, but for Petite's own modules: some tests have a checkout of their own.
 PACKAGES = (
-    "numpy pandas pyarrow.parquet pydantic scipy.linalg scipy.special PIL.Image sklearn.cluster "
-    "sklearn.decomposition matplotlib.figure matplotlib.backends.backend_agg bokeh.embed jinja2 "
+    "numpy pandas pandas.io.formats.csvs pandas.core.arrays.arrow.extension_types pyarrow.csv "
+    "pyarrow.parquet pyarrow.dataset pyarrow.pandas_compat pydantic.main pydantic.fields "
+    "pydantic.json_schema scipy.linalg scipy.special PIL.JpegImagePlugin PIL.PngImagePlugin "
+    "simplejpeg lmdb sklearn.cluster sklearn.decomposition matplotlib.figure matplotlib.style "
+    "matplotlib.backends.backend_agg matplotlib.backends.backend_svg bokeh.embed jinja2 "
     "tensorflow keras"
 ).split()
 # What Snakemake and the workflow's rules load, soon or late.
 SNAKEMAKE = (
     "snakemake.cli snakemake.report.html_reporter snakemake.profiles snakemake.storage "
-    "smart_open dpath numpy pydantic pyarrow PIL.Image lmdb"
+    "smart_open dpath numpy pydantic.dataclasses pydantic.main pyarrow.csv pyarrow.parquet "
+    "PIL.JpegImagePlugin lmdb scipy.special simplejpeg platformdirs threadpoolctl rich.live "
+    "rich.progress_bar rich.table"
 ).split()
 
 
@@ -151,22 +156,29 @@ def loaded_steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadedPyt
 
 
 @pytest.fixture(scope="session")
-def loaded_snakemake(
+def loaded_python(
     loaded_steps: LoadedPython, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
-    """Run Snakemake in a folder; it and its steps begin with their packages loaded."""
-    environment = loaded_steps.as_python()
+) -> Iterator[str]:
+    """The path of a `python` whose Snakemake, and all that this starts, have packages loaded."""
     folder = tmp_path_factory.mktemp("snakemake")
-    with LoadedPython(folder, SNAKEMAKE, environment) as loaded:
+    with LoadedPython(folder, SNAKEMAKE, loaded_steps.as_python()) as snakemake:
+        yield str(loaded_steps.write_python(folder, snakemake))
 
-        def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-            # A new copy of the environment, because a test may have changed it.
-            return subprocess.run(
-                [*loaded.command, "-m", "snakemake", *arguments],
-                cwd=folder,
-                env=loaded_steps.as_python(),
-                capture_output=True,
-                text=True,
-            )
 
-        yield run
+@pytest.fixture(scope="session")
+def loaded_snakemake(
+    loaded_python: str, loaded_steps: LoadedPython
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run Snakemake in a folder; it and its steps begin with their packages loaded."""
+
+    def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        # A new copy of the environment, because a test may have changed it.
+        return subprocess.run(
+            [loaded_python, "-m", "snakemake", *arguments],
+            cwd=folder,
+            env=loaded_steps.as_python(),
+            capture_output=True,
+            text=True,
+        )
+
+    return run

@@ -3,7 +3,8 @@
 Measured on eight files of tests/workflow (test_cache, test_configuration, test_faults,
 test_groups_workflow, test_own_features, test_reruns, test_terminal, test_workflow): 309 seconds of
 processor time with it and 692 without, where each program loads its packages itself. On two cores
-these are three minutes of the twelve that `make test` may take.
+these are three minutes of the twenty that `make test` may take. A job on Slurm is two starts of
+Snakemake and a step: 1.8 seconds with it and 6 or more without.
 
 The commands of README and the rules' own `python`, which load them each time, are tested in
 test_faults.py and on the cluster.
@@ -27,6 +28,8 @@ from pathlib import Path
 from typing import NoReturn
 
 CLIENT = Path(__file__).with_name("loaded_python_client.py")
+# Names the interpreter that programs of modules start others with, such as a Snakemake that plans.
+EXECUTABLE = "LOADED_PYTHON"
 
 
 class LoadedPython:
@@ -45,9 +48,19 @@ class LoadedPython:
         assert self._server.stdout.readline() == b"ready\n"
         self.command += ["-I", "-S", str(CLIENT), str(path)]
 
-    def as_python(self) -> dict[str, str]:
-        """The environment in which `python` is this one to bash."""
-        return {**os.environ, "BASH_FUNC_python%%": f'() {{ {shlex.join(self.command)} "$@"; }}'}
+    def as_python(self, *before: str) -> dict[str, str]:
+        """The environment in which bash runs `python X` with this one, after what is `before`."""
+        command = shlex.join([*self.command, *before])
+        return {**os.environ, "BASH_FUNC_python%%": f'() {{ {command} "$@"; }}'}
+
+    def write_python(self, folder: Path, modules: "LoadedPython") -> Path:
+        """Write a `python` that runs programs with this one and `python -m` with `modules`."""
+        path = folder / "python"
+        own, of_modules = (f'exec {shlex.join(one.command)} "$@"' for one in (self, modules))
+        lines = ["#!/bin/sh", f'export {EXECUTABLE}="$0"', f'[ "$1" = -m ] && {of_modules}', own]
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+        path.chmod(0o755)
+        return path
 
     def __enter__(self) -> "LoadedPython":
         return self
@@ -127,6 +140,7 @@ def _become(request: dict, descriptors: list[int]) -> NoReturn:
     try:
         if first == "-m":
             sys.argv = others
+            sys.executable = os.environ.get(EXECUTABLE, sys.executable)
             runpy.run_module(others[0], run_name="__main__", alter_sys=True)
         else:
             sys.argv = [first, *others]

@@ -5,6 +5,8 @@ import os
 import socket
 import sys
 
+if sys.argv[2].startswith("-") and sys.argv[2] != "-m":  # such as -c
+    os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 server = socket.socket(socket.AF_UNIX)
 server.connect(sys.argv[1])
 socket.send_fds(server, [b"\0"], [0, 1, 2])

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+# For a run to the default target whose figures nothing reads: they take as long as all else.
+WITHOUT_FIGURES = ("--omit-from", "figures")
+
 
 def smallest(
     methods: dict[str, list[float]],

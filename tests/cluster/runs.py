@@ -33,9 +33,11 @@ class Run:
         folder: Path,
         slurm: LoopbackSlurm | None,
         environment: dict[str, str] | None = None,
+        python: str = sys.executable,
     ) -> None:
         """A run on Slurm, whose environment it is given, or without it in another."""
         self.folder, self.slurm, self.config = folder, slurm, TINY
+        self._python = python
         self._environment = slurm.environment if slurm else environment
 
     @property
@@ -50,7 +52,7 @@ class Run:
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start Snakemake; what it says goes to `said`."""
         (self.folder / "overlay.yaml").write_text(yaml.safe_dump(self.config), "utf-8")
-        command = [sys.executable, "-m", "snakemake", "--configfile", "overlay.yaml"]
+        command = [self._python, "-m", "snakemake", "--configfile", "overlay.yaml"]
         command += ["--snakefile", str(REPOSITORY / "Snakefile")]
         if self.slurm:
             # The profile waits for slow file systems and busy clusters, which this is not.

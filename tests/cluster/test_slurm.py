@@ -135,8 +135,10 @@ def test_a_training_gets_the_gpus_that_the_config_asks_for(troubled, slurm):
     assert slurm.details(jobs["random"])["TresPerJob"] == "gres:gpu:1"
 
 
-def test_a_job_outlives_a_restart_of_its_nodes_daemon(untrained, slurm, local_run, tmp_path):
-    run = untrained(tmp_path, "random")
+def test_a_job_outlives_a_restart_of_its_nodes_daemon(
+    untrained, slurm, local_run, loaded_python, tmp_path
+):
+    run = untrained(tmp_path, "random", python=loaded_python)
     snakemake = run.start("--", TABLES)
     job = run.job("random")
     slurm.stop_node()
@@ -146,8 +148,8 @@ def test_a_job_outlives_a_restart_of_its_nodes_daemon(untrained, slurm, local_ru
     assert_same_tables(run, local_run)
 
 
-def test_looks_give_more_seeds_to_what_is_open(untrained, tmp_path):
-    run = untrained(tmp_path)
+def test_looks_give_more_seeds_to_what_is_open(untrained, loaded_python, tmp_path):
+    run = untrained(tmp_path, python=loaded_python)
     fractions = {"random": [0.1], "pca_grid": [0.1], "full": [], "augmentation": []}
     run.config = TINY | {
         "methods": {method: {"fractions": own} for method, own in fractions.items()},
@@ -164,8 +166,8 @@ def test_looks_give_more_seeds_to_what_is_open(untrained, tmp_path):
     assert record["declared"]["looks"]["seeds"] == [6, 7] and not record["seen"]["changes"]
 
 
-def test_several_splits_are_compared_in_one_slurm_job(untrained, tmp_path):
-    run = untrained(tmp_path)
+def test_several_splits_are_compared_in_one_slurm_job(untrained, loaded_python, tmp_path):
+    run = untrained(tmp_path, python=loaded_python)
     run.config = TINY | {"split": {"repeats": 2}}
     run.finish("--", TABLES)
     table = pd.read_csv(run.results / "splits.csv", dtype={"split": str})
@@ -190,8 +192,10 @@ def test_a_run_goes_on_after_snakemake_was_killed(untrained, slurm, local_run, t
     assert_same_tables(run, local_run)
 
 
-def test_jobs_of_a_run_that_judges_nothing_need_no_plan_of_its_budget(slurm, tmp_path: Path):
-    run = Run(tmp_path, slurm)
+def test_jobs_of_a_run_that_judges_nothing_need_no_plan_of_its_budget(
+    slurm, loaded_python, tmp_path: Path
+):
+    run = Run(tmp_path, slurm, python=loaded_python)
     run.config = run.config | {"budget": "1 s"}  # too little for a run that judges
     run.finish("--", "estimate")
     assert "The whole run takes" in run.said

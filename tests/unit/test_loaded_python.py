@@ -34,3 +34,24 @@ def test_a_client_and_its_program_that_end_at_once_leave_the_next_one_to_run(
             time.sleep(0.01)
         server.send_signal(signal.SIGCONT)
         assert subprocess.run([*loaded.command, str(answers)], check=False).returncode == 7
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems load the packages again")
+def test_what_a_module_starts_with_its_own_interpreter_has_packages_loaded(tmp_path: Path) -> None:
+    starts, asks = "import subprocess, sys\n", "import sys; print('colorsys' in sys.modules)"
+    (tmp_path / "asks.py").write_text(asks, "utf-8")
+    for command in (["asks.py"], ["-c", asks]):  # a program of the steps, and what is no program
+        starts += f"subprocess.run([sys.executable, *{command}], check=True)\n"
+    (tmp_path / "starts.py").write_text(starts, "utf-8")
+    folders = [tmp_path / "steps", tmp_path / "modules"]
+    for folder in folders:
+        folder.mkdir()
+    with (
+        LoadedPython(folders[0], ["colorsys"], dict(os.environ)) as steps,
+        LoadedPython(folders[1], [], {**os.environ, "PYTHONPATH": str(tmp_path)}) as modules,
+    ):
+        python = steps.write_python(tmp_path, modules)
+        done = subprocess.run(
+            [python, "-m", "starts"], cwd=tmp_path, capture_output=True, text=True
+        )
+    assert done.stdout.split() == ["True", "False"], done.stderr

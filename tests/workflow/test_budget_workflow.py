@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
-from smallest import smallest
+from smallest import WITHOUT_FIGURES, smallest
 from test_what_is_left import said_of
 
 from petite.forecast.planning import read_run
@@ -52,7 +52,8 @@ def folder(snakemake, tmp_path_factory: pytest.TempPathFactory, history: Path) -
     assert "nothing is left out" in said_of(planned)
     assert not (folder / RESULTS).exists()
     slow_down(history)
-    finished = snakemake(folder, "--cores", "1", config=CONFIG | {"budget": BUDGET})
+    config = CONFIG | {"budget": BUDGET}
+    finished = snakemake(folder, "--cores", "1", *WITHOUT_FIGURES, config=config)
     said = said_of(finished)
     assert finished.returncode == 0, said
     assert f"Budget of {BUDGET}: {CUT}" in said
@@ -84,7 +85,7 @@ def test_a_finished_run_has_nothing_to_do_whatever_is_known_of_the_machine(
     kept = history.read_text("utf-8")
     history.unlink()
     config = CONFIG | {"budget": BUDGET, "max_memory": "1 GB"}
-    said = said_of(snakemake(folder, "--dry-run", config=config))
+    said = said_of(snakemake(folder, "--dry-run", *WITHOUT_FIGURES, config=config))
     history.write_text(kept)
     assert "Nothing to be done" in said, said
 

@@ -40,18 +40,15 @@ RESULTS = "results/tiny"
 RUNS = f"{RESULTS}/runs.csv"
 
 
-def start(
-    folder: Path, *arguments: str, environment: dict[str, str] | None = None
-) -> subprocess.Popen[str]:
-    """Start Snakemake in a folder, on SMALL; without an environment in this process's."""
+def start(folder: Path, *arguments: str, python: str = sys.executable) -> subprocess.Popen[str]:
+    """Start Snakemake in a folder, on SMALL."""
     folder.mkdir(parents=True, exist_ok=True)
     overlay = folder / "small.yaml"
     overlay.write_text(yaml.safe_dump(SMALL), encoding="utf-8")
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(folder)]
+    command = [python, "-m", "snakemake", "--cores", "2", "--directory", str(folder)]
     command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", str(overlay)]
     return subprocess.Popen(
         [*command, "--", *arguments],
-        env=environment,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -125,20 +122,19 @@ def contents(folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, loaded_steps: LoadedPython) -> tuple[Path, float]:
+def undisturbed(tmp_path_factory, loaded_python: str) -> tuple[Path, float]:
     """SMALL run to its table of runs: the folder, and how long it took in seconds."""
     folder = tmp_path_factory.mktemp("undisturbed")
     began = time.monotonic()
-    finish(start(folder, RUNS, environment=loaded_steps.as_python()))
+    finish(start(folder, RUNS, python=loaded_python))
     return folder, time.monotonic() - began
 
 
 def test_two_runs_killed_at_ten_random_moments_give_the_same_results(
-    undisturbed: tuple[Path, float], loaded_steps: LoadedPython, tmp_path: Path
+    undisturbed: tuple[Path, float], loaded_python: str, tmp_path: Path
 ) -> None:
     clean, duration = undisturbed
     expected = contents(clean)
-    environment = loaded_steps.as_python()
     dice = random.Random(0)
     kills = locks = 0
     for number in range(2):
@@ -146,7 +142,7 @@ def test_two_runs_killed_at_ten_random_moments_give_the_same_results(
         while kills < KILLS * (number + 1) // 2:
             # What is left of the run, and the start of Snakemake.
             due = duration * (1.2 - len(half) / len(expected))
-            process = start(folder, RUNS, environment=environment)
+            process = start(folder, RUNS, python=loaded_python)
             with suppress(subprocess.TimeoutExpired):
                 said = process.communicate(timeout=dice.uniform(0, due))[0]
                 assert process.returncode == 0, said
@@ -160,7 +156,7 @@ def test_two_runs_killed_at_ten_random_moments_give_the_same_results(
             # What has its final name is whole.
             half = contents(folder)
             assert half == {name: expected[name] for name in half}
-        finish(start(folder, RUNS, environment=environment))
+        finish(start(folder, RUNS, python=loaded_python))
         assert contents(folder) == expected
     assert locks > 0  # some of the kills left Snakemake's lock behind
 
@@ -197,7 +193,7 @@ def flip_a_bit(path: Path) -> None:
 
 @pytest.mark.parametrize("reader", ["features", "index"])
 def test_a_shard_with_a_flipped_bit_is_named_and_made_anew_by_the_next_run(
-    undisturbed: tuple[Path, float], reader: str
+    undisturbed: tuple[Path, float], loaded_python: str, reader: str
 ) -> None:
     clean, _ = undisturbed
     # In the same parent folder, so that the path to the code is the same and nothing reruns for it.
@@ -208,12 +204,12 @@ def test_a_shard_with_a_flipped_bit_is_named_and_made_anew_by_the_next_run(
     (folder / features).unlink()
     if reader == "index":
         (folder / RESULTS / "store/manifest.json").unlink()
-    damaged = start(folder, features)
+    damaged = start(folder, features, python=loaded_python)
     said = damaged.communicate()[0]
     assert damaged.returncode != 0
     assert re.search(f"{shard}.* SHA-256 differs", said)
     assert "Traceback" not in said
-    finish(start(folder, features))
+    finish(start(folder, features, python=loaded_python))
     for path in (shard, f"{RESULTS}/store/manifest.json", features):
         assert (folder / path).read_bytes() == (clean / path).read_bytes()
 

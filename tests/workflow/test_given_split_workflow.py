@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from smallest import WITHOUT_FIGURES
 
 RESULTS = "results/scans"
 SPLIT = f"{RESULTS}/splits/0"
@@ -62,7 +63,7 @@ def test_a_given_split_goes_as_it_is_from_its_folders_to_the_page(
 ):
     work = tmp_path / "run"
     config = config_for(scans, tiny_config, groups=r"/([bm]\d+)_")
-    finished = snakemake(work, config=config)
+    finished = snakemake(work, *WITHOUT_FIGURES, config=config)
     assert finished.returncode == 0, finished.stderr
     said = " ".join(finished.stderr.split())
     assert "has a split, which is used as it is" in said

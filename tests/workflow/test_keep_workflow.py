@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 import pytest
-from smallest import smallest
+from smallest import WITHOUT_FIGURES, smallest
 
 PICTURES = {
     "name": "tiny",
@@ -25,7 +25,7 @@ def test_lists_reach_every_subset_and_the_page(tmp_path, snakemake, write_pictur
     (tmp_path / "gone.txt").write_text("dog/picture 2?.jpg\ncat/picture 7.jpg\n", "utf-8")
     methods = {"full": [1], "random": [0.4], "pca_grid": [0.4]}
     config = smallest(methods, dataset=PICTURES) | LISTS
-    finished = snakemake(tmp_path, config=config)
+    finished = snakemake(tmp_path, *WITHOUT_FIGURES, config=config)
     assert finished.returncode == 0, finished.stderr
 
     results = tmp_path / "results/tiny"

@@ -11,17 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from smallest import smallest
+from smallest import WITHOUT_FIGURES, smallest
 from test_reruns import A_LABEL, A_WEIGHT, up_to_split
 
 CONFIG = smallest(
-    {"random": [0.5], "el2n": [0.5]},
+    {"random": [0.5], "el2n": [0.5], "full": [], "pca_grid": [], "augmentation": []},
     dataset={"name": "flat", "source": "folder", "path": "pictures", "classes": None, "shards": 3}
     | {"image_size": 8},
     labels={"path": "labels.csv", "weight": "weight"},
 )
 IMAGES = 80
-# One to keep: the smallest subset of the preset has room for two.
+# One to keep: without other settings, the smallest subset has room for two.
 KEEP = {8: "always", **dict.fromkeys((16, 17, 40, 61), "never")}
 HEADER = "image_id;diagnosis;patient;set;weight;keep\n"
 PARTS = ["train", "Training", "train", "val", "test"]
@@ -47,7 +47,7 @@ def write_data(folder: Path) -> None:
 def finished(tmp_path_factory, snakemake) -> Path:
     folder = tmp_path_factory.mktemp("labels") / "run"
     write_data(folder)
-    ran = snakemake(folder, config=CONFIG)
+    ran = snakemake(folder, *WITHOUT_FIGURES, config=CONFIG)
     assert ran.returncode == 0, ran.stderr
     said = " ".join(ran.stderr.split())
     assert (
@@ -125,7 +125,7 @@ def edit(folder: Path, old: str, new: str) -> None:
 def test_a_changed_label_reruns_its_shards_and_a_changed_weight_none(
     finished: Path, snakemake
 ) -> None:
-    config = ("--configfile", str(finished / "overlay.yaml"))
+    config = ("--configfile", str(finished / "overlay.yaml"), *WITHOUT_FIGURES)
     table = (finished / "labels.csv").read_text("utf-8")
     assert not due(snakemake, finished, *config)
     edit(finished, "scan 20;007;p5;train;3;", "scan 20;007;p5;train;2;")

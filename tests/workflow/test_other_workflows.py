@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -99,19 +100,35 @@ def small_config(tiny_config: dict[str, Any]) -> dict[str, Any]:
     return {**tiny_config, "methods": {**off, "random": {"fractions": [0.5]}}}
 
 
-def run_outer(
-    folder: Path, use: str, wanted: list[str], settings: dict[str, Any], *arguments: str
-) -> subprocess.CompletedProcess[str]:
-    """A workflow that uses Petite, run for real; wanted: the files that its own rule reads."""
-    (folder / "petite.yaml").write_text(yaml.safe_dump(settings), "utf-8")
-    (folder / "Snakefile").write_text(OUTER.format(use=use, wanted=wanted), "utf-8")
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
-        cwd=folder,
-        env={**os.environ, "PATH": PATH},
-        capture_output=True,
-        text=True,
-    )
+Outer = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run_outer(loaded_python: str) -> Outer:
+    """A function that runs a workflow that uses Petite.
+
+    wanted: the files that its own rule reads; python: the interpreter of Snakemake.
+    """
+
+    def run(
+        folder: Path,
+        use: str,
+        wanted: list[str],
+        settings: dict[str, Any],
+        *arguments: str,
+        python: str = loaded_python,
+    ) -> subprocess.CompletedProcess[str]:
+        (folder / "petite.yaml").write_text(yaml.safe_dump(settings), "utf-8")
+        (folder / "Snakefile").write_text(OUTER.format(use=use, wanted=wanted), "utf-8")
+        return subprocess.run(
+            [python, "-m", "snakemake", "--cores", "2", *arguments],
+            cwd=folder,
+            env={**os.environ, "PATH": PATH},
+            capture_output=True,
+            text=True,
+        )
+
+    return run
 
 
 def said_of(finished: subprocess.CompletedProcess[str]) -> str:
@@ -132,7 +149,7 @@ def check_undisturbed(folder: Path, said: str) -> None:
 
 
 def test_two_modules_with_a_prefix_and_a_replaced_folder_leave_the_outer_workflow_alone(
-    tmp_path: Path, small_config: dict[str, Any]
+    tmp_path: Path, run_outer: Outer, small_config: dict[str, Any]
 ) -> None:
     use = module("first", 'prefix: "a prefix"')
     use += module("second", 'replace_prefix: {"results/": "elsewhere/"}', shards=3)
@@ -156,7 +173,9 @@ def test_two_modules_with_a_prefix_and_a_replaced_folder_leave_the_outer_workflo
     assert "seeds-0-2" not in due
 
 
-def test_a_module_exports_below_its_prefix(tmp_path: Path, small_config: dict[str, Any]) -> None:
+def test_a_module_exports_below_its_prefix(
+    tmp_path: Path, run_outer: Outer, small_config: dict[str, Any]
+) -> None:
     small_config["export"] = "random:0.5"
     export = "deep/er/results/images/export/random-0.5-seed-0/images.npz"
     small_config["export_formats"] = ["npz"]
@@ -167,7 +186,7 @@ def test_a_module_exports_below_its_prefix(tmp_path: Path, small_config: dict[st
 
 @pytest.mark.parametrize("snakefile", SNAKEFILES)
 def test_a_checkout_inside_the_outer_workflows_folder_is_no_part_of_a_prefix(
-    tmp_path: Path, small_config: dict[str, Any], snakefile: str
+    tmp_path: Path, run_outer: Outer, small_config: dict[str, Any], snakefile: str
 ) -> None:
     (tmp_path / "petite").mkdir()
     for name in ("Snakefile", "config.yaml", "scripts", "workflow", "envs"):
@@ -178,7 +197,7 @@ def test_a_checkout_inside_the_outer_workflows_folder_is_no_part_of_a_prefix(
 
 
 def test_the_users_own_paths_are_taken_as_they_are_written(
-    tmp_path: Path, small_config: dict[str, Any], write_pictures
+    tmp_path: Path, run_outer: Outer, small_config: dict[str, Any], write_pictures
 ) -> None:
     """An archive may be what another rule of the outer workflow makes."""
     write_pictures(tmp_path / "pictures", ["cat", "dog"], 20)
@@ -193,7 +212,7 @@ def test_the_users_own_paths_are_taken_as_they_are_written(
 
 
 def test_an_including_workflow_keeps_its_configuration_its_target_and_its_hooks(
-    tmp_path: Path, small_config: dict[str, Any]
+    tmp_path: Path, run_outer: Outer, small_config: dict[str, Any]
 ) -> None:
     use = f"""
 assert config == {{"samples": ["a", "b"], "petite": SETTINGS}}
@@ -213,7 +232,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 def test_a_deployed_workflow_takes_a_release_and_a_new_one_reruns_only_what_it_changed(
-    tmp_path: Path, small_config: dict[str, Any], copy_checkout
+    tmp_path: Path, small_config: dict[str, Any], copy_checkout, loaded_python: str
 ) -> None:
     """Snakemake has a clone of the repository in its cache, so nothing is downloaded."""
     repository, place = tmp_path / "repository", tmp_path / "deployed"
@@ -244,7 +263,7 @@ def test_a_deployed_workflow_takes_a_release_and_a_new_one_reruns_only_what_it_c
     def deployed(tag: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         (place / "workflow/Snakefile").write_text(DEPLOYED.format(tag=tag), "utf-8")
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+            [loaded_python, "-m", "snakemake", "--cores", "2", *arguments],
             cwd=place,
             env={**os.environ, "PATH": PATH, "XDG_CACHE_HOME": str(tmp_path / "cache")},
             capture_output=True,
@@ -263,13 +282,15 @@ def test_a_deployed_workflow_takes_a_release_and_a_new_one_reruns_only_what_it_c
 
 
 def test_a_snakemake_without_petites_packages_is_told_where_they_are_listed(
-    tmp_path: Path, small_config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, run_outer: Outer, small_config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "hides").mkdir()
     missing = "No module named 'pyarrow'"
     (tmp_path / "hides/pyarrow.py").write_text(f'raise ImportError("{missing}")\n', "utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hides"))
-    finished = run_outer(tmp_path, module("images"), [], small_config, "--dry-run")
+    finished = run_outer(
+        tmp_path, module("images"), [], small_config, "--dry-run", python=sys.executable
+    )
     assert finished.returncode != 0
     assert missing in finished.stderr
     assert f"{REPOSITORY}/envs/requirements.txt" in finished.stderr
@@ -277,7 +298,7 @@ def test_a_snakemake_without_petites_packages_is_told_where_they_are_listed(
 
 
 def test_a_wrong_key_of_a_module_is_told_in_one_sentence(
-    tmp_path: Path, small_config: dict[str, Any]
+    tmp_path: Path, run_outer: Outer, small_config: dict[str, Any]
 ) -> None:
     finished = run_outer(tmp_path, module("images"), [], {**small_config, "sedes": 3}, "--dry-run")
     assert finished.returncode != 0
@@ -287,7 +308,7 @@ def test_a_wrong_key_of_a_module_is_told_in_one_sentence(
 
 @pytest.mark.parametrize("snakefile", SNAKEFILES)
 def test_an_including_workflow_with_settings_of_its_own_is_told_where_petites_go(
-    tmp_path: Path, small_config: dict[str, Any], snakefile: str
+    tmp_path: Path, run_outer: Outer, small_config: dict[str, Any], snakefile: str
 ) -> None:
     include = f'include: "{REPOSITORY}/{snakefile}"'
     finished = run_outer(tmp_path, include, [], small_config, "--config", "samples=3", "--dry-run")
@@ -297,7 +318,7 @@ def test_an_including_workflow_with_settings_of_its_own_is_told_where_petites_go
 
 
 def test_two_checkouts_in_one_workflow_are_refused(
-    tmp_path: Path, small_config: dict[str, Any]
+    tmp_path: Path, run_outer: Outer, small_config: dict[str, Any]
 ) -> None:
     other = tmp_path / "other"
     other.mkdir()

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from smallest import WITHOUT_FIGURES
 from test_reruns import THE_COLUMNS, up_to_split
 from test_what_is_left import due
 
@@ -60,7 +61,8 @@ def test_tables_are_read_up_to_the_page_and_reread_when_they_change(
     tables: Path, tmp_path: Path, snakemake, tiny_config
 ) -> None:
     tiny_config["dataset"] = {"name": "tiny", "classes": None, "image_size": 8, "shards": 3}
-    tiny_config["methods"] = {"random": {"fractions": [0.25]}}
+    fractions = {"full": [], "random": [0.25], "pca_grid": [], "augmentation": []}
+    tiny_config["methods"] = {name: {"fractions": own} for name, own in fractions.items()}
     options = ["--config", f"parquet={tables}"]
     refused = snakemake(
         tmp_path / "run", *options, "--", "results/tiny/splits/0.parquet", config=tiny_config
@@ -69,7 +71,7 @@ def test_tables_are_read_up_to_the_page_and_reread_when_they_change(
     assert "fine_label, coarse_label" in refused.stderr + refused.stdout
 
     tiny_config["dataset"]["columns"] = {"label": "fine_label"}
-    finished = snakemake(tmp_path / "run", *options, config=tiny_config)
+    finished = snakemake(tmp_path / "run", *options, *WITHOUT_FIGURES, config=tiny_config)
     assert finished.returncode == 0, finished.stderr
     results = tmp_path / "run/results/tiny"
     page = (results / "report.html").read_text("utf-8")
@@ -80,7 +82,7 @@ def test_tables_are_read_up_to_the_page_and_reread_when_they_change(
     split = pd.read_parquet(results / "splits/0.parquet")
     assert split["split"].value_counts().to_dict() == given
 
-    again = snakemake(tmp_path / "run", "--dry-run", *options, config=tiny_config)
+    again = snakemake(tmp_path / "run", "--dry-run", *options, *WITHOUT_FIGURES, config=tiny_config)
     assert "Nothing to be done" in again.stdout + again.stderr
     tiny_config["dataset"]["columns"] = {"label": "coarse_label"}
     other = snakemake(tmp_path / "run", "--dry-run", *options, config=tiny_config)

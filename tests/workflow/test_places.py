@@ -1,11 +1,13 @@
 """Locations of checkout, working folder, images and results; and images that are gone."""
 
+import copy
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from smallest import smallest
 
 pytestmark = pytest.mark.workflow
 
@@ -20,12 +23,16 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CHECKOUT = ("Snakefile", "config.yaml", "scripts", "workflow", "profiles", "envs")
 
 
-@pytest.fixture
-def small_config(tiny_config: dict[str, Any]) -> dict[str, Any]:
+def settings() -> dict[str, Any]:
     """One method at one fraction, of images in a folder or an archive of one's own."""
-    off = {name: {"fractions": []} for name in ("full", "pca_grid", "augmentation")}
-    tiny_config["dataset"] = {"name": "pets", "image_size": 8, "classes": None, "shards": 2}
-    return {**tiny_config, "methods": {**off, "random": {"fractions": [0.5]}}}
+    dataset = {"name": "pets", "image_size": 8, "classes": None, "shards": 2}
+    methods: dict[str, list[float]] = {
+        "random": [0.5],
+        "full": [],
+        "pca_grid": [],
+        "augmentation": [],
+    }
+    return smallest(methods, dataset=dataset)
 
 
 def said_of(finished: subprocess.CompletedProcess[str]) -> str:
@@ -37,21 +44,34 @@ def said_of(finished: subprocess.CompletedProcess[str]) -> str:
 # --- images that are gone
 
 
-@pytest.fixture(params=["folder", "archive"])
-def finished_run(
-    request, tmp_path: Path, write_pictures, snakemake, small_config: dict[str, Any]
-) -> tuple[Path, dict[str, Any]]:
-    """A whole run, after which its images were moved away; and its configuration."""
-    path = tmp_path / "my {pictures}"
+@pytest.fixture(scope="module", params=["folder", "archive"])
+def whole_run(
+    request, tmp_path_factory: pytest.TempPathFactory, write_pictures, snakemake
+) -> tuple[Path, Path, dict[str, Any]]:
+    """A whole run, after which its images were moved away; a copy of it; its configuration."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    path = folder / "my {pictures}"
     write_pictures(path, ["cat", "dog"], 30)
     (path / "cat/none.jpg").write_bytes(b"no picture")
     if request.param == "archive":
-        path = Path(shutil.make_archive(str(tmp_path / "pictures"), "zip", path))
-    small_config["dataset"] |= {"source": request.param, "path": path.name}
-    run = snakemake(tmp_path, config=small_config)
+        path = Path(shutil.make_archive(str(folder / "pictures"), "zip", path))
+    config = settings()
+    config["dataset"] |= {"source": request.param, "path": path.name}
+    run = snakemake(folder, config=config)
     assert run.returncode == 0, said_of(run)
-    path.rename(tmp_path / "moved")
-    return tmp_path, small_config
+    path.rename(folder / "moved")
+    copied = folder.with_name("copy")
+    shutil.copytree(folder, copied, symlinks=True)
+    return folder, copied, config
+
+
+@pytest.fixture
+def finished_run(whole_run: tuple[Path, Path, dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
+    """That run, as if no test had changed it, under its own path."""
+    folder, copied, config = whole_run
+    shutil.rmtree(folder)
+    shutil.copytree(copied, folder, symlinks=True)
+    return folder, copy.deepcopy(config)
 
 
 def test_what_the_store_can_serve_works_after_the_images_are_gone(
@@ -129,13 +149,14 @@ def test_images_that_are_back_or_elsewhere_are_read_again_only_where_they_change
 
 
 def test_a_folder_of_images_that_holds_the_results_is_refused(
-    tmp_path: Path, write_pictures, snakemake, small_config: dict[str, Any]
+    tmp_path: Path, write_pictures, snakemake
 ) -> None:
     write_pictures(tmp_path, ["cat", "dog"], 20)
     inside = tmp_path / "deep/in"
     for place, path in ((tmp_path, "."), (tmp_path, str(tmp_path)), (inside, "../..")):
-        small_config["dataset"] |= {"source": "folder", "path": path}
-        finished = snakemake(place, config=small_config)
+        config = settings()
+        config["dataset"] |= {"source": "folder", "path": path}
+        finished = snakemake(place, config=config)
         assert finished.returncode != 0
         assert "also contains the folder that Petite runs in" in said_of(finished)
         assert not (place / "results").exists()
@@ -172,19 +193,31 @@ def checkout_at(folder: Path) -> Path:
     return folder
 
 
-def listed(
-    checkout: str, folder: Path, config: dict[str, Any], snakefile: str = "Snakefile", *more: str
-) -> subprocess.CompletedProcess[str]:
-    """Run a few jobs from a checkout, with its path as it is given."""
-    (folder / "overlay.yaml").write_text(yaml.safe_dump(config), "utf-8")
-    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
-    command += [f"--snakefile={checkout}/{snakefile}", "--configfile", "overlay.yaml"]
-    return subprocess.run(
-        [*command, *(more or ["--", "results/tiny/splits/0.parquet"])],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-    )
+Listed = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def listed(loaded_python: str) -> Listed:
+    """A function that runs a few jobs from a checkout, with its path as it is given."""
+
+    def run(
+        checkout: str,
+        folder: Path,
+        config: dict[str, Any],
+        snakefile: str = "Snakefile",
+        *more: str,
+    ) -> subprocess.CompletedProcess[str]:
+        (folder / "overlay.yaml").write_text(yaml.safe_dump(config), "utf-8")
+        command = [loaded_python, "-m", "snakemake", "--cores", "2"]
+        command += [f"--snakefile={checkout}/{snakefile}", "--configfile", "overlay.yaml"]
+        return subprocess.run(
+            [*command, *(more or ["--", "results/tiny/splits/0.parquet"])],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+
+    return run
 
 
 NAMES = ["-rf", "50%s %%", "a#b, c=d: ~", "Bücher 猫", "new\nline", "a*[b]? \\ 'q' \"$HOME`"]
@@ -192,7 +225,7 @@ NAMES = ["-rf", "50%s %%", "a#b, c=d: ~", "Bücher 猫", "new\nline", "a*[b]? \\
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_checkout_works_under_any_name(
-    tmp_path: Path, tiny_config: dict[str, Any], name: str
+    tmp_path: Path, listed: Listed, tiny_config: dict[str, Any], name: str
 ) -> None:
     checkout_at(tmp_path / name)
     finished = listed(name, tmp_path, tiny_config)
@@ -201,7 +234,7 @@ def test_a_checkout_works_under_any_name(
 
 @pytest.mark.parametrize("name", ["{x}", "{}", "a } b"])
 def test_a_checkout_with_braces_in_its_path_is_refused_unless_a_link_has_none(
-    tmp_path: Path, tiny_config: dict[str, Any], name: str
+    tmp_path: Path, listed: Listed, tiny_config: dict[str, Any], name: str
 ) -> None:
     checkout = checkout_at(tmp_path / name / "petite")
     finished = listed(str(checkout), tmp_path, tiny_config)
@@ -214,7 +247,7 @@ def test_a_checkout_with_braces_in_its_path_is_refused_unless_a_link_has_none(
 
 
 def test_the_snakefile_in_workflow_runs_the_same_jobs_and_reruns_nothing(
-    tmp_path: Path, tiny_config: dict[str, Any]
+    tmp_path: Path, listed: Listed, tiny_config: dict[str, Any]
 ) -> None:
     (tmp_path / "linked").symlink_to(REPOSITORY)
     (tmp_path / "deep").mkdir()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from smallest import smallest
+from smallest import WITHOUT_FIGURES, smallest
 
 from petite.data.store import Store
 
@@ -60,7 +60,7 @@ def test_a_program_judges_fails_in_words_and_reruns_when_it_is_edited(
     assert "too few images: " in failed.stderr and "Traceback" not in failed.stderr
 
     config = config_with(GIVEN)
-    finished = snakemake(tmp_path, config=config)
+    finished = snakemake(tmp_path, *WITHOUT_FIGURES, config=config)
     assert finished.returncode == 0, finished.stderr
     runs = pd.read_csv(results / "runs.csv")
     assert len(runs) == 6 and runs["steps"].isna().all()

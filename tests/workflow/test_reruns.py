@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from loaded_python import LoadedPython
 from PIL import Image
 from smallest import smallest
 
@@ -81,19 +82,23 @@ ONE_SHARD = {"listing": 1, "ingest": 1, "index": 1, **AFTER_INDEX}
 LAST = {"summarize": "tables", "provenance": "", "figures": "figures", "report": "report"}
 # A step writes the files of scripts/ that it loaded, under the name of its log.
 SAYS_WHAT_IT_LOADED = """
-import atexit, json, os, sys
+import atexit, json, os, runpy, sys
+
+here, sys.argv = os.path.dirname(__file__), sys.argv[1:]
+script = sys.argv[0]
+sys.path[0] = os.path.dirname(os.path.abspath(script))
 
 def write():
     if "--log" in sys.argv:
         files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-        files = [os.path.relpath(file) for file in files if file]
+        files = [script, *(os.path.relpath(file) for file in files if file)]
         files = [file for file in files if file.startswith("scripts/")]
         log = sys.argv[sys.argv.index("--log") + 1]
-        path = os.path.join(os.path.dirname(__file__), log.replace("/", "_") + ".json")
-        with open(path, "w") as file:
-            json.dump({"script": sys.argv[0], "log": log, "files": files}, file)
+        with open(os.path.join(here, log.replace("/", "_") + ".json"), "w") as file:
+            json.dump({"script": script, "log": log, "files": files}, file)
 
 atexit.register(write)
+runpy.run_path(script, run_name="__main__")
 """
 Edit = Callable[[Path], None]
 
@@ -410,7 +415,9 @@ def test_the_table_of_what_reruns_is_that_of_these_tests():
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, copy_checkout, write_pictures) -> Callable[..., Path]:
+def finished(
+    tmp_path_factory, copy_checkout, write_pictures, loaded_steps: LoadedPython
+) -> Callable[..., Path]:
     """A function that gives a checkout in which a configuration ran once; see `finish`."""
     made: dict[str, Path] = {}
 
@@ -418,23 +425,29 @@ def finished(tmp_path_factory, copy_checkout, write_pictures) -> Callable[..., P
         key = json.dumps(config)
         if key not in made:
             folder = copy_checkout(tmp_path_factory.mktemp("reruns") / "checkout")
-            made[key] = finish(folder, config, write_pictures)
+            made[key] = finish(folder, config, write_pictures, loaded_steps)
         return made[key]
 
     return folder_of
 
 
-def finish(folder: Path, config: dict[str, Any], write_pictures: Callable[..., None]) -> Path:
+def finish(
+    folder: Path,
+    config: dict[str, Any],
+    write_pictures: Callable[..., None],
+    loaded_steps: LoadedPython,
+) -> Path:
     """Run the workflow once in a checkout with its images, and record what its steps load."""
     write_pictures(folder / "pictures", ["cat", "dog"], 60)
     (folder / "overlay.yaml").write_text(yaml.safe_dump(config), "utf-8")
     (folder / "loaded").mkdir()
-    (folder / "loaded/sitecustomize.py").write_text(SAYS_WHAT_IT_LOADED, "utf-8")
-    # Each step a Python of its own, which has loaded nothing before.
+    says = folder / "loaded/says.py"
+    says.write_text(SAYS_WHAT_IT_LOADED, "utf-8")
+    # Each step begins with packages loaded, but with no module of Petite.
     ran = subprocess.run(
         [sys.executable, "-m", "snakemake", *OPTIONS],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder / "loaded")},
+        env=loaded_steps.as_python(str(says)),
         capture_output=True,
         text=True,
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from shades import smallest_on_shades, write_shades
+from smallest import WITHOUT_FIGURES
 from test_what_is_left import due, said_of
 
 from petite.training.soft_labels import SoftLabels
@@ -38,14 +39,14 @@ def folder(snakemake, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on hard labels, to which judges on soft labels were added."""
     folder: Path = tmp_path_factory.mktemp("soft")
     write_shades(folder, 40)
-    finished = snakemake(folder, config=config_with(HARD))
+    finished = snakemake(folder, "--", f"{RESULTS}/runs.csv", config=config_with(HARD))
     assert finished.returncode == 0, said_of(finished)
     added = due(snakemake(folder, "--dry-run", config=config_with({**HARD, **SOFT})))
     # Three subsets in two encodings, and mosaics, which are not encoded. Those and augmented images
     # have no embeddings.
     assert {name: added.get(name) for name in JOBS} == JOBS
     assert not {"train", "probe", "rank", "subset", "embed", "encode", "ingest"} & set(added)
-    finished = snakemake(folder, config=config_with({**HARD, **SOFT}))
+    finished = snakemake(folder, *WITHOUT_FIGURES, config=config_with({**HARD, **SOFT}))
     assert finished.returncode == 0, said_of(finished)
     return folder
 
@@ -103,7 +104,8 @@ def test_their_bytes_and_the_teacher_are_counted(folder: Path) -> None:
 def test_a_setting_of_the_labels_keeps_the_teacher_and_all_runs_on_hard_labels(
     folder: Path, snakemake
 ) -> None:
-    assert due(snakemake(folder, "--dry-run", config=config_with({**HARD, **SOFT}))) == {}
+    done = snakemake(folder, "--dry-run", *WITHOUT_FIGURES, config=config_with({**HARD, **SOFT}))
+    assert due(done) == {}
     other = {**HARD, **SOFT, "scratch_soft": {"teachers": 2, "temperature": 2.0}}
     jobs = due(snakemake(folder, "--dry-run", config=config_with(other)))
     assert jobs["soft_labels"] == jobs["made_soft_labels"] == 1 and jobs["train_soft"] == 7

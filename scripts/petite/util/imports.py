@@ -6,13 +6,20 @@ A rule has a file of their digests as its input, so its jobs rerun when one of t
 import ast
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 from petite.util.files import atomic_path
 
 SCRIPTS = Path(__file__).resolve().parents[2]
+# Long strings, the import statements that begin a line, and what leaves in doubt that these are all
+# and count.
+STRING = re.compile(r'""".*?"""', re.DOTALL)
+STATEMENT = re.compile(r"^[ \t]*((?:from|import)\b[^(\n]*(?:\([^)]*\))?)", re.MULTILINE)
+DOUBTFUL = re.compile(r"TYPE_CHECKING|(?:[;:]|\\\n)[ \t]*(?:from|import)\b|'{3}|\"{3}'|'\"{3}")
 
 
 def modules_of(script: str, entries: Iterable[str] = ()) -> list[str]:
@@ -104,12 +111,23 @@ def path_of(name: str) -> Path:
 @cache
 def imports(name: str) -> tuple[str, ...]:
     """List the library's modules that a module or script imports, also inside functions."""
-    tree = ast.parse(path_of(name).read_text("utf-8"))
+    tree = _parsed(path_of(name).read_text("utf-8"))
     return tuple(
         dict.fromkeys(
             module for full in _imported(tree) for module in _with_packages(full) if module != name
         )
     )
+
+
+def _parsed(text: str) -> ast.AST:
+    """Parse the import statements of a module alone; in doubt, all of it.
+
+    Each run reads the imports of all modules, and to parse all of these takes a second.
+    """
+    if not DOUBTFUL.search(text):
+        with suppress(SyntaxError):
+            return ast.parse("\n".join(STATEMENT.findall(STRING.sub("", text))))
+    return ast.parse(text)
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:
@@ -125,15 +143,17 @@ def _imported(tree: ast.AST) -> Iterator[str]:
             yield from _imported(node)
 
 
-def _with_packages(full: str) -> Iterator[str]:
+@cache
+def _with_packages(full: str) -> tuple[str, ...]:
     """The modules of the library that Python loads for a full name, packages included."""
     parts = full.split(".")
-    if parts[0] != "petite":
-        return
-    for length in range(1, len(parts) + 1):
-        name = ".".join(parts[:length])
-        try:
-            path_of(name)
-        except FileNotFoundError:
-            return  # what a module defines
-        yield name
+    names: list[str] = []
+    if parts[0] == "petite":
+        for length in range(1, len(parts) + 1):
+            name = ".".join(parts[:length])
+            try:
+                path_of(name)
+            except FileNotFoundError:
+                break  # what a module defines
+            names.append(name)
+    return tuple(names)

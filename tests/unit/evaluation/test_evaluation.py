@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from loaded_python import LoadedPython
 from scipy import stats
 
 from petite.evaluation.costs import COST_COLUMNS
@@ -272,12 +274,14 @@ def about_images(folder: Path) -> list[str | Path]:
     return ["--manifest", folder / "manifest.json", "--split", folder / "split.parquet"]
 
 
-def summarize_script(runs: list[Path], out: Path) -> subprocess.CompletedProcess:
+def summarize_script(
+    runs: list[Path], out: Path, python: Sequence[str] = (sys.executable,)
+) -> subprocess.CompletedProcess:
     judges = ("probe", "fine_tune", "scratch")
     seen = {judge: {"image_size": 28, "flips": "random"} for judge in judges}
     settings = {"tolerance": 0.01, "metric": "auto", "seen": seen}
     return subprocess.run(
-        [sys.executable, SCRIPTS / "summarize.py", "--runs", *runs, *about_images(out.parent),
+        [*python, SCRIPTS / "summarize.py", "--runs", *runs, *about_images(out.parent),
          "--dataset", "pets", "--output-runs", out / "runs.csv",
          "--output-history", out / "history.csv", "--output-summary", out / "summary.csv",
          "--output-verdicts", out / "verdicts.csv", "--output-costs", out / "costs.csv",
@@ -348,7 +352,7 @@ ODD_NAMES = ["nan", "NA", "None", "null", "1e3", "007", "true", "inf", "N-A", "-
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_names_that_look_like_something_else_survive_a_plain_reader_of_parquet(
-    name: str, tmp_path: Path
+    name: str, tmp_path: Path, loaded_steps: LoadedPython
 ) -> None:
     odd = RUNS.replace({"method": {"pca_grid": name}}).assign(dataset=name, worst_class=name)
     runs = []
@@ -359,7 +363,7 @@ def test_names_that_look_like_something_else_survive_a_plain_reader_of_parquet(
         step = group[["method", "fraction"]].assign(seed=group["training_seed"], step=1)
         step.to_csv(runs[-1].with_suffix(".history.csv"), index=False)
     out = tmp_path / "out"
-    done = summarize_script(runs, out)
+    done = summarize_script(runs, out, loaded_steps.command)
     assert done.returncode == 0, done.stderr
     for table in ("runs", "history", "summary", "verdicts", "costs"):
         read = pd.read_parquet(out / f"{table}.parquet")

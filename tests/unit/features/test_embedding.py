@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from loaded_python import LoadedPython
 from PIL import Image
 from scipy.spatial.distance import pdist
 
@@ -174,7 +174,12 @@ def test_the_cost_adds_the_start_of_each_job() -> None:
 
 
 def run_script(
-    wheel: Path, source: str, path: Path | None, out: Path, image_size: int
+    python: LoadedPython,
+    wheel: Path,
+    source: str,
+    path: Path | None,
+    out: Path,
+    image_size: int,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Embed a whole source with the script, as one shard."""
     network = {"name": "efficientnet_lite0", "image_size": image_size, "scaling": None}
@@ -186,7 +191,7 @@ def run_script(
         "--output-json": out.with_suffix(".json"),
         "--settings": json.dumps({"backbone": network, "listing": ALL, "max_bytes": 10**9}),
     } | ({"--path": path} if path else {})
-    command = [sys.executable, str(EMBED_SCRIPT)]
+    command = [*python.command, str(EMBED_SCRIPT)]
     command += [str(text) for pair in arguments.items() for text in pair]
     finished = subprocess.run(command, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
@@ -194,7 +199,11 @@ def run_script(
 
 
 def test_the_script_gives_the_reference_features_of_photographs(
-    lite0_wheel: Path, photo_archive: Path, lite0_reference_file: Path, tmp_path: Path
+    loaded_steps: LoadedPython,
+    lite0_wheel: Path,
+    photo_archive: Path,
+    lite0_reference_file: Path,
+    tmp_path: Path,
 ) -> None:
     reference = dict(np.load(lite0_reference_file))
     photos = tmp_path / "photos"
@@ -204,7 +213,7 @@ def test_the_script_gives_the_reference_features_of_photographs(
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(archive.read(str(name)))
     out = tmp_path / "photos.npy"
-    embeddings, record = run_script(lite0_wheel, "folder", photos, out, 224)
+    embeddings, record = run_script(loaded_steps, lite0_wheel, "folder", photos, out, 224)
     with open_source("folder", photos) as source:
         order = [int(Path(name).stem) for name in listing(source, **ALL)["image_id"]]
     np.testing.assert_allclose(embeddings, reference["features"][order], atol=1e-3)
@@ -216,9 +225,11 @@ def test_the_script_gives_the_reference_features_of_photographs(
 
 
 def test_images_that_are_arrays_are_embedded_at_the_networks_size(
-    lite0_wheel: Path, backbone: Backbone, tmp_path: Path
+    loaded_steps: LoadedPython, lite0_wheel: Path, backbone: Backbone, tmp_path: Path
 ) -> None:
-    embeddings, record = run_script(lite0_wheel, "digits", None, tmp_path / "digits.npy", SIDE)
+    embeddings, record = run_script(
+        loaded_steps, lite0_wheel, "digits", None, tmp_path / "digits.npy", SIDE
+    )
     assert embeddings.shape == (1797, 1280)
     assert record["unread"] == {}
     with open_source("digits", None) as source:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from loaded_python import LoadedPython
 from test_scratch import CLASSES, outputs, write_small_store
 
 from petite import config
@@ -275,7 +276,7 @@ def test_an_onnx_backbone_is_refused_before_the_run() -> None:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Outputs:
+def done(tmp_path_factory: pytest.TempPathFactory, loaded_steps: LoadedPython) -> Outputs:
     """The files that the script made of two seeds, and its log; the second subset is augmented."""
     folder = tmp_path_factory.mktemp("results")
     write_small_store(folder)
@@ -298,7 +299,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Outputs:
         "--settings": json.dumps(settings),
         "--log": written.runs.with_name("fine_tune.log"),
     }
-    command = [sys.executable, str(SCRIPT)]
+    command = [*loaded_steps.command, str(SCRIPT)]
     command += [str(text) for pair in arguments.items() for text in pair]
     command += ["--subset", str(folder / "seed-0.parquet"), str(folder / "seed-1.parquet")]
     command += ["--seeds", "0", "1"]

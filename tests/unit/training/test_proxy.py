@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from loaded_python import LoadedPython
 
 from petite.data.store import shard_record, write_shard
 from petite.features.io import read_features
@@ -304,7 +306,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run_script(folder: Path, out: Path) -> Path:
+def run_script(folder: Path, out: Path, python: Sequence[str] = (sys.executable,)) -> Path:
     arguments: dict[str, Any] = {
         "--manifest": folder / "store/manifest.json",
         "--split": folder / "split.parquet",
@@ -314,7 +316,7 @@ def run_script(folder: Path, out: Path) -> Path:
         "--output-features": out / "proxy.npy",
         "--output-gradients": out / "gradients.npy",
     }
-    command = [sys.executable, str(PROXY_SCRIPT)]
+    command = [*python, str(PROXY_SCRIPT)]
     command += [str(text) for pair in arguments.items() for text in pair]
     finished = subprocess.run(command, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
@@ -322,8 +324,8 @@ def run_script(folder: Path, out: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def done(folder: Path) -> Path:
-    return run_script(folder, folder / "first")
+def done(folder: Path, loaded_steps: LoadedPython) -> Path:
+    return run_script(folder, folder / "first", loaded_steps.command)
 
 
 def test_the_script_writes_scores_features_and_gradients_of_the_training_images(

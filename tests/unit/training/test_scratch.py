@@ -4,12 +4,14 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from loaded_python import LoadedPython
 from PIL import Image
 
 from petite.data.store import Store, shard_record, write_shard
@@ -130,12 +132,12 @@ def trainer(folder: Path, changes: dict[str, Any] | None = None) -> ScratchTrain
 
 
 @pytest.fixture(scope="module")
-def done(folder: Path) -> Outputs:
+def done(folder: Path, loaded_steps: LoadedPython) -> Outputs:
     """The files that the script made of two seeds."""
-    return train_by_script(folder, folder / "script")
+    return train_by_script(folder, folder / "script", loaded_steps.command)
 
 
-def train_by_script(folder: Path, to: Path) -> Outputs:
+def train_by_script(folder: Path, to: Path, python: Sequence[str] = (sys.executable,)) -> Outputs:
     """Train two seeds as the workflow does, in a process of its own."""
     written = outputs(to)
     arguments: dict[str, Any] = {
@@ -153,7 +155,7 @@ def train_by_script(folder: Path, to: Path) -> Outputs:
         "--settings": json.dumps(SETTINGS),
         "--log": to / "train.log",
     }
-    command = [sys.executable, str(TRAIN_SCRIPT)]
+    command = [*python, str(TRAIN_SCRIPT)]
     command += [str(text) for pair in arguments.items() for text in pair]
     command += ["--subset", str(folder / "seed-0.parquet"), str(folder / "seed-1.parquet")]
     command += ["--seeds", "0", "1"]

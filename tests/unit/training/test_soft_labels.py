@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from loaded_python import LoadedPython
 from test_scratch import SETTINGS, write_small_store
 
 from petite.data.splits import training_images
@@ -221,7 +221,7 @@ def test_its_answer_is_the_mean_of_its_networks_and_softer_at_a_temperature(
 
 
 def test_a_network_of_the_teacher_that_is_gone_is_named_and_no_others_label_in_its_place(
-    folder: Path, taught: TeacherRecord, tmp_path: Path
+    folder: Path, taught: TeacherRecord, tmp_path: Path, loaded_steps: LoadedPython
 ) -> None:
     shutil.copytree(folder / "teacher", tmp_path / "teacher")
     gone = tmp_path / f"teacher/seed-{FIRST_SEED + 1}.keras"
@@ -229,7 +229,7 @@ def test_a_network_of_the_teacher_that_is_gone_is_named_and_no_others_label_in_i
     write_json(tmp_path / "teacher.json", asdict(taught))
     settings = {"training": SETTINGS, "views": None, "temperature": 1.0}
     finished = subprocess.run(
-        [sys.executable, REPOSITORY / "scripts/soft_labels.py"]
+        [*loaded_steps.command, REPOSITORY / "scripts/soft_labels.py"]
         + ["--manifest", folder / "store/manifest.json", "--split", folder / "split.parquet"]
         + ["--models", tmp_path / "teacher", "--record", tmp_path / "teacher.json"]
         + ["--output", tmp_path / "labels.npz", "--settings", json.dumps(settings)],

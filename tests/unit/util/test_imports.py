@@ -1,10 +1,19 @@
 """Which modules a script depends on."""
 
+import ast
+
 import pytest
 
 from petite.selection import METHODS
 from petite.util.files import sha256_of
-from petite.util.imports import SCRIPTS, digests_file, modules_of, path_of
+from petite.util.imports import (
+    SCRIPTS,
+    _imported,
+    _parsed,
+    digests_file,
+    modules_of,
+    path_of,
+)
 
 SCRIPT_NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 FAMILIES = frozenset(method.module for method in METHODS.values())
@@ -37,6 +46,34 @@ def test_an_import_for_types_alone_does_not_count(tmp_path, monkeypatch):
     )
     monkeypatch.setattr("petite.util.imports.SCRIPTS", tmp_path)
     assert modules_of("some_step") == ["petite", "petite.loaded_at_once"]
+
+
+def test_the_import_statements_alone_tell_the_same_as_the_whole_modules():
+    texts = {path: path.read_text("utf-8") for path in SCRIPTS.rglob("*.py")}
+    assert len(texts) > 200
+    for path, text in texts.items():
+        assert set(_imported(_parsed(text))) == set(_imported(ast.parse(text))), path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"""Sums.\n\nfrom petite.other import what\n"""\nimport petite.one\n',
+        "'''Sums.\nfrom petite.other import what\n'''\nimport petite.one\n",
+        'QUOTES = \'"""\'\nimport petite.one\nMORE = \'"""\'\n',
+        "from petite.one import (  # of (two)\n    this,\n    that,\n)\n",
+        "from petite.one import this, \\\n    that\n",
+        "from petite import one; from petite import two\n",
+        "try: import petite.one\nexcept ImportError: one = None\n",
+        "def step():\n    if True:\n        from petite import (one,\n  two)\n",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import petite.one\n",
+        "from . import one\nfrom .two import this\nfrom petite import *\n",
+        "imports = 'import'\nfrom_here = 1\n",
+        "",
+    ],
+)
+def test_imports_are_read_as_python_reads_them(text):
+    assert set(_imported(_parsed(text))) == set(_imported(ast.parse(text)))
 
 
 def test_a_package_counts_with_each_of_its_modules():
