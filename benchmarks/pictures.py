@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from petite.plots import fonts, style
+from petite.plots.bytes import bytes_picture
 from petite.util.files import atomic_path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -285,6 +286,13 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "evidence-copies": copies,
     "evidence-luck": luck,
 }
+
+
+def of_bytes(table: str) -> Figure:
+    """The metric of a table in benchmarks/results against bytes, as on the page of a run."""
+    rows = pd.read_csv(RESULTS / table)
+    metric = rows["metric"].iloc[0]
+    return bytes_picture(rows.assign(**{metric: rows[f"{metric}_mean"]}), rows, WIDTH)
 
 
 def of_results(table: str, metric: str, methods: list[str], lowest: float) -> Figure:

@@ -48,8 +48,8 @@ def say_settings():
     )
     if left := not_judged():
         print(
-            f"Not judged: {', '.join(left)}. A probe takes neither images that a method makes nor "
-            "methods that see fewer. To judge them, add `judges: {scratch: {}}`",
+            f"Not judged: {', '.join(left)}. No judge of this run takes them. To judge them, add "
+            "`judges: {scratch: {}}`",
             file=sys.stderr,
         )
 

@@ -41,7 +41,6 @@ rule listing:
         **({"labels": f"{RESULTS}/store/labels.csv"} if LABELS else {}),
         table=f"{RESULTS}/store/listing.parquet",
         notices=f"{RESULTS}/store/listing.json",
-        # The rows and files that are left out.
     log:
         f"{RESULTS}/logs/listing.log",
     benchmark:

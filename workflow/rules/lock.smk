@@ -90,8 +90,9 @@ def remove_lock_of_killed_runs():
         if over:
             remove_lock()
     for path in over:
-        with suppress(OSError):  # another user's
-            path.unlink()
+        for record in (path, *RUNS.glob(f"*-{path.stem}.*")):
+            with suppress(OSError):  # another user's
+                record.unlink()
 
 
 def say_that_others_run(records):

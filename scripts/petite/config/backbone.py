@@ -89,7 +89,7 @@ class BackboneSettings(Strict):
                 f"{given[0]}: your program embeds (backbone.command): leave {given[0]} out"
             )
         if self.files and not self.command:
-            raise ValueError("files: are those of backbone.command, which is null")
+            raise ValueError("files: only backbone.command reads them, which is null: remove them")
         for path in self.program_files:
             check_no_wildcard(path)
         return self
@@ -98,7 +98,7 @@ class BackboneSettings(Strict):
     def _settings_fit_the_kind(self) -> "BackboneSettings":
         if (self.file is None) != (self.scaling is None):
             raise ValueError(
-                f"scaling: '{self.name}' has its own: leave it out"
+                f"scaling: '{self.name}' scales its input itself: leave scaling out"
                 if self.file is None
                 else f"scaling: must say what '{self.name}' takes: one of {', '.join(SCALINGS)}"
             )

@@ -30,7 +30,7 @@ class LooksSettings(Strict):
             )
         if sum(levels) > ALPHA + 1e-9:
             raise ValueError(
-                f"levels: their sum is the share of false effects: must be at most {ALPHA:g}, got "
+                f"levels: their sum, the rate of false effects, must be at most {ALPHA:g}, got "
                 f"{sum(levels):g}"
             )
         for seeds, level in zip(self.looks, levels, strict=True):

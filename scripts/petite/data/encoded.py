@@ -99,8 +99,8 @@ class EncodedImages:
         failed = sizes.index[sizes["bytes"] == 0]
         if len(failed):
             raise DamagedFiles(
-                f"{failed[0]} could not be read when it was encoded as '{self.encoding}', but "
-                f"before. {REMEDY}",
+                f"{failed[0]} could be read before, but not when it was encoded as "
+                f"'{self.encoding}'. {REMEDY}",
                 self.tables,
             )
 

@@ -402,13 +402,16 @@ def build_index(
     Raises
     ------
     PetiteError
-        If too many entries are unreadable, a class is left without images, or fewer than two
-        classes are left.
+        If too many entries are unreadable, a class is left without images, fewer than two classes
+        are left, or there are more than a label can number.
     """
     index = entries.reset_index(drop=True)
     readable = (index["reason"] == "").to_numpy()
     notices = Notices() if notices is None else notices
     _check_bad_share(index[~readable], len(index), max_bad_share, notices)
+    most = np.iinfo(INDEX_COLUMNS["label"]).max
+    if len(classes) > most:
+        raise PetiteError(f"there are {len(classes):,} classes, and at most {most:,} are possible")
     index["label"] = pd.Index(classes).get_indexer(pd.Index(index["class_name"]))
     index["copy_group"] = np.arange(len(index))
     good = np.flatnonzero(readable)

@@ -10,7 +10,6 @@ SPLIT_WORD = re.compile(
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 # By the first letters of the word. `eval` is the test part, or validation next to a test part.
 PARTS = {"tra": TRAIN, "val": VALIDATION, "dev": VALIDATION, "tes": TEST, "hol": TEST}
-EVALUATION = "eva"
 
 
 def split_word(name: str) -> tuple[str, str]:

@@ -83,8 +83,9 @@ def cost_ledger(runs: pd.DataFrame) -> pd.DataFrame:
       `total_seconds`, as if no other method used it.
 
     `peak_memory_bytes` is the maximum over the training processes, each with all of its runs.
-    `stored_bytes` is the size of the subset's images. `points_per_second` and `points_per_megabyte`
-    are percentage points of accuracy per second of selection and training and per 10**6 bytes.
+    `stored_bytes` is the size of the subset's images and soft labels. `points_per_second` and
+    `points_per_megabyte` are percentage points of accuracy per second of selection and training
+    and per 10**6 bytes.
     `*_of_full` are fractions of the full set's values; NaN if it was not trained.
 
     Raises PetiteError if the runs cannot be summarized together.

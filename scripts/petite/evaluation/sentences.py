@@ -204,16 +204,16 @@ STEPS: dict[StepKind, str] = {
     # Where the interval of the comparison that the answer rests on is too wide.
     "larger_fractions_or_narrower": "To find a subset that does as well as the full set, try "
     "larger fractions, or make the comparison narrower.",
-    "more_test_images_instead_of_seeds": "For an interval of ±{width} around the difference of "
-    "{compared}, use about {about_images} test images. More seeds are not enough: any number of "
-    "them leaves ±{with_any_seeds}.",
-    "more_seeds_instead_of_test_images": "For an interval of ±{width} around the difference of "
-    "{compared}, train about {seeds} seeds. More test images are not enough: any number of them "
-    "leaves ±{with_any_images}.",
-    "more_seeds_or_test_images": "For an interval of ±{width} around the difference of {compared}, "
-    "train about {seeds} seeds, or use about {about_images} test images.",
-    "more_seeds_and_test_images": "For an interval of ±{width} around the difference of "
-    "{compared}, use about {seeds} seeds and {about_images} test images.{not_alone}",
+    "more_test_images_instead_of_seeds": "For an interval of ±{width} around the difference "
+    "between {compared}, use about {about_images} test images. More seeds are not enough: any "
+    "number of them leaves ±{with_any_seeds}.",
+    "more_seeds_instead_of_test_images": "For an interval of ±{width} around the difference "
+    "between {compared}, train about {seeds} seeds. More test images are not enough: any number "
+    "of them leaves ±{with_any_images}.",
+    "more_seeds_or_test_images": "For an interval of ±{width} around the difference between "
+    "{compared}, train about {seeds} seeds, or use about {about_images} test images.",
+    "more_seeds_and_test_images": "For an interval of ±{width} around the difference "
+    "between {compared}, use about {seeds} seeds and {about_images} test images.{not_alone}",
     "new_run": "Results of a plan of {seeds} seeds were seen, so with other seeds, comparisons or "
     "tolerances this run would be exploratory. Give a new run another dataset.name and another "
     "split.seed, and plan all of it before it begins. With looks, such as seeds: {{looks: [8, "
@@ -232,13 +232,13 @@ VERDICTS = {
 }
 # The verdicts of trainings that see fewer examples.
 SEES_FEWER = {
-    EQUIVALENT: "shown to be within {tolerance} of that of all examples",
-    NOT_WORSE: "shown to be at most {tolerance} below that of all examples",
-    TOO_FEW_IMAGES: "within {tolerance} of that of all examples, but on too few test images to say "
-    "so of others",
-    NOT_SHOWN: "not shown to be within {tolerance} of that of all examples",
-    TOO_FEW: "with too few seeds to say how it compares with that of all examples",
-    NOT_COMPARED: "not compared with that of all examples",
+    EQUIVALENT: "is shown to be within {tolerance} of that of all examples",
+    NOT_WORSE: "is shown to be at most {tolerance} below that of all examples",
+    TOO_FEW_IMAGES: "is within {tolerance} of that of all examples on these test images, which are "
+    "too few to say so for new ones",
+    NOT_SHOWN: "is not shown to be within {tolerance} of that of all examples",
+    TOO_FEW: "has too few seeds to be compared with that of all examples",
+    NOT_COMPARED: "is not compared with that of all examples",
 }
 # The verdicts over several splits, before what a subset is compared with.
 OVER_SPLITS = {

@@ -41,7 +41,6 @@ FUTILE = 0.01
 # The other columns are of the comparison with random.
 OF_FULL_COLUMNS = ("full_", "test_images", "least_tolerance", "to_full")
 OF_RANDOM = ("p",)
-OF_FULL = tuple(test for test in ADJUSTED if test not in OF_RANDOM)
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def _cells(summary: pd.DataFrame) -> pd.DataFrame:
 SEEN_NOTE = "Seen: the share of the examples of a training that sees all images in each pass."
 # Below each table of comparisons that has looks.
 LOOK_NOTE = (
-    "Look: the number of the look at which a comparison was over; it has the seeds of that look."
+    "Look: that at which a comparison was decided or given up, with the number of its seeds."
 )
 
 

@@ -209,7 +209,7 @@ class Wording:
         groups = self.record.basis.groups
         if groups is None or groups.effective > CLEARLY_FEWER * groups.images:
             return []
-        worth = counted(max(1, round(groups.effective)), "image")
+        worth = counted(max(1, round(groups.effective)), "independent image")
         why = (
             "none of their answers differ, so each group counts once"
             if groups.correlation is None
@@ -217,8 +217,8 @@ class Wording:
         )
         return [
             Sentence(
-                f"The {counted(groups.images, 'test image')} are of "
-                f"{counted(groups.groups, 'group')} and show about as much as {worth} of their own",
+                f"The {counted(groups.images, 'test image')} come from "
+                f"{counted(groups.groups, 'group')} and count as about {worth}",
                 why,
             )
         ]
@@ -251,7 +251,7 @@ class Wording:
     def _see_fewer_sentence(self, finding: SeeFewerFinding) -> Sentence:
         """What a training with fewer examples loses and saves."""
         start = f"If you keep all and train on {rounded_percent(finding.seen)} of the examples "
-        start += f"({finding.method}), {self.metric} is {SEES_FEWER[finding.verdict]}"
+        start += f"({finding.method}), {self.metric} {SEES_FEWER[finding.verdict]}"
         saved = ""
         if finding.seconds is not None and finding.full_seconds is not None:
             saved = (
@@ -426,7 +426,7 @@ class Wording:
     def _parts(self, uncertainty: Uncertainty) -> str:
         """The larger part of the uncertainty of the comparison that the answer rests on."""
         return (
-            f"The difference of {self._compared(uncertainty)} is known to "
+            f"The difference between {self._compared(uncertainty)} is known to within "
             f"±{_width(uncertainty.half_width)} ({percent(uncertainty.confidence)} interval over "
             f"seeds and test images), and {LARGER[uncertainty.larger]}. By estimate, any number of "
             f"seeds would leave ±{_width(uncertainty.with_any_seeds)}, and any number of test "

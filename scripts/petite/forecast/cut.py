@@ -108,8 +108,10 @@ def remaining(
             if not readers[need]:
                 gone.add(need)
                 dropped.append(need)
+    left = [job for job in jobs if job.number not in gone]
+    if seeds is None:
+        return left
+    # The networks of a teacher, which has no method, stay.
     return [
-        job if seeds is None else replace(job, seeds=min(job.seeds, seeds - job.first))
-        for job in jobs
-        if job.number not in gone
+        replace(job, seeds=min(job.seeds, seeds - job.first)) if job.method else job for job in left
     ]

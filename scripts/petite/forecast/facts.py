@@ -155,6 +155,11 @@ class Facts:
     def fine_tuning(self) -> FineTuneSettings:
         return FineTuneSettings.model_validate(self.fine_tune or {})
 
+    @cached_property
+    def not_for_probes(self) -> set[str]:
+        """The labels of methods that a probe does not judge."""
+        return {*(one for one, share in self.growth.items() if share), *self.making, *self.seen}
+
     def subset_rows(self, fraction: float) -> int:
         """How many images a subset has."""
         return max(self.classes, round(fraction * self.training_images))

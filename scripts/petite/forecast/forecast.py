@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from petite.forecast import slopes
 from petite.forecast.facts import PlannedJob
 from petite.forecast.jobs import Costs
+from petite.util.encoded_names import method_of
 from petite.util.formatting import byte_size, counted, listed, rounded_time
 from petite.util.schedule import Task, schedule
 
@@ -42,6 +43,8 @@ BUSY = 0.5
 # A cheaper way is named for a run that takes longer (seconds), if it saves half of that.
 LONG = 600
 SAVES = 0.5
+# The rules of long trainings, which a probe can replace.
+SLOW = ("train", "fine_tune")
 
 
 @dataclass(frozen=True)
@@ -187,7 +190,9 @@ def in_words(
         return rounded_time(forecast(some, costs, whole.cores).seconds + planning)
 
     words = replace(whole, seconds=whole.seconds + planning).in_words()
-    sentences = [f"The whole run takes {words}; {rounded_time(planning)} of it is planning."]
+    sentences = [
+        f"The whole run takes {words}. Planning takes {rounded_time(planning)} of that time."
+    ]
     if later:
         until = (
             "to the end of the search. With the runs that judge what it finds"
@@ -229,11 +234,11 @@ def cheaper_way(
     seconds = forecast(jobs, costs, cores).seconds
     if seconds < LONG:
         return None
-    slow = [job for job in jobs if job.rule in ("train", "fine_tune")]
-    others = [job for job in jobs if job not in slow]
-    growth = costs.facts.growth
-    if slow and not any(job.rule == "probe" for job in jobs):
-        probes = [replace(job, rule="probe") for job in slow if not growth.get(job.method)]
+    rules = {job.rule for job in jobs}
+    if rules.intersection(SLOW) and "probe" not in rules:
+        left = [job for job in jobs if method_of(job.method) not in costs.facts.not_for_probes]
+        probes = [replace(job, rule="probe") for job in left if job.rule in SLOW]
+        others = [job for job in left if job.rule not in SLOW]
         embeddings = [
             PlannedJob(-1 - shard, "embed")
             for shard in range(0 if has_embeddings else costs.facts.shards)

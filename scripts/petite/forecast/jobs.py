@@ -14,7 +14,7 @@ from petite.forecast.history import NOTHING_KNOWN, History, Timing, key_of
 from petite.networks.models import MODELS
 from petite.selection.estimate import Entry, Speeds, estimate_entries
 from petite.training.byte_search import NEAR, Point, coarse_grid
-from petite.training.judges import FINE_TUNE, PROBE, SCRATCH
+from petite.training.judges import FINE_TUNE, PROBE, PROGRAM, SCRATCH
 from petite.training.loop import EVALUATION_BATCH, TRAIN_ACCURACY_ROWS
 from petite.training.settings import TrainingSettings
 from petite.util.encoded_names import method_of, parts_of
@@ -26,8 +26,6 @@ LEARNING_BLOCKS = 3
 PRODUCTS_OF_A_PIXEL = 5_000
 # Of the search within a budget of bytes; see `petite.training.byte_search_job`.
 SEARCH_SEEDS, SAMPLE = 2, 200
-# A program of the user's, of which nothing is known before it ran.
-PROGRAM = "judge_program"
 # Rules that do nothing.
 TARGETS = {"all", "petite", "label_next", "grow"}
 # What only the length of a run depends on, and not the time of a step.
@@ -74,7 +72,7 @@ class Costs:
         return job.rule
 
     def seconds(self, job: PlannedJob) -> float:
-        """What a job takes on its threads; NaN for a program that never ran."""
+        """What a job takes on its threads; NaN for a program of the user's."""
         if job.rule in TARGETS:
             return 0.0
         if job.rule == PROGRAM or (job.rule == "embed" and self.facts.backbone_is_program):
@@ -121,7 +119,8 @@ class Costs:
                 return timing.start + images / facts.shards * timing.image
             case "embed_altered":
                 timing = self.embed_timing
-                return timing.start + min(slopes.ALTERED, facts.training_images) * timing.image
+                copies = slopes.ALTERATIONS * min(slopes.ALTERED_IMAGES, facts.training_images)
+                return timing.start + copies * timing.image
             case _:
                 return self._start(job) + images * slopes.IMAGE.get(job.rule, 0.0)
 

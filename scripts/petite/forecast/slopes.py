@@ -47,7 +47,6 @@ IMAGE = {
     "index": 4e-5,
     "split": 7e-6,
     "cues": 1e-4,
-    "summarize": 0.0,
     "label_errors": 7e-4,
     "near_duplicates": 1e-4,
     "report": 4e-4,
@@ -69,8 +68,10 @@ ORIGINAL = 20_000
 # EfficientNet-Lite0 at 224 pixels a side, one thread: seconds for each image.
 EMBED = 6.7e-3
 EMBED_SIDE = 224
-# Images that are altered and embedded again to find how similar copies are.
-ALTERED = 400
+
+# Images that are altered to find how similar copies are, and the ways: each copy is embedded.
+ALTERED_IMAGES = 120
+ALTERATIONS = 4
 
 # The part of a selection that is not the method's own: reading and writing, for each seed.
 SELECTION_SEED = 0.05

@@ -34,6 +34,7 @@ from petite.report.inputs import Case, Inputs
 from petite.report.words import name
 from petite.selection.methods.pca_grid import Grid, first_two
 from petite.selection.methods.tilings import TILINGS
+from petite.util.encoded_names import method_of
 from petite.util.formatting import number, percent
 from petite.util.names import told_apart
 
@@ -114,7 +115,9 @@ def plane(inputs: Inputs) -> Plane:
     points = first_two(inputs.features[drawn]).astype(np.float32)
     labels = inputs.train["label"].to_numpy()
     keeping = {case for case, kept in inputs.chosen.items() if kept.any()}
-    cases = [case for case in inputs.cases if case in keeping and case.method != "full"]
+    # Encodings share their subsets, which are those of the originals.
+    plain = dict.fromkeys(Case(method_of(case.method), case.fraction) for case in inputs.cases)
+    cases = [case for case in plain if case in keeping and case.method != "full"]
     shown = default_case(inputs, cases)
     subsets = {(case, seed): kept for case, seed, kept in subsets_with_room(inputs, cases, drawn)}
     class_names = inputs.store.classes

@@ -1,4 +1,4 @@
-"""The batches of a training run: all full, reproducible from the seed, augmented in NumPy."""
+"""The batches of a training run: all full, reproducible from the seed, and augmented."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,6 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petite.data.views import Images
+from petite.training.augment import (
+    NOTHING,
+    Augmentation,
+    Mix,
+    brightened,
+    cropped,
+    drawn_mix,
+    factors_of,
+    mirrored,
+    padding,
+    shifted,
+)
 from petite.util.seeds import generator
 
 
@@ -22,12 +34,15 @@ class Batch(NamedTuple):
     weights : ndarray of float32, shape (batch_size,), or None
     soft : ndarray of float32, shape (batch_size, classes), or None
         Soft labels; None if those of `labels` are the targets.
+    mix : Mix or None
+        How the images were mixed with each other, as their targets are to be.
     """
 
     images: np.ndarray
     labels: np.ndarray
     weights: np.ndarray | None
     soft: np.ndarray | None = None
+    mix: Mix | None = None
 
 
 @dataclass(frozen=True)
@@ -39,24 +54,33 @@ class Views:
     moves : ndarray of float, shape (n, count, 2)
         Where each view is shifted to, down and right; from 0 to 1, so that it fits any size.
     mirrored : ndarray of bool, shape (n, count)
-    crop_padding : float
-        See `shifted`; 0: no view is shifted.
+    lights : ndarray of float, shape (n, count, 3)
+        From 0 to 1: how bright each channel is made; see `factors_of`.
+    augmentation : Augmentation
+        What it has of mixing is not part of a view.
     """
 
     moves: NDArray[np.float64]
     mirrored: NDArray[np.bool_]
-    crop_padding: float
+    lights: NDArray[np.float64]
+    augmentation: Augmentation
 
     @classmethod
-    def of(cls, image_ids: Iterable[str], count: int, flips: str, crop_padding: float) -> "Views":
+    def of(cls, image_ids: Iterable[str], count: int, augmentation: Augmentation) -> "Views":
         """Draw the views of images. They depend on the id alone, and more views leave the first."""
-        drawn = np.array([generator(0, "view", one).random((count, 3)) for one in image_ids])
-        drawn = drawn.reshape(-1, count, 3)
+        ids = list(image_ids)
+        drawn, lights = (
+            np.array([generator(0, what, one).random((count, 3)) for one in ids]).reshape(
+                -1, count, 3
+            )
+            for what in ("view", "light")
+        )
+        flips = augmentation.flips
         if flips == "alternating":
             mirrored = (np.arange(count) + (drawn[:, :1, 2] < 0.5)) % 2 == 1
         else:
             mirrored = (drawn[:, :, 2] < 0.5) & (flips == "random")
-        return cls(drawn[:, :, :2], mirrored, crop_padding)
+        return cls(drawn[:, :, :2], mirrored, lights, augmentation)
 
     def render(
         self, images: np.ndarray, rows: NDArray[np.integer], numbers: NDArray[np.integer]
@@ -72,10 +96,14 @@ class Views:
             The view of each; those above the last begin again at 0.
         """
         views = numbers % self.mirrored.shape[1]
-        if self.crop_padding > 0:
-            pad = padding(images.shape, self.crop_padding)
+        crop_padding, brightness = self.augmentation.crop_padding, self.augmentation.brightness
+        if crop_padding > 0:
+            pad = padding(images.shape, crop_padding)
             places = (self.moves[rows, views] * (2 * pad + 1)).astype(int)
             images = cropped(images, pad, *places.T)
+        if brightness > 0:
+            lights = self.lights[rows, views, : images.shape[-1]]
+            images = brightened(images, factors_of(lights, brightness))
         return mirrored(images, self.mirrored[rows, views])
 
 
@@ -117,10 +145,7 @@ class Batches:
         Images in each batch.
     seed : int
         Seed of the order and the augmentation.
-    flips : {"none", "random", "alternating"}
-        Which images are mirrored; alternating: in every second pass over an image.
-    crop_padding : float
-        See `shifted`; 0 disables it.
+    augmentation : Augmentation
     soft : SoftTargets, optional
         If it has views, pass e over the images shows view e, or the first again after the last.
     """
@@ -131,16 +156,14 @@ class Batches:
         weights: np.ndarray | None,
         batch_size: int,
         seed: int,
-        flips: str,
-        crop_padding: float,
+        augmentation: Augmentation = NOTHING,
         soft: SoftTargets | None = None,
     ) -> None:
         self.labels = labels
         self.weights = weights
         self.batch_size = batch_size
         self.seed = seed
-        self.flips = flips
-        self.crop_padding = crop_padding
+        self.augmentation = augmentation
         self.soft = soft
         self._first_side = np.random.default_rng([seed, 2]).integers(0, 2, len(labels))
 
@@ -148,24 +171,32 @@ class Batches:
         """The batch of one step (from 0), read from `images` and augmented."""
         rows, epochs = self.rows(step)
         weights = self.row_weights(rows)
+        # Seeded by step, so that reading a batch twice or skipping one changes nothing.
+        rng = np.random.default_rng([self.seed, 1, step])
         soft = None if self.soft is None else self.soft.at(rows, epochs)
         if self.soft is not None and self.soft.views is not None:
             pixels = self.soft.views.render(images[rows], rows, epochs)
         else:
-            pixels = self._augmented(images[rows], step, rows, epochs)
-        return Batch(pixels, self.labels[rows], weights, soft)
+            pixels = self._augmented(images[rows], rows, epochs, rng)
+        mix = drawn_mix(pixels.shape, self.augmentation.mixup, self.augmentation.cutmix, rng)
+        if mix is not None:
+            pixels = mix.of_images(pixels)
+            weights = None if weights is None else mix.of_values(weights)
+        return Batch(pixels, self.labels[rows], weights, soft, mix)
 
     def _augmented(
-        self, pixels: np.ndarray, step: int, rows: np.ndarray, epochs: np.ndarray
+        self, pixels: np.ndarray, rows: np.ndarray, epochs: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        # Seeded by step, so that reading a batch twice or skipping one changes nothing.
-        rng = np.random.default_rng([self.seed, 1, step])
-        if self.crop_padding > 0:
-            pixels = shifted(pixels, self.crop_padding, rng)
-        if self.flips == "random":
+        augmentation = self.augmentation
+        if augmentation.crop_padding > 0:
+            pixels = shifted(pixels, augmentation.crop_padding, rng)
+        if augmentation.flips == "random":
             pixels = mirrored(pixels, rng.random(len(rows)) < 0.5)
-        elif self.flips == "alternating":
+        elif augmentation.flips == "alternating":
             pixels = mirrored(pixels, (self._first_side[rows] + epochs) % 2 == 1)
+        if augmentation.brightness > 0:
+            drawn = rng.random((len(rows), pixels.shape[-1]))
+            pixels = brightened(pixels, factors_of(drawn, augmentation.brightness))
         return pixels
 
     def row_weights(self, rows: np.ndarray) -> NDArray[np.float32] | None:
@@ -195,56 +226,3 @@ class Batches:
 def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
     """The shuffled row numbers of one pass."""
     return np.random.default_rng([seed, 0, epoch]).permutation(count)
-
-
-def mirrored(images: np.ndarray, which: np.ndarray) -> np.ndarray:
-    """Flip some images left to right.
-
-    Parameters
-    ----------
-    images : ndarray, shape (n, H, W, C)
-    which : ndarray of bool, shape (n,)
-
-    Returns
-    -------
-    ndarray, shape (n, H, W, C)
-        A copy.
-    """
-    return np.where(which[:, None, None, None], images[:, :, ::-1], images)
-
-
-def shifted(images: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
-    """Shift each image by a random number of pixels (random padding and cropping).
-
-    Parameters
-    ----------
-    images : ndarray, shape (n, H, W, C)
-    fraction : float
-        The maximum shift in each direction as a fraction of the side, above 0; at least 1 pixel.
-        The mirrored edge fills the gap.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray, shape (n, H, W, C)
-    """
-    pad = padding(images.shape, fraction)
-    down, right = rng.integers(0, 2 * pad + 1, size=(2, len(images)))
-    return cropped(images, pad, down, right)
-
-
-def padding(shape: tuple[int, ...], fraction: float) -> int:
-    """The largest shift of images (n, H, W, C) in pixels; see `shifted`."""
-    _, height, width, _ = shape
-    return min(max(1, round(fraction * height)), height - 1, width - 1)
-
-
-def cropped(
-    images: np.ndarray, pad: int, down: NDArray[np.integer], right: NDArray[np.integer]
-) -> np.ndarray:
-    """Pad images by `pad` mirrored pixels, and crop each at its place, from 0 to 2 * pad."""
-    count, height, width, _ = images.shape
-    padded = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
-    found = windows[np.arange(count), down, right]
-    return np.ascontiguousarray(np.moveaxis(found, 1, -1))

@@ -264,7 +264,7 @@ def record_linear_dynamics(
     peak = settings.learning_rate / np.sqrt(width)
     rates = learning_rates("one_cycle", settings.steps, peak, WARM_UP)
     batch_size = min(settings.batch_size, max(SMALLEST_BATCH, n_images // BATCHES_OF_A_PASS))
-    batches = Batches(labels, weights, batch_size, seed, flips="none", crop_padding=0)
+    batches = Batches(labels, weights, batch_size, seed)
     model = LinearModel(width, n_classes, generator(seed, "linear proxy"))
     logits = []
     for step, rate in enumerate(rates):

@@ -186,8 +186,7 @@ class Trainer(ABC):
             normalized_weights(weights),
             settings.batch_size,
             seed,
-            settings.flips,
-            settings.crop_padding,
+            settings.augmentation,
             soft,
             steps=all_steps,
         )
@@ -211,6 +210,8 @@ class Trainer(ABC):
                     if batch.soft is None
                     else soft_targets(batch.soft)
                 )
+                if batch.mix is not None:
+                    target = batch.mix.of_values(target)
                 loss, accuracy, *of_each = part.model.train_on_batch(
                     batch.images, target, batch.weights
                 )

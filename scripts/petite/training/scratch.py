@@ -176,7 +176,7 @@ class Data:
         """The soft labels of a subset's rows, if there are any."""
         if self.soft is None:
             return None
-        return self.soft.targets(subset["origin"], settings.flips, settings.crop_padding)
+        return self.soft.targets(subset["origin"], settings.augmentation)
 
     def training(self, subset: pd.DataFrame, path: Path) -> Images:
         """The images of a subset, augmented by their recipes and read on access.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from petite.networks.models import MODELS, ModelSettings, choice_of
+from petite.training.augment import Augmentation
 from petite.util.errors import PetiteError
 from petite.util.hints import unknown
 from petite.util.validation import Strict, problems_of
@@ -89,12 +90,38 @@ class LoopSettings(Strict):
         lt=1,
         description="maximum random shift, as a fraction of the side; edges are mirrored",
     )
+    brightness: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="each channel of each image is multiplied by a random factor from "
+        "1 - brightness to 1 + brightness",
+    )
+    mixup: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="blend each image and its target with another of its batch, by a share from "
+        "Beta(mixup, mixup); 0: none",
+    )
+    cutmix: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="paste a box of another image of the batch into each, whose share of the area "
+        "is from Beta(cutmix, cutmix), and mix the targets as much; 0: none",
+    )
     test_time_flip: bool = Field(
         True, description="average the logits of an image and its mirror image"
     )
     evaluations: int = Field(
         10, ge=1, description="number of points on the learning curves of a run"
     )
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """How the training images are augmented."""
+        return Augmentation(self.flips, self.crop_padding, self.brightness, self.mixup, self.cutmix)
 
 
 class TrainingSettings(LoopSettings, ModelChoice):

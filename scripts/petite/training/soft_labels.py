@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from petite.data.container import PROBABILITY_BYTES
+from petite.training.augment import Augmentation
 from petite.training.batches import SoftTargets, Views
 from petite.util.errors import PetiteError
 from petite.util.files import atomic_path, read_json, write_json
@@ -89,7 +90,7 @@ class SoftLabels:
             )
         return self.probabilities[rows]
 
-    def targets(self, origins: Iterable[str], flips: str, crop_padding: float) -> SoftTargets:
+    def targets(self, origins: Iterable[str], augmentation: Augmentation) -> SoftTargets:
         """What training needs of them.
 
         Parameters
@@ -97,11 +98,11 @@ class SoftLabels:
         origins : iterable of str
             The images of a subset, in the order of its rows. A copy that is made by a recipe has
             the label of its original.
-        flips, crop_padding
-            As in `training`.
+        augmentation : Augmentation
+            As in training.
         """
         origins = list(origins)
-        views = Views.of(origins, self.views, flips, crop_padding) if self.views else None
+        views = Views.of(origins, self.views, augmentation) if self.views else None
         return SoftTargets(self.of(origins), views)
 
     def columns(self, subsets: Iterable[pd.DataFrame]) -> SoftColumns:

@@ -172,7 +172,7 @@ def label_softly(
     if not views:
         found = teacher.probabilities(stored, temperature)[:, None]
     else:
-        drawn = Views.of(ids, views, settings.flips, settings.crop_padding)
+        drawn = Views.of(ids, views, settings.augmentation)
         found = np.concatenate(
             [
                 _of_views(teacher, stored, drawn, views, temperature, rows)
@@ -189,10 +189,10 @@ def _of_views(
     count: int,
     temperature: float,
     rows: NDArray[np.integer],
-) -> NDArray[np.float64]:
+) -> NDArray[np.float16]:
     pixels = images[rows]
     found = [
         teacher.probabilities(views.render(pixels, rows, np.full(len(rows), view)), temperature)
         for view in range(count)
     ]
-    return np.stack(found, axis=1)
+    return np.stack(found, axis=1).astype(np.float16)

@@ -104,6 +104,13 @@ def index_of(data: dict[str, ImageData | None], folder: Path, **options: object)
     return index.set_index("image_id")
 
 
+def test_more_classes_than_a_label_can_number_are_refused() -> None:
+    classes = [f"{number:05}" for number in range(32_768)]
+    entries = pd.DataFrame({"class_name": classes, "reason": "", "class_is_known": True})
+    with pytest.raises(PetiteError, match="32,767"):
+        build_index(entries, classes, limit_per_class=None, max_bad_share=0.5, near_copy_distance=6)
+
+
 def test_the_rows_of_a_shard_are_read_without_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -345,8 +345,8 @@ def test_the_answer_says_what_the_groups_are_worth_where_that_is_clearly_fewer(k
     def said(groups: ImageGroups | None) -> str:
         return Wording(recommend(runs, table, 0.01, groups=groups)).answer()
 
-    assert "60 test images are of 6 groups" in said(ImageGroups(6, 60, 14.2, 0.36))
-    assert "as much as 14 images of their own (correlation 0.36" in said(
+    assert "60 test images come from 6 groups" in said(ImageGroups(6, 60, 14.2, 0.36))
+    assert "count as about 14 independent images (correlation 0.36" in said(
         ImageGroups(6, 60, 14.2, 0.36)
     )
     assert "each group counts once" in said(ImageGroups(6, 60, 6.0, None))

@@ -6,6 +6,8 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from petite.features import altered
+from petite.forecast import slopes
 from petite.forecast.facts import Facts, PlannedJob
 from petite.forecast.forecast import cheaper_way, forecast, in_words, stages
 from petite.forecast.history import History, Timing, read_history, write_history
@@ -271,6 +273,27 @@ def test_the_cheaper_way_of_a_long_run_is_a_probe():
     assert cheaper
     assert "probe" in cheaper
     assert cheaper_way([TRAIN], Costs(FACTS), 2, has_embeddings=False) is None
+
+
+def test_a_probe_in_place_of_a_long_run_judges_no_images_that_a_method_makes():
+    facts = replace(
+        with_training(budget={"steps": 100_000}),
+        growth={"random": 0.0, "augmentation": 1.0},
+        making={"dm": {"per_class": 1}},
+        seen={"rs2": 0.25},
+    )
+    for made in ("augmentation@64px-webp-q40", "dm", "rs2"):
+        jobs = [replace(TRAIN, number=number, method=made) for number in range(40)]
+        few = [replace(TRAIN, number=99, method="random")]
+        ways = [
+            cheaper_way([*few, *some], Costs(facts), 2, has_embeddings=True) for some in ([], jobs)
+        ]
+        assert ways[0] is not None and ways[0] == ways[1]
+
+
+def test_the_copies_of_images_that_are_embedded_are_counted_as_they_are_made():
+    assert slopes.ALTERED_IMAGES == altered.MOST_IMAGES
+    assert len(altered.ALTERATIONS) == slopes.ALTERATIONS
 
 
 def test_facts_are_read_back_from_json():

@@ -440,6 +440,15 @@ def test_the_chosen_images_of_the_plane_are_those_of_the_subset(inputs):
     assert [size["key"] for size in made["methods"][0]["sizes"]] == ["random:0.1", "random:0.5"]
 
 
+def test_the_plane_of_encodings_without_the_originals_has_the_subsets_that_they_share(tmp_path):
+    run = invented_run(tmp_path)
+    cases = [Case(f"{one.method}@8px-webp-q20", one.fraction) for one in run.cases]
+    run.__dict__["cases"] = [*cases, *(Case(f"{one}@8px-webp-q5", 0.1) for one in ("random",))]
+    made = plane.plane(run)
+    assert sorted(one["name"] for one in made["methods"]) == ["herding", "random"]
+    assert made["case"] == Case("herding", 0.1)
+
+
 def unpacked(text: str, dtype: type) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text), dtype)
 

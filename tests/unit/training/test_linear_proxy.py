@@ -64,7 +64,7 @@ def test_it_takes_the_steps_that_keras_takes_on_the_same_batches(
     layer.set_weights([initial.kernel, initial.bias])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     theirs.compile(keras.optimizers.Adam(0.1), loss)
-    batches = Batches(labels, None, 16, 4, "none", 0)
+    batches = Batches(labels, None, 16, 4)
     rates = learning_rates("one_cycle", 12, SETTINGS.learning_rate / np.sqrt(6), 0.15)
     for step, rate in enumerate(rates):
         rows, _ = batches.rows(step)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from test_scratch import SETTINGS
 from test_soft_labels import pictures, trainer, weights_of
 
+from petite.training.augment import NOTHING
 from petite.training.batches import Batches
 from petite.training.loop import ScratchTrainer, TrainedRun, soft_targets, targets
 from petite.training.scratch import check_settings
@@ -36,7 +37,7 @@ def seen_by(seeing: SeeingSettings | None, **changes: Any) -> TrainedRun:
 
 
 def batches_of(seeing: SeeingSettings | None, count: int, size: int, steps: int = 100) -> Batches:
-    return batches_for(seeing, np.arange(count), None, size, 0, "none", 0.0, steps=steps)
+    return batches_for(seeing, np.arange(count), None, size, 0, NOTHING, steps=steps)
 
 
 # ---------------------------------------------------------------- RS2
@@ -181,3 +182,10 @@ def test_settings_are_those_of_the_named_method() -> None:
     assert expected_share({"infobatch": {"pruned": 0.5, "annealing": 0.0}}) == 0.75
     assert type(batches_of(None, 5, 2)) is Batches
     assert type(batches_of(HALF, 5, 2)) is RandomParts
+
+
+@pytest.mark.parametrize("seeing", [HALF, InfoBatchSettings()])
+def test_they_train_on_mixed_images_too(seeing: SeeingSettings) -> None:
+    run = seen_by(seeing, mixup=0.4, cutmix=1.0, brightness=0.2)
+    assert 0 < run.examples_seen < 1
+    assert np.isfinite([row["loss"] for row in run.history]).all()

@@ -22,6 +22,7 @@ from petite.data.store import Store
 from petite.data.views import StoredImages
 from petite.networks.backend import load_keras
 from petite.subsets.seed_tables import tables_of
+from petite.training.augment import Augmentation
 from petite.training.batches import Batches, SoftTargets, Views
 from petite.training.loop import ScratchTrainer, TrainedRun, soft_targets
 from petite.training.records import Job
@@ -103,8 +104,8 @@ def test_a_temperature_divides_the_logits_in_the_loss_and_keeps_the_size_of_grad
 def test_views_depend_on_the_image_alone_and_more_views_leave_the_first(
     count: int, flips: str
 ) -> None:
-    few = Views.of(["a", "b"], count, flips, 0.2)
-    more = Views.of(["c", "b", "a"], count + 3, flips, 0.2)
+    few = Views.of(["a", "b"], count, Augmentation(flips, 0.2))
+    more = Views.of(["c", "b", "a"], count + 3, Augmentation(flips, 0.2))
     assert (few.moves[[1, 0]] == more.moves[1:, :count]).all()
     assert (few.mirrored[[1, 0]] == more.mirrored[1:, :count]).all()
     assert (few.mirrored.any()) <= (flips != "none")
@@ -113,15 +114,15 @@ def test_views_depend_on_the_image_alone_and_more_views_leave_the_first(
 def test_a_plain_view_is_the_image_and_of_alternating_ones_every_second_is_mirrored() -> None:
     images, _ = pictures(6, 2)
     names, rows = [*"abcdef"], np.arange(6)
-    plain = Views.of(names, 2, "none", 0.0)
+    plain = Views.of(names, 2, Augmentation())
     assert (plain.render(images, rows, rows) == images).all()
-    turned = Views.of(names, 4, "alternating", 0.0)
+    turned = Views.of(names, 4, Augmentation("alternating"))
     one, two, three = (turned.render(images, rows, np.full(6, view)) for view in (0, 1, 2))
     assert (one == three).all() and (one[:, :, ::-1] == two).all()
 
 
 def test_views_shift_at_most_by_the_padding_and_are_the_same_at_another_size() -> None:
-    views = Views.of([str(number) for number in range(200)], 1, "none", 0.2)
+    views = Views.of([str(number) for number in range(200)], 1, Augmentation("none", 0.2))
     rows, zeros = np.arange(200), np.zeros(200, int)
     for side in (10, 20):
         dot = np.zeros((200, side, side, 1), np.uint8)
@@ -137,8 +138,10 @@ def test_views_shift_at_most_by_the_padding_and_are_the_same_at_another_size() -
 def test_pass_after_pass_shows_the_next_view_with_its_label() -> None:
     images, labels = pictures(5, 2)
     probabilities = np.random.default_rng(0).dirichlet([1, 1], (5, 3)).astype(np.float16)
-    views = Views.of([*"abcde"], 3, "random", 0.2)
-    batches = Batches(labels, None, 5, 0, "random", 0.2, SoftTargets(probabilities, views))
+    views = Views.of([*"abcde"], 3, Augmentation("random", 0.2))
+    batches = Batches(
+        labels, None, 5, 0, Augmentation("random", 0.2), SoftTargets(probabilities, views)
+    )
     for epoch in range(7):
         rows, epochs = batches.rows(epoch)
         batch = batches.batch(epoch, images)
@@ -227,14 +230,17 @@ def test_soft_labels_are_what_the_teacher_says_of_the_very_images_that_are_train
     folder: Path, taught: TeacherRecord, views: int
 ) -> None:
     store, split = Store.open(folder / "store/manifest.json"), read_table(folder / "split.parquet")
-    settings, teacher = check_settings({**SETTINGS, "crop_padding": 0.2}), asked(folder, 0, 1)
+    settings, teacher = (
+        check_settings({**SETTINGS, "crop_padding": 0.2, "brightness": 0.3}),
+        asked(folder, 0, 1),
+    )
     found = label_softly(store, split, teacher, taught, settings, views, 1.0)
     assert found.image_ids.tolist() == training_images(split)["image_id"].tolist()
     assert found.probabilities.shape == (40, max(views, 1), 2)
     some = found.image_ids[[30, 2, 7, 7]]
     images = StoredImages(store, some)[np.arange(4)]
-    targets = found.targets(some, settings.flips, 0.2)
-    batches = Batches(np.zeros(4, int), None, 4, 5, settings.flips, 0.2, targets)
+    targets = found.targets(some, settings.augmentation)
+    batches = Batches(np.zeros(4, int), None, 4, 5, settings.augmentation, targets)
     for step in range(4):
         batch = batches.batch(step, images)
         rows, _ = batches.rows(step)
@@ -284,8 +290,17 @@ def test_a_job_trains_on_the_labels_of_the_originals_and_counts_their_bytes(fold
     ).tolist()
 
 
-def test_every_job_of_soft_labels_says_how_long_it_may_take_on_a_cluster() -> None:
-    rules = (REPOSITORY / "workflow/rules/soft.smk").read_text("utf-8")
-    names = re.findall(r"^ +(?:use rule \w+ as|rule) (\w+)", rules, re.MULTILINE)
+def test_every_job_that_trains_or_reads_images_says_how_long_it_may_take_on_a_cluster() -> None:
+    """A rule that uses another one does not take its time from the profile."""
+    words = r"train|embed|ingest|encode|tune|teach|probe|judge|soft|proxy|rded|dm|search"
+    rules = {
+        name
+        for path in (REPOSITORY / "workflow/rules").glob("*.smk")
+        for name in re.findall(
+            r"^ *(?:use rule \w+ as|rule) (\w+)", path.read_text("utf-8"), re.MULTILINE
+        )
+        if re.search(words, name)
+    }
     profile = yaml.safe_load((REPOSITORY / "workflow/profiles/slurm/config.yaml").read_text())
-    assert len(names) == 5 and set(names) <= set(profile["set-resources"])
+    assert len(rules) > 15
+    assert sorted(rules - set(profile["set-resources"])) == []

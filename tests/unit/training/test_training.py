@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from petite.networks.backend import dtype_policy, load_keras
-from petite.training.batches import Batches, mirrored, shifted
+from petite.training.augment import Augmentation, Mix, brightened, drawn_mix, mirrored, shifted
+from petite.training.batches import Batches
 from petite.training.loop import ScratchTrainer, TrainedRun, predict, train
 from petite.training.schedule import learning_rates
 from petite.training.settings import TrainingSettings
@@ -64,8 +65,7 @@ def plain() -> TrainedRun:
 
 
 def batches_of(count: int, batch_size: int, seed: int = 0, **changes: Any) -> Batches:
-    options = {"flips": "none", "crop_padding": 0.0, **changes}
-    return Batches(np.arange(count), None, batch_size, seed, **options)
+    return Batches(np.arange(count), None, batch_size, seed, Augmentation(**changes))
 
 
 @given(st.integers(1, 40), st.integers(1, 20), st.integers(1, 15), st.integers(0, 9))
@@ -111,7 +111,7 @@ def test_without_augmentation_the_pixels_stay_as_they_are() -> None:
 def test_images_labels_and_weights_stay_together() -> None:
     images, _ = bars(10)
     weights = np.linspace(0.5, 1.5, 10).astype(np.float32)
-    batches = Batches(np.arange(10), weights, 6, seed=0, flips="none", crop_padding=0)
+    batches = Batches(np.arange(10), weights, 6, seed=0)
     batch = batches.batch(3, images)
     assert batch.weights is not None
     assert (batch.weights == weights[batch.labels]).all()
@@ -146,6 +146,72 @@ def test_shifts_are_crops_of_the_image_with_mirrored_edges() -> None:
     padded = np.pad(image[0, :, :, 0], 2, mode="reflect")
     possible = {padded[y : y + 6, x : x + 6].tobytes() for y in range(5) for x in range(5)}
     assert {crop[:, :, 0].tobytes() for crop in result} == possible
+
+
+def test_brightness_multiplies_each_channel_of_each_image_by_a_factor_of_its_own() -> None:
+    gray = np.full((300, 4, 4, 3), 100, np.uint8)
+    seen = batches_of(300, 300, brightness=0.2).batch(0, gray).images
+    assert (seen == seen[:, :1, :1]).all()
+    factors = seen[:, 0, 0] / 100
+    assert (factors >= 0.795).all() and (factors <= 1.205).all()
+    assert factors.min() < 0.82 and factors.max() > 1.18
+    assert abs(np.corrcoef(factors.T)[np.triu_indices(3, 1)]).max() < 0.2
+    assert (brightened(np.full((1, 1, 1, 1), 250, np.uint8), np.array([[1.2]])) == 255).all()
+
+
+MIXES = st.sampled_from([(0.4, 0.0), (0.0, 1.0), (0.2, 0.5)])
+
+
+@given(MIXES, st.integers(2, 12), st.integers(3, 9), st.integers(3, 9), st.integers(0, 99))
+def test_an_image_has_as_much_of_its_partner_as_its_target_has(
+    alphas: tuple[float, float], count: int, height: int, width: int, seed: int
+) -> None:
+    shape = (count, height, width, 1)
+    mix = drawn_mix(shape, *alphas, np.random.default_rng(seed))
+    assert mix is not None and (mix.shares >= 0).all() and (mix.shares <= 1).all()
+    # Image i is black but for the images that it is mixed with, one at a time.
+    for other in range(count):
+        images = np.zeros(shape, np.uint8)
+        images[other] = 200
+        seen = mix.of_images(images).mean((1, 2, 3)) / 200
+        share = mix.of_values(np.eye(count, dtype=np.float32)[:, other])
+        assert seen == pytest.approx(share, abs=0.003)
+
+
+def test_mixup_blends_whole_images_and_cutmix_pastes_boxes() -> None:
+    images = np.repeat([[[[0]]], [[[200]]]], 50, axis=0).astype(np.uint8)
+    images = np.broadcast_to(images, (100, 8, 8, 1))
+
+    def values(mixup: float, cutmix: float) -> list[set[int]]:
+        mix = drawn_mix(images.shape, mixup, cutmix, np.random.default_rng(0))
+        assert isinstance(mix, Mix)
+        return [set(one.ravel().tolist()) for one in mix.of_images(images)]
+
+    assert {len(of_image) for of_image in values(1, 0)} == {1}
+    assert set().union(*values(0, 1)) == {0, 200}
+    assert any(len(of_image) == 2 for of_image in values(0, 1))
+    assert len(set().union(*values(1, 1))) > 2 and {0, 200} in values(1, 1)
+    assert drawn_mix(images.shape, 0, 0, np.random.default_rng(0)) is None
+
+
+def test_weights_and_soft_labels_of_mixed_images_are_mixed_too() -> None:
+    images, _ = bars(10)
+    weights = np.linspace(0.5, 1.5, 10).astype(np.float32)
+    batch = Batches(np.arange(10), weights, 10, 0, Augmentation(mixup=0.4)).batch(3, images)
+    assert batch.mix is not None and batch.weights is not None
+    own = weights[batch.labels]
+    others = own[batch.mix.partners]
+    expected = batch.mix.shares * own + (1 - batch.mix.shares) * others
+    assert batch.weights == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_model_learns_from_mixed_images(classes: int) -> None:
+    images, labels = bars(120, classes)
+    held_out, truth = bars(60, classes, seed=1)
+    mixed = settings(budget={"steps": 80}, mixup=0.2, cutmix=1.0, brightness=0.2)
+    run = train(images, labels, held_out, truth, names(classes), 0, mixed)
+    assert run.history[-1]["validation_accuracy"] > 0.9
 
 
 # ---------------------------------------------------------------- schedule

@@ -1,0 +1,181 @@
+"""How training images are augmented, in NumPy: from a generator that is seeded for each batch."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to training images; the default is nothing.
+
+    Attributes
+    ----------
+    flips : {"none", "random", "alternating"}
+        Which images are mirrored; alternating: in every second pass over an image.
+    crop_padding : float
+        See `shifted`; 0 disables it.
+    brightness : float
+        See `brightened`; 0 disables it.
+    mixup, cutmix : float
+        See `drawn_mix`; 0 disables each. With both, each image has one of them.
+    """
+
+    flips: str = "none"
+    crop_padding: float = 0.0
+    brightness: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+
+
+NOTHING = Augmentation()
+
+
+class Mix(NamedTuple):
+    """Which images of a batch are mixed with which, and how.
+
+    Attributes
+    ----------
+    partners : ndarray of int, shape (n,)
+        The image of the batch that each is mixed with.
+    shares : ndarray of float32, shape (n,)
+        How much of each image is its own, and of its target.
+    boxes : ndarray of int, shape (n, 4)
+        The rows and columns (top, bottom, left, right) that are the partner's, for images that are
+        pasted; empty boxes for those that are blended.
+    """
+
+    partners: NDArray[np.intp]
+    shares: NDArray[np.float32]
+    boxes: NDArray[np.intp]
+
+    def of_images(self, images: np.ndarray) -> np.ndarray:
+        """The mixed images, uint8 (n, H, W, C)."""
+        others = images[self.partners]
+        pasted = self.boxes[:, 1] > self.boxes[:, 0]
+        own = np.where(pasted, 1, self.shares)[:, None, None, None]
+        mixed = np.rint(own * images + (1 - own) * others).astype(np.uint8)
+        for row in np.flatnonzero(pasted):
+            top, bottom, left, right = self.boxes[row]
+            mixed[row, top:bottom, left:right] = others[row, top:bottom, left:right]
+        return mixed
+
+    def of_values(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same of targets or weights, shape (n, ...)."""
+        own = self.shares.reshape(-1, *[1] * (values.ndim - 1))
+        mixed: NDArray[np.float32] = own * values + (1 - own) * values[self.partners]
+        return mixed
+
+
+def drawn_mix(
+    shape: tuple[int, ...], mixup: float, cutmix: float, rng: np.random.Generator
+) -> Mix | None:
+    """Draw how the images of a batch are mixed with each other; None if they are not.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the images, (n, H, W, C).
+    mixup : float
+        Alpha of MixUp: images are blended, and the share of each is from Beta(alpha, alpha). 0: no
+        image is.
+    cutmix : float
+        Alpha of CutMix: a box of the partner is pasted, whose area is drawn in the same way.
+    rng : numpy.random.Generator
+
+    References
+    ----------
+    Zhang and others 2018, "mixup: Beyond Empirical Risk Minimization". Yun and others 2019,
+    "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features".
+    """
+    if not (mixup or cutmix):
+        return None
+    count, height, width, _ = shape
+    partners = rng.permutation(count)
+    pasted = rng.random(count) < 0.5 if mixup and cutmix else np.full(count, bool(cutmix))
+    alphas = np.where(pasted, cutmix, mixup)
+    shares = rng.beta(alphas, alphas)
+    # The box has the proportions of the image; what is outside of it is cut off.
+    half = np.sqrt(1 - shares) / 2
+    down, right = rng.random((2, count))
+    edges = [
+        np.clip(np.rint((center + sign * half) * side), 0, side)
+        for center, side in ((down, height), (right, width))
+        for sign in (-1, 1)
+    ]
+    boxes = np.where(pasted[:, None], np.stack(edges, axis=1), 0).astype(np.intp)
+    areas = (boxes[:, 1] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 2])
+    shares = np.where(pasted, 1 - areas / (height * width), shares)
+    return Mix(partners, shares.astype(np.float32), boxes)
+
+
+def brightened(images: np.ndarray, factors: NDArray[np.floating]) -> np.ndarray:
+    """Multiply each channel of each image by a factor of its own.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, H, W, C)
+    factors : ndarray of float, shape (n, C)
+    """
+    scaled = images * factors[:, None, None, :].astype(np.float32)
+    return np.rint(np.minimum(scaled, 255)).astype(np.uint8)
+
+
+def factors_of(drawn: NDArray[np.floating], brightness: float) -> NDArray[np.floating]:
+    """The factors of `brightened`: from 1 - brightness to 1 + brightness, as drawn from 0 to 1."""
+    return 1 + brightness * (2 * drawn - 1)
+
+
+def mirrored(images: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """Flip some images left to right.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, H, W, C)
+    which : ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (n, H, W, C)
+        A copy.
+    """
+    return np.where(which[:, None, None, None], images[:, :, ::-1], images)
+
+
+def shifted(images: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    """Shift each image by a random number of pixels (random padding and cropping).
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, H, W, C)
+    fraction : float
+        The maximum shift in each direction as a fraction of the side, above 0; at least 1 pixel.
+        The mirrored edge fills the gap.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (n, H, W, C)
+    """
+    pad = padding(images.shape, fraction)
+    down, right = rng.integers(0, 2 * pad + 1, size=(2, len(images)))
+    return cropped(images, pad, down, right)
+
+
+def padding(shape: tuple[int, ...], fraction: float) -> int:
+    """The largest shift of images (n, H, W, C) in pixels; see `shifted`."""
+    _, height, width, _ = shape
+    return min(max(1, round(fraction * height)), height - 1, width - 1)
+
+
+def cropped(
+    images: np.ndarray, pad: int, down: NDArray[np.integer], right: NDArray[np.integer]
+) -> np.ndarray:
+    """Pad images by `pad` mirrored pixels, and crop each at its place, from 0 to 2 * pad."""
+    count, height, width, _ = images.shape
+    padded = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
+    found = windows[np.arange(count), down, right]
+    return np.ascontiguousarray(np.moveaxis(found, 1, -1))
