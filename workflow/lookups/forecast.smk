@@ -332,7 +332,7 @@ def jobs_after_search(jobs):
     grid = coarse_grid(facts().search_side)
     point = grid[len(grid) // 2]
     share = costs().images_within(point) / facts().training_images
-    fraction = min(1.0, float(f"{max(share, 1e-4):g}"))
+    fraction = min(facts().pool_share, float(f"{max(share, 1e-4):g}"))
     config = config_of_winner(ASKED, Winner(*point, fraction))
     encoding = next(one.name for one in config.encodings if one.name != ORIGINAL)
     found = [(rule, {"space": encoding}) for rule in ["encode"] * len(SHARDS)]

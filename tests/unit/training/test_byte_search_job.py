@@ -1,18 +1,31 @@
 """The search within a budget on real images: its bytes, its seeds, and what it refuses."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from encoded_pictures import SIDE, stored, write_smooth
+from test_fine_tune import SMALL, backbone
 
 from petite.data.container import container_bytes
 from petite.data.encode import encode
 from petite.data.sources import open_source
+from petite.data.splits import LabeledImages
 from petite.subsets.chains import SelectionJob, Step
+from petite.training import fine_tune, scratch
 from petite.training.byte_search import LEAST_IMAGE, LEAST_SIDE
-from petite.training.byte_search_job import SEEDS, Images, Trainings, budget_of, run_search
+from petite.training.byte_search_job import (
+    SEEDS,
+    Images,
+    TrainingJudge,
+    Trainings,
+    budget_of,
+    run_search,
+)
+from petite.training.fine_tune import FineTuner
+from petite.training.loop import ScratchTrainer, Trainer
+from petite.training.settings import TrainingSettings
 from petite.util.errors import PetiteError
 
 COUNT = 60
@@ -140,3 +153,40 @@ def test_no_image_is_smaller_than_the_bound_that_planning_knows(channels: int) -
     for quality in (1, 3, 5):
         flat = np.full((LEAST_SIDE, LEAST_SIDE, channels), 120, np.uint8)
         assert len(encode(flat, "webp", quality)) >= LEAST_IMAGE
+
+
+SMALL_NETWORK = {
+    "budget": {"steps": 4},
+    "evaluations": 2,
+    "batch_size": 16,
+    "compact": {"widths": [4, 8], "halvings": [1], "residual_blocks": [0]},
+}
+
+
+def scratch_trainer() -> Trainer:
+    settings = scratch.check_settings(TrainingSettings(**SMALL_NETWORK).model_dump(mode="json"))
+    return ScratchTrainer(SIDE, 3, ["a", "b"], settings, 1)
+
+
+def fine_tuner() -> Trainer:
+    return FineTuner(
+        backbone(),
+        SIDE,
+        3,
+        ["a", "b"],
+        fine_tune.check_settings({**SMALL, "steps": 2, "evaluations": 1}),
+    )
+
+
+@pytest.mark.parametrize("make", [scratch_trainer, fine_tuner])
+def test_networks_that_are_trained_measure_the_points(
+    images: Images, trainings: Trainings, make: Callable[[], Trainer]
+) -> None:
+    index = images.store.index
+    held_out = images.store.images(index["image_id"][:20])
+    validation = LabeledImages(index["image_id"][:20], index["label"][:20].to_numpy(), held_out)
+    judge = TrainingJudge(make(), validation, SIDE, 3)
+    found = run_search("20%", make.__name__, images, judge, COUNT, trainings)
+    assert found["runs"] == 2 * len(found["points"])
+    scores = [point["validation_accuracy"] for point in found["points"]]
+    assert all(0 <= 20 * 2 * score <= 40 for score in scores) and max(scores) > 0
