@@ -1,10 +1,11 @@
 """Search for the encoding of random images that learns most within a budget of bytes."""
 
 import argparse
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from petite.data.shard_job import reading_of
 from petite.data.source_job import add_source, opened
@@ -21,13 +22,14 @@ from petite.training.byte_search_job import (
     ProbeJudge,
     SearchRecord,
     TrainingJudge,
+    Trainings,
     run_search,
 )
 from petite.training.judges import FINE_TUNE, PROBE
 from petite.training.loop import ScratchTrainer
 from petite.training.probe import Embedded
 from petite.util.encoded_names import encoding_in_words, encoding_name
-from petite.util.files import read_table, write_json, write_text
+from petite.util.files import read_table, sha256_of, write_json, write_text
 from petite.util.formatting import byte_size, counted, in_percent
 from petite.util.job import argument_parser, run
 
@@ -46,10 +48,19 @@ def main(args: argparse.Namespace) -> None:
         [selection] = selection_jobs(args)
         images = Images(source, reading, store, selection)
         most = int(settings["pool_share"] * len(selection.train))
-        found = run_search(settings["budget"], settings["judge"], images, judge(args, store), most)
+        kept = Trainings(args.trainings, digest_of(args))
+        found = run_search(
+            settings["budget"], settings["judge"], images, judge(args, store), most, kept
+        )
     write_json(args.output, found)
-    write_text(args.output_config, config_of(found, len(selection.train), settings["labels"]))
     write_text(args.output_text, in_words(found))
+
+
+def digest_of(args: argparse.Namespace) -> str:
+    """The digest of what decides the result of a training: settings, images, networks and code."""
+    files = [*args.code, args.manifest, args.split, *args.embeddings, *filter(None, [args.weights])]
+    parts = [json.dumps(args.settings, sort_keys=True), *map(sha256_of, files)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def judge(args: argparse.Namespace, store: Store) -> Judge:
@@ -80,18 +91,6 @@ def judge(args: argparse.Namespace, store: Store) -> Judge:
     return TrainingJudge(trainer, held_out, size, channels)
 
 
-def config_of(found: SearchRecord, train: int, labels: list[str]) -> str:
-    """The settings of a run that judges the winner on the test images."""
-    winner = found["winner"]
-    encoding = {name: winner[name] for name in ("side", "codec", "quality")}
-    methods: dict[str, object] = {label: {"fractions": []} for label in labels}
-    share = float(f"{winner['images'] / train:g}")
-    methods |= {"full": {"fractions": [1]}, "random": {"fractions": [share] if share < 1 else []}}
-    settings = {"bytes": None, "encodings": ["original", encoding], "methods": methods}
-    head = "# The encoding and the fraction that a search within a budget of bytes found.\n"
-    return head + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-
-
 def in_words(found: SearchRecord) -> str:
     """What was found, for the terminal."""
     winner = found["winner"]
@@ -109,7 +108,7 @@ def in_words(found: SearchRecord) -> str:
 
 
 if __name__ == "__main__":
-    # settings: budget, judge, own (its settings), backbone, pool_share, labels (of all methods),
+    # settings: budget, judge, own (its settings), backbone, pool_share,
     # steps (of random), max_bytes, and how images are read
     parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.json of the store")
@@ -118,6 +117,7 @@ if __name__ == "__main__":
     parser.add_argument("--embeddings", type=Path, nargs="*", default=[], help="of all shards")
     parser.add_argument("--weights", type=Path, help="the weights of the backbone")
     parser.add_argument("--output", type=Path, required=True, help="the JSON of all points")
-    parser.add_argument("--output-config", type=Path, required=True, help="YAML of the winner")
+    parser.add_argument("--trainings", type=Path, required=True, help="where trainings are kept")
+    parser.add_argument("--code", type=Path, nargs="*", default=[], help="what trainings depend on")
     parser.add_argument("--output-text", type=Path, required=True, help="the result in words")
     run(main, parser)

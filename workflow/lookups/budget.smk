@@ -83,7 +83,8 @@ BUDGET_FILE = plan_path(Path(f"results/{WRITTEN.dataset.name}"), WRITTEN)
 
 def budget_plan():
     """What the budget leaves of the run, as planned before or now; None without a budget."""
-    if WRITTEN.budget is None or PARTIAL:
+    # Before a search within a budget of bytes there is nothing to judge.
+    if WRITTEN.budget is None or PARTIAL or (BYTES and WINNER is None):
         return None
     if not IS_MAIN:
         raise PetiteError(
@@ -125,6 +126,8 @@ def new_budget_plan():
             file,
             {ALL_SEEDS_VARIABLE: "1"},
         )
+        if any(job.rule == "search_bytes" and job.is_due for job in whole.jobs):
+            return UNPLANNED  # until it is known what is judged
         if not whole.is_counted:
             raise PetiteError(
                 f"budget: '{WRITTEN.budget}' cannot be planned, as the images are not counted yet: "

@@ -1,14 +1,13 @@
-# Functions of bytes.smk: the settings of the search, and what it reads of the network.
+# Functions of bytes.smk: the settings of the search, what it reads of the network, and how the run goes on.
 
-from petite.training.byte_search import parse_budget
+from petite.training.byte_search import least_bytes, parse_budget
 from petite.util.formatting import byte_size
 
-BUDGET = CONFIG.bytes
 # The first judge measures what an encoding is worth.
 SEARCH_JUDGE = PLAN.judges[0].name
 SEARCH_SETTINGS = {
     **READING_SETTINGS,
-    "budget": BUDGET,
+    "budget": BYTES,
     "judge": SEARCH_JUDGE,
     "own": {
         PROBE: lambda: CONFIG.judges.probe.model_dump(
@@ -21,9 +20,9 @@ SEARCH_SETTINGS = {
     "backbone": {name: BACKBONE_SETTINGS.get(name) for name in ("name", "scaling")}
     | {"image_size": BACKBONE.image_size},
     # A probe selects from this part of the training images.
-    "pool_share": CONFIG.judges.probe.pool_share if SEARCH_JUDGE == PROBE else 1.0,
-    # What the run of the winner leaves out.
-    "labels": [label for label, entry in CONFIG.methods.items() if entry.fractions],
+    "pool_share": min(
+        getattr(judge, "pool_share", 1.0) for judge in CONFIG.judges.used.values()
+    ),
     **(PLAN.selection_settings("random") if "random" in CONFIG.methods else {}),
 }
 
@@ -37,9 +36,10 @@ def search_files(wildcards):
 
 def search_arguments(wildcards, input):
     """Snakemake does not compare params that depend on the input, which is compared itself."""
-    arguments = []
+    # A search that was stopped goes on from these.
+    arguments = ["--trainings", placed(f"{RESULTS}/bytes/trainings.json")]
     if SEARCH_JUDGE == PROBE:
-        arguments = ["--embeddings", *input.embeddings]
+        arguments += ["--embeddings", *input.embeddings]
     weights = (
         weights_argument(wildcards, input) if SEARCH_JUDGE in (PROBE, FINE_TUNE) else ""
     )
@@ -47,26 +47,60 @@ def search_arguments(wildcards, input):
 
 
 def check_budget():
-    """Raise PetiteError for more bytes than the originals have, as far as these are known already."""
-    value, is_share = parse_budget(BUDGET) if BUDGET else (0, True)
-    if not is_share and FOLDER_LISTING is not None:
-        total = int(FOLDER_LISTING["bytes"].sum())
-        if value >= total:
-            raise PetiteError(
-                f"bytes: {BUDGET} is not below the {byte_size(total)} of all originals: give a "
-                "smaller budget, or run without one"
-            )
+    """Raise PetiteError for a budget that cannot fit the originals, as far as these are known already."""
+    if not BYTES or FOLDER_LISTING is None:
+        return
+    value, is_share = parse_budget(BYTES)
+    total = int(FOLDER_LISTING["bytes"].sum())
+    budget = value * total if is_share else value
+    if budget >= total:
+        raise PetiteError(
+            f"bytes: {BYTES} is not below the {byte_size(total)} of all originals: give a "
+            "smaller budget, or run without one"
+        )
+    classes = FOLDER_LISTING["class_name"].unique()
+    if budget < (least := least_bytes(classes)):
+        raise PetiteError(
+            f"bytes: {BYTES} of {byte_size(total)} has no room for an image of each of "
+            f"{len(classes)} classes, which take at least {byte_size(least)}: give a larger budget"
+        )
 
 
 or_exit(check_budget)
 
 
-def said_of_search():
-    """What a search found, and the command that judges it."""
-    found = Path(f"{RESULTS}/bytes/search.txt").read_text("utf-8").rstrip()
+def results_of_run(wildcards):
+    """The files of the default target: those of a search within a budget of bytes, until it is over."""
+    if BYTES and winner_is_new():
+        return rules.search_bytes.output
     return [
-        found,
-        "",
-        "To judge it on the test images, with new seeds, add to the command, without bytes:",
-        f"    --configfile {RESULTS}/bytes/winner.yaml",
+        *rules.summarize.output,
+        f"{RESULTS}/provenance.json",
+        *FIGURES,
+        *rules.report.output,
+        *kept_files(wildcards),
     ]
+
+
+# Set by a run that judges what its search found, so that it cannot do so again and again.
+GOES_ON_VARIABLE = "PETITE_GOES_ON"
+HAS_GONE_ON = os.environ.pop(GOES_ON_VARIABLE, None)
+
+
+def said_of_search():
+    """What a search found, in words."""
+    return Path(f"{RESULTS}/bytes/search.txt").read_text("utf-8").rstrip()
+
+
+def go_on_with_winner(found):
+    """Judge what the search found: the same command again, in place of this process.
+
+    The rules of a run are made for one winner. Snakemake has released its lock.
+    """
+    print(f"\n{found}\n", flush=True)
+    if HAS_GONE_ON or Path(sys.argv[0]).stem not in ("snakemake", "__main__"):
+        print("To judge it on the test images, rerun the same command.", flush=True)
+        return
+    sys.stderr.flush()
+    os.environ[GOES_ON_VARIABLE] = "1"
+    os.execv(sys.executable, [sys.executable, "-m", "snakemake", *sys.argv[1:]])

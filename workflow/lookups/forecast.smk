@@ -17,6 +17,8 @@ from petite.forecast.forecast import (
 )
 from petite.forecast.history import default_path, read_history, write_history
 from petite.forecast.jobs import Costs
+from petite.forecast.slopes import ORIGINAL as ORIGINAL_BYTES
+from petite.training.byte_search import coarse_grid
 from petite.training.judges import JUDGES
 from petite.training.scores import gradient_width
 from petite.training.seeing import expected_share
@@ -216,7 +218,23 @@ def facts():
             if entry.fractions and (seeing := PLAN.seeing(label))
         },
         soft_predictions=SOFT.teachers * (SOFT.views or 1),
+        **search_facts(images, sum(class_sizes)),
     )
+
+
+def search_facts(images, training):
+    """What decides the time of the search within a budget of bytes."""
+    if not BYTES:
+        return {}
+    value, is_share = parse_budget(BYTES)
+    known = original_bytes(images) or ORIGINAL_BYTES * images
+    return {
+        "byte_budget": value * known * training / images if is_share else value,
+        "search_judge": SEARCH_JUDGE,
+        "search_side": (
+            BACKBONE.image_size if SEARCH_JUDGE == PROBE else DATASET.image_size
+        ),
+    }
 
 
 def planned_jobs(jobs, is_due=lambda job: True):
@@ -328,6 +346,31 @@ def jobs_of_later_looks(jobs):
                 )
             )
     return found
+
+
+def jobs_after_search(jobs):
+    """About the jobs that judge what a search that is due will find, in the middle of its coarse grid."""
+    due = {job.rule for job in jobs if job.is_due}
+    if not {"search_bytes", "all"} <= due:
+        return []
+    grid = coarse_grid(facts().search_side)
+    point = grid[len(grid) // 2]
+    share = costs().images_within(point) / facts().training_images
+    fraction = min(facts().pool_share, float(f"{max(share, 1e-4):g}"))
+    config = config_of_winner(ASKED, Winner(*point, fraction))
+    encoding = next(one.name for one in config.encodings if one.name != ORIGINAL)
+    found = [(rule, {"space": encoding}) for rule in ["encode"] * len(SHARDS)]
+    for judge in config.judges.used:
+        if USES_EMBEDDINGS:
+            found += [("embed", {})] * len(SHARDS)
+        for (label, share), seeds in config.runs_of(judge).items():
+            case = {"judge": judge, "method": label, "fraction": share, "seeds": seeds}
+            found.append((judge_named(judge).rule, case))
+    found += [(rule, {}) for rule in ("summarize", "report", "provenance")]
+    return [
+        PlannedJob(-1 - place, rule, threads=CONFIG.training_threads, **values)
+        for place, (rule, values) in enumerate(found)
+    ]
 
 
 def forecast_settings():

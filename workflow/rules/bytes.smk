@@ -1,5 +1,5 @@
 # With a budget of bytes: searches for the encoding and the count of random images that learn most within it,
-# by validation images. The next run judges what was found, see docs/bytes.md.
+# by validation images. What it finds is judged, see docs/bytes.md.
 # Needs: the store, its source and the split (data.smk), and the network (embed.smk).
 # Makes: bytes/.
 
@@ -7,9 +7,10 @@
 include: "../lookups/bytes.smk"
 
 
-if BUDGET:
+if BYTES:
 
-    rule search_bytes:
+    # What is judged depends on it.
+    checkpoint search_bytes:
         input:
             unpack(search_files),
             manifest=rules.index.output.manifest,
@@ -18,7 +19,6 @@ if BUDGET:
             code=code("search_bytes", SOURCE_MODULE, METHODS["random"].module),
         output:
             record=f"{RESULTS}/bytes/search.json",
-            config=f"{RESULTS}/bytes/winner.yaml",
             text=f"{RESULTS}/bytes/search.txt",
         log:
             f"{RESULTS}/logs/search_bytes.log",
@@ -38,5 +38,5 @@ if BUDGET:
         shell:
             "{params.python} {input.code[0]:q} --manifest {input.manifest:q} --split {input.split:q} "
             "--fraction 1 {params.source} {params.arguments} --output {output.record:q} "
-            "--output-config {output.config:q} --output-text {output.text:q} "
+            "--output-text {output.text:q} --code {input.code:q} "
             "--settings {params.settings:q} --threads {threads} --log {log:q}"

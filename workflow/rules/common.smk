@@ -21,6 +21,12 @@ SCRIPTS = BASE / "scripts"
 CODE_FOLDER = Path(".snakemake/petite-code")
 
 from petite.config import Plan, load as load_config
+from petite.config.winner import (
+    Winner,
+    check_winner_can_be_judged,
+    config_of_winner,
+    read_winner,
+)
 from petite.config.methods import AUGMENTATION, MAKING, SYNTHETIC
 from petite.util.errors import PetiteError
 from petite.util import imports
@@ -98,8 +104,24 @@ def checked_config():
 
 
 RESOLVED = or_exit(resolved_config)
-# As written. The budget may leave out a part of it.
-WRITTEN = or_exit(checked_config)
+# As the user wrote it.
+ASKED = or_exit(checked_config)
+PATHS = workflow.modifier.path_modifier
+
+
+def placed(path):
+    """The path on disk of a path below results/: a module may have a prefix or another folder.
+
+    Snakemake itself changes the paths of input, output, log and benchmark in this way.
+    """
+    return PATHS.replace_prefix(path)
+
+
+include: "../lookups/winner.smk"
+
+
+# With what a search within a budget of bytes found. The budget of time may leave out a part of it.
+WRITTEN = or_exit(config_with_winner)
 
 
 include: "../lookups/budget.smk"
@@ -168,17 +190,6 @@ def split_of(wildcards):
 def selected_of(wildcards):
     """The split of a job as selection sees it, as an input."""
     return selected_path(wildcards.repeat)
-
-
-PATHS = workflow.modifier.path_modifier
-
-
-def placed(path):
-    """The path on disk of a path below results/: a module may have a prefix or another folder.
-
-    Snakemake itself changes the paths of input, output, log and benchmark in this way.
-    """
-    return PATHS.replace_prefix(path)
 
 
 def as_param(settings):
@@ -380,8 +391,10 @@ def seeds_due(before=None):
 def judgings(before=None):
     """The jobs of the judges, see JUDGINGS: those whose seeds are due.
 
-    A job of a run with other looks may have more seeds, which wait for the next look.
+    A job of a run with other looks may have more seeds, which wait for the next look. With a budget of
+    bytes, none is due before the search is over.
     """
+    check_search_is_over()
     if not LOOKS or ALL_SEEDS:
         return JUDGINGS
     due = seeds_due(before)

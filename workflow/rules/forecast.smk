@@ -43,6 +43,9 @@ def say_forecast():
     if later := jobs_of_later_looks(planned):
         most = forecast([*jobs, *later], costs(), PROGRESS.cores, each).seconds
         words += f"; up to {rounded_time(most)} if all looks are needed"
+    if later := jobs_after_search(planned):
+        most = forecast([*jobs, *later], costs(), PROGRESS.cores, each).seconds
+        words += f"; about {rounded_time(most)} with the runs that judge what the search finds"
     if not images_are_counted():
         words += (
             f"; for {counted(MANY_IMAGES, 'image')}, as their number is not known yet"
@@ -90,7 +93,10 @@ def write_jobs(path):
         Path(path),
         {
             "jobs": [asdict(job) for job in jobs],
-            "later": [asdict(job) for job in jobs_of_later_looks(jobs)],
+            "later": [
+                asdict(job)
+                for job in [*jobs_of_later_looks(jobs), *jobs_after_search(jobs)]
+            ],
             "facts": asdict(facts()),
             "network": network_that_is_there(),
             "is_counted": images_are_counted(),

@@ -62,6 +62,11 @@ if IS_RUN and not workflow.output_settings.dryrun:
 def say_where_things_are():
     """At the very end of the run, after Snakemake's last lines."""
     PROGRESS.end()
+    if BYTES and "all" in PROGRESS.due and winner_is_new():
+        if not workflow.touch:
+            # At the exit, the working folder may be another one.
+            atexit.register(go_on_with_winner, said_of_search())
+        return
     if PROGRESS.left and not PROGRESS.console.quiet:
         # Snakemake does not continue from one rule of --until to another.
         print(
@@ -77,9 +82,7 @@ def say_where_things_are():
         atexit.register(print, "\n".join(["", *said]), flush=True)
     if is_growing():
         atexit.register(print, "\n".join(["", *said_of_new()]), flush=True)
-    if BUDGET and "search_bytes" in PROGRESS.due:
-        atexit.register(print, "\n".join(["", *said_of_search()]), flush=True)
-    if "all" not in PROGRESS.due or not POOL.labeled or BUDGET:
+    if "all" not in PROGRESS.due or not POOL.labeled:
         return
     summary = Path(RESULTS) / "summary.txt"
     lines = [

@@ -74,8 +74,8 @@ Encodings = Annotated[
 
 
 def _budget(value: Any) -> Any:
-    """Check a number of bytes or of percent."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    """Check a number of bytes or of percent; a number without a unit is none."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)
     if isinstance(value, str):
         try:
@@ -85,4 +85,4 @@ def _budget(value: Any) -> Any:
     return value
 
 
-Budget = Annotated[str, BeforeValidator(_budget, json_schema_input_type=str | int)]
+Budget = Annotated[str, BeforeValidator(_budget, json_schema_input_type=str)]

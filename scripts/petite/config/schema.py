@@ -107,7 +107,7 @@ class Config(Strict):
     bytes: Budget | None = Field(
         None,
         description="a budget, such as 10% (of all originals) or 2 MB: the run searches for the "
-        "encoding and the count of random images that learn most within it",
+        "encoding and the count of random images that learn most within it, and judges it",
     )
     seeds: Seeds = Field(
         LooksSettings(looks=[8, 20]),
@@ -381,6 +381,21 @@ class Config(Strict):
             )
         if missing := [name for name in (FULL, "random") if name not in self.methods]:
             problems.append(f"bytes: the best encoding is compared with '{missing[0]}': add it")
+        if any(one.name != ORIGINAL for one in self.encodings):
+            problems.append(
+                "bytes: the search chooses the encoding, and encodings names others: remove one of "
+                "the two"
+            )
+        if self.split.repeats > 1:
+            problems.append(
+                "bytes: the search must see no test images, and with split.repeats those of one "
+                "split are training images of another: set it to 1"
+            )
+        if self.grow.path is not None:
+            problems.append(
+                "bytes: the search chooses among the images of the data set, and grow.path adds "
+                "others: remove one of the two"
+            )
         return problems
 
     def _looks_problems(self, judge: str) -> list[str]:

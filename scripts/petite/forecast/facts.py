@@ -101,6 +101,12 @@ class Facts:
         The settings of methods that make all of their images, by label.
     soft_predictions : int
         The predictions for each image that its soft labels take.
+    byte_budget : float
+        Bytes within which the run searches for an encoding; 0 for no search.
+    search_judge : str
+        The judge that measures for the search,
+    search_side : int
+        and the side of the images that it sees, in pixels.
     """
 
     images: int
@@ -129,6 +135,9 @@ class Facts:
     seen: Mapping[str, float] = field(default_factory=dict)
     making: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     soft_predictions: int = 1
+    byte_budget: float = 0.0
+    search_judge: str = ""
+    search_side: int = 0
 
     @property
     def classes(self) -> int:

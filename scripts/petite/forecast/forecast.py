@@ -20,6 +20,7 @@ STAGES = {
     "embedding": ("embed", "embed_altered"),
     "features, proxies": ("features", "proxy"),
     "selection": ("candidates", "rank", "subset", "augment", "rded", "dm"),
+    "search within bytes": ("search_bytes",),
     "training": ("train",),
     "fine-tuning": ("fine_tune",),
     "probes": ("probe",),
@@ -179,7 +180,7 @@ def in_words(
     jobs : sequence of PlannedJob
         All that are known, also those that are done.
     later : sequence of PlannedJob
-        Those that may follow, as later looks decide.
+        Those that may follow, as later looks or a search decide.
     costs : Costs
     planning : float
         Seconds of Snakemake before the first job.
@@ -193,10 +194,12 @@ def in_words(
         f"The whole run takes {words}. Planning takes {rounded_time(planning)} of that time."
     ]
     if later:
-        sentences.append(
-            f"This is up to the first look. If all looks are needed, it takes about "
-            f"{time_of([*jobs, *later])}."
+        until = (
+            "to the end of the search. With the runs that judge what it finds"
+            if any(job.rule == "search_bytes" and job.is_due for job in jobs)
+            else "to the first look. If all looks are needed"
         )
+        sentences.append(f"This is up {until}, it takes about {time_of([*jobs, *later])}.")
     due = [job for job in jobs if job.is_due]
     if len(due) < len(jobs):
         left = time_of(due) if due else "nothing"

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,8 @@ from petite.forecast.facts import Facts, PlannedJob
 from petite.forecast.history import NOTHING_KNOWN, History, Timing, key_of
 from petite.networks.models import MODELS
 from petite.selection.estimate import Entry, Speeds, estimate_entries
-from petite.training.judges import PROGRAM
+from petite.training.byte_search import NEAR, Point, coarse_grid
+from petite.training.judges import FINE_TUNE, PROBE, PROGRAM, SCRATCH
 from petite.training.loop import EVALUATION_BATCH, TRAIN_ACCURACY_ROWS
 from petite.training.settings import TrainingSettings
 from petite.util.encoded_names import method_of, parts_of
@@ -23,6 +24,8 @@ FLOAT = 4
 LEARNING_BLOCKS = 3
 # Multiply-adds of a network that does not say how many it needs, for a pixel.
 PRODUCTS_OF_A_PIXEL = 5_000
+# Of the search within a budget of bytes; see `petite.training.byte_search_job`.
+SEARCH_SEEDS, SAMPLE = 2, 200
 # Rules that do nothing.
 TARGETS = {"all", "petite", "label_next", "grow"}
 # What only the length of a run depends on, and not the time of a step.
@@ -94,6 +97,8 @@ class Costs:
                 return timing.start + facts.soft_predictions * rows * timing.image
             case "proxy":
                 return self._proxy()
+            case "search_bytes":
+                return self._search()
             case "probe":
                 return self._start(job) + self._probe(job)
             case "rank" | "subset" | "candidates":
@@ -265,6 +270,45 @@ class Costs:
         each += facts.pool_share * self._selection(job)
         return self._images(job) * slopes.PROBE_IMAGE + job.seeds * each
 
+    def images_within(self, point: Point) -> int:
+        """About how many images of an encoding by WebP are within the budget of bytes."""
+        size = slopes.WEBP_BYTES * point.side**slopes.WEBP_OF_SIDE
+        size *= point.quality**slopes.WEBP_OF_QUALITY
+        most = self.facts.pool_share * self.facts.training_images
+        return round(min(most, self.facts.byte_budget / size))
+
+    def _search(self) -> float:
+        """The search within a budget of bytes encodes images and trains on them at each point."""
+        facts, seconds = self.facts, []
+        for point in coarse_grid(facts.search_side):
+            count = self.images_within(point)
+            encoded = SAMPLE + SEARCH_SEEDS * count
+            each = self._decoding() + slopes.ENCODE_PIXEL["webp"] * point.side**2
+            measured = SEARCH_SEEDS * self._search_training(count) if count >= facts.classes else 0
+            seconds.append(min(encoded, facts.training_images) * each + measured)
+        # The points around the best one are like those of the coarse grid.
+        return self._search_start() + sum(seconds) * (1 + NEAR / len(seconds))
+
+    def _search_start(self) -> float:
+        match self.facts.search_judge:
+            case judge if judge == PROBE:
+                return self.embed_timing.start
+            case judge if judge == FINE_TUNE:
+                return self.fine_tune_timing.start
+        return self.scratch_timing.start
+
+    def _search_training(self, count: int) -> float:
+        """One training of a search, on some images."""
+        facts, share = self.facts, count / self.facts.training_images
+        if facts.search_judge == PROBE:
+            fitted = self._probe(PlannedJob(0, "probe", fraction=share, images=1))
+            return count * self.embed_timing.image + fitted
+        job = PlannedJob(0, "train", "random", share)
+        if facts.search_judge == FINE_TUNE:
+            timing = replace(self.fine_tune_timing, start=0.0)
+            return self._training(job, timing, facts.fine_tuning)
+        return self._training(job, replace(self.scratch_timing, start=0.0), facts.training_settings)
+
     def _selection(self, job: PlannedJob) -> float:
         """One selection of the method itself; 0 where it does not state its cost."""
         method = method_of(job.method)
@@ -350,9 +394,10 @@ def _padded(images: int) -> int:
 def trained_networks(facts: Facts, rules: Collection[str]) -> set[str]:
     """The keys of the networks that jobs of these rules train."""
     found = set()
-    if "train" in rules or ("proxy" in rules and not facts.proxy_is_linear):
+    searches = facts.search_judge if "search_bytes" in rules else ""
+    if "train" in rules or searches == SCRATCH or ("proxy" in rules and not facts.proxy_is_linear):
         found.add(scratch_key(facts))
-    if "fine_tune" in rules:
+    if "fine_tune" in rules or searches == FINE_TUNE:
         found.add(fine_tune_key(facts))
     return found
 

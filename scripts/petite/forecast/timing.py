@@ -56,7 +56,8 @@ def with_timings(
     began = time.process_time()
     if makes:
         backend = facts.training_settings.backend
-        load_keras(facts.fine_tuning.backend if "fine_tune" in rules else backend, facts.threads)
+        tunes = fine_tune_key(facts) in networks
+        load_keras(facts.fine_tuning.backend if tunes else backend, facts.threads)
     loading = slopes.START + time.process_time() - began
     if was_loaded:
         loading = slopes.START_OF_KERAS

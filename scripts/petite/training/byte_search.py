@@ -6,7 +6,7 @@ coarse grid, fits a surface, and measures once more around its maximum.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 
 from petite.util import memory
 from petite.util.errors import PetiteError
+from petite.util.formatting import byte_size
 
 CODEC = "webp"
 PERCENT = "%"
+# Bytes of the smallest image of this codec: any side of one color.
+LEAST_IMAGE = 44
 # Of the coarse grid: sides relative to the largest one that the judge sees, and qualities.
 SIDES = (1.0, 0.63, 0.4, 0.25)
 QUALITIES = (5, 20, 60)
@@ -78,24 +81,54 @@ def parse_budget(text: str) -> tuple[float, bool]:
     Raises
     ------
     PetiteError
-        If it is neither, or not between 0% and 100%.
+        If it is neither, has no unit, is not between 0% and 100%, or smaller than two images.
 
     Examples
     --------
     >>> parse_budget("10%"), parse_budget("2 MB")
     ((0.1, True), (2000000, False))
     """
-    is_share = text.endswith(PERCENT)
+    number = text.strip()
+    is_share = number.endswith(PERCENT)
     try:
-        value = float(text.removesuffix(PERCENT)) / 100 if is_share else memory.parse(text)
+        value = float(number.removesuffix(PERCENT)) / 100 if is_share else memory.parse(number)
     except (ValueError, PetiteError):
         value = 0
+    if _is_plain(number):
+        raise PetiteError(
+            f"'{text}' has no unit: write for example {number} MB, {number} KB or {number} B, or a "
+            "percentage of the originals, such as 10%"
+        )
     if not value > 0 or (is_share and value >= 1):
         raise PetiteError(
             f"'{text}' is not a number of bytes, or a percentage below 100% of the originals: "
             "write for example 2 MB or 10%"
         )
+    if not is_share and value < (least := least_bytes("ab")):
+        raise PetiteError(
+            f"'{text}' has no room for an image of each of two classes, which take at least "
+            f"{byte_size(least)}: give a larger budget"
+        )
     return value, is_share
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is a positive number without a unit."""
+    try:
+        return 0 < float(text) < math.inf
+    except ValueError:
+        return False
+
+
+def least_bytes(classes: Iterable[str]) -> int:
+    """A lower bound of the bytes of a data set with an image of each class.
+
+    Examples
+    --------
+    >>> least_bytes(["cat", "dog"])
+    94
+    """
+    return sum(LEAST_IMAGE + len(name.encode()) for name in classes)
 
 
 def coarse_grid(largest: int) -> list[Point]:

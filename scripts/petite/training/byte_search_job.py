@@ -2,8 +2,11 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypedDict
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -30,6 +33,7 @@ from petite.training.loop import Trainer
 from petite.training.probe import Embedded, fit_probe
 from petite.util.encoded_names import ORIGINAL
 from petite.util.errors import PetiteError
+from petite.util.files import read_json, write_json
 from petite.util.formatting import byte_size, in_percent
 
 logger = logging.getLogger(__name__)
@@ -151,11 +155,55 @@ class Images:
         return [files[image_id] for image_id in ids]
 
 
+class Training(NamedTuple):
+    """A finished training: of how many images and bytes, and its accuracy on validation images."""
+
+    images: int
+    bytes: int
+    validation_accuracy: float
+
+
+@dataclass
+class Trainings:
+    """The finished trainings of a search, in a file: a search that was stopped goes on from them.
+
+    Attributes
+    ----------
+    path : Path
+        JSON: the digest, and the trainings by encoding and seed.
+    digest : str
+        Of what decides their results. Those of another one are left out.
+    """
+
+    path: Path
+    digest: str
+
+    @cached_property
+    def _known(self) -> dict[str, Training]:
+        found: dict[str, Training] = {}
+        with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+            kept = read_json(self.path)
+            if kept["digest"] == self.digest:
+                found = {name: Training(**one) for name, one in kept["trainings"].items()}
+        return found
+
+    def get(self, encoding: str, seed: int) -> Training | None:
+        """The training of a seed in an encoding, if it is finished."""
+        return self._known.get(f"{encoding} {seed}")
+
+    def add(self, encoding: str, seed: int, training: Training) -> None:
+        """Keep a finished training."""
+        self._known[f"{encoding} {seed}"] = training
+        trainings = {name: one._asdict() for name, one in self._known.items()}
+        write_json(self.path, {"digest": self.digest, "trainings": trainings})
+
+
 class SearchRecord(TypedDict):
     """What a search found; `points` are in the order in which they were measured."""
 
     budget: int
     original_bytes: int
+    training_images: int
     judge: str
     runs: int
     points: list[dict[str, Any]]
@@ -180,7 +228,9 @@ def budget_of(text: str, original_bytes: int) -> int:
     return budget
 
 
-def run_search(text: str, name: str, images: Images, judge: Judge, most: int) -> SearchRecord:
+def run_search(
+    text: str, name: str, images: Images, judge: Judge, most: int, trainings: Trainings
+) -> SearchRecord:
     """Search within a budget.
 
     Parameters
@@ -193,6 +243,8 @@ def run_search(text: str, name: str, images: Images, judge: Judge, most: int) ->
     judge : Judge
     most : int
         The largest count of images.
+    trainings : Trainings
+        Those that are finished.
 
     Raises
     ------
@@ -205,29 +257,39 @@ def run_search(text: str, name: str, images: Images, judge: Judge, most: int) ->
     classes = images.train["label"].nunique()
     least: list[int] = []
 
-    def measure(point: Point) -> Measured | None:
-        encoding = Encoding(point.side, CODEC, point.quality)
+    def count_of(encoding: Encoding) -> int:
+        """How many images of an encoding there is room for, by the bytes of some."""
         sample = cut(rankings[SEEDS[0]], images.train, min(SAMPLE, len(images.train)))
         sizes = np.array([len(file) for file in images.encoded(sample["image_id"], encoding)])
         fixed = container_bytes(encoding.name, images.store.classes, [], [], [])
         least.append(fixed + classes * int(sizes.mean() + 4))
-        count = count_within(budget, sizes, fixed, most)
-        runs, used = [], 0
+        return count_within(budget, sizes, fixed, most)
+
+    def trained(encoding: Encoding, seed: int, count: int) -> Training | None:
+        if count < classes:
+            return None
+        files, labels, total = _within(images, rankings[seed], encoding, count, budget)
+        if total > budget:
+            return None
+        pixels = np.stack([decode(f, judge.side, judge.channels, min_side=1).pixels for f in files])
+        return Training(len(files), total, judge.score(pixels, labels, seed))
+
+    def measure(point: Point) -> Measured | None:
+        encoding = Encoding(point.side, CODEC, point.quality)
+        runs: list[Training] = []
         for seed in SEEDS:
-            if count < classes:
-                return None
-            files, labels, total = _within(images, rankings[seed], encoding, count, budget)
-            count, used = len(files), max(used, total)
-            if total > budget:
-                return None
-            pixels = np.stack(
-                [decode(f, judge.side, judge.channels, min_side=1).pixels for f in files]
-            )
-            runs.append(judge.score(pixels, labels, seed))
-        found = Measured(point, count, float(np.mean(runs)), used, len(runs))
+            one = trainings.get(encoding.name, seed)
+            if one is None:
+                one = trained(encoding, seed, runs[-1].images if runs else count_of(encoding))
+                if one is None:
+                    return None
+                trainings.add(encoding.name, seed, one)
+            runs.append(one)
+        score = float(np.mean([one.validation_accuracy for one in runs]))
+        found = Measured(point, runs[-1].images, score, max(one.bytes for one in runs), len(runs))
         logger.info(
             "%s: %d images in %s, validation accuracy %s%%",
-            *(encoding.name, count, byte_size(used), in_percent(found.score)),
+            *(encoding.name, found.images, byte_size(found.size), in_percent(score)),
         )
         return found
 
@@ -242,6 +304,7 @@ def run_search(text: str, name: str, images: Images, judge: Judge, most: int) ->
     return {
         "budget": budget,
         "original_bytes": original_bytes,
+        "training_images": len(images.train),
         "judge": name,
         "runs": sum(one.runs for one in found),
         "points": [_record(one) for one in found],

@@ -103,20 +103,54 @@ def test_a_program_judges_originals_beside_a_judge_of_encodings() -> None:
     assert any("@" in label for label, _ in both.runs_of("scratch"))
 
 
-@pytest.mark.parametrize("budget", ["10%", "2 MB", "0.5%", "600KB", 2_000_000])
-def test_a_budget_is_a_number_of_bytes_or_a_percentage(budget: Any) -> None:
-    assert loaded(["original"], bytes=budget).bytes == str(budget)
+@pytest.mark.parametrize(
+    "budget", ["10%", "10 %", "0.5%", "2 MB", "2MB", "2 mb", "600KB", "1e6 B", "2000000 b"]
+)
+def test_a_budget_is_a_number_of_bytes_or_a_percentage(budget: str) -> None:
+    assert loaded(["original"], bytes=budget).bytes == budget
     assert loaded(["original"]).bytes is None
 
 
 @pytest.mark.parametrize(
     "budget",
-    ["0%", "100%", "-3%", "nan%", "ten%", "%", "0 MB", "-2 MB", "2 MiB", "2 megabytes", "", "0.1"],
+    ["0%", "100%", "150%", "-3%", "nan%", "inf%", "ten%", "%", "", "ten", "nan", "nan MB", "inf MB"]
+    + ["0 MB", "-1 MB", "2 MiB", "2 megabytes", "2,5 MB", "MB", "0.1 B", "10% MB", "-2", "0"],
 )
 def test_a_budget_in_another_unit_or_above_the_originals_is_refused(budget: str) -> None:
     with pytest.raises(PetiteError) as refused:
         loaded(["original"], bytes=budget)
-    assert f"bytes: '{budget}'" in str(refused.value)
+    assert f"bytes: '{budget}' is not a number of bytes" in str(refused.value)
+
+
+@pytest.mark.parametrize("budget", [2, "2", 2_000_000, 2.5, 0.1, "1e6", 1e6])
+def test_a_budget_without_a_unit_is_refused_and_asks_for_one(budget: Any) -> None:
+    with pytest.raises(PetiteError, match=rf"bytes: '{budget}' has no unit"):
+        loaded(["original"], bytes=budget)
+
+
+@pytest.mark.parametrize("budget", [True, ["2 MB"], {"MB": 2}])
+def test_a_budget_that_is_no_text_is_refused(budget: Any) -> None:
+    with pytest.raises(PetiteError, match="bytes: "):
+        loaded(["original"], bytes=budget)
+
+
+def test_a_budget_below_two_images_is_refused() -> None:
+    with pytest.raises(PetiteError, match="bytes: '80 B' has no room"):
+        loaded(["original"], bytes="80 B")
+
+
+@pytest.mark.parametrize(
+    ("section", "value"),
+    [
+        ("encodings", ["original", SMALL]),
+        ("split", {"repeats": 3}),
+        ("grow", {"path": "new"}),
+    ],
+)
+def test_what_a_search_would_not_follow_is_refused(section: str, value: Any) -> None:
+    sections = {"encodings": ["original"], "bytes": "10%", "seeds": 7, section: value}
+    with pytest.raises(PetiteError, match=rf"bytes: .*{section}"):
+        loaded(**sections)
 
 
 def test_a_search_needs_validation_images_and_a_judge_that_trains_here() -> None:

@@ -11,7 +11,7 @@ from petite.forecast import slopes
 from petite.forecast.facts import Facts, PlannedJob
 from petite.forecast.forecast import cheaper_way, forecast, in_words, stages
 from petite.forecast.history import History, Timing, read_history, write_history
-from petite.forecast.jobs import Costs, embed_key, fine_tune_key, scratch_key
+from petite.forecast.jobs import Costs, embed_key, fine_tune_key, scratch_key, trained_networks
 from petite.training.settings import TrainingSettings
 
 FACTS = Facts(
@@ -39,6 +39,7 @@ FACTS = Facts(
 )
 TRAIN = PlannedJob(1, "train", "random", 0.5, seeds=4, memory=8e8)
 TIMING = Timing(start=5.0, step=0.01, image=0.0, seed=0.0)
+TIMED_EMBED = Timing(start=5.0, step=0.0, image=0.01, seed=0.0)
 
 
 def test_avif_takes_longer_than_webp_and_a_larger_side_longer_still():
@@ -127,6 +128,34 @@ def test_soft_labels_take_a_prediction_of_each_network_for_each_view_of_each_tra
     # Of the images that a method makes, those of each seed.
     made = PlannedJob(1, "made_soft_labels", method="rded", fraction=0.1, seeds=10)
     assert timed.seconds(made) == pytest.approx(timed.seconds(job), rel=0.1)
+
+
+@pytest.mark.parametrize("judge", ["probe", "scratch", "fine_tune"])
+def test_a_search_within_bytes_counts_its_trainings(judge):
+    timings = {scratch_key(FACTS): TIMING, fine_tune_key(FACTS): TIMING, embed_key(FACTS): TIMING}
+
+    def seconds(judge=judge, budget=100_000, **changes):
+        facts = replace(
+            FACTS, byte_budget=budget, search_judge=judge, search_side=96, channels=3, **changes
+        )
+        history = History({**timings, scratch_key(facts): TIMING, embed_key(facts): TIMED_EMBED})
+        return Costs(facts, history).seconds(PlannedJob(1, "search_bytes"))
+
+    assert seconds(budget=1_000_000) > seconds()
+    assert seconds(validations=20_000) >= seconds()
+    # Sixteen points with two seeds, each of 200 steps, or an embedding of some images.
+    if judge == "scratch":
+        assert seconds() == pytest.approx(5 + 32 * 200 * TIMING.step, rel=0.5)
+    if judge == "probe":
+        assert 5 < seconds(class_sizes=(25, 25)) < seconds() / 4
+
+
+def test_a_search_that_trains_times_the_steps_of_its_network():
+    facts = replace(FACTS, search_judge="scratch", byte_budget=1e5, search_side=28)
+    assert trained_networks(facts, {"search_bytes"}) == {scratch_key(facts)}
+    facts = replace(facts, search_judge="fine_tune")
+    assert trained_networks(facts, {"search_bytes"}) == {fine_tune_key(facts)}
+    assert not trained_networks(replace(facts, search_judge="probe"), {"search_bytes"})
 
 
 def test_more_of_anything_takes_longer():

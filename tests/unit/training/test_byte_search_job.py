@@ -1,15 +1,31 @@
 """The search within a budget on real images: its bytes, its seeds, and what it refuses."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from encoded_pictures import SIDE, stored, write_smooth
+from test_fine_tune import SMALL, backbone
 
 from petite.data.container import container_bytes
+from petite.data.encode import encode
 from petite.data.sources import open_source
+from petite.data.splits import LabeledImages
 from petite.subsets.chains import SelectionJob, Step
-from petite.training.byte_search_job import SEEDS, Images, budget_of, run_search
+from petite.training import fine_tune, scratch
+from petite.training.byte_search import LEAST_IMAGE, LEAST_SIDE
+from petite.training.byte_search_job import (
+    SEEDS,
+    Images,
+    TrainingJudge,
+    Trainings,
+    budget_of,
+    run_search,
+)
+from petite.training.fine_tune import FineTuner
+from petite.training.loop import ScratchTrainer, Trainer
+from petite.training.settings import TrainingSettings
 from petite.util.errors import PetiteError
 
 COUNT = 60
@@ -41,9 +57,16 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
         yield Images(source, {}, store, SelectionJob(train, len(train), [step], 0, {}))
 
 
-def test_the_winner_is_within_the_budget_and_has_seeds_of_its_own(images: Images) -> None:
+@pytest.fixture
+def trainings(tmp_path: Path) -> Trainings:
+    return Trainings(tmp_path / "bytes/trainings.json", "settings")
+
+
+def test_the_winner_is_within_the_budget_and_has_seeds_of_its_own(
+    images: Images, trainings: Trainings
+) -> None:
     judge = Seen()
-    found = run_search("20%", "scratch", images, judge, COUNT)
+    found = run_search("20%", "scratch", images, judge, COUNT, trainings)
     total = images.original_bytes()
     assert found["original_bytes"] == total and found["budget"] == int(0.2 * total)
     assert found["runs"] == len(judge.given) == 2 * len(found["points"])
@@ -66,11 +89,104 @@ def test_the_originals_are_counted_as_a_run_counts_them(images: Images) -> None:
 def test_a_budget_not_below_the_originals_is_refused(images: Images) -> None:
     with pytest.raises(PetiteError, match="bytes: 1 MB is not below"):
         budget_of("1 MB", 1_000_000)
-    assert budget_of("999999", 1_000_000) == 999_999
+    assert budget_of("999999 B", 1_000_000) == 999_999
 
 
-def test_a_budget_without_room_for_an_image_of_each_class_is_refused(images: Images) -> None:
+def test_a_budget_without_room_for_an_image_of_each_class_is_refused(
+    images: Images, trainings: Trainings
+) -> None:
     judge = Seen()
     with pytest.raises(PetiteError, match=r"bytes: 150 B has no room .* 2 images"):
-        run_search("150 B", "scratch", images, judge, COUNT)
+        run_search("150 B", "scratch", images, judge, COUNT, trainings)
     assert judge.given == []
+
+
+class Killed(Exception):
+    """Ends a search."""
+
+
+class Mortal(Seen):
+    """A judge that ends the search after some trainings."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__()
+        self.left = left
+
+    def score(self, images: np.ndarray, labels: np.ndarray, seed: int) -> float:
+        if self.left == 0:
+            raise Killed
+        self.left -= 1
+        return super().score(images, labels, seed)
+
+
+def test_a_search_that_was_killed_goes_on_from_its_finished_trainings(
+    images: Images, trainings: Trainings, tmp_path: Path
+) -> None:
+    whole = Seen()
+    other = Trainings(tmp_path / "other.json", "settings")
+    expected = run_search("20%", "scratch", images, whole, COUNT, other)
+
+    first, rest = Mortal(5), Seen()
+    with pytest.raises(Killed):
+        run_search("20%", "scratch", images, first, COUNT, trainings)
+    again = Trainings(trainings.path, "settings")
+    assert run_search("20%", "scratch", images, rest, COUNT, again) == expected
+    assert first.given + rest.given == whole.given and len(first.given) == 5
+
+
+@pytest.mark.parametrize("changed", ["other settings", None])
+def test_trainings_of_other_settings_or_in_a_damaged_file_are_not_taken(
+    images: Images, trainings: Trainings, changed: str | None
+) -> None:
+    run_search("20%", "scratch", images, Seen(), COUNT, trainings)
+    if changed is None:
+        trainings.path.write_text(trainings.path.read_text("utf-8")[:-20], "utf-8")
+    judge = Seen()
+    found = run_search(
+        "20%", "scratch", images, judge, COUNT, Trainings(trainings.path, changed or "settings")
+    )
+    assert len(judge.given) == found["runs"] > 0
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_no_image_is_smaller_than_the_bound_that_planning_knows(channels: int) -> None:
+    for quality in (1, 3, 5):
+        flat = np.full((LEAST_SIDE, LEAST_SIDE, channels), 120, np.uint8)
+        assert len(encode(flat, "webp", quality)) >= LEAST_IMAGE
+
+
+SMALL_NETWORK = {
+    "budget": {"steps": 4},
+    "evaluations": 2,
+    "batch_size": 16,
+    "compact": {"widths": [4, 8], "halvings": [1], "residual_blocks": [0]},
+}
+
+
+def scratch_trainer() -> Trainer:
+    settings = scratch.check_settings(TrainingSettings(**SMALL_NETWORK).model_dump(mode="json"))
+    return ScratchTrainer(SIDE, 3, ["a", "b"], settings, 1)
+
+
+def fine_tuner() -> Trainer:
+    return FineTuner(
+        backbone(),
+        SIDE,
+        3,
+        ["a", "b"],
+        fine_tune.check_settings({**SMALL, "steps": 2, "evaluations": 1}),
+    )
+
+
+@pytest.mark.parametrize("make", [scratch_trainer, fine_tuner])
+def test_networks_that_are_trained_measure_the_points(
+    images: Images, trainings: Trainings, make: Callable[[], Trainer]
+) -> None:
+    index = images.store.index
+    held_out = images.store.images(index["image_id"][:20])
+    validation = LabeledImages(index["image_id"][:20], index["label"][:20].to_numpy(), held_out)
+    judge = TrainingJudge(make(), validation, SIDE, 3)
+    found = run_search("20%", make.__name__, images, judge, COUNT, trainings)
+    assert found["runs"] == 2 * len(found["points"])
+    scores = [point["validation_accuracy"] for point in found["points"]]
+    assert all(0 <= 20 * 2 * score <= 40 for score in scores) and max(scores) > 0
