@@ -12,7 +12,7 @@ FIGURE_PLANS = [
             label: method_name(label)
             for label in [*CONFIG.methods, *(name for name, _ in ENCODED_CASES)]
         },
-        has_comparisons=bool(compared(judge.name)),
+        has_comparisons=bool(with_random(CASES_OF[judge.name])),
         judge=judge.name,
         has_curves=judge.has_models,
         is_first=place == 0,

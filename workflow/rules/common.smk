@@ -27,6 +27,7 @@ from petite.config.winner import (
     config_of_winner,
     read_winner,
 )
+from petite.config.comparisons import with_full, with_random
 from petite.config.methods import AUGMENTATION, MAKING, SYNTHETIC
 from petite.util.errors import PetiteError
 from petite.util import imports
@@ -455,23 +456,6 @@ def subset_paths(label, fraction, first, last, repeat=""):
         for begin, end in subset_batches(label, as_text(fraction), repeat)
         if overlap((begin, end), wanted)
     ]
-
-
-def compared(judge):
-    """The cases that a judge compares with random at the same fraction and in the same encoding."""
-    cases = CASES_OF[judge]
-    return [
-        (name, fraction)
-        for name, fraction in cases
-        if method_of(name) != "random"
-        and (in_encoding("random", encoding_of(name)), fraction) in cases
-    ]
-
-
-def subsets_compared_with_full(judge):
-    """How many subsets a judge compares with all training images."""
-    cases = CASES_OF[judge]
-    return (len(cases) - 1) * (("full", 1.0) in cases)
 
 
 def run_path(judge, label, fraction, first, last, repeat=""):

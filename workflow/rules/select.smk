@@ -312,13 +312,13 @@ rule estimate:
                 "design": {
                     "seeds": [
                         CONFIG.runs_of(PLAN.judges[0].name)[case]
-                        for case in compared(PLAN.judges[0].name)
+                        for case in with_random(CASES_OF[PLAN.judges[0].name])
                     ],
                     "pilot_sd": CONFIG.evidence.pilot_sd,
                     "looks": looks_param(PLAN.judges[0].name),
                 },
                 "tests": {
-                    "subsets": subsets_compared_with_full(PLAN.judges[0].name),
+                    "subsets": len(with_full(CASES_OF[PLAN.judges[0].name])),
                     "tolerance": CONFIG.evidence.tolerance,
                     "setting": CONFIG.evidence.metric,
                 },

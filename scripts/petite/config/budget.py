@@ -13,23 +13,21 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from petite.config.comparisons import Case, with_full, with_random
 from petite.config.export import exported
 from petite.config.grow import kept_subset
-from petite.config.methods import FULL, Selection, Step
+from petite.config.methods import FULL, RANDOM, Selection, Step
 from petite.config.schema import Config, load
 from petite.config.seeds import LooksSettings
 from petite.evaluation.recommendation import BudgetCut, Subset
-from petite.evaluation.runs import REFERENCE as RANDOM
 from petite.evaluation.statistics import ENOUGH_RUNS, least_p, seeds_to_decide
 from petite.forecast.cut import NOTHING, Cut
 from petite.training.seeing import SEE_FEWER
 from petite.util import duration
-from petite.util.encoded_names import encoding_of, in_encoding, method_of
+from petite.util.encoded_names import method_of
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, write_json
 from petite.util.formatting import counted, listed, rounded_time
-
-Case = tuple[str, float]
 
 # A look with more than this share of the seeds of the next one is close to it.
 CLOSE = 0.75
@@ -193,24 +191,19 @@ def seed_choices(config: Config, left_out: Collection[Case] = ()) -> list[int | 
     The fewest can decide each comparison with random, if the method wins every time.
     """
     runs = [count for case, count in config.subsets.items() if case not in left_out]
-    tests = max(compared(config, judge, left_out)[0] for judge in config.judges.used)
+    tests = max(len(with_random(_cases(config, judge, left_out))) for judge in config.judges.used)
     fewest = seeds_to_decide(tests) if tests else ENOUGH_RUNS
     numbers = range(fewest, max(runs))
     return [*(n for n in numbers if _can_decide(config.seeds, n, tests)), None]
 
 
-def compared(config: Config, judge: str, left_out: Collection[Case] = ()) -> tuple[int, int]:
-    """How many comparisons a judge makes with random, and how many with the full set."""
-    cases = [
+def _cases(config: Config, judge: str, left_out: Collection[Case]) -> list[Case]:
+    """What a judge judges of a run without some cases."""
+    return [
         (name, share)
         for name, share in config.runs_of(judge)
         if (method_of(name), share) not in left_out
     ]
-    with_random = sum(
-        method_of(name) != RANDOM and (in_encoding(RANDOM, encoding_of(name)), share) in cases
-        for name, share in cases
-    )
-    return with_random, (len(cases) - 1) * ((FULL, 1.0) in cases)
 
 
 def cut_config(config: Config, cut: Cut) -> Config:
@@ -324,8 +317,12 @@ def _is_run(config: Config, left_out: tuple[Case, ...]) -> bool:
         cut_config(config, Cut(None, left_out))
     except PetiteError:
         return False
-    judges = [judge for judge in config.judges.used if any(compared(config, judge))]
-    return all(any(compared(config, judge, left_out)) for judge in judges)
+
+    def compares(judge: str, left_out: Collection[Case]) -> bool:
+        cases = _cases(config, judge, left_out)
+        return bool(with_random(cases) or with_full(cases))
+
+    return all(compares(judge, left_out) for judge in config.judges.used if compares(judge, ()))
 
 
 def _named(config: Config) -> set[Case]:

@@ -33,6 +33,7 @@ from petite.util.hints import unknown
 from petite.util.validation import Fraction, Strict
 
 FULL = "full"
+RANDOM = "random"
 AUGMENTATION = augmentation.NAME
 CHAIN: Final = "chain"
 SETTINGS = "settings"

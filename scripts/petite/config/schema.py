@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from petite.config.backbone import BackboneSettings
 from petite.config.checks import CheckSettings
+from petite.config.comparisons import with_full, with_random
 from petite.config.dataset import DatasetSettings
 from petite.config.encodings import Budget, Encodings, EncodingSettings
 from petite.config.evidence import EvidenceSettings
@@ -45,7 +46,7 @@ from petite.training.judges import FINE_TUNE, JUDGES, PROBE, PROBE_SOFT, SCRATCH
 from petite.training.seeing import SEE_FEWER
 from petite.training.settings import TrainingSettings
 from petite.util import duration, memory
-from petite.util.encoded_names import ORIGINAL, encoding_of, in_encoding, method_of
+from petite.util.encoded_names import ORIGINAL, in_encoding, method_of
 from petite.util.errors import PetiteError
 from petite.util.formatting import counted
 from petite.util.validation import Fraction, SeedCount, Strict
@@ -401,12 +402,8 @@ class Config(Strict):
     def _looks_problems(self, judge: str) -> list[str]:
         """Looks that can decide no comparison with random, if a judge has no others."""
         looks, cases = self.looks_of(judge), self.runs_of(judge)
-        tests = sum(
-            method_of(name) != "random"
-            and (in_encoding("random", encoding_of(name)), share) in cases
-            for name, share in cases
-        )
-        if looks is None or ("full", 1.0) in cases:
+        tests = len(with_random(cases))
+        if looks is None or with_full(cases):
             return []
         return [
             f"seeds.looks: {seeds} seeds can decide none of the {tests} comparisons with random: "
