@@ -68,9 +68,9 @@ def main(args: argparse.Namespace) -> None:
             *(args.output, subset, about, store, source, formats, encoded),
             soft=soft_labels(args),
         )
-    if "folder" in formats:
-        for sentence in ignored_files(manifest):
-            notice(f"{sentence} Convert them to PNG, or load them with Pillow.")
+    if "folder" in formats and (ignored := ignored_files(manifest)):
+        other = "Convert them to PNG" if encoded is None else "Use export_formats=container"
+        notice(f"{' '.join(ignored)} {other}, or load them with Pillow.")
     logger.info("%d images of %s are in %s", len(manifest), about.label, args.output)
 
 

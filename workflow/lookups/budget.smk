@@ -83,14 +83,16 @@ BUDGET_FILE = plan_path(Path(f"results/{WRITTEN.dataset.name}"), WRITTEN)
 
 def budget_plan():
     """What the budget leaves of the run, as planned before or now; None without a budget."""
-    # Before a search within a budget of bytes there is nothing to judge.
-    if WRITTEN.budget is None or PARTIAL or (BYTES and WINNER is None):
+    if WRITTEN.budget is None or PARTIAL:
         return None
     if not IS_MAIN:
         raise PetiteError(
             f"budget: '{WRITTEN.budget}' cannot be planned in another workflow, whose jobs are "
             "unknown: set it to null"
         )
+    # Before a search within a budget of bytes there is nothing to judge.
+    if BYTES and WINNER is None:
+        return None
     plan = read_plan(BUDGET_FILE)
     if plan and (plan.settled or not IS_RUN):
         return plan

@@ -71,7 +71,9 @@ or_exit(check_budget)
 
 def results_of_run(wildcards):
     """The files of the default target: those of a search within a budget of bytes, until it is over."""
-    if BYTES and winner_is_new():
+    if not IS_MAIN:
+        check_search_is_over()
+    elif BYTES and winner_is_new():
         return rules.search_bytes.output
     return [
         *rules.summarize.output,
@@ -98,9 +100,13 @@ def go_on_with_winner(found):
     The rules of a run are made for one winner. Snakemake has released its lock.
     """
     print(f"\n{found}\n", flush=True)
-    if HAS_GONE_ON or Path(sys.argv[0]).stem not in ("snakemake", "__main__"):
+    program = Path(sys.argv[0])
+    is_snakemake = program.stem == "snakemake" or program.parent.name == "snakemake"
+    if HAS_GONE_ON or not is_snakemake:
         print("To judge it on the test images, rerun the same command.", flush=True)
         return
     sys.stderr.flush()
+    if workflow.sourcecache.runtime_cache:  # which Python deletes at its exit, that never comes
+        workflow.sourcecache.runtime_cache.cleanup()
     os.environ[GOES_ON_VARIABLE] = "1"
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", *sys.argv[1:]])

@@ -48,8 +48,8 @@ def say_settings():
     )
     if left := not_judged():
         print(
-            f"Not judged: {', '.join(left)}. No judge of this run takes them. To judge them, add "
-            "`judges: {scratch: {}}`",
+            f"Not judged: {', '.join(left)}. No judge of this run can train on them. Add "
+            "`judges: {scratch: {}}` to judge them",
             file=sys.stderr,
         )
 

@@ -47,8 +47,8 @@ def known_listing():
         path = Path(SOURCE_PATH)
         if names_are_quick(path):
             limits = Limits(max_entries=QUICK_ENTRIES)
-            source = open_source(DATASET.source, path, limits, labels=LABELS)
-            return listing(source, **LISTING_SETTINGS)
+            with open_source(DATASET.source, path, limits, labels=LABELS) as source:
+                return listing(source, **LISTING_SETTINGS)
     return None
 
 
@@ -359,12 +359,12 @@ def jobs_after_search(jobs):
     fraction = min(facts().pool_share, float(f"{max(share, 1e-4):g}"))
     config = config_of_winner(ASKED, Winner(*point, fraction))
     encoding = next(one.name for one in config.encodings if one.name != ORIGINAL)
-    found = [(rule, {"space": encoding}) for rule in ["encode"] * len(SHARDS)]
+    found = [("encode", {"space": encoding})] * len(SHARDS)
+    if any(judge_named(judge).reads_embeddings for judge in config.judges.used):
+        found += [("embed", {})] * len(SHARDS)
     for judge in config.judges.used:
-        if USES_EMBEDDINGS:
-            found += [("embed", {})] * len(SHARDS)
-        for (label, share), seeds in config.runs_of(judge).items():
-            case = {"judge": judge, "method": label, "fraction": share, "seeds": seeds}
+        for (label, kept), seeds in config.runs_of(judge).items():
+            case = {"judge": judge, "method": label, "fraction": kept, "seeds": seeds}
             found.append((judge_named(judge).rule, case))
     found += [(rule, {}) for rule in ("summarize", "report", "provenance")]
     return [

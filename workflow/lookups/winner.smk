@@ -18,7 +18,14 @@ def config_with_winner():
     if BYTES is None:
         return ASKED
     check_winner_can_be_judged(ASKED)
-    return config_of_winner(ASKED, WINNER) if WINNER else ASKED
+    if WINNER:
+        return config_of_winner(ASKED, WINNER)
+    if ASKED.export != BEST:
+        raise PetiteError(
+            f"export: what can be exported is known after the search within a budget of bytes: "
+            f"run without export={ASKED.export} first"
+        )
+    return ASKED
 
 
 def winner_is_new():

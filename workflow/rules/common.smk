@@ -28,6 +28,7 @@ from petite.config.winner import (
     read_winner,
 )
 from petite.config.comparisons import with_full, with_random
+from petite.config.export import BEST
 from petite.config.methods import AUGMENTATION, MAKING, SYNTHETIC
 from petite.util.errors import PetiteError
 from petite.util import imports

@@ -62,7 +62,9 @@ if IS_RUN and not workflow.output_settings.dryrun:
 def say_where_things_are():
     """At the very end of the run, after Snakemake's last lines."""
     PROGRESS.end()
-    if BYTES and "all" in PROGRESS.due and winner_is_new():
+    if BYTES and "search_bytes" in PROGRESS.due and "all" not in PROGRESS.due:
+        atexit.register(print, f"\n{said_of_search()}", flush=True)
+    elif BYTES and "all" in PROGRESS.due and winner_is_new():
         if not workflow.touch:
             # At the exit, the working folder may be another one.
             atexit.register(go_on_with_winner, said_of_search())

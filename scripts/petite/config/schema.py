@@ -250,7 +250,8 @@ class Config(Strict):
         except PetiteError as error:
             problems.append(f"max_memory: {error}")
         try:
-            exported(self.export, self.exportable)
+            if self.bytes is None:  # else it is known after the search
+                exported(self.export, self.exportable)
         except PetiteError as error:
             problems.append(f"export: {error}")
         if problems:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from petite.config.encodings import EncodingSettings
+from petite.config.export import BEST
 from petite.config.methods import FULL
 from petite.config.schema import Config, load
 from petite.evaluation.runs import REFERENCE as RANDOM
@@ -48,6 +49,10 @@ def read_winner(path: Path) -> Winner | None:
         return None
     try:
         record = read_json(path)
+        if (
+            isinstance(record, dict) and "training_images" not in record
+        ):  # of an earlier version, whose search is due again
+            return None
         winner = record["winner"]
         share = float(f"{winner['images'] / record['training_images']:g}")
         return Winner(winner["side"], winner["quality"], share, winner["codec"])
@@ -66,7 +71,7 @@ def config_of_winner(config: Config, winner: Winner) -> Config:
     PetiteError
         Where it is not valid.
     """
-    # Keys that are no part of a dump change no result.
+    # A dump leaves out the keys that change no result.
     values = config.model_dump(mode="json")
     values |= {"export": config.export, "export_formats": config.export_formats, "bytes": None}
     encoding = EncodingSettings(side=winner.side, codec=winner.codec, quality=winner.quality)
@@ -83,12 +88,14 @@ def config_of_winner(config: Config, winner: Winner) -> Config:
 def check_winner_can_be_judged(config: Config) -> None:
     """Refuse, before a search, settings with which no winner can be judged.
 
+    What may be exported is known after it.
+
     Raises
     ------
     PetiteError
     """
     try:
-        config_of_winner(config, ANY)
+        config_of_winner(config.model_copy(update={"export": BEST}), ANY)
     except PetiteError as error:
         raise PetiteError(
             f"bytes: with these settings, what the search finds cannot be judged: {error}"

@@ -94,8 +94,8 @@ def next_record(last: Record | None, now: Declared) -> Record:
 
     Fewer than ENOUGH_RUNS seeds of one split decide nothing, and neither does a single case, so a
     change after them does not count. Neither does a return to a single split, of which nothing is
-    compared with others. What was seen is never forgotten, and neither is the largest number of
-    seeds.
+    compared with others. What was seen is never forgotten, and neither are the largest number of
+    seeds and the last number of several splits.
 
     Examples
     --------
@@ -130,7 +130,8 @@ def next_record(last: Record | None, now: Declared) -> Record:
             kind for kind, is_changed in changes.items() if is_changed or kind in seen.changes
         )
         seen = Seen(tuple(sorted({*seen.seeds, before.seeds})), found)
-    return Record(replace(now, seeds=seeds), seen)
+    splits = before.splits if now.splits == 1 else now.splits
+    return Record(replace(now, seeds=seeds, splits=splits), seen)
 
 
 def read_records(folder: Path) -> dict[str, Record]:

@@ -81,9 +81,7 @@ def _cells(summary: pd.DataFrame) -> pd.DataFrame:
 # Below each table with methods that see fewer images than they keep.
 SEEN_NOTE = "Seen: the share of the examples of a training that sees all images in each pass."
 # Below each table of comparisons that has looks.
-LOOK_NOTE = (
-    "Look: that at which a comparison was decided or given up, with the number of its seeds."
-)
+LOOK_NOTE = "Look: the look at which a comparison was decided or stopped, and its number of seeds."
 
 
 def has_looks(summary: pd.DataFrame) -> bool:

@@ -23,7 +23,7 @@ from petite.export.soft import (
 from petite.subsets.synthetic import is_whole
 from petite.training.soft_labels import SoftLabels
 from petite.util.encoded_names import ORIGINAL, encoding_in_words, encoding_of
-from petite.util.formatting import byte_size, counted, number
+from petite.util.formatting import byte_size, counted, listed, number
 
 FORMAT = 1
 # These differ each time that the subset is selected.
@@ -209,7 +209,7 @@ def data_card(
     if about.why:
         lines += ["", f"Why this subset: {about.why}"]
     if soft:
-        lines += ["", about_soft_labels(soft)]
+        lines += ["", about_soft_labels(soft, formats)]
     lines += [
         "",
         f"{'It is a part' if real else 'They are made of images'} of the training set. "
@@ -273,7 +273,7 @@ def _about_bytes(manifest: pd.DataFrame, total: int, soft: SoftLabels | None) ->
         parts.append(f"{number(len(real) * soft.bytes_per_image)} bytes of soft labels")
     sentences = [
         f"The {counted(len(real), 'image')} have {number(real['bytes'].sum())} bytes, and "
-        f"{number(total)} bytes ({byte_size(total)}) as a container with {' and '.join(parts)}.",
+        f"{number(total)} bytes ({byte_size(total)}) as a container with {listed(parts)}.",
         "A folder has the same bytes in its files, but takes whole blocks of the disk.",
     ]
     if copies:

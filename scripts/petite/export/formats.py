@@ -126,7 +126,7 @@ def write_parquet(
     """Write the manifest with the files' bytes, for Hugging Face's `datasets`.
 
     Columns: image (struct of bytes and path), label (a ClassLabel), and those of the manifest; with
-    soft labels also soft_labels, lists (label, class), and soft_views, lists (label, 3).
+    soft labels also soft_labels, lists (label, class), and soft_views, lists (label, 3 or 6).
     """
     text = ["image_id", "class_name", "origin", "recipe", "sha256"]
     features: dict[str, Any] = {

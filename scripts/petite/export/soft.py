@@ -10,6 +10,7 @@ from petite.data.container import SoftFormat
 from petite.training.batches import SoftTargets
 from petite.training.soft_labels import SoftLabels
 from petite.util.files import atomic_path
+from petite.util.formatting import counted, listed
 
 FILE = (
     "`soft_labels.npz`: the soft labels of the images, in the order of the manifest: "
@@ -89,15 +90,25 @@ def write_soft_labels(path: Path, targets: SoftTargets) -> None:
         np.savez(temporary, probabilities=targets.probabilities, **views)
 
 
-def about_soft_labels(soft: SoftLabels) -> str:
+def about_soft_labels(soft: SoftLabels, formats: Sequence[str]) -> str:
     """How to use them, for the card."""
-    teacher = "a probe" if not soft.teacher.seeds else f"{len(soft.teacher.seeds)} networks"
+    networks = len(soft.teacher.seeds)
+    teacher = counted(networks, "network") if networks else "a probe"
+    places = ["in `soft_labels.npz`"]
+    if "parquet" in formats:
+        columns = (
+            "the columns `soft_labels` and `soft_views`"
+            if soft.views
+            else "the column `soft_labels`"
+        )
+        places.append(f"in {columns} of images.parquet")
+    if "container" in formats:
+        places.append("in the container")
     sentences = [
         "These images are for training on soft labels, the class probabilities of a teacher "
         f"({teacher} trained on all {soft.teacher.images:,} training images): on the labels of the "
         "table above, models may be less accurate.",
-        "They are in `soft_labels.npz`, and in the columns `soft_labels` and `soft_views` of "
-        f"images.parquet. They take {soft.bytes_per_image:,} bytes for each image.",
+        f"They are {listed(places)}, and take {soft.bytes_per_image:,} bytes for each image.",
     ]
     if not soft.teacher.seeds:
         sentences.append(

@@ -13,7 +13,7 @@ from petite.forecast.facts import Facts, PlannedJob
 from petite.forecast.history import NOTHING_KNOWN, History, Timing, key_of
 from petite.networks.models import MODELS
 from petite.selection.estimate import Entry, Speeds, estimate_entries
-from petite.training.byte_search import NEAR, Point, coarse_grid
+from petite.training.byte_search import NEAR, SAMPLE, SEEDS, Point, coarse_grid
 from petite.training.judges import FINE_TUNE, PROBE, PROGRAM, SCRATCH
 from petite.training.loop import EVALUATION_BATCH, TRAIN_ACCURACY_ROWS
 from petite.training.settings import TrainingSettings
@@ -24,8 +24,6 @@ FLOAT = 4
 LEARNING_BLOCKS = 3
 # Multiply-adds of a network that does not say how many it needs, for a pixel.
 PRODUCTS_OF_A_PIXEL = 5_000
-# Of the search within a budget of bytes; see `petite.training.byte_search_job`.
-SEARCH_SEEDS, SAMPLE = 2, 200
 # Rules that do nothing.
 TARGETS = {"all", "petite", "label_next", "grow"}
 # What only the length of a run depends on, and not the time of a step.
@@ -282,19 +280,18 @@ class Costs:
         facts, seconds = self.facts, []
         for point in coarse_grid(facts.search_side):
             count = self.images_within(point)
-            encoded = SAMPLE + SEARCH_SEEDS * count
+            encoded = SAMPLE + len(SEEDS) * count
             each = self._decoding() + slopes.ENCODE_PIXEL["webp"] * point.side**2
-            measured = SEARCH_SEEDS * self._search_training(count) if count >= facts.classes else 0
+            measured = len(SEEDS) * self._search_training(count) if count >= facts.classes else 0
             seconds.append(min(encoded, facts.training_images) * each + measured)
         # The points around the best one are like those of the coarse grid.
         return self._search_start() + sum(seconds) * (1 + NEAR / len(seconds))
 
     def _search_start(self) -> float:
-        match self.facts.search_judge:
-            case judge if judge == PROBE:
-                return self.embed_timing.start
-            case judge if judge == FINE_TUNE:
-                return self.fine_tune_timing.start
+        if self.facts.search_judge == PROBE:
+            return self.embed_timing.start
+        if self.facts.search_judge == FINE_TUNE:
+            return self.fine_tune_timing.start
         return self.scratch_timing.start
 
     def _search_training(self, count: int) -> float:

@@ -56,7 +56,7 @@ def with_timings(
     began = time.process_time()
     if makes:
         backend = facts.training_settings.backend
-        tunes = fine_tune_key(facts) in networks
+        tunes = fine_tune_key(facts) in makes
         load_keras(facts.fine_tuning.backend if tunes else backend, facts.threads)
     loading = slopes.START + time.process_time() - began
     if was_loaded:

@@ -64,11 +64,24 @@ class Mix(NamedTuple):
             mixed[row, top:bottom, left:right] = others[row, top:bottom, left:right]
         return mixed
 
-    def of_values(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The same of targets or weights, shape (n, ...)."""
-        own = self.shares.reshape(-1, *[1] * (values.ndim - 1))
-        mixed: NDArray[np.float32] = own * values + (1 - own) * values[self.partners]
-        return mixed
+    def of_targets(
+        self, targets: NDArray[np.float32], weights: NDArray[np.float32] | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Targets and weights with which the loss is the mix of the losses of both images.
+
+        Parameters
+        ----------
+        targets : ndarray of float32, shape (n, outputs)
+        weights : ndarray of float32, shape (n,), or None
+            None: all are 1, and stay so.
+        """
+        given = np.ones_like(self.shares) if weights is None else weights
+        own, others = self.shares * given, (1 - self.shares) * given[self.partners]
+        both = own + others
+        # Two images that do not count have no target.
+        share = np.divide(own, both, out=np.ones_like(own), where=both > 0)[:, None]
+        mixed: NDArray[np.float32] = share * targets + (1 - share) * targets[self.partners]
+        return mixed, None if weights is None else both
 
 
 def drawn_mix(

@@ -1,6 +1,6 @@
 """The batches of a training run: all full, reproducible from the seed, and augmented."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -22,6 +22,7 @@ class Batch(NamedTuple):
     images : ndarray of uint8, shape (batch_size, H, W, C)
     labels : ndarray of int, shape (batch_size,)
     weights : ndarray of float32, shape (batch_size,), or None
+        As they are, not mixed.
     soft : ndarray of float32, shape (batch_size, classes), or None
         Soft labels; None if those of `labels` are the targets.
     mix : Mix or None
@@ -33,6 +34,12 @@ class Batch(NamedTuple):
     weights: np.ndarray | None
     soft: np.ndarray | None = None
     mix: Mix | None = None
+
+
+def _drawn(what: str, image_ids: Sequence[str], count: int) -> NDArray[np.float64]:
+    """Three numbers from 0 to 1 for each of `count` views of each image, (n, count, 3)."""
+    numbers = [generator(0, what, one).random((count, 3)) for one in image_ids]
+    return np.array(numbers).reshape(-1, count, 3)
 
 
 @dataclass(frozen=True)
@@ -54,19 +61,15 @@ class Views:
     def of(cls, image_ids: Iterable[str], count: int, augmentation: Augmentation) -> "Views":
         """Draw the views of images. They depend on the id alone, and more views leave the first."""
         ids, flips = list(image_ids), augmentation.flips
-        found, lights = (
-            np.array([generator(0, what, one).random((count, 3)) for one in ids]).reshape(
-                -1, count, 3
-            )
-            for what in ("view", "light")
-        )
+        found = _drawn("view", ids, count)
         drawn = (found * 256).astype(np.uint8)
         if flips == "alternating":
             drawn[:, :, 2] = (np.arange(count) + (found[:, :1, 2] < 0.5)) % 2
         else:
             drawn[:, :, 2] = (found[:, :, 2] < 0.5) & (flips == "random")
         if augmentation.brightness > 0:
-            drawn = np.concatenate([drawn, (lights * 256).astype(np.uint8)], axis=2)
+            lights = (_drawn("light", ids, count) * 256).astype(np.uint8)
+            drawn = np.concatenate([drawn, lights], axis=2)
         return cls(drawn, augmentation)
 
     def render(
@@ -161,7 +164,6 @@ class Batches:
         mix = drawn_mix(pixels.shape, self.augmentation.mixup, self.augmentation.cutmix, rng)
         if mix is not None:
             pixels = mix.of_images(pixels)
-            weights = None if weights is None else mix.of_values(weights)
         return Batch(pixels, self.labels[rows], weights, soft, mix)
 
     def _augmented(

@@ -34,6 +34,10 @@ APART = 0.15
 COEFFICIENTS = 6  # of the surface
 # Subsets of other seeds have other images. This many standard errors of the sum are left free.
 MARGIN = 3.0
+# Those of a run begin at 0, so that its subsets and trainings are new.
+SEEDS = (1_000_000, 1_000_001)
+# Images whose bytes are measured before the count is known.
+SAMPLE = 200
 
 
 class Point(NamedTuple):
@@ -66,6 +70,10 @@ class Measured(NamedTuple):
 
 
 Measure = Callable[[Point], Measured | None]
+
+
+class NoRoom(Exception):
+    """No encoding of an image of each class is within the budget."""
 
 
 def parse_budget(text: str) -> tuple[float, bool]:
@@ -104,7 +112,7 @@ def parse_budget(text: str) -> tuple[float, bool]:
             f"'{text}' is not a number of bytes, or a percentage below 100% of the originals: "
             "write for example 2 MB or 10%"
         )
-    if not is_share and value < (least := least_bytes("ab")):
+    if not is_share and value < (least := least_bytes(["a", "b"])):
         raise PetiteError(
             f"'{text}' has no room for an image of each of two classes, which take at least "
             f"{byte_size(least)}: give a larger budget"
@@ -163,12 +171,12 @@ def search(largest: int, measure: Measure) -> tuple[Measured, list[Measured]]:
 
     Raises
     ------
-    ValueError
+    NoRoom
         If no point has room for an image of each class.
     """
     found = [one for point in coarse_grid(largest) if (one := measure(point))]
     if not found:
-        raise ValueError("no point fits into the budget")
+        raise NoRoom
     for point in _neighborhood(found, largest):
         if one := measure(point):
             found.append(one)

@@ -23,7 +23,10 @@ from petite.subsets.chains import SelectionJob, choose
 from petite.subsets.tables import cut
 from petite.training.byte_search import (
     CODEC,
+    SAMPLE,
+    SEEDS,
     Measured,
+    NoRoom,
     Point,
     count_within,
     parse_budget,
@@ -37,11 +40,6 @@ from petite.util.files import read_json, write_json
 from petite.util.formatting import byte_size, in_percent
 
 logger = logging.getLogger(__name__)
-
-# Those of a run begin at 0, so that its subsets and trainings are new.
-SEEDS = (1_000_000, 1_000_001)
-# Images whose bytes are measured before the count is known.
-SAMPLE = 200
 
 
 class Judge(Protocol):
@@ -296,7 +294,7 @@ def run_search(
     largest = min(judge.side, images.largest_side())
     try:
         winner, found = search(largest, measure)
-    except ValueError:
+    except NoRoom:
         raise PetiteError(
             f"bytes: {text} has no room for an image of each class: the smallest encoding takes "
             f"about {byte_size(min(least))} for {classes} images: give a larger budget"

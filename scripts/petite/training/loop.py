@@ -210,10 +210,11 @@ class Trainer(ABC):
                     if batch.soft is None
                     else soft_targets(batch.soft)
                 )
+                weights_of_batch = batch.weights
                 if batch.mix is not None:
-                    target = batch.mix.of_values(target)
+                    target, weights_of_batch = batch.mix.of_targets(target, batch.weights)
                 loss, accuracy, *of_each = part.model.train_on_batch(
-                    batch.images, target, batch.weights
+                    batch.images, target, weights_of_batch
                 )
                 if of_each:
                     batches.learn(batches.rows(step)[0], of_each[0])

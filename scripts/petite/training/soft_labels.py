@@ -18,7 +18,7 @@ from petite.training.batches import SoftTargets, Views
 from petite.util.errors import PetiteError
 from petite.util.files import atomic_path, read_json, write_json
 
-# Hexadecimal ones of a recipe's digest in the name of a label.
+# Hexadecimal digits of a recipe's digest in the name of a label in the name of a label.
 DIGITS = 16
 
 
@@ -180,12 +180,11 @@ def names_of_labels(subset: pd.DataFrame) -> list[str]:
 
 
 def joined(labels: Sequence[SoftLabels]) -> SoftLabels:
-    """The labels of several files of one teacher."""
-    return replace(
-        labels[0],
-        image_ids=np.concatenate([one.image_ids for one in labels]),
-        probabilities=np.concatenate([one.probabilities for one in labels]),
-    )
+    """The labels of several files of one teacher, which may have some of them in common."""
+    ids = np.concatenate([one.image_ids for one in labels])
+    ids, firsts = np.unique(ids, return_index=True)
+    probabilities = np.concatenate([one.probabilities for one in labels])[firsts]
+    return replace(labels[0], image_ids=ids, probabilities=probabilities)
 
 
 def with_soft_columns(runs: pd.DataFrame, columns: SoftColumns) -> pd.DataFrame:

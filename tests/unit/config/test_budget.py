@@ -16,7 +16,6 @@ from petite.config.budget import (
     best_cut,
     capped,
     cases_to_leave_out,
-    compared,
     cut_config,
     cuts_of_judges,
     in_words,
@@ -25,6 +24,7 @@ from petite.config.budget import (
     seed_choices,
     write_plan,
 )
+from petite.config.comparisons import with_full, with_random
 from petite.config.layers import command_line
 from petite.config.seeds import LooksSettings
 from petite.evaluation.statistics import ALPHA, least_p
@@ -133,7 +133,9 @@ def test_each_judge_keeps_a_comparison() -> None:
     judges = {"scratch": {}, "probe": {"fractions": [0.1]}}
     one = loaded(METHODS | {"full": []}, judges=judges)
     least = cut_config(one, Cut(None, cases_to_leave_out(one)[-1]))
-    assert all(any(compared(least, judge)) for judge in judges)
+    for judge in judges:
+        cases = least.runs_of(judge)
+        assert with_random(cases) or with_full(cases)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +195,8 @@ def test_the_fewest_seeds_can_decide_every_comparison_with_random() -> None:
         one = loaded(methods)
         for left_out in cases_to_leave_out(one):
             fewest = seed_choices(one, left_out)[0]
-            tests, _ = compared(one, "scratch", left_out)
+            cases = cut_config(one, Cut(None, left_out)).runs_of("scratch")
+            tests = len(with_random(cases))
             assert fewest is not None
             assert max(1, tests) * least_p(fewest) <= ALPHA
 
@@ -243,7 +246,7 @@ def test_the_last_look_is_capped(
 
 def test_a_capped_look_can_decide_every_comparison_with_random() -> None:
     one = loaded(seeds={"looks": [8, 10, 30], "levels": [0.04, 0.004, 0.004]})
-    tests = sum(compared(one, "scratch")[:1])
+    tests = len(with_random(one.runs_of("scratch")))
     for most in seed_choices(one)[:-1]:
         rest = cut_config(one, Cut(most))
         looks = rest.looks_of("scratch")

@@ -42,21 +42,31 @@ def test_a_judge_of_some_fractions_judges_the_winner() -> None:
     assert ("random@48px-webp-q20", 0.1234) in judged.runs_of("scratch")
 
 
+def test_what_can_be_exported_is_known_when_there_is_a_winner() -> None:
+    named = asked(export="random@48px-webp-q20:0.1234")
+    check_winner_can_be_judged(named)
+    assert config_of_winner(named, WINNER).export == "random@48px-webp-q20:0.1234"
+    with pytest.raises(PetiteError, match=r"export: .*random:0\.1"):
+        config_of_winner(asked(export="random:0.1"), WINNER)
+
+
 def test_what_could_not_be_judged_is_refused_before_the_search() -> None:
-    check_winner_can_be_judged(asked())
-    with pytest.raises(PetiteError, match=r"bytes: [^:]*: .*\n.*export: .*random:0\.1"):
-        check_winner_can_be_judged(asked(export="random:0.1"))
+    program = {"scratch": None, "mine": {"command": "python train.py {train} {test} {predictions}"}}
+    with pytest.raises(PetiteError, match="bytes: "):
+        check_winner_can_be_judged(asked(judges=program))
 
 
 def test_the_winner_is_read_from_the_record_of_the_search(tmp_path: Path) -> None:
     path = tmp_path / "search.json"
+    assert read_winner(path) is None
+    path.write_text("{}", "utf-8")  # of an earlier version
     assert read_winner(path) is None
     winner = {"side": 48, "codec": "webp", "quality": 20, "images": 1_234}
     path.write_text(json.dumps({"winner": winner, "training_images": 10_000}), "utf-8")
     assert read_winner(path) == WINNER
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"winner": {}, "training_images": 3}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"winner": {}, "training_images": 3}'])
 def test_a_damaged_record_is_refused_with_its_path(tmp_path: Path, text: str) -> None:
     path = tmp_path / "search.json"
     path.write_text(text, "utf-8")

@@ -67,6 +67,24 @@ def test_a_plan_that_is_changed_after_its_results_were_seen_is_known(
     assert next_record(found, now) == found
 
 
+@pytest.mark.parametrize(
+    ("numbers", "seeds", "is_changed"),
+    [
+        ((5, 1, 5), 7, False),  # what was declared
+        ((5, 1, 7), 7, True),
+        ((3, 1, 7), 5, True),  # what 5 seeds in three splits showed was seen
+    ],
+)
+def test_a_single_split_between_does_not_hide_how_many_there_were(
+    numbers: tuple[int, ...], seeds: int, is_changed: bool
+) -> None:
+    record = None
+    for splits in numbers:
+        record = next_record(record, replace(SEVEN, seeds=seeds, splits=splits))
+    assert record is not None
+    assert ("splits" in record.seen.changes) == is_changed
+
+
 def test_what_was_seen_is_never_forgotten() -> None:
     first = next_record(None, replace(SEVEN, seeds=15))
     fewer = next_record(first, SEVEN)

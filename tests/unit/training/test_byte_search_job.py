@@ -14,9 +14,8 @@ from petite.data.sources import open_source
 from petite.data.splits import LabeledImages
 from petite.subsets.chains import SelectionJob, Step
 from petite.training import fine_tune, scratch
-from petite.training.byte_search import LEAST_IMAGE, LEAST_SIDE
+from petite.training.byte_search import LEAST_IMAGE, LEAST_SIDE, SEEDS
 from petite.training.byte_search_job import (
-    SEEDS,
     Images,
     TrainingJudge,
     Trainings,

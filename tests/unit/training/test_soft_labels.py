@@ -334,6 +334,14 @@ def test_a_file_of_soft_labels_is_read_as_it_was_written(tmp_path: Path, views: 
         read.of(["a/1", "c/9"])
 
 
+def test_files_of_subsets_of_which_one_contains_the_other_are_joined() -> None:
+    few, many = labels_of(["a/1#0f", "b/2#1e"]), labels_of(["a/1#0f", "b/2#1e", "b/3#2d"])
+    found = joined([few, replace(many, probabilities=many.probabilities)])
+    assert sorted(found.image_ids) == ["a/1#0f", "b/2#1e", "b/3#2d"]
+    assert (found.of(["b/3#2d"]) == many.probabilities[2]).all()
+    assert (found.of(["b/2#1e"]) == few.probabilities[1]).all()
+
+
 def test_a_job_trains_on_the_labels_of_the_originals_and_counts_their_bytes(folder: Path) -> None:
     store, split = Store.open(folder / "store/manifest.json"), read_table(folder / "split.parquet")
     job = Job(

@@ -175,8 +175,8 @@ def test_an_image_has_as_much_of_its_partner_as_its_target_has(
         images = np.zeros(shape, np.uint8)
         images[other] = 200
         seen = mix.of_images(images).mean((1, 2, 3)) / 200
-        share = mix.of_values(np.eye(count, dtype=np.float32)[:, other])
-        assert seen == pytest.approx(share, abs=0.003)
+        targets, _ = mix.of_targets(np.eye(count, dtype=np.float32), None)
+        assert seen == pytest.approx(targets[:, other], abs=0.003)
 
 
 def test_mixup_blends_whole_images_and_cutmix_pastes_boxes() -> None:
@@ -195,15 +195,18 @@ def test_mixup_blends_whole_images_and_cutmix_pastes_boxes() -> None:
     assert drawn_mix(images.shape, 0, 0, np.random.default_rng(0)) is None
 
 
-def test_weights_and_soft_labels_of_mixed_images_are_mixed_too() -> None:
-    images, _ = bars(10)
-    weights = np.linspace(0.5, 1.5, 10).astype(np.float32)
-    batch = Batches(np.arange(10), weights, 10, 0, Augmentation(mixup=0.4)).batch(3, images)
-    assert batch.mix is not None and batch.weights is not None
-    own = weights[batch.labels]
-    others = own[batch.mix.partners]
-    expected = batch.mix.shares * own + (1 - batch.mix.shares) * others
-    assert batch.weights == pytest.approx(expected)
+def test_the_loss_of_a_mixed_image_is_the_mix_of_the_weighted_losses_of_both() -> None:
+    rng = np.random.default_rng(0)
+    mix = drawn_mix((50, 4, 4, 1), 0.4, 1.0, rng)
+    assert mix is not None
+    labels = np.eye(3, dtype=np.float32)[rng.integers(0, 3, 50)]
+    weights = rng.choice([0.0, 0.1, 1.0, 3.0], 50).astype(np.float32)
+    logs = np.log(rng.dirichlet([1, 1, 1], 50))  # what a network says of the mixed images
+    targets, both = mix.of_targets(labels, weights)
+    assert both is not None and np.isfinite(targets).all()
+    own, other = (-(some * logs).sum(1) for some in (labels, labels[mix.partners]))
+    expected = mix.shares * weights * own + (1 - mix.shares) * weights[mix.partners] * other
+    assert -both * (targets * logs).sum(1) == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
