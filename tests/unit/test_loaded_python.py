@@ -40,7 +40,7 @@ def test_a_client_and_its_program_that_end_at_once_leave_the_next_one_to_run(
 def test_what_a_module_starts_with_its_own_interpreter_has_packages_loaded(tmp_path: Path) -> None:
     starts, asks = "import subprocess, sys\n", "import sys; print('colorsys' in sys.modules)"
     (tmp_path / "asks.py").write_text(asks, "utf-8")
-    for command in (["asks.py"], ["-c", asks]):  # a program of the steps, and what is no program
+    for command in (["asks.py"], ["-c", asks]):  # a program of the steps, and what is not one
         starts += f"subprocess.run([sys.executable, *{command}], check=True)\n"
     (tmp_path / "starts.py").write_text(starts, "utf-8")
     folders = [tmp_path / "steps", tmp_path / "modules"]

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
+from shades import write_shades
+from test_bytes_workflow import FROM_SCRATCH, SMALL_BUDGET, check_that_the_winner_is_judged
 
 pytestmark = pytest.mark.workflow
 
@@ -331,3 +333,19 @@ def test_two_checkouts_in_one_workflow_are_refused(
     assert finished.returncode != 0
     assert "Use one checkout of Petite for all modules of a workflow" in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+def test_a_module_judges_what_the_search_found_when_it_is_run_again(
+    tmp_path: Path, run_outer: Outer
+) -> None:
+    write_shades(tmp_path, 40)
+    use = module("tiny", 'prefix: "out"', shards=1)
+    results = "out/results/tiny"
+    wanted = [f"{results}/runs.csv"]
+    first = run_outer(tmp_path, use, wanted, FROM_SCRATCH)
+    assert first.returncode != 0
+    assert "rerun the same command" in first.stdout + first.stderr
+    assert not list((tmp_path / results).glob("runs*"))
+    second = run_outer(tmp_path, use, wanted, FROM_SCRATCH)
+    assert second.returncode == 0, second.stderr
+    check_that_the_winner_is_judged(tmp_path / results, SMALL_BUDGET)

@@ -94,7 +94,7 @@ def test_their_bytes_and_the_teacher_are_counted(folder: Path) -> None:
         assert (other["stored_bytes"] - one["stored_bytes"] == of_labels).all()
         # The index says how many there are.
         extra = (other["bytes"] - one["bytes"] - of_labels).dropna()
-        assert len(extra) and extra.between(1, 80).all()
+        assert len(extra) and extra.between(1, 100).all()
         assert (other["teacher_seconds"] > 0).all() and one["teacher_seconds"].isna().all()
         total = costs["total_seconds"] - costs["select_seconds"] - costs["train_seconds"]
         assert np.allclose(total[soft], costs["teacher_seconds"][soft])
@@ -162,7 +162,7 @@ def test_a_named_subset_has_the_labels_of_the_first_judge_that_judges_it(
     assert finished.returncode == 0, said_of(finished)
     out = folder / RESULTS / f"export/random@{SMALL}-0.5-seed-1"
     labels = SoftLabels.read(folder / RESULTS / "soft_labels/scratch.npz")
-    expected = labels.targets(pd.read_csv(out / "manifest.csv"))
+    expected = labels.targets(pd.read_csv(out / "manifest.csv", keep_default_na=False))
     with np.load(out / "soft_labels.npz") as found:
         assert (found["probabilities"] == expected.probabilities).all()
         assert (found["views"] == expected.views.drawn).all()

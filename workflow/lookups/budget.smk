@@ -16,6 +16,7 @@ from petite.config.budget import (
     write_plan,
 )
 from petite.forecast.cut import NOTHING, Forecaster
+from petite.forecast.facts import rules_due
 from petite.forecast.forecast import SLURM_JOBS
 from petite.forecast.history import default_path, read_history
 from petite.forecast.jobs import Costs, trained_networks
@@ -128,7 +129,7 @@ def new_budget_plan():
             file,
             {ALL_SEEDS_VARIABLE: "1"},
         )
-        if any(job.rule == "search_bytes" and job.is_due for job in whole.jobs):
+        if "search_bytes" in rules_due(whole.jobs):
             return UNPLANNED  # until it is known what is judged
         if not whole.is_counted:
             raise PetiteError(

@@ -69,19 +69,13 @@ def check_budget():
 or_exit(check_budget)
 
 
-def results_of_run(wildcards):
+def made_after_search(wildcards):
     """The files of the default target: those of a search within a budget of bytes, until it is over."""
     if not IS_MAIN:
         check_search_is_over()
     elif BYTES and winner_is_new():
         return rules.search_bytes.output
-    return [
-        *rules.summarize.output,
-        f"{RESULTS}/provenance.json",
-        *FIGURES,
-        *rules.report.output,
-        *kept_files(wildcards),
-    ]
+    return [*MADE, *kept_files(wildcards)]
 
 
 # Set by a run that judges what its search found, so that it cannot do so again and again.
@@ -106,7 +100,9 @@ def go_on_with_winner(found):
         print("To judge it on the test images, rerun the same command.", flush=True)
         return
     sys.stderr.flush()
-    if workflow.sourcecache.runtime_cache:  # which Python deletes at its exit, that never comes
+    if (
+        workflow.sourcecache.runtime_cache
+    ):  # which Python deletes at its exit, that never comes
         workflow.sourcecache.runtime_cache.cleanup()
     os.environ[GOES_ON_VARIABLE] = "1"
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", *sys.argv[1:]])

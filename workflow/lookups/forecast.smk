@@ -7,7 +7,7 @@ from dataclasses import replace
 from petite.data.split_names import TEST, TRAIN, VALIDATION
 from petite.data.sources.base import Limits
 from petite.forecast.archives import QUICK_ENTRIES, entries_of_zip, names_are_quick
-from petite.forecast.facts import Facts, PlannedJob
+from petite.forecast.facts import Facts, PlannedJob, rules_due
 from petite.forecast.forecast import (
     BUSY,
     SAYING,
@@ -16,7 +16,7 @@ from petite.forecast.forecast import (
     tasks_of,
 )
 from petite.forecast.history import default_path, read_history, write_history
-from petite.forecast.jobs import Costs
+from petite.forecast.jobs import Costs, resumes
 from petite.forecast.slopes import ORIGINAL as ORIGINAL_BYTES
 from petite.training.byte_search import coarse_grid
 from petite.training.judges import JUDGES
@@ -321,7 +321,7 @@ def memory_of_job(megabytes):
 
 def jobs_of_later_looks(jobs):
     """The jobs of the judges that the next looks may add to all jobs of the run, done or not."""
-    due = {job.rule for job in jobs if job.is_due}
+    due = rules_due(jobs)
     if "look" not in due:
         return []
     planned = Counter()
@@ -350,8 +350,7 @@ def jobs_of_later_looks(jobs):
 
 def jobs_after_search(jobs):
     """About the jobs that judge what a search that is due will find, in the middle of its coarse grid."""
-    due = {job.rule for job in jobs if job.is_due}
-    if not {"search_bytes", "all"} <= due:
+    if not {"search_bytes", "all"} <= rules_due(jobs):
         return []
     grid = coarse_grid(facts().search_side)
     point = grid[len(grid) // 2]

@@ -71,8 +71,7 @@ def remember_what_jobs_took():
     known, sums = costs(), {}
     for number, seconds in PROGRESS.taken.items():
         job = PLANNED.get(number)
-        # A search that was stopped has trainings already.
-        if job and job.rule != "search_bytes" and known.seconds(job) > 0:
+        if job and not resumes(job) and known.seconds(job) > 0:
             expected, took = sums.get(known.key(job), (0.0, 0.0))
             sums[known.key(job)] = expected + known.seconds(job), took + seconds
     ratios = {key: took / expected for key, (expected, took) in sums.items()}

@@ -1,6 +1,6 @@
 """What a forecast knows of a run: its images, its settings and its jobs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -53,6 +53,11 @@ class PlannedJob:
     is_due: bool = True
     judge: str = ""
     images: int = 0
+
+
+def rules_due(jobs: Iterable[PlannedJob]) -> set[str]:
+    """The rules of jobs that are not done yet."""
+    return {job.rule for job in jobs if job.is_due}
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,11 @@ OF_LENGTH = {"budget", "evaluations", "learning_rate", "schedule", "warm_up", "w
 OF_LENGTH |= {"head_steps", "steps", "head_learning_rate", "seeds", "fractions"}
 
 
+def resumes(job: PlannedJob) -> bool:
+    """Whether a job goes on where it was stopped: what it takes says nothing of the next time."""
+    return job.rule == "search_bytes"
+
+
 # Those of the machine that the slopes were measured on.
 REFERENCE = Speeds(slopes.PRODUCTS, slopes.ELEMENTS, slopes.LOOPS)
 
