@@ -166,7 +166,7 @@ def test_a_named_subset_has_the_labels_of_the_first_judge_that_judges_it(
     with np.load(out / "soft_labels.npz") as found:
         assert (found["probabilities"] == expected.probabilities).all()
         assert (found["views"] == expected.views.drawn).all()
-    runs = pd.read_csv(folder / RESULTS / "runs.csv")
-    is_run = (runs["judge"] == "scratch_soft") & (runs["method"] == f"random@{SMALL}")
-    [counted] = runs.loc[is_run & (runs["training_seed"] == 1), "bytes"]
+    jobs = (folder / RESULTS / f"runs/scratch_soft/random@{SMALL}/0.5").glob("seeds-?-?.csv")
+    runs = pd.concat(map(pd.read_csv, jobs))
+    [counted] = runs.loc[runs["training_seed"] == 1, "bytes"]
     assert sum(path.stat().st_size for path in (out / "container").iterdir()) == counted

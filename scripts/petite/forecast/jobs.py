@@ -32,7 +32,7 @@ OF_LENGTH |= {"head_steps", "steps", "head_learning_rate", "seeds", "fractions"}
 
 
 def resumes(job: PlannedJob) -> bool:
-    """Whether a job goes on where it was stopped: what it takes says nothing of the next time."""
+    """Whether a job goes on where it was stopped: its time says nothing of the next one."""
     return job.rule == "search_bytes"
 
 
