@@ -33,6 +33,8 @@ from petite_logger_plugin.remaining import seconds_left, that_can_run
 DRAWINGS_PER_SECOND = 2
 BAR_CELLS = 12
 NOTICE_COLUMNS = 100
+# A run hears of a Ctrl-C that ended one of its jobs within these seconds.
+SECONDS_FOR_A_SIGNAL = 1.0
 # The time left is computed again after these seconds; in a run of many jobs it takes a while.
 SECONDS_BETWEEN_FORECASTS = 2.0
 
@@ -217,13 +219,21 @@ class LogHandler(LogHandlerBase):
     def _fail(self, number: int, job: Job) -> None:
         """Show a failed job now, and keep it for the end; not if the run is being stopped."""
         self._running.pop(number, None)
-        if number in self.failed or self.stopped:
+        if number in self.failed or self._is_being_stopped(job):
             return
         if signal_of(job.end) == signal.SIGKILL and memory.oom_kills() > self._oom_kills:
             job = replace(job, end=f"{job.end} {KERNEL_WAS_SHORT}")
         self.failed[number] = job
         self._left = None  # less than before
         self.console.print(f"Failed: {job.name}")
+
+    def _is_being_stopped(self, job: Job) -> bool:
+        """Whether the run is being stopped; Ctrl-C may reach a job a moment before the run."""
+        if signal_of(job.end) == signal.SIGINT:
+            until = time.monotonic() + SECONDS_FOR_A_SIGNAL
+            while not self.stopped and time.monotonic() < until:
+                time.sleep(0.02)
+        return bool(self.stopped)
 
     def _write_record(self) -> None:
         """Write how far the run is, for `snakemake watch`."""

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -423,6 +424,20 @@ def test_a_job_that_aborts_for_lack_of_memory_is_reported_as_that(tmp_path, caps
     said = failure(tmp_path, "Command 'x' died with <Signals.SIGABRT: 6>.", READING, line)
     assert "it ran out of memory" in said
     assert line in said
+
+
+@pytest.mark.parametrize("is_stopped", [True, False])
+def test_a_job_that_hears_ctrl_c_before_the_run_does_is_no_failure(
+    capsys: pytest.CaptureFixture[str], is_stopped: bool
+) -> None:
+    run = Run()
+    run.plan(1)
+    run.start(1)
+    if is_stopped:
+        threading.Timer(0.2, setattr, (run.plugin, "stopped", signal.SIGINT)).start()
+    run.fail(1, end="Command 'x' died with <Signals.SIGINT: 2>.")
+    assert list(run.plugin.failed) == ([] if is_stopped else [1])
+    assert ("Failed: " in capsys.readouterr().err) == (not is_stopped)
 
 
 def test_a_job_that_fails_because_the_run_is_stopped_is_no_failure(tmp_path, capsys):
