@@ -7,7 +7,13 @@ from petite.data.store import Store
 from petite.subsets.seed_tables import SeedTable, seeds_of
 from petite.training.scratch import check_settings
 from petite.training.soft_labels import TeacherRecord
-from petite.training.teacher import Teacher, label_made_softly, label_softly, networks_of
+from petite.training.teacher import (
+    Teacher,
+    label_softly,
+    made_to_label,
+    networks_of,
+    stored_to_label,
+)
 from petite.util.files import read_json, read_table
 from petite.util.job import argument_parser, run
 
@@ -17,13 +23,13 @@ def main(args: argparse.Namespace) -> None:
     record = TeacherRecord(**read_json(args.record))
     store = Store.open(args.manifest)
     teacher = Teacher(networks_of(args.models, record), training, args.threads)
-    asked = teacher, record, training, args.settings["views"] or 0, args.settings["temperature"]
     if args.subset:
         made = [SeedTable(args.subset, seed).read() for seed in seeds_of(args.subset)]
-        labels = label_made_softly(store, made, *asked)
+        asked = made_to_label(store, made)
     else:
-        labels = label_softly(store, read_table(args.split), *asked)
-    labels.write(args.output)
+        asked = stored_to_label(store, read_table(args.split))
+    views, temperature = args.settings["views"] or 0, args.settings["temperature"]
+    label_softly(asked, teacher, record, training, views, temperature).write(args.output)
 
 
 if __name__ == "__main__":

@@ -69,13 +69,13 @@ def check_budget():
 or_exit(check_budget)
 
 
-def made_after_search(wildcards):
+def wanted_after_search(wildcards):
     """The files of the default target: those of a search within a budget of bytes, until it is over."""
     if not IS_MAIN:
         check_search_is_over()
     elif BYTES and winner_is_new():
         return rules.search_bytes.output
-    return [*MADE, *kept_files(wildcards)]
+    return [*WANTED, *kept_files(wildcards)]
 
 
 # Set by a run that judges what its search found, so that it cannot do so again and again.

@@ -49,9 +49,8 @@ def read_winner(path: Path) -> Winner | None:
         return None
     try:
         record = read_json(path)
-        if (
-            isinstance(record, dict) and "training_images" not in record
-        ):  # of an earlier version, whose search is due again
+        # One of an earlier version has none, and its search is due again.
+        if isinstance(record, dict) and "training_images" not in record:
             return None
         winner = record["winner"]
         share = float(f"{winner['images'] / record['training_images']:g}")

@@ -18,7 +18,7 @@ from petite.training.batches import SoftTargets, Views
 from petite.util.errors import PetiteError
 from petite.util.files import atomic_path, read_json, write_json
 
-# Hexadecimal digits of a recipe's digest in the name of a label in the name of a label.
+# Hexadecimal digits of a recipe's digest in the name of a label.
 DIGITS = 16
 
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -146,21 +147,48 @@ class Teacher:
         return mean
 
 
+class ImagesToLabel(NamedTuple):
+    """The images that a teacher is asked about, and the names that their labels get."""
+
+    names: list[str]
+    images: Images
+
+
+def stored_to_label(store: Store, split: pd.DataFrame) -> ImagesToLabel:
+    """All training images, as the store has them."""
+    ids = training_images(split)["image_id"].tolist()
+    return ImagesToLabel(ids, StoredImages(store, ids))
+
+
+def made_to_label(store: Store, subsets: Sequence[pd.DataFrame]) -> ImagesToLabel:
+    """The images of subsets that a method has made, each as it is trained on.
+
+    Parameters
+    ----------
+    store : Store
+    subsets : sequence of DataFrame
+        With the columns `petite.subsets.tables.COLUMNS`.
+    """
+    made = pd.concat(subsets)
+    made = made.assign(name=names_of_labels(made)).drop_duplicates("name")
+    render = partial(render_subset, read=store.images)
+    images = RenderedImages(StoredImages(store, made["origin"]), made["recipe"].tolist(), render)
+    return ImagesToLabel(made["name"].tolist(), images)
+
+
 def label_softly(
-    store: Store,
-    split: pd.DataFrame,
+    asked: ImagesToLabel,
     teacher: Teacher,
     record: TeacherRecord,
     settings: LoopSettings,
     views: int,
     temperature: float,
 ) -> SoftLabels:
-    """Ask a teacher for the soft labels of all training images, as the store has them.
+    """Ask a teacher for the soft labels of images.
 
     Parameters
     ----------
-    store : Store
-    split : DataFrame
+    asked : ImagesToLabel
     teacher : Teacher
     record : TeacherRecord
     settings : LoopSettings
@@ -169,46 +197,7 @@ def label_softly(
         How many views of each image are labeled; 0: the image itself.
     temperature : float
     """
-    ids = training_images(split)["image_id"].tolist()
-    images = StoredImages(store, ids)
-    return _labels(ids, images, teacher, record, settings, views, temperature)
-
-
-def label_made_softly(
-    store: Store,
-    subsets: Sequence[pd.DataFrame],
-    teacher: Teacher,
-    record: TeacherRecord,
-    settings: LoopSettings,
-    views: int,
-    temperature: float,
-) -> SoftLabels:
-    """The same of the images of subsets that a method has made, each as it is trained on.
-
-    Parameters
-    ----------
-    subsets : sequence of DataFrame
-        With the columns `petite.subsets.tables.COLUMNS`.
-    store, teacher, record, settings, views, temperature
-        As `label_softly` takes them.
-    """
-    made = pd.concat(subsets)
-    made = made.assign(name=names_of_labels(made)).drop_duplicates("name")
-    render = partial(render_subset, read=store.images)
-    images = RenderedImages(StoredImages(store, made["origin"]), made["recipe"].tolist(), render)
-    names = made["name"].tolist()
-    return _labels(names, images, teacher, record, settings, views, temperature)
-
-
-def _labels(
-    names: list[str],
-    images: Images,
-    teacher: Teacher,
-    record: TeacherRecord,
-    settings: LoopSettings,
-    views: int,
-    temperature: float,
-) -> SoftLabels:
+    names, images = asked
     if not views:
         found = teacher.probabilities(images, temperature)[:, None]
     else:

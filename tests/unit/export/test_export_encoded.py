@@ -21,7 +21,7 @@ from petite.subsets.augmentation import Settings, render, render_subset
 from petite.subsets.seed_tables import tables_of, write_seed_tables
 from petite.subsets.tables import augmented, subset_table
 from petite.training import metrics
-from petite.training.loop import ScratchTrainer, predict
+from petite.training.loop import ScratchTrainer, TrainedRun, predict
 from petite.training.records import Job
 from petite.training.scratch import Data, Outputs, check_settings, run_job
 from petite.util.files import read_json
@@ -96,6 +96,17 @@ def in_order(manifest: pd.DataFrame, of_container: np.ndarray) -> np.ndarray:
     ordered = np.empty_like(of_container)
     ordered[placed] = of_container
     return ordered
+
+
+def check_same_results(
+    trained: TrainedRun, pictures: Pictures, test_time_flip: bool, run: pd.Series
+) -> None:
+    """A training on an export gives the results of a row of runs.csv."""
+    test = images_to_test(pictures.store, pictures.split)
+    predicted = predict(trained.logits_model, test.images, np.arange(TESTED), test_time_flip)
+    measured = metrics.evaluate(predicted, test.labels)
+    assert measured["accuracy"] == run["accuracy"]
+    assert measured["loss"] == pytest.approx(run["loss"], rel=1e-12)
 
 
 def test_a_container_has_the_bytes_that_the_run_counted_and_other_formats_the_same_images(
@@ -211,13 +222,7 @@ def test_training_on_the_export_gives_the_accuracy_of_the_run(
         in_order(manifest, values) for values in (read.images, read.labels, read.weights)
     )
     trained = trainer.train(pixels, labels, pixels[:0], labels[:0], 3, weights)
-    test = images_to_test(pictures.store, pictures.split)
-    predicted = predict(
-        trained.logits_model, test.images, np.arange(TESTED), settings.test_time_flip
-    )
-    measured = metrics.evaluate(predicted, test.labels)
-    assert measured["accuracy"] == run["accuracy"]
-    assert measured["loss"] == pytest.approx(run["loss"], rel=1e-12)
+    check_same_results(trained, pictures, settings.test_time_flip, run)
     assert run["bytes"] == bytes_below(out / "container")
 
 

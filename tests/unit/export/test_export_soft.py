@@ -13,16 +13,15 @@ from encoded_pictures import SIDE, encoded
 from test_export_encoded import (
     ENCODINGS,
     FORMATS,
-    TESTED,
     Pictures,
     about,
     bytes_below,
+    check_same_results,
     in_order,
     pictures,  # noqa: F401
 )
 
 from petite.data.encoded import EncodedImages
-from petite.data.splits import test_images as images_to_test
 from petite.data.splits import training_images
 from petite.export import export_subset
 from petite.export.read_container import read_container, read_soft_labels
@@ -30,10 +29,9 @@ from petite.networks.backend import load_keras
 from petite.subsets.augmentation import Settings, render
 from petite.subsets.seed_tables import tables_of, write_seed_tables
 from petite.subsets.tables import augmented
-from petite.training import metrics
 from petite.training.augment import Augmentation
 from petite.training.batches import SoftTargets, Views
-from petite.training.loop import ScratchTrainer, predict
+from petite.training.loop import ScratchTrainer
 from petite.training.records import Job
 from petite.training.scratch import Data, Outputs, check_settings, run_job
 from petite.training.soft_labels import SoftLabels, TeacherRecord
@@ -164,13 +162,7 @@ def test_training_on_the_export_gives_the_accuracy_of_the_run(
     views = Views(found["views"], AUGMENTATION) if soft.views else None
     targets = SoftTargets(found["probabilities"], views)
     trained = trainer.train(pixels, labels, pixels[:0], labels[:0], 3, weights, soft=targets)
-    test = images_to_test(pictures.store, pictures.split)
-    predicted = predict(
-        trained.logits_model, test.images, np.arange(TESTED), settings.test_time_flip
-    )
-    measured = metrics.evaluate(predicted, test.labels)
-    assert measured["accuracy"] == run["accuracy"]
-    assert measured["loss"] == pytest.approx(run["loss"], rel=1e-12)
+    check_same_results(trained, pictures, settings.test_time_flip, run)
 
 
 def test_the_lines_of_the_card_train_a_model_of_keras_on_them(

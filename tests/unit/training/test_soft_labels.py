@@ -34,9 +34,10 @@ from petite.training.soft_labels import SoftLabels, TeacherRecord, joined
 from petite.training.teacher import (
     FIRST_SEED,
     Teacher,
-    label_made_softly,
     label_softly,
+    made_to_label,
     networks_of,
+    stored_to_label,
     train_teacher,
 )
 from petite.util.errors import PetiteError
@@ -249,7 +250,7 @@ def test_soft_labels_are_what_the_teacher_says_of_the_very_images_that_are_train
         check_settings({**SETTINGS, "crop_padding": 0.2, "brightness": 0.3}),
         asked(folder, 0, 1),
     )
-    found = label_softly(store, split, teacher, taught, settings, views, 1.0)
+    found = label_softly(stored_to_label(store, split), teacher, taught, settings, views, 1.0)
     assert found.image_ids.tolist() == training_images(split)["image_id"].tolist()
     assert found.probabilities.shape == (40, max(views, 1), 2)
     some = found.image_ids[[30, 2, 7, 7]]
@@ -277,7 +278,7 @@ def test_made_images_have_labels_of_their_own_which_are_of_what_they_show(
         recipes = [mosaic_recipe(crops), learned]
         tables.append(made_table([ids[0], ids[1]], np.array([0, 1]), recipes, store.classes))
     settings, teacher = check_settings({**SETTINGS, "crop_padding": 0.2}), asked(folder, 0, 1)
-    found = label_made_softly(store, tables, teacher, taught, settings, views, 1.0)
+    found = label_softly(made_to_label(store, tables), teacher, taught, settings, views, 1.0)
     assert len(set(found.image_ids)) == len(found.image_ids) == 4
     for table in tables:
         pixels = render_subset(
