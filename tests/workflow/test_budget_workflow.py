@@ -37,10 +37,11 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def slow_down(history: Path) -> None:
-    """As if each network that was timed needed 10 s for a step."""
+    """As if each network that was timed needed 10 s for a step, and no run had shown otherwise."""
     found = json.loads(history.read_text("utf-8"))
     for timing in found["timings"].values():
         timing["step"] = 10.0
+    found["ratios"] = {}
     history.write_text(json.dumps(found))
 
 
@@ -91,8 +92,9 @@ def test_a_finished_run_has_nothing_to_do_whatever_is_known_of_the_machine(
 
 
 def test_a_budget_that_decides_nothing_is_refused_with_the_time_that_would(
-    snakemake, tmp_path: Path, folder: Path
+    snakemake, tmp_path: Path, folder: Path, history: Path
 ) -> None:
+    slow_down(history)  # the run of the folder was faster
     refused = snakemake(tmp_path, config=CONFIG | {"budget": "5 min"})
     assert refused.returncode != 0
     said = said_of(refused)
