@@ -33,6 +33,7 @@ GROW = "grow"
 # What `--config new=PATH kept=random:0.1 method=herding` stands for in the section `grow`.
 OF_GROW = {"new": "path", "kept": "kept", "method": "method"}
 LABELS = "labels"  # a path, or a group with a path
+PATHS = (*SHORTCUTS, LABELS, POOL, "new")  # of the command line, where they are a path
 FILE_SUFFIXES = (".zip", ".tgz", ".gz", ".bz2", ".xz", ".tar", ".parquet", ".npz")
 # The sections of config.yaml that presets overwrite, and the fractions of methods that they do.
 OF_PRESETS = (
@@ -125,10 +126,20 @@ def command_line(entries: Iterable[str]) -> Layer:
     """Read the values of `--config KEY=VALUE ...` as YAML, but paths and names as text.
 
     Snakemake itself would convert what looks like a number: 2024_05 to 202405, 007 to 7.
+
+    Raises
+    ------
+    PetiteError
+        For an empty path: the default images would be used in place of those of an unset variable.
     """
     values: Values = {}
     for entry in entries:
         key, _, text = entry.partition("=")
+        if key in PATHS and not text.strip():
+            raise PetiteError(
+                f"{key}= is empty: give a path. If it comes from a variable of the shell, that "
+                "variable is not set"
+            )
         is_text = key in (*SHORTCUTS, NAME, "new", "kept")
         value = text if is_text else _value(text)
         if key in (LABELS, POOL) and not isinstance(value, dict | None):

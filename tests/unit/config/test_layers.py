@@ -212,6 +212,13 @@ def test_a_path_on_the_command_line_stays_as_it_was_typed(path):
     assert given_by(command_line([f"folder={path}"])).values["dataset"]["path"] == path
 
 
+@pytest.mark.parametrize("key", ["folder", "archive", "parquet", "labels", "pool", "new"])
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_path_on_the_command_line_is_refused(key, text):
+    with pytest.raises(PetiteError, match=f"^{key}= is empty"):
+        command_line(["folder=a", f"{key}={text}"])
+
+
 @pytest.mark.parametrize("text", ["2024_05", "007", "1e3", "no", "2024-05-01"])
 def test_in_a_file_what_yaml_takes_for_no_text_is_refused_with_the_remedy(text):
     written = yaml.safe_load(f"dataset: {{source: folder, path: {text}, classes: [a, {text}]}}")
