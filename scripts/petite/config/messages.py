@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from petite.util.formatting import plural
 from petite.util.hints import unknown
 
 # Old spellings of keys and values, and the new ones.
@@ -70,10 +71,25 @@ def _sentences(
         where = f"{path}{joint}" if path else ""
         return [f"{where}{line}" for line in str(item["ctx"]["error"]).splitlines()]
     if item["type"] == "extra_forbidden" and item["loc"][-1] not in RENAMED:
-        text = unknown(str(item["loc"][-1]), _keys(model, item["loc"], more_keys), "key")
+        text = _unknown_key(item, model, more_keys)
     else:
         text = _sentence(item)
     return [f"{path}: {text}" if path else text]
+
+
+def _unknown_key(item: ErrorDetails, model: type[BaseModel], more_keys: tuple[str, ...]) -> str:
+    """What to write for an unknown key: the group that has it, or the nearest known key."""
+    name = str(item["loc"][-1])
+    groups = [
+        group
+        for group, field in model.model_fields.items()
+        if (inner := _model_in(field.annotation)) and name in inner.model_fields
+    ]
+    if len(item["loc"]) == 1 and groups:
+        value = _yaml(item["input"])
+        ways = " or ".join(f"{group}: {{{name}: {value}}}" for group in groups)
+        return f"'{name}' is in {plural(len(groups), 'a group', 'groups')}: write {ways}"
+    return unknown(name, _keys(model, item["loc"], more_keys), "key")
 
 
 def _part(part: int | str) -> str:

@@ -1,6 +1,7 @@
 """The configuration: what it accepts, and how it says what is wrong."""
 
 import copy
+import json
 import re
 from pathlib import Path
 
@@ -202,6 +203,22 @@ def test_the_nearest_right_key_is_of_the_group_of_the_unknown_one(default, path,
         group = group[int(name) if name.isdigit() else name]
     group[last] = 3
     assert re.search(f"{path}: .*'{last}'.*'{near}'", problems(default))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "group"),
+    [
+        ("image_size", 64, "dataset"),
+        ("classes", ["a", "b"], "dataset"),
+        ("groups", "subfolder", "split"),
+        ("batch_size", 8, "training"),
+        ("tolerance", 0.05, "evidence"),
+    ],
+)
+def test_a_key_without_its_group_is_refused_with_what_to_write(default, key, value, group):
+    default[key] = value
+    written = re.escape(f"{group}: {{{key}: {json.dumps(value)}}}")
+    assert re.search(f"- {key}: .*{written}", problems(default))
 
 
 def test_the_problems_of_an_entry_and_of_its_settings_are_listed_together(default):
