@@ -32,7 +32,7 @@ SYSTEM_FOLDERS = {
     "__pycache__",
 }
 # Files that are often next to images. Any other file that is not an image is found on reading.
-TABLES = {".csv", ".tsv", ".xls", ".xlsx", ".json", ".txt"}
+TABLES = {".csv", ".tsv", ".parquet", ".xls", ".xlsx", ".json", ".txt"}
 TEXTS = {".md", ".rst", ".rtf", ".doc", ".docx", ".pdf", ".htm", ".html", ".log", ".url"}
 ANNOTATIONS = {".xml", ".jsonl", ".geojson", ".lst", ".mat", ".xmp", ".aae"}
 OF_PROGRAMS = {".yaml", ".yml", ".toml", ".ini", ".cfg", ".db", ".cache", ".md5", ".sha256", ".lnk"}
