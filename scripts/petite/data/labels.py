@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from petite.data.label_signs import minus_one, plain, several_in_one, unused_columns
 from petite.data.split_names import PARTS, TEST, TRAIN, VALIDATION, split_word
 from petite.data.text_tables import TextTable, read_text_table
 from petite.util.errors import PetiteError
@@ -157,6 +158,10 @@ def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
             rows[role] = converted(rows, f"{name}, column {columns[role]!r}")
     notes = [*_unused_weight(table, columns, wanted), *_doubtful_words(rows, columns), *slashes]
     notes += table.notes
+    if by_name is not None:  # otherwise other columns are labels
+        notes += unused_columns(table.columns, columns, wanted.path)
+        counts = rows["label"].value_counts().to_dict()
+        notes += [*several_in_one(counts), *minus_one(counts)]
     return LabelTable(name, columns, rows, notes)
 
 
@@ -194,7 +199,7 @@ def _unused_weight(
 ) -> Iterator[str]:
     """A note on a column that may hold weights, if no column does."""
     for column in table.columns:
-        if "weight" not in columns and _plain(column) in WEIGHT and column not in columns.values():
+        if "weight" not in columns and plain(column) in WEIGHT and column not in columns.values():
             yield (
                 f"{column!r} is not used; to multiply losses by it, write labels: "
                 f"{{path: {wanted.path}, weight: {column}}}"
@@ -204,7 +209,7 @@ def _unused_weight(
 def _looked_for(role: str, present: Sequence[str], table: TextTable, name: str) -> str | None:
     """The column of a role by its usual names; raises PetiteError if several may be meant."""
     for names in NAMES[role]:
-        found = [column for column in present if _plain(column) in names]
+        found = [column for column in present if plain(column) in names]
         if len(found) > 1 and _say_the_same([table.columns[column] for column in found]):
             # Paths rather than names of files, and names rather than numbers that stand for them.
             found = [max(found, key=lambda column: _letters(table.columns[column]))]
@@ -222,10 +227,6 @@ def _naming(role: str, left: Sequence[str], columns: Mapping[str, str], name: st
     """How to name the column of a role, with a column that is left as the example."""
     values = {"path": name, **columns, role: next(iter(left), "COLUMN")}
     return f"'labels={{{', '.join(f'{key}: {value}' for key, value in values.items())}}}'"
-
-
-def _plain(column: str) -> str:
-    return re.sub(r"[\s-]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column)).lower()
 
 
 def _say_the_same(columns: Sequence[pa.ChunkedArray]) -> bool:
