@@ -118,8 +118,34 @@ def resolve(default: Layer, written: Sequence[Layer], presets: Path) -> Resolved
 
 
 def read_layer(path: Path, name: str | None = None) -> Layer:
-    """Read the values in a YAML file."""
+    """Read the values in a YAML file; raises PetiteError as `check_repeated_keys`."""
+    check_repeated_keys(path)
     return Layer(name or path.name, yaml.safe_load(path.read_text("utf-8")) or {})
+
+
+def check_repeated_keys(path: Path) -> None:
+    """Raise PetiteError if a group of a file has a key twice: its first value would be lost."""
+    pending = [yaml.compose(path.read_text("utf-8-sig"), Loader=yaml.SafeLoader)]
+    seen: set[int] = set()
+    while pending:
+        node = pending.pop()
+        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+            continue
+        seen.add(id(node))
+        if not isinstance(node, yaml.MappingNode):
+            pending += node.value
+            continue
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            pending.append(value)
+            line = key.start_mark.line + 1
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in lines:
+                    raise PetiteError(
+                        f"{path}: {key.value!r} is written twice in one group, in line "
+                        f"{lines[key.value]} and line {line}. Merge the two, or remove one"
+                    )
+                lines[key.value] = line
 
 
 def command_line(entries: Iterable[str]) -> Layer:

@@ -78,18 +78,20 @@ def _sentences(
 
 
 def _unknown_key(item: ErrorDetails, model: type[BaseModel], more_keys: tuple[str, ...]) -> str:
-    """What to write for an unknown key: the group that has it, or the nearest known key."""
-    name = str(item["loc"][-1])
+    """What to write for an unknown key: the groups that have it, or the nearest known key."""
+    # Snakemake takes dataset.image_size for one key.
+    group, _, name = str(item["loc"][-1]).rpartition(".")
     groups = [
-        group
-        for group, field in model.model_fields.items()
+        known
+        for known, field in model.model_fields.items()
         if (inner := _model_in(field.annotation)) and name in inner.model_fields
     ]
+    groups = [group] if group in groups else groups
     if len(item["loc"]) == 1 and groups:
         value = _yaml(item["input"])
         ways = " or ".join(f"{group}: {{{name}: {value}}}" for group in groups)
         return f"'{name}' is in {plural(len(groups), 'a group', 'groups')}: write {ways}"
-    return unknown(name, _keys(model, item["loc"], more_keys), "key")
+    return unknown(str(item["loc"][-1]), _keys(model, item["loc"], more_keys), "key")
 
 
 def _part(part: int | str) -> str:

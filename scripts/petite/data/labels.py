@@ -6,6 +6,7 @@ It finds the columns, and checks them by themselves. Which images the rows mean 
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,7 +161,7 @@ def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
     notes += table.notes
     if by_name is not None:  # otherwise other columns are labels
         notes += unused_columns(table.columns, columns, wanted.path)
-        counts = rows["label"].value_counts().to_dict()
+        counts = Counter(rows["label"].tolist())
         notes += [*several_in_one(counts), *minus_one(counts)]
     return LabelTable(name, columns, rows, notes)
 

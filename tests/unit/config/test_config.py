@@ -213,11 +213,13 @@ def test_the_nearest_right_key_is_of_the_group_of_the_unknown_one(default, path,
         ("groups", "subfolder", "split"),
         ("batch_size", 8, "training"),
         ("tolerance", 0.05, "evidence"),
+        ("backbone.image_size", 64, "backbone"),
+        ("split.test", 0.2, "split"),
     ],
 )
 def test_a_key_without_its_group_is_refused_with_what_to_write(default, key, value, group):
     default[key] = value
-    written = re.escape(f"{group}: {{{key}: {json.dumps(value)}}}")
+    written = re.escape(f"{group}: {{{key.rpartition('.')[2]}: {json.dumps(value)}}}")
     assert re.search(f"- {key}: .*{written}", problems(default))
 
 
