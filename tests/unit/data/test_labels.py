@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -66,6 +67,10 @@ def ids(source: Source, share: float = 0.1) -> set[str]:
 
 # --- the text of a table
 
+RECORDS = [
+    {"file": name, "label": "ab"[place % 2], "box": [1, 2], "more": {"x": 1}}
+    for place, name in enumerate(NAMES)
+]
 WAYS: dict[str, str | bytes] = {
     "commas": table(),
     "semicolons": table("file;label", "{name};{label}"),
@@ -77,6 +82,8 @@ WAYS: dict[str, str | bytes] = {
     "UTF-16": table().encode("utf-16"),
     "UTF-16 with tabs": table("file\tlabel", "{name}\t{label}").encode("utf-16"),
     "Latin-1": table("file,label,note", "{name},{label},caf\xe9").encode("latin-1"),
+    "records of JSON": json.dumps(RECORDS, indent=1),
+    "a record of JSON on each line": "\n".join(map(json.dumps, RECORDS)),
     "lines of Windows": table(joint="\r\n"),
     "lines of old Macs": table(joint="\r"),
     "no end of the last line": table().rstrip(),
@@ -201,6 +208,11 @@ def test_a_label_of_any_type_is_its_text(values: Any, words: list[str]) -> None:
     assert read(parquet(file=NAMES[:4], label=many)).rows["label"].tolist() == words * 2
 
 
+def test_values_of_json_are_their_text() -> None:
+    records = [{"file": f"{n}.jpg", "label": label} for n, label in enumerate([1, True, None, 2.5])]
+    assert read(json.dumps(records)).rows["label"].tolist() == ["1", "True", "", "2.5"]
+
+
 def test_missing_values_of_parquet_are_rows_without_a_label() -> None:
     data = parquet(file=NAMES[:5], label=[1.0, None, float("nan"), 2.0, 1.0])
     assert read(data).rows["label"].tolist() == ["1.0", "", "", "2.0", "1.0"]
@@ -316,8 +328,15 @@ WRONG: dict[str, tuple[str | bytes, dict[str, str], tuple[str, ...]]] = {
     "UTF-16 without its mark": (table().encode("utf-16-le"), {}, ("zero bytes",)),
     "an image": (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01", {}, ("zero bytes",)),
     "a web page": ("<!doctype html>\n<html></html>", {}, ("one column",)),
-    "JSON": ('{"file": "1.jpg", "label": "a"}\n', {}, ("JSON",)),
-    "JSON of a list": ('[["1.jpg", "a"], ["2.jpg", "b"]]', {}, ("JSON",)),
+    "JSON of one record": ('{"file": "1.jpg", "label": "a"}\n', {}, ("all labels are 'a'",)),
+    "JSON of a list": ('[["1.jpg", "a"], ["2.jpg", "b"]]', {}, ("no records", "list of records")),
+    "JSON of nothing": ("[]", {}, ("no records",)),
+    "JSON of annotations": (
+        '{"images": [{"id": 1}], "annotations": [], "categories": []}',
+        {},
+        ("lists and groups", "images, annotations, categories"),
+    ),
+    "JSON cut short": ('{"file": "1.jpg", "label": "a"}\n{"file": "2', {}, ("line 2", "JSON")),
     "a field without an end": (with_row("8.jpg," + "a" * 200_000), {}, ("200,000 characters",)),
     "one label": (table().replace(",b", ",a"), {}, ("'label'", "'a'", "two labels")),
     "no labels": (table(row="{name},"), {}, ("'label'", "no labels")),

@@ -32,9 +32,9 @@ SYSTEM_FOLDERS = {
     "__pycache__",
 }
 # Files that are often next to images. Any other file that is not an image is found on reading.
-TABLES = {".csv", ".tsv", ".parquet", ".xls", ".xlsx", ".json", ".txt"}
+TABLES = {".csv", ".tsv", ".parquet", ".xls", ".xlsx", ".json", ".jsonl", ".txt"}
 TEXTS = {".md", ".rst", ".rtf", ".doc", ".docx", ".pdf", ".htm", ".html", ".log", ".url"}
-ANNOTATIONS = {".xml", ".jsonl", ".geojson", ".lst", ".mat", ".xmp", ".aae"}
+ANNOTATIONS = {".xml", ".geojson", ".lst", ".mat", ".xmp", ".aae"}
 OF_PROGRAMS = {".yaml", ".yml", ".toml", ".ini", ".cfg", ".db", ".cache", ".md5", ".sha256", ".lnk"}
 SIDE_SUFFIXES = TABLES | TEXTS | ANNOTATIONS | OF_PROGRAMS | {".py", ".ipynb"}
 # Arrays, which many programs write next to the images that they are made from.
