@@ -246,7 +246,9 @@ def _letters(column: pa.ChunkedArray) -> tuple[bool, int]:
 def _one_hot(table: TextTable, name: str, columns: Mapping[str, str]) -> pa.ChunkedArray:
     """The labels of a table with a column of 0 and 1 for each; raises PetiteError for others."""
     others = [column for column in table.columns if column not in columns.values()]
-    ones = {column: _ones(table.columns[column]) for column in others}
+    # is_train and is_test are no labels
+    labels = [column for column in others if not split_word(plain(column))[1]]
+    ones = {column: _ones(table.columns[column]) for column in labels}
     flags = {column: found for column, found in ones.items() if found is not None}
     if len(flags) < 2:
         raise PetiteError(

@@ -328,6 +328,11 @@ WRONG: dict[str, tuple[str | bytes, dict[str, str], tuple[str, ...]]] = {
     "UTF-16 without its mark": (table().encode("utf-16-le"), {}, ("zero bytes",)),
     "an image": (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01", {}, ("zero bytes",)),
     "a web page": ("<!doctype html>\n<html></html>", {}, ("one column",)),
+    "flags of a split alone": (
+        table("file,is_train,is_test", "{name},{number},1"),
+        {},
+        ("labels.label", "is_train"),
+    ),
     "JSON of one record": ('{"file": "1.jpg", "label": "a"}\n', {}, ("all labels are 'a'",)),
     "JSON of a list": ('[["1.jpg", "a"], ["2.jpg", "b"]]', {}, ("no records", "list of records")),
     "JSON of nothing": ("[]", {}, ("no records",)),
