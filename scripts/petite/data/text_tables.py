@@ -271,16 +271,16 @@ def _json(text: str, name: str) -> TextTable:
         found = json.loads(text)
     except ValueError:
         found = _json_lines(text, name)
-    records = [found] if isinstance(found, dict) else found
-    if not records or not all(isinstance(record, dict) for record in records):
+    if not isinstance(found, list) or not found or not all(isinstance(x, dict) for x in found):
         raise PetiteError(f"{name} has no records: {RECORDS}")
+    records: list[dict[str, Any]] = found
     keys = dict.fromkeys(key for record in records for key in record)
     columns = {key: [record.get(key) for record in records] for key in keys}
     texts = {key: _plain_texts(values) for key, values in columns.items()}
     blocks = {key: pa.array(some, pa.large_string()) for key, some in texts.items() if some}
     if len(blocks) < 2:
         raise PetiteError(
-            f"{name} has lists and groups in place of texts: {listed(list(keys))}. {RECORDS}"
+            f"{name} has lists and groups in place of texts ({listed(list(keys))}): {RECORDS}"
         )
     return TextTable(
         _by_name(list(blocks), [list(blocks.values())], name), np.arange(len(records)) + 1, []

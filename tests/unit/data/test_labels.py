@@ -333,14 +333,15 @@ WRONG: dict[str, tuple[str | bytes, dict[str, str], tuple[str, ...]]] = {
         {},
         ("labels.label", "is_train"),
     ),
-    "JSON of one record": ('{"file": "1.jpg", "label": "a"}\n', {}, ("all labels are 'a'",)),
+    "JSON of one record": ('{"file": "1.jpg", "label": "a"}\n', {}, ("no records",)),
     "JSON of a list": ('[["1.jpg", "a"], ["2.jpg", "b"]]', {}, ("no records", "list of records")),
     "JSON of nothing": ("[]", {}, ("no records",)),
     "JSON of annotations": (
-        '{"images": [{"id": 1}], "annotations": [], "categories": []}',
+        '[{"id": 1, "data": {"image": "1.jpg"}, "annotations": []}]',
         {},
-        ("lists and groups", "images, annotations, categories"),
+        ("lists and groups", "id, data, annotations"),
     ),
+    "JSON of a mapping": ('{"1.jpg": "a", "2.jpg": "b"}', {}, ("no records",)),
     "JSON cut short": ('{"file": "1.jpg", "label": "a"}\n{"file": "2', {}, ("line 2", "JSON")),
     "a field without an end": (with_row("8.jpg," + "a" * 200_000), {}, ("200,000 characters",)),
     "one label": (table().replace(",b", ",a"), {}, ("'label'", "'a'", "two labels")),
@@ -767,6 +768,21 @@ def test_a_folder_in_which_no_file_has_a_row_is_left_out_and_said(
     found, notices = left_out(source, 0.1)
     assert len(found["no row"]) == 20
     assert any("20 files left out" in text and "test/40.png" in text for text in notices)
+
+
+@pytest.mark.parametrize("row", ["{name},{label}", "{stem},{label}"])
+def test_names_are_those_in_the_only_folder_that_has_all_of_them(
+    open_tree: Callable[..., Source], row: str
+) -> None:
+    files = [*(f"train/{name}" for name in NAMES), *(f"test/{name}" for name in NAMES[:3])]
+    found, _ = left_out(open_tree(dict.fromkeys(files, b"x"), table(row=row)), 0.1)
+    assert found == {"no row": [f"test/{name}" for name in NAMES[:3]]}
+
+
+def test_names_that_two_folders_have_are_those_of_neither(open_tree: Callable[..., Source]) -> None:
+    files = {f"{eye}/{name}": b"x" for name in NAMES for eye in ("left", "right")}
+    with pytest.raises(PetiteError, match="none of the 8 files"):
+        left_out(open_tree(files, table()), 0.1)
 
 
 def test_capitals_count_where_they_distinguish_files(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ OTHER_VALUES = "other values"
 # What is wrong, in the plural.
 # Each as the verb of one row or file, the verb of several, and the rest of the sentence.
 PROBLEMS = {
-    NO_FILE: ("names", "name", "a file that is not there"),
+    NO_FILE: ("names", "name", "a file that is not there, or is in several folders"),
     NO_LABEL: ("has", "have", "no label"),
     SEVERAL_LABELS: ("names", "name", "a file that has several labels"),
     REPEATED: ("repeats", "repeat", "a file with its label"),
@@ -267,7 +267,10 @@ def find_labeled(
     images = _images(files, table_in)
     finder = _Finder(files, images, root, where, table_in)
     rows = table.rows
-    paths = [finder.find(str(name)) for name in rows["file"]]
+    names = rows["file"].tolist()
+    paths = [finder.find(name) for name in names]
+    if None in paths and finder.found_home(names):
+        paths = [finder.find(name) for name in names]
     rows = rows.assign(path=pd.Series(paths, rows.index, dtype="str"))
     labeled = rows["label"] != ""
     found = rows["path"].notna()
@@ -406,6 +409,23 @@ class _Finder:
                 if whole := self._folded.get((base + form).casefold()):
                     return whole
         return None
+
+    def found_home(self, names: list[str]) -> bool:
+        """Look in the only folder that has a file for each name: train, next to a test with others.
+
+        Returns
+        -------
+        bool
+            Whether there is one.
+        """
+        homes: dict[str, set[str]] = {}
+        for path in self._images:
+            folder, _, name = path.rpartition("/")
+            for key in (name, ending_of(name)[0]):
+                homes.setdefault(key, set()).add(folder)
+        common = set.intersection(*(homes.get(name, set()) for name in set(names)))
+        self._bases += [f"{folder}/" for folder in common if len(common) == 1]
+        return len(common) == 1
 
     def _forms(self, parts: list[str]) -> Iterator[str]:
         """The path, then without the folders that lead to the images."""
