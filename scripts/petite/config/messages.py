@@ -1,6 +1,7 @@
 """Messages for the problems that pydantic finds, each with the key and the value."""
 
 import json
+import re
 from collections.abc import Iterable
 from datetime import date
 from typing import Any, get_args
@@ -112,6 +113,11 @@ def _sentence(item: ErrorDetails) -> str:
         text = WORDS[kind].format(**item.get("ctx", {}), limit=limit)
     if kind == "missing":
         return text
+    if kind in ("float_type", "float_parsing") and isinstance(value, str):
+        found = re.fullmatch(r"\s*(\d+(?:[.,]\d+)?)\s*(%?)\s*", value)
+        if found:  # 10% or 0,1
+            number = float(found[1].replace(",", ".")) / (100 if found[2] else 1)
+            return f"{text}, got {_yaml(value)}: write {number:g}"
     remedy = kind == "string_type" and isinstance(value, NOT_TEXT)
     return f"{text}, got {_yaml(value)}{': put it in quotes' if remedy else ''}"
 

@@ -205,6 +205,12 @@ def test_the_nearest_right_key_is_of_the_group_of_the_unknown_one(default, path,
     assert re.search(f"{path}: .*'{last}'.*'{near}'", problems(default))
 
 
+@pytest.mark.parametrize(("value", "number"), [("10%", "0.1"), ("2.5 %", "0.025"), ("0,1", "0.1")])
+def test_a_share_in_percent_or_with_a_comma_is_refused_with_the_number(default, value, number):
+    default["methods"]["random"]["fractions"] = [value]
+    assert f'got "{value}": write {number}' in problems(default)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "group"),
     [

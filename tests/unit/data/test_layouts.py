@@ -166,6 +166,16 @@ def test_a_table_next_to_folders_that_are_no_classes_may_have_the_labels(
         listed(open_tree("train", "test", **{name: b"x"}))
 
 
+def test_tables_in_folders_that_are_no_classes_may_have_the_labels(
+    open_tree: Callable[..., Source],
+) -> None:
+    tables = {f"{part}/metadata.csv": b"x" for part in ("train", "test")}
+    with pytest.raises(PetiteError, match=r"test/metadata\.csv, train/metadata\.csv.*'split'"):
+        listed(open_tree("train", "test", **tables))
+    with pytest.raises(PetiteError, match=r"labels=train/metadata\.jsonl"):
+        listed(open_tree("train", "test", **{"train/metadata.jsonl": b"x"}))
+
+
 @pytest.mark.parametrize(
     ("names", "odd"),
     [

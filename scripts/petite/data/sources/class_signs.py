@@ -17,6 +17,7 @@ from petite.data.sources.wording import classes_setting, empty_folders, shown
 from petite.data.split_names import TRAIN, parts_of, split_word
 from petite.data.text_tables import SUFFIXES
 from petite.util.errors import PetiteError
+from petite.util.formatting import plural
 
 GIVEN = (
     "To use a split of your own, make the folders train and test (and validation, if you want), "
@@ -27,6 +28,7 @@ MERGE = (
     f"{GIVEN}"
 )
 SORT = "make a folder for each label, and move its images there"
+RECORDS = (*SUFFIXES, ".jsonl")  # the endings of files that mostly hold a table
 STRAYS = 0.05  # share of a class's images that may be next to its folders, such as covers
 MOST_LABELS = 1000
 
@@ -187,9 +189,16 @@ def _inner_names(counts: Counter[str]) -> set[str]:
 
 
 def _or_a_table(layout: Layout) -> str:
-    """What to do if a table next to the folders has the labels; "" without one."""
-    tables = [name for name in layout.tables if name.lower().endswith(SUFFIXES)]
-    return f". {_table_hint(tables)}" if tables else ""
+    """What to do if tables next to the folders or in them have the labels; "" without one."""
+    tables = [name for name in layout.tables if name.lower().endswith(RECORDS)]
+    inner = [name for name in layout.inner_tables if name.lower().endswith(RECORDS)]
+    if tables or not inner:
+        return f". {_table_hint(tables)}" if tables else ""
+    return f". If {shown(inner, 3)} {plural(len(inner), 'holds', 'hold')} labels, write " + (
+        f"labels={quote(inner[0])}"
+        if len(inner) == 1
+        else "them into one table with a column 'split', and give it: labels=PATH"
+    )
 
 
 def _table_hint(tables: Sequence[str]) -> str:

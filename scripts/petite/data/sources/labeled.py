@@ -267,10 +267,10 @@ def find_labeled(
     images = _images(files, table_in)
     finder = _Finder(files, images, root, where, table_in)
     rows = table.rows
-    names = rows["file"].tolist()
-    paths = [finder.find(name) for name in names]
-    if None in paths and finder.found_home(names):
-        paths = [finder.find(name) for name in names]
+    called = rows["file"].tolist()
+    paths = [finder.find(name) for name in called]
+    if None in paths and finder.found_home(called):
+        paths = [finder.find(name) for name in called]
     rows = rows.assign(path=pd.Series(paths, rows.index, dtype="str"))
     labeled = rows["label"] != ""
     found = rows["path"].notna()
