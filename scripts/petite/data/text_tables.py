@@ -44,7 +44,7 @@ LOOKED_AT, MOST_LOOKED_AT = 20, 100_000  # rows and characters, to find the sepa
 NO_TABLE = f"must be a table: {', '.join(SUFFIXES)}, or records in JSON"
 
 
-RECORDS = 'it must be a list of records, or one on each line, as {"file": "1.jpg", "label": "a"}'
+RECORDS = 'It must be a list of records, or one on each line, as {"file": "1.jpg", "label": "a"}'
 
 
 class TextTable(NamedTuple):
@@ -267,12 +267,9 @@ def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _json(text: str, name: str) -> TextTable:
     """A list of records, or a record on each line; keys with lists or groups are left out."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = _json_lines(text, name)
+    found = _json_values(text, name)
     if not isinstance(found, list) or not found or not all(isinstance(x, dict) for x in found):
-        raise PetiteError(f"{name} has no records: {RECORDS}")
+        raise PetiteError(f"{name} has no records. {RECORDS}")
     records: list[dict[str, Any]] = found
     keys = dict.fromkeys(key for record in records for key in record)
     columns = {key: [record.get(key) for record in records] for key in keys}
@@ -280,29 +277,39 @@ def _json(text: str, name: str) -> TextTable:
     blocks = {key: pa.array(some, pa.large_string()) for key, some in texts.items() if some}
     if len(blocks) < 2:
         raise PetiteError(
-            f"{name} has lists and groups in place of texts ({listed(list(keys))}): {RECORDS}"
+            f"{name} has lists and groups in place of texts ({listed(list(keys))}). {RECORDS}"
         )
     return TextTable(
         _by_name(list(blocks), [list(blocks.values())], name), np.arange(len(records)) + 1, []
     )
 
 
-def _json_lines(text: str, name: str) -> list[Any]:
-    found = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            try:
+def _json_values(text: str, name: str) -> Any:
+    """The value of a text, or a list of those of its lines."""
+    number = 0
+    try:
+        if text.startswith("["):
+            return json.loads(text)
+        found = []
+        for line in text.split("\n"):
+            number += 1
+            if line.strip():
                 found.append(json.loads(line))
-            except ValueError as error:
-                raise PetiteError(f"{name}, line {number:,}: no valid JSON ({error})") from error
-    return found
+        return found
+    except (ValueError, RecursionError) as error:
+        where = f"{name}, line {number:,}" if number else name
+        raise PetiteError(f"{where}: no valid JSON ({error}). {RECORDS}") from error
 
 
 def _plain_texts(values: list[Any]) -> list[str] | None:
     """Values as text; None if some are lists or groups."""
     if any(isinstance(value, list | dict) for value in values):
         return None
-    return ["" if value is None else str(value) for value in values]
+    # Escapes can make text that is no Unicode, and NaN is a missing value.
+    return [
+        "" if value is None or value != value else str(value).encode(errors="replace").decode()
+        for value in values
+    ]
 
 
 # --- Parquet

@@ -209,8 +209,10 @@ def test_a_label_of_any_type_is_its_text(values: Any, words: list[str]) -> None:
 
 
 def test_values_of_json_are_their_text() -> None:
-    records = [{"file": f"{n}.jpg", "label": label} for n, label in enumerate([1, True, None, 2.5])]
-    assert read(json.dumps(records)).rows["label"].tolist() == ["1", "True", "", "2.5"]
+    values = [1, True, None, 2.5, float("nan"), "\ud800"]
+    records = [{"file": f"{n}.jpg", "label": label} for n, label in enumerate(values)]
+    found = read(json.dumps(records), label="label").rows["label"].tolist()
+    assert found == ["1", "True", "", "2.5", "", "?"]
 
 
 def test_missing_values_of_parquet_are_rows_without_a_label() -> None:
@@ -333,7 +335,7 @@ WRONG: dict[str, tuple[str | bytes, dict[str, str], tuple[str, ...]]] = {
         {},
         ("labels.label", "is_train"),
     ),
-    "JSON of one record": ('{"file": "1.jpg", "label": "a"}\n', {}, ("no records",)),
+    "JSON of one record": ('{"file": "1.jpg", "label": "a"}\n', {}, ("all labels are 'a'",)),
     "JSON of a list": ('[["1.jpg", "a"], ["2.jpg", "b"]]', {}, ("no records", "list of records")),
     "JSON of nothing": ("[]", {}, ("no records",)),
     "JSON of annotations": (
@@ -341,7 +343,10 @@ WRONG: dict[str, tuple[str | bytes, dict[str, str], tuple[str, ...]]] = {
         {},
         ("lists and groups", "id, data, annotations"),
     ),
-    "JSON of a mapping": ('{"1.jpg": "a", "2.jpg": "b"}', {}, ("no records",)),
+    "JSON of a mapping": ('{"1.jpg": "a", "2.jpg": "b"}', {}, ("labels.file", "1.jpg")),
+    "JSON with an end too early": ('[{"file": "1.jpg",\n "label', {}, ("line 2", "JSON")),
+    "JSON that is too deep": ("[" * 100_000, {}, ("no valid JSON",)),
+    "JSON on several lines": ('{"1.jpg":\n "a"}', {}, ("line 1", "list of records")),
     "JSON cut short": ('{"file": "1.jpg", "label": "a"}\n{"file": "2', {}, ("line 2", "JSON")),
     "a field without an end": (with_row("8.jpg," + "a" * 200_000), {}, ("200,000 characters",)),
     "one label": (table().replace(",b", ",a"), {}, ("'label'", "'a'", "two labels")),
