@@ -81,7 +81,7 @@ def written_layers():
         for path in workflow.overwrite_configfiles
     ]
     for path in workflow.overwrite_configfiles:
-        check_repeated_keys(Path(path))
+        check_repeated_keys(Path(path).read_text("utf-8-sig"), os.path.relpath(path))
     return [*files, command_line(workflow.config_settings.config_args or [])]
 
 

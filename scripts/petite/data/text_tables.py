@@ -305,7 +305,7 @@ def _plain_texts(values: list[Any]) -> list[str] | None:
     """Values as text; None if some are lists or groups."""
     if any(isinstance(value, list | dict) for value in values):
         return None
-    # Escapes can make text that is no Unicode, and NaN is a missing value.
+    # Escapes can make text that is not valid Unicode, and NaN is a missing value.
     return [
         "" if value is None or value != value else str(value).encode(errors="replace").decode()
         for value in values

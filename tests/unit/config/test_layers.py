@@ -227,6 +227,11 @@ def test_a_key_that_is_written_twice_in_a_file_is_refused(tmp_path, text, key, l
         read_layer(tmp_path / "mine.yaml")
 
 
+def test_a_key_that_is_written_twice_on_the_command_line_is_refused():
+    with pytest.raises(PetiteError, match="--config split: 'test' is written twice"):
+        command_line(["folder=a", "split={test: 0.2, test: 0.3}"])
+
+
 def test_a_key_may_be_in_several_groups_and_below_merge_keys(tmp_path):
     text = "a: &x {b: 1}\nc: {<<: *x, b: 2}\nd: *x\n"
     (tmp_path / "mine.yaml").write_text(text)
@@ -235,7 +240,7 @@ def test_a_key_may_be_in_several_groups_and_below_merge_keys(tmp_path):
     assert read_layer(tmp_path / "mine.yaml").values == {}
 
 
-@pytest.mark.parametrize("key", ["folder", "archive", "parquet", "labels", "pool", "new"])
+@pytest.mark.parametrize("key", ["folder", "archive", "parquet", "labels", "new"])
 @pytest.mark.parametrize("text", ["", " "])
 def test_an_empty_path_on_the_command_line_is_refused(key, text):
     with pytest.raises(PetiteError, match=f"^{key}= is empty"):
