@@ -1,5 +1,5 @@
 # Removes the lock that a killed run leaves behind, which would block the next run. No rules.
-# Needs: nothing. Makes: .snakemake/petite/<process>.json during a run.
+# Needs: RESULTS (common.smk). Makes: .snakemake/petite/<process>.json during a run.
 
 import atexit
 import os
@@ -39,6 +39,22 @@ def exit_where_nothing_temporary_can_be_written():
         sys.exit(
             f"Petite: no space is left for temporary files in {folder}. Free some space, or set "
             "TMPDIR to another folder."
+        )
+
+
+def exit_where_results_cannot_be_made():
+    """A folder on another disk may be gone, to which the place of the results is a link."""
+    for folder in (Path("results"), Path(RESULTS)):
+        if folder.is_dir() or not os.path.lexists(folder):
+            continue
+        if folder.is_symlink() and not folder.exists():
+            sys.exit(
+                f"Petite: {folder} is a link to {folder.readlink()}, which does not exist. Create that "
+                "folder, or remove the link."
+            )
+        sys.exit(
+            f"Petite: {folder} is not a folder, so no results can be written. Rename it, or use "
+            "another working folder (--directory)."
         )
 
 
@@ -135,5 +151,6 @@ if IS_RUN and not IS_WATCHING:
     # A dry run only reads a state that exists.
     if not (workflow.output_settings.dryrun and STATE.is_dir()):
         exit_where_state_cannot_be_written()
+    exit_where_results_cannot_be_made()
     remove_lock_of_killed_runs()
     record_this_run()
