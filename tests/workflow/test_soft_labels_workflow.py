@@ -1,6 +1,7 @@
 """Judges on soft labels: a teacher, its labels, and runs apart from those on hard ones."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +171,14 @@ def test_a_named_subset_has_the_labels_of_the_first_judge_that_judges_it(
     runs = pd.concat(map(pd.read_csv, jobs))
     [counted] = runs.loc[runs["training_seed"] == 1, "bytes"]
     assert sum(path.stat().st_size for path in (out / "container").iterdir()) == counted
+
+
+def test_labels_of_many_views_ask_for_more_memory(folder: Path, snakemake) -> None:
+    def asked(views: int) -> int:
+        judges = {**HARD, "scratch_soft": {"teachers": 2, "views": views}}
+        said = said_of(snakemake(folder, "--dry-run", "--verbose", config=config_with(judges)))
+        return max(map(int, re.findall(r"rule train_soft:.*?mem_mb=(\d+)", said, re.DOTALL)))
+
+    images = pd.read_parquet(folder / RESULTS / "store/index.parquet")
+    megabytes = 8 * (1000 - 100) * images["label"].nunique() * len(images) / 1e6
+    assert asked(1000) - asked(100) == pytest.approx(megabytes, abs=1)

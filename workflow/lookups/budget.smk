@@ -133,28 +133,16 @@ def new_budget_plan():
     )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "run.json"
-        whole, _ = planned_run(
-            command_of_whole_run(has_budget=False),
-            JOBS_VARIABLE,
-            file,
-            {ALL_SEEDS_VARIABLE: "1"},
-        )
+        command = command_of_whole_run(has_budget=False)
+        whole, _ = planned_run(command, JOBS_VARIABLE, file, {ALL_SEEDS_VARIABLE: "1"})
         if "search_bytes" in rules_due(whole.jobs):
             return UNPLANNED  # until it is known what is judged
         if not whole.is_counted:
-            raise PetiteError(
-                f"budget: '{WRITTEN.budget}' cannot be planned, as the images are not counted yet: "
-                "first run `snakemake --cores all estimate` with the same settings, which lists "
-                "them"
+            raise cannot_be_planned(
+                "the images are not counted yet: first run `snakemake --cores all estimate` with "
+                "the same settings, which lists them"
             )
-        networks = trained_networks(whole.facts, {job.rule for job in whole.jobs})
-        if not networks <= read_history(default_path()).timings.keys():
-            # A network that cannot be timed counts as on another machine.
-            subprocess.run(
-                [sys.executable, SCRIPTS / "time_steps.py", "--run", file]
-                + ["--history", default_path(), "--log", Path(folder) / "log"],
-                check=False,
-            )
+        time_unknown_networks(whole, file)
     on_cores, each = cores()
     looks = next(filter(None, map(WRITTEN.looks_of, WRITTEN.judges.used)), None)
     seconds_of = Forecaster(
@@ -165,9 +153,9 @@ def new_budget_plan():
         looks=len(looks.seeds) if looks else 0,
     )
     if seconds_of.unknown:
-        raise PetiteError(
-            f"budget: '{WRITTEN.budget}' cannot be planned, as {', '.join(seconds_of.unknown)} "
-            "runs a program of yours, whose time is unknown: set it to null"
+        raise cannot_be_planned(
+            f"{', '.join(seconds_of.unknown)} runs a program of yours, whose time is unknown: set "
+            "it to null"
         )
     cut = best_cut(WRITTEN, seconds_of)
     place = (
@@ -176,6 +164,25 @@ def new_budget_plan():
         else f"on {counted(on_cores, 'core')}"
     )
     return BudgetPlan(place, seconds_of(cut), seconds_of(NOTHING), cut, settled=False)
+
+
+def cannot_be_planned(why):
+    return PetiteError(f"budget: '{WRITTEN.budget}' cannot be planned, as {why}")
+
+
+def time_unknown_networks(run, file):
+    """Time some steps of the networks that a run trains, unless it was done before on this machine.
+
+    One that cannot be timed counts as on another machine.
+    """
+    networks = trained_networks(run.facts, {job.rule for job in run.jobs})
+    if networks <= read_history(default_path()).timings.keys():
+        return
+    subprocess.run(
+        [sys.executable, SCRIPTS / "time_steps.py", "--run", file]
+        + ["--history", default_path(), "--log", f"{file}.log"],
+        check=False,
+    )
 
 
 BUDGETED = or_exit(budget_plan)

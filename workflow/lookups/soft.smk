@@ -22,6 +22,16 @@ wildcard_constraints:
     networks=r"\d+",
 
 
+def memory_with_labels(wildcards, attempt):
+    """The memory of a training on soft labels: eight bytes for each class of what is known of an image.
+
+    That is a float16 with copies for each view, or a float64 for each network, their mean and a copy.
+    """
+    known = max(SOFT.views or 0, SOFT.teachers + 2)
+    labels = 8 * known * classes_expected()
+    return memory(1500, 4 * IMAGE_BYTES + labels)(wildcards, attempt)
+
+
 def teacher_models(wildcards):
     return TEACHER.format(repeat=wildcards.repeat)
 

@@ -53,7 +53,7 @@ if SCRATCH_SOFT in CASES_OF:
             "../../envs/petite.yaml"
         threads: CONFIG.training_threads
         resources:
-            mem_mb=memory(1500, 4 * IMAGE_BYTES),
+            mem_mb=memory_with_labels,
             gpu=CONFIG.training_gpus,
         params:
             python=python,
@@ -103,6 +103,9 @@ if SCRATCH_SOFT in CASES_OF:
             f"{RESULTS}/{{repeat}}logs/train_soft/{RUN}.log",
         benchmark:
             f"{RESULTS}/{{repeat}}benchmarks/train_soft/{RUN}.tsv"
+        resources:
+            mem_mb=memory_with_labels,
+            gpu=CONFIG.training_gpus,
         params:
             encoded=soft_arguments,
             judge=SCRATCH_SOFT,

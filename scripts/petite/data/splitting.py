@@ -127,44 +127,34 @@ def split_images(
     images = used.join(table.drop(columns=["image_id", "label"]))
     named = used.drop_duplicates("label").set_index("label")["class_name"]
     classes = {int(label): str(name) for label, name in named.items()}  # type: ignore[call-overload]
-    labels = used["label"].to_numpy()
     found = _found_groups(images, groups, group_seconds)
     together = None if found is None else grouped(used, found.named, found.about, notices)
-    numbers = used["copy_group"].to_numpy() if together is None else together.numbers
-    group_names = None if together is None else together.names
+    rows = _Rows(
+        labels=used["label"].to_numpy(),
+        groups=used["copy_group"].to_numpy() if together is None else together.numbers,
+        classes=classes,
+        group_names=None if together is None else together.names,
+    )
     parts = None if given == IGNORE else given_parts(images, test=test, validation=validation)
     is_given = parts is not None
-    if is_given and is_repeat:
-        refuse_repeats()
     share = USUAL_VALIDATION if isinstance(validation, str) else validation
     if parts is None:
+        of_test = USUAL_TEST if isinstance(test, str) else test
+        parts = _divided(rows, {TEST: of_test, VALIDATION: share}, seed)
         found_leaks = Leaks(pd.DataFrame(columns=LEAK_COLUMNS), np.zeros(len(used), bool))
-        parts = make_split(
-            labels,
-            numbers,
-            test=USUAL_TEST if isinstance(test, str) else test,
-            validation=share,
-            seed=seed,
-            classes=classes,
-            group_names=group_names,
-        )
     else:
+        if is_repeat:
+            refuse_repeats()
         found_leaks = find_leaks(images, parts, together, leaks, notices)
-        kept = ~found_leaks.dropped
-        _check_trained(parts[kept], labels[kept], classes)
-        if share > 0 and VALIDATION not in parts:
-            rows = np.flatnonzero((parts == TRAIN) & kept)
-            names = None if group_names is None else group_names[rows]
-            drawn = {VALIDATION: share}
-            parts[rows] = _divided(labels[rows], numbers[rows], drawn, seed, classes, names)
-            notices.add(_about_validation(images, parts))
+        parts = _completed(images, parts, ~found_leaks.dropped, rows, share, seed, notices)
     kept = ~found_leaks.dropped
-    if together is not None and found is not None:
+    if found is not None:
+        in_parts = rows.of(kept)
         setting = found.about.setting
-        notices.add(about_groups(parts[kept], numbers[kept], labels[kept], classes, setting))
+        notices.add(about_groups(parts[kept], in_parts.groups, in_parts.labels, classes, setting))
     elif not is_given and (sign := suggestion(images.assign(image_id=names_of(images)), seed)):
         notices.add(sign)
-    if few := few_test_images(labels[parts == TEST], classes, is_given):
+    if few := few_test_images(rows.labels[parts == TEST], classes, is_given):
         notices.add(few)
     table = table.drop(columns="split", errors="ignore")
     table.insert(2, "split", parts)
@@ -176,6 +166,43 @@ def split_images(
     if annotations is not None and "keep" in annotations:
         _say_not_kept(annotations, index, table, notices)
     return Split(table, found_leaks.table)
+
+
+class _Rows(NamedTuple):
+    """What dividing images into parts needs of each; see `make_split`."""
+
+    labels: NDArray[np.integer]
+    groups: NDArray[np.integer]
+    classes: Mapping[int, str] | None
+    group_names: NDArray[np.object_] | None
+
+    def of(self, chosen: NDArray[np.bool_]) -> "_Rows":
+        """Those of some images."""
+        names = None if self.group_names is None else self.group_names[chosen]
+        return _Rows(self.labels[chosen], self.groups[chosen], self.classes, names)
+
+
+def _completed(
+    images: pd.DataFrame,
+    given: NDArray[np.str_],
+    kept: NDArray[np.bool_],
+    rows: _Rows,
+    share: float,
+    seed: int,
+    notices: Notices,
+) -> NDArray[np.str_]:
+    """The given parts, with a share of the training images for validation if no part is given.
+
+    `kept`: which images no leak excludes. Raises PetiteError for classes without training images.
+    """
+    _check_trained(given[kept], rows.labels[kept], rows.classes or {})
+    if share == 0 or VALIDATION in given:
+        return given
+    parts = given.copy()
+    chosen = (given == TRAIN) & kept
+    parts[chosen] = _divided(rows.of(chosen), {VALIDATION: share}, seed)
+    notices.add(_about_validation(images, parts))
+    return parts
 
 
 class _Found(NamedTuple):
@@ -280,26 +307,19 @@ def make_split(
     >>> bool(parts[0] == parts[1])
     True
     """
-    shares = {TEST: test, VALIDATION: validation}
-    shares = {part: share for part, share in shares.items() if share > 0}
-    return _divided(labels, groups, shares, seed, classes, group_names)
+    rows = _Rows(labels, groups, classes, group_names)
+    return _divided(rows, {TEST: test, VALIDATION: validation}, seed)
 
 
-def _divided(
-    labels: NDArray[np.integer],
-    groups: NDArray[np.integer],
-    shares: Mapping[str, float],
-    seed: int,
-    classes: Mapping[int, str] | None,
-    group_names: NDArray[np.object_] | None,
-) -> NDArray[np.str_]:
+def _divided(rows: _Rows, shares: Mapping[str, float], seed: int) -> NDArray[np.str_]:
     """The part of each image, see `make_split`, for the shares of parts other than training."""
-    _, label_of = np.unique(labels, return_inverse=True)
-    _, group_of = np.unique(groups, return_inverse=True)
+    _, label_of = np.unique(rows.labels, return_inverse=True)
+    _, group_of = np.unique(rows.groups, return_inverse=True)
     sizes = np.bincount(label_of)
     lacking = {
         part: np.array([_images_due(share, size) for size in sizes.tolist()])
         for part, share in shares.items()
+        if share > 0
     }
     members = np.split(np.argsort(group_of, kind="stable"), np.cumsum(np.bincount(group_of))[:-1])
     order = generator(seed, "split").permutation(len(members)).tolist()
@@ -314,9 +334,10 @@ def _divided(
     in_class = _groups_in_classes(label_of, group_of)
     for part in [*lacking, TRAIN]:
         _fill_empty(parts, part, in_class, members, label_of, order)
-    names = [classes[label] if classes else str(label) for label in np.unique(labels).tolist()]
+    classes, found = rows.classes, np.unique(rows.labels).tolist()
+    names = [classes[label] if classes else str(label) for label in found]
     needed = [part for part in PARTS if part == TRAIN or part in lacking]
-    _check_parts(parts[group_of], needed, label_of, group_of, names, group_names)
+    _check_parts(parts[group_of], needed, label_of, group_of, names, rows.group_names)
     return parts[group_of]
 
 

@@ -13,7 +13,7 @@ from petite.data.views import Images, resized
 from petite.networks import models
 from petite.networks.backend import dtype_policy, load_keras
 from petite.training import metrics
-from petite.training.batches import SoftTargets
+from petite.training.batches import Batch, Batches, SoftTargets
 from petite.training.judges import FineTuneSettings
 from petite.training.records import Evaluation
 from petite.training.schedule import evaluation_steps, learning_rates
@@ -177,7 +177,7 @@ class Trainer(ABC):
         labels to train on in place of `labels`.
         """
         check_classes(labels, self.classes, name)
-        settings, n_classes = self.settings, len(self.classes)
+        settings = self.settings
         parts = self._parts(images, len(labels))
         all_steps = sum(len(part.rates) for part in parts)
         batches = batches_for(
@@ -190,70 +190,43 @@ class Trainer(ABC):
             soft,
             steps=all_steps,
         )
-        evaluate_at = evaluation_steps(all_steps, settings.evaluations)
-        history: list[Evaluation] = []
-        since_evaluation: list[tuple[float, float]] = []
+        curve = LearningCurve(evaluation_steps(all_steps, settings.evaluations))
         speed = Speed(settings.batch_size)
 
         model, logits_model = self._start(seed)
-        step, begun, done = 0, 0, 0.0  # steps, and those of all that the parts before and all had
+        # Steps, and those of a training that sees all images: all, and at the end of this part.
+        step, done, end = 0, 0.0, 0
         for part in parts:
             part.begin()
+            begun, end = end, end + len(part.rates)
             is_first = True
-            while done < begun + len(part.rates) - ROUNDING:
-                rate = part.rates[int(done + ROUNDING) - begun]
+            while done < end - ROUNDING:
+                rate = float(part.rates[int(done + ROUNDING) - begun])
                 began = time.perf_counter()
-                batch = batches.batch(step, part.images)
-                part.model.optimizer.learning_rate = rate
-                target = (
-                    targets(batch.labels, n_classes)
-                    if batch.soft is None
-                    else soft_targets(batch.soft)
-                )
-                weights_of_batch = batch.weights
-                if batch.mix is not None:
-                    target, weights_of_batch = batch.mix.of_targets(target, batch.weights)
-                loss, accuracy, *of_each = part.model.train_on_batch(
-                    batch.images, target, weights_of_batch
-                )
-                if of_each:
-                    batches.learn(batches.rows(step)[0], of_each[0])
+                loss, accuracy = self._step(part, rate, batches, step)
                 if not is_first:  # the first step of each part compiles
                     speed.add(time.perf_counter() - began)
                 is_first = False
-                check_loss(float(loss), int(done), all_steps, rate, part, name)
-                since_evaluation.append((float(loss), float(accuracy)))
+                check_loss(loss, int(done), all_steps, rate, part, name)
+                curve.add(loss, accuracy)
                 done += batches.stride(step)
                 step += 1
-                if evaluate_at and done >= evaluate_at[0] - ROUNDING:
-                    evaluate_at = [at for at in evaluate_at if done < at - ROUNDING]
-                    mean_loss, mean_accuracy = np.mean(since_evaluation, axis=0)
+                if curve.is_due(done):
                     validation = evaluated(
                         logits_model, validation_images, validation_labels, settings.test_time_flip
                     )
-                    history.append(
-                        {
-                            "epoch": step * settings.batch_size / len(labels),
-                            "step": step,
-                            "accuracy": float(mean_accuracy),
-                            "loss": float(mean_loss),
-                            "validation_accuracy": validation[0],
-                            "validation_loss": validation[1],
-                            "learning_rate": float(rate),
-                        }
-                    )
-                    since_evaluation.clear()
+                    epoch = step * settings.batch_size / len(labels)
+                    curve.evaluate(done, epoch, step, rate, validation)
                     if observe:
                         observe(step, logits_model)
-                speed.log_progress(name, int(done), all_steps, float(loss))
-            begun += len(part.rates)
+                speed.log_progress(name, int(done), all_steps, loss)
 
         sample = np.unique(np.linspace(0, len(labels) - 1, TRAIN_ACCURACY_ROWS).round().astype(int))
         predicted = predict(logits_model, images, sample, settings.test_time_flip).argmax(1)
         return TrainedRun(
             model=model,
             logits_model=logits_model,
-            history=history,
+            history=curve.history,
             steps=step,
             epochs=step * settings.batch_size / len(labels),
             examples_seen=step / all_steps,
@@ -261,6 +234,17 @@ class Trainer(ABC):
             images_per_second=speed.images_per_second,
             train_accuracy=float((predicted == labels[sample]).mean()),
         )
+
+    def _step(self, part: "Part", rate: float, batches: Batches, step: int) -> tuple[float, float]:
+        """Update the weights on one batch: its loss and its accuracy."""
+        batch = batches.batch(step, part.images)
+        part.model.optimizer.learning_rate = rate
+        loss, accuracy, *of_each = part.model.train_on_batch(
+            batch.images, *targets_and_weights(batch, len(self.classes))
+        )
+        if of_each:
+            batches.learn(batches.rows(step)[0], of_each[0])
+        return float(loss), float(accuracy)
 
 
 class Networks(NamedTuple):
@@ -480,6 +464,14 @@ def size_in_training(images: Images, settings: TrainingSettings) -> int:
     return rows * channels * sum(side**2 for side in sides)
 
 
+def targets_and_weights(batch: Batch, classes: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """What the loss of a batch compares with, and the weight of each image."""
+    wanted = targets(batch.labels, classes) if batch.soft is None else soft_targets(batch.soft)
+    if batch.mix is None:
+        return wanted, batch.weights
+    return batch.mix.of_targets(wanted, batch.weights)
+
+
 def targets(labels: np.ndarray, classes: int) -> np.ndarray:
     """The targets of the loss: float32 (n, 1) for two classes, otherwise one-hot."""
     if classes == 2:
@@ -501,6 +493,49 @@ def check_loss(loss: float, step: int, steps: int, rate: float, part: Part, name
             f"{name}: the loss is {loss} at step {step + 1} of {steps} with learning rate "
             f"{rate:.3g}. Lower {part.rate_setting} (now {part.highest_rate:g})."
         )
+
+
+@dataclass
+class LearningCurve:
+    """The evaluations of a run, and the training loss and accuracy between them.
+
+    Attributes
+    ----------
+    due : list of int
+        The steps of a training that sees all images after which the model is evaluated.
+    history : list of Evaluation
+    """
+
+    due: list[int]
+    history: list[Evaluation] = field(default_factory=list)
+    _since: list[tuple[float, float]] = field(default_factory=list)
+
+    def add(self, loss: float, accuracy: float) -> None:
+        """Count a step, with the loss and accuracy of its batch."""
+        self._since.append((loss, accuracy))
+
+    def is_due(self, done: float) -> bool:
+        """Whether the model is to be evaluated after these steps."""
+        return bool(self.due) and done >= self.due[0] - ROUNDING
+
+    def evaluate(
+        self, done: float, epoch: float, step: int, rate: float, validation: tuple[float, float]
+    ) -> None:
+        """Add an evaluation, with the accuracy and loss on the validation images."""
+        loss, accuracy = np.mean(self._since, axis=0)
+        self.history.append(
+            {
+                "epoch": epoch,
+                "step": step,
+                "accuracy": float(accuracy),
+                "loss": float(loss),
+                "validation_accuracy": validation[0],
+                "validation_loss": validation[1],
+                "learning_rate": rate,
+            }
+        )
+        self._since.clear()
+        self.due = [at for at in self.due if done < at - ROUNDING]
 
 
 @dataclass
