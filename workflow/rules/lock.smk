@@ -18,16 +18,29 @@ RUNS = Path(".snakemake/petite").resolve()
 STATE = Path(".snakemake")
 
 
+def state_to_write():
+    """The folders and files in which Snakemake writes the state of this run.
+
+    A dry run writes only what it found out about files, if there is a state of an earlier run.
+    """
+    if not STATE.is_dir():
+        return [Path()]
+    found = STATE / "iocache"
+    if workflow.output_settings.dryrun:
+        existing = [
+            path for path in (found, found / "latest.pkl") if os.path.lexists(path)
+        ]
+        return existing or [STATE]
+    is_open = os.access(STATE, os.R_OK | os.X_OK)
+    return [STATE, *(filter(Path.is_dir, STATE.iterdir()) if is_open else [])]
+
+
 def exit_where_state_cannot_be_written():
     """Snakemake would end with a traceback if it cannot write its state to the working folder."""
-    folders = [Path()]
-    if STATE.is_dir():
-        is_open = os.access(STATE, os.R_OK | os.X_OK)
-        folders = [STATE, *(filter(Path.is_dir, STATE.iterdir()) if is_open else [])]
-    for folder in folders:
-        if not os.access(folder, os.W_OK | os.X_OK):
+    for path in state_to_write():
+        if not os.access(path, os.W_OK | os.X_OK if path.is_dir() else os.W_OK):
             sys.exit(
-                f"Petite: cannot write to {folder.resolve()}, where Snakemake keeps the state of a "
+                f"Petite: cannot write to {path.resolve()}, where Snakemake keeps the state of a "
                 "run. Use another working folder (--directory), or get write access to this one."
             )
 
@@ -148,9 +161,7 @@ def record_this_run():
 # Not in jobs, which read this file too, also on other machines, nor beside a run.
 if IS_RUN and not IS_WATCHING:
     exit_where_nothing_temporary_can_be_written()
-    # A dry run only reads a state that exists.
-    if not (workflow.output_settings.dryrun and STATE.is_dir()):
-        exit_where_state_cannot_be_written()
+    exit_where_state_cannot_be_written()
     exit_where_results_cannot_be_made()
     remove_lock_of_killed_runs()
     record_this_run()
