@@ -34,7 +34,13 @@ from petite.util.errors import PetiteError
 from petite.util import imports
 from petite.util.encoded_names import ORIGINAL, encoding_of, in_encoding, method_of
 from petite.util.files import read_json
-from petite.config.layers import Layer, command_line, read_layer, resolve
+from petite.config.layers import (
+    Layer,
+    check_repeated_keys,
+    command_line,
+    read_layer,
+    resolve,
+)
 from petite.data.sources import ALL_SOURCES
 from petite.features.registry import SPACES
 from petite.plots.registry import FIGURES
@@ -78,6 +84,8 @@ def written_layers():
         Layer(os.path.relpath(path), load_configfile(path))
         for path in workflow.overwrite_configfiles
     ]
+    for path in workflow.overwrite_configfiles:
+        check_repeated_keys(Path(path).read_text("utf-8-sig"), os.path.relpath(path))
     return [*files, command_line(workflow.config_settings.config_args or [])]
 
 

@@ -33,6 +33,7 @@ GROW = "grow"
 # What `--config new=PATH kept=random:0.1 method=herding` stands for in the section `grow`.
 OF_GROW = {"new": "path", "kept": "kept", "method": "method"}
 LABELS = "labels"  # a path, or a group with a path
+PATHS = (*SHORTCUTS, LABELS, "new")  # of the command line, where they are a path
 FILE_SUFFIXES = (".zip", ".tgz", ".gz", ".bz2", ".xz", ".tar", ".parquet", ".npz")
 # The sections of config.yaml that presets overwrite, and the fractions of methods that they do.
 OF_PRESETS = (
@@ -117,20 +118,57 @@ def resolve(default: Layer, written: Sequence[Layer], presets: Path) -> Resolved
 
 
 def read_layer(path: Path, name: str | None = None) -> Layer:
-    """Read the values in a YAML file."""
-    return Layer(name or path.name, yaml.safe_load(path.read_text("utf-8")) or {})
+    """Read the values in a YAML file; raises PetiteError as `check_repeated_keys`."""
+    text = path.read_text("utf-8-sig")
+    check_repeated_keys(text, str(path))
+    return Layer(name or path.name, yaml.safe_load(text) or {})
+
+
+def check_repeated_keys(text: str, where: str) -> None:
+    """Raise PetiteError if a group has a key twice in YAML: its first value would be lost."""
+    pending = [yaml.compose(text, Loader=yaml.SafeLoader)]
+    seen: set[int] = set()
+    while pending:
+        node = pending.pop()
+        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+            continue
+        seen.add(id(node))
+        if not isinstance(node, yaml.MappingNode):
+            pending += node.value
+            continue
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            pending.append(value)
+            line = key.start_mark.line + 1
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in lines:
+                    raise PetiteError(
+                        f"{where}: {key.value!r} is written twice in one group, in line "
+                        f"{lines[key.value]} and line {line}. Merge the two, or remove one"
+                    )
+                lines[key.value] = line
 
 
 def command_line(entries: Iterable[str]) -> Layer:
     """Read the values of `--config KEY=VALUE ...` as YAML, but paths and names as text.
 
     Snakemake itself would convert what looks like a number: 2024_05 to 202405, 007 to 7.
+
+    Raises
+    ------
+    PetiteError
+        For an empty path: the default images would be used in place of those of an unset variable.
     """
     values: Values = {}
     for entry in entries:
         key, _, text = entry.partition("=")
+        if key in PATHS and not text.strip():
+            raise PetiteError(
+                f"{key}= is empty: give a path. If it comes from a variable of the shell, that "
+                "variable is not set"
+            )
         is_text = key in (*SHORTCUTS, NAME, "new", "kept")
-        value = text if is_text else _value(text)
+        value = text if is_text else _value(text, key)
         if key in (LABELS, POOL) and not isinstance(value, dict | None):
             value = text
         values = merged(values, {key: value})
@@ -290,10 +328,11 @@ def _laid_over(
     return result
 
 
-def _value(text: str) -> Any:
+def _value(text: str, key: str) -> Any:
     if not text:
         return None
     try:
+        check_repeated_keys(text, f"--config {key}")
         return yaml.safe_load(text)
     except yaml.YAMLError:
         return text

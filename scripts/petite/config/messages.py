@@ -1,6 +1,7 @@
 """Messages for the problems that pydantic finds, each with the key and the value."""
 
 import json
+import re
 from collections.abc import Iterable
 from datetime import date
 from typing import Any, get_args
@@ -8,6 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from petite.util.formatting import plural
 from petite.util.hints import unknown
 
 # Old spellings of keys and values, and the new ones.
@@ -70,10 +72,27 @@ def _sentences(
         where = f"{path}{joint}" if path else ""
         return [f"{where}{line}" for line in str(item["ctx"]["error"]).splitlines()]
     if item["type"] == "extra_forbidden" and item["loc"][-1] not in RENAMED:
-        text = unknown(str(item["loc"][-1]), _keys(model, item["loc"], more_keys), "key")
+        text = _unknown_key(item, model, more_keys)
     else:
         text = _sentence(item)
     return [f"{path}: {text}" if path else text]
+
+
+def _unknown_key(item: ErrorDetails, model: type[BaseModel], more_keys: tuple[str, ...]) -> str:
+    """What to write for an unknown key: the groups that have it, or the nearest known key."""
+    # Snakemake takes dataset.image_size for one key.
+    group, _, name = str(item["loc"][-1]).rpartition(".")
+    groups = [
+        known
+        for known, field in model.model_fields.items()
+        if (inner := _model_in(field.annotation)) and name in inner.model_fields
+    ]
+    groups = [group] if group in groups else groups
+    if len(item["loc"]) == 1 and groups:
+        value = _yaml(item["input"])
+        ways = " or ".join(f"{group}: {{{name}: {value}}}" for group in groups)
+        return f"'{name}' is in {plural(len(groups), 'a group', 'groups')}: write {ways}"
+    return unknown(str(item["loc"][-1]), _keys(model, item["loc"], more_keys), "key")
 
 
 def _part(part: int | str) -> str:
@@ -94,6 +113,11 @@ def _sentence(item: ErrorDetails) -> str:
         text = WORDS[kind].format(**item.get("ctx", {}), limit=limit)
     if kind == "missing":
         return text
+    if kind in ("float_type", "float_parsing") and isinstance(value, str):
+        found = re.fullmatch(r"\s*(\d+(?:[.,]\d+)?)\s*(%?)\s*", value)
+        if found:  # 10% or 0,1
+            number = float(found[1].replace(",", ".")) / (100 if found[2] else 1)
+            return f"{text}, got {_yaml(value)}: write {number:g}"
     remedy = kind == "string_type" and isinstance(value, NOT_TEXT)
     return f"{text}, got {_yaml(value)}{': put it in quotes' if remedy else ''}"
 

@@ -210,8 +210,8 @@ def ingest_shard(
         stored pixels), phash, thumbnail (256 bytes: 16x16, gray), format (of the file; "" for
         pixels) and has_exif. For `petite.data.stored_check`
         also black and white (counts that became black and white; NaN for 8 bits), is_transparent,
-        has_more (pages or frames), lowest and highest (stored gray level) and is_gray; for groups
-        by time captured (seconds since 1970, or NaN) and camera.
+        has_more (pages, frames or bands), lowest and highest (stored gray level) and is_gray; for
+        groups by time captured (seconds since 1970, or NaN) and camera.
     """
     table = pd.DataFrame(rows).reset_index(drop=True)
     row_of = {image_id: row for row, image_id in enumerate(table["image_id"])}

@@ -6,6 +6,7 @@ It finds the columns, and checks them by themselves. Which images the rows mean 
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from petite.data.label_signs import minus_one, plain, several_in_one, unused_columns
 from petite.data.split_names import PARTS, TEST, TRAIN, VALIDATION, split_word
 from petite.data.text_tables import TextTable, read_text_table
 from petite.util.errors import PetiteError
@@ -157,6 +159,10 @@ def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
             rows[role] = converted(rows, f"{name}, column {columns[role]!r}")
     notes = [*_unused_weight(table, columns, wanted), *_doubtful_words(rows, columns), *slashes]
     notes += table.notes
+    if by_name is not None:  # otherwise other columns are labels
+        notes += unused_columns(table.columns, columns, wanted.path)
+        counts = Counter(rows["label"].tolist())
+        notes += [*several_in_one(counts), *minus_one(counts)]
     return LabelTable(name, columns, rows, notes)
 
 
@@ -194,7 +200,7 @@ def _unused_weight(
 ) -> Iterator[str]:
     """A note on a column that may hold weights, if no column does."""
     for column in table.columns:
-        if "weight" not in columns and _plain(column) in WEIGHT and column not in columns.values():
+        if "weight" not in columns and plain(column) in WEIGHT and column not in columns.values():
             yield (
                 f"{column!r} is not used; to multiply losses by it, write labels: "
                 f"{{path: {wanted.path}, weight: {column}}}"
@@ -204,7 +210,7 @@ def _unused_weight(
 def _looked_for(role: str, present: Sequence[str], table: TextTable, name: str) -> str | None:
     """The column of a role by its usual names; raises PetiteError if several may be meant."""
     for names in NAMES[role]:
-        found = [column for column in present if _plain(column) in names]
+        found = [column for column in present if plain(column) in names]
         if len(found) > 1 and _say_the_same([table.columns[column] for column in found]):
             # Paths rather than names of files, and names rather than numbers that stand for them.
             found = [max(found, key=lambda column: _letters(table.columns[column]))]
@@ -224,10 +230,6 @@ def _naming(role: str, left: Sequence[str], columns: Mapping[str, str], name: st
     return f"'labels={{{', '.join(f'{key}: {value}' for key, value in values.items())}}}'"
 
 
-def _plain(column: str) -> str:
-    return re.sub(r"[\s-]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column)).lower()
-
-
 def _say_the_same(columns: Sequence[pa.ChunkedArray]) -> bool:
     """Whether columns stand for each other, one value for one value."""
     codes = np.column_stack([pd.factorize(column.to_pandas())[0] for column in columns])
@@ -244,7 +246,9 @@ def _letters(column: pa.ChunkedArray) -> tuple[bool, int]:
 def _one_hot(table: TextTable, name: str, columns: Mapping[str, str]) -> pa.ChunkedArray:
     """The labels of a table with a column of 0 and 1 for each; raises PetiteError for others."""
     others = [column for column in table.columns if column not in columns.values()]
-    ones = {column: _ones(table.columns[column]) for column in others}
+    # is_train and is_test are no labels
+    labels = [column for column in others if not split_word(plain(column))[1]]
+    ones = {column: _ones(table.columns[column]) for column in labels}
     flags = {column: found for column, found in ones.items() if found is not None}
     if len(flags) < 2:
         raise PetiteError(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 
 SPLIT_WORD = re.compile(
-    r"(?<![a-z])(train(?:ing)?|test(?:ing)?|val(?:id(?:ation)?)?|dev|eval(?:uation)?|holdout)"
+    r"(?<![a-z])(train(?:ing)?|test(?:ing)?|val(?:id(?:at(?:ion|e))?)?|dev|eval(?:uation)?|holdout)"
     r"(?=sets?|data|images|imgs|[^a-z]|$)"
 )
 TRAIN, VALIDATION, TEST = "train", "validation", "test"

@@ -44,7 +44,7 @@ from petite.data.groups import (
 from petite.data.split_notices import SmallClass, about_groups, few_test_images, too_small
 from petite.data.splits import PARTS, TEST, TRAIN, VALIDATION, why_not_in_split
 from petite.util.errors import PetiteError
-from petite.util.formatting import counted, listed
+from petite.util.formatting import counted, listed, plural
 from petite.util.notices import Notices
 from petite.util.seeds import generator
 
@@ -195,7 +195,7 @@ def _completed(
 
     `kept`: which images no leak excludes. Raises PetiteError for classes without training images.
     """
-    _check_trained(given[kept], rows.labels[kept], rows.classes or {})
+    _check_trained(given, kept, rows.labels, rows.classes or {})
     if share == 0 or VALIDATION in given:
         return given
     parts = given.copy()
@@ -226,16 +226,25 @@ def _found_groups(images: pd.DataFrame, groups: str | None, seconds: float) -> _
 
 
 def _check_trained(
-    parts: NDArray[np.str_], labels: NDArray[np.integer], classes: Mapping[int, str]
+    parts: NDArray[np.str_],
+    kept: NDArray[np.bool_],
+    labels: NDArray[np.integer],
+    classes: Mapping[int, str],
 ) -> None:
     """Raise PetiteError for classes without a training image of the given split."""
-    lost = sorted(set(classes) - set(labels[parts == TRAIN].tolist()))
+    lost = sorted(set(classes) - set(labels[(parts == TRAIN) & kept].tolist()))
     if lost:
         names = [classes[label] for label in lost]
+        leaks = int(((parts == TRAIN) & ~kept & np.isin(labels, lost)).sum())
+        dropped = (
+            f" {counted(leaks, 'training image')} of them {plural(leaks, 'was', 'were')} dropped, "
+            "because a copy, or another image of the group, is in another part (split.leaks)."
+        )
         raise PetiteError(
             f"{counted(len(lost), 'class', 'classes')} without training images in the given split, "
-            f"after files that cannot be read and leaks are left out: {listed(names)}. Add "
-            "training images, or name the other classes in dataset.classes"
+            f"after files that cannot be read and leaks are left out: {listed(names)}."
+            f"{dropped if leaks else ''} Add training images, or name the other classes in "
+            "dataset.classes"
         )
 
 

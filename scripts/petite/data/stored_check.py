@@ -181,13 +181,13 @@ def _gray_in_color(read: pd.DataFrame, channels: int) -> str:
 
 
 def _pages(read: pd.DataFrame) -> str:
-    """The notice about files with several images, if there are many; else ""."""
+    """The notice about files with several images or more bands, if there are many; else ""."""
     count = read["has_more"].sum()
     if count < LOSS * len(read):
         return ""
     return (
-        f"{_of(count, len(read))} contain further pages or frames: the first of each is used. "
-        "Save the others as separate files to use them."
+        f"{_of(count, len(read))} contain further pages, frames or bands: the first image of each "
+        "is used, as gray or RGB. Save the others as separate files to use them."
     )
 
 

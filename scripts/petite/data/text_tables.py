@@ -1,17 +1,18 @@
-"""Tables of any common kind (CSV, TSV, Parquet) as columns of text.
+"""Tables of any common kind (CSV, TSV, Parquet, JSON) as columns of text.
 
 No value is converted: "no", "007", "1.0" and "NA" stay what they are. What is not text in a Parquet
-file becomes the text that Python writes for it, and a missing value becomes "".
+or JSON file becomes the text that Python writes for it, and a missing value becomes "".
 """
 
 import codecs
 import csv
 import gzip
 import io
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice, zip_longest
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -40,7 +41,10 @@ PLAIN = (
 MOST_BYTES = 2_000_000_000
 ROWS_AT_ONCE = 65_536
 LOOKED_AT, MOST_LOOKED_AT = 20, 100_000  # rows and characters, to find the separator
-NO_TABLE = f"must be a table: {', '.join(SUFFIXES)}"
+NO_TABLE = f"must be a table: {', '.join(SUFFIXES)}, or records in JSON"
+
+
+RECORDS = 'It must be a list of records, or one on each line, as {"file": "1.jpg", "label": "a"}'
 
 
 class TextTable(NamedTuple):
@@ -111,7 +115,7 @@ def _separated(data: bytes, name: str) -> TextTable:
     text = text.lstrip("\r\n")
     blank_lines = everything[: len(everything) - len(text)]
     if text.startswith(("{", "[")):
-        raise PetiteError(f"{name} looks like JSON, but it {NO_TABLE}. Convert it to CSV")
+        return _json(text, name)
     if not text.strip(" \t\r\n,;|"):
         raise PetiteError(f"{name} is empty: it needs a row of column names and a row per image")
     separator, text = _separator(text, name)
@@ -256,6 +260,56 @@ def _by_name(names: list[str], blocks: list[list[pa.Array]], name: str) -> dict:
 
 def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.utf8_trim_whitespace(pc.utf8_normalize(column, form="NFC"))
+
+
+# --- JSON
+
+
+def _json(text: str, name: str) -> TextTable:
+    """A list of records, or a record on each line; keys with lists or groups are left out."""
+    found = _json_values(text, name)
+    if not isinstance(found, list) or not found or not all(isinstance(x, dict) for x in found):
+        raise PetiteError(f"{name} has no records. {RECORDS}")
+    records: list[dict[str, Any]] = found
+    keys = dict.fromkeys(key for record in records for key in record)
+    columns = {key: [record.get(key) for record in records] for key in keys}
+    texts = {key: _plain_texts(values) for key, values in columns.items()}
+    blocks = {key: pa.array(some, pa.large_string()) for key, some in texts.items() if some}
+    if len(blocks) < 2:
+        raise PetiteError(
+            f"{name} has lists and groups in place of texts ({listed(list(keys))}). {RECORDS}"
+        )
+    return TextTable(
+        _by_name(list(blocks), [list(blocks.values())], name), np.arange(len(records)) + 1, []
+    )
+
+
+def _json_values(text: str, name: str) -> Any:
+    """The value of a text, or a list of those of its lines."""
+    number = 0
+    try:
+        if text.startswith("["):
+            return json.loads(text)
+        found = []
+        for line in text.split("\n"):
+            number += 1
+            if line.strip():
+                found.append(json.loads(line))
+        return found
+    except (ValueError, RecursionError) as error:
+        where = f"{name}, line {number:,}" if number else name
+        raise PetiteError(f"{where}: no valid JSON ({error}). {RECORDS}") from error
+
+
+def _plain_texts(values: list[Any]) -> list[str] | None:
+    """Values as text; None if some are lists or groups."""
+    if any(isinstance(value, list | dict) for value in values):
+        return None
+    # Escapes can make text that is not valid Unicode, and NaN is a missing value.
+    return [
+        "" if value is None or value != value else str(value).encode(errors="replace").decode()
+        for value in values
+    ]
 
 
 # --- Parquet

@@ -1,6 +1,7 @@
 """The configuration: what it accepts, and how it says what is wrong."""
 
 import copy
+import json
 import re
 from pathlib import Path
 
@@ -202,6 +203,30 @@ def test_the_nearest_right_key_is_of_the_group_of_the_unknown_one(default, path,
         group = group[int(name) if name.isdigit() else name]
     group[last] = 3
     assert re.search(f"{path}: .*'{last}'.*'{near}'", problems(default))
+
+
+@pytest.mark.parametrize(("value", "number"), [("10%", "0.1"), ("2.5 %", "0.025"), ("0,1", "0.1")])
+def test_a_share_in_percent_or_with_a_comma_is_refused_with_the_number(default, value, number):
+    default["methods"]["random"]["fractions"] = [value]
+    assert f'got "{value}": write {number}' in problems(default)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "group"),
+    [
+        ("image_size", 64, "dataset"),
+        ("classes", ["a", "b"], "dataset"),
+        ("groups", "subfolder", "split"),
+        ("batch_size", 8, "training"),
+        ("tolerance", 0.05, "evidence"),
+        ("backbone.image_size", 64, "backbone"),
+        ("split.test", 0.2, "split"),
+    ],
+)
+def test_a_key_without_its_group_is_refused_with_what_to_write(default, key, value, group):
+    default[key] = value
+    written = re.escape(f"{group}: {{{key.rpartition('.')[2]}: {json.dumps(value)}}}")
+    assert re.search(f"- {key}: .*{written}", problems(default))
 
 
 def test_the_problems_of_an_entry_and_of_its_settings_are_listed_together(default):

@@ -212,6 +212,41 @@ def test_a_path_on_the_command_line_stays_as_it_was_typed(path):
     assert given_by(command_line([f"folder={path}"])).values["dataset"]["path"] == path
 
 
+@pytest.mark.parametrize(
+    ("text", "key", "lines"),
+    [
+        ("split: {test: 0.3}\nseeds: 2\nsplit: {validation: 0.1}\n", "split", "1 and line 3"),
+        ("methods:\n  random: {}\n  full: {}\n  random: {}\n", "random", "2 and line 4"),
+        ("a: [{b: 1, c: 2, b: 3}]\n", "b", "1 and line 1"),
+        ('{"a": 1,\n "a": 2}', "a", "1 and line 2"),
+    ],
+)
+def test_a_key_that_is_written_twice_in_a_file_is_refused(tmp_path, text, key, lines):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(PetiteError, match=f"mine.yaml: '{key}' .* {lines}"):
+        read_layer(tmp_path / "mine.yaml")
+
+
+def test_a_key_that_is_written_twice_on_the_command_line_is_refused():
+    with pytest.raises(PetiteError, match="--config split: 'test' is written twice"):
+        command_line(["folder=a", "split={test: 0.2, test: 0.3}"])
+
+
+def test_a_key_may_be_in_several_groups_and_below_merge_keys(tmp_path):
+    text = "a: &x {b: 1}\nc: {<<: *x, b: 2}\nd: *x\n"
+    (tmp_path / "mine.yaml").write_text(text)
+    assert read_layer(tmp_path / "mine.yaml").values["c"] == {"b": 2}
+    (tmp_path / "mine.yaml").write_text("")
+    assert read_layer(tmp_path / "mine.yaml").values == {}
+
+
+@pytest.mark.parametrize("key", ["folder", "archive", "parquet", "labels", "new"])
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_path_on_the_command_line_is_refused(key, text):
+    with pytest.raises(PetiteError, match=f"^{key}= is empty"):
+        command_line(["folder=a", f"{key}={text}"])
+
+
 @pytest.mark.parametrize("text", ["2024_05", "007", "1e3", "no", "2024-05-01"])
 def test_in_a_file_what_yaml_takes_for_no_text_is_refused_with_the_remedy(text):
     written = yaml.safe_load(f"dataset: {{source: folder, path: {text}, classes: [a, {text}]}}")

@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from petite.data.decoding.decode import SetAside, counts_of, decode
@@ -199,6 +200,23 @@ def test_kinds_of_tiff_that_are_not_read_are_named(data: bytes, named: str) -> N
         decode(data, 16, 1)
 
 
+@pytest.mark.parametrize(
+    ("image", "photometric", "extra", "more"),
+    [
+        (np.dstack([LEVELS] * 4).astype(np.uint8), 2, 0, True),  # near infrared behind RGB
+        (np.dstack([LEVELS] * 2).astype(np.uint8), 1, 0, True),
+        (np.dstack([LEVELS] * 4).astype(np.uint8), 2, 2, False),  # opacity
+        (np.dstack([LEVELS] * 3).astype(np.uint8), 2, -1, False),
+        (LEVELS.astype(np.uint8), 1, -1, False),
+        (COUNTS, 1, -1, False),
+    ],
+)
+def test_bands_that_are_not_read_are_known(
+    image: np.ndarray, photometric: int, extra: int, more: bool
+) -> None:
+    assert decode(tiff(image, photometric=photometric, extra=extra), 16, 3).has_more == more
+
+
 def test_transparent_counts_become_white() -> None:
     clear = encoded(Image.fromarray(COUNTS), "PNG", transparency=int(COUNTS[0, 3]))
     assert (gray(clear, "each")[:, 3] == 255).all()
@@ -245,6 +263,26 @@ def test_a_few_hot_pixels_do_not_set_the_range() -> None:
     found = counts_of(encoded(Image.fromarray(counts), "PNG"))
     assert found is not None
     assert range_of([found]) == (200, 360)
+
+
+@pytest.mark.parametrize("fill", [-9999, -32768, -3.4e38, 65_535, 3.4e38])
+def test_a_value_for_missing_counts_does_not_set_the_range(fill: float) -> None:
+    counts = np.random.default_rng(0).integers(200, 361, 100_000).astype(np.float32)
+    counts[::7] = fill
+    assert range_of([counts]) == (200, 360)
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        np.arange(1000),  # no gap
+        np.repeat([0, 4000], 500),  # two values
+        np.r_[np.zeros(500), np.arange(100, 400)],  # a dark background
+    ],
+)
+def test_values_that_may_be_measured_set_the_range(counts: NDArray[np.int64]) -> None:
+    low, high = range_of([counts.astype(np.float32)]) or (0, 0)
+    assert low < counts.min() + 2 and high > counts.max() - 2
 
 
 def test_a_set_that_is_nearly_all_of_one_value_keeps_the_rest() -> None:

@@ -467,7 +467,7 @@ def test_copies_in_two_parts_of_a_drawn_split_are_no_leaks() -> None:
 def test_a_class_of_which_all_training_images_leak_is_refused() -> None:
     index, annotations = images(*USUAL, ("c", "train", 2), ("c", "test", 2))
     index.loc[index["class_name"] == "c", "copy_group"] = 100
-    with pytest.raises(PetiteError, match=r"without training images.*: c"):
+    with pytest.raises(PetiteError, match=r"without training images.*: c\. 2 .*split\.leaks"):
         split(index, annotations)
 
 

@@ -85,6 +85,7 @@ def test_names_may_be_held_by_python_pandas_or_arrow(dtype: str) -> None:
         ("(a{99999999999})", "not a valid pattern"),
         ("(" * 5000 + "a" + ")" * 5000, "not a valid pattern"),
         ("subfolders", "has no capture group"),
+        ("patient_id", "labels.group"),
         (r"p\d+", "or write subfolder"),
         ("", "has no capture group"),
         (r"(p\d+)_(s\d+)", "has 2 capture groups"),

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -66,6 +67,10 @@ def ids(source: Source, share: float = 0.1) -> set[str]:
 
 # --- the text of a table
 
+RECORDS = [
+    {"file": name, "label": "ab"[place % 2], "box": [1, 2], "more": {"x": 1}}
+    for place, name in enumerate(NAMES)
+]
 WAYS: dict[str, str | bytes] = {
     "commas": table(),
     "semicolons": table("file;label", "{name};{label}"),
@@ -77,6 +82,8 @@ WAYS: dict[str, str | bytes] = {
     "UTF-16": table().encode("utf-16"),
     "UTF-16 with tabs": table("file\tlabel", "{name}\t{label}").encode("utf-16"),
     "Latin-1": table("file,label,note", "{name},{label},caf\xe9").encode("latin-1"),
+    "records of JSON": json.dumps(RECORDS, indent=1),
+    "a record of JSON on each line": "\n".join(map(json.dumps, RECORDS)),
     "lines of Windows": table(joint="\r\n"),
     "lines of old Macs": table(joint="\r"),
     "no end of the last line": table().rstrip(),
@@ -201,6 +208,13 @@ def test_a_label_of_any_type_is_its_text(values: Any, words: list[str]) -> None:
     assert read(parquet(file=NAMES[:4], label=many)).rows["label"].tolist() == words * 2
 
 
+def test_values_of_json_are_their_text() -> None:
+    values = [1, True, None, 2.5, float("nan"), "\ud800"]
+    records = [{"file": f"{n}.jpg", "label": label} for n, label in enumerate(values)]
+    found = read(json.dumps(records), label="label").rows["label"].tolist()
+    assert found == ["1", "True", "", "2.5", "", "?"]
+
+
 def test_missing_values_of_parquet_are_rows_without_a_label() -> None:
     data = parquet(file=NAMES[:5], label=[1.0, None, float("nan"), 2.0, 1.0])
     assert read(data).rows["label"].tolist() == ["1.0", "", "", "2.0", "1.0"]
@@ -316,8 +330,24 @@ WRONG: dict[str, tuple[str | bytes, dict[str, str], tuple[str, ...]]] = {
     "UTF-16 without its mark": (table().encode("utf-16-le"), {}, ("zero bytes",)),
     "an image": (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01", {}, ("zero bytes",)),
     "a web page": ("<!doctype html>\n<html></html>", {}, ("one column",)),
-    "JSON": ('{"file": "1.jpg", "label": "a"}\n', {}, ("JSON",)),
-    "JSON of a list": ('[["1.jpg", "a"], ["2.jpg", "b"]]', {}, ("JSON",)),
+    "flags of a split alone": (
+        table("file,is_train,is_test", "{name},{number},1"),
+        {},
+        ("labels.label", "is_train"),
+    ),
+    "JSON of one record": ('{"file": "1.jpg", "label": "a"}\n', {}, ("all labels are 'a'",)),
+    "JSON of a list": ('[["1.jpg", "a"], ["2.jpg", "b"]]', {}, ("no records", "list of records")),
+    "JSON of nothing": ("[]", {}, ("no records",)),
+    "JSON of annotations": (
+        '[{"id": 1, "data": {"image": "1.jpg"}, "annotations": []}]',
+        {},
+        ("lists and groups", "id, data, annotations"),
+    ),
+    "JSON of a mapping": ('{"1.jpg": "a", "2.jpg": "b"}', {}, ("labels.file", "1.jpg")),
+    "JSON with an end too early": ('[{"file": "1.jpg",\n "label', {}, ("line 2", "JSON")),
+    "JSON that is too deep": ("[" * 100_000, {}, ("no valid JSON",)),
+    "JSON on several lines": ('{"1.jpg":\n "a"}', {}, ("line 1", "list of records")),
+    "JSON cut short": ('{"file": "1.jpg", "label": "a"}\n{"file": "2', {}, ("line 2", "JSON")),
     "a field without an end": (with_row("8.jpg," + "a" * 200_000), {}, ("200,000 characters",)),
     "one label": (table().replace(",b", ",a"), {}, ("'label'", "'a'", "two labels")),
     "no labels": (table(row="{name},"), {}, ("'label'", "no labels")),
@@ -506,6 +536,80 @@ def test_a_column_weight_is_not_mentioned_where_weights_or_its_use_are_known(
     assert read(text, **columns).notes == []
 
 
+UNUSED = {
+    "parts in other words": ("Usage", ["Training", "Training", "PublicTest", "PrivateTest"], None),
+    "parts in known words": ("Usage", ["Training", "Testing"], "split: Usage"),
+    "a flag of the test set": ("is_test", ["0", "1"], None),
+    "a flag of the training set": ("isTraining", ["True", "False"], None),
+    "folds": ("kfold", ["0", "1", "2", "3"], None),
+    "lesions": ("lesion_id", ["l1", "l2", "l3", "l4"], "group: lesion_id"),
+    "videos": ("Video Name", ["a", "b", "c", "d"], "group: Video Name"),
+    "studies": ("StudyInstanceUID", ["1.2", "1.3", "1.4"], "group: StudyInstanceUID"),
+}
+
+
+def with_column(column: str, values: list[str]) -> str:
+    rows = [f"{name},{'ab'[at % 2]},{values[at % len(values)]}" for at, name in enumerate(NAMES)]
+    return "\n".join([f"file,label,{column}", *rows])
+
+
+@pytest.mark.parametrize("case", UNUSED)
+def test_a_column_that_may_be_a_split_or_groups_and_is_not_used_is_said(case: str) -> None:
+    column, values, setting = UNUSED[case]
+    notes = [note for note in read(with_column(column, values)).notes if f"{column!r}" in note]
+    assert len(notes) == 1
+    assert "not used" in notes[0]
+    assert (setting or "column 'split'") in notes[0]
+
+
+@pytest.mark.parametrize("case", UNUSED)
+def test_a_column_that_is_used_is_not_said_to_be_unused(case: str) -> None:
+    column, values, _ = UNUSED[case]
+    role = "split" if "test" in column or column == "Usage" else "group"
+    with_role = with_column(column, ["train", "test"] if role == "split" else values)
+    assert not read(with_role, **{role: column}).notes
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("age", ["1", "2", "3"]),
+        ("test", ["x"]),
+        ("sex", ["m", "f"]),
+        ("camera", ["one", "two"]),
+        ("case", list("abcdefgh")),
+        ("trained", ["0", "1"]),
+    ],
+)
+def test_other_columns_are_not_mentioned(column: str, values: list[str]) -> None:
+    assert not read(with_column(column, values)).notes
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["cat", "dog", "cat;dog"], "'cat;dog'"),
+        (["cat", "dog", "cat dog"], "'cat dog'"),
+        (["Effusion", "Mass", "Effusion|Mass"], "'Effusion|Mass'"),
+        (["0", "1", "-1"], "'-1'"),
+    ],
+)
+def test_labels_that_seem_to_be_several_or_none_are_said(labels: list[str], said: str) -> None:
+    text = table(row="{name},{label}")
+    for place, label in enumerate(labels):
+        text = text.replace(f"{NAMES[place]},{'ab'[place % 2]}", f'{NAMES[place]},"{label}"')
+    rest = text.replace(",a", f",{labels[0]}").replace(",b", f",{labels[1]}")
+    assert any(said in note for note in read(rest).notes)
+
+
+@pytest.mark.parametrize(
+    "labels", [["apple, red", "apple, green"], ["1", "-1"], ["red fox", "fox"]]
+)
+def test_labels_of_several_words_are_labels(labels: list[str]) -> None:
+    text = table(row='{name},"{label}"').replace('"a"', f'"{labels[0]}"')
+    assert not read(text.replace('"b"', f'"{labels[1]}"')).notes
+
+
 def test_a_column_without_values_says_nothing_unless_it_is_named() -> None:
     text = table("file,label,split,keep", "{name},{label},,")
     assert read(text).columns == TWO
@@ -565,6 +669,8 @@ TREES: dict[str, tuple[str, str, str]] = {
     "paths in folders": ("part{half}/{name}", "part{half}/{name}", "labels.csv"),
     "a wrapping folder": ("data/pictures/{name}", "pictures/{name}", "labels.csv"),
     "a wrapping folder and the table": ("data/pictures/{name}", "pictures/{stem}", "in:data/t.csv"),
+    "other capitals": ("Pics/{name}", "pics/{stem}.JPG", "labels.csv"),
+    "other capitals of the name": ("p/{name}", "{stem}.Jpg", "labels.csv"),
     "class folders": ("{label}/{name}", "{label}/{name}", "labels.csv"),
     "the wrong class folders": ("x/{name}", "x/{name}", "labels.csv"),
 }
@@ -656,6 +762,41 @@ def test_what_is_left_out_is_listed_said_and_refused_beyond_the_share(
     with pytest.raises(PetiteError, match=r"dataset\.max_bad_share") as error:
         left_out(source, 0.05)
     assert repr(next(iter(wanted.values()))[0]) in str(error.value)
+
+
+@pytest.mark.parametrize("above", ["", "data/"])
+def test_a_folder_in_which_no_file_has_a_row_is_left_out_and_said(
+    open_tree: Callable[..., Source], above: str
+) -> None:
+    files = [*(f"train/{name}" for name in NAMES), *(f"test/{n}.png" for n in range(40, 60))]
+    source = open_tree({above + file: b"x" for file in files}, table())
+    found, notices = left_out(source, 0.1)
+    assert len(found["no row"]) == 20
+    assert any("20 files left out" in text and "test/40.png" in text for text in notices)
+
+
+@pytest.mark.parametrize("row", ["{name},{label}", "{stem},{label}"])
+def test_names_are_those_in_the_only_folder_that_has_all_of_them(
+    open_tree: Callable[..., Source], row: str
+) -> None:
+    files = [*(f"train/{name}" for name in NAMES), *(f"test/{name}" for name in NAMES[:3])]
+    found, _ = left_out(open_tree(dict.fromkeys(files, b"x"), table(row=row)), 0.1)
+    assert found == {"no row": [f"test/{name}" for name in NAMES[:3]]}
+
+
+def test_names_that_two_folders_have_are_those_of_neither(open_tree: Callable[..., Source]) -> None:
+    files = {f"{eye}/{name}": b"x" for name in NAMES for eye in ("left", "right")}
+    with pytest.raises(PetiteError, match="none of the 8 files"):
+        left_out(open_tree(files, table()), 0.1)
+
+
+def test_capitals_count_where_they_distinguish_files(tmp_path: Path) -> None:
+    text = table() + "P/a.jpg,a\np/A.jpg,b\nP/A.jpg,b\n"
+    (tmp_path / "labels.csv").write_text(text)
+    files = {"P/a.jpg": b"x", "p/A.jpg": b"y"}
+    path = make_zip(tmp_path / "images.zip", IMAGES | files)
+    source = open_source("archive", path, labels=LabelColumns(str(tmp_path / "labels.csv")))
+    assert left_out(source, 0.1)[0] == {"no such file": ["P/A.jpg"]}
 
 
 VALUES: dict[str, tuple[str, str, str, str]] = {
@@ -851,6 +992,22 @@ def test_the_columns_in_use_are_said(open_tree: Callable[..., Source]) -> None:
         "'image_id' for file, 'diagnosis' for label, 'patient' for group; its columns are "
         "separated by semicolons"
     )
+
+
+def test_the_labels_of_a_table_are_said_with_the_number_of_their_files(
+    open_tree: Callable[..., Source],
+) -> None:
+    _, notices = left_out(open_tree(IMAGES, table().replace("1.jpg,a", "1.jpg,unknown")), 0.1)
+    assert any("a (3 files), b (4 files), unknown (1 file)" in text for text in notices)
+
+
+@pytest.mark.parametrize(("one", "other"), [("7", "7.0"), ("7", "007"), ("0", "0.0")])
+def test_labels_that_are_the_same_number_are_said(
+    open_tree: Callable[..., Source], one: str, other: str
+) -> None:
+    text = table().replace(",a", f",{one}").replace(f"1.jpg,{one}", f"1.jpg,{other}")
+    _, notices = left_out(open_tree(IMAGES, text), 0.1)
+    assert any(f"'{other}'" in text and "zeros" in text for text in notices)
 
 
 def test_labels_that_differ_by_capitals_are_said(open_tree: Callable[..., Source]) -> None:

@@ -124,6 +124,8 @@ NAMED_AS_PARTS = [
     ["train", "test", "masks"],
     ["fold_0", "fold_1", "fold_2"],
     ["part 1", "part 2"],
+    ["HAM10000_images_part_1", "HAM10000_images_part_2"],
+    ["images.batch1", "images.batch2"],
 ]
 
 
@@ -144,6 +146,7 @@ def test_folders_with_the_names_of_splits_are_no_classes(
         ["contest", "protest", "trainer"],
         ["evil", "device", "valley"],
         ["part", "whole"],
+        ["gear_part_1", "lever_part_1"],
         ["id0001", "id0002", "id0003"],
         ["2023", "2024"],
         ["benign", "malignant"],
@@ -153,6 +156,43 @@ def test_classes_with_names_somewhat_like_splits_are_classes(
     open_tree: Callable[..., Source], names: list[str]
 ) -> None:
     assert classes_of(open_tree(*names)) == sorted(names)
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.tsv", "labels.parquet"])
+def test_a_table_next_to_folders_that_are_no_classes_may_have_the_labels(
+    open_tree: Callable[..., Source], name: str
+) -> None:
+    with pytest.raises(PetiteError, match=f"labels={name}"):
+        listed(open_tree("train", "test", **{name: b"x"}))
+
+
+def test_tables_in_folders_that_are_no_classes_may_have_the_labels(
+    open_tree: Callable[..., Source],
+) -> None:
+    tables = {f"{part}/metadata.csv": b"x" for part in ("train", "test")}
+    with pytest.raises(PetiteError, match=r"test/metadata\.csv, train/metadata\.csv.*'split'"):
+        listed(open_tree("train", "test", **tables))
+    with pytest.raises(PetiteError, match=r"labels=train/metadata\.jsonl"):
+        listed(open_tree("train", "test", **{"train/metadata.jsonl": b"x"}))
+
+
+@pytest.mark.parametrize(
+    ("names", "odd"),
+    [
+        (["train/a", "train/b", "valid/a", "valid/b", "test/{}.jpg"], "test"),
+        (
+            ["seg_train/s/a", "seg_train/s/b", "seg_test/s/a", "seg_test/s/b", "seg_pred"],
+            "seg_pred",
+        ),
+        (["Training/a", "Training/b", "Test/a", "Test/b", "test-more/{}.jpg"], "test-more"),
+        (["train/a", "train/b", "test/a", "test/b", "all/train/a", "all/test/a"], "all"),
+    ],
+)
+def test_what_is_next_to_a_given_split_is_named_to_be_moved(
+    open_tree: Callable[..., Source], names: list[str], odd: str
+) -> None:
+    with pytest.raises(PetiteError, match=f"as the split, move {odd} out of"):
+        listed(open_tree(*names))
 
 
 def test_the_part_with_class_folders_in_it_is_named(open_tree: Callable[..., Source]) -> None:
@@ -314,6 +354,20 @@ def test_images_beside_the_class_folders_are_said(open_tree: Callable[..., Sourc
 
 
 @pytest.mark.parametrize(
+    "names", [["cat", "dog"], ["train/cat", "train/dog", "test/cat", "test/dog"]]
+)
+def test_a_table_next_to_the_class_folders_is_said_to_be_unused(
+    open_tree: Callable[..., Source], names: list[str]
+) -> None:
+    more = {"my labels.csv": b"x", "readme.txt": b"x", "cat.json": b"x"}
+    _, notices = listed(open_tree(*names, **more))
+    assert any(
+        re.search(r"^my labels\.csv .* is not read.*labels='my labels.csv'", line)
+        for line in notices
+    )
+
+
+@pytest.mark.parametrize(
     "name",
     ["unlabeled", "test", "Unlabelled data", "val", "thumbnails", "thumbs", "_archive", "_old"],
 )
@@ -453,6 +507,7 @@ VERSIONS = {
     "edited": ["{c} ({n}).jpg", "{c} ({n})-edited.jpg"],
     "words alone": ["{n}_left.png", "{n}_right.png"],
     "in subfolders": ["day {n}/1.png", "day {n}/1_dark.png"],
+    "of Roboflow": ["a {n}_jpg.rf.0a{n}bcdef01.jpg", "a {n}_jpg.rf.1a{n}bcdef02.jpg"],
 }
 
 
@@ -774,7 +829,9 @@ def test_a_zip_of_macos_does_not_say_that_its_names_are_utf8(tmp_path: Path) -> 
 def test_names_in_another_encoding_in_a_zip_are_read_somehow(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip", tree("cafX", "tea"))
     path.write_bytes(path.read_bytes().replace(b"cafX", b"caf\x82"))  # é of MS-DOS
-    assert classes_of(open_source("archive", path)) == [CAFE, "tea"]
+    frame, notices = listed(open_source("archive", path))
+    assert frame["class_name"].drop_duplicates().tolist() == [CAFE, "tea"]
+    assert any("encoding" in line and f"'{CAFE}/" in line for line in notices)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from row_pictures import contents, ingested, listed, pixels, refused, table_at
 
 from petite.data.sources import Limits, UnreadableEntry, open_source
 from petite.util.errors import PetiteError
+from petite.util.notices import Notices
 
 X = np.stack([pixels(seed) for seed in range(8)])
 GRAY = X[..., 0]
@@ -209,6 +210,32 @@ def test_wrong_arrays_are_refused_in_a_sentence(case: str, tmp_path: Path) -> No
     assert all(part in text for part in [*parts, str(file)]), text
 
 
+def noticed(path: Path) -> Notices:
+    notices = Notices()
+    table_at("npz", path, notices)
+    return notices
+
+
+def test_arrays_that_may_name_groups_are_said_not_to_be_used(tmp_path: Path) -> None:
+    notices = noticed(write(tmp_path / "a.npz", X=X, y=Y, patient_id=Y, age=Y))
+    assert any("'patient_id' is not used" in text for text in notices)
+    notices = noticed(write(tmp_path / "a.npz", X=X, y=Y, age=Y))
+    assert not any("not used" in text for text in notices)
+
+
+def test_a_label_of_minus_one_next_to_others_is_said(tmp_path: Path) -> None:
+    notices = noticed(write(tmp_path / "a.npz", X=X, y=np.where(Y, Y, [0, -1] * 4)))
+    assert any("'-1'" in text and "counts as a class" in text for text in notices)
+    notices = noticed(write(tmp_path / "a.npz", X=X, y=2 * Y - 1))
+    assert not any("counts as a class" in text for text in notices)
+
+
+def test_one_array_alone_is_refused_with_what_to_save(tmp_path: Path) -> None:
+    np.save(tmp_path / "X.npy", X)
+    with pytest.raises(PetiteError, match=r"X\.npy is one array .*np\.savez"):
+        open_source("npz", tmp_path / "X.npy")
+
+
 def test_compressed_images_in_fortran_order_are_refused(tmp_path: Path) -> None:
     file = write(tmp_path / "a.npz", np.savez_compressed, X=np.asfortranarray(X), y=Y)
     assert "ascontiguousarray" in refused("npz", file)
@@ -242,7 +269,7 @@ def member(data: bytes) -> Callable[[Path], None]:
     [
         (lambda path: path.write_bytes(b""), "damaged"),
         (lambda path: path.write_bytes(b"no zip"), "damaged"),
-        (lambda path: np.save(path.open("wb"), X), "damaged"),
+        (lambda path: np.save(path.open("wb"), X), "one array"),
         (lambda path: path.mkdir(), "is a folder"),
         (member(b""), "damaged"),
         (member(b"\x93NUMPY\x01\x00\x10\x00{'descr': '|u1'}"), "damaged"),

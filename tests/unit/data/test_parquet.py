@@ -424,6 +424,13 @@ def test_a_file_that_is_cut_short_is_refused(share: float, tmp_path: Path) -> No
     assert "cut short" in refused("parquet", file)
 
 
+def test_columns_that_may_be_a_split_or_groups_are_said_not_to_be_used(tmp_path: Path) -> None:
+    columns = {"image": PICTURES, "label": LABELS, "split": PATHS, "Patient ID": PATHS, "x": PATHS}
+    notices = Notices()
+    table_at("parquet", write(tmp_path / "a.parquet", columns), notices)
+    assert any("'split', 'Patient ID' are not used" in text for text in notices)
+
+
 def test_files_that_lack_a_column_are_refused_by_name(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", {"image": PICTURES, "label": LABELS})
     write(tmp_path / "b.parquet", {"image": PICTURES, "id": LABELS})

@@ -289,7 +289,7 @@ FINDINGS: dict[str, tuple[str, Draw, dict[str, Any]]] = {
         {"kind": "JPEG"},
     ),
     "pages": (
-        "further pages or frames",
+        "further pages, frames or bands",
         photo,
         {"kind": "TIFF", "save_all": True, "append_images": [Image.new("RGB", (9, 9))]},
     ),

@@ -96,7 +96,7 @@ class Decoded(NamedTuple):
     height: int
     limits: Counts | None = None  # of more than 8 bits: the counts that became black and white
     is_transparent: bool = False
-    has_more: bool = False  # further pages or frames; this is the first
+    has_more: bool = False  # further pages, frames or bands, which are not used
     captured: float = math.nan  # by the camera's clock, in seconds since 1970; NaN if unknown
     camera: str = ""  # make and model
     format: str = ""  # Pillow's name of the file's format; "" for an array
@@ -360,6 +360,8 @@ def _decode(
         _check_size(image, min_side, max_pixels)
         scaled = _scaled_jpeg(data, image, SIDES_OF_JPEG[resampling] * size, channels)
         has_more = not isinstance(image, JpegImageFile) and getattr(image, "is_animated", False)
+        if isinstance(image, TiffImageFile):
+            has_more = has_more or tiff.has_more_bands(image)
         shown: Image.Image = image
         limits = None
         if is_deep(image):

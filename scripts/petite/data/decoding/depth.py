@@ -27,6 +27,7 @@ SAMPLED_IMAGES = 64
 COUNTS_OF_AN_IMAGE = 10_000
 # Of the sampled counts, so that a few hot or dead pixels do not set the range.
 PERCENTILES = (0.1, 99.9)
+FEWEST_COUNTS = 16  # of a range that a fill value is compared with
 ROWS_AT_ONCE = 256
 # The raw mode says which byte of each 16-bit sample of a color image Pillow reads. These name the
 # other byte.
@@ -74,13 +75,30 @@ def range_of(samples: list[NDArray[np.float32]]) -> Counts | None:
     """
     if not samples:
         return None
-    counts = np.concatenate(samples)
+    counts = _without_fill(np.concatenate(samples))
     black, white = (float(value) for value in np.percentile(counts, PERCENTILES))
     if black == white:  # nearly all pixels have one value: only the others show anything
         black, white = float(counts.min()), float(counts.max())
     if (counts == np.round(counts)).all():
         return float(np.floor(black)), float(np.ceil(white))
     return black, white
+
+
+def _without_fill(counts: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Drop the lowest or highest count if it stands for no measurement, such as -9999.
+
+    It does if the gap next to it is as wide as the range of all others, of which there are
+    FEWEST_COUNTS or more, and if the percentiles would not drop it anyway.
+    """
+    known = np.unique(counts)
+    for fill, others in ((known[0], known[1:]), (known[-1], known[:-1])):
+        if len(others) < FEWEST_COUNTS:
+            continue
+        low, high = float(others[0]), float(others[-1])
+        gap = min(abs(float(fill) - low), abs(float(fill) - high))
+        if gap >= high - low and (counts == fill).mean() > 1 - PERCENTILES[1] / 100:
+            return counts[counts != fill]
+    return counts
 
 
 class Counted:

@@ -49,6 +49,11 @@ def why_not_opened(data: bytes) -> str | None:
         return None
 
 
+def has_more_bands(image: TiffImageFile) -> bool:
+    """Whether a TIFF has bands that Pillow leaves out, such as near infrared behind RGB."""
+    return int(image.tag_v2.get(BANDS, 1)) > len(image.getbands())
+
+
 def largest_part(image: TiffImageFile) -> tuple[int, int]:
     """Width and height of the largest part decoded at once: a tile may exceed the image."""
     tile = int(image.tag_v2.get(TILE_WIDTH, 0)), int(image.tag_v2.get(TILE_LENGTH, 0))

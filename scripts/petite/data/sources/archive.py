@@ -39,6 +39,7 @@ from petite.data.sources.layout import Folder, Layout, find_layout, is_hidden, s
 from petite.data.sources.other_kinds import right_source
 from petite.data.text_tables import MOST_BYTES
 from petite.util.errors import PetiteError
+from petite.util.notices import Notices
 
 # Python's zipfile can unpack these, but not Deflate64, which Windows uses for large zips.
 ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
@@ -95,7 +96,15 @@ class _Link(NamedTuple):
 
 
 class _Archive(Protocol):
-    """The interface of zip and tar."""
+    """The interface of zip and tar.
+
+    Attributes
+    ----------
+    guessed : str
+        A name whose encoding is not known, once `members` has given all; "" if there is none.
+    """
+
+    guessed: str
 
     def members(self) -> Iterator[tuple[str, _Member | _Link | None]]:
         """Yield the name of each member with the file or link, or None for a folder.
@@ -117,12 +126,15 @@ class Refused(Exception):
 class _Zip:
     def __init__(self, path: Path) -> None:
         self._zip = zipfile.ZipFile(path)
+        self.guessed = ""
 
     def members(self) -> Iterator[tuple[str, _Member | _Link | None]]:
         # Some Windows programs write Cat\1.jpg, and not all of them mark the zip as from Windows.
         no_slash = not any("/" in info.filename for info in self._zip.infolist())
         for info in self._zip.infolist():
             name = _decoded(info)
+            if name is None:
+                self.guessed = name = info.filename
             if no_slash or info.create_system == MADE_ON_DOS:
                 name = name.replace("\\", "/")
             unix_type = stat.S_IFMT(info.external_attr >> 16)
@@ -153,14 +165,17 @@ class _Zip:
         self._zip.close()
 
 
-def _decoded(info: zipfile.ZipInfo) -> str:
-    """A name in a zip, as UTF-8 where that is valid: macOS does not set the flag for it."""
+def _decoded(info: zipfile.ZipInfo) -> str | None:
+    """A name in a zip, as UTF-8 where that is valid: macOS does not set the flag for it.
+
+    None for another encoding, such as Shift JIS, which a zip does not name.
+    """
     if info.flag_bits & ZIP_UTF8:
         return info.filename
     try:
         return info.filename.encode("cp437").decode("utf-8")
     except UnicodeError:
-        return info.filename
+        return None
 
 
 class CheckedTarInfo(tarfile.TarInfo):
@@ -177,6 +192,7 @@ class CheckedTarInfo(tarfile.TarInfo):
 class _Tar:
     def __init__(self, path: Path) -> None:
         self._bytes = path.stat().st_size
+        self.guessed = ""
         self._tar = tarfile.open(path, tarinfo=CheckedTarInfo)  # noqa: SIM115 - open as long as the source
 
     def members(self) -> Iterator[tuple[str, _Member | _Link | None]]:
@@ -262,6 +278,15 @@ class ArchiveSource(Source):
             raise PetiteError(
                 f"{path} is a folder, not {cls.path_is}. To read a folder, write "
                 f"folder={shlex.quote(str(path))}"
+            )
+
+    def check_labels(self, max_bad_share: float, notices: Notices | None) -> None:
+        super().check_labels(max_bad_share, notices)
+        if notices is not None and (name := self._archive.guessed):
+            notices.add(
+                f"{self.path} does not say the encoding of its names, such as {name!r}. If they "
+                "look wrong, unpack it with the right one, as with unzip -O shift_jis, and give "
+                "the folder"
             )
 
     @property

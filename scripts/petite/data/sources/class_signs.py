@@ -14,9 +14,10 @@ from shlex import quote
 from petite.data.sources.companions import check_masks
 from petite.data.sources.layout import IMAGES_WORD, MASK_FOLDER, Layout, ending_of, is_archive
 from petite.data.sources.wording import classes_setting, empty_folders, shown
-from petite.data.split_names import TRAIN, split_word
+from petite.data.split_names import TRAIN, parts_of, split_word
 from petite.data.text_tables import SUFFIXES
 from petite.util.errors import PetiteError
+from petite.util.formatting import plural
 
 GIVEN = (
     "To use a split of your own, make the folders train and test (and validation, if you want), "
@@ -27,10 +28,11 @@ MERGE = (
     f"{GIVEN}"
 )
 SORT = "make a folder for each label, and move its images there"
+RECORDS = (*SUFFIXES, ".jsonl")  # the endings of files that mostly hold a table
 STRAYS = 0.05  # share of a class's images that may be next to its folders, such as covers
 MOST_LABELS = 1000
 
-NUMBERED_PART = re.compile(r"(fold|split|part|batch|chunk|shard)s?[ _.-]*\d+")
+NUMBERED_PART = re.compile(r"(?:(.*)[\W\d_])?(?:fold|split|part|batch|chunk|shard)s?[ _.-]*\d+")
 # Folders that several classes may have: p00, sub-01_ses-2, cam1, 001, 2024-05-01. Not the names of
 # classes: class_1, the synsets of WordNet (n01440764), numbers of one or two digits.
 IDENTIFIER = re.compile(r"[^\W\d_]+[ _.-]*\d+(?:\D+\d+)*|(?=(?:\D*\d){3})[\d _.-]+")
@@ -80,7 +82,7 @@ def check_layout(layout: Layout, chosen: Sequence[str], named: bool) -> None:
     signs = (_same_folders, _named_as_parts, _named_as_images, _paired_files, _labels_in_one)
     for sign in signs if len(chosen) > 1 else ():
         if found := sign(layout, chosen):
-            raise _no_classes(chosen, layout.where, found)
+            raise _no_classes(chosen, layout.where, found + _or_a_table(layout))
     if len(chosen) > 1:
         check_masks(layout, chosen)
     inside = len(layout.files)
@@ -154,9 +156,14 @@ def _same_folders(layout: Layout, chosen: Sequence[str]) -> str | None:
         return None
     if all(split_word(name)[1] for name in common):
         return None  # cat/train and dog/train: splits in each class, which are merged
+    others = [name for name in chosen if name not in alike]
+    if others and len(parts_of(alike)) > 1:
+        remedy = f"To use {shown(alike)} as the split, move {shown(others)} out of {layout.where}"
+    else:
+        remedy = MERGE
     return (
         f"{shown(alike)} hold folders of the same names ({shown(sorted(common))}), which look "
-        f"like the classes, as in splits, folds, years or sites. {MERGE}"
+        f"like the classes, as in splits, folds, years or sites. {remedy}"
     )
 
 
@@ -181,6 +188,24 @@ def _inner_names(counts: Counter[str]) -> set[str]:
     return set()
 
 
+def _or_a_table(layout: Layout) -> str:
+    """What to do if tables next to the folders or in them have the labels; "" without one."""
+    tables = [name for name in layout.tables if name.lower().endswith(RECORDS)]
+    inner = [name for name in layout.inner_tables if name.lower().endswith(RECORDS)]
+    if tables or not inner:
+        return f". {_table_hint(tables)}" if tables else ""
+    return f". If {shown(inner, 3)} {plural(len(inner), 'holds', 'hold')} labels, write " + (
+        f"labels={quote(inner[0])}"
+        if len(inner) == 1
+        else "them into one table with a column 'split', and give it: labels=PATH"
+    )
+
+
+def _table_hint(tables: Sequence[str]) -> str:
+    ordered = sorted(tables, key=lambda name: not name.lower().endswith(SUFFIXES))
+    return f"If {shown(ordered, 3)} holds their labels, write labels={quote(ordered[0])}"
+
+
 def _named_as_parts(layout: Layout, chosen: Sequence[str]) -> str | None:
     """The sign of splits by name: train and test, cats_train and cats_val, fold_0 and fold_1."""
     parts: dict[str, set[str]] = {}
@@ -189,7 +214,7 @@ def _named_as_parts(layout: Layout, chosen: Sequence[str]) -> str | None:
         if word:
             parts.setdefault(rest, set()).add(word)
     found = any(len(words) > 1 for words in parts.values())
-    if not found and not all(NUMBERED_PART.fullmatch(name.lower()) for name in chosen):
+    if not found and not _are_numbered_parts(chosen):
         return None
     inner = {name: sorted(_inner_names(layout.inside(name))) for name in chosen}
     in_folders = "".join(
@@ -203,6 +228,12 @@ def _named_as_parts(layout: Layout, chosen: Sequence[str]) -> str | None:
         "they are named like splits, and it is not certain that they are one. Give one folder of "
         f"images per class{in_folders}{in_names}. {GIVEN}"
     )
+
+
+def _are_numbered_parts(names: Sequence[str]) -> bool:
+    """Whether names differ by the number of a part only: fold_0 and fold_1, images_part_1 and 2."""
+    found = [NUMBERED_PART.fullmatch(name.lower()) for name in names]
+    return all(found) and len({match[1] for match in found if match}) == 1
 
 
 def _named_as_images(layout: Layout, chosen: Sequence[str]) -> str | None:
@@ -334,8 +365,7 @@ def flat_hint(layout: Layout, chosen: Sequence[str], inside: str) -> str:
         table = "" if layout.tables else ", or give a table of their labels: labels=PATH"
         hints.append(f"{files}. Sort the images into one folder per class{table}")
     if layout.tables:
-        tables = sorted(layout.tables, key=lambda name: not name.lower().endswith(SUFFIXES))
-        hints.append(f"If {shown(tables, 3)} holds their labels, write labels={quote(tables[0])}")
+        hints.append(_table_hint(layout.tables))
     if layout.empty:
         hints.append(f"No images are in {empty_folders(layout, list(layout.empty))}")
     if layout.dangling:

@@ -44,7 +44,10 @@ PATTERNS = (
     r"^(.*/[^/.]+)\.[^/]*$",
     r"^(.*/[^/]*\d)[^/\d]*$",
     r"^(.*/[^/]+)\.[^/.]*$",
+    r"^(.*)\.rf\.[^/]*$",
 )
+# Roboflow writes each version of photo.jpg as photo_jpg.rf.0a1b...9f.jpg.
+VERSION = r"^(.*/[^/]+)\.rf\.[0-9A-Za-z]{8,}$"
 
 
 class Companions(NamedTuple):
@@ -146,8 +149,10 @@ def _companions(layout: Layout, chosen: Sequence[str]) -> Companions:
 
     base, tail = _named_after(stems)
     common, word = _pairs(stems, base)
-    paired = _known(common)
     base, tail = pc.coalesce(base, common), pc.coalesce(tail, word)
+    picture = _part(stems, VERSION)
+    paired = _known(common) | _known(picture)
+    base = pc.coalesce(picture, base)
     roots = _roots(stems, base)
     # In a pair, or of two files with the same stem, one is named after the other.
     after = _repeated(_numbers(stems)) | np.where(paired, _repeated(roots), _known(base))

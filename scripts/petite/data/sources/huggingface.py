@@ -90,6 +90,11 @@ class HuggingfaceSource(RowSource):
         assert isinstance(first, _File)
         return f"the column {first.table.label!r}, with images from {first.table.image!r}"
 
+    def others(self) -> Iterable[str]:
+        first = next(iter(self._parts.values()))
+        assert isinstance(first, _File)
+        return first.table.others
+
 
 def _folders(path: Path) -> list[Path]:
     """The folders of the datasets in a folder, which may be one itself."""

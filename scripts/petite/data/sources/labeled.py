@@ -4,6 +4,8 @@ A row names a file by its path in the tree, or by its name alone where that is u
 may be missing, and the path may begin with the name of the tree's own folder.
 """
 
+import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +29,7 @@ from petite.data.sources.layout import (
     within,
 )
 from petite.data.sources.layout_notices import note_spellings
+from petite.data.sources.wording import shown
 from petite.data.split_names import PARTS, TEST, TRAIN, VALIDATION, parts_of, split_word
 from petite.data.text_tables import SUFFIXES
 from petite.util.errors import PetiteError
@@ -39,7 +42,7 @@ OTHER_VALUES = "other values"
 # What is wrong, in the plural.
 # Each as the verb of one row or file, the verb of several, and the rest of the sentence.
 PROBLEMS = {
-    NO_FILE: ("names", "name", "a file that is not there"),
+    NO_FILE: ("names", "name", "a file that is not there, or is in several folders"),
     NO_LABEL: ("has", "have", "no label"),
     SEVERAL_LABELS: ("names", "name", "a file that has several labels"),
     REPEATED: ("repeats", "repeat", "a file with its label"),
@@ -103,7 +106,7 @@ class Labeled(Generic[File]):
                 "labels.file"
             )
         unused = int(counts.drop(NO_ROW, errors="ignore").sum())
-        alone = int(counts.get(NO_ROW, 0))
+        alone = self._next_to_labeled()
         for count, total, what in ((unused, rows, "row"), (alone, self.images, "file")):
             if count > max_bad_share * total:
                 kinds = [kind for kind in counts.index if (kind == NO_ROW) == (what == "file")]
@@ -114,10 +117,24 @@ class Labeled(Generic[File]):
                     + ". Correct the table, or raise dataset.max_bad_share"
                 )
 
+    def _next_to_labeled(self) -> int:
+        """Count the files without a row, but for those of a folder in which no file has one.
+
+        Such a folder is that of the unlabeled images of a competition, of masks or of thumbnails.
+        """
+        files = self._of(NO_ROW)["file"]
+        labeled = pd.Series(list(self.files), dtype="str").str.split("/", n=1).str[1]
+        top = _common_folder([*labeled, *files])
+        known = set(_first_folder(labeled, top))
+        return int(_first_folder(files, top).isin(known).sum())
+
     def note(self, classes: list[str], notices: Notices) -> None:
         """Add notices on how the table was read, and what was left out."""
         for text in said(self.table):
             notices.add(text)
+        counts = Counter(image_id.partition("/")[0] for image_id in self.files)
+        files = [f"{name} ({counted(counts[name], 'file')})" for name in classes]
+        notices.add(f"{counted(len(classes), 'class', 'classes')}, by the table: {shown(files)}")
         self._note_split(notices)
         for kind in self.problems["problem"].value_counts().index:
             notices.add(
@@ -250,7 +267,10 @@ def find_labeled(
     images = _images(files, table_in)
     finder = _Finder(files, images, root, where, table_in)
     rows = table.rows
-    paths = [finder.find(str(name)) for name in rows["file"]]
+    called = rows["file"].tolist()
+    paths = [finder.find(name) for name in called]
+    if None in paths and finder.found_home(called):
+        paths = [finder.find(name) for name in called]
     rows = rows.assign(path=pd.Series(paths, rows.index, dtype="str"))
     labeled = rows["label"] != ""
     found = rows["path"].notna()
@@ -367,7 +387,10 @@ class _Finder:
         self._own_names = {*_names_of(place), *_names_of(place.resolve())}
 
     def find(self, name: str) -> str | None:
-        """The path of a file in the tree; None if there is none, or several."""
+        """The path of a file in the tree; None if there is none, or several.
+
+        Capitals count only where they distinguish files.
+        """
         if name in self._files:
             return name
         parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
@@ -379,8 +402,30 @@ class _Finder:
                 if whole := self._stems.get(path):
                     return whole
         if len(parts) == 1:
-            return self._names.get(parts[0]) or self._stems_of_names.get(parts[0])
+            found = self._names.get(parts[0]) or self._stems_of_names.get(parts[0])
+            return found or self._folded_names.get(parts[0].casefold())
+        for form in self._forms(parts):
+            for base in self._bases:
+                if whole := self._folded.get((base + form).casefold()):
+                    return whole
         return None
+
+    def found_home(self, names: list[str]) -> bool:
+        """Look in the only folder that has a file for each name: train, next to a test with others.
+
+        Returns
+        -------
+        bool
+            Whether there is one.
+        """
+        homes: dict[str, set[str]] = {}
+        for path in self._images:
+            folder, _, name = path.rpartition("/")
+            for key in (name, ending_of(name)[0]):
+                homes.setdefault(key, set()).add(folder)
+        common = set.intersection(*(homes.get(name, set()) for name in set(names)))
+        self._bases += [f"{folder}/" for folder in common if len(common) == 1]
+        return len(common) == 1
 
     def _forms(self, parts: list[str]) -> Iterator[str]:
         """The path, then without the folders that lead to the images."""
@@ -389,6 +434,14 @@ class _Finder:
         for place in reversed(range(len(parts) - 1)):
             if parts[place] in self._own_names:
                 yield "/".join(parts[place + 1 :])
+
+    @cached_property
+    def _folded(self) -> dict[str, str | None]:
+        return _unique(self._images, str.casefold)
+
+    @cached_property
+    def _folded_names(self) -> dict[str, str | None]:
+        return _unique(self._images, lambda path: path.rpartition("/")[2].casefold())
 
     @cached_property
     def _stems(self) -> dict[str, str | None]:
@@ -412,6 +465,17 @@ def wrappers(root: Folder[File]) -> list[str]:
         if len(found) > DEEPEST:  # links in a loop
             break
     return found
+
+
+def _common_folder(paths: list[str]) -> str:
+    """The deepest folder that contains all paths, with a slash behind it; "" for the root."""
+    common = os.path.commonpath({path.rpartition("/")[0] for path in paths})
+    return f"{common}/" if common else ""
+
+
+def _first_folder(paths: pd.Series, top: str) -> pd.Series:
+    """The folder within `top` in which each path is; "" for one that is in none."""
+    return paths.str.slice(len(top)).str.extract(r"^([^/]*)/", expand=False).fillna("")
 
 
 def _names_of(place: PurePath) -> set[str]:

@@ -32,9 +32,9 @@ SYSTEM_FOLDERS = {
     "__pycache__",
 }
 # Files that are often next to images. Any other file that is not an image is found on reading.
-TABLES = {".csv", ".tsv", ".xls", ".xlsx", ".json", ".txt"}
+TABLES = {".csv", ".tsv", ".parquet", ".xls", ".xlsx", ".json", ".jsonl", ".txt"}
 TEXTS = {".md", ".rst", ".rtf", ".doc", ".docx", ".pdf", ".htm", ".html", ".log", ".url"}
-ANNOTATIONS = {".xml", ".jsonl", ".geojson", ".lst", ".mat", ".xmp", ".aae"}
+ANNOTATIONS = {".xml", ".geojson", ".lst", ".mat", ".xmp", ".aae"}
 OF_PROGRAMS = {".yaml", ".yml", ".toml", ".ini", ".cfg", ".db", ".cache", ".md5", ".sha256", ".lnk"}
 SIDE_SUFFIXES = TABLES | TEXTS | ANNOTATIONS | OF_PROGRAMS | {".py", ".ipynb"}
 # Arrays, which many programs write next to the images that they are made from.
@@ -95,6 +95,8 @@ class Layout(Generic[File]):
         Files next to the class folders that may be images.
     tables : list of str
         Tables next to the class folders.
+    inner_tables : list of str
+        Tables in the class folders themselves.
     repeated : list of str
         Links to a folder that is read already.
     shared : list of (str, str)
@@ -111,6 +113,7 @@ class Layout(Generic[File]):
     side_files: Counter[str] = field(default_factory=Counter)
     beside: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
+    inner_tables: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     shared: list[tuple[str, str]] = field(default_factory=list)
     dangling: dict[str, str] = field(default_factory=dict)
@@ -413,6 +416,8 @@ def _add_class(
             kind = ending_of(file_name.lower())[1] if file_name in beside else side_kind(file_name)
             if kind:
                 side[kind] += 1
+                if kind in TABLES and path in parts:
+                    layout.inner_tables.append(f"{prefix}/{file_name}")
                 continue
             image_id = checked_name(f"{prefix}/{file_name}", layout.where)
             if image_id in layout.files:

@@ -3,19 +3,23 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from shlex import quote
 
 from petite.data.sources.class_signs import is_identifier
 from petite.data.sources.companions import note_versions
 from petite.data.sources.layout import Layout, natural_order
 from petite.data.sources.wording import by_kind, empty_folders, shown
 from petite.data.split_names import TEST, TRAIN, VALIDATION, split_word
-from petite.util.formatting import counted
+from petite.data.text_tables import SUFFIXES
+from petite.util.formatting import counted, plural
 from petite.util.notices import Notices
 
 SELDOM_CLASSES = re.compile(
     r"^_|unlabell?ed|unsup|thumbnail"
     r"|(?<![a-z])(thumbs?|archived?|backups?|trash|deleted|unsorted|duplicates?|te?mp)(?![a-z])"
 )
+
+WHOLE = re.compile(r"^0*(\d+?)(?:\.0+)?$")  # a whole number, however it is written: 7, 007, 7.0
 
 PARTS = TRAIN, VALIDATION, TEST
 
@@ -41,6 +45,11 @@ def note_layout(layout: Layout, chosen: Sequence[str], named: bool, notices: Not
             + shown([f"{name} ({counted(count, 'file')})" for name, count in counts.items()])
         )
         _note_doubtful(chosen, notices)
+        if tables := [name for name in layout.tables if name.lower().endswith(SUFFIXES)]:
+            notices.add(
+                f"{shown(tables, 3)} next to the class folders {plural(len(tables), 'is', 'are')} "
+                f"not read. If it has the labels, write labels={quote(tables[0])}"
+            )
     if layout.parts:
         _note_given_split(layout, chosen, notices)
     inner = [f"{name}/{path}" for name in chosen for path in layout.inside(name) if path]
@@ -141,10 +150,11 @@ def note_spellings(classes: Sequence[str], remedy: str, notices: Notices) -> Non
     """Add a notice about classes whose names hardly differ, with what to do if they are one."""
     spelled: dict[str, list[str]] = {}
     for name in classes:
-        spelled.setdefault(" ".join(name.casefold().split()), []).append(name)
+        key = " ".join(name.casefold().split())
+        spelled.setdefault(WHOLE.sub(r"\1", key), []).append(name)
     for names in spelled.values():
         if len(names) > 1:
             notices.add(
-                f"the classes {', '.join(map(repr, names))} differ only by capitals or spaces. "
-                f"If they are one class, {remedy}"
+                f"the classes {', '.join(map(repr, names))} differ only by capitals, spaces or "
+                f"zeros. If they are one class, {remedy}"
             )

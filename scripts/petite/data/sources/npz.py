@@ -97,6 +97,8 @@ class NpzSource(RowSource):
         assert self.path is not None
         members = _members(self.path)
         self._pairs = self._chosen(list(members))
+        used = {name for pair in self._pairs for name in (pair.images, pair.labels)}
+        self._others = [name for name in members if name not in used]
         names = None
         for name in NAMES_OF_CLASSES:
             if name in members and name not in {pair.labels for pair in self._pairs}:
@@ -108,6 +110,9 @@ class NpzSource(RowSource):
 
     def described(self) -> str:
         return f"the array {self._pairs[0].labels!r}, with images from {self._pairs[0].images!r}"
+
+    def others(self) -> Iterable[str]:
+        return self._others
 
     def _chosen(self, members: Sequence[str]) -> list[_Pair]:
         """The pairs of images and labels, one or one for each split."""

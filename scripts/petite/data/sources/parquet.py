@@ -57,6 +57,11 @@ class ParquetSource(RowSource):
         assert isinstance(first, _File)
         return f"the column {first.table.label!r}, with images from {first.table.image!r}"
 
+    def others(self) -> Iterable[str]:
+        first = next(iter(self._parts.values()))
+        assert isinstance(first, _File)
+        return first.table.others
+
 
 class _File(Part):
     def __init__(self, file: Path, name: str, split: str, columns: Columns, limits: Limits) -> None:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from petite.data.label_signs import minus_one, unused_names
 from petite.data.sources.base import (
     AUTOMATIC,
     USUAL_LIMITS,
@@ -146,6 +147,10 @@ class RowSource(Source):
     def described(self) -> str:
         """Where labels and images come from, such as "the column 'label'"."""
 
+    def others(self) -> Iterable[str]:
+        """Name the columns or arrays that are not used."""
+        return ()
+
     @classmethod
     def is_folder_at(cls, url: str) -> bool:
         return cls.takes_remote_folder and not url.lower().split("?")[0].endswith(cls.suffixes)
@@ -216,6 +221,8 @@ class RowSource(Source):
             return
         counts = [f"{name} ({by_class[name]:,})" for name in sorted(by_class, key=natural_order)]
         notices.add(f"{len(counts)} classes, by {self.described()}: {shown(counts)}")
+        for text in (*minus_one(by_class), *unused_names(self.others(), self.name)):
+            notices.add(text)
         if without:
             notices.add(f"{counted(without, 'row')} without a label left out, such as {example}")
         if self._has_splits:
@@ -325,6 +332,11 @@ def damaged(file: Path, error: object) -> PetiteError:
     if start == LFS_POINTER:
         return PetiteError(
             f"{file} is a pointer of Git LFS, not the file itself. Run `git lfs pull` in its folder"
+        )
+    if start.startswith(b"\x93NUMPY"):
+        return PetiteError(
+            f"{file} is one array (.npy): save the images with their labels, as in "
+            "np.savez('data.npz', X=images, y=labels)"
         )
     reason = str(error).strip().split("\n")[0].rstrip(".")
     return PetiteError(f"{file} is damaged or cut short ({reason}). Get it again")

@@ -29,12 +29,15 @@ class Table(NamedTuple):
     label : str
     class_names : list of str or None
         Of labels that are numbers, if the schema has them.
+    others : list of str
+        The columns that are not read.
     """
 
     image: str
     is_struct: bool
     label: str
     class_names: list[str] | None
+    others: list[str]
 
     @property
     def image_bytes(self) -> str:
@@ -89,7 +92,11 @@ def table_of(
     names = features.get(label, {}).get("names") if label in named else None
     is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
     return Table(
-        image, pa.types.is_struct(schema.field(image).type), label, names if is_list else None
+        image=image,
+        is_struct=pa.types.is_struct(schema.field(image).type),
+        label=label,
+        class_names=names if is_list else None,
+        others=[name for name in schema.names if name not in (image, label)],
     )
 
 
