@@ -105,3 +105,16 @@ def test_a_folder_whose_state_cannot_be_written_is_named_with_the_remedy(tmp_pat
     assert f"Petite: cannot write to {folder / closed}, where Snakemake" in finished.stdout
     assert "--directory" in finished.stdout
     assert "Traceback" not in finished.stdout
+
+
+@pytest.mark.parametrize("closed", [".snakemake/iocache", ".snakemake/iocache/latest.pkl"])
+def test_a_dry_run_in_a_folder_of_another_user_is_named_with_the_remedy(tmp_path, closed):
+    (tmp_path / ".snakemake/iocache").mkdir(parents=True)
+    (tmp_path / ".snakemake/iocache/latest.pkl").touch()
+    mode = (tmp_path / closed).stat().st_mode
+    (tmp_path / closed).chmod(0o555)
+    finished = run(tmp_path, "-n")
+    (tmp_path / closed).chmod(mode)
+    assert finished.returncode != 0
+    assert f"Petite: cannot write to {tmp_path / closed}, where Snakemake" in finished.stdout
+    assert "Traceback" not in finished.stdout

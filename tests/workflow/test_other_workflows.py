@@ -308,6 +308,15 @@ def test_a_wrong_key_of_a_module_is_told_in_one_sentence(
     assert "Traceback" not in finished.stderr
 
 
+def test_settings_of_a_module_that_are_no_mapping_are_told(
+    tmp_path: Path, run_outer: Outer, small_config: dict[str, Any]
+) -> None:
+    use = module("images").replace("config: SETTINGS |", "config: ['photos'] or SETTINGS |")
+    finished = run_outer(tmp_path, use, [], small_config, "--dry-run")
+    assert finished.returncode != 0
+    assert "['photos']" in finished.stderr and ".smk" not in finished.stderr
+
+
 @pytest.mark.parametrize("snakefile", SNAKEFILES)
 def test_an_including_workflow_with_settings_of_its_own_is_told_where_petites_go(
     tmp_path: Path, run_outer: Outer, small_config: dict[str, Any], snakefile: str

@@ -1,6 +1,8 @@
 # Functions of common.smk: the plan of a run within a budget of time, and the dry run that it is made from.
 
+import os
 import subprocess
+import sys
 from dataclasses import replace
 
 from snakemake.cli import parse_args
@@ -44,16 +46,24 @@ UNPLANNED = BudgetPlan("", 0.0, 0.0, NOTHING, settled=False)
 
 
 def cores():
-    """The cores of this run, or how many jobs a cluster runs at a time; and seconds beside each."""
+    """The cores of this run, or how many jobs a cluster runs at a time; and seconds beside each.
+
+    Without a limit (--jobs unlimited), the cores of this machine, or the usual jobs of a cluster.
+    """
     limits = workflow.resource_settings
     # While Snakemake reads the rules, it does not know its executor, but only a cluster has no cores.
     if workflow.non_local_exec or limits.cores is None and limits.nodes:
-        return limits.nodes or SLURM_JOBS, SLURM_JOB
+        return limited(limits.nodes, SLURM_JOBS), SLURM_JOB
     if (
         workflow.output_settings.dryrun and limits.nodes
     ):  # of --jobs, an alias of --cores
-        return limits.nodes, 0.0
-    return limits.cores or 1, 0.0
+        return limited(limits.nodes, os.cpu_count()), 0.0
+    return limited(limits.cores or 1, os.cpu_count()), 0.0
+
+
+def limited(count, otherwise):
+    """A number of cores or jobs, or another one if it is not given or not limited."""
+    return otherwise if count in (None, 0, sys.maxsize) else count
 
 
 def command_of_whole_run(has_budget):

@@ -377,6 +377,6 @@ def forecast_settings():
     return {
         "command": command_of_whole_run(has_budget=IS_PLANNED),
         "variable": JOBS_VARIABLE,
-        "cores": workflow.resource_settings.cores or workflow.resource_settings.nodes,
+        "cores": cores()[0],
         "history": str(HISTORY),
     }

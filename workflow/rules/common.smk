@@ -75,6 +75,10 @@ def written_layers():
     """
     if not IS_MAIN:
         given = config.get("petite", config) if IS_INCLUDED else config
+        if not isinstance(given, dict):
+            raise PetiteError(
+                f"the settings for Petite must be a mapping from keys to values, got {given!r}"
+            )
         return [Layer("the workflow that uses Petite", given)]
     files = [
         Layer(os.path.relpath(path), load_configfile(path))

@@ -1,5 +1,5 @@
 # Removes the lock that a killed run leaves behind, which would block the next run. No rules.
-# Needs: nothing. Makes: .snakemake/petite/<process>.json during a run.
+# Needs: RESULTS (common.smk). Makes: .snakemake/petite/<process>.json during a run.
 
 import atexit
 import os
@@ -18,16 +18,29 @@ RUNS = Path(".snakemake/petite").resolve()
 STATE = Path(".snakemake")
 
 
+def state_to_write():
+    """The folders and files in which Snakemake writes the state of this run.
+
+    A dry run writes only what it found out about files, if there is a state of an earlier run.
+    """
+    if not STATE.is_dir():
+        return [Path()]
+    found = STATE / "iocache"
+    if workflow.output_settings.dryrun:
+        existing = [
+            path for path in (found, found / "latest.pkl") if os.path.lexists(path)
+        ]
+        return existing or [STATE]
+    is_open = os.access(STATE, os.R_OK | os.X_OK)
+    return [STATE, *(filter(Path.is_dir, STATE.iterdir()) if is_open else [])]
+
+
 def exit_where_state_cannot_be_written():
     """Snakemake would end with a traceback if it cannot write its state to the working folder."""
-    folders = [Path()]
-    if STATE.is_dir():
-        is_open = os.access(STATE, os.R_OK | os.X_OK)
-        folders = [STATE, *(filter(Path.is_dir, STATE.iterdir()) if is_open else [])]
-    for folder in folders:
-        if not os.access(folder, os.W_OK | os.X_OK):
+    for path in state_to_write():
+        if not os.access(path, os.W_OK | os.X_OK if path.is_dir() else os.W_OK):
             sys.exit(
-                f"Petite: cannot write to {folder.resolve()}, where Snakemake keeps the state of a "
+                f"Petite: cannot write to {path.resolve()}, where Snakemake keeps the state of a "
                 "run. Use another working folder (--directory), or get write access to this one."
             )
 
@@ -39,6 +52,22 @@ def exit_where_nothing_temporary_can_be_written():
         sys.exit(
             f"Petite: no space is left for temporary files in {folder}. Free some space, or set "
             "TMPDIR to another folder."
+        )
+
+
+def exit_where_results_cannot_be_made():
+    """A folder on another disk may be gone, to which the place of the results is a link."""
+    for folder in (Path("results"), Path(RESULTS)):
+        if folder.is_dir() or not os.path.lexists(folder):
+            continue
+        if folder.is_symlink() and not folder.exists():
+            sys.exit(
+                f"Petite: {folder} is a link to {folder.readlink()}, which does not exist. Create that "
+                "folder, or remove the link."
+            )
+        sys.exit(
+            f"Petite: {folder} is not a folder, so no results can be written. Rename it, or use "
+            "another working folder (--directory)."
         )
 
 
@@ -132,8 +161,7 @@ def record_this_run():
 # Not in jobs, which read this file too, also on other machines, nor beside a run.
 if IS_RUN and not IS_WATCHING:
     exit_where_nothing_temporary_can_be_written()
-    # A dry run only reads a state that exists.
-    if not (workflow.output_settings.dryrun and STATE.is_dir()):
-        exit_where_state_cannot_be_written()
+    exit_where_state_cannot_be_written()
+    exit_where_results_cannot_be_made()
     remove_lock_of_killed_runs()
     record_this_run()

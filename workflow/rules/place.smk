@@ -70,6 +70,12 @@ if not (CHECKOUT / "scripts/petite").is_dir():
         "clone it, and use the path of its Snakefile"
     )
 
+if sys.getfilesystemencoding() != "utf-8":
+    sys.exit(
+        f"Petite: Python reads file names as {sys.getfilesystemencoding()} here, so that letters beyond ASCII "
+        "are lost. Run `export PYTHONUTF8=1`, or use a locale of UTF-8 (LC_ALL=C.UTF-8)"
+    )
+
 try:
     import pyarrow
 except ImportError as error:

@@ -7,8 +7,10 @@ interrupted download, and checking the file.
 
 import hashlib
 import logging
+import os
 import re
 import shutil
+import ssl
 import sys
 import time
 from collections.abc import Iterable
@@ -213,6 +215,7 @@ def _fetch(url: str, part: Part, retry: Retry, stall_timeout: float) -> None:
         session.headers["User-Agent"] = f"petite/{__version__}"
         # The response must be the file itself, byte for byte.
         session.headers["Accept-Encoding"] = "identity"
+        _check_certificates(session, url)
         while not part.is_whole():
             try:
                 return _attempt(session, url, part, stall_timeout)
@@ -227,6 +230,23 @@ def _fetch(url: str, part: Part, retry: Retry, stall_timeout: float) -> None:
                 logger.warning("%s; retrying within a minute", _reason(error))
                 retry = retry.increment("GET", error=error)
                 retry.sleep(getattr(getattr(error, "response", None), "raw", None))
+
+
+def _check_certificates(session: requests.Session, url: str) -> None:
+    """Check the file or folder of certificates that the user's environment names, if any."""
+    bundle = session.merge_environment_settings(url, {}, None, None, None)["verify"]
+    if split_address(url).scheme != "https" or not isinstance(bundle, str | os.PathLike):
+        return
+    path = Path(bundle)
+    try:
+        if not path.is_dir():
+            ssl.create_default_context(cafile=path)
+    except OSError as error:  # ssl.SSLError is one too
+        raise PetiteError(
+            f"{public_url(url)} cannot be downloaded: the certificates in '{path}' cannot be read "
+            f"({error.strerror or error}); correct REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE, which "
+            "names them, or unset it"
+        ) from error
 
 
 def _advice(error: Exception, retry: Retry) -> str | None:

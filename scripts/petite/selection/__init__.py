@@ -86,7 +86,8 @@ def select(
     class_errors : mapping from label to float
         For the quota "error": the error of each class, 0 to 1.
     groups : array-like of shape (n,)
-        For the quota "group": the group of each image, such as its patient; "" for none.
+        For the quota "group": the group of each image, such as its patient. "" or a missing
+        value for none.
     kept : array-like of shape (p,), optional
         Positions of images that are chosen in any case, or a mask of all images. They count within
         k and within the quota of their class. Methods whose trait `complements` is true choose the

@@ -71,7 +71,7 @@ def class_labels(labels: Any) -> tuple[np.ndarray, np.ndarray]:
 
     Whole numbers and booleans are kept; text is numbered in alphabetical order from 0.
     """
-    array = _array("labels", labels)
+    array = typed_array("labels", labels)
     if array.ndim != 1 or len(array) == 0:
         raise PetiteError(
             f"labels must have shape (n,), n >= 1, one label for each image, got {array.shape}"
@@ -100,6 +100,8 @@ def _of_one_type(labels: np.ndarray) -> np.ndarray:
     is_text = [isinstance(label, str) for label in labels]
     if all(is_text):
         return labels.astype(str)
+    if all(isinstance(label, bool | np.bool_) for label in labels):
+        return labels.astype(bool)
     numbers = [_whole(label) for label in labels]
     is_whole = [number is not None and -(2**63) <= number < 2**63 for number in numbers]
     if all(is_whole):
@@ -108,6 +110,30 @@ def _of_one_type(labels: np.ndarray) -> np.ndarray:
     raise PetiteError(
         f"labels must be all whole numbers or all text, got {_shown(labels[odd])} in row {odd}"
     )
+
+
+def group_numbers(groups: Any, count: int) -> np.ndarray:
+    """Number the groups of images, (n,) int64; an image without a group has a number of its own.
+
+    "" and missing values of any kind (None, NaN, NA, NaT) are no groups.
+    """
+    array = typed_array("groups", groups)
+    if array.shape != (count,):
+        raise PetiteError(f"groups must be of shape ({count},), got {array.shape}")
+    names = array.astype(str)
+    is_missing = names == ""
+    if array.dtype.kind not in "biuSU":
+        is_missing |= [_is_missing(value) for value in array.astype(object)]
+    _, numbers = np.unique(names, return_inverse=True)
+    return np.where(is_missing, count + np.arange(count), numbers)
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a value is None, or differs from itself, as NaN and NaT do."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas.NA, which is neither true nor false
+        return True
 
 
 def feature_matrix(features: Any, count: int, method: str) -> np.ndarray:
@@ -276,6 +302,17 @@ def _array(name: str, value: Any) -> np.ndarray:
         raise
     except Exception as error:  # lists of unequal length, tensors on a GPU, whatever has __array__
         raise PetiteError(f"{name} cannot be converted to an array: {error}") from error
+
+
+def typed_array(name: str, value: Any) -> np.ndarray:
+    """Convert to an array; a list of text and other values stays one of objects.
+
+    NumPy alone would make text of them all: NaN would be the text "nan", and 1 the text "1".
+    """
+    array = _array(name, value)
+    if array.dtype.kind == "U" and not hasattr(value, "dtype"):
+        return np.asarray(value, object)
+    return array
 
 
 def _numbers(name: str, array: np.ndarray) -> np.ndarray:

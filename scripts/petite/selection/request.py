@@ -311,11 +311,7 @@ def _group_column(groups: ArrayLike | None, n: int, method: Method) -> np.ndarra
             "the quota 'group' needs the group of each image. Set split.groups, or give the table "
             "of labels a column group"
         )
-    names = np.asarray(groups)
-    if names.shape != (n,):
-        raise PetiteError(f"groups must be of shape ({n},), got {names.shape}")
-    _, numbers = np.unique(names.astype(str), return_inverse=True)
-    return np.where(names.astype(str) == "", n + np.arange(n), numbers)
+    return arguments.group_numbers(groups, n)
 
 
 def _quotas(

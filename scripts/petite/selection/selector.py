@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from petite.selection.arguments import Seed, class_labels, whole_number
+from petite.selection.arguments import Seed, class_labels, typed_array, whole_number
 from petite.selection.base import Ranking
 from petite.selection.engine import run
 from petite.selection.registry import checked_settings, named
@@ -128,8 +128,8 @@ class SubsetSelector(BaseEstimator):
             If an argument is not valid. It is a PetiteError and a ValueError.
         """
         features = validate_data(self, X)
-        labels = np.zeros(len(features), np.int64) if y is None else column_or_1d(y, warn=True)
         try:
+            labels = np.zeros(len(features), np.int64) if y is None else _column(y)
             self.ranking_ = self._selected(features, labels, scores, class_errors, groups, kept)
         except PetiteError as error:
             raise SelectorError(str(error)) from error
@@ -144,7 +144,7 @@ class SubsetSelector(BaseEstimator):
         Parameters
         ----------
         X, y
-            As in `fit`.
+            As in `fit`; y may be None.
         **given
             Further arguments of `fit`.
 
@@ -154,7 +154,7 @@ class SubsetSelector(BaseEstimator):
             The selected rows of X and values of y, of the same types.
         """
         chosen = self.fit(X, y, **given).sample_indices_
-        return _safe_indexing(X, chosen), _safe_indexing(y, chosen)
+        return _safe_indexing(X, chosen), None if y is None else _safe_indexing(y, chosen)
 
     def get_support(self, indices: bool = False) -> np.ndarray:
         """The selected samples, as a mask or as positions.
@@ -206,3 +206,9 @@ class SubsetSelector(BaseEstimator):
         return whole_number(
             "n_samples", wanted, 1, total, of=" of samples", instead=", or a fraction up to 1.0"
         )
+
+
+def _column(y: ArrayLike) -> np.ndarray:
+    """The labels as scikit-learn takes them, (n,)."""
+    labels: np.ndarray = column_or_1d(typed_array("y", y), warn=True)
+    return labels

@@ -508,6 +508,24 @@ def test_a_certificate_that_is_not_trusted_is_refused_and_one_that_is_is_not(
     assert_arrived(target)
 
 
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_cannot_be_used_are_named(
+    certificate: Path, target: Path, monkeypatch: pytest.MonkeyPatch, variable: str,
+    content: str | None,
+) -> None:  # fmt: skip
+    bundle = certificate.with_name(f"{variable}.pem")
+    bundle.unlink(missing_ok=True)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    if content is not None:
+        bundle.write_text(content)
+    monkeypatch.setenv(variable, str(bundle))
+    with serve(CONTENT, certificate=certificate) as server:
+        with pytest.raises(PetiteError, match=rf"{re.escape(str(bundle))}.*{variable}"):
+            fetch(server, target)
+        assert server.requests == []
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -111,6 +111,7 @@ def test_the_recommendation_is_that_of_the_first_judge(results: Results) -> None
         ("random", 0.1, 1, "001.png", 10),
         ("random", 1 - 0.9, 1, "001.png", 10),  # 0.09999999999999998
         ("007", 0.1, 1, "000.png", 10),  # without chance
+        ("random", np.float32(0.1), 1, "001.png", 10),
         ("full", 1, 1, "000.png", 100),
         ("random@8px-jpeg-q20", 0.25, 1, "001.png", 25),
     ],
@@ -128,11 +129,16 @@ def test_a_subset_is_that_of_the_runs_seed(
     [
         (("rondom", 0.1), "rondom.*random"),
         (("../subsets/random", 0.1), "subsets/random"),
-        ((7, 0.1), "'7'"),
+        ((7, 0.1), "method .*7"),
         (("random", 0.2), r"0\.2.*0\.1, 0\.25"),
         (("random", 10), "10"),
         (("random", 0.1, 2), "seed 2.*0, 1"),
         (("007", 0.1, 2), "seed 2.*0, 1"),
+        (("random", "0.1"), r"fraction .*'0\.1'"),
+        (("random", None), "fraction .*None"),
+        (("random", 0.1, "0"), "seed .*'0'"),
+        (("random", 0.1, [0]), r"seed .*\[0\]"),
+        ((["random"], 0.1), r"method .*\['random'\]"),
     ],
 )
 def test_an_unknown_subset_is_an_error(
@@ -184,6 +190,59 @@ def test_a_deleted_subset_or_report_is_an_error(folder: Path, tmp_path: Path) ->
         results.subset("random", 0.1)
     with pytest.raises(PetiteError, match=r"report\.json.*missing"):
         _ = results.report
+
+
+def read_all(results: Results) -> None:
+    for name in ("summary", "runs", "verdicts", "costs", "history", "recommendation", "report"):
+        getattr(results, name)
+    results.subset("random", 0.1)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"3", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("summary.parquet", "runs.parquet", "recommendation.json", "report.json"),
+        *("subsets/random/0.1/seed-0.parquet", "subsets/random/0.1/seed-0.json"),
+    ],
+)
+def test_a_damaged_file_is_an_error_that_names_it(
+    folder: Path, tmp_path: Path, name: str, content: bytes
+) -> None:
+    copied = Path(shutil.copytree(folder, tmp_path / "photos"))
+    (copied / name).write_bytes(content)
+    with pytest.raises(PetiteError, match=re.escape(Path(name).name)):
+        read_all(load(copied))
+
+
+def test_a_file_that_is_gone_since_it_was_loaded_is_an_error(folder: Path, tmp_path: Path) -> None:
+    results = load(shutil.copytree(folder, tmp_path / "photos"))
+    (results.folder / "costs.parquet").unlink()
+    with pytest.raises(PetiteError, match=r"costs\.parquet"):
+        _ = results.costs
+
+
+@pytest.mark.parametrize("lacks", ["method", "fraction", "judge", "selection_seed"])
+def test_a_table_of_another_version_is_an_error(folder: Path, tmp_path: Path, lacks: str) -> None:
+    copied = Path(shutil.copytree(folder, tmp_path / "photos"))
+    runs = pd.read_parquet(copied / "runs.parquet").drop(columns=lacks)
+    runs.to_parquet(copied / "runs.parquet")
+    with pytest.raises(PetiteError, match=rf"runs\.parquet.*'{lacks}'"):
+        load(copied).subset("random", 0.1)
+
+
+def test_an_answer_without_judges_is_an_error(folder: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(folder, tmp_path / "photos"))
+    write_json(copied / "recommendation.json", Answers({}).to_json())
+    with pytest.raises(PetiteError, match=r"recommendation\.json"):
+        _ = load(copied).recommendation
+
+
+def test_a_folder_in_the_home_may_be_abbreviated(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert load(f"~/{folder.name}").judges == ["scratch"]
 
 
 def test_the_examples_of_the_docs_hold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

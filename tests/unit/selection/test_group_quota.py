@@ -90,6 +90,29 @@ def test_images_without_a_group_are_groups_of_their_own() -> None:
     assert is_even(chosen[labels[chosen] == 0], labels, groups)
 
 
+@pytest.mark.parametrize(
+    "missing",
+    [
+        *([None], [float("nan")], [np.nan, None], [pd.NA], [pd.NaT], ["", None]),
+        pd.Series([None], dtype="string"),
+        pd.Series([np.nan]),
+        np.array(["NaT"], "datetime64[D]"),
+    ],
+)
+@pytest.mark.parametrize("other", ["p1", None])
+def test_a_missing_group_is_no_name_of_a_group(missing, other) -> None:
+    features, labels, _ = patients([(4, 4)])
+    names = [*missing] * 8
+    unnamed = [""] * 8
+    if other:
+        names[0] = unnamed[0] = other
+
+    def chosen(groups) -> list[int]:
+        return select(features, labels, 5, quota="group", groups=groups).indices.tolist()
+
+    assert chosen(names[:8]) == chosen(unnamed)
+
+
 def test_partitions_of_large_groups_are_divided_evenly_too() -> None:
     features, labels, groups = patients([(40, 0), (40, 0), (0, 40), (0, 8)])
     chosen = select(
@@ -103,6 +126,8 @@ def test_partitions_of_large_groups_are_divided_evenly_too() -> None:
     [
         ("random", None, "needs the group of each image"),
         ("random", ["p1"], "groups must be of shape"),
+        ("random", [["p1"], ["p2", "p3"]], "groups cannot be converted"),
+        ("random", np.ma.masked_equal([1] * 12, 1), "groups .*masked"),
         ("pca_grid", ["p1"] * 12, "'pca_grid'.*'group'"),
         ("full", ["p1"] * 12, "'full'.*'group'"),
     ],

@@ -73,6 +73,9 @@ def test_without_labels_all_samples_are_one_class() -> None:
     selector = SubsetSelector(8, random_state=0).fit(FEATURES)
     expected = select(FEATURES, np.zeros(40, int), 8, "herding", 0)
     np.testing.assert_array_equal(selector.sample_indices_, expected.indices)
+    X, y = selector.fit_resample(FEATURES, None)
+    np.testing.assert_array_equal(X, FEATURES[expected.indices])
+    assert y is None
 
 
 def test_it_is_cloned_and_pickled() -> None:
@@ -113,6 +116,8 @@ def test_invalid_arguments_are_errors_of_petite_and_of_values(
 def test_labels_that_are_no_classes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"labels .*0\.5"):
         SubsetSelector().fit(FEATURES, np.full(40, 0.5))
+    with pytest.raises(ValueError, match="nan in row 1"):
+        SubsetSelector().fit(FEATURES, ["cat", float("nan")] * 20)
     with pytest.raises(ValueError, match="40"):
         SubsetSelector().fit(FEATURES, LABELS[:39])
 
