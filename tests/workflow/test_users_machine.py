@@ -49,7 +49,6 @@ def test_variables_of_python_and_the_shell_change_nothing(tmp_path: Path) -> Non
         "PYTHONOPTIMIZE": "2",
         "PYTHONSTARTUP": str(rc),
         "BASH_ENV": str(rc),
-        "BASH_FUNC_python%%": "() { echo the wrong python; exit 3; }",
         "SHELLOPTS": "xtrace",
         "POSIXLY_CORRECT": "1",
     }

@@ -1,4 +1,4 @@
-# Removes the lock that a killed run leaves behind, which would block the next run. No rules.
+# Removes the lock that a killed run leaves behind, and refuses a run that could not start or write anything. No rules.
 # Needs: RESULTS (common.smk). Makes: .snakemake/petite/<process>.json during a run.
 
 import atexit
@@ -52,6 +52,16 @@ def exit_where_nothing_temporary_can_be_written():
         sys.exit(
             f"Petite: no space is left for temporary files in {folder}. Free some space, or set "
             "TMPDIR to another folder."
+        )
+
+
+def exit_where_no_job_can_start():
+    """Snakemake would wait forever."""
+    limits = workflow.resource_settings
+    count = limits.nodes if limits.cores is None else limits.cores
+    if count is not None and count < 1:
+        sys.exit(
+            f"Petite: --cores or --jobs is {count}, so that no job can start. Use 1 or more, or `all`."
         )
 
 
@@ -163,5 +173,7 @@ if IS_RUN and not IS_WATCHING:
     exit_where_nothing_temporary_can_be_written()
     exit_where_state_cannot_be_written()
     exit_where_results_cannot_be_made()
+    if not workflow.output_settings.dryrun:
+        exit_where_no_job_can_start()
     remove_lock_of_killed_runs()
     record_this_run()

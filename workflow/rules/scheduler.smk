@@ -1,7 +1,6 @@
-# Refuses cores on which no job can start, and adjusts how often Snakemake's scheduler looks for jobs. No rules.
-# Needs: IS_RUN (place.smk). Makes: nothing.
+# Adjusts how often Snakemake's scheduler looks for jobs. No rules.
+# Needs: nothing. Makes: nothing.
 
-import sys
 from operator import attrgetter
 
 import snakemake
@@ -27,16 +26,6 @@ def check_scheduler():
             ) from error
 
 
-def check_cores():
-    """End a run of which no job can start: Snakemake would wait forever."""
-    limits = workflow.resource_settings
-    count = limits.nodes if limits.cores is None else limits.cores
-    if count is not None and count < 1:
-        sys.exit(
-            f"Petite: --cores or --jobs is {count}, so that no job can start. Use 1 or more, or `all`."
-        )
-
-
 def drop_default_rate_limit():
     """Remove the default limit of 100 new jobs per second; a limit of the user stays.
 
@@ -48,7 +37,3 @@ def drop_default_rate_limit():
     limit = workflow.scheduling_settings.max_jobs_per_timespan
     if limit and (limit.max_jobs, limit.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None
-
-
-if IS_RUN and not workflow.output_settings.dryrun:
-    check_cores()

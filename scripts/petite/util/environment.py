@@ -26,11 +26,8 @@ KEPT_OF_PYTHON = re.compile(
     "PYTHON(PATH|HOME|USERBASE|NOUSERSITE|PLATLIBDIR|EXECUTABLE|UTF8|COERCECLOCALE"
     "|DONTWRITEBYTECODE|PYCACHEPREFIX)"
 )
-# With these a shell runs or sets something before each command, or a function takes the place of a
-# program that the rules call.
-OF_THE_SHELL = re.compile(
-    r"BASH_ENV|ENV|SHELLOPTS|BASHOPTS|POSIXLY_CORRECT|BASH_FUNC_(python|seq)(%%|\(\))"
-)
+# With these a shell runs or sets something before each command, such as another `python`.
+OF_THE_SHELL = ("BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "POSIXLY_CORRECT")
 
 # These may change the numbers, but a machine may need them to work at all.
 RECORDED = re.compile(
@@ -72,7 +69,7 @@ def hold_for_steps(environment: MutableMapping[str, str]) -> None:
     """
     for name in list(environment):
         is_pythons = name.startswith("PYTHON") and not KEPT_OF_PYTHON.fullmatch(name)
-        if is_pythons or OF_THE_SHELL.fullmatch(name):
+        if is_pythons or name in OF_THE_SHELL:
             del environment[name]
     hold(environment)
     # The order of sets: no result should depend on it.

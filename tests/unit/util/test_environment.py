@@ -110,8 +110,7 @@ def test_steps_have_no_variables_that_change_how_python_and_the_shell_start():
     kept = {"PYTHONPATH": "/packages", "PYTHONDONTWRITEBYTECODE": "1", "PATH": "/bin"}
     removed = ("SAFEPATH", "OPTIMIZE", "INSPECT", "WARNINGS", "STARTUP", "DEVMODE", "BREAKPOINT")
     variables = dict(kept) | {f"PYTHON{name}": "1" for name in removed}
-    of_the_shell = ("BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "BASH_FUNC_python%%")
-    variables |= dict.fromkeys(of_the_shell, "x")
+    variables |= dict.fromkeys(environment.OF_THE_SHELL, "x")
     environment.hold_for_steps(variables)
     assert variables == {**kept, **environment.SET, "PYTHONHASHSEED": "0"}
 
