@@ -11,6 +11,7 @@ import argparse
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -34,9 +35,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="a CSV file for the table")
     parser.add_argument("--photos", type=int, default=200, help="evenly over the archive")
     args = parser.parse_args()
-    codecs: dict[str, Callable[[NDArray[np.uint8], int], bytes]] = {
-        codec: lambda pixels, quality, codec=codec: encode(pixels, codec, quality)  # type: ignore[misc]
-        for codec in OPTIONS
+    codecs: dict[str, Callable[..., bytes]] = {
+        codec: partial(encode, codec=codec) for codec in OPTIONS
     }
     with suppress(ImportError):
         import pillow_jxl  # noqa: F401  # registers the format
@@ -44,9 +44,10 @@ def main() -> None:
         codecs[JPEG_XL] = encode_jpeg_xl
     originals = photos(args.archive, args.photos)
     rows = [
-        measured(side, codec, quality, [square(data, side) for data in originals], codecs[codec])
+        {"side": side, "codec": codec, "quality": quality, **measured(images, encoder, quality)}
         for side in SIDES
-        for codec in codecs
+        for images in [squares(originals, side)]
+        for codec, encoder in codecs.items()
         for quality in QUALITIES
     ]
     table = pd.DataFrame(rows)
@@ -67,11 +68,13 @@ def photos(archive: Path, count: int) -> list[bytes]:
         return [data for _, data in source.read_many(some) if isinstance(data, bytes)]
 
 
-def square(data: bytes, side: int) -> NDArray[np.uint8] | None:
-    """A photo as it is encoded; None for what cannot be read."""
-    with suppress(SetAside):
-        return decode(data, side, 3, resampling="bicubic").pixels
-    return None
+def squares(files: list[bytes], side: int) -> list[NDArray[np.uint8]]:
+    """The photos as they are encoded, without those that cannot be read."""
+    found = []
+    for data in files:
+        with suppress(SetAside):
+            found.append(decode(data, side, 3, resampling="bicubic").pixels)
+    return found
 
 
 def encode_jpeg_xl(pixels: NDArray[np.uint8], quality: int) -> bytes:
@@ -82,29 +85,21 @@ def encode_jpeg_xl(pixels: NDArray[np.uint8], quality: int) -> bytes:
 
 
 def measured(
-    side: int,
-    codec: str,
-    quality: int,
-    images: list[NDArray[np.uint8] | None],
-    encoder: Callable[[NDArray[np.uint8], int], bytes],
-) -> dict[str, object]:
+    images: list[NDArray[np.uint8]], encoder: Callable[..., bytes], quality: int
+) -> dict[str, float]:
     """The mean bytes, the error and the processor time of an encoding."""
-    usable = [pixels for pixels in images if pixels is not None]
     began = time.process_time()
-    files = [encoder(pixels, quality) for pixels in usable]
+    files = [encoder(pixels, quality=quality) for pixels in images]
     seconds = time.process_time() - began
     errors = [
         np.square(np.asarray(Image.open(BytesIO(file)).convert("RGB"), float) - pixels).mean()
-        for file, pixels in zip(files, usable, strict=True)
+        for file, pixels in zip(files, images, strict=True)
     ]
     return {
-        "side": side,
-        "codec": codec,
-        "quality": quality,
-        "images": len(usable),
+        "images": len(images),
         "bytes": round(float(np.mean([len(file) for file in files])), 1),
         "psnr": round(10 * float(np.log10(255**2 / np.mean(errors))), 2),
-        "encode_ms": round(1e3 * seconds / len(usable), 3),
+        "encode_ms": round(1e3 * seconds / len(images), 3),
     }
 
 
