@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 from petite.data.split_names import PARTS, TRAIN, split_word
 from petite.util.formatting import counted, listed, plural
 
-SPLITS = {"split", "subset", "partition", "fold", "set"}
+# Columns that are read as a split.
+SPLIT_COLUMNS = ("split", "set", "subset", "partition")
+SPLITS = {*SPLIT_COLUMNS, "fold"}
 FOLDS = re.compile(r"(k_?|cv_?)?folds?(_?(id|no|nr|number))?")
 GROUPS = re.compile(
     r"(patients?|subjects?|persons?|people|participants?|donors?|animals?|individuals?|identity"

@@ -17,7 +17,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from petite.data.label_signs import minus_one, plain, several_in_one, unused_columns
+from petite.data.label_signs import (
+    SPLIT_COLUMNS,
+    minus_one,
+    plain,
+    several_in_one,
+    unused_columns,
+)
 from petite.data.split_names import PARTS, TEST, TRAIN, VALIDATION, split_word
 from petite.data.text_tables import TextTable, read_text_table
 from petite.util.errors import PetiteError
@@ -39,7 +45,7 @@ LABEL_NAMES = (
 NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "file": FILE_NAMES,
     "label": LABEL_NAMES,
-    "split": (("split", "set", "subset", "partition"),),
+    "split": (SPLIT_COLUMNS,),
     "group": (("group", "group_id"), ("patient", "patient_id", "subject", "subject_id")),
     # Not `weight`, which is that of a body or a fruit in many tables.
     "weight": (("sample_weight", "sample_weights"),),

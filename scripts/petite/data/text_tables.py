@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice, zip_longest
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -42,9 +42,9 @@ MOST_BYTES = 2_000_000_000
 ROWS_AT_ONCE = 65_536
 LOOKED_AT, MOST_LOOKED_AT = 20, 100_000  # rows and characters, to find the separator
 NO_TABLE = f"must be a table: {', '.join(SUFFIXES)}, or records in JSON"
+AS_RECORDS = 'It must be a list of records, or one on each line, as {"file": "1.jpg", "label": "a"}'
 
-
-RECORDS = 'It must be a list of records, or one on each line, as {"file": "1.jpg", "label": "a"}'
+Json: TypeAlias = "str | float | bool | list[Json] | dict[str, Json] | None"
 
 
 class TextTable(NamedTuple):
@@ -268,29 +268,31 @@ def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _json(text: str, name: str) -> TextTable:
     """A list of records, or a record on each line; keys with lists or groups are left out."""
     found = _json_values(text, name)
-    if not isinstance(found, list) or not found or not all(isinstance(x, dict) for x in found):
-        raise PetiteError(f"{name} has no records. {RECORDS}")
-    records: list[dict[str, Any]] = found
+    values = found if isinstance(found, list) else []
+    records = [value for value in values if isinstance(value, dict)]
+    if not records or len(records) < len(values):
+        raise PetiteError(f"{name} has no records. {AS_RECORDS}")
     keys = dict.fromkeys(key for record in records for key in record)
     columns = {key: [record.get(key) for record in records] for key in keys}
     texts = {key: _plain_texts(values) for key, values in columns.items()}
     blocks = {key: pa.array(some, pa.large_string()) for key, some in texts.items() if some}
     if len(blocks) < 2:
         raise PetiteError(
-            f"{name} has lists and groups in place of texts ({listed(list(keys))}). {RECORDS}"
+            f"{name} has lists and groups in place of texts ({listed(list(keys))}). {AS_RECORDS}"
         )
     return TextTable(
         _by_name(list(blocks), [list(blocks.values())], name), np.arange(len(records)) + 1, []
     )
 
 
-def _json_values(text: str, name: str) -> Any:
+def _json_values(text: str, name: str) -> Json:
     """The value of a text, or a list of those of its lines."""
     number = 0
     try:
         if text.startswith("["):
-            return json.loads(text)
-        found = []
+            whole: Json = json.loads(text)
+            return whole
+        found: list[Json] = []
         for line in text.split("\n"):
             number += 1
             if line.strip():
@@ -298,10 +300,10 @@ def _json_values(text: str, name: str) -> Any:
         return found
     except (ValueError, RecursionError) as error:
         where = f"{name}, line {number:,}" if number else name
-        raise PetiteError(f"{where}: no valid JSON ({error}). {RECORDS}") from error
+        raise PetiteError(f"{where}: no valid JSON ({error}). {AS_RECORDS}") from error
 
 
-def _plain_texts(values: list[Any]) -> list[str] | None:
+def _plain_texts(values: list[Json]) -> list[str] | None:
     """Values as text; None if some are lists or groups."""
     if any(isinstance(value, list | dict) for value in values):
         return None

@@ -259,7 +259,7 @@ def _seeds_of(path: Path) -> list[int]:
     return _read(path.with_suffix(".json"), lambda _: seeds_of(path))
 
 
-def _number(name: str, value: Any) -> float:
+def _number(name: str, value: object) -> float:
     """Check that an argument is a number."""
     if isinstance(value, Real):
         return float(value)

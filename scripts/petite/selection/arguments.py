@@ -11,6 +11,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from petite.util.errors import PetiteError
 
@@ -112,7 +113,7 @@ def _of_one_type(labels: np.ndarray) -> np.ndarray:
     )
 
 
-def group_numbers(groups: Any, count: int) -> np.ndarray:
+def group_numbers(groups: ArrayLike, count: int) -> np.ndarray:
     """Number the groups of images, (n,) int64; an image without a group has a number of its own.
 
     "" and missing values of any kind (None, NaN, NA, NaT) are no groups.
@@ -128,7 +129,7 @@ def group_numbers(groups: Any, count: int) -> np.ndarray:
     return np.where(is_missing, count + np.arange(count), numbers)
 
 
-def _is_missing(value: Any) -> bool:
+def _is_missing(value: object) -> bool:
     """Whether a value is None, or differs from itself, as NaN and NaT do."""
     try:
         return value is None or bool(value != value)
@@ -304,7 +305,7 @@ def _array(name: str, value: Any) -> np.ndarray:
         raise PetiteError(f"{name} cannot be converted to an array: {error}") from error
 
 
-def typed_array(name: str, value: Any) -> np.ndarray:
+def typed_array(name: str, value: ArrayLike) -> np.ndarray:
     """Convert to an array; a list of text and other values stays one of objects.
 
     NumPy alone would make text of them all: NaN would be the text "nan", and 1 the text "1".
