@@ -136,17 +136,19 @@ def check_repeated_keys(text: str, where: str) -> None:
         if not isinstance(node, yaml.MappingNode):
             pending += node.value
             continue
-        lines: dict[str, int] = {}
+        lines: dict[str | float, int] = {}
         for key, value in node.value:
             pending.append(value)
             line = key.start_mark.line + 1
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":
-                if key.value in lines:
+                is_number = key.tag.endswith((":float", ":int"))
+                name = yaml.safe_load(key.value) if is_number else key.value  # 0.5 and 0.50
+                if name in lines:
                     raise PetiteError(
                         f"{where}: {key.value!r} is written twice in one group, in line "
-                        f"{lines[key.value]} and line {line}. Merge the two, or remove one"
+                        f"{lines[name]} and line {line}. Merge the two, or remove one"
                     )
-                lines[key.value] = line
+                lines[name] = line
 
 
 def command_line(entries: Iterable[str]) -> Layer:

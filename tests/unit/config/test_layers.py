@@ -219,6 +219,8 @@ def test_a_path_on_the_command_line_stays_as_it_was_typed(path):
         ("methods:\n  random: {}\n  full: {}\n  random: {}\n", "random", "2 and line 4"),
         ("a: [{b: 1, c: 2, b: 3}]\n", "b", "1 and line 1"),
         ('{"a": 1,\n "a": 2}', "a", "1 and line 2"),
+        ("a: {0.5: 3, 0.50: 4}\n", "0.50", "1 and line 1"),
+        ("a: {1: 3, 1.0: 4}\n", "1.0", "1 and line 1"),
     ],
 )
 def test_a_key_that_is_written_twice_in_a_file_is_refused(tmp_path, text, key, lines):
