@@ -76,3 +76,17 @@ def embedded(
         "aria-label": label,
     }
     return Markup(ElementTree.tostring(root, encoding="unicode", method="html"))
+
+
+def in_both_themes(svg: str) -> str:
+    """The text of a figure's SVG file, in the colors of the browser's theme: light or dark."""
+    colors = sorted(set(COLOR.findall(svg)))
+    values = [
+        "".join(f"{palette.variable(color)}: {of(color)}; " for color in colors)
+        for of in (str, palette.on_dark)
+    ]
+    rules = (
+        f":root {{ {values[0]}}} @media (prefers-color-scheme: dark) {{ :root {{ {values[1]}}} }}"
+    )
+    text = COLOR.sub(lambda color: f"var({palette.variable(color[0])})", svg)
+    return re.sub(r"<svg[^>]*>", lambda tag: f"{tag[0]}<style>{rules}</style>", text, count=1)

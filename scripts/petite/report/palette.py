@@ -14,7 +14,15 @@ NEUTRAL = {
     style.QUIET: "--quiet",
     style.GRID: "--rule",
     style.TOLERATED: "--tolerated",
-    "#ffffff": "--page",
+    LIGHT_PAGE: "--page",
+}
+# The values of these variables on dark, in templates/style.css.
+NEUTRAL_ON_DARK = {
+    style.INK: "#e8eaed",
+    style.QUIET: "#a3abb4",
+    style.GRID: "#363c44",
+    style.TOLERATED: "#17352c",
+    LIGHT_PAGE: DARK_PAGE,
 }
 
 
@@ -43,6 +51,11 @@ def class_colors(count: int) -> list[tuple[str, str]]:
 def pair(color: str) -> tuple[str, str]:
     """A figure's color with enough contrast on light and on dark."""
     return visible(color, LIGHT_PAGE), visible(color, DARK_PAGE)
+
+
+def on_dark(color: str) -> str:
+    """A figure's color in the dark theme, also if it is neutral."""
+    return NEUTRAL_ON_DARK.get(color.lower()) or visible(color, DARK_PAGE)
 
 
 def visible(color: str, page: str) -> str:

@@ -33,7 +33,7 @@ def page(name: str, results: Path, table: pd.DataFrame, progress: Progress | Non
     progress : Progress or None
         None if no run is at work.
     """
-    figures = sorted(path.name for path in results.glob("figures/*.png"))
+    figures = sorted(path.name for path in results.glob("figures/*.svg"))
     values: Mapping[str, object] = {
         "dataset": name,
         "progress": progress,

@@ -6,7 +6,9 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-FIGURE = re.compile(r"/figures/[\w.@-]+\.png")
+from petite.report.drawing import in_both_themes
+
+FIGURE = re.compile(r"/figures/[\w.@-]+\.svg")
 SECONDS_BETWEEN_LOADS = 5
 # No page from elsewhere may ask for ours by another name of this machine.
 OWN_POLICY = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'"
@@ -18,7 +20,7 @@ class Server(ThreadingHTTPServer):
     Parameters
     ----------
     results : Path
-        The folder of the results: its report.html and figures/*.png are served, nothing else.
+        The folder of the results: its report.html and figures/*.svg are served, nothing else.
     page : callable
         Makes the HTML of the first page, for each request.
     """
@@ -47,15 +49,16 @@ class Server(ThreadingHTTPServer):
             kind, file = "text/html; charset=utf-8", self.results / "report.html"
         # A name of the figures' folder, compared with those in it: no path leads elsewhere.
         elif FIGURE.fullmatch(path):
-            names = {found.name: found for found in self.results.glob("figures/*.png")}
-            kind, file = "image/png", names.get(path.rpartition("/")[2], Path())
+            names = {found.name: found for found in self.results.glob("figures/*.svg")}
+            kind, file = "image/svg+xml", names.get(path.rpartition("/")[2], Path())
         else:
             return None
         # A job may be writing it again.
         try:
-            return kind, file.read_bytes(), {}
+            text = file.read_text("utf-8")
         except OSError:
             return None
+        return kind, (in_both_themes(text) if kind == "image/svg+xml" else text).encode(), {}
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -663,6 +663,13 @@ def test_no_commit_outside_a_checkout(tmp_path):
     assert making.commit(tmp_path) == "" == making.commit(None)
 
 
+def test_neutral_colors_on_dark_are_those_of_the_style_sheet():
+    sheet = (Path(palette.__file__).parent / "templates/style.css").read_text("utf-8")
+    dark = sheet.partition("prefers-color-scheme: dark")[2]
+    for color, variable in palette.NEUTRAL.items():
+        assert f"{variable}: {palette.NEUTRAL_ON_DARK[color]};" in dark
+
+
 @pytest.mark.parametrize("color", [*style.CATEGORY_COLORS, *style.OKABE_ITO, style.INK])
 def test_colors_can_be_seen_on_light_and_on_dark(color):
     on_light, on_dark = palette.pair(color)

@@ -13,6 +13,7 @@ from petite.watch.server import Server
 from petite.watch.so_far import SoFar
 
 SECRET = "not for others"
+DRAWN = '<svg viewBox="0 0 1 1"><path style="fill: #ffffff; stroke: #0072b2"/></svg>'
 
 
 @pytest.fixture
@@ -22,8 +23,8 @@ def results(tmp_path: Path) -> Path:
     (folder / "figures").mkdir(parents=True)
     (folder / "report.html").write_text("the report")
     (folder / "runs.csv").write_text(SECRET)
-    (folder / "figures/accuracy_by_fraction.png").write_bytes(b"a picture")
-    (folder / "figures/plane.svg").write_text(SECRET)
+    (folder / "figures/accuracy_by_fraction.svg").write_text(DRAWN)
+    (folder / "figures/plane.png").write_text(SECRET)
     return folder
 
 
@@ -49,11 +50,21 @@ def ask(
 
 def test_the_page_the_report_and_the_figures_are_served_and_the_page_renews_itself(server):
     status, content, headers = ask(server, "/")
-    assert status == 200 and b"accuracy_by_fraction.png" in content
+    assert status == 200 and b"accuracy_by_fraction.svg" in content
     assert int(headers["Refresh"]) > 0
     assert ask(server, "/?again")[0] == 200
     assert ask(server, "/report.html")[1] == b"the report"
-    assert ask(server, "/figures/accuracy_by_fraction.png")[1] == b"a picture"
+    _, content, headers = ask(server, "/figures/accuracy_by_fraction.svg")
+    assert b"<path" in content and headers["Content-Type"] == "image/svg+xml"
+
+
+def test_a_figure_has_the_colors_of_the_theme(server):
+    _, content, _ = ask(server, "/figures/accuracy_by_fraction.svg")
+    light, _, dark = content.decode().partition("@media (prefers-color-scheme: dark)")
+    assert "fill: var(--page)" in dark and "stroke: var(--drawn-0072b2)" in dark
+    assert "--page: #ffffff;" in light and "--drawn-0072b2: #0072b2;" in light
+    assert "--page: #15181c;" in dark and "--drawn-0072b2: #" in dark
+    assert "#0072b2" not in dark  # it cannot be seen on a dark page
 
 
 @pytest.mark.parametrize(
@@ -62,7 +73,7 @@ def test_the_page_the_report_and_the_figures_are_served_and_the_page_renews_itse
         "/runs.csv",
         "/figures",
         "/figures/",
-        "/figures/plane.svg",
+        "/figures/plane.png",
         "/figures/../runs.csv",
         "/figures/..%2fruns.csv",
         "/figures/%2e%2e/%2e%2e/secret.png",
@@ -74,7 +85,7 @@ def test_the_page_the_report_and_the_figures_are_served_and_the_page_renews_itse
         "/report.html%00",
         "/etc/passwd",
         "file:///etc/passwd",
-        "/figures/none.png",
+        "/figures/none.svg",
     ],
 )
 def test_nothing_else_is_served_by_any_path(server, path):
