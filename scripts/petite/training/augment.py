@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from petite.training.soft_views import cropped, padding
 
+# Narrowest and widest parts of `zoomed`.
+CROP_PROPORTIONS = (3 / 4, 4 / 3)
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -17,6 +20,8 @@ class Augmentation:
     ----------
     flips : {"none", "random", "alternating"}
         Which images are mirrored; alternating: in every second pass over an image.
+    crop_area : float
+        See `zoomed`; 1 disables it.
     crop_padding : float
         See `shifted`; 0 disables it.
     brightness : float
@@ -26,6 +31,7 @@ class Augmentation:
     """
 
     flips: str = "none"
+    crop_area: float = 1.0
     crop_padding: float = 0.0
     brightness: float = 0.0
     mixup: float = 0.0
@@ -124,6 +130,46 @@ def drawn_mix(
     areas = (boxes[:, 1] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 2])
     shares = np.where(pasted, 1 - areas / (height * width), shares)
     return Mix(partners, shares.astype(np.float32), boxes)
+
+
+def zoomed(images: np.ndarray, least_area: float, rng: np.random.Generator) -> np.ndarray:
+    """Show a random part of each image in the size of the image.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, H, W, 1 or 3)
+    least_area : float
+        The smallest share of the area that a part has; the largest is 1. Its width to height is
+        within `CROP_PROPORTIONS` times that of the image.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, H, W, 1 or 3)
+
+    References
+    ----------
+    Szegedy and others 2015, "Going Deeper with Convolutions", section 6.
+    """
+    from PIL import Image
+
+    count, height, width, channels = images.shape
+    areas = rng.uniform(least_area, 1, count)
+    narrowest, widest = np.log(CROP_PROPORTIONS)
+    proportions = np.exp(rng.uniform(narrowest, widest, count))
+    heights = np.minimum(np.sqrt(areas / proportions), 1) * height
+    widths = np.minimum(np.sqrt(areas * proportions), 1) * width
+    tops, lefts = rng.random((2, count)) * [height - heights, width - widths]
+    boxes = np.stack([lefts, tops, lefts + widths, tops + heights], axis=1)
+    # Sums may be above the image by a rounding.
+    boxes = np.minimum(boxes, [width, height, width, height])
+    found = [
+        Image.fromarray(image[:, :, 0] if channels == 1 else image).resize(
+            (width, height), Image.Resampling.BILINEAR, box=tuple(box)
+        )
+        for image, box in zip(images, boxes, strict=True)
+    ]
+    return np.stack([np.asarray(image) for image in found]).reshape(images.shape)
 
 
 def shifted(images: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:

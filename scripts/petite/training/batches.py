@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petite.data.views import Images
-from petite.training.augment import NOTHING, Augmentation, Mix, drawn_mix, shifted
+from petite.training.augment import NOTHING, Augmentation, Mix, drawn_mix, shifted, zoomed
 from petite.training.soft_views import brightened, factors_of, mirrored, soft_view
 from petite.util.seeds import generator
 
@@ -51,7 +51,7 @@ class Views:
     drawn : ndarray of uint8, shape (n, count, 3 or 6)
         As `soft_view` takes them: 6 with brightness.
     augmentation : Augmentation
-        What it has of mixing is not part of a view.
+        What it has of zooming and mixing is not part of a view.
     """
 
     drawn: NDArray[np.uint8]
@@ -170,6 +170,8 @@ class Batches:
         self, pixels: np.ndarray, rows: np.ndarray, epochs: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
         augmentation = self.augmentation
+        if augmentation.crop_area < 1:
+            pixels = zoomed(pixels, augmentation.crop_area, rng)
         if augmentation.crop_padding > 0:
             pixels = shifted(pixels, augmentation.crop_padding, rng)
         if augmentation.flips == "random":

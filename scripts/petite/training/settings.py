@@ -84,6 +84,13 @@ class LoopSettings(Strict):
     flips: Literal["none", "random", "alternating"] = Field(
         "random", description="horizontal flips; alternating: in every second pass over an image"
     )
+    crop_area: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="each image shows a random part of itself, enlarged: of at least this share of "
+        "its area; 1: all of it",
+    )
     crop_padding: float = Field(
         0.1,
         ge=0,
@@ -121,7 +128,14 @@ class LoopSettings(Strict):
     @property
     def augmentation(self) -> Augmentation:
         """How the training images are augmented."""
-        return Augmentation(self.flips, self.crop_padding, self.brightness, self.mixup, self.cutmix)
+        return Augmentation(
+            flips=self.flips,
+            crop_area=self.crop_area,
+            crop_padding=self.crop_padding,
+            brightness=self.brightness,
+            mixup=self.mixup,
+            cutmix=self.cutmix,
+        )
 
 
 class TrainingSettings(LoopSettings, ModelChoice):

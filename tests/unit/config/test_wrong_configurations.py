@@ -89,7 +89,12 @@ WRONG: list[tuple[str, Any]] = [
     *[("training.batch_size", value) for value in (1, 0, 10**12)],
     *[("training.budget.steps", value) for value in (0, -1, 10**20)],
     *[("training.warm_up", 1), ("training.label_smoothing", 1), ("training.crop_padding", -1)],
-    *[("training.brightness", 1.5), ("training.mixup", -0.1), ("training.cutmix", True)],
+    *[
+        ("training.brightness", 1.5),
+        ("training.mixup", -0.1),
+        ("training.crop_area", 0),
+        ("training.cutmix", True),
+    ],
     *[("training.compact.dropout", 1), ("training.compact.stem_stride", 0)],
     *[("methods.random.fractions", value) for value in ([0], [-0.1], [1.5], [float("nan")], [50])],
     *[("methods.pca_grid.clusters", 0), ("methods.augmentation.ratio", 0)],

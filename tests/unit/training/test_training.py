@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from petite.networks.backend import dtype_policy, load_keras
-from petite.training.augment import Augmentation, Mix, drawn_mix, shifted
+from petite.training.augment import Augmentation, Mix, drawn_mix, shifted, zoomed
 from petite.training.batches import Batches
 from petite.training.loop import ScratchTrainer, TrainedRun, predict, train
 from petite.training.schedule import learning_rates
@@ -147,6 +147,32 @@ def test_shifts_are_crops_of_the_image_with_mirrored_edges() -> None:
     padded = np.pad(image[0, :, :, 0], 2, mode="reflect")
     possible = {padded[y : y + 6, x : x + 6].tobytes() for y in range(5) for x in range(5)}
     assert {crop[:, :, 0].tobytes() for crop in result} == possible
+
+
+@given(st.integers(1, 4), st.integers(5, 9), st.integers(5, 9), st.sampled_from([1, 3]))
+def test_a_part_of_an_image_has_its_size_and_its_colors(
+    count: int, height: int, width: int, channels: int
+) -> None:
+    plain = np.full((count, height, width, channels), 90, np.uint8)
+    seen = zoomed(plain, 0.3, np.random.default_rng(0))
+    assert seen.dtype == np.uint8 and (seen == plain).all() and seen.shape == plain.shape
+
+
+def test_parts_have_at_least_the_smallest_area_and_lie_anywhere() -> None:
+    ramp = np.arange(100, dtype=np.uint8)
+    across = np.broadcast_to(ramp, (1, 100, 100))
+    both = np.stack([across, across.transpose(0, 2, 1), across * 0], axis=-1)
+    many = np.repeat(both, 500, axis=0)
+    seen = zoomed(many, 0.25, np.random.default_rng(0)).astype(float)
+    # A part is as wide as the values in its columns are far apart.
+    widths = (seen[:, 50, -1, 0] - seen[:, 50, 0, 0]) / 99
+    heights = (seen[:, -1, 50, 1] - seen[:, 0, 50, 1]) / 99
+    areas = widths * heights
+    assert 0.23 < areas.min() < 0.3 and 0.93 < areas.max() <= 1
+    assert 0.7 < (widths / heights).min() < 0.8 and 1.25 < (widths / heights).max() < 1.4
+    lefts, rights = seen[:, 50, 0, 0], seen[:, 50, -1, 0]
+    assert lefts.min() < 2 and rights.max() > 97 and lefts.max() > 40
+    assert (seen[:, :, :, 2] == 0).all()
 
 
 def test_brightness_multiplies_each_channel_of_each_image_by_a_factor_of_its_own() -> None:
