@@ -30,7 +30,7 @@ def _named(name: str) -> str:
 
 
 class ColumnSettings(Strict):
-    """The names of images and labels in a source of rows."""
+    """The names of what is read in a source of rows."""
 
     image: str | None = Field(
         None,
@@ -41,6 +41,16 @@ class ColumnSettings(Strict):
         None,
         min_length=1,
         description="column of labels; null: found by type and name",
+    )
+    split: str | None = Field(
+        None,
+        min_length=1,
+        description="column of train, validation or test; null: found by name",
+    )
+    group: str | None = Field(
+        None,
+        min_length=1,
+        description="column of groups that stay on one side of the split; null: found by name",
     )
 
 
@@ -140,7 +150,7 @@ class DatasetSettings(Strict):
         if self.columns != ColumnSettings() and not SOURCES[self.source].takes_columns:
             having = " or ".join(name for name, kind in SOURCES.items() if kind.takes_columns)
             raise ValueError(
-                f"columns: the source '{self.source}' has none: set both to null, or the source "
+                f"columns: the source '{self.source}' has none: set them to null, or the source "
                 f"to {having}"
             )
         return self

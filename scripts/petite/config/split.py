@@ -36,7 +36,7 @@ class SplitSettings(Strict):
     given: Literal["use", "ignore"] = Field(
         USE,
         description="use a split that comes with the images (folders train and test, or a column "
-        "of the table of labels), or ignore it and draw one from all images",
+        "of a table), or ignore it and draw one from all images",
     )
     leaks: Literal["drop_from_train", "keep", "error"] = Field(
         DROP,
@@ -47,7 +47,7 @@ class SplitSettings(Strict):
         None,
         description="images that stay on one side of the split: subfolder, capture_time, or a "
         "regular expression on their names with one capture group; null: duplicates only, or the "
-        "groups of the table of labels",
+        "groups of the table of labels or of dataset.columns.group",
     )
     group_seconds: float = Field(
         2,

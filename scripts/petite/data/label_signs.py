@@ -4,17 +4,18 @@ They are only said, because names and words may mislead.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from petite.data.split_names import PARTS, TRAIN, split_word
+from petite.data.split_names import PARTS, TRAIN, part_named, split_word
 from petite.util.formatting import counted, listed, plural
 
-# Columns that are read as a split.
+# Columns that are read as a split or as groups, the surest first.
 SPLIT_COLUMNS = ("split", "set", "subset", "partition")
+GROUP_COLUMNS = (("group", "group_id"), ("patient", "patient_id", "subject", "subject_id"))
 SPLITS = {*SPLIT_COLUMNS, "fold"}
 FOLDS = re.compile(r"(k_?|cv_?)?folds?(_?(id|no|nr|number))?")
 GROUPS = re.compile(
@@ -77,8 +78,7 @@ def may_be_groups(column: str) -> bool:
 
 
 def _about_split(column: str, values: Sequence[str], path: str) -> str:
-    words = [split_word(value) for value in values]
-    if all(PARTS.get(word) and not rest for rest, word in words):
+    if all(map(part_named, values)):
         remedy = f"labels: {{path: {path}, split: {column}}}"
     else:
         remedy = "train, validation or test into a column 'split'"
@@ -116,23 +116,19 @@ def minus_one(counts: Mapping[str, int]) -> Iterator[str]:
         )
 
 
-def unused_names(names: Iterable[str], source: str) -> Iterator[str]:
-    """Say which columns or arrays of a source without groups may be groups or a split.
-
-    Parameters
-    ----------
-    names : iterable of str
-        Of those that are not used.
-    source : str
-        The name of the source.
-    """
-    found = [name for name in names if may_be_groups(name) or plain(name) in SPLITS]
-    if found:
-        yield (
-            f"{listed([repr(name) for name in found])} {plural(len(found), 'is', 'are')} not used. "
-            "If this says which images belong together, or which are test images, save the "
-            f"images as files with a table of labels, because the source '{source}' cannot use it"
-        )
+def unused_names(names: Collection[str]) -> Iterator[str]:
+    """Say which columns, arrays or keys of a source that are not used may be groups or a split."""
+    for role, of_role in (
+        ("group", [name for name in names if may_be_groups(name)]),
+        ("split", [name for name in names if plain(name) in SPLITS]),
+    ):
+        if of_role:
+            meaning = "which images belong together" if role == "group" else "which are test images"
+            yield (
+                f"{listed([repr(name) for name in of_role])} "
+                f"{plural(len(of_role), 'is', 'are')} not used. If it says {meaning}, write "
+                f"dataset: {{columns: {{{role}: {of_role[0]}}}}}"
+            )
 
 
 def plain(column: str) -> str:

@@ -18,13 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from petite.data.label_signs import (
+    GROUP_COLUMNS,
     SPLIT_COLUMNS,
     minus_one,
     plain,
     several_in_one,
     unused_columns,
 )
-from petite.data.split_names import PARTS, TEST, TRAIN, VALIDATION, split_word
+from petite.data.split_names import TEST, TRAIN, VALIDATION, part_named, split_word
 from petite.data.text_tables import TextTable, read_text_table
 from petite.util.errors import PetiteError
 from petite.util.formatting import counted, listed
@@ -46,7 +47,7 @@ NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "file": FILE_NAMES,
     "label": LABEL_NAMES,
     "split": (SPLIT_COLUMNS,),
-    "group": (("group", "group_id"), ("patient", "patient_id", "subject", "subject_id")),
+    "group": GROUP_COLUMNS,
     # Not `weight`, which is that of a body or a fruit in many tables.
     "weight": (("sample_weight", "sample_weights"),),
     "keep": (("keep",),),
@@ -359,8 +360,7 @@ def _doubtful_words(rows: pd.DataFrame, columns: Mapping[str, str]) -> Iterator[
 
 def _splits(rows: pd.DataFrame, where: str) -> pd.Series:
     """The part of each row by a word such as Training, val or test_set."""
-    found = {value: split_word(value) for value in rows["split"].unique().tolist()}
-    parts = {value: PARTS.get(word) for value, (rest, word) in found.items() if not rest}
+    parts = {value: part_named(value) for value in rows["split"].unique().tolist()}
     return _mapped(rows, "split", parts | {"": ""}, [TRAIN, VALIDATION, TEST], where)
 
 

@@ -22,6 +22,18 @@ def split_word(name: str) -> tuple[str, str]:
     return rest, match[1][:3]
 
 
+def part_named(name: str) -> str | None:
+    """The part that a name stands for, if it has no other words; None for others.
+
+    Examples
+    --------
+    >>> part_named("Training"), part_named("test_set"), part_named("seg_test")
+    ('train', 'test', None)
+    """
+    rest, word = split_word(name)
+    return None if rest else PARTS.get(word)
+
+
 def parts_of(names: Collection[str]) -> dict[str, str]:
     """Find the parts of a split that names stand for.
 

@@ -425,10 +425,11 @@ def test_a_file_that_is_cut_short_is_refused(share: float, tmp_path: Path) -> No
 
 
 def test_columns_that_may_be_a_split_or_groups_are_said_not_to_be_used(tmp_path: Path) -> None:
-    columns = {"image": PICTURES, "label": LABELS, "split": PATHS, "Patient ID": PATHS, "x": PATHS}
+    columns = {"image": PICTURES, "label": LABELS, "fold": PATHS, "slide": PATHS, "x": PATHS}
     notices = Notices()
     table_at("parquet", write(tmp_path / "a.parquet", columns), notices)
-    assert any("'split', 'Patient ID' are not used" in text for text in notices)
+    for name, remedy in (("fold", "split: fold"), ("slide", "group: slide")):
+        assert any(f"{name!r} is not used" in text and remedy in text for text in notices)
 
 
 def test_files_that_lack_a_column_are_refused_by_name(tmp_path: Path) -> None:

@@ -59,16 +59,21 @@ UNLABELED = "unlabeled"
 
 
 class Columns(NamedTuple):
-    """The names of images and labels in a table, or in another source of rows.
+    """The names of what is read in a table, or in another source of rows.
 
     Attributes
     ----------
     image, label : str or None
         None: the only suitable one, or the only one with a usual name.
+    split, group : str or None
+        What says the part and the group of each image. None: the only one with a usual name, if
+        there is one.
     """
 
     image: str | None = None
     label: str | None = None
+    split: str | None = None
+    group: str | None = None
 
 
 AUTOMATIC = Columns()

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from petite.data.sources.base import Columns, ImageData, Limits, UnreadableEntry
 from petite.data.sources.layout import natural_order
+from petite.data.sources.row_columns import texts_of
 from petite.data.sources.rows import (
     Labels,
     Part,
@@ -210,18 +211,23 @@ class _File(Part):
 
     @cached_property
     def _labels(self) -> Labels:
+        table = self.table
+        return labels_of(self._values(table.label), table.class_names, table.label, self._file)
+
+    def _values(self, name: str) -> pa.ChunkedArray:
         try:
             columns = []
             for batch in self._batches:
-                column = self._read_batch(batch).column(self.table.label)
+                column = self._read_batch(batch).column(name)
                 column.validate(full=True)
                 # A copy, so that the map can be closed.
                 columns.append(pa.concat_arrays([column, column[:0]]))
         except (pa.ArrowException, OSError) as error:
             raise damaged(self._file, error) from error
-        kind = self._schema.field(self.table.label).type
-        values = pa.chunked_array(columns, kind)
-        return labels_of(values, self.table.class_names, self.table.label, self._file)
+        return pa.chunked_array(columns, self._schema.field(name).type)
+
+    def texts(self, column: str) -> list[str] | None:
+        return texts_of(self._values(column)) if column in self.table.others else None
 
     def rows(self) -> Iterator[Row]:
         classes = self._labels.classes()

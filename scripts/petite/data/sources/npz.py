@@ -11,7 +11,7 @@ numbers with a point are from 0 to 1, they are multiplied by 255. Other numbers 
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, ClassVar, NamedTuple
@@ -22,6 +22,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from petite.data.sources.base import ImageData, Limits, UnreadableEntry, check_bytes
+from petite.data.sources.row_columns import texts_of
 from petite.data.sources.rows import (
     Labels,
     Part,
@@ -104,7 +105,14 @@ class NpzSource(RowSource):
             if name in members and name not in {pair.labels for pair in self._pairs}:
                 names = _class_names(members[name])
         return [
-            _Arrays(members[pair.images], members[pair.labels], pair.split, names, self.limits)
+            _Arrays(
+                members[pair.images],
+                members[pair.labels],
+                self._others_of(pair.split, members),
+                pair.split,
+                names,
+                self.limits,
+            )
             for pair in self._pairs
         ]
 
@@ -112,7 +120,17 @@ class NpzSource(RowSource):
         return f"the array {self._pairs[0].labels!r}, with images from {self._pairs[0].images!r}"
 
     def others(self) -> Iterable[str]:
-        return self._others
+        """Name the arrays, without the word for a split."""
+        if not self._pairs[0].split:
+            return self._others
+        return dict.fromkeys(_divided(member)[1] for member in self._others)
+
+    def _others_of(self, split: str, members: "Mapping[str, _Member]") -> "dict[str, _Member]":
+        """The arrays of a split beside images and labels, by their names without its word."""
+        if not split:
+            return {name: members[name] for name in self._others}
+        divided = {name: _divided(name) for name in self._others}
+        return {rest: members[name] for name, (of, rest) in divided.items() if of == split}
 
     def _chosen(self, members: Sequence[str]) -> list[_Pair]:
         """The pairs of images and labels, one or one for each split."""
@@ -298,6 +316,7 @@ class _Arrays(Part):
         self,
         images: _Member,
         labels: _Member,
+        others: Mapping[str, _Member],
         split: str,
         class_names: list[str] | None,
         limits: Limits,
@@ -305,6 +324,7 @@ class _Arrays(Part):
         super().__init__("", split)
         self._images = images
         self._label_array = labels
+        self._others = others
         self._class_names = class_names
         self._limits = limits
         images.check()
@@ -324,22 +344,23 @@ class _Arrays(Part):
 
     @cached_property
     def _labels(self) -> Labels:
-        values = self._label_array.whole().reshape(-1)
         where, name = self._label_array.path, self._label_array.name
-        if values.dtype.kind == "S":
-            try:
-                values = np.char.decode(values, "utf-8")
-            except UnicodeDecodeError as error:
-                raise damaged(where, f"{name}: {error}") from error
-        if values.dtype.kind not in "biufU":
+        values = _arrow(self._label_array)
+        if values is None:
             raise PetiteError(
-                f"{where}: the labels {name!r} have the type {values.dtype}: labels must be text "
-                "or whole numbers. Name another array in dataset.columns.label"
+                f"{where}: the labels {name!r} have the type {self._label_array.dtype}: labels "
+                "must be text or whole numbers. Name another array in dataset.columns.label"
             )
-        native = values.astype(
-            float if values.dtype.kind == "f" else values.dtype.newbyteorder("=")
-        )
-        return labels_of(pa.array(native), self._class_names, name, where)
+        return labels_of(values, self._class_names, name, where)
+
+    def texts(self, column: str) -> list[str] | None:
+        found = self._others.get(column)
+        rows = self._images.shape[:1]
+        if found is None or found.shape not in (rows, (*rows, 1)) or found.dtype.hasobject:
+            return None
+        found.check()
+        values = _arrow(found)
+        return None if values is None else texts_of(values)
 
     def rows(self) -> Iterator[Row]:
         _ = self._scale  # a mistake is reported now
@@ -406,6 +427,20 @@ class _Arrays(Part):
         if image.ndim == 3 and image.shape[2] == 1:
             image = image[:, :, 0]
         return np.array(image, order="C")
+
+
+def _arrow(member: _Member) -> pa.Array | None:
+    """A column of numbers or text as an array of Arrow; None for another type."""
+    values = member.whole().reshape(-1)
+    if values.dtype.kind == "S":
+        try:
+            values = np.char.decode(values, "utf-8")
+        except UnicodeDecodeError as error:
+            raise damaged(member.path, f"{member.name}: {error}") from error
+    if values.dtype.kind not in "biufU":
+        return None
+    kind = float if values.dtype.kind == "f" else values.dtype.newbyteorder("=")
+    return pa.array(values.astype(kind))
 
 
 def _check_shape(images: _Member) -> bool:

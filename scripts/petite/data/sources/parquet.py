@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from petite.data.sources.base import Columns, ImageData, Limits, UnreadableEntry
+from petite.data.sources.row_columns import texts_of
 from petite.data.sources.rows import (
     Labels,
     Part,
@@ -84,12 +85,18 @@ class _File(Part):
 
     @cached_property
     def _labels(self) -> Labels:
+        table = self.table
+        return labels_of(self._values(table.label), table.class_names, table.label, self._file)
+
+    def _values(self, column: str) -> pa.ChunkedArray:
         try:
             with self._open() as file:
-                column = file.read(columns=[self.table.label]).column(0)
+                return file.read(columns=[column]).column(0)
         except (pa.ArrowException, OSError) as error:
             raise damaged(self._file, error) from error
-        return labels_of(column, self.table.class_names, self.table.label, self._file)
+
+    def texts(self, column: str) -> list[str] | None:
+        return texts_of(self._values(column)) if column in self.table.others else None
 
     def rows(self) -> Iterator[Row]:
         # The sizes are known only where the images are read.

@@ -8,6 +8,8 @@ import os
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -30,6 +32,7 @@ from petite.data.sources.base import (
 )
 from petite.data.sources.files import files_at
 from petite.data.sources.layout import natural_order, nfc
+from petite.data.sources.row_columns import GROUP, SPLIT, Said, said_of_rows
 from petite.data.sources.wording import shown
 from petite.data.split_names import PARTS, TEST, TRAIN, VALIDATION, split_word
 from petite.util.errors import PetiteError
@@ -92,6 +95,14 @@ class Part(ABC):
         """Iterate over all rows, in the order of the file, without reading images."""
 
     @abstractmethod
+    def texts(self, column: str) -> list[str] | None:
+        """What a column says of each row, in their order; "" for nothing.
+
+        None if the part has no such column (or array, or key), or one without text and whole
+        numbers.
+        """
+
+    @abstractmethod
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, ImageData | UnreadableEntry]]:
         """Read rows in the order of the file, with one image or one small block in memory.
 
@@ -147,9 +158,9 @@ class RowSource(Source):
     def described(self) -> str:
         """Where labels and images come from, such as "the column 'label'"."""
 
+    @abstractmethod
     def others(self) -> Iterable[str]:
-        """Name the columns or arrays that are not used."""
-        return ()
+        """Name the columns, arrays or keys beside images and labels."""
 
     @classmethod
     def is_folder_at(cls, url: str) -> bool:
@@ -183,32 +194,48 @@ class RowSource(Source):
         """Whether the names of the files give a split: the files of one split alone do not."""
         return len({part.split for part in self._parts.values()} - {""}) > 1
 
+    @cached_property
+    def _said(self) -> dict[str, Said]:
+        """What columns say of the rows beside their labels."""
+        has_splits, others = self._has_splits, list(self.others())
+        return said_of_rows(self._parts, self.columns, others, has_splits, self.path)
+
+    def _splits(self, prefix: str) -> Iterator[str]:
+        """Iterate over the split of each row of a part."""
+        column = self._said.get(SPLIT)
+        return iter(column.texts[prefix]) if column else repeat(self._parts[prefix].split)
+
     def annotations(self) -> pd.DataFrame | None:
-        if not self._has_splits:
+        if not self._has_splits and not self._said:
             return None
         frames = []
         for prefix, part in self._parts.items():
-            ids = [
-                _id(class_name, prefix, name)
-                for name, class_name, _ in part.rows()
+            said: dict[str, Iterable[str]] = {
+                role: column.texts[prefix] for role, column in self._said.items()
+            }
+            if self._has_splits:
+                said[SPLIT] = self._splits(prefix)
+            rows = [
+                (_id(class_name, prefix, name), *others)
+                for (name, class_name, _), *others in zip(part.rows(), *said.values(), strict=False)
                 if class_name is not None
             ]
-            frames.append(pd.DataFrame({"image_id": pd.array(ids, "str"), "split": part.split}))
+            frames.append(pd.DataFrame(rows, columns=["image_id", *said], dtype="str"))
         return pd.concat(frames, ignore_index=True)
 
     def check_labels(self, max_bad_share: float, notices: Notices | None) -> None:
         total, without, example = 0, 0, ""
         by_class: Counter[str] = Counter()
         by_split: Counter[str] = Counter()
-        for part in self._parts.values():
-            for row in part.rows():
+        for prefix, part in self._parts.items():
+            for row, split in zip(part.rows(), self._splits(prefix), strict=False):
                 total += 1
                 if row.class_name is None:
                     without += 1
                     example = example or f"row {row.name} of {part.prefix or self.path}"
                 else:
                     by_class[row.class_name] += 1
-                    by_split[part.split] += 1
+                    by_split[split] += 1
         if not total:
             raise PetiteError(f"{self.path} has no rows: give a data set with images")
         if without > max_bad_share * total:
@@ -221,17 +248,30 @@ class RowSource(Source):
             return
         counts = [f"{name} ({by_class[name]:,})" for name in sorted(by_class, key=natural_order)]
         notices.add(f"{len(counts)} classes, by {self.described()}: {shown(counts)}")
-        for text in (*minus_one(by_class), *unused_names(self.others(), self.name)):
+        used = {column.column for column in self._said.values()}
+        unused = [name for name in self.others() if name not in used]
+        for text in (*minus_one(by_class), *unused_names(unused)):
             notices.add(text)
         if without:
             notices.add(f"{counted(without, 'row')} without a label left out, such as {example}")
-        if self._has_splits:
+        if GROUP in self._said:
+            column = self._said[GROUP]
+            notices.add(
+                f"{column.column!r} says which images belong together: "
+                f"{counted(len(column.words()), 'group')}"
+            )
+        if self._has_splits or SPLIT in self._said:
             parts = [
                 f"{split or 'without a split'} ({by_split[split]:,})"
                 for split in (TRAIN, VALIDATION, TEST, "")
                 if by_split[split]
             ]
-            notices.add(f"a split by the names of files or arrays: {', '.join(parts)}")
+            by = (
+                repr(self._said[SPLIT].column)
+                if SPLIT in self._said
+                else "the names of files or arrays"
+            )
+            notices.add(f"a split by {by}: {', '.join(parts)}")
 
     def read(self, image_id: str) -> ImageData:
         for _, data in self.read_many([image_id]):

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from petite.data.sources.archive import DAMAGED, CheckedTarInfo, Refused
 from petite.data.sources.base import Columns, ImageData, Limits, UnreadableEntry, check_bytes
 from petite.data.sources.layout import is_hidden
+from petite.data.sources.row_columns import texts_of
 from petite.data.sources.rows import Labels, Part, Row, RowSource, damaged, labels_of, named_parts
 from petite.data.sources.tables import LABEL_NAMES
 from petite.data.sources.wording import shown
@@ -67,6 +68,11 @@ class WebdatasetSource(RowSource):
         assert isinstance(first, _Tar)
         return first.described()
 
+    def others(self) -> Iterable[str]:
+        first = next(iter(self._parts.values()))
+        assert isinstance(first, _Tar)
+        return first.others()
+
 
 def _file_of_names(path: Path) -> Path | None:
     """The file next to the tars with the names of classes; None without one."""
@@ -103,6 +109,8 @@ class _Index(NamedTuple):
     labels : Labels
     label : str
         Where the labels come from: a suffix, or a key of the .json.
+    others : list of str
+        The other keys of the first .json.
     """
 
     keys: list[str]
@@ -110,6 +118,7 @@ class _Index(NamedTuple):
     sizes: NDArray[np.int64]
     labels: Labels
     label: str
+    others: list[str]
 
 
 class _Tar(Part):
@@ -130,6 +139,22 @@ class _Tar(Part):
 
     def described(self) -> str:
         return f"{self._index.label!r} in the tars"
+
+    def others(self) -> list[str]:
+        """Name the keys of the .json beside that of the labels."""
+        return self._index.others
+
+    def texts(self, column: str) -> list[str] | None:
+        groups = self._found_groups()
+        if column not in self._keys_beside(groups, self._index.label):
+            return None
+        values = [
+            self._value(key, files[JSON], column) if JSON in files else None
+            for key, files in groups.items()
+        ]
+        if any(isinstance(value, list | dict) for value in values):
+            return None
+        return texts_of(_as_array(values))
 
     def rows(self) -> Iterator[Row]:
         index = self._index
@@ -162,15 +187,7 @@ class _Tar(Part):
     @cached_property
     def _index(self) -> _Index:
         """The images of the tar, by one pass over its headers that reads only labels."""
-        try:
-            groups = self._groups()
-        except Refused as refusal:
-            name, reason = refusal.args
-            raise PetiteError(
-                f"{self._file} is refused for its entry {name!r}: {reason}. Write the tar again"
-            ) from None
-        except DAMAGED as error:
-            raise self._unreadable(error) from error
+        groups = self._found_groups()
         images = [self._image_of(key, files) for key, files in groups.items()]
         if groups and all(place is None for place in images):
             suffixes = sorted({suffix for files in groups.values() for suffix in files})
@@ -186,7 +203,29 @@ class _Tar(Part):
             np.array([place.size for place in places], np.int64),
             labels_of(_as_array(values), self._class_names, label, self._file),
             label,
+            self._keys_beside(groups, label),
         )
+
+    def _keys_beside(self, groups: dict[str, dict[str, _Place]], label: str) -> list[str]:
+        """The keys of the first .json but for that of the labels; none of a list or text."""
+        if not any(JSON in files for files in groups.values()):
+            return []
+        try:
+            return [key for key in self._first_json(groups) if key != label]
+        except PetiteError:  # the labels may come from another file
+            return []
+
+    def _found_groups(self) -> dict[str, dict[str, _Place]]:
+        """The files of each key by suffix; raises PetiteError for a damaged or hostile tar."""
+        try:
+            return self._groups()
+        except Refused as refusal:
+            name, reason = refusal.args
+            raise PetiteError(
+                f"{self._file} is refused for its entry {name!r}: {reason}. Write the tar again"
+            ) from None
+        except DAMAGED as error:
+            raise self._unreadable(error) from error
 
     def _groups(self) -> dict[str, dict[str, _Place]]:
         """The files of each key by suffix."""
