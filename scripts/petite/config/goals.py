@@ -117,8 +117,8 @@ GOALS = (
         "your-images.md#6-images-that-belong-together",
     ),
     Goal(
-        "keep near duplicates on one side of the split",
-        "dataset: {near_copy_distance: 6}",
+        "keep near duplicates on one side of the split (photographs: 8 is set)",
+        "dataset: {near_copy_distance: 8}",
         "your-images.md#8-duplicates-and-near-duplicates",
     ),
     Goal(
@@ -163,23 +163,23 @@ GOALS = (
     ),
     Goal(
         "judge by a network that is trained from scratch",
-        "judges: scratch",
+        "{judges: scratch, seeds: 7}",
         "judges.md",
     ),
     Goal(
         "judge by fine-tuning a pretrained network",
-        "judges: fine_tune",
+        "{judges: fine_tune, seeds: 7}",
         "judges.md#fine-tuning",
     ),
     Goal(
         "learn from soft labels of a teacher, in a table of its own",
-        "judges: [scratch, scratch_soft]",
+        "{judges: [scratch, scratch_soft], seeds: 7}",
         "judges.md#soft-labels",
     ),
     Goal(
         "judge by my own training program",
-        "judges: {mine: {command: 'python train.py --train {train} --validation {validation} "
-        "--test {test} --seed {seed} --out {predictions}'}}",
+        "{judges: {mine: {command: 'python train.py --train {train} --validation {validation} "
+        "--test {test} --seed {seed} --out {predictions}'}}, seeds: 7}",
         "judges.md",
     ),
     Goal(
@@ -209,12 +209,12 @@ GOALS = (
     ),
     Goal(
         "compare augmentation with more real images",
-        "{judges: scratch, methods: {augmentation: {fractions: [0.1]}}}",
+        "{judges: scratch, seeds: 7, methods: {augmentation: {fractions: [0.1]}}}",
         "methods.md",
     ),
     Goal(
         "keep all images, and train for less time",
-        "{judges: scratch, methods: {rs2: {fractions: [1]}, infobatch: {fractions: [1]}}}",
+        "{judges: scratch, seeds: 7, methods: {rs2: {fractions: [1]}, infobatch: {fractions: [1]}}}",
         "methods.md#keep-all-see-fewer",
     ),
     Goal(
@@ -223,8 +223,8 @@ GOALS = (
         "evidence.md#seeds-until-decided",
     ),
     Goal(
-        "be surer: more seeds at small fractions",
-        "seeds_by_fraction: {0.1: 20}",
+        "be surer: more seeds at one fraction (photographs have 30)",
+        "{seeds: 30, seeds_by_fraction: {0.1: 60}}",
         "evidence.md",
     ),
     Goal(
@@ -233,9 +233,29 @@ GOALS = (
         "forecast.md#a-budget-of-time",
     ),
     Goal(
-        "know the time and memory of selection beforehand",
-        "snakemake --cores 1 estimate --config folder=PATH",
-        "scale.md",
+        "know the time, memory and disk space of a run beforehand",
+        "snakemake --cores all estimate --config folder=PATH",
+        "forecast.md",
+    ),
+    Goal(
+        "see results while a run works",
+        "snakemake --cores 1 watch --config folder=PATH",
+        "watch.md",
+    ),
+    Goal(
+        "store fewer bytes",
+        "bytes: 2%",
+        "bytes.md#search-within-a-budget",
+    ),
+    Goal(
+        "compare encodings",
+        "encodings: [original, {side: 64, codec: webp, quality: 40}]",
+        "bytes.md",
+    ),
+    Goal(
+        "check the answer on several splits",
+        "{seeds: 7, split: {repeats: 5}}",
+        "evidence.md#several-splits",
     ),
     Goal(
         "limit the memory of selection and training",
