@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from petite.data.source_job import reason_gone
@@ -17,8 +18,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 def main(args: argparse.Namespace) -> None:
     inputs = {"index": args.manifest.parent / "index.parquet", "split": args.split}
-    # With the folder, because LSUN's databases are all named data.mdb.
-    inputs |= {f"{path.parent.name}/{path.name}": path for path in args.files}
+    inputs |= dict(zip(names_of(args.files), args.files, strict=True))
     present = {name: path for name, path in inputs.items() if not reason_gone(path)}
     made = provenance(args.settings, read_csv(args.runs), args.manifest, present, CHECKOUT)
     if reason := made["petite"].get("reason"):
@@ -29,6 +29,17 @@ def main(args: argparse.Namespace) -> None:
     declared = args.runs.with_name(RECORD)
     made["declared"] = read_json(declared) if declared.exists() else {}
     write_json(args.output, made)
+
+
+def names_of(files: Sequence[Path]) -> list[str]:
+    """Name files with their folder, as LSUN's are all data.mdb, or as many as tell them apart."""
+    for depth in range(2, max((len(file.parts) for file in files), default=2) + 1):
+        names = ["/".join(file.parts[-depth:]) for file in files]
+        if len(set(names)) == len(set(files)):
+            break
+    else:
+        names = [str(file) for file in files]
+    return names
 
 
 if __name__ == "__main__":

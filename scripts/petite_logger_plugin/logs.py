@@ -65,7 +65,11 @@ def newest_line(jobs: Iterable[Job]) -> str:
 
 def notices_in(log: Path) -> list[str]:
     """The notices in the log of a job; see `petite.util.notices`."""
-    records = map(RECORD.fullmatch, last_lines(log, TAIL_BYTES))
+    try:
+        with log.open(encoding="utf-8", errors="replace") as lines:
+            records = [RECORD.fullmatch(line.rstrip("\n")) for line in lines if NOTICE in line]
+    except OSError:
+        return []
     return [found["message"] for found in records if found and found["level"] == NOTICE]
 
 

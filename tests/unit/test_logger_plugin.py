@@ -27,7 +27,7 @@ from snakemake_interface_logger_plugins.tests import TestLogHandlerBase
 from petite.util.schedule import Task
 from petite_logger_plugin.failures import LAST_LINES, failed_in_words, stopped_in_words
 from petite_logger_plugin.handler import LogHandler
-from petite_logger_plugin.logs import Job, last_lines, newest_line
+from petite_logger_plugin.logs import Job, last_lines, newest_line, notices_in
 
 STAMP = "2026-01-02 03:04:05,678"
 CLEAR_LINE = "\x1b[2K"
@@ -477,6 +477,14 @@ def test_of_a_long_log_only_the_end_is_read(tmp_path):
     assert last_lines(log, 2) == ["line 99998", "line 99999"]
     assert len(last_lines(log, LAST_LINES)) == LAST_LINES
     assert last_lines(tmp_path / "missing.log", 3) == []
+
+
+def test_a_notice_at_the_start_of_a_long_log_is_found(tmp_path):
+    log = log_of(
+        tmp_path, "2026-11-27 10:00:00,000 NOTICE the images are enlarged", *["step"] * 50_000
+    )
+    assert notices_in(log) == ["the images are enlarged"]
+    assert notices_in(tmp_path / "missing.log") == []
 
 
 def test_the_newest_line_is_of_the_log_that_changed_last(tmp_path):

@@ -201,7 +201,10 @@ def known_digests(wildcards, input):
 def last_provenance():
     """That of the last finished run; empty if there is none."""
     path = Path(placed(f"{RESULTS}/provenance.json"))
-    return read_json(path) if path.exists() else {}
+    try:
+        return read_json(path) if path.exists() else {}
+    except ValueError as error:
+        raise PetiteError(f"'{path}' is damaged. Delete it, and rerun the workflow") from error
 
 
 # Read now, because Snakemake removes the output of a job before it runs.

@@ -84,6 +84,11 @@ def number_of_second_images():
     return max((second.count for second in SECOND.values()), default=MANY_IMAGES)
 
 
+def number_of_all_images():
+    """The number of images of the second source and of the data set beside it, if it is read."""
+    return number_of_second_images() + (number_of_images() if POOL.labeled else 0)
+
+
 def second(wildcards):
     return SECOND[wildcards.second]
 

@@ -496,8 +496,11 @@ def counted_images():
     manifest = Path(placed(RESULTS)) / "store/manifest.json"
     listing = Path(placed(RESULTS)) / "store/listing.parquet"
     if manifest.exists():
-        counts = json.loads(manifest.read_text("utf-8"))["counts"]
-        return sum(count["ok"] for count in counts.values())
+        try:
+            counts = read_json(manifest)["counts"]
+            return sum(count["ok"] for count in counts.values())
+        except ValueError:
+            return None  # it is damaged, as the job that reads it says
     if listing.exists():
         return pyarrow.parquet.read_metadata(listing).num_rows
     return None

@@ -62,7 +62,7 @@ rule grow_images:
     conda:
         "../../envs/petite.yaml"
     resources:
-        mem_mb=memory(700, 4000, lambda: number_of_images() + number_of_second_images()),
+        mem_mb=memory(700, 4000, number_of_all_images),
     params:
         python=python,
         settings=as_param(
@@ -130,7 +130,7 @@ rule grow_subset:
     conda:
         "../../envs/petite.yaml"
     resources:
-        mem_mb=memory(700, 1000),
+        mem_mb=memory(700, 1000, number_of_all_images),
     params:
         python=python,
     shell:
@@ -267,7 +267,7 @@ rule grow_list:
     conda:
         "../../envs/petite.yaml"
     resources:
-        mem_mb=memory(1000, 1500),
+        mem_mb=memory(1000, 1500, number_of_all_images),
     params:
         python=python,
     shell:

@@ -32,7 +32,7 @@ rule pool_images:
     conda:
         "../../envs/petite.yaml"
     resources:
-        mem_mb=memory(700, 4000, number_of_second_images),
+        mem_mb=memory(700, 4000, number_of_all_images),
     params:
         python=python,
         settings=as_param({"near_copy_distance": DATASET.near_copy_distance}),
@@ -60,7 +60,7 @@ rule pool_features:
         "../../envs/petite.yaml"
     threads: 2
     resources:
-        mem_mb=memory(1000, 4 * POOL.dimensions + 1000, number_of_second_images),
+        mem_mb=memory(1000, 4 * POOL.dimensions + 1000, number_of_all_images),
     params:
         python=python,
         settings=lambda wildcards: as_param(
@@ -98,7 +98,7 @@ rule pool_choice:
     conda:
         "../../envs/petite.yaml"
     resources:
-        mem_mb=memory(1000, 16 * POOL.dimensions + 1500, number_of_second_images),
+        mem_mb=memory(1000, 16 * POOL.dimensions + 1500, number_of_all_images),
     params:
         python=python,
         settings=choice_settings,

@@ -1,5 +1,6 @@
 """The section `backbone`: the pretrained network whose embeddings the space `backbone` compares."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -63,7 +64,8 @@ class BackboneSettings(Strict):
     @classmethod
     def _name_is_known(cls, name: str) -> str:
         if name.startswith(FILE):
-            path = Path(name.removeprefix(FILE)).expanduser()
+            # Path.expanduser() fails for a user that is not known.
+            path = Path(os.path.expanduser(name.removeprefix(FILE)))  # noqa: PTH111
             if path.suffix not in KINDS:
                 raise ValueError(
                     f"'{name}' must end in {' or '.join(KINDS)}: save the network as one"

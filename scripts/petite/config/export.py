@@ -2,22 +2,18 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BeforeValidator
 
+from petite.config.values import as_list
 from petite.util.errors import PetiteError
 
 BEST = "best"
 
 
-def _listed(value: Any) -> Any:
-    """Take one name as a list of one, as in --config export_formats=zip."""
-    return [value] if isinstance(value, str) else value
-
-
 Formats = Annotated[
-    list[Literal["folder", "zip", "npz", "parquet", "container"]], BeforeValidator(_listed)
+    list[Literal["folder", "zip", "npz", "parquet", "container"]], BeforeValidator(as_list)
 ]
 
 

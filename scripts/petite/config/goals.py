@@ -214,7 +214,8 @@ GOALS = (
     ),
     Goal(
         "keep all images, and train for less time",
-        "{judges: scratch, seeds: 7, methods: {rs2: {fractions: [1]}, infobatch: {fractions: [1]}}}",
+        "{judges: scratch, seeds: 7, "
+        "methods: {rs2: {fractions: [1]}, infobatch: {fractions: [1]}}}",
         "methods.md#keep-all-see-fewer",
     ),
     Goal(

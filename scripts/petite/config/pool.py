@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BeforeValidator, Field
 
 from petite.config.methods import CHAIN, ChainEntry, MethodEntry
-from petite.config.values import Seed, UserPath
+from petite.config.values import Seed, UserPath, as_list
 from petite.selection import METHODS
 from petite.util.hints import unknown
 from petite.util.validation import Strict
@@ -16,11 +16,6 @@ UNCERTAINTIES = ("least_confidence", "margin", "entropy")
 UNCERTAINTY = "uncertainty"
 
 
-def _listed(value: Any) -> Any:
-    """Take one name as a list of one, as in --config method=herding."""
-    return [value] if isinstance(value, str) else value
-
-
 class PoolSettings(Strict):
     """Images without labels, and how those to label next are chosen."""
 
@@ -28,7 +23,7 @@ class PoolSettings(Strict):
         None, description="a folder of images without labels; null: there is none"
     )
     images: int = Field(100, ge=1, description="number of images to choose")
-    methods: Annotated[list[str], BeforeValidator(_listed)] = Field(
+    methods: Annotated[list[str], BeforeValidator(as_list)] = Field(
         ["facility_location"], min_length=1, description="methods that choose, each by itself"
     )
     space: Literal["backbone", "pixels"] = Field(

@@ -22,6 +22,11 @@ def _expanded(path: str) -> str:
     return path if "://" in path else os.path.expanduser(path)  # noqa: PTH111 - keeps "./2024"
 
 
+def as_list(value: Any) -> Any:
+    """Take one name as a list of one, as in --config export_formats=zip."""
+    return [value] if isinstance(value, str) else value
+
+
 def known(names: Collection[str], kind: str) -> AfterValidator:
     """A validator of names: others are refused with the nearest one."""
 

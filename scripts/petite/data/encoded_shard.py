@@ -63,8 +63,14 @@ def read_encoded(tables: Iterable[Path], image_ids: Iterable[str]) -> Iterator[t
     for path in tables:
         with EncodedShard(path) as shard:
             for image_id in shard.rows["image_id"]:
-                if image_id in wanted:
+                if image_id not in wanted:
+                    continue
+                try:
                     yield image_id, shard.read(image_id)
+                except UnreadableEntry as problem:
+                    raise DamagedFiles(
+                        f"{image_id} could not be encoded ({problem.reason}). {REMEDY}", [path]
+                    ) from problem
 
 
 def add_encoded_shard(parser: argparse.ArgumentParser) -> None:

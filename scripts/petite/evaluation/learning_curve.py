@@ -357,11 +357,15 @@ def random_curve(
 
 
 def _by_size(runs: pd.DataFrame, metric: str) -> Mapping[float, pd.Series]:
-    """The metric by PAIR, for each mean number of images in increasing order."""
-    found = {}
-    for _, group in runs.groupby(["method", "fraction"]):
-        found[float(group["images"].mean())] = group.set_index(PAIR)[metric].sort_index()
-    return dict(sorted(found.items()))
+    """The metric by PAIR, for each mean number of images in increasing order.
+
+    Two fractions may be the same number of images; their runs then count as one.
+    """
+    sizes = runs.groupby(["method", "fraction"])["images"].transform("mean")
+    return {
+        float(size): group.groupby(PAIR)[metric].mean()
+        for size, group in runs.groupby(sizes.astype(float))
+    }
 
 
 def _draws_of_mean(

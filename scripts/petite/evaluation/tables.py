@@ -1,6 +1,6 @@
 """The summary as tables for people to read: a page of Markdown, and text for the terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -158,6 +158,8 @@ SHORTER = {
     "balanced accuracy, %": "balanced, %",
 }
 TERMINAL_COLUMNS = 100
+# What else is left out, in this order, as long as names have less than this width.
+LESS_IMPORTANT, LEAST_FOR_NAMES = ("images", "runs", "look"), 20
 
 
 def terminal_table(summary: pd.DataFrame, balanced: bool = False) -> str:
@@ -180,8 +182,12 @@ def terminal_table(summary: pd.DataFrame, balanced: bool = False) -> str:
             cells[_heading(name)] = [in_percent(share) for share in summary[f"{name}_mean"]]
     cells = cells.rename(columns=SHORTER)
     widths = {name: max(len(name), *cells[name].str.len()) for name in cells.columns}
-    others = sum(widths.values()) - widths["method"] + 2 * (len(widths) - 1)
-    widths["method"] = min(widths["method"], TERMINAL_COLUMNS - others)
+    names = widths.pop("method")
+    for name in LESS_IMPORTANT:
+        if _left_for_names(widths) < min(names, LEAST_FOR_NAMES) and name in widths:
+            del widths[name]
+            cells = cells.drop(columns=name)
+    widths = {"method": min(names, _left_for_names(widths)), **widths}
     cells["method"] = [
         name if len(name) <= widths["method"] else name[: widths["method"] - 1] + "…"
         for name in cells["method"]
@@ -211,3 +217,8 @@ def terminal_table(summary: pd.DataFrame, balanced: bool = False) -> str:
             f"{ENOUGH_RUNS} runs: too few for a claim. Train more seeds."
         )
     return "\n".join(lines)
+
+
+def _left_for_names(widths: Mapping[str, int]) -> int:
+    """What columns of these widths leave of a line, with two spaces before each."""
+    return TERMINAL_COLUMNS - sum(widths.values()) - 2 * len(widths)

@@ -32,4 +32,4 @@ def export_new(added: pd.DataFrame, folder: Path, images: Path, links: bool) -> 
             numbered_names(added), added["file"], added["class"], strict=True
         ):
             (made / class_name).mkdir(exist_ok=True)
-            place_file(folder.absolute() / file, made / class_name / name, links)
+            place_file(folder.absolute(), file, made / class_name / name, links)

@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from petite.data.sources.layout import nfc
 from petite.util.errors import PetiteError
 from petite.util.files import atomic_folder, write_csv
 
@@ -47,7 +48,7 @@ def export_chosen(
     names = numbered_names(chosen)
     with atomic_folder(images) as folder:
         for name, file in zip(names, chosen["file"], strict=True):
-            place_file(pool.absolute() / file, folder / name, links)
+            place_file(pool.absolute(), file, folder / name, links)
     table = pd.DataFrame({"file": names, "label": "", "pool_file": chosen["file"].to_numpy()})
     if labels.exists():
         kept = _kept(labels)
@@ -65,8 +66,9 @@ def numbered_names(images: pd.DataFrame) -> list[str]:
     ]
 
 
-def place_file(original: Path, copy: Path, link: bool) -> None:
-    """Copy a file, or link to it; raises PetiteError if it is gone."""
+def place_file(folder: Path, file: str, copy: Path, link: bool) -> None:
+    """Copy a file of a folder, or link to it; raises PetiteError if it is gone."""
+    original = _as_on_disk(folder, file)
     if not original.exists():
         raise PetiteError(
             f"{original} is gone. Put it back, or rerun the workflow on the present images"
@@ -75,6 +77,17 @@ def place_file(original: Path, copy: Path, link: bool) -> None:
         copy.symlink_to(original)
     else:
         shutil.copyfile(original, copy)
+
+
+def _as_on_disk(folder: Path, file: str) -> Path:
+    """The path of a file, whose name may be in another spelling of Unicode there (é as two)."""
+    place = folder
+    for name in PurePosixPath(file).parts:
+        here = place / name
+        if not here.exists() and place.is_dir():
+            here = next((one for one in place.iterdir() if nfc(one.name) == name), here)
+        place = here
+    return place
 
 
 def _fitting(name: str) -> str:

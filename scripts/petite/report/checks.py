@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from petite.data.given_split import kept_leaks
 from petite.evaluation.cues import LEVEL, warnings_of
+from petite.plots.samples import evenly
 from petite.report import sprites
 from petite.report.galleries import LONGEST_NAME, SIDE, PlacedTile, Tile, placed
 from petite.report.inputs import Case, Inputs
@@ -350,11 +351,11 @@ def _stand_ins(inputs: Inputs, case: Case) -> _Found:
     """Dropped images, evenly from the best to the worst represented, with the nearest kept one."""
     kept = np.flatnonzero(inputs.chosen[case])
     dropped = np.flatnonzero(~inputs.chosen[case])
-    searched = dropped[_evenly(len(dropped), MOST_DROPPED)]
+    searched = dropped[evenly(len(dropped), MOST_DROPPED)]
     space = inputs.features if inputs.embeddings is None else inputs.embeddings
     nearest, distance = nearest_kept(space[searched], space[kept])
     order = np.argsort(distance, kind="stable")
-    order = order[_evenly(len(order), MOST_PAIRS)]
+    order = order[evenly(len(order), MOST_PAIRS)]
     rows = np.column_stack([searched, kept[nearest]])[order].ravel().tolist()
     ids, labels = (inputs.train[column].to_numpy() for column in ("image_id", "label"))
     class_names = [name(text, LONGEST_NAME) for text in inputs.store.classes]
@@ -395,11 +396,6 @@ def nearest_kept(
         rows[block] = squared.argmin(axis=1)
         distances[block] = squared.min(axis=1)
     return rows, distances
-
-
-def _evenly(count: int, wanted: int) -> NDArray[np.int64]:
-    """Places from the first to the last of `count`, at most `wanted` of them."""
-    return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(np.int64))
 
 
 def _pictures(inputs: Inputs, image_ids: pd.Series) -> NDArray[np.uint8]:

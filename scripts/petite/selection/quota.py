@@ -135,8 +135,15 @@ def with_every_group(groups: np.ndarray, k: int) -> np.ndarray:
     -------
     ndarray of int64, shape (k,)
         Positions in ascending order.
+
+    Raises
+    ------
+    ValueError
+        When k is below the number of groups.
     """
     _, firsts = np.unique(groups, return_index=True)
+    if k < len(firsts):
+        raise ValueError(f"k is {k}, but there are {len(firsts)} groups")
     others = np.delete(np.arange(len(groups)), firsts)[: k - len(firsts)]
     return np.sort(np.append(firsts, others))
 
@@ -313,11 +320,12 @@ def places(sizes: np.ndarray, weights: np.ndarray, order: np.ndarray) -> np.ndar
     tie = np.argsort(order)
     # The j-th image of a group (from 0) may come as soon as the group's exact share is j + slack,
     # and must come before it is j + 1 - slack.
+    levels, totals = _levels(sizes, weights)
     earliest, deadline = [], []
     for size, weight in zip(sizes, weights, strict=True):
         images = np.arange(int(size))
-        begin = _when_filled(sizes, weights, (images + slack) / weight)
-        end = _when_filled(sizes, weights, (images + 1 - slack) / weight)
+        begin = np.interp((images + slack) / weight, levels, totals)
+        end = np.interp((images + 1 - slack) / weight, levels, totals)
         earliest.append(np.ceil(np.round(begin, 6)).astype(np.int64).tolist())
         deadline.append(np.round(end, 6).tolist())
     waiting = [(earliest[group][0], int(tie[group]), group, 0) for group in range(groups)]
@@ -341,15 +349,16 @@ def _filled(sizes: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
     return np.minimum(sizes, np.asarray(weights) * np.interp(k, totals, levels))
 
 
-def _when_filled(sizes: np.ndarray, weights: np.ndarray, level: np.ndarray) -> np.ndarray:
-    """The number of images when each group has `level` times its weight, or all of its images."""
-    levels, totals = _levels(sizes, weights)
-    return np.interp(level, levels, totals)
-
-
 def _levels(sizes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The levels at which groups become full, from 0, and the number of images at each."""
-    full_at = np.asarray(sizes) / np.asarray(weights)
+    """The levels at which groups become full, from 0, and the number of images at each.
+
+    At a level, each group has this many times its weight, or all of its images.
+    """
+    sizes, weights = np.asarray(sizes, np.float64), np.asarray(weights, np.float64)
+    full_at = sizes / weights
+    order = np.argsort(full_at, kind="stable")
     levels = np.concatenate([[0.0], np.unique(full_at)])
-    totals = np.minimum(sizes, np.asarray(weights) * levels[:, None]).sum(axis=1)
-    return levels, totals
+    full = np.searchsorted(full_at[order], levels, side="right")
+    in_full = np.concatenate([[0.0], np.cumsum(sizes[order])])[full]
+    weight_of_others = np.concatenate([np.cumsum(weights[order][::-1])[::-1], [0.0]])[full]
+    return levels, in_full + weight_of_others * levels

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from petite.data.container import container_bytes
-from petite.data.decoding.decode import decode
+from petite.data.decoding.decode import SetAside, decode
 from petite.data.encode import Encoding, encode_entry
 from petite.data.ingest import Reading
 from petite.data.sources import Source
@@ -146,10 +146,15 @@ class Images:
     def encoded(self, image_ids: Iterable[str], encoding: Encoding) -> list[bytes]:
         """Encode originals, in the order of their ids."""
         ids = list(image_ids)
-        files = {
-            image_id: encode_entry(data, encoding, self.store.channels, self.reading)[0]
-            for image_id, data in self.source.read_many(ids)
-        }
+        files = {}
+        for image_id, data in self.source.read_many(ids):
+            try:
+                files[image_id] = encode_entry(data, encoding, self.store.channels, self.reading)[0]
+            except SetAside as problem:
+                raise PetiteError(
+                    f"{image_id} could be read before, and now not ({problem.reason}). Put it "
+                    "back, or rerun the workflow on the present images"
+                ) from problem
         return [files[image_id] for image_id in ids]
 
 
@@ -257,7 +262,8 @@ def run_search(
 
     def count_of(encoding: Encoding) -> int:
         """How many images of an encoding there is room for, by the bytes of some."""
-        sample = cut(rankings[SEEDS[0]], images.train, min(SAMPLE, len(images.train)))
+        measured = count_to_measure(classes, len(images.train))
+        sample = cut(rankings[SEEDS[0]], images.train, measured)
         sizes = np.array([len(file) for file in images.encoded(sample["image_id"], encoding)])
         fixed = container_bytes(encoding.name, images.store.classes, [], [], [])
         least.append(fixed + classes * int(sizes.mean() + 4))
@@ -308,6 +314,11 @@ def run_search(
         "points": [_record(one) for one in found],
         "winner": _record(winner),
     }
+
+
+def count_to_measure(classes: int, images: int) -> int:
+    """Of how many images the mean size is measured: SAMPLE, and at least one of each class."""
+    return min(max(SAMPLE, classes), images)
 
 
 def _within(

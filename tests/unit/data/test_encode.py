@@ -15,7 +15,7 @@ from petite.data.container import SoftFormat, container_bytes, container_index
 from petite.data.decoding.decode import decode
 from petite.data.encode import Encoding, encode
 from petite.data.encoded import EncodedImages
-from petite.data.encoded_shard import EncodedShard, opened_shard
+from petite.data.encoded_shard import EncodedShard, opened_shard, read_encoded
 from petite.data.sources import UnreadableEntry
 from petite.data.store import Store
 from petite.util.encoded_names import encoding_in_words, encoding_of, in_encoding, method_of
@@ -97,6 +97,14 @@ def test_a_cut_file_of_images_is_named_and_made_again(pictures: Path, tmp_path: 
     last = table.sort_values("offset").iloc[-1]["image_id"]
     with EncodedShard(path) as source, pytest.raises(DamagedFiles, match=r"1-of-1\.images"):
         source.read(last)
+
+
+def test_an_image_that_was_not_encoded_is_named_where_it_is_exported(
+    pictures: Path, tmp_path: Path
+) -> None:
+    _, path = encoded(pictures, tmp_path, Encoding(24, "webp", 30))
+    with pytest.raises(DamagedFiles, match=r"b/none\.png could not be encoded \(not an image"):
+        dict(read_encoded([path], ["a/small.png", "b/none.png"]))
 
 
 @pytest.mark.parametrize(

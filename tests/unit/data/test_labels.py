@@ -833,6 +833,15 @@ def test_a_row_that_says_something_else_of_a_file_is_said_and_the_first_counts(
     assert said.get(role) == {"weight": 1.0, "note": None}.get(role, first)
 
 
+def test_a_table_in_which_every_file_has_several_labels_is_refused(
+    open_tree: Callable[..., Source],
+) -> None:
+    names = [f"{number}.jpg" for number in range(6)]
+    rows = "".join(f"{name},a\n{name},b\n" for name in names)
+    with pytest.raises(PetiteError, match="file that has several labels"):
+        ids(open_tree(dict.fromkeys(names, b"x"), f"file,label\n{rows}"))
+
+
 def test_a_file_in_two_parts_of_the_split_is_refused(open_tree: Callable[..., Source]) -> None:
     rows = "8.jpg,a,\n./8.jpg,a,val\n8,a,test\n"
     text = with_row(rows, "file,label,Set", ",train")

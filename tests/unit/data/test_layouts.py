@@ -799,6 +799,19 @@ def test_one_folder_in_two_classes_of_an_archive_is_refused(
 # --- names in two spellings of Unicode
 
 
+def test_the_parts_in_each_class_may_be_in_another_spelling_of_unicode(tmp_path: Path) -> None:
+    parts = [unicodedata.normalize("NFD", f"s\u00e9g_{part}") for part in ("train", "test")]
+    folder = make_folder(
+        tmp_path / "a", tree(*(f"{name}/{part}" for name in "ab" for part in parts))
+    )
+    with open_source("folder", folder) as source:
+        frame = listed(source)[0]
+    assert frame.groupby("class_name")["split"].unique().map(sorted).to_dict() == {
+        "a": ["test", "train"],
+        "b": ["test", "train"],
+    }
+
+
 @pytest.mark.parametrize("on_disk", [CAFE, CAFE_IN_TWO])
 @pytest.mark.parametrize("typed", [CAFE, CAFE_IN_TWO])
 def test_class_names_are_found_in_either_spelling_and_stored_in_one(

@@ -185,6 +185,39 @@ def test_arrays_of_each_split_may_have_their_groups(tmp_path: Path) -> None:
     }
 
 
+def test_a_key_may_be_missing_in_the_first_files_of_a_tar(tmp_path: Path) -> None:
+    patients = [None, *PATIENTS[1:]]
+    file = tmp_path / "a.tar"
+    with tarfile.open(file, "w") as tar:
+        for row, patient in enumerate(patients):
+            about = {"patient": patient} if patient else {}
+            # The labels are elsewhere, so a .json may be anything.
+            text = json.dumps(about) if row != 5 else "[1]"
+            files = {"png": encoded(row), "cls": b"%d" % LABELS[row], "json": text.encode()}
+            for suffix, data in files.items():
+                info = tarfile.TarInfo(f"{row}.{suffix}")
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    table = table_at("webdataset", file, group="patient")
+    assert by_row(table, "group") == ["", *PATIENTS[1:5], "", *PATIENTS[6:]]
+
+
+def test_text_that_is_not_unicode_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    kept = pa.array([b"p\xe9re", b"p", b"q"] * 4, pa.binary())
+    latin = pa.Array.from_buffers(pa.string(), COUNT, kept.buffers())
+    columns = {"image": [encoded(row) for row in range(COUNT)], "label": LABELS, "patient": latin}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    assert "'patient' cannot be read as text" in refused("parquet", tmp_path / "a.parquet")
+    file = as_webdataset(tmp_path, {"patient": ["\ud83d", *PATIENTS[1:]]})
+    assert "a.tar" in refused("webdataset", file)
+
+
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, 1e300])
+def test_numbers_that_are_not_whole_are_no_groups(odd: float, tmp_path: Path) -> None:
+    said = {"group": [odd, 1.0, 2.0] * 4}
+    assert "group" not in table_at("parquet", as_parquet(tmp_path, said))
+
+
 def test_rows_without_a_label_do_not_shift_the_groups(tmp_path: Path) -> None:
     columns = {
         "image": [encoded(row) for row in range(COUNT)],

@@ -53,6 +53,16 @@ def method_runs(mean: float, seeds: int = 4, spread: float = 0.002) -> pd.Series
 # ---------------------------------------------------------------------------------- the fit
 
 
+def test_two_fractions_of_as_many_images_count_as_one_size() -> None:
+    runs = runs_of(power_law)
+    smallest = runs[runs["fraction"] == 0.1]
+    # With many small classes, 5% and 10% are one image of each class.
+    again = smallest.assign(fraction=0.05, accuracy=smallest["accuracy"] + 0.02)
+    curve = random_curve(pd.concat([runs, again]))
+    assert list(curve.sizes) == [100, 250, 500, 1000]
+    assert curve.means[0] == pytest.approx(smallest["accuracy"].mean() + 0.01)
+
+
 def test_a_power_law_is_found_again() -> None:
     curve = random_curve(runs_of(power_law))
     assert curve.form == "power_law"

@@ -242,6 +242,11 @@ def test_every_table_and_sentence_tells_the_seeds_and_the_look(
     for table in (markdown_table(summary, "pets"), terminal_table(summary)):
         assert "look" in table and "1 (7 seeds)" in table and "3 (15 seeds)" in table
     assert max(map(len, terminal_table(summary).splitlines())) <= 100
+    unequal = summary.assign(metric="balanced_accuracy", fraction=0.0123456)
+    unequal["method"] = "a_method_of_a_name@64px-webp-q40_" + unequal["method"]
+    lines = terminal_table(unequal, balanced=True).splitlines()
+    assert max(map(len, lines)) <= 100 and len({len(line) for line in lines[:4]}) == 1
+    assert lines[2].startswith("a_method_of_a_name")
     text = as_markdown(recommend(runs, verdicts, 0.01, looks=TWO_LEVELS))
     assert "7 seeds at look 1" in text or "15 seeds at look 3" in text
     assert text.count("| look |") == 2

@@ -1,5 +1,6 @@
 """The folder to label from, and the table for the labels."""
 
+import unicodedata
 from pathlib import Path
 
 import pandas as pd
@@ -44,6 +45,16 @@ def test_the_files_are_numbered_in_order_and_have_the_content_of_the_originals(
     assert labels_of(folder / "out/labels.csv").equals(table)
     assert table["pool_file"].tolist() == FILES
     assert set(table["label"]) == {""}
+
+
+@pytest.mark.parametrize("spelling", ["NFC", "NFD"])
+def test_files_are_found_in_each_spelling_of_unicode(spelling: str, tmp_path: Path) -> None:
+    on_disk = unicodedata.normalize(spelling, "café/été 1.jpg")
+    (tmp_path / "pool" / on_disk).parent.mkdir(parents=True)
+    (tmp_path / "pool" / on_disk).write_bytes(b"x")
+    # Ids are in normal form C.
+    table = exported(tmp_path, [unicodedata.normalize("NFC", on_disk)])
+    assert (tmp_path / "out/images" / table["file"][0]).read_bytes() == b"x"
 
 
 def test_labels_that_were_filled_in_stay_when_other_images_are_chosen(folder: Path) -> None:

@@ -95,6 +95,20 @@ def test_a_cut_has_every_group_and_is_a_prefix_where_that_has_every_group(groups
         assert chosen.tolist() == list(range(k))
 
 
+def test_a_cut_below_the_number_of_groups_is_refused() -> None:
+    with pytest.raises(ValueError, match="3 groups"):
+        with_every_group(np.array([0, 1, 2, 0]), 2)
+
+
+def test_a_thousand_groups_of_their_own_weights_are_placed() -> None:
+    size = np.full(1_000, 3)
+    weight = np.linspace(1, 2, 1_000)
+    place = places(size, weight, np.arange(1_000))
+    assert np.bincount(place).tolist() == size.tolist()
+    first_half = np.bincount(place[:1_500], minlength=1_000)
+    assert np.abs(first_half - filled(size, weight, 1_500)).max() < 1 + 1e-4
+
+
 def test_equal_groups_take_turns_in_the_given_order() -> None:
     assert places(np.array([3, 3]), np.ones(2), np.array([1, 0])).tolist() == [1, 0] * 3
 

@@ -9,11 +9,11 @@ from encoded_pictures import SIDE, stored, write_smooth
 from test_fine_tune import SMALL, backbone
 
 from petite.data.container import container_bytes
-from petite.data.encode import encode
-from petite.data.sources import open_source
+from petite.data.encode import Encoding, encode
+from petite.data.sources import UnreadableEntry, open_source
 from petite.data.splits import LabeledImages
 from petite.subsets.chains import SelectionJob, Step
-from petite.training import fine_tune, scratch
+from petite.training import byte_search_job, fine_tune, scratch
 from petite.training.byte_search import LEAST_IMAGE, LEAST_SIDE, SEEDS
 from petite.training.byte_search_job import (
     Images,
@@ -189,3 +189,19 @@ def test_networks_that_are_trained_measure_the_points(
     assert found["runs"] == 2 * len(found["points"])
     scores = [point["validation_accuracy"] for point in found["points"]]
     assert all(0 <= 20 * 2 * score <= 40 for score in scores) and max(scores) > 0
+
+
+def test_an_original_that_is_gone_during_the_search_is_named(
+    images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = images.train["image_id"].iloc[0]
+    missing = UnreadableEntry("unreadable: no such file")
+    monkeypatch.setattr(images.source, "read_many", lambda ids: [(gone, missing)])
+    with pytest.raises(PetiteError, match=f"{gone} could be read before"):
+        images.encoded([gone], Encoding(SIDE, "webp", 30))
+
+
+def test_as_many_images_are_measured_as_there_are_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(byte_search_job, "SAMPLE", 1)
+    assert byte_search_job.count_to_measure(classes=2, images=COUNT) == 2
+    assert byte_search_job.count_to_measure(classes=2, images=1) == 1

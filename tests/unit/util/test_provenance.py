@@ -1,6 +1,7 @@
 """What is written of where results come from."""
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,15 @@ def test_inputs_of_the_same_name_in_different_folders_are_all_there(tmp_path):
     inputs = read_json(tmp_path / "provenance.json")["inputs"]
     assert inputs["cat/data.mdb"] == f"sha256:{sha256_of(files[0])}"
     assert inputs["dog/data.mdb"] == f"sha256:{sha256_of(files[1])}"
+
+
+def test_inputs_of_the_same_folder_name_and_file_name_are_all_there(tmp_path):
+    # LSUN's are all data.mdb, and many data sets have images/0.parquet.
+    scripts = runpy.run_path(str(SCRIPTS / "provenance.py"))
+    files = [tmp_path / name / "images/0.parquet" for name in ("a", "b")]
+    assert scripts["names_of"](files) == ["a/images/0.parquet", "b/images/0.parquet"]
+    assert scripts["names_of"]([Path("x.csv")]) == ["x.csv"]
+    assert scripts["names_of"]([]) == []
 
 
 def test_packages_and_hardware_are_named():

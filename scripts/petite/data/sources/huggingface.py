@@ -18,18 +18,22 @@ import pyarrow.compute as pc
 
 from petite.data.sources.base import Columns, ImageData, Limits, UnreadableEntry
 from petite.data.sources.layout import natural_order
-from petite.data.sources.row_columns import texts_of
 from petite.data.sources.rows import (
-    Labels,
     Part,
     Row,
-    RowSource,
     damaged,
-    labels_of,
     numbered,
     splits_of,
 )
-from petite.data.sources.tables import Table, bytes_of, image_at, table_of, unread
+from petite.data.sources.tables import (
+    Table,
+    TablePart,
+    TableSource,
+    bytes_of,
+    image_at,
+    table_of,
+    unread,
+)
 from petite.util.errors import PetiteError
 
 STATE = "state.json"
@@ -38,7 +42,7 @@ INFO = "dataset_info.json"
 END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
-class HuggingfaceSource(RowSource):
+class HuggingfaceSource(TableSource):
     """Images in a Dataset or a DatasetDict on disk.
 
     The id of an image is class/split/file/row, with the number of the row in its file.
@@ -85,16 +89,6 @@ class HuggingfaceSource(RowSource):
             for file in _files(folder):
                 name = "/".join([*inside, file.stem])
                 yield _File(file, name, split, features, self.columns, self.limits)
-
-    def described(self) -> str:
-        first = next(iter(self._parts.values()))
-        assert isinstance(first, _File)
-        return f"the column {first.table.label!r}, with images from {first.table.image!r}"
-
-    def others(self) -> Iterable[str]:
-        first = next(iter(self._parts.values()))
-        assert isinstance(first, _File)
-        return first.table.others
 
 
 def _folders(path: Path) -> list[Path]:
@@ -147,7 +141,7 @@ class _Batch(NamedTuple):
     first: int
 
 
-class _File(Part):
+class _File(TablePart):
     def __init__(
         self,
         file: Path,
@@ -157,8 +151,7 @@ class _File(Part):
         columns: Columns,
         limits: Limits,
     ) -> None:
-        super().__init__(name, split)
-        self._file = file
+        super().__init__(file, name, split)
         self._features = features
         self._columns = columns
         self._limits = limits
@@ -209,25 +202,17 @@ class _File(Part):
         mapped.seek(batch.offset)
         return pa.ipc.read_record_batch(pa.ipc.read_message(mapped), self._schema)
 
-    @cached_property
-    def _labels(self) -> Labels:
-        table = self.table
-        return labels_of(self._values(table.label), table.class_names, table.label, self._file)
-
-    def _values(self, name: str) -> pa.ChunkedArray:
+    def values(self, column: str) -> pa.ChunkedArray:
         try:
             columns = []
             for batch in self._batches:
-                column = self._read_batch(batch).column(name)
-                column.validate(full=True)
+                values = self._read_batch(batch).column(column)
+                values.validate(full=True)
                 # A copy, so that the map can be closed.
-                columns.append(pa.concat_arrays([column, column[:0]]))
+                columns.append(pa.concat_arrays([values, values[:0]]))
         except (pa.ArrowException, OSError) as error:
             raise damaged(self._file, error) from error
-        return pa.chunked_array(columns, self._schema.field(name).type)
-
-    def texts(self, column: str) -> list[str] | None:
-        return texts_of(self._values(column)) if column in self.table.others else None
+        return pa.chunked_array(columns, self._schema.field(column).type)
 
     def rows(self) -> Iterator[Row]:
         classes = self._labels.classes()

@@ -469,7 +469,8 @@ def wrappers(root: Folder[File]) -> list[str]:
 
 def _common_folder(paths: list[str]) -> str:
     """The deepest folder that contains all paths, with a slash behind it; "" for the root."""
-    common = os.path.commonpath({path.rpartition("/")[0] for path in paths})
+    folders = {path.rpartition("/")[0] for path in paths}
+    common = os.path.commonpath(folders) if folders else ""
     return f"{common}/" if common else ""
 
 

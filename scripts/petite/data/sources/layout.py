@@ -132,7 +132,7 @@ class Layout(Generic[File]):
         """Count the images of a class by part of the given split."""
         counts: Counter[str] = Counter()
         for path, count in self.folders.get(name, Counter()).items():
-            counts[self.parts[path.partition("/")[0]]] += count
+            counts[self.parts[nfc(path.partition("/")[0])]] += count
         return counts
 
     def holding(self, name: str) -> list[str]:
@@ -276,7 +276,8 @@ def one_class(root: Folder[File], path: PurePath, name: str) -> Layout[File]:
 
 def _split_in_classes(layout: Layout) -> dict[str, str]:
     """The parts of a split whose folders are in each class (cat/train, cat/test); empty if none."""
-    inside = [{path.partition("/")[0] for path in paths} for paths in layout.folders.values()]
+    # As ids spell them.
+    inside = [{nfc(path.partition("/")[0]) for path in paths} for paths in layout.folders.values()]
     names = set().union(*inside)
     parts = parts_of(names)
     return parts if len(parts) > 1 and all(here == names for here in inside) else {}

@@ -360,7 +360,7 @@ class _Arrays(Part):
             return None
         found.check()
         values = _arrow(found)
-        return None if values is None else texts_of(values)
+        return None if values is None else texts_of(values, column, found.path)
 
     def rows(self) -> Iterator[Row]:
         _ = self._scale  # a mistake is reported now

@@ -13,18 +13,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from petite.data.sources.base import Columns, ImageData, Limits, UnreadableEntry
-from petite.data.sources.row_columns import texts_of
 from petite.data.sources.rows import (
-    Labels,
     Part,
     Row,
-    RowSource,
     damaged,
-    labels_of,
     named_parts,
     numbered,
 )
-from petite.data.sources.tables import Table, bytes_of, image_at, table_of, unread
+from petite.data.sources.tables import (
+    Table,
+    TablePart,
+    TableSource,
+    bytes_of,
+    image_at,
+    table_of,
+    unread,
+)
 from petite.util.errors import PetiteError
 
 # Bytes of the images that are in memory at a time, on average.
@@ -33,7 +37,7 @@ MOST_ROWS = 1000
 BUFFER = 1_000_000
 
 
-class ParquetSource(RowSource):
+class ParquetSource(TableSource):
     """Images in the rows of a Parquet file, or of all in a folder.
 
     The id of an image is class/split/file/row, with the number of the row in its file.
@@ -53,21 +57,10 @@ class ParquetSource(RowSource):
         for file, name, split in named_parts(self.part_files(self.path)):
             yield _File(file, name, split, self.columns, self.limits)
 
-    def described(self) -> str:
-        first = next(iter(self._parts.values()))
-        assert isinstance(first, _File)
-        return f"the column {first.table.label!r}, with images from {first.table.image!r}"
 
-    def others(self) -> Iterable[str]:
-        first = next(iter(self._parts.values()))
-        assert isinstance(first, _File)
-        return first.table.others
-
-
-class _File(Part):
+class _File(TablePart):
     def __init__(self, file: Path, name: str, split: str, columns: Columns, limits: Limits) -> None:
-        super().__init__(name, split)
-        self._file = file
+        super().__init__(file, name, split)
         self._columns = columns
         self._limits = limits
 
@@ -83,20 +76,12 @@ class _File(Part):
                 )
         return table
 
-    @cached_property
-    def _labels(self) -> Labels:
-        table = self.table
-        return labels_of(self._values(table.label), table.class_names, table.label, self._file)
-
-    def _values(self, column: str) -> pa.ChunkedArray:
+    def values(self, column: str) -> pa.ChunkedArray:
         try:
             with self._open() as file:
                 return file.read(columns=[column]).column(0)
         except (pa.ArrowException, OSError) as error:
             raise damaged(self._file, error) from error
-
-    def texts(self, column: str) -> list[str] | None:
-        return texts_of(self._values(column)) if column in self.table.others else None
 
     def rows(self) -> Iterator[Row]:
         # The sizes are known only where the images are read.

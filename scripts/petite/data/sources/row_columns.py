@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from petite.data.sources.rows import Part
 
 SPLIT, GROUP = "split", "group"
+LARGEST_WHOLE = 2**53  # from which not every whole number is a float
 # The usual names, the surest first.
 USUAL: dict[str, tuple[tuple[str, ...], ...]] = {SPLIT: (SPLIT_COLUMNS,), GROUP: GROUP_COLUMNS}
 
@@ -145,8 +146,11 @@ def _with_parts(said: Said) -> Said:
     )
 
 
-def texts_of(values: pa.ChunkedArray | pa.Array) -> list[str] | None:
-    """Text or whole numbers as text, "" for null and NaN; None for values of other types."""
+def texts_of(values: pa.ChunkedArray | pa.Array, column: str, where: object) -> list[str] | None:
+    """Text or whole numbers as text, "" for null and NaN; None for values of other types.
+
+    `column` and `where` name them in the PetiteError for text that is not valid Unicode.
+    """
     if isinstance(values, pa.Array):
         values = pa.chunked_array([values])
     if pa.types.is_dictionary(values.type):
@@ -154,16 +158,23 @@ def texts_of(values: pa.ChunkedArray | pa.Array) -> list[str] | None:
     if pa.types.is_floating(values.type):
         numbers = values.cast(pa.float64()).to_numpy()
         missing = np.isnan(numbers)
-        if not (numbers[~missing] == np.floor(numbers[~missing])).all():
+        known = numbers[~missing]
+        if not ((known == np.floor(known)) & (np.abs(known) < LARGEST_WHOLE)).all():
             return None
         whole = np.where(missing, 0, numbers).astype(np.int64)
         values = pa.chunked_array([pa.array(whole, mask=missing)])
     kind = values.type
-    known = (
+    kinds = (
         *(pa.types.is_integer, pa.types.is_boolean, pa.types.is_null),
         *(pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
     )
-    if not any(is_it(kind) for is_it in known):
+    if not any(is_it(kind) for is_it in kinds):
         return None
-    texts = values.cast(pa.large_string()).fill_null("")
-    return [text.strip() for text in texts.to_pylist()]
+    try:
+        texts = values.cast(pa.large_string()).fill_null("").to_pylist()
+    except (pa.ArrowException, UnicodeError) as error:
+        reason = str(error).split("\n")[0].rstrip(".")
+        raise PetiteError(
+            f"{where}: {column!r} cannot be read as text ({reason}). Write it as UTF-8"
+        ) from error
+    return [text.strip() for text in texts]

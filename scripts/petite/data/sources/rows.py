@@ -98,8 +98,8 @@ class Part(ABC):
     def texts(self, column: str) -> list[str] | None:
         """What a column says of each row, in their order; "" for nothing.
 
-        None if the part has no such column (or array, or key), or one without text and whole
-        numbers.
+        None if the part has no such column beside images and labels (or array, or key of a .json),
+        or one without text and whole numbers.
         """
 
     @abstractmethod

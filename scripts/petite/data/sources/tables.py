@@ -1,13 +1,18 @@
-"""The columns of images and labels in a table with Arrow's schema."""
+"""Sources whose parts are tables with Arrow's schema: their columns of images and labels."""
 
 import json
-from collections.abc import Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from petite.data.sources.base import Columns, UnreadableEntry, check_bytes
+from petite.data.sources.row_columns import texts_of
+from petite.data.sources.rows import Labels, Part, RowSource, labels_of
 from petite.data.sources.wording import shown
 from petite.util.errors import PetiteError
 
@@ -178,3 +183,47 @@ def unread(names: Iterator[str], error: Exception) -> Iterator[tuple[str, Unread
     reason = str(error).strip().split("\n")[0]
     for name in names:
         yield name, UnreadableEntry(f"unreadable: damaged in the table ({reason})")
+
+
+class TablePart(Part):
+    """A part that is a table in a file."""
+
+    def __init__(self, file: Path, name: str, split: str) -> None:
+        super().__init__(name, split)
+        self._file = file
+
+    @property
+    @abstractmethod
+    def table(self) -> Table:
+        """The columns of the file."""
+
+    @abstractmethod
+    def values(self, column: str) -> pa.ChunkedArray:
+        """Read a column; raises PetiteError for a damaged file."""
+
+    @cached_property
+    def _labels(self) -> Labels:
+        table = self.table
+        return labels_of(self.values(table.label), table.class_names, table.label, self._file)
+
+    def texts(self, column: str) -> list[str] | None:
+        if column not in self.table.others:
+            return None
+        return texts_of(self.values(column), column, self._file)
+
+
+class TableSource(RowSource):
+    """A source whose parts are tables, which have the same columns."""
+
+    @property
+    def _first_table(self) -> Table:
+        first = next(iter(self._parts.values()))
+        assert isinstance(first, TablePart)
+        return first.table
+
+    def described(self) -> str:
+        table = self._first_table
+        return f"the column {table.label!r}, with images from {table.image!r}"
+
+    def others(self) -> Iterable[str]:
+        return self._first_table.others

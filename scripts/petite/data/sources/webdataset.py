@@ -86,7 +86,7 @@ def _class_names(path: Path) -> list[str] | None:
     if file is None:
         return None
     try:
-        return file.read_text("utf-8").rstrip("\n").split("\n")
+        return file.read_text("utf-8-sig").rstrip("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise damaged(file, error) from error
 
@@ -145,16 +145,22 @@ class _Tar(Part):
         return self._index.others
 
     def texts(self, column: str) -> list[str] | None:
-        groups = self._found_groups()
-        if column not in self._keys_beside(groups, self._index.label):
-            return None
         values = [
-            self._value(key, files[JSON], column) if JSON in files else None
-            for key, files in groups.items()
+            self._about(key, files[JSON]).get(column) if JSON in files else None
+            for key, files in self._found_groups().items()
         ]
+        if all(value is None for value in values):
+            return None
         if any(isinstance(value, list | dict) for value in values):
             return None
-        return texts_of(_as_array(values))
+        return texts_of(_as_array(values, column, self._file), column, self._file)
+
+    def _about(self, key: str, place: _Place) -> dict[str, Any]:
+        """The .json of a key; {} for a list or text, as the labels may be elsewhere."""
+        try:
+            return self._json(key, place)
+        except PetiteError:
+            return {}
 
     def rows(self) -> Iterator[Row]:
         index = self._index
@@ -201,7 +207,7 @@ class _Tar(Part):
             list(groups),
             np.array([place.offset for place in places], np.int64),
             np.array([place.size for place in places], np.int64),
-            labels_of(_as_array(values), self._class_names, label, self._file),
+            labels_of(_as_array(values, label, self._file), self._class_names, label, self._file),
             label,
             self._keys_beside(groups, label),
         )
@@ -210,10 +216,8 @@ class _Tar(Part):
         """The keys of the first .json but for that of the labels; none of a list or text."""
         if not any(JSON in files for files in groups.values()):
             return []
-        try:
-            return [key for key in self._first_json(groups) if key != label]
-        except PetiteError:  # the labels may come from another file
-            return []
+        key, place = next((key, files[JSON]) for key, files in groups.items() if JSON in files)
+        return [name for name in self._about(key, place) if name != label]
 
     def _found_groups(self) -> dict[str, dict[str, _Place]]:
         """The files of each key by suffix; raises PetiteError for a damaged or hostile tar."""
@@ -360,9 +364,13 @@ class _Tar(Part):
                 raise damaged(self._file, f"the label of {key}: {error}") from error
 
 
-def _as_array(values: list[Any]) -> pa.Array:
-    """Labels as an array: of one type, or as text."""
+def _as_array(values: list[Any], column: str, where: Path) -> pa.Array:
+    """Values as an array: of one type, or as text; raises PetiteError for invalid Unicode."""
     try:
-        return pa.array(values)
-    except (pa.ArrowException, OverflowError):
-        return pa.array([None if value is None else str(value) for value in values], pa.string())
+        try:
+            return pa.array(values)
+        except (pa.ArrowException, OverflowError):
+            texts = [None if value is None else str(value) for value in values]
+            return pa.array(texts, pa.string())
+    except UnicodeEncodeError as error:
+        raise damaged(where, f"{column}: {error}") from error
