@@ -12,7 +12,7 @@ from petite.training.soft_views import cropped, padding
 CROP_PROPORTIONS = (3 / 4, 4 / 3)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Augmentation:
     """What is done to training images; the default is nothing.
 

@@ -39,7 +39,7 @@ from petite.util.files import read_json
 
 keras = load_keras("tensorflow", 1)
 
-AUGMENTATION = Augmentation("random", crop_padding=0.125, brightness=0.3)
+AUGMENTATION = Augmentation(flips="random", crop_padding=0.125, brightness=0.3)
 ENCODING = ENCODINGS[0]
 
 

@@ -119,8 +119,14 @@ def test_a_temperature_divides_the_logits_in_the_loss_and_keeps_the_size_of_grad
 def test_views_depend_on_the_image_alone_and_more_views_leave_the_first(
     count: int, flips: str, brightness: float
 ) -> None:
-    few = Views.of(["a", "b"], count, Augmentation(flips, 0.2, brightness))
-    more = Views.of(["c", "b", "a"], count + 3, Augmentation(flips, 0.2, brightness))
+    few = Views.of(
+        ["a", "b"], count, Augmentation(flips=flips, crop_padding=0.2, brightness=brightness)
+    )
+    more = Views.of(
+        ["c", "b", "a"],
+        count + 3,
+        Augmentation(flips=flips, crop_padding=0.2, brightness=brightness),
+    )
     assert (few.drawn[[1, 0]] == more.drawn[1:, :count]).all()
     assert (few.drawn[:, :, 2].any()) <= (flips != "none")
     assert few.drawn.dtype == np.uint8 and few.drawn[:, :, 2].max() <= 1
@@ -132,13 +138,15 @@ def test_a_plain_view_is_the_image_and_of_alternating_ones_every_second_is_mirro
     names, rows = [*"abcdef"], np.arange(6)
     plain = Views.of(names, 2, Augmentation())
     assert (plain.render(images, rows, rows) == images).all()
-    turned = Views.of(names, 4, Augmentation("alternating"))
+    turned = Views.of(names, 4, Augmentation(flips="alternating"))
     one, two, three = (turned.render(images, rows, np.full(6, view)) for view in (0, 1, 2))
     assert (one == three).all() and (one[:, :, ::-1] == two).all()
 
 
 def test_views_shift_at_most_by_the_padding_and_are_the_same_at_another_size() -> None:
-    views = Views.of([str(number) for number in range(200)], 1, Augmentation("none", 0.2))
+    views = Views.of(
+        [str(number) for number in range(200)], 1, Augmentation(flips="none", crop_padding=0.2)
+    )
     rows, zeros = np.arange(200), np.zeros(200, int)
     for side in (10, 20):
         dot = np.zeros((200, side, side, 1), np.uint8)
@@ -154,9 +162,14 @@ def test_views_shift_at_most_by_the_padding_and_are_the_same_at_another_size() -
 def test_pass_after_pass_shows_the_next_view_with_its_label() -> None:
     images, labels = pictures(5, 2)
     probabilities = np.random.default_rng(0).dirichlet([1, 1], (5, 3)).astype(np.float16)
-    views = Views.of([*"abcde"], 3, Augmentation("random", 0.2))
+    views = Views.of([*"abcde"], 3, Augmentation(flips="random", crop_padding=0.2))
     batches = Batches(
-        labels, None, 5, 0, Augmentation("random", 0.2), SoftTargets(probabilities, views)
+        labels,
+        None,
+        5,
+        0,
+        Augmentation(flips="random", crop_padding=0.2),
+        SoftTargets(probabilities, views),
     )
     for epoch in range(7):
         rows, epochs = batches.rows(epoch)
@@ -314,7 +327,12 @@ def test_copies_share_the_label_of_their_original_and_files_of_labels_are_joined
 def labels_of(ids: list[str], views: int = 0) -> SoftLabels:
     drawn = np.random.default_rng(0).dirichlet([1, 1], (len(ids), max(views, 1)))
     return SoftLabels(
-        np.array(ids), drawn.astype(np.float16), views, 2.0, TAUGHT, Augmentation("random", 0.2)
+        np.array(ids),
+        drawn.astype(np.float16),
+        views,
+        2.0,
+        TAUGHT,
+        Augmentation(flips="random", crop_padding=0.2),
     )
 
 
