@@ -204,7 +204,9 @@ def last_provenance():
     try:
         return read_json(path) if path.exists() else {}
     except ValueError as error:
-        raise PetiteError(f"'{path}' is damaged. Delete it, and rerun the workflow") from error
+        raise PetiteError(
+            f"'{path}' is damaged. Delete it, and rerun the workflow"
+        ) from error
 
 
 # Read now, because Snakemake removes the output of a job before it runs.
