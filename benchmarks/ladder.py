@@ -92,7 +92,7 @@ def trained(
     held_out = validation_images(store, split)
     drawn = generator(seed, "ladder").permutation(others)[: JUDGED - len(held_out.labels)]
 
-    settings = check_settings({**yaml.safe_load(PRESET.read_text())["training"], **changed})
+    settings = check_settings({**yaml.safe_load(PRESET.read_text("utf-8"))["training"], **changed})
     size, _, channels = store.shape
     trainer = ScratchTrainer(size, channels, list(store.classes), settings)
     images = store.images(train["image_id"].iloc[chosen])

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from petite.data.source_job import reason_gone
@@ -11,7 +10,7 @@ from petite.evaluation.runs import read_csv
 from petite.util.files import read_json, write_json
 from petite.util.job import argument_parser, run
 from petite.util.notices import notice
-from petite.util.provenance import provenance
+from petite.util.provenance import names_of, provenance
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -29,17 +28,6 @@ def main(args: argparse.Namespace) -> None:
     declared = args.runs.with_name(RECORD)
     made["declared"] = read_json(declared) if declared.exists() else {}
     write_json(args.output, made)
-
-
-def names_of(files: Sequence[Path]) -> list[str]:
-    """Name files with their folder, as LSUN's are all data.mdb, or as many as tell them apart."""
-    for depth in range(2, max((len(file.parts) for file in files), default=2) + 1):
-        names = ["/".join(file.parts[-depth:]) for file in files]
-        if len(set(names)) == len(set(files)):
-            break
-    else:
-        names = [str(file) for file in files]
-    return names
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def number_of_second_images():
 
 
 def number_of_all_images():
-    """The number of images of the second source and of the data set beside it, if it is read."""
+    """The number of images of the second source, and of the data set if it is labeled."""
     return number_of_second_images() + (number_of_images() if POOL.labeled else 0)
 
 

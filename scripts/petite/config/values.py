@@ -22,7 +22,7 @@ def _expanded(path: str) -> str:
     return path if "://" in path else os.path.expanduser(path)  # noqa: PTH111 - keeps "./2024"
 
 
-def as_list(value: Any) -> Any:
+def as_list(value: object) -> object:
     """Take one name as a list of one, as in --config export_formats=zip."""
     return [value] if isinstance(value, str) else value
 

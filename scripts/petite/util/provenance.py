@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -178,3 +178,14 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or "an unknown processor"
+
+
+def names_of(files: Sequence[Path]) -> list[str]:
+    """Name files with their folder, as LSUN's are all data.mdb, or as many as tell them apart."""
+    for depth in range(2, max((len(file.parts) for file in files), default=2) + 1):
+        names = ["/".join(file.parts[-depth:]) for file in files]
+        if len(set(names)) == len(set(files)):
+            break
+    else:
+        names = [str(file) for file in files]
+    return names

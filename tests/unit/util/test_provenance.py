@@ -1,7 +1,6 @@
 """What is written of where results come from."""
 
 import json
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ import pandas as pd
 import pytest
 
 from petite.util.files import read_json, sha256_of, write_json
-from petite.util.provenance import commit, hardware, packages, provenance
+from petite.util.provenance import commit, hardware, names_of, packages, provenance
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
@@ -126,11 +125,10 @@ def test_inputs_of_the_same_name_in_different_folders_are_all_there(tmp_path):
 
 def test_inputs_of_the_same_folder_name_and_file_name_are_all_there(tmp_path):
     # LSUN's are all data.mdb, and many data sets have images/0.parquet.
-    scripts = runpy.run_path(str(SCRIPTS / "provenance.py"))
     files = [tmp_path / name / "images/0.parquet" for name in ("a", "b")]
-    assert scripts["names_of"](files) == ["a/images/0.parquet", "b/images/0.parquet"]
-    assert scripts["names_of"]([Path("x.csv")]) == ["x.csv"]
-    assert scripts["names_of"]([]) == []
+    assert names_of(files) == ["a/images/0.parquet", "b/images/0.parquet"]
+    assert names_of([Path("x.csv")]) == ["x.csv"]
+    assert names_of([]) == []
 
 
 def test_packages_and_hardware_are_named():

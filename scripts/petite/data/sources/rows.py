@@ -205,16 +205,21 @@ class RowSource(Source):
         column = self._said.get(SPLIT)
         return iter(column.texts[prefix]) if column else repeat(self._parts[prefix].split)
 
+    @property
+    def _gives_split(self) -> bool:
+        """Whether a column or the names of the files give a split."""
+        return SPLIT in self._said or self._has_splits
+
     def annotations(self) -> pd.DataFrame | None:
-        if not self._has_splits and not self._said:
+        if not self._gives_split and GROUP not in self._said:
             return None
         frames = []
         for prefix, part in self._parts.items():
-            said: dict[str, Iterable[str]] = {
-                role: column.texts[prefix] for role, column in self._said.items()
-            }
-            if self._has_splits:
+            said: dict[str, Iterable[str]] = {}
+            if self._gives_split:
                 said[SPLIT] = self._splits(prefix)
+            if GROUP in self._said:
+                said[GROUP] = self._said[GROUP].texts[prefix]
             rows = [
                 (_id(class_name, prefix, name), *others)
                 for (name, class_name, _), *others in zip(part.rows(), *said.values(), strict=False)
@@ -260,7 +265,7 @@ class RowSource(Source):
                 f"{column.column!r} says which images belong together: "
                 f"{counted(len(column.words()), 'group')}"
             )
-        if self._has_splits or SPLIT in self._said:
+        if self._gives_split:
             parts = [
                 f"{split or 'without a split'} ({by_split[split]:,})"
                 for split in (TRAIN, VALIDATION, TEST, "")

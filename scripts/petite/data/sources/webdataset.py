@@ -8,7 +8,7 @@ tar's headers finds where its files begin, and an image is read from there.
 import json
 import re
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, cast
@@ -155,7 +155,7 @@ class _Tar(Part):
             return None
         return texts_of(_as_array(values, column, self._file), column, self._file)
 
-    def _about(self, key: str, place: _Place) -> dict[str, Any]:
+    def _about(self, key: str, place: _Place) -> Mapping[str, object]:
         """The .json of a key; {} for a list or text, as the labels may be elsewhere."""
         try:
             return self._json(key, place)
