@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypedDict
@@ -33,7 +33,7 @@ from petite.training.byte_search import (
     search,
 )
 from petite.training.loop import Trainer
-from petite.training.probe import Embedded, fit_probe
+from petite.training.probe import Embedded, Probe, fit_probe
 from petite.util.encoded_names import ORIGINAL
 from petite.util.errors import PetiteError
 from petite.util.files import read_json, write_json
@@ -97,11 +97,13 @@ class ProbeJudge:
     channels: int = 3
 
     def score(self, images: NDArray[np.uint8], labels: NDArray[np.int64], seed: int) -> float:
+        return self.fitted(images, labels).accuracy(self.validation)
+
+    def fitted(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Probe:
+        """The probe of these images."""
         names = [f"encoded image {place}" for place in range(len(images))]
         training = Embedded(self.embed(images, names), labels)
-        probe = fit_probe(training, self.validation, self.penalties)
-        answers = probe.probabilities(self.validation.embeddings).argmax(axis=1)
-        return float((answers == self.validation.labels).mean())
+        return fit_probe(training, self.validation, self.penalties)
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,84 @@ def budget_of(text: str, original_bytes: int) -> int:
     return budget
 
 
+@dataclass
+class Measurement:
+    """Measures points within a budget, each by a training for each seed.
+
+    Attributes
+    ----------
+    images : Images
+    judge : Judge
+    budget : int
+        Bytes.
+    most : int
+        The largest count of images.
+    trainings : Trainings
+        Those that are finished.
+    seeds : sequence of int
+    least : list of int
+        For each point that was not finished before: the bytes of an image of each class.
+    """
+
+    images: Images
+    judge: Judge
+    budget: int
+    most: int
+    trainings: Trainings
+    seeds: Sequence[int] = SEEDS
+    least: list[int] = field(default_factory=list)
+
+    def measure(self, point: Point) -> Measured | None:
+        """Train at a point; None if the budget has no room for an image of each class."""
+        encoding = Encoding(point.side, CODEC, point.quality)
+        runs: list[Training] = []
+        for seed in self.seeds:
+            one = self.trainings.get(encoding.name, seed)
+            if one is None:
+                one = self._trained(
+                    encoding, seed, runs[-1].images if runs else self._count(encoding)
+                )
+                if one is None:
+                    return None
+                self.trainings.add(encoding.name, seed, one)
+            runs.append(one)
+        score = float(np.mean([one.validation_accuracy for one in runs]))
+        found = Measured(point, runs[-1].images, score, max(one.bytes for one in runs), len(runs))
+        logger.info(
+            "%s: %d images in %s, validation accuracy %s%%",
+            *(encoding.name, found.images, byte_size(found.size), in_percent(score)),
+        )
+        return found
+
+    @cached_property
+    def _rankings(self) -> dict[int, pd.DataFrame]:
+        return {seed: self.images.ranked(seed) for seed in self.seeds}
+
+    @cached_property
+    def _classes(self) -> int:
+        return self.images.train["label"].nunique()
+
+    def _count(self, encoding: Encoding) -> int:
+        """How many images of an encoding there is room for, by the bytes of some."""
+        images = self.images
+        measured = count_to_measure(self._classes, len(images.train))
+        sample = cut(self._rankings[self.seeds[0]], images.train, measured)
+        sizes = np.array([len(file) for file in images.encoded(sample["image_id"], encoding)])
+        fixed = container_bytes(encoding.name, images.store.classes, [], [], [])
+        self.least.append(fixed + self._classes * int(sizes.mean() + 4))
+        return count_within(self.budget, sizes, fixed, self.most)
+
+    def _trained(self, encoding: Encoding, seed: int, count: int) -> Training | None:
+        if count < self._classes:
+            return None
+        ranked, judge = self._rankings[seed], self.judge
+        files, labels, total = _within(self.images, ranked, encoding, count, self.budget)
+        if total > self.budget:
+            return None
+        pixels = np.stack([decode(f, judge.side, judge.channels, min_side=1).pixels for f in files])
+        return Training(len(files), total, judge.score(pixels, labels, seed))
+
+
 def run_search(
     text: str, name: str, images: Images, judge: Judge, most: int, trainings: Trainings
 ) -> SearchRecord:
@@ -242,12 +322,8 @@ def run_search(
         The setting `bytes`.
     name : str
         That of the judge.
-    images : Images
-    judge : Judge
-    most : int
-        The largest count of images.
-    trainings : Trainings
-        Those that are finished.
+    images, judge, most, trainings
+        See `Measurement`.
 
     Raises
     ------
@@ -256,54 +332,15 @@ def run_search(
     """
     original_bytes = images.original_bytes()
     budget = budget_of(text, original_bytes)
-    rankings = {seed: images.ranked(seed) for seed in SEEDS}
-    classes = images.train["label"].nunique()
-    least: list[int] = []
-
-    def count_of(encoding: Encoding) -> int:
-        """How many images of an encoding there is room for, by the bytes of some."""
-        measured = count_to_measure(classes, len(images.train))
-        sample = cut(rankings[SEEDS[0]], images.train, measured)
-        sizes = np.array([len(file) for file in images.encoded(sample["image_id"], encoding)])
-        fixed = container_bytes(encoding.name, images.store.classes, [], [], [])
-        least.append(fixed + classes * int(sizes.mean() + 4))
-        return count_within(budget, sizes, fixed, most)
-
-    def trained(encoding: Encoding, seed: int, count: int) -> Training | None:
-        if count < classes:
-            return None
-        files, labels, total = _within(images, rankings[seed], encoding, count, budget)
-        if total > budget:
-            return None
-        pixels = np.stack([decode(f, judge.side, judge.channels, min_side=1).pixels for f in files])
-        return Training(len(files), total, judge.score(pixels, labels, seed))
-
-    def measure(point: Point) -> Measured | None:
-        encoding = Encoding(point.side, CODEC, point.quality)
-        runs: list[Training] = []
-        for seed in SEEDS:
-            one = trainings.get(encoding.name, seed)
-            if one is None:
-                one = trained(encoding, seed, runs[-1].images if runs else count_of(encoding))
-                if one is None:
-                    return None
-                trainings.add(encoding.name, seed, one)
-            runs.append(one)
-        score = float(np.mean([one.validation_accuracy for one in runs]))
-        found = Measured(point, runs[-1].images, score, max(one.bytes for one in runs), len(runs))
-        logger.info(
-            "%s: %d images in %s, validation accuracy %s%%",
-            *(encoding.name, found.images, byte_size(found.size), in_percent(score)),
-        )
-        return found
-
+    measurement = Measurement(images, judge, budget, most, trainings)
     largest = min(judge.side, images.largest_side())
     try:
-        winner, found = search(largest, measure)
+        winner, found = search(largest, measurement.measure)
     except NoRoom:
+        classes, least = images.train["label"].nunique(), min(measurement.least)
         raise PetiteError(
             f"bytes: {text} has no room for an image of each class: the smallest encoding takes "
-            f"about {byte_size(min(least))} for {classes} images: give a larger budget"
+            f"about {byte_size(least)} for {classes} images: give a larger budget"
         ) from None
     return {
         "budget": budget,

@@ -85,6 +85,11 @@ class Probe:
         found: NDArray[np.float32] = self.model.predict_proba(self.standardize(embeddings))
         return found.astype(np.float32)
 
+    def accuracy(self, judged: Embedded) -> float:
+        """The share of images that get their label."""
+        found = self.probabilities(judged.embeddings).argmax(axis=1)
+        return float((found == judged.labels).mean())
+
     @property
     def parameters(self) -> int:
         """The number of its weights."""
