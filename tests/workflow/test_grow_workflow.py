@@ -145,6 +145,14 @@ def test_a_finished_answer_has_nothing_to_do(folder: Path, snakemake) -> None:
     assert again(folder, snakemake) == {}
 
 
+def test_jobs_ask_for_the_memory_of_old_and_new_images(folder: Path, snakemake) -> None:
+    arguments = "--dry-run", "--verbose", "--forcerun", "grow_probe", "--", "grow"
+    said = said_of(snakemake(folder, *arguments, config=config_with()))
+    asked = re.findall(r"rule grow_probe:.*?mem_mb=(\d+)", said, re.DOTALL)
+    old, new = (len(list((folder / name).glob("*/*.*"))) for name in ("old", "new"))
+    assert asked and set(asked) == {str(round(1000 + 20_000 * (old + new) / 1e6))}
+
+
 def test_more_seeds_judge_only_the_new_ones(folder: Path, snakemake) -> None:
     config = config_with() | {"seeds": 15}
     dry = snakemake(folder, "-n", "--", "grow", config=config)

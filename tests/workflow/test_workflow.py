@@ -170,12 +170,13 @@ def test_an_archive_of_photographs_runs_from_the_command_line_to_the_kept_images
         "pca_grid": {"fractions": []},
         "augmentation": {"fractions": []},
     }
-    tiny_config["seeds_by_fraction"] = {"1": 1, "0.5": 1}
+    tiny_config["seeds_by_fraction"] = {"1": 1, "0.5": 1, "0.3": 2}
     archive = shutil.make_archive(str(pictures), "zip", pictures)
     # So few steps show nothing, so that none is recommended.
     arguments = ["--config", f"archive={archive}", "export=full:1", "--", "all", "export"]
     finished = snakemake(tmp_path / "run", *arguments, config=tiny_config)
     assert finished.returncode == 0, finished.stderr
+    assert "no method has the fraction 0.3, so its seeds are not used" in finished.stderr
     results = tmp_path / "run/results/my-pets-touch-gotcha"
     assert len(list((results / "export/full-1-seed-0/images").glob("*/*.jpg"))) > 50
     index = pd.read_parquet(results / "store/index.parquet")

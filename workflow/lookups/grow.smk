@@ -15,6 +15,11 @@ NEW_NAME = name_from(NEW.path or "none")
 NEW_PLACE = f"new-{NEW_NAME}"
 
 
+def number_of_grown_images():
+    """The number of images of the data set and of the new ones."""
+    return number_of_images() + number_of_second_images()
+
+
 def new_owner():
     """The new images, so that their results are not overwritten by those of other ones."""
     source, path = SECOND[NEW_PLACE], os.path.abspath(NEW.path)

@@ -221,10 +221,14 @@ def feature_settings(wildcards):
     return as_param(settings_of_space(wildcards.space))
 
 
-def feature_memory(wildcards, attempt):
+def feature_memory(count):
     """The mem_mb of `features`: embeddings and their rotation are in memory as a whole."""
-    image = 2 * EMBEDDING_BYTES if wildcards.space == "backbone" else IMAGE_BYTES
-    return memory(800, image + 1000)(wildcards, attempt)
+
+    def mem_mb(wildcards, attempt):
+        image = 2 * EMBEDDING_BYTES if wildcards.space == "backbone" else IMAGE_BYTES
+        return memory(800, image + 1000, count)(wildcards, attempt)
+
+    return mem_mb
 
 
 def feature_code(wildcards):

@@ -62,7 +62,7 @@ rule grow_images:
     conda:
         "../../envs/petite.yaml"
     resources:
-        mem_mb=memory(700, 4000, number_of_all_images),
+        mem_mb=memory(700, 4000, number_of_grown_images),
     params:
         python=python,
         settings=as_param(
@@ -91,6 +91,8 @@ use rule features as grow_features with:
         features_json=f"{GROWN}/features/{{space}}.json",
     log:
         f"{GROWN}/logs/features/{{space}}.log",
+    resources:
+        mem_mb=feature_memory(number_of_grown_images),
 
 
 # The kept images, and then the new ones: by the method once, and at random for each seed.
@@ -108,6 +110,8 @@ use rule rank as grow_rank with:
         f"{GROWN}/benchmarks/rank/{{method}}/seeds-{{first}}-{{last}}.tsv"
     wildcard_constraints:
         method=f"{ORDER}|{RANDOM}",
+    resources:
+        mem_mb=memory(800, 1500, number_of_grown_images),
     params:
         settings=order_settings,
         depth="1",
@@ -130,7 +134,7 @@ rule grow_subset:
     conda:
         "../../envs/petite.yaml"
     resources:
-        mem_mb=memory(700, 1000, number_of_all_images),
+        mem_mb=memory(700, 1000, number_of_grown_images),
     params:
         python=python,
     shell:
@@ -155,6 +159,9 @@ use rule train as grow_train with:
         f"{RESULTS}/grow/{{place}}/logs/train/{RUN}.log",
     benchmark:
         f"{RESULTS}/grow/{{place}}/benchmarks/train/{RUN}.tsv"
+    resources:
+        mem_mb=memory(1500, 4 * IMAGE_BYTES, number_of_grown_images),
+        gpu=CONFIG.training_gpus,
     params:
         seeing="null",
 
@@ -176,6 +183,9 @@ use rule fine_tune as grow_fine_tune with:
         f"{RESULTS}/grow/{{place}}/logs/fine_tune/{RUN}.log",
     benchmark:
         f"{RESULTS}/grow/{{place}}/benchmarks/fine_tune/{RUN}.tsv"
+    resources:
+        mem_mb=memory(1300 + 1.2 * ACTIVATIONS, 4 * IMAGE_BYTES, number_of_grown_images),
+        gpu=CONFIG.training_gpus,
     params:
         seeing="null",
 
@@ -195,6 +205,8 @@ use rule probe as grow_probe with:
         f"{RESULTS}/grow/{{place}}/logs/probe/{RUN}.log",
     benchmark:
         f"{RESULTS}/grow/{{place}}/benchmarks/probe/{RUN}.tsv"
+    resources:
+        mem_mb=memory(1000, 20_000, number_of_grown_images),
     params:
         settings=grown_probe_settings,
         arguments=lambda wildcards, input: (
@@ -221,6 +233,9 @@ if PROGRAMS:
             f"{RESULTS}/grow/{{place}}/logs/judge_program/{{judge}}/{RUN}.log",
         benchmark:
             f"{RESULTS}/grow/{{place}}/benchmarks/judge_program/{{judge}}/{RUN}.tsv"
+        resources:
+            mem_mb=memory(1500, 4 * IMAGE_BYTES, number_of_grown_images),
+            gpu=CONFIG.training_gpus,
 
 
 rule grow_gains:
@@ -267,7 +282,7 @@ rule grow_list:
     conda:
         "../../envs/petite.yaml"
     resources:
-        mem_mb=memory(1000, 1500, number_of_all_images),
+        mem_mb=memory(1000, 1500, number_of_grown_images),
     params:
         python=python,
     shell:

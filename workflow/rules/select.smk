@@ -50,7 +50,7 @@ rule features:
         "../../envs/petite.yaml"
     threads: 2
     resources:
-        mem_mb=feature_memory,
+        mem_mb=feature_memory(number_of_images),
     params:
         python=python,
         settings=feature_settings,

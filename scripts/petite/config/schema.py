@@ -168,6 +168,12 @@ class Config(Strict):
         assert own is not None or isinstance(self.seeds, int)
         return own or int(self.seeds)  # type: ignore[arg-type]
 
+    @property
+    def unused_seeds(self) -> list[float]:
+        """The fractions of `seeds_by_fraction` that no method has."""
+        known = {share for entry in self.methods.values() for share in entry.fractions}
+        return sorted(set(self.seeds_by_fraction) - known - {1})
+
     def looks_of(self, judge: str) -> Looks | None:
         """The looks of a judge's seeds; None for a fixed number of seeds."""
         if self.judges.used[judge].seeds or not isinstance(self.seeds, LooksSettings):

@@ -6,7 +6,7 @@ image is known from training.
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -62,11 +62,6 @@ class Split(NamedTuple):
 
     table: pd.DataFrame
     leaks: pd.DataFrame
-
-
-def split_table(index: pd.DataFrame, **settings: Any) -> pd.DataFrame:
-    """The table of `split_images`."""
-    return split_images(index, **settings).table
 
 
 def split_images(
@@ -140,7 +135,15 @@ def split_images(
     share = USUAL_VALIDATION if isinstance(validation, str) else validation
     if parts is None:
         of_test = USUAL_TEST if isinstance(test, str) else test
-        parts = _divided(rows, {TEST: of_test, VALIDATION: share}, seed)
+        parts = make_split(
+            rows.labels,
+            rows.groups,
+            test=of_test,
+            validation=share,
+            seed=seed,
+            classes=rows.classes,
+            group_names=rows.group_names,
+        )
         found_leaks = Leaks(pd.DataFrame(columns=LEAK_COLUMNS), np.zeros(len(used), bool))
     else:
         if is_repeat:

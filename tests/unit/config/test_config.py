@@ -292,6 +292,12 @@ def test_wrong_value_is_refused_with_its_key(default, path, value, said):
     assert re.search(said, problems(default))
 
 
+def test_fractions_with_seeds_of_their_own_that_no_method_has_are_found(default):
+    default["methods"] = {"random": {"fractions": [0.5, 0.1]}, "augmentation": {"fractions": []}}
+    default |= {"seeds": 4, "seeds_by_fraction": {1: 2, 0.5: 3, 0.3: 9, 0.2: 9}}
+    assert config.load(default).unused_seeds == [0.2, 0.3]
+
+
 def test_a_look_that_can_decide_none_of_the_comparisons_is_refused(default):
     # Two comparisons with random: 7 seeds give no adjusted p below 0.031.
     default["seeds"] = {"looks": [7, 10, 15]}

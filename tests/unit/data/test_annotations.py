@@ -10,7 +10,7 @@ import pytest
 from petite.data.annotations import annotations_of
 from petite.data.sources import Entry, ImageData, Source, listing
 from petite.data.splits import training_images, weights_of
-from petite.data.splitting import split_table
+from petite.data.splitting import split_images
 from petite.selection import Ranking
 from petite.subsets.tables import ranking_table
 from petite.util.errors import PetiteError
@@ -51,7 +51,7 @@ def test_a_split_keeps_the_annotations_in_the_order_of_the_index() -> None:
         status="ok", label=(table["class_name"] == "b").astype("int16"), copy_group=range(8)
     ).drop(columns=["group", "weight"])
     annotations = annotations_of(table).sample(frac=1, random_state=0)
-    parts = split_table(index, test=0.25, validation=0.0, seed=0, annotations=annotations)
+    parts = split_images(index, test=0.25, validation=0.0, seed=0, annotations=annotations).table
     assert parts["image_id"].tolist() == index["image_id"].tolist()
     assert list(parts) == ["image_id", "label", "split", "group", "weight"]
     assert parts.set_index("image_id").loc["a/2", ["group", "weight"]].tolist() == ["one", 2.0]
@@ -93,4 +93,4 @@ def test_a_class_without_weight_in_training_is_refused() -> None:
     index = index.drop(columns=["group", "weight"])
     weights = index[["image_id"]].assign(weight=(index["class_name"] == "a").astype(float))
     with pytest.raises(PetiteError, match=r"\bb have the weight 0"):
-        split_table(index, test=0.25, validation=0.0, seed=0, annotations=weights)
+        split_images(index, test=0.25, validation=0.0, seed=0, annotations=weights)

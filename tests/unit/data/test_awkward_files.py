@@ -9,7 +9,7 @@ import pytest
 from petite.data.decoding.decode import decode
 from petite.data.ingest import build_index, gather_shards, ingest_shard
 from petite.data.sources import natural_order, open_source
-from petite.data.splitting import split_table
+from petite.data.splitting import split_images
 
 SIZE = 150
 
@@ -170,7 +170,8 @@ def test_a_photo_turned_by_exif_is_stored_upright(photo_archive, index, pixels_o
 
 @pytest.mark.parametrize("seed", range(5))
 def test_no_copy_stands_on_two_sides_of_a_split(index, seed) -> None:
-    table = split_table(index, test=0.3, validation=0.2, seed=seed).set_index("image_id")["split"]
+    parts = split_images(index, test=0.3, validation=0.2, seed=seed).table
+    table = parts.set_index("image_id")["split"]
     for copied, original in (BYTE_COPIES | OTHER_COPIES | BY_NATURE).items():
         assert table[copied] == table[original]
     assert not set(table.index) & set(UNREADABLE)

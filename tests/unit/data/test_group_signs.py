@@ -14,7 +14,7 @@ from PIL import Image
 from petite.data.duplicates import fingerprints
 from petite.data.group_signs import suggestion
 from petite.data.groups import named_groups, problem
-from petite.data.splitting import split_table
+from petite.data.splitting import split_images
 from petite.util.notices import Notices
 
 CLASSES = ("benign", "malignant")
@@ -170,7 +170,7 @@ def test_duplicates_alone_are_not_groups_since_they_stay_together_anyway() -> No
 def test_the_split_says_so_unless_groups_are_set(groups: str | None) -> None:
     notices = Notices()
     table = index(GROUPED["slices of patients"])
-    split_table(table, test=0.2, validation=0.1, seed=0, groups=groups, notices=notices)
+    split_images(table, test=0.2, validation=0.1, seed=0, groups=groups, notices=notices)
     suggested = [notice for notice in notices if "The names suggest" in notice]
     assert len(suggested) == (groups is None)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from petite.data.splits import PARTS
-from petite.data.splitting import make_split, split_table
+from petite.data.splitting import make_split, split_images
 from petite.util.errors import PetiteError
 from petite.util.notices import Notices
 
@@ -264,7 +264,7 @@ def test_the_groups_that_hold_all_of_a_class_are_named() -> None:
         f"dog/p{500 + (i > 280)}_{i}" if i % 2 else f"cat/p{i % 20}_{i}" for i in range(300)
     ]
     with pytest.raises(PetiteError) as caught:
-        split_table(index, test=0.1, validation=0.1, seed=0, groups=r"/(p\d+)_")
+        split_images(index, test=0.1, validation=0.1, seed=0, groups=r"/(p\d+)_")
     message = str(caught.value)
     assert message.startswith("1 of 2 classes cannot be divided")
     assert "groups stay together" in message
@@ -287,7 +287,7 @@ def index_of(count: int) -> pd.DataFrame:
 
 def test_the_table_holds_the_images_in_use_in_the_order_of_the_index() -> None:
     index = index_of(200)
-    table = split_table(index, test=0.1, validation=0.05, seed=3)
+    table = split_images(index, test=0.1, validation=0.05, seed=3).table
     used = index[index["status"] == "ok"]
     assert list(table.columns) == ["image_id", "label", "split"]
     assert table["image_id"].tolist() == used["image_id"].tolist()
@@ -299,9 +299,9 @@ def test_groups_by_name_stay_together_and_how_they_fall_is_said() -> None:
     index = index_of(400)
     index["image_id"] = [f"{'cd'[i % 2]}/p{i // 20:02d}_{i}.png" for i in range(400)]
     notices = Notices()
-    table = split_table(
+    table = split_images(
         index, test=0.2, validation=0.05, seed=1, groups=r"/(p\d+)_", notices=notices
-    )
+    ).table
     patients = table["image_id"].str[2:5]
     assert (table.groupby(patients)["split"].nunique() == 1).all()
     (notice,) = [one for one in notices if "split.groups" in one]
@@ -316,14 +316,14 @@ def test_a_class_that_is_tested_by_one_group_is_said() -> None:
     # Cats of four cameras, dogs of twenty.
     index["image_id"] = [f"x/{'ab'[i % 2]}{i % 40 if i % 2 else i % 8}/{i}" for i in range(400)]
     notices = Notices()
-    split_table(index, test=0.2, validation=0.05, seed=1, groups="subfolder", notices=notices)
+    split_images(index, test=0.2, validation=0.05, seed=1, groups="subfolder", notices=notices)
     assert "All test images of cat are of one group" in notices[0]
 
 
 def test_few_test_images_are_counted_for_each_class() -> None:
     few, many = Notices(), Notices()
-    split_table(index_of(100), test=0.1, validation=0.1, seed=0, notices=few)
-    split_table(index_of(1300), test=0.1, validation=0.1, seed=0, notices=many)
+    split_images(index_of(100), test=0.1, validation=0.1, seed=0, notices=few)
+    split_images(index_of(1300), test=0.1, validation=0.1, seed=0, notices=many)
     assert many == []
     (notice,) = few
     assert "only 9 images (cat 5, dog 4)" in notice and "11.1 points" in notice

@@ -22,7 +22,7 @@ from sklearn.datasets import load_digits
 from petite.data.ingest import build_index, gather_shards, ingest_shard, make_manifest
 from petite.data.sources import UnreadableEntry, listing, open_source
 from petite.data.splits import training_images
-from petite.data.splitting import split_table
+from petite.data.splitting import split_images
 from petite.data.store import Store, shard_record
 from petite.evaluation.summary import summarize
 from petite.plots import style
@@ -133,7 +133,7 @@ class World:
         self.manifest = store / "manifest.json"
         self.manifest.write_text(json.dumps(manifest))
         self.store = Store.open(self.manifest)
-        self.split = split_table(index, test=0.1, validation=0.1, seed=0)
+        self.split = split_images(index, test=0.1, validation=0.1, seed=0).table
         train = training_images(self.split)
         pixels = self.store.images(train["image_id"]).reshape(len(train), -1).astype(np.float32)
         centered = pixels - pixels.mean(axis=0)
