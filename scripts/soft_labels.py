@@ -11,7 +11,6 @@ from petite.training.teacher import (
     Teacher,
     label_softly,
     made_to_label,
-    networks_of,
     stored_to_label,
 )
 from petite.util.files import read_json, read_table
@@ -20,9 +19,9 @@ from petite.util.job import argument_parser, run
 
 def main(args: argparse.Namespace) -> None:
     training = check_settings(args.settings["training"])
-    record = TeacherRecord(**read_json(args.record))
+    record = TeacherRecord.of([TeacherRecord(**read_json(path)) for path in args.records])
     store = Store.open(args.manifest)
-    teacher = Teacher(networks_of(args.models, record), training, args.threads)
+    teacher = Teacher(args.models, training, args.threads)
     if args.subset:
         made = [SeedTable(args.subset, seed).read() for seed in seeds_of(args.subset)]
         asked = made_to_label(store, made)
@@ -39,7 +38,7 @@ if __name__ == "__main__":
     images = parser.add_mutually_exclusive_group(required=True)
     images.add_argument("--split", type=Path, help="the table of a split: its training images")
     images.add_argument("--subset", type=Path, help="a file of subsets whose images are made")
-    parser.add_argument("--models", type=Path, required=True, help="the folder of its networks")
-    parser.add_argument("--record", type=Path, required=True, help="how they were trained")
+    parser.add_argument("--models", type=Path, nargs="+", required=True, help="its networks")
+    parser.add_argument("--records", type=Path, nargs="+", help="how they were trained")
     parser.add_argument("--output", type=Path, required=True, help="the .npz; .json is next to it")
     run(main, parser)

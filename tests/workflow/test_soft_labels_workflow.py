@@ -54,7 +54,7 @@ def folder(snakemake, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 JUDGES = ["probe", "scratch", "probe_soft", "scratch_soft"]
 JOBS = {
-    **{"teacher": 1, "soft_labels": 1, "made_soft_labels": 1, "train_soft": 7},
+    **{"teacher": 2, "soft_labels": 1, "made_soft_labels": 1, "train_soft": 7},
     **{"probe_teacher": 1, "probe_soft": 4},
 }
 

@@ -306,8 +306,6 @@ def share_of_job(job):
 
 
 def seeds_of_job(wildcards):
-    if networks := wildcards.get("networks"):  # of a teacher
-        return int(networks)
     first, last = wildcards.get("first"), wildcards.get("last")
     return 1 if first is None else int(last) - int(first) + 1
 

@@ -4,9 +4,8 @@ from petite.training.judges import SoftProbeSettings, SoftScratchSettings
 
 SOFT = CONFIG.judges.scratch_soft or SoftScratchSettings()
 SOFT_PROBE = CONFIG.judges.probe_soft or SoftProbeSettings()
-# The networks of a teacher; another number is another teacher.
-TEACHERS = "networks-{networks}"
-TEACHER = f"{RESULTS}/{{repeat}}teachers/{SCRATCH}/networks-{SOFT.teachers}"
+# A network of a teacher, by its seed.
+TEACHER = f"{RESULTS}/{{repeat}}teachers/{SCRATCH}/seed-{{network}}"
 # The labels that the judges on soft labels train on.
 SOFT_LABELS = {
     SCRATCH_SOFT: f"{RESULTS}/{{repeat}}soft_labels/{SCRATCH}.npz",
@@ -19,7 +18,7 @@ MADE = labels_where(lambda label: method_name(label) in SYNTHETIC)
 
 
 wildcard_constraints:
-    networks=r"\d+",
+    network=r"\d+",
 
 
 def memory_with_labels(wildcards, attempt):
@@ -33,11 +32,13 @@ def memory_with_labels(wildcards, attempt):
 
 
 def teacher_models(wildcards):
-    return TEACHER.format(repeat=wildcards.repeat)
+    return expand(
+        f"{TEACHER}.keras", repeat=wildcards.repeat, network=SOFT.teacher_seeds
+    )
 
 
-def teacher_record(wildcards):
-    return TEACHER.format(repeat=wildcards.repeat) + ".json"
+def teacher_records(wildcards):
+    return [path.replace(".keras", ".json") for path in teacher_models(wildcards)]
 
 
 def soft_label_settings():

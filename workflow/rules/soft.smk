@@ -8,19 +8,18 @@ include: "../lookups/soft.smk"
 
 if SCRATCH_SOFT in CASES_OF:
 
-    # One job, as its networks are compiled once.
     rule teacher:
         input:
             manifest=rules.index.output.manifest,
             split=selected_of,
             code=code("teacher"),
         output:
-            models=directory(f"{RESULTS}/{{repeat}}teachers/{SCRATCH}/{TEACHERS}"),
-            record=f"{RESULTS}/{{repeat}}teachers/{SCRATCH}/{TEACHERS}.json",
+            model=f"{TEACHER}.keras",
+            record=f"{TEACHER}.json",
         log:
-            f"{RESULTS}/{{repeat}}logs/teacher/{TEACHERS}.log",
+            f"{RESULTS}/{{repeat}}logs/teacher/seed-{{network}}.log",
         benchmark:
-            f"{RESULTS}/{{repeat}}benchmarks/teacher/{TEACHERS}.tsv"
+            f"{RESULTS}/{{repeat}}benchmarks/teacher/seed-{{network}}.tsv"
         conda:
             "../../envs/petite.yaml"
         threads: CONFIG.training_threads
@@ -33,8 +32,8 @@ if SCRATCH_SOFT in CASES_OF:
             memory=memory_limit,
         shell:
             "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
-            "--split {input.split:q} --networks {wildcards.networks} "
-            "--output-models {output.models:q} --output-record {output.record:q} "
+            "--split {input.split:q} --seed {wildcards.network} "
+            "--output-model {output.model:q} --output-record {output.record:q} "
             "--settings {params.settings:q} --threads {threads} {params.memory} --log {log:q}"
 
     rule soft_labels:
@@ -42,7 +41,7 @@ if SCRATCH_SOFT in CASES_OF:
             manifest=rules.index.output.manifest,
             split=selected_of,
             models=teacher_models,
-            record=teacher_record,
+            records=teacher_records,
             code=code("soft_labels"),
         output:
             labels=SOFT_LABELS[SCRATCH_SOFT],
@@ -61,7 +60,7 @@ if SCRATCH_SOFT in CASES_OF:
             images=lambda wildcards, input: f"--split {shlex.quote(input.split)}",
         shell:
             "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
-            "{params.images} --models {input.models:q} --record {input.record:q} "
+            "{params.images} --models {input.models:q} --records {input.records:q} "
             "--output {output.labels:q} --settings {params.settings:q} --threads {threads} "
             "--log {log:q}"
 
@@ -72,7 +71,7 @@ if SCRATCH_SOFT in CASES_OF:
             subset=SUBSETS,
             subset_json=SUBSETS.removesuffix(".parquet") + ".json",
             models=teacher_models,
-            record=teacher_record,
+            records=teacher_records,
             code=code("soft_labels"),
         output:
             labels=MADE_SOFT_LABELS,

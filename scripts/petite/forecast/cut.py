@@ -111,7 +111,4 @@ def remaining(
     left = [job for job in jobs if job.number not in gone]
     if seeds is None:
         return left
-    # The networks of a teacher, which has no method, stay.
-    return [
-        replace(job, seeds=min(job.seeds, seeds - job.first)) if job.method else job for job in left
-    ]
+    return [replace(job, seeds=min(job.seeds, seeds - job.first)) for job in left]

@@ -47,6 +47,11 @@ class ProbeSettings(JudgeSettings):
     )
 
 
+# Seeds of runs are below 1,000, so that no subset is judged by a network that begins at the weights
+# of a network of its teacher.
+FIRST_TEACHER = 1_000_000
+
+
 class SoftScratchSettings(ScratchSettings):
     """The network of `training`, trained on the soft labels of a teacher, which is the same network
     trained on all training images."""
@@ -72,6 +77,11 @@ class SoftScratchSettings(ScratchSettings):
         description="augmented views of each image that have a soft label of their own and are "
         "trained on in turn; null: one label for each image",
     )
+
+    @property
+    def teacher_seeds(self) -> list[int]:
+        """The seeds of the networks of the teacher. More of them begin with those of fewer."""
+        return list(range(FIRST_TEACHER, FIRST_TEACHER + self.teachers))
 
 
 class SoftProbeSettings(ProbeSettings):

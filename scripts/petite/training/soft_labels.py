@@ -24,7 +24,7 @@ DIGITS = 16
 
 @dataclass(frozen=True)
 class TeacherRecord:
-    """How a teacher was trained.
+    """How a teacher, or one of its networks, was trained.
 
     Attributes
     ----------
@@ -42,6 +42,16 @@ class TeacherRecord:
     images: int
     seconds: float
     validation_accuracy: float
+
+    @classmethod
+    def of(cls, networks: Sequence["TeacherRecord"]) -> "TeacherRecord":
+        """That of a teacher with these networks, all trained on the same images."""
+        return cls(
+            [seed for one in networks for seed in one.seeds],
+            networks[0].images,
+            sum(one.seconds for one in networks),
+            float(np.mean([one.validation_accuracy for one in networks])),
+        )
 
 
 class SoftColumns(TypedDict):

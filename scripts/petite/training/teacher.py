@@ -26,27 +26,23 @@ from petite.training.loop import ScratchTrainer, predict_logits
 from petite.training.settings import LoopSettings
 from petite.training.soft_labels import SoftLabels, TeacherRecord, names_of_labels
 from petite.util import memory
-from petite.util.errors import PetiteError
 from petite.util.files import atomic_path
 
 logger = logging.getLogger(__name__)
 
-# Seeds of runs are below 1,000, so that no subset is judged by a network that begins at the weights
-# of a network of its teacher.
-FIRST_SEED = 1_000_000
 # Images that are augmented at a time.
 AT_ONCE = 1_024
 
 
-def train_teacher(
+def train_network(
     store: Store,
     split: pd.DataFrame,
     trainer: ScratchTrainer,
-    networks: int,
-    folder: Path,
+    seed: int,
+    path: Path,
     max_memory: int | None = None,
 ) -> TeacherRecord:
-    """Train the networks of a teacher, and save them as folder/seed-1000000.keras and so on.
+    """Train a network of a teacher, and save it.
 
     Parameters
     ----------
@@ -54,9 +50,10 @@ def train_teacher(
     split : DataFrame
     trainer : ScratchTrainer
         Made for the images and the classes of the store.
-    networks : int
-        How many.
-    folder : Path
+    seed : int
+        See `petite.training.judges.SoftScratchSettings.teacher_seeds`.
+    path : Path
+        A `.keras` file.
     max_memory : int, optional
         Bytes that the images may take; None: half of the free memory.
     """
@@ -65,46 +62,20 @@ def train_teacher(
     stored = StoredImages(store, train["image_id"])
     images = in_memory_if_it_fits(stored, trainer.bytes_of(stored), limit, "the training images")
     _, held_out_labels, held_out = validation_images(store, split)
-    seeds = [FIRST_SEED + number for number in range(networks)]
-    seconds, accuracies = 0.0, []
-    for seed in seeds:
-        run = trainer.train(
-            images,
-            train["label"].to_numpy(),
-            held_out,
-            held_out_labels,
-            seed,
-            weights_of(train),
-            name=f"the teacher, seed {seed}",
-        )
-        seconds += run.train_seconds
-        accuracies.append(run.history[-1]["validation_accuracy"])
-        logger.info("Teacher, seed %d: validation accuracy %.4f", seed, accuracies[-1])
-        with atomic_path(_network(folder, seed)) as temporary:
-            run.model.save(temporary)
-    return TeacherRecord(seeds, len(train), seconds, float(np.mean(accuracies)))
-
-
-def networks_of(folder: Path, record: TeacherRecord) -> list[Path]:
-    """The files that `train_teacher` wrote to a folder, all of them.
-
-    Raises
-    ------
-    PetiteError
-        If one is missing: the mean over the others is another teacher.
-    """
-    paths = [_network(folder, seed) for seed in record.seeds]
-    for path in paths:
-        if not path.is_file():
-            raise PetiteError(
-                f"{path} is missing, a network of the teacher: put it back, or delete {folder} to "
-                "train the teacher again, and rerun"
-            )
-    return paths
-
-
-def _network(folder: Path, seed: int) -> Path:
-    return folder / f"seed-{seed}.keras"
+    run = trainer.train(
+        images,
+        train["label"].to_numpy(),
+        held_out,
+        held_out_labels,
+        seed,
+        weights_of(train),
+        name=f"the teacher, seed {seed}",
+    )
+    accuracy = run.history[-1]["validation_accuracy"]
+    logger.info("Teacher, seed %d: validation accuracy %.4f", seed, accuracy)
+    with atomic_path(path) as temporary:
+        run.model.save(temporary)
+    return TeacherRecord([seed], len(train), run.train_seconds, accuracy)
 
 
 class Teacher:
@@ -113,7 +84,7 @@ class Teacher:
     Parameters
     ----------
     models : sequence of Path
-        See `networks_of`.
+        See `train_network`.
     settings : LoopSettings
         Those of its training.
     threads : int

@@ -64,13 +64,6 @@ def test_no_seed_beyond_the_last_one_is_left(seeds: int) -> None:
     assert {40, 60, 61} <= set(numbers(left))
 
 
-def test_a_teacher_keeps_its_networks() -> None:
-    teacher = PlannedJob(80, "train", seeds=10)
-    soft = PlannedJob(81, "train", "random", 0.5, seeds=10, needs=(10, 80))
-    left = {job.number: job.seeds for job in remaining([*JOBS, teacher, soft], seeds=7)}
-    assert left[80] == 10 and left[81] == 7
-
-
 def test_less_of_anything_takes_less_time() -> None:
     seconds_of = Forecaster(JOBS, Costs(FACTS), cores=1)
     times = [

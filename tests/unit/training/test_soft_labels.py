@@ -1,10 +1,7 @@
 """Soft labels: training on them, the teacher that gives them, and their file."""
 
-import json
 import re
-import shutil
-import subprocess
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,6 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from loaded_python import LoadedPython
 from test_scratch import SETTINGS, write_small_store
 
 from petite.data.splits import training_images
@@ -27,26 +23,26 @@ from petite.subsets.seed_tables import tables_of
 from petite.subsets.synthetic import Crop, mosaic_recipe, pixels_recipe
 from petite.training.augment import Augmentation
 from petite.training.batches import Batches, SoftTargets, Views
+from petite.training.judges import SoftScratchSettings
 from petite.training.loop import ScratchTrainer, TrainedRun, soft_targets
 from petite.training.records import Job
 from petite.training.scratch import Data, Outputs, check_settings, run_job
 from petite.training.soft_labels import SoftLabels, TeacherRecord, joined
 from petite.training.teacher import (
-    FIRST_SEED,
     Teacher,
     label_softly,
     made_to_label,
-    networks_of,
     stored_to_label,
-    train_teacher,
+    train_network,
 )
 from petite.util.errors import PetiteError
-from petite.util.files import read_table, write_json
+from petite.util.files import read_table
 
 load_keras("tensorflow", 1)
 
 REPOSITORY = Path(__file__).parents[3]
-TAUGHT = TeacherRecord([FIRST_SEED], 3, 2.5, 0.9)
+SEEDS = SoftScratchSettings(teachers=2).teacher_seeds
+TAUGHT = TeacherRecord(SEEDS[:1], 3, 2.5, 0.9)
 
 
 def trainer(classes: int = 2, **changes: Any) -> ScratchTrainer:
@@ -193,16 +189,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def taught(folder: Path) -> TeacherRecord:
     store, split = Store.open(folder / "store/manifest.json"), read_table(folder / "split.parquet")
-    return train_teacher(store, split, trainer(), 2, folder / "teacher")
+    shared = trainer()
+    return TeacherRecord.of(
+        [
+            train_network(store, split, shared, seed, network(folder / "teacher", seed))
+            for seed in SEEDS
+        ]
+    )
+
+
+def network(folder: Path, seed: int) -> Path:
+    return folder / f"seed-{seed}.keras"
 
 
 def asked(folder: Path, *numbers: int) -> Teacher:
-    record = replace(TAUGHT, seeds=[FIRST_SEED + number for number in numbers])
-    return Teacher(networks_of(folder / "teacher", record), check_settings(SETTINGS))
+    models = [network(folder / "teacher", SEEDS[number]) for number in numbers]
+    return Teacher(models, check_settings(SETTINGS))
 
 
 def test_a_teacher_has_seeds_that_no_run_has(taught: TeacherRecord) -> None:
-    assert taught.seeds == [FIRST_SEED, FIRST_SEED + 1] and FIRST_SEED > 1000
+    assert taught.seeds == SEEDS and min(SEEDS) > 1000
     assert taught.images == 40 and taught.seconds > 0 and 0 <= taught.validation_accuracy <= 1
 
 
@@ -212,14 +218,14 @@ def test_a_teacher_learns_nothing_of_other_images(folder: Path, taught: TeacherR
     train = split["split"] == "train"
     moved = split.assign(split=split["split"].where(train, "test"))
     for number, changed in enumerate((moved, moved.loc[train])):
-        train_teacher(store, changed, trainer(), 1, folder / f"other-{number}")
-        file = f"seed-{FIRST_SEED}.keras"
+        other = network(folder / f"other-{number}", SEEDS[0])
+        train_network(store, changed, trainer(), SEEDS[0], other)
         images = StoredImages(store, training_images(split)["image_id"])
-        one, other = (
-            Teacher([folder / name / file], check_settings(SETTINGS)).probabilities(images)
-            for name in ("teacher", f"other-{number}")
+        one, same = (
+            Teacher([path], check_settings(SETTINGS)).probabilities(images)
+            for path in (network(folder / "teacher", SEEDS[0]), other)
         )
-        assert (one == other).all()
+        assert (one == same).all()
 
 
 def test_its_answer_is_the_mean_of_its_networks_and_softer_at_a_temperature(
@@ -234,24 +240,12 @@ def test_its_answer_is_the_mean_of_its_networks_and_softer_at_a_temperature(
     )
 
 
-def test_a_network_of_the_teacher_that_is_gone_is_named_and_no_others_label_in_its_place(
-    folder: Path, taught: TeacherRecord, tmp_path: Path, loaded_steps: LoadedPython
-) -> None:
-    shutil.copytree(folder / "teacher", tmp_path / "teacher")
-    gone = tmp_path / f"teacher/seed-{FIRST_SEED + 1}.keras"
-    gone.unlink()
-    write_json(tmp_path / "teacher.json", asdict(taught))
-    settings = {"training": SETTINGS, "views": None, "temperature": 1.0}
-    finished = subprocess.run(
-        [*loaded_steps.command, REPOSITORY / "scripts/soft_labels.py"]
-        + ["--manifest", folder / "store/manifest.json", "--split", folder / "split.parquet"]
-        + ["--models", tmp_path / "teacher", "--record", tmp_path / "teacher.json"]
-        + ["--output", tmp_path / "labels.npz", "--settings", json.dumps(settings)],
-        capture_output=True,
-        text=True,
+def test_more_networks_of_a_teacher_begin_with_those_of_fewer(taught: TeacherRecord) -> None:
+    assert SoftScratchSettings(teachers=3).teacher_seeds[:2] == SEEDS
+    alone = TeacherRecord([7], 40, 1.5, 0.5)
+    assert TeacherRecord.of([alone, replace(alone, seeds=[8], seconds=2.0)]) == replace(
+        alone, seeds=[7, 8], seconds=3.5
     )
-    assert finished.returncode == 1 and not (tmp_path / "labels.npz").exists()
-    assert str(gone) in finished.stderr and "Traceback" not in finished.stderr
 
 
 @pytest.mark.parametrize("views", [0, 3])
