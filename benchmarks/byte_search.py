@@ -7,13 +7,16 @@
 The search (`bytes` in the config) measures up to 16 sides and qualities with two seeds each, on the
 validation images. Here `HELD_OUT` training images are put aside first. The search runs on the
 others, by a probe, and each point of a grid of `SIDES` and `QUALITIES`, and the winner of the
-search, is fitted with `SEEDS` and judged on the images put aside. The best point of the grid is
-chosen by half of the seeds and compared with the winner by the other half, and the other way
-around, so that it does not win by luck. The test images are never read. Finished trainings are kept
-next to the output, and a benchmark that was stopped goes on from them.
+search, is fitted with `SEEDS` and judged on the images put aside: half of the seeds on half of the
+images, and the others on the others. The best point of the grid is chosen by one half and compared
+with the winner by the other, and the other way around, so that it does not win by luck. The test
+images are never read. Finished trainings are kept next to the output, and a benchmark that was
+stopped goes on from them.
 """
 
 import argparse
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +31,7 @@ from petite.features.embedding import read_embeddings
 from petite.networks.backbones import open_backbone
 from petite.networks.backend import load_keras
 from petite.subsets.chains import SelectionJob, Step
-from petite.training.byte_search import Measured, Point
+from petite.training.byte_search import Point
 from petite.training.byte_search_job import (
     Images,
     Measurement,
@@ -39,6 +42,7 @@ from petite.training.byte_search_job import (
 )
 from petite.training.judges import ProbeSettings
 from petite.training.probe import Embedded
+from petite.util.files import sha256_of
 from petite.util.seeds import generator
 
 HELD_OUT = 3_000
@@ -50,13 +54,18 @@ RANDOM = Step(method="random", settings={}, quota="proportional", space=None, sh
 
 @dataclass
 class HeldOutProbe(ProbeJudge):
-    """A probe that is judged on other images than those that choose its penalty."""
+    """A probe that is judged on other images than those that choose its penalty.
 
-    held_out: Embedded | None = None
+    Attributes
+    ----------
+    halves : sequence of Embedded
+        Even seeds are judged on the first, odd ones on the second.
+    """
+
+    halves: Sequence[Embedded] = ()
 
     def score(self, images: NDArray[np.uint8], labels: NDArray[np.int64], seed: int) -> float:
-        assert self.held_out is not None
-        return self.fitted(images, labels).accuracy(self.held_out)
+        return self.fitted(images, labels).accuracy(self.halves[seed % 2])
 
 
 def main() -> None:
@@ -68,20 +77,24 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True, help="a CSV file, which grows")
     args = parser.parse_args()
+    digest = digest_of(args)
     with open_source("archive", args.archive) as source:
         images, searching, judging = prepared(args, source)
         kept = args.output.with_suffix(f".{args.bytes}.search.json")
         most = len(images.train)
-        found = run_search(args.bytes, "probe", images, searching, most, Trainings(kept, ""))
+        found = run_search(args.bytes, "probe", images, searching, most, Trainings(kept, digest))
         budget = budget_of(args.bytes, images.original_bytes())
         kept = args.output.with_suffix(f".{args.bytes}.grid.json")
-        grid = Measurement(images, judging, budget, most, Trainings(kept, ""), SEEDS)
+        grid = Measurement(images, judging, budget, most, Trainings(kept, digest), SEEDS)
         winner = Point(found["winner"]["side"], found["winner"]["quality"])
         points = {Point(side, quality) for side in SIDES for quality in QUALITIES} | {winner}
         rows = [row(grid, one, winner) for one in sorted(points)]
     table = pd.DataFrame([one for one in rows if one]).assign(budget=args.bytes)
-    append(args.output, table)
-    best, difference = regret(table)
+    if args.output.exists():
+        before = pd.read_csv(args.output)
+        table = pd.concat([before[before["budget"] != args.bytes], table])
+    table.to_csv(args.output, index=False)
+    best, difference = regret(table[table["budget"] == args.bytes])
     print(
         f"{args.bytes}: the search found {winner}, the grid {best}: {100 * difference:+.2f} points"
     )
@@ -98,16 +111,15 @@ def prepared(args: argparse.Namespace, source: Source) -> tuple[Images, ProbeJud
     validation = Embedded(
         read_embeddings(store, held_out.image_ids, embeddings)[0], held_out.labels.astype(np.int64)
     )
-    judged = Embedded(
-        read_embeddings(store, put_aside["image_id"], embeddings)[0],
-        put_aside["label"].to_numpy(np.int64),
-    )
+    vectors = read_embeddings(store, put_aside["image_id"], embeddings)[0]
+    labels = put_aside["label"].to_numpy(np.int64)
+    halves = [Embedded(vectors[half::2], labels[half::2]) for half in (0, 1)]
     load_keras("tensorflow", args.threads)
     backbone = open_backbone("efficientnet_lite0", args.weights, threads=args.threads)
     searching = ProbeJudge(
         backbone.embedder(), validation, ProbeSettings().penalties, backbone.image_size
     )
-    judging = HeldOutProbe(**vars(searching), held_out=judged)
+    judging = HeldOutProbe(**vars(searching), halves=halves)
     rest = train[~aside].reset_index(drop=True)
     return (
         Images(source, {}, store, SelectionJob(rest, len(rest), [RANDOM], 0, {})),
@@ -118,27 +130,24 @@ def prepared(args: argparse.Namespace, source: Source) -> tuple[Images, ProbeJud
 
 def row(grid: Measurement, point: Point, winner: Point) -> dict[str, object] | None:
     """A point and its accuracy by each seed; None if the budget has no room for it."""
-    found: Measured | None = grid.measure(point)
-    if found is None:
+    alone = [replace(grid, seeds=[seed]).measure(point) for seed in SEEDS]
+    found = [one for one in alone if one]
+    if len(found) < len(SEEDS):
         return None
-    by_seed = {
-        f"accuracy_{number}": replace(grid, seeds=[seed]).measure(point).score
-        for number, seed in enumerate(SEEDS)
-    }
     return {
         "side": point.side,
         "quality": point.quality,
-        "images": found.images,
-        "bytes": found.size,
+        "images": min(one.images for one in found),
+        "bytes": max(one.size for one in found),
         "winner": point == winner,
-        **{name: round(value, 5) for name, value in by_seed.items()},
+        **{f"accuracy_{number}": round(one.score, 5) for number, one in enumerate(found)},
     }
 
 
 def regret(table: pd.DataFrame) -> tuple[Point, float]:
     """The best point of the grid by all seeds, and what the winner of the search lacks to the best.
 
-    The second is a mean over two halves of the seeds, each of which measures the best of the other.
+    The second is a mean over two halves, each of which measures the best of the other.
     """
     scores = table[[f"accuracy_{number}" for number in range(len(SEEDS))]].to_numpy()
     winner = int(table["winner"].to_numpy().argmax())
@@ -150,10 +159,11 @@ def regret(table: pd.DataFrame) -> tuple[Point, float]:
     return Point(int(best["side"]), int(best["quality"])), float(np.mean(lacking))
 
 
-def append(path: Path, table: pd.DataFrame) -> None:
-    """Add rows to a CSV file."""
-    with path.open("a") as file:
-        table.to_csv(file, header=file.tell() == 0, index=False)
+def digest_of(args: argparse.Namespace) -> str:
+    """The digest of what decides the result of a training."""
+    files = [args.run / "store" / "manifest.json", args.run / "splits" / "0.parquet", args.weights]
+    parts = [str(HELD_OUT), *(sha256_of(path) for path in files if path)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 if __name__ == "__main__":

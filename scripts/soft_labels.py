@@ -39,6 +39,6 @@ if __name__ == "__main__":
     images.add_argument("--split", type=Path, help="the table of a split: its training images")
     images.add_argument("--subset", type=Path, help="a file of subsets whose images are made")
     parser.add_argument("--models", type=Path, nargs="+", required=True, help="its networks")
-    parser.add_argument("--records", type=Path, nargs="+", help="how they were trained")
+    parser.add_argument("--records", type=Path, nargs="+", required=True, help="theirs")
     parser.add_argument("--output", type=Path, required=True, help="the .npz; .json is next to it")
     run(main, parser)

@@ -34,15 +34,11 @@ if IS_RUN and HAS_LABELS:
 
 
 def say_settings():
-    """Print what is not used, and the images and the preset in one line, before the first job."""
+    """Print notices on the settings, and the images and the preset in one line, before the first job."""
     if HAS_LABELS and not GONE:
         record_owner(Path(RESULTS), OWNER)
-    if shares := CONFIG.unused_seeds:
-        print(
-            f"seeds_by_fraction: no method has the fraction {', '.join(map(as_text, shares))}, so "
-            "its seeds are not used",
-            file=sys.stderr,
-        )
+    for notice in ASKED.notices:
+        print(f"Note: {notice}", file=sys.stderr)
     if RESOLVED.preset is None or not HAS_LABELS:
         return
     what = DATASET.source if DATASET.path is None else DATASET.path

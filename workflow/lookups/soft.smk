@@ -17,10 +17,6 @@ MADE_SOFT_LABELS = f"{RESULTS}/{{repeat}}soft_labels/{SCRATCH}/{RUN}.npz"
 MADE = labels_where(lambda label: method_name(label) in SYNTHETIC)
 
 
-wildcard_constraints:
-    network=r"\d+",
-
-
 def memory_with_labels(wildcards, attempt):
     """The memory of a training on soft labels: eight bytes for each class of what is known of an image.
 
@@ -38,7 +34,7 @@ def teacher_models(wildcards):
 
 
 def teacher_records(wildcards):
-    return [path.replace(".keras", ".json") for path in teacher_models(wildcards)]
+    return [f"{path.removesuffix('.keras')}.json" for path in teacher_models(wildcards)]
 
 
 def soft_label_settings():

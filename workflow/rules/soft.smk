@@ -20,6 +20,8 @@ if SCRATCH_SOFT in CASES_OF:
             f"{RESULTS}/{{repeat}}logs/teacher/seed-{{network}}.log",
         benchmark:
             f"{RESULTS}/{{repeat}}benchmarks/teacher/seed-{{network}}.tsv"
+        wildcard_constraints:
+            network=r"\d+",
         conda:
             "../../envs/petite.yaml"
         threads: CONFIG.training_threads

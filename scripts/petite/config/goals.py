@@ -168,7 +168,7 @@ GOALS = (
     ),
     Goal(
         "judge by fine-tuning a pretrained network",
-        "{judges: fine_tune, seeds: 7}",
+        "{judges: fine_tune, seeds: 7, dataset: {image_size: 128}}",
         "judges.md#fine-tuning",
     ),
     Goal(

@@ -77,7 +77,7 @@ class JudgesSection(Strict):
         return self
 
 
-def by_name(value: Any) -> Any:
+def _named(value: Any) -> Any:
     """Take `probe` or `[probe, scratch]` for these judges with their default settings."""
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list):
@@ -86,7 +86,7 @@ def by_name(value: Any) -> Any:
 
 
 # Not a validator of the model, so that problems of a name are those of a key.
-Judges = Annotated[JudgesSection, BeforeValidator(by_name)]
+Judges = Annotated[JudgesSection, BeforeValidator(_named)]
 
 
 def _problems_of_names(programs: dict[Any, Any]) -> Iterator[str]:

@@ -12,12 +12,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from petite.config.judges import by_name
 from petite.config.schema import Config
 from petite.config.size import check_size
 from petite.data.sources import ALL_SOURCES, SOURCES
 from petite.data.sources.base import UNLABELED
-from petite.training.judges import FINE_TUNE, SCRATCH, SCRATCH_SOFT, FineTuneSettings
 from petite.util.errors import PetiteError
 
 Values = dict[str, Any]
@@ -27,7 +25,6 @@ COMMAND_LINE = "command line"
 SHORTCUTS = tuple(name for name, source in SOURCES.items() if source.takes_path())
 # Mappings that count as one value: writing a key of it replaces the whole mapping.
 WHOLE = {("seeds",), ("seeds_by_fraction",), ("training", "budget")}
-IMAGE_SIZE = ("dataset", "image_size")
 NAME = "name"  # with SHORTCUTS, the keys of `dataset` that the command line takes without nesting
 POOL = "pool"
 # What `--config images=500 method=herding` stands for in the section `pool`.
@@ -117,29 +114,7 @@ def resolve(default: Layer, written: Sequence[Layer], presets: Path) -> Resolved
     for layer in layers:
         values = _without_old_digest(values, layer)
         values = _laid_over(values, layer.values, (), layer.name, origins)
-    if preset is not None and origins.get(IMAGE_SIZE) == f"{preset}.yaml":
-        layer = _for_fine_tuning(values)
-        values = _laid_over(values, layer.values, (), layer.name, origins)
     return Resolved(values, origins, preset)
-
-
-def _for_fine_tuning(values: Values) -> Layer:
-    """The side that fine-tuning needs, if no network from scratch takes more time by it.
-
-    It replaces that of a preset: enlarged images cost accuracy, and larger ones just disk space.
-    """
-    judges = by_name(values.get("judges"))
-    used = (
-        {name for name in judges if judges[name] is not None} if isinstance(judges, dict) else set()
-    )
-    if FINE_TUNE not in used or {SCRATCH, SCRATCH_SOFT} & used:
-        return Layer("", {})
-    usual = FineTuneSettings.model_fields["image_size"].default
-    own = judges[FINE_TUNE]
-    size = own.get("image_size", usual) if isinstance(own, dict) else usual
-    if not isinstance(size, int) or size <= values["dataset"]["image_size"]:
-        return Layer("", {})
-    return Layer(f"judges.{FINE_TUNE}", {"dataset": {"image_size": size}})
 
 
 def read_layer(path: Path, name: str | None = None) -> Layer:

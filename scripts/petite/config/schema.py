@@ -169,10 +169,25 @@ class Config(Strict):
         return own or int(self.seeds)  # type: ignore[arg-type]
 
     @property
-    def unused_seeds(self) -> list[float]:
-        """The fractions of `seeds_by_fraction` that no method has."""
+    def notices(self) -> list[str]:
+        """What these settings do that their author may not expect, in sentences."""
         known = {share for entry in self.methods.values() for share in entry.fractions}
-        return sorted(set(self.seeds_by_fraction) - known - {1})
+        unused = sorted(set(self.seeds_by_fraction) - known - {1})
+        found = []
+        if unused and not self.bytes:  # a search for bytes finds its own fractions
+            found.append(
+                f"seeds_by_fraction: no method has the fraction {', '.join(map(str, unused))}, so "
+                "its seeds are not used"
+            )
+        stored, tuned = self.dataset.image_size, self.judges.fine_tune
+        if tuned and stored < tuned.image_size:
+            found.append(
+                f"{FINE_TUNE} enlarges the images from dataset.image_size ({stored} pixels a side) "
+                f"to judges.{FINE_TUNE}.image_size ({tuned.image_size}), which adds no detail. "
+                f"Larger images give a higher accuracy with `dataset: {{image_size: "
+                f"{tuned.image_size}}}`"
+            )
+        return found
 
     def looks_of(self, judge: str) -> Looks | None:
         """The looks of a judge's seeds; None for a fixed number of seeds."""

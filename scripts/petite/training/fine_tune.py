@@ -20,7 +20,6 @@ from petite.training.schedule import learning_rates
 from petite.training.seeing import SeeingSettings
 from petite.training.settings import checked
 from petite.util.errors import PetiteError
-from petite.util.notices import notice
 
 if TYPE_CHECKING:
     import keras
@@ -70,7 +69,7 @@ class FineTuner(Trainer):
         threads: int = 1,
         seeing: SeeingSettings | None = None,
     ) -> None:
-        check_sizes(backbone, image_size, settings)
+        check_size(backbone, settings)
         super().__init__(classes, settings, threads, seeing)
         self._backbone = backbone
         self._network = backbone.build(dtype_policy(settings.precision))
@@ -132,14 +131,12 @@ class FineTuner(Trainer):
         return Networks(self._model, self._whole_model)
 
 
-def check_sizes(backbone: Backbone, image_size: int, settings: FineTuneSettings) -> None:
-    """Refuse a network for images of another size, and give notice of enlarged images.
+def check_size(backbone: Backbone, settings: FineTuneSettings) -> None:
+    """Refuse a network for images of another size.
 
     Parameters
     ----------
     backbone : Backbone
-    image_size : int
-        Side of the store's images, in pixels.
     settings : FineTuneSettings
 
     Raises
@@ -152,12 +149,6 @@ def check_sizes(backbone: Backbone, image_size: int, settings: FineTuneSettings)
         raise PetiteError(
             f"judges.fine_tune.image_size is {side}, but backbone '{backbone.name}' takes images "
             f"of {backbone.image_size} pixels alone: set {backbone.image_size}"
-        )
-    if image_size < side:
-        notice(
-            f"fine_tune enlarges the images from dataset.image_size ({image_size} pixels a side) "
-            f"to judges.fine_tune.image_size ({side}), which adds no detail: raise "
-            f"dataset.image_size to {side} for a higher accuracy"
         )
 
 

@@ -292,10 +292,22 @@ def test_wrong_value_is_refused_with_its_key(default, path, value, said):
     assert re.search(said, problems(default))
 
 
-def test_fractions_with_seeds_of_their_own_that_no_method_has_are_found(default):
+def test_fractions_with_seeds_of_their_own_that_no_method_has_are_said(default):
     default["methods"] = {"random": {"fractions": [0.5, 0.1]}, "augmentation": {"fractions": []}}
     default |= {"seeds": 4, "seeds_by_fraction": {1: 2, 0.5: 3, 0.3: 9, 0.2: 9}}
-    assert config.load(default).unused_seeds == [0.2, 0.3]
+    [said] = config.load(default).notices
+    assert said.startswith("seeds_by_fraction: no method has the fraction 0.2, 0.3,")
+    default["methods"]["full"] = {"fractions": [1]}
+    assert config.load(default | {"bytes": "10%"}).notices == []
+
+
+@pytest.mark.parametrize("size", [64, 127, 128, 160])
+def test_images_that_fine_tuning_enlarges_are_said(default, size):
+    default["dataset"]["image_size"] = size
+    default["judges"] = {"scratch": None, "fine_tune": {"image_size": 128}}
+    said = [text for text in config.load(default).notices if "enlarges" in text]
+    assert len(said) == (size < 128)
+    assert all(f"({size} pixels" in text and "{image_size: 128}" in text for text in said)
 
 
 def test_a_look_that_can_decide_none_of_the_comparisons_is_refused(default):

@@ -176,35 +176,6 @@ def test_photographs_are_judged_by_a_probe_unless_another_judge_is_named():
         assert list(loaded.judges.used) == expected
 
 
-@pytest.mark.parametrize(
-    ("written", "size"),
-    [
-        ({"judges": "probe"}, 64),
-        ({"judges": "fine_tune"}, 128),
-        ({"judges": ["probe", "fine_tune"]}, 128),
-        ({"judges": {"fine_tune": {"image_size": 224}}}, 224),
-        ({"judges": {"fine_tune": {"seeds": 7}}}, 128),
-        ({"judges": {"fine_tune": {"image_size": 32}}}, 64),
-        ({"judges": {"fine_tune": None}}, 64),
-        # The size is that of both, and scratch would take four times as long.
-        ({"judges": {"fine_tune": {}, "scratch": {}}}, 64),
-        ({"judges": "fine_tune", "dataset": {"image_size": 64}}, 64),
-        ({"judges": "fine_tune", "dataset": {"image_size": 48}}, 48),
-    ],
-)
-def test_fine_tuning_gets_images_of_its_size_unless_another_one_is_written(written, size):
-    found = given_by({"folder": "/data/pets", **written})
-    assert found.values["dataset"]["image_size"] == size
-    config.load(found.values)
-    assert (found.origins["dataset", "image_size"] == "judges.fine_tune") == (size > 64)
-
-
-@pytest.mark.parametrize("judges", [3, {"fine_tune": 3}, {"fine_tune": {"image_size": "x"}}, [3]])
-def test_judges_that_are_no_such_thing_are_left_to_the_check(judges):
-    with pytest.raises(PetiteError, match="judges"):
-        config.load(given_by({"folder": "/data/pets", "judges": judges}).values)
-
-
 def test_config_yaml_that_names_the_source_itself_is_taken_as_it_stands():
     edited = copy.deepcopy(DEFAULT.values)
     edited["dataset"] |= {"source": "folder", "path": "/data/a", "classes": None, "name": "mine"}

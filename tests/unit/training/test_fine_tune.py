@@ -220,17 +220,6 @@ def test_a_backbone_with_weights_that_are_nan_is_refused() -> None:
         FineTuner(bad, SIDE, 3, COLORS, check_settings(SMALL))
 
 
-@pytest.mark.parametrize("side", [SIDE - 1, SIDE, SIDE + 1])
-def test_a_notice_says_when_images_are_enlarged(
-    side: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level("INFO"):
-        tuner(image_size=side)
-    said = [record.message for record in caplog.records if record.levelname == "NOTICE"]
-    assert len(said) == (side < SIDE)
-    assert all(f"dataset.image_size ({side} pixels" in text for text in said)
-
-
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -322,9 +311,6 @@ def test_a_job_writes_what_a_training_from_scratch_writes(done: Outputs) -> None
     with np.load(done.predictions) as predictions:
         assert predictions["probabilities"].shape == (2, 12, 2)
         assert predictions["seeds"].tolist() == [0, 1]
-    log = done.runs.with_name("fine_tune.log").read_text()
-    assert "NOTICE" in log
-    assert "judges.fine_tune.image_size (32)" in log
 
 
 def test_a_saved_model_is_loaded_without_petite_and_takes_the_images_of_the_store(
