@@ -173,12 +173,11 @@ def label_softly(
         found = teacher.probabilities(images, temperature)[:, None]
     else:
         drawn = Views.of(names, views, settings.augmentation)
-        found = np.concatenate(
-            [
-                _of_views(teacher, images, drawn, views, temperature, rows)
-                for rows in np.array_split(np.arange(len(names)), -(-len(names) // AT_ONCE))
-            ]
-        )
+        blocks = []
+        for rows in np.array_split(np.arange(len(names)), -(-len(names) // AT_ONCE)):
+            blocks.append(_of_views(teacher, images, drawn, views, temperature, rows))
+            logger.info("%d views of %d of %d images are labeled", views, rows[-1] + 1, len(names))
+        found = np.concatenate(blocks)
     rounded = found.astype(np.float16)
     return SoftLabels(np.array(names), rounded, views, temperature, record, settings.augmentation)
 
