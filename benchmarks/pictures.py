@@ -406,6 +406,7 @@ RESULT_FIGURES: dict[str, Callable[[], Figure]] = {
     "scale": scale,
     "selection-time": selection_time,
     "bytes-photographs": lambda: of_bytes("photos_bytes.csv"),
+    "bytes-photographs-fine-tuned": lambda: of_bytes("photos_bytes_fine_tune.csv"),
     "bytes-textiles": lambda: of_bytes("textiles_bytes.csv"),
     "bytes-silhouettes": lambda: of_bytes("silhouettes_bytes.csv"),
     "clothing-probe": lambda: of_results(
