@@ -18,7 +18,7 @@ stopped goes on from them.
 import argparse
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,6 @@ from petite.training.byte_search_job import (
     Measurement,
     ProbeJudge,
     Trainings,
-    budget_of,
     run_search,
 )
 from petite.training.judges import ProbeSettings
@@ -81,12 +80,11 @@ def main() -> None:
     digest = digest_of(args)
     with open_source("archive", args.archive) as source:
         images, searching, judging = prepared(args, source)
-        kept = args.output.with_suffix(f".{args.bytes}.search.json")
+        kept = Trainings(args.output.with_suffix(f".{args.bytes}.search.json"), digest)
         most = len(images.train)
-        found = run_search(args.bytes, "probe", images, searching, most, Trainings(kept, digest))
-        budget = budget_of(args.bytes, images.original_bytes())
-        kept = args.output.with_suffix(f".{args.bytes}.grid.json")
-        grid = Measurement(images, judging, budget, most, Trainings(kept, digest), SEEDS)
+        found = run_search(args.bytes, "probe", images, searching, most, kept)
+        kept = Trainings(args.output.with_suffix(f".{args.bytes}.grid.json"), digest)
+        grid = [Measurement(images, judging, found["budget"], most, kept, [one]) for one in SEEDS]
         winner = Point(found["winner"]["side"], found["winner"]["quality"])
         points = {Point(side, quality) for side in SIDES for quality in QUALITIES} | {winner}
         rows = [row(grid, one, winner) for one in sorted(points)]
@@ -129,11 +127,10 @@ def prepared(args: argparse.Namespace, source: Source) -> tuple[Images, ProbeJud
     )
 
 
-def row(grid: Measurement, point: Point, winner: Point) -> dict[str, object] | None:
+def row(grid: Sequence[Measurement], point: Point, winner: Point) -> dict[str, object] | None:
     """A point and its accuracy by each seed; None if the budget has no room for it."""
-    alone = [replace(grid, seeds=[seed]).measure(point) for seed in SEEDS]
-    found = [one for one in alone if one]
-    if len(found) < len(SEEDS):
+    found = [one for of_seed in grid if (one := of_seed.measure(point))]
+    if len(found) < len(grid):
         return None
     return {
         "side": point.side,

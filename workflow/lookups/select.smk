@@ -221,6 +221,10 @@ def feature_settings(wildcards):
     return as_param(settings_of_space(wildcards.space))
 
 
+# What `memory` takes for the jobs of `rank`: MB, and bytes for each image.
+OF_RANKING = 800, 1500
+
+
 def feature_memory(count):
     """The mem_mb of `features`: embeddings and their rotation are in memory as a whole."""
 

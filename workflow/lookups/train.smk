@@ -33,6 +33,10 @@ def fine_tune_settings():
 # Small batches count as 32, because evaluation takes 128 images at a time.
 BATCH = max(32, FINE_TUNING.batch_size)
 ACTIVATIONS = 1750 * BATCH / 64 * (FINE_TUNING.image_size / 128) ** 2
+# What `memory` takes for the jobs of a judge: MB, and bytes for each image.
+OF_TRAINING = 1500, 4 * IMAGE_BYTES
+OF_FINE_TUNING = 1300 + 1.2 * ACTIVATIONS, 4 * IMAGE_BYTES
+OF_PROBE = 1000, 20_000
 
 
 def probe_inputs(wildcards):

@@ -111,7 +111,7 @@ use rule rank as grow_rank with:
     wildcard_constraints:
         method=f"{ORDER}|{RANDOM}",
     resources:
-        mem_mb=memory(800, 1500, number_of_grown_images),
+        mem_mb=memory(*OF_RANKING, number_of_grown_images),
     params:
         settings=order_settings,
         depth="1",
@@ -160,7 +160,7 @@ use rule train as grow_train with:
     benchmark:
         f"{RESULTS}/grow/{{place}}/benchmarks/train/{RUN}.tsv"
     resources:
-        mem_mb=memory(1500, 4 * IMAGE_BYTES, number_of_grown_images),
+        mem_mb=memory(*OF_TRAINING, number_of_grown_images),
         gpu=CONFIG.training_gpus,
     params:
         seeing="null",
@@ -184,7 +184,7 @@ use rule fine_tune as grow_fine_tune with:
     benchmark:
         f"{RESULTS}/grow/{{place}}/benchmarks/fine_tune/{RUN}.tsv"
     resources:
-        mem_mb=memory(1300 + 1.2 * ACTIVATIONS, 4 * IMAGE_BYTES, number_of_grown_images),
+        mem_mb=memory(*OF_FINE_TUNING, number_of_grown_images),
         gpu=CONFIG.training_gpus,
     params:
         seeing="null",
@@ -206,7 +206,7 @@ use rule probe as grow_probe with:
     benchmark:
         f"{RESULTS}/grow/{{place}}/benchmarks/probe/{RUN}.tsv"
     resources:
-        mem_mb=memory(1000, 20_000, number_of_grown_images),
+        mem_mb=memory(*OF_PROBE, number_of_grown_images),
     params:
         settings=grown_probe_settings,
         arguments=lambda wildcards, input: (
@@ -234,7 +234,7 @@ if PROGRAMS:
         benchmark:
             f"{RESULTS}/grow/{{place}}/benchmarks/judge_program/{{judge}}/{RUN}.tsv"
         resources:
-            mem_mb=memory(1500, 4 * IMAGE_BYTES, number_of_grown_images),
+            mem_mb=memory(*OF_TRAINING, number_of_grown_images),
             gpu=CONFIG.training_gpus,
 
 

@@ -142,7 +142,7 @@ rule rank:
     conda:
         "../../envs/petite.yaml"
     resources:
-        mem_mb=memory(800, 1500),
+        mem_mb=memory(*OF_RANKING),
     params:
         python=python,
         settings=selection_settings,

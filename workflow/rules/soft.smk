@@ -26,7 +26,7 @@ if SCRATCH_SOFT in CASES_OF:
             "../../envs/petite.yaml"
         threads: CONFIG.training_threads
         resources:
-            mem_mb=memory(1500, 4 * IMAGE_BYTES),
+            mem_mb=memory(*OF_TRAINING),
             gpu=CONFIG.training_gpus,
         params:
             python=python,
@@ -128,7 +128,7 @@ if PROBE_SOFT in CASES_OF:
         conda:
             "../../envs/petite.yaml"
         resources:
-            mem_mb=memory(1000, 20_000),
+            mem_mb=memory(*OF_PROBE),
         params:
             python=python,
             settings=probe_teacher_settings(),

@@ -28,7 +28,7 @@ rule train:
         "../../envs/petite.yaml"
     threads: CONFIG.training_threads
     resources:
-        mem_mb=memory(1500, 4 * IMAGE_BYTES),
+        mem_mb=memory(*OF_TRAINING),
         gpu=CONFIG.training_gpus,
     params:
         python=python,
@@ -73,7 +73,7 @@ rule fine_tune:
         "../../envs/petite.yaml"
     threads: CONFIG.training_threads
     resources:
-        mem_mb=memory(1300 + 1.2 * ACTIVATIONS, 4 * IMAGE_BYTES),
+        mem_mb=memory(*OF_FINE_TUNING),
         gpu=CONFIG.training_gpus,
     params:
         python=python,
@@ -114,7 +114,7 @@ rule probe:
     conda:
         "../../envs/petite.yaml"
     resources:
-        mem_mb=memory(1000, 20_000),
+        mem_mb=memory(*OF_PROBE),
     params:
         python=python,
         settings=probe_settings,
@@ -159,7 +159,7 @@ if PROGRAMS:
             "../../envs/petite.yaml"
         threads: CONFIG.training_threads
         resources:
-            mem_mb=memory(1500, 4 * IMAGE_BYTES),
+            mem_mb=memory(*OF_TRAINING),
             gpu=CONFIG.training_gpus,
         params:
             python=python,

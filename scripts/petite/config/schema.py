@@ -169,10 +169,14 @@ class Config(Strict):
         return own or int(self.seeds)  # type: ignore[arg-type]
 
     @property
+    def _fractions(self) -> set[float]:
+        """Those of all methods."""
+        return {share for entry in self.methods.values() for share in entry.fractions}
+
+    @property
     def notices(self) -> list[str]:
         """What these settings do that their author may not expect, in sentences."""
-        known = {share for entry in self.methods.values() for share in entry.fractions}
-        unused = sorted(set(self.seeds_by_fraction) - known - {1})
+        unused = sorted(set(self.seeds_by_fraction) - self._fractions - {1})
         found = []
         if unused and not self.bytes:  # a search for bytes finds its own fractions
             found.append(
@@ -183,9 +187,9 @@ class Config(Strict):
         if tuned and stored < tuned.image_size:
             found.append(
                 f"{FINE_TUNE} enlarges the images from dataset.image_size ({stored} pixels a side) "
-                f"to judges.{FINE_TUNE}.image_size ({tuned.image_size}), which adds no detail. "
-                f"Larger images give a higher accuracy with `dataset: {{image_size: "
-                f"{tuned.image_size}}}`"
+                f"to judges.{FINE_TUNE}.image_size ({tuned.image_size}), which adds no detail. If "
+                f"yours are larger, `dataset: {{image_size: {tuned.image_size}}}` gives a higher "
+                "accuracy"
             )
         return found
 
@@ -446,14 +450,13 @@ class Config(Strict):
             )
         for judge in self.judges.used:
             problems += self._looks_problems(judge)
-            known = {share for entry in self.methods.values() for share in entry.fractions}
             only = self.judges.used[judge].fractions
-            if unknown_shares := sorted(set(only or []) - known):
+            if unknown_shares := sorted(set(only or []) - self._fractions):
                 problems.append(
                     f"judges.{judge}.fractions: no method has the fraction "
                     f"{', '.join(map(str, unknown_shares))}"
                 )
-            elif known and not self.runs_of(judge):
+            elif self._fractions and not self.runs_of(judge):
                 problems.append(
                     f"judges.{judge}: no method has a fraction that it judges"
                     f"{self._why_not_judged(judge)}"

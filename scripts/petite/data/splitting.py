@@ -135,15 +135,7 @@ def split_images(
     share = USUAL_VALIDATION if isinstance(validation, str) else validation
     if parts is None:
         of_test = USUAL_TEST if isinstance(test, str) else test
-        parts = make_split(
-            rows.labels,
-            rows.groups,
-            test=of_test,
-            validation=share,
-            seed=seed,
-            classes=rows.classes,
-            group_names=rows.group_names,
-        )
+        parts = _divided(rows, {TEST: of_test, VALIDATION: share}, seed)
         found_leaks = Leaks(pd.DataFrame(columns=LEAK_COLUMNS), np.zeros(len(used), bool))
     else:
         if is_repeat:

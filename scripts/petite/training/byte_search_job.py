@@ -287,21 +287,22 @@ class Measurement:
         return {seed: self.images.ranked(seed) for seed in self.seeds}
 
     @cached_property
-    def _classes(self) -> int:
+    def classes(self) -> int:
+        """How many there are, and so the fewest images."""
         return self.images.train["label"].nunique()
 
     def _count(self, encoding: Encoding) -> int:
         """How many images of an encoding there is room for, by the bytes of some."""
         images = self.images
-        measured = count_to_measure(self._classes, len(images.train))
+        measured = count_to_measure(self.classes, len(images.train))
         sample = cut(self._rankings[self.seeds[0]], images.train, measured)
         sizes = np.array([len(file) for file in images.encoded(sample["image_id"], encoding)])
         fixed = container_bytes(encoding.name, images.store.classes, [], [], [])
-        self.least.append(fixed + self._classes * int(sizes.mean() + 4))
+        self.least.append(fixed + self.classes * int(sizes.mean() + 4))
         return count_within(self.budget, sizes, fixed, self.most)
 
     def _trained(self, encoding: Encoding, seed: int, count: int) -> Training | None:
-        if count < self._classes:
+        if count < self.classes:
             return None
         ranked, judge = self._rankings[seed], self.judge
         files, labels, total = _within(self.images, ranked, encoding, count, self.budget)
@@ -337,7 +338,7 @@ def run_search(
     try:
         winner, found = search(largest, measurement.measure)
     except NoRoom:
-        classes, least = images.train["label"].nunique(), min(measurement.least)
+        classes, least = measurement.classes, min(measurement.least)
         raise PetiteError(
             f"bytes: {text} has no room for an image of each class: the smallest encoding takes "
             f"about {byte_size(least)} for {classes} images: give a larger budget"
