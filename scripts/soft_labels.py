@@ -1,4 +1,4 @@
-"""Ask a teacher for the soft labels of all training images, or of images that a method makes."""
+"""Ask a teacher for the soft labels of training images, or of images that a method makes."""
 
 import argparse
 from pathlib import Path
@@ -14,7 +14,7 @@ from petite.training.teacher import (
     stored_to_label,
 )
 from petite.util.files import read_json, read_table
-from petite.util.job import argument_parser, run
+from petite.util.job import argument_parser, block_number, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -26,7 +26,7 @@ def main(args: argparse.Namespace) -> None:
         made = [SeedTable(args.subset, seed).read() for seed in seeds_of(args.subset)]
         asked = made_to_label(store, made)
     else:
-        asked = stored_to_label(store, read_table(args.split))
+        asked = stored_to_label(store, read_table(args.split), *args.block)
     views, temperature = args.settings["views"] or 0, args.settings["temperature"]
     label_softly(asked, teacher, record, training, views, temperature).write(args.output)
 
@@ -38,6 +38,9 @@ if __name__ == "__main__":
     images = parser.add_mutually_exclusive_group(required=True)
     images.add_argument("--split", type=Path, help="the table of a split: its training images")
     images.add_argument("--subset", type=Path, help="a file of subsets whose images are made")
+    parser.add_argument(
+        "--block", type=block_number, default=(1, 1), help="of these images, such as 1-of-2"
+    )
     parser.add_argument("--models", type=Path, nargs="+", required=True, help="its networks")
     parser.add_argument("--records", type=Path, nargs="+", required=True, help="theirs")
     parser.add_argument("--output", type=Path, required=True, help="the .npz; .json is next to it")

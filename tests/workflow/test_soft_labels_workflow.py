@@ -12,13 +12,13 @@ from shades import smallest_on_shades, write_shades
 from smallest import WITHOUT_FIGURES
 from test_what_is_left import due, said_of
 
-from petite.training.soft_labels import SoftLabels
+from petite.training.soft_labels import SoftLabels, joined
 
 pytestmark = pytest.mark.workflow
 
 RESULTS = "results/tiny"
 RECOMMENDATION = f"{RESULTS}/recommendation.json"
-EMBEDDED = f"{RESULTS}/embeddings/**/1-of-1.json"
+EMBEDDED = f"{RESULTS}/embeddings/**/?-of-2.json"
 SMALL = "8px-webp-q30"
 HARD: dict[str, Any] = {"scratch": {}, "probe": {}}
 SOFT: dict[str, Any] = {"scratch_soft": {"teachers": 2, "views": 3}, "probe_soft": {}}
@@ -29,10 +29,17 @@ def config_with(judges: dict[str, Any]) -> dict[str, Any]:
         {"full": [1], "random": [0.5], "augmentation": [0.5], "rded": [0.5], "pca_grid": []},
         judges=judges,
         encodings=["original", {"side": 8, "codec": "webp", "quality": 30}],
-        shards=1,
+        shards=2,
         split={"test": 0.3, "validation": 0.1},
         checks={"cues": False, "label_errors": False, "near_duplicates": False},
     )
+
+
+def of_network(folder: Path) -> SoftLabels:
+    """The labels of all training images by the teacher of a network: a file for each shard."""
+    files = sorted((folder / RESULTS / "soft_labels/scratch").glob("?-of-2.npz"))
+    assert len(files) == 2
+    return joined([SoftLabels.read(path) for path in files])
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +61,7 @@ def folder(snakemake, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 JUDGES = ["probe", "scratch", "probe_soft", "scratch_soft"]
 JOBS = {
-    **{"teacher": 2, "soft_labels": 1, "made_soft_labels": 1, "train_soft": 7},
+    **{"teacher": 2, "soft_labels": 2, "made_soft_labels": 1, "train_soft": 7},
     **{"probe_teacher": 1, "probe_soft": 4},
 }
 
@@ -74,8 +81,8 @@ def test_results_on_soft_labels_are_those_of_judges_of_their_own(folder: Path) -
 
 def test_soft_labels_are_of_the_training_images_alone(folder: Path) -> None:
     split = pd.read_parquet(folder / RESULTS / "splits/0.parquet").query("split == 'train'")
-    for judge, views in (("scratch", 3), ("probe", 1)):
-        labels = SoftLabels.read(folder / RESULTS / f"soft_labels/{judge}.npz")
+    of_probe = SoftLabels.read(folder / RESULTS / "soft_labels/probe.npz")
+    for labels, views in ((of_network(folder), 3), (of_probe, 1)):
         assert set(labels.image_ids) == set(split["image_id"])
         assert labels.probabilities.shape == (len(split), views, 2)
         np.testing.assert_allclose(labels.probabilities.sum(axis=2), 1, atol=2e-3)
@@ -109,7 +116,8 @@ def test_a_setting_of_the_labels_keeps_the_teacher_and_all_runs_on_hard_labels(
     assert due(done) == {}
     other = {**HARD, **SOFT, "scratch_soft": {"teachers": 2, "temperature": 2.0}}
     jobs = due(snakemake(folder, "--dry-run", config=config_with(other)))
-    assert jobs["soft_labels"] == jobs["made_soft_labels"] == 1 and jobs["train_soft"] == 7
+    labels = jobs["soft_labels"], jobs["made_soft_labels"]
+    assert labels == (2, 1) and jobs["train_soft"] == 7
     assert not {"teacher", "probe_teacher", "probe_soft", "train", "probe"} & set(jobs)
 
 
@@ -121,8 +129,7 @@ def test_each_mosaic_has_the_label_that_the_teacher_gives_it_and_is_exported_wit
     expected = labels.targets(mosaics)
     assert len(labels.image_ids) == len(mosaics)
     # Of other images than those of the training set.
-    of_images = SoftLabels.read(folder / RESULTS / "soft_labels/scratch.npz")
-    assert not set(labels.image_ids) & set(of_images.image_ids)
+    assert not set(labels.image_ids) & set(of_network(folder).image_ids)
     alone = {"scratch": None, "probe": None, "scratch_soft": SOFT["scratch_soft"]}
     chosen = {"export": "rded:0.5:1", "export_formats": ["npz"]}
     finished = snakemake(folder, "--", "export", config=config_with(alone) | chosen)
@@ -149,7 +156,7 @@ def test_a_probe_on_soft_labels_alone_counts_embeddings_and_its_labels_are_expor
     assert "soft_labels.npz" in (out / "README.md").read_text("utf-8")
     records = [json.loads(path.read_text("utf-8")) for path in folder.glob(EMBEDDED)]
     # Those of the originals, and of the encoded images.
-    assert len(records) == 2
+    assert len(records) == 2 * 2
     embedded = answers["judges"]["probe_soft"]["ledger"]["embedding_seconds"]
     assert embedded == pytest.approx(sum(record["seconds"] for record in records))
 
@@ -162,7 +169,7 @@ def test_a_named_subset_has_the_labels_of_the_first_judge_that_judges_it(
     finished = snakemake(folder, "--", "export", config=config_with(alone) | chosen)
     assert finished.returncode == 0, said_of(finished)
     out = folder / RESULTS / f"export/random@{SMALL}-0.5-seed-1"
-    labels = SoftLabels.read(folder / RESULTS / "soft_labels/scratch.npz")
+    labels = of_network(folder)
     expected = labels.targets(pd.read_csv(out / "manifest.csv", keep_default_na=False))
     with np.load(out / "soft_labels.npz") as found:
         assert (found["probabilities"] == expected.probabilities).all()

@@ -77,5 +77,5 @@ def soft_labels_to_export():
         if method_name(case.partition(":")[0]) in SYNTHETIC
     ]
     is_all = EXPORTED and made
-    of_images = [] if is_all else [SOFT_LABELS[name].format(repeat="")]
+    of_images = [] if is_all else expand(SOFT_LABELS[name], repeat="")
     return of_images + (made_soft_labels(made) if name == SCRATCH_SOFT else [])

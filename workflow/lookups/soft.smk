@@ -6,10 +6,13 @@ SOFT = CONFIG.judges.scratch_soft or SoftScratchSettings()
 SOFT_PROBE = CONFIG.judges.probe_soft or SoftProbeSettings()
 # A network of a teacher, by its seed.
 TEACHER = f"{RESULTS}/{{repeat}}teachers/{SCRATCH}/seed-{{network}}"
-# The labels that the judges on soft labels train on.
+# The labels of a network: those of a block of the training images.
+BLOCK_OF_LABELS = f"{RESULTS}/{{repeat}}soft_labels/{SCRATCH}/{{shard}}.npz"
+LABELS_OF_PROBE = f"{RESULTS}/{{repeat}}soft_labels/{PROBE}.npz"
+# All files of labels that the judges on soft labels train on.
 SOFT_LABELS = {
-    SCRATCH_SOFT: f"{RESULTS}/{{repeat}}soft_labels/{SCRATCH}.npz",
-    PROBE_SOFT: f"{RESULTS}/{{repeat}}soft_labels/{PROBE}.npz",
+    SCRATCH_SOFT: [BLOCK_OF_LABELS.replace("{shard}", shard) for shard in SHARDS],
+    PROBE_SOFT: [LABELS_OF_PROBE],
 }
 # Those of images that a method makes: for each file of subsets, one of labels.
 SUBSETS = f"{RESULTS}/{{repeat}}subsets/{RUN}.parquet"
@@ -17,14 +20,27 @@ MADE_SOFT_LABELS = f"{RESULTS}/{{repeat}}soft_labels/{SCRATCH}/{RUN}.npz"
 MADE = labels_where(lambda label: method_name(label) in SYNTHETIC)
 
 
-def memory_with_labels(wildcards, attempt):
-    """The memory of a training on soft labels: eight bytes for each class of what is known of an image.
+def bytes_with_labels():
+    """Those of an image and of its soft labels: eight for each class of what is known of it.
 
     That is a float16 with copies for each view, or a float64 for each network, their mean and a copy.
     """
     known = max(SOFT.views or 0, SOFT.teachers + 2)
-    labels = 8 * known * classes_expected()
-    return memory(1500, 4 * IMAGE_BYTES + labels)(wildcards, attempt)
+    return 4 * IMAGE_BYTES + 8 * known * classes_expected()
+
+
+def memory_with_labels(wildcards, attempt):
+    """The memory of a training on soft labels."""
+    return memory(1500, bytes_with_labels())(wildcards, attempt)
+
+
+def memory_of_block(wildcards, attempt):
+    """The memory of a job that asks for the soft labels of a block of the training images."""
+    return memory(1500, bytes_with_labels() / len(SHARDS))(wildcards, attempt)
+
+
+def block_to_label(wildcards, input):
+    return f"--split {shlex.quote(input.split)} --block {wildcards.shard}"
 
 
 def teacher_models(wildcards):
@@ -57,7 +73,7 @@ def soft_labels_to_train(wildcards):
     """The soft labels that a training needs."""
     if method_name(wildcards.method) in SYNTHETIC:
         return made_soft_labels(subsets_to_train(wildcards))
-    return [SOFT_LABELS[SCRATCH_SOFT].format(repeat=wildcards.repeat)]
+    return expand(SOFT_LABELS[SCRATCH_SOFT], repeat=wildcards.repeat)
 
 
 def soft_labels_records(wildcards):

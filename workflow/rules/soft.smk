@@ -38,6 +38,8 @@ if SCRATCH_SOFT in CASES_OF:
             "--output-model {output.model:q} --output-record {output.record:q} "
             "--settings {params.settings:q} --threads {threads} {params.memory} --log {log:q}"
 
+    # Of as many blocks of the training images as the store has shards: they are labeled side by side,
+    # and a stop loses one of them.
     rule soft_labels:
         input:
             manifest=rules.index.output.manifest,
@@ -46,20 +48,20 @@ if SCRATCH_SOFT in CASES_OF:
             records=teacher_records,
             code=code("soft_labels"),
         output:
-            labels=SOFT_LABELS[SCRATCH_SOFT],
-            record=f"{RESULTS}/{{repeat}}soft_labels/{SCRATCH}.json",
+            labels=BLOCK_OF_LABELS,
+            record=BLOCK_OF_LABELS.removesuffix(".npz") + ".json",
         log:
-            f"{RESULTS}/{{repeat}}logs/soft_labels/{SCRATCH}.log",
+            f"{RESULTS}/{{repeat}}logs/soft_labels/{SCRATCH}/{{shard}}.log",
         conda:
             "../../envs/petite.yaml"
         threads: CONFIG.training_threads
         resources:
-            mem_mb=memory_with_labels,
+            mem_mb=memory_of_block,
             gpu=CONFIG.training_gpus,
         params:
             python=python,
             settings=soft_label_settings(),
-            images=lambda wildcards, input: f"--split {shlex.quote(input.split)}",
+            images=block_to_label,
         shell:
             "{params.python} {input.code[0]:q} --manifest {input.manifest:q} "
             "{params.images} --models {input.models:q} --records {input.records:q} "
@@ -82,6 +84,9 @@ if SCRATCH_SOFT in CASES_OF:
             f"{RESULTS}/{{repeat}}logs/made_soft_labels/{RUN}.log",
         wildcard_constraints:
             method=MADE,
+        resources:
+            mem_mb=memory_with_labels,
+            gpu=CONFIG.training_gpus,
         params:
             images=lambda wildcards, input: f"--subset {shlex.quote(input.subset)}",
 
@@ -121,8 +126,8 @@ if PROBE_SOFT in CASES_OF:
             split=selected_of,
             code=code("probe_teacher"),
         output:
-            labels=SOFT_LABELS[PROBE_SOFT],
-            record=f"{RESULTS}/{{repeat}}soft_labels/{PROBE}.json",
+            labels=LABELS_OF_PROBE,
+            record=LABELS_OF_PROBE.removesuffix(".npz") + ".json",
         log:
             f"{RESULTS}/{{repeat}}logs/probe_teacher.log",
         conda:

@@ -1,7 +1,6 @@
 """What the scripts that read one shard of a source share: its rows, and how its images are read."""
 
 import argparse
-import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from petite.data.decoding.depth import Depth
 from petite.data.ingest import Reading, range_of_set, read_shard_rows, shard_rows_by_name
 from petite.data.source_job import add_source
 from petite.data.sources import Source, listing
+from petite.util.job import block_number
 
 
 class Shard(NamedTuple):
@@ -37,7 +37,7 @@ def add_shard(parser: argparse.ArgumentParser, required: bool = True) -> None:
         help="the table of all entries, a shard a block of it; none: the source is listed, and an "
         "entry's shard goes by its name",
     )
-    parser.add_argument("--shard", type=_shard_number, required=required, help="such as 1-of-2")
+    parser.add_argument("--shard", type=block_number, required=required, help="such as 1-of-2")
 
 
 def shard_of(source: Source, args: argparse.Namespace, settings: dict[str, Any]) -> Shard:
@@ -76,11 +76,3 @@ def reading_of(
         depth = tuple(depth)
     smallest = {"min_side": settings["min_side"]} if "min_side" in settings else {}
     return cast("Reading", {"depth": depth, **limits, **smallest})
-
-
-def _shard_number(text: str) -> tuple[int, int]:
-    """Read "1-of-2" as (1, 2)."""
-    match = re.fullmatch(r"(\d+)-of-(\d+)", text)
-    if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 1-of-2")
-    return int(match[1]), int(match[2])

@@ -92,8 +92,8 @@ class Costs:
                 return self._training(job, self.fine_tune_timing, facts.fine_tuning)
             case "soft_labels":
                 timing = self.scratch_timing
-                predictions = facts.soft_predictions * _padded(facts.training_images)
-                return timing.start + predictions * timing.image
+                rows = _padded(math.ceil(facts.training_images / facts.shards))
+                return timing.start + facts.soft_predictions * rows * timing.image
             case "made_soft_labels":
                 timing = self.scratch_timing
                 rows = _padded(job.seeds * facts.subset_rows(job.fraction))

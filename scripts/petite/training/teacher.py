@@ -96,6 +96,7 @@ class Teacher:
         self._flips = settings.test_time_flip
         loaded = (keras.models.load_model(path, compile=False) for path in models)
         self._networks = [logits_of(model) for model in loaded]
+        self._classes = max(2, self._networks[0].output_shape[-1])
 
     def probabilities(self, images: Images, temperature: float = 1.0) -> NDArray[np.float64]:
         """The mean of the networks' probabilities.
@@ -112,6 +113,8 @@ class Teacher:
         ndarray of float64, shape (n, classes)
         """
         rows = np.arange(images.shape[0])
+        if not len(rows):
+            return np.zeros((0, self._classes))
         logits = (predict_logits(one, images, rows, self._flips) for one in self._networks)
         found = [metrics.from_logits(one / temperature) for one in logits]
         mean: NDArray[np.float64] = np.mean(found, axis=0)
@@ -125,10 +128,13 @@ class ImagesToLabel(NamedTuple):
     images: Images
 
 
-def stored_to_label(store: Store, split: pd.DataFrame) -> ImagesToLabel:
-    """All training images, as the store has them."""
-    ids = training_images(split)["image_id"].tolist()
-    return ImagesToLabel(ids, StoredImages(store, ids))
+def stored_to_label(
+    store: Store, split: pd.DataFrame, block: int = 1, blocks: int = 1
+) -> ImagesToLabel:
+    """A block of the training images, counted from 1, as the store has them."""
+    ids = training_images(split)["image_id"].to_numpy()
+    ids = np.array_split(ids, blocks)[block - 1]
+    return ImagesToLabel(ids.tolist(), StoredImages(store, ids))
 
 
 def made_to_label(store: Store, subsets: Sequence[pd.DataFrame]) -> ImagesToLabel:
@@ -174,12 +180,16 @@ def label_softly(
     else:
         drawn = Views.of(names, views, settings.augmentation)
         blocks = []
-        for rows in np.array_split(np.arange(len(names)), -(-len(names) // AT_ONCE)):
+        for start in range(0, max(len(names), 1), AT_ONCE):
+            rows = np.arange(start, min(start + AT_ONCE, len(names)))
             blocks.append(_of_views(teacher, images, drawn, views, temperature, rows))
-            logger.info("%d views of %d of %d images are labeled", views, rows[-1] + 1, len(names))
+            done = start + len(rows)
+            logger.info("%d views of %d of %d images are labeled", views, done, len(names))
         found = np.concatenate(blocks)
     rounded = found.astype(np.float16)
-    return SoftLabels(np.array(names), rounded, views, temperature, record, settings.augmentation)
+    return SoftLabels(
+        np.array(names, dtype=str), rounded, views, temperature, record, settings.augmentation
+    )
 
 
 def _of_views(

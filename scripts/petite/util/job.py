@@ -5,6 +5,7 @@ import errno
 import json
 import logging
 import os
+import re
 import resource
 import sys
 import time
@@ -47,6 +48,14 @@ def argument_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--log", type=Path, help="a file for the log; default: stderr")
     parser.add_argument("--threads", type=int, default=1, help="how many threads to use")
     return parser
+
+
+def block_number(text: str) -> tuple[int, int]:
+    """Read "1-of-2" as (1, 2), for an argument."""
+    match = re.fullmatch(r"(\d+)-of-(\d+)", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 1-of-2")
+    return int(match[1]), int(match[2])
 
 
 def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:

@@ -117,14 +117,19 @@ def test_images_that_are_made_take_longer_with_more_steps_images_and_crops():
 
 def test_soft_labels_take_a_prediction_of_each_network_for_each_view_of_each_training_image():
     timing = replace(TIMING, image=0.01)
-    timed = Costs(FACTS, History({scratch_key(FACTS): timing}))
+    facts = replace(FACTS, shards=1)
+    timed = Costs(facts, History({scratch_key(facts): timing}))
     job = PlannedJob(1, "soft_labels")
-    of_24 = replace(timed, facts=replace(FACTS, soft_predictions=3 * 8)).seconds(job)
+    of_24 = replace(timed, facts=replace(facts, soft_predictions=3 * 8)).seconds(job)
     assert of_24 == pytest.approx(24 * 1_700 * timing.image, rel=0.1)
     assert of_24 > 15 * timed.seconds(job)
     # Each image of the training set, and none of the others.
-    other = replace(timed, facts=replace(FACTS, images=4_000, tests=1_200))
+    other = replace(timed, facts=replace(facts, images=4_000, tests=1_200))
     assert other.seconds(job) == timed.seconds(job)
+    # Each shard of the store is a job for its share of them.
+    of_4 = replace(timed, facts=replace(facts, shards=4, soft_predictions=3 * 8)).seconds(job)
+    # A block is filled up to whole batches.
+    assert of_4 == pytest.approx(of_24 / 4, rel=0.2)
     # Of the images that a method makes, those of each seed.
     made = PlannedJob(1, "made_soft_labels", method="rded", fraction=0.1, seeds=10)
     assert timed.seconds(made) == pytest.approx(timed.seconds(job), rel=0.1)

@@ -272,6 +272,28 @@ def test_soft_labels_are_what_the_teacher_says_of_the_very_images_that_are_train
 
 
 @pytest.mark.parametrize("views", [0, 3])
+@pytest.mark.parametrize("blocks", [3, 43])
+def test_blocks_of_training_images_get_the_labels_of_all_and_some_may_be_empty(
+    folder: Path, taught: TeacherRecord, views: int, blocks: int
+) -> None:
+    store, split = Store.open(folder / "store/manifest.json"), read_table(folder / "split.parquet")
+    settings, teacher = check_settings({**SETTINGS, "crop_padding": 0.2}), asked(folder, 0, 1)
+
+    def labels(*block: int) -> SoftLabels:
+        asked_about = stored_to_label(store, split, *block)
+        return label_softly(asked_about, teacher, taught, settings, views, 1.0)
+
+    whole = labels()
+    parts = [labels(number, blocks) for number in range(1, blocks + 1)]
+    sizes = [len(part.image_ids) for part in parts]
+    assert sum(sizes) == 40 and max(sizes) - min(sizes) <= 1
+    together = joined(parts)
+    # A network's sums depend on the images beside an image in a batch.
+    np.testing.assert_allclose(together.of(whole.image_ids), whole.probabilities, atol=1e-3, rtol=0)
+    assert together.image_ids.dtype.kind == "U"
+
+
+@pytest.mark.parametrize("views", [0, 3])
 def test_made_images_have_labels_of_their_own_which_are_of_what_they_show(
     folder: Path, taught: TeacherRecord, views: int
 ) -> None:
