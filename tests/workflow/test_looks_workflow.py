@@ -92,7 +92,7 @@ def test_seeds_that_are_raised_after_the_results_were_seen_make_the_verdicts_exp
     assert finished.returncode == 0, said_of(finished)
     text = " ".join((folder / RESULTS / "recommendation.md").read_text("utf-8").split())
     before = f"The results with {LOOKS[-1]} seeds had been seen before"
-    assert f"{before} more seeds were asked for and the looks were changed." in text
+    assert f"{before} another number of seeds was asked for and the looks were changed." in text
     # These tables were made without the target `all`, and the next plan is compared with theirs.
     config |= {"evidence": {"tolerance": 0.03}}
     finished = snakemake(folder, "--", "results/tiny/recommendation.md", config=config)

@@ -10,7 +10,7 @@ import pandas as pd
 from petite.evaluation.chance import AgainstChance, Chance
 from petite.evaluation.declared import NOTHING_SEEN, Seen
 from petite.evaluation.learning_curve import LearningCurve
-from petite.evaluation.looks import Looks
+from petite.evaluation.looks import Looks, seeds_needed
 from petite.evaluation.metrics import ACCURACY
 from petite.evaluation.next_steps import next_steps
 from petite.evaluation.recommendation import (
@@ -45,7 +45,7 @@ from petite.evaluation.runs import (
     reference_of,
     that_see_fewer,
 )
-from petite.evaluation.statistics import ALPHA, CONFIDENCE, seeds_to_decide
+from petite.evaluation.statistics import ALPHA, CONFIDENCE
 from petite.evaluation.uncertainty import Uncertainties
 from petite.evaluation.verdicts import (
     BETTER,
@@ -135,7 +135,7 @@ def recommend(
     if chance is not None and not chance.is_beaten:
         answer: Answer = ("keep_none", None, (Finding(chance.not_learned),))
     else:
-        answer = _answer(table, images_of_full(runs))
+        answer = _answer(table, images_of_full(runs), int(runs["images"].max()))
     kind, kept, findings = answer
     if against and kept:
         left_out = _left_out(table, against)
@@ -154,7 +154,7 @@ def recommend(
         basis=replace(_basis(table, runs, looks, seen), groups=groups),
         cautions=cautions,
         left_out=left_out,
-        next_steps=next_steps(table, tolerance, curve, chance, uncertainty, seeds),
+        next_steps=next_steps(table, tolerance, curve, chance, uncertainty, seeds, looks),
         chance=chance,
         comparisons=comparisons,
         curve=_curve(curve, tolerance) if curve else None,
@@ -219,15 +219,18 @@ def _learned(table: pd.DataFrame, against: AgainstChance | None) -> list[bool]:
     ]
 
 
-def _answer(table: pd.DataFrame, full_images: int | None) -> Answer:
+def _answer(table: pd.DataFrame, full_images: int | None, most_images: int) -> Answer:
     """What to keep and why, if something was learned.
 
-    full_images: None if the full set was not trained.
+    full_images: None if the full set was not trained. most_images: the most that a run was given.
     """
     good = table[_good_enough(table)]
     if good.empty and full_images is not None:
         kept = Kept(FULL, 1.0, seed=0, images=full_images)
         return "keep_all", kept, _why_all(table)
+    if not table["learned"].any():  # but a training on all images that sees fewer of them has
+        kept = Kept(FULL, 1.0, seed=0, images=most_images)
+        return "keep_all", kept, (Finding("nothing_tried" if table.empty else "none_learned"),)
     if good.empty:
         pool = table[table["learned"]]
         chosen = _best_of(pool[pool["images"] == pool["images"].max()])
@@ -464,7 +467,7 @@ def _basis(table: pd.DataFrame, runs: pd.DataFrame, looks: Looks | None, seen: S
         test_images=None if images is None else int(images),
         test_images_needed=None if needed is None else int(needed),
         least_tolerance=least,
-        floor=_floor(table[table["verdict"] != NOT_COMPARED]),
+        floor=_floor(table[table["verdict"] != NOT_COMPARED], looks),
         pool_share=_pool_share(runs),
         looks=looks,
         seen=seen,
@@ -478,15 +481,15 @@ def _pool_share(runs: pd.DataFrame) -> float | None:
     return _known(float((runs["pool_images"] * runs["share"] / runs["images"]).mean()))
 
 
-def _floor(compared: pd.DataFrame) -> Floor | None:
+def _floor(compared: pd.DataFrame, looks: Looks | None) -> Floor | None:
     """The smallest adjusted p that the seeds can give, if it is too large to decide."""
     if compared.empty:
         return None
     least = compared["least_p_adjusted"]
     if least.max() <= ALPHA:
         return None
-    seeds = int(compared["pairs"].iloc[int(least.argmax())])
-    return Floor(seeds, float(least.max()), seeds_to_decide(len(compared)))
+    seeds = looks.seeds[-1] if looks else int(compared["pairs"].iloc[int(least.argmax())])
+    return Floor(seeds, float(least.max()), seeds_needed(len(compared), looks))
 
 
 def _curve(curve: LearningCurve, tolerance: float) -> Curve:

@@ -31,7 +31,7 @@ class Declared:
     Attributes
     ----------
     seeds : int
-        The most seeds of a case.
+        The most seeds of a case; in a `Record`, the most that any of its tables had.
     looks : Looks or None
         When the comparisons are tested; None: once, with all seeds.
     cases : tuple of (str, float)
@@ -109,7 +109,7 @@ def next_record(last: Record | None, now: Declared) -> Record:
         return Record(now, NOTHING_SEEN)
     before = last.declared
     changes: dict[Change, bool] = {
-        "seeds": now.seeds > before.seeds,
+        "seeds": now.seeds > before.seeds or ENOUGH_RUNS <= now.seeds < before.seeds,
         "looks": now.looks != before.looks,
         "added": not set(now.cases) <= set(before.cases),
         "dropped": not set(before.cases) <= set(now.cases),

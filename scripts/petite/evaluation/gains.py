@@ -120,7 +120,8 @@ class _Judged:
         """The metric with the kept images alone."""
         alone = self._measured((KEPT, 0.0)).to_numpy(dtype=np.float64)
         right = self.predictions.right(KEPT, 0.0)
-        low, high = _bounds_of(right, alone, self.weights, self.groups)
+        luck = luck_of(self._of((KEPT, 0.0)), self.metric)
+        low, high = bounds_of(right, alone, luck, self.weights, self.groups)
         return {
             "metric": self.metric,
             "kept_value": float(alone.mean()),
@@ -158,18 +159,30 @@ class _Judged:
         return measured(self.runs, *case, self.metric)
 
 
-def _bounds_of(
-    right: pd.DataFrame, values: np.ndarray, weights: np.ndarray, groups: np.ndarray | None
+def bounds_of(
+    right: pd.DataFrame,
+    values: np.ndarray,
+    luck: float,
+    weights: np.ndarray,
+    groups: np.ndarray | None,
 ) -> tuple[float, float]:
-    """Bounds of a metric: the outer ones over seeds, by Student's t, and over test images."""
+    """Bounds of a metric over seeds, by Student's t, and over test images.
+
+    On each side, the squares of the distances of both bounds from the mean add up, as variances do
+    (MOVER: Zou and Donner, Statistics in Medicine 27, 2008).
+    """
     of_images = right.to_numpy(np.float64).mean(axis=0, keepdims=True)
     if groups is not None:
         of_images, weights = of_groups(of_images, weights, groups)
     scale = weights * len(weights)
     least = np.quantile(bounding_draws(of_images[0] * scale, 0.0), (1 - CONFIDENCE) / 2)
     most = np.quantile(bounding_draws(of_images[0] * scale, scale.max()), (1 + CONFIDENCE) / 2)
-    low, high = mean_interval(values)  # NaN for one seed
-    return max(0.0, float(np.fmin(least, low))), min(1.0, float(np.fmax(most, high)))
+    mean = float(values.mean())
+    # NaN for one seed.
+    of_seeds = np.nan_to_num(mean_interval(values, luck=luck).high - mean)
+    low = mean - np.hypot(mean - least, of_seeds)
+    high = mean + np.hypot(most - mean, of_seeds)
+    return max(0.0, float(low)), min(1.0, float(high))
 
 
 def _with_verdicts(table: pd.DataFrame) -> pd.DataFrame:

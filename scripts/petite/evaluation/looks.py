@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 
-from petite.evaluation.statistics import ALPHA, least_p
+from petite.evaluation.statistics import ALPHA, least_p, seeds_to_decide
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,15 @@ class Looks:
             level for seeds, level in zip(self.seeds, self.levels, strict=True) if seeds >= runs
         )
         return next(later, self.levels[-1])
+
+
+def seeds_needed(comparisons: int, looks: Looks | None) -> int:
+    """The fewest seeds with which the last look, or the only test, can decide a comparison.
+
+    comparisons: how many comparisons with random Holm's adjustment is for.
+    """
+    level = looks.levels[-1] if looks else ALPHA
+    return seeds_to_decide(comparisons * ALPHA / level)
 
 
 def usual_levels(seeds: tuple[int, ...]) -> tuple[float, ...]:

@@ -7,10 +7,11 @@ import pandas as pd
 
 from petite.evaluation.chance import FEWEST_OTHERS, Chance
 from petite.evaluation.learning_curve import LearningCurve
+from petite.evaluation.looks import Looks, seeds_needed
 from petite.evaluation.metrics import ACCURACY
 from petite.evaluation.recommendation import Step, StepKind, Uncertainty
 from petite.evaluation.runs import REFERENCE
-from petite.evaluation.statistics import ENOUGH_RUNS, seeds_to_decide, seeds_to_see
+from petite.evaluation.statistics import ENOUGH_RUNS, seeds_to_see
 from petite.evaluation.verdicts import (
     EQUIVALENT,
     NOT_COMPARED,
@@ -49,6 +50,7 @@ def next_steps(
     chance: Chance | None = None,
     uncertainty: Uncertainty | None = None,
     seeds: int = 0,
+    looks: Looks | None = None,
 ) -> tuple[Step, ...]:
     """What to do next, the most urgent first.
 
@@ -70,6 +72,8 @@ def next_steps(
         Of the comparison that the answer rests on.
     seeds : int
         The most that the run declared.
+    looks : Looks, optional
+        When the comparisons were tested; None: once, with all seeds.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def next_steps(
     if table.empty:
         return (Step("train_subsets"),)
     steps = (
-        *_more_seeds(table, tolerance),
+        *_more_seeds(table, tolerance, looks),
         *_full_set(table, uncertainty),
         *_more_images(table, tolerance),
         *_narrower(uncertainty),
@@ -118,11 +122,11 @@ def _to_learn(chance: Chance) -> Iterator[Step]:
         yield Step("add_images")
 
 
-def _more_seeds(table: pd.DataFrame, tolerance: float) -> Iterator[Step]:
+def _more_seeds(table: pd.DataFrame, tolerance: float, looks: Looks | None) -> Iterator[Step]:
     """How many seeds can decide, and detect a difference as large as the tolerance."""
     if (table["verdict"] == TOO_FEW).any():
         tests = int(table["p_value"].notna().sum())
-        yield Step("more_seeds_to_decide", seeds=seeds_to_decide(tests))
+        yield Step("more_seeds_to_decide", seeds=seeds_needed(tests, looks))
     unclear = table[table["verdict"].isin([NOT_DISTINGUISHABLE, TOO_FEW])]
     spread = unclear["sd"].median()
     if unclear.empty or math.isnan(spread) or unclear["smallest_effect"].median() <= tolerance:

@@ -499,7 +499,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class OverSplits:
-    """A comparison over several splits, a row of splits.csv: with its 95% interval and verdict."""
+    """A comparison over several splits, a row of splits.csv: with its interval and verdict."""
 
     method: str
     fraction: float

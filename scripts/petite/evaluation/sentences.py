@@ -36,7 +36,7 @@ def network_in_words(size: int) -> str:
 
 # What was changed after results had been seen.
 CHANGES: dict[Change, str] = {
-    "seeds": "more seeds were asked for",
+    "seeds": "another number of seeds was asked for",
     "looks": "the looks were changed",
     "added": "comparisons were added",
     "dropped": "comparisons were dropped",
@@ -100,7 +100,9 @@ FINDINGS: dict[FindingKind, tuple[Sentence, ...]] = {
         Sentence("The full set was not trained, so what this subset loses is unknown"),
     ),
     # The kept subset against random at its size.
-    "better_than_random": (Sentence("It is better than random at this size", "{from_random}"),),
+    "better_than_random": (
+        Sentence("It is better than random at this size{here}", "{from_random}"),
+    ),
     "indistinguishable_from_random": (
         Sentence("It is not distinguishable from random", "{from_random}"),
     ),
@@ -114,7 +116,8 @@ FINDINGS: dict[FindingKind, tuple[Sentence, ...]] = {
     ),
     "other_method_better_here": (
         Sentence(
-            "At this size {method} is better than random, but not shown to be good enough itself",
+            "At this size {method} is better than random{here}, but not shown to be good enough "
+            "itself",
             "{from_random}",
         ),
     ),
@@ -123,7 +126,7 @@ FINDINGS: dict[FindingKind, tuple[Sentence, ...]] = {
     ),
     "no_method_compared_here": (Sentence("No method was compared with random at this size"),),
     # All methods and sizes against random.
-    "choosing_pays": (Sentence("Choosing pays: {case} beats random", "{from_random}"),),
+    "choosing_pays": (Sentence("Choosing pays{here}: {case} beats random", "{from_random}"),),
     "random_enough": (
         Sentence(
             "Random is enough: no method is shown to beat it",
@@ -138,6 +141,11 @@ FINDINGS: dict[FindingKind, tuple[Sentence, ...]] = {
     ),
     "no_method_compared": (Sentence("No method was compared with random"),),
 }
+# A method is better than random on the test images. What follows if others may show the opposite.
+BETTER_THAN_RANDOM: tuple[FindingKind, ...] = (
+    *("better_than_random", "other_method_better_here", "choosing_pays"),
+)
+TOO_FEW_FOR_OTHERS = "They are too few to show it for other images"
 # How to choose if all images are kept but are too many.
 IF_FEWER: tuple[FindingKind, ...] = ("choosing_pays", "random_enough")
 

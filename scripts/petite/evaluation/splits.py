@@ -123,10 +123,11 @@ def over_splits(splits: Sequence[OneSplit], tolerance: float, metric_setting: st
     DataFrame
         SPLIT_COLUMNS. `against` is random (as in verdicts.csv) or full, `split` a number from 1,
         or "all". `difference` is the mean over the `pairs` of a split, or over the splits; the
-        other columns are of all splits together. `low` and `high` bound the 95% interval. `p_value`
-        is two-sided against random; against full it is that of a loss of the tolerance or more.
-        `p_adjusted` is that for all comparisons of its kind (Holm). `verdict` is better, worse or
-        not distinguishable against random, and not worse or not shown against full.
+        other columns are of all splits together. `low` and `high` bound the interval: 95% against
+        random, 90% against full, whose test is one-sided at 5%. `p_value` is two-sided against
+        random; against full it is that of a loss of the tolerance or more. `p_adjusted` is that for
+        all comparisons of its kind (Holm). `verdict` is better, worse or not distinguishable
+        against random, and not worse or not shown against full.
     """
     metric = metric_for(test_counts(splits[0].runs), metric_setting)
     measured = [split._replace(runs=with_measures(split.runs, split.training)) for split in splits]

@@ -29,6 +29,7 @@ from petite.evaluation.recommendation import (
 )
 from petite.evaluation.runs import FULL, is_reference
 from petite.evaluation.sentences import (
+    BETTER_THAN_RANDOM,
     CAUSES,
     CHANGES,
     DECLARED_AGAIN,
@@ -41,6 +42,7 @@ from petite.evaluation.sentences import (
     OVER_SPLITS,
     SEES_FEWER,
     STEPS,
+    TOO_FEW_FOR_OTHERS,
     VERDICTS,
     Sentence,
     network_in_words,
@@ -65,6 +67,7 @@ from petite.util.formatting import (
     signed,
 )
 
+HERE = " on these test images"
 CLEARLY_FEWER = 0.8  # share of the test images that their groups are worth
 LEDGER = "What it cost, and what it saves"
 MOST_NAMED = 5  # classes or subsets listed in one sentence
@@ -245,9 +248,20 @@ class Wording:
             for text, figures in FINDINGS[finding.kind]
         ]
         if self.record.kind == "keep_all" and finding.kind in IF_FEWER:
-            text, figures = said[0]
-            return [Sentence(f"If you keep fewer, {text[0].lower()}{text[1:]}", figures)]
+            (text, figures), *others = said
+            said = [Sentence(f"If you keep fewer, {text[0].lower()}{text[1:]}", figures), *others]
+        if finding.kind in BETTER_THAN_RANDOM and finding.subset:
+            said += self._of_other_images(self.record.comparison(finding.subset))
         return said
+
+    def _of_other_images(self, cited: Comparison) -> list[Sentence]:
+        """That a method is better than random on the test images alone, if others are unclear."""
+        bounds = cited.random and cited.random.difference.seeds_and_images
+        if not bounds or bounds[0] > 0:
+            return []
+        low, high = (signed(bound, self.minus) for bound in bounds)
+        interval = f"95% interval over seeds and test images {low} to {high}"
+        return [Sentence(TOO_FEW_FOR_OTHERS, interval)]
 
     def _see_fewer_sentence(self, finding: SeeFewerFinding) -> Sentence:
         """What a training with fewer examples loses and saves."""
@@ -272,7 +286,7 @@ class Wording:
             "metric": self.metric,
             "tolerance": self.tolerance,
             # Without predictions a claim holds for the tested images only.
-            "scope": "" if basis.test_images else " on these test images",
+            "scope": "" if basis.test_images else HERE,
             "test_images": number(basis.test_images or 0),
             "needed": "",
             "exceptions": _exceptions(finding),
@@ -289,6 +303,7 @@ class Wording:
                 "case": _case(cited.method, cited.fraction),
                 "from_random": self._from_random(cited.random) if cited.random else "",
                 "from_full": self._from_full(cited.full) if cited.full else "",
+                "here": HERE if self._of_other_images(cited) else values["scope"],
             }
         return values
 

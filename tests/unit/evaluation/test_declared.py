@@ -35,9 +35,11 @@ CASES = SEVEN.cases
         (SEVEN, SEVEN, ()),
         (SEVEN, replace(SEVEN, seeds=5), ()),
         (SEVEN, replace(SEVEN, seeds=15), ("seeds",)),
+        (replace(SEVEN, seeds=15), SEVEN, ("seeds",)),  # its first seeds, which were seen
+        (replace(SEVEN, seeds=15), replace(SEVEN, seeds=5), ()),
         (replace(SEVEN, seeds=5), replace(SEVEN, seeds=15, tolerance=0.02), ()),  # 5 decide nothing
         (LOOKED, LOOKED, ()),
-        (LOOKED, SEVEN, ("looks",)),
+        (LOOKED, SEVEN, ("seeds", "looks")),
         (replace(SEVEN, seeds=15), LOOKED, ("looks",)),
         (LOOKED, replace(LOOKED, looks=Looks((7, 15), (0.01, 0.04))), ("looks",)),
         (SEVEN, replace(SEVEN, cases=(*CASES, ("herding", 0.1))), ("added",)),
@@ -87,9 +89,12 @@ def test_a_single_split_between_does_not_hide_how_many_there_were(
 
 def test_what_was_seen_is_never_forgotten() -> None:
     first = next_record(None, replace(SEVEN, seeds=15))
+    few = next_record(first, replace(SEVEN, seeds=3))
+    assert few.seen == Seen()
+    assert next_record(few, replace(SEVEN, seeds=15)).seen == Seen()
+    assert next_record(few, replace(SEVEN, seeds=30)).seen == Seen((15,), ("seeds",))
     fewer = next_record(first, SEVEN)
-    assert fewer.seen == Seen()
-    assert next_record(fewer, replace(SEVEN, seeds=30)).seen == Seen((15,), ("seeds",))
+    assert next_record(fewer, replace(SEVEN, seeds=15)).seen == Seen((15,), ("seeds",))
     wider = next_record(first, replace(SEVEN, seeds=15, tolerance=0.02))
     back = next_record(wider, replace(SEVEN, seeds=30))
     assert back.seen == Seen((15,), ("seeds", "tolerance"))

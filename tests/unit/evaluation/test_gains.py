@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from petite.evaluation.gains import COLUMNS, answer, gains
+from petite.evaluation.gains import COLUMNS, answer, bounds_of, gains
 from petite.evaluation.verdicts import (
     BETTER,
     NOT_DISTINGUISHABLE,
@@ -86,6 +86,20 @@ def test_the_interval_over_images_is_around_the_difference(tmp_path: Path) -> No
         assert row["new_images_low"] <= row["low"] < row["difference"] < row["high"]
         assert row["high"] <= row["new_images_high"]
         assert row["kept_low"] < row["kept_value"] < row["kept_high"]
+
+
+def test_the_interval_of_the_kept_images_covers_both_seeds_and_images() -> None:
+    """Where both make the accuracy vary as much: the outer ones of both intervals cover 87%."""
+    seeds, images, accuracy, spread = 30, 300, 0.8, 0.12
+    weights, covered = np.full(images, 1 / images), 0
+    for number in range(300):
+        rng = np.random.default_rng(number)
+        ease = rng.random(images)
+        shares = rng.normal(accuracy, spread, seeds)
+        right = pd.DataFrame(ease < shares[:, None])
+        low, high = bounds_of(right, right.mean(axis=1).to_numpy(), 0.0, weights, None)
+        covered += low <= accuracy <= high
+    assert covered / 300 > 0.925
 
 
 def test_without_a_difference_there_is_no_gain(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from petite.evaluation.looks import (
 from petite.evaluation.recommendation import Answers
 from petite.evaluation.rendering import as_markdown
 from petite.evaluation.sequential import compare_at_looks
+from petite.evaluation.statistics import ALPHA, least_p
 from petite.evaluation.summary import SUMMARY_COLUMNS, at_their_looks, summarize
 from petite.evaluation.tables import markdown_table, terminal_table
 from petite.evaluation.verdicts import BETTER, NOT_DISTINGUISHABLE, NOT_WORSE, compare
@@ -188,7 +189,8 @@ def test_the_answer_says_when_it_looked_and_which_results_had_been_seen_before()
     )
     text = as_markdown(record)
     assert "Looks: 7, 10 seeds, at levels of 2.5%, 2.5%." in text
-    assert "6 seeds had been seen before more seeds were asked for and the tolerance was" in text
+    before = "6 seeds had been seen before"
+    assert f"{before} another number of seeds was asked for and the tolerance was" in text
     assert "exploratory" in text
     assert Answers.from_json(Answers({"scratch": record}).to_json()).first == record
 
@@ -287,6 +289,27 @@ def test_the_plan_says_what_the_test_images_can_show_at_the_levels_of_the_looks(
     assert (f"{first} seeds are the first" in later) == (images >= 390)
     if images < 390:
         assert "390 or more" in found and "390 or more" in later
+
+
+def test_the_seeds_that_are_asked_for_can_decide_at_the_last_look() -> None:
+    looks = Looks((7, 10), usual_levels((7, 10)))
+    names = [f"method-{number}" for number in range(30)]
+    rng = np.random.default_rng(7)
+    base = rng.normal(0.8, 0.001, 10)
+    scores = {("full", 1.0): rng.normal(0.9, 0.001, 10), ("random", 0.1): base}
+    runs = made_runs(scores | {(name, 0.1): base + 0.01 for name in names})
+    table = compare_at_looks(runs, looks, 0.01).table
+    assert set(table["verdict"]) == {"too few seeds", "not compared"}
+    found = recommend(runs, table, 0.01, looks=looks)
+    floor = found.basis.floor
+    steps = {step.kind: step.seeds for step in found.next_steps}
+    assert floor is not None and floor.seeds == 10
+    needed = steps["more_seeds_to_decide"]
+    assert needed == floor.seeds_needed
+    for seeds, can_decide in ((needed - 1, False), (needed, True)):
+        later = usual_levels((7, seeds))
+        p = len(names) * least_p(seeds) * ALPHA / later[-1]
+        assert (p <= ALPHA) == can_decide
 
 
 def test_runs_of_the_full_set_alone_have_no_comparisons_and_need_no_more_seeds() -> None:

@@ -62,6 +62,11 @@ def test_what_keeps_all_images_is_not_a_subset_to_keep() -> None:
     table = with_seen(compare(alone, 0.01), alone)
     found = recommend(alone, table, 0.01)
     assert (found.kind, found.findings[0].kind) == ("keep_all", "nothing_tried")
+    # The trainings of all others failed.
+    left = alone[alone["method"].isin(SEEN)]
+    found = recommend(left, with_seen(compare(left, 0.01), left), 0.01)
+    assert (found.kind, found.findings[0].kind) == ("keep_all", "nothing_tried")
+    assert found.kept is not None and found.kept.images == left["images"].max()
 
 
 def test_the_answer_says_what_they_lose_and_save() -> None:

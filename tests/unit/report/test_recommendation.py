@@ -23,6 +23,7 @@ from petite.evaluation.recommendation import (
     Gap,
     Recommendation,
     StepKind,
+    Subset,
 )
 from petite.evaluation.rendering import as_markdown, as_text
 from petite.evaluation.sentences import CAUSES, FINDINGS, NOT_LEARNED, STEPS
@@ -160,6 +161,25 @@ def test_no_html_of_a_name_reaches_the_page(path: Path) -> None:
     assert "</script>" not in html and "<b>" not in html
     if recorded(path).chance:
         assert "&lt;/script&gt;" in html
+
+
+@pytest.mark.parametrize(
+    ("bounds", "is_clear"), [((0.02, 0.3), True), ((-0.01, 0.4), False), (None, False)]
+)
+def test_a_method_that_beats_random_on_few_test_images_does_so_on_these(
+    bounds: tuple[float, float] | None, is_clear: bool
+) -> None:
+    found = recorded(Path(__file__).parent / "recommendations/keep_subset.json")
+    cited = found.comparison(Subset("herding", 0.1))
+    assert cited.random is not None
+    difference = replace(cited.random.difference, seeds_and_images=bounds)
+    changed = replace(cited, random=replace(cited.random, difference=difference))
+    comparisons = tuple(changed if one == cited else one for one in found.comparisons)
+    basis = found.basis if bounds else replace(found.basis, test_images=None)
+    said = as_markdown(replace(found, comparisons=comparisons, basis=basis))
+    assert ("better than random at this size on these test images (+19.9" in said) != is_clear
+    too_few = "They are too few to show it for other images (95% interval over seeds and test "
+    assert (too_few + "images -1.0 to +40.0)." in said) == (not is_clear and bounds is not None)
 
 
 def test_negative_numbers_have_a_minus_on_the_page_and_a_hyphen_in_the_terminal() -> None:
