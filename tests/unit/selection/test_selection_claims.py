@@ -658,6 +658,27 @@ def test_d2_of_a_worked_example() -> None:
     assert by_score(scores, 4, "top").tolist() == [1, 2, 3, 0]
 
 
+def test_d2_never_raises_the_score_of_a_neighbor() -> None:
+    """Once most images are taken, those left have scores below 0."""
+    rng = np.random.default_rng(0)
+    features, scores = rng.normal(size=(120, 8)).astype(np.float32), rng.random(120)
+    squared = ((features[:, None].astype(np.float64) - features) ** 2).sum(-1)
+    near = squared.argsort(axis=1)[:, 1:11]
+    squared = np.take_along_axis(squared, near, axis=1)
+    nearness = np.exp(-squared / squared.mean())
+    value = (scores - scores.min()) / np.ptp(scores)
+    value = value + (nearness * value[near]).sum(axis=1)
+    expected = []
+    while len(expected) < len(value):
+        left = np.setdiff1d(np.arange(len(value)), expected)
+        expected.append(left[value[left].argmax()])
+        taken = value[expected[-1]]
+        value[near[expected[-1]]] -= nearness[expected[-1]] * max(taken, 0)
+    assert taken < 0
+    order = by_score(scores, 120, "d2", features=features, neighbors=10)
+    assert order.tolist() == expected
+
+
 def test_d2_spreads_what_top_takes_of_one_place() -> None:
     features, blob = blobs([50, 50, 50, 50])
     scores = (blob == 2) + 0.1 * np.random.default_rng(0).random(200)

@@ -204,10 +204,8 @@ def d2(group: Group, score: np.ndarray, tie: np.ndarray, settings: ScoreSettings
             order[place] = tie[np.argmax(value)]
         image = order[place]
         best = position[image]
-        taken, value[best] = value[best], -np.inf
-        if place < len(group.kept):
-            # Those before may have left it a value below 0, which its neighbors would gain.
-            taken = max(taken, 0.0)
+        # Those before may have left it a value below 0, which its neighbors would gain.
+        taken, value[best] = max(value[best], 0.0), -np.inf
         value[position[near[image]]] -= nearness[image] * taken
     return order
 
