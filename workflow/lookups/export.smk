@@ -79,3 +79,9 @@ def soft_labels_to_export():
     is_all = EXPORTED and made
     of_images = [] if is_all else expand(SOFT_LABELS[name], repeat="")
     return of_images + (made_soft_labels(made) if name == SCRATCH_SOFT else [])
+
+
+def memory_of_export(wildcards, attempt):
+    """The memory of writing the images that are kept, and their soft labels if the judge has them."""
+    of_labels = bytes_of_labels() if soft_labels_to_export() else 0
+    return memory(1000, 1000 + of_labels)(wildcards, attempt)

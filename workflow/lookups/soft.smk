@@ -20,23 +20,24 @@ MADE_SOFT_LABELS = f"{RESULTS}/{{repeat}}soft_labels/{SCRATCH}/{RUN}.npz"
 MADE = labels_where(lambda label: method_name(label) in SYNTHETIC)
 
 
-def bytes_with_labels():
-    """Those of an image and of its soft labels: eight for each class of what is known of it.
+def bytes_of_labels():
+    """Those of an image's soft labels in memory: eight for each class of what is known of it.
 
     That is a float16 with copies for each view, or a float64 for each network, their mean and a copy.
     """
     known = max(SOFT.views or 0, SOFT.teachers + 2)
-    return 4 * IMAGE_BYTES + 8 * known * classes_expected()
+    return 8 * known * classes_expected()
 
 
 def memory_with_labels(wildcards, attempt):
     """The memory of a training on soft labels."""
-    return memory(1500, bytes_with_labels())(wildcards, attempt)
+    return memory(1500, 4 * IMAGE_BYTES + bytes_of_labels())(wildcards, attempt)
 
 
 def memory_of_block(wildcards, attempt):
     """The memory of a job that asks for the soft labels of a block of the training images."""
-    return memory(1500, bytes_with_labels() / len(SHARDS))(wildcards, attempt)
+    of_image = 4 * IMAGE_BYTES + bytes_of_labels()
+    return memory(1500, of_image / len(SHARDS))(wildcards, attempt)
 
 
 def block_to_label(wildcards, input):

@@ -38,7 +38,7 @@ rule export:
     conda:
         "../../envs/petite.yaml"
     resources:
-        mem_mb=memory(1000, 1000),
+        mem_mb=memory_of_export,
     params:
         python=python,
         settings=as_param(

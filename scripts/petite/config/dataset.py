@@ -110,7 +110,10 @@ class DatasetSettings(Strict):
         description="bits by which near duplicates may differ, of 64; null: exact duplicates only",
     )
     shards: int = Field(
-        2, ge=1, le=10_000, description="number of ingest jobs that can run in parallel"
+        2,
+        ge=1,
+        le=10_000,
+        description="number of jobs of ingest, embedding and soft labels that can run in parallel",
     )
 
     @field_validator("depth", mode="before")

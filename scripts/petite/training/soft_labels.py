@@ -57,7 +57,7 @@ class TeacherRecord:
 class SoftColumns(TypedDict):
     """More columns of runs with soft labels; `soft_label_bytes` is a part of `stored_bytes`."""
 
-    teacher_seconds: float
+    teacher_seconds: float  # of its training, and of its labels
     soft_label_bytes: list[int]
 
 
@@ -78,6 +78,8 @@ class SoftLabels:
     teacher : TeacherRecord
     augmentation : Augmentation
         Of the views.
+    seconds : float
+        That the teacher took for them.
     """
 
     image_ids: NDArray[np.str_]
@@ -86,6 +88,7 @@ class SoftLabels:
     temperature: float
     teacher: TeacherRecord
     augmentation: Augmentation = NOTHING
+    seconds: float = 0.0
 
     @property
     def stored(self) -> SoftFormat:
@@ -134,7 +137,7 @@ class SoftLabels:
         """What runs on subsets cost in labels; see `names_of_labels` for `subsets`."""
         counts = [len(set(names_of_labels(subset))) for subset in subsets]
         return {
-            "teacher_seconds": self.teacher.seconds,
+            "teacher_seconds": self.teacher.seconds + self.seconds,
             "soft_label_bytes": [count * self.bytes_per_image for count in counts],
         }
 
@@ -147,6 +150,7 @@ class SoftLabels:
             "temperature": self.temperature,
             "teacher": asdict(self.teacher),
             "augmentation": asdict(self.augmentation),
+            "seconds": self.seconds,
         }
         write_json(path.with_suffix(".json"), about)
 
@@ -162,6 +166,7 @@ class SoftLabels:
                 record["temperature"],
                 TeacherRecord(**record["teacher"]),
                 Augmentation(**record["augmentation"]),
+                record["seconds"],
             )
 
 
@@ -194,7 +199,8 @@ def joined(labels: Sequence[SoftLabels]) -> SoftLabels:
     ids = np.concatenate([one.image_ids for one in labels])
     ids, firsts = np.unique(ids, return_index=True)
     probabilities = np.concatenate([one.probabilities for one in labels])[firsts]
-    return replace(labels[0], image_ids=ids, probabilities=probabilities)
+    seconds = sum(one.seconds for one in labels)
+    return replace(labels[0], image_ids=ids, probabilities=probabilities, seconds=seconds)
 
 
 def with_soft_columns(runs: pd.DataFrame, columns: SoftColumns) -> pd.DataFrame:

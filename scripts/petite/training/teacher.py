@@ -5,6 +5,7 @@ validation images only for its learning curve, as any other run.
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -174,6 +175,7 @@ def label_softly(
         How many views of each image are labeled; 0: the image itself.
     temperature : float
     """
+    began = time.perf_counter()
     names, images = asked
     if not views:
         found = teacher.probabilities(images, temperature)[:, None]
@@ -186,9 +188,14 @@ def label_softly(
             done = start + len(rows)
             logger.info("%d views of %d of %d images are labeled", views, done, len(names))
         found = np.concatenate(blocks)
-    rounded = found.astype(np.float16)
     return SoftLabels(
-        np.array(names, dtype=str), rounded, views, temperature, record, settings.augmentation
+        np.array(names, dtype=str),
+        found.astype(np.float16),
+        views,
+        temperature,
+        record,
+        settings.augmentation,
+        time.perf_counter() - began,
     )
 
 

@@ -291,6 +291,7 @@ def test_blocks_of_training_images_get_the_labels_of_all_and_some_may_be_empty(
     # A network's sums depend on the images beside an image in a batch.
     np.testing.assert_allclose(together.of(whole.image_ids), whole.probabilities, atol=1e-3, rtol=0)
     assert together.image_ids.dtype.kind == "U"
+    assert whole.seconds > 0 and together.seconds == sum(part.seconds for part in parts)
 
 
 @pytest.mark.parametrize("views", [0, 3])
