@@ -13,7 +13,8 @@ Names alone may mislead (breeds, counters), so the perceptual hashes in the inde
 Each image is compared with the next one of its group, and with a random one of another group of
 its class. The groups are confirmed if at least `ALIKE` of the pairs within groups are nearer than
 all but `CHANCE` of the pairs between groups, by more than chance. Subfolders are mentioned even
-without this, because someone made them for a reason.
+without this, because someone made them for a reason, and so are names that end in a random number,
+as those of transformed copies do, which are unlike each other.
 """
 
 import re
@@ -46,6 +47,11 @@ PREFIXES = (
 # The end of a name, slice3_p00.png, is suggested if its groups are more alike than those by a
 # prefix: slices at one height may be alike in all patients too.
 SUFFIX = r"[_.\s-]([^/_.\s-]+)\.[^/.]*$"
+
+# PREFIX_INDEX_RANDOM: what `save_to_dir` of Keras writes for each copy of the image INDEX.
+COPIES = r"/((?:[^/]*_)?\d+)_\d+\.[^/.]*$"
+# Frames and slices are counted, so that their largest numbers are about as large as their groups.
+LEAST_RANDOM = 10
 
 
 class Sign(NamedTuple):
@@ -88,6 +94,9 @@ def suggestion(used: pd.DataFrame, seed: int) -> str | None:
     if found:
         likeness, sign = max(found, key=lambda one: one[0].within)
         return _notice(used, sign, likeness)
+    copies = _sign(used, COPIES)
+    if copies and _have_random_numbers(used["image_id"].iloc[copies.rows], copies):
+        return _notice_of_copies(used, copies)
     subfolders = _sign(used, SUBFOLDER)
     return _notice_of_subfolders(used, subfolders) if subfolders else None
 
@@ -181,6 +190,27 @@ def _notice(used: pd.DataFrame, sign: Sign, likeness: Likeness) -> str:
         "animal, video or burst, it is in both the training and the test set, and the accuracy "
         "will be too high. To keep groups together, write "
         f"split: {{groups: {_setting(used, sign)}}}"
+    )
+
+
+def _have_random_numbers(ids: pd.Series, sign: Sign) -> bool:
+    """Whether names end in the number of an image and a random one: not a date and a time."""
+    found = ids.str.extract(r"(\d+)_(\d+)\.[^/.]*$").astype("float64")
+    index, numbers = found[0], found[1]
+    largest = np.bincount(sign.groups).max()
+    is_large = numbers.median() > LEAST_RANDOM * largest
+    return bool(is_large and numbers.nunique() > MOST * len(numbers) and index.max() < len(index))
+
+
+def _notice_of_copies(used: pd.DataFrame, sign: Sign) -> str:
+    """The notice about names that transformed copies of one original have."""
+    members = np.flatnonzero(sign.groups == np.argmax(np.bincount(sign.groups) > 1))
+    first, second = used["image_id"].iloc[sign.rows[members[:2]]]
+    return (
+        f"The names are like those of transformed copies of one original: {first} and {second}, of "
+        f"{_where(used, sign)}. If they are, copies of a test image are in training, and the "
+        "accuracy will be too high. Use the originals alone, or keep copies together with "
+        f"split: {{groups: {_quoted(COPIES)}}}"
     )
 
 

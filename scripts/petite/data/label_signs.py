@@ -4,7 +4,8 @@ They are only said, because names and words may mislead.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import pyarrow as pa
@@ -26,6 +27,13 @@ GROUPS = re.compile(
 )
 MOST_PARTS = 20  # different values of a column that may be a split or folds
 FEWEST_GROUPS = 3
+WHOLE = re.compile(r"^0*(\d+?)(?:\.0+)?$")  # a whole number, however it is written: 7, 007, 7.0
+SIGNS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
+TRUTH = {"true": "1", "false": "0"}  # what programs write for flags
+# What programs write where there is no value.
+MISSING = ("nan", "<na>", "null")
+# A class may well have such a name, a group hardly.
+NAMELESS = {"label": MISSING, "group": (*MISSING, "na", "n/a", "#n/a", "none", "unknown", "?", "-")}
 JOINT = re.compile(r"\s*[;|,+&]\s*|\s+")
 
 
@@ -114,6 +122,47 @@ def minus_one(counts: Mapping[str, int]) -> Iterator[str]:
             f"{counted(counts['-1'], 'row')} with the label '-1', which counts as a class: leave "
             "the label empty if it means that there is none"
         )
+
+
+def spellings(names: Iterable[str]) -> list[list[str]]:
+    """The names that may be one, because they differ only in how they are written.
+
+    That is in capitals, spaces, hyphens, invisible characters and the zeros of a number; True may
+    be 1.
+    """
+    spelled: dict[str, list[str]] = {}
+    for name in names:
+        seen = "".join(one for one in unicodedata.normalize("NFKC", name) if one.isprintable())
+        key = WHOLE.sub(r"\1", SIGNS.sub(" ", seen.casefold().strip()))
+        spelled.setdefault(TRUTH.get(key, key), []).append(name)
+    return [alike for alike in spelled.values() if len(alike) > 1]
+
+
+def spelled_groups(names: Iterable[str], column: str) -> Iterator[str]:
+    """Say which groups may be one: its images would be in training and in test."""
+    if found := spellings(names):
+        yield (
+            f"{column!r} has groups that differ only in how they are written: "
+            f"{listed([' and '.join(map(repr, alike)) for alike in found], 3)}. If they are one, "
+            "write them in one way: otherwise its images can be in training and in test"
+        )
+
+
+def doubtful_words(role: str, where: str, counts: Mapping[str, int]) -> Iterator[str]:
+    """Say which words of a column programs write for a missing value: each counts as a name.
+
+    role : {"label", "group"}
+    where : str
+        What has these words.
+    counts : dict from str to int
+        The rows of each word.
+    """
+    for word, count in counts.items():
+        if count > 1 and word.lower() in NAMELESS[role]:
+            yield (
+                f"{count:,} rows of {where} have {word!r}, which counts as the name of one "
+                f"{role}: leave it empty if it means that there is none"
+            )
 
 
 def unused_names(names: Collection[str]) -> Iterator[str]:

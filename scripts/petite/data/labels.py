@@ -19,16 +19,19 @@ import pyarrow.compute as pc
 
 from petite.data.label_signs import (
     GROUP_COLUMNS,
+    NAMELESS,
     SPLIT_COLUMNS,
+    doubtful_words,
     minus_one,
     plain,
     several_in_one,
+    spelled_groups,
     unused_columns,
 )
 from petite.data.split_names import TEST, TRAIN, VALIDATION, part_named, split_word
 from petite.data.text_tables import TextTable, read_text_table
 from petite.util.errors import PetiteError
-from petite.util.formatting import counted, listed
+from petite.util.formatting import counted, listed, plural
 
 # The usual names of each column, the surest first. They are compared in small letters, with "_" for
 # spaces and hyphens.
@@ -38,10 +41,13 @@ FILE_NAMES = (
     ("image", "image_id", "image_name", "img", "img_id", "img_name", "photo", "picture"),
     ("id", "id_code", "name"),
 )
+FOLDER_NAMES = ("folder", "folder_name", "subfolder", "dir", "directory", "subdir")
 LABEL_NAMES = (
     ("label", "labels", "class", "class_name", "classname", "label_name", "category")
-    + ("category_name", "target", "diagnosis", "dx", "ground_truth", "y"),
-    ("class_id", "label_id", "category_id", "species", "breed", "variety", "disease", "type"),
+    + ("category_name", "target", "diagnosis", "dx", "ground_truth"),
+    ("class_id", "label_id", "category_id", "species", "breed", "variety", "disease", "type")
+    + ("finding", "findings", "outcome", "condition", "pathology", "grade"),
+    ("y",),
 )
 NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "file": FILE_NAMES,
@@ -59,10 +65,6 @@ KEEP = {
     NEVER: ("never",),
     "": ("", "false", "no", "0", "0.0"),
 }
-# What programs write where there is no value.
-MISSING = ("nan", "<na>", "null")
-# A class may well have such a name, a group hardly.
-NAMELESS = {"label": MISSING, "group": (*MISSING, "na", "n/a", "#n/a", "none", "unknown", "?", "-")}
 LONGEST_LABEL = 200  # characters; what is longer is a text
 # More labels than these, and than this share of the rows, are names or numbers of single images.
 FEW_LABELS, MOST_LABELS = 3, 0.5
@@ -89,8 +91,9 @@ class LabelTable:
     name : str
         Its path, for messages.
     columns : dict from str to str
-        The column of the table for file, label, and others of NAMES that there are. There is none
-        for label in a table with one column per label.
+        The column of the table for file, label, and others of NAMES that there are, and for folder,
+        if files are named without theirs. There is none for label in a table with one column per
+        label.
     rows : DataFrame
         row (int64, as a spreadsheet numbers it), file and label (str, "" where it is empty), and as
         far as they are there split ("train", "validation", "test", ""), group (str), weight
@@ -154,6 +157,11 @@ def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
     parts |= {role: table.columns[columns[role]] for role in columns if role not in parts}
     rows = pd.DataFrame({role: column.to_pandas() for role, column in parts.items()})
     rows.insert(0, "row", table.numbers)
+    if folder := _folder_column(table, columns):
+        columns["folder"] = folder
+        folders = table.columns[folder].to_pandas().str.strip("/")
+        is_in_one = (folders != "") & (rows["file"] != "")
+        rows["file"] = (folders + "/" + rows["file"]).where(is_in_one, rows["file"])
     rows = rows[(rows["file"] != "") | (rows["label"] != "")].reset_index(drop=True)
     if rows.empty:
         raise PetiteError(f"{name} has no rows below its column names: it needs a row per image")
@@ -166,9 +174,16 @@ def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
             rows[role] = converted(rows, f"{name}, column {columns[role]!r}")
     notes = [*_unused_weight(table, columns, wanted), *_doubtful_words(rows, columns), *slashes]
     notes += table.notes
-    if by_name is not None:  # otherwise other columns are labels
-        notes += unused_columns(table.columns, columns, wanted.path)
-        counts = Counter(rows["label"].tolist())
+    counts = Counter(rows["label"].tolist())
+    # A label is a column where there is a column for each.
+    of_labels = {} if by_name is not None else {label: label for label in counts}
+    notes += unused_columns(table.columns, {**columns, **of_labels}, wanted.path)
+    if "keep" in rows and "keep" not in named and (kept := int((rows["keep"] == ALWAYS).sum())):
+        notes.append(
+            f"{counted(kept, 'row')} of {len(rows):,} {plural(kept, 'is', 'are')} to be in every "
+            f"subset, by {columns['keep']!r}. If it means something else, rename it"
+        )
+    if by_name is not None:
         notes += [*several_in_one(counts), *minus_one(counts)]
     return LabelTable(name, columns, rows, notes)
 
@@ -187,6 +202,8 @@ def _found_columns(table: TextTable, named: Mapping[str, str], name: str) -> dic
     columns = dict(named)
     for role in NAMES:
         left = [column for column in present if column not in columns.values()]
+        if role == "label":
+            left = [column for column in left if not _is_coordinate(column, table)]
         if role not in columns and (found := _looked_for(role, left, table, name)):
             columns[role] = found
     left = [column for column in present if column not in columns.values()]
@@ -231,6 +248,21 @@ def _looked_for(role: str, present: Sequence[str], table: TextTable, name: str) 
     return None
 
 
+def _folder_column(table: TextTable, columns: Mapping[str, str]) -> str | None:
+    """The column with the folder of each file, if files are named without one."""
+    left = [column for column in table.columns if column not in columns.values()]
+    found = [column for column in left if plain(column) in FOLDER_NAMES]
+    has_paths = pc.any(pc.match_substring_regex(table.columns[columns["file"]], r"[/\\]")).as_py()
+    return found[0] if len(found) == 1 and not has_paths else None
+
+
+def _is_coordinate(column: str, table: TextTable) -> bool:
+    """Whether a column y is that of a place, because there is a column x of numbers."""
+    return plain(column) == "y" and any(
+        plain(other) == "x" and not _letters(values)[0] for other, values in table.columns.items()
+    )
+
+
 def _naming(role: str, left: Sequence[str], columns: Mapping[str, str], name: str) -> str:
     """How to name the column of a role, with a column that is left as the example."""
     values = {"path": name, **columns, role: next(iter(left), "COLUMN")}
@@ -246,7 +278,7 @@ def _say_the_same(columns: Sequence[pa.ChunkedArray]) -> bool:
 
 def _letters(column: pa.ChunkedArray) -> tuple[bool, int]:
     """Whether a column has more than numbers, and the number of its letters."""
-    numbers = pc.all(pc.match_substring_regex(column, r"^[\d.]*$")).as_py()
+    numbers = pc.all(pc.match_substring_regex(column, r"^-?[\d.]*$")).as_py()
     return not numbers, pc.sum(pc.utf8_length(column)).as_py() or 0
 
 
@@ -263,6 +295,14 @@ def _one_hot(table: TextTable, name: str, columns: Mapping[str, str]) -> pa.Chun
             f"{_naming('label', others, columns, name)}. Its columns are "
             f"{listed(list(table.columns))}"
         )
+    doubtful = [column for column in labels if _may_be_labels(table.columns[column])]
+    doubtful = [column for column in doubtful if column not in flags]
+    if len(flags) == 2 and doubtful:
+        raise PetiteError(
+            f"labels.label: {listed(list(flags))} of {name} may be the two labels, or "
+            f"{listed(doubtful)} may hold them. Name the column of the labels, as in "
+            f"{_naming('label', doubtful, columns, name)}, or remove the columns that are no labels"
+        )
     matrix = np.column_stack(list(flags.values()))
     counts = matrix.sum(axis=1)
     if (counts != 1).any():
@@ -273,6 +313,12 @@ def _one_hot(table: TextTable, name: str, columns: Mapping[str, str]) -> pa.Chun
             "labels in labels.label, or remove the columns that are not labels"
         )
     return pa.chunked_array([pa.array(list(flags)).take(pa.array(matrix.argmax(axis=1)))])
+
+
+def _may_be_labels(column: pa.ChunkedArray) -> bool:
+    """Whether a column has few different values, each in several rows in the mean."""
+    count = len(pc.unique(column))
+    return 1 < count <= max(FEW_LABELS, MOST_LABELS * len(column))
 
 
 def _ones(column: pa.ChunkedArray) -> np.ndarray | None:
@@ -347,15 +393,11 @@ def _check_labels(labels: pd.Series, column: str | None, named: bool, name: str)
 
 
 def _doubtful_words(rows: pd.DataFrame, columns: Mapping[str, str]) -> Iterator[str]:
-    """A note for each word that programs write for a missing value, but that counts as a name."""
+    """Notes on words for missing values that count as names, and on groups that may be one."""
     for role in NAMELESS.keys() & columns.keys():
-        counts = rows[role].value_counts()
-        for word, count in counts[counts > 1].items():
-            if str(word).lower() in NAMELESS[role]:
-                yield (
-                    f"{count:,} rows of {columns[role]!r} have {word!r}, which counts as the name "
-                    f"of one {role}: leave it empty if it means that there is none"
-                )
+        yield from doubtful_words(role, repr(columns[role]), Counter(rows[role].tolist()))
+    if "group" in columns:
+        yield from spelled_groups(rows["group"].unique().tolist(), columns["group"])
 
 
 def _splits(rows: pd.DataFrame, where: str) -> pd.Series:

@@ -172,16 +172,16 @@ def test_a_class_that_is_only_tested_is_an_error_unless_the_others_are_named(
     tmp_path: Path,
 ) -> None:
     names = ["train/a", "train/b", "test/a", "test/b", "test/new"]
-    with pytest.raises(PetiteError, match=r"new .*no images in train"):
+    with pytest.raises(PetiteError, match=r"'new' .*no images in train"):
         listed(tmp_path, names)
     table, _ = listed(tmp_path / "named", names, classes=["b", "a"])
     assert set(table["class_name"]) == {"a", "b"}
-    with pytest.raises(PetiteError, match=r"new .*no images in train"):
+    with pytest.raises(PetiteError, match=r"'new' .*no images in train"):
         listed(tmp_path / "again", names, classes=["b", "new"])
 
 
 def test_a_class_in_other_capitals_in_test_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PetiteError, match=r"dog .*'Dog'"):
+    with pytest.raises(PetiteError, match=r"'dog' .*'Dog'"):
         listed(tmp_path, ["train/cat", "train/Dog", "test/cat", "test/dog"])
 
 

@@ -148,6 +148,23 @@ def test_names_alone_say_nothing_where_pictures_of_a_group_are_no_more_alike(nam
     assert suggestion(index(name, groups=12, each=40, alike=False), seed) is None
 
 
+def test_names_of_transformed_copies_are_said_though_the_copies_are_unlike() -> None:
+    random = np.random.default_rng(0)
+
+    def copy(c: str, g: int, i: int, n: int) -> str:
+        return f"aug_{g}_{random.integers(10_000)}.jpeg"
+
+    table = index(copy, alike=False)
+    notice = suggestion(table, seed=0)
+    assert notice is not None and "transformed copies of one original" in notice
+    numbers, _ = named_groups(table["image_id"], setting_in(notice))
+    assert (numbers == np.tile(np.repeat(np.arange(12), 8), 2)).all()
+    frames = index(lambda c, g, i, n: f"clip_{g}_{i:04d}.jpeg", alike=False)
+    assert suggestion(frames, seed=0) is None
+    times = index(lambda c, g, i, n: f"IMG_202405{g:02d}_12{n:04d}.jpg", alike=False)
+    assert suggestion(times, seed=0) is None
+
+
 def test_subfolders_are_said_in_the_conditional_where_their_pictures_are_not_alike() -> None:
     notice = suggestion(index(lambda c, g, i, n: f"{g}/{n}.jpg", alike=False), seed=0)
     assert notice is not None and "If a subfolder is one" in notice and "look alike" not in notice

@@ -285,6 +285,21 @@ WRONG: dict[str, tuple[str | bytes, dict[str, str], tuple[str, ...]]] = {
         {},
         ("labels.label", "label: x1}", "x1, x2"),
     ),
+    "a place and no label": (
+        table("file,x,y", "{name},12.5,{number}"),
+        {},
+        ("labels.label", "label: x}"),
+    ),
+    "flags and a column of labels": (
+        table("file,left,right,grade_of_eye", "{name},1,0,{label}", count=7) + "8.jpg,0,1,a\n",
+        {},
+        ("labels.label", "left, right", "label: grade_of_eye}"),
+    ),
+    "two columns in the second place": (
+        with_row("8.jpg,a,2\n", "file,type,finding", ",1"),
+        {},
+        ("labels.label", "type, finding"),
+    ),
     "two files": (
         table("file,path,label", "{name},{number},{label}"),
         {},
@@ -616,6 +631,25 @@ def test_a_column_without_values_says_nothing_unless_it_is_named() -> None:
     assert read(text, keep="keep").rows["keep"].tolist() == [""] * 8
 
 
+def test_a_coordinate_is_no_label_but_y_is_one_of_an_x_of_files() -> None:
+    found = read(table("file,x,y,species", "{name},12.5,{number},{label}"))
+    assert found.columns == {"file": "file", "label": "species"}
+    assert read(table("x,y")).columns == {"file": "x", "label": "y"}
+
+
+def test_images_to_keep_by_a_column_that_nobody_named_are_said() -> None:
+    text = table("file,label,keep", "{name},{label},True")
+    assert any("8 rows of 8 are to be in every subset" in note for note in read(text).notes)
+    assert not any("every subset" in note for note in read(text, keep="keep").notes)
+
+
+def test_what_a_table_with_a_column_for_each_label_says_besides_is_said() -> None:
+    text = table("file,a,b,c,lesion", "{name},{number},0,0,p{place}").replace("p7", "p6")
+    found = read(text.replace(",0,0,0,", ",0,1,0,").replace("8.jpg,1,0,0", "8.jpg,0,0,1"))
+    assert any("'lesion' is not used" in note for note in found.notes)
+    assert not any("'a' is not used" in note for note in found.notes)
+
+
 def test_a_column_that_is_named_takes_the_place_of_one_with_a_usual_name() -> None:
     found = read(
         table("file,label,truth,split,part", "{name},x,{label},1,train"),
@@ -784,10 +818,53 @@ def test_names_are_those_in_the_only_folder_that_has_all_of_them(
     assert found == {"no row": [f"test/{name}" for name in NAMES[:3]]}
 
 
+def test_paths_start_at_the_table_where_files_of_the_same_paths_are_elsewhere_too(
+    open_tree: Callable[..., Source],
+) -> None:
+    files = [f"{site}images/{name}" for name in NAMES for site in ("", "b/")]
+    text = table(row="images/{name},{label}")
+    tree = {name: b"x" for name in files if name != "b/images/3.jpg"}
+    found, _ = left_out(open_tree(tree, text, "in:b/labels.csv"), 0.2)
+    assert found["no such file"] == ["images/3.jpg"]
+    assert found["no row"] == [f"images/{name}" for name in NAMES]
+
+
+@pytest.mark.parametrize("place", ["a", "somewhere/else"])
+def test_a_column_of_folders_says_where_files_are_unless_there_are_no_such_folders(
+    open_tree: Callable[..., Source], place: str
+) -> None:
+    files = [*(f"a/{name}" for name in NAMES), *(f"b/{name}" for name in NAMES[:2])]
+    text = table("folder,filename,label", place + ",{name},{label}")
+    rows = "b,1.jpg,b\nb,2.jpg,a\n" if place == "a" else ""
+    source = open_tree(dict.fromkeys(files, b"x"), text + rows)
+    found, notices = left_out(source, 0.1)
+    assert found == ({} if rows else {"no row": ["b/1.jpg", "b/2.jpg"]})
+    assert any("'folder' for folder" in text for text in notices)
+
+
+def test_names_that_most_of_another_folder_has_too_are_those_of_neither(
+    open_tree: Callable[..., Source],
+) -> None:
+    """Originals and crops, of which one failed."""
+    files = [*(f"raw/{name}" for name in NAMES), *(f"crops/{name}" for name in NAMES[1:])]
+    with pytest.raises(PetiteError, match="is in several folders"):
+        left_out(open_tree(dict.fromkeys(files, b"x"), table()), 0.1)
+
+
 def test_names_that_two_folders_have_are_those_of_neither(open_tree: Callable[..., Source]) -> None:
     files = {f"{eye}/{name}": b"x" for name in NAMES for eye in ("left", "right")}
     with pytest.raises(PetiteError, match="none of the 8 files"):
         left_out(open_tree(files, table()), 0.1)
+
+
+@pytest.mark.parametrize(("prefix", "are_lost"), [("000", True), ("a", False)])
+def test_zeros_that_a_spreadsheet_has_taken_from_names_are_said(
+    open_tree: Callable[..., Source], prefix: str, are_lost: bool
+) -> None:
+    files = {f"images/{prefix}{name}": b"x" for name in NAMES}
+    with pytest.raises(PetiteError, match="none of the 8 files") as error:
+        left_out(open_tree(files, table(row="{stem},{label}")), 0.1)
+    assert ("zeros at the beginning of its names" in str(error.value)) == are_lost
 
 
 def test_capitals_count_where_they_distinguish_files(tmp_path: Path) -> None:
@@ -1010,15 +1087,37 @@ def test_the_labels_of_a_table_are_said_with_the_number_of_their_files(
     assert any("a (3 files), b (4 files), unknown (1 file)" in text for text in notices)
 
 
-@pytest.mark.parametrize(("one", "other"), [("7", "7.0"), ("7", "007"), ("0", "0.0")])
-def test_labels_that_are_the_same_number_are_said(
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        *(("7", "7.0"), ("7", "007"), ("0", "0.0"), ("1", "True"), ("0", "false")),
+        *(("golden retriever", "golden_retriever"), ("pug", "pug\u200b"), ("A", "\uff21")),
+    ],
+)
+def test_labels_that_may_be_the_same_are_said(
     open_tree: Callable[..., Source], one: str, other: str
 ) -> None:
     text = table().replace(",a", f",{one}").replace(f"1.jpg,{one}", f"1.jpg,{other}")
     _, notices = left_out(open_tree(IMAGES, text), 0.1)
-    assert any(f"'{other}'" in text and "zeros" in text for text in notices)
+    assert any(repr(other) in text and "how they are written" in text for text in notices)
+
+
+@pytest.mark.parametrize("other", ["-7", "17", "7 a", "seven"])
+def test_labels_that_are_others_are_not_said_to_be_one(
+    open_tree: Callable[..., Source], other: str
+) -> None:
+    text = table().replace(",a", ",7").replace("1.jpg,7", f"1.jpg,{other}")
+    _, notices = left_out(open_tree(IMAGES, text), 0.1)
+    assert not any("how they are written" in text for text in notices)
+
+
+def test_groups_that_may_be_one_are_said() -> None:
+    text = table("file,label,patient_id", "{name},{label},{place}") + "9.jpg,a,007\n"
+    [note] = [note for note in read(text).notes if "'007'" in note]
+    assert "'7' and '007'" in note and "in training and in test" in note
+    assert not any("written" in note for note in read(text.replace("007", "70")).notes)
 
 
 def test_labels_that_differ_by_capitals_are_said(open_tree: Callable[..., Source]) -> None:
     _, notices = left_out(open_tree(IMAGES, table().replace("1.jpg,a", "1.jpg,A")), 0.1)
-    assert any("'A', 'a'" in text and "capitals" in text for text in notices)
+    assert any("'A', 'a'" in text and "how they are written" in text for text in notices)

@@ -96,6 +96,60 @@ def test_folders_that_hold_the_same_folders_are_no_classes(
     assert "merge" in message
 
 
+def test_a_split_in_one_folder_next_to_other_images_is_said_to_be_given_itself(
+    open_tree: Callable[..., Source],
+) -> None:
+    split = [f"data/{part}/{name}" for part in ("train", "test") for name in ("cat", "dog")]
+    with pytest.raises(PetiteError, match=r"Give data itself: .*data") as error:
+        listed(open_tree(*split, "assets"))
+    assert "cat, dog" in str(error.value) and "dataset.classes: [" in str(error.value)
+    assert classes_of(open_tree(*split, "assets"), ["assets", "data"]) == ["assets", "data"]
+
+
+def test_a_folder_that_holds_the_classes_once_more_is_no_class(
+    open_tree: Callable[..., Source],
+) -> None:
+    names = ["infected", "healthy", "cells/infected", "cells/healthy"]
+    with pytest.raises(PetiteError, match="Move cells away, or give it instead"):
+        listed(open_tree(*names))
+
+
+def test_a_class_of_a_given_split_that_differs_by_a_space_is_named(
+    open_tree: Callable[..., Source],
+) -> None:
+    names = ["train/cat", "train/dog", "test/cat ", "test/dog"]
+    with pytest.raises(PetiteError, match=r"'cat ' of the given split .*there is 'cat': rename"):
+        listed(open_tree(*names))
+
+
+def test_folders_of_patients_with_the_folder_of_their_class_are_no_classes(
+    open_tree: Callable[..., Source],
+) -> None:
+    names = [f"patient_{n:02}/{('benign', 'malignant')[n % 2]}" for n in range(8)]
+    with pytest.raises(PetiteError, match="benign, malignant") as error:
+        listed(open_tree(*names))
+    assert "groups: subfolder" in str(error.value)
+    cameras = [f"class_{n}/{('day', 'night')[n % 2]}" for n in range(8)]
+    assert len(classes_of(open_tree(*cameras))) == 8
+
+
+@pytest.mark.parametrize(
+    ("lists", "is_said"),
+    [
+        (("meta/train.txt", "meta/test.txt"), True),
+        (("train.txt", "val.txt"), True),
+        (("meta/classes.txt", "meta/train.txt"), False),
+        (("readme.txt",), False),
+    ],
+)
+def test_lists_of_a_split_that_are_not_read_are_said(
+    open_tree: Callable[..., Source], lists: tuple[str, ...], is_said: bool
+) -> None:
+    more = dict.fromkeys(lists, b"x")
+    _, notices = listed(open_tree("images/cat", "images/dog", **more))
+    assert any("lists of a split" in line and lists[0] in line for line in notices) == is_said
+
+
 @pytest.mark.parametrize("names", SPLITS.values(), ids=SPLITS)
 def test_naming_the_classes_overrules_what_their_folders_look_like(
     open_tree: Callable[..., Source], names: list[str]

@@ -11,6 +11,7 @@ from itertools import permutations
 from pathlib import PurePath
 from shlex import quote
 
+from petite.data.label_signs import spellings
 from petite.data.sources.companions import check_masks
 from petite.data.sources.layout import IMAGES_WORD, MASK_FOLDER, Layout, ending_of, is_archive
 from petite.data.sources.wording import classes_setting, empty_folders, shown
@@ -79,7 +80,10 @@ def check_layout(layout: Layout, chosen: Sequence[str], named: bool) -> None:
             "to use in dataset.classes"
         )
     # One folder can be neither a split nor a class; another message covers that.
-    signs = (_same_folders, _named_as_parts, _named_as_images, _paired_files, _labels_in_one)
+    signs = (
+        *(_same_folders, _split_in_one, _copy_of_others, _named_as_groups, _named_as_parts),
+        *(_named_as_images, _paired_files, _labels_in_one),
+    )
     for sign in signs if len(chosen) > 1 else ():
         if found := sign(layout, chosen):
             raise _no_classes(chosen, layout.where, found + _or_a_table(layout))
@@ -108,13 +112,15 @@ def _check_trained(layout: Layout, chosen: Sequence[str]) -> None:
     if not lost:
         return
     (train,) = (name for name, part in layout.parts.items() if part == TRAIN)
-    trained = {name.casefold(): name for name, count in counts.items() if count[TRAIN]}
-    spelled = [f"{trained[name.casefold()]!r}" for name in lost if name.casefold() in trained]
+    trained = [name for name, count in counts.items() if count[TRAIN]]
+    alike = [names for name in lost for names in spellings([name, *trained]) if name in names]
+    spelled = [repr(name) for names in alike for name in names if name in trained]
     hint = f" (there is {shown(spelled)}: rename one)" if spelled else ""
+    has, them = ("has", "it") if len(lost) == 1 else ("have", "them")
     raise PetiteError(
-        f"{shown(lost)} of the given split in {layout.where} {'has' if len(lost) == 1 else 'have'} "
-        f"no images in {train}{hint}, so no model can learn {'it' if len(lost) == 1 else 'them'}. "
-        "Add training images, or name the other classes in dataset.classes"
+        f"{shown([repr(name) for name in lost])} of the given split in {layout.where} {has} no "
+        f"images in {train}{hint}, so no model can learn {them}. Add training images, or name the "
+        "other classes in dataset.classes"
     )
 
 
@@ -164,6 +170,58 @@ def _same_folders(layout: Layout, chosen: Sequence[str]) -> str | None:
     return (
         f"{shown(alike)} hold folders of the same names ({shown(sorted(common))}), which look "
         f"like the classes, as in splits, folds, years or sites. {remedy}"
+    )
+
+
+def _split_in_one(layout: Layout, chosen: Sequence[str]) -> str | None:
+    """The sign of a split next to other images: one folder holds train and test, with classes."""
+    for name in chosen:
+        inner: dict[str, set[str]] = {}
+        for path in layout.inside(name):
+            top, _, rest = path.partition("/")
+            inner.setdefault(top, set()).add(rest.partition("/")[0])
+        parts = parts_of(list(inner))
+        if len(parts) > 1 and parts.keys() == inner.keys():
+            classes = set.intersection(*inner.values()) - {""}
+            if len(classes) > 1:
+                return (
+                    f"{name} holds a split ({shown(sorted(parts))}) of the folders "
+                    f"{shown(sorted(classes))}, which look like the classes. Give {name} itself: "
+                    f"{layout.where / name}"
+                )
+    return None
+
+
+def _copy_of_others(layout: Layout, chosen: Sequence[str]) -> str | None:
+    """The sign of what was packed twice: one folder holds folders named as the others."""
+    for name in chosen:
+        inside = {path.partition("/")[0] for path in layout.inside(name)}
+        again = sorted(inside & set(chosen) - {name})
+        if len(again) > 1 and 2 * len(again) >= len(inside):
+            return (
+                f"{name} holds folders of the same names as those next to it ({shown(again)}), "
+                f"perhaps a copy of them. Move {name} away, or give it instead: "
+                f"{layout.where / name}"
+            )
+    return None
+
+
+def _named_as_groups(layout: Layout, chosen: Sequence[str]) -> str | None:
+    """The sign of a folder for each patient, camera or day, with the folder of its class inside."""
+    if not all(map(is_identifier, chosen)):
+        return None
+    inner = [{path.partition("/")[0] for path in layout.inside(name)} for name in chosen]
+    counts = Counter(name for names in inner for name in names)
+    if "" in counts or 2 * len(counts) > len(chosen) or len(counts) < 2:
+        return None
+    if any(map(is_identifier, counts)) or min(counts.values()) < 2:
+        return None
+    names = sorted(counts)
+    return (
+        f"they hold folders of the same names ({shown(names)}), which look like the classes, as "
+        "with a folder for each patient, camera or day. Make one folder per class, with these "
+        f"folders in it ({names[0]}/{chosen[0]}), and write split: {{groups: subfolder}} to keep "
+        "their images together"
     )
 
 

@@ -102,6 +102,7 @@ class Labeled(Generic[File]):
                 f"none of the {rows:,} files of {self.table.name} is in {self.where}: its column "
                 f"{self.table.columns['file']!r} has {missing['file'].iloc[0]!r}, and "
                 + self._an_image()
+                + self._lost_zeros(missing["file"])
                 + ". Give the folder that its paths start in, or name the column of the files in "
                 "labels.file"
             )
@@ -181,6 +182,14 @@ class Labeled(Generic[File]):
 
     def _of(self, kind: str) -> pd.DataFrame:
         return self.problems[self.problems["problem"] == kind]
+
+    def _lost_zeros(self, called: pd.Series) -> str:
+        """That rows may have lost the zeros that their files begin with; "" if not."""
+        names = self._of(NO_ROW)["file"].str.rpartition("/")[2].map(lambda name: ending_of(name)[0])
+        padded = names[names.str.isdecimal() & names.str.startswith("0")].str.lstrip("0")
+        if called.isin(padded[padded != ""]).sum() * 2 < len(called):
+            return ""
+        return ". The zeros at the beginning of its names seem to be lost, as in a spreadsheet"
 
     def _an_image(self) -> str:
         alone = self._of(NO_ROW)["file"]
@@ -268,7 +277,11 @@ def find_labeled(
     finder = _Finder(files, images, root, where, table_in)
     rows = table.rows
     called = rows["file"].tolist()
+    finder.start_at_table(called)
     paths = [finder.find(name) for name in called]
+    if "folder" in table.columns and not any(paths):  # its folders are others
+        called = [name.rpartition("/")[2] for name in called]
+        paths = [finder.find(name) for name in called]
     if None in paths and finder.found_home(called):
         paths = [finder.find(name) for name in called]
     rows = rows.assign(path=pd.Series(paths, rows.index, dtype="str"))
@@ -378,20 +391,30 @@ class _Finder:
     ) -> None:
         self._files = files
         self._images = images
-        inner = [] if table_in is None else [table_in.rpartition("/")[0]]
+        self._of_table = "" if table_in is None else table_in.rpartition("/")[0]
         # Paths may start at the root, where single folders end, or where the table is.
-        bases = dict.fromkeys(["", *wrappers(root), *inner])
+        bases = dict.fromkeys(["", *wrappers(root), self._of_table])
         self._bases = [f"{base}/" if base else "" for base in bases]
         place = Path(where)
         # photos.zip holds what the folder photos held.
         self._own_names = {*_names_of(place), *_names_of(place.resolve())}
+
+    def start_at_table(self, names: list[str]) -> None:
+        """Where other folders have files of these paths too, look in that of the table only."""
+        base = f"{self._of_table}/"
+        others = [one for one in self._bases if one != base]
+        if self._of_table and any(
+            f"{base}{name}" in self._files and any(one + name in self._files for one in others)
+            for name in names
+        ):
+            self._bases = [base]
 
     def find(self, name: str) -> str | None:
         """The path of a file in the tree; None if there is none, or several.
 
         Capitals count only where they distinguish files.
         """
-        if name in self._files:
+        if name in self._files and "" in self._bases:
             return name
         parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
         for form in self._forms(parts):
@@ -413,6 +436,8 @@ class _Finder:
     def found_home(self, names: list[str]) -> bool:
         """Look in the only folder that has a file for each name: train, next to a test with others.
 
+        A folder that has most of them is as likely: originals and crops, some of which failed.
+
         Returns
         -------
         bool
@@ -423,9 +448,13 @@ class _Finder:
             folder, _, name = path.rpartition("/")
             for key in (name, ending_of(name)[0]):
                 homes.setdefault(key, set()).add(folder)
-        common = set.intersection(*(homes.get(name, set()) for name in set(names)))
-        self._bases += [f"{folder}/" for folder in common if len(common) == 1]
-        return len(common) == 1
+        distinct = set(names)
+        counts = Counter(folder for name in distinct for folder in homes.get(name, ()))
+        likely = [folder for folder, count in counts.items() if 2 * count > len(distinct)]
+        if len(likely) != 1 or counts[likely[0]] < len(distinct):
+            return False
+        self._bases.append(f"{likely[0]}/")
+        return True
 
     def _forms(self, parts: list[str]) -> Iterator[str]:
         """The path, then without the folders that lead to the images."""

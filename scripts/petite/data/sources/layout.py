@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Generic, NamedTuple, TypeVar
 
-from petite.data.split_names import TRAIN, parts_of
+from petite.data.split_names import TRAIN, part_named, parts_of
 from petite.util.errors import PetiteError
 
 File = TypeVar("File")
@@ -97,6 +97,8 @@ class Layout(Generic[File]):
         Tables next to the class folders.
     inner_tables : list of str
         Tables in the class folders themselves.
+    split_lists : list of str
+        Texts and tables named like the parts of a split, if it is not given in folders.
     repeated : list of str
         Links to a folder that is read already.
     shared : list of (str, str)
@@ -114,6 +116,7 @@ class Layout(Generic[File]):
     beside: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     inner_tables: list[str] = field(default_factory=list)
+    split_lists: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     shared: list[tuple[str, str]] = field(default_factory=list)
     dangling: dict[str, str] = field(default_factory=dict)
@@ -243,6 +246,7 @@ def find_layout(root: Folder[File], path: PurePath, max_entries: int | None = No
                 "links lead to the same folders. Remove links, or raise dataset.max_entries"
             )
     layout.parts = layout.parts or _split_in_classes(layout)
+    layout.split_lists = [] if layout.parts else _split_lists(chain)
     layout.repeated += [link for folder in (chain[-1], *wrappers) for link in folder.upward]
     return layout
 
@@ -330,6 +334,24 @@ def _given_split(chain: list[Folder[File]]) -> dict[str, Part[File]]:
     # images/ and masks/, or a split within a split
     odd = [name for name in known if IMAGES_WORD.fullmatch(name) or re.fullmatch(MASK_FOLDER, name)]
     return {} if len(known) < 2 or odd or len(parts_of(known)) > 1 else found
+
+
+def _split_lists(chain: list[Folder[File]]) -> list[str]:
+    """Texts next to the class folders, or tables in folders next to them, named as parts are."""
+    found = {
+        name: part_named(ending_of(name)[0])
+        for folder in chain
+        for name in folder.files
+        if name.lower().endswith(".txt")
+    }
+    for folder in chain:
+        for name, inner in folder.folders.items():
+            if not any(inner is one for one in chain) and not _holds_images(inner, chain):
+                for file in inner.files:
+                    if side_kind(file) in TABLES:
+                        found[f"{name}/{file}"] = part_named(ending_of(file)[0])
+    named = sorted(path for path, part in found.items() if part)
+    return named if len({found[path] for path in named}) > 1 else []
 
 
 def _with_images(chain: list[Folder[File]]) -> dict[str, Folder[File]]:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from shlex import quote
 
+from petite.data.label_signs import spellings
 from petite.data.sources.class_signs import is_identifier
 from petite.data.sources.companions import note_versions
 from petite.data.sources.layout import Layout, natural_order
@@ -19,7 +20,6 @@ SELDOM_CLASSES = re.compile(
     r"|(?<![a-z])(thumbs?|archived?|backups?|trash|deleted|unsorted|duplicates?|te?mp)(?![a-z])"
 )
 
-WHOLE = re.compile(r"^0*(\d+?)(?:\.0+)?$")  # a whole number, however it is written: 7, 007, 7.0
 
 PARTS = TRAIN, VALIDATION, TEST
 
@@ -52,6 +52,12 @@ def note_layout(layout: Layout, chosen: Sequence[str], named: bool, notices: Not
             )
     if layout.parts:
         _note_given_split(layout, chosen, notices)
+    elif layout.split_lists:
+        notices.add(
+            f"{shown(layout.split_lists, 4)} may be the lists of a split, and are not read: the "
+            "test images are drawn from all. To use that split, write its images into a table with "
+            "the columns file, label and split, and give it: labels=PATH"
+        )
     inner = [f"{name}/{path}" for name in chosen for path in layout.inside(name) if path]
     if inner:
         notices.add(
@@ -148,13 +154,8 @@ def _note_doubtful(chosen: Sequence[str], notices: Notices) -> None:
 
 def note_spellings(classes: Sequence[str], remedy: str, notices: Notices) -> None:
     """Add a notice about classes whose names hardly differ, with what to do if they are one."""
-    spelled: dict[str, list[str]] = {}
-    for name in classes:
-        key = " ".join(name.casefold().split())
-        spelled.setdefault(WHOLE.sub(r"\1", key), []).append(name)
-    for names in spelled.values():
-        if len(names) > 1:
-            notices.add(
-                f"the classes {', '.join(map(repr, names))} differ only by capitals, spaces or "
-                f"zeros. If they are one class, {remedy}"
-            )
+    for names in spellings(classes):
+        notices.add(
+            f"the classes {', '.join(map(repr, names))} differ only in how they are written. If "
+            f"they are one class, {remedy}"
+        )

@@ -49,6 +49,10 @@ CHANNELS = (1, 3)
 MOST_LABEL_BYTES = 1_000_000_000
 # Values that are examined at once for their range.
 EXAMINED = 1 << 22
+# By how much floats may miss the range of pixels.
+ROUNDING = 1e-3
+# The brightest pixel of images as floats from 0 to 255; a smaller one is of images from 0 to 1.
+DARKEST = 2.0
 # Images after which an array is mapped again: pages that were read count as memory of the process.
 MAPPED_AT_ONCE = 256
 LOCAL_HEADER = 30  # bytes, before the name of a member
@@ -380,16 +384,19 @@ class _Arrays(Part):
         try:
             for block in self._images.blocks(EXAMINED):
                 low, high = np.minimum(low, block.min()), np.maximum(high, block.max())  # or NaN
-                if not low >= 0 or not high <= 255:
+                if not low >= -ROUNDING or not high <= 255 + ROUNDING:
                     break
         except NOT_AN_NPZ as error:
             raise damaged(self._images.path, f"{self._images.name}: {error}") from error
-        if not low >= 0 or not high <= 255:
+        is_share = dtype.kind == "f" and high <= 1 + ROUNDING
+        is_level = low >= -ROUNDING and high <= 255 + ROUNDING
+        # A filter or a change of size goes beyond 1: as levels, such images would be black.
+        if not is_level or (dtype.kind == "f" and not is_share and high < DARKEST):
             raise PetiteError(
                 f"{self._images.where} has values from {low:g} to {high:g}: pixels must be from 0 "
                 "to 255, or from 0 to 1. Save them as uint8"
             )
-        return 255 if dtype.kind == "f" and high <= 1 else 1
+        return 255 if is_share else 1
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, ImageData | UnreadableEntry]]:
         wanted = [row for row in numbered(names) if row < self._images.shape[0]]
@@ -461,8 +468,14 @@ def _check_shape(images: _Member) -> bool:
             return False
         if shape[1] in CHANNELS:
             return True
-    hint = " Drop the alpha channel: X[..., :3]" if len(shape) == 4 and shape[3] == 4 else ""
+    if len(shape) == 4 and 4 in (shape[1], shape[3]):
+        part = "X[..., :3]" if shape[3] == 4 else "X[:, :3]"
+        hint = f"Drop the alpha channel: {part}"
+    elif len(shape) == 2:
+        hint = "Save it so, with X.reshape"
+    else:
+        hint = "Bring its axes into this order with np.transpose (X.reshape would mix the pixels)"
     raise PetiteError(
         f"{images.where} has the shape {shape}: it must be (n, height, width), or (n, height, "
-        f"width, channels) with 1 or 3 channels.{hint or ' Save it so, with X.reshape'}"
+        f"width, channels) with 1 or 3 channels. {hint}"
     )

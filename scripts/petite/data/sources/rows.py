@@ -19,7 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from petite.data.label_signs import minus_one, unused_names
+from petite.data.label_signs import (
+    doubtful_words,
+    minus_one,
+    spelled_groups,
+    unused_names,
+)
 from petite.data.sources.base import (
     AUTOMATIC,
     USUAL_LIMITS,
@@ -32,6 +37,7 @@ from petite.data.sources.base import (
 )
 from petite.data.sources.files import files_at
 from petite.data.sources.layout import natural_order, nfc
+from petite.data.sources.layout_notices import note_spellings
 from petite.data.sources.row_columns import GROUP, SPLIT, Said, said_of_rows
 from petite.data.sources.wording import shown
 from petite.data.split_names import PARTS, TEST, TRAIN, VALIDATION, split_word
@@ -255,8 +261,10 @@ class RowSource(Source):
         notices.add(f"{len(counts)} classes, by {self.described()}: {shown(counts)}")
         used = {column.column for column in self._said.values()}
         unused = [name for name in self.others() if name not in used]
-        for text in (*minus_one(by_class), *unused_names(unused)):
+        words = doubtful_words("label", "the labels", by_class)
+        for text in (*minus_one(by_class), *words, *unused_names(unused)):
             notices.add(text)
+        note_spellings(list(by_class), "write them in one way", notices)
         if without:
             notices.add(f"{counted(without, 'row')} without a label left out, such as {example}")
         if GROUP in self._said:
@@ -265,6 +273,8 @@ class RowSource(Source):
                 f"{column.column!r} says which images belong together: "
                 f"{counted(len(column.words()), 'group')}"
             )
+            for text in spelled_groups(column.words(), column.column):
+                notices.add(text)
         if self._gives_split:
             parts = [
                 f"{split or 'without a split'} ({by_split[split]:,})"
