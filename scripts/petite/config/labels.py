@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from petite.config.values import UserPath, check_no_wildcard
 from petite.data.labels import LabelColumns
@@ -19,7 +19,10 @@ class LabelsSettings(Strict):
         description="a .csv, .tsv or .parquet file; also a path in the folder or archive",
     )
     file: str | None = Field(None, description=f"column of the images' files; {LOOKED_FOR}")
-    label: str | None = Field(None, description=f"column of the labels; {LOOKED_FOR}")
+    label: str | list[str] | None = Field(
+        None,
+        description=f"column of the labels, or a list of columns of 0 and 1; {LOOKED_FOR}",
+    )
     split: str | None = Field(
         None, description=f"column of train, validation and test; {LOOKED_FOR}, if it is there"
     )
@@ -32,6 +35,17 @@ class LabelsSettings(Strict):
     keep: str | None = Field(
         None, description=f"column of always and never; {LOOKED_FOR}, if it is there"
     )
+
+    @field_validator("label", mode="before")
+    @classmethod
+    def _label_is_one_column_or_several(cls, value: Any) -> Any:
+        are_names = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        if isinstance(value, list) and not (are_names and len(value) > 1):
+            raise ValueError(
+                "must be the name of a column, or a list of two names or more. Put numbers in "
+                "quotes"
+            )
+        return value
 
     @model_validator(mode="after")
     def _path_is_that_of_a_file(self) -> "LabelsSettings":

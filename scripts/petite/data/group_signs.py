@@ -53,6 +53,14 @@ COPIES = r"/((?:[^/]*_)?\d+)_\d+\.[^/.]*$"
 # Frames and slices are counted, so that their largest numbers are about as large as their groups.
 LEAST_RANDOM = 10
 
+# Words for altered copies: flip, rot90, "(1)".
+TRANSFORMATION = re.compile(
+    r"(?<![a-z])([hv]?flip(ped|lr|ud)?|mirror(ed)?|rot(ated?|ation)?|bright(er|ness)?|dark(er)?"
+    r"|contrast|blur(red)?|noisy?|noise|crop(ped)?|zoom(ed)?|shear(ed)?|scaled?|aug(mented)?|hue"
+    r"|saturation|gamma|orig(inal)?)(?![a-z])|^\(\d+\)$",
+    re.IGNORECASE,
+)
+
 
 class Sign(NamedTuple):
     """Groups that the names of some classes suggest."""
@@ -107,10 +115,28 @@ def _first_confirmed(
     """The first of these settings whose groups consist of similar images."""
     for setting in settings:
         sign = _sign(used, setting)
+        if sign and _are_transformations(used, sign):
+            continue
         likeness = sign and _likeness(used, sign, seed)
         if sign and likeness:
             return likeness, sign
     return None
+
+
+def _are_transformations(used: pd.DataFrame, sign: Sign) -> bool:
+    """Whether the groups are ways to alter images rather than originals: all flips are one.
+
+    Either their names say so, or each of the few groups has a copy of every one of the many names
+    that are left without them.
+    """
+    names = sign.names[np.unique(sign.named)]
+    if sum(map(bool, map(TRANSFORMATION.search, names))) > MOST * len(names):
+        return True
+    if sign.setting != SUFFIX:
+        return False
+    ids = used["image_id"].iloc[sign.rows].str.partition("/")[2]  # without the class
+    rests = ids.str.replace(SUFFIX, "", regex=True)
+    return len(names) < rests.nunique()
 
 
 def _sign(used: pd.DataFrame, setting: str) -> Sign | None:

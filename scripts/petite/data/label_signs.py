@@ -27,8 +27,11 @@ GROUPS = re.compile(
 )
 MOST_PARTS = 20  # different values of a column that may be a split or folds
 FEWEST_GROUPS = 3
-WHOLE = re.compile(r"^0*(\d+?)(?:\.0+)?$")  # a whole number, however it is written: 7, 007, 7.0
+ZEROS = re.compile(r"(?<![\d.])0+(?=\d)")  # those of 007, and of P003
+POINT = re.compile(r"^(\d+)\.0+$")
+# Between words; between a word and a number, P-3 is P3, but 1-1 is not 11.
 SIGNS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
+BEFORE_NUMBER = re.compile(r"(?<=[^\W\d_]) (?=\d)")
 TRUTH = {"true": "1", "false": "0"}  # what programs write for flags
 # What programs write where there is no value.
 MISSING = ("nan", "<na>", "null")
@@ -133,7 +136,9 @@ def spellings(names: Iterable[str]) -> list[list[str]]:
     spelled: dict[str, list[str]] = {}
     for name in names:
         seen = "".join(one for one in unicodedata.normalize("NFKC", name) if one.isprintable())
-        key = WHOLE.sub(r"\1", SIGNS.sub(" ", seen.casefold().strip()))
+        seen = "".join("-" if unicodedata.category(one) == "Pd" else one for one in seen)
+        key = BEFORE_NUMBER.sub("", SIGNS.sub(" ", seen.casefold().strip()))
+        key = POINT.sub(r"\1", ZEROS.sub("", key))
         spelled.setdefault(TRUTH.get(key, key), []).append(name)
     return [alike for alike in spelled.values() if len(alike) > 1]
 

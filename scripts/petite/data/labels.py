@@ -65,17 +65,25 @@ KEEP = {
     NEVER: ("never",),
     "": ("", "false", "no", "0", "0.0"),
 }
+# A column of numbers that says that y is a coordinate too.
+COORDINATE = re.compile(
+    r"(pos_|tile_|patch_)?x(_?(min|max|pos|center|start))?|lon(gitude)?|row|left"
+)
+MOST_OTHERS = 5  # columns that are not used and said
 LONGEST_LABEL = 200  # characters; what is longer is a text
 # More labels than these, and than this share of the rows, are names or numbers of single images.
 FEW_LABELS, MOST_LABELS = 3, 0.5
 
 
 class LabelColumns(NamedTuple):
-    """The path of a table of labels and the columns that are named; others are looked for."""
+    """The path of a table of labels and the columns that are named; others are looked for.
+
+    A list for label names columns of 0 and 1, one for each label.
+    """
 
     path: str
     file: str | None = None
-    label: str | None = None
+    label: str | Sequence[str] | None = None
     split: str | None = None
     group: str | None = None
     weight: str | None = None
@@ -100,12 +108,15 @@ class LabelTable:
         (float64) and keep ("always", "never", "").
     notes : list of str
         What a user should know of how it was read.
+    others : list of str
+        The columns that are not used, if that of the labels was looked for.
     """
 
     name: str
     columns: dict[str, str]
     rows: pd.DataFrame
     notes: list[str]
+    others: Sequence[str] = ()
 
     def digest(self) -> str:
         """Compute a digest of the files and their labels: 64 hexadecimal digits."""
@@ -146,10 +157,14 @@ def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
         For other files than tables, columns that are missing or ambiguous, and wrong values.
     """
     table = read_text_table(file, name)
-    named = {role: column for role in NAMES if (column := getattr(wanted, role)) is not None}
-    columns = _found_columns(table, named, name)
+    given: dict[str, str] = wanted._asdict()
+    flags = () if isinstance(wanted.label, str | None) else tuple(wanted.label)
+    named = {role: given[role] for role in NAMES if given[role] is not None}
+    if flags:
+        del named["label"]
+    columns = _found_columns(table, named, name, flags)
     by_name = table.columns[columns["label"]] if "label" in columns else None
-    label = _one_hot(table, name, columns) if by_name is None else by_name
+    label = _one_hot(table, name, columns, flags) if by_name is None else by_name
     parts = {"file": table.columns[columns["file"]], "label": label}
     for role in set(columns) - {"file", "label"}:
         if role not in named and not pc.any(pc.not_equal(table.columns[columns[role]], "")).as_py():
@@ -165,9 +180,9 @@ def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
     rows = rows[(rows["file"] != "") | (rows["label"] != "")].reset_index(drop=True)
     if rows.empty:
         raise PetiteError(f"{name} has no rows below its column names: it needs a row per image")
-    given = rows["label"]
-    rows["label"] = given.str.replace("/", "_")
-    slashes = _slashes(given, rows["label"], name)
+    texts = rows["label"]
+    rows["label"] = texts.str.replace("/", "_")
+    slashes = _slashes(texts, rows["label"], name)
     _check_labels(rows["label"], columns.get("label"), "label" in named, name)
     for role, converted in (("split", _splits), ("weight", _weights), ("keep", _keeps)):
         if role in rows:
@@ -185,28 +200,35 @@ def read_labels(file: IO[bytes], name: str, wanted: LabelColumns) -> LabelTable:
         )
     if by_name is not None:
         notes += [*several_in_one(counts), *minus_one(counts)]
-    return LabelTable(name, columns, rows, notes)
+    used = {*columns.values(), *of_labels}
+    others = [column for column in table.columns if column not in used]
+    is_named = "label" in named or bool(flags)
+    return LabelTable(name, columns, rows, notes, () if is_named else others)
 
 
 # --- columns
 
 
-def _found_columns(table: TextTable, named: Mapping[str, str], name: str) -> dict[str, str]:
+def _found_columns(
+    table: TextTable, named: Mapping[str, str], name: str, flags: Sequence[str]
+) -> dict[str, str]:
     """The column of each role that there is; raises PetiteError without files or labels."""
     present = list(table.columns)
-    for role, column in named.items():
+    for role, column in [*named.items(), *(("label", flag) for flag in flags)]:
         if column not in table.columns:
             raise PetiteError(
                 f"labels.{role}: {name} has no column {column!r}; its columns are {listed(present)}"
             )
     columns = dict(named)
     for role in NAMES:
-        left = [column for column in present if column not in columns.values()]
+        if role == "label" and flags:
+            continue
+        left = [column for column in present if column not in (*columns.values(), *flags)]
         if role == "label":
             left = [column for column in left if not _is_coordinate(column, table)]
         if role not in columns and (found := _looked_for(role, left, table, name)):
             columns[role] = found
-    left = [column for column in present if column not in columns.values()]
+    left = [column for column in present if column not in (*columns.values(), *flags)]
     if len(present) == 2 and len(left) == 1 and len(columns) == 1:
         # Of two columns, the other one.
         columns["label" if "file" in columns else "file"] = left[0]
@@ -257,9 +279,10 @@ def _folder_column(table: TextTable, columns: Mapping[str, str]) -> str | None:
 
 
 def _is_coordinate(column: str, table: TextTable) -> bool:
-    """Whether a column y is that of a place, because there is a column x of numbers."""
+    """Whether a column y is that of a place, because another coordinate of numbers is there."""
     return plain(column) == "y" and any(
-        plain(other) == "x" and not _letters(values)[0] for other, values in table.columns.items()
+        COORDINATE.fullmatch(plain(other)) and not _letters(values)[0]
+        for other, values in table.columns.items()
     )
 
 
@@ -282,26 +305,44 @@ def _letters(column: pa.ChunkedArray) -> tuple[bool, int]:
     return not numbers, pc.sum(pc.utf8_length(column)).as_py() or 0
 
 
-def _one_hot(table: TextTable, name: str, columns: Mapping[str, str]) -> pa.ChunkedArray:
-    """The labels of a table with a column of 0 and 1 for each; raises PetiteError for others."""
+def _one_hot(
+    table: TextTable, name: str, columns: Mapping[str, str], named: Sequence[str]
+) -> pa.ChunkedArray:
+    """The labels of a table with a column of 0 and 1 for each; raises PetiteError for others.
+
+    named : sequence of str
+        The columns that the user names; () if they are looked for.
+    """
     others = [column for column in table.columns if column not in columns.values()]
     # is_train and is_test are no labels
-    labels = [column for column in others if not split_word(plain(column))[1]]
+    labels = list(named) or [column for column in others if not split_word(plain(column))[1]]
     ones = {column: _ones(table.columns[column]) for column in labels}
     flags = {column: found for column, found in ones.items() if found is not None}
+    if wrong := [column for column in named if column not in flags]:
+        raise PetiteError(
+            f"labels.label: {wrong[0]!r} of {name} is not a column of 0 and 1, in which one row "
+            "or more has 1. Name the column of the labels, or a list of such columns"
+        )
     if len(flags) < 2:
+        likely = sorted(others, key=lambda column: _likeness(table.columns[column]), reverse=True)
         raise PetiteError(
             f"labels.label: no column of {name} is known to hold the labels: name it, as in "
-            f"{_naming('label', others, columns, name)}. Its columns are "
+            f"{_naming('label', likely, columns, name)}. Its columns are "
             f"{listed(list(table.columns))}"
         )
-    doubtful = [column for column in labels if _may_be_labels(table.columns[column])]
-    doubtful = [column for column in doubtful if column not in flags]
-    if len(flags) == 2 and doubtful:
+    doubtful = [
+        column
+        for column in labels
+        if column not in flags and _may_be_labels(table.columns[column])
+        if len(flags) == 2 or _letters(table.columns[column])[0]
+    ]
+    if doubtful and not named:
+        list_of_flags = f"[{', '.join(flags)}]"
         raise PetiteError(
-            f"labels.label: {listed(list(flags))} of {name} may be the two labels, or "
-            f"{listed(doubtful)} may hold them. Name the column of the labels, as in "
-            f"{_naming('label', doubtful, columns, name)}, or remove the columns that are no labels"
+            f"labels.label: {listed(list(flags))} of {name} may be the labels, or "
+            f"{listed(doubtful)} may hold them. Name what does, as in "
+            f"{_naming('label', doubtful, columns, name)} or "
+            f"{_naming('label', [list_of_flags], columns, name)}"
         )
     matrix = np.column_stack(list(flags.values()))
     counts = matrix.sum(axis=1)
@@ -310,9 +351,14 @@ def _one_hot(table: TextTable, name: str, columns: Mapping[str, str]) -> pa.Chun
         raise PetiteError(
             f"{name}, row {table.numbers[row]:,}: {counts[row]} of the columns "
             f"{listed(list(flags))} are 1, but each image needs one label. Name the column of the "
-            "labels in labels.label, or remove the columns that are not labels"
+            "labels in labels.label, or a list of those that are labels"
         )
     return pa.chunked_array([pa.array(list(flags)).take(pa.array(matrix.argmax(axis=1)))])
+
+
+def _likeness(column: pa.ChunkedArray) -> tuple[bool, bool]:
+    """How likely a column holds labels, to name one as an example."""
+    return _may_be_labels(column), _letters(column)[0]
 
 
 def _may_be_labels(column: pa.ChunkedArray) -> bool:
@@ -452,6 +498,8 @@ def said(table: LabelTable) -> Iterator[str]:
     """What a user should know: which columns are used for what."""
     used = [f"{column!r} for {role}" for role, column in table.columns.items()]
     text = f"labels from {table.name}: {listed(used)}"
+    if table.others:
+        text += f"; not used: {listed([repr(one) for one in table.others], MOST_OTHERS)}"
     if "label" not in table.columns:
         text += f", and a column of 0 and 1 for each of {table.rows['label'].nunique()} labels"
     yield "; ".join([text, *table.notes])

@@ -49,6 +49,7 @@ WRONG: list[tuple[str, Any]] = [
         for value in (*NO_TEXT, None, "", "https://example.org/a.csv", "{a}.csv")
     ],
     *[("labels", {"path": "a.csv", "label": value}) for value in NO_TEXT],
+    *[("labels", {"path": "a.csv", "label": value}) for value in (["b"], ["a", 3])],
     *[("dataset.classes", value) for value in ("cat", {"cat": 1}, 2, [1, 2], [None, "cat"])],
     *[("seeds_by_fraction", value) for value in (3, [3], "3", {"half": 3}, {0.5: "many"}, None)],
     *[

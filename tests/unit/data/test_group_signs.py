@@ -165,6 +165,19 @@ def test_names_of_transformed_copies_are_said_though_the_copies_are_unlike() -> 
     assert suggestion(times, seed=0) is None
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        lambda c, g, i, n: f"photo{i:02d}_{g}.jpg",  # 0: the original, 1: flipped, ...
+        lambda c, g, i, n: f"{('flip', 'rot90', 'bright', 'orig')[g % 4]}_photo{i}.jpg",
+        lambda c, g, i, n: f"photo{i}_{('hflip', 'noise', 'crop', 'zoom')[g % 4]}.jpg",
+    ],
+)
+def test_ways_to_alter_images_are_no_groups_though_those_of_one_way_are_alike(name) -> None:
+    notice = suggestion(index(name, groups=4, each=24), seed=0) or ""
+    assert "look alike" not in notice
+
+
 def test_subfolders_are_said_in_the_conditional_where_their_pictures_are_not_alike() -> None:
     notice = suggestion(index(lambda c, g, i, n: f"{g}/{n}.jpg", alike=False), seed=0)
     assert notice is not None and "If a subfolder is one" in notice and "look alike" not in notice

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_sources import make_folder, make_tar, make_zip
 
-from petite.data.labels import LabelColumns, LabelTable, read_labels
+from petite.data.labels import LabelColumns, LabelTable, read_labels, said
 from petite.data.sources import Source, listing, open_source
 from petite.util.errors import PetiteError
 from petite.util.notices import Notices
@@ -49,7 +49,7 @@ def with_row(row: str, header: str = "file,label", others: str = "") -> str:
     return table(header, "{name},{label}" + others, count=7) + row
 
 
-def read(data: str | bytes, name: str = "labels.csv", **columns: str) -> LabelTable:
+def read(data: str | bytes, name: str = "labels.csv", **columns: Any) -> LabelTable:
     data = data.encode() if isinstance(data, str) else data
     return read_labels(io.BytesIO(data), name, LabelColumns(name, **columns))
 
@@ -283,12 +283,29 @@ WRONG: dict[str, tuple[str | bytes, dict[str, str], tuple[str, ...]]] = {
     "no known label": (
         table("file,x1,x2", "{name},3,{label}"),
         {},
-        ("labels.label", "label: x1}", "x1, x2"),
+        ("labels.label", "label: x2}", "x1, x2"),
     ),
+    "tiles and no known label": (
+        table("file,row,y,kind", "{name},{number},256,{label}"),
+        {},
+        ("labels.label", "label: kind}"),
+    ),
+    "cameras and a column of labels": (
+        table("file,cam_1,cam_2,cam_3,animal", "{name},1,0,0,{label}", count=6)
+        + "7.jpg,0,1,0,a\n8.jpg,0,0,1,b\n",
+        {},
+        ("label: animal}", "label: [cam_1, cam_2, cam_3]}"),
+    ),
+    "a flag that is none": (
+        table("file,a,b,label", "{name},1,{place},{label}"),
+        {"label": ["a", "b"]},
+        ("labels.label", "'b'", "0 and 1"),
+    ),
+    "a flag that is not there": (table(), {"label": ["a"]}, ("labels.label", "'a'", "file, label")),
     "a place and no label": (
         table("file,x,y", "{name},12.5,{number}"),
         {},
-        ("labels.label", "label: x}"),
+        ("labels.label", "label: y}"),
     ),
     "flags and a column of labels": (
         table("file,left,right,grade_of_eye", "{name},1,0,{label}", count=7) + "8.jpg,0,1,a\n",
@@ -643,6 +660,21 @@ def test_images_to_keep_by_a_column_that_nobody_named_are_said() -> None:
     assert not any("every subset" in note for note in read(text, keep="keep").notes)
 
 
+def test_a_list_names_the_columns_of_labels_among_others_of_0_and_1() -> None:
+    text = table("file,label,a,b,night,sex", "{name},x,{number},0,1,m").replace(
+        ",0,0,1,", ",0,1,1,"
+    )
+    found = read(text, label=["a", "b"])
+    assert found.rows["label"].tolist() == ["b", "a"] * 4
+    assert found.columns == {"file": "file"} and not found.others
+
+
+def test_columns_that_are_not_used_are_said_if_nobody_named_the_labels() -> None:
+    text = table("file,type,kind,sex", "{name},{number},{label},m")
+    assert any("not used: 'kind', 'sex'" in line for line in said(read(text)))
+    assert not any("not used" in line for line in said(read(text, label="kind")))
+
+
 def test_what_a_table_with_a_column_for_each_label_says_besides_is_said() -> None:
     text = table("file,a,b,c,lesion", "{name},{number},0,0,p{place}").replace("p7", "p6")
     found = read(text.replace(",0,0,0,", ",0,1,0,").replace("8.jpg,1,0,0", "8.jpg,0,0,1"))
@@ -853,7 +885,7 @@ def test_names_that_most_of_another_folder_has_too_are_those_of_neither(
 
 def test_names_that_two_folders_have_are_those_of_neither(open_tree: Callable[..., Source]) -> None:
     files = {f"{eye}/{name}": b"x" for name in NAMES for eye in ("left", "right")}
-    with pytest.raises(PetiteError, match="none of the 8 files"):
+    with pytest.raises(PetiteError, match=r"several folders .*left/1\.jpg.*right/1\.jpg.*'folder'"):
         left_out(open_tree(files, table()), 0.1)
 
 
@@ -1092,6 +1124,7 @@ def test_the_labels_of_a_table_are_said_with_the_number_of_their_files(
     [
         *(("7", "7.0"), ("7", "007"), ("0", "0.0"), ("1", "True"), ("0", "false")),
         *(("golden retriever", "golden_retriever"), ("pug", "pug\u200b"), ("A", "\uff21")),
+        *(("P003", "P3"), ("P-03", "p03"), ("P-03", "P\u201303"), ("class 1", "class 01")),
     ],
 )
 def test_labels_that_may_be_the_same_are_said(
@@ -1102,7 +1135,7 @@ def test_labels_that_may_be_the_same_are_said(
     assert any(repr(other) in text and "how they are written" in text for text in notices)
 
 
-@pytest.mark.parametrize("other", ["-7", "17", "7 a", "seven"])
+@pytest.mark.parametrize("other", ["-7", "17", "7 a", "seven", "7.7", "70"])
 def test_labels_that_are_others_are_not_said_to_be_one(
     open_tree: Callable[..., Source], other: str
 ) -> None:

@@ -96,14 +96,40 @@ def test_folders_that_hold_the_same_folders_are_no_classes(
     assert "merge" in message
 
 
-def test_a_split_in_one_folder_next_to_other_images_is_said_to_be_given_itself(
-    open_tree: Callable[..., Source],
+WRAPPED = {
+    "a split": [f"data/{part}/{name}" for part in ("train", "test") for name in ("cat", "dog")],
+    "a split and more": [
+        *(f"data/{part}/{name}" for part in ("train", "test") for name in ("cat", "dog")),
+        "data/sample",
+    ],
+    "classes": [f"data/{name}" for name in ("cat", "dog", "fox", "hare")],
+    "classes two folders below": [f"data/images/{name}" for name in ("cat", "dog", "fox", "hare")],
+    "folds": [f"data/fold{n}/{name}" for n in range(3) for name in ("cat", "dog")],
+}
+
+
+@pytest.mark.parametrize("names", WRAPPED.values(), ids=WRAPPED)
+def test_a_folder_around_the_classes_next_to_other_images_is_said_to_be_given_itself(
+    open_tree: Callable[..., Source], names: list[str]
 ) -> None:
-    split = [f"data/{part}/{name}" for part in ("train", "test") for name in ("cat", "dog")]
     with pytest.raises(PetiteError, match=r"Give data itself: .*data") as error:
-        listed(open_tree(*split, "assets"))
-    assert "cat, dog" in str(error.value) and "dataset.classes: [" in str(error.value)
-    assert classes_of(open_tree(*split, "assets"), ["assets", "data"]) == ["assets", "data"]
+        listed(open_tree(*names, "assets"))
+    assert "dataset.classes: [" in str(error.value)
+    assert classes_of(open_tree(*names, "assets"), ["assets", "data"]) == ["assets", "data"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["dog/husky", "dog/poodle", "cat"],
+        ["benign/p001", "benign/p002", "benign/p003", "benign/p004", "benign/p005", "malignant"],
+        ["dog/a", "dog/b", "cat/a", "cat/c"],
+    ],
+)
+def test_folders_in_one_class_are_a_part_of_it(
+    open_tree: Callable[..., Source], names: list[str]
+) -> None:
+    assert classes_of(open_tree(*names)) == sorted({name.split("/")[0] for name in names})
 
 
 def test_a_folder_that_holds_the_classes_once_more_is_no_class(
@@ -129,6 +155,11 @@ def test_folders_of_patients_with_the_folder_of_their_class_are_no_classes(
     with pytest.raises(PetiteError, match="benign, malignant") as error:
         listed(open_tree(*names))
     assert "groups: subfolder" in str(error.value)
+    people = [
+        f"{letter}nna/{('benign', 'malignant')[n % 2]}" for n, letter in enumerate("abcdefghijkl")
+    ]
+    with pytest.raises(PetiteError, match="benign, malignant"):
+        listed(open_tree(*people))
     cameras = [f"class_{n}/{('day', 'night')[n % 2]}" for n in range(8)]
     assert len(classes_of(open_tree(*cameras))) == 8
 
@@ -138,6 +169,11 @@ def test_folders_of_patients_with_the_folder_of_their_class_are_no_classes(
     [
         (("meta/train.txt", "meta/test.txt"), True),
         (("train.txt", "val.txt"), True),
+        (("splits/train_list.json", "splits/test_list.json"), True),
+        (("train_test_split.txt",), True),
+        (("annotations/trainval.txt", "annotations/test.txt"), True),
+        (("lists/split_zhou.json",), True),
+        (("test.lst", "train.lst"), True),
         (("meta/classes.txt", "meta/train.txt"), False),
         (("readme.txt",), False),
     ],
@@ -147,7 +183,7 @@ def test_lists_of_a_split_that_are_not_read_are_said(
 ) -> None:
     more = dict.fromkeys(lists, b"x")
     _, notices = listed(open_tree("images/cat", "images/dog", **more))
-    assert any("lists of a split" in line and lists[0] in line for line in notices) == is_said
+    assert any("lists of a split" in line and min(lists) in line for line in notices) == is_said
 
 
 @pytest.mark.parametrize("names", SPLITS.values(), ids=SPLITS)

@@ -184,10 +184,10 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "images without pixels": ({"X": np.zeros((8, 0, 16)), "y": Y}, ["(8, 0, 16)"]),
     "no images at all": ({"X": X[:0], "y": Y[:0]}, ["no rows"]),
     "negative pixels": ({"X": X / 127.5 - 1, "y": Y}, ["'X'", "from -1"]),
-    "pixels above 255": ({"X": X.astype(np.uint16) * 16, "y": Y}, ["'X'", "uint8"]),
+    "pixels above 255": ({"X": X.astype(np.uint16) * 16, "y": Y}, ["'X'", "(X - LOW)"]),
     "pixels that are not numbers": (
         {"X": np.full((8, 4, 4), np.nan), "y": Y},
-        ["'X'", "from nan"],
+        ["'X'", "NaN"],
     ),
     "text as images": ({"X": np.full((8, 4, 4), "a"), "y": Y}, ["'X'", "<U1"]),
     "complex images": ({"X": np.zeros((8, 4, 4), complex), "y": Y}, ["'X'", "complex"]),

@@ -32,6 +32,9 @@ SORT = "make a folder for each label, and move its images there"
 RECORDS = (*SUFFIXES, ".jsonl")  # the endings of files that mostly hold a table
 STRAYS = 0.05  # share of a class's images that may be next to its folders, such as covers
 MOST_LABELS = 1000
+WRAPPED = 0.8  # share of all images in a folder around the classes
+# Different folders in the chosen ones, for each of these: classes in folders of patients are few.
+FEW_CLASSES, FEWER_CLASSES = 1 / 2, 1 / 6
 
 NUMBERED_PART = re.compile(r"(?:(.*)[\W\d_])?(?:fold|split|part|batch|chunk|shard)s?[ _.-]*\d+")
 # Folders that several classes may have: p00, sub-01_ses-2, cam1, 001, 2024-05-01. Not the names of
@@ -81,7 +84,7 @@ def check_layout(layout: Layout, chosen: Sequence[str], named: bool) -> None:
         )
     # One folder can be neither a split nor a class; another message covers that.
     signs = (
-        *(_same_folders, _split_in_one, _copy_of_others, _named_as_groups, _named_as_parts),
+        *(_same_folders, _wrapper, _copy_of_others, _named_as_groups, _named_as_parts),
         *(_named_as_images, _paired_files, _labels_in_one),
     )
     for sign in signs if len(chosen) > 1 else ():
@@ -173,22 +176,29 @@ def _same_folders(layout: Layout, chosen: Sequence[str]) -> str | None:
     )
 
 
-def _split_in_one(layout: Layout, chosen: Sequence[str]) -> str | None:
-    """The sign of a split next to other images: one folder holds train and test, with classes."""
+def _wrapper(layout: Layout, chosen: Sequence[str]) -> str | None:
+    """The sign of a folder around the classes, or around a split, next to other images.
+
+    It has nearly all images, all in folders in it, and the others have none.
+    """
+    total = len(layout.files)
     for name in chosen:
-        inner: dict[str, set[str]] = {}
-        for path in layout.inside(name):
-            top, _, rest = path.partition("/")
-            inner.setdefault(top, set()).add(rest.partition("/")[0])
-        parts = parts_of(list(inner))
-        if len(parts) > 1 and parts.keys() == inner.keys():
-            classes = set.intersection(*inner.values()) - {""}
-            if len(classes) > 1:
-                return (
-                    f"{name} holds a split ({shown(sorted(parts))}) of the folders "
-                    f"{shown(sorted(classes))}, which look like the classes. Give {name} itself: "
-                    f"{layout.where / name}"
-                )
+        counts = layout.inside(name)
+        inner = _inner_names(counts)
+        others = [path for other in chosen if other != name for path in layout.inside(other)]
+        deeper = {path.split("/")[1] for path in counts if "/" in path}
+        are_groups = all(map(is_identifier, inner)) and not (
+            deeper and not any(map(is_identifier, deeper))
+        )
+        if are_groups or len(inner) < 2:
+            continue
+        if not any(others) and counts.total() >= WRAPPED * total:
+            kind = "a split" if len(parts_of(inner)) > 1 else "the classes or a split"
+            return (
+                f"{name} has {counts.total():,} of {total:,} images, in the folders "
+                f"{shown(sorted(inner))}, which look like {kind}. Give {name} itself: "
+                f"{layout.where / name}"
+            )
     return None
 
 
@@ -207,14 +217,13 @@ def _copy_of_others(layout: Layout, chosen: Sequence[str]) -> str | None:
 
 
 def _named_as_groups(layout: Layout, chosen: Sequence[str]) -> str | None:
-    """The sign of a folder for each patient, camera or day, with the folder of its class inside."""
-    if not all(map(is_identifier, chosen)):
-        return None
+    """The sign of a folder for each patient, camera or day, with that of its class inside."""
     inner = [{path.partition("/")[0] for path in layout.inside(name)} for name in chosen]
     counts = Counter(name for names in inner for name in names)
-    if "" in counts or 2 * len(counts) > len(chosen) or len(counts) < 2:
+    few = FEW_CLASSES if all(map(is_identifier, chosen)) else FEWER_CLASSES
+    if "" in counts or not 1 < len(counts) <= few * len(chosen) or min(counts.values()) < 2:
         return None
-    if any(map(is_identifier, counts)) or min(counts.values()) < 2:
+    if any(map(is_identifier, counts)):
         return None
     names = sorted(counts)
     return (

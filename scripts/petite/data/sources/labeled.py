@@ -97,6 +97,12 @@ class Labeled(Generic[File]):
         counts = self.problems["problem"].value_counts()
         rows = len(self.table.rows)
         missing = self._of(NO_FILE)
+        if len(missing) == rows and (places := self._places(missing["file"].iloc[0])):
+            raise PetiteError(
+                f"{missing['file'].iloc[0]!r}, of {self.table.name}, is in several folders of "
+                f"{self.where}: {listed(places, EXAMPLES)}. Give one of these folders, or "
+                "write paths such as these, or the folders into a column 'folder'"
+            )
         if len(missing) == rows:
             raise PetiteError(
                 f"none of the {rows:,} files of {self.table.name} is in {self.where}: its column "
@@ -182,6 +188,14 @@ class Labeled(Generic[File]):
 
     def _of(self, kind: str) -> pd.DataFrame:
         return self.problems[self.problems["problem"] == kind]
+
+    def _places(self, called: str) -> list[str]:
+        """The files without a row that end in the name of a row, if these are several."""
+        name = called.replace("\\", "/").rpartition("/")[2]
+        files = self._of(NO_ROW)["file"]
+        names = files.str.rpartition("/")[2]
+        found = files[(names == name) | (names.map(lambda one: ending_of(one)[0]) == name)]
+        return found.tolist() if len(found) > 1 else []
 
     def _lost_zeros(self, called: pd.Series) -> str:
         """That rows may have lost the zeros that their files begin with; "" if not."""

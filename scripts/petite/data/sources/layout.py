@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Generic, NamedTuple, TypeVar
 
-from petite.data.split_names import TRAIN, part_named, parts_of
+from petite.data.split_names import PARTS, TRAIN, parts_of, split_word
 from petite.util.errors import PetiteError
 
 File = TypeVar("File")
@@ -35,6 +35,9 @@ SYSTEM_FOLDERS = {
 TABLES = {".csv", ".tsv", ".parquet", ".xls", ".xlsx", ".json", ".jsonl", ".txt"}
 TEXTS = {".md", ".rst", ".rtf", ".doc", ".docx", ".pdf", ".htm", ".html", ".log", ".url"}
 ANNOTATIONS = {".xml", ".geojson", ".lst", ".mat", ".xmp", ".aae"}
+LISTS = TABLES | {".lst"}
+# Of files that hold a whole split: train_test_split.txt, split_zhou.json, trainval.txt.
+SPLIT_LIST = re.compile(r"train_?(test|val)|(?<![a-z])splits?(?![a-z])", re.IGNORECASE)
 OF_PROGRAMS = {".yaml", ".yml", ".toml", ".ini", ".cfg", ".db", ".cache", ".md5", ".sha256", ".lnk"}
 SIDE_SUFFIXES = TABLES | TEXTS | ANNOTATIONS | OF_PROGRAMS | {".py", ".ipynb"}
 # Arrays, which many programs write next to the images that they are made from.
@@ -337,21 +340,19 @@ def _given_split(chain: list[Folder[File]]) -> dict[str, Part[File]]:
 
 
 def _split_lists(chain: list[Folder[File]]) -> list[str]:
-    """Texts next to the class folders, or tables in folders next to them, named as parts are."""
-    found = {
-        name: part_named(ending_of(name)[0])
-        for folder in chain
-        for name in folder.files
-        if name.lower().endswith(".txt")
-    }
+    """Texts next to the class folders, or tables in folders next to them, named as splits are."""
+    found = [
+        name for folder in chain for name in folder.files if name.lower().endswith((".txt", ".lst"))
+    ]
     for folder in chain:
         for name, inner in folder.folders.items():
             if not any(inner is one for one in chain) and not _holds_images(inner, chain):
-                for file in inner.files:
-                    if side_kind(file) in TABLES:
-                        found[f"{name}/{file}"] = part_named(ending_of(file)[0])
-    named = sorted(path for path, part in found.items() if part)
-    return named if len({found[path] for path in named}) > 1 else []
+                found += [f"{name}/{file}" for file in inner.files if side_kind(file) in LISTS]
+    stems = {path: ending_of(path.rpartition("/")[2])[0] for path in found}
+    words = {path: PARTS.get(split_word(stem)[1]) for path, stem in stems.items()}
+    named = sorted(path for path, stem in stems.items() if words[path] or SPLIT_LIST.search(stem))
+    is_split = len({words[path] for path in named}) > 1
+    return named if is_split or any(SPLIT_LIST.search(stems[path]) for path in named) else []
 
 
 def _with_images(chain: list[Folder[File]]) -> dict[str, Folder[File]]:

@@ -392,9 +392,15 @@ class _Arrays(Part):
         is_level = low >= -ROUNDING and high <= 255 + ROUNDING
         # A filter or a change of size goes beyond 1: as levels, such images would be black.
         if not is_level or (dtype.kind == "f" and not is_share and high < DARKEST):
+            if np.isnan(low) or np.isnan(high):
+                raise PetiteError(
+                    f"{self._images.where} has values that are not numbers (NaN): leave out the "
+                    "images that have some, or fill them in"
+                )
             raise PetiteError(
                 f"{self._images.where} has values from {low:g} to {high:g}: pixels must be from 0 "
-                "to 255, or from 0 to 1. Save them as uint8"
+                "to 255, or from 0 to 1. Scale them: (X - LOW) / (HIGH - LOW), of the darkest and "
+                "the brightest value that a pixel can have"
             )
         return 255 if is_share else 1
 
