@@ -38,9 +38,8 @@ class LabelsSettings(Strict):
 
     @field_validator("label", mode="before")
     @classmethod
-    def _label_is_one_column_or_several(cls, value: Any) -> Any:
-        are_names = isinstance(value, list) and all(isinstance(one, str) for one in value)
-        if isinstance(value, list) and not (are_names and len(value) > 1):
+    def _label_is_one_column_or_several(cls, value: object) -> object:
+        if isinstance(value, list) and (len(value) < 2 or not all(map(_is_text, value))):
             raise ValueError(
                 "must be the name of a column, or a list of two names or more. Put numbers in "
                 "quotes"
@@ -58,6 +57,10 @@ class LabelsSettings(Strict):
     def columns(self) -> LabelColumns:
         """What the table is read with."""
         return LabelColumns(**self.model_dump())
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _by_path(value: Any) -> Any:

@@ -116,8 +116,8 @@ def _check_trained(layout: Layout, chosen: Sequence[str]) -> None:
         return
     (train,) = (name for name, part in layout.parts.items() if part == TRAIN)
     trained = [name for name, count in counts.items() if count[TRAIN]]
-    alike = [names for name in lost for names in spellings([name, *trained]) if name in names]
-    spelled = [repr(name) for names in alike for name in names if name in trained]
+    alike = [names for names in spellings([*lost, *trained]) if not set(names).isdisjoint(lost)]
+    spelled = [repr(name) for names in alike for name in names if counts[name][TRAIN]]
     hint = f" (there is {shown(spelled)}: rename one)" if spelled else ""
     has, them = ("has", "it") if len(lost) == 1 else ("have", "them")
     raise PetiteError(
@@ -181,32 +181,31 @@ def _wrapper(layout: Layout, chosen: Sequence[str]) -> str | None:
 
     It has nearly all images, all in folders in it, and the others have none.
     """
-    total = len(layout.files)
-    for name in chosen:
-        counts = layout.inside(name)
-        inner = _inner_names(counts)
-        others = [path for other in chosen if other != name for path in layout.inside(other)]
-        deeper = {path.split("/")[1] for path in counts if "/" in path}
-        are_groups = all(map(is_identifier, inner)) and not (
-            deeper and not any(map(is_identifier, deeper))
-        )
-        if are_groups or len(inner) < 2:
-            continue
-        if not any(others) and counts.total() >= WRAPPED * total:
-            kind = "a split" if len(parts_of(inner)) > 1 else "the classes or a split"
-            return (
-                f"{name} has {counts.total():,} of {total:,} images, in the folders "
-                f"{shown(sorted(inner))}, which look like {kind}. Give {name} itself: "
-                f"{layout.where / name}"
-            )
-    return None
+    with_folders = [name for name in chosen if any(layout.inside(name))]
+    if len(with_folders) != 1:
+        return None
+    (name,) = with_folders
+    counts, total = layout.inside(name), len(layout.files)
+    inner = _inner_names(counts)
+    if len(inner) < 2 or counts.total() < WRAPPED * total:
+        return None
+    deeper = {path.split("/")[1] for path in counts if "/" in path}
+    has_classes_in_them = deeper and not any(map(is_identifier, deeper))
+    if all(map(is_identifier, inner)) and not has_classes_in_them:  # patients of a class
+        return None
+    kind = "a split" if len(parts_of(inner)) > 1 else "the classes or a split"
+    return (
+        f"{name} has {counts.total():,} of {total:,} images, in the folders "
+        f"{shown(sorted(inner))}, which look like {kind}. Give {name} itself: {layout.where / name}"
+    )
 
 
 def _copy_of_others(layout: Layout, chosen: Sequence[str]) -> str | None:
     """The sign of what was packed twice: one folder holds folders named as the others."""
+    known = set(chosen)
     for name in chosen:
         inside = {path.partition("/")[0] for path in layout.inside(name)}
-        again = sorted(inside & set(chosen) - {name})
+        again = sorted((inside & known) - {name})
         if len(again) > 1 and 2 * len(again) >= len(inside):
             return (
                 f"{name} holds folders of the same names as those next to it ({shown(again)}), "

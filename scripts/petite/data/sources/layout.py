@@ -349,10 +349,11 @@ def _split_lists(chain: list[Folder[File]]) -> list[str]:
             if not any(inner is one for one in chain) and not _holds_images(inner, chain):
                 found += [f"{name}/{file}" for file in inner.files if side_kind(file) in LISTS]
     stems = {path: ending_of(path.rpartition("/")[2])[0] for path in found}
-    words = {path: PARTS.get(split_word(stem)[1]) for path, stem in stems.items()}
-    named = sorted(path for path, stem in stems.items() if words[path] or SPLIT_LIST.search(stem))
-    is_split = len({words[path] for path in named}) > 1
-    return named if is_split or any(SPLIT_LIST.search(stems[path]) for path in named) else []
+    parts = {path: PARTS.get(split_word(stem)[1]) for path, stem in stems.items()}
+    whole = {path for path, stem in stems.items() if SPLIT_LIST.search(stem)}
+    named = whole | {path for path, part in parts.items() if part}
+    is_split = whole or len({parts[path] for path in named}) > 1
+    return sorted(named) if is_split else []
 
 
 def _with_images(chain: list[Folder[File]]) -> dict[str, Folder[File]]:
