@@ -32,6 +32,7 @@ JUDGED = 3_000
 CHANGES: dict[str, dict[str, Any]] = {
     "1,600 steps": {"budget": {"steps": 1600, "epochs": None}, "evaluations": 1},
     "4,000 steps": {"budget": {"steps": 4000, "epochs": None}},
+    "8,000 steps": {"budget": {"steps": 8000, "epochs": None}},
     "brightness 0.4": {"brightness": 0.4},
     "weight decay 0.1": {"weight_decay": 0.1},
     "weight decay 0.2": {"weight_decay": 0.2},
@@ -61,15 +62,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--rungs", nargs="+", default=[BASE, *ALONE], help='such as "A + B"')
     parser.add_argument("--fraction", type=float, default=0.1, help="of the training images")
+    parser.add_argument("--backend", default="tensorflow", choices=("tensorflow", "jax"))
     args = parser.parse_args()
     store = Store.open(args.run / "store" / "manifest.json")
     split = pd.read_parquet(args.run / "splits" / "0.parquet")
-    side = store.shape[0]
+    side, backend = store.shape[0], {"backend": args.backend}
     for rung in args.rungs:
         for seed in args.seeds:
-            key = {"rung": rung, "side": side, "fraction": args.fraction, "seed": seed}
+            key = {"rung": rung, "side": side, "fraction": args.fraction, "seed": seed, **backend}
             if not is_done(args.output, key):
-                row = {**key, **trained(store, split, args.fraction, seed, changes(rung))}
+                changed = {**changes(rung), **backend}
+                row = {**key, **trained(store, split, args.fraction, seed, changed)}
                 append(args.output, row)
                 print(row, flush=True)
 

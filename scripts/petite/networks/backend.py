@@ -111,7 +111,12 @@ def _gpu_capability() -> tuple[int, ...] | None:
     """The compute capability of the GPU that Keras computes on, such as (8, 0); None without."""
     import keras
 
-    if keras.backend.backend() == "jax":
+    backend = keras.backend.backend()
+    if backend == "torch":
+        import torch
+
+        return torch.cuda.get_device_capability() if torch.cuda.is_available() else None
+    if backend == "jax":
         import jax
 
         # As "8.0"; other devices than those of CUDA have none.
@@ -138,9 +143,13 @@ def _limit_tensorflow(threads: int) -> None:
 
 
 def _limit_jax(threads: int) -> None:
-    if "jax" not in sys.modules and threads == 1:
-        flags = os.environ.get("XLA_FLAGS", "")
-        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+    if "jax" in sys.modules:
+        return
+    # Of a GPU: without it, sums of gradients differ from run to run.
+    flags = [os.environ.get("XLA_FLAGS", ""), "--xla_gpu_deterministic_ops=true"]
+    if threads == 1:
+        flags.append("--xla_cpu_multi_thread_eigen=false")
+    os.environ["XLA_FLAGS"] = " ".join(flags).strip()
 
 
 def _limit_torch(threads: int) -> None:
