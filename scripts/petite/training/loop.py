@@ -593,6 +593,11 @@ def predict(
     Returns
     -------
     ndarray of float64, shape (m, classes)
+
+    Raises
+    ------
+    PetiteError
+        When a prediction is not finite.
     """
     return metrics.from_logits(predict_logits(logits_model, images, rows, test_time_flip))
 
@@ -608,7 +613,18 @@ def predict_logits(
             mirrored = np.ascontiguousarray(block[:, :, ::-1])
             output = (output + logits_model.predict_on_batch(mirrored)) / 2
         logits.append(output[:count])
-    return np.concatenate(logits)
+    found = np.concatenate(logits)
+    check_predictions(found)
+    return found
+
+
+def check_predictions(logits: np.ndarray) -> None:
+    """Raise PetiteError for logits that are not finite: they would count as the first class."""
+    if bad := int((~np.isfinite(logits)).any(axis=1).sum()):
+        raise PetiteError(
+            f"The trained network gives no finite prediction for {bad} of {len(logits)} images. "
+            "Set precision: float32, lower the learning rate, or use another version of the backend"
+        )
 
 
 def full_blocks(images: Images, rows: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
