@@ -145,7 +145,9 @@ def _limit_tensorflow(threads: int) -> None:
 def _limit_jax(threads: int) -> None:
     if "jax" in sys.modules:
         return
-    # Of a GPU: without it, sums of gradients differ from run to run.
+    # Otherwise a job takes most of a GPU's memory when it starts, and no other fits beside it.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    # Of a GPU: without it, sums of gradients may differ from run to run.
     flags = [os.environ.get("XLA_FLAGS", ""), "--xla_gpu_deterministic_ops=true"]
     if threads == 1:
         flags.append("--xla_cpu_multi_thread_eigen=false")
