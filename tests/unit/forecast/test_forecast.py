@@ -218,6 +218,14 @@ def test_what_runs_took_corrects_the_next_forecast():
     assert Costs(FACTS, once).seconds(figure) > before
 
 
+def test_a_gpu_that_trains_forty_times_as_fast_is_forecast_so_after_its_first_run():
+    training = PlannedJob(1, "train", seeds=10)
+    on_cpu = Costs(FACTS).without_history(training)
+    seen = History().with_run({scratch_key(FACTS): 1 / 40})
+    on_gpu = Costs(FACTS, seen).seconds(training) - slopes.JOB
+    assert on_gpu == pytest.approx(on_cpu / 40)
+
+
 def test_what_runs_took_counts_more_than_the_speed_of_the_machine():
     figure = PlannedJob(1, "figures")
     seen = History().with_run({"figures": 2.0})
