@@ -7,8 +7,9 @@
 Each rung is the training of workflow/config/petimages.yaml for 1,600 steps, with the changes that
 it names, joined by " + ". For each seed, a network is trained on a random part of the training
 images and judged on `JUDGED` images that are not in this part: the validation images and other
-training images. The test images are never read. A seed has the same part, judged images and initial
-weights in all rungs. Rows that the output has are not made again.
+training images. The test images are never read. A seed has the same part and judged images in
+all rungs, and the same initial weights in those of one network and backend. Rows that the output
+has are not made again.
 """
 
 import argparse
@@ -32,7 +33,6 @@ JUDGED = 3_000
 CHANGES: dict[str, dict[str, Any]] = {
     "1,600 steps": {"budget": {"steps": 1600, "epochs": None}, "evaluations": 1},
     "4,000 steps": {"budget": {"steps": 4000, "epochs": None}},
-    "8,000 steps": {"budget": {"steps": 8000, "epochs": None}},
     "brightness 0.4": {"brightness": 0.4},
     "weight decay 0.1": {"weight_decay": 0.1},
     "weight decay 0.2": {"weight_decay": 0.2},

@@ -16,7 +16,7 @@ from loaded_python import LoadedPython
 from petite.data.sources import silhouettes, textiles
 from petite.data.wheels import download_wheel
 from petite.networks.backbones import efficientnet_lite0 as lite0
-from petite.networks.backend import LOG_LEVEL
+from petite.networks.backend import DEFAULTS
 from petite.util import environment as variables
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ SNAKEMAKE = (
 @pytest.fixture(scope="session")
 def loaded_steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadedPython]:
     """A `python` for the steps of the workflow that has their packages loaded."""
-    environment = {**os.environ, **variables.SET, **LOG_LEVEL, "KERAS_BACKEND": "tensorflow"}
+    environment = {**os.environ, **variables.SET, **DEFAULTS, "KERAS_BACKEND": "tensorflow"}
     with LoadedPython(tmp_path_factory.mktemp("steps"), PACKAGES, environment) as steps:
         yield steps
 

@@ -15,8 +15,17 @@ from petite.util.errors import PetiteError
 
 logger = logging.getLogger(__name__)
 
-# Only errors: TensorFlow's start-up messages do not help in a step's log.
-LOG_LEVEL = {"TF_CPP_MIN_LOG_LEVEL": "2"}
+# Unless the user has set them.
+DEFAULTS = {
+    # Only errors: TensorFlow's start-up messages do not help in a step's log.
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    # Otherwise a job takes most of a GPU's memory when it starts, and no other fits beside it.
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+}
+# Without it, sums of gradients on a GPU may differ from run to run.
+DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
+ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 
 
 def load_keras(backend: str, threads: int) -> ModuleType:
@@ -47,7 +56,7 @@ def load_keras(backend: str, threads: int) -> ModuleType:
     if "keras" not in sys.modules:
         environment.hold(os.environ)
         os.environ["KERAS_BACKEND"] = backend
-        for name, value in LOG_LEVEL.items():
+        for name, value in DEFAULTS.items():
             os.environ.setdefault(name, value)
     # Keras imports these two if they are installed, to draw models and to wrap them as estimators,
     # which takes a quarter of its CPU time and 80 MB. None marks modules that cannot be imported.
@@ -84,8 +93,9 @@ def dtype_policy(precision: str) -> str:
     Parameters
     ----------
     precision : {"float32", "bfloat16", "auto"}
-        auto: bfloat16 if the processor has instructions for it; otherwise float32, which is then
-        faster.
+        auto: bfloat16 if the GPU, or without one the processor, has instructions for it; otherwise
+        float32, which is then faster. On a CPU, JAX and PyTorch always get float32: networks that
+        JAX 0.11.2 trained in bfloat16 gave predictions that are not finite.
 
     Returns
     -------
@@ -98,8 +108,12 @@ def dtype_policy(precision: str) -> str:
 
 def _computes_in_bfloat16() -> bool:
     """Whether the GPU, or without one the CPU, has instructions for bfloat16."""
+    import keras
+
     if capability := _gpu_capability():
         return capability >= (8, 0)
+    if keras.backend.backend() != "tensorflow":
+        return False
     try:
         flags = Path("/proc/cpuinfo").read_text("utf-8")
     except OSError:  # not Linux
@@ -143,15 +157,15 @@ def _limit_tensorflow(threads: int) -> None:
 
 
 def _limit_jax(threads: int) -> None:
-    if "jax" in sys.modules:
+    given = os.environ.get("XLA_FLAGS", "").split()
+    if given and not given[0].startswith("-"):  # a file of flags, which nothing can be added to
         return
-    # Otherwise a job takes most of a GPU's memory when it starts, and no other fits beside it.
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    # Of a GPU: without it, sums of gradients may differ from run to run.
-    flags = [os.environ.get("XLA_FLAGS", ""), "--xla_gpu_deterministic_ops=true"]
-    if threads == 1:
-        flags.append("--xla_cpu_multi_thread_eigen=false")
-    os.environ["XLA_FLAGS"] = " ".join(flags).strip()
+    wanted = [DETERMINISTIC, *([ONE_THREAD] if threads == 1 else [])]
+    if missing := [flag for flag in wanted if flag not in given]:
+        if "jax" in sys.modules:
+            logger.warning("JAX is already running without %s", " ".join(missing))
+        # Of two flags the last one counts, so that the user's stay in force.
+        os.environ["XLA_FLAGS"] = " ".join([*missing, *given])
 
 
 def _limit_torch(threads: int) -> None:

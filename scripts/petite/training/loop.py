@@ -85,7 +85,7 @@ def train(
     Raises
     ------
     PetiteError
-        When a class has no images, or the loss is not finite.
+        When a class has no images, or the loss or a prediction is not finite.
     """
     trainer = ScratchTrainer(images.shape[1], images.shape[3], classes, settings, threads)
     return trainer.train(
@@ -622,8 +622,8 @@ def check_predictions(logits: np.ndarray) -> None:
     """Raise PetiteError for logits that are not finite: they would count as the first class."""
     if bad := int((~np.isfinite(logits)).any(axis=1).sum()):
         raise PetiteError(
-            f"The trained network gives no finite prediction for {bad} of {len(logits)} images. "
-            "Set precision: float32, lower the learning rate, or use another version of the backend"
+            f"The network gives no finite prediction for {bad} of {len(logits)} images. Set its "
+            "`precision` to float32, lower its learning rate, or use another version of the backend"
         )
 
 

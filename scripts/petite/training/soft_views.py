@@ -43,7 +43,7 @@ def brightened(images: np.ndarray, factors: np.ndarray) -> np.ndarray:
     factors : ndarray of float, shape (n, C)
     """
     count, height, width, channels = images.shape
-    # One factor for each value of a row: NumPy is 5 times slower at axes as short as the channels.
+    # The factors repeated along each row: NumPy is 5 times slower at axes as short as the channels.
     of_row = np.tile(factors.astype(np.float32), width)[:, None, :]
     scaled = images.reshape(count, height, width * channels) * of_row
     np.rint(np.minimum(scaled, 255, out=scaled), out=scaled)

@@ -38,10 +38,11 @@ RECORDED = re.compile(
     r"|LD_PRELOAD|LD_LIBRARY_PATH|DYLD_\w+|GLIBC_TUNABLES|PYTHONPATH|PYTHONUSERBASE"
 )
 # Petite and Snakemake set the first by the threads of a job, NVIDIA's containers describe
-# themselves by the second, scikit-learn sets the third when it is imported, and the last may be
-# secrets.
+# themselves by the second, scikit-learn sets the third when it is imported, the fourth are about
+# the memory of a GPU, and the last may be secrets.
 NOT_RECORDED = re.compile(
     r"\w+_NUM_THREADS|NVIDIA_(REQUIRE|VISIBLE|DRIVER)\w*|KMP_(DUPLICATE_LIB_OK|INIT_AT_FORK)"
+    r"|TF_FORCE_GPU_ALLOW_GROWTH|XLA_PYTHON_CLIENT_\w+"
     r"|\w*(TOKEN|SECRET|PASSWORD|CREDENTIAL)\w*"
 )
 

@@ -38,6 +38,46 @@ def test_a_backend_trains_repeats_saves_and_scores(backend: str) -> None:
     assert result["fine-tuned: changed at the end"] == 4 * [True] + 2 * [False]
 
 
+FLAGS = """
+import os
+from petite.networks.backend import dtype_policy, load_keras
+load_keras("jax", 1)
+print(dtype_policy("auto"))
+print(os.environ["XLA_FLAGS"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "flags"),
+    [
+        ("", "--xla_gpu_deterministic_ops=true --xla_cpu_multi_thread_eigen=false"),
+        (
+            "--xla_gpu_deterministic_ops=false",
+            "--xla_gpu_deterministic_ops=true --xla_cpu_multi_thread_eigen=false "
+            "--xla_gpu_deterministic_ops=false",
+        ),
+        ("FILE", "FILE"),
+    ],
+)
+def test_flags_of_the_user_stay_in_force_with_jax(given: str, flags: str, tmp_path: Path) -> None:
+    pytest.importorskip("jax")
+    file = tmp_path / "flags"
+    file.write_text("--xla_cpu_multi_thread_eigen=true")
+    done = subprocess.run(
+        [sys.executable, "-c", FLAGS],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(SCRIPTS),
+            "JAX_PLATFORMS": "cpu",
+            "XLA_FLAGS": given.replace("FILE", str(file)),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["float32", flags.replace("FILE", str(file))]
+
+
 def test_without_a_gpu_its_benchmark_ends_with_one_sentence(tmp_path: Path) -> None:
     pytest.importorskip("jax")
     page = tmp_path / "gpu.md"
