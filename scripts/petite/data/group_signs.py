@@ -13,8 +13,8 @@ Names alone may mislead (breeds, counters), so the perceptual hashes in the inde
 Each image is compared with the next one of its group, and with a random one of another group of
 its class. The groups are confirmed if at least `ALIKE` of the pairs within groups are nearer than
 all but `CHANCE` of the pairs between groups, by more than chance. Subfolders are mentioned even
-without this, because someone made them for a reason, and so are names that end in a random number,
-as those of transformed copies do, which are unlike each other.
+without this, because someone made them for a reason, and so are the names of altered copies, which
+may be unlike each other: those that tools write, and those of words such as `flip_x.jpg`.
 """
 
 import re
@@ -52,6 +52,17 @@ SUFFIX = r"[_.\s-]([^/_.\s-]+)\.[^/.]*$"
 COPIES = r"/((?:[^/]*_)?\d+)_\d+\.[^/.]*$"
 # Frames and slices are counted, so that their largest numbers are about as large as their groups.
 LEAST_RANDOM = 10
+
+# What other tools write for each copy, with the image in the group.
+COPIES_OF_TOOLS = (
+    r"/([^/]+)\.rf\.[^/.]+\.[^/.]*$",  # Roboflow: x_jpg.rf.HASH.jpg
+    r"/([^/]*_original_[^/]+)_[0-9a-f]{8}-[0-9a-f-]{27}\.[^/.]*$",  # Augmentor, with a UUID
+)
+# What may follow a word for an altered copy: rot90; aug_1.
+NUMBERS = (r"\d*", r"[_\s-]?\d+")
+NAMES_READ = 10_000
+# Few copies are enough to be said: a name and its copy's hardly agree by chance.
+FEWEST_COPIES = 0.05
 
 # Words for altered copies: flip, rot90, "(1)".
 TRANSFORMATION = re.compile(
@@ -94,6 +105,8 @@ def suggestion(used: pd.DataFrame, seed: int) -> str | None:
     str or None
         None if nothing suggests groups.
     """
+    if known := _copies_by_name(used):
+        return _notice_of_copies(used, known)
     found = [
         confirmed
         for settings in (PREFIXES, (SUFFIX,))
@@ -139,8 +152,8 @@ def _are_transformations(used: pd.DataFrame, sign: Sign) -> bool:
     return len(names) < rests.nunique()
 
 
-def _sign(used: pd.DataFrame, setting: str) -> Sign | None:
-    """The classes in which this setting gives groups, if there are any."""
+def _sign(used: pd.DataFrame, setting: str, least: float = MOST) -> Sign | None:
+    """The classes in which more than the least share of images is in a group with another."""
     numbers, names = named_groups(used["image_id"], setting)
     rows = np.flatnonzero(numbers >= 0)
     if not len(rows):
@@ -156,7 +169,7 @@ def _sign(used: pd.DataFrame, setting: str) -> Sign | None:
     largest = np.zeros(len(images), np.int64)
     np.maximum.at(largest, of_class, sizes)
     suits = (
-        (sharing > MOST * images)
+        (sharing > least * images)
         & (largest <= MOST * images)
         & (np.bincount(of_class, minlength=len(images)) >= FEWEST_GROUPS)
     )
@@ -228,6 +241,26 @@ def _have_random_numbers(ids: pd.Series, sign: Sign) -> bool:
     return bool(is_large and numbers.nunique() > MOST * len(numbers) and index.max() < len(index))
 
 
+def _copies_by_name(used: pd.DataFrame) -> Sign | None:
+    """The images whose altered copies a tool named, or a word: `flip_x.jpg` and `x.jpg` are x."""
+    for setting in COPIES_OF_TOOLS:
+        if sign := _sign(used, setting, FEWEST_COPIES):
+            return sign
+    rows = np.unique(np.linspace(0, len(used) - 1, NAMES_READ).astype(int))
+    some = used["image_id"].iloc[rows].str.rpartition("/")[2].str.rpartition(".")[0]
+    words = sorted({found[0].lower() for name in some for found in TRANSFORMATION.finditer(name)})
+    words = [word for word in words if word.isalpha()]
+    for number in NUMBERS if words else ():
+        word = f"(?i:{'|'.join(words)}){number}"
+        before, after = rf"(?:{word}[_\s-]+)*", rf"(?:[_\s(-]+{word}\)?)*"
+        sign = _sign(used, rf"/{before}([^/]+?){after}\.[^/.]*$", FEWEST_COPIES)
+        # Each of few ways to alter has a copy of many images; `dark_12_3.jpg` is slice 3 of 12.
+        ways = some.str.replace(rf"^({before})[^/]+?({after})$", r"\1|\2", regex=True)
+        if sign and ways.nunique() < len(np.unique(sign.named)):
+            return sign
+    return None
+
+
 def _notice_of_copies(used: pd.DataFrame, sign: Sign) -> str:
     """The notice about names that transformed copies of one original have."""
     members = np.flatnonzero(sign.groups == np.argmax(np.bincount(sign.groups) > 1))
@@ -236,7 +269,7 @@ def _notice_of_copies(used: pd.DataFrame, sign: Sign) -> str:
         f"The names are like those of transformed copies of one original: {first} and {second}, of "
         f"{_where(used, sign)}. If they are, copies of a test image are in training, and the "
         "accuracy will be too high. Use the originals alone, or keep copies together with "
-        f"split: {{groups: {_quoted(COPIES)}}}"
+        f"split: {{groups: {_quoted(sign.setting)}}}"
     )
 
 

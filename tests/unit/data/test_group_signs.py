@@ -79,7 +79,6 @@ GROUPED = {
     "bursts of a day": lambda c, g, i, n: f"IMG_202405{g + 1:02d}_12000{i}.jpg",
     "letters behind the number": lambda c, g, i, n: f"{g}{'abcdefgh'[i]}.jpg",
     "slices without a separator": lambda c, g, i, n: f"P{g}S{i}.png",
-    "augmented beforehand": lambda c, g, i, n: f"photo{g}_jpg.rf.{hash((g, i)):x}.jpg",
     "the class in front": lambda c, g, i, n: f"{c}_{g}_{i}.png",
     "the group at the end": lambda c, g, i, n: f"slice{i}_p{g}.png",
     "quotes": lambda c, g, i, n: f"o'brien{g}_{i}.png",
@@ -163,6 +162,54 @@ def test_names_of_transformed_copies_are_said_though_the_copies_are_unlike() -> 
     assert suggestion(frames, seed=0) is None
     times = index(lambda c, g, i, n: f"IMG_202405{g:02d}_12{n:04d}.jpg", alike=False)
     assert suggestion(times, seed=0) is None
+
+
+WAYS = ("", "flip", "rot90", "bright", "noisy", "crop", "zoom", "hue")
+COPIED = {
+    "words in front": lambda c, g, i, n: f"{WAYS[i] + '_' if i else ''}{g}.jpg",
+    "words behind": lambda c, g, i, n: f"{g}{'_' + WAYS[i] if i else ''}.jpg",
+    "names with numbers": lambda c, g, i, n: f"{WAYS[i] + '_' if i else ''}IMG_{g // 3}_{g % 3}.jpg",
+    "counted in front": lambda c, g, i, n: f"aug_{i}_{g}.jpg",
+    "counted behind": lambda c, g, i, n: f"IMG-{g}-augmented-{i}.jpg",
+    "capitals and brackets": lambda c, g, i, n: f"{g}{f' ({WAYS[i].title()})' if i else ''}.jpg",
+    "several words": lambda c, g, i, n: f"{g}_hflip_rot{i}.jpg",
+    "Roboflow": lambda c, g, i, n: f"photo-{g}_png.rf.{n:032x}.jpg",
+    "Augmentor": lambda c, g, i, n: f"{c}_original_{g}.jpg_{n:08x}-3a5c-4e1f-9b7d-{i:012x}.jpg",
+}
+
+
+@pytest.mark.parametrize("name", COPIED.values(), ids=COPIED)
+@pytest.mark.parametrize("alike", [True, False])
+def test_copies_that_tools_or_words_name_are_grouped_by_their_original(name, alike) -> None:
+    table = index(name, alike=alike)
+    notice = suggestion(table, seed=0)
+    assert notice is not None and "transformed copies of one original" in notice
+    numbers, _ = named_groups(table["image_id"], setting_in(notice))
+    found = pd.DataFrame({"class": table["label"], "group": numbers})
+    expected = np.repeat(np.arange(24), 8)
+    assert (found.groupby(["class", "group"]).ngroup().groupby(expected).nunique() == 1).all()
+    assert found.drop_duplicates().shape[0] == 24
+
+
+def test_a_few_copies_are_said_too() -> None:
+    table = index(lambda c, g, i, n: f"flip_{n - 1}.jpg" if i == 7 else f"{n}.jpg", alike=False)
+    notice = suggestion(table, seed=0)
+    assert notice is not None and "benign/6.jpg and benign/flip_6.jpg" in notice
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        lambda c, g, i, n: f"crop_{n:04d}.jpg",
+        lambda c, g, i, n: f"{c}_cropped_{n}.jpg",
+        lambda c, g, i, n: f"original{n}.jpg",
+        lambda c, g, i, n: f"dark_{g}_{i}.jpg",
+        lambda c, g, i, n: f"noise-{n}-scaled.jpg",
+    ],
+)
+def test_a_word_that_all_names_have_names_no_copies(name) -> None:
+    notice = suggestion(index(name, alike=False), seed=0) or ""
+    assert "transformed copies" not in notice
 
 
 @pytest.mark.parametrize(
