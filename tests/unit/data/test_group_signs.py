@@ -168,7 +168,9 @@ WAYS = ("", "flip", "rot90", "bright", "noisy", "crop", "zoom", "hue")
 COPIED = {
     "words in front": lambda c, g, i, n: f"{WAYS[i] + '_' if i else ''}{g}.jpg",
     "words behind": lambda c, g, i, n: f"{g}{'_' + WAYS[i] if i else ''}.jpg",
-    "names with numbers": lambda c, g, i, n: f"{WAYS[i] + '_' if i else ''}IMG_{g // 3}_{g % 3}.jpg",
+    "names with numbers": lambda c, g, i, n: (
+        f"{WAYS[i] + '_' if i else ''}IMG_{g // 3}_{g % 3}.jpg"
+    ),
     "counted in front": lambda c, g, i, n: f"aug_{i}_{g}.jpg",
     "counted behind": lambda c, g, i, n: f"IMG-{g}-augmented-{i}.jpg",
     "capitals and brackets": lambda c, g, i, n: f"{g}{f' ({WAYS[i].title()})' if i else ''}.jpg",
