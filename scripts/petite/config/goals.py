@@ -112,6 +112,11 @@ GOALS = (
         "your-images.md#6-images-that-belong-together",
     ),
     Goal(
+        "keep copies and crops of a photo on one side of the split (12.jpg, 12_flip.jpg)",
+        "split: {groups: copies}",
+        "your-images.md#6-images-that-belong-together",
+    ),
+    Goal(
         "keep bursts of a camera on one side of the split",
         "split: {groups: capture_time}",
         "your-images.md#6-images-that-belong-together",

@@ -45,9 +45,9 @@ class SplitSettings(Strict):
     )
     groups: str | None = Field(
         None,
-        description="images that stay on one side of the split: subfolder, capture_time, or a "
-        "regular expression on their names with one capture group; null: duplicates only, or the "
-        "groups of the table of labels or of dataset.columns.group",
+        description="images that stay on one side of the split: subfolder, copies, capture_time, "
+        "or a regular expression on their names with one capture group; null: duplicates only, or "
+        "the groups of the table of labels or of dataset.columns.group",
     )
     group_seconds: float = Field(
         2,

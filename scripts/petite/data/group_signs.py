@@ -24,7 +24,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from petite.data.groups import SUBFOLDER, named_groups
+from petite.data.copies import copies_by_name
+from petite.data.groups import COPIES, SUBFOLDER, Named, named_groups
 from petite.util.seeds import generator
 
 MOST = 0.5
@@ -49,18 +50,12 @@ PREFIXES = (
 SUFFIX = r"[_.\s-]([^/_.\s-]+)\.[^/.]*$"
 
 # PREFIX_INDEX_RANDOM: what `save_to_dir` of Keras writes for each copy of the image INDEX.
-COPIES = r"/((?:[^/]*_)?\d+)_\d+\.[^/.]*$"
+OF_KERAS = r"^(.+/(?:[^/]*_)?\d+)_\d+\.[^/.]*$"
 # Frames and slices are counted, so that their largest numbers are about as large as their groups.
 LEAST_RANDOM = 10
 
-# What other tools write for each copy, with the image in the group.
-COPIES_OF_TOOLS = (
-    r"/([^/]+)\.rf\.[^/.]+\.[^/.]*$",  # Roboflow: x_jpg.rf.HASH.jpg
-    r"/([^/]*_original_[^/]+)_[0-9a-f]{8}-[0-9a-f-]{27}\.[^/.]*$",  # Augmentor, with a UUID
-)
-# What may follow a word for an altered copy: rot90; aug_1.
-NUMBERS = (r"\d*", r"[_\s-]?\d+")
-NAMES_READ = 10_000
+# Names that are read for copies by a word or a tool: the first ones of each class.
+NAMES_READ = 50_000
 # Few copies are enough to be said: a name and its copy's hardly agree by chance.
 FEWEST_COPIES = 0.05
 
@@ -105,8 +100,15 @@ def suggestion(used: pd.DataFrame, seed: int) -> str | None:
     str or None
         None if nothing suggests groups.
     """
-    if known := _copies_by_name(used):
-        return _notice_of_copies(used, known)
+    read = used.groupby("label").head(-(-NAMES_READ // used["label"].nunique()))
+    copies = _copies(read)
+    if copies and copies.are_there:
+        return _notice_of_copies(read, copies.sign)
+    of_keras = _sign(used, OF_KERAS)
+    if of_keras and not _have_random_numbers(used["image_id"].iloc[of_keras.rows], of_keras):
+        of_keras = None
+    if copies and not of_keras:
+        return _notice_of_copies(read, copies.sign)
     found = [
         confirmed
         for settings in (PREFIXES, (SUFFIX,))
@@ -115,9 +117,8 @@ def suggestion(used: pd.DataFrame, seed: int) -> str | None:
     if found:
         likeness, sign = max(found, key=lambda one: one[0].within)
         return _notice(used, sign, likeness)
-    copies = _sign(used, COPIES)
-    if copies and _have_random_numbers(used["image_id"].iloc[copies.rows], copies):
-        return _notice_of_copies(used, copies)
+    if of_keras:
+        return _notice_of_copies(used, of_keras)
     subfolders = _sign(used, SUBFOLDER)
     return _notice_of_subfolders(used, subfolders) if subfolders else None
 
@@ -152,9 +153,14 @@ def _are_transformations(used: pd.DataFrame, sign: Sign) -> bool:
     return len(names) < rests.nunique()
 
 
-def _sign(used: pd.DataFrame, setting: str, least: float = MOST) -> Sign | None:
+def _sign(used: pd.DataFrame, setting: str) -> Sign | None:
+    """The classes in which this setting gives groups, if there are any."""
+    return _sign_of(used, named_groups(used["image_id"], setting), setting, MOST)
+
+
+def _sign_of(used: pd.DataFrame, named: Named, setting: str, least: float) -> Sign | None:
     """The classes in which more than the least share of images is in a group with another."""
-    numbers, names = named_groups(used["image_id"], setting)
+    numbers, names = named
     rows = np.flatnonzero(numbers >= 0)
     if not len(rows):
         return None
@@ -241,35 +247,39 @@ def _have_random_numbers(ids: pd.Series, sign: Sign) -> bool:
     return bool(is_large and numbers.nunique() > MOST * len(numbers) and index.max() < len(index))
 
 
-def _copies_by_name(used: pd.DataFrame) -> Sign | None:
-    """The images whose altered copies a tool named, or a word: `flip_x.jpg` and `x.jpg` are x."""
-    for setting in COPIES_OF_TOOLS:
-        if sign := _sign(used, setting, FEWEST_COPIES):
-            return sign
-    rows = np.unique(np.linspace(0, len(used) - 1, NAMES_READ).astype(int))
-    some = used["image_id"].iloc[rows].str.rpartition("/")[2].str.rpartition(".")[0]
-    words = sorted({found[0].lower() for name in some for found in TRANSFORMATION.finditer(name)})
-    words = [word for word in words if word.isalpha()]
-    for number in NUMBERS if words else ():
-        word = f"(?i:{'|'.join(words)}){number}"
-        before, after = rf"(?:{word}[_\s-]+)*", rf"(?:[_\s(-]+{word}\)?)*"
-        sign = _sign(used, rf"/{before}([^/]+?){after}\.[^/.]*$", FEWEST_COPIES)
-        # Each of few ways to alter has a copy of many images; `dark_12_3.jpg` is slice 3 of 12.
-        ways = some.str.replace(rf"^({before})[^/]+?({after})$", r"\1|\2", regex=True)
-        if sign and ways.nunique() < len(np.unique(sign.named)):
-            return sign
-    return None
+class _NamedCopies(NamedTuple):
+    """Groups of copies, and whether most of them are beside their originals."""
+
+    sign: Sign
+    are_there: bool
+
+
+def _copies(used: pd.DataFrame) -> _NamedCopies | None:
+    """The images whose names say that they were made from others, with these."""
+    found = copies_by_name(used["image_id"])
+    originals = set(found.originals[found.is_sure])
+    # Each of few ways to alter has copies of many images; `car_dark_12` has a number of its own.
+    if len(set(found.ways[found.is_sure])) >= len(originals):
+        return None
+    every = pd.Series(found.originals)
+    numbers, names = pd.factorize(every.where(every.isin(originals)))
+    named = Named(numbers, np.asarray(names, dtype=object))
+    sign = _sign_of(used, named, COPIES, FEWEST_COPIES)
+    if sign is None:
+        return None
+    return _NamedCopies(sign, bool(found.is_there.sum() > MOST * found.is_sure.sum()))
 
 
 def _notice_of_copies(used: pd.DataFrame, sign: Sign) -> str:
-    """The notice about names that transformed copies of one original have."""
+    """The notice about names that copies of one original have."""
     members = np.flatnonzero(sign.groups == np.argmax(np.bincount(sign.groups) > 1))
     first, second = used["image_id"].iloc[sign.rows[members[:2]]]
+    setting = COPIES if sign.setting == COPIES else _quoted(sign.setting)
     return (
-        f"The names are like those of transformed copies of one original: {first} and {second}, of "
-        f"{_where(used, sign)}. If they are, copies of a test image are in training, and the "
-        "accuracy will be too high. Use the originals alone, or keep copies together with "
-        f"split: {{groups: {_quoted(sign.setting)}}}"
+        f"The names are like those of altered copies of one original: {first} and {second}, of "
+        f"{_where(used, sign)}. If they are, or if they show one thing, copies of a test "
+        "image are in training, and the accuracy will be too high. Use the originals alone, or "
+        f"keep them together with split: {{groups: {setting}}}"
     )
 
 

@@ -1,8 +1,8 @@
 """Group images that belong together: those of one patient by their names, or bursts by their time.
 
-`split.groups` defines the groups: the word `subfolder`, a regular expression with one capture
-group, or the word `capture_time`. Expressions are matched by RE2, whose time is linear in the
-length of a name.
+`split.groups` defines the groups: one of the words `subfolder`, `copies` and `capture_time`, or a
+regular expression with one capture group. Expressions are matched by RE2, whose time is linear in
+the length of a name.
 """
 
 import re
@@ -16,12 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from petite.data.copies import copies_by_name
 from petite.data.duplicates import exact_groups
 from petite.util.errors import PetiteError
 from petite.util.notices import Notices
 
 SUBFOLDER: Final = "subfolder"
 CAPTURE_TIME: Final = "capture_time"
+COPIES: Final = "copies"
 # Matches the image id, which begins with the class folder.
 SUBFOLDER_PATTERN = "^[^/]+/([^/]+)/"
 EXAMPLE = r"'/(p\d+)_'"
@@ -29,7 +31,7 @@ EXAMPLE = r"'/(p\d+)_'"
 
 def problem(groups: str) -> str | None:
     """What is wrong with the setting `split.groups`; None if it is valid."""
-    if groups in (SUBFOLDER, CAPTURE_TIME):
+    if groups in (SUBFOLDER, COPIES, CAPTURE_TIME):
         return None
     try:
         _matches(pa.array([""]), groups)
@@ -93,13 +95,16 @@ def named_groups(image_ids: Iterable[str], groups: str) -> Named:
     image_ids : iterable of str
         Such as `benign/p00_slice3.png`: the path that starts with the class folder.
     groups : str
-        `subfolder`, for the folder below the class folder; or a regular expression that is
-        searched for in the id and whose only capture group is the name of the group.
+        `subfolder`, for the folder below the class folder; `copies`, see `petite.data.copies`; or a
+        regular expression that is searched for in the id and whose only capture group is the name
+        of the group.
     """
-    pattern = SUBFOLDER_PATTERN if groups == SUBFOLDER else groups
     ids = pa.array(image_ids, pa.large_string())
     if isinstance(ids, pa.ChunkedArray):  # from a column in Arrow's memory
         ids = ids.combine_chunks()
+    if groups == COPIES:
+        return groups_in(pd.Series(copies_by_name(ids.to_pylist()).originals))
+    pattern = SUBFOLDER_PATTERN if groups == SUBFOLDER else groups
     found = _matches(ids, pattern)
     captured = pc.replace_substring_regex(ids, f"(?s)^.*?(?:{pattern}).*$", r"\1")
     named = pc.and_(found, pc.not_equal(captured, ""))

@@ -155,9 +155,9 @@ def test_names_of_transformed_copies_are_said_though_the_copies_are_unlike() -> 
 
     table = index(copy, alike=False)
     notice = suggestion(table, seed=0)
-    assert notice is not None and "transformed copies of one original" in notice
+    assert notice is not None and "altered copies of one original" in notice
     numbers, _ = named_groups(table["image_id"], setting_in(notice))
-    assert (numbers == np.tile(np.repeat(np.arange(12), 8), 2)).all()
+    assert (numbers == np.repeat(np.arange(24), 8)).all()
     frames = index(lambda c, g, i, n: f"clip_{g}_{i:04d}.jpeg", alike=False)
     assert suggestion(frames, seed=0) is None
     times = index(lambda c, g, i, n: f"IMG_202405{g:02d}_12{n:04d}.jpg", alike=False)
@@ -185,7 +185,7 @@ COPIED = {
 def test_copies_that_tools_or_words_name_are_grouped_by_their_original(name, alike) -> None:
     table = index(name, alike=alike)
     notice = suggestion(table, seed=0)
-    assert notice is not None and "transformed copies of one original" in notice
+    assert notice is not None and "altered copies of one original" in notice
     numbers, _ = named_groups(table["image_id"], setting_in(notice))
     found = pd.DataFrame({"class": table["label"], "group": numbers})
     expected = np.repeat(np.arange(24), 8)
@@ -211,7 +211,7 @@ def test_a_few_copies_are_said_too() -> None:
 )
 def test_a_word_that_all_names_have_names_no_copies(name) -> None:
     notice = suggestion(index(name, alike=False), seed=0) or ""
-    assert "transformed copies" not in notice
+    assert "altered copies" not in notice
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,18 @@ def test_no_image_of_a_group_of_the_test_part_is_added(folder: Path) -> None:
     assert table.loc["Cat/new 4.png", "kind"] == ""
 
 
+def test_no_copy_by_its_name_of_an_image_of_the_test_part_is_added(folder: Path) -> None:
+    _, old = stores(folder)
+    split = split_of(old)
+    split["group"] = split["image_id"].str.removesuffix(".png")
+    test, train = (split.loc[split["split"] == part, "group"].iloc[0] for part in ("test", "train"))
+    for number, group in enumerate((test, train)):
+        write_picture(folder / f"new/{group}_flip.png", 60 + number)
+    table = found(folder, split, groups="copies")
+    assert table.loc[f"{test}_flip.png", "kind"] == grown.GROUP_HELD_OUT
+    assert table.loc[f"{train}_flip.png", "kind"] == ""
+
+
 def test_only_duplicates_are_refused(folder: Path) -> None:
     for path in (folder / "new").glob("*/new*"):
         path.unlink()
