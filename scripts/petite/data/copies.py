@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# More images than this with one name behind which they differ were counted, not copied.
+# If more images than this seem to be copies of one, they were counted and not copied.
 MOST_COPIES = 100
 
 _STRONG = (
@@ -26,6 +26,8 @@ _WEAK = (
 )
 _NUMBER = r"[\s_-]?[-+]?\d+(?:\.\d+)?"
 _WORD = rf"(?:{_STRONG}|{_WEAK})"
+# Words for ways to alter an image, and those that are hardly used for anything else.
+WAY = re.compile(rf"(?<![a-z]){_WORD}(?![a-z])", re.IGNORECASE)
 STRONG = re.compile(rf"(?<![a-z]){_STRONG}(?![a-z])", re.IGNORECASE)
 FRONT = re.compile(rf"(?:{_WORD}\d*[\s_-]+)+", re.IGNORECASE)
 NUMBERED_FRONT = re.compile(rf"(?:{_WORD}(?:{_NUMBER}|\s\(\d+\))?[\s_-]+(?:of\s)?)+", re.IGNORECASE)

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from petite.data.copies import copies_by_name
+from petite.data.copies import WAY, copies_by_name
 from petite.data.groups import COPIES, SUBFOLDER, Named, named_groups
 from petite.util.seeds import generator
 
@@ -59,13 +59,8 @@ NAMES_READ = 50_000
 # Few copies are enough to be said: a name and its copy's hardly agree by chance.
 FEWEST_COPIES = 0.05
 
-# Words for altered copies: flip, rot90, "(1)".
-TRANSFORMATION = re.compile(
-    r"(?<![a-z])([hv]?flip(ped|lr|ud)?|mirror(ed)?|rot(ated?|ation)?|bright(er|ness)?|dark(er)?"
-    r"|contrast|blur(red)?|noisy?|noise|crop(ped)?|zoom(ed)?|shear(ed)?|scaled?|aug(mented)?|hue"
-    r"|saturation|gamma|orig(inal)?)(?![a-z])|^\(\d+\)$",
-    re.IGNORECASE,
-)
+# A copy by its number: "(1)".
+NUMBERED = re.compile(r"\(\d+\)")
 
 
 class Sign(NamedTuple):
@@ -144,7 +139,9 @@ def _are_transformations(used: pd.DataFrame, sign: Sign) -> bool:
     that are left without them.
     """
     names = sign.names[np.unique(sign.named)]
-    if sum(map(bool, map(TRANSFORMATION.search, names))) > MOST * len(names):
+    if sum(bool(WAY.search(name) or NUMBERED.fullmatch(name)) for name in names) > MOST * len(
+        names
+    ):
         return True
     if sign.setting != SUFFIX:
         return False
