@@ -33,4 +33,4 @@ def test_there_are_ten_surprises_each_with_what_is_seen_and_why() -> None:
     surprises = re.split(r"^## \d+\. ", TEXT, flags=re.MULTILINE)[1:]
     assert len(surprises) == 10
     assert all("**You see**" in text and "**Why.**" in text for text in surprises)
-    assert len(PATTERNS) == 7 and len(YAML) > 10
+    assert len(PATTERNS) == 5 and len(YAML) > 10
