@@ -80,7 +80,7 @@ class Likeness(NamedTuple):
     between: float
 
 
-def suggestion(used: pd.DataFrame, seed: int) -> str | None:
+def suggestion(used: pd.DataFrame, seed: int, copies_alone: bool = False) -> str | None:
     """A notice that says which groups the names suggest and what to set.
 
     Parameters
@@ -89,6 +89,8 @@ def suggestion(used: pd.DataFrame, seed: int) -> str | None:
         Images to split, with image_id, class_name, label, phash and copy_group.
     seed : int
         Seed for the random pairs.
+    copies_alone : bool
+        Whether to say nothing of groups that a split may divide on purpose, as a given one does.
 
     Returns
     -------
@@ -96,7 +98,7 @@ def suggestion(used: pd.DataFrame, seed: int) -> str | None:
         None if nothing suggests groups.
     """
     read = used.groupby("label").head(-(-NAMES_READ // used["label"].nunique()))
-    copies = _copies(read)
+    copies = copies_in(read)
     if copies and copies.are_there:
         return _notice_of_copies(read, copies.sign)
     of_keras = _sign(used, OF_KERAS)
@@ -104,6 +106,8 @@ def suggestion(used: pd.DataFrame, seed: int) -> str | None:
         of_keras = None
     if copies and not of_keras:
         return _notice_of_copies(read, copies.sign)
+    if copies_alone:
+        return _notice_of_copies(used, of_keras) if of_keras else None
     found = [
         confirmed
         for settings in (PREFIXES, (SUFFIX,))
@@ -244,15 +248,21 @@ def _have_random_numbers(ids: pd.Series, sign: Sign) -> bool:
     return bool(is_large and numbers.nunique() > MOST * len(numbers) and index.max() < len(index))
 
 
-class _NamedCopies(NamedTuple):
+class NamedCopies(NamedTuple):
     """Groups of copies, and whether most of them are beside their originals."""
 
     sign: Sign
     are_there: bool
 
 
-def _copies(used: pd.DataFrame) -> _NamedCopies | None:
-    """The images whose names say that they were made from others, with these."""
+def copies_in(used: pd.DataFrame) -> NamedCopies | None:
+    """The images whose names say that they were made from others, with these.
+
+    Parameters
+    ----------
+    used : DataFrame
+        image_id and label.
+    """
     found = copies_by_name(used["image_id"])
     originals = set(found.originals[found.is_sure])
     # Each of few ways to alter has copies of many images; `car_dark_12` has a number of its own.
@@ -264,7 +274,7 @@ def _copies(used: pd.DataFrame) -> _NamedCopies | None:
     sign = _sign_of(used, named, COPIES, FEWEST_COPIES)
     if sign is None:
         return None
-    return _NamedCopies(sign, bool(found.is_there.sum() > MOST * found.is_sure.sum()))
+    return NamedCopies(sign, bool(found.is_there.sum() > MOST * found.is_sure.sum()))
 
 
 def _notice_of_copies(used: pd.DataFrame, sign: Sign) -> str:
@@ -276,7 +286,8 @@ def _notice_of_copies(used: pd.DataFrame, sign: Sign) -> str:
         f"The names are like those of altered copies of one original: {first} and {second}, of "
         f"{_where(used, sign)}. If they are, or if they show one thing, copies of a test "
         "image are in training, and the accuracy will be too high. Use the originals alone, or "
-        f"keep them together with split: {{groups: {setting}}}"
+        f"keep them together with split: {{groups: {setting}}}. Move masks and the like out of the "
+        "class folders"
     )
 
 

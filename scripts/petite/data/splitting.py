@@ -147,7 +147,7 @@ def split_images(
         in_parts = rows.of(kept)
         setting = found.about.setting
         notices.add(about_groups(parts[kept], in_parts.groups, in_parts.labels, classes, setting))
-    elif not is_given and (sign := suggestion(images.assign(image_id=names_of(images)), seed)):
+    elif sign := suggestion(images.assign(image_id=names_of(images)), seed, copies_alone=is_given):
         notices.add(sign)
     if few := few_test_images(rows.labels[parts == TEST], classes, is_given):
         notices.add(few)

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from test_sources import add_links, make_folder, make_tar, make_zip
 
 from petite.data import groups
+from petite.data.group_signs import suggestion
 from petite.data.sources import Source, listing, open_source
 from petite.data.sources.folder import FolderSource
 from petite.util.errors import PetiteError
@@ -590,12 +592,14 @@ def test_a_folder_of_masks_in_one_class_is_refused(open_tree: Callable[..., Sour
 VERSIONS = {
     "another ending": ["{n}.jpg", "{n}.png"],
     "another ending of words": ["leaf_{n}.a.jpg", "leaf_{n}.a.png"],
+    "words alone": ["{n}_left.png", "{n}_right.png"],
+}
+COPIES = {
     "augmented": ["{n}.jpg", "{n}_aug0.jpg", "{n}_aug1.jpg"],
     "made smaller": ["{n}.png", "{n}_flip.png", "{n}_small.jpg"],
     "copies of Windows": ["IMG_{n}.jpg", "IMG_{n} - Copy.jpg", "IMG_{n} - Copy (2).jpg"],
     "several words": ["a_{n}.jpg", "a_{n}_rot_90.jpg", "a_{n}_rot_90_flip.jpg"],
     "edited": ["{c} ({n}).jpg", "{c} ({n})-edited.jpg"],
-    "words alone": ["{n}_left.png", "{n}_right.png"],
     "in subfolders": ["day {n}/1.png", "day {n}/1_dark.png"],
     "of Roboflow": ["a {n}_jpg.rf.0a{n}bcdef01.jpg", "a {n}_jpg.rf.1a{n}bcdef02.jpg"],
 }
@@ -618,6 +622,21 @@ def test_versions_of_one_picture_are_said_with_the_setting_that_keeps_them_toget
     pictures = [name.split("/")[0] + re.findall(r"\d{3}", name)[0] for name in sorted(files)]
     assert len(found) == len(set(pictures)) == len(set(zip(pictures, numbers, strict=True))) == 24
     assert len(frame) == more + 24
+
+
+@pytest.mark.parametrize("names", COPIES.values(), ids=COPIES)
+def test_copies_by_their_names_are_left_to_the_split_which_says_so_once(
+    open_tree: Callable[..., Source], names: list[str]
+) -> None:
+    files = of_classes([f"{{c}}/{name}" for name in names], count=12)
+    frame, notices = listed(open_tree(**files))
+    assert not any("named after another" in line for line in notices)
+    label = pd.factorize(frame["class_name"])[0]
+    unlike = frame.assign(label=label, phash=np.uint64(0), copy_group=range(len(frame)))
+    for copies_alone in (False, True):
+        said = suggestion(unlike, seed=0, copies_alone=copies_alone)
+        assert said and "of 24 groups in 2 of 2 classes" in said
+        assert "split: {groups: copies}" in said
 
 
 @pytest.mark.parametrize(

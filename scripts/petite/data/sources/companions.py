@@ -22,6 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from petite.data.group_signs import copies_in
+from petite.data.groups import COPIES, named_groups
 from petite.data.sources.layout import MASK_FOLDER, MASK_NAMES, Layout
 from petite.data.sources.wording import classes_setting, shown
 from petite.util.errors import PetiteError
@@ -114,6 +116,8 @@ def check_masks(layout: Layout, chosen: Sequence[str]) -> None:
 def note_versions(layout: Layout, chosen: Sequence[str], notices: Notices) -> None:
     """Add a notice about files that may be versions of one picture, and how to keep them together.
 
+    Nothing is added of those that are copies by their names: the split says so.
+
     Parameters
     ----------
     layout : Layout
@@ -124,7 +128,7 @@ def note_versions(layout: Layout, chosen: Sequence[str], notices: Notices) -> No
     """
     found = _companions(layout, chosen)
     after = found.often(found.after)
-    if not after.any():
+    if not after.any() or _are_copies(found):
         return
     one = int(np.argmax(after))
     same = np.flatnonzero(found.roots == found.roots[one])
@@ -137,6 +141,16 @@ def note_versions(layout: Layout, chosen: Sequence[str], notices: Notices) -> No
         "picture, they must be on one side of the split: "
         + (f"write split: {{groups: {groups}}}" if groups else "set split.groups")
     )
+
+
+def _are_copies(found: Companions) -> bool:
+    """Whether the split will say of the same files that they are copies by their names."""
+    ids = found.ids.to_pylist()
+    if not copies_in(pd.DataFrame({"image_id": ids, "label": found.classes})):
+        return False
+    numbers = named_groups(ids, COPIES).numbers
+    both = len(np.unique(found.roots * len(numbers) + numbers))
+    return both == len(np.unique(numbers)) == len(np.unique(found.roots))
 
 
 def _companions(layout: Layout, chosen: Sequence[str]) -> Companions:
