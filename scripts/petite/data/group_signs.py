@@ -80,7 +80,7 @@ class Likeness(NamedTuple):
     between: float
 
 
-def suggestion(used: pd.DataFrame, seed: int, copies_alone: bool = False) -> str | None:
+def suggestion(used: pd.DataFrame, seed: int, parts: NDArray[np.str_] | None = None) -> str | None:
     """A notice that says which groups the names suggest and what to set.
 
     Parameters
@@ -89,25 +89,21 @@ def suggestion(used: pd.DataFrame, seed: int, copies_alone: bool = False) -> str
         Images to split, with image_id, class_name, label, phash and copy_group.
     seed : int
         Seed for the random pairs.
-    copies_alone : bool
-        Whether to say nothing of groups that a split may divide on purpose, as a given one does.
+    parts : ndarray of str, shape (n,), optional
+        The part of each image in a given split. Then only copies in two parts are said: it may
+        divide other groups on purpose.
 
     Returns
     -------
     str or None
         None if nothing suggests groups.
     """
-    read = used.groupby("label").head(-(-NAMES_READ // used["label"].nunique()))
-    copies = copies_in(read)
-    if copies and copies.are_there:
-        return _notice_of_copies(read, copies.sign)
-    of_keras = _sign(used, OF_KERAS)
-    if of_keras and not _have_random_numbers(used["image_id"].iloc[of_keras.rows], of_keras):
-        of_keras = None
-    if copies and not of_keras:
-        return _notice_of_copies(read, copies.sign)
-    if copies_alone:
-        return _notice_of_copies(used, of_keras) if of_keras else None
+    used = used.reset_index(drop=True)
+    copies = _any_copies(used)
+    if parts is not None:
+        return copies.notice() if copies and copies.are_in_two(parts) else None
+    if copies and copies.sign.setting == COPIES:
+        return copies.notice()
     found = [
         confirmed
         for settings in (PREFIXES, (SUFFIX,))
@@ -116,8 +112,8 @@ def suggestion(used: pd.DataFrame, seed: int, copies_alone: bool = False) -> str
     if found:
         likeness, sign = max(found, key=lambda one: one[0].within)
         return _notice(used, sign, likeness)
-    if of_keras:
-        return _notice_of_copies(used, of_keras)
+    if copies:
+        return copies.notice()
     subfolders = _sign(used, SUBFOLDER)
     return _notice_of_subfolders(used, subfolders) if subfolders else None
 
@@ -237,6 +233,32 @@ def _notice(used: pd.DataFrame, sign: Sign, likeness: Likeness) -> str:
         "will be too high. To keep groups together, write "
         f"split: {{groups: {_setting(used, sign)}}}"
     )
+
+
+class _Copies(NamedTuple):
+    """Groups of altered copies, among these of the images."""
+
+    images: pd.DataFrame
+    sign: Sign
+
+    def notice(self) -> str:
+        return _notice_of_copies(self.images, self.sign)
+
+    def are_in_two(self, parts: NDArray[np.str_]) -> bool:
+        """Whether images of a group are in two parts of a split."""
+        of_each = pd.Series(parts[self.images.index[self.sign.rows]])
+        return bool(of_each.groupby(self.sign.groups).nunique().max() > 1)
+
+
+def _any_copies(used: pd.DataFrame) -> _Copies | None:
+    """Those of words and tools, or else those of Keras; of both if their originals are there."""
+    read = used.groupby("label").head(-(-NAMES_READ // used["label"].nunique()))
+    copies, of_keras = copies_in(read), _sign(used, OF_KERAS)
+    if of_keras and not _have_random_numbers(used["image_id"].iloc[of_keras.rows], of_keras):
+        of_keras = None
+    if copies and (copies.are_there or not of_keras):
+        return _Copies(read, copies.sign)
+    return _Copies(used, of_keras) if of_keras else None
 
 
 def _have_random_numbers(ids: pd.Series, sign: Sign) -> bool:

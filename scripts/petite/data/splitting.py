@@ -147,8 +147,10 @@ def split_images(
         in_parts = rows.of(kept)
         setting = found.about.setting
         notices.add(about_groups(parts[kept], in_parts.groups, in_parts.labels, classes, setting))
-    elif sign := suggestion(images.assign(image_id=names_of(images)), seed, copies_alone=is_given):
-        notices.add(sign)
+    else:
+        by_name = images.assign(image_id=names_of(images))
+        if sign := suggestion(by_name, seed, parts if is_given else None):
+            notices.add(sign)
     if few := few_test_images(rows.labels[parts == TEST], classes, is_given):
         notices.add(few)
     table = table.drop(columns="split", errors="ignore")

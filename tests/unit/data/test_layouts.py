@@ -633,10 +633,13 @@ def test_copies_by_their_names_are_left_to_the_split_which_says_so_once(
     assert not any("named after another" in line for line in notices)
     label = pd.factorize(frame["class_name"])[0]
     unlike = frame.assign(label=label, phash=np.uint64(0), copy_group=range(len(frame)))
-    for copies_alone in (False, True):
-        said = suggestion(unlike, seed=0, copies_alone=copies_alone)
+    apart = np.array(["train", "test"])[np.arange(len(frame)) % 2]
+    for parts in (None, apart):
+        said = suggestion(unlike, 0, parts)
         assert said and "of 24 groups in 2 of 2 classes" in said
         assert "split: {groups: copies}" in said
+    # Copies in training alone are no leak.
+    assert suggestion(unlike, 0, np.full(len(frame), "train")) is None
 
 
 @pytest.mark.parametrize(
