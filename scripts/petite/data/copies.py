@@ -1,9 +1,9 @@
 """Group images with those that they were made from, by their names: `12.jpg` and `flip_12.jpg`.
 
 An image is taken for a copy if its name is that of another image of the same folder with something
-behind it, such as `_flip`, ` (2)` or `-edited`, or with a word of `WAY` in front of it. The names
-that Roboflow and Augmentor give count too, and those that end in such a word, also where the
-original is not among the images.
+behind it, such as `_flip`, ` (2)` or `-edited`, or with a word of `WAY` in front of it. Where the
+original is not among the images, the names that Roboflow and Augmentor give count, and those that
+begin or end with a word of `STRONG`, if what is left of them has a number.
 """
 
 import re
@@ -14,9 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# If more images than this seem to be copies of one, they were counted and not copied.
-MOST_COPIES = 100
+# With more copies of one image than this, the names are numbered, not copies: of those that have
+# only a number behind the original's name, and of those that have other text there.
+MOST_NUMBERED = 20
+MOST_WITH_TEXT = 100
 
+# Words that are hardly used for anything else, and those that need the original beside them.
 _STRONG = (
     r"(?:[hv]?flip(?:ped|lr|ud|tb)?|mirror(?:ed)?|rot(?:ated?|ation)?|aug(?:ment(?:ed|ation))?)"
 )
@@ -26,12 +29,21 @@ _WEAK = (
 )
 _NUMBER = r"[\s_-]?[-+]?\d+(?:\.\d+)?"
 _WORD = rf"(?:{_STRONG}|{_WEAK})"
-# Words for ways to alter an image, and those that are hardly used for anything else.
 WAY = re.compile(rf"(?<![a-z]){_WORD}(?![a-z])", re.IGNORECASE)
 STRONG = re.compile(rf"(?<![a-z]){_STRONG}(?![a-z])", re.IGNORECASE)
-FRONT = re.compile(rf"(?:{_WORD}\d*[\s_-]+)+", re.IGNORECASE)
-NUMBERED_FRONT = re.compile(rf"(?:{_WORD}(?:{_NUMBER}|\s\(\d+\))?[\s_-]+(?:of\s)?)+", re.IGNORECASE)
-BEHIND = re.compile(rf"(?:[\s_.(-]+{_WORD}(?:{_NUMBER})?(?:deg)?\)?)+$", re.IGNORECASE)
+MARKED = re.compile(rf"(?<![a-z])(?:{_STRONG}|orig(?:inal)?)(?![a-z])", re.IGNORECASE)
+FRONTS = (
+    re.compile(rf"(?:{_WORD}\d*[\s_-]+)+", re.IGNORECASE),
+    re.compile(rf"(?:{_WORD}(?:{_NUMBER}|\s\(\d+\))?[\s_-]+(?:of\s)?)+", re.IGNORECASE),
+)
+# Where the original is missing. After a number and a year, `aug` is a month.
+SURE_FRONT = re.compile(
+    rf"(?:(?:{_STRONG}|copy)(?:{_NUMBER}|\s\(\d+\))?[\s_-]+(?:of\s)?)+(?!(?:19|20)\d\d\b)",
+    re.IGNORECASE,
+)
+SURE_END = re.compile(
+    rf"(?:(?<![\s_.(-])[\s_.(-]+{_WORD}(?:{_NUMBER})?(?:deg)?\)?)+$", re.IGNORECASE
+)
 OF_A_WAY = re.compile(rf"(?:{_STRONG}|orig(?:inal)?s?|transformed)(?:{_NUMBER})?", re.IGNORECASE)
 # X_jpg.rf.HASH of Roboflow; CLASS_original_X.jpg_UUID of Augmentor.
 _SUFFIX = r"(?:jpe?g|png|bmp|webp|tiff?|gif)"
@@ -42,8 +54,9 @@ TOOLS = (
         re.IGNORECASE,
     ),
 )
-# Where a name may end and something be behind it: 12_flip, 12 (2), 12Flipped.
-END = re.compile(r"[\s_.(—-]+|(?<=[a-z0-9)])(?=[A-Z])")
+ORIGINAL_FOLDER = re.compile(r"/orig(?:inal)?s?/", re.IGNORECASE)
+# Where a name may end and something be behind it: 12_flip, 12 (2), 12Flipped. Not in 1.5.
+END = re.compile(r"(?=[\s_(—-]|\.\D)|(?<=[a-z0-9)])(?=[A-Z])")
 # Numbers, hashes and UUIDs differ from copy to copy.
 COUNTER = re.compile(r"[0-9a-f]{6,}(?:-[0-9a-f]{4,})*|\d+", re.IGNORECASE)
 
@@ -78,38 +91,56 @@ def copies_by_name(image_ids: Iterable[str]) -> Copies:
         Paths that start with the class folder.
     """
     split = [image_id.rpartition("/") for image_id in image_ids]
-    places = [f"{folder}/{_without_suffix(file)}" for folder, _, file in split]
-    names = [(_of_all_ways(folder), _without_suffix(file)) for folder, _, file in split]
-    folders: dict[str, set[str]] = {}
-    for folder, stem in names:
-        folders.setdefault(folder, set()).add(stem)
-    parents = {
-        folder: {stem: _parent(stem, stems) for stem in stems} for folder, stems in folders.items()
+    stems = [_without_suffix(file) for _, _, file in split]
+    merged = _merged_folders({folder for folder, _, _ in split})
+    folders = [merged[folder] for folder, _, _ in split]
+    places = [f"{folder}/{stem}" for (folder, _, _), stem in zip(split, stems, strict=True)]
+    by_folder: dict[str, set[str]] = {}
+    for folder, stem in zip(folders, stems, strict=True):
+        by_folder.setdefault(folder, set()).add(stem)
+    parents = {folder: _parents(names) for folder, names in by_folder.items()}
+    originals = [
+        f"{folder}/{_first(stem, parents[folder])}"
+        for folder, stem in zip(folders, stems, strict=True)
+    ]
+    is_copy = np.array([one != place for one, place in zip(originals, places, strict=True)], bool)
+    known = set(places)
+    # Of merged folders, the original is in one of them.
+    known |= {
+        f"{folder}/{stem}"
+        for folder, stem, place in zip(folders, stems, places, strict=True)
+        if ORIGINAL_FOLDER.search(place)
     }
-    for of_folder in parents.values():
-        counts = Counter(of_folder.values())
-        for stem, parent in of_folder.items():
-            if counts[parent] > MOST_COPIES:
-                of_folder[stem] = stem
-    originals = np.array(
-        [f"{folder}/{_first(stem, parents[folder])}" for folder, stem in names], dtype=object
-    )
-    is_copy = originals != np.array(places, dtype=object)
-    is_there = np.array(
-        [
-            original.rpartition("/")[2] in folders[folder]
-            for original, (folder, _) in zip(originals, names, strict=True)
-        ],
-        bool,
-    )
-    says_so = np.array([bool(STRONG.search(stem)) or _is_of_tool(stem) for _, stem in names], bool)
+    is_there = np.array([original in known for original in originals], bool)
+    says_so = np.array([bool(STRONG.search(stem)) or _is_of_tool(stem) for stem in stems], bool)
     ways = [_way(place, original) for place, original in zip(places, originals, strict=True)]
     return Copies(
-        originals,
+        np.array(originals, dtype=object),
         is_copy & is_there,
         is_copy & (is_there | says_so),
         np.array(ways, dtype=object),
     )
+
+
+def _merged_folders(folders: set[str]) -> dict[str, str]:
+    """The class folder instead of its subfolders if all of these are named after ways.
+
+    cat/original and cat/flipped are cat; Apfel/rot beside Apfel/gelb is itself.
+    """
+    of_class: dict[str, set[str]] = {}
+    for folder in folders:
+        class_folder, _, below = folder.partition("/")
+        if below:
+            of_class.setdefault(class_folder, set()).add(below)
+    ways = {
+        class_folder
+        for class_folder, below in of_class.items()
+        if all(OF_A_WAY.fullmatch(name) for name in below)
+    }
+    return {
+        folder: class_folder if (class_folder := folder.partition("/")[0]) in ways else folder
+        for folder in folders
+    }
 
 
 def _way(place: str, original: str) -> str:
@@ -131,40 +162,64 @@ def _is_of_tool(stem: str) -> bool:
     return any(tool.fullmatch(stem) for tool in TOOLS)
 
 
-def _of_all_ways(folder: str) -> str:
-    """A folder without subfolders that are named after a way: cat/flipped is cat."""
-    class_folder, *below = folder.split("/")
-    return "/".join([class_folder, *(part for part in below if not OF_A_WAY.fullmatch(part))])
-
-
 def _without_suffix(file: str) -> str:
     stem, _, suffix = file.rpartition(".")
-    return stem if stem and len(suffix) < 6 else file
+    return stem if stem and suffix[:1].isalpha() and len(suffix) < 6 else file
+
+
+def _parents(stems: set[str]) -> dict[str, str]:
+    """The name that each name was made from; itself for those that were not."""
+    parents = {stem: _parent(stem, stems) for stem in stems}
+    text, numbers = Counter[str](), Counter[str]()
+    for stem, parent in parents.items():
+        if _is_limited(stem, parent, stems):
+            (text if _has_text(stem, parent) else numbers)[parent] += 1
+    for stem, parent in parents.items():
+        if _is_limited(stem, parent, stems):
+            with_text = _has_text(stem, parent)
+            too_many = (
+                text[parent] > MOST_WITH_TEXT if with_text else numbers[parent] > MOST_NUMBERED
+            )
+            # `images (1)` beside `images` is the next of them.
+            if too_many or not (with_text or re.search(r"\d", parent)):
+                parents[stem] = stem
+    return parents
+
+
+def _is_limited(stem: str, parent: str, stems: set[str]) -> bool:
+    """Whether a name says no more of a copy than that it has something behind it."""
+    return parent != stem and parent in stems and not (STRONG.search(stem) or _is_of_tool(stem))
+
+
+def _has_text(stem: str, parent: str) -> bool:
+    return any(character.isalpha() for character in stem.replace(parent, "", 1))
 
 
 def _parent(stem: str, stems: set[str]) -> str:
-    """The name that a name was made from; itself if there is none."""
     for tool in TOOLS:
         if found := tool.fullmatch(stem):
             inner = found["original"] + found["rest"]
-            return _parent(inner, stems) if inner not in stems else inner
+            return inner if inner in stems else _parent_by_words(inner, stems)
+    return _parent_by_words(stem, stems)
+
+
+def _parent_by_words(stem: str, stems: set[str]) -> str:
     if known := _beginning(stem, stems):
         return known
-    for front in (FRONT, NUMBERED_FRONT):
+    for front in FRONTS:
         if found := front.match(stem):
             rest = stem[found.end() :]
             if rest in stems:
                 return rest
             if known := _beginning(rest, stems):
                 return known
-    # The original is not there.
-    for front in (NUMBERED_FRONT, FRONT):
-        found = front.match(stem)
-        if found and found.end() < len(stem):
-            stem = stem[found.end() :]
-            break
-    bare = BEHIND.sub("", stem)
-    return bare or stem
+    # The original is not there. What is left must be the name of one, and no kind of things.
+    bare = stem
+    if (found := SURE_FRONT.match(stem)) and found.end() < len(stem):
+        bare = stem[found.end() :]
+    if MARKED.search(bare):
+        bare = SURE_END.sub("", bare)
+    return bare if re.search(r"\d", bare) else stem
 
 
 def _beginning(stem: str, stems: set[str]) -> str | None:

@@ -14,7 +14,7 @@ Each image is compared with the next one of its group, and with a random one of 
 its class. The groups are confirmed if at least `ALIKE` of the pairs within groups are nearer than
 all but `CHANCE` of the pairs between groups, by more than chance. Subfolders are mentioned even
 without this, because someone made them for a reason, and so are the names of altered copies, which
-may be unlike each other: those that tools write, and those of words such as `flip_x.jpg`.
+may be unlike each other, see `petite.data.copies`.
 """
 
 import re
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from petite.data.copies import WAY, copies_by_name
 from petite.data.groups import COPIES, SUBFOLDER, Named, named_groups
+from petite.data.split_names import TEST
 from petite.util.seeds import generator
 
 MOST = 0.5
@@ -55,7 +56,7 @@ OF_KERAS = r"^(.+/(?:[^/]*_)?\d+)_\d+\.[^/.]*$"
 LEAST_RANDOM = 10
 
 # Names that are read for copies by a word or a tool: the first ones of each class.
-NAMES_READ = 50_000
+NAMES_READ = 200_000
 # Few copies are enough to be said: a name and its copy's hardly agree by chance.
 FEWEST_COPIES = 0.05
 
@@ -101,7 +102,8 @@ def suggestion(used: pd.DataFrame, seed: int, parts: NDArray[np.str_] | None = N
     used = used.reset_index(drop=True)
     copies = _any_copies(used)
     if parts is not None:
-        return copies.notice() if copies and copies.are_in_two(parts) else None
+        divided = copies and copies.divided(parts)
+        return divided.notice() if divided else None
     if copies and copies.sign.setting == COPIES:
         return copies.notice()
     found = [
@@ -244,14 +246,19 @@ class _Copies(NamedTuple):
     def notice(self) -> str:
         return _notice_of_copies(self.images, self.sign)
 
-    def are_in_two(self, parts: NDArray[np.str_]) -> bool:
-        """Whether images of a group are in two parts of a split."""
-        of_each = pd.Series(parts[self.images.index[self.sign.rows]])
-        return bool(of_each.groupby(self.sign.groups).nunique().max() > 1)
+    def divided(self, parts: NDArray[np.str_]) -> "_Copies | None":
+        """Those with images in the test part of a split and in another one."""
+        sign, is_test = self.sign, parts[self.images.index[self.sign.rows]] == TEST
+        groups = np.intersect1d(sign.groups[is_test], sign.groups[~is_test])
+        here = np.isin(sign.groups, groups)
+        if not here.any():
+            return None
+        rows, named = sign.rows[here], sign.named[here]
+        return _Copies(self.images, Sign(sign.setting, rows, named, sign.names, sign.groups[here]))
 
 
 def _any_copies(used: pd.DataFrame) -> _Copies | None:
-    """Those of words and tools, or else those of Keras; of both if their originals are there."""
+    """Copies by words and tools; those of Keras if the others are without their originals."""
     read = used.groupby("label").head(-(-NAMES_READ // used["label"].nunique()))
     copies, of_keras = copies_in(read), _sign(used, OF_KERAS)
     if of_keras and not _have_random_numbers(used["image_id"].iloc[of_keras.rows], of_keras):
@@ -271,8 +278,15 @@ def _have_random_numbers(ids: pd.Series, sign: Sign) -> bool:
 
 
 class NamedCopies(NamedTuple):
-    """Groups of copies, and whether most of them are beside their originals."""
+    """Groups of copies, and whether most of them are beside their originals.
 
+    Attributes
+    ----------
+    originals : ndarray of object, shape (n,)
+        See `petite.data.copies.Copies`.
+    """
+
+    originals: NDArray[np.object_]
     sign: Sign
     are_there: bool
 
@@ -296,7 +310,9 @@ def copies_in(used: pd.DataFrame) -> NamedCopies | None:
     sign = _sign_of(used, named, COPIES, FEWEST_COPIES)
     if sign is None:
         return None
-    return NamedCopies(sign, bool(found.is_there.sum() > MOST * found.is_sure.sum()))
+    return NamedCopies(
+        found.originals, sign, bool(found.is_there.sum() > MOST * found.is_sure.sum())
+    )
 
 
 def _notice_of_copies(used: pd.DataFrame, sign: Sign) -> str:
@@ -306,10 +322,10 @@ def _notice_of_copies(used: pd.DataFrame, sign: Sign) -> str:
     setting = COPIES if sign.setting == COPIES else _quoted(sign.setting)
     return (
         f"The names are like those of altered copies of one original: {first} and {second}, of "
-        f"{_where(used, sign)}. If they are, or if they show one thing, copies of a test "
-        "image are in training, and the accuracy will be too high. Use the originals alone, or "
-        f"keep them together with split: {{groups: {setting}}}. Move masks and the like out of the "
-        "class folders"
+        f"{_where(used, sign)}. If so, a test image may have a copy in training, and the "
+        "accuracy will be too high. Use the originals alone, or keep them together with "
+        f"split: {{groups: {setting}}}. If some are masks or the like, move them out of the class "
+        "folders"
     )
 
 

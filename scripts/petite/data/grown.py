@@ -149,7 +149,7 @@ def new_images(
     two = is_copy & ~of_old & table["other_class"].to_numpy() & (table["copy"] == EXACT).to_numpy()
     contradicted = table["image_id"].isin(table["copy_of"][two]).to_numpy()
     kinds[(two | contradicted) & np.isin(kinds, ["", OF_NEW])] = TWO_CLASSES
-    table["group"] = _groups(table, groups, split["image_id"])
+    table["group"] = _groups(table, groups, split)
     held_out = np.isin(kinds, (OF_TEST, OF_VALIDATION)) | _held_out(table["group"], split)
     # The rest of a group with a copy of a held-out image, whatever the group's name.
     held_out |= table["group"].isin(set(table["group"][held_out]) - {""}).to_numpy()
@@ -186,12 +186,12 @@ def _files(ids: pd.Series) -> pd.Series:
     return ids.str.split("/", n=1).str[1].fillna("")
 
 
-def _groups(table: pd.DataFrame, groups: str | None, old: pd.Series) -> np.ndarray:
+def _groups(table: pd.DataFrame, groups: str | None, split: pd.DataFrame) -> np.ndarray:
     """The group of each new image by its name; "" where there is none."""
     if groups in (None, CAPTURE_TIME):
         return np.full(len(table), "", dtype=object)
-    # Originals may be among the old images.
-    beside = old if groups == COPIES else old[:0]
+    # Originals may be among the old images, whose groups are named after them.
+    beside = split["group"] + ".jpg" if groups == COPIES else table["file"][:0]
     found = named_groups(pd.concat([beside, table["file"]]), str(groups))
     names = np.append(found.names, "")
     return np.asarray(names[found.numbers[len(beside) :]], dtype=object)

@@ -32,6 +32,7 @@ from petite.data.groups import (
     ABOUT_COLUMN,
     ABOUT_TIME,
     CAPTURE_TIME,
+    COPIES,
     About,
     Named,
     about_pattern,
@@ -147,10 +148,12 @@ def split_images(
         in_parts = rows.of(kept)
         setting = found.about.setting
         notices.add(about_groups(parts[kept], in_parts.groups, in_parts.labels, classes, setting))
-    else:
-        by_name = images.assign(image_id=names_of(images))
-        if sign := suggestion(by_name, seed, parts if is_given else None):
+    elif is_given:
+        by_name = images.assign(image_id=_names_for(images, COPIES))
+        if sign := suggestion(by_name[kept], seed, parts[kept]):
             notices.add(sign)
+    elif sign := suggestion(images.assign(image_id=names_of(images)), seed):
+        notices.add(sign)
     if few := few_test_images(rows.labels[parts == TEST], classes, is_given):
         notices.add(few)
     table = table.drop(columns="split", errors="ignore")
@@ -219,7 +222,13 @@ def _found_groups(images: pd.DataFrame, groups: str | None, seconds: float) -> _
         return None
     if groups == CAPTURE_TIME:
         return _Found(bursts(images, seconds), ABOUT_TIME)
-    return _Found(found_groups(names_of(images), groups), about_pattern(groups))
+    return _Found(found_groups(_names_for(images, groups), groups), about_pattern(groups))
+
+
+def _names_for(images: pd.DataFrame, groups: str) -> pd.Series:
+    """The names without the folder of a given split, in which copies may have numbers again."""
+    names = names_of(images)
+    return images["image_id"] if groups == COPIES and names.duplicated().any() else names
 
 
 def _check_trained(

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from petite.data.given_split import IGNORE, TRAIN, given_parts, names_of, refuse_repeats
-from petite.data.groups import CAPTURE_TIME, check_one_kind, found_groups
+from petite.data.groups import CAPTURE_TIME, COPIES, check_one_kind, found_groups
 from petite.data.keep_lists import KEEP, Lists, check_named, matches
 from petite.subsets.tables import check_room
 from petite.util.errors import PetiteError
@@ -56,7 +56,7 @@ def check_listing(
         refuse_repeats()
     groups = split["groups"]
     check_one_kind(listing, groups)
-    if groups not in (None, CAPTURE_TIME):
+    if groups not in (None, COPIES, CAPTURE_TIME):
         found_groups(names_of(listing), groups)
     if needs_groups and not groups and "group" not in listing:
         raise PetiteError(

@@ -85,8 +85,8 @@ def test_equal_names_in_two_classes_are_two_originals() -> None:
     assert copies_by_name(ids).originals.tolist() == ["cat/1", "cat/1", "dog/1", "dog/1"]
 
 
-def numbered(name: str) -> list[str]:
-    return [name.format(n=number) for number in range(1, 200)]
+def numbered(name: str, last: int = 60) -> list[str]:
+    return [name.format(n=number) for number in range(1, last + 1)]
 
 
 @pytest.mark.parametrize(
@@ -98,10 +98,29 @@ def numbered(name: str) -> list[str]:
         numbered("cat/p{n}_slice3.png"),
         [*numbered("car/car_{n:03}.jpg"), *numbered("car/car_dark_{n:03}.jpg")],
         [*numbered("a/field_jul_{n}.jpg"), *numbered("a/field_aug_{n}.jpg")],
+        ["cat/images.jpg", *numbered("cat/images ({n}).jpg", 15)],
+        [*numbered("a/apple_rot_{n}.jpg"), *numbered("a/apple_scab_{n}.jpg")],
+        [*numbered("a/leaf_original_{n}.jpg"), *numbered("a/leaf_flip_{n}.jpg")],
+        [f"a/crop_{n}_{m:03}.jpg" for n in range(9) for m in range(9)],
+        [f"a/Aug {n} 2023 {m:03}.jpg" for n in range(1, 9) for m in range(9)],
+        [*numbered("a/{n}.jpg"), *numbered("a/1_{n:02}.jpg")],
+        ["a/1.jpg", "a/1.5.jpg", "a/1.25.jpg"],
+        [f"a/1.2.840.{n}.{m}" for n in range(9) for m in range(9)],
+        [f"Apfel/{color}/{n}.jpg" for color in ("rot", "gelb") for n in range(9)],
     ],
 )
 def test_images_that_were_counted_are_no_copies_of_one(ids: list[str]) -> None:
     assert len(set(copies_by_name(ids).originals)) == len(ids)
+
+
+def test_many_copies_of_one_image_are_grouped_if_they_are_named_so() -> None:
+    ids = [f"cat/{x}{y}.jpg" for x in (1, 2) for y in ("", *numbered("_aug_{n}", 300))]
+    assert set(copies_by_name(ids).originals) == {"cat/1", "cat/2"}
+
+
+def test_long_names_take_no_time() -> None:
+    names = ["_" * 4_000, "- " * 2_000, "flip_" * 800, "_original_" * 400, "x.rf.a" * 1_000]
+    assert copies_by_name([f"cat/{name}.jpg" for name in names]).originals.size == len(names)
 
 
 stems = st.text("ab1_ -.", min_size=1, max_size=6)

@@ -441,6 +441,34 @@ def test_images_to_keep_that_are_not_in_the_split_are_counted(leaks: str, lost: 
     assert ("leak" if lost == 2 else "cannot be decoded") in said
 
 
+def renamed(rename: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The usual images, with a copy beside each of train; {n} is its number in the class."""
+    index, annotations = images(*USUAL)
+    numbers = index.groupby("class_name").cumcount()
+    part = annotations["split"]
+    names = [
+        rename.format(n=number, of=number % 40) if at == "test" else f"{number}.jpg"
+        for number, at in zip(numbers, part, strict=True)
+    ]
+    ids = [f"{c}/{at}/{name}" for c, at, name in zip(index["class_name"], part, names, strict=True)]
+    return index.assign(image_id=ids), annotations.assign(image_id=ids)
+
+
+def test_images_with_the_same_number_in_two_parts_are_no_copies() -> None:
+    index, annotations = renamed("{of}.jpg")
+    made = split(index, annotations, Notices(), groups="copies")
+    assert len(made.table) == len(index) and made.leaks.empty
+
+
+@pytest.mark.parametrize(("rename", "is_said"), [("{of}_flip.jpg", True), ("{n}_flip.jpg", False)])
+def test_a_copy_of_a_training_image_in_test_is_said(rename: str, is_said: bool) -> None:
+    notices = Notices()
+    split(*renamed(rename), notices)
+    assert any("altered copies" in text for text in notices) == is_said
+    made = split(*renamed(rename), Notices(), groups="copies")
+    assert made.leaks.empty != is_said
+
+
 def test_leaks_are_kept_or_refused_as_the_setting_says() -> None:
     notices = Notices()
     made = split(*leaking(), notices, leaks="keep")

@@ -125,8 +125,12 @@ def test_no_copy_by_its_name_of_an_image_of_the_test_part_is_added(folder: Path)
     test, train = (split.loc[split["split"] == part, "group"].iloc[0] for part in ("test", "train"))
     for number, group in enumerate((test, train)):
         write_picture(folder / f"new/{group}_flip.png", 60 + number)
+    write_picture(folder / f"new/{test} (2).png", 70)
+    # The ids of a given split have its folders; the groups have not.
+    split["image_id"] = split["image_id"].str.replace("/", "/given/")
     table = found(folder, split, groups="copies")
     assert table.loc[f"{test}_flip.png", "kind"] == grown.GROUP_HELD_OUT
+    assert table.loc[f"{test} (2).png", "kind"] == grown.GROUP_HELD_OUT
     assert table.loc[f"{train}_flip.png", "kind"] == ""
 
 

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from petite.data.copies import WAY
 from petite.data.group_signs import copies_in
 from petite.data.groups import COPIES, named_groups
 from petite.data.sources.layout import MASK_FOLDER, MASK_NAMES, Layout
@@ -145,12 +146,17 @@ def note_versions(layout: Layout, chosen: Sequence[str], notices: Notices) -> No
 
 def _are_copies(found: Companions) -> bool:
     """Whether the split will say of the same files that they are copies by their names."""
-    ids = found.ids.to_pylist()
-    if not copies_in(pd.DataFrame({"image_id": ids, "label": found.classes})):
-        return False
-    numbers = named_groups(ids, COPIES).numbers
-    both = len(np.unique(found.roots * len(numbers) + numbers))
-    return both == len(np.unique(numbers)) == len(np.unique(found.roots))
+    if not all(WAY.fullmatch(word) for word in found.words):
+        return False  # they may be masks of another name
+    table = pd.DataFrame({"image_id": found.ids.to_pylist(), "label": found.classes})
+    copies = copies_in(table)
+    return copies is not None and _are_same(found.roots, pd.factorize(copies.originals)[0])
+
+
+def _are_same(groups: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
+    """Whether two numberings divide the files in the same way."""
+    both = len(np.unique(groups * (others.max() + 1) + others))
+    return both == len(np.unique(groups)) == len(np.unique(others))
 
 
 def _companions(layout: Layout, chosen: Sequence[str]) -> Companions:
@@ -243,6 +249,8 @@ def _setting(found: Companions) -> str | None:
     """The pattern for split.groups that distinguishes the pictures, in YAML's quotes, or None."""
     by_words = rf"^(.*/[^/]*?)(?:[\s_.-]*(?:{'|'.join(found.words)})[^/]*)?\.[^/.]*$"
     pictures = len(np.unique(found.roots))
+    if _are_same(found.roots, named_groups(found.ids, COPIES).numbers):
+        return COPIES
     for pattern in (*PATTERNS, by_words):
         names = _part(found.ids, pattern)
         if names.null_count:
