@@ -170,19 +170,14 @@ def _without_suffix(file: str) -> str:
 def _parents(stems: set[str]) -> dict[str, str]:
     """The name that each name was made from; itself for those that were not."""
     parents = {stem: _parent(stem, stems) for stem in stems}
-    text, numbers = Counter[str](), Counter[str]()
-    for stem, parent in parents.items():
-        if _is_limited(stem, parent, stems):
-            (text if _has_text(stem, parent) else numbers)[parent] += 1
-    for stem, parent in parents.items():
-        if _is_limited(stem, parent, stems):
-            with_text = _has_text(stem, parent)
-            too_many = (
-                text[parent] > MOST_WITH_TEXT if with_text else numbers[parent] > MOST_NUMBERED
-            )
-            # `images (1)` beside `images` is the next of them.
-            if too_many or not (with_text or re.search(r"\d", parent)):
-                parents[stem] = stem
+    limited = {stem: parent for stem, parent in parents.items() if _is_limited(stem, parent, stems)}
+    counts = Counter((parent, _has_text(stem, parent)) for stem, parent in limited.items())
+    for stem, parent in limited.items():
+        has_text = _has_text(stem, parent)
+        # `images (1)` beside `images` is the next of them.
+        most = MOST_WITH_TEXT if has_text else MOST_NUMBERED if re.search(r"\d", parent) else 0
+        if counts[parent, has_text] > most:
+            parents[stem] = stem
     return parents
 
 
