@@ -27,24 +27,23 @@ _WEAK = (
     r"(?:bright(?:er|ness)?|dark(?:er)?|contrast|blur(?:red)?|nois[ey]|crop(?:ped)?|zoom(?:ed)?"
     r"|shear(?:ed)?|scaled?|hue|saturation|gamma|orig(?:inal)?|transformed|cop(?:y|ied)|dup)"
 )
+_ORIGINAL = r"orig(?:inal)?"
 _NUMBER = r"[\s_-]?[-+]?\d+(?:\.\d+)?"
 _WORD = rf"(?:{_STRONG}|{_WEAK})"
+_BEFORE_NAME = rf"(?:{_NUMBER}|\s\(\d+\))?[\s_-]+(?:of\s)?"
 WAY = re.compile(rf"(?<![a-z]){_WORD}(?![a-z])", re.IGNORECASE)
 STRONG = re.compile(rf"(?<![a-z]){_STRONG}(?![a-z])", re.IGNORECASE)
-MARKED = re.compile(rf"(?<![a-z])(?:{_STRONG}|orig(?:inal)?)(?![a-z])", re.IGNORECASE)
+MARKED = re.compile(rf"(?<![a-z])(?:{_STRONG}|{_ORIGINAL})(?![a-z])", re.IGNORECASE)
 FRONTS = (
     re.compile(rf"(?:{_WORD}\d*[\s_-]+)+", re.IGNORECASE),
-    re.compile(rf"(?:{_WORD}(?:{_NUMBER}|\s\(\d+\))?[\s_-]+(?:of\s)?)+", re.IGNORECASE),
+    re.compile(rf"(?:{_WORD}{_BEFORE_NAME})+", re.IGNORECASE),
 )
 # Where the original is missing. After a number and a year, `aug` is a month.
-SURE_FRONT = re.compile(
-    rf"(?:(?:{_STRONG}|copy)(?:{_NUMBER}|\s\(\d+\))?[\s_-]+(?:of\s)?)+(?!(?:19|20)\d\d\b)",
-    re.IGNORECASE,
-)
+SURE_FRONT = re.compile(rf"(?:(?:{_STRONG}|copy){_BEFORE_NAME})+(?!(?:19|20)\d\d\b)", re.IGNORECASE)
 SURE_END = re.compile(
     rf"(?:(?<![\s_.(-])[\s_.(-]+{_WORD}(?:{_NUMBER})?(?:deg)?\)?)+$", re.IGNORECASE
 )
-OF_A_WAY = re.compile(rf"(?:{_STRONG}|orig(?:inal)?s?|transformed)(?:{_NUMBER})?", re.IGNORECASE)
+OF_A_WAY = re.compile(rf"(?:{_STRONG}|{_ORIGINAL}s?|transformed)(?:{_NUMBER})?", re.IGNORECASE)
 # X_jpg.rf.HASH of Roboflow; CLASS_original_X.jpg_UUID of Augmentor.
 _SUFFIX = r"(?:jpe?g|png|bmp|webp|tiff?|gif)"
 TOOLS = (
@@ -54,7 +53,7 @@ TOOLS = (
         re.IGNORECASE,
     ),
 )
-ORIGINAL_FOLDER = re.compile(r"/orig(?:inal)?s?/", re.IGNORECASE)
+ORIGINAL_FOLDER = re.compile(rf"/{_ORIGINAL}s?/", re.IGNORECASE)
 # Where a name may end and something be behind it: 12_flip, 12 (2), 12Flipped. Not in 1.5.
 END = re.compile(r"(?=[\s_(—-]|\.\D)|(?<=[a-z0-9)])(?=[A-Z])")
 # Numbers, hashes and UUIDs differ from copy to copy.
@@ -72,14 +71,11 @@ class Copies(NamedTuple):
         Which are copies of an image that is there.
     is_sure : ndarray of bool, shape (n,)
         Which are those, or have a name that says so without it.
-    ways : ndarray of object, shape (n,)
-        What a copy's name has beside that of its original, with 0 for each number.
     """
 
     originals: NDArray[np.object_]
     is_there: NDArray[np.bool_]
     is_sure: NDArray[np.bool_]
-    ways: NDArray[np.object_]
 
 
 def copies_by_name(image_ids: Iterable[str]) -> Copies:
@@ -112,14 +108,25 @@ def copies_by_name(image_ids: Iterable[str]) -> Copies:
         if ORIGINAL_FOLDER.search(place)
     }
     is_there = np.array([original in known for original in originals], bool)
-    says_so = np.array([bool(STRONG.search(stem)) or _is_of_tool(stem) for stem in stems], bool)
-    ways = [_way(place, original) for place, original in zip(places, originals, strict=True)]
+    says_so = np.array([_says_so(stem) for stem in stems], bool)
     return Copies(
-        np.array(originals, dtype=object),
-        is_copy & is_there,
-        is_copy & (is_there | says_so),
-        np.array(ways, dtype=object),
+        np.array(originals, dtype=object), is_copy & is_there, is_copy & (is_there | says_so)
     )
+
+
+def way_of(image_id: str, original: str) -> str:
+    """What a copy's name has beside that of its original, with 0 for each number: `|_rot0`."""
+    folder, _, file = image_id.partition("/")[2].rpartition("/")
+    stem, name = _without_suffix(file), original.rpartition("/")[2]
+    if _is_of_tool(stem):
+        return "a tool's"
+    if stem.startswith(name):
+        way = "|" + stem.removeprefix(name)
+    elif stem.endswith(name):
+        way = stem.removesuffix(name) + "|"
+    else:
+        way = stem.replace(name, "|", 1)
+    return COUNTER.sub("0", f"{folder}/{way}")
 
 
 def _merged_folders(folders: set[str]) -> dict[str, str]:
@@ -143,19 +150,9 @@ def _merged_folders(folders: set[str]) -> dict[str, str]:
     }
 
 
-def _way(place: str, original: str) -> str:
-    """What a name has beside that of its original, such as `|_flip`."""
-    folder, _, stem = place.partition("/")[2].rpartition("/")
-    name = original.rpartition("/")[2]
-    if _is_of_tool(stem):
-        return "a tool's"
-    if stem.startswith(name):
-        way = "|" + stem.removeprefix(name)
-    elif stem.endswith(name):
-        way = stem.removesuffix(name) + "|"
-    else:
-        way = stem.replace(name, "|", 1)
-    return COUNTER.sub("0", f"{folder}/{way}")
+def _says_so(stem: str) -> bool:
+    """Whether a name is that of a copy, even without its original."""
+    return bool(STRONG.search(stem)) or _is_of_tool(stem)
 
 
 def _is_of_tool(stem: str) -> bool:
@@ -183,7 +180,7 @@ def _parents(stems: set[str]) -> dict[str, str]:
 
 def _is_limited(stem: str, parent: str, stems: set[str]) -> bool:
     """Whether a name says no more of a copy than that it has something behind it."""
-    return parent != stem and parent in stems and not (STRONG.search(stem) or _is_of_tool(stem))
+    return parent != stem and parent in stems and not _says_so(stem)
 
 
 def _has_text(stem: str, parent: str) -> bool:

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from petite.data.copies import WAY, copies_by_name
+from petite.data.copies import WAY, copies_by_name, way_of
 from petite.data.groups import COPIES, SUBFOLDER, Named, named_groups
 from petite.data.split_names import TEST
 from petite.util.seeds import generator
@@ -91,8 +91,8 @@ def suggestion(used: pd.DataFrame, seed: int, parts: NDArray[np.str_] | None = N
     seed : int
         Seed for the random pairs.
     parts : ndarray of str, shape (n,), optional
-        The part of each image in a given split. Then only copies in two parts are said: it may
-        divide other groups on purpose.
+        The part of each image in a given split. Then only copies of test images in other parts
+        are reported: it may divide other groups on purpose.
 
     Returns
     -------
@@ -141,9 +141,8 @@ def _are_transformations(used: pd.DataFrame, sign: Sign) -> bool:
     that are left without them.
     """
     names = sign.names[np.unique(sign.named)]
-    if sum(bool(WAY.search(name) or NUMBERED.fullmatch(name)) for name in names) > MOST * len(
-        names
-    ):
+    altered = [name for name in names if WAY.search(name) or NUMBERED.fullmatch(name)]
+    if len(altered) > MOST * len(names):
         return True
     if sign.setting != SUFFIX:
         return False
@@ -260,12 +259,12 @@ class _Copies(NamedTuple):
 def _any_copies(used: pd.DataFrame) -> _Copies | None:
     """Copies by words and tools; those of Keras if the others are without their originals."""
     read = used.groupby("label").head(-(-NAMES_READ // used["label"].nunique()))
-    copies, of_keras = copies_in(read), _sign(used, OF_KERAS)
-    if of_keras and not _have_random_numbers(used["image_id"].iloc[of_keras.rows], of_keras):
-        of_keras = None
-    if copies and (copies.are_there or not of_keras):
-        return _Copies(read, copies.sign)
-    return _Copies(used, of_keras) if of_keras else None
+    copies = copies_in(read)
+    if not (copies and copies.are_there):
+        of_keras = _sign(used, OF_KERAS)
+        if of_keras and _have_random_numbers(used["image_id"].iloc[of_keras.rows], of_keras):
+            return _Copies(used, of_keras)
+    return _Copies(read, copies.sign) if copies else None
 
 
 def _have_random_numbers(ids: pd.Series, sign: Sign) -> bool:
@@ -300,9 +299,10 @@ def copies_in(used: pd.DataFrame) -> NamedCopies | None:
         image_id and label.
     """
     found = copies_by_name(used["image_id"])
-    originals = set(found.originals[found.is_sure])
+    sure = found.originals[found.is_sure]
+    originals = set(sure)
     # Each of few ways to alter has copies of many images; `car_dark_12` has a number of its own.
-    if len(set(found.ways[found.is_sure])) >= len(originals):
+    if len(set(map(way_of, used["image_id"][found.is_sure], sure))) >= len(originals):
         return None
     every = pd.Series(found.originals)
     numbers, names = pd.factorize(every.where(every.isin(originals)))

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 DEFAULTS = {
     # Only errors: TensorFlow's start-up messages do not help in a step's log.
     "TF_CPP_MIN_LOG_LEVEL": "2",
-    # Otherwise a job takes most of a GPU's memory when it starts, and no other fits beside it.
+    # Without these, a job reserves most of a GPU's memory at once, and no other can share the GPU.
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }

@@ -248,16 +248,13 @@ def _in_folder_of_masks(ids: pa.Array, classes: NDArray[np.int64], count: int) -
 def _setting(found: Companions) -> str | None:
     """The pattern for split.groups that distinguishes the pictures, in YAML's quotes, or None."""
     by_words = rf"^(.*/[^/]*?)(?:[\s_.-]*(?:{'|'.join(found.words)})[^/]*)?\.[^/.]*$"
-    pictures = len(np.unique(found.roots))
     if _are_same(found.roots, named_groups(found.ids, COPIES).numbers):
         return COPIES
     for pattern in (*PATTERNS, by_words):
         names = _part(found.ids, pattern)
         if names.null_count:
             continue
-        numbers = _numbers(names)
-        both = np.unique(found.roots * len(numbers) + numbers)
-        if len(both) == len(np.unique(numbers)) == pictures:
+        if _are_same(found.roots, _numbers(names)):
             return f"'{pattern}'"
     return None
 
