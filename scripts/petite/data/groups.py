@@ -48,8 +48,9 @@ def problem(groups: str) -> str | None:
     if count == 0:
         return (
             f"'{groups}' has no capture group: put parentheses around the part of the name that "
-            f"is the same within a group, such as {EXAMPLE}, or write {SUBFOLDER}. A column of the "
-            "table of labels is named in labels.group, and one of Parquet in dataset.columns.group"
+            f"is the same within a group, such as {EXAMPLE}, or write {SUBFOLDER} or "
+            f"{COPIES}. A column of the table of labels is named in labels.group, and one of "
+            "Parquet in dataset.columns.group"
         )
     return (
         f"'{groups}' has {count} capture groups: keep one, around the part of the name that is "
