@@ -59,8 +59,9 @@ def is_supported(scheme: str) -> bool:
 
 def archive_name(url: str) -> str:
     """A file name, in safe characters, for the file at `url`; it differs for each address."""
-    parts = split_address(url.rstrip("/"))
-    base = re.sub(r"[^A-Za-z0-9._-]+", "_", unquote(parts.path).rsplit("/", 1)[-1]).lstrip(".-")
+    parts = split_address(url)
+    last = unquote(parts.path.rstrip("/")).rsplit("/", 1)[-1]
+    base = re.sub(r"[^A-Za-z0-9._-]+", "_", last).lstrip(".-")
     suffix = re.search(r"(\.tar)?\.[A-Za-z0-9]{1,8}$|$", base)[0]  # type: ignore[index]
     stem = base.removesuffix(suffix)[:80] or "archive"
     digest = hashlib.sha256(urlunsplit(parts).encode()).hexdigest()[:8]
